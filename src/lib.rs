@@ -1,0 +1,1 @@
+//! Streamward: the control plane beside a MediaMTX media server.

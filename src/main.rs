@@ -1,0 +1,3 @@
+//! The `streamward` program: a thin entry that hands over to the library.
+
+fn main() {}
