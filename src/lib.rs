@@ -1,1 +1,3 @@
 //! Streamward: the control plane beside a MediaMTX media server.
+
+pub mod runtime;

@@ -1,0 +1,3 @@
+//! Composition and lifecycle: what turns configuration into running parts. Decides nothing about streams.
+
+pub mod telemetry;

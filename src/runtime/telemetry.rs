@@ -1,0 +1,163 @@
+//! Logs, traces and metrics of the process: set up once at the start, flushed once at the end.
+//!
+//! Logs go to standard error (standard output belongs to the command line). Metrics are written with the `metrics`
+//! macros everywhere and can always be read as Prometheus text; with an OTLP endpoint the same numbers, and the
+//! spans of `tracing`, are pushed there as protobuf over HTTP.
+
+mod logs;
+mod otel_recorder;
+mod otlp;
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::layers::FanoutBuilder;
+use tokio_util::sync::CancellationToken;
+use tracing::Subscriber;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+pub use logs::LogFormat;
+pub use otel_recorder::OtelRecorder;
+
+/// Upper bounds, in seconds, of the buckets of every histogram whose name ends in `_seconds`.
+pub const SECONDS_BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// The ending by which a histogram is known to hold seconds.
+const SECONDS_SUFFIX: &str = "_seconds";
+
+/// How long the last logs, spans and metrics may take to leave.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often recorded samples are folded into their buckets when nobody scrapes.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What the telemetry of a process depends on.
+#[derive(Debug, Clone)]
+pub struct TelemetryConfig {
+    /// Either a level (`info`) or a full filter (`info,sqlx=warn`), as `log.level` gives it.
+    pub level: String,
+    /// Lines for people or for machines.
+    pub format: LogFormat,
+    /// Base address of an OTLP collector over HTTP, for example `http://127.0.0.1:4318`; nothing is pushed without it.
+    pub otlp_endpoint: Option<String>,
+    /// What tells this instance from others: `service.instance.id` of everything pushed.
+    pub service_instance: String,
+}
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `log.level` is neither a level nor a filter.
+    #[error("log.level {value:?} is neither a level nor a filter: {reason}")]
+    Level {
+        /// What was given.
+        value: String,
+        /// What is wrong with it.
+        reason: ParseError,
+    },
+    /// `otel.endpoint` cannot be used.
+    #[error("otel.endpoint {value:?} cannot be used: {reason}")]
+    Endpoint {
+        /// What was given.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The buckets were refused.
+    #[error("the metrics recorder cannot be built: {0}")]
+    Recorder(#[from] BuildError),
+    /// The process already has a log subscriber.
+    #[error("logging is already set up in this process: {0}")]
+    SecondSubscriber(#[from] TryInitError),
+    /// The process already has a metrics recorder.
+    #[error("metrics are already set up in this process")]
+    SecondRecorder,
+}
+
+/// A metrics recorder that can be installed for the process or, in tests, for one thread.
+pub type BoxedRecorder = Box<dyn metrics::Recorder + Sync>;
+
+/// The running telemetry of a process. Hold it until the end, then call [`Telemetry::shutdown`].
+#[derive(Debug)]
+pub struct Telemetry {
+    prometheus: PrometheusHandle,
+    otlp: Option<otlp::Otlp>,
+    logs: logs::LogWriter,
+}
+
+impl Telemetry {
+    /// Sets up logs, traces and metrics for the whole process. Call it once, from inside the tokio runtime.
+    ///
+    /// # Errors
+    /// When a value cannot be used (the message names its configuration key), or on a second call.
+    pub fn init(config: &TelemetryConfig) -> Result<Self, TelemetryError> {
+        let (telemetry, subscriber, recorder) = Self::build(config)?;
+        subscriber.try_init()?;
+        metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::SecondRecorder)?;
+        Ok(telemetry)
+    }
+
+    /// Builds the parts without installing them, so that a test can install them for its own thread
+    /// (`tracing::subscriber::set_default`, `metrics::set_default_local_recorder`).
+    ///
+    /// # Errors
+    /// As [`Telemetry::init`].
+    pub fn build(
+        config: &TelemetryConfig,
+    ) -> Result<(Self, impl Subscriber + Send + Sync + use<>, BoxedRecorder), TelemetryError> {
+        let prometheus = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix(SECONDS_SUFFIX.to_owned()), &SECONDS_BUCKETS)?
+            .build_recorder();
+        let handle = prometheus.handle();
+        let otlp = config
+            .otlp_endpoint
+            .as_deref()
+            .map(|endpoint| otlp::Otlp::start(endpoint, &config.service_instance))
+            .transpose()?;
+        let recorder: BoxedRecorder = match &otlp {
+            None => Box::new(prometheus),
+            Some(otlp) => Box::new(
+                FanoutBuilder::default()
+                    .add_recorder(prometheus)
+                    .add_recorder(OtelRecorder::new(otlp.meter()))
+                    .build(),
+            ),
+        };
+        let (log_layer, logs) = logs::layer(&config.level, config.format)?;
+        let subscriber =
+            tracing_subscriber::registry().with(log_layer).with(otlp.as_ref().map(otlp::Otlp::span_layer));
+        Ok((Self { prometheus: handle, otlp, logs }, subscriber, recorder))
+    }
+
+    /// What `GET /metrics` answers with: each call renders the current numbers as Prometheus text.
+    pub fn prometheus(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static + use<> {
+        let handle = self.prometheus.clone();
+        move || handle.render()
+    }
+
+    /// Keeps the memory of unread histograms bounded until `stop`. Run it as a task of the process.
+    pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let prometheus = self.prometheus.clone();
+        let dropped_lines = self.logs.dropped_lines();
+        async move {
+            let mut tick = tokio::time::interval(UPKEEP_INTERVAL);
+            while stop.run_until_cancelled(tick.tick()).await.is_some() {
+                prometheus.run_upkeep();
+                metrics::counter!("streamward_log_lines_dropped_total").absolute(dropped_lines() as u64);
+            }
+        }
+    }
+
+    /// Sends what is still buffered, waiting at most two seconds for all of it together.
+    ///
+    /// Blocks the calling thread: call it after the runtime's work is done, or from `spawn_blocking`.
+    pub fn shutdown(self) {
+        if let Some(otlp) = self.otlp {
+            otlp.shutdown(FLUSH_LIMIT);
+        }
+        drop(self.logs);
+    }
+}

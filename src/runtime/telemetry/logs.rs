@@ -1,0 +1,85 @@
+//! The log lines: to standard error, as text or JSON, from a thread of their own.
+//!
+//! Whoever reads standard error may stop reading. Then lines are lost and counted; the service goes on.
+
+use std::io::IsTerminal;
+
+use serde::{Deserialize, Serialize};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use super::TelemetryError;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line per event.
+    #[default]
+    Text,
+    /// One JSON object per event.
+    Json,
+}
+
+/// The thread that writes the lines. Dropping it writes what is left.
+pub(super) struct LogWriter {
+    _thread: WorkerGuard,
+    errors: ErrorCounter,
+}
+
+impl std::fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogWriter").finish_non_exhaustive()
+    }
+}
+
+impl LogWriter {
+    /// Reads how many lines were lost because nobody took them.
+    pub(super) fn dropped_lines(&self) -> impl Fn() -> usize + Send + 'static + use<> {
+        let errors = self.errors.clone();
+        move || errors.dropped_lines()
+    }
+}
+
+/// Builds the layer that writes lines, and the thread behind it.
+pub(super) fn layer<S>(
+    level: &str,
+    format: LogFormat,
+) -> Result<(Box<dyn Layer<S> + Send + Sync>, LogWriter), TelemetryError>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder()
+        .parse(level)
+        .map_err(|reason| TelemetryError::Level { value: level.to_owned(), reason })?;
+    let (writer, thread) =
+        NonBlockingBuilder::default().lossy(true).thread_name("log-writer").finish(std::io::stderr());
+    let errors = writer.error_counter();
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = match format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
+    };
+    Ok((layer, LogWriter { _thread: thread, errors }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_and_a_filter_are_both_understood() {
+        for good in ["info", "WARN", "info,sqlx=warn", "streamward::app=trace"] {
+            assert!(layer::<tracing_subscriber::Registry>(good, LogFormat::Text).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_bad_level_is_refused_by_the_name_of_its_key() {
+        let Err(error) = layer::<tracing_subscriber::Registry>("info,sqlx=loud", LogFormat::Json) else {
+            panic!("accepted");
+        };
+        assert!(error.to_string().starts_with(r#"log.level "info,sqlx=loud""#), "{error}");
+    }
+}

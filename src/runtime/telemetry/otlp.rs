@@ -1,0 +1,123 @@
+//! The push side: spans and metrics as protobuf over HTTP to an OpenTelemetry collector.
+//!
+//! The exporters run on threads of the SDK, not on the runtime, and use the blocking HTTP client: the async one panics
+//! there on the first export and every trace is lost while the service looks healthy.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use opentelemetry::global;
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_VERSION};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use super::TelemetryError;
+
+const SCOPE: &str = "streamward";
+
+/// How long one push may take; a slow collector costs spans, never a request.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often metrics are pushed.
+const METRICS_INTERVAL: Duration = Duration::from_secs(15);
+
+/// What becomes a span, whatever `log.level` says. The exporter's own doings are left out, or each push would cause the
+/// next one.
+const SPAN_FILTER: &str = "info,streamward=debug,opentelemetry=off,hyper=off,hyper_util=off,reqwest=off";
+
+/// The two providers and their threads.
+#[derive(Debug)]
+pub(super) struct Otlp {
+    spans: SdkTracerProvider,
+    metrics: SdkMeterProvider,
+}
+
+impl Otlp {
+    /// Starts pushing to `endpoint` (scheme, host and port; the paths `/v1/traces` and `/v1/metrics` are added).
+    pub(super) fn start(endpoint: &str, instance: &str) -> Result<Self, TelemetryError> {
+        let base = endpoint.trim_end_matches('/');
+        let refuse = |reason: String| TelemetryError::Endpoint { value: endpoint.to_owned(), reason };
+        let url = url::Url::parse(base).map_err(|e| refuse(e.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refuse("it must start with http:// or https://".to_owned()));
+        }
+        let build = |e: ExporterBuildError| refuse(e.to_string());
+        let span_exporter = SpanExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(format!("{base}/v1/traces"))
+            .with_timeout(PUSH_TIMEOUT)
+            .build()
+            .map_err(build)?;
+        let metric_exporter = MetricExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(format!("{base}/v1/metrics"))
+            .with_timeout(PUSH_TIMEOUT)
+            .build()
+            .map_err(build)?;
+        let resource = Resource::builder()
+            .with_service_name(SCOPE)
+            .with_attribute(opentelemetry::KeyValue::new(SERVICE_VERSION, env!("CARGO_PKG_VERSION")))
+            .with_attribute(opentelemetry::KeyValue::new(SERVICE_INSTANCE_ID, instance.to_owned()))
+            .build();
+        let spans = SdkTracerProvider::builder()
+            .with_resource(resource.clone())
+            .with_batch_exporter(span_exporter)
+            .build();
+        let metrics = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_reader(PeriodicReader::builder(metric_exporter).with_interval(METRICS_INTERVAL).build())
+            .build();
+        global::set_text_map_propagator(TraceContextPropagator::new());
+        Ok(Self { spans, metrics })
+    }
+
+    /// The meter all metrics are collected from.
+    pub(super) fn meter(&self) -> Meter {
+        self.metrics.meter(SCOPE)
+    }
+
+    /// The layer that turns `tracing` spans into pushed ones.
+    pub(super) fn span_layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
+    {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.spans.tracer(SCOPE))
+            .with_threads(false)
+            .with_filter(EnvFilter::new(SPAN_FILTER))
+            .boxed()
+    }
+
+    /// Pushes what is left. The SDK's own limits are longer than ours and add up, so both run beside each other on
+    /// threads that are left behind when `limit` is over.
+    pub(super) fn shutdown(self, limit: Duration) {
+        let (done, wait) = mpsc::channel::<()>();
+        let Self { spans, metrics } = self;
+        let also_done = done.clone();
+        std::thread::spawn(move || {
+            if let Err(error) = spans.shutdown_with_timeout(limit) {
+                tracing::warn!(%error, "the last spans were not delivered");
+            }
+            drop(done);
+        });
+        std::thread::spawn(move || {
+            if let Err(error) = metrics.shutdown_with_timeout(limit) {
+                tracing::warn!(%error, "the last metrics were not delivered");
+            }
+            drop(also_done);
+        });
+        // Nothing is ever sent: the channel closes when both threads are done.
+        if wait.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!("the telemetry collector did not take the last data in time");
+        }
+    }
+}
