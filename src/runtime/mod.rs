@@ -1,3 +1,4 @@
 //! Composition and lifecycle: what turns configuration into running parts. Decides nothing about streams.
 
+pub mod serve;
 pub mod telemetry;

@@ -1,0 +1,234 @@
+//! Each way in which a client can waste a connection, on loopback with short limits.
+
+use axum::extract::State;
+use axum::response::sse::{Event, Sse};
+use axum::routing::{get, post};
+use futures_util::{Stream, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::DropGuard;
+
+use super::*;
+
+/// Long enough for a busy machine, short enough to tell "ended by its limit" from "never".
+const SOON: Duration = Duration::from_secs(3);
+
+fn short() -> ServeLimits {
+    ServeLimits {
+        header_read_timeout: Duration::from_millis(200),
+        body_pause: Duration::from_millis(200),
+        write_stall: Duration::from_millis(300),
+        max_connections: 3,
+        drain: Duration::from_millis(500),
+    }
+}
+
+/// What the handlers of the test router share with the test.
+#[derive(Clone, Default)]
+struct Shared {
+    entered: Arc<Notify>,
+    leave: Arc<Notify>,
+    body_dropped: CancellationToken,
+}
+
+/// A server on a free port, and the handle to stop it.
+struct Server {
+    address: SocketAddr,
+    shared: Shared,
+    stop: CancellationToken,
+    task: JoinSet<io::Result<()>>,
+}
+
+impl Server {
+    async fn start(limits: ServeLimits) -> Self {
+        let shared = Shared::default();
+        let router = Router::new()
+            .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
+            .route("/slow", get(slow))
+            .route("/body", post(|body: String| async move { body }))
+            .route("/flood", get(flood))
+            .with_state(shared.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let mut task = JoinSet::new();
+        task.spawn(serve(listener, router, limits, stop.clone()));
+        Self { address, shared, stop, task }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn send(&self, text: &str) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Stops it and says how long it took to end.
+    async fn stopped(mut self) -> Duration {
+        let start = Instant::now();
+        self.stop.cancel();
+        tokio::time::timeout(SOON, self.task.join_next()).await.expect("ends").unwrap().unwrap().unwrap();
+        start.elapsed()
+    }
+}
+
+async fn slow(State(shared): State<Shared>) -> &'static str {
+    shared.entered.notify_one();
+    shared.leave.notified().await;
+    "finished"
+}
+
+/// Endless events, each large, with a guard that tells when the body is dropped.
+async fn flood(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let guard: DropGuard = shared.body_dropped.drop_guard();
+    Sse::new(futures_util::stream::repeat("x".repeat(16 * 1024)).map(move |text| {
+        let _alive = &guard;
+        Ok(Event::default().data(text))
+    }))
+}
+
+/// Everything until the server closes; a reset counts as closing.
+async fn read_to_close(stream: &mut TcpStream) -> String {
+    let mut all = Vec::new();
+    let _ = tokio::time::timeout(SOON, stream.read_to_end(&mut all)).await.expect("closed by the server");
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+#[tokio::test]
+async fn a_handler_knows_its_peer() {
+    let server = Server::start(short()).await;
+    let mut client = server.send("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let own = client.local_addr().unwrap().to_string();
+    assert!(read_to_close(&mut client).await.ends_with(&own));
+}
+
+#[tokio::test]
+async fn a_connection_that_sends_nothing_is_closed() {
+    let server = Server::start(short()).await;
+    assert_eq!(read_to_close(&mut server.connect().await).await, "");
+}
+
+#[tokio::test]
+async fn a_half_header_is_closed() {
+    let server = Server::start(short()).await;
+    let answer = read_to_close(&mut server.send("GET / HTTP/1.1\r\nhost: x\r\nx-ha").await).await;
+    assert!(!answer.contains("200 OK"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_header_that_drips_is_closed() {
+    let server = Server::start(short()).await;
+    let mut client = server.send("GET / HTTP/1.1\r\n").await;
+    let start = Instant::now();
+    while client.write_all(b"x: y\r\n").await.is_ok() {
+        assert!(start.elapsed() < SOON, "still open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_a_used_one_is_kept() {
+    let server = Server::start(short()).await;
+    let mut client = server.connect().await;
+    for _ in 0..4 {
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert!(client.read(&mut [0; 1024]).await.unwrap() > 0);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(read_to_close(&mut client).await, "");
+}
+
+#[tokio::test]
+async fn a_stalled_request_body_is_answered_and_closed() {
+    let server = Server::start(short()).await;
+    let mut client = server.send("POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let answer = read_to_close(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed_and_the_others_go_on() {
+    let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, ..short() }).await;
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        kept.push(server.connect().await);
+    }
+    assert_eq!(read_to_close(&mut server.connect().await).await, "");
+    let client = &mut kept[2];
+    client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(read_to_close(client).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_request_in_flight_finishes_after_the_stop() {
+    let server = Server::start(ServeLimits { drain: SOON, ..short() }).await;
+    let mut client = server.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    server.shared.entered.notified().await;
+    let leave = Arc::clone(&server.shared.leave);
+    let address = server.address;
+    let (took, answer) = tokio::join!(server.stopped(), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(TcpStream::connect(address).await.is_err(), "still listening");
+        leave.notify_one();
+        read_to_close(&mut client).await
+    });
+    assert!(answer.ends_with("finished"), "{answer}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_finish_is_cut_after_the_drain() {
+    let server = Server::start(short()).await;
+    let mut client = server.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    server.shared.entered.notified().await;
+    let took = server.stopped().await;
+    assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(read_to_close(&mut client).await, "");
+}
+
+#[tokio::test]
+async fn the_stop_closes_idle_connections_at_once() {
+    let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, drain: SOON, ..short() }).await;
+    let mut client = server.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(client.read(&mut [0; 1024]).await.unwrap() > 0);
+    let took = server.stopped().await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!(read_to_close(&mut client).await, "");
+}
+
+#[tokio::test]
+async fn the_stop_closes_a_connection_that_never_asked_anything() {
+    let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, drain: SOON, ..short() }).await;
+    let mut client = server.connect().await;
+    // Served after it, so that the silent one is certainly accepted.
+    let mut other = server.send("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    read_to_close(&mut other).await;
+    let took = server.stopped().await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!(read_to_close(&mut client).await, "");
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_reading_is_dropped() {
+    let server = Server::start(short()).await;
+    let client = server.send("GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    tokio::time::timeout(SOON, server.shared.body_dropped.cancelled()).await.expect("its body is dropped");
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_reader_that_reads_slowly_is_kept() {
+    let server = Server::start(short()).await;
+    let mut client = server.send("GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let start = Instant::now();
+    let mut buffer = vec![0; 512 * 1024];
+    while start.elapsed() < Duration::from_secs(1) {
+        assert!(client.read(&mut buffer).await.unwrap() > 0);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!server.shared.body_dropped.is_cancelled());
+}
