@@ -1,3 +1,4 @@
 //! Streamward: the control plane beside a MediaMTX media server.
 
+pub mod domain;
 pub mod runtime;

@@ -1,0 +1,217 @@
+//! Callers of the management API: roles, tokens, and who is asking.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::invalid::{Invalid, text};
+use super::secret::Secret;
+use super::{ApiTokenId, Timestamp};
+
+/// What a caller may do. Each role includes the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads everything but audit and tokens.
+    Viewer,
+    /// Also ends streams.
+    Operator,
+    /// Also manages broadcasters, keys and tokens, and reads the audit log.
+    Admin,
+}
+
+impl Role {
+    /// As it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Reads what [`Role::as_str`] wrote.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `role`.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        [Self::Viewer, Self::Operator, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| Invalid::one("role", "must be viewer, operator or admin"))
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a call came from, for the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The caller's address.
+    pub ip: Option<IpAddr>,
+    /// HTTP method, or `CLI`.
+    pub method: Option<String>,
+    /// Request path without the query, or the command.
+    pub path: Option<String>,
+    /// The request id that was answered.
+    pub request_id: Option<String>,
+}
+
+/// Whoever calls a use-case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// How the audit log names it, e.g. `token:dashboard`, `signed:key-1`, `cli`.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Where it calls from.
+    pub origin: Origin,
+}
+
+/// The caller's role does not suffice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forbidden {
+    /// The least role that would do.
+    pub needs: Role,
+}
+
+impl Actor {
+    /// Whoever sits at the machine itself.
+    pub fn cli(command: &str) -> Self {
+        let origin =
+            Origin { method: Some("CLI".into()), path: Some(command.to_owned()), ..Origin::default() };
+        Self { name: "cli".into(), role: Role::Admin, origin }
+    }
+
+    /// # Errors
+    /// [`Forbidden`] if the actor's role is less than `role`.
+    pub fn require(&self, role: Role) -> Result<(), Forbidden> {
+        if self.role >= role { Ok(()) } else { Err(Forbidden { needs: role }) }
+    }
+}
+
+/// A stored API token, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiToken {
+    /// Its identity.
+    pub id: ApiTokenId,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is invalid.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Checks a token's name.
+///
+/// # Errors
+/// [`Invalid`] naming `name`.
+pub fn token_name(value: &str) -> Result<String, Invalid> {
+    text("name", value, 1, 100)
+}
+
+/// How an API token begins.
+pub const TOKEN_PREFIX: &str = "swt_";
+const RANDOM_CHARS: usize = 43;
+const CHECKSUM_CHARS: usize = 6;
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// An API token's secret: `swt_`, 43 base62 characters (32 random bytes) and a CRC-32 of those in 6 more, so that a
+/// mistyped token, or one found by a secret scanner, is recognised without a look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSecret(Secret);
+
+impl TokenSecret {
+    /// Makes the secret out of 32 bytes from a cryptographic random source.
+    pub fn from_random(bytes: [u8; 32]) -> Self {
+        let body = base62(bytes);
+        Self(Secret::new(format!("{TOKEN_PREFIX}{body}{}", checksum(&body))))
+    }
+
+    /// The token in `text`, if shape and checksum are right.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(TOKEN_PREFIX)?;
+        let shaped =
+            rest.len() == RANDOM_CHARS + CHECKSUM_CHARS && rest.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !shaped {
+            return None;
+        }
+        let (body, sum) = rest.split_at(RANDOM_CHARS);
+        (checksum(body) == sum).then(|| Self(Secret::new(text)))
+    }
+
+    /// The secret itself: for the answer to its creation.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// A 256-bit number in 43 base62 digits, most significant first.
+fn base62(mut bytes: [u8; 32]) -> String {
+    let mut digits = [0u8; RANDOM_CHARS];
+    for digit in digits.iter_mut().rev() {
+        let mut remainder = 0u32;
+        for byte in &mut bytes {
+            let value = remainder * 256 + u32::from(*byte);
+            *byte = (value / 62) as u8;
+            remainder = value % 62;
+        }
+        *digit = BASE62[remainder as usize];
+    }
+    digits.iter().map(|b| char::from(*b)).collect()
+}
+
+fn checksum(body: &str) -> String {
+    let mut value = crc32fast::hash(body.as_bytes());
+    let mut digits = [b'0'; CHECKSUM_CHARS];
+    for digit in digits.iter_mut().rev() {
+        *digit = BASE62[(value % 62) as usize];
+        value /= 62;
+    }
+    digits.iter().map(|b| char::from(*b)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn roles_include_the_ones_before() {
+        let actor = |role| Actor { role, ..Actor::cli("test") };
+        assert!(actor(Role::Admin).require(Role::Viewer).is_ok());
+        assert_eq!(actor(Role::Viewer).require(Role::Operator), Err(Forbidden { needs: Role::Operator }));
+        for role in [Role::Viewer, Role::Operator, Role::Admin] {
+            assert_eq!(Role::parse(role.as_str()), Ok(role));
+        }
+        assert_eq!(Role::parse("root").unwrap_err().0[0].field, "role");
+    }
+
+    #[test]
+    fn distinct_bytes_make_distinct_tokens() {
+        let low = TokenSecret::from_random([0; 32]);
+        let high = TokenSecret::from_random([255; 32]);
+        assert_ne!(low, high);
+        assert!(low.expose().starts_with("swt_0000"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_mistyped_token_is_recognised(bytes: [u8; 32], at in 4usize..53, to in 0usize..62) {
+            let token = TokenSecret::from_random(bytes);
+            prop_assert_eq!(TokenSecret::parse(token.expose()), Some(token.clone()));
+            let mut typo = token.expose().as_bytes().to_vec();
+            prop_assume!(typo[at] != BASE62[to]);
+            typo[at] = BASE62[to];
+            prop_assert_eq!(TokenSecret::parse(&String::from_utf8(typo).unwrap()), None);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What is wrong with an input, field by field.
+
+use std::fmt;
+
+/// One field that was refused, and why, in words a person can act on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field as the caller named it, e.g. `display_name`.
+    pub field: String,
+    /// What it must be, e.g. `must be 1 to 255 characters, got 300`.
+    pub message: String,
+}
+
+/// One or more fields were refused. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid(pub Vec<FieldError>);
+
+impl Invalid {
+    /// A refusal of one field.
+    pub fn one(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
+    /// The same refusal, told of another field name; for a value that is called differently where it came from.
+    #[must_use]
+    pub fn of(mut self, field: &str) -> Self {
+        for error in &mut self.0 {
+            error.field = field.to_owned();
+        }
+        self
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "; " };
+            write!(f, "{comma}{} {}", error.field, error.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// Collects the refusals of several fields, so that a caller learns of all of them at once.
+#[derive(Debug, Default)]
+pub struct Checks(Vec<FieldError>);
+
+impl Checks {
+    /// Keeps the value, or notes why there is none.
+    pub fn take<T>(&mut self, result: Result<T, Invalid>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(Invalid(errors)) => {
+                self.0.extend(errors);
+                None
+            }
+        }
+    }
+
+    /// Like [`Checks::take`] for an optional field: absent is fine.
+    pub fn take_opt<T>(&mut self, result: Option<Result<T, Invalid>>) -> Option<T> {
+        result.and_then(|r| self.take(r))
+    }
+
+    /// `Ok` if nothing was refused.
+    ///
+    /// # Errors
+    /// All refusals noted so far.
+    pub fn finish(self) -> Result<(), Invalid> {
+        if self.0.is_empty() { Ok(()) } else { Err(Invalid(self.0)) }
+    }
+}
+
+/// Checks a text's length in characters and refuses control characters (NUL among them: PostgreSQL cannot store it).
+///
+/// # Errors
+/// [`Invalid`] naming `field` and the limit.
+pub fn text(field: &str, value: &str, min: usize, max: usize) -> Result<String, Invalid> {
+    let count = value.chars().count();
+    if count < min || count > max {
+        return Err(Invalid::one(field, format!("must be {min} to {max} characters, got {count}")));
+    }
+    if let Some(bad) = value.chars().find(|c| c.is_control()) {
+        return Err(Invalid::one(
+            field,
+            format!("must not contain control characters, found U+{:04X}", u32::from(bad)),
+        ));
+    }
+    if min > 0 && value.trim().is_empty() {
+        return Err(Invalid::one(field, "must not be blank"));
+    }
+    Ok(value.to_owned())
+}

@@ -1,0 +1,24 @@
+//! The domain: types that cannot hold a bad value, lifecycles that can refuse, and every decision as a pure function.
+//!
+//! Nothing here does I/O, awaits, or reads a clock; `now` is always an argument. Start with [`publish`] (may this
+//! encoder go on air?) and [`reconcile`] (what is the difference between the media server and our records?).
+
+pub mod access;
+pub mod audit;
+pub mod broadcaster;
+pub mod credentials;
+pub mod event;
+pub mod id;
+pub mod invalid;
+pub mod media_server;
+pub mod path;
+pub mod publish;
+pub mod reconcile;
+pub mod secret;
+pub mod stream;
+pub mod stream_key;
+pub mod time;
+
+pub use id::{ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId};
+pub use invalid::{FieldError, Invalid};
+pub use time::Timestamp;

@@ -1,0 +1,177 @@
+//! Paths: where a stream is found on a media server, and which of them may be shown.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::invalid::Invalid;
+use super::secret::{KeySecret, Secret, mask_keys};
+
+/// Longest public path, in characters.
+pub const MAX_PATH: usize = 200;
+
+/// A public path such as `live/alice`: `^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$`, at most 200 characters, and no part of it
+/// has a stream key's shape (such a path is private, see [`IngestPath`]).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StreamPath(String);
+
+impl StreamPath {
+    /// Checks and takes a path.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming the field `path` and the rule that is broken.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.is_empty() || text.len() > MAX_PATH {
+            return Err(Invalid::one(
+                "path",
+                format!("must be 1 to {MAX_PATH} characters, got {}", text.chars().count()),
+            ));
+        }
+        let good = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        };
+        if !text.split('/').all(good) {
+            let rule = "must be letters, digits, '_' and '-' in parts separated by single slashes, such as live/alice";
+            return Err(Invalid::one("path", rule));
+        }
+        if mask_keys(text) != text {
+            return Err(Invalid::one(
+                "path",
+                "must not contain anything that looks like a stream key: paths are public",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The path as text, without a leading slash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StreamPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for StreamPath {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        Self::parse(&text)
+    }
+}
+
+impl From<StreamPath> for String {
+    fn from(path: StreamPath) -> Self {
+        path.0
+    }
+}
+
+/// A path as a media server names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IngestPath {
+    /// A path that can be a key's public path.
+    Public(StreamPath),
+    /// A path with a stream key in it. It works like the key, so it is never stored, logged or returned.
+    Private(PrivatePath),
+    /// Anything else: empty, or with characters that no key's path has. Nobody can hold a key for it. Masked.
+    Other(String),
+}
+
+/// A path that contains a stream key, such as `sk_…` or `live/sk_…`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrivatePath {
+    raw: Secret,
+    secret: KeySecret,
+}
+
+impl PrivatePath {
+    /// The stream key in it.
+    pub fn secret(&self) -> &KeySecret {
+        &self.secret
+    }
+
+    /// The path as the media server knows it; for its configuration only.
+    pub fn expose(&self) -> &str {
+        self.raw.expose()
+    }
+}
+
+impl fmt::Debug for PrivatePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivatePath(***)")
+    }
+}
+
+impl IngestPath {
+    /// Sorts a path into its kind. Never fails; leading slashes are dropped.
+    pub fn from_media_server(raw: &str) -> Self {
+        let path = raw.trim_start_matches('/');
+        if let Some(secret) = path.split('/').find_map(KeySecret::parse) {
+            return Self::Private(PrivatePath { raw: Secret::new(path), secret });
+        }
+        match StreamPath::parse(path) {
+            Ok(path) => Self::Public(path),
+            Err(_) => Self::Other(mask_keys(path)),
+        }
+    }
+
+    /// What may be shown of it: the path, or nothing if it is private.
+    pub fn public(&self) -> Option<&str> {
+        match self {
+            Self::Public(path) => Some(path.as_str()),
+            Self::Private(_) => None,
+            Self::Other(path) => Some(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_path_has_one_shape() {
+        for good in ["a", "live/alice", "A-b_9/c/d", &"x".repeat(200)] {
+            assert_eq!(StreamPath::parse(good).unwrap().as_str(), good);
+        }
+        let key = KeySecret::from_random([1; 32]);
+        for bad in [
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            "a.b",
+            "a b",
+            "ä",
+            "a\0",
+            "..",
+            &"x".repeat(201),
+            &format!("live/{}", key.expose()),
+        ] {
+            assert_eq!(StreamPath::parse(bad).unwrap_err().0[0].field, "path", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_key_is_private_and_does_not_print() {
+        let key = KeySecret::from_random([1; 32]);
+        for raw in [key.expose().to_owned(), format!("live/{}", key.expose()), format!("/{}", key.expose())] {
+            let path = IngestPath::from_media_server(&raw);
+            let IngestPath::Private(private) = &path else { panic!("{raw} must be private") };
+            assert_eq!(private.secret(), &key);
+            assert_eq!(path.public(), None);
+            assert!(!format!("{path:?}").contains(key.expose()));
+        }
+    }
+
+    #[test]
+    fn foreign_paths_are_kept_as_they_are() {
+        assert_eq!(IngestPath::from_media_server("cam.1"), IngestPath::Other("cam.1".into()));
+        assert_eq!(IngestPath::from_media_server(""), IngestPath::Other(String::new()));
+        assert!(matches!(IngestPath::from_media_server("live/x"), IngestPath::Public(_)));
+    }
+}

@@ -1,0 +1,98 @@
+//! Hooks: hints from a media server that something changed.
+
+use super::{Changes, Start, View};
+use crate::domain::Timestamp;
+use crate::domain::media_server::{Connection, MediaServerName, SourceId, SourceKind, StreamStats};
+use crate::domain::path::StreamPath;
+use crate::domain::secret::SecretHash;
+use crate::domain::stream::{EndReason, IngestForm};
+
+/// What a hook says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HintKind {
+    /// A path went live.
+    Ready,
+    /// A path is no longer live.
+    NotReady,
+}
+
+impl HintKind {
+    /// The word for logs, metrics and the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::NotReady => "not_ready",
+        }
+    }
+
+    /// Reads what [`HintKind::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Ready, Self::NotReady].into_iter().find(|k| k.as_str() == text)
+    }
+}
+
+/// A hook's message. Hooks arrive late, twice, out of order or never, so a hint makes us look; it is believed only
+/// while the media server cannot be asked, and only if it names its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Where.
+    pub server: MediaServerName,
+    /// What.
+    pub kind: HintKind,
+    /// The public path, if it is one.
+    pub path: Option<StreamPath>,
+    /// The hash of the key in the path, if it is private.
+    pub hash: Option<SecretHash>,
+    /// The session.
+    pub source_id: Option<SourceId>,
+    /// What kind of session.
+    pub source_kind: Option<SourceKind>,
+    /// When it arrived.
+    pub at: Timestamp,
+}
+
+/// The changes that hints justify while the media server cannot be asked, in the order they arrived.
+///
+/// "Ready" is believed of a connection that holds a valid claim; "not ready" of a recorded session. Everything else
+/// waits until the media server answers again.
+pub fn believe(now: Timestamp, hints: &[Hint], view: &View) -> Changes {
+    let mut changes = Changes::default();
+    for hint in hints {
+        let Some(id) = &hint.source_id else { continue };
+        match hint.kind {
+            HintKind::Ready => {
+                let connection = Connection { server: hint.server.clone(), id: id.clone() };
+                let known = view.streams.iter().any(|a| a.stream.source_id.as_ref() == Some(id))
+                    || changes.started.iter().any(|s| s.connection == connection);
+                if !known && let Some(start) = claimed_start(now, hint, connection, view) {
+                    changes.started.push(start);
+                }
+            }
+            HintKind::NotReady => {
+                changes.started.retain(|s| s.connection.id != *id);
+                let gone = view.streams.iter().find(|a| a.stream.source_id.as_ref() == Some(id));
+                if let Some(active) = gone
+                    && !changes.ended.iter().any(|(ended, _)| *ended == active.stream.id)
+                {
+                    changes.ended.push((active.stream.id, EndReason::PublisherLeft));
+                }
+            }
+        }
+    }
+    changes
+}
+
+fn claimed_start(now: Timestamp, hint: &Hint, connection: Connection, view: &View) -> Option<Start> {
+    let (_, key) = view.keys.iter().find(|(hash, key)| {
+        key.is_usable(now)
+            && key.holder.occupant(now) == Some(&connection)
+            && (hint.hash == Some(*hash) || hint.path.as_ref() == Some(&key.path))
+    })?;
+    Some(Start {
+        key: key.id,
+        connection,
+        kind: hint.source_kind.clone(),
+        form: if hint.hash.is_some() { IngestForm::SecretPath } else { IngestForm::NamedPath },
+        stats: StreamStats::default(),
+    })
+}

@@ -1,0 +1,362 @@
+//! Reconcile: what is the difference between what a media server carries and what is recorded, and how is it repaired?
+//!
+//! [`plan`] is the whole decision: a complete look at one media server and the records that concern it go in, a
+//! [`Plan`] comes out. It is level-triggered: the same input gives the same plan, and a plan that was only half carried
+//! out is made again by the next look. [`believe`] is its poor relation for when the media server cannot be asked.
+
+mod hint;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+pub use hint::{Hint, HintKind, believe};
+
+use super::media_server::{
+    Connection, MediaServerName, ObservedPath, ObservedSource, Relay, SourceId, SourceKind, StreamStats,
+};
+use super::path::{IngestPath, StreamPath};
+use super::secret::SecretHash;
+use super::stream::{EndReason, IngestForm, Stream};
+use super::stream_key::{Holder, KeyStatus, StreamKey};
+use super::{StreamId, StreamKeyId, Timestamp};
+
+/// How often bytes alone are worth a write.
+pub const STATS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// An observed path; a private one with the hash of the key in it, since that is what is recorded.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// What was seen.
+    pub seen: ObservedPath,
+    /// The hash of the key in its path, if it is private.
+    pub hash: Option<SecretHash>,
+}
+
+/// A stream that is recorded as active.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActiveStream {
+    /// The stream.
+    pub stream: Stream,
+    /// When its numbers were last written.
+    pub refreshed_at: Timestamp,
+}
+
+/// The records that concern one media server.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Its active streams.
+    pub streams: Vec<ActiveStream>,
+    /// Every key that is held on it, belongs to an active stream on it, or could be meant by something seen on it.
+    pub keys: Vec<(SecretHash, StreamKey)>,
+}
+
+/// A stream to record as live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The key it is published with; the key's path is its path.
+    pub key: StreamKeyId,
+    /// The session, from now on the key's holder.
+    pub connection: Connection,
+    /// What kind of session.
+    pub kind: Option<SourceKind>,
+    /// How the encoder was let in.
+    pub form: IngestForm,
+    /// What it carries.
+    pub stats: StreamStats,
+}
+
+/// New numbers of a live stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    /// Which.
+    pub stream: StreamId,
+    /// What it carries now.
+    pub stats: StreamStats,
+    /// Whether people want to know (tracks or readers changed), as against a mere byte count.
+    pub announce: bool,
+}
+
+/// Changes of the records; applied in this order in few transactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Streams that are gone, and why as far as it shows.
+    pub ended: Vec<(StreamId, EndReason)>,
+    /// Streams that appeared.
+    pub started: Vec<Start>,
+    /// Streams whose numbers changed.
+    pub refreshed: Vec<Refresh>,
+}
+
+impl Changes {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.started.is_empty() && self.refreshed.is_empty()
+    }
+}
+
+/// Why a session must go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KickReason {
+    /// Nobody has a key for it.
+    UnknownKey,
+    /// Its stream must end.
+    Ending(EndReason),
+}
+
+impl KickReason {
+    /// The word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown_key",
+            Self::Ending(reason) => reason.as_str(),
+        }
+    }
+}
+
+/// A session to end on the media server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kick {
+    /// The session.
+    pub source: ObservedSource,
+    /// Where it publishes.
+    pub path: IngestPath,
+    /// Why.
+    pub reason: KickReason,
+}
+
+/// How to repair the difference.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What to change in the records.
+    pub changes: Changes,
+    /// What to end on the media server.
+    pub kicks: Vec<Kick>,
+    /// Every relay there must be, whether or not it is there already.
+    pub relays: Vec<(SecretHash, Relay)>,
+    /// Public paths with a configuration of their own that are not among `relays`: relays that are no longer wanted,
+    /// or the operator's own paths.
+    pub other_configured: Vec<StreamPath>,
+}
+
+/// What else decides, besides what was seen and what is recorded.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// The media server that was looked at.
+    pub server: MediaServerName,
+    /// The time of the look.
+    pub now: Timestamp,
+    /// Whether the media server was restarted since the last look.
+    pub restarted: bool,
+}
+
+/// Compares a complete look with the records.
+pub fn plan(around: &Circumstances, sightings: &[Sighting], view: View) -> Plan {
+    let mut planner = Planner::new(around, view.keys);
+    let rows = planner.end_the_gone(sightings, view.streams);
+    // The holders first: whoever else has the same key then meets an occupied one.
+    let (holders, others): (Vec<_>, Vec<_>) = sightings
+        .iter()
+        .enumerate()
+        .filter_map(|(at, sighting)| Some((at, sighting, publisher(sighting)?)))
+        .partition(|(_, _, source)| planner.holds_a_key(source));
+    for (at, sighting, source) in holders.into_iter().chain(others) {
+        planner.judge(sighting, source, rows.get(&at));
+    }
+    planner.note_other_configured(sightings);
+    planner.plan
+}
+
+/// The source of a live path, if somebody from outside publishes there.
+fn publisher(sighting: &Sighting) -> Option<&ObservedSource> {
+    sighting.seen.source.as_ref().filter(|s| sighting.seen.live && s.kind.is_publisher() && s.id.is_some())
+}
+
+struct Planner<'a> {
+    around: &'a Circumstances,
+    keys: HashMap<StreamKeyId, StreamKey>,
+    by_hash: HashMap<SecretHash, StreamKeyId>,
+    by_path: HashMap<StreamPath, Vec<StreamKeyId>>,
+    holding: HashSet<SourceId>,
+    plan: Plan,
+}
+
+impl<'a> Planner<'a> {
+    fn new(around: &'a Circumstances, keys: Vec<(SecretHash, StreamKey)>) -> Self {
+        let mut by_path: HashMap<StreamPath, Vec<StreamKeyId>> = HashMap::new();
+        let mut holding = HashSet::new();
+        for (_, key) in &keys {
+            by_path.entry(key.path.clone()).or_default().push(key.id);
+            holding
+                .extend(key.holder.connection().filter(|c| c.server == around.server).map(|c| c.id.clone()));
+        }
+        let by_hash = keys.iter().map(|(hash, key)| (*hash, key.id)).collect();
+        let keys = keys.into_iter().map(|(_, key)| (key.id, key)).collect();
+        Self { around, keys, by_hash, by_path, holding, plan: Plan::default() }
+    }
+
+    /// Ends every recorded stream whose session is not there. What remains is returned by the index of its sighting.
+    fn end_the_gone(
+        &mut self,
+        sightings: &[Sighting],
+        streams: Vec<ActiveStream>,
+    ) -> HashMap<usize, ActiveStream> {
+        let mut by_source = HashMap::new();
+        for (at, sighting) in sightings.iter().enumerate() {
+            for id in sighting.seen.source.iter().flat_map(|s| s.id.iter().chain(&s.aliases)) {
+                by_source.insert(id, at);
+            }
+        }
+        let mut there = HashMap::new();
+        for active in streams {
+            // Still attached is still there, even if no media comes in at this moment.
+            match active.stream.source_id.as_ref().and_then(|id| by_source.get(id)) {
+                Some(at) => {
+                    there.insert(*at, active);
+                }
+                None => self.end(&active.stream),
+            }
+        }
+        there
+    }
+
+    fn end(&mut self, stream: &Stream) {
+        let mut reason =
+            if self.around.restarted { EndReason::MediaServerRestarted } else { EndReason::PublisherLeft };
+        if let Some(key) = self.keys.get_mut(&stream.stream_key_id) {
+            let holder = key.holder.connection();
+            let holds = holder
+                .is_some_and(|c| Some(&c.id) == stream.source_id.as_ref() && c.server == stream.media_server);
+            match key.status(self.around.now) {
+                KeyStatus::Revoked => reason = EndReason::KeyRevoked,
+                KeyStatus::Expired => reason = EndReason::KeyExpired,
+                KeyStatus::Active if !holds && key.in_use(self.around.now) => reason = EndReason::Takeover,
+                KeyStatus::Active => {}
+            }
+            if holds && matches!(key.holder, Holder::Live { .. }) {
+                key.holder = Holder::Free;
+            }
+        }
+        self.plan.changes.ended.push((stream.id, reason));
+    }
+
+    fn holds_a_key(&self, source: &ObservedSource) -> bool {
+        source.id.iter().chain(&source.aliases).any(|id| self.holding.contains(id))
+    }
+
+    fn held_by(&self, key: &StreamKey, source: &ObservedSource) -> bool {
+        key.holder.connection().is_some_and(|c| c.server == self.around.server && source.is(&c.id))
+    }
+
+    /// The key a session publishes with: its stream's, its path's, or the one its connection holds. For a named path
+    /// nobody holds, the one usable key of that path: the claim may be older than our memory of it.
+    fn key_of(
+        &self,
+        sighting: &Sighting,
+        source: &ObservedSource,
+        row: Option<&ActiveStream>,
+    ) -> Option<StreamKeyId> {
+        if let Some(active) = row {
+            return self
+                .keys
+                .contains_key(&active.stream.stream_key_id)
+                .then_some(active.stream.stream_key_id);
+        }
+        match (&sighting.seen.path, sighting.hash) {
+            (IngestPath::Private(_), Some(hash)) => self.by_hash.get(&hash).copied(),
+            (IngestPath::Public(path), _) => {
+                let mut keys: Vec<&StreamKey> =
+                    self.by_path.get(path)?.iter().filter_map(|id| self.keys.get(id)).collect();
+                keys.sort_by_key(|key| (!self.held_by(key, source), !key.is_usable(self.around.now), key.id));
+                keys.first().map(|key| key.id)
+            }
+            _ => None,
+        }
+    }
+
+    fn judge(&mut self, sighting: &Sighting, source: &ObservedSource, row: Option<&ActiveStream>) {
+        let Some(id) = source.id.clone() else { return };
+        match self.verdict(sighting, source, row) {
+            Err(reason) => self.plan.kicks.push(Kick {
+                source: source.clone(),
+                path: sighting.seen.path.clone(),
+                reason,
+            }),
+            Ok(key_id) => {
+                let connection = Connection { server: self.around.server.clone(), id };
+                self.want_relay(sighting, key_id);
+                match row {
+                    Some(active) => self.refresh(active, &sighting.seen.stats),
+                    None => self.plan.changes.started.push(Start {
+                        key: key_id,
+                        connection: connection.clone(),
+                        kind: Some(source.kind.clone()),
+                        form: if sighting.hash.is_some() {
+                            IngestForm::SecretPath
+                        } else {
+                            IngestForm::NamedPath
+                        },
+                        stats: sighting.seen.stats.clone(),
+                    }),
+                }
+                if let Some(key) = self.keys.get_mut(&key_id) {
+                    key.holder = Holder::Live { by: connection };
+                }
+            }
+        }
+    }
+
+    /// May this session stay? The rules are those of the publish decision, seen from the other side.
+    fn verdict(
+        &self,
+        sighting: &Sighting,
+        source: &ObservedSource,
+        row: Option<&ActiveStream>,
+    ) -> Result<StreamKeyId, KickReason> {
+        if let Some(reason) = row.and_then(|active| active.stream.ending()) {
+            return Err(KickReason::Ending(reason));
+        }
+        let key_id = self.key_of(sighting, source, row).ok_or(KickReason::UnknownKey)?;
+        let key = self.keys.get(&key_id).ok_or(KickReason::UnknownKey)?;
+        match key.status(self.around.now) {
+            KeyStatus::Revoked => return Err(KickReason::Ending(EndReason::KeyRevoked)),
+            KeyStatus::Expired => return Err(KickReason::Ending(EndReason::KeyExpired)),
+            KeyStatus::Active => {}
+        }
+        if self.held_by(key, source) {
+            let barred = matches!(key.holder, Holder::Barred { .. });
+            return if barred { Err(KickReason::Ending(EndReason::KeyRotated)) } else { Ok(key_id) };
+        }
+        if key.in_use(self.around.now) { Err(KickReason::Ending(EndReason::Takeover)) } else { Ok(key_id) }
+    }
+
+    fn want_relay(&mut self, sighting: &Sighting, key_id: StreamKeyId) {
+        let (IngestPath::Private(private), Some(hash)) = (&sighting.seen.path, sighting.hash) else { return };
+        if let Some(key) = self.keys.get(&key_id) {
+            self.plan.relays.push((hash, Relay { public: key.path.clone(), private: private.clone() }));
+        }
+    }
+
+    fn refresh(&mut self, active: &ActiveStream, stats: &StreamStats) {
+        let old = &active.stream.stats;
+        let announce = old.readers != stats.readers || old.tracks != stats.tracks;
+        let due = self.around.now.since(active.refreshed_at) >= STATS_INTERVAL;
+        if announce || (due && old.inbound_bytes != stats.inbound_bytes) {
+            self.plan.changes.refreshed.push(Refresh {
+                stream: active.stream.id,
+                stats: stats.clone(),
+                announce,
+            });
+        }
+    }
+
+    fn note_other_configured(&mut self, sightings: &[Sighting]) {
+        let wanted: HashSet<&StreamPath> = self.plan.relays.iter().map(|(_, relay)| &relay.public).collect();
+        let others = sightings.iter().filter(|s| s.seen.configured).filter_map(|s| match &s.seen.path {
+            IngestPath::Public(path) if !wanted.contains(path) => Some(path.clone()),
+            _ => None,
+        });
+        self.plan.other_configured = others.collect();
+    }
+}
