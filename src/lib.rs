@@ -1,4 +1,5 @@
 //! Streamward: the control plane beside a MediaMTX media server.
 
 pub mod domain;
+pub mod ports;
 pub mod runtime;

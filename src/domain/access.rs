@@ -161,7 +161,8 @@ fn base62(mut bytes: [u8; 32]) -> String {
         let mut remainder = 0u32;
         for byte in &mut bytes {
             let value = remainder * 256 + u32::from(*byte);
-            *byte = (value / 62) as u8;
+            // Below 256: the remainder carried in is below 62.
+            *byte = u8::try_from(value / 62).unwrap_or(u8::MAX);
             remainder = value % 62;
         }
         *digit = BASE62[remainder as usize];

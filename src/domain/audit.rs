@@ -85,7 +85,7 @@ impl AuditEntry {
 
     /// The same act on the thing with this id.
     #[must_use]
-    pub fn on(mut self, id: impl ToString) -> Self {
+    pub fn on(mut self, id: &impl ToString) -> Self {
         self.resource_id = Some(id.to_string());
         self
     }

@@ -113,10 +113,10 @@ pub fn mask_keys(text: &str) -> String {
         out.push_str(before);
         if candidate.get(..KEY_LENGTH).and_then(KeySecret::parse).is_some() {
             out.push_str("sk_***");
-            rest = &candidate[KEY_LENGTH..];
+            rest = candidate.get(KEY_LENGTH..).unwrap_or_default();
         } else {
             out.push_str(KEY_PREFIX);
-            rest = &candidate[KEY_PREFIX.len()..];
+            rest = candidate.get(KEY_PREFIX.len()..).unwrap_or_default();
         }
     }
     out.push_str(rest);
@@ -205,11 +205,11 @@ mod tests {
         let key = KeySecret::from_random([7; 32]);
         assert_eq!(key.expose().len(), KEY_LENGTH);
         assert_eq!(KeySecret::parse(key.expose()).as_ref(), Some(&key));
-        assert!(!format!("{key:?}").contains(&key.expose()[3..]));
+        assert!(!format!("{key:?}").contains(key.expose().trim_start_matches(KEY_PREFIX)));
         for bad in [
             "",
             "sk_",
-            &key.expose()[..45],
+            key.expose().get(..45).unwrap(),
             &format!("{}x", key.expose()),
             &key.expose().replace("sk_", "pk_"),
         ] {

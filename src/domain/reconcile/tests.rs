@@ -47,7 +47,7 @@ fn recorded(id: &str) -> ActiveStream {
 }
 
 fn view(streams: Vec<ActiveStream>, keys: Vec<StreamKey>) -> View {
-    View { streams, keys: keys.into_iter().enumerate().map(|(n, key)| (hash(n as u8 + 1), key)).collect() }
+    View { streams, keys: (1u8..).zip(keys).map(|(n, key)| (hash(n), key)).collect() }
 }
 
 fn held(holder: Holder) -> StreamKey {

@@ -1,0 +1,41 @@
+//! The stores behind the management API's callers.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::access::ApiToken;
+use crate::domain::audit::AuditEntry;
+use crate::domain::secret::SecretHash;
+use crate::domain::{ApiTokenId, Timestamp};
+
+/// API tokens.
+#[async_trait]
+pub trait ApiTokens: Send + Sync {
+    /// MUST store the token under the hash of its secret, with the audit entry.
+    async fn create_api_token(
+        &self,
+        token: &ApiToken,
+        hash: &SecretHash,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError>;
+
+    /// MUST return all tokens, newest first, ties by id.
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError>;
+
+    /// MUST return the token with this hash, expired or not, or `None`.
+    async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>, StoreError>;
+
+    /// MUST remove the token, with the audit entry; from then on it is not found. Returns whether it was there; if
+    /// not, nothing is written.
+    async fn delete_api_token(&self, id: ApiTokenId, audit: &AuditEntry) -> Result<bool, StoreError>;
+}
+
+/// Memory of signed requests, so that none is obeyed twice.
+#[async_trait]
+pub trait Replays: Send + Sync {
+    /// MUST return `true` exactly once for a signature, whichever instance asks, also after a restart.
+    async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// MUST forget signatures remembered before `before`; returns how many.
+    async fn prune_signatures(&self, before: Timestamp) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,46 @@
+//! The store of broadcasters.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::audit::AuditEntry;
+use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
+use crate::domain::stream::Stream;
+use crate::domain::{BroadcasterId, Timestamp};
+
+/// Broadcasters.
+#[async_trait]
+pub trait Broadcasters: Send + Sync {
+    /// MUST store the broadcaster, a `broadcaster.created` event and the audit entry, or none of them.
+    async fn create_broadcaster(
+        &self,
+        broadcaster: &Broadcaster,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError>;
+
+    /// MUST return the broadcaster as it was last stored, or `None`.
+    async fn broadcaster(&self, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError>;
+
+    /// MUST return all broadcasters, newest first, ties by id.
+    async fn broadcasters(&self) -> Result<Vec<Broadcaster>, StoreError>;
+
+    /// MUST change what the patch names and nothing else, with a `broadcaster.updated` event and the audit entry.
+    /// MUST return `None` and write nothing if there is no such broadcaster.
+    async fn update_broadcaster(
+        &self,
+        id: BroadcasterId,
+        patch: &BroadcasterPatch,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Option<Broadcaster>, StoreError>;
+
+    /// MUST remove the broadcaster and all its keys, mark its active streams as ending (`broadcaster_deleted`), and
+    /// write a `broadcaster.deleted` event and the audit entry. MUST keep its streams as history.
+    /// Returns the streams that must end now, or `None` (nothing written) if there is no such broadcaster.
+    async fn delete_broadcaster(
+        &self,
+        id: BroadcasterId,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Option<Vec<Stream>>, StoreError>;
+}

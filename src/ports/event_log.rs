@@ -1,0 +1,25 @@
+//! The ordered log of what changed.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::Timestamp;
+use crate::domain::event::Event;
+
+/// The event log. Other stores write to it, in the transaction of the change that the event tells of.
+///
+/// Numbers grow by one in the order of commits, so whoever has read up to a number has missed nothing before it.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// MUST return up to `limit` events with a number above `seq`, in order, without a gap that a later commit fills.
+    async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
+
+    /// MUST return the number of the last event, 0 if there never was one. Keeps its value when events are pruned.
+    async fn last_event(&self) -> Result<i64, StoreError>;
+
+    /// MUST return the number of the oldest event that is still there, or `None`.
+    async fn first_event(&self) -> Result<Option<i64>, StoreError>;
+
+    /// MUST remove events older than `before`; returns how many. Numbers are never used again.
+    async fn prune_events(&self, before: Timestamp) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,71 @@
+//! What the application needs from outside, as small traits in domain terms.
+//!
+//! Each method says what it MUST do; each MUST is a test of the contract suite that runs over every implementation
+//! (`tests/contract`). A store method is one business verb in one transaction; the events and the audit entry that
+//! belong to a change are written in that transaction.
+
+mod access;
+mod audit_log;
+mod broadcasters;
+mod clock;
+mod event_log;
+mod hints;
+mod leases;
+mod media_server;
+mod media_servers;
+mod nudges;
+mod stream_keys;
+mod streams;
+mod vault;
+
+pub use access::{ApiTokens, Replays};
+pub use audit_log::AuditLog;
+pub use broadcasters::Broadcasters;
+pub use clock::{Clock, IdGen};
+pub use event_log::EventLog;
+pub use hints::{Hints, StoredHint};
+pub use leases::{Lease, Leases};
+pub use media_server::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
+pub use media_servers::{Contact, Look, MediaServers};
+pub use nudges::{Nudge, Nudges};
+pub use stream_keys::{KeyCreation, KeyFilter, Revocation, Rotation, StreamKeys};
+pub use streams::{Applied, StatusFilter, StreamCursor, StreamFilter, Streams};
+pub use vault::Vault;
+
+use async_trait::async_trait;
+
+/// Why a store could not do its work. Absence is not an error; it is `None`.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, or has no room for us in time. Trying again later helps.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// The lease a write was made under is no longer ours; somebody else does the work now.
+    #[error("the lease {0} is held by another instance")]
+    Fenced(String),
+    /// A stored value is not what we wrote, or a statement is wrong. Trying again does not help.
+    #[error("the database holds or said something unexpected: {0}")]
+    Corrupt(String),
+}
+
+/// Everything that is stored. One implementation serves one kind of work (auth, API, workers) with its own connections.
+#[async_trait]
+pub trait Store:
+    Broadcasters
+    + StreamKeys
+    + Streams
+    + EventLog
+    + AuditLog
+    + ApiTokens
+    + Replays
+    + Leases
+    + Vault
+    + Hints
+    + MediaServers
+{
+    /// Whether the database answers and its schema is ours.
+    ///
+    /// # Errors
+    /// [`StoreError`] saying why not.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

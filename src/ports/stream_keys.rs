@@ -1,0 +1,118 @@
+//! The store of stream keys, where the publish decision is made atomic.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::audit::AuditEntry;
+use crate::domain::path::StreamPath;
+use crate::domain::publish::PublishAsk;
+use crate::domain::secret::SecretHash;
+use crate::domain::stream::Stream;
+use crate::domain::stream_key::{KeyStatus, StreamKey};
+use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
+
+/// What became of creating a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyCreation {
+    /// It is stored.
+    Created,
+    /// Its broadcaster does not exist; nothing was written.
+    UnknownBroadcaster,
+    /// Another usable key has the path; nothing was written.
+    PathTaken,
+}
+
+/// What became of replacing a key's secret.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rotation {
+    /// There is no such key; nothing was written.
+    NotFound,
+    /// The key cannot be used any more, so it cannot be rotated; nothing was written.
+    NotUsable(KeyStatus),
+    /// The old secret is invalid.
+    Rotated {
+        /// The key as it is now.
+        key: Box<StreamKey>,
+        /// The streams that must end now.
+        ending: Vec<Stream>,
+    },
+}
+
+/// What became of revoking a key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revocation {
+    /// The key as it is now.
+    pub key: StreamKey,
+    /// The streams that must end now.
+    pub ending: Vec<Stream>,
+    /// Whether it was this call that revoked it.
+    pub newly: bool,
+}
+
+/// Which keys to list; what is `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyFilter {
+    /// Of this broadcaster.
+    pub broadcaster_id: Option<BroadcasterId>,
+    /// With this path.
+    pub path: Option<StreamPath>,
+}
+
+/// Stream keys.
+#[async_trait]
+pub trait StreamKeys: Send + Sync {
+    /// MUST store the key under the hash of its secret, with a `stream_key.created` event and the audit entry.
+    /// MUST refuse a second *usable* key (not revoked, not expired at `key.created_at`) for a path, also when two
+    /// callers try at the same moment.
+    async fn create_stream_key(
+        &self,
+        key: &StreamKey,
+        hash: &SecretHash,
+        audit: &AuditEntry,
+    ) -> Result<KeyCreation, StoreError>;
+
+    /// MUST return the key as it was last stored, or `None`.
+    async fn stream_key(&self, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError>;
+
+    /// MUST return all keys that pass the filter, newest first, ties by id.
+    async fn stream_keys(&self, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError>;
+
+    /// MUST make the old secret invalid and the new one valid at once, bar the present holder, mark active streams of
+    /// the key as ending (`key_rotated`), and write a `stream_key.rotated` event and the audit entry.
+    async fn rotate_stream_key(
+        &self,
+        id: StreamKeyId,
+        hash: &SecretHash,
+        key_prefix: &str,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Rotation, StoreError>;
+
+    /// MUST make the key invalid at once, mark its active streams as ending (`key_revoked`), and write a
+    /// `stream_key.revoked` event and the audit entry. MUST be idempotent: a second call changes nothing about the
+    /// key, writes no event, and still returns what has not ended yet. `None` if there is no such key.
+    async fn revoke_stream_key(
+        &self,
+        id: StreamKeyId,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Option<Revocation>, StoreError>;
+
+    /// Decides and claims in **one statement**: `MUST` set the holder exactly when
+    /// [`decide_publish`](crate::domain::publish::decide_publish) says `Ok` to the row as it is in the database, and
+    /// return the row as it is *after* that. Of callers at the same instant with different connections exactly one
+    /// MUST find itself the holder. MUST set `last_used_at` when it claims. MUST change nothing if the ask has no
+    /// connection. `None` if no key has the hash.
+    async fn claim_for_publish(
+        &self,
+        hash: &SecretHash,
+        ask: &PublishAsk,
+        now: Timestamp,
+        claim_ttl: Duration,
+    ) -> Result<Option<StreamKey>, StoreError>;
+
+    /// MUST return the hashes of all keys that are not revoked: what the in-memory filter for unknown keys is made of.
+    async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError>;
+}

@@ -1,0 +1,119 @@
+//! The store of streams: history for people, and the verbs of the reconcile loop.
+
+use async_trait::async_trait;
+
+use super::{Lease, StoreError};
+use crate::domain::audit::AuditEntry;
+use crate::domain::media_server::MediaServerName;
+use crate::domain::path::StreamPath;
+use crate::domain::reconcile::{Changes, Hint, Sighting, View};
+use crate::domain::stream::{EndReason, Stream};
+use crate::domain::{BroadcasterId, StreamId, Timestamp};
+
+/// Which streams by their state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatusFilter {
+    /// Live ones.
+    #[default]
+    Active,
+    /// Ended ones.
+    Ended,
+    /// All.
+    All,
+}
+
+/// A place in a list of streams, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamCursor {
+    /// When the last stream of the page before started.
+    pub started_at: Timestamp,
+    /// Its id.
+    pub id: StreamId,
+}
+
+/// Which streams to list; what is `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamFilter {
+    /// By state.
+    pub status: StatusFilter,
+    /// Of this broadcaster.
+    pub broadcaster_id: Option<BroadcasterId>,
+    /// On this path.
+    pub path: Option<StreamPath>,
+    /// On this media server.
+    pub media_server: Option<MediaServerName>,
+    /// At most this many.
+    pub limit: Option<u32>,
+    /// Only what comes after this place.
+    pub after: Option<StreamCursor>,
+}
+
+/// What [`Streams::apply_changes`] did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// Streams that were recorded as started.
+    pub started: Vec<Stream>,
+    /// Streams that were recorded as ended.
+    pub ended: Vec<Stream>,
+    /// How many had their numbers written.
+    pub refreshed: usize,
+    /// Starts that were not recorded because the key was no longer theirs, or its last stream has not ended yet. The
+    /// next look decides again.
+    pub postponed: usize,
+}
+
+/// Streams.
+#[async_trait]
+pub trait Streams: Send + Sync {
+    /// MUST return all streams that pass the filter, newest first, ties by id (descending): a stable order.
+    async fn streams(&self, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError>;
+
+    /// MUST return the stream, live or ended, or `None`.
+    async fn stream(&self, id: StreamId) -> Result<Option<Stream>, StoreError>;
+
+    /// MUST mark an active stream as ending, keeping an earlier reason, with the audit entry; MUST leave an ended one
+    /// as it is (the audit entry is written all the same). Returns the stream as it is now, or `None`.
+    async fn request_end(
+        &self,
+        id: StreamId,
+        reason: EndReason,
+        audit: &AuditEntry,
+    ) -> Result<Option<Stream>, StoreError>;
+
+    /// MUST return all active streams of the server, and every key that is held on it, belongs to one of these, has
+    /// the path of a sighting or hint and is not revoked, or has its hash.
+    async fn reconcile_view(
+        &self,
+        server: &MediaServerName,
+        sightings: &[Sighting],
+        hints: &[Hint],
+    ) -> Result<View, StoreError>;
+
+    /// Records what a look (or a believed hint) showed, under the lease. MUST write nothing with
+    /// [`StoreError::Fenced`] if the lease is no longer held.
+    ///
+    /// - ended: MUST end active streams only, free the key if it is held live by that session, and write
+    ///   `stream.ended`.
+    /// - started: MUST make the session the key's live holder and write `stream.started`, but only if the key is
+    ///   usable and not occupied by another connection; MUST never leave two active streams for one key. An active
+    ///   stream of the key on a media server that is unreachable is ended as `takeover` first: its encoder has moved.
+    ///   The id of a started stream is taken from `new_id`.
+    /// - refreshed: MUST store the numbers, and write `stream.updated` where it is announced.
+    async fn apply_changes(
+        &self,
+        lease: &Lease,
+        server: &MediaServerName,
+        changes: &Changes,
+        now: Timestamp,
+        new_id: &(dyn Fn() -> StreamId + Send + Sync),
+    ) -> Result<Applied, StoreError>;
+
+    /// Lets other connections claim the keys that are held live on a media server which has been away too long; the
+    /// streams stay active. MUST turn live holders on the server into claims that lapsed at `now`, under the lease.
+    async fn loosen_holds(
+        &self,
+        lease: &Lease,
+        server: &MediaServerName,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
+}
