@@ -1,0 +1,180 @@
+//! The driver under a clock that the test moves: when it ticks and what it survives.
+
+use std::sync::Mutex;
+
+use tokio::time::sleep;
+
+use super::*;
+
+mod leases;
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// What one tick does.
+enum Step {
+    Take(Duration, TickOutcome),
+    Panic,
+}
+
+const DONE: Step = Step::Take(Duration::ZERO, TickOutcome::Done);
+
+/// When ticks started and ended, since the start of the test.
+#[derive(Clone)]
+struct Log {
+    zero: Instant,
+    started: Arc<Mutex<Vec<u128>>>,
+    ended: Arc<Mutex<Vec<u128>>>,
+}
+
+impl Log {
+    fn new() -> Self {
+        Self { zero: Instant::now(), started: Arc::default(), ended: Arc::default() }
+    }
+
+    fn started(&self) -> Vec<u128> {
+        self.started.lock().unwrap().clone()
+    }
+
+    fn ended(&self) -> Vec<u128> {
+        self.ended.lock().unwrap().clone()
+    }
+
+    fn now(&self) -> u128 {
+        self.zero.elapsed().as_millis()
+    }
+}
+
+/// A worker that does what the test says.
+struct Scripted<F> {
+    log: Log,
+    step: F,
+}
+
+#[async_trait]
+impl<F: FnMut() -> Step + Send + 'static> Worker for Scripted<F> {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    async fn tick(&mut self, _lease: Option<Lease>) -> TickOutcome {
+        self.log.started.lock().unwrap().push(self.log.now());
+        let Step::Take(time, outcome) = (self.step)() else { panic!("on purpose") };
+        sleep(time).await;
+        self.log.ended.lock().unwrap().push(self.log.now());
+        outcome
+    }
+}
+
+/// One running worker.
+struct Running {
+    log: Log,
+    handle: WorkerHandle,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Running {
+    fn start(lease: Option<LeaseTerms>, step: impl FnMut() -> Step + Send + 'static) -> Self {
+        let log = Log::new();
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let options = WorkerOptions { interval: ms(2000), tick_limit: ms(10_000), lease };
+        let handle = start(Scripted { log: log.clone(), step }, options, &tasks, stop.clone());
+        Self { log, handle, tasks, stop }
+    }
+
+    async fn stopped(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_ticks_at_once_and_then_at_the_interval() {
+    let running = Running::start(None, || DONE);
+    sleep(ms(6100)).await;
+    assert_eq!(running.log.started(), [0, 2000, 4000, 6000]);
+    let status = running.handle.status();
+    assert_eq!((status.ticks, status.failures, status.failing), (4, 0, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nudge_makes_it_look_at_once_and_three_times_more() {
+    let running = Running::start(None, || DONE);
+    sleep(ms(500)).await;
+    running.handle.nudge();
+    sleep(ms(3200)).await;
+    assert_eq!(running.log.started(), [0, 500, 600, 900, 1500, 3500]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nudges_during_a_tick_become_one() {
+    let running = Running::start(None, || Step::Take(ms(50), TickOutcome::Done));
+    sleep(ms(10)).await;
+    for _ in 0..1000 {
+        running.handle.nudge();
+    }
+    sleep(ms(80)).await;
+    assert_eq!(running.log.started(), [0, 75], "after a short rest");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_nudges_is_no_storm_of_ticks() {
+    let running = Running::start(None, || DONE);
+    for _ in 0..1000 {
+        running.handle.nudge();
+        sleep(ms(1)).await;
+    }
+    let ticks = running.log.started().len();
+    assert!((30..=45).contains(&ticks), "{ticks} ticks in a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_tick_is_never_overtaken() {
+    let running = Running::start(None, || Step::Take(ms(5000), TickOutcome::Done));
+    sleep(ms(1000)).await;
+    running.handle.nudge();
+    sleep(ms(11_500)).await;
+    let (started, ended) = (running.log.started(), running.log.ended());
+    assert_eq!(ended, [5000, 10_025]);
+    assert!(started[1] >= ended[0] && started[2] >= ended[1], "{started:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_that_never_ends_is_dropped_at_its_limit() {
+    let mut first = true;
+    let running = Running::start(None, move || match std::mem::take(&mut first) {
+        true => Step::Take(Duration::MAX, TickOutcome::Done),
+        false => DONE,
+    });
+    sleep(ms(9990)).await;
+    assert_eq!(running.handle.status().ticks, 0);
+    sleep(ms(20)).await;
+    let status = running.handle.status();
+    assert_eq!(status.last_error.unwrap().message, "took longer than 10s");
+    sleep(ms(1000)).await;
+    assert!(!running.handle.status().failing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_counted_and_work_goes_on() {
+    let mut first = true;
+    let running = Running::start(None, move || if std::mem::take(&mut first) { Step::Panic } else { DONE });
+    sleep(ms(100)).await;
+    let status = running.handle.status();
+    assert_eq!((status.panics, status.failures, status.failing), (1, 1, true));
+    assert_eq!(status.last_error.unwrap().message, "panicked: on purpose");
+    sleep(ms(2000)).await;
+    let status = running.handle.status();
+    assert_eq!((status.ticks, status.panics, status.failing), (2, 1, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stop_ends_it_in_the_middle_of_a_tick() {
+    let running = Running::start(None, || Step::Take(ms(9000), TickOutcome::Done));
+    sleep(ms(10)).await;
+    running.stopped().await;
+    assert_eq!((running.log.now(), running.log.ended().len()), (10, 0));
+}
