@@ -14,6 +14,7 @@ pub mod media_server;
 pub mod path;
 pub mod publish;
 pub mod reconcile;
+pub mod seal;
 pub mod secret;
 pub mod stream;
 pub mod stream_key;

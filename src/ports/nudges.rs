@@ -23,6 +23,9 @@ pub trait Nudges: Send + Sync {
     /// or lost.
     fn send(&self, nudge: Nudge);
 
+    /// Tells this instance only.
+    fn send_local(&self, nudge: Nudge);
+
     /// Listens from now on. A receiver that lags MUST treat it as [`Nudge::Everything`].
     fn listen(&self) -> broadcast::Receiver<Nudge>;
 }

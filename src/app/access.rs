@@ -1,0 +1,171 @@
+//! Who is calling: API tokens, signed requests, and the use-cases of tokens.
+
+use super::error::{Conflict, Unauthenticated};
+use super::{App, AppError, Result};
+use crate::domain::access::{Actor, ApiToken, Origin, Role, TokenSecret, token_name};
+use crate::domain::invalid::{Checks, Invalid};
+use crate::domain::media_server::MediaServerName;
+use crate::domain::secret::{Secret, keyed_hash};
+use crate::domain::stream_key::expires_at;
+use crate::domain::{ApiTokenId, Timestamp};
+
+/// How far a signed request's time may be from ours, in seconds.
+pub const SIGNATURE_WINDOW: i64 = 300;
+
+/// A signed request.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedRequest<'a> {
+    /// `X-API-Key`: which secret, or merely a label.
+    pub key_id: &'a str,
+    /// `X-Timestamp`, as it was sent.
+    pub timestamp: &'a str,
+    /// `X-Signature`, as it was sent.
+    pub signature: &'a str,
+    /// The method.
+    pub method: &'a str,
+    /// The path without the query, as it was sent.
+    pub path: &'a str,
+    /// The raw body.
+    pub body: &'a [u8],
+}
+
+/// A token as a caller describes it, not checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct ApiTokenDraft {
+    /// What it is for.
+    pub name: String,
+    /// `viewer`, `operator` or `admin`.
+    pub role: String,
+    /// RFC 3339.
+    pub expires_at: Option<String>,
+}
+
+const KIND: &str = "api_token";
+
+impl App {
+    /// Recognises the holder of a token.
+    ///
+    /// # Errors
+    /// [`Unauthenticated`]; the store.
+    pub async fn actor_of_token(&self, token: &str, origin: Origin) -> Result<Actor> {
+        if self.settings().admin_token.as_ref().is_some_and(|admin| admin.matches(token)) {
+            return Ok(Actor { name: "admin_token".into(), role: Role::Admin, origin });
+        }
+        let secret = TokenSecret::parse(token).ok_or(Unauthenticated::Malformed)?;
+        let found = self.store().api_token_by_hash(&self.parts.hasher.hash("token", secret.expose())).await?;
+        let found = found.ok_or(Unauthenticated::Unknown)?;
+        if found.expires_at.is_some_and(|at| at <= self.now()) {
+            return Err(Unauthenticated::Expired.into());
+        }
+        Ok(Actor { name: format!("token:{}", found.name), role: found.role, origin })
+    }
+
+    /// Recognises the signer of a request. A signed write is obeyed once.
+    ///
+    /// # Errors
+    /// [`Unauthenticated`]; [`Conflict::Replayed`]; the store.
+    pub async fn actor_of_signature(&self, request: SignedRequest<'_>, origin: Origin) -> Result<Actor> {
+        let settings = self.settings();
+        let secret = match (settings.hmac_keys.get(request.key_id), &settings.hmac_secret) {
+            (Some(secret), _) => secret,
+            (None, _) if !settings.hmac_keys.is_empty() => return Err(Unauthenticated::UnknownKeyId.into()),
+            (None, Some(secret)) => secret,
+            (None, None) => return Err(Unauthenticated::SigningOff.into()),
+        };
+        let now = self.now();
+        let stated: i64 = request.timestamp.parse().map_err(|_| Unauthenticated::Clock)?;
+        if now.micros().div_euclid(1_000_000).saturating_sub(stated).saturating_abs() > SIGNATURE_WINDOW {
+            return Err(Unauthenticated::Clock.into());
+        }
+        let expected = sign(secret, &request);
+        if !Secret::new(hex::encode(expected)).matches(&request.signature.to_ascii_lowercase()) {
+            return Err(Unauthenticated::Signature.into());
+        }
+        let reading = matches!(request.method, "GET" | "HEAD" | "OPTIONS");
+        let signature = self.parts.hasher.hash("signature", &hex::encode(expected));
+        if !reading && !self.store().remember_signature(&signature, now).await? {
+            return Err(Conflict::Replayed.into());
+        }
+        // With one secret for all, the key id is the caller's word and no proof.
+        let label: String = request.key_id.chars().filter(|c| !c.is_control()).take(64).collect();
+        Ok(Actor { name: format!("signed:{label}"), role: Role::Admin, origin })
+    }
+
+    /// Recognises a media server by the hook secret and the name it gives.
+    ///
+    /// # Errors
+    /// [`Unauthenticated::HookSecret`].
+    pub fn media_server_of(&self, shown: &[&str], name: Option<&str>) -> Result<MediaServerName> {
+        // Every pair is compared, so that time does not tell which came close.
+        let matches = self.settings().hook_secrets.iter().flat_map(|s| shown.iter().map(|t| s.matches(t)));
+        if !matches.fold(false, |any, one| any | one) {
+            return Err(Unauthenticated::HookSecret.into());
+        }
+        let name = MediaServerName::parse(name.unwrap_or(MediaServerName::DEFAULT)).ok();
+        name.filter(|name| self.settings().media_servers.contains_key(name))
+            .ok_or_else(|| Unauthenticated::HookSecret.into())
+    }
+
+    /// Creates a token. The secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// Forbidden below admin; invalid fields; the store.
+    pub async fn create_api_token(
+        &self,
+        actor: &Actor,
+        draft: &ApiTokenDraft,
+    ) -> Result<(ApiToken, TokenSecret)> {
+        let id = ApiTokenId(self.parts.ids.uuid());
+        let entry = self.act(actor, "create", KIND).on(&id);
+        self.audited(&entry, async {
+            actor.require(Role::Admin)?;
+            let created_at = self.now();
+            let mut checks = Checks::default();
+            let name = checks.take(token_name(&draft.name));
+            let role = checks.take(Role::parse(&draft.role));
+            let expires = checks.take_opt(draft.expires_at.as_deref().map(|text| {
+                let rule = "must be an RFC 3339 time such as 2026-01-31T12:00:00Z";
+                let at = Timestamp::parse_rfc3339(text).ok_or_else(|| Invalid::one("expires_at", rule))?;
+                expires_at(at, created_at)
+            }));
+            checks.finish()?;
+            let (Some(name), Some(role)) = (name, role) else { return Err(AppError::NotFound("api token")) };
+            let token = ApiToken { id, name, role, created_at, expires_at: expires };
+            let secret = TokenSecret::from_random(self.parts.ids.random32());
+            let hash = self.parts.hasher.hash("token", secret.expose());
+            self.store().create_api_token(&token, &hash, &entry).await?;
+            Ok((token, secret))
+        })
+        .await
+    }
+
+    /// All tokens, newest first.
+    ///
+    /// # Errors
+    /// Forbidden below admin; the store.
+    pub async fn api_tokens(&self, actor: &Actor) -> Result<Vec<ApiToken>> {
+        actor.require(Role::Admin)?;
+        Ok(self.store().api_tokens().await?)
+    }
+
+    /// Deletes a token; from then on it opens nothing.
+    ///
+    /// # Errors
+    /// Forbidden below admin; not found; the store.
+    pub async fn delete_api_token(&self, actor: &Actor, id: ApiTokenId) -> Result<()> {
+        let entry = self.act(actor, "delete", KIND).on(&id);
+        self.audited(&entry, async {
+            actor.require(Role::Admin)?;
+            let deleted = self.store().delete_api_token(id, &entry).await?;
+            if deleted { Ok(()) } else { Err(AppError::NotFound("api token")) }
+        })
+        .await
+    }
+}
+
+/// HMAC-SHA256 over method, path, timestamp and raw body, joined by newlines.
+fn sign(secret: &Secret, request: &SignedRequest<'_>) -> [u8; 32] {
+    let mut message = format!("{}\n{}\n{}\n", request.method, request.path, request.timestamp).into_bytes();
+    message.extend_from_slice(request.body);
+    keyed_hash(secret.expose().as_bytes(), &message)
+}

@@ -1,0 +1,79 @@
+//! Use-cases of the audit log.
+
+use serde_json::Value;
+
+use super::{App, Result};
+use crate::domain::AuditId;
+use crate::domain::access::{Actor, Role};
+use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
+use crate::domain::broadcaster::Metadata;
+use crate::domain::invalid::{Checks, Invalid, text};
+
+/// What a trusted dashboard tells of its people, not checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct ToldEvent {
+    /// What was done, at most 50 characters.
+    pub event_type: String,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// To what kind of thing.
+    pub resource_type: Option<String>,
+    /// To which.
+    pub resource_id: Option<String>,
+    /// How it was asked for.
+    pub request_method: Option<String>,
+    /// Where.
+    pub request_path: Option<String>,
+    /// `success` (default) or `failure`.
+    pub outcome: Option<String>,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
+    /// Details.
+    pub metadata: Option<Value>,
+}
+
+impl App {
+    /// A page of the audit log, newest first, and how many entries pass the filter in all.
+    ///
+    /// # Errors
+    /// Forbidden below admin; the store.
+    pub async fn audit_entries(&self, actor: &Actor, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
+        actor.require(Role::Admin)?;
+        Ok(self.store().audit_entries(filter).await?)
+    }
+
+    /// Records what somebody else witnessed, marked as told. Who told it stands in the entry's `metadata.told_by`.
+    ///
+    /// # Errors
+    /// Forbidden below admin; invalid fields; the store.
+    pub async fn tell_audit(&self, actor: &Actor, told: ToldEvent) -> Result<AuditEntry> {
+        let refusal = self.act(actor, "create", "audit_event");
+        self.audited(&refusal, async {
+            actor.require(Role::Admin)?;
+            let mut entry = AuditEntry { id: AuditId(self.parts.ids.uuid()), told: true, ..refusal.clone() };
+            let mut checks = Checks::default();
+            let mut field = |name: &str, value: &Option<String>, max: usize| {
+                checks.take_opt(value.as_deref().map(|value| text(name, value, 1, max)))
+            };
+            let action = field("event_type", &Some(told.event_type.clone()), 50);
+            entry.actor = field("actor", &told.actor, 255).or_else(|| entry.actor.clone());
+            entry.resource_type = field("resource_type", &told.resource_type, 100);
+            entry.resource_id = field("resource_id", &told.resource_id, 255);
+            entry.request_method = field("request_method", &told.request_method, 20);
+            entry.request_path = field("request_path", &told.request_path, 2_000);
+            entry.failure_reason = field("failure_reason", &told.failure_reason, 1_000);
+            let outcome = checks.take_opt(told.outcome.as_deref().map(|word| {
+                Outcome::parse(word).ok_or_else(|| Invalid::one("outcome", "must be success or failure"))
+            }));
+            let metadata = checks.take_opt(told.metadata.clone().map(Metadata::parse));
+            checks.finish()?;
+            entry.action = action.unwrap_or_default();
+            entry.outcome = outcome.unwrap_or(Outcome::Success);
+            entry.metadata = metadata.unwrap_or_default().as_object().clone();
+            entry.metadata.insert("told_by".into(), Value::String(actor.name.clone()));
+            self.store().record_audit(std::slice::from_ref(&entry)).await?;
+            Ok(entry)
+        })
+        .await
+    }
+}

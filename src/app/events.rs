@@ -1,0 +1,166 @@
+//! Following the event log: one tail of the log for all readers of this instance, and the log itself for those who
+//! resume.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::worker::{Tick, TickError, Worker};
+use super::{App, Result};
+use crate::domain::access::{Actor, Role};
+use crate::domain::event::Event;
+use crate::ports::{Lease, Nudge};
+
+/// How many events a reader may be behind before it is dropped.
+const BEHIND: usize = 1_024;
+/// How many events are read from the log at once.
+const PAGE: u32 = 500;
+
+/// The live end of the log.
+#[derive(Debug)]
+pub(super) struct Feed {
+    live: broadcast::Sender<Arc<Event>>,
+    last: AtomicI64,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self { live: broadcast::Sender::new(BEHIND), last: AtomicI64::new(-1) }
+    }
+}
+
+/// Moves new events from the log to the readers of this instance.
+pub struct EventTail {
+    app: Arc<App>,
+}
+
+impl EventTail {
+    /// A tail that starts at the present end of the log.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+}
+
+#[async_trait]
+impl Worker for EventTail {
+    fn name(&self) -> String {
+        "event-tail".into()
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_millis(500)
+    }
+
+    fn hears(&self, nudge: &Nudge) -> bool {
+        matches!(nudge, Nudge::Events)
+    }
+
+    async fn tick(&mut self, _: Option<&Lease>) -> std::result::Result<Tick, TickError> {
+        let (store, feed) = (&self.app.parts.worker_store, &self.app.feed);
+        let last = feed.last.load(Ordering::Acquire);
+        if last < 0 {
+            feed.last.store(store.last_event().await?, Ordering::Release);
+            return Ok(Tick::default());
+        }
+        let events = store.events_after(last, PAGE).await?;
+        let full = events.len() == PAGE as usize;
+        for event in events {
+            feed.last.store(event.seq, Ordering::Release);
+            // No receivers is fine.
+            let _ = feed.live.send(Arc::new(event));
+        }
+        if full {
+            self.app.parts.nudges.send_local(Nudge::Events);
+        }
+        Ok(Tick::default())
+    }
+}
+
+/// What a reader of the log meets next.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// The next event.
+    Event(Arc<Event>),
+    /// Events between the reader's place and this one are gone; the reader should look at everything anew.
+    Reset {
+        /// Where it goes on.
+        seq: i64,
+    },
+    /// The reader is too slow, or the service stops. It may come back with the last number it saw.
+    Closed,
+}
+
+/// One reader of the log.
+pub struct EventReader {
+    app: Arc<App>,
+    cursor: i64,
+    backlog: VecDeque<Arc<Event>>,
+    live: broadcast::Receiver<Arc<Event>>,
+    caught_up: bool,
+    reset: bool,
+}
+
+impl App {
+    /// Follows the log from behind event `after`, or from its present end.
+    ///
+    /// # Errors
+    /// Forbidden; the store.
+    pub async fn follow_events(self: &Arc<Self>, actor: &Actor, after: Option<i64>) -> Result<EventReader> {
+        actor.require(Role::Viewer)?;
+        let live = self.feed.live.subscribe();
+        let last = self.store().last_event().await?;
+        let (cursor, reset) = match after {
+            None => (last, false),
+            // From a future that this database does not have: it was replaced.
+            Some(seq) if seq > last || seq < 0 => (last, true),
+            Some(seq) => match self.store().first_event().await? {
+                Some(first) if seq < first - 1 => (first - 1, true),
+                None if seq < last => (last, true),
+                _ => (seq, false),
+            },
+        };
+        let caught_up = cursor == last;
+        Ok(EventReader { app: Arc::clone(self), cursor, backlog: VecDeque::new(), live, caught_up, reset })
+    }
+}
+
+impl EventReader {
+    /// Waits for what comes next. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// The store, while it reads what was missed.
+    pub async fn next(&mut self) -> Result<Next> {
+        if self.reset {
+            self.reset = false;
+            return Ok(Next::Reset { seq: self.cursor });
+        }
+        loop {
+            if let Some(event) = self.backlog.pop_front() {
+                self.cursor = event.seq;
+                return Ok(Next::Event(event));
+            }
+            if !self.caught_up {
+                let page = self.app.store().events_after(self.cursor, PAGE).await?;
+                self.caught_up = page.is_empty();
+                self.backlog = page.into_iter().map(Arc::new).collect();
+                continue;
+            }
+            match self.live.recv().await {
+                // Seen in the backlog already.
+                Ok(event) if event.seq <= self.cursor => {}
+                Ok(event) if event.seq == self.cursor + 1 => {
+                    self.cursor = event.seq;
+                    return Ok(Next::Event(event));
+                }
+                // The tail is ahead of where the backlog ended: the log has what lies between.
+                Ok(_) => self.caught_up = false,
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return Ok(Next::Closed),
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The secrets Streamward makes for itself: made once, sealed, and the same for all instances on one database.
+
+use crate::domain::seal::{OpenError, Sealer};
+use crate::domain::secret::Secret;
+use crate::ports::{IdGen, StoreError, Vault};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Why a secret cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is there, but does not open.
+    #[error("the secret {name} in the database cannot be opened: {why}")]
+    Open {
+        /// Which.
+        name: String,
+        /// Why.
+        why: OpenError,
+    },
+}
+
+fn place(name: &str) -> String {
+    format!("secrets|sealed|{name}")
+}
+
+/// The secret of this name, made if there is none: 32 random bytes in base64url. Instances that try at the same moment
+/// get the same one.
+///
+/// # Errors
+/// [`SecretError`].
+pub async fn ensure(
+    vault: &dyn Vault,
+    sealer: &Sealer,
+    ids: &dyn IdGen,
+    name: &str,
+) -> Result<Secret, SecretError> {
+    if let Some(secret) = find(vault, sealer, name).await? {
+        return Ok(secret);
+    }
+    let fresh = Secret::new(URL_SAFE_NO_PAD.encode(ids.random32()));
+    let stored = vault.seal_if_absent(name, &sealer.seal(&place(name), &fresh, ids.random32())).await?;
+    open(sealer, name, &stored)
+}
+
+/// The secret of this name, if there is one.
+///
+/// # Errors
+/// [`SecretError`].
+pub async fn find(vault: &dyn Vault, sealer: &Sealer, name: &str) -> Result<Option<Secret>, SecretError> {
+    match vault.sealed(name).await? {
+        Some(sealed) => open(sealer, name, &sealed).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn open(sealer: &Sealer, name: &str, sealed: &str) -> Result<Secret, SecretError> {
+    sealer.open(&place(name), sealed).map_err(|why| SecretError::Open { name: name.to_owned(), why })
+}
+
+/// Whether this call was the first of its kind on this database: true exactly once, over all instances and restarts.
+///
+/// # Errors
+/// [`SecretError`].
+pub async fn first_time(
+    vault: &dyn Vault,
+    sealer: &Sealer,
+    ids: &dyn IdGen,
+    name: &str,
+) -> Result<bool, SecretError> {
+    let mine = Secret::new(ids.uuid().to_string());
+    let stored = vault.seal_if_absent(name, &sealer.seal(&place(name), &mine, ids.random32())).await?;
+    Ok(open(sealer, name, &stored)? == mine)
+}

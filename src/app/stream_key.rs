@@ -1,0 +1,246 @@
+//! Use-cases of stream keys. A key is invalid in the database first; then its session is ended.
+
+use super::error::Conflict;
+use super::{App, AppError, Result};
+use crate::domain::access::{Actor, Role};
+use crate::domain::audit::AuditEntry;
+use crate::domain::broadcaster::DisplayName;
+use crate::domain::invalid::{Checks, Invalid};
+use crate::domain::media_server::IngestUrls;
+use crate::domain::path::StreamPath;
+use crate::domain::secret::KeySecret;
+use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, expires_at};
+use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
+use crate::ports::{KeyCreation, KeyFilter, Nudge, Rotation};
+
+/// A key as a caller describes it, not checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct StreamKeyDraft {
+    /// Whose it shall be.
+    pub broadcaster_id: String,
+    /// Its public path; `live/<name>` if absent.
+    pub path: Option<String>,
+    /// A note.
+    pub label: Option<String>,
+    /// RFC 3339.
+    pub expires_at: Option<String>,
+    /// `reject` (default) or `takeover`.
+    pub on_conflict: Option<String>,
+}
+
+/// A key with its secret, which is shown once.
+#[derive(Clone, Debug)]
+pub struct KeyWithSecret {
+    /// The key.
+    pub key: StreamKey,
+    /// Its secret.
+    pub secret: KeySecret,
+    /// Ready settings for encoders.
+    pub ingest: Option<IngestUrls>,
+}
+
+/// A key and what its status was when it was read.
+#[derive(Clone, Debug)]
+pub struct KeyNow {
+    /// The key.
+    pub key: StreamKey,
+    /// When it was read: what `status` and `in_use` refer to.
+    pub at: Timestamp,
+}
+
+const KIND: &str = "stream_key";
+
+struct Checked {
+    broadcaster_id: BroadcasterId,
+    path: Option<StreamPath>,
+    label: Option<Label>,
+    expires_at: Option<Timestamp>,
+    on_conflict: OnConflict,
+}
+
+impl StreamKeyDraft {
+    fn check(&self, now: Timestamp) -> Result<Checked> {
+        let mut checks = Checks::default();
+        let broadcaster_id = checks
+            .take(self.broadcaster_id.parse().map_err(|_| Invalid::one("broadcaster_id", "must be a UUID")));
+        let path = checks.take_opt(self.path.as_deref().map(StreamPath::parse));
+        let label = checks.take_opt(self.label.as_deref().map(Label::parse));
+        let expires = checks.take_opt(self.expires_at.as_deref().map(|text| {
+            let rule = "must be an RFC 3339 time such as 2026-01-31T12:00:00Z";
+            let at = Timestamp::parse_rfc3339(text).ok_or_else(|| Invalid::one("expires_at", rule))?;
+            expires_at(at, now)
+        }));
+        let on_conflict = checks.take_opt(self.on_conflict.as_deref().map(OnConflict::parse));
+        checks.finish()?;
+        let Some(broadcaster_id) = broadcaster_id else { return Err(AppError::NotFound("broadcaster")) };
+        Ok(Checked {
+            broadcaster_id,
+            path,
+            label,
+            expires_at: expires,
+            on_conflict: on_conflict.unwrap_or_default(),
+        })
+    }
+}
+
+impl App {
+    /// Creates a key. The secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// Forbidden below admin; invalid fields; unknown broadcaster; another usable key has the path; the store.
+    pub async fn create_stream_key(&self, actor: &Actor, draft: StreamKeyDraft) -> Result<KeyWithSecret> {
+        let id = StreamKeyId(self.parts.ids.uuid());
+        let entry = self.act(actor, "create", KIND).on(&id);
+        let created = self.audited(&entry, self.create_checked(actor, id, &draft, &entry)).await?;
+        self.keys_changed();
+        Ok(created)
+    }
+
+    async fn create_checked(
+        &self,
+        actor: &Actor,
+        id: StreamKeyId,
+        draft: &StreamKeyDraft,
+        entry: &AuditEntry,
+    ) -> Result<KeyWithSecret> {
+        actor.require(Role::Admin)?;
+        let now = self.now();
+        let Checked { broadcaster_id, path, label, expires_at, on_conflict } = draft.check(now)?;
+        let paths = match path {
+            Some(path) => vec![path],
+            None => self.path_candidates(broadcaster_id, id).await?,
+        };
+        let secret = KeySecret::from_random(self.parts.ids.random32());
+        let hash = self.parts.hasher.key(&secret);
+        let mut taken = None;
+        for path in paths {
+            let key = StreamKey {
+                id,
+                broadcaster_id,
+                label: label.clone(),
+                path: path.clone(),
+                key_prefix: secret.prefix(),
+                on_conflict,
+                created_at: now,
+                expires_at,
+                revoked_at: None,
+                last_used_at: None,
+                holder: Holder::Free,
+            };
+            match self.store().create_stream_key(&key, &hash, entry).await? {
+                KeyCreation::Created => return Ok(self.with_secret(key, secret)),
+                KeyCreation::UnknownBroadcaster => return Err(AppError::NotFound("broadcaster")),
+                KeyCreation::PathTaken => taken = Some(path),
+            }
+        }
+        Err(Conflict::PathTaken(taken.map(|p| p.to_string()).unwrap_or_default()).into())
+    }
+
+    /// Paths for a key that was created without one: the broadcaster's name, then the name made unique, then the id.
+    async fn path_candidates(&self, broadcaster: BroadcasterId, id: StreamKeyId) -> Result<Vec<StreamPath>> {
+        let found = self.store().broadcaster(broadcaster).await?.ok_or(AppError::NotFound("broadcaster"))?;
+        let unique: String = id.0.simple().to_string().chars().rev().take(8).collect();
+        let names = match slug(&found.display_name) {
+            Some(slug) => vec![slug.clone(), format!("{slug}-{unique}")],
+            None => vec![unique],
+        };
+        Ok(names.iter().filter_map(|name| StreamPath::parse(&format!("live/{name}")).ok()).collect())
+    }
+
+    fn with_secret(&self, key: StreamKey, secret: KeySecret) -> KeyWithSecret {
+        let ingest =
+            self.settings().default_server().map(|(_, server)| server.urls.ingest(&key.path, &secret));
+        KeyWithSecret { key, secret, ingest }
+    }
+
+    /// One key.
+    ///
+    /// # Errors
+    /// Forbidden; not found; the store.
+    pub async fn stream_key(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyNow> {
+        actor.require(Role::Viewer)?;
+        let key = self.store().stream_key(id).await?.ok_or(AppError::NotFound("stream key"))?;
+        Ok(KeyNow { key, at: self.now() })
+    }
+
+    /// All keys that pass the filter, newest first.
+    ///
+    /// # Errors
+    /// Forbidden; the store.
+    pub async fn stream_keys(&self, actor: &Actor, filter: &KeyFilter) -> Result<Vec<KeyNow>> {
+        actor.require(Role::Viewer)?;
+        let keys = self.store().stream_keys(filter).await?;
+        let at = self.now();
+        Ok(keys.into_iter().map(|key| KeyNow { key, at }).collect())
+    }
+
+    /// Replaces the secret and ends the session on the old one.
+    ///
+    /// # Errors
+    /// Forbidden below admin; not found; the key is revoked or expired; the store.
+    pub async fn rotate_stream_key(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyWithSecret> {
+        let entry = self.act(actor, "rotate", KIND).on(&id);
+        let secret = KeySecret::from_random(self.parts.ids.random32());
+        let hash = self.parts.hasher.key(&secret);
+        let (key, ending) = self
+            .audited(&entry, async {
+                actor.require(Role::Admin)?;
+                match self.store().rotate_stream_key(id, &hash, &secret.prefix(), self.now(), &entry).await? {
+                    Rotation::Rotated { key, ending } => Ok((*key, ending)),
+                    Rotation::NotFound => Err(AppError::NotFound("stream key")),
+                    Rotation::NotUsable(KeyStatus::Expired) => Err(Conflict::KeyNotUsable("expired").into()),
+                    Rotation::NotUsable(_) => Err(Conflict::KeyNotUsable("revoked").into()),
+                }
+            })
+            .await?;
+        self.keys_changed();
+        self.end_sessions(&ending).await;
+        Ok(self.with_secret(key, secret))
+    }
+
+    /// Revokes a key and ends its session. Idempotent.
+    ///
+    /// # Errors
+    /// Forbidden below admin; not found; the store.
+    pub async fn revoke_stream_key(&self, actor: &Actor, id: StreamKeyId) -> Result<()> {
+        let entry = self.act(actor, "delete", KIND).on(&id);
+        let revoked = self
+            .audited(&entry, async {
+                actor.require(Role::Admin)?;
+                let revoked = self.store().revoke_stream_key(id, self.now(), &entry).await?;
+                revoked.ok_or(AppError::NotFound("stream key"))
+            })
+            .await?;
+        self.keys_changed();
+        self.end_sessions(&revoked.ending).await;
+        Ok(())
+    }
+
+    /// Keys changed: this instance forgets what it believed at once, the others when the nudge reaches them.
+    pub(super) fn keys_changed(&self) {
+        self.known.forget_misses();
+        self.parts.nudges.send(Nudge::Keys);
+        self.parts.nudges.send(Nudge::Events);
+    }
+}
+
+/// A name as part of a path: ASCII letters and digits in lower case, dashes between; `None` if nothing is left.
+fn slug(name: &DisplayName) -> Option<String> {
+    let words = name.as_str().split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let slug: String = words.collect::<Vec<_>>().join("-").to_ascii_lowercase().chars().take(60).collect();
+    (!slug.is_empty()).then_some(slug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_paths_where_they_can() {
+        for (name, expected) in
+            [("Alice", Some("alice")), ("Rescue Team 7!", Some("rescue-team-7")), ("วัด", None)]
+        {
+            assert_eq!(slug(&DisplayName::parse(name).unwrap()).as_deref(), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Counts what happens too often to be written down each time: auth decisions for the audit log, and when a media
+//! server last got in touch. Written by the housekeeping worker; a retry storm becomes one entry with a count.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::audit::{AuditEntry, Outcome};
+use crate::domain::media_server::MediaServerName;
+use crate::domain::{AuditId, StreamKeyId, Timestamp};
+use crate::ports::{Contact, IdGen};
+
+/// How many different decisions are kept apart between two writes; the rest becomes one "other".
+const MAX_KINDS: usize = 1_000;
+
+/// What makes two decisions the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TallyKey {
+    pub(super) server: MediaServerName,
+    pub(super) protocol: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) key: Option<StreamKeyId>,
+    pub(super) path: Option<String>,
+    pub(super) ip: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    times: u64,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    decisions: HashMap<TallyKey, Count>,
+    contacts: HashMap<(MediaServerName, Contact), Timestamp>,
+}
+
+/// The counts since they were last taken.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Mutex<State>);
+
+impl Tally {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn count(&self, mut key: TallyKey, now: Timestamp) {
+        let decisions = &mut self.state().decisions;
+        if decisions.len() >= MAX_KINDS && !decisions.contains_key(&key) {
+            key = TallyKey { key: None, path: None, ip: None, ..key };
+        }
+        let count = decisions.entry(key).or_insert(Count { times: 0, first: now, last: now });
+        count.times += 1;
+        count.last = now;
+    }
+
+    pub(super) fn contact(&self, server: &MediaServerName, contact: Contact, now: Timestamp) {
+        let contacts = &mut self.state().contacts;
+        // No clone of the name on the common path.
+        if let Some(at) = contacts.iter_mut().find(|((s, c), _)| s == server && *c == contact) {
+            *at.1 = now;
+        } else {
+            contacts.insert((server.clone(), contact), now);
+        }
+    }
+
+    pub(super) fn take_contacts(&self) -> HashMap<(MediaServerName, Contact), Timestamp> {
+        std::mem::take(&mut self.state().contacts)
+    }
+
+    /// The decisions as audit entries. They are forgotten only by [`Tally::written`], so a write that fails is made
+    /// again.
+    pub(super) fn entries(&self, ids: &dyn IdGen) -> Vec<(TallyKey, AuditEntry)> {
+        self.state().decisions.iter().map(|(key, count)| (key.clone(), entry(key, count, ids))).collect()
+    }
+
+    /// These were written up to the counts they had.
+    pub(super) fn written(&self, entries: &[(TallyKey, AuditEntry)]) {
+        let decisions = &mut self.state().decisions;
+        for (key, entry) in entries {
+            let times = entry.metadata.get("count").and_then(Value::as_u64).unwrap_or(0);
+            if let Some(count) = decisions.get_mut(key) {
+                count.times = count.times.saturating_sub(times);
+                count.first = count.last;
+                if count.times == 0 {
+                    decisions.remove(key);
+                }
+            }
+        }
+    }
+}
+
+fn entry(key: &TallyKey, count: &Count, ids: &dyn IdGen) -> AuditEntry {
+    let allowed = key.outcome == "allow";
+    let mut metadata = Map::new();
+    metadata.insert("count".into(), json!(count.times));
+    metadata.insert("first".into(), json!(count.first));
+    metadata.insert("last".into(), json!(count.last));
+    metadata.insert("media_server".into(), json!(key.server));
+    metadata.insert("protocol".into(), json!(key.protocol));
+    metadata.insert("reason".into(), json!(key.reason));
+    if let Some(path) = &key.path {
+        metadata.insert("path".into(), json!(path));
+    }
+    AuditEntry {
+        id: AuditId(ids.uuid()),
+        timestamp: count.last,
+        actor: Some(format!("media_server:{}", key.server)),
+        action: "publish".into(),
+        resource_type: Some("stream_key".into()),
+        resource_id: key.key.map(|id| id.to_string()),
+        request_method: Some("POST".into()),
+        request_path: Some("/auth".into()),
+        ip_address: key.ip.clone(),
+        outcome: if allowed { Outcome::Success } else { Outcome::Failure },
+        failure_reason: (!allowed).then(|| key.reason.to_owned()),
+        metadata,
+        request_id: None,
+        told: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    struct Ids;
+    impl IdGen for Ids {
+        fn uuid(&self) -> Uuid {
+            Uuid::nil()
+        }
+        fn random32(&self) -> [u8; 32] {
+            [0; 32]
+        }
+    }
+
+    fn key(ip: &str) -> TallyKey {
+        let server = MediaServerName::default();
+        TallyKey {
+            server,
+            protocol: "rtmp",
+            outcome: "deny",
+            reason: "unknown_key",
+            key: None,
+            path: None,
+            ip: Some(ip.into()),
+        }
+    }
+
+    #[test]
+    fn a_storm_becomes_one_entry_and_what_comes_during_the_write_is_not_lost() {
+        let tally = Tally::default();
+        for second in 0..1_000 {
+            tally.count(key("a"), Timestamp::from_seconds(second));
+        }
+        let entries = tally.entries(&Ids);
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].1.metadata["count"], 1_000);
+        tally.count(key("a"), Timestamp::from_seconds(2_000));
+        tally.written(&entries);
+        assert_eq!(tally.entries(&Ids)[0].1.metadata["count"], 1);
+    }
+
+    #[test]
+    fn the_number_of_kinds_is_bounded() {
+        let tally = Tally::default();
+        for n in 0..5_000 {
+            tally.count(key(&n.to_string()), Timestamp::from_seconds(1));
+        }
+        assert!(tally.entries(&Ids).len() <= MAX_KINDS + 1);
+    }
+}

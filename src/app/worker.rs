@@ -1,0 +1,46 @@
+//! What every background worker looks like to the driver that runs it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::ports::{Lease, Nudge, RemoteError, StoreError};
+
+/// Why a tick did not do its work. The next tick is the retry.
+#[derive(Debug, thiserror::Error)]
+pub enum TickError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A media server.
+    #[error("the media server {0}")]
+    Remote(#[from] RemoteError),
+}
+
+/// What a tick leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// Something is under way: look again soon, as after a nudge.
+    pub again: bool,
+}
+
+/// Work that is done over and over: activated by timer or nudge, idempotent, the same amount each time.
+#[async_trait]
+pub trait Worker: Send {
+    /// Its name in logs, metrics and `/health`.
+    fn name(&self) -> String;
+
+    /// How often it runs without being nudged.
+    fn interval(&self) -> Duration;
+
+    /// The lease without which it does not run, if several instances must not run it at once.
+    fn lease(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether this nudge concerns it. [`Nudge::Everything`] always does.
+    fn hears(&self, nudge: &Nudge) -> bool;
+
+    /// Does the work once. `lease` is held if [`Worker::lease`] asked for one.
+    async fn tick(&mut self, lease: Option<&Lease>) -> Result<Tick, TickError>;
+}
