@@ -1,4 +1,5 @@
-//! Streamward: the control plane beside a MediaMTX media server.
+//! The module map. The page below is `src/ARCHITECTURE.md`.
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod app;
 pub mod domain;

@@ -1,6 +1,6 @@
 //! Why a use-case did not do what was asked.
 
-use crate::domain::access::{Forbidden, Role};
+use crate::domain::access::Forbidden;
 use crate::domain::invalid::Invalid;
 use crate::ports::StoreError;
 
@@ -105,6 +105,3 @@ impl From<Unauthenticated> for AppError {
         Self::Unauthenticated(why)
     }
 }
-
-/// The least role for reading.
-pub const READ: Role = Role::Viewer;
