@@ -5,6 +5,7 @@
 //! instance works at once.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ const CONFIRMATIONS: usize = 2;
 /// The hashes of all keys that are not revoked, as they were at the last load.
 #[derive(Debug)]
 pub(super) struct KnownKeys {
+    /// Before the first load nothing is known, so everything is asked.
+    loaded: AtomicBool,
     snapshot: ArcSwap<HashSet<SecretHash>>,
     misses: Mutex<HashMap<SecretHash, Timestamp>>,
     room: Semaphore,
@@ -35,7 +38,12 @@ pub(super) struct KnownKeys {
 
 impl Default for KnownKeys {
     fn default() -> Self {
-        Self { snapshot: ArcSwap::default(), misses: Mutex::default(), room: Semaphore::new(CONFIRMATIONS) }
+        Self {
+            loaded: AtomicBool::new(false),
+            snapshot: ArcSwap::default(),
+            misses: Mutex::default(),
+            room: Semaphore::new(CONFIRMATIONS),
+        }
     }
 }
 
@@ -49,7 +57,7 @@ pub(super) enum Known<'a> {
 
 impl KnownKeys {
     pub(super) fn look_up(&self, hash: &SecretHash, now: Timestamp) -> Known<'_> {
-        if self.snapshot.load().contains(hash) {
+        if !self.loaded.load(Ordering::Acquire) || self.snapshot.load().contains(hash) {
             return Known::Ask(None);
         }
         let missed = self.misses().get(hash).is_some_and(|at| now.since(*at) < MISS_TTL && now >= *at);
@@ -74,6 +82,7 @@ impl KnownKeys {
 
     fn swap(&self, hashes: Vec<SecretHash>) {
         self.snapshot.store(Arc::new(hashes.into_iter().collect()));
+        self.loaded.store(true, Ordering::Release);
         self.forget_misses();
     }
 
@@ -129,9 +138,22 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(100);
     const HASH: SecretHash = SecretHash([1; 32]);
 
+    fn loaded() -> KnownKeys {
+        let known = KnownKeys::default();
+        known.swap(vec![]);
+        known
+    }
+
+    #[test]
+    fn before_the_first_load_everything_is_asked() {
+        let known = KnownKeys::default();
+        let asking: Vec<Known<'_>> = (0..50u8).map(|n| known.look_up(&SecretHash([n; 32]), NOW)).collect();
+        assert!(asking.iter().all(|k| matches!(k, Known::Ask(None))));
+    }
+
     #[test]
     fn a_miss_is_confirmed_then_believed_for_a_second() {
-        let known = KnownKeys::default();
+        let known = loaded();
         assert!(matches!(known.look_up(&HASH, NOW), Known::Ask(Some(_))));
         known.missed(HASH, NOW);
         assert!(matches!(known.look_up(&HASH, NOW), Known::No));
@@ -142,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_misses_does_not_reach_the_database() {
-        let known = KnownKeys::default();
+        let known = loaded();
         let asking: Vec<Known<'_>> = (0..50u8).map(|n| known.look_up(&SecretHash([n; 32]), NOW)).collect();
         assert_eq!(asking.iter().filter(|k| matches!(k, Known::Ask(_))).count(), CONFIRMATIONS);
         known.swap(vec![HASH]);
@@ -151,7 +173,7 @@ mod tests {
 
     #[test]
     fn memory_of_misses_is_bounded() {
-        let known = KnownKeys::default();
+        let known = loaded();
         for n in 0..(MAX_MISSES as u64 * 2) {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_le_bytes());

@@ -1,6 +1,6 @@
 //! The reconcile loop: looks at one media server, and repairs the difference to the records.
 //!
-//! What to do is decided in [`plan`](crate::domain::reconcile::plan); this carries it out, records first. It does the
+//! What to do is decided in [`plan`]; this carries it out, records first. It does the
 //! same work whether the timer, a hook or a revoked key woke it, and what fails is found again by the next look.
 
 use std::collections::{HashMap, HashSet};
