@@ -1,5 +1,7 @@
 //! The program from outside: the real router, the real SQL, real telemetry, one process.
 #![expect(clippy::expect_used, reason = "in a test a broken expectation ends the test")]
 
+mod control_api;
+mod mediamtx;
 mod otlp;
 mod telemetry;

@@ -1,0 +1,192 @@
+//! A complete look at all paths: every page, none contradicting another, in the terms of any version.
+
+use std::collections::{HashMap, HashSet};
+
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+
+use super::api::{Api, PATIENT_CALL};
+use super::dto::{Info, Item, Page, PathItem, RtspConn};
+use super::version::Version;
+use crate::domain::media_server::{
+    Observation, ObservedPath, ObservedSource, SourceId, SourceKind, StreamStats,
+};
+use crate::domain::path::IngestPath;
+use crate::ports::RemoteError;
+
+/// Asks for everything on one page: a page is a snapshot of its own, and two of them may disagree.
+const ITEMS_PER_PAGE: usize = 100_000;
+/// More pages than this are not a list we can follow in time.
+const MAX_PAGES: usize = 10_000;
+
+/// Looks at all paths.
+pub(super) async fn observe(api: &Api) -> Result<Observation, RemoteError> {
+    // First the process, then its paths: were it the other way round, a restart in between would show the old paths
+    // as the new process's.
+    let info = info(api).await?;
+    let items: Vec<PathItem> = list(api, "paths/list", "/v3/paths/list").await?;
+    let mut paths = items.into_iter().map(observed).collect::<Result<Vec<_>, _>>()?;
+    let version = info.version.as_deref().and_then(Version::parse);
+    if version.is_none_or(|version| version < Version::AVAILABLE_HOOKS) {
+        name_connections(api, &mut paths).await?;
+    }
+    Ok(Observation { run: info.started, version: info.version, paths })
+}
+
+/// Which process it is; nothing is told before 1.15.3.
+pub(super) async fn info(api: &Api) -> Result<Info, RemoteError> {
+    let request = api.request(Method::GET, "/v3/info").timeout(PATIENT_CALL);
+    let answer = api.send("info", request).await?.found()?;
+    answer.map_or_else(|| Ok(Info::default()), |answer| answer.json())
+}
+
+/// Before 1.19.3 the auth callback named an RTSP publisher's connection, the path list names its session: adds the
+/// former to the latter.
+async fn name_connections(api: &Api, paths: &mut [ObservedPath]) -> Result<(), RemoteError> {
+    for (kind, endpoint, address) in [
+        ("rtspSession", "rtspconns/list", "/v3/rtspconns/list"),
+        ("rtspsSession", "rtspsconns/list", "/v3/rtspsconns/list"),
+    ] {
+        let mut sources: Vec<&mut ObservedSource> =
+            paths.iter_mut().filter_map(|path| path.source.as_mut()).filter(|s| s.kind.0 == kind).collect();
+        if sources.is_empty() {
+            continue;
+        }
+        let mut connections: HashMap<SourceId, Vec<SourceId>> = HashMap::new();
+        let listed: Vec<RtspConn> = list(api, endpoint, address).await?;
+        for conn in listed {
+            let session = conn.session.as_deref().and_then(SourceId::parse);
+            if let Some((session, id)) = session.zip(SourceId::parse(&conn.id)) {
+                connections.entry(session).or_default().push(id);
+            }
+        }
+        for source in &mut sources {
+            source.aliases = source.id.as_ref().and_then(|id| connections.remove(id)).unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// All items of a list. If it changed while it was read, it is read once more.
+async fn list<T: Item + DeserializeOwned>(
+    api: &Api,
+    endpoint: &'static str,
+    address: &str,
+) -> Result<Vec<T>, RemoteError> {
+    match list_once(api, endpoint, address).await? {
+        Ok(items) => Ok(items),
+        Err(_) => list_once(api, endpoint, address)
+            .await?
+            .map_err(|why| RemoteError::Malformed(format!("{endpoint}: {why}, twice"))),
+    }
+}
+
+/// All items of a list, or in what its pages contradict each other.
+async fn list_once<T: Item + DeserializeOwned>(
+    api: &Api,
+    endpoint: &'static str,
+    address: &str,
+) -> Result<Result<Vec<T>, &'static str>, RemoteError> {
+    let mut items: Vec<T> = Vec::new();
+    let mut counts = None;
+    let mut page = 0;
+    loop {
+        let address = format!("{address}?itemsPerPage={ITEMS_PER_PAGE}&page={page}");
+        let got: Page<T> = api.get(endpoint, &address).await?;
+        if *counts.get_or_insert((got.item_count, got.page_count)) != (got.item_count, got.page_count) {
+            return Ok(Err("its length changed from page to page"));
+        }
+        if got.page_count > MAX_PAGES {
+            return Err(RemoteError::Malformed(format!("{endpoint}: {} pages", got.page_count)));
+        }
+        items.extend(got.items);
+        page += 1;
+        if page >= got.page_count {
+            break;
+        }
+    }
+    let distinct: HashSet<&str> = items.iter().map(Item::identity).collect();
+    if distinct.len() != items.len() {
+        return Ok(Err("an item stood on two pages"));
+    }
+    if counts.is_some_and(|(count, _)| count != items.len()) {
+        return Ok(Err("items were missing"));
+    }
+    Ok(Ok(items))
+}
+
+fn observed(item: PathItem) -> Result<ObservedPath, RemoteError> {
+    let source = item.source.map(|source| ObservedSource {
+        kind: SourceKind(source.kind),
+        id: SourceId::parse(&source.id),
+        aliases: Vec::new(),
+    });
+    // A path with a source that connects outwards is always "online", even while it waits for its first reader.
+    let publisher = source.as_ref().is_none_or(|source| source.kind.is_publisher());
+    let live = if publisher { item.online } else { item.available }.or(item.ready);
+    let live = live.ok_or_else(|| {
+        RemoteError::Malformed("paths/list: a path is neither ready nor not ready".to_owned())
+    })?;
+    let tracks = match item.tracks2 {
+        Some(tracks) => tracks.into_iter().map(|track| track.codec).collect(),
+        None => item.tracks.unwrap_or_default(),
+    };
+    let stats = StreamStats {
+        readers: u32::try_from(item.readers.map_or(0, |readers| readers.len())).unwrap_or(u32::MAX),
+        tracks,
+        inbound_bytes: item.inbound_bytes.or(item.bytes_received).unwrap_or_default(),
+    };
+    let configured = item.conf_name.as_deref() == Some(item.name.as_str());
+    Ok(ObservedPath { path: IngestPath::from_media_server(&item.name), live, configured, source, stats })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(json: &str) -> ObservedPath {
+        observed(serde_json::from_str(json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_publisher_of_1_20_and_of_1_15_look_alike() {
+        let new = seen(
+            r#"{"name":"live/x","confName":"all_others","ready":true,"available":true,"online":true,
+            "source":{"type":"rtmpConn","id":"188d"},"tracks":["H264"],"tracks2":[{"codec":"H264","codecProps":{"width":320}}],
+            "readers":[{"type":"hlsSession","id":"1"}],"inboundBytes":87271,"bytesReceived":1,"new_field":{}}"#,
+        );
+        let old = seen(
+            r#"{"name":"live/x","confName":"all_others","source":{"type":"rtmpConn","id":"188d"},"ready":true,
+            "tracks":["H264"],"bytesReceived":87271,"readers":[{"type":"hlsMuxer","id":""}]}"#,
+        );
+        assert_eq!(new, old);
+        assert!(new.live && !new.configured);
+        assert_eq!(new.stats, StreamStats { readers: 1, tracks: vec!["H264".into()], inbound_bytes: 87271 });
+    }
+
+    #[test]
+    fn an_idle_relay_is_not_live() {
+        for json in [
+            r#"{"name":"a","confName":"a","ready":false,"available":false,"online":true,"source":{"type":"rtspSource","id":""},"readers":null,"tracks":null}"#,
+            r#"{"name":"a","confName":"a","ready":false,"source":{"type":"rtspSource","id":""},"tracks":[],"readers":[]}"#,
+        ] {
+            let idle = seen(json);
+            assert!(!idle.live && idle.configured);
+            assert_eq!(idle.source.unwrap().id, None);
+        }
+    }
+
+    #[test]
+    fn a_waiting_channel_is_not_live() {
+        // alwaysAvailable: readers see the standby clip, nobody publishes.
+        let waiting =
+            seen(r#"{"name":"a","confName":"a","ready":true,"available":true,"online":false,"source":null}"#);
+        assert!(!waiting.live);
+    }
+
+    #[test]
+    fn a_path_that_says_nothing_of_its_state_is_not_understood() {
+        let item: PathItem = serde_json::from_str(r#"{"name":"a"}"#).unwrap();
+        assert!(matches!(observed(item), Err(RemoteError::Malformed(_))));
+    }
+}
