@@ -109,7 +109,10 @@ impl App {
             "auth"
         );
         let now = self.now();
-        self.tally.contact(server, Contact::Auth, now);
+        // What is no question of a media server (`doctor` asks one) does not show that it asks.
+        if question.action != Action::Unknown {
+            self.tally.contact(server, Contact::Auth, now);
+        }
         if question.action == Action::Publish {
             let key = decision.key;
             let path = decision.path.clone();
