@@ -131,6 +131,21 @@ pub struct BroadcasterPatch {
     pub metadata: Option<Metadata>,
 }
 
+impl Broadcaster {
+    /// The broadcaster as `patch` makes it at `now`.
+    #[must_use]
+    pub fn patched(mut self, patch: &BroadcasterPatch, now: Timestamp) -> Self {
+        if let Some(name) = &patch.display_name {
+            self.display_name = name.clone();
+        }
+        if let Some(metadata) = &patch.metadata {
+            self.metadata = metadata.clone();
+        }
+        self.updated_at = now;
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

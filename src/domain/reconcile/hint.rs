@@ -91,6 +91,7 @@ fn claimed_start(now: Timestamp, hint: &Hint, connection: Connection, view: &Vie
     Some(Start {
         key: key.id,
         connection,
+        aliases: Vec::new(),
         kind: hint.source_kind.clone(),
         form: if hint.hash.is_some() { IngestForm::SecretPath } else { IngestForm::NamedPath },
         stats: StreamStats::default(),

@@ -5,6 +5,7 @@
 //! out is made again by the next look. [`believe`] is its poor relation for when the media server cannot be asked.
 
 mod hint;
+mod settle;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 pub use hint::{Hint, HintKind, believe};
+pub use settle::{Records, Settled, settle};
 
 use super::media_server::{
     Connection, MediaServerName, ObservedPath, ObservedSource, Relay, SourceId, SourceKind, StreamStats,
@@ -59,6 +61,8 @@ pub struct Start {
     pub key: StreamKeyId,
     /// The session, from now on the key's holder.
     pub connection: Connection,
+    /// Other ids the session was known by, see [`ObservedSource::aliases`]: the claim may bear one of them.
+    pub aliases: Vec<SourceId>,
     /// What kind of session.
     pub kind: Option<SourceKind>,
     /// How the encoder was let in.
@@ -76,6 +80,14 @@ pub struct Refresh {
     pub stats: StreamStats,
     /// Whether people want to know (tracks or readers changed), as against a mere byte count.
     pub announce: bool,
+}
+
+impl Start {
+    /// Whether `other` is this session, under whatever name.
+    pub fn is(&self, other: &Connection) -> bool {
+        self.connection.server == other.server
+            && (self.connection.id == other.id || self.aliases.contains(&other.id))
+    }
 }
 
 /// Changes of the records; applied in this order in few transactions.
@@ -291,6 +303,7 @@ impl<'a> Planner<'a> {
                     None => self.plan.changes.started.push(Start {
                         key: key_id,
                         connection: connection.clone(),
+                        aliases: source.aliases.clone(),
                         kind: Some(source.kind.clone()),
                         form: if sighting.hash.is_some() {
                             IngestForm::SecretPath

@@ -1,0 +1,170 @@
+//! Settle: what becomes of planned changes when they meet the records as they are by now.
+//!
+//! A plan is made from records that were read a moment ago. Whoever writes reads the ones concerned again, locked, and
+//! asks here what to write. This is the last word on two rules: a dead or occupied key gets no stream, and no key has
+//! two active ones.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{Changes, Refresh, Start};
+use crate::domain::broadcaster::Broadcaster;
+use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::media_server::{Connection, MediaServerName};
+use crate::domain::stream::{EndReason, Stream, StreamState};
+use crate::domain::stream_key::{Holder, StreamKey};
+use crate::domain::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
+
+/// The records that changes concern, as they are while nobody else can change them.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// The keys of the starts, and of the streams to end.
+    pub keys: HashMap<StreamKeyId, StreamKey>,
+    /// The broadcasters of those keys.
+    pub broadcasters: HashMap<BroadcasterId, Broadcaster>,
+    /// The active ones among the streams to end or refresh, and the active streams of the starts' keys.
+    pub active: Vec<Stream>,
+    /// Media servers whose last look failed.
+    pub unreachable: HashSet<MediaServerName>,
+}
+
+/// What to write.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settled {
+    /// Streams that have ended.
+    pub ended: Vec<Stream>,
+    /// Streams that are new.
+    pub started: Vec<Stream>,
+    /// Streams with new numbers.
+    pub refreshed: Vec<Stream>,
+    /// Keys with another holder.
+    pub holders: Vec<(StreamKeyId, Holder)>,
+    /// What to tell, in this order.
+    pub events: Vec<NewEvent>,
+    /// How many starts must wait for another look.
+    pub postponed: usize,
+}
+
+/// Decides what of `changes`, seen on `server`, is written to `records` at `now`.
+pub fn settle(
+    server: &MediaServerName,
+    changes: &Changes,
+    records: Records,
+    now: Timestamp,
+    new_id: &(dyn Fn() -> StreamId + Send + Sync),
+) -> Settled {
+    let Records { keys, broadcasters, active, unreachable } = records;
+    let active = active.into_iter().filter(Stream::is_active).map(|stream| (stream.id, stream)).collect();
+    let mut settler = Settler { now, keys, active, held: HashSet::new(), settled: Settled::default() };
+    for (id, reason) in &changes.ended {
+        if settler.active.get(id).is_some_and(|stream| stream.media_server == *server) {
+            settler.end(*id, *reason);
+        }
+    }
+    for start in &changes.started {
+        if settler.start(start, &broadcasters, &unreachable, new_id).is_none() {
+            settler.settled.postponed += 1;
+        }
+    }
+    for refresh in &changes.refreshed {
+        settler.refresh(server, refresh);
+    }
+    settler.finish()
+}
+
+struct Settler {
+    now: Timestamp,
+    keys: HashMap<StreamKeyId, StreamKey>,
+    active: BTreeMap<StreamId, Stream>,
+    /// Keys whose holder has changed.
+    held: HashSet<StreamKeyId>,
+    settled: Settled,
+}
+
+impl Settler {
+    fn end(&mut self, id: StreamId, reason: EndReason) {
+        let Some(stream) = self.active.remove(&id) else { return };
+        let session = stream
+            .source_id
+            .clone()
+            .map(|id| Holder::Live { by: Connection { server: stream.media_server.clone(), id } });
+        if let Some(key) = self.keys.get_mut(&stream.stream_key_id)
+            && Some(&key.holder) == session.as_ref()
+        {
+            key.holder = Holder::Free;
+            self.held.insert(key.id);
+        }
+        if let Ok(stream) = stream.gone(self.now, reason) {
+            self.settled.events.push(NewEvent::stream(EventKind::StreamEnded, &stream));
+            self.settled.ended.push(stream);
+        }
+    }
+
+    /// `None` if it has to wait.
+    fn start(
+        &mut self,
+        start: &Start,
+        broadcasters: &HashMap<BroadcasterId, Broadcaster>,
+        unreachable: &HashSet<MediaServerName>,
+        new_id: &(dyn Fn() -> StreamId + Send + Sync),
+    ) -> Option<()> {
+        let key = self.keys.get(&start.key).filter(|key| may_start(key, start, self.now))?.clone();
+        let broadcaster = broadcasters.get(&key.broadcaster_id)?;
+        let before = self.active.values().find(|stream| stream.stream_key_id == key.id);
+        if let Some((id, place)) = before.map(|stream| (stream.id, &stream.media_server)) {
+            if !unreachable.contains(place) {
+                return None;
+            }
+            // Its encoder cannot be in two places, and it is here.
+            self.end(id, EndReason::Takeover);
+        }
+        let stream = Stream {
+            id: new_id(),
+            stream_key_id: key.id,
+            broadcaster_id: key.broadcaster_id,
+            broadcaster_name: broadcaster.display_name.clone(),
+            path: key.path,
+            media_server: start.connection.server.clone(),
+            started_at: self.now,
+            state: StreamState::Active { ending: None },
+            source_kind: start.kind.clone(),
+            source_id: Some(start.connection.id.clone()),
+            ingest: start.form,
+            stats: start.stats.clone(),
+            metadata: broadcaster.metadata.clone(),
+            recording_ref: None,
+        };
+        if let Some(key) = self.keys.get_mut(&start.key) {
+            key.holder = Holder::Live { by: start.connection.clone() };
+            self.held.insert(key.id);
+        }
+        self.settled.events.push(NewEvent::stream(EventKind::StreamStarted, &stream));
+        self.active.insert(stream.id, stream.clone());
+        self.settled.started.push(stream);
+        Some(())
+    }
+
+    fn refresh(&mut self, server: &MediaServerName, refresh: &Refresh) {
+        let Some(stream) = self.active.get_mut(&refresh.stream).filter(|s| s.media_server == *server) else {
+            return;
+        };
+        stream.stats = refresh.stats.clone();
+        if refresh.announce {
+            self.settled.events.push(NewEvent::stream(EventKind::StreamUpdated, stream));
+        }
+        self.settled.refreshed.push(stream.clone());
+    }
+
+    fn finish(mut self) -> Settled {
+        let holders = self.held.iter().filter_map(|id| Some((*id, self.keys.get(id)?.holder.clone())));
+        self.settled.holders = holders.collect();
+        self.settled.holders.sort_by_key(|(id, _)| *id);
+        self.settled
+    }
+}
+
+/// Usable, and neither kept by nor barred against this session.
+fn may_start(key: &StreamKey, start: &Start, now: Timestamp) -> bool {
+    let free = key.holder.occupant(now).is_none_or(|by| start.is(by));
+    let barred = matches!(&key.holder, Holder::Barred { by } if start.is(by));
+    key.is_usable(now) && free && !barred
+}
