@@ -1,0 +1,15 @@
+//! What several test binaries and the benches need. A crate of its own, so that it is built once, and so that the
+//! heavy Docker client is not in the way of anything else.
+//!
+//! ```ignore
+//! let database = streamward_test_support::database(|url| async move { migrate(&url).await }).await;
+//! let store = open(database.url());
+//! ```
+
+mod cluster;
+mod database;
+mod docker;
+mod watchdog;
+
+pub use cluster::Cluster;
+pub use database::{Database, database};
