@@ -1,4 +1,8 @@
 //! Everything that does I/O: each adapter implements ports for one outside system, or brings the world's calls in.
 
 pub mod http;
+pub mod local_nudges;
 pub mod mediamtx;
+pub mod memory;
+pub mod sql;
+pub mod system;

@@ -92,7 +92,8 @@ pub trait StreamKeys: Send + Sync {
 
     /// MUST make the key invalid at once, mark its active streams as ending (`key_revoked`), and write a
     /// `stream_key.revoked` event and the audit entry. MUST be idempotent: a second call changes nothing about the
-    /// key, writes no event, and still returns what has not ended yet. `None` if there is no such key.
+    /// key, writes no event and no audit entry, and still returns what has not ended yet. `None` if there is no such
+    /// key.
     async fn revoke_stream_key(
         &self,
         id: StreamKeyId,

@@ -1,0 +1,74 @@
+//! API tokens, signed requests and sealed secrets, in memory.
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::domain::access::ApiToken;
+use crate::domain::audit::AuditEntry;
+use crate::domain::secret::SecretHash;
+use crate::domain::{ApiTokenId, Timestamp};
+use crate::ports::{ApiTokens, Replays, StoreError, Vault};
+
+#[async_trait]
+impl ApiTokens for MemoryStore {
+    async fn create_api_token(
+        &self,
+        token: &ApiToken,
+        hash: &SecretHash,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.tokens.insert(token.id, (*hash, token.clone()));
+        state.audit.push(audit.clone());
+        Ok(())
+    }
+
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
+        let mut tokens: Vec<ApiToken> =
+            self.state().tokens.values().map(|(_, token)| token.clone()).collect();
+        tokens.sort_by_key(|token| std::cmp::Reverse((token.created_at, token.id)));
+        Ok(tokens)
+    }
+
+    async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>, StoreError> {
+        Ok(self.state().tokens.values().find(|(known, _)| known == hash).map(|(_, token)| token.clone()))
+    }
+
+    async fn delete_api_token(&self, id: ApiTokenId, audit: &AuditEntry) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let there = state.tokens.remove(&id).is_some();
+        if there {
+            state.audit.push(audit.clone());
+        }
+        Ok(there)
+    }
+}
+
+#[async_trait]
+impl Replays for MemoryStore {
+    async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let new = !state.signatures.contains_key(signature);
+        state.signatures.entry(*signature).or_insert(now);
+        Ok(new)
+    }
+
+    async fn prune_signatures(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let there = state.signatures.len();
+        state.signatures.retain(|_, at| *at >= before);
+        Ok((there - state.signatures.len()) as u64)
+    }
+}
+
+#[async_trait]
+impl Vault for MemoryStore {
+    async fn seal_if_absent(&self, name: &str, sealed: &str) -> Result<String, StoreError> {
+        let mut state = self.state();
+        Ok(state.secrets.entry(name.to_owned()).or_insert_with(|| sealed.to_owned()).clone())
+    }
+
+    async fn sealed(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.state().secrets.get(name).cloned())
+    }
+}

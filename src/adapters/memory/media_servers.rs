@@ -1,0 +1,74 @@
+//! What is known about media servers, in memory.
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::domain::Timestamp;
+use crate::domain::media_server::{MediaServerName, MediaServerStatus};
+use crate::ports::{Contact, Lease, Look, MediaServers, StoreError};
+
+fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
+    MediaServerStatus {
+        name: name.clone(),
+        version: None,
+        run: None,
+        reachable: false,
+        since: now,
+        last_reconcile: None,
+        last_error: None,
+        drift_repaired: 0,
+        last_hook: None,
+        last_auth: None,
+    }
+}
+
+#[async_trait]
+impl MediaServers for MemoryStore {
+    async fn record_look(
+        &self,
+        lease: &Lease,
+        server: &MediaServerName,
+        look: &Look,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        self.guard(&state, lease)?;
+        let status = state.media_servers.entry(server.clone()).or_insert_with(|| unknown(server, now));
+        let reachable = matches!(look, Look::Seen { .. });
+        if status.reachable != reachable {
+            status.reachable = reachable;
+            status.since = now;
+        }
+        match look {
+            Look::Seen { version, run, repaired } => {
+                status.version.clone_from(version);
+                status.run.clone_from(run);
+                status.last_reconcile = Some(now);
+                status.last_error = None;
+                status.drift_repaired += repaired;
+            }
+            Look::Failed(why) => status.last_error = Some(why.clone()),
+        }
+        Ok(())
+    }
+
+    async fn record_contact(
+        &self,
+        server: &MediaServerName,
+        contact: Contact,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let status = state.media_servers.entry(server.clone()).or_insert_with(|| unknown(server, now));
+        let last = match contact {
+            Contact::Auth => &mut status.last_auth,
+            Contact::Hook => &mut status.last_hook,
+        };
+        *last = (*last).max(Some(now));
+        Ok(())
+    }
+
+    async fn media_servers(&self) -> Result<Vec<MediaServerStatus>, StoreError> {
+        Ok(self.state().media_servers.values().cloned().collect())
+    }
+}

@@ -1,0 +1,111 @@
+//! A store in memory: nothing survives the process, everything else is as the ports demand. For tests and dry runs,
+//! and the reference the SQL stores are compared with.
+
+mod access;
+mod audit_log;
+mod broadcasters;
+mod leases;
+mod media_servers;
+mod stream_keys;
+mod streams;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::domain::access::ApiToken;
+use crate::domain::audit::AuditEntry;
+use crate::domain::broadcaster::Broadcaster;
+use crate::domain::event::{Event, NewEvent};
+use crate::domain::media_server::{MediaServerName, MediaServerStatus};
+use crate::domain::reconcile::ActiveStream;
+use crate::domain::secret::SecretHash;
+use crate::domain::stream::{EndReason, Stream};
+use crate::domain::stream_key::StreamKey;
+use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
+use crate::ports::{Clock, Lease, Store, StoreError, StoredHint};
+
+/// A store in memory. Clones share what is stored.
+#[derive(Clone)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+    /// The database's time.
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    broadcasters: BTreeMap<BroadcasterId, Broadcaster>,
+    keys: BTreeMap<StreamKeyId, (SecretHash, StreamKey)>,
+    streams: BTreeMap<StreamId, ActiveStream>,
+    events: Vec<Event>,
+    last_event: i64,
+    audit: Vec<AuditEntry>,
+    tokens: BTreeMap<ApiTokenId, (SecretHash, ApiToken)>,
+    signatures: HashMap<SecretHash, Timestamp>,
+    leases: HashMap<String, (Lease, Timestamp)>,
+    secrets: HashMap<String, String>,
+    hints: Vec<StoredHint>,
+    last_hint: i64,
+    media_servers: BTreeMap<MediaServerName, MediaServerStatus>,
+}
+
+impl MemoryStore {
+    /// An empty store whose database time is `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { state: Arc::default(), clock }
+    }
+
+    /// The whole state, for one verb. Verbs do not await while they have it.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn guard(&self, state: &State, lease: &Lease) -> Result<(), StoreError> {
+        match state.leases.get(&lease.name) {
+            Some((held, until)) if held == lease && *until > self.clock.now() => Ok(()),
+            _ => Err(StoreError::Fenced(lease.name.clone())),
+        }
+    }
+}
+
+impl State {
+    fn tell(&mut self, at: Timestamp, what: NewEvent) {
+        self.last_event += 1;
+        self.events.push(Event { seq: self.last_event, at, what });
+    }
+
+    fn key_by_hash(&mut self, hash: &SecretHash) -> Option<&mut StreamKey> {
+        self.keys.values_mut().find(|(known, _)| known == hash).map(|(_, key)| key)
+    }
+
+    /// Marks active streams as ending; returns all that are, now or since before.
+    fn mark(&mut self, reason: EndReason, of: impl Fn(&Stream) -> bool) -> Vec<Stream> {
+        let active =
+            self.streams.values_mut().filter(|active| active.stream.is_active() && of(&active.stream));
+        active
+            .filter_map(|active| {
+                active.stream = active.stream.clone().end_requested(reason).ok()?;
+                Some(active.stream.clone())
+            })
+            .collect()
+    }
+
+    fn unreachable(&self) -> BTreeSet<&MediaServerName> {
+        self.media_servers.values().filter(|status| !status.reachable).map(|status| &status.name).collect()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

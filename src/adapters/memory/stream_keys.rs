@@ -1,0 +1,120 @@
+//! Stream keys, in memory.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::domain::audit::AuditEntry;
+use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::publish::{PublishAsk, decide_publish};
+use crate::domain::secret::SecretHash;
+use crate::domain::stream::EndReason;
+use crate::domain::stream_key::{KeyStatus, StreamKey};
+use crate::domain::{StreamKeyId, Timestamp};
+use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, StreamKeys};
+
+#[async_trait]
+impl StreamKeys for MemoryStore {
+    async fn create_stream_key(
+        &self,
+        key: &StreamKey,
+        hash: &SecretHash,
+        audit: &AuditEntry,
+    ) -> Result<KeyCreation, StoreError> {
+        let mut state = self.state();
+        if !state.broadcasters.contains_key(&key.broadcaster_id) {
+            return Ok(KeyCreation::UnknownBroadcaster);
+        }
+        let mut others = state.keys.values().map(|(_, other)| other);
+        if others.any(|other| other.path == key.path && other.is_usable(key.created_at)) {
+            return Ok(KeyCreation::PathTaken);
+        }
+        state.keys.insert(key.id, (*hash, key.clone()));
+        state.audit.push(audit.clone());
+        state.tell(key.created_at, NewEvent::key(EventKind::KeyCreated, key));
+        Ok(KeyCreation::Created)
+    }
+
+    async fn stream_key(&self, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
+        Ok(self.state().keys.get(&id).map(|(_, key)| key.clone()))
+    }
+
+    async fn stream_keys(&self, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError> {
+        let state = self.state();
+        let passes = |key: &&StreamKey| {
+            filter.broadcaster_id.is_none_or(|id| key.broadcaster_id == id)
+                && filter.path.as_ref().is_none_or(|path| key.path == *path)
+        };
+        let mut keys: Vec<StreamKey> =
+            state.keys.values().map(|(_, key)| key).filter(passes).cloned().collect();
+        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
+        Ok(keys)
+    }
+
+    async fn rotate_stream_key(
+        &self,
+        id: StreamKeyId,
+        hash: &SecretHash,
+        key_prefix: &str,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Rotation, StoreError> {
+        let mut state = self.state();
+        let Some((known, key)) = state.keys.get_mut(&id) else { return Ok(Rotation::NotFound) };
+        let status = key.status(now);
+        if status != KeyStatus::Active {
+            return Ok(Rotation::NotUsable(status));
+        }
+        *known = *hash;
+        key_prefix.clone_into(&mut key.key_prefix);
+        key.holder = key.holder.clone().barred();
+        let key = Box::new(key.clone());
+        let ending = state.mark(EndReason::KeyRotated, |stream| stream.stream_key_id == id);
+        state.audit.push(audit.clone());
+        state.tell(now, NewEvent::key(EventKind::KeyRotated, &key));
+        Ok(Rotation::Rotated { key, ending })
+    }
+
+    async fn revoke_stream_key(
+        &self,
+        id: StreamKeyId,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Option<Revocation>, StoreError> {
+        let mut state = self.state();
+        let Some((_, key)) = state.keys.get_mut(&id) else { return Ok(None) };
+        let newly = key.revoked_at.is_none();
+        key.revoked_at.get_or_insert(now);
+        let key = key.clone();
+        let ending = state.mark(EndReason::KeyRevoked, |stream| stream.stream_key_id == id);
+        if newly {
+            state.audit.push(audit.clone());
+            state.tell(now, NewEvent::key(EventKind::KeyRevoked, &key));
+        }
+        Ok(Some(Revocation { key, ending, newly }))
+    }
+
+    async fn claim_for_publish(
+        &self,
+        hash: &SecretHash,
+        ask: &PublishAsk,
+        now: Timestamp,
+        claim_ttl: Duration,
+    ) -> Result<Option<StreamKey>, StoreError> {
+        let mut state = self.state();
+        let Some(key) = state.key_by_hash(hash) else { return Ok(None) };
+        if ask.connection.is_some()
+            && let Ok(holder) = decide_publish(key, ask, now, claim_ttl)
+        {
+            key.holder = holder;
+            key.last_used_at = Some(now);
+        }
+        Ok(Some(key.clone()))
+    }
+
+    async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError> {
+        let state = self.state();
+        Ok(state.keys.values().filter(|(_, key)| key.revoked_at.is_none()).map(|(hash, _)| *hash).collect())
+    }
+}

@@ -1,0 +1,221 @@
+//! A database of either kind, and how a statement gets there and back.
+
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Either, Executor as _, FromRow, Sqlite, SqlitePool, Transaction};
+
+use super::args::{Args, for_lite, for_pg};
+use super::dialect::Sql;
+use super::error::{is_broken, sort};
+use super::postgres::{Lent, Pg};
+use crate::ports::StoreError;
+
+/// A database with its connections. Cheap to clone; clones share the connections.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// PostgreSQL.
+    Pg(Pg),
+    /// SQLite.
+    Lite(Lite),
+}
+
+/// A SQLite file: one connection that writes, several that read.
+#[derive(Clone, Debug)]
+pub struct Lite {
+    pub(super) read: SqlitePool,
+    pub(super) write: SqlitePool,
+}
+
+/// A row that can be read from either database.
+pub(super) trait Record:
+    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
+{
+}
+
+impl<T> Record for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+
+/// What a statement gave.
+pub(super) struct Done<R> {
+    pub(super) rows: Vec<R>,
+    pub(super) affected: u64,
+}
+
+/// Runs a statement to its very end: with a row in hand a `RETURNING` statement is not committed yet.
+macro_rules! exhaust {
+    ($executor:expr, $text:expr, $args:expr) => {{
+        let query = sqlx::query_with($text, $args.map_err(sqlx::Error::Encode)?);
+        let mut done = Done { rows: Vec::new(), affected: 0 };
+        let mut steps = $executor.fetch_many(query);
+        while let Some(step) = steps.try_next().await? {
+            match step {
+                Either::Left(result) => done.affected += result.rows_affected(),
+                Either::Right(row) => done.rows.push(R::from_row(&row)?),
+            }
+        }
+        drop(steps);
+        Ok(done)
+    }};
+}
+
+pub(super) async fn exhaust_pg<R: Record>(
+    conn: &mut sqlx::PgConnection,
+    sql: Sql,
+    args: Args,
+) -> Result<Done<R>, sqlx::Error> {
+    exhaust!(conn, sql.pg, for_pg(args))
+}
+
+async fn exhaust_lite<R: Record>(
+    conn: &mut sqlx::SqliteConnection,
+    sql: Sql,
+    args: Args,
+) -> Result<Done<R>, sqlx::Error> {
+    exhaust!(conn, sql.lite, for_lite(args))
+}
+
+impl Db {
+    /// Which engine, for people.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Pg(_) => "PostgreSQL",
+            Self::Lite(_) => "SQLite",
+        }
+    }
+
+    /// Connections in use and connections open, for metrics.
+    pub fn connections(&self) -> (u32, u32) {
+        let count = |size: u32, idle: usize| (size.saturating_sub(u32::try_from(idle).unwrap_or(size)), size);
+        match self {
+            Self::Pg(pg) => count(pg.pool.size(), pg.pool.num_idle()),
+            Self::Lite(lite) => {
+                let (read, write) = (
+                    count(lite.read.size(), lite.read.num_idle()),
+                    count(lite.write.size(), lite.write.num_idle()),
+                );
+                (read.0 + write.0, read.1 + write.1)
+            }
+        }
+    }
+
+    /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        match self {
+            Self::Pg(pg) => pg.pool.close().await,
+            Self::Lite(lite) => {
+                lite.read.close().await;
+                lite.write.close().await;
+            }
+        }
+    }
+
+    /// Reads.
+    pub(super) async fn rows<R: Record>(&self, sql: Sql, args: Args) -> Result<Vec<R>, StoreError> {
+        let done = match self {
+            Self::Pg(pg) => pg.exec_twice(sql, args).await,
+            Self::Lite(lite) => match lite.read.acquire().await {
+                Ok(mut conn) => exhaust_lite(&mut conn, sql, args).await,
+                Err(error) => Err(error),
+            },
+        };
+        done.map(|done| done.rows).map_err(sort)
+    }
+
+    /// Reads one row at most.
+    pub(super) async fn row<R: Record>(&self, sql: Sql, args: Args) -> Result<Option<R>, StoreError> {
+        Ok(self.rows(sql, args).await?.pop())
+    }
+
+    /// Writes with one statement, committed when this returns. It may be carried out twice when a connection breaks,
+    /// so it must be one that does no harm then.
+    pub(super) async fn write<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
+        match self {
+            Self::Pg(pg) => pg.exec_twice(sql, args).await,
+            Self::Lite(lite) => match lite.write.acquire().await {
+                Ok(mut conn) => exhaust_lite(&mut conn, sql, args).await,
+                Err(error) => Err(error),
+            },
+        }
+        .map_err(sort)
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
+        self.begin_with("BEGIN").await
+    }
+
+    /// Begins a transaction that writes what may be lost when the *database* crashes; it then need not wait for the
+    /// disk with a row locked. Only PostgreSQL knows the difference.
+    pub(super) async fn begin_relaxed(&self) -> Result<Tx, StoreError> {
+        self.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await
+    }
+
+    /// Begins a transaction that reads several things as they were at one moment.
+    pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
+        match self {
+            Self::Pg(_) => self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await,
+            Self::Lite(lite) => lite.read.begin().await.map(Tx::Lite).map_err(sort),
+        }
+    }
+
+    async fn begin_with(&self, pg_begin: &'static str) -> Result<Tx, StoreError> {
+        match self {
+            Self::Pg(pg) => {
+                let begun = match pg.begin(pg_begin).await {
+                    // Nothing was sent but the beginning: safe to begin again.
+                    Err(error) if is_broken(&error) => pg.begin(pg_begin).await,
+                    begun => begun,
+                };
+                begun.map(Tx::Pg).map_err(sort)
+            }
+            // A transaction that reads first and writes later fails when somebody else wrote in between.
+            Self::Lite(lite) => lite.write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Lite).map_err(sort),
+        }
+    }
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it is rolled back.
+pub(super) enum Tx {
+    Pg(Lent),
+    Lite(Transaction<'static, Sqlite>),
+}
+
+impl Tx {
+    async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
+        match self {
+            Self::Pg(lent) => lent.exec(sql, args).await,
+            Self::Lite(tx) => exhaust_lite(tx, sql, args).await,
+        }
+        .map_err(sort)
+    }
+
+    pub(super) async fn rows<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Vec<R>, StoreError> {
+        Ok(self.exec(sql, args).await?.rows)
+    }
+
+    pub(super) async fn row<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Option<R>, StoreError> {
+        Ok(self.rows(sql, args).await?.pop())
+    }
+
+    /// Runs a statement for its effect; returns how many rows it touched.
+    pub(super) async fn run(&mut self, sql: Sql, args: Args) -> Result<u64, StoreError> {
+        Ok(self.exec::<()>(sql, args).await?.affected)
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Pg(lent) => lent.finish("COMMIT").await,
+            Self::Lite(tx) => tx.commit().await,
+        }
+        .map_err(sort)
+    }
+
+    /// Rolls back and keeps the connection; after a failure, dropping is enough.
+    pub(super) async fn undo(self) -> Result<(), StoreError> {
+        match self {
+            Self::Pg(lent) => lent.finish("ROLLBACK").await,
+            Self::Lite(tx) => tx.rollback().await,
+        }
+        .map_err(sort)
+    }
+}

@@ -1,0 +1,62 @@
+//! What a driver's error means to the application.
+
+use std::io;
+
+use crate::ports::StoreError;
+
+/// SQLSTATE classes and codes of PostgreSQL that pass: connection lost, no room, stopped by an operator or a time
+/// limit, deadlock, not (yet) allowed in, read-only after a failover.
+const PASSING: [&str; 10] = ["08", "53", "57", "58", "40", "28", "3D", "25006", "25P03", "55P03"];
+/// SQLSTATE classes and codes that say that the connection is of no use any more.
+const BROKEN: [&str; 6] = ["08", "57P01", "57P02", "57P03", "57P05", "25P03"];
+/// Primary result codes of SQLite that pass: busy, locked, read-only, interrupted, I/O, full, cannot open.
+const PASSING_LITE: [i64; 7] = [5, 6, 8, 9, 10, 13, 14];
+
+/// Sorts a driver's error. The text says what a person can act on, and holds no values and no secrets.
+pub(super) fn sort(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default().into_owned();
+            let text = format!("{} ({code})", error.message());
+            // SQLite's codes are numbers of up to four digits, PostgreSQL's have five characters.
+            let passes = match code.parse::<i64>() {
+                Ok(number) if code.len() < 5 => PASSING_LITE.contains(&(number & 0xff)),
+                _ => PASSING.iter().any(|class| code.starts_with(class)),
+            };
+            if passes { StoreError::Unavailable(text) } else { StoreError::Corrupt(text) }
+        }
+        sqlx::Error::PoolTimedOut => {
+            StoreError::Unavailable("no connection could be had in time: it is down, or too busy".into())
+        }
+        sqlx::Error::PoolClosed => StoreError::Unavailable("we are stopping".into()),
+        error @ (sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed) => StoreError::Unavailable(error.to_string()),
+        // May quote the address, and with it a password.
+        sqlx::Error::Configuration(_) => StoreError::Corrupt("the database address is not understood".into()),
+        error => StoreError::Corrupt(error.to_string()),
+    }
+}
+
+/// Whether the connection the error came from is of no use any more.
+pub(super) fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| BROKEN.iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    }
+}
+
+/// A statement that was not answered in time.
+pub(super) fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
+}
+
+/// A stored value that is not what we wrote.
+pub(super) fn corrupt(what: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(what.to_string())
+}

@@ -1,0 +1,113 @@
+//! The event log. Its numbers come from one row that every writing transaction locks last and keeps until its end:
+//! so they are given in the order of commits, without gaps, and never twice.
+
+use async_trait::async_trait;
+use serde_json::json;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::SqlStore;
+use super::db::Tx;
+use super::error::corrupt;
+use super::rows::{Number, all};
+use crate::domain::Timestamp;
+use crate::domain::event::{Event, EventKind, NewEvent};
+use crate::ports::{EventLog, StoreError};
+
+/// How many rows are removed at a time, so that no statement runs into its time limit.
+pub(super) const PRUNE_BATCH: i64 = 5_000;
+
+statements! {
+    TAKE = ["UPDATE counters SET value = value + $1 WHERE name = 'events' RETURNING value"];
+    INSERT = [
+        "INSERT INTO events (seq, at, kind, subject, data) SELECT seq, at, kind, subject, data FROM ",
+        [rows "$1" seq int, at int, kind text, subject uuid, data text],
+    ];
+    AFTER = ["SELECT seq, at, kind, subject, data FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
+    LAST = ["SELECT value FROM counters WHERE name = 'events'"];
+    FIRST = ["SELECT seq FROM events ORDER BY seq LIMIT 1"];
+    PRUNE = ["DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)"];
+}
+
+/// Writes events as the last thing a transaction does.
+pub(super) async fn append(tx: &mut Tx, at: Timestamp, events: &[NewEvent]) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let count = i64::try_from(events.len()).map_err(corrupt)?;
+    let last: Option<Number> = tx.row(TAKE, args![count]).await?;
+    let Number(last) = last.ok_or_else(|| corrupt("the counter of events is missing"))?;
+    let rows: Vec<_> = (last - count + 1..)
+        .zip(events)
+        .map(|(seq, event)| {
+            json!({
+                "seq": seq,
+                "at": at.micros(),
+                "kind": event.kind.as_str(),
+                "subject": event.subject,
+                "data": event.data.to_string(),
+            })
+        })
+        .collect();
+    tx.run(INSERT, args![json!(rows).to_string()]).await.map(drop)
+}
+
+#[derive(FromRow)]
+struct EventRow {
+    seq: i64,
+    at: i64,
+    kind: String,
+    subject: Uuid,
+    data: String,
+}
+
+impl TryFrom<EventRow> for Event {
+    type Error = StoreError;
+
+    fn try_from(row: EventRow) -> Result<Self, StoreError> {
+        let kind =
+            EventKind::parse(&row.kind).ok_or_else(|| corrupt(format!("event kind {:?}", row.kind)))?;
+        let data = serde_json::from_str(&row.data).map_err(corrupt)?;
+        let what = NewEvent { kind, subject: row.subject, data };
+        Ok(Self { seq: row.seq, at: Timestamp::from_micros(row.at), what })
+    }
+}
+
+#[async_trait]
+impl EventLog for SqlStore {
+    async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        all(self.db.rows::<EventRow>(AFTER, args![seq, i64::from(limit)]).await?)
+    }
+
+    async fn last_event(&self) -> Result<i64, StoreError> {
+        let last: Option<Number> = self.db.row(LAST, args![]).await?;
+        last.map(|Number(last)| last).ok_or_else(|| corrupt("the counter of events is missing"))
+    }
+
+    async fn first_event(&self) -> Result<Option<i64>, StoreError> {
+        let first: Option<Number> = self.db.row(FIRST, args![]).await?;
+        Ok(first.map(|Number(first)| first))
+    }
+
+    async fn prune_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.prune(PRUNE, before).await
+    }
+}
+
+impl SqlStore {
+    /// Removes what is older than `before`, batch by batch.
+    pub(super) async fn prune(
+        &self,
+        batch: super::dialect::Sql,
+        before: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            let done = self.db.write::<()>(batch, args![before, PRUNE_BATCH]).await?;
+            removed += done.affected;
+            if done.affected < PRUNE_BATCH.unsigned_abs() {
+                return Ok(removed);
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Bringing the schema up to date, and telling whether it is.
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Connection as _, Executor as _};
+use tokio::time::timeout;
+
+use super::db::{Db, exhaust_pg};
+use super::error::{corrupt, sort, timed_out};
+use super::rows::Number;
+use crate::ports::StoreError;
+
+static PG: Migrator = sqlx::migrate!("migrations/postgres");
+static LITE: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long another instance that migrates at the same moment is waited for.
+const LIMIT: Duration = Duration::from_secs(60);
+
+statements! {
+    APPLIED = ["SELECT version FROM _sqlx_migrations WHERE success ORDER BY version"];
+}
+
+/// The state of the schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Migrations {
+    /// Ours that have not been applied yet.
+    pub missing: Vec<String>,
+    /// Numbers of ones that we do not know: a newer Streamward has been here.
+    pub unknown: Vec<i64>,
+}
+
+impl Migrations {
+    /// Whether the schema is ours.
+    pub fn is_current(&self) -> bool {
+        self.missing.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// Brings the schema up to date, all of it or nothing. Any number of instances may do so at the same moment.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] if the database cannot be reached; [`StoreError::Corrupt`] if a newer Streamward, or
+/// something else, has been here.
+pub async fn migrate(db: &Db) -> Result<(), StoreError> {
+    let work = async {
+        match db {
+            Db::Pg(pg) => {
+                let mut conn = pg.connect().await.map_err(sort)?;
+                let mut tx = conn.begin().await.map_err(sort)?;
+                // Held until the transaction ends, which also holds behind a pooler that changes connections.
+                tx.execute("SELECT pg_advisory_xact_lock(6004296735847265876)").await.map_err(sort)?;
+                unlocked(&PG).run(&mut *tx).await.map_err(refused)?;
+                tx.commit().await.map_err(sort)?;
+                conn.close().await.map_err(sort)
+            }
+            Db::Lite(lite) => {
+                let mut tx = lite.write.begin_with("BEGIN IMMEDIATE").await.map_err(sort)?;
+                unlocked(&LITE).run(&mut *tx).await.map_err(refused)?;
+                tx.commit().await.map_err(sort)
+            }
+        }
+    };
+    timeout(LIMIT, work).await.unwrap_or_else(|_| Err(sort(timed_out())))
+}
+
+/// The same migrations for a caller that holds a lock already.
+fn unlocked(migrator: &Migrator) -> Migrator {
+    let mut unlocked = Migrator::with_migrations(migrator.iter().cloned().collect());
+    unlocked.set_locking(false);
+    unlocked
+}
+
+fn refused(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => sort(error),
+        MigrateError::VersionMissing(version) => corrupt(format!(
+            "a newer Streamward has changed its schema (migration {version}): use that version or a newer one"
+        )),
+        error => corrupt(error),
+    }
+}
+
+/// Compares the schema with ours, changing nothing.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] saying why the database cannot be reached.
+pub async fn pending_migrations(db: &Db) -> Result<Migrations, StoreError> {
+    let (migrator, applied) = match db {
+        Db::Pg(pg) => {
+            // Asked on a connection of its own: a pool only tells that it has none.
+            let mut conn = pg.connect().await.map_err(sort)?;
+            let rows = exhaust_pg::<Number>(&mut conn, APPLIED, args![]).await;
+            (&PG, rows.map(|done| done.rows).map_err(sort))
+        }
+        Db::Lite(_) => (&LITE, db.rows::<Number>(APPLIED, args![]).await),
+    };
+    compare(migrator, applied)
+}
+
+fn compare(migrator: &Migrator, applied: Result<Vec<Number>, StoreError>) -> Result<Migrations, StoreError> {
+    let applied: Vec<i64> = match applied {
+        Ok(rows) => rows.into_iter().map(|Number(version)| version).collect(),
+        // Of this plain statement only a missing table can be the reason.
+        Err(StoreError::Corrupt(_)) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let missing = migrator.iter().filter(|ours| !applied.contains(&ours.version));
+    Ok(Migrations {
+        missing: missing.map(|ours| format!("{:04}_{}", ours.version, ours.description)).collect(),
+        unknown: applied.iter().copied().filter(|version| !migrator.version_exists(*version)).collect(),
+    })
+}
+
+/// Whether the database answers and its schema is ours.
+pub(super) async fn check(db: &Db) -> Result<(), StoreError> {
+    let migrator = match db {
+        Db::Pg(_) => &PG,
+        Db::Lite(_) => &LITE,
+    };
+    let state = compare(migrator, db.rows::<Number>(APPLIED, args![]).await)?;
+    if state.missing.is_empty() {
+        // Unknown ones are no fault: during an upgrade old instances still run beside the new schema.
+        return Ok(());
+    }
+    Err(corrupt(format!("its schema is behind: {} must be applied", state.missing.join(", "))))
+}

@@ -1,0 +1,86 @@
+//! The stores on PostgreSQL and SQLite: one set of statements and one body for both.
+//!
+//! A slice's file declares its statements and implements its port. The engines' differences are in [`dialect`] (words
+//! of SQL), [`postgres`] and [`sqlite`] (connections), and nowhere else.
+
+#[macro_use]
+mod dialect;
+#[macro_use]
+mod args;
+#[macro_use]
+mod rows;
+
+mod access;
+mod audit_log;
+mod broadcasters;
+mod db;
+mod error;
+mod events;
+mod hints;
+mod leases;
+mod media_servers;
+mod migrate;
+mod nudges;
+mod postgres;
+mod reconcile;
+mod sqlite;
+mod stream_keys;
+mod streams;
+mod vault;
+
+use async_trait::async_trait;
+
+use crate::ports::{Store, StoreError};
+
+pub use db::{Db, Lite};
+pub use migrate::{Migrations, migrate, pending_migrations};
+pub use nudges::PgNudges;
+pub use postgres::{Pg, PgSettings, open_postgres};
+pub use sqlite::{ServeLock, ServeLockError, open_sqlite};
+
+/// Everything that is stored, in a SQL database.
+#[derive(Clone, Debug)]
+pub struct SqlStore {
+    db: Db,
+}
+
+impl SqlStore {
+    /// A store in a database that has been [migrated](migrate).
+    pub fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// The database it is in.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        migrate::check(&self.db).await
+    }
+}
+
+/// Every statement with its name, in PostgreSQL's and in SQLite's dialect; for a test that prepares them all.
+#[doc(hidden)]
+pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    [
+        access::ALL,
+        audit_log::ALL,
+        broadcasters::ALL,
+        events::ALL,
+        hints::ALL,
+        leases::ALL,
+        media_servers::ALL,
+        migrate::ALL,
+        reconcile::ALL,
+        stream_keys::ALL,
+        streams::ALL,
+        vault::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|(name, sql)| (*name, sql.pg, sql.lite))
+}

@@ -1,0 +1,188 @@
+//! Connections to PostgreSQL, and getting over broken ones.
+
+use std::fmt;
+use std::str::FromStr as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgPool, Postgres};
+use tokio::time::{Instant, timeout};
+
+use super::args::Args;
+use super::db::{Db, Done, Record, exhaust_pg};
+use super::dialect::Sql;
+use super::error::{is_broken, sort, timed_out};
+use crate::ports::StoreError;
+
+/// How a session is set up. The limits are PostgreSQL's own, so that nothing of ours can hold locks for long, even
+/// when this process is stopped in the middle. Set by statement rather than at connect, which poolers refuse.
+const SESSION: &str = "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000";
+/// How long an answer is waited for: more than PostgreSQL gives a statement.
+const ANSWER_LIMIT: Duration = Duration::from_millis(3_000);
+
+/// How many connections, and how long to wait for one.
+#[derive(Clone, Debug)]
+pub struct PgSettings {
+    /// At most this many connections.
+    pub max_connections: u32,
+    /// How long a statement waits for a free or new connection.
+    pub acquire_timeout: Duration,
+    /// What the sessions are called in `pg_stat_activity`.
+    pub application_name: String,
+}
+
+impl PgSettings {
+    /// At most `max_connections`, waited for half a second, under the name of `streamward`.
+    #[must_use]
+    pub fn new(max_connections: u32) -> Self {
+        Self {
+            max_connections,
+            acquire_timeout: Duration::from_millis(500),
+            application_name: "streamward".into(),
+        }
+    }
+}
+
+/// Prepares connections to `url` (`postgres://…`). None is made yet: the database need not be there.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if the address is not understood; it is not quoted, since it may hold a password.
+pub fn open_postgres(url: &str, settings: &PgSettings) -> Result<Db, StoreError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(sort)?
+        .application_name(&settings.application_name)
+        .log_statements(log::LevelFilter::Off)
+        .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
+    let suspicion = Arc::new(Suspicion::default());
+    let asked = Arc::clone(&suspicion);
+    let pool = PgPoolOptions::new()
+        .max_connections(settings.max_connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .test_before_acquire(false)
+        .after_connect(|conn, _| Box::pin(async move { conn.execute(SESSION).await.map(drop) }))
+        .before_acquire(move |conn, meta| {
+            let doubtful = asked.is_about(meta.idle_for);
+            Box::pin(async move {
+                if doubtful {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options);
+    Ok(Db::Pg(Pg { pool, suspicion }))
+}
+
+/// A pool of PostgreSQL connections.
+#[derive(Clone)]
+pub struct Pg {
+    pub(super) pool: PgPool,
+    suspicion: Arc<Suspicion>,
+}
+
+impl fmt::Debug for Pg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The pool's own form would show the options it connects with.
+        f.debug_struct("Pg").field("size", &self.pool.size()).finish_non_exhaustive()
+    }
+}
+
+/// When a connection was last found broken. The others that have idled since before then are tested before they are
+/// used again; testing each one each time would double what a statement costs.
+#[derive(Debug, Default)]
+struct Suspicion(Mutex<Option<Instant>>);
+
+impl Suspicion {
+    fn raise(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn is_about(&self, idle_for: Duration) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| idle_for >= at.elapsed())
+    }
+}
+
+impl Pg {
+    /// A connection of its own, outside the pool and without its limits; tells why there is none, which the pool
+    /// does not.
+    pub(super) async fn connect(&self) -> Result<sqlx::PgConnection, sqlx::Error> {
+        let options = self.pool.connect_options();
+        timeout(ANSWER_LIMIT, options.connect()).await.unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    async fn lend(&self) -> Result<Lent, sqlx::Error> {
+        let conn = self.pool.acquire().await?;
+        Ok(Lent { conn: Some(conn), suspicion: Arc::clone(&self.suspicion), within: false })
+    }
+
+    pub(super) async fn begin(&self, statement: &'static str) -> Result<Lent, sqlx::Error> {
+        let mut lent = self.lend().await?;
+        lent.within = true;
+        lent.say(statement).await?;
+        Ok(lent)
+    }
+
+    /// Runs one statement, on a fresh connection once more if the first one turns out broken.
+    pub(super) async fn exec_twice<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
+        match self.lend().await?.exec(sql, args.clone()).await {
+            Err(error) if is_broken(&error) && !is_time_out(&error) => {
+                self.lend().await?.exec(sql, args).await
+            }
+            done => done,
+        }
+    }
+}
+
+fn is_time_out(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
+}
+
+/// A connection on loan from the pool. It goes back only when it is in order: not if it broke, and not if whoever
+/// waited for an answer, or was inside a transaction, gave up; then it is closed, which also ends its transaction.
+pub(super) struct Lent {
+    conn: Option<PoolConnection<Postgres>>,
+    suspicion: Arc<Suspicion>,
+    /// An answer is outstanding, or a transaction open.
+    within: bool,
+}
+
+impl Lent {
+    pub(super) async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
+        let before = std::mem::replace(&mut self.within, true);
+        let Some(conn) = self.conn.as_mut() else { return Err(sqlx::Error::WorkerCrashed) };
+        let done = timeout(ANSWER_LIMIT, exhaust_pg(conn, sql, args)).await;
+        self.judge(before, done.unwrap_or_else(|_| Err(timed_out())))
+    }
+
+    async fn say(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        let before = std::mem::replace(&mut self.within, true);
+        let Some(conn) = self.conn.as_mut() else { return Err(sqlx::Error::WorkerCrashed) };
+        let done = timeout(ANSWER_LIMIT, conn.execute(statement)).await;
+        self.judge(before, done.unwrap_or_else(|_| Err(timed_out())).map(drop))
+    }
+
+    pub(super) async fn finish(mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        self.within = false;
+        self.say(statement).await
+    }
+
+    fn judge<T>(&mut self, before: bool, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        match &done {
+            Err(error) if is_broken(error) => self.suspicion.raise(),
+            _ => self.within = before,
+        }
+        done
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.within
+            && let Some(conn) = self.conn.take()
+        {
+            drop(conn.detach());
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Opening a SQLite file, and making sure that one process serves it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::db::{Db, Lite};
+use super::error::{corrupt, sort};
+use crate::ports::StoreError;
+
+/// Releases before this one can, in a rare race of two connections over the write-ahead log, corrupt the file.
+const OLDEST: (u32, u32, u32) = (3, 51, 3);
+/// Connections that read.
+const READERS: u32 = 8;
+
+/// Opens the database at `path`, making it if it is not there, readable by its owner only.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] if the file cannot be opened; [`StoreError::Corrupt`] if SQLite is too old.
+pub async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
+    create_private(path)
+        .map_err(|error| StoreError::Unavailable(format!("{} cannot be opened: {error}", path.display())))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // What was answered must be true after the power failed: NORMAL would lose the last transactions.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        // Waits for other processes only (the command line); within this one there is a single writer.
+        .busy_timeout(Duration::from_secs(2))
+        .pragma("journal_size_limit", "67108864")
+        .log_statements(log::LevelFilter::Off)
+        .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
+    // Connections are kept for good: the last one to close folds the log into the file each time.
+    let pool = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+    let write = pool()
+        .max_connections(1)
+        // The queue for the one writer moves at the pace of the disk; a hundred waiting is no failure.
+        .acquire_timeout(Duration::from_secs(2))
+        .connect_with(options.clone())
+        .await
+        .map_err(sort)?;
+    let version: String =
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&write).await.map_err(sort)?;
+    if !is_recent(&version) {
+        let (major, minor, patch) = OLDEST;
+        return Err(corrupt(format!("SQLite {version} is older than {major}.{minor}.{patch}")));
+    }
+    let read = pool()
+        .max_connections(READERS)
+        .acquire_timeout(Duration::from_millis(500))
+        .connect_lazy_with(options.create_if_missing(false).read_only(true));
+    Ok(Db::Lite(Lite { read, write }))
+}
+
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn is_recent(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) >= OLDEST
+}
+
+/// The right to serve a SQLite file, held until it is dropped or the process ends, however it ends. Commands that
+/// come and go need none: SQLite lets them write beside the serving process.
+#[derive(Debug)]
+pub struct ServeLock {
+    _file: File,
+}
+
+/// Why a SQLite file cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeLockError {
+    /// Somebody else serves it.
+    #[error(
+        "{path} is already served by another Streamward{by}. Stop that one, or use PostgreSQL (DATABASE_URL) to run several.",
+        path = path.display(), by = process.as_ref().map(|id| format!(" (process {id})")).unwrap_or_default()
+    )]
+    Served {
+        /// The database.
+        path: PathBuf,
+        /// Who, if it left its number.
+        process: Option<u32>,
+    },
+    /// The lock file beside it cannot be used.
+    #[error("the lock file beside {path} cannot be used: {error}", path = path.display())]
+    Io {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl ServeLock {
+    /// Takes the right to serve the database at `path`, by an exclusive lock on `<path>.lock`.
+    ///
+    /// # Errors
+    /// [`ServeLockError`] saying who has it, or why it cannot be known.
+    pub fn take(path: &Path) -> Result<Self, ServeLockError> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let failed = |error| ServeLockError::Io { path: path.to_owned(), error };
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .write(true)
+            .truncate(false)
+            .open(&name)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let process = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+                return Err(ServeLockError::Served { path: path.to_owned(), process });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        // Only for the message above; the lock is what counts.
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(is_recent("3.51.3") && is_recent("3.52.0") && is_recent("4.0"));
+        assert!(!is_recent("3.51.2") && !is_recent("3.9.10") && !is_recent("nonsense"));
+    }
+}

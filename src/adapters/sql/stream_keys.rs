@@ -1,0 +1,234 @@
+//! Stream keys, and the one statement that decides who publishes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::FromRow;
+
+use super::SqlStore;
+use super::db::Tx;
+use super::rows::{HolderColumns, KeyRow, all, hash as to_hash};
+use super::{audit_log, broadcasters, events, streams};
+use crate::domain::audit::AuditEntry;
+use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::path::StreamPath;
+use crate::domain::publish::PublishAsk;
+use crate::domain::secret::SecretHash;
+use crate::domain::stream::EndReason;
+use crate::domain::stream_key::{KeyStatus, StreamKey};
+use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
+use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, StreamKeys};
+
+// `decide_publish` as SQL. $2 now, $3 the path that was asked for, $4 and $5 the connection that asks, $6 until when
+// it may claim. A property test holds the two together (`tests/contract`).
+macro_rules! may_publish {
+    () => {
+        "revoked_at IS NULL AND (expires_at > $2 OR expires_at IS NULL) AND (path = $3 OR $3 IS NULL) \
+         AND (holder_kind IS NULL OR holder_kind = 'barred' OR on_conflict = 'takeover' \
+              OR (holder_kind = 'claimed' AND holder_until <= $2) OR (holder_server = $4 AND holder_conn = $5))"
+    };
+}
+macro_rules! is_live {
+    () => {
+        "holder_kind = 'live' AND holder_server = $4 AND holder_conn = $5"
+    };
+}
+
+statements! {
+    // One statement: the row lock it takes makes askers at the same moment pass one after the other, each meeting
+    // what the one before it left (in PostgreSQL because READ COMMITTED evaluates it again on the new row).
+    CLAIM = [
+        "UPDATE stream_keys SET \
+         holder_kind = CASE WHEN ", (may_publish!()), " THEN CASE WHEN ", (is_live!()), " THEN 'live' ELSE 'claimed' END \
+           ELSE holder_kind END, \
+         holder_server = CASE WHEN ", (may_publish!()), " THEN $4 ELSE holder_server END, \
+         holder_conn = CASE WHEN ", (may_publish!()), " THEN $5 ELSE holder_conn END, \
+         holder_until = CASE WHEN ", (may_publish!()), " THEN CASE WHEN ", (is_live!()), " THEN NULL ELSE $6 END \
+           ELSE holder_until END, \
+         last_used_at = CASE WHEN ", (may_publish!()), " THEN $2 ELSE last_used_at END \
+         WHERE key_hash = $1 RETURNING ", (key_columns!()),
+    ];
+    BY_HASH = ["SELECT ", (key_columns!()), " FROM stream_keys WHERE key_hash = $1"];
+    GET = ["SELECT ", (key_columns!()), " FROM stream_keys WHERE id = $1"];
+    GET_LOCKED = ["SELECT ", (key_columns!()), " FROM stream_keys WHERE id = $1", [lock]];
+    LIST = [
+        "SELECT ", (key_columns!()), " FROM stream_keys \
+         WHERE (broadcaster_id = $1 OR NOT $2) AND (path = $3 OR $3 IS NULL) ORDER BY created_at DESC, id DESC",
+    ];
+    RELEASE_PATH = ["UPDATE stream_keys SET path_held = $3 WHERE path = $1 AND path_held AND expires_at <= $2"];
+    INSERT = [
+        "INSERT INTO stream_keys (", (key_columns!()), ", key_hash, path_held) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL, NULL, NULL, $11, $12) \
+         ON CONFLICT (path) WHERE path_held DO NOTHING",
+    ];
+    ROTATE = [
+        "UPDATE stream_keys SET key_hash = $2, key_prefix = $3, holder_until = NULL, \
+         holder_kind = CASE WHEN holder_kind IS NULL THEN NULL ELSE 'barred' END WHERE id = $1",
+    ];
+    REVOKE = ["UPDATE stream_keys SET revoked_at = $2, path_held = $3 WHERE id = $1"];
+    HASHES = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL"];
+    LOCK_OF_BROADCASTER = ["SELECT id FROM stream_keys WHERE broadcaster_id = $1 ORDER BY id", [lock]];
+    DELETE_OF_BROADCASTER = ["DELETE FROM stream_keys WHERE broadcaster_id = $1"];
+}
+
+async fn lock(tx: &mut Tx, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
+    tx.row::<KeyRow>(GET_LOCKED, args![id]).await?.map(StreamKey::try_from).transpose()
+}
+
+pub(super) async fn lock_of_broadcaster(tx: &mut Tx, id: BroadcasterId) -> Result<(), StoreError> {
+    tx.run(LOCK_OF_BROADCASTER, args![id]).await.map(drop)
+}
+
+pub(super) async fn delete_of_broadcaster(tx: &mut Tx, id: BroadcasterId) -> Result<(), StoreError> {
+    tx.run(DELETE_OF_BROADCASTER, args![id]).await.map(drop)
+}
+
+#[derive(FromRow)]
+struct HashRow(Vec<u8>);
+
+#[async_trait]
+impl StreamKeys for SqlStore {
+    async fn create_stream_key(
+        &self,
+        key: &StreamKey,
+        hash: &SecretHash,
+        audit: &AuditEntry,
+    ) -> Result<KeyCreation, StoreError> {
+        let mut tx = self.db.begin().await?;
+        if !broadcasters::hold(&mut tx, key.broadcaster_id).await? {
+            tx.undo().await?;
+            return Ok(KeyCreation::UnknownBroadcaster);
+        }
+        tx.run(RELEASE_PATH, args![key.path.as_str(), key.created_at, false]).await?;
+        let usable = key.is_usable(key.created_at);
+        let values = args![
+            key.id,
+            key.broadcaster_id,
+            key.label.as_ref().map(crate::domain::stream_key::Label::as_str),
+            key.path.as_str(),
+            key.key_prefix.as_str(),
+            key.on_conflict.as_str(),
+            key.created_at,
+            key.expires_at,
+            key.revoked_at,
+            key.last_used_at,
+            hash,
+            usable,
+        ];
+        // The unique index on held paths decides between two who create at the same moment.
+        if tx.run(INSERT, values).await? == 0 {
+            tx.undo().await?;
+            return Ok(KeyCreation::PathTaken);
+        }
+        audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
+        events::append(&mut tx, key.created_at, &[NewEvent::key(EventKind::KeyCreated, key)]).await?;
+        tx.commit().await?;
+        Ok(KeyCreation::Created)
+    }
+
+    async fn stream_key(&self, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
+        self.db.row::<KeyRow>(GET, args![id]).await?.map(StreamKey::try_from).transpose()
+    }
+
+    async fn stream_keys(&self, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError> {
+        let broadcaster = filter.broadcaster_id.unwrap_or(BroadcasterId(uuid::Uuid::nil()));
+        let values =
+            args![broadcaster, filter.broadcaster_id.is_some(), filter.path.as_ref().map(StreamPath::as_str)];
+        all(self.db.rows::<KeyRow>(LIST, values).await?)
+    }
+
+    async fn rotate_stream_key(
+        &self,
+        id: StreamKeyId,
+        hash: &SecretHash,
+        key_prefix: &str,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Rotation, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let Some(mut key) = lock(&mut tx, id).await? else {
+            tx.undo().await?;
+            return Ok(Rotation::NotFound);
+        };
+        let status = key.status(now);
+        if status != KeyStatus::Active {
+            tx.undo().await?;
+            return Ok(Rotation::NotUsable(status));
+        }
+        tx.run(ROTATE, args![id, hash, key_prefix]).await?;
+        key_prefix.clone_into(&mut key.key_prefix);
+        key.holder = key.holder.barred();
+        let ending = streams::end_of_key(&mut tx, id, EndReason::KeyRotated).await?;
+        audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
+        events::append(&mut tx, now, &[NewEvent::key(EventKind::KeyRotated, &key)]).await?;
+        tx.commit().await?;
+        Ok(Rotation::Rotated { key: Box::new(key), ending })
+    }
+
+    async fn revoke_stream_key(
+        &self,
+        id: StreamKeyId,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Option<Revocation>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let Some(mut key) = lock(&mut tx, id).await? else {
+            tx.undo().await?;
+            return Ok(None);
+        };
+        let newly = key.revoked_at.is_none();
+        if newly {
+            tx.run(REVOKE, args![id, now, false]).await?;
+            key.revoked_at = Some(now);
+        }
+        let ending = streams::end_of_key(&mut tx, id, EndReason::KeyRevoked).await?;
+        if newly {
+            audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
+            events::append(&mut tx, now, &[NewEvent::key(EventKind::KeyRevoked, &key)]).await?;
+        }
+        tx.commit().await?;
+        Ok(Some(Revocation { key, ending, newly }))
+    }
+
+    async fn claim_for_publish(
+        &self,
+        hash: &SecretHash,
+        ask: &PublishAsk,
+        now: Timestamp,
+        claim_ttl: Duration,
+    ) -> Result<Option<StreamKey>, StoreError> {
+        let row = match &ask.connection {
+            None => self.db.row::<KeyRow>(BY_HASH, args![hash]).await?,
+            Some(connection) => {
+                let values = args![
+                    hash,
+                    now,
+                    ask.path.as_ref().map(StreamPath::as_str),
+                    connection.server.as_str(),
+                    connection.id.as_str(),
+                    now.plus(claim_ttl),
+                ];
+                // Harmless when it is carried out twice: the second time the asker holds the key already.
+                self.db.write::<KeyRow>(CLAIM, values).await?.rows.pop()
+            }
+        };
+        row.map(StreamKey::try_from).transpose()
+    }
+
+    async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError> {
+        let rows: Vec<HashRow> = self.db.rows(HASHES, args![]).await?;
+        rows.into_iter().map(|HashRow(bytes)| to_hash(bytes)).collect()
+    }
+}
+
+/// A holder as a JSON row for `[rows … holder_kind text, holder_server text, holder_conn text, holder_until int]`.
+pub(super) fn holder_row(id: StreamKeyId, holder: &crate::domain::stream_key::Holder) -> serde_json::Value {
+    let columns = HolderColumns::from(holder);
+    serde_json::json!({
+        "id": id,
+        "holder_kind": columns.kind,
+        "holder_server": columns.server,
+        "holder_conn": columns.conn,
+        "holder_until": columns.until.map(Timestamp::micros),
+    })
+}

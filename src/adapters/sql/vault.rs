@@ -1,0 +1,28 @@
+//! Sealed secrets.
+
+use async_trait::async_trait;
+use sqlx::FromRow;
+
+use super::SqlStore;
+use super::error::corrupt;
+use crate::ports::{StoreError, Vault};
+
+statements! {
+    INSERT = ["INSERT INTO secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"];
+    GET = ["SELECT sealed FROM secrets WHERE name = $1"];
+}
+
+#[derive(FromRow)]
+struct Sealed(String);
+
+#[async_trait]
+impl Vault for SqlStore {
+    async fn seal_if_absent(&self, name: &str, sealed: &str) -> Result<String, StoreError> {
+        self.db.write::<()>(INSERT, args![name, sealed]).await?;
+        self.sealed(name).await?.ok_or_else(|| corrupt(format!("the secret {name} is gone")))
+    }
+
+    async fn sealed(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.db.row::<Sealed>(GET, args![name]).await?.map(|Sealed(sealed)| sealed))
+    }
+}
