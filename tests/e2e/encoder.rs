@@ -1,0 +1,100 @@
+//! Encoders and viewers: ffmpeg, and for WHIP a second MediaMTX.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use tokio::time::timeout;
+
+use crate::ports;
+use crate::process::Process;
+use crate::tools::Tools;
+
+/// How long a viewer may need to see a picture: ffmpeg looks at several seconds of HLS and SRT before it is sure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Publishes the clip at `url`, whose scheme says how.
+pub(crate) fn publish(tools: &Tools, dir: &Path, name: &str, url: &str) -> Result<Process> {
+    let output: &[&str] = match url.split_once("://") {
+        Some(("rtmp", _)) => &["-f", "flv"],
+        Some(("srt", _)) => &["-f", "mpegts"],
+        Some(("rtsp", _)) => &["-rtsp_transport", "tcp", "-f", "rtsp"],
+        _ => bail!("{url}: no way to publish there"),
+    };
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-nostdin", "-loglevel", "warning", "-re", "-stream_loop", "-1", "-i"]);
+    command.arg(&tools.clip).args(["-c", "copy"]).args(output).arg(url);
+    Process::start(name, &mut command, dir)
+}
+
+/// An encoder that speaks WHIP: a MediaMTX that forwards what it gets from an ffmpeg of its own.
+pub(crate) struct WhipEncoder {
+    _forwarder: Process,
+    _source: Process,
+}
+
+impl WhipEncoder {
+    /// Publishes the clip's picture (WebRTC has no AAC) at the WHIP endpoint `url`, showing `token`.
+    pub(crate) fn start(tools: &Tools, dir: &Path, url: &str, token: &str) -> Result<Self> {
+        let binary = tools.whip.as_ref().map_err(|why| anyhow::anyhow!("{why}"))?;
+        let rtsp = ports::free()?;
+        let destination = url.replacen("http", "whip", 1);
+        let yaml = format!(
+            "rtmp: no\nhls: no\nwebrtc: no\nsrt: no\nmoq: no\nrtspTransports: [tcp]\nrtspAddress: 127.0.0.1:{rtsp}\n\
+             paths:\n  in:\n    forward:\n    - dest: {destination}\n      whipBearerToken: {token}\n"
+        );
+        fs::write(dir.join("whip.yml"), yaml)?;
+        let forwarder = Process::start("whip", Command::new(binary).arg("whip.yml"), dir)?;
+        let mut command = Command::new("sh");
+        // It listens within a moment; ffmpeg does not try twice by itself.
+        let ffmpeg = format!(
+            "sleep 0.3; exec ffmpeg -hide_banner -nostdin -loglevel warning -re -stream_loop -1 -i '{}' -an -c copy \
+             -rtsp_transport tcp -f rtsp rtsp://127.0.0.1:{rtsp}/in",
+            tools.clip.display()
+        );
+        let source = Process::start("whip-source", command.arg("-c").arg(ffmpeg), dir)?;
+        Ok(Self { _forwarder: forwarder, _source: source })
+    }
+}
+
+/// Watches `url` and throws away what it gets, until it is dropped or the stream ends.
+pub(crate) fn watch(dir: &Path, name: &str, url: &str) -> Result<Process> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-nostdin", "-loglevel", "warning"]);
+    if url.starts_with("rtsp") {
+        command.args(["-rtsp_transport", "tcp"]);
+    }
+    command.args(["-i", url, "-c", "copy", "-f", "null", "/dev/null"]);
+    Process::start(name, &mut command, dir)
+}
+
+/// The codecs a viewer of `url` sees, for example `aac` and `h264`; an error if there is nothing to see.
+pub(crate) async fn codecs(url: &str) -> Result<Vec<String>> {
+    let mut command = tokio::process::Command::new("ffprobe");
+    command.args(["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0"]).kill_on_drop(true);
+    if url.starts_with("rtsp") {
+        command.args(["-rtsp_transport", "tcp"]);
+    }
+    let output = timeout(PATIENCE, command.arg(url).output()).await??;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{url} cannot be watched: {error}");
+    let mut codecs: Vec<String> = String::from_utf8(output.stdout)?
+        .lines()
+        .map(|line| line.trim_end_matches(',').to_owned())
+        .filter(|line| !line.is_empty())
+        .collect();
+    codecs.sort();
+    codecs.dedup();
+    ensure!(!codecs.is_empty(), "{url} shows nothing: {error}");
+    Ok(codecs)
+}
+
+/// Fails if `url` can be watched.
+pub(crate) async fn cannot_be_watched(url: &str) -> Result<()> {
+    match codecs(url).await {
+        Ok(codecs) => bail!("somebody saw {codecs:?} at a path that is nobody's to read"),
+        Err(_) => Ok(()),
+    }
+}

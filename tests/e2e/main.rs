@@ -1,0 +1,125 @@
+//! Streamward beside a real MediaMTX, with real encoders and viewers.
+//!
+//! Needs ffmpeg and a MediaMTX: `MEDIAMTX_BIN`, or `mediamtx` on the PATH, or a Docker daemon to take one from.
+//! Without them every test is reported as ignored, and says why. WHIP is sent by a MediaMTX ≥ 1.20.1: the same one, or
+//! `MEDIAMTX_WHIP_BIN`.
+
+#![expect(clippy::print_stderr, reason = "what the tests run against is part of their report")]
+
+mod adapter;
+mod encoder;
+mod gate;
+mod media_server;
+mod ports;
+mod process;
+mod tools;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use tempfile::TempDir;
+use tools::Tools;
+
+/// How many tests run at once, if nothing else is asked for: each has an encoder, a media server and a Streamward.
+const AT_ONCE: usize = 2;
+
+/// What a test is given: the programs, and a directory of its own.
+pub(crate) struct Bench {
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) dir: TempDir,
+}
+
+impl Bench {
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+type Scenario = fn(Bench) -> Result<()>;
+
+/// Every scenario with its name.
+macro_rules! scenarios {
+    ($($module:ident: $($name:ident),+ $(,)?;)+) => {
+        vec![$($((
+            concat!(stringify!($module), "::", stringify!($name)),
+            (|bench| run(&bench, $module::$name(&bench))) as Scenario,
+        )),+),+]
+    };
+}
+
+fn main() -> Result<ExitCode> {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let tools = if arguments.list { Err("not looked for".to_owned()) } else { find_tools()? };
+    let scenarios: Vec<(&'static str, Scenario)> = scenarios![
+        adapter:
+            the_written_configuration_is_accepted,
+            the_control_api_is_closed_to_others,
+            an_rtmp_publisher_is_seen_and_ended,
+            an_srt_publisher_is_seen_and_ended,
+            an_rtsp_publisher_is_seen_and_ended,
+            a_whip_publisher_is_seen_and_ended,
+            a_relay_shows_a_private_path_at_a_public_one,
+            a_path_of_the_operators_own_is_left_alone,
+            another_process_is_another_run,
+            thousands_of_paths_are_looked_at_quickly;
+    ];
+    let trials = scenarios.into_iter().map(|(name, scenario)| trial(name, tools.clone(), scenario)).collect();
+    Ok(libtest_mimic::run(&arguments, trials).exit_code())
+}
+
+fn find_tools() -> Result<Result<Arc<Tools>, String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(match runtime.block_on(Tools::find()) {
+        Ok(tools) => {
+            eprintln!("e2e: MediaMTX {} ({})", tools.version, tools.mediamtx.display());
+            Ok(Arc::new(tools))
+        }
+        Err(why) => {
+            eprintln!("e2e: every test is ignored: {why:#}");
+            Err(format!("{why:#}"))
+        }
+    })
+}
+
+fn trial(name: &'static str, tools: Result<Arc<Tools>, String>, scenario: Scenario) -> Trial {
+    Trial::ignorable_test(name, move || {
+        let tools = match tools {
+            Ok(tools) => tools,
+            Err(why) => return Ok(Completion::ignored_with(why)),
+        };
+        if name.contains("whip")
+            && let Err(why) = &tools.whip
+        {
+            return Ok(Completion::ignored_with(why));
+        }
+        let dir = tempfile::tempdir().map_err(|error| Failed::from(error.to_string()))?;
+        scenario(Bench { tools, dir }).map_err(|error| Failed::from(format!("{error:#}")))?;
+        Ok(Completion::Completed)
+    })
+}
+
+/// Runs a scenario; if it fails, what the programs said is part of the report.
+fn run(bench: &Bench, scenario: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(scenario).with_context(|| logs(bench.path()))
+}
+
+/// The end of every log in `dir`.
+fn logs(dir: &Path) -> String {
+    let mut report = String::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.path().extension().is_none_or(|ending| ending != "log") {
+            continue;
+        }
+        let text = fs::read_to_string(entry.path()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n");
+        report.push_str(&format!("\n--- {}\n{tail}\n", entry.file_name().display()));
+    }
+    report + "---\n"
+}

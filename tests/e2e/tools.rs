@@ -1,0 +1,105 @@
+//! What the tests need from the machine: a MediaMTX and ffmpeg. Without them there is nothing to test against.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use streamward::adapters::mediamtx::{Version, binary_version};
+use tempfile::TempDir;
+use testcontainers::core::WaitFor;
+use testcontainers::runners::AsyncRunner as _;
+use testcontainers::{GenericImage, ImageExt as _};
+
+/// The release that is fetched if there is a Docker daemon and nothing else.
+const IMAGE_TAG: &str = "1.20.1";
+
+/// The programs, and a clip to publish.
+pub(crate) struct Tools {
+    pub(crate) mediamtx: PathBuf,
+    pub(crate) version: String,
+    /// A MediaMTX that can send WHIP (since 1.20.1), or why there is none.
+    pub(crate) whip: Result<PathBuf, String>,
+    /// Ninety seconds of H264 and AAC, made once: encoding takes more time than everything else together.
+    pub(crate) clip: PathBuf,
+    _dir: TempDir,
+}
+
+impl Tools {
+    /// Finds everything, or says what is missing.
+    pub(crate) async fn find() -> Result<Self> {
+        for tool in ["ffmpeg", "ffprobe"] {
+            let found =
+                Command::new(tool).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            ensure!(found.is_ok_and(|status| status.success()), "{tool} is not on the PATH");
+        }
+        let dir = tempfile::tempdir()?;
+        let (mediamtx, version) = mediamtx(dir.path()).await?;
+        let whip = whip(&mediamtx, &version).await;
+        let clip = dir.path().join("clip.mp4");
+        encode(&clip)?;
+        Ok(Self { mediamtx, version, whip, clip, _dir: dir })
+    }
+}
+
+async fn mediamtx(dir: &Path) -> Result<(PathBuf, String)> {
+    if let Some(binary) = std::env::var_os("MEDIAMTX_BIN") {
+        let binary = PathBuf::from(binary);
+        let version = binary_version(&binary)
+            .await
+            .with_context(|| format!("MEDIAMTX_BIN is {}, which is no MediaMTX", binary.display()))?;
+        return Ok((binary, version));
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    for binary in std::env::split_paths(&paths).map(|dir| dir.join("mediamtx")) {
+        if let Some(version) = binary_version(&binary).await {
+            return Ok((binary, version));
+        }
+    }
+    let binary = dir.join("mediamtx");
+    from_image(&binary)
+        .await
+        .context("no mediamtx: MEDIAMTX_BIN is not set, none is on the PATH, and none came from Docker")?;
+    let version = binary_version(&binary).await.context("the mediamtx of the image does not run here")?;
+    Ok((binary, version))
+}
+
+/// Takes the program out of its image: a static binary that runs here like any other, hooks included, for which the
+/// image has no shell and no room.
+async fn from_image(binary: &Path) -> Result<()> {
+    let image = GenericImage::new("bluenviron/mediamtx", IMAGE_TAG)
+        .with_wait_for(WaitFor::Nothing)
+        .with_startup_timeout(Duration::from_secs(120));
+    let container = image.start().await?;
+    container.copy_file_from("/mediamtx", binary).await?;
+    container.rm().await?;
+    let made = Command::new("chmod").arg("0755").arg(binary).status()?;
+    ensure!(made.success(), "it cannot be made executable");
+    Ok(())
+}
+
+async fn whip(mediamtx: &Path, version: &str) -> Result<PathBuf, String> {
+    let sends = |version: &str| Version::parse(version).is_some_and(|v| v >= Version::new(1, 20, 1));
+    if let Some(binary) = std::env::var_os("MEDIAMTX_WHIP_BIN").map(PathBuf::from) {
+        let version = binary_version(&binary).await.unwrap_or_default();
+        return if sends(&version) {
+            Ok(binary)
+        } else {
+            Err("MEDIAMTX_WHIP_BIN is no MediaMTX >= 1.20.1".into())
+        };
+    }
+    if sends(version) {
+        Ok(mediamtx.to_owned())
+    } else {
+        Err("WHIP is sent by a MediaMTX >= 1.20.1; set MEDIAMTX_WHIP_BIN".into())
+    }
+}
+
+fn encode(clip: &Path) -> Result<()> {
+    let arguments = "-hide_banner -nostdin -loglevel error -t 90 -f lavfi -i testsrc=size=320x180:rate=15 \
+        -t 90 -f lavfi -i sine=frequency=440:sample_rate=48000 -c:v libx264 -preset ultrafast -tune zerolatency \
+        -pix_fmt yuv420p -g 15 -b:v 300k -c:a aac -b:a 64k";
+    let made = Command::new("ffmpeg").args(arguments.split_whitespace()).arg(clip).status()?;
+    ensure!(made.success(), "ffmpeg cannot encode H264 and AAC");
+    Ok(())
+}
