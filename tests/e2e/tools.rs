@@ -2,17 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use streamward::adapters::mediamtx::{Version, binary_version};
+use streamward_test_support::mediamtx_from_image;
 use tempfile::TempDir;
-use testcontainers::core::WaitFor;
-use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{GenericImage, ImageExt as _};
-
-/// The release that is fetched if there is a Docker daemon and nothing else.
-const IMAGE_TAG: &str = "1.20.1";
 
 /// The programs, and a clip to publish.
 pub(crate) struct Tools {
@@ -57,25 +51,15 @@ async fn mediamtx(dir: &Path) -> Result<(PathBuf, String)> {
         }
     }
     let binary = dir.join("mediamtx");
-    from_image(&binary)
-        .await
-        .context("no mediamtx: MEDIAMTX_BIN is not set, none is on the PATH, and none came from Docker")?;
+    mediamtx_from_image(&binary).await.map_err(|docker| {
+        anyhow!(
+            "no MediaMTX: MEDIAMTX_BIN is not set, there is no mediamtx on the PATH, and none in Docker ({docker})"
+        )
+    })?;
+    let made = Command::new("chmod").arg("0755").arg(&binary).status()?;
+    ensure!(made.success(), "the mediamtx of the image cannot be made executable");
     let version = binary_version(&binary).await.context("the mediamtx of the image does not run here")?;
     Ok((binary, version))
-}
-
-/// Takes the program out of its image: a static binary that runs here like any other, hooks included, for which the
-/// image has no shell and no room.
-async fn from_image(binary: &Path) -> Result<()> {
-    let image = GenericImage::new("bluenviron/mediamtx", IMAGE_TAG)
-        .with_wait_for(WaitFor::Nothing)
-        .with_startup_timeout(Duration::from_secs(120));
-    let container = image.start().await?;
-    container.copy_file_from("/mediamtx", binary).await?;
-    container.rm().await?;
-    let made = Command::new("chmod").arg("0755").arg(binary).status()?;
-    ensure!(made.success(), "it cannot be made executable");
-    Ok(())
 }
 
 async fn whip(mediamtx: &Path, version: &str) -> Result<PathBuf, String> {

@@ -9,7 +9,9 @@
 mod cluster;
 mod database;
 mod docker;
+mod mediamtx;
 mod watchdog;
 
 pub use cluster::Cluster;
 pub use database::{Database, database};
+pub use mediamtx::mediamtx_from_image;
