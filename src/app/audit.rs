@@ -42,6 +42,23 @@ impl App {
         Ok(self.store().audit_entries(filter).await?)
     }
 
+    /// Records a write that was refused before a use-case could hear of it: its body could not be read, or its address
+    /// names nothing. A failing store loses the entry, and says so in the log.
+    pub async fn note_refused(
+        &self,
+        actor: &Actor,
+        action: &str,
+        resource_type: &str,
+        resource_id: Option<&str>,
+        reason: &str,
+    ) {
+        let mut entry = self.act(actor, action, resource_type).failed(reason);
+        entry.resource_id = resource_id.map(str::to_owned);
+        if let Err(lost) = self.store().record_audit(&[entry]).await {
+            tracing::error!(error = %lost, action, "the audit entry of a refused call is lost");
+        }
+    }
+
     /// Records what somebody else witnessed, marked as told. Who told it stands in the entry's `metadata.told_by`.
     ///
     /// # Errors

@@ -73,6 +73,12 @@ pub enum Unauthenticated {
         "the signature does not match: sign METHOD, PATH without query, TIMESTAMP and the raw BODY, joined by newlines"
     )]
     Signature,
+    /// Some parts of a signed request are there, others are not.
+    #[error("a signed request needs all of X-API-Key, X-Timestamp and X-Signature")]
+    HalfSigned,
+    /// More than one way of showing who is calling, or one of them twice.
+    #[error("more than one set of credentials was sent: send one, once")]
+    Ambiguous,
     /// The media server did not show the hook secret, or its name is not known.
     #[error("the hook secret is missing or wrong, or ?server= names no configured media server")]
     HookSecret,

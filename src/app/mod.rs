@@ -24,6 +24,8 @@ pub mod worker;
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 pub use error::{AppError, Result};
 pub use settings::{MediaServerSettings, Settings};
 
@@ -72,6 +74,11 @@ impl App {
     /// Limits, secrets and media servers.
     pub fn settings(&self) -> &Settings {
         &self.parts.settings
+    }
+
+    /// A fresh id for something that is not stored, such as a request.
+    pub fn fresh_id(&self) -> Uuid {
+        self.parts.ids.uuid()
     }
 
     fn now(&self) -> Timestamp {

@@ -33,6 +33,8 @@ pub struct StreamKeyDraft {
 pub struct KeyWithSecret {
     /// The key.
     pub key: StreamKey,
+    /// When it was made or rotated: what `status` and `in_use` refer to.
+    pub at: Timestamp,
     /// Its secret.
     pub secret: KeySecret,
     /// Ready settings for encoders.
@@ -150,7 +152,7 @@ impl App {
     fn with_secret(&self, key: StreamKey, secret: KeySecret) -> KeyWithSecret {
         let ingest =
             self.settings().default_server().map(|(_, server)| server.urls.ingest(&key.path, &secret));
-        KeyWithSecret { key, secret, ingest }
+        KeyWithSecret { key, at: self.now(), secret, ingest }
     }
 
     /// One key.

@@ -1,18 +1,135 @@
 //! HTTP in: the router, one file for each resource. Handlers extract, convert, make one call into
 //! [`app`](crate::app), and convert back.
+//!
+//! A request passes [`observe`] (id, span, log line, numbers, problems), for the management API [`callers`] (who is
+//! asking), and arrives at a handler. The OpenAPI document is made of the same list of routes as the router.
 
+mod api_tokens;
+mod audit;
+mod auth;
+mod body;
+mod broadcasters;
+mod callers;
+mod docs;
+mod extract;
+mod health;
+mod hook_secret;
+mod hooks;
+mod lenient;
+mod media_servers;
+mod metrics;
+mod observe;
+mod openapi;
 mod options;
+mod origin;
+mod problem;
+mod problems;
+mod stream_events;
+mod stream_keys;
+mod streams;
+mod strict;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use tokio::sync::Semaphore;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+pub use openapi::{openapi_json, problems_json};
 pub use options::{HttpOptions, MetricsText, WorkerHealth, WorkersHealth};
+pub use problem::{ProblemKind, ProblemType};
 
 use crate::app::App;
+use openapi::Callers;
+use problem::Problem;
+
+/// How many calls of the management API may be under way at once. It is what keeps them from taking every connection
+/// away from the media servers.
+const MAX_CALLS: usize = 1_000;
+/// How many readers may follow events at once.
+const MAX_READERS: usize = 2_000;
+
+/// What handlers share.
+struct Shared {
+    app: Arc<App>,
+    options: HttpOptions,
+    calls: Semaphore,
+    readers: Arc<Semaphore>,
+}
+
+type Api = Arc<Shared>;
 
 /// Everything that is answered over HTTP. Serve it with the peer's address as `ConnectInfo<SocketAddr>`.
 pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
-    let _ = (app, options);
-    Router::new()
+    let (calls, readers) = (Semaphore::new(MAX_CALLS), Arc::new(Semaphore::new(MAX_READERS)));
+    let api = Arc::new(Shared { app, options, calls, readers });
+    let signed_in = from_fn_with_state(Arc::clone(&api), callers::authenticate);
+    anyone()
+        .merge(media_servers())
+        .merge(management().route_layer(signed_in))
+        .split_for_parts()
+        .0
+        .route("/docs/", get(docs::page))
+        .route("/docs/{*name}", get(docs::asset))
+        .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
+        .layer(from_fn_with_state(Arc::clone(&api), observe::observe))
+        .with_state(api)
+}
+
+/// The document of everything above.
+pub fn openapi() -> OpenApi {
+    let parts = [
+        (anyone(), Callers::Anyone),
+        (media_servers(), Callers::MediaServers),
+        (management(), Callers::Management),
+    ];
+    let mut document = OpenApi::default();
+    for (part, callers) in parts {
+        let mut part = part.into_openapi();
+        openapi::complete(&mut part.paths, callers);
+        document.merge(part);
+    }
+    openapi::describe(&mut document);
+    document
+}
+
+fn anyone() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(health::health))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(docs::document))
+        .routes(routes!(docs::page))
+        .routes(routes!(problems::read_problem))
+}
+
+fn media_servers() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(auth::auth)).merge(hooks::routes())
+}
+
+fn management() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(streams::list_streams))
+        .routes(routes!(stream_events::follow_streams))
+        .routes(routes!(streams::read_stream, streams::end_stream))
+        .routes(routes!(stream_keys::list_stream_keys, stream_keys::create_stream_key))
+        .routes(routes!(stream_keys::read_stream_key, stream_keys::revoke_stream_key))
+        .routes(routes!(stream_keys::rotate_stream_key))
+        .routes(routes!(broadcasters::list_broadcasters, broadcasters::create_broadcaster))
+        .routes(routes!(
+            broadcasters::read_broadcaster,
+            broadcasters::update_broadcaster,
+            broadcasters::delete_broadcaster
+        ))
+        .routes(routes!(audit::read_audit_logs))
+        .routes(routes!(audit::tell_audit_event))
+        .routes(routes!(api_tokens::list_api_tokens, api_tokens::create_api_token))
+        .routes(routes!(api_tokens::delete_api_token))
+        .routes(routes!(media_servers::list_media_servers))
 }

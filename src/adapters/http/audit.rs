@@ -1,0 +1,240 @@
+//! `/audit-logs` and `/audit-events`: who did what, when, from where, with what outcome.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Api;
+use super::callers::Admin;
+use super::extract::{NoQuery, StrictJson, StrictQuery, number};
+use super::problem::Problem;
+use crate::app::audit::ToldEvent;
+use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
+use crate::domain::{Invalid, Timestamp};
+
+const MAX_PAGE: u64 = 100;
+const DEFAULT_PAGE: u64 = 50;
+/// As far as the store can count.
+const MAX_OFFSET: u64 = i64::MAX.unsigned_abs();
+
+/// One line of the audit log. Unlike everywhere else, absent values are `null`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
+pub(super) struct AuditEntryJson {
+    id: Uuid,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+    #[schema(required = true, example = "token:dashboard")]
+    actor: Option<String>,
+    /// `create`, `update`, `delete`, `rotate`, `publish`, …, or what a dashboard told.
+    #[schema(example = "create")]
+    action: String,
+    #[schema(required = true, example = "stream_key")]
+    resource_type: Option<String>,
+    #[schema(required = true)]
+    resource_id: Option<String>,
+    #[schema(required = true, example = "POST")]
+    request_method: Option<String>,
+    /// Without the query.
+    #[schema(required = true, example = "/stream-keys")]
+    request_path: Option<String>,
+    #[schema(required = true, example = "192.0.2.7")]
+    ip_address: Option<String>,
+    outcome: OutcomeJson,
+    #[schema(required = true)]
+    failure_reason: Option<String>,
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    #[schema(required = true)]
+    request_id: Option<String>,
+    /// Whether a dashboard told it, as against Streamward's own witness.
+    told: bool,
+}
+
+/// How it ended.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AuditOutcome)]
+pub(super) enum OutcomeJson {
+    /// It was done.
+    Success,
+    /// It was refused, or failed.
+    Failure,
+}
+
+impl From<AuditEntry> for AuditEntryJson {
+    fn from(entry: AuditEntry) -> Self {
+        Self {
+            id: entry.id.0,
+            timestamp: entry.timestamp,
+            actor: entry.actor,
+            action: entry.action,
+            resource_type: entry.resource_type,
+            resource_id: entry.resource_id,
+            request_method: entry.request_method,
+            request_path: entry.request_path,
+            ip_address: entry.ip_address,
+            outcome: match entry.outcome {
+                Outcome::Success => OutcomeJson::Success,
+                Outcome::Failure => OutcomeJson::Failure,
+            },
+            failure_reason: entry.failure_reason,
+            metadata: entry.metadata,
+            request_id: entry.request_id,
+            told: entry.told,
+        }
+    }
+}
+
+/// A page of the audit log.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AuditLog {
+    audit_logs: Vec<AuditEntryJson>,
+    pagination: Pagination,
+}
+
+/// Which page it is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Pagination {
+    limit: u32,
+    offset: u64,
+    /// How many entries pass the filter in all.
+    total: u64,
+}
+
+/// Which entries.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditQuery {
+    /// At most this many; 50 without it.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
+    limit: Option<String>,
+    /// How many to skip.
+    #[param(value_type = Option<u64>)]
+    offset: Option<String>,
+    /// Not before.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Not after.
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// By whom.
+    actor: Option<String>,
+    /// What.
+    action: Option<String>,
+    /// To what kind of thing.
+    resource_type: Option<String>,
+    /// To which.
+    resource_id: Option<String>,
+}
+
+impl AuditQuery {
+    fn filter(self) -> Result<AuditFilter, Invalid> {
+        let time = |field: &str, text: Option<String>| {
+            let rule = "must be an RFC 3339 time such as 2026-01-31T12:00:00Z";
+            let parse =
+                |text: String| Timestamp::parse_rfc3339(&text).ok_or_else(|| Invalid::one(field, rule));
+            text.map(parse).transpose()
+        };
+        let limit = number("limit", self.limit.as_deref(), 1, MAX_PAGE)?.unwrap_or(DEFAULT_PAGE);
+        Ok(AuditFilter {
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            offset: number("offset", self.offset.as_deref(), 0, MAX_OFFSET)?.unwrap_or(0),
+            from: time("from", self.from)?,
+            to: time("to", self.to)?,
+            actor: self.actor,
+            action: self.action,
+            resource_type: self.resource_type,
+            resource_id: self.resource_id,
+        })
+    }
+}
+
+/// What a trusted dashboard tells of its people.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AuditEvent)]
+pub(super) struct ToldJson {
+    /// What was done; becomes the entry's `action`.
+    #[schema(value_type = String, required = true, example = "login", min_length = 1, max_length = 50)]
+    event_type: Option<String>,
+    /// Who did it; whoever tells it, if nobody is named.
+    #[schema(min_length = 1, max_length = 255)]
+    actor: Option<String>,
+    #[schema(min_length = 1, max_length = 100)]
+    resource_type: Option<String>,
+    #[schema(min_length = 1, max_length = 255)]
+    resource_id: Option<String>,
+    #[schema(min_length = 1, max_length = 20)]
+    request_method: Option<String>,
+    #[schema(min_length = 1, max_length = 2000)]
+    request_path: Option<String>,
+    /// `success` without it.
+    #[schema(value_type = Option<OutcomeJson>)]
+    outcome: Option<String>,
+    #[schema(min_length = 1, max_length = 1000)]
+    failure_reason: Option<String>,
+    /// At most 16 KiB.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Value>,
+}
+
+/// Read the audit log
+///
+/// Newest first. Every write through the API or the command line is in it, allowed or refused, and a count of the
+/// `/auth` decisions.
+#[utoipa::path(
+    get,
+    path = "/audit-logs",
+    tag = "audit",
+    params(AuditQuery),
+    responses((status = 200, body = AuditLog)),
+    extensions(("x-role" = json!("admin")))
+)]
+pub(super) async fn read_audit_logs(
+    State(api): State<Api>,
+    Admin(actor): Admin,
+    StrictQuery(query): StrictQuery<AuditQuery>,
+) -> Result<Json<AuditLog>, Problem> {
+    let filter = query.filter()?;
+    let (entries, total) = api.app.audit_entries(&actor, &filter).await?;
+    let pagination = Pagination { limit: filter.limit, offset: filter.offset, total };
+    Ok(Json(AuditLog { audit_logs: entries.into_iter().map(AuditEntryJson::from).collect(), pagination }))
+}
+
+/// Tell what people did
+///
+/// For dashboards that are trusted to know. The entry is marked as told, and says who told it.
+#[utoipa::path(
+    post,
+    path = "/audit-events",
+    tag = "audit",
+    request_body = ToldJson,
+    responses((status = 201, body = AuditEntryJson)),
+    extensions(("x-role" = json!("admin")))
+)]
+pub(super) async fn tell_audit_event(
+    State(api): State<Api>,
+    Admin(actor): Admin,
+    _: NoQuery,
+    StrictJson(told): StrictJson<ToldJson>,
+) -> Result<(StatusCode, Json<AuditEntryJson>), Problem> {
+    let told = ToldEvent {
+        event_type: told.event_type.unwrap_or_default(),
+        actor: told.actor,
+        resource_type: told.resource_type,
+        resource_id: told.resource_id,
+        request_method: told.request_method,
+        request_path: told.request_path,
+        outcome: told.outcome,
+        failure_reason: told.failure_reason,
+        metadata: told.metadata,
+    };
+    let entry = api.app.tell_audit(&actor, told).await?;
+    Ok((StatusCode::CREATED, Json(entry.into())))
+}

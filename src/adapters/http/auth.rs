@@ -1,0 +1,140 @@
+//! `POST /auth`: a media server asks whether one of its clients may do something.
+//!
+//! MediaMTX decides nothing else while it waits, and logs the body of every answer that is not 200: so nothing here
+//! calls a media server, and no answer contains what was asked.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::body::{self, HOOK_BODY};
+use super::hook_secret::FromMediaServer;
+use super::lenient::Text;
+use super::problem::{Problem, ProblemKind};
+use crate::domain::Invalid;
+use crate::domain::credentials::{Action, Credentials, Question, protocol_word};
+use crate::domain::media_server::SourceId;
+use crate::domain::path::IngestPath;
+use crate::domain::secret::Secret;
+
+/// What MediaMTX sends. Fields that are missing, null or of an odd type count as empty; others are ignored.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AuthQuestion)]
+pub struct Wire<'a> {
+    /// What the client wants: `publish`, `read`, `playback`, `api`, `metrics` or `pprof`. Anything else is denied.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "publish")]
+    action: Text<'a>,
+    /// Where.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "live/alice")]
+    path: Text<'a>,
+    /// By which protocol.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "rtmp")]
+    protocol: Text<'a>,
+    /// The connection or session. Without one nothing is claimed.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>)]
+    id: Text<'a>,
+    /// The client's address.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "192.0.2.7")]
+    ip: Text<'a>,
+    /// The raw query the client came with.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>)]
+    query: Text<'a>,
+    /// The password the client came with.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Text<'a>,
+    /// The bearer token the client came with.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    token: Text<'a>,
+}
+
+impl From<Wire<'_>> for Question {
+    fn from(wire: Wire<'_>) -> Self {
+        Self {
+            action: Action::parse(&wire.action.0),
+            path: IngestPath::from_media_server(&wire.path.0),
+            protocol: protocol_word(&wire.protocol.0),
+            connection: SourceId::parse(&wire.id.0),
+            // Not every client has one: MediaMTX writes `<nil>` then.
+            ip: wire.ip.0.parse().ok(),
+            credentials: Credentials {
+                password: Secret::new(wire.password.0),
+                token: Secret::new(wire.token.0),
+                query: Secret::new(wire.query.0),
+            },
+        }
+    }
+}
+
+/// Decide whether a media server's client may do something
+///
+/// For media servers (MediaMTX `authHTTPAddress`). 200 lets the client in, anything else does not. The answer comes
+/// within a second whatever is broken, and is no when it cannot be decided.
+#[utoipa::path(
+    post,
+    path = "/auth",
+    tag = "media servers",
+    params(("server" = Option<String>, Query, description = "Which media server is asking; `default` without it")),
+    request_body = Wire<'static>,
+    responses(
+        (status = 200, description = "Let in"),
+        (status = 401, description = "Not let in, or the hook secret is wrong"),
+    )
+)]
+pub(super) async fn auth(
+    State(api): State<Api>,
+    FromMediaServer(server): FromMediaServer,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let bytes = body::read(&headers, body, HOOK_BODY).await?;
+    let wire: Wire<'_> =
+        serde_json::from_slice(&bytes).map_err(|_| Invalid::one("body", "must be a JSON object"))?;
+    let decision = api.app.decide(&server, &wire.into()).await;
+    match decision.verdict {
+        Ok(_) => Ok(StatusCode::OK),
+        Err(reason) => Err(Problem::new(ProblemKind::Denied, reason.advice())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(json: &str) -> Question {
+        serde_json::from_str::<Wire<'_>>(json).unwrap().into()
+    }
+
+    #[test]
+    fn what_mediamtx_sends_is_understood() {
+        let asked = question(
+            r#"{"user":"","password":"p","token":"t","ip":"192.0.2.7","action":"publish","path":"live/alice",
+                "protocol":"rtmp","id":"7f2b","query":"key=k","userAgent":"OBS"}"#,
+        );
+        assert_eq!((asked.action, asked.protocol), (Action::Publish, "rtmp"));
+        assert_eq!(asked.path.public(), Some("live/alice"));
+        assert_eq!(asked.connection, SourceId::parse("7f2b"));
+        assert_eq!(asked.ip, "192.0.2.7".parse().ok());
+        assert_eq!(asked.credentials.password.expose(), "p");
+        assert_eq!(asked.credentials.token.expose(), "t");
+        assert_eq!(asked.credentials.query.expose(), "key=k");
+    }
+
+    #[test]
+    fn oddities_are_no_reason_to_fail() {
+        let odd = question(r#"{"action":"read","id":null,"ip":"<nil>","protocol":"moq2","query":{"a":[1]}}"#);
+        assert_eq!((odd.connection, odd.ip, odd.protocol), (None, None, "other"));
+        assert_eq!(question("{}").action, Action::Unknown);
+        assert_eq!(question(r#"{"action": 5}"#).action, Action::Unknown);
+    }
+}

@@ -1,0 +1,180 @@
+//! `/broadcasters`: who may publish.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderName, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Api;
+use super::callers::{Admin, Viewer};
+use super::extract::{Id, NoQuery, StrictJson};
+use super::problem::Problem;
+use crate::app::broadcaster::BroadcasterDraft;
+use crate::domain::broadcaster::Broadcaster;
+use crate::domain::{BroadcasterId, Timestamp};
+
+/// Someone, or something, that may publish with its stream keys.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Broadcaster)]
+pub(super) struct BroadcasterJson {
+    id: Uuid,
+    /// The name as people see it.
+    #[schema(example = "Alice")]
+    display_name: String,
+    /// What its owner keeps beside it.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<Broadcaster> for BroadcasterJson {
+    fn from(broadcaster: Broadcaster) -> Self {
+        Self {
+            id: broadcaster.id.0,
+            display_name: broadcaster.display_name.into(),
+            metadata: broadcaster.metadata.as_object().clone(),
+            created_at: broadcaster.created_at,
+            updated_at: broadcaster.updated_at,
+        }
+    }
+}
+
+/// All broadcasters.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BroadcasterList {
+    broadcasters: Vec<BroadcasterJson>,
+    count: usize,
+}
+
+/// A broadcaster to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BroadcasterDraft)]
+pub(super) struct DraftJson {
+    #[schema(value_type = String, required = true, example = "Alice", min_length = 1, max_length = 255)]
+    display_name: Option<String>,
+    /// At most 16 KiB.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Value>,
+}
+
+/// What to change of a broadcaster; what is not given stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BroadcasterPatch)]
+pub(super) struct PatchJson {
+    #[schema(example = "Alice", min_length = 1, max_length = 255)]
+    display_name: Option<String>,
+    /// At most 16 KiB; replaces the old one whole.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Value>,
+}
+
+/// List broadcasters
+///
+/// Newest first.
+#[utoipa::path(
+    get,
+    path = "/broadcasters",
+    tag = "broadcasters",
+    responses((status = 200, body = BroadcasterList)),
+    extensions(("x-role" = json!("viewer")))
+)]
+pub(super) async fn list_broadcasters(
+    State(api): State<Api>,
+    Viewer(actor): Viewer,
+    _: NoQuery,
+) -> Result<Json<BroadcasterList>, Problem> {
+    let found = api.app.broadcasters(&actor).await?;
+    let broadcasters: Vec<BroadcasterJson> = found.into_iter().map(BroadcasterJson::from).collect();
+    Ok(Json(BroadcasterList { count: broadcasters.len(), broadcasters }))
+}
+
+/// Create a broadcaster
+#[utoipa::path(
+    post,
+    path = "/broadcasters",
+    tag = "broadcasters",
+    request_body = DraftJson,
+    responses((status = 201, body = BroadcasterJson)),
+    extensions(("x-role" = json!("admin")))
+)]
+pub(super) async fn create_broadcaster(
+    State(api): State<Api>,
+    Admin(actor): Admin,
+    _: NoQuery,
+    StrictJson(draft): StrictJson<DraftJson>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<BroadcasterJson>), Problem> {
+    let DraftJson { display_name, metadata } = draft;
+    let made = api.app.create_broadcaster(&actor, BroadcasterDraft { display_name, metadata }).await?;
+    let location = format!("/broadcasters/{}", made.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(made.into())))
+}
+
+/// Read a broadcaster
+#[utoipa::path(
+    get,
+    path = "/broadcasters/{id}",
+    tag = "broadcasters",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = BroadcasterJson)),
+    extensions(("x-role" = json!("viewer")))
+)]
+pub(super) async fn read_broadcaster(
+    State(api): State<Api>,
+    Viewer(actor): Viewer,
+    Id(id): Id<BroadcasterId>,
+    _: NoQuery,
+) -> Result<Json<BroadcasterJson>, Problem> {
+    Ok(Json(api.app.broadcaster(&actor, id).await?.into()))
+}
+
+/// Change a broadcaster
+#[utoipa::path(
+    patch,
+    path = "/broadcasters/{id}",
+    tag = "broadcasters",
+    params(("id" = Uuid, Path)),
+    request_body = PatchJson,
+    responses((status = 200, body = BroadcasterJson)),
+    extensions(("x-role" = json!("admin")))
+)]
+pub(super) async fn update_broadcaster(
+    State(api): State<Api>,
+    Admin(actor): Admin,
+    Id(id): Id<BroadcasterId>,
+    _: NoQuery,
+    StrictJson(patch): StrictJson<PatchJson>,
+) -> Result<Json<BroadcasterJson>, Problem> {
+    let PatchJson { display_name, metadata } = patch;
+    let updated = api.app.update_broadcaster(&actor, id, BroadcasterDraft { display_name, metadata }).await?;
+    Ok(Json(updated.into()))
+}
+
+/// Delete a broadcaster
+///
+/// Its sessions are ended and its stream keys are gone. Its streams stay as history, with the name it had.
+#[utoipa::path(
+    delete,
+    path = "/broadcasters/{id}",
+    tag = "broadcasters",
+    params(("id" = Uuid, Path)),
+    responses((status = 204, description = "It is deleted")),
+    extensions(("x-role" = json!("admin")))
+)]
+pub(super) async fn delete_broadcaster(
+    State(api): State<Api>,
+    Admin(actor): Admin,
+    Id(id): Id<BroadcasterId>,
+    _: NoQuery,
+) -> Result<StatusCode, Problem> {
+    api.app.delete_broadcaster(&actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,245 @@
+//! Callers of the management API: who they are, by token or by signature, and the roles handlers ask for.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::Api;
+use super::body::{self, MANAGEMENT_BODY};
+use super::origin::origin;
+use super::problem::{Problem, ProblemKind};
+use crate::app::access::SignedRequest;
+use crate::app::error::Unauthenticated;
+use crate::app::{AppError, Result};
+use crate::domain::access::{Actor, Role};
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
+const X_SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
+
+/// How long a call may take, from its last byte to the head of the answer.
+const CALL_TIME: Duration = Duration::from_secs(10);
+
+/// What a caller shows.
+enum Shown<'a> {
+    Token(&'a str),
+    Signature { key_id: &'a str, timestamp: &'a str, signature: &'a str },
+}
+
+/// Recognises the caller of everything behind this layer, and has writes that were refused on the way to their
+/// use-case written to the audit log.
+pub(super) async fn authenticate(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let Ok(_room) = api.calls.try_acquire() else {
+        return busy().into_response();
+    };
+    let (mut parts, body) = request.into_parts();
+    let (actor, body) = match recognise(&api, &parts, body).await {
+        Ok(recognised) => recognised,
+        Err(problem) => return problem.into_response(),
+    };
+    parts.extensions.insert(actor.clone());
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let response = match body::read(&parts.headers, body, MANAGEMENT_BODY).await {
+        Err(problem) => problem.unheard().into_response(),
+        Ok(bytes) => {
+            let call = next.run(Request::from_parts(parts, Body::from(bytes)));
+            let Ok(response) = timeout(CALL_TIME, call).await else {
+                tracing::error!(actor = actor.name, "a call took too long and was given up");
+                let advice = ProblemKind::Timeout.describe().description;
+                return Problem::new(ProblemKind::Timeout, advice).into_response();
+            };
+            response
+        }
+    };
+    let problem = response.extensions().get::<Problem>();
+    if let Some(problem) = problem.filter(|problem| is_write(&method) && problem.is_unheard()) {
+        let Target { action, kind, id } = target(&method, &path);
+        api.app.note_refused(&actor, action, kind, id, problem.detail()).await;
+    }
+    response
+}
+
+/// Too many callers at once.
+pub(super) fn busy() -> Problem {
+    Problem::new(ProblemKind::Unavailable, "Too many calls are under way. Try again in a moment.")
+}
+
+/// Who calls, and the body as far as it had to be read to know that.
+async fn recognise(api: &Api, parts: &Parts, body: Body) -> std::result::Result<(Actor, Body), Problem> {
+    let origin = origin(parts, &api.options.trusted_proxies);
+    let ip = origin.ip;
+    let recognised: Result<(Actor, Body)> = match shown(&parts.headers) {
+        Err(why) => Err(why.into()),
+        Ok(Shown::Token(token)) => api.app.actor_of_token(token, origin).await.map(|actor| (actor, body)),
+        Ok(Shown::Signature { key_id, timestamp, signature }) => {
+            let bytes = body::read(&parts.headers, body, MANAGEMENT_BODY).await?;
+            let (method, path) = (parts.method.as_str(), parts.uri.path());
+            let signed = SignedRequest { key_id, timestamp, signature, method, path, body: &bytes };
+            let actor = api.app.actor_of_signature(signed, origin).await;
+            actor.map(|actor| (actor, Body::from(bytes)))
+        }
+    };
+    recognised.map_err(|error| {
+        if !matches!(error, AppError::Store(_)) {
+            // Not in the audit log: whoever is not known could fill it.
+            metrics::counter!("streamward_http_unauthenticated_total").increment(1);
+            let ip = ip.map(tracing::field::display);
+            tracing::warn!(ip, method = %parts.method, reason = %error, "a caller was not recognised");
+        }
+        error.into()
+    })
+}
+
+fn shown(headers: &HeaderMap) -> std::result::Result<Shown<'_>, Unauthenticated> {
+    let bearer = one(headers, &AUTHORIZATION)?.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let (key, timestamp, signature) =
+        (one(headers, &X_API_KEY)?, one(headers, &X_TIMESTAMP)?, one(headers, &X_SIGNATURE)?);
+    match (bearer, key, timestamp, signature) {
+        (Some(token), None, None, None) => Ok(Shown::Token(token)),
+        (None, Some(key), None, None) => Ok(Shown::Token(key)),
+        (None, Some(key_id), Some(timestamp), Some(signature)) => {
+            Ok(Shown::Signature { key_id, timestamp, signature })
+        }
+        (None, None, None, None) => Err(Unauthenticated::Missing),
+        (None, Some(_), None, Some(_)) => Err(Unauthenticated::Clock),
+        (None, ..) => Err(Unauthenticated::HalfSigned),
+        (Some(_), ..) => Err(Unauthenticated::Ambiguous),
+    }
+}
+
+/// A header that may be given once: of two, somebody on the way might have read the other one.
+fn one<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> std::result::Result<Option<&'a str>, Unauthenticated> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| Unauthenticated::Malformed),
+        (Some(_), Some(_)) => Err(Unauthenticated::Ambiguous),
+    }
+}
+
+fn is_write(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// What a write is about, told from its address; the use-case would have said it, but did not get to hear of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Target<'a> {
+    action: &'static str,
+    kind: &'static str,
+    id: Option<&'a str>,
+}
+
+fn target<'a>(method: &Method, path: &'a str) -> Target<'a> {
+    let mut parts = path.split('/').skip(1);
+    let (collection, id, verb) = (parts.next(), parts.next(), parts.next());
+    let kind = match collection {
+        Some("streams") => "stream",
+        Some("stream-keys") => "stream_key",
+        Some("broadcasters") => "broadcaster",
+        Some("api-tokens") => "api_token",
+        Some("audit-events") => "audit_event",
+        _ => "unknown",
+    };
+    let action = match (method, verb) {
+        (&Method::DELETE, _) => "delete",
+        (&Method::PATCH, _) => "update",
+        (_, Some("rotate")) => "rotate",
+        _ => "create",
+    };
+    Target { action, kind, id: id.filter(|id| Uuid::parse_str(id).is_ok()) }
+}
+
+macro_rules! role {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub(super) struct $name(pub(super) Actor);
+
+        impl FromRequestParts<Api> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &Api) -> std::result::Result<Self, Problem> {
+                // Absent only on a route that was put outside of `authenticate`.
+                let actor = parts.extensions.get::<Actor>().cloned().ok_or_else(Problem::internal)?;
+                actor.require(Role::$name).map_err(|missing| Problem::from(AppError::from(missing)).unheard())?;
+                Ok(Self(actor))
+            }
+        }
+    };
+}
+
+role!(/// A caller who may read.
+    Viewer);
+role!(/// A caller who may end streams.
+    Operator);
+role!(/// A caller who may do everything.
+    Admin);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pair =
+            |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs.iter().map(pair) {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    #[test]
+    fn a_caller_shows_one_thing_once() {
+        let (bearer, key) = (("authorization", "Bearer swt_a"), ("x-api-key", "k"));
+        let (time, signature) = (("x-timestamp", "1"), ("x-signature", "ab"));
+        let ok = |pairs: &[_]| match shown(&headers(pairs)).map_err(|e| e.to_string()).unwrap() {
+            Shown::Token(token) => token.to_owned(),
+            Shown::Signature { key_id, timestamp, signature } => format!("{key_id} {timestamp} {signature}"),
+        };
+        let refused = |pairs: &[_]| shown(&headers(pairs)).err().unwrap();
+        assert_eq!(ok(&[bearer]), "swt_a");
+        assert_eq!(ok(&[("authorization", "bearer swt_a")]), "swt_a");
+        assert_eq!(ok(&[key]), "k");
+        assert_eq!(ok(&[key, time, signature]), "k 1 ab");
+        assert_eq!(ok(&[("authorization", "Basic eA=="), key]), "k");
+        assert_eq!(refused(&[]), Unauthenticated::Missing);
+        assert_eq!(refused(&[("authorization", "Basic eA==")]), Unauthenticated::Missing);
+        assert_eq!(refused(&[bearer, key]), Unauthenticated::Ambiguous);
+        assert_eq!(refused(&[bearer, bearer]), Unauthenticated::Ambiguous);
+        assert_eq!(refused(&[key, key]), Unauthenticated::Ambiguous);
+        assert_eq!(refused(&[key, time, signature, signature]), Unauthenticated::Ambiguous);
+        assert_eq!(refused(&[key, signature]), Unauthenticated::Clock);
+        assert_eq!(refused(&[key, time]), Unauthenticated::HalfSigned);
+        assert_eq!(refused(&[time, signature]), Unauthenticated::HalfSigned);
+    }
+
+    #[test]
+    fn a_write_that_no_use_case_heard_of_is_told_by_its_address() {
+        let id = Uuid::nil().to_string();
+        for (method, path, action, kind, named) in [
+            (Method::POST, "/stream-keys".to_owned(), "create", "stream_key", false),
+            (Method::POST, format!("/stream-keys/{id}/rotate"), "rotate", "stream_key", true),
+            (Method::DELETE, format!("/streams/{id}"), "delete", "stream", true),
+            (Method::PATCH, "/broadcasters/nonsense".to_owned(), "update", "broadcaster", false),
+            (Method::DELETE, format!("/api-tokens/{id}"), "delete", "api_token", true),
+            (Method::POST, "/audit-events".to_owned(), "create", "audit_event", false),
+        ] {
+            let id = named.then_some(id.as_str());
+            assert_eq!(target(&method, &path), Target { action, kind, id }, "{method} {path}");
+        }
+    }
+}

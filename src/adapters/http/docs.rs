@@ -1,0 +1,72 @@
+//! `/openapi.json`, and `/docs`: a page to read the API and try it, complete in itself.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::body::{Body, Bytes};
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use utoipa_swagger_ui::Config;
+
+use super::problem::Problem;
+
+/// The page may load nothing from elsewhere, and talk to nobody else.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
+
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| super::openapi::openapi_json().into());
+
+static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+    let config = Config::from("/openapi.json").display_request_duration(true).try_it_out_enabled(true);
+    // The default asks a server on the internet for its opinion.
+    Arc::new(config.validator_url("none"))
+});
+
+/// Read this document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "operation",
+    responses((status = 200, content_type = "application/json", body = Object))
+)]
+pub(super) async fn document() -> ([(HeaderName, &'static str); 1], Bytes) {
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())
+}
+
+/// Read and try the API
+#[utoipa::path(
+    get,
+    path = "/docs",
+    tag = "operation",
+    responses((status = 200, content_type = "text/html", body = String))
+)]
+pub(super) async fn page() -> Result<Response, Problem> {
+    let page = String::from_utf8(file("index.html")?.bytes.into_owned()).map_err(|_| Problem::internal())?;
+    // Its links are relative, and this page is not in a folder.
+    let page = page.replace("\"./", "\"/docs/").replace("\"index.css\"", "\"/docs/index.css\"");
+    let policy = [(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))];
+    Ok((policy, Html(page.replace("<title>Swagger UI</title>", "<title>Streamward</title>"))).into_response())
+}
+
+/// What the page is made of.
+pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
+    let file = file(&name)?;
+    let mut response = Response::new(Body::from(file.bytes.into_owned()));
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_str(&file.content_type).map_err(|_| Problem::internal())?;
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    if file.gzpipped {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(response)
+}
+
+fn file(name: &str) -> Result<utoipa_swagger_ui::SwaggerFile<'static>, Problem> {
+    let found = utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)).map_err(|error| {
+        tracing::error!(%error, name, "a file of the documentation page cannot be made");
+        Problem::internal()
+    })?;
+    found.ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))
+}

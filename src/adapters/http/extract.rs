@@ -1,0 +1,103 @@
+//! What handlers take out of a request. Whatever is refused here is told as a problem that no use-case heard of.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::Api;
+use super::body::{self, MANAGEMENT_BODY};
+use super::problem::{Problem, ProblemKind};
+use super::strict;
+use crate::domain::Invalid;
+
+/// The `{id}` in the path: a UUID in its usual form.
+pub(super) struct Id<T>(pub T);
+
+impl<T: FromStr> FromRequestParts<Api> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let refused = || Problem::from(Invalid::one("id", "must be a UUID")).unheard();
+        let params = RawPathParams::from_request_parts(parts, api).await.map_err(|_| refused())?;
+        let id = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value);
+        // The parser also takes braces and URNs; one spelling is enough.
+        let id = id.filter(|text| text.len() == 36).and_then(|text| text.parse().ok());
+        id.map(Self).ok_or_else(refused)
+    }
+}
+
+/// The query, every name of it known.
+pub(super) struct StrictQuery<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Api> for StrictQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        let query = strict::from_query(parts.uri.query().unwrap_or_default());
+        query.map(Self).map_err(|invalid| Problem::from(invalid).unheard())
+    }
+}
+
+/// No query at all.
+pub(super) struct NoQuery;
+
+impl FromRequestParts<Api> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        StrictQuery::<Nothing>::from_request_parts(parts, api).await.map(|_| Self)
+    }
+}
+
+/// A JSON object, every name of it known.
+pub(super) struct StrictJson<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for StrictJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        if !may_be_json(&parts.headers) {
+            let detail = "Send JSON, with Content-Type: application/json.";
+            return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).unheard());
+        }
+        let bytes = body::read(&parts.headers, body, MANAGEMENT_BODY).await.map_err(Problem::unheard)?;
+        strict::from_json(&bytes).map(Self).map_err(|invalid| Problem::from(invalid).unheard())
+    }
+}
+
+/// No stated type is fine; a wrong one is not.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    kind.is_empty()
+        || kind.eq_ignore_ascii_case("application/json")
+        || kind.to_ascii_lowercase().ends_with("+json")
+}
+
+/// Reads a number parameter between `min` and `max`.
+///
+/// # Errors
+/// [`Invalid`] naming `field`.
+pub(super) fn number(field: &str, text: Option<&str>, min: u64, max: u64) -> Result<Option<u64>, Invalid> {
+    let Some(text) = text else { return Ok(None) };
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (min..=max).contains(number));
+    number.map(Some).ok_or_else(|| Invalid::one(field, format!("must be a whole number from {min} to {max}")))
+}
+
+/// Reads a UUID parameter.
+///
+/// # Errors
+/// [`Invalid`] naming `field`.
+pub(super) fn uuid<T: FromStr>(field: &str, text: &str) -> Result<T, Invalid> {
+    let id = Some(text).filter(|text| text.len() == 36).and_then(|text| text.parse().ok());
+    id.ok_or_else(|| Invalid::one(field, "must be a UUID"))
+}

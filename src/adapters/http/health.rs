@@ -1,0 +1,108 @@
+//! `/health`, `/livez` and `/readyz`: for people, and for whoever starts, stops and balances instances.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::problem::{Problem, ProblemKind};
+
+/// How this instance is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HealthReport {
+    /// `ok` whenever it can do its job; otherwise the answer is 503.
+    #[schema(example = "ok")]
+    status: &'static str,
+    #[schema(example = "ok")]
+    database: &'static str,
+    version: &'static str,
+    media_servers: MediaServersHealth,
+    /// The work in the background. It is tried again by itself; the log says what is wrong.
+    workers: Vec<WorkerReport>,
+}
+
+/// How the media servers are. Streamward does its job without them.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MediaServersHealth {
+    configured: usize,
+    /// Names of those that did not answer when last looked at.
+    unreachable: Vec<String>,
+}
+
+/// One worker.
+#[derive(Serialize, ToSchema)]
+pub(super) struct WorkerReport {
+    #[schema(example = "reconcile:default")]
+    name: String,
+    /// Whether its last try failed.
+    failing: bool,
+    /// How long ago it last did its work; absent if it never has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    seconds_since_ok: Option<u64>,
+}
+
+/// A plain yes.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Alive {
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Read how this instance is
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "operation",
+    responses((status = 200, body = HealthReport), (status = 503, description = "It cannot do its job"))
+)]
+pub(super) async fn health(State(api): State<Api>) -> Result<Json<HealthReport>, Problem> {
+    let health = api.app.health().await;
+    if !health.database {
+        return Err(Problem::unavailable());
+    }
+    let workers = api.options.workers.as_ref().map(|workers| workers()).unwrap_or_default();
+    let report = |worker: super::WorkerHealth| WorkerReport {
+        name: worker.name,
+        failing: worker.failing,
+        seconds_since_ok: worker.seconds_since_ok,
+    };
+    Ok(Json(HealthReport {
+        status: "ok",
+        database: "ok",
+        version: env!("CARGO_PKG_VERSION"),
+        media_servers: MediaServersHealth {
+            configured: health.media_servers,
+            unreachable: health.unreachable,
+        },
+        workers: workers.into_iter().map(report).collect(),
+    }))
+}
+
+/// Ask whether the process lives
+///
+/// For orchestrators: when this fails, restart it.
+#[utoipa::path(get, path = "/livez", tag = "operation", responses((status = 200, body = Alive)))]
+pub(super) async fn livez() -> Json<Alive> {
+    Json(Alive { status: "ok" })
+}
+
+/// Ask whether it should be sent requests
+///
+/// For orchestrators: no while the database does not answer, and from the moment it was told to stop.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    responses((status = 200, body = Alive), (status = 503, description = "Send requests elsewhere"))
+)]
+pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<Alive>, Problem> {
+    if api.options.stop.is_cancelled() {
+        return Err(Problem::new(ProblemKind::Unavailable, "This instance is stopping."));
+    }
+    if !api.app.health().await.database {
+        return Err(Problem::unavailable());
+    }
+    Ok(Json(Alive { status: "ok" }))
+}

@@ -1,0 +1,66 @@
+//! Which media server is asking: the hook secret and the name it gives.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Api;
+use super::problem::Problem;
+use crate::domain::media_server::MediaServerName;
+use crate::domain::secret::Secret;
+
+/// A media server that showed the hook secret: as the password of Basic (what `http://user:secret@host/auth` becomes),
+/// as a bearer token, or in the query, where MediaMTX must put it since it cannot set headers.
+pub(super) struct FromMediaServer(pub MediaServerName);
+
+impl FromRequestParts<Api> for FromMediaServer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let mut shown: Vec<Secret> =
+            parts.headers.get_all(AUTHORIZATION).iter().filter_map(|v| in_header(v.to_str().ok()?)).collect();
+        let mut name = None;
+        for (key, value) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+            match &*key {
+                "secret" => shown.push(Secret::new(value)),
+                "server" => name = Some(value),
+                _ => {}
+            }
+        }
+        let shown: Vec<&str> = shown.iter().map(Secret::expose).collect();
+        api.app.media_server_of(&shown, name.as_deref()).map(Self).map_err(|error| {
+            metrics::counter!("streamward_hook_secret_refused_total").increment(1);
+            tracing::warn!("a media server did not show the hook secret, or is not configured");
+            error.into()
+        })
+    }
+}
+
+fn in_header(value: &str) -> Option<Secret> {
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Secret::new(rest.trim()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| Secret::new(password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_the_password_of_any_user_or_the_bearer_token() {
+        for header in ["Bearer hush", "bearer  hush", "Basic Omh1c2g=", "basic bWVkaWE6aHVzaA=="] {
+            assert_eq!(in_header(header).unwrap().expose(), "hush", "{header}");
+        }
+        for header in ["", "hush", "Digest hush", "Basic !!", "Basic aHVzaA=="] {
+            assert!(in_header(header).is_none(), "{header}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `POST /webhook/…`: what media servers tell when a path goes live or is gone. Hints; what is true is looked up.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use utoipa::ToSchema;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+
+use super::Api;
+use super::body::{self, HOOK_BODY};
+use super::hook_secret::FromMediaServer;
+use super::lenient::Text;
+use super::problem::Problem;
+use crate::app::hook::HookMessage;
+use crate::domain::Invalid;
+use crate::domain::path::IngestPath;
+use crate::domain::reconcile::HintKind;
+
+/// The longest kind of session that is kept, in characters.
+const MAX_KIND: usize = 64;
+
+/// What a hook tells. Fields that are null or of an odd type count as absent; others are ignored.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = HookMessage)]
+pub(super) struct Wire<'a> {
+    /// The path (`MTX_PATH`).
+    #[serde(borrow, default)]
+    #[schema(value_type = String, required = true, example = "live/alice")]
+    path: Text<'a>,
+    /// What kind of session feeds it (`MTX_SOURCE_TYPE`).
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "rtmpConn")]
+    source_type: Text<'a>,
+    /// Which session (`MTX_SOURCE_ID`).
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>)]
+    source_id: Text<'a>,
+    /// The raw query the client came with (`MTX_QUERY`); not read: it may contain the key.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    #[expect(dead_code, reason = "part of the contract, and nobody's business")]
+    query: IgnoredAny,
+}
+
+/// The routes, with an alias for every name that MediaMTX has given these hooks.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(ready))
+        .routes(routes!(not_ready))
+        .routes(alias("available", routes!(ready)))
+        .routes(alias("online", routes!(ready)))
+        .routes(alias("unavailable", routes!(not_ready)))
+        .routes(alias("offline", routes!(not_ready)))
+}
+
+/// The same route and the same documentation under another name.
+fn alias(name: &str, (schemas, mut paths, methods): UtoipaMethodRouter<Api>) -> UtoipaMethodRouter<Api> {
+    let items = std::mem::take(&mut paths.paths);
+    for (path, mut item) in items {
+        if let Some(operation) = &mut item.post {
+            operation.operation_id = Some(name.to_owned());
+            operation.description = Some(format!("Another name of `{path}`."));
+        }
+        paths.paths.insert(format!("/webhook/{name}"), item);
+    }
+    (schemas, paths, methods)
+}
+
+/// Tell that a path went live
+///
+/// For media servers. As JSON or as a form. It makes Streamward look at once; what it sees decides.
+#[utoipa::path(
+    post,
+    path = "/webhook/ready",
+    tag = "media servers",
+    params(("server" = Option<String>, Query, description = "Which media server tells; `default` without it")),
+    request_body(content(
+        (Wire<'static> = "application/json"),
+        (Wire<'static> = "application/x-www-form-urlencoded"),
+    )),
+    responses((status = 204, description = "Noted"))
+)]
+pub(super) async fn ready(
+    State(api): State<Api>,
+    FromMediaServer(server): FromMediaServer,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let message = message(HintKind::Ready, &headers, body).await?;
+    api.app.take_hook(&server, message).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tell that a path is no longer live
+///
+/// For media servers. As JSON or as a form. While the media server still carries that session it changes nothing.
+#[utoipa::path(
+    post,
+    path = "/webhook/not-ready",
+    tag = "media servers",
+    params(("server" = Option<String>, Query, description = "Which media server tells; `default` without it")),
+    request_body(content(
+        (Wire<'static> = "application/json"),
+        (Wire<'static> = "application/x-www-form-urlencoded"),
+    )),
+    responses((status = 204, description = "Noted"))
+)]
+pub(super) async fn not_ready(
+    State(api): State<Api>,
+    FromMediaServer(server): FromMediaServer,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let message = message(HintKind::NotReady, &headers, body).await?;
+    api.app.take_hook(&server, message).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn message(kind: HintKind, headers: &HeaderMap, body: Body) -> Result<HookMessage, Problem> {
+    let bytes = body::read(headers, body, HOOK_BODY).await?;
+    let wire = parse(&bytes)?;
+    let source_type = wire.source_type.some();
+    Ok(HookMessage {
+        kind,
+        path: IngestPath::from_media_server(&wire.path.0),
+        source_type: source_type.map(|t| t.chars().filter(|c| !c.is_control()).take(MAX_KIND).collect()),
+        source_id: wire.source_id.some(),
+    })
+}
+
+/// JSON if it looks like it, a form otherwise: `curl -d` says "form" whatever it sends.
+fn parse(bytes: &[u8]) -> Result<Wire<'_>, Invalid> {
+    let wire = if bytes.trim_ascii_start().first() == Some(&b'{') {
+        serde_json::from_slice(bytes).map_err(|_| Invalid::one("body", "must be a JSON object or a form"))?
+    } else {
+        let mut wire = Wire::default();
+        for (name, value) in form_urlencoded::parse(bytes) {
+            match &*name {
+                "path" => wire.path = Text(value),
+                "source_type" => wire.source_type = Text(value),
+                "source_id" => wire.source_id = Text(value),
+                _ => {}
+            }
+        }
+        wire
+    };
+    if wire.path.0.is_empty() {
+        return Err(Invalid::one("path", "must be given"));
+    }
+    Ok(wire)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hook_comes_as_json_or_as_a_form() {
+        for body in [
+            r#"{"path":"live/alice","source_type":"rtmpConn","source_id":"1","more":[1]}"#,
+            "path=live%2Falice&source_type=rtmpConn&source_id=1&more=1",
+        ] {
+            let wire = parse(body.as_bytes()).unwrap();
+            assert_eq!(
+                (&*wire.path.0, &*wire.source_type.0, &*wire.source_id.0),
+                ("live/alice", "rtmpConn", "1")
+            );
+        }
+        let bare = parse(br#"{"path":"a","source_type":null,"source_id":null}"#).unwrap();
+        assert_eq!((bare.source_type.some(), bare.source_id.some()), (None, None));
+    }
+
+    #[test]
+    fn a_hook_without_a_path_tells_nothing() {
+        for (body, field) in [("{}", "path"), ("", "path"), ("{\"path\":", "body"), ("[]", "path")] {
+            assert_eq!(parse(body.as_bytes()).unwrap_err().0[0].field, field, "{body}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `GET /metrics`: the present numbers as Prometheus text.
+
+use axum::extract::State;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName};
+
+use super::Api;
+use super::problem::{Problem, ProblemKind};
+
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Read the numbers
+///
+/// Prometheus text. Where `metrics.token` is set, it is needed as a bearer token.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    security((), ("metrics_token" = [])),
+    responses(
+        (status = 200, content_type = "text/plain", body = String),
+        (status = 401, description = "The metrics token is missing or wrong"),
+        (status = 404, description = "This instance keeps no numbers"),
+    )
+)]
+pub(super) async fn metrics(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
+    if let Some(token) = &api.options.metrics_token {
+        let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+        if !shown
+            .is_some_and(|(how, shown)| how.eq_ignore_ascii_case("bearer") && token.matches(shown.trim()))
+        {
+            let detail = "Send the metrics token (metrics.token) as Authorization: Bearer.";
+            return Err(Problem::new(ProblemKind::Unauthenticated, detail));
+        }
+    }
+    let Some(render) = &api.options.metrics else {
+        return Err(Problem::new(ProblemKind::NotFound, "This instance keeps no numbers."));
+    };
+    Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], render()))
+}

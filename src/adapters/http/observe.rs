@@ -1,0 +1,131 @@
+//! Around every request: its id, its span, one log line, its numbers, the last resort for a panic, and the writing out
+//! of problems.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::Api;
+use super::problem::{PROBLEM_JSON, Problem};
+use crate::domain::secret::mask_keys;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const MAX_REQUEST_ID: usize = 128;
+
+/// The request's id: the caller's if it is sane, otherwise ours.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    fn of(headers: &HeaderMap, api: &Api) -> Self {
+        let sane = |id: &&HeaderValue| {
+            !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.as_bytes().iter().all(u8::is_ascii_graphic)
+        };
+        match headers.get(X_REQUEST_ID).filter(sane) {
+            Some(id) => Self(id.clone()),
+            None => Self(
+                HeaderValue::from_str(&api.app.fresh_id().to_string())
+                    .unwrap_or(HeaderValue::from_static("-")),
+            ),
+        }
+    }
+
+    /// The id as text.
+    pub(super) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or("-")
+    }
+}
+
+/// A request's path as it may be shown: nobody is stopped from writing a secret into an address.
+pub(super) fn shown_path(path: &str) -> String {
+    if path.contains("swt_") {
+        let mask = |part| if str::starts_with(part, "swt_") { "swt_***" } else { part };
+        return mask_keys(&path.split('/').map(mask).collect::<Vec<_>>().join("/"));
+    }
+    mask_keys(path)
+}
+
+/// The outermost layer of the router.
+pub(super) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers(), &api);
+    request.extensions_mut().insert(id.clone());
+    let (method, uri) = (method_word(request.method()), request.uri().clone());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    // The template, never the path: a path may contain what must not be logged.
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "http",
+        otel.name = format_args!("{method} {route}"),
+        otel.kind = "server",
+        request_id = id.as_str()
+    );
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let response = answer.unwrap_or_else(|_| {
+        metrics::counter!("streamward_http_panics_total").increment(1);
+        span.in_scope(|| tracing::error!(method, route, "a handler panicked"));
+        Problem::internal().into_response()
+    });
+    let response = finish(response, uri.path(), &id);
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    span.in_scope(|| {
+        let duration_ms = took.as_secs_f64() * 1_000.0;
+        tracing::info!(method, route, status, duration_ms, request_id = id.as_str(), "request");
+    });
+    let route = route.to_owned();
+    metrics::counter!("streamward_http_requests_total",
+        "method" => method, "route" => route.clone(), "status" => status.to_string())
+    .increment(1);
+    metrics::histogram!("streamward_http_request_duration_seconds", "method" => method, "route" => route)
+        .record(took.as_secs_f64());
+    response
+}
+
+/// Writes problems out and sets the headers that every answer has.
+fn finish(mut response: Response, path: &str, id: &RequestId) -> Response {
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = problem.render(&shown_path(path), id.as_str(), response);
+    } else if failed && response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != PROBLEM_JSON) {
+        // Made by a library: an unknown route, a method that is not there, a body that could not be read.
+        response = Problem::of_status(response.status()).render(&shown_path(path), id.as_str(), response);
+    }
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, id.0.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The method as a word of a fixed set: a client must not be able to make up metric labels.
+fn method_word(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "POST", "DELETE", "PATCH", "HEAD", "PUT", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::secret::KeySecret;
+
+    #[test]
+    fn secrets_in_a_path_are_masked() {
+        let key = KeySecret::from_random([1; 32]);
+        assert_eq!(shown_path(&format!("/stream-keys/{}", key.expose())), "/stream-keys/sk_***");
+        assert_eq!(shown_path("/api-tokens/swt_abc/x"), "/api-tokens/swt_***/x");
+        assert_eq!(shown_path("/streams"), "/streams");
+    }
+
+    #[test]
+    fn unknown_methods_are_one_word() {
+        assert_eq!(method_word(&Method::PATCH), "PATCH");
+        assert_eq!(method_word(&Method::from_bytes(b"BREW").unwrap()), "other");
+    }
+}

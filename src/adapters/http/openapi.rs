@@ -1,0 +1,225 @@
+//! The OpenAPI document (3.1.0). Paths come from the router itself; here is what all operations have in common.
+
+use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
+use utoipa::openapi::schema::{Components, Schema};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::tag::Tag;
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, OpenApi, Paths, Ref, RefOr, Response, ResponseBuilder, ServerBuilder,
+};
+use utoipa::{PartialSchema as _, ToSchema};
+
+use super::problem::{FieldProblem, PROBLEM_JSON, ProblemBody, ProblemKind, ProblemType};
+
+const ABOUT: &str = "The control plane beside a MediaMTX media server: who may publish, what is live, who needs to \
+                     know.\n\nTimes are RFC 3339 in UTC. What is absent is left out, except in the audit log. Every \
+                     answer that is not a success is `application/problem+json` (RFC 9457); its `type` leads to a \
+                     description. Names that are not known are refused, in bodies and in queries; only `/auth` and the \
+                     hooks ignore them.";
+
+/// The document for people and machines; the same text as `openapi/streamward.json`.
+pub fn openapi_json() -> String {
+    let mut text = super::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The list of problems; the same text as `openapi/problems.json`.
+pub fn problems_json() -> String {
+    let all: Vec<ProblemType> = ProblemKind::ALL.into_iter().map(ProblemKind::describe).collect();
+    let mut text = serde_json::to_string_pretty(&all).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Who may call the operations of a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Callers {
+    /// Anyone.
+    Anyone,
+    /// Media servers with the hook secret.
+    MediaServers,
+    /// Callers of the management API.
+    Management,
+}
+
+/// Completes the operations of one part of the router: who may call them, and what can go wrong with each.
+pub(super) fn complete(paths: &mut Paths, callers: Callers) {
+    for (path, item) in &mut paths.paths {
+        for (method, operation) in operations(item) {
+            if callers != Callers::Anyone {
+                operation.security = Some(security(callers));
+            }
+            for kind in possible(&method, path, operation, callers) {
+                add_problem(operation, kind);
+            }
+            for (status, response) in &mut operation.responses.responses {
+                let RefOr::T(response) = response else { continue };
+                if status.starts_with('4') || status.starts_with('5') {
+                    response.content.insert(PROBLEM_JSON.to_owned(), problem_content().into());
+                } else if response.description.is_empty() {
+                    response.description = "Done".to_owned();
+                }
+            }
+        }
+    }
+}
+
+/// What the whole document says, besides its paths.
+pub(super) fn describe(document: &mut OpenApi) {
+    document.info = InfoBuilder::new()
+        .title("Streamward")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .license(Some(utoipa::openapi::LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
+        .build();
+    document.servers = Some(vec![ServerBuilder::new().url("/").build()]);
+    document.tags = Some(
+        [
+            ("streams", "Who is live, who was, and what changes."),
+            ("stream keys", "The secrets broadcasters publish with."),
+            ("broadcasters", "Who may publish."),
+            ("api tokens", "Who may call this API."),
+            ("audit", "Who did what."),
+            ("media servers", "What media servers ask and tell, and how they are."),
+            ("operation", "Health, numbers and documents."),
+        ]
+        .into_iter()
+        .map(|(name, about)| {
+            let mut tag = Tag::new(name);
+            tag.description = Some(about.to_owned());
+            tag
+        })
+        .collect(),
+    );
+    let components = document.components.get_or_insert_with(Components::new);
+    components.schemas.insert("Problem".into(), problem_schema());
+    components.schemas.insert("FieldProblem".into(), FieldProblem::schema());
+    components.schemas.insert("ProblemType".into(), ProblemType::schema());
+    for (name, scheme) in schemes() {
+        components.security_schemes.insert(name.to_owned(), scheme.into());
+    }
+}
+
+fn problem_schema() -> RefOr<Schema> {
+    let mut schema = ProblemBody::<'static>::schema();
+    // Which problems there are is part of the contract.
+    if let RefOr::T(Schema::Object(object)) = &mut schema
+        && let Some(RefOr::T(Schema::Object(kind))) = object.properties.get_mut("type")
+    {
+        let all = ProblemKind::ALL.into_iter().map(|kind| kind.describe().reference.into());
+        kind.enum_values = Some(all.collect());
+    }
+    schema
+}
+
+fn problem_content() -> utoipa::openapi::Content {
+    let name = <ProblemBody<'static> as ToSchema>::name();
+    ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).build()
+}
+
+fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
+    let PathItem { get, post, patch, delete, .. } = item;
+    [
+        (HttpMethod::Get, get),
+        (HttpMethod::Post, post),
+        (HttpMethod::Patch, patch),
+        (HttpMethod::Delete, delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+    .collect()
+}
+
+/// What can go wrong with an operation because of what it is.
+fn possible(method: &HttpMethod, path: &str, operation: &Operation, callers: Callers) -> Vec<ProblemKind> {
+    use ProblemKind as P;
+    let mut kinds = vec![P::Internal];
+    if callers == Callers::Anyone {
+        return kinds;
+    }
+    kinds.extend([P::Validation, P::Unauthenticated, P::RequestTimeout, P::TooLarge, P::Unavailable]);
+    if callers == Callers::Management {
+        kinds.extend([P::Forbidden, P::Timeout]);
+        if *method != HttpMethod::Get {
+            kinds.push(P::Replayed);
+        }
+        if path.contains("{id}") {
+            kinds.push(P::NotFound);
+        }
+        if operation.request_body.is_some() {
+            kinds.push(P::UnsupportedMediaType);
+        }
+    }
+    kinds
+}
+
+fn add_problem(operation: &mut Operation, kind: ProblemKind) {
+    let status = kind.status().as_str().to_owned();
+    let note = format!("`{}`: {}", kind.slug(), kind.title());
+    let response = operation
+        .responses
+        .responses
+        .entry(status)
+        .or_insert_with(|| RefOr::T(ResponseBuilder::new().build()));
+    if let RefOr::T(Response { description, .. }) = response {
+        let comma = if description.is_empty() { "" } else { "; " };
+        description.push_str(&format!("{comma}{note}"));
+    }
+}
+
+fn security(callers: Callers) -> Vec<SecurityRequirement> {
+    let none = || -> [&str; 0] { [] };
+    match callers {
+        Callers::Anyone => vec![],
+        Callers::MediaServers => {
+            ["hook_basic", "hook_bearer", "hook_query"].map(|s| SecurityRequirement::new(s, none())).into()
+        }
+        Callers::Management => vec![
+            SecurityRequirement::new("bearer", none()),
+            SecurityRequirement::new("api_key", none()),
+            SecurityRequirement::new("signature_key_id", none())
+                .add("signature_timestamp", none())
+                .add("signature", none()),
+        ],
+    }
+}
+
+fn schemes() -> Vec<(&'static str, SecurityScheme)> {
+    let http = |scheme: HttpAuthScheme, about: &str| {
+        let mut http = Http::new(scheme);
+        http.description = Some(about.to_owned());
+        SecurityScheme::Http(http)
+    };
+    let header = |name: &str, about: &str| {
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, about)))
+    };
+    let query = ApiKey::Query(ApiKeyValue::with_description(
+        "secret",
+        "The hook secret, where nothing else can be set.",
+    ));
+    vec![
+        ("bearer", http(HttpAuthScheme::Bearer, "An API token, `swt_…`.")),
+        ("api_key", header("X-API-Key", "The same API token in another header.")),
+        (
+            "signature_key_id",
+            header("X-API-Key", "Which secret the request is signed with, or merely a label."),
+        ),
+        ("signature_timestamp", header("X-Timestamp", "Unix seconds, within 300 of the server's clock.")),
+        (
+            "signature",
+            header(
+                "X-Signature",
+                "`hex(HMAC-SHA256(secret, METHOD \"\\n\" PATH \"\\n\" TIMESTAMP \"\\n\" BODY))`; the path without the \
+                 query, the body as it is sent (empty if none). A signed caller is an admin. A signed write is \
+                 obeyed once.",
+            ),
+        ),
+        ("hook_basic", http(HttpAuthScheme::Basic, "Any user, the hook secret as the password.")),
+        ("hook_bearer", http(HttpAuthScheme::Bearer, "The hook secret.")),
+        ("hook_query", SecurityScheme::ApiKey(query)),
+        ("metrics_token", http(HttpAuthScheme::Bearer, "`metrics.token`, where it is set.")),
+    ]
+}

@@ -1,0 +1,333 @@
+//! `/streams`: who is live, who was, and ending it. Following what changes is in [`stream_events`](super::stream_events).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Api;
+use super::callers::{Operator, Viewer};
+use super::extract::{Id, NoQuery, StrictQuery, number, uuid};
+use super::problem::Problem;
+use crate::app::App;
+use crate::domain::media_server::{MediaServerName, PlaybackUrls};
+use crate::domain::path::StreamPath;
+use crate::domain::stream::{EndReason, Stream, StreamState};
+use crate::domain::{Invalid, StreamId, Timestamp};
+use crate::ports::{StatusFilter, StreamCursor, StreamFilter};
+
+/// Most streams on a page, and how many there are on one when only a cursor is given.
+const MAX_PAGE: u32 = 1_000;
+const DEFAULT_PAGE: u32 = 100;
+
+/// One broadcast session.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stream)]
+pub(super) struct StreamJson {
+    id: Uuid,
+    stream_key_id: Uuid,
+    broadcaster_id: Uuid,
+    /// The broadcaster's name when it started.
+    #[schema(example = "Alice")]
+    broadcaster_name: String,
+    /// The public path.
+    #[schema(example = "live/alice")]
+    path: String,
+    #[schema(example = "default")]
+    media_server: String,
+    status: StreamStatusJson,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    ended_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<EndReasonJson>, nullable = false)]
+    end_reason: Option<EndReasonJson>,
+    /// What publishes it, as the media server names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "rtmpConn", nullable = false)]
+    source_type: Option<String>,
+    /// The publishing session on the media server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    source_id: Option<String>,
+    /// How many read it now.
+    readers: u32,
+    /// Codecs.
+    #[schema(example = json!(["H264", "MPEG-4 Audio"]))]
+    tracks: Vec<String>,
+    /// Bytes received since it started.
+    inbound_bytes: u64,
+    /// The broadcaster's metadata when it started.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    /// Where a recording of it is found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    recording_ref: Option<String>,
+    /// Where viewers find it. Absent if its media server is no longer configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    urls: Option<UrlsJson>,
+}
+
+/// Whether it is live.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = StreamStatus)]
+pub(super) enum StreamStatusJson {
+    /// The media server carries it.
+    Active,
+    /// It is gone.
+    Ended,
+}
+
+/// Why it ended.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = EndReason)]
+pub(super) enum EndReasonJson {
+    /// The encoder stopped, or its connection broke.
+    PublisherLeft,
+    /// Its key was revoked.
+    KeyRevoked,
+    /// Its key got a new secret.
+    KeyRotated,
+    /// Its key expired.
+    KeyExpired,
+    /// Its broadcaster was deleted.
+    BroadcasterDeleted,
+    /// An operator ended it.
+    EndedByOperator,
+    /// Another connection took its key over.
+    Takeover,
+    /// The media server was restarted.
+    MediaServerRestarted,
+}
+
+impl From<EndReason> for EndReasonJson {
+    fn from(reason: EndReason) -> Self {
+        match reason {
+            EndReason::PublisherLeft => Self::PublisherLeft,
+            EndReason::KeyRevoked => Self::KeyRevoked,
+            EndReason::KeyRotated => Self::KeyRotated,
+            EndReason::KeyExpired => Self::KeyExpired,
+            EndReason::BroadcasterDeleted => Self::BroadcasterDeleted,
+            EndReason::EndedByOperator => Self::EndedByOperator,
+            EndReason::Takeover => Self::Takeover,
+            EndReason::MediaServerRestarted => Self::MediaServerRestarted,
+        }
+    }
+}
+
+/// Ready URLs for viewers, the same for as long as the stream lives. None contains a secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PlaybackUrls)]
+pub(super) struct UrlsJson {
+    #[schema(example = "http://127.0.0.1:8888/live/alice/index.m3u8")]
+    hls: String,
+    #[schema(example = "http://127.0.0.1:8889/live/alice")]
+    webrtc: String,
+    #[schema(example = "rtmp://127.0.0.1:1935/live/alice")]
+    rtmp: String,
+    #[schema(example = "rtsp://127.0.0.1:8554/live/alice")]
+    rtsp: String,
+    #[schema(example = "srt://127.0.0.1:8890?streamid=read:live/alice")]
+    srt: String,
+}
+
+impl From<PlaybackUrls> for UrlsJson {
+    fn from(urls: PlaybackUrls) -> Self {
+        let PlaybackUrls { hls, webrtc, rtmp, rtsp, srt } = urls;
+        Self { hls, webrtc, rtmp, rtsp, srt }
+    }
+}
+
+impl StreamJson {
+    /// The stream as it is shown, with its URLs.
+    pub(super) fn of(app: &App, stream: Stream) -> Self {
+        let urls = app.playback_urls(&stream).map(UrlsJson::from);
+        let (status, ended_at, end_reason) = match stream.state {
+            StreamState::Active { .. } => (StreamStatusJson::Active, None, None),
+            StreamState::Ended { ended_at, end_reason } => {
+                (StreamStatusJson::Ended, Some(ended_at), Some(end_reason.into()))
+            }
+        };
+        Self {
+            id: stream.id.0,
+            stream_key_id: stream.stream_key_id.0,
+            broadcaster_id: stream.broadcaster_id.0,
+            broadcaster_name: stream.broadcaster_name.into(),
+            path: stream.path.into(),
+            media_server: stream.media_server.into(),
+            status,
+            started_at: stream.started_at,
+            ended_at,
+            end_reason,
+            source_type: stream.source_kind.map(|kind| kind.0),
+            source_id: stream.source_id.map(|id| id.to_string()),
+            readers: stream.stats.readers,
+            tracks: stream.stats.tracks,
+            inbound_bytes: stream.stats.inbound_bytes,
+            metadata: stream.metadata.as_object().clone(),
+            recording_ref: stream.recording_ref,
+            urls,
+        }
+    }
+}
+
+/// Some streams.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StreamList {
+    streams: Vec<StreamJson>,
+    /// How many are in this answer.
+    count: usize,
+    /// Where the next page begins; absent on the last one, and when no page was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    next_cursor: Option<String>,
+}
+
+/// Which streams.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StreamsQuery {
+    /// `active` (default), `ended` or `all`.
+    #[param(pattern = "^(active|ended|all)$")]
+    status: Option<String>,
+    /// Of this broadcaster.
+    #[param(format = Uuid)]
+    broadcaster_id: Option<String>,
+    /// On this path.
+    path: Option<String>,
+    /// On this media server.
+    media_server: Option<String>,
+    /// At most this many; the whole list without it.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl StreamsQuery {
+    fn filter(&self) -> Result<StreamFilter, Invalid> {
+        let status = match self.status.as_deref() {
+            None | Some("active") => StatusFilter::Active,
+            Some("ended") => StatusFilter::Ended,
+            Some("all") => StatusFilter::All,
+            Some(_) => return Err(Invalid::one("status", "must be active, ended or all")),
+        };
+        let after = self.cursor.as_deref().map(read_cursor).transpose()?;
+        let limit = number("limit", self.limit.as_deref(), 1, u64::from(MAX_PAGE))?;
+        let limit = limit.and_then(|limit| u32::try_from(limit).ok());
+        Ok(StreamFilter {
+            status,
+            broadcaster_id: self
+                .broadcaster_id
+                .as_deref()
+                .map(|id| uuid("broadcaster_id", id))
+                .transpose()?,
+            path: self.path.as_deref().map(StreamPath::parse).transpose()?,
+            media_server: self.media_server.as_deref().map(MediaServerName::parse).transpose()?,
+            limit: limit.or(after.map(|_| DEFAULT_PAGE)),
+            after,
+        })
+    }
+}
+
+/// A place in the list, in a form that says nothing to callers.
+fn write_cursor(stream: &Stream) -> String {
+    let mut bytes = stream.started_at.micros().to_be_bytes().to_vec();
+    bytes.extend_from_slice(stream.id.0.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn read_cursor(text: &str) -> Result<StreamCursor, Invalid> {
+    let parse = || {
+        let bytes = <[u8; 24]>::try_from(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let (micros, id) = bytes.split_first_chunk::<8>()?;
+        Some(StreamCursor {
+            started_at: Timestamp::from_micros(i64::from_be_bytes(*micros)),
+            id: StreamId(Uuid::from_slice(id).ok()?),
+        })
+    };
+    parse().ok_or_else(|| Invalid::one("cursor", "must be the next_cursor of an earlier answer"))
+}
+
+/// List streams
+///
+/// Live ones unless `status` says otherwise, newest first. The whole list, unless `limit` or `cursor` ask for a page.
+#[utoipa::path(
+    get,
+    path = "/streams",
+    tag = "streams",
+    params(StreamsQuery),
+    responses((status = 200, body = StreamList)),
+    extensions(("x-role" = json!("viewer")))
+)]
+pub(super) async fn list_streams(
+    State(api): State<Api>,
+    Viewer(actor): Viewer,
+    StrictQuery(query): StrictQuery<StreamsQuery>,
+) -> Result<Json<StreamList>, Problem> {
+    let mut filter = query.filter()?;
+    let page = filter.limit;
+    // One more than asked for tells whether there is a next page.
+    filter.limit = page.map(|limit| limit + 1);
+    let mut streams = api.app.streams(&actor, &filter).await?;
+    let page = page.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| streams.len() > *limit);
+    let next_cursor = page.and_then(|limit| {
+        streams.truncate(limit);
+        streams.last().map(write_cursor)
+    });
+    let streams: Vec<StreamJson> = streams.into_iter().map(|s| StreamJson::of(&api.app, s)).collect();
+    Ok(Json(StreamList { count: streams.len(), streams, next_cursor }))
+}
+
+/// Read a stream, live or ended
+#[utoipa::path(
+    get,
+    path = "/streams/{id}",
+    tag = "streams",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = StreamJson)),
+    extensions(("x-role" = json!("viewer")))
+)]
+pub(super) async fn read_stream(
+    State(api): State<Api>,
+    Viewer(actor): Viewer,
+    Id(id): Id<StreamId>,
+    _: NoQuery,
+) -> Result<Json<StreamJson>, Problem> {
+    let stream = api.app.stream(&actor, id).await?;
+    Ok(Json(StreamJson::of(&api.app, stream)))
+}
+
+/// End a stream
+///
+/// Its session is told to end; the answer does not wait for that longer than two seconds. The stream key stays valid:
+/// an encoder that connects again is let in. Revoke the key to keep it out.
+#[utoipa::path(
+    delete,
+    path = "/streams/{id}",
+    tag = "streams",
+    params(("id" = Uuid, Path)),
+    responses((status = 204, description = "The session is told to end")),
+    extensions(("x-role" = json!("operator")))
+)]
+pub(super) async fn end_stream(
+    State(api): State<Api>,
+    Operator(actor): Operator,
+    Id(id): Id<StreamId>,
+    _: NoQuery,
+) -> Result<StatusCode, Problem> {
+    api.app.end_stream(&actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
