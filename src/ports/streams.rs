@@ -97,7 +97,7 @@ pub trait Streams: Send + Sync {
     /// - started: MUST make the session the key's live holder and write `stream.started`, but only if the key is
     ///   usable and not occupied by another connection; MUST never leave two active streams for one key. An active
     ///   stream of the key on a media server that is unreachable is ended as `takeover` first: its encoder has moved.
-    ///   The id of a started stream is taken from `new_id`.
+    ///   A session whose stream is recorded already MUST only regain the key. The id of a started stream is taken from `new_id`.
     /// - refreshed: MUST store the numbers, and write `stream.updated` where it is announced.
     async fn apply_changes(
         &self,

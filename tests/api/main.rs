@@ -3,5 +3,6 @@
 
 mod control_api;
 mod mediamtx;
+mod model;
 mod otlp;
 mod telemetry;

@@ -95,7 +95,7 @@ impl Start {
 pub struct Changes {
     /// Streams that are gone, and why as far as it shows.
     pub ended: Vec<(StreamId, EndReason)>,
-    /// Streams that appeared.
+    /// Sessions that are live on a key: a stream of it that is not recorded yet appears; one that is regains its key.
     pub started: Vec<Start>,
     /// Streams whose numbers changed.
     pub refreshed: Vec<Refresh>,
@@ -298,11 +298,17 @@ impl<'a> Planner<'a> {
             Ok(key_id) => {
                 let connection = Connection { server: self.around.server.clone(), id };
                 self.want_relay(sighting, key_id);
-                match row {
-                    Some(active) => self.refresh(active, &sighting.seen.stats),
-                    None => self.plan.changes.started.push(Start {
+                let holder = Holder::Live { by: connection.clone() };
+                let holds = self.keys.get(&key_id).is_some_and(|key| key.holder == holder);
+                if let Some(active) = row {
+                    self.refresh(active, &sighting.seen.stats);
+                }
+                // Also for a recorded stream whose session lost its hold: to a takeover that never came live, or
+                // while its media server was away.
+                if row.is_none() || !holds {
+                    self.plan.changes.started.push(Start {
                         key: key_id,
-                        connection: connection.clone(),
+                        connection,
                         aliases: source.aliases.clone(),
                         kind: Some(source.kind.clone()),
                         form: if sighting.hash.is_some() {
@@ -311,10 +317,10 @@ impl<'a> Planner<'a> {
                             IngestForm::NamedPath
                         },
                         stats: sighting.seen.stats.clone(),
-                    }),
+                    });
                 }
                 if let Some(key) = self.keys.get_mut(&key_id) {
-                    key.holder = Holder::Live { by: connection };
+                    key.holder = holder;
                 }
             }
         }

@@ -110,12 +110,16 @@ impl Settler {
         let key = self.keys.get(&start.key).filter(|key| may_start(key, start, self.now))?.clone();
         let broadcaster = broadcasters.get(&key.broadcaster_id)?;
         let before = self.active.values().find(|stream| stream.stream_key_id == key.id);
-        if let Some((id, place)) = before.map(|stream| (stream.id, &stream.media_server)) {
-            if !unreachable.contains(place) {
+        if let Some(before) = before {
+            if carries(before, start) {
+                self.hold(start);
+                return Some(());
+            }
+            if !unreachable.contains(&before.media_server) {
                 return None;
             }
             // Its encoder cannot be in two places, and it is here.
-            self.end(id, EndReason::Takeover);
+            self.end(before.id, EndReason::Takeover);
         }
         let stream = Stream {
             id: new_id(),
@@ -133,14 +137,18 @@ impl Settler {
             metadata: broadcaster.metadata.clone(),
             recording_ref: None,
         };
-        if let Some(key) = self.keys.get_mut(&start.key) {
-            key.holder = Holder::Live { by: start.connection.clone() };
-            self.held.insert(key.id);
-        }
+        self.hold(start);
         self.settled.events.push(NewEvent::stream(EventKind::StreamStarted, &stream));
         self.active.insert(stream.id, stream.clone());
         self.settled.started.push(stream);
         Some(())
+    }
+
+    fn hold(&mut self, start: &Start) {
+        if let Some(key) = self.keys.get_mut(&start.key) {
+            key.holder = Holder::Live { by: start.connection.clone() };
+            self.held.insert(key.id);
+        }
     }
 
     fn refresh(&mut self, server: &MediaServerName, refresh: &Refresh) {
@@ -160,6 +168,12 @@ impl Settler {
         self.settled.holders.sort_by_key(|(id, _)| *id);
         self.settled
     }
+}
+
+/// Whether `stream` is the record of this very session.
+fn carries(stream: &Stream, start: &Start) -> bool {
+    let id = stream.source_id.clone();
+    id.is_some_and(|id| start.is(&Connection { server: stream.media_server.clone(), id }))
 }
 
 /// Usable, and neither kept by nor barred against this session.

@@ -142,6 +142,17 @@ fn the_loser_of_a_takeover_is_kicked() {
 }
 
 #[test]
+fn a_live_session_that_lost_its_hold_regains_it() {
+    let lapsed = |id: &str| Holder::Claimed { by: connection(id), until: NOW };
+    for holder in [lapsed("b"), lapsed("a"), Holder::Free] {
+        let plan =
+            plan(&around(), &[named("live/alice", "a")], view(vec![recorded("a")], vec![held(holder)]));
+        assert_eq!(plan.changes.started.len(), 1);
+        assert!(plan.kicks.is_empty() && plan.changes.ended.is_empty());
+    }
+}
+
+#[test]
 fn a_newcomer_on_the_same_path_follows_in_the_same_look() {
     let plan = plan(&around(), &[named("live/alice", "b")], view(vec![recorded("a")], vec![held(live("a"))]));
     assert_eq!(plan.changes.ended, [(stream().id, EndReason::PublisherLeft)]);

@@ -1,0 +1,486 @@
+//! The whole of system 1 as a model: random histories of encoders, hooks, polls, revocations, outages and restarts,
+//! and what must be true whatever happens.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proptest::prelude::*;
+use streamward::adapters::local_nudges::LocalNudges;
+use streamward::adapters::memory::MemoryStore;
+use streamward::adapters::system::SystemIds;
+use streamward::app::broadcaster::BroadcasterDraft;
+use streamward::app::hook::HookMessage;
+use streamward::app::reconcile::Reconciler;
+use streamward::app::stream_key::StreamKeyDraft;
+use streamward::app::worker::Worker;
+use streamward::app::{App, MediaServerSettings, Parts, Settings};
+use streamward::domain::access::Actor;
+use streamward::domain::credentials::{Action, Credentials, Question};
+use streamward::domain::event::EventKind;
+use streamward::domain::media_server::{
+    BaseUrls, MediaServerName, Observation, ObservedPath, ObservedSource, Relay, SourceId, SourceKind,
+    StreamStats,
+};
+use streamward::domain::path::{IngestPath, StreamPath};
+use streamward::domain::reconcile::HintKind;
+use streamward::domain::secret::{KeySecret, MasterKey, Secret};
+use streamward::domain::{StreamKeyId, Timestamp};
+use streamward::ports::{
+    Clock, Lease, Leases, MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings, StatusFilter,
+    StreamFilter,
+};
+
+/// How many keys there are; each has a path of its own.
+const KEYS: usize = 3;
+/// How many connections may come.
+const CONNECTIONS: usize = 8;
+
+/// What can happen.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A connection asks to publish with a key; the path is named, or it is the key.
+    Ask { connection: usize, key: usize, private: bool },
+    /// An allowed connection's tracks are known: it is live.
+    GoLive { connection: usize },
+    /// A connection goes, allowed or live.
+    Leave { connection: usize },
+    /// A hook arrives: true or not, late or twice.
+    Hook { kind: HintKind, connection: usize, key: usize },
+    /// The reconcile loop looks.
+    Look,
+    /// The media server stops or begins to answer.
+    Reachable(bool),
+    /// The media server is another process.
+    RestartServer,
+    /// Streamward is another process.
+    RestartStreamward,
+    /// A key is revoked.
+    Revoke { key: usize },
+    /// A key gets a new secret.
+    Rotate { key: usize },
+    /// Whatever is live on a key is ended by an operator.
+    End { key: usize },
+    /// Time passes.
+    Wait { seconds: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (connection, key) = (0..CONNECTIONS, 0..KEYS);
+    let kind = prop_oneof![Just(HintKind::Ready), Just(HintKind::NotReady)];
+    prop_oneof![
+        6 => (connection.clone(), key.clone(), any::<bool>()).prop_map(|(connection, key, private)| Step::Ask { connection, key, private }),
+        6 => connection.clone().prop_map(|connection| Step::GoLive { connection }),
+        3 => connection.clone().prop_map(|connection| Step::Leave { connection }),
+        4 => (kind, connection, key.clone()).prop_map(|(kind, connection, key)| Step::Hook { kind, connection, key }),
+        6 => Just(Step::Look),
+        2 => any::<bool>().prop_map(Step::Reachable),
+        1 => Just(Step::RestartServer),
+        1 => Just(Step::RestartStreamward),
+        1 => key.clone().prop_map(|key| Step::Revoke { key }),
+        1 => key.clone().prop_map(|key| Step::Rotate { key }),
+        1 => key.prop_map(|key| Step::End { key }),
+        3 => (0..20u64).prop_map(|seconds| Step::Wait { seconds }),
+    ]
+}
+
+/// A clock that moves when told.
+struct Hands(Mutex<Timestamp>);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().expect("the clock's lock")
+    }
+}
+
+/// A media server with sessions, as far as the port shows one.
+#[derive(Default)]
+struct Server(Mutex<ServerState>);
+
+#[derive(Default)]
+struct ServerState {
+    away: bool,
+    run: u32,
+    /// Connection → path, once live.
+    live: HashMap<String, String>,
+    relays: HashMap<String, String>,
+}
+
+impl Server {
+    fn state(&self) -> std::sync::MutexGuard<'_, ServerState> {
+        self.0.lock().expect("the server's lock")
+    }
+}
+
+#[async_trait]
+impl MediaServer for Server {
+    async fn observe(&self) -> Result<Observation, RemoteError> {
+        let state = self.state();
+        if state.away {
+            return Err(RemoteError::TimedOut);
+        }
+        let publisher = |(id, path): (&String, &String)| ObservedPath {
+            path: IngestPath::from_media_server(path),
+            live: true,
+            configured: false,
+            source: Some(ObservedSource {
+                kind: SourceKind("rtmpConn".into()),
+                id: SourceId::parse(id),
+                aliases: vec![],
+            }),
+            stats: StreamStats::default(),
+        };
+        let relay = |path: &String| ObservedPath {
+            path: IngestPath::from_media_server(path),
+            live: false,
+            configured: true,
+            source: Some(ObservedSource { kind: SourceKind("rtspSource".into()), id: None, aliases: vec![] }),
+            stats: StreamStats::default(),
+        };
+        let paths = state.live.iter().map(publisher).chain(state.relays.keys().map(relay)).collect();
+        Ok(Observation { run: Some(state.run.to_string()), version: None, paths })
+    }
+
+    async fn kick(&self, source: &ObservedSource) -> Result<(), RemoteError> {
+        let mut state = self.state();
+        if state.away {
+            return Err(RemoteError::TimedOut);
+        }
+        state.live.remove(source.id.as_ref().expect("publishers have ids").as_str());
+        Ok(())
+    }
+
+    async fn ensure_relay(&self, relay: &Relay, _: &Secret) -> Result<(), RemoteError> {
+        self.state().relays.insert(relay.public.to_string(), relay.private.expose().to_owned());
+        Ok(())
+    }
+
+    async fn remove_relay(&self, public: &StreamPath) -> Result<RelayRemoval, RemoteError> {
+        self.state().relays.remove(public.as_str());
+        Ok(RelayRemoval::Gone)
+    }
+
+    async fn info(&self) -> Result<ServerInfo, RemoteError> {
+        Ok(ServerInfo::default())
+    }
+
+    async fn settings(&self) -> Result<ServerSettings, RemoteError> {
+        Ok(ServerSettings::default())
+    }
+}
+
+struct World {
+    clock: Arc<Hands>,
+    store: Arc<MemoryStore>,
+    server: Arc<Server>,
+    app: Arc<App>,
+    reconciler: Reconciler,
+    lease: Lease,
+    instance: u32,
+    keys: Vec<(StreamKeyId, KeySecret)>,
+    /// Connections that were allowed and are not live yet: the path they publish to.
+    allowed: HashMap<usize, String>,
+    /// Connections that have been used up; a client that comes back is another connection.
+    generation: Vec<u32>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = Arc::new(Hands(Mutex::new(Timestamp::from_seconds(1_800_000_000))));
+        let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let server = Arc::new(Server::default());
+        let (app, reconciler, lease) = start(&clock, &store, &server, 0).await;
+        let broadcaster = app
+            .create_broadcaster(
+                &actor(),
+                BroadcasterDraft { display_name: Some("Alice".into()), metadata: None },
+            )
+            .await
+            .expect("a broadcaster");
+        let mut keys = Vec::new();
+        for n in 0..KEYS {
+            let takeover = (n == 0).then(|| "takeover".to_owned());
+            // The last one expires during the history.
+            let expires = (n == KEYS - 1).then(|| clock.now().plus(Duration::from_secs(60)).to_string());
+            let draft = StreamKeyDraft {
+                broadcaster_id: broadcaster.id.to_string(),
+                path: Some(format!("live/{n}")),
+                on_conflict: takeover,
+                expires_at: expires,
+                label: None,
+            };
+            let key = app.create_stream_key(&actor(), draft).await.expect("a key");
+            keys.push((key.key.id, key.secret));
+        }
+        let generation = vec![0; CONNECTIONS];
+        Self {
+            clock,
+            store,
+            server,
+            app,
+            reconciler,
+            lease,
+            instance: 0,
+            keys,
+            allowed: HashMap::new(),
+            generation,
+        }
+    }
+
+    fn id(&self, connection: usize) -> String {
+        format!("c{connection}-{}", self.generation[connection])
+    }
+
+    async fn take(&mut self, step: &Step) {
+        match step {
+            Step::Ask { connection, key, private } => self.ask(*connection, *key, *private).await,
+            Step::GoLive { connection } => {
+                if let Some(path) = self.allowed.remove(connection) {
+                    let id = self.id(*connection);
+                    let mut state = self.server.state();
+                    // MediaMTX: the newcomer overrides whoever publishes to the path.
+                    state.live.retain(|_, other| *other != path);
+                    state.live.insert(id, path);
+                }
+            }
+            Step::Leave { connection } => self.leave(*connection),
+            Step::Hook { kind, connection, key } => {
+                let message = HookMessage {
+                    kind: *kind,
+                    path: IngestPath::from_media_server(&format!("live/{key}")),
+                    source_type: Some("rtmpConn".into()),
+                    source_id: Some(self.id(*connection)),
+                };
+                self.app
+                    .take_hook(&MediaServerName::default(), message)
+                    .await
+                    .expect("the store takes a hook");
+            }
+            Step::Look => self.look().await,
+            Step::Reachable(reachable) => self.server.state().away = !reachable,
+            Step::RestartServer => {
+                {
+                    let mut state = self.server.state();
+                    state.run += 1;
+                    state.live.clear();
+                    state.relays.clear();
+                }
+                (0..CONNECTIONS).for_each(|connection| self.leave(connection));
+            }
+            Step::RestartStreamward => self.restart().await,
+            Step::Revoke { key } => {
+                self.app.revoke_stream_key(&actor(), self.keys[*key].0).await.expect("a known key");
+            }
+            Step::Rotate { key } => {
+                // Refused once the key is dead; that is part of the history.
+                if let Ok(rotated) = self.app.rotate_stream_key(&actor(), self.keys[*key].0).await {
+                    self.keys[*key].1 = rotated.secret;
+                }
+            }
+            Step::End { key } => {
+                for stream in self.streams(StatusFilter::Active).await {
+                    if stream.stream_key_id == self.keys[*key].0 {
+                        self.app.end_stream(&actor(), stream.id).await.expect("a known stream");
+                    }
+                }
+            }
+            Step::Wait { seconds } => {
+                let mut now = self.clock.0.lock().expect("the clock's lock");
+                *now = now.plus(Duration::from_secs(*seconds));
+            }
+        }
+    }
+
+    async fn ask(&mut self, connection: usize, key: usize, private: bool) {
+        let live = self.server.state().live.contains_key(&self.id(connection));
+        if live || self.allowed.contains_key(&connection) {
+            return;
+        }
+        let secret = &self.keys[key].1;
+        let path = if private { format!("live/{}", secret.expose()) } else { format!("live/{key}") };
+        let question = Question {
+            action: Action::Publish,
+            path: IngestPath::from_media_server(&path),
+            protocol: "rtmp",
+            connection: SourceId::parse(&self.id(connection)),
+            ip: None,
+            credentials: Credentials {
+                password: Secret::new(secret.expose()),
+                token: Secret::new(""),
+                query: Secret::new(""),
+            },
+        };
+        if self.app.decide(&MediaServerName::default(), &question).await.verdict.is_ok() {
+            self.allowed.insert(connection, path);
+        }
+    }
+
+    fn leave(&mut self, connection: usize) {
+        self.allowed.remove(&connection);
+        let id = self.id(connection);
+        self.server.state().live.remove(&id);
+        self.generation[connection] += 1;
+    }
+
+    async fn look(&mut self) {
+        // Leases run by the same clock, which may have jumped.
+        let ttl = Duration::from_secs(3);
+        let name = self.reconciler.lease().expect("a reconciler has a lease");
+        if let Some(lease) = self.store.acquire_lease(&name, &self.lease.owner, ttl).await.expect("the store")
+        {
+            self.lease = lease;
+            // Failing to look is part of the history.
+            let _ = self.reconciler.tick(Some(&self.lease)).await;
+        }
+    }
+
+    async fn restart(&mut self) {
+        self.instance += 1;
+        self.store.release_lease(&self.lease).await.expect("the store");
+        (self.app, self.reconciler, self.lease) =
+            start(&self.clock, &self.store, &self.server, self.instance).await;
+    }
+
+    async fn streams(&self, status: StatusFilter) -> Vec<streamward::domain::stream::Stream> {
+        let filter = StreamFilter { status, ..StreamFilter::default() };
+        self.app.streams(&actor(), &filter).await.expect("the store lists streams")
+    }
+
+    /// What is true at every moment.
+    async fn check(&self) {
+        let active = self.streams(StatusFilter::Active).await;
+        for (key, _) in &self.keys {
+            let live = active.iter().filter(|stream| stream.stream_key_id == *key).count();
+            assert!(live <= 1, "{live} live streams for one key");
+        }
+    }
+
+    /// What is true once everything answers and has been looked at a few times.
+    async fn check_settled(&mut self) {
+        self.server.state().away = false;
+        for _ in 0..6 {
+            self.look().await;
+        }
+        let active = self.streams(StatusFilter::Active).await;
+        let live: Vec<String> = self.server.state().live.keys().cloned().collect();
+        let mut recorded: Vec<String> =
+            active.iter().filter_map(|s| s.source_id.as_ref().map(ToString::to_string)).collect();
+        let mut carried = live.clone();
+        recorded.sort();
+        carried.sort();
+        assert_eq!(recorded, carried, "recorded as live, and really live");
+        let now = self.clock.now();
+        for stream in &active {
+            let key = self.app.stream_key(&actor(), stream.stream_key_id).await.expect("its key").key;
+            assert!(key.is_usable(now), "a live stream for a dead key");
+            assert_eq!(
+                key.holder.connection().map(|c| &c.id),
+                stream.source_id.as_ref(),
+                "the holder is who is live"
+            );
+        }
+        self.check_history().await;
+        let private: usize = self.server.state().live.values().filter(|path| path.contains("sk_")).count();
+        assert_eq!(
+            self.server.state().relays.len(),
+            private,
+            "a relay for each private session, and no other"
+        );
+    }
+
+    /// Every stream started once in the log, and ended once if it has ended; nothing is lost.
+    async fn check_history(&self) {
+        use streamward::ports::EventLog as _;
+        let events = self.store.events_after(0, u32::MAX).await.expect("the log");
+        let of = |kind| {
+            let told = events.iter().filter(move |event| event.what.kind == kind);
+            let mut ids: Vec<_> = told.map(|event| event.what.subject).collect();
+            ids.sort();
+            ids
+        };
+        let ids = |mut streams: Vec<streamward::domain::stream::Stream>| {
+            streams.sort_by_key(|stream| stream.id);
+            streams.into_iter().map(|stream| stream.id.0).collect::<Vec<_>>()
+        };
+        assert_eq!(of(EventKind::StreamStarted), ids(self.streams(StatusFilter::All).await));
+        assert_eq!(of(EventKind::StreamEnded), ids(self.streams(StatusFilter::Ended).await));
+        assert!(events.iter().zip(1..).all(|(event, n)| event.seq == n), "no gap in the log");
+    }
+}
+
+async fn start(
+    clock: &Arc<Hands>,
+    store: &Arc<MemoryStore>,
+    server: &Arc<Server>,
+    instance: u32,
+) -> (Arc<App>, Reconciler, Lease) {
+    let urls = BaseUrls {
+        hls: "h".into(),
+        webrtc: "w".into(),
+        rtmp: "r".into(),
+        rtsp: "rtsp://h".into(),
+        srt: "s".into(),
+    };
+    let known = MediaServerSettings {
+        urls,
+        control_secret: Secret::new("control"),
+        relay_secret: Secret::new("relay"),
+    };
+    let settings = Settings {
+        claim_ttl: Duration::from_secs(15),
+        auth_deadline: Duration::from_millis(800),
+        // Nobody reconciles while a call waits here.
+        end_wait: Duration::ZERO,
+        media_servers: [(MediaServerName::default(), known)].into(),
+        hook_secrets: vec![],
+        admin_token: None,
+        hmac_secret: None,
+        hmac_keys: [].into(),
+        event_retention: Duration::MAX,
+        audit_retention: Duration::MAX,
+    };
+    let app = App::new(Parts {
+        auth_store: Arc::clone(store) as _,
+        store: Arc::clone(store) as _,
+        worker_store: Arc::clone(store) as _,
+        clock: Arc::clone(clock) as _,
+        ids: Arc::new(SystemIds),
+        nudges: Arc::new(LocalNudges::default()),
+        hasher: MasterKey::new([1; 32]).hasher(),
+        settings,
+    });
+    let remote = Arc::clone(server) as Arc<dyn MediaServer>;
+    let reconciler =
+        Reconciler::new(Arc::clone(&app), MediaServerName::default(), remote, Duration::from_secs(2));
+    let name = reconciler.lease().expect("a reconciler has a lease");
+    let owner = format!("instance-{instance}");
+    let lease = store
+        .acquire_lease(&name, &owner, Duration::from_secs(3))
+        .await
+        .expect("the store")
+        .expect("a free lease");
+    (app, reconciler, lease)
+}
+
+fn actor() -> Actor {
+    Actor::cli("model")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+
+    /// No history leaves two live streams for one key, a live stream for a dead key, or a lost ended stream.
+    #[test]
+    fn every_history_ends_in_the_truth(history in prop::collection::vec(step(), 1..80)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut world = World::new().await;
+            for step in &history {
+                world.take(step).await;
+                world.check().await;
+            }
+            world.check_settled().await;
+        });
+    }
+}
