@@ -166,6 +166,7 @@ pub struct Circumstances {
 /// Compares a complete look with the records.
 pub fn plan(around: &Circumstances, sightings: &[Sighting], view: View) -> Plan {
     let mut planner = Planner::new(around, view.keys);
+    planner.count_viewers(sightings);
     let rows = planner.end_the_gone(sightings, view.streams);
     // The holders first: whoever else has the same key then meets an occupied one.
     let (holders, others): (Vec<_>, Vec<_>) = sightings
@@ -191,6 +192,8 @@ struct Planner<'a> {
     by_hash: HashMap<SecretHash, StreamKeyId>,
     by_path: HashMap<StreamPath, Vec<StreamKeyId>>,
     holding: HashSet<SourceId>,
+    /// How many read from paths that are fed from elsewhere, relays among them.
+    viewers: HashMap<StreamPath, u32>,
     plan: Plan,
 }
 
@@ -205,7 +208,27 @@ impl<'a> Planner<'a> {
         }
         let by_hash = keys.iter().map(|(hash, key)| (*hash, key.id)).collect();
         let keys = keys.into_iter().map(|(_, key)| (key.id, key)).collect();
-        Self { around, keys, by_hash, by_path, holding, plan: Plan::default() }
+        Self { around, keys, by_hash, by_path, holding, viewers: HashMap::new(), plan: Plan::default() }
+    }
+
+    fn count_viewers(&mut self, sightings: &[Sighting]) {
+        let fed = sightings.iter().filter(|s| s.seen.configured && publisher(s).is_none());
+        self.viewers = fed
+            .filter_map(|s| match &s.seen.path {
+                IngestPath::Public(path) => Some((path.clone(), s.seen.stats.readers)),
+                _ => None,
+            })
+            .collect();
+    }
+
+    /// What a session carries. The one reader of a private path is our relay; its viewers read the public path.
+    fn stats(&self, sighting: &Sighting, key: StreamKeyId) -> StreamStats {
+        let mut stats = sighting.seen.stats.clone();
+        if sighting.hash.is_some() {
+            let public = self.keys.get(&key).map(|key| &key.path);
+            stats.readers = public.and_then(|path| self.viewers.get(path)).copied().unwrap_or(0);
+        }
+        stats
     }
 
     /// Ends every recorded stream whose session is not there. What remains is returned by the index of its sighting.
@@ -300,8 +323,9 @@ impl<'a> Planner<'a> {
                 self.want_relay(sighting, key_id);
                 let holder = Holder::Live { by: connection.clone() };
                 let holds = self.keys.get(&key_id).is_some_and(|key| key.holder == holder);
+                let stats = self.stats(sighting, key_id);
                 if let Some(active) = row {
-                    self.refresh(active, &sighting.seen.stats);
+                    self.refresh(active, &stats);
                 }
                 // Also for a recorded stream whose session lost its hold: to a takeover that never came live, or
                 // while its media server was away.
@@ -316,7 +340,7 @@ impl<'a> Planner<'a> {
                         } else {
                             IngestForm::NamedPath
                         },
-                        stats: sighting.seen.stats.clone(),
+                        stats,
                     });
                 }
                 if let Some(key) = self.keys.get_mut(&key_id) {

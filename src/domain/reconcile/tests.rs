@@ -223,6 +223,21 @@ fn numbers_are_written_when_people_care_or_now_and_then() {
 }
 
 #[test]
+fn viewers_of_a_private_path_are_those_of_its_relay() {
+    let mut pulled = private(1, "a");
+    pulled.seen.stats.readers = 1;
+    let mut relay = named("live/alice", "x");
+    relay.seen.configured = true;
+    relay.seen.source =
+        Some(ObservedSource { kind: SourceKind("rtspSource".into()), id: None, aliases: vec![] });
+    relay.seen.stats.readers = 7;
+    for (sightings, readers) in [(vec![pulled.clone(), relay], 7), (vec![pulled], 0)] {
+        let started = plan(&around(), &sightings, view(vec![], vec![held(claimed("a"))])).changes.started;
+        assert_eq!(started[0].stats.readers, readers);
+    }
+}
+
+#[test]
 fn a_hint_is_believed_only_of_a_session_we_know() {
     let hint = |kind, id: Option<&str>| Hint {
         server: MediaServerName::default(),
