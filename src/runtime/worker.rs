@@ -5,6 +5,7 @@
 //! can read, and, with several instances, a lease without which no tick runs.
 
 mod lease;
+mod nudged;
 mod schedule;
 mod status;
 #[cfg(test)]
@@ -12,80 +13,67 @@ mod tests;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::FutureExt;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::ports::{Lease, StoreError};
+use crate::app::worker::{Tick, TickError, Worker};
+use crate::ports::{Lease, Nudge, StoreError};
 use lease::Tenure;
+use nudged::Nudged;
 use schedule::Schedule;
 
 pub use lease::LeaseTerms;
 pub use status::{TickFailure, WorkerStatus};
 
-/// A piece of background work.
-#[async_trait]
-pub trait Worker: Send + 'static {
-    /// Which work this is, e.g. `reconcile:default`: the name in logs and metrics, and of its lease.
-    fn name(&self) -> &str;
-
-    /// Does the work once. Given a lease, every write MUST be conditional on its epoch.
-    ///
-    /// It may be dropped at any await: at the end of its time, on the loss of its lease, on the stop.
-    async fn tick(&mut self, lease: Option<Lease>) -> TickOutcome;
-}
-
 /// What came of a tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TickOutcome {
+enum TickOutcome {
     /// The work is done.
-    Done,
+    Done(Tick),
     /// It could not be done; the next tick tries again. The text says why, and holds no secret.
     Failed(String),
     /// A write said that another instance has the lease.
     Fenced,
 }
 
-impl From<Result<(), StoreError>> for TickOutcome {
-    fn from(result: Result<(), StoreError>) -> Self {
+impl From<Result<Tick, TickError>> for TickOutcome {
+    fn from(result: Result<Tick, TickError>) -> Self {
         match result {
-            Ok(()) => Self::Done,
-            Err(StoreError::Fenced(_)) => Self::Fenced,
+            Ok(tick) => Self::Done(tick),
+            Err(TickError::Store(StoreError::Fenced(_))) => Self::Fenced,
             Err(error) => Self::Failed(error.to_string()),
         }
     }
 }
 
-/// When a worker is activated, for how long, and by which right.
-#[derive(Clone)]
+/// What every worker of an instance runs under.
 pub struct WorkerOptions {
-    /// From the start of one tick to the start of the next, when nobody nudges.
-    pub interval: Duration,
     /// How long a tick may take before it is dropped and counted as failed.
     pub tick_limit: Duration,
-    /// With terms, ticks run only while this instance holds the lease of the worker's name.
+    /// How a worker that asks for a lease gets it. Without terms it is never given one, and so does nothing.
     pub lease: Option<LeaseTerms>,
+    /// Nudges, heard from now on.
+    pub nudges: broadcast::Receiver<Nudge>,
 }
 
 /// The outside of a running worker.
 #[derive(Debug, Clone)]
 pub struct WorkerHandle {
-    nudged: Arc<Notify>,
+    name: String,
     status: watch::Receiver<WorkerStatus>,
 }
 
 impl WorkerHandle {
-    /// Makes the worker look at once, and again after 100 ms, 400 ms and 1 s, because what it is told of may not show
-    /// yet. Nudges that come while it is looking become one. Never waits.
-    pub fn nudge(&self) {
-        self.nudged.notify_one();
+    /// Which worker it is.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// How the worker is doing now.
@@ -101,90 +89,102 @@ impl WorkerHandle {
     }
 }
 
-/// Runs `worker` as a task of `tasks` until `stop`. The first tick is at once (or as soon as the lease is held).
+/// Runs `worker` as a task of `tasks` until `stop`. The first tick is at once (or as soon as the lease is held), the
+/// others at its interval. A nudge that it hears makes it look at once, and again after 100 ms, 400 ms and 1 s, because
+/// what it is told of may not show yet; so does a tick that says that something is under way.
 pub fn start(
-    worker: impl Worker,
+    worker: impl Worker + 'static,
     options: WorkerOptions,
     tasks: &TaskTracker,
     stop: CancellationToken,
 ) -> WorkerHandle {
-    let nudged = Arc::new(Notify::new());
     let (status, watched) = watch::channel(WorkerStatus::default());
-    let driver = Driver { worker, nudged: Arc::clone(&nudged), status, stop };
-    tasks.spawn(driver.run(options));
-    WorkerHandle { nudged, status: watched }
+    let name = worker.name();
+    let nudged = Nudged::new(options.nudges);
+    let driver = Driver { worker, name: name.clone(), status, stop, limit: options.tick_limit };
+    tasks.spawn(driver.run(options.lease, nudged));
+    WorkerHandle { name, status: watched }
 }
 
 struct Driver<W> {
     worker: W,
-    nudged: Arc<Notify>,
+    name: String,
     status: watch::Sender<WorkerStatus>,
     stop: CancellationToken,
+    limit: Duration,
 }
 
 impl<W: Worker> Driver<W> {
-    async fn run(mut self, options: WorkerOptions) {
-        let name = self.worker.name().to_owned();
+    async fn run(mut self, terms: Option<LeaseTerms>, mut nudged: Nudged) {
         let stop = self.stop.clone();
-        let mut schedule = Schedule::new(options.interval);
-        match options.lease {
-            None => {
-                let work = self.work(&mut schedule, options.tick_limit, None);
+        let mut schedule = Schedule::new(self.worker.interval());
+        match (self.worker.lease(), terms) {
+            (None, _) => {
+                let work = self.work(&mut schedule, &mut nudged, None);
                 stop.run_until_cancelled(work).await;
             }
-            Some(terms) => {
-                let tenure = Tenure::new(name, terms);
+            (Some(lease), Some(terms)) => {
+                let tenure = Tenure::new(lease, terms);
                 // In this order: after a pause of the whole process the lease is judged before any work goes on.
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => {}
                     never = tenure.keep() => never,
-                    () = self.work(&mut schedule, options.tick_limit, Some(&tenure)) => {}
+                    () = self.work(&mut schedule, &mut nudged, Some(&tenure)) => {}
                 }
                 tenure.end().await;
             }
+            (Some(lease), None) => tracing::error!(worker = self.name, lease, "no way to get this lease"),
         }
     }
 
     /// Ticks, for as long as it is polled.
-    async fn work(&mut self, schedule: &mut Schedule, limit: Duration, tenure: Option<&Tenure>) {
+    async fn work(&mut self, schedule: &mut Schedule, nudged: &mut Nudged, tenure: Option<&Tenure>) {
         loop {
             let lease = match tenure {
                 Some(tenure) => Some(tenure.held().await),
                 None => None,
             };
             self.status.send_modify(|status| status.lease = lease.clone());
-            let nudged = Arc::clone(&self.nudged);
-            let ticks = async {
-                loop {
-                    schedule.tick_starts();
-                    let outcome = self.tick_once(lease.clone(), limit).await;
-                    if let (TickOutcome::Fenced, Some(tenure)) = (outcome, tenure) {
-                        tenure.lose();
-                    }
-                    schedule.next(&nudged).await;
-                }
-            };
             match (tenure, &lease) {
-                (Some(tenure), Some(lease)) => tokio::select! {
+                (Some(tenure), Some(held)) => tokio::select! {
                     biased;
-                    () = tenure.lost(lease) => {}
-                    () = ticks => {}
+                    () = tenure.lost(held) => {}
+                    never = self.ticks(schedule, nudged, Some((tenure, held))) => never,
                 },
-                _ => ticks.await,
+                _ => self.ticks(schedule, nudged, None).await,
             }
             self.status.send_modify(|status| status.lease = None);
         }
     }
 
+    /// Ticks under one lease, for as long as it is polled.
+    async fn ticks(
+        &mut self,
+        schedule: &mut Schedule,
+        nudged: &mut Nudged,
+        held: Option<(&Tenure, &Lease)>,
+    ) -> ! {
+        loop {
+            schedule.tick_starts();
+            nudged.forget();
+            match (self.tick_once(held.map(|(_, lease)| lease)).await, held) {
+                (TickOutcome::Done(Tick { again: true }), _) => schedule.look_again(),
+                (TickOutcome::Fenced, Some((tenure, _))) => tenure.lose(),
+                _ => {}
+            }
+            schedule.next(nudged.heard_by(&mut self.worker)).await;
+        }
+    }
+
     /// One tick with its limit, its span and its traces in status, metrics and log.
-    async fn tick_once(&mut self, lease: Option<Lease>, limit: Duration) -> TickOutcome {
-        let name = self.worker.name().to_owned();
+    async fn tick_once(&mut self, lease: Option<&Lease>) -> TickOutcome {
+        let (name, limit) = (self.name.clone(), self.limit);
         let span = tracing::info_span!("tick", worker = %name);
         let start = Instant::now();
         let tick = AssertUnwindSafe(self.worker.tick(lease)).catch_unwind().instrument(span);
         let (outcome, panicked) = match tokio::time::timeout(limit, tick).await {
-            Ok(Ok(outcome)) => (outcome, false),
+            Ok(Ok(done)) => (done.into(), false),
             Ok(Err(panic)) => (TickOutcome::Failed(format!("panicked: {}", panic_text(&*panic))), true),
             Err(_) => (TickOutcome::Failed(format!("took longer than {limit:?}")), false),
         };

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 /// When a nudged worker looks again: what it was told of may not have shown at once.
@@ -33,15 +32,26 @@ impl Schedule {
         self.again.retain(|at| *at > now);
     }
 
-    /// Waits, from the end of a tick, until the next is due.
-    pub(super) async fn next(&mut self, nudged: &Notify) {
+    /// Something is under way: looks again soon, unless it is about to do so anyway.
+    pub(super) fn look_again(&mut self) {
+        if self.again.is_empty() {
+            self.nudged();
+        }
+    }
+
+    fn nudged(&mut self) {
+        let now = Instant::now();
+        self.again = LOOK_AGAIN.map(|after| now + after).into();
+    }
+
+    /// Waits, from the end of a tick, until the next is due: by time, or because `nudge` returns.
+    pub(super) async fn next(&mut self, nudge: impl Future<Output = ()>) {
         let rested = Instant::now() + REST;
         let due = self.again.front().map_or(self.regular, |again| self.regular.min(*again));
         tokio::select! {
             biased;
-            () = nudged.notified() => {
-                let now = Instant::now();
-                self.again = LOOK_AGAIN.map(|after| now + after).into();
+            () = nudge => {
+                self.nudged();
                 sleep_until(rested).await;
             }
             () = sleep_until(due.max(rested)) => {}

@@ -47,7 +47,7 @@ pub(super) fn record(
     took: Duration,
 ) {
     let (label, failure) = match outcome {
-        TickOutcome::Done => ("done", None),
+        TickOutcome::Done(_) => ("done", None),
         TickOutcome::Failed(why) => (if panicked { "panicked" } else { "failed" }, Some(why.clone())),
         TickOutcome::Fenced => ("fenced", Some("another instance has the lease".to_owned())),
     };

@@ -1,7 +1,8 @@
 //! The driver under a clock that the test moves: when it ticks and what it survives.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use tokio::time::sleep;
 
 use super::*;
@@ -14,11 +15,13 @@ const fn ms(millis: u64) -> Duration {
 
 /// What one tick does.
 enum Step {
-    Take(Duration, TickOutcome),
+    Take(Duration),
+    UnderWay,
+    Fenced,
     Panic,
 }
 
-const DONE: Step = Step::Take(Duration::ZERO, TickOutcome::Done);
+const DONE: Step = Step::Take(Duration::ZERO);
 
 /// When ticks started and ended, since the start of the test.
 #[derive(Clone)]
@@ -49,21 +52,39 @@ impl Log {
 /// A worker that does what the test says.
 struct Scripted<F> {
     log: Log,
+    lease: Option<String>,
     step: F,
 }
 
 #[async_trait]
-impl<F: FnMut() -> Step + Send + 'static> Worker for Scripted<F> {
-    fn name(&self) -> &str {
-        "scripted"
+impl<F: FnMut() -> Step + Send + Sync + 'static> Worker for Scripted<F> {
+    fn name(&self) -> String {
+        "scripted".to_owned()
     }
 
-    async fn tick(&mut self, _lease: Option<Lease>) -> TickOutcome {
+    fn interval(&self) -> Duration {
+        ms(2000)
+    }
+
+    fn lease(&self) -> Option<String> {
+        self.lease.clone()
+    }
+
+    fn hears(&self, nudge: &Nudge) -> bool {
+        *nudge == Nudge::Keys
+    }
+
+    async fn tick(&mut self, _lease: Option<&Lease>) -> Result<Tick, TickError> {
         self.log.started.lock().unwrap().push(self.log.now());
-        let Step::Take(time, outcome) = (self.step)() else { panic!("on purpose") };
+        let (time, result) = match (self.step)() {
+            Step::Take(time) => (time, Ok(Tick::default())),
+            Step::UnderWay => (Duration::ZERO, Ok(Tick { again: true })),
+            Step::Fenced => (Duration::ZERO, Err(StoreError::Fenced("scripted".to_owned()).into())),
+            Step::Panic => panic!("on purpose"),
+        };
         sleep(time).await;
         self.log.ended.lock().unwrap().push(self.log.now());
-        outcome
+        result
     }
 }
 
@@ -71,17 +92,24 @@ impl<F: FnMut() -> Step + Send + 'static> Worker for Scripted<F> {
 struct Running {
     log: Log,
     handle: WorkerHandle,
+    nudges: broadcast::Sender<Nudge>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Running {
-    fn start(lease: Option<LeaseTerms>, step: impl FnMut() -> Step + Send + 'static) -> Self {
+    fn start(lease: Option<LeaseTerms>, step: impl FnMut() -> Step + Send + Sync + 'static) -> Self {
         let log = Log::new();
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let options = WorkerOptions { interval: ms(2000), tick_limit: ms(10_000), lease };
-        let handle = start(Scripted { log: log.clone(), step }, options, &tasks, stop.clone());
-        Self { log, handle, tasks, stop }
+        let (tasks, stop, nudges) =
+            (TaskTracker::new(), CancellationToken::new(), broadcast::Sender::new(16));
+        let worker = Scripted { log: log.clone(), lease: lease.as_ref().map(|_| "work".to_owned()), step };
+        let options = WorkerOptions { tick_limit: ms(10_000), lease, nudges: nudges.subscribe() };
+        let handle = start(worker, options, &tasks, stop.clone());
+        Self { log, handle, nudges, tasks, stop }
+    }
+
+    fn nudge(&self, nudge: Nudge) {
+        self.nudges.send(nudge).unwrap();
     }
 
     async fn stopped(&self) {
@@ -104,17 +132,44 @@ async fn it_ticks_at_once_and_then_at_the_interval() {
 async fn a_nudge_makes_it_look_at_once_and_three_times_more() {
     let running = Running::start(None, || DONE);
     sleep(ms(500)).await;
-    running.handle.nudge();
+    running.nudge(Nudge::Keys);
     sleep(ms(3200)).await;
     assert_eq!(running.log.started(), [0, 500, 600, 900, 1500, 3500]);
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_hears_what_concerns_it_and_that_it_missed_something() {
+    let running = Running::start(None, || DONE);
+    sleep(ms(500)).await;
+    running.nudge(Nudge::Events);
+    sleep(ms(1)).await;
+    assert_eq!(running.log.started(), [0]);
+    running.nudge(Nudge::Everything);
+    sleep(ms(30)).await;
+    assert_eq!(running.log.started().len(), 2);
+    sleep(ms(1200)).await;
+    let before = running.log.started().len();
+    for _ in 0..40 {
+        running.nudge(Nudge::Events);
+    }
+    sleep(ms(30)).await;
+    assert_eq!(running.log.started().len(), before + 1, "the receiver lags behind 16");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_is_looked_at_again_soon() {
+    let mut steps = vec![DONE, Step::UnderWay, Step::UnderWay];
+    let running = Running::start(None, move || steps.pop().unwrap_or(DONE));
+    sleep(ms(2500)).await;
+    assert_eq!(running.log.started(), [0, 100, 400, 1000]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nudges_during_a_tick_become_one() {
-    let running = Running::start(None, || Step::Take(ms(50), TickOutcome::Done));
+    let running = Running::start(None, || Step::Take(ms(50)));
     sleep(ms(10)).await;
     for _ in 0..1000 {
-        running.handle.nudge();
+        running.nudge(Nudge::Keys);
     }
     sleep(ms(80)).await;
     assert_eq!(running.log.started(), [0, 75], "after a short rest");
@@ -124,7 +179,7 @@ async fn nudges_during_a_tick_become_one() {
 async fn a_storm_of_nudges_is_no_storm_of_ticks() {
     let running = Running::start(None, || DONE);
     for _ in 0..1000 {
-        running.handle.nudge();
+        running.nudge(Nudge::Keys);
         sleep(ms(1)).await;
     }
     let ticks = running.log.started().len();
@@ -133,9 +188,9 @@ async fn a_storm_of_nudges_is_no_storm_of_ticks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_tick_is_never_overtaken() {
-    let running = Running::start(None, || Step::Take(ms(5000), TickOutcome::Done));
+    let running = Running::start(None, || Step::Take(ms(5000)));
     sleep(ms(1000)).await;
-    running.handle.nudge();
+    running.nudge(Nudge::Keys);
     sleep(ms(11_500)).await;
     let (started, ended) = (running.log.started(), running.log.ended());
     assert_eq!(ended, [5000, 10_025]);
@@ -146,7 +201,7 @@ async fn a_long_tick_is_never_overtaken() {
 async fn a_tick_that_never_ends_is_dropped_at_its_limit() {
     let mut first = true;
     let running = Running::start(None, move || match std::mem::take(&mut first) {
-        true => Step::Take(Duration::MAX, TickOutcome::Done),
+        true => Step::Take(Duration::MAX),
         false => DONE,
     });
     sleep(ms(9990)).await;
@@ -173,7 +228,7 @@ async fn a_panic_is_counted_and_work_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn the_stop_ends_it_in_the_middle_of_a_tick() {
-    let running = Running::start(None, || Step::Take(ms(9000), TickOutcome::Done));
+    let running = Running::start(None, || Step::Take(ms(9000)));
     sleep(ms(10)).await;
     running.stopped().await;
     assert_eq!((running.log.now(), running.log.ended().len()), (10, 0));

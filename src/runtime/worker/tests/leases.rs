@@ -83,7 +83,7 @@ async fn of_two_instances_one_ticks_and_the_other_follows_its_stop() {
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_cannot_renew_stops_before_another_can_start() {
     let lease = Arc::new(OneLease::default());
-    let one = Running::start(lease.terms("one"), || Step::Take(ms(100), TickOutcome::Done));
+    let one = Running::start(lease.terms("one"), || Step::Take(ms(100)));
     sleep(ms(3500)).await;
     lease.unreachable.store(true, SeqCst);
     sleep(ms(10_000)).await;
@@ -99,7 +99,7 @@ async fn a_holder_that_cannot_renew_stops_before_another_can_start() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_through_a_long_tick_and_its_loss_drops_the_tick() {
     let lease = Arc::new(OneLease::default());
-    let one = Running::start(lease.terms("one"), || Step::Take(ms(9000), TickOutcome::Done));
+    let one = Running::start(lease.terms("one"), || Step::Take(ms(9000)));
     sleep(ms(9500)).await;
     assert_eq!(one.log.ended(), [9000]);
     lease.unreachable.store(true, SeqCst);
@@ -112,7 +112,7 @@ async fn a_refused_write_ends_the_tenure_and_it_asks_anew() {
     let lease = Arc::new(OneLease::default());
     let mut first = true;
     let one = Running::start(lease.terms("one"), move || match std::mem::take(&mut first) {
-        true => Step::Take(Duration::ZERO, TickOutcome::Fenced),
+        true => Step::Fenced,
         false => DONE,
     });
     sleep(ms(500)).await;
@@ -125,7 +125,7 @@ async fn a_refused_write_ends_the_tenure_and_it_asks_anew() {
 #[tokio::test(start_paused = true)]
 async fn after_a_pause_of_the_whole_process_no_old_work_goes_on() {
     let lease = Arc::new(OneLease::default());
-    let one = Running::start(lease.terms("one"), || Step::Take(ms(2000), TickOutcome::Done));
+    let one = Running::start(lease.terms("one"), || Step::Take(ms(2000)));
     sleep(ms(500)).await;
     // As SIGSTOP and SIGCONT would have it: every timer is over at once.
     advance(ms(30_000)).await;
