@@ -1,0 +1,104 @@
+//! The master key: from the environment, from a file, or made at the first start and kept in a file of its own.
+//!
+//! Everything stored is hashed or sealed under it. It is never in the database, so that a copy of the database alone
+//! opens nothing.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use super::error::ConfigError;
+use super::model::Config;
+use crate::domain::secret::MasterKey;
+
+const VARIABLE: &str = "STREAMWARD_MASTER_KEY";
+const FILE_VARIABLE: &str = "STREAMWARD_MASTER_KEY_FILE";
+const FILE_NAME: &str = "streamward-secrets.key";
+
+/// Where the master key is.
+#[derive(Clone, Debug)]
+pub enum MasterKeySource {
+    /// It was found.
+    Found(MasterKey),
+    /// There is none; this is where a new one belongs.
+    Absent(PathBuf),
+}
+
+/// Looks for the master key: `STREAMWARD_MASTER_KEY`, `STREAMWARD_MASTER_KEY_FILE`, then the file beside the database.
+///
+/// # Errors
+/// [`ConfigError`] if what is given is not a key of 32 bytes.
+pub fn find_master_key(
+    config: &Config,
+    env: &[(OsString, OsString)],
+) -> Result<MasterKeySource, ConfigError> {
+    let given = |name: &str| {
+        env.iter().find(|(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.clone())
+    };
+    let own = config.beside_database().join(FILE_NAME);
+    match (given(VARIABLE), given(FILE_VARIABLE)) {
+        (Some(_), Some(_)) => {
+            Err(ConfigError::new(FILE_VARIABLE, format!("and {VARIABLE} are both set; set one of them")))
+        }
+        (Some(text), None) => {
+            let text = Zeroizing::new(text.into_string().unwrap_or_default());
+            parse(&text).map(MasterKeySource::Found).ok_or_else(|| ConfigError::new(VARIABLE, RULE))
+        }
+        (None, Some(file)) => match read(Path::new(&file)) {
+            Ok(key) => Ok(MasterKeySource::Found(key)),
+            Err(error) => Err(ConfigError::new(FILE_VARIABLE, error)),
+        },
+        (None, None) if !own.exists() => Ok(MasterKeySource::Absent(own)),
+        (None, None) => {
+            read(&own).map(MasterKeySource::Found).map_err(|error| ConfigError::new("the master key", error))
+        }
+    }
+}
+
+const RULE: &str =
+    "must be 32 bytes in base64 or in 64 hexadecimal digits; make one with `openssl rand -base64 32`";
+
+fn read(file: &Path) -> Result<MasterKey, String> {
+    let text = fs::read_to_string(file).map(Zeroizing::new);
+    let text = text.map_err(|error| format!("file {} cannot be read: {error}", file.display()))?;
+    parse(&text).ok_or_else(|| format!("in {} {RULE}", file.display()))
+}
+
+fn parse(text: &str) -> Option<MasterKey> {
+    let text = text.trim();
+    let unpadded = text.trim_end_matches('=');
+    let bytes = match hex::decode(text) {
+        Ok(bytes) if bytes.len() == 32 => Some(bytes),
+        _ => STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(unpadded)).ok(),
+    };
+    let bytes = Zeroizing::new(bytes?);
+    <[u8; 32]>::try_from(bytes.as_slice()).ok().map(MasterKey::new)
+}
+
+/// Writes a new master key to `file`, readable by its owner only. If another process was faster, its key is returned.
+///
+/// # Errors
+/// When the file can neither be written nor read.
+pub fn create_master_key(file: &Path, random: [u8; 32]) -> io::Result<MasterKey> {
+    // Complete under a name of its own first: nobody ever sees half a key.
+    let fresh = file.with_extension(format!("new-{}", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut out = options.open(&fresh)?;
+    let text = Zeroizing::new(STANDARD.encode(random));
+    out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.sync_all())?;
+    let linked = fs::hard_link(&fresh, file);
+    fs::remove_file(&fresh)?;
+    match linked {
+        Ok(()) => Ok(MasterKey::new(random)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(file).map_err(io::Error::other),
+        Err(error) => Err(error),
+    }
+}

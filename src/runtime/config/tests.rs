@@ -1,0 +1,200 @@
+//! Layers, masks, and the one line for everything that is not right.
+
+use std::ffi::OsString;
+
+use tempfile::TempDir;
+
+use super::layers::{KEYS, is_secret};
+use super::*;
+use crate::domain::secret::Secret;
+
+/// A configuration from a file's text and an environment.
+fn load(toml: &str, env: &[(&str, &str)]) -> Result<Loaded, String> {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("streamward.toml");
+    std::fs::write(&file, toml).unwrap();
+    let env = env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
+    let sources = Sources { file: Some(file), env, flags: Vec::new() };
+    let hide = |error: ConfigError| error.to_string().replace(&dir.path().display().to_string(), "…");
+    sources.load().map_err(hide)
+}
+
+fn refused(toml: &str, env: &[(&str, &str)]) -> String {
+    let line = load(toml, env).unwrap_err();
+    assert_eq!(line.lines().count(), 1, "{line}");
+    line
+}
+
+#[test]
+fn nothing_needs_to_be_set() {
+    let loaded = load("", &[]).unwrap();
+    let config = &loaded.config;
+    assert_eq!(config.http.listen, "127.0.0.1:8080");
+    assert_eq!(config.database_kind(), DatabaseKind::Sqlite("./streamward.db".into()));
+    let (name, server) = config.media_servers.iter().next().unwrap();
+    assert_eq!((name.as_str(), server.api_url()), ("default", "http://127.0.0.1:9997"));
+    let urls = server.base_urls();
+    assert_eq!((urls.rtmp.as_str(), urls.srt.as_str()), ("rtmp://127.0.0.1:1935", "srt://127.0.0.1:8890"));
+    assert_eq!((urls.hls.as_str(), urls.webrtc.as_str()), ("http://127.0.0.1:8888", "http://127.0.0.1:8889"));
+    assert!(loaded.origins.is_empty());
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let toml = "[auth]\nclaim_ttl = '20s'\n[http]\nmax_connections = 7";
+    let env = [
+        ("STREAMWARD_AUTH__CLAIM_TTL", "30s"),
+        ("STREAMWARD_HTTP__TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1"),
+        ("STREAMWARD_DATABASE__MAX_CONNECTIONS", "12"),
+        ("STREAMWARD_REVERSED", ""),
+        ("STREAMWARD_SERVICE_HOST", "10.1.2.3"),
+        ("STREAMWARD_PORT_8080_TCP", "tcp://10.1.2.3:8080"),
+        ("OTHER", "x"),
+    ];
+    let loaded = load(toml, &env).unwrap();
+    assert_eq!(loaded.config.auth.claim_ttl, Span::seconds(30));
+    assert_eq!((loaded.config.http.max_connections, loaded.config.database.max_connections), (7, 12));
+    assert_eq!(loaded.config.http.trusted_proxies.len(), 2);
+    assert_eq!(loaded.origins["auth.claim_ttl"], "STREAMWARD_AUTH__CLAIM_TTL");
+    assert!(loaded.origins["http.max_connections"].ends_with("streamward.toml"));
+}
+
+#[test]
+fn a_database_url_may_come_by_its_usual_name() {
+    let url =
+        |env: &[(&str, &str)]| load("database.url = 'sqlite:a.db'", env).unwrap().config.database_kind();
+    let pg = |url: &str| DatabaseKind::Postgres(Secret::new(url));
+    assert_eq!(url(&[]), DatabaseKind::Sqlite("a.db".into()));
+    assert_eq!(url(&[("DATABASE_URL", "postgres://b/c")]), pg("postgres://b/c"));
+    let own = ("STREAMWARD_DATABASE__URL", "postgresql:///streamward?host=/run&user=x");
+    assert_eq!(url(&[("DATABASE_URL", "postgres://b/c"), own]), pg(own.1));
+}
+
+#[test]
+fn what_is_not_known_is_named_with_its_place() {
+    assert_eq!(
+        refused("[http]\nlisten_on = 'x'", &[]),
+        "configuration: http.listen_on is not a key; did you mean http.listen? (set in …/streamward.toml)"
+    );
+    assert_eq!(
+        refused("", &[("STREAMWARD_HTTP_LISTEN", "x")]),
+        "configuration: http_listen is not a key; did you mean http.listen? (set in STREAMWARD_HTTP_LISTEN)"
+    );
+    let line = refused("", &[("STREAMWARD_LOG__COLOUR", "x")]);
+    assert_eq!(
+        line,
+        "configuration: log.colour is not a key; known here: level, format (set in STREAMWARD_LOG__COLOUR)"
+    );
+    assert!(refused("[media_servers.default]\napi = 'x'", &[]).contains("media_servers.default.api"));
+}
+
+#[test]
+fn what_is_not_right_is_named_with_what_is() {
+    for (env, expected) in [
+        (
+            ("AUTH__CLAIM_TTL", "soon"),
+            "auth.claim_ttl must be a duration such as \"15s\", \"2h\" or \"30d\", not \"soon\"",
+        ),
+        (("AUTH__CLAIM_TTL", "1ms"), "auth.claim_ttl must be 1s to 10m, not 1ms"),
+        (("HTTP__LISTEN", "8080"), "http.listen must be an address and a port such as 127.0.0.1:8080"),
+        (("HTTP__MAX_CONNECTIONS", "many"), "http.max_connections must be a whole number, not \"many\""),
+        (("LOG__FORMAT", "xml"), "log.format must be one of text, json, not \"xml\""),
+        (("PLAYBACK__ACCESS", "token"), "playback.access must be one of public, not \"token\""),
+        (("DATABASE__URL", "mysql://u:hunter2@h/d"), "database.url must be sqlite://<file> or postgres://"),
+        (("DATABASE__URL", "sqlite::memory:"), "database.url must be sqlite://<file>"),
+        (("HOOKS__SECRET", "a,b,c"), "hooks.secret must be one secret of at least 8 characters"),
+        (("HOOKS__URL", "streamward:8080"), "hooks.url must start with http:// or https://"),
+        (("MEDIA_SERVERS__EU__RTMP_URL", "rtmp://h"), "media_servers.eu.api_url is missing"),
+        (("MEDIA_SERVERS__DEFAULT__HLS_URL", "http://u:p@h"), "media_servers.default.hls_url must not hold"),
+        (("MEDIA_SERVERS__DEFAULT__KIND", "srs"), "media_servers.default.kind must be one of mediamtx"),
+    ] {
+        let name = format!("STREAMWARD_{}", env.0);
+        let line = refused("", &[(&name, env.1)]);
+        assert!(line.starts_with(&format!("configuration: {expected}")), "{line}");
+        assert!(line.ends_with(&format!("(set in {name})")) || line.contains("missing"), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+    let bad_name = refused("[media_servers.'Eu West']\napi_url = 'http://h'", &[]);
+    assert!(bad_name.contains("media_servers.Eu West") && bad_name.contains("lower-case"), "{bad_name}");
+}
+
+#[test]
+fn a_broken_file_is_told_without_its_text() {
+    let line = refused("[hooks]\nsecret = \"hunter2hunter2\nother = 1", &[]);
+    assert!(line.contains("line 2") && !line.contains("hunter2"), "{line}");
+    let line = refused("[hooks]\nsecret = 12345678", &[]);
+    assert!(line.contains("hooks.secret must be a text") && !line.contains("12345678"), "{line}");
+}
+
+#[test]
+fn a_secret_can_stand_in_a_file_of_its_own() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("secret");
+    std::fs::write(&file, "from-a-file\n").unwrap();
+    let file = file.to_str().unwrap();
+    let secret = |toml: &str, env: &[(&str, &str)]| {
+        load(toml, env).map(|loaded| loaded.config.hooks.secret.unwrap().0.expose().to_owned())
+    };
+    let in_toml = format!("[hooks]\nsecret_file = '{file}'");
+    assert_eq!(secret(&in_toml, &[]).unwrap(), "from-a-file");
+    assert_eq!(secret(&in_toml, &[("STREAMWARD_HOOKS__SECRET", "from-the-env")]).unwrap(), "from-the-env");
+    let env = [("STREAMWARD_HOOKS__SECRET_FILE", file)];
+    assert_eq!(secret("[hooks]\nsecret = 'from-the-toml'", &env).unwrap(), "from-a-file");
+    let both = refused("", &[env[0], ("STREAMWARD_HOOKS__SECRET", "from-the-env")]);
+    assert!(both.contains("hooks.secret_file and secret are both set"), "{both}");
+    let gone = refused("", &[("STREAMWARD_API__HMAC_KEYS__DASH_FILE", "/nowhere")]);
+    assert!(gone.contains("api.hmac_keys.dash_file names /nowhere, which cannot be read"), "{gone}");
+    let not_a_secret = refused("", &[("STREAMWARD_HTTP__LISTEN_FILE", file)]);
+    assert!(not_a_secret.contains("http.listen_file is not a key"), "{not_a_secret}");
+}
+
+#[test]
+fn what_is_shown_holds_no_secret_and_says_where_it_comes_from() {
+    let toml = "[hooks]\nsecret = 'hunter2hunter2'\n[api.hmac_keys]\ndash = 'hunter2hunter2'";
+    let env = [("DATABASE_URL", "postgres://u:hunter2@h/d"), ("STREAMWARD_LOG__LEVEL", "warn")];
+    let loaded = load(toml, &env).unwrap();
+    let text = Shown(&loaded).to_string();
+    let json = Shown(&loaded).to_json();
+    for shown in [&text, &json.to_string(), &format!("{:?}", loaded.config)] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    assert!(text.contains("[api.hmac_keys]\ndash = \"***\""), "{text}");
+    let level = text.lines().find(|line| line.starts_with("level = ")).unwrap();
+    assert!(level.ends_with("# STREAMWARD_LOG__LEVEL"), "{level}");
+    assert_eq!((&json["hooks"]["secret"], &json["log"]["level"]), (&"***".into(), &"warn".into()));
+}
+
+#[test]
+fn every_key_of_the_list_is_one_and_secrets_are_known() {
+    for key in KEYS {
+        let path: Vec<&str> = key.split('.').map(|part| if part == "*" { "x" } else { part }).collect();
+        let name = format!("STREAMWARD_{}", path.join("__").to_uppercase());
+        let told = load("", &[(&name, "1")]).err().unwrap_or_default();
+        assert!(!told.contains("is not a key"), "{key}: {told}");
+    }
+    assert!(is_secret(&["media_servers", "eu", "control_secret"]) && !is_secret(&["hooks", "url"]));
+}
+
+#[test]
+fn a_master_key_is_found_or_made_once() {
+    let dir = TempDir::new().unwrap();
+    let config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+    let MasterKeySource::Absent(file) = find_master_key(&config, &[]).unwrap() else { panic!("found") };
+    let made = create_master_key(&file, [7; 32]).unwrap();
+    let other = create_master_key(&file, [8; 32]).unwrap();
+    assert_eq!((made.expose(), other.expose()), (&[7; 32], &[7; 32]), "the first one stays");
+    let MasterKeySource::Found(found) = find_master_key(&config, &[]).unwrap() else { panic!("absent") };
+    assert_eq!(found.expose(), &[7; 32]);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left lying about");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let env = |value: &str| vec![(OsString::from("STREAMWARD_MASTER_KEY"), OsString::from(value))];
+    for good in ["00".repeat(32), "A".repeat(43), format!("{}=", "A".repeat(43))] {
+        assert!(matches!(find_master_key(&config, &env(&good)), Ok(MasterKeySource::Found(_))), "{good}");
+    }
+    let line = find_master_key(&config, &env("hunter2")).unwrap_err().to_string();
+    assert!(line.contains("STREAMWARD_MASTER_KEY must be 32 bytes") && !line.contains("hunter2"), "{line}");
+}
