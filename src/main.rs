@@ -1,3 +1,10 @@
 //! The `streamward` program: a thin entry that hands over to the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use streamward::adapters::cli::Cli;
+
+fn main() -> ExitCode {
+    streamward::runtime::main(Cli::parse())
+}

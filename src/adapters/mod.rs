@@ -1,5 +1,6 @@
 //! Everything that does I/O: each adapter implements ports for one outside system, or brings the world's calls in.
 
+pub mod cli;
 pub mod http;
 pub mod local_nudges;
 pub mod mediamtx;

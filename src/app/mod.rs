@@ -81,7 +81,8 @@ impl App {
         self.parts.ids.uuid()
     }
 
-    fn now(&self) -> Timestamp {
+    /// The present time, by the clock everything here goes by.
+    pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
     }
 

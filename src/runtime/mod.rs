@@ -1,5 +1,19 @@
 //! Composition and lifecycle: what turns configuration into running parts. Decides nothing about streams.
+//!
+//! [`main`] is the whole program. `serve` is [`service`]; [`foundation`] is what every command that touches the
+//! database stands on.
 
+pub mod config;
+mod databases;
+mod foundation;
+mod gauges;
+mod main;
+mod secrets;
 pub mod serve;
+mod service;
+mod signals;
 pub mod telemetry;
 pub mod worker;
+mod workers;
+
+pub use main::main;

@@ -1,0 +1,95 @@
+//! `streamward token …`
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::Output;
+use super::stream_key::Until;
+use crate::app::App;
+use crate::app::access::ApiTokenDraft;
+use crate::domain::ApiTokenId;
+use crate::domain::access::{Actor, ApiToken};
+
+/// What can be done with API tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Create a token; it is shown this once
+    Create {
+        /// What it is for
+        name: String,
+        /// What it may do
+        #[arg(long, value_parser = ["viewer", "operator", "admin"])]
+        role: String,
+        /// How long it is valid
+        #[command(flatten)]
+        until: Until,
+    },
+    /// List all tokens, without their secrets
+    List,
+    /// Delete a token; from then on it opens nothing
+    Delete {
+        /// Its id, or its name if no other has it
+        token: String,
+    },
+}
+
+pub(super) async fn run(app: &Arc<App>, command: &TokenCommand, out: &mut Output) -> anyhow::Result<()> {
+    match command {
+        TokenCommand::Create { name, role, until } => {
+            let draft = ApiTokenDraft {
+                name: name.clone(),
+                role: role.clone(),
+                expires_at: until.expires_at(app.now()),
+            };
+            let (token, secret) = app.create_api_token(&Actor::cli("token create"), &draft).await?;
+            let mut json = view(&token);
+            json["token"] = secret.expose().into();
+            out.thing(&json, || {
+                format!(
+                    "Created {} token {} ({}). It is shown this once:\n\n  {}\n\nUse it as: Authorization: Bearer <token>",
+                    token.role,
+                    token.name,
+                    token.id,
+                    secret.expose()
+                )
+            })
+        }
+        TokenCommand::List => {
+            let all = app.api_tokens(&Actor::cli("token list")).await?;
+            let columns = ["id", "name", "role", "created_at", "expires_at"];
+            out.list("api_tokens", &all.iter().map(view).collect::<Vec<_>>(), &columns)
+        }
+        TokenCommand::Delete { token } => {
+            let actor = Actor::cli("token delete");
+            let id = find(app, &actor, token).await?;
+            app.delete_api_token(&actor, id).await?;
+            out.thing(&json!({ "id": id }), || format!("Deleted token {id}."))
+        }
+    }
+}
+
+async fn find(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<ApiTokenId> {
+    if let Ok(id) = wanted.parse::<ApiTokenId>() {
+        return Ok(id);
+    }
+    let all = app.api_tokens(actor).await?;
+    let named: Vec<&ApiToken> = all.iter().filter(|token| token.name == wanted).collect();
+    match named.as_slice() {
+        [token] => Ok(token.id),
+        [] => bail!("no token is called {wanted:?}"),
+        many => bail!("{} tokens are called {wanted:?}: name one by its id", many.len()),
+    }
+}
+
+fn view(token: &ApiToken) -> Value {
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "role": token.role,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+    })
+}

@@ -1,0 +1,144 @@
+//! `streamward broadcaster …`
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::Output;
+use crate::app::broadcaster::BroadcasterDraft;
+use crate::app::{App, AppError};
+use crate::domain::BroadcasterId;
+use crate::domain::access::Actor;
+use crate::domain::broadcaster::Broadcaster;
+
+/// What can be done with broadcasters. Wherever one is named, its id or its exact name will do.
+#[derive(Debug, Subcommand)]
+pub enum BroadcasterCommand {
+    /// Create a broadcaster
+    Create {
+        /// Its name
+        name: String,
+        /// A JSON object to keep beside it
+        #[arg(long, value_name = "JSON")]
+        metadata: Option<String>,
+    },
+    /// List all broadcasters
+    List,
+    /// Show one
+    Show {
+        /// Its id or name
+        broadcaster: String,
+    },
+    /// Change its name or metadata
+    Update {
+        /// Its id or name
+        broadcaster: String,
+        /// The new name
+        #[arg(long)]
+        name: Option<String>,
+        /// A JSON object in the place of the old one
+        #[arg(long, value_name = "JSON")]
+        metadata: Option<String>,
+    },
+    /// Delete it and its keys, and end its sessions; its streams stay as history
+    Delete {
+        /// Its id or name
+        broadcaster: String,
+    },
+}
+
+pub(super) async fn run(
+    app: &Arc<App>,
+    command: &BroadcasterCommand,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    match command {
+        BroadcasterCommand::Create { name, metadata } => {
+            let draft = draft(Some(name), metadata.as_deref())?;
+            let made = app.create_broadcaster(&Actor::cli("broadcaster create"), draft).await?;
+            out.thing(&view(&made), || {
+                format!(
+                    "Created broadcaster {name} ({id}).\nNext: streamward key create --broadcaster {quoted}",
+                    name = made.display_name,
+                    id = made.id,
+                    quoted = shell_word(made.display_name.as_str()),
+                )
+            })
+        }
+        BroadcasterCommand::List => {
+            let all = app.broadcasters(&Actor::cli("broadcaster list")).await?;
+            out.list(
+                "broadcasters",
+                &all.iter().map(view).collect::<Vec<_>>(),
+                &["id", "display_name", "created_at"],
+            )
+        }
+        BroadcasterCommand::Show { broadcaster } => {
+            let found = find(app, &Actor::cli("broadcaster show"), broadcaster).await?;
+            out.thing(&view(&found), || describe(&found))
+        }
+        BroadcasterCommand::Update { broadcaster, name, metadata } => {
+            if name.is_none() && metadata.is_none() {
+                bail!("nothing to change: give --name or --metadata");
+            }
+            let actor = Actor::cli("broadcaster update");
+            let found = find(app, &actor, broadcaster).await?;
+            let draft = draft(name.as_deref(), metadata.as_deref())?;
+            let updated = app.update_broadcaster(&actor, found.id, draft).await?;
+            out.thing(&view(&updated), || describe(&updated))
+        }
+        BroadcasterCommand::Delete { broadcaster } => {
+            let actor = Actor::cli("broadcaster delete");
+            let found = find(app, &actor, broadcaster).await?;
+            app.delete_broadcaster(&actor, found.id).await?;
+            out.thing(&view(&found), || {
+                format!("Deleted broadcaster {} and its stream keys.", found.display_name)
+            })
+        }
+    }
+}
+
+/// The broadcaster with this id or, if there is just one, this name.
+pub(super) async fn find(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<Broadcaster> {
+    if let Ok(id) = wanted.parse::<BroadcasterId>() {
+        return Ok(app.broadcaster(actor, id).await?);
+    }
+    let mut named = app.broadcasters(actor).await?;
+    named.retain(|broadcaster| broadcaster.display_name.as_str() == wanted);
+    match named.len() {
+        0 => Err(AppError::NotFound("broadcaster")).with_context(|| format!("looking for {wanted:?}")),
+        1 => Ok(named.remove(0)),
+        many => bail!("{many} broadcasters are called {wanted:?}: name one by its id"),
+    }
+}
+
+fn draft(name: Option<&str>, metadata: Option<&str>) -> anyhow::Result<BroadcasterDraft> {
+    let metadata = metadata.map(serde_json::from_str).transpose().context("--metadata is not JSON")?;
+    Ok(BroadcasterDraft { display_name: name.map(str::to_owned), metadata })
+}
+
+fn view(broadcaster: &Broadcaster) -> Value {
+    json!({
+        "id": broadcaster.id,
+        "display_name": broadcaster.display_name,
+        "metadata": broadcaster.metadata,
+        "created_at": broadcaster.created_at,
+        "updated_at": broadcaster.updated_at,
+    })
+}
+
+fn describe(broadcaster: &Broadcaster) -> String {
+    let Broadcaster { id, display_name, metadata, created_at, updated_at } = broadcaster;
+    let metadata = metadata.to_json();
+    format!(
+        "{display_name}\n  id        {id}\n  created   {created_at}\n  updated   {updated_at}\n  metadata  {metadata}"
+    )
+}
+
+/// A word that a shell takes as one.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

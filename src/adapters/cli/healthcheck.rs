@@ -1,0 +1,21 @@
+//! `streamward healthcheck`: asks the running service whether it is well.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+/// Less than the three seconds that Docker waits.
+const LIMIT: Duration = Duration::from_millis(2_500);
+
+/// Asks the service at `base` (`http://host:port`) and returns what it says.
+///
+/// # Errors
+/// When it does not answer in time, or is not well.
+pub async fn run(base: &str) -> anyhow::Result<String> {
+    let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?;
+    let answer = client.get(format!("{base}/health")).send().await;
+    let answer = answer.map_err(reqwest::Error::without_url).context(format!("no answer from {base}"))?;
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    if status.is_success() { Ok(text) } else { bail!("{base} is not well: {status} {text}") }
+}

@@ -1,0 +1,150 @@
+//! Opening the database, with connections apart for each kind of work.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::time::{Instant, sleep};
+
+use super::config::{Config, DatabaseKind};
+use crate::adapters::sql::{Db, Pg, PgSettings, migrate, open_postgres, open_sqlite, pending_migrations};
+use crate::ports::StoreError;
+
+/// How long a database that is away at the start is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long between two attempts.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Connections of the nudges: one listens, one sends.
+const NUDGE_CONNECTIONS: u32 = 2;
+
+/// The database, once for each kind of work: slow work of one kind never takes the connections of another. On SQLite
+/// they are the same: there is one writer, and readers do not wait for it.
+#[derive(Clone, Debug)]
+pub(super) struct Databases {
+    /// For `/auth`.
+    pub(super) auth: Db,
+    /// For the management API and hooks.
+    pub(super) api: Db,
+    /// For workers.
+    pub(super) worker: Db,
+    /// For nudges between instances; with PostgreSQL only.
+    pub(super) nudges: Option<Pg>,
+}
+
+/// Who opens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The service.
+    Serve,
+    /// A command that is soon done.
+    Command,
+}
+
+impl Databases {
+    /// Prepares connections; PostgreSQL need not be there yet.
+    pub(super) async fn open(config: &Config, purpose: Purpose) -> Result<Self, StoreError> {
+        match config.database_kind() {
+            DatabaseKind::Sqlite(file) => {
+                if let Some(folder) = file.parent() {
+                    // If it cannot be made, opening says what is wrong.
+                    let _ = std::fs::create_dir_all(folder);
+                }
+                let db = open_sqlite(&file).await?;
+                Ok(Self { auth: db.clone(), api: db.clone(), worker: db, nudges: None })
+            }
+            DatabaseKind::Postgres(url) => {
+                let pool = |connections| open_postgres(url.expose(), &PgSettings::new(connections));
+                let [auth, api, worker] = shares(config.database.max_connections);
+                let nudges = pool(NUDGE_CONNECTIONS)?;
+                let nudges = if let Db::Pg(pg) = nudges { Some(pg) } else { None };
+                if purpose == Purpose::Command {
+                    let db = pool(2)?;
+                    return Ok(Self { auth: db.clone(), api: db.clone(), worker: db, nudges });
+                }
+                Ok(Self { auth: pool(auth)?, api: pool(api)?, worker: pool(worker)?, nudges })
+            }
+        }
+    }
+
+    /// Names and connections, for metrics.
+    pub(super) fn pools(&self) -> Vec<(&'static str, Db)> {
+        match &self.nudges {
+            None => vec![("sqlite", self.api.clone())],
+            Some(_) => {
+                vec![("auth", self.auth.clone()), ("api", self.api.clone()), ("worker", self.worker.clone())]
+            }
+        }
+    }
+
+    /// Closes everything.
+    pub(super) async fn close(&self) {
+        self.auth.close().await;
+        self.api.close().await;
+        self.worker.close().await;
+    }
+}
+
+/// How `all` connections are shared out: `/auth` and API get two fifths each, workers one.
+fn shares(all: u32) -> [u32; 3] {
+    let rest = all.saturating_sub(NUDGE_CONNECTIONS);
+    let worker = (rest / 5).max(2);
+    let auth = (rest.saturating_sub(worker) / 2).max(1);
+    [auth, rest.saturating_sub(worker + auth).max(1), worker]
+}
+
+/// What is to become of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Schema {
+    /// Brought up to date; a PostgreSQL that is away is waited for.
+    Migrate,
+    /// Made if there is none at all. One that is behind belongs to a running service of another version.
+    Expect,
+}
+
+/// Sees to it that the schema is ours.
+pub(super) async fn prepare(db: &Db, schema: Schema) -> anyhow::Result<()> {
+    match schema {
+        Schema::Migrate => {
+            let started = Instant::now();
+            loop {
+                match migrate(db).await {
+                    Ok(()) => return Ok(()),
+                    Err(StoreError::Unavailable(why))
+                        if matches!(db, Db::Pg(_)) && started.elapsed() < PATIENCE =>
+                    {
+                        tracing::warn!(%why, "the database cannot be reached; trying again");
+                        sleep(PAUSE).await;
+                    }
+                    Err(error) => {
+                        return Err(error).context("database.url: is the database there, and ours?");
+                    }
+                }
+            }
+        }
+        Schema::Expect => {
+            let state = pending_migrations(db).await?;
+            match state.missing.first() {
+                None => Ok(()),
+                Some(first) if first.starts_with("0001") => Ok(migrate(db).await?),
+                Some(_) => bail!(
+                    "the database's schema is behind ({} to be applied): run `streamward migrate`, or start this version of the service",
+                    state.missing.join(", ")
+                ),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_shared_out_and_none_is_left_without() {
+        assert_eq!(shares(20), [7, 8, 3]);
+        for all in 6..200 {
+            let shares = shares(all);
+            assert!(shares.iter().all(|share| *share >= 1), "{all}: {shares:?}");
+            assert_eq!(shares.iter().sum::<u32>() + NUDGE_CONNECTIONS, all);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What the service and every command that touches the database stand on: configuration, database, master key.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use super::config::{Config, Loaded, MasterKeySource, create_master_key, find_master_key};
+use super::databases::{Databases, Purpose, Schema, prepare};
+use crate::adapters::sql::{Db, SqlStore};
+use crate::adapters::system::{SystemClock, SystemIds};
+use crate::app::secrets::first_time;
+use crate::app::{App, Parts, Settings};
+use crate::domain::seal::Sealer;
+use crate::domain::secret::MasterKey;
+use crate::ports::{IdGen as _, Nudges, Store, Vault as _};
+
+/// The secret that is sealed first, and tells whether the master key is the one this database was set up under.
+const SET_UP: &str = "set_up";
+
+/// Configuration, database and master key.
+pub(super) struct Foundation {
+    pub(super) loaded: Loaded,
+    pub(super) databases: Databases,
+    pub(super) master: MasterKey,
+    pub(super) sealer: Sealer,
+}
+
+impl Foundation {
+    /// Opens the database, sees to its schema, and finds the master key or makes it.
+    pub(super) async fn lay(
+        loaded: Loaded,
+        env: &[(OsString, OsString)],
+        purpose: Purpose,
+        schema: Schema,
+    ) -> anyhow::Result<Self> {
+        // Looked for before anything else: what was given wrongly is told before anything is made.
+        let found = find_master_key(&loaded.config, env)?;
+        let databases = Databases::open(&loaded.config, purpose).await?;
+        prepare(&databases.api, schema).await?;
+        let vault = SqlStore::new(databases.api.clone());
+        let master = match found {
+            MasterKeySource::Found(master) => master,
+            MasterKeySource::Absent(file) => {
+                if vault.sealed(SET_UP).await?.is_some() {
+                    bail!(
+                        "this database was set up under a master key that is not here: set STREAMWARD_MASTER_KEY_FILE, or put the key file back as {}",
+                        file.display()
+                    );
+                }
+                let made = create_master_key(&file, SystemIds.random32());
+                made.with_context(|| format!("the master key cannot be kept in {}", file.display()))?
+            }
+        };
+        let sealer = Sealer::new(&master);
+        first_time(&vault, &sealer, &SystemIds, SET_UP).await?;
+        Ok(Self { loaded, databases, master, sealer })
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.loaded.config
+    }
+
+    /// A store for the management API, commands and secrets.
+    pub(super) fn store(&self) -> SqlStore {
+        SqlStore::new(self.databases.api.clone())
+    }
+
+    /// The application on this foundation.
+    pub(super) fn app(&self, settings: Settings, nudges: Arc<dyn Nudges>) -> Arc<App> {
+        let store = |db: &Db| Arc::new(SqlStore::new(db.clone())) as Arc<dyn Store>;
+        App::new(Parts {
+            auth_store: store(&self.databases.auth),
+            store: store(&self.databases.api),
+            worker_store: store(&self.databases.worker),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+            nudges,
+            hasher: self.master.hasher(),
+            settings,
+        })
+    }
+}

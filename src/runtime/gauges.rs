@@ -1,0 +1,30 @@
+//! Numbers that nobody is there to write down when they change: taken every few seconds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::databases::Databases;
+use crate::app::App;
+use crate::domain::access::Actor;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Takes them until `stop`.
+pub(super) async fn take(app: Arc<App>, databases: Databases, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(EVERY);
+    let actor = Actor::cli("gauges");
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        for (pool, db) in databases.pools() {
+            let (busy, open) = db.connections();
+            metrics::gauge!("streamward_database_connections", "pool" => pool, "state" => "in_use").set(busy);
+            metrics::gauge!("streamward_database_connections", "pool" => pool, "state" => "open").set(open);
+        }
+        let Ok(servers) = app.media_servers(&actor).await else { continue };
+        for server in servers {
+            let live = u32::try_from(server.streams).unwrap_or(u32::MAX);
+            metrics::gauge!("streamward_streams_live", "media_server" => server.name.to_string()).set(live);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The whole program: from the command line to an exit code.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::{ConfigError, Loaded, Shown, Sources};
+use super::databases::{Databases, Purpose, Schema, prepare};
+use super::foundation::Foundation;
+use super::secrets::{hook_secrets, settings};
+use super::service;
+use crate::adapters::cli::{self, Cli, Command, Output, healthcheck, hook};
+use crate::adapters::http::{openapi_json, problems_json};
+use crate::adapters::local_nudges::LocalNudges;
+use crate::adapters::sql::{PgNudges, pending_migrations};
+use crate::adapters::system::SystemIds;
+use crate::domain::secret::Secret;
+use crate::ports::{IdGen as _, Nudges};
+
+/// How long a command waits for the running service to end a session.
+const END_WAIT: Duration = Duration::from_secs(5);
+/// How long what was left in the background may take when everything else is done.
+const LEFTOVERS: Duration = Duration::from_millis(100);
+
+/// Does what the command line says.
+pub fn main(cli: Cli) -> ExitCode {
+    // Fails only if there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let result = runtime.block_on(dispatch(cli));
+    runtime.shutdown_timeout(LEFTOVERS);
+    match result {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+/// One line on standard error; 2 if it is the configuration's fault, otherwise 1.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let text = format!("{error:#}").replace('\n', " ");
+    let _ = writeln!(std::io::stderr(), "streamward: {text}");
+    ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut sources = Sources::of_process(cli.config);
+    if let Some(folder) = &cli.data_dir {
+        sources.flags.push(("data_dir".to_owned(), folder.display().to_string()));
+    }
+    let mut out = Output::stdout(cli.json);
+    let env = sources.env.clone();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => Box::pin(service::run(sources.load()?, env)).await?,
+        Command::Hook(args) => hook::within_limit(run_hook(&sources, &args)).await?,
+        Command::Migrate => migrate(&sources.load()?, &mut out).await?,
+        Command::Config { reveal: Some(key) } => reveal(sources.load()?, &env, &key, &mut out).await?,
+        Command::Config { reveal: None } => {
+            let loaded = sources.load()?;
+            let shown = Shown(&loaded);
+            out.thing(&shown.to_json(), || shown.to_string())?;
+        }
+        Command::Openapi { problems } => {
+            out.text(&if problems { problems_json() } else { openapi_json() })?;
+        }
+        Command::Healthcheck => {
+            let said = healthcheck::run(&sources.load()?.config.local_url()).await?;
+            out.text(&said)?;
+        }
+        command => run_command(sources.load()?, &env, &command, &mut out).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A command that is a use-case, on the database that the service uses.
+async fn run_command(
+    loaded: Loaded,
+    env: &[(OsString, OsString)],
+    command: &Command,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let nudges: Arc<dyn Nudges> = match &base.databases.nudges {
+        Some(pg) => {
+            let instance = format!("command {}", SystemIds.uuid());
+            Arc::new(PgNudges::start(pg.clone(), instance, &tasks, stop.clone()))
+        }
+        None => Arc::new(LocalNudges::default()),
+    };
+    let app = base.app(settings(&base, END_WAIT).await?, nudges);
+    let done = cli::run(&app, command, out).await.context("this command is not there yet")?;
+    if base.databases.nudges.is_some() {
+        // What was said last is on its way to the other instances.
+        tokio::time::sleep(LEFTOVERS).await;
+    }
+    stop.cancel();
+    base.databases.close().await;
+    done
+}
+
+async fn migrate(loaded: &Loaded, out: &mut Output) -> anyhow::Result<()> {
+    let db = Databases::open(&loaded.config, Purpose::Command).await?.api;
+    let before = pending_migrations(&db).await?;
+    prepare(&db, Schema::Migrate).await?;
+    let applied = before.missing;
+    out.thing(&serde_json::json!({ "applied": applied }), || {
+        if applied.is_empty() {
+            format!("The {} database is up to date.", db.engine())
+        } else {
+            format!("Applied {} to the {} database.", applied.join(", "), db.engine())
+        }
+    })
+}
+
+async fn reveal(
+    loaded: Loaded,
+    env: &[(OsString, OsString)],
+    key: &str,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
+    let secret = match key {
+        "hooks.secret" => hook_secrets(&base).await?.into_iter().next(),
+        _ => settings(&base, END_WAIT).await?.hmac_secret,
+    };
+    let secret = secret.with_context(|| format!("{key} is not in use: api.hmac_keys takes its place"))?;
+    out.thing(&serde_json::json!({ "key": key, "value": secret.expose() }), || secret.expose().to_owned())
+}
+
+/// With address and secret as they are said, or found as the service finds them.
+async fn run_hook(sources: &Sources, args: &hook::HookArgs) -> anyhow::Result<()> {
+    let said = match &args.secret_file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file);
+            let text =
+                text.with_context(|| format!("the hook secret cannot be read from {}", file.display()))?;
+            Some(Secret::new(text.trim()))
+        }
+        None => None,
+    };
+    let (url, secret) = match (&args.url, said) {
+        (Some(url), Some(secret)) => (url.trim_end_matches('/').to_owned(), secret),
+        (url, said) => {
+            let loaded = sources.load()?;
+            let url = url.clone().unwrap_or_else(|| loaded.config.hooks_url());
+            let secret = match said {
+                Some(secret) => secret,
+                None => found_hook_secret(loaded, &sources.env).await?,
+            };
+            (url.trim_end_matches('/').to_owned(), secret)
+        }
+    };
+    hook::run(args, &url, &secret, |name| std::env::var(name).unwrap_or_default()).await
+}
+
+async fn found_hook_secret(loaded: Loaded, env: &[(OsString, OsString)]) -> anyhow::Result<Secret> {
+    if let Some(secret) = &loaded.config.hooks.secret {
+        let first = secret.0.expose().split(',').next().unwrap_or_default();
+        return Ok(Secret::new(first.trim()));
+    }
+    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
+    hook_secrets(&base).await?.into_iter().next().context("there is no hook secret")
+}

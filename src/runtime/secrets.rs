@@ -1,0 +1,63 @@
+//! The secrets of this instance: from the configuration, or made at the first start and kept sealed in the database.
+
+use std::time::Duration;
+
+use super::config::Guarded;
+use super::foundation::Foundation;
+use crate::adapters::system::SystemIds;
+use crate::app::secrets::{SecretError, ensure};
+use crate::app::{MediaServerSettings, Settings};
+use crate::domain::media_server::MediaServerName;
+use crate::domain::secret::Secret;
+
+/// How long a publish decision may take: below the second that is promised to media servers.
+const AUTH_DEADLINE: Duration = Duration::from_millis(800);
+
+/// What the application must know, with all secrets.
+pub(super) async fn settings(base: &Foundation, end_wait: Duration) -> Result<Settings, SecretError> {
+    let config = base.config();
+    let mut media_servers = std::collections::BTreeMap::new();
+    for (name, server) in &config.media_servers {
+        let control = control_secret(base, name).await?;
+        let relay_secret = kept(base, &format!("media_servers.{name}.relay_secret"), None).await?;
+        let server = MediaServerSettings { urls: server.base_urls(), control_secret: control, relay_secret };
+        media_servers.insert(name.clone(), server);
+    }
+    // With keys by name the one for all names opens nothing, so none is made.
+    let hmac_secret = match (&config.api.hmac_secret, config.api.hmac_keys.is_empty()) {
+        (None, false) => None,
+        (given, _) => Some(kept(base, "api.hmac_secret", given.as_ref()).await?),
+    };
+    Ok(Settings {
+        claim_ttl: config.auth.claim_ttl.0,
+        auth_deadline: AUTH_DEADLINE,
+        end_wait,
+        media_servers,
+        hook_secrets: hook_secrets(base).await?,
+        admin_token: config.api.admin_token.clone().map(|Guarded(secret)| secret),
+        hmac_secret,
+        hmac_keys: config.api.hmac_keys.iter().map(|(id, key)| (id.clone(), key.0.clone())).collect(),
+        event_retention: config.events.retention.0,
+        audit_retention: config.audit.retention.0,
+    })
+}
+
+/// What media servers may show to be heard; the first is the one they are given.
+pub(super) async fn hook_secrets(base: &Foundation) -> Result<Vec<Secret>, SecretError> {
+    let all = kept(base, "hooks.secret", base.config().hooks.secret.as_ref()).await?;
+    Ok(all.expose().split(',').map(|part| Secret::new(part.trim())).collect())
+}
+
+/// What opens the control API of a media server.
+pub(super) async fn control_secret(base: &Foundation, name: &MediaServerName) -> Result<Secret, SecretError> {
+    let given = base.config().media_servers.get(name).and_then(|server| server.control_secret.as_ref());
+    kept(base, &format!("media_servers.{name}.control_secret"), given).await
+}
+
+/// The secret that is configured, or the one in the database, made if there is none.
+async fn kept(base: &Foundation, name: &str, given: Option<&Guarded>) -> Result<Secret, SecretError> {
+    match given {
+        Some(Guarded(secret)) => Ok(secret.clone()),
+        None => ensure(&base.store(), &base.sealer, &SystemIds, name).await,
+    }
+}

@@ -1,0 +1,170 @@
+//! `streamward serve`: from configuration to a running service, and back to nothing.
+
+mod first_start;
+mod listen;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::{Config, DatabaseKind, Loaded};
+use super::databases::{Purpose, Schema};
+use super::foundation::Foundation;
+use super::gauges;
+use super::secrets::settings;
+use super::serve::{ServeLimits, serve};
+use super::signals::Signals;
+use super::telemetry::{Telemetry, TelemetryConfig};
+use super::workers::Workers;
+use crate::adapters::http::{HttpOptions, router};
+use crate::adapters::local_nudges::LocalNudges;
+use crate::adapters::sql::{PgNudges, ServeLock};
+use crate::adapters::system::SystemIds;
+use crate::app::App;
+use crate::app::housekeeping::Housekeeping;
+use crate::app::worker::Worker as _;
+use crate::ports::{IdGen as _, Nudges};
+
+/// How long a call that ends sessions waits for that.
+const END_WAIT: Duration = Duration::from_secs(2);
+/// How long requests in flight may take after the stop.
+const DRAIN: Duration = Duration::from_secs(8);
+/// How long the last writes may take.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// What stands against the start, in words a person can act on.
+pub(super) async fn run(loaded: Loaded, env: Vec<(OsString, OsString)>) -> anyhow::Result<()> {
+    let instance = SystemIds.uuid().to_string();
+    let telemetry = Telemetry::init(&telemetry_config(&loaded.config, &instance))?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    // Not one of `tasks`: it waits for a second signal to the very end.
+    let signals = TaskTracker::new();
+    signals.spawn(Signals::listen()?.watch(stop.clone()));
+    let service = Service { telemetry: &telemetry, instance, stop: stop.clone(), tasks };
+    // Told to stop before it has begun: then there is nothing to bring to an end.
+    let started = stop.run_until_cancelled(service.start(loaded, &env)).await;
+    let result = match started {
+        Some(Ok(running)) => service.until_stopped(running).await,
+        Some(Err(error)) => Err(error),
+        None => Ok(()),
+    };
+    // The last data are sent by threads that must not be waited for here.
+    let flushed = tokio::task::spawn_blocking(|| telemetry.shutdown()).await;
+    result.and(flushed.context("flushing telemetry"))
+}
+
+fn telemetry_config(config: &Config, instance: &str) -> TelemetryConfig {
+    TelemetryConfig {
+        level: config.log.level.clone(),
+        format: config.log.format,
+        otlp_endpoint: config.otel.endpoint.clone(),
+        service_instance: instance.to_owned(),
+    }
+}
+
+struct Service<'a> {
+    telemetry: &'a Telemetry,
+    instance: String,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What is running, and must be brought to an end.
+struct Running {
+    base: Foundation,
+    app: Arc<App>,
+    workers: Workers,
+    listener: TcpListener,
+    /// Ends what outlives the workers: nudges, gauges.
+    after: CancellationToken,
+    _lock: Option<ServeLock>,
+}
+
+impl Service<'_> {
+    async fn start(&self, loaded: Loaded, env: &[(OsString, OsString)]) -> anyhow::Result<Running> {
+        // In this order: what stands against the start is found before anything is made or touched.
+        let lock = match loaded.config.database_kind() {
+            DatabaseKind::Sqlite(file) => {
+                if let Some(folder) = file.parent() {
+                    let _ = std::fs::create_dir_all(folder);
+                }
+                Some(ServeLock::take(&file)?)
+            }
+            DatabaseKind::Postgres(_) => None,
+        };
+        let socket = listen::bind(&loaded.config.http.listen).await?;
+        let base = Foundation::lay(loaded, env, Purpose::Serve, Schema::Migrate).await?;
+        let after = CancellationToken::new();
+        let nudges: Arc<dyn Nudges> = match &base.databases.nudges {
+            Some(pg) => Arc::new(PgNudges::start(pg.clone(), &*self.instance, &self.tasks, after.clone())),
+            None => Arc::new(LocalNudges::default()),
+        };
+        let app = base.app(settings(&base, END_WAIT).await?, Arc::clone(&nudges));
+        let welcome = first_start::welcome(&base, &app).await?;
+        let workers = Workers::start(&app, &base, &*nudges, &self.instance)?;
+        self.tasks.spawn(self.telemetry.upkeep(after.clone()));
+        self.tasks.spawn(gauges::take(Arc::clone(&app), base.databases.clone(), after.clone()));
+        workers.warm_up().await;
+        let listener = listen::listen(socket, &base.config().http.listen)?;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            database = base.databases.api.engine(),
+            media_servers = base.config().media_servers.len(),
+            "ready"
+        );
+        if let Some(welcome) = welcome {
+            first_start::print(&welcome);
+        }
+        // Without systemd there is nobody to tell.
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        Ok(Running { base, app, workers, listener, after, _lock: lock })
+    }
+
+    async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
+        let Running { base, app, workers, listener, after, _lock: lock } = running;
+        let config = base.config();
+        let options = HttpOptions {
+            metrics: Some(Arc::new(self.telemetry.prometheus())),
+            metrics_token: config.metrics.token.clone().map(|token| token.0),
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            workers: Some(workers.health()),
+            stop: self.stop.clone(),
+        };
+        let limits = ServeLimits {
+            max_connections: usize::try_from(config.http.max_connections).unwrap_or(usize::MAX),
+            drain: DRAIN,
+            ..ServeLimits::default()
+        };
+        let stopping = self.stop.clone();
+        self.tasks.spawn(async move {
+            stopping.cancelled().await;
+            let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        });
+        let served = serve(listener, router(Arc::clone(&app), options), limits, self.stop.clone()).await;
+        // Also when serving failed, so that everything that waits for the stop ends.
+        self.stop.cancel();
+        workers.stop().await;
+        // Counts that nobody has written down yet.
+        let last = timeout(LAST_WRITES, Housekeeping::new(app).tick(None)).await;
+        if !matches!(last, Ok(Ok(_))) {
+            tracing::warn!("the last counts for the audit log are lost");
+        }
+        after.cancel();
+        self.tasks.close();
+        let _ = timeout(LAST_WRITES, self.tasks.wait()).await;
+        let _ = timeout(LAST_WRITES, base.databases.close()).await;
+        drop(lock);
+        tracing::info!("stopped");
+        served.context("serving HTTP")
+    }
+}

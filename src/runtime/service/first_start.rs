@@ -1,0 +1,60 @@
+//! What the very first start on a database says, once: the admin token and what to do next.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use crate::adapters::system::SystemIds;
+use crate::app::App;
+use crate::app::access::ApiTokenDraft;
+use crate::app::secrets::first_time;
+use crate::domain::access::Actor;
+use crate::runtime::foundation::Foundation;
+
+/// The text for this start, if it is the first one on this database, over all instances. Makes an admin token unless
+/// one is configured.
+pub(super) async fn welcome(base: &Foundation, app: &Arc<App>) -> anyhow::Result<Option<String>> {
+    if !first_time(&base.store(), &base.sealer, &SystemIds, "first_start").await? {
+        return Ok(None);
+    }
+    let token = if base.config().api.admin_token.is_some() {
+        "the one in api.admin_token".to_owned()
+    } else {
+        let draft =
+            ApiTokenDraft { name: "first start".to_owned(), role: "admin".to_owned(), expires_at: None };
+        let (_, secret) = app.create_api_token(&Actor::cli("first start"), &draft).await?;
+        secret.expose().to_owned()
+    };
+    Ok(Some(text(&base.config().local_url(), &token)))
+}
+
+fn text(url: &str, token: &str) -> String {
+    let line = "─".repeat(72);
+    format!(
+        "
+{line}
+Streamward is set up. This is shown once.
+
+  Admin API token   {token}
+                    as \"Authorization: Bearer …\"; lost? streamward token create --role admin NAME
+
+Next, in another terminal, in this directory:
+  1. streamward broadcaster create Alice
+  2. streamward key create --broadcaster Alice
+     prints settings for OBS and others
+  3. streamward mediamtx-config > mediamtx.yml
+     for a MediaMTX of your own; `streamward up` runs one by itself
+  4. streamward doctor
+     looks whether all of it fits together
+
+  API {url}   to read and try it: {url}/docs
+{line}
+"
+    )
+}
+
+/// To standard output: logs go to standard error, are kept and passed on, and must hold no secret.
+pub(super) fn print(text: &str) {
+    let mut out = std::io::stdout();
+    // Nobody there to read it: `streamward token create` makes another token.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

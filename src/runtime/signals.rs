@@ -1,0 +1,36 @@
+//! Being told to stop.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// SIGTERM, SIGINT and SIGHUP, from now on.
+pub(super) struct Signals([Signal; 3]);
+
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self([
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn next(&mut self) {
+        let [term, int, hup] = &mut self.0;
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+            _ = hup.recv() => {}
+        }
+    }
+
+    /// Turns the first signal into `stop`. At the second one there is nothing left to wait for: the process ends.
+    pub(super) async fn watch(mut self, stop: CancellationToken) {
+        self.next().await;
+        tracing::info!("stopping");
+        stop.cancel();
+        self.next().await;
+        std::process::exit(130);
+    }
+}
