@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::config::{ConfigError, Loaded, Shown, Sources};
 use super::databases::{Databases, Purpose, Schema, prepare};
+use super::doctor::{self, Verdict};
 use super::foundation::Foundation;
 use super::secrets::{hook_secrets, settings};
 use super::service;
@@ -61,6 +62,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => Box::pin(service::run(sources.load()?, env)).await?,
         Command::Hook(args) => hook::within_limit(run_hook(&sources, &args)).await?,
+        Command::Doctor => return examine(&sources.load()?, &env, &mut out).await,
         Command::Migrate => migrate(&sources.load()?, &mut out).await?,
         Command::Config { reveal: Some(key) } => reveal(sources.load()?, &env, &key, &mut out).await?,
         Command::Config { reveal: None } => {
@@ -105,6 +107,20 @@ async fn run_command(
     stop.cancel();
     base.databases.close().await;
     done
+}
+
+/// Exits with 1 if something was found that makes broadcasts fail.
+async fn examine(
+    loaded: &Loaded,
+    env: &[(OsString, OsString)],
+    out: &mut Output,
+) -> anyhow::Result<ExitCode> {
+    let findings = Box::pin(doctor::examine(loaded, env)).await;
+    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Failure);
+    out.thing(&serde_json::json!({ "findings": findings }), || {
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn migrate(loaded: &Loaded, out: &mut Output) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@
 
 pub mod config;
 mod databases;
+pub mod doctor;
 mod foundation;
 mod gauges;
 mod main;

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::db::{Db, exhaust_pg};
 use super::error::{corrupt, sort, timed_out};
 use super::rows::Number;
+use crate::domain::Timestamp;
 use crate::ports::StoreError;
 
 static PG: Migrator = sqlx::migrate!("migrations/postgres");
@@ -19,6 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 statements! {
     APPLIED = ["SELECT version FROM _sqlx_migrations WHERE success ORDER BY version"];
+    TIME = ["SELECT ", [now]];
 }
 
 /// The state of the schema.
@@ -96,6 +98,16 @@ pub async fn pending_migrations(db: &Db) -> Result<Migrations, StoreError> {
         Db::Lite(_) => (&LITE, db.rows::<Number>(APPLIED, args![]).await),
     };
     compare(migrator, applied)
+}
+
+/// What time it is for the database; leases run by it.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] saying why the database cannot be reached.
+pub async fn database_time(db: &Db) -> Result<Timestamp, StoreError> {
+    let now = db.row::<Number>(TIME, args![]).await?;
+    now.map(|Number(micros)| Timestamp::from_micros(micros))
+        .ok_or_else(|| corrupt("it does not know the time"))
 }
 
 fn compare(migrator: &Migrator, applied: Result<Vec<Number>, StoreError>) -> Result<Migrations, StoreError> {

@@ -33,7 +33,7 @@ use async_trait::async_trait;
 use crate::ports::{Store, StoreError};
 
 pub use db::{Db, Lite};
-pub use migrate::{Migrations, migrate, pending_migrations};
+pub use migrate::{Migrations, database_time, migrate, pending_migrations};
 pub use nudges::PgNudges;
 pub use postgres::{Pg, PgSettings, open_postgres};
 pub use sqlite::{ServeLock, ServeLockError, open_sqlite};

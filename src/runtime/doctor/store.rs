@@ -1,0 +1,149 @@
+//! Checks of the database: does it answer, is its schema ours, do its secrets open, and what does it know of the media
+//! servers?
+
+use std::ffi::OsString;
+
+use super::Finding;
+use super::service::{clock, now};
+use crate::adapters::sql::{
+    Db, PgSettings, SqlStore, database_time, open_postgres, open_sqlite, pending_migrations,
+};
+use crate::app::secrets;
+use crate::domain::media_server::MediaServerStatus;
+use crate::domain::seal::Sealer;
+use crate::domain::secret::{MasterKey, Secret};
+use crate::domain::stream::Stream;
+use crate::ports::{MediaServers as _, StatusFilter, StoreError, StreamFilter, Streams as _};
+use crate::runtime::config::{DatabaseKind, Loaded, MasterKeySource, find_master_key};
+
+/// What the other checks need from the database.
+pub(super) struct Records {
+    pub(super) hook_secret: Option<Secret>,
+    pub(super) servers: Vec<MediaServerStatus>,
+    /// The stream that started last.
+    pub(super) last_stream: Option<Stream>,
+    store: SqlStore,
+    sealer: Sealer,
+}
+
+impl Records {
+    /// The sealed secret of this name, if there is one and it opens.
+    pub(super) async fn secret(&self, name: &str) -> Option<Secret> {
+        secrets::find(&self.store, &self.sealer, name).await.ok().flatten()
+    }
+}
+
+/// Adds what is found; returns what the database knows, if it can be used.
+pub(super) async fn examine(
+    config: &Loaded,
+    env: &[(OsString, OsString)],
+    findings: &mut Vec<Finding>,
+) -> Option<Records> {
+    let db = open(config, findings).await?;
+    let usable = schema(&db, findings).await;
+    if let Ok(time) = database_time(&db).await {
+        findings.push(clock("clock of the database", time, now()));
+    }
+    if !usable {
+        return None;
+    }
+    let sealer = Sealer::new(&master_key(config, env, findings)?);
+    let store = SqlStore::new(db);
+    let configured = config.config.hooks.secret.as_ref();
+    let first =
+        configured.and_then(|given| given.0.expose().split(',').next().map(|s| Secret::new(s.trim())));
+    let sealed = secrets::find(&store, &sealer, "hooks.secret").await;
+    findings.push(match &sealed {
+        Ok(Some(_)) => Finding::good("master key", "opens the secrets in the database"),
+        Ok(None) => Finding::good("master key", "is there; no secret is stored yet"),
+        Err(error) => Finding::failure(
+            "master key",
+            error.to_string(),
+            "use the key file or variable of the first start",
+        ),
+    });
+    let hook_secret = first.or_else(|| sealed.ok().flatten());
+    let servers = store.media_servers().await.unwrap_or_default();
+    let filter = StreamFilter { status: StatusFilter::All, limit: Some(1), ..StreamFilter::default() };
+    let last_stream = store.streams(&filter).await.ok().and_then(|mut streams| streams.pop());
+    Some(Records { hook_secret, servers, last_stream, store, sealer })
+}
+
+async fn open(config: &Loaded, findings: &mut Vec<Finding>) -> Option<Db> {
+    let (opened, place) = match config.config.database_kind() {
+        DatabaseKind::Sqlite(file) if !file.exists() => {
+            let found = format!("there is no file {} yet", file.display());
+            let advice = "start Streamward once: it makes the file";
+            findings.push(Finding::warning("database", found, advice));
+            return None;
+        }
+        DatabaseKind::Sqlite(file) => (open_sqlite(&file).await, format!("SQLite file {}", file.display())),
+        DatabaseKind::Postgres(url) => {
+            (open_postgres(url.expose(), &PgSettings::new(2)), "PostgreSQL".to_owned())
+        }
+    };
+    match opened {
+        Ok(db) => Some(db),
+        Err(error) => {
+            let advice =
+                "check database.url (DATABASE_URL), and that the file or server is there and may be used";
+            findings.push(Finding::failure("database", format!("{place}: {error}"), advice));
+            None
+        }
+    }
+}
+
+async fn schema(db: &Db, findings: &mut Vec<Finding>) -> bool {
+    let state = match pending_migrations(db).await {
+        Ok(state) => state,
+        Err(error) => {
+            let advice = match &error {
+                StoreError::Unavailable(_) => {
+                    "start the database, and check host, port, user and password in database.url (DATABASE_URL)"
+                }
+                StoreError::Fenced(_) | StoreError::Corrupt(_) => {
+                    "check that database.url names Streamward's own database"
+                }
+            };
+            findings.push(Finding::failure("database", error.to_string(), advice));
+            return false;
+        }
+    };
+    findings.push(Finding::good("database", format!("{} answers", db.engine())));
+    if !state.missing.is_empty() {
+        let found = format!("migrations are behind: {} must be applied", state.missing.join(", "));
+        findings.push(Finding::failure(
+            "schema",
+            found,
+            "run `streamward migrate`, or restart the service, which does it",
+        ));
+        return false;
+    }
+    findings.push(if state.unknown.is_empty() {
+        Finding::good("schema", "is up to date")
+    } else {
+        let advice = "a newer Streamward has been here: upgrade this one";
+        Finding::warning("schema", "is newer than this program", advice)
+    });
+    true
+}
+
+fn master_key(
+    config: &Loaded,
+    env: &[(OsString, OsString)],
+    findings: &mut Vec<Finding>,
+) -> Option<MasterKey> {
+    match find_master_key(&config.config, env) {
+        Ok(MasterKeySource::Found(key)) => Some(key),
+        Ok(MasterKeySource::Absent(file)) => {
+            let found = format!("there is none: neither STREAMWARD_MASTER_KEY nor {}", file.display());
+            let advice = "start Streamward once to make it, or bring the one this database was made with";
+            findings.push(Finding::warning("master key", found, advice));
+            None
+        }
+        Err(error) => {
+            findings.push(Finding::failure("master key", error.to_string(), "correct what it names"));
+            None
+        }
+    }
+}
