@@ -24,10 +24,17 @@ pub(super) async fn welcome(base: &Foundation, app: &Arc<App>) -> anyhow::Result
         let (_, secret) = app.create_api_token(&Actor::cli("first start"), &draft).await?;
         secret.expose().to_owned()
     };
-    Ok(Some(text(&base.config().local_url(), &token)))
+    Ok(Some(text(&base.config().local_url(), &token, &program())))
 }
 
-fn text(url: &str, token: &str) -> String {
+/// This program as it was called, so that the next command works as it is printed: with `cargo run` it is not on the
+/// `PATH`.
+fn program() -> String {
+    let called = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
+    called.filter(|name| name.contains('/')).unwrap_or_else(|| "streamward".to_owned())
+}
+
+fn text(url: &str, token: &str, program: &str) -> String {
     let line = "─".repeat(72);
     format!(
         "
@@ -35,15 +42,15 @@ fn text(url: &str, token: &str) -> String {
 Streamward is set up. This is shown once.
 
   Admin API token   {token}
-                    as \"Authorization: Bearer …\"; lost? streamward token create --role admin NAME
+                    as \"Authorization: Bearer …\"; lost? {program} token create --role admin NAME
 
 Next, in another terminal, in this directory:
-  1. streamward broadcaster create Alice
-  2. streamward key create --broadcaster Alice
+  1. {program} broadcaster create Alice
+  2. {program} key create --broadcaster Alice
      prints settings for OBS and others
-  3. streamward mediamtx-config > mediamtx.yml
-     for a MediaMTX of your own; `streamward up` runs one by itself
-  4. streamward doctor
+  3. {program} mediamtx-config > mediamtx.yml
+     for a MediaMTX of your own; `{program} up` runs one by itself
+  4. {program} doctor
      looks whether all of it fits together
 
   API {url}   to read and try it: {url}/docs
