@@ -1,0 +1,182 @@
+//! What an answer costs over HTTP, as a ratio to a bare axum handler that parses the same JSON.
+//!
+//! Subject and reference take turns within the same run, several rounds each, so that whatever else the machine does
+//! meets both. `cargo bench --bench http` prints the table of `benches/README.md`; `-- quick` takes a tenth of the time.
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench that cannot be set up has nothing to measure"
+)]
+
+mod load;
+mod subject;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use load::{Connections, Outcome, Requests, drive};
+use serde::Deserialize;
+use subject::Subject;
+use tokio::task::JoinSet;
+
+/// Callers at the same time, at most; the subject has as many keys.
+pub(crate) const CALLERS: usize = 100;
+
+/// The body of MediaMTX 1.20's question, as the reference parses it.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "the reference parses the fields and does nothing with them")]
+struct Body {
+    ip: String,
+    user: String,
+    password: String,
+    token: String,
+    action: String,
+    path: String,
+    protocol: String,
+    id: Option<String>,
+    query: String,
+    #[serde(rename = "userAgent")]
+    user_agent: String,
+}
+
+/// One row of the table.
+struct Case {
+    name: &'static str,
+    /// The request of caller `n`, number `i`.
+    request: fn(&Subject, usize, usize) -> Vec<u8>,
+    /// How many different requests a caller sends in turn.
+    ring: usize,
+    status: u16,
+    reference: &'static str,
+}
+
+const AUTH: [Case; 4] = [
+    Case { name: "read", request: Subject::read, ring: 1, status: 200, reference: "/bare" },
+    Case {
+        name: "publish, unknown key, again and again",
+        request: Subject::unknown,
+        ring: 1,
+        status: 401,
+        reference: "/bare",
+    },
+    Case {
+        name: "publish, unknown keys, all different",
+        request: Subject::unknown,
+        ring: 2_000,
+        status: 401,
+        reference: "/bare",
+    },
+    Case { name: "publish, known key", request: Subject::known, ring: 1, status: 200, reference: "/bare" },
+];
+
+const LIST: Case = Case {
+    name: "GET /streams, 100 live, 10,000 ended",
+    request: Subject::list,
+    ring: 1,
+    status: 200,
+    reference: "/list",
+};
+
+struct Plan {
+    rounds: usize,
+    length: Duration,
+}
+
+#[tokio::main]
+async fn main() {
+    // `cargo test --benches` and `cargo bench` pass flags of their own.
+    let quick = std::env::args().any(|argument| argument == "quick" || argument == "--test");
+    let plan = if quick {
+        Plan { rounds: 2, length: Duration::from_millis(100) }
+    } else {
+        Plan { rounds: 5, length: Duration::from_millis(600) }
+    };
+    println!(
+        "| store | what | connections | callers | ratio to bare | per second | p50 ms | p95 ms | p99 ms |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for subject in [Subject::sqlite().await, Subject::postgres().await] {
+        let mut tasks = JoinSet::new();
+        let reference = bare(subject.list_body().await, &mut tasks).await;
+        for how in [Connections::New, Connections::Kept] {
+            for callers in [1, CALLERS] {
+                for case in AUTH.iter().chain([&LIST]) {
+                    row(&plan, &subject, reference, case, how, callers).await;
+                }
+            }
+        }
+        subject.stop().await;
+    }
+}
+
+async fn row(
+    plan: &Plan,
+    subject: &Subject,
+    reference: SocketAddr,
+    case: &Case,
+    how: Connections,
+    callers: usize,
+) {
+    let ring = |n: usize| (0..case.ring).map(|i| (case.request)(subject, n, i)).collect::<Vec<_>>();
+    let requests: Requests = Arc::new((0..callers).map(ring).collect());
+    let bare: Requests =
+        Arc::new(requests.iter().map(|ring| ring.iter().map(|r| aim(r, case.reference)).collect()).collect());
+    let (mut total, mut ratios) = (Outcome::default(), Vec::new());
+    for round in 0..=plan.rounds {
+        // Which of the two goes first alternates.
+        let mut pair = [None, None];
+        for who in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
+            pair[who] = Some(match who {
+                0 => drive(reference, &bare, how, plan.length, 200).await,
+                _ => drive(subject.address, &requests, how, plan.length, case.status).await,
+            });
+        }
+        let [Some(reference), Some(measured)] = pair else { unreachable!("both were driven") };
+        assert_eq!(reference.unexpected, 0, "the reference answered something else");
+        assert_eq!(measured.unexpected, 0, "{}: something else than {} was answered", case.name, case.status);
+        // The first round warms up.
+        if round > 0 {
+            ratios.push(measured.per_second() / reference.per_second());
+            total.add(measured);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    let connections = if how == Connections::New { "new" } else { "kept" };
+    println!(
+        "| {} | {} | {connections} | {callers} | {:.2} ({:.2}–{:.2}) | {:.0} | {:.2} | {:.2} | {:.2} |",
+        subject.store,
+        case.name,
+        ratios[ratios.len() / 2],
+        ratios[0],
+        ratios[ratios.len() - 1],
+        total.per_second(),
+        total.percentile(50),
+        total.percentile(95),
+        total.percentile(99),
+    );
+}
+
+/// The same request, sent to another path.
+fn aim(request: &[u8], path: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(request);
+    let mut words = text.splitn(3, ' ');
+    let (method, rest) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
+    format!("{method} {path} {rest}").into_bytes()
+}
+
+/// Plain axum with nothing around it: one handler that parses the question, one that gives a ready body.
+async fn bare(list: String, tasks: &mut JoinSet<io::Result<()>>) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
+    let address = listener.local_addr().expect("the port");
+    let list = Arc::new(list);
+    let router = axum::Router::new()
+        .route("/bare", post(|Json(_): Json<Body>| async { StatusCode::OK }))
+        .route("/list", get(move || async move { list.as_str().to_owned() }));
+    tasks.spawn(async move { axum::serve(listener, router).await });
+    address
+}

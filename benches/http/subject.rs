@@ -1,0 +1,239 @@
+//! What is measured: the application on a real database behind its real accept loop, with keys and streams in it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamward::adapters::http::{HttpOptions, router};
+use streamward::adapters::local_nudges::LocalNudges;
+use streamward::adapters::sql::{Db, PgSettings, SqlStore, migrate, open_postgres, open_sqlite};
+use streamward::adapters::system::{SystemClock, SystemIds};
+use streamward::app::broadcaster::BroadcasterDraft;
+use streamward::app::known_keys::KnownKeysLoader;
+use streamward::app::stream_key::StreamKeyDraft;
+use streamward::app::worker::Worker as _;
+use streamward::app::{App, MediaServerSettings, Parts, Settings};
+use streamward::domain::access::Actor;
+use streamward::domain::media_server::{
+    BaseUrls, Connection, MediaServerName, SourceId, SourceKind, StreamStats,
+};
+use streamward::domain::reconcile::{Changes, Start};
+use streamward::domain::secret::{KeySecret, MasterKey, Secret};
+use streamward::domain::stream::{EndReason, IngestForm};
+use streamward::domain::{StreamId, Timestamp};
+use streamward::ports::{Clock as _, IdGen as _, Nudges, Store};
+use streamward::runtime::serve::{ServeLimits, serve};
+use streamward_test_support::Cluster;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::CALLERS;
+
+/// Streams that have ended before the measurement.
+const ENDED: usize = 10_000;
+const HOOK: &str = "hook-secret-of-the-bench";
+const ADMIN: &str = "admin-token-of-the-bench";
+
+/// A running Streamward.
+pub(crate) struct Subject {
+    pub(crate) store: &'static str,
+    pub(crate) address: SocketAddr,
+    keys: Vec<KeySecret>,
+    stop: CancellationToken,
+    tasks: JoinSet<io::Result<()>>,
+    cluster: Option<Cluster>,
+    _files: Option<tempfile::TempDir>,
+}
+
+impl Subject {
+    /// On a SQLite file.
+    pub(crate) async fn sqlite() -> Self {
+        let files = tempfile::tempdir().expect("a temporary folder");
+        let db = open_sqlite(&files.path().join("bench.db")).await.expect("a SQLite file");
+        let store: Arc<dyn Store> = Arc::new(SqlStore::new(prepared(db).await));
+        Self::start("SQLite", [Arc::clone(&store), Arc::clone(&store), store], Some(files)).await
+    }
+
+    /// On a PostgreSQL that syncs to disk, with connections of its own for each kind of work.
+    pub(crate) async fn postgres() -> Self {
+        let cluster = Cluster::start(true).expect("PostgreSQL's programs: .ci/setup installs them");
+        let pool = |n| open_postgres(&cluster.url("postgres"), &PgSettings::new(n)).expect("a pool");
+        let auth = prepared(pool(8)).await;
+        let stores = [auth, pool(8), pool(4)].map(|db| Arc::new(SqlStore::new(db)) as Arc<dyn Store>);
+        let mut subject = Self::start("PostgreSQL", stores, None).await;
+        subject.cluster = Some(cluster);
+        subject
+    }
+
+    async fn start(
+        name: &'static str,
+        stores: [Arc<dyn Store>; 3],
+        files: Option<tempfile::TempDir>,
+    ) -> Self {
+        let [auth_store, store, worker_store] = stores;
+        let nudges: Arc<dyn Nudges> = Arc::new(LocalNudges::default());
+        let app = App::new(Parts {
+            auth_store,
+            store: Arc::clone(&store),
+            worker_store,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+            nudges,
+            hasher: MasterKey::new([1; 32]).hasher(),
+            settings: settings(),
+        });
+        let keys = fill(&app, &*store).await;
+        KnownKeysLoader::new(Arc::clone(&app)).tick(None).await.expect("the keys load");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
+        let address = listener.local_addr().expect("the port");
+        let stop = CancellationToken::new();
+        let router = router(app, HttpOptions { stop: stop.clone(), ..HttpOptions::default() });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(listener, router, ServeLimits::default(), stop.clone()));
+        Self { store: name, address, keys, stop, tasks, cluster: None, _files: files }
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.expect("the service does not panic").expect("the service stops cleanly");
+        }
+    }
+
+    /// A viewer's question.
+    pub(crate) fn read(&self, n: usize, _: usize) -> Vec<u8> {
+        question("read", &format!("live/{n}"), n, "")
+    }
+
+    /// An encoder's question with a key that is there. The same connection asks again, so each answer is a claim.
+    pub(crate) fn known(&self, n: usize, _: usize) -> Vec<u8> {
+        question("publish", &format!("live/{n}"), n, &format!("key={}", self.keys[n].expose()))
+    }
+
+    /// An encoder's question with a key that was made up.
+    pub(crate) fn unknown(&self, n: usize, i: usize) -> Vec<u8> {
+        let mut bytes = [0xAB; 32];
+        bytes[..8].copy_from_slice(&(n * 1_000_000 + i).to_le_bytes());
+        question(
+            "publish",
+            &format!("live/{n}"),
+            n,
+            &format!("key={}", KeySecret::from_random(bytes).expose()),
+        )
+    }
+
+    /// A dashboard's poll.
+    pub(crate) fn list(&self, _: usize, _: usize) -> Vec<u8> {
+        format!("GET /streams HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {ADMIN}\r\n\r\n").into_bytes()
+    }
+
+    /// What `GET /streams` answers, for the reference to send as it is.
+    pub(crate) async fn list_body(&self) -> String {
+        let answer = crate::load::fetch(self.address, &self.list(0, 0)).await.expect("the list");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        body.to_owned()
+    }
+}
+
+fn question(action: &str, path: &str, n: usize, query: &str) -> Vec<u8> {
+    let body = format!(
+        "{{\"ip\":\"127.0.0.1\",\"user\":\"\",\"password\":\"\",\"token\":\"\",\"action\":\"{action}\",\"path\":\"{path}\",\
+         \"protocol\":\"rtmp\",\"id\":\"188d9bad-0000-4000-8000-{n:012}\",\"query\":\"{query}\",\
+         \"userAgent\":\"FMLE/3.0 (compatible; Lavf59.27.100)\"}}"
+    );
+    format!(
+        "POST /auth HTTP/1.1\r\nhost: bench\r\nuser-agent: Go-http-client/1.1\r\nauthorization: Bearer {HOOK}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+async fn prepared(db: Db) -> Db {
+    migrate(&db).await.expect("the schema");
+    db
+}
+
+fn settings() -> Settings {
+    let urls = BaseUrls {
+        hls: "http://localhost:8888".into(),
+        webrtc: "http://localhost:8889".into(),
+        rtmp: "rtmp://localhost:1935".into(),
+        rtsp: "rtsp://localhost:8554".into(),
+        srt: "srt://localhost:8890".into(),
+    };
+    let server = MediaServerSettings {
+        urls,
+        control_secret: Secret::new("control"),
+        relay_secret: Secret::new("relay"),
+    };
+    Settings {
+        claim_ttl: Duration::from_secs(15),
+        auth_deadline: Duration::from_millis(800),
+        end_wait: Duration::from_secs(2),
+        media_servers: [(MediaServerName::default(), server)].into(),
+        hook_secrets: vec![Secret::new(HOOK)],
+        admin_token: Some(Secret::new(ADMIN)),
+        hmac_secret: None,
+        hmac_keys: [].into(),
+        event_retention: Duration::from_secs(86_400),
+        audit_retention: Duration::from_secs(86_400),
+    }
+}
+
+/// A key for each caller, ten thousand streams that have ended, and a hundred that are live on keys of their own.
+async fn fill(app: &Arc<App>, store: &dyn Store) -> Vec<KeySecret> {
+    let actor = Actor::cli("bench");
+    let draft = BroadcasterDraft { display_name: Some("Bench".into()), metadata: None };
+    let broadcaster = app.create_broadcaster(&actor, draft).await.expect("a broadcaster").id.to_string();
+    let key = async |path: String| {
+        let draft = StreamKeyDraft {
+            broadcaster_id: broadcaster.clone(),
+            path: Some(path),
+            ..StreamKeyDraft::default()
+        };
+        app.create_stream_key(&actor, draft).await.expect("a key")
+    };
+    let mut secrets = Vec::new();
+    let mut live = Vec::new();
+    for n in 0..CALLERS {
+        secrets.push(key(format!("live/{n}")).await.secret);
+        live.push(key(format!("show/{n}")).await.key.id);
+    }
+    let server = MediaServerName::default();
+    let lease = store
+        .acquire_lease("bench", "bench", Duration::from_secs(600))
+        .await
+        .expect("the store")
+        .expect("a lease");
+    let new_id = || StreamId(SystemIds.uuid());
+    for round in 0..=(ENDED / live.len()) {
+        let started = live.iter().enumerate().map(|(n, key)| Start {
+            key: *key,
+            connection: Connection {
+                server: server.clone(),
+                id: SourceId::parse(&format!("{round}-{n}")).expect("an id"),
+            },
+            aliases: vec![],
+            kind: Some(SourceKind("rtmpConn".into())),
+            form: IngestForm::NamedPath,
+            stats: StreamStats {
+                readers: 3,
+                tracks: vec!["H264".into(), "MPEG-4 Audio".into()],
+                inbound_bytes: 1 << 30,
+            },
+        });
+        let now: Timestamp = SystemClock.now();
+        let changes = Changes { started: started.collect(), ..Changes::default() };
+        let applied =
+            store.apply_changes(&lease, &server, &changes, now, &new_id).await.expect("streams start");
+        assert_eq!(applied.started.len(), live.len());
+        if round < ENDED / live.len() {
+            let ended = applied.started.iter().map(|stream| (stream.id, EndReason::PublisherLeft)).collect();
+            let changes = Changes { ended, ..Changes::default() };
+            store.apply_changes(&lease, &server, &changes, now, &new_id).await.expect("streams end");
+        }
+    }
+    secrets
+}
