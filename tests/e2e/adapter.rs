@@ -136,7 +136,7 @@ pub(crate) async fn an_rtsp_publisher_is_seen_and_ended(bench: &Bench) -> Result
 pub(crate) async fn a_whip_publisher_is_seen_and_ended(bench: &Bench) -> Result<()> {
     let (gate, server) = start(bench).await?;
     let url = format!("{}/live/alice/whip", server.ports.urls().webrtc);
-    let _encoder = WhipEncoder::start(&bench.tools, bench.path(), &url, &key())?;
+    let _encoder = WhipEncoder::start(&bench.tools, bench.path(), "whip", &url, &key())?;
     let seen = live(&server, "live/alice").await?;
     expect_publisher(&gate, &seen, "webRTCSession")?;
     end(&server, &seen).await

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use tokio::time::timeout;
 
 use crate::ports;
-use crate::process::Process;
+use crate::process::{Process, TICK, eventually};
 use crate::tools::Tools;
 
 /// How long a viewer may need to see a picture: ffmpeg looks at several seconds of HLS and SRT before it is sure.
@@ -29,24 +29,26 @@ pub(crate) fn publish(tools: &Tools, dir: &Path, name: &str, url: &str) -> Resul
     Process::start(name, &mut command, dir)
 }
 
-/// An encoder that speaks WHIP: a MediaMTX that forwards what it gets from an ffmpeg of its own.
+/// An encoder that speaks WHIP: a MediaMTX that forwards what it gets from an ffmpeg of its own. It tries again every
+/// five seconds for as long as it lives.
 pub(crate) struct WhipEncoder {
-    _forwarder: Process,
+    forwarder: Process,
     _source: Process,
 }
 
 impl WhipEncoder {
     /// Publishes the clip's picture (WebRTC has no AAC) at the WHIP endpoint `url`, showing `token`.
-    pub(crate) fn start(tools: &Tools, dir: &Path, url: &str, token: &str) -> Result<Self> {
-        let binary = tools.whip.as_ref().map_err(|why| anyhow::anyhow!("{why}"))?;
+    pub(crate) fn start(tools: &Tools, dir: &Path, name: &str, url: &str, token: &str) -> Result<Self> {
+        let binary = tools.whip.as_ref().map_err(|why| anyhow!("{why}"))?;
         let rtsp = ports::free()?;
         let destination = url.replacen("http", "whip", 1);
         let yaml = format!(
             "rtmp: no\nhls: no\nwebrtc: no\nsrt: no\nmoq: no\nrtspTransports: [tcp]\nrtspAddress: 127.0.0.1:{rtsp}\n\
              paths:\n  in:\n    forward:\n    - dest: {destination}\n      whipBearerToken: {token}\n"
         );
-        fs::write(dir.join("whip.yml"), yaml)?;
-        let forwarder = Process::start("whip", Command::new(binary).arg("whip.yml"), dir)?;
+        let file = format!("{name}.yml");
+        fs::write(dir.join(&file), yaml)?;
+        let forwarder = Process::start(name, Command::new(binary).arg(file), dir)?;
         let mut command = Command::new("sh");
         // It listens within a moment; ffmpeg does not try twice by itself.
         let ffmpeg = format!(
@@ -54,8 +56,29 @@ impl WhipEncoder {
              -rtsp_transport tcp -f rtsp rtsp://127.0.0.1:{rtsp}/in",
             tools.clip.display()
         );
-        let source = Process::start("whip-source", command.arg("-c").arg(ffmpeg), dir)?;
-        Ok(Self { _forwarder: forwarder, _source: source })
+        let source = Process::start(&format!("{name}-source"), command.arg("-c").arg(ffmpeg), dir)?;
+        Ok(Self { forwarder, _source: source })
+    }
+
+    /// Waits until it was turned away.
+    pub(crate) async fn refused(&self, limit: Duration) -> Result<()> {
+        let refused = eventually("the WHIP encoder is turned away", limit, async || {
+            Ok(self.forwarder.said().contains("401").then_some(()))
+        });
+        refused.await.map(drop)
+    }
+}
+
+impl Drop for WhipEncoder {
+    /// Takes its leave: of one that vanishes, ICE gives up hope only after half a minute.
+    fn drop(&mut self) {
+        let _ = self.forwarder.tell("TERM");
+        for _ in 0..100 {
+            if self.forwarder.ended().is_some() {
+                break;
+            }
+            std::thread::sleep(TICK);
+        }
     }
 }
 

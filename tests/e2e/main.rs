@@ -7,12 +7,18 @@
 #![expect(clippy::print_stderr, reason = "what the tests run against is part of their report")]
 
 mod adapter;
+mod conflict;
 mod encoder;
+mod ending;
 mod gate;
 mod media_server;
+mod outage;
 mod ports;
 mod process;
+mod program;
+mod publish;
 mod tools;
+mod world;
 
 use std::fs;
 use std::path::Path;
@@ -52,6 +58,8 @@ macro_rules! scenarios {
 }
 
 fn main() -> Result<ExitCode> {
+    // As in the program's own `main`; no client can be made without.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     let tools = if arguments.list { Err("not looked for".to_owned()) } else { find_tools()? };
@@ -67,6 +75,36 @@ fn main() -> Result<ExitCode> {
             a_path_of_the_operators_own_is_left_alone,
             another_process_is_another_run,
             thousands_of_paths_are_looked_at_quickly;
+        publish:
+            rtmp_on_a_named_path,
+            rtmp_with_the_secret_as_path,
+            rtmp_with_the_secret_below_an_application,
+            srt_on_a_named_path,
+            rtsp_on_a_named_path,
+            whip_on_a_named_path,
+            whoever_has_no_key_is_refused;
+        conflict:
+            a_second_encoder_is_refused,
+            a_takeover_on_the_same_path,
+            a_takeover_by_another_protocol,
+            a_takeover_from_a_private_path,
+            a_takeover_by_a_private_path,
+            an_encoder_that_was_cut_off_comes_back_at_once;
+        ending:
+            rtmp_revoked_rotated_expired,
+            secret_path_revoked_rotated_expired,
+            srt_revoked_rotated_expired,
+            rtsp_revoked_rotated_expired,
+            whip_revoked_rotated_expired,
+            an_operator_ends_a_stream_and_the_key_stays_valid,
+            a_deleted_broadcaster_is_off_the_air;
+        outage:
+            the_media_server_is_killed_and_returns,
+            streamward_is_killed_and_returns,
+            a_key_that_died_while_streamward_was_down_is_ended,
+            without_hooks_looking_suffices,
+            with_hooks_it_is_a_matter_of_moments,
+            sigterm_ends_streamward_in_good_order;
     ];
     let trials = scenarios.into_iter().map(|(name, scenario)| trial(name, tools.clone(), scenario)).collect();
     Ok(libtest_mimic::run(&arguments, trials).exit_code())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::Instant;
 
 /// How often something that is waited for is looked at.
@@ -51,6 +51,20 @@ impl Process {
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// SIGTERM, and how it ended within `limit`.
+    pub(crate) async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.tell("TERM")?;
+        self.end_within(limit).await
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn tell(&self, signal: &str) -> Result<()> {
+        let told =
+            Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", self.child.id())).status()?;
+        ensure!(told.success(), "no signal could be sent");
+        Ok(())
     }
 
     /// Everything it said, its earlier runs in the same place included.

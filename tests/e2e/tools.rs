@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 /// The programs, and a clip to publish.
 pub(crate) struct Tools {
+    /// The program under test; a copy, since a build that runs meanwhile would put another one in its place.
+    pub(crate) streamward: PathBuf,
     pub(crate) mediamtx: PathBuf,
     pub(crate) version: String,
     /// A MediaMTX that can send WHIP (since 1.20.1), or why there is none.
@@ -32,7 +34,9 @@ impl Tools {
         let whip = whip(&mediamtx, &version).await;
         let clip = dir.path().join("clip.mp4");
         encode(&clip)?;
-        Ok(Self { mediamtx, version, whip, clip, _dir: dir })
+        let streamward = dir.path().join("streamward");
+        std::fs::copy(env!("CARGO_BIN_EXE_streamward"), &streamward)?;
+        Ok(Self { streamward, mediamtx, version, whip, clip, _dir: dir })
     }
 }
 
