@@ -1,5 +1,7 @@
 //! A database of either kind, and how a statement gets there and back.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -9,6 +11,7 @@ use super::args::{Args, for_lite, for_pg};
 use super::dialect::Sql;
 use super::error::{is_broken, sort};
 use super::postgres::{Lent, Pg};
+use super::together::Queue;
 use crate::ports::StoreError;
 
 /// A database with its connections. Cheap to clone; clones share the connections.
@@ -25,6 +28,7 @@ pub enum Db {
 pub struct Lite {
     pub(super) read: SqlitePool,
     pub(super) write: SqlitePool,
+    pub(super) claims: Arc<Queue>,
 }
 
 /// A row that can be read from either database.
@@ -66,7 +70,7 @@ pub(super) async fn exhaust_pg<R: Record>(
     exhaust!(conn, sql.pg, for_pg(args))
 }
 
-async fn exhaust_lite<R: Record>(
+pub(super) async fn exhaust_lite<R: Record>(
     conn: &mut sqlx::SqliteConnection,
     sql: Sql,
     args: Args,

@@ -26,6 +26,7 @@ mod reconcile;
 mod sqlite;
 mod stream_keys;
 mod streams;
+mod together;
 mod vault;
 
 use async_trait::async_trait;

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
@@ -54,7 +55,7 @@ pub async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
         .max_connections(READERS)
         .acquire_timeout(Duration::from_millis(500))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
-    Ok(Db::Lite(Lite { read, write }))
+    Ok(Db::Lite(Lite { read, write, claims: Arc::default() }))
 }
 
 fn create_private(path: &Path) -> io::Result<()> {

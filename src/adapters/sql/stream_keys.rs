@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use sqlx::FromRow;
 
 use super::SqlStore;
-use super::db::Tx;
+use super::db::{Db, Tx};
 use super::rows::{HolderColumns, KeyRow, all, hash as to_hash};
-use super::{audit_log, broadcasters, events, streams};
+use super::{audit_log, broadcasters, events, streams, together};
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::path::StreamPath;
@@ -200,16 +200,21 @@ impl StreamKeys for SqlStore {
         let row = match &ask.connection {
             None => self.db.row::<KeyRow>(BY_HASH, args![hash]).await?,
             Some(connection) => {
-                let values = args![
-                    hash,
-                    now,
-                    ask.path.as_ref().map(StreamPath::as_str),
-                    connection.server.as_str(),
-                    connection.id.as_str(),
-                    now.plus(claim_ttl),
-                ];
-                // Harmless when it is carried out twice: the second time the asker holds the key already.
-                self.db.write::<KeyRow>(CLAIM, values).await?.rows.pop()
+                let values = || {
+                    args![
+                        hash,
+                        now,
+                        ask.path.as_ref().map(StreamPath::as_str),
+                        connection.server.as_str(),
+                        connection.id.as_str(),
+                        now.plus(claim_ttl),
+                    ]
+                };
+                match &self.db {
+                    // Harmless when it is carried out twice: the second time the asker holds the key already.
+                    Db::Pg(_) => self.db.write::<KeyRow>(CLAIM, values()).await?.rows.pop(),
+                    Db::Lite(lite) => together::claim(lite, CLAIM, values).await?,
+                }
             }
         };
         row.map(StreamKey::try_from).transpose()
