@@ -9,20 +9,24 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use super::config::{ConfigError, Loaded, Shown, Sources};
 use super::databases::{Databases, Purpose, Schema, prepare};
 use super::doctor::{self, Verdict};
 use super::foundation::Foundation;
-use super::secrets::{hook_secrets, settings};
-use super::service;
-use crate::adapters::cli::{self, Cli, Command, Output, healthcheck, hook};
+use super::media_config::{MediaConfig, addresses};
+use super::secrets::{control_secret, hook_secrets, settings};
+use super::{service, up};
+use crate::adapters::cli::{self, Cli, Command, MediamtxConfigArgs, Output, healthcheck, hook};
 use crate::adapters::http::{openapi_json, problems_json};
 use crate::adapters::local_nudges::LocalNudges;
+use crate::adapters::mediamtx::{MediaMtx, Version};
 use crate::adapters::sql::{PgNudges, pending_migrations};
 use crate::adapters::system::SystemIds;
+use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
-use crate::ports::{IdGen as _, Nudges};
+use crate::ports::{IdGen as _, MediaServer as _, Nudges};
 
 /// How long a command waits for the running service to end a session.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -60,7 +64,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut out = Output::stdout(cli.json);
     let env = sources.env.clone();
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => Box::pin(service::run(sources.load()?, env)).await?,
+        Command::Serve => Box::pin(service::run(sources.load()?, env, None)).await?,
+        Command::Up(args) => {
+            Box::pin(service::run(up::load(sources, &args)?, env, Some(args))).await?;
+        }
+        Command::MediamtxConfig(args) => mediamtx_config(sources.load()?, &env, &args, &mut out).await?,
         Command::Hook(args) => hook::within_limit(run_hook(&sources, &args)).await?,
         Command::Doctor => return examine(&sources.load()?, &env, &mut out).await,
         Command::Migrate => migrate(&sources.load()?, &mut out).await?,
@@ -150,6 +158,50 @@ async fn reveal(
     };
     let secret = secret.with_context(|| format!("{key} is not in use: api.hmac_keys takes its place"))?;
     out.thing(&serde_json::json!({ "key": key, "value": secret.expose() }), || secret.expose().to_owned())
+}
+
+/// Prints the mediamtx.yml for one of the media servers, or installs it.
+async fn mediamtx_config(
+    loaded: Loaded,
+    env: &[(OsString, OsString)],
+    args: &MediamtxConfigArgs,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let name = MediaServerName::parse(&args.server)?;
+    let server = loaded.config.media_servers.get(&name).cloned();
+    let server = server.with_context(|| format!("no media server is called {name} in the configuration"))?;
+    // As in the service: with compose this runs first, after an upgrade too.
+    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Migrate).await?;
+    let version = match &args.for_version {
+        Some(version) => {
+            Version::parse(version).with_context(|| format!("{version:?} is no version, such as v1.20.1"))?;
+            Some(version.clone())
+        }
+        // One that is running tells; for one that is not, the file suits all.
+        None => {
+            let media = MediaMtx::new(&Url::parse(server.api_url())?, control_secret(&base, &name).await?)?;
+            media.info().await.ok().and_then(|info| info.version)
+        }
+    };
+    let hook_secret = hook_secrets(&base).await?.into_iter().next().context("there is no hook secret")?;
+    let setup = MediaConfig {
+        addresses: addresses(&server, &args.ports),
+        name,
+        streamward: args.url.clone().unwrap_or_else(|| base.config().hooks_url()),
+        hook_secret,
+    };
+    base.databases.close().await;
+    match &args.install {
+        None => {
+            let hooks = if args.no_hooks { None } else { Some(setup.local_hooks(base.config())?) };
+            out.text(&setup.yaml(hooks, version.as_deref()))
+        }
+        Some(folder) => {
+            let written = setup.install(folder, !args.no_hooks, version.as_deref())?;
+            let names: Vec<String> = written.iter().map(|file| file.display().to_string()).collect();
+            out.thing(&serde_json::json!({ "written": names }), || format!("Wrote {}", names.join(", ")))
+        }
+    }
 }
 
 /// With address and secret as they are said, or found as the service finds them.

@@ -9,11 +9,13 @@ pub mod doctor;
 mod foundation;
 mod gauges;
 mod main;
+mod media_config;
 mod secrets;
 pub mod serve;
 mod service;
 mod signals;
 pub mod telemetry;
+mod up;
 pub mod worker;
 mod workers;
 

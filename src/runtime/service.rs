@@ -22,7 +22,9 @@ use super::secrets::settings;
 use super::serve::{ServeLimits, serve};
 use super::signals::Signals;
 use super::telemetry::{Telemetry, TelemetryConfig};
+use super::up::{Companion, Supervised};
 use super::workers::Workers;
+use crate::adapters::cli::UpArgs;
 use crate::adapters::http::{HttpOptions, router};
 use crate::adapters::local_nudges::LocalNudges;
 use crate::adapters::sql::{PgNudges, ServeLock};
@@ -39,11 +41,15 @@ const DRAIN: Duration = Duration::from_secs(8);
 /// How long the last writes may take.
 const LAST_WRITES: Duration = Duration::from_secs(1);
 
-/// Serves until told to stop.
+/// Serves until told to stop, with a MediaMTX beside it if `up` says so.
 ///
 /// # Errors
 /// What stands against the start, in words a person can act on.
-pub(super) async fn run(loaded: Loaded, env: Vec<(OsString, OsString)>) -> anyhow::Result<()> {
+pub(super) async fn run(
+    loaded: Loaded,
+    env: Vec<(OsString, OsString)>,
+    up: Option<UpArgs>,
+) -> anyhow::Result<()> {
     let instance = SystemIds.uuid().to_string();
     let telemetry = Telemetry::init(&telemetry_config(&loaded.config, &instance))?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -52,7 +58,7 @@ pub(super) async fn run(loaded: Loaded, env: Vec<(OsString, OsString)>) -> anyho
     signals.spawn(Signals::listen()?.watch(stop.clone()));
     let service = Service { telemetry: &telemetry, instance, stop: stop.clone(), tasks };
     // Told to stop before it has begun: then there is nothing to bring to an end.
-    let started = stop.run_until_cancelled(service.start(loaded, &env)).await;
+    let started = stop.run_until_cancelled(service.start(loaded, &env, up)).await;
     let result = match started {
         Some(Ok(running)) => service.until_stopped(running).await,
         Some(Err(error)) => Err(error),
@@ -85,14 +91,24 @@ struct Running {
     app: Arc<App>,
     workers: Workers,
     listener: TcpListener,
+    companion: Option<Supervised>,
     /// Ends what outlives the workers: nudges, gauges.
     after: CancellationToken,
     _lock: Option<ServeLock>,
 }
 
 impl Service<'_> {
-    async fn start(&self, loaded: Loaded, env: &[(OsString, OsString)]) -> anyhow::Result<Running> {
+    async fn start(
+        &self,
+        loaded: Loaded,
+        env: &[(OsString, OsString)],
+        up: Option<UpArgs>,
+    ) -> anyhow::Result<Running> {
         // In this order: what stands against the start is found before anything is made or touched.
+        let companion = match up {
+            Some(args) => Some(Companion::find(args).await?),
+            None => None,
+        };
         let lock = match loaded.config.database_kind() {
             DatabaseKind::Sqlite(file) => {
                 if let Some(folder) = file.parent() {
@@ -110,7 +126,11 @@ impl Service<'_> {
             None => Arc::new(LocalNudges::default()),
         };
         let app = base.app(settings(&base, END_WAIT).await?, Arc::clone(&nudges));
-        let welcome = first_start::welcome(&base, &app).await?;
+        let companion = match (companion, app.settings().hook_secrets.first()) {
+            (Some(companion), Some(secret)) => Some(companion.prepare(base.config(), secret)?),
+            _ => None,
+        };
+        let welcome = first_start::welcome(&base, &app, companion.is_some()).await?;
         let workers = Workers::start(&app, &base, &*nudges, &self.instance)?;
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
         self.tasks.spawn(gauges::take(Arc::clone(&app), base.databases.clone(), after.clone()));
@@ -127,11 +147,11 @@ impl Service<'_> {
         }
         // Without systemd there is nobody to tell.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Running { base, app, workers, listener, after, _lock: lock })
+        Ok(Running { base, app, workers, listener, companion, after, _lock: lock })
     }
 
     async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
-        let Running { base, app, workers, listener, after, _lock: lock } = running;
+        let Running { base, app, workers, listener, companion, after, _lock: lock } = running;
         let config = base.config();
         let options = HttpOptions {
             metrics: Some(Arc::new(self.telemetry.prometheus())),
@@ -145,12 +165,22 @@ impl Service<'_> {
             drain: DRAIN,
             ..ServeLimits::default()
         };
+        let (stopping, closing) = (self.stop.clone(), CancellationToken::new());
+        let close = closing.clone();
+        self.tasks.spawn(async move {
+            match companion {
+                // Its last hooks shall still be heard.
+                Some(companion) => companion.run(stopping).await,
+                None => stopping.cancelled().await,
+            }
+            close.cancel();
+        });
         let stopping = self.stop.clone();
         self.tasks.spawn(async move {
             stopping.cancelled().await;
             let _ = sd_notify::notify(&[NotifyState::Stopping]);
         });
-        let served = serve(listener, router(Arc::clone(&app), options), limits, self.stop.clone()).await;
+        let served = serve(listener, router(Arc::clone(&app), options), limits, closing).await;
         // Also when serving failed, so that everything that waits for the stop ends.
         self.stop.cancel();
         workers.stop().await;

@@ -12,7 +12,11 @@ use crate::runtime::foundation::Foundation;
 
 /// The text for this start, if it is the first one on this database, over all instances. Makes an admin token unless
 /// one is configured.
-pub(super) async fn welcome(base: &Foundation, app: &Arc<App>) -> anyhow::Result<Option<String>> {
+pub(super) async fn welcome(
+    base: &Foundation,
+    app: &Arc<App>,
+    with_media_server: bool,
+) -> anyhow::Result<Option<String>> {
     if !first_time(&base.store(), &base.sealer, &SystemIds, "first_start").await? {
         return Ok(None);
     }
@@ -24,7 +28,7 @@ pub(super) async fn welcome(base: &Foundation, app: &Arc<App>) -> anyhow::Result
         let (_, secret) = app.create_api_token(&Actor::cli("first start"), &draft).await?;
         secret.expose().to_owned()
     };
-    Ok(Some(text(&base.config().local_url(), &token, &program())))
+    Ok(Some(text(&base.config().local_url(), &token, &program(), with_media_server)))
 }
 
 /// This program as it was called, so that the next command works as it is printed: with `cargo run` it is not on the
@@ -34,8 +38,15 @@ fn program() -> String {
     called.filter(|name| name.contains('/')).unwrap_or_else(|| "streamward".to_owned())
 }
 
-fn text(url: &str, token: &str, program: &str) -> String {
+fn text(url: &str, token: &str, program: &str, with_media_server: bool) -> String {
     let line = "─".repeat(72);
+    let media_server = if with_media_server {
+        format!("3. publish with them; {program} stream list\n     shows what is live")
+    } else {
+        format!(
+            "3. {program} mediamtx-config > mediamtx.yml\n     for a MediaMTX of your own; `{program} up` runs one by itself"
+        )
+    };
     format!(
         "
 {line}
@@ -48,8 +59,7 @@ Next, in another terminal, in this directory:
   1. {program} broadcaster create Alice
   2. {program} key create --broadcaster Alice
      prints settings for OBS and others
-  3. {program} mediamtx-config > mediamtx.yml
-     for a MediaMTX of your own; `{program} up` runs one by itself
+  {media_server}
   4. {program} doctor
      looks whether all of it fits together
 

@@ -1,0 +1,216 @@
+//! The mediamtx.yml of this setup: where MediaMTX listens, what it runs as hooks, and where all of that is kept.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use url::Url;
+
+use super::config::{Config, MediaServer};
+use crate::adapters::cli::PortArgs;
+use crate::adapters::mediamtx::config::{Addresses, ConfigInput, HookCommands, yaml};
+use crate::domain::media_server::MediaServerName;
+use crate::domain::secret::Secret;
+
+/// The hook secret for the hook command, beside the files of this instance.
+const HOOK_SECRET_FILE: &str = "streamward-secrets.hook";
+/// How every file that we wrote begins.
+const OURS: &str = "# mediamtx.yml for Streamward";
+
+/// What the file is made of.
+pub(super) struct MediaConfig {
+    /// The media server it is for.
+    pub(super) name: MediaServerName,
+    /// Where it listens.
+    pub(super) addresses: Addresses,
+    /// Where it finds Streamward.
+    pub(super) streamward: String,
+    /// What it shows.
+    pub(super) hook_secret: Secret,
+}
+
+impl MediaConfig {
+    /// The file for the media server of this name, as `version` reads it.
+    pub(super) fn yaml(&self, hooks: Option<HookCommands>, version: Option<&str>) -> String {
+        let input = ConfigInput {
+            streamward: self.streamward.clone(),
+            server: self.name.clone(),
+            hook_secret: Some(self.hook_secret.clone()),
+            hooks,
+            addresses: self.addresses.clone(),
+        };
+        yaml(&input, version)
+    }
+
+    /// What MediaMTX runs: `program`, which finds the secret in a file. On the command line everyone could read it.
+    pub(super) fn hooks(&self, program: &Path, secret_file: &Path) -> HookCommands {
+        let command = |event: &str| {
+            let mut words = vec![
+                program.display().to_string(),
+                "hook".to_owned(),
+                event.to_owned(),
+                "--url".to_owned(),
+                self.streamward.clone(),
+                "--secret-file".to_owned(),
+                secret_file.display().to_string(),
+            ];
+            if self.name.as_str() != MediaServerName::DEFAULT {
+                words.extend(["--server".to_owned(), self.name.to_string()]);
+            }
+            words
+        };
+        HookCommands { ready: command("ready"), not_ready: command("not-ready") }
+    }
+
+    /// Hooks that run this very program, with the secret in a file in `data_dir`; writes that file.
+    pub(super) fn local_hooks(&self, config: &Config) -> anyhow::Result<HookCommands> {
+        let program = std::env::current_exe().context("where this program is")?;
+        let file = std::path::absolute(config.data_dir.join(HOOK_SECRET_FILE))?;
+        write_private(&file, self.hook_secret.expose().as_bytes())?;
+        Ok(self.hooks(&program, &file))
+    }
+
+    /// Puts everything MediaMTX needs into `folder`: mediamtx.yml, the hook secret, and this program as its hook.
+    pub(super) fn install(
+        &self,
+        folder: &Path,
+        with_hooks: bool,
+        version: Option<&str>,
+    ) -> anyhow::Result<Vec<PathBuf>> {
+        let folder = std::path::absolute(folder)?;
+        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let mut written = Vec::new();
+        let mut hooks = None;
+        if with_hooks {
+            let (program, secret) = (folder.join("streamward"), folder.join("hook-secret"));
+            copy_self(&program)?;
+            write_private(&secret, self.hook_secret.expose().as_bytes())?;
+            hooks = Some(self.hooks(&program, &secret));
+            written.extend([program, secret]);
+        }
+        let file = folder.join("mediamtx.yml");
+        write_ours(&file, &self.yaml(hooks, version))?;
+        written.push(file);
+        Ok(written)
+    }
+}
+
+/// Where MediaMTX is to listen: as said, else at the ports of the URLs in the configuration. The control API is open to
+/// this machine only, unless Streamward reaches it at another address.
+pub(super) fn addresses(server: &MediaServer, said: &PortArgs) -> Addresses {
+    let own = Addresses::default();
+    let urls = server.base_urls();
+    let at = |said_port: Option<u16>, url: &str, own: &str| {
+        let own: u16 = own.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
+        let port = said_port.or_else(|| Url::parse(url).ok()?.port()).unwrap_or(own);
+        said.bind.map_or_else(|| format!(":{port}"), |ip| SocketAddr::new(ip, port).to_string())
+    };
+    let api = at(said.api_port, server.api_url(), &own.api);
+    let api_port = api.rsplit(':').next().unwrap_or_default();
+    Addresses {
+        api: if is_here(server.api_url()) { format!("127.0.0.1:{api_port}") } else { format!(":{api_port}") },
+        rtmp: at(said.rtmp_port, &urls.rtmp, &own.rtmp),
+        rtsp: at(said.rtsp_port, &urls.rtsp, &own.rtsp),
+        srt: at(said.srt_port, &urls.srt, &own.srt),
+        hls: at(said.hls_port, &urls.hls, &own.hls),
+        webrtc: at(said.webrtc_port, &urls.webrtc, &own.webrtc),
+        webrtc_udp: at(said.webrtc_udp_port, "", &own.webrtc_udp),
+    }
+}
+
+/// Whether an address is on this machine and nowhere else.
+fn is_here(url: &str) -> bool {
+    let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Writes a mediamtx.yml, but not over one that somebody else wrote.
+pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<()> {
+    if fs::read_to_string(file).is_ok_and(|there| !there.starts_with(OURS)) {
+        bail!("{} is not one of ours: move it away, or name another directory", file.display());
+    }
+    write_private(file, text.as_bytes())
+}
+
+/// Writes a file that only its owner may read, all of it or nothing.
+pub(super) fn write_private(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || -> io::Result<()> {
+        let fresh = file.with_extension(format!("new-{}", std::process::id()));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&fresh)?.write_all(bytes)?;
+        fs::rename(&fresh, file)
+    };
+    write().with_context(|| format!("{} cannot be written", file.display()))
+}
+
+/// A copy of this program, put in place at once: a hook may be running the old one.
+fn copy_self(to: &Path) -> anyhow::Result<()> {
+    let copy = || -> io::Result<()> {
+        let fresh = to.with_extension(format!("new-{}", std::process::id()));
+        fs::copy(std::env::current_exe()?, &fresh)?;
+        fs::rename(&fresh, to)
+    };
+    copy().with_context(|| format!("this program cannot be copied to {}", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::runtime::config::Sources;
+
+    fn server(env: &[(&str, &str)]) -> MediaServer {
+        let env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let sources = Sources { env, ..Sources::default() };
+        sources.load().unwrap().config.media_servers.into_values().next().unwrap()
+    }
+
+    #[test]
+    fn ports_follow_from_urls_unless_they_are_said() {
+        let plain = addresses(&server(&[]), &PortArgs::default());
+        assert_eq!((plain.api.as_str(), plain.rtmp.as_str()), ("127.0.0.1:9997", ":1935"));
+        let elsewhere = server(&[
+            ("STREAMWARD_MEDIA_SERVERS__DEFAULT__API_URL", "http://mediamtx:9998"),
+            ("STREAMWARD_MEDIA_SERVERS__DEFAULT__RTMP_URL", "rtmp://example.org:11935"),
+            ("STREAMWARD_MEDIA_SERVERS__DEFAULT__HLS_URL", "https://hls.example.org"),
+        ]);
+        let said = PortArgs { srt_port: Some(4000), bind: "::1".parse().ok(), ..PortArgs::default() };
+        let at = addresses(&elsewhere, &said);
+        assert_eq!((at.api.as_str(), at.rtmp.as_str()), (":9998", "[::1]:11935"));
+        assert_eq!((at.srt.as_str(), at.hls.as_str()), ("[::1]:4000", "[::1]:8888"));
+    }
+
+    #[test]
+    fn what_is_installed_is_complete_and_private() {
+        let dir = TempDir::new().unwrap();
+        let setup = MediaConfig {
+            name: MediaServerName::parse("eu").unwrap(),
+            addresses: Addresses::default(),
+            streamward: "http://streamward:8080".into(),
+            hook_secret: Secret::new("hunter2hunter2"),
+        };
+        setup.install(dir.path(), true, None).unwrap();
+        let text = fs::read_to_string(dir.path().join("mediamtx.yml")).unwrap();
+        let hook = text.lines().find(|line| line.contains("runOnReady")).unwrap();
+        assert!(hook.contains("/hook-secret --server eu") && !hook.contains("hunter2"), "{hook}");
+        assert_eq!(fs::read_to_string(dir.path().join("hook-secret")).unwrap(), "hunter2hunter2");
+        #[cfg(unix)]
+        for (name, mode) in [("mediamtx.yml", 0o600), ("hook-secret", 0o600), ("streamward", 0o100)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            let found = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(found & mode, mode, "{name}");
+            assert!(name == "streamward" || found & 0o077 == 0, "{name} is open to others");
+        }
+        setup.install(dir.path(), false, None).unwrap();
+        fs::write(dir.path().join("mediamtx.yml"), "paths: {}").unwrap();
+        let refused = setup.install(dir.path(), false, None).unwrap_err().to_string();
+        assert!(refused.contains("not one of ours"), "{refused}");
+    }
+}

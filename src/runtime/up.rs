@@ -1,0 +1,130 @@
+//! `streamward up`: the service, and a MediaMTX with the right configuration beside it.
+
+mod child;
+mod log_lines;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use url::Url;
+
+use super::config::{Config, Loaded, Sources};
+use super::media_config::{MediaConfig, addresses, write_ours};
+use crate::adapters::cli::UpArgs;
+use crate::adapters::mediamtx::binary_version;
+use crate::domain::media_server::MediaServerName;
+use crate::domain::secret::Secret;
+
+pub(super) use child::Supervised;
+
+/// What is to be run beside the service.
+pub(super) struct Companion {
+    program: PathBuf,
+    version: Option<String>,
+    args: UpArgs,
+}
+
+impl Companion {
+    /// Finds the program, before anything is started.
+    pub(super) async fn find(args: UpArgs) -> anyhow::Result<Self> {
+        let program = match &args.mediamtx {
+            Some(named) => Some(named.clone()).filter(|file| file.is_file()),
+            None => on_path("mediamtx").or_else(|| Some(PathBuf::from("./mediamtx")).filter(|f| f.is_file())),
+        };
+        let Some(program) = program else {
+            match &args.mediamtx {
+                Some(named) => bail!("there is no program {}", named.display()),
+                None => bail!(
+                    "there is no mediamtx on PATH or here: get one from https://github.com/bluenviron/mediamtx/releases, or name it with --mediamtx"
+                ),
+            }
+        };
+        let program = std::path::absolute(program)?;
+        let version = binary_version(&program).await;
+        if version.is_none() && args.media_config.is_none() {
+            tracing::warn!(program = %program.display(), "this MediaMTX does not tell its version");
+        }
+        Ok(Self { program, version, args })
+    }
+
+    /// Writes the configuration and gives what it takes to run the program with it.
+    pub(super) fn prepare(&self, config: &Config, hook_secret: &Secret) -> anyhow::Result<Supervised> {
+        let file = match &self.args.media_config {
+            Some(own) => std::path::absolute(own)?,
+            None => {
+                let name = MediaServerName::default();
+                let server = config.media_servers.get(&name).context(NO_DEFAULT)?;
+                let setup = MediaConfig {
+                    addresses: addresses(server, &self.args.ports),
+                    name,
+                    streamward: config.local_url(),
+                    hook_secret: hook_secret.clone(),
+                };
+                let text = setup.yaml(Some(setup.local_hooks(config)?), self.version.as_deref());
+                let file = std::path::absolute(config.data_dir.join("mediamtx.yml"))?;
+                write_ours(&file, &text)?;
+                file
+            }
+        };
+        let pid_file = std::path::absolute(config.data_dir.join("mediamtx.pid"))?;
+        Ok(Supervised { program: self.program.clone(), config: file, pid_file })
+    }
+}
+
+const NO_DEFAULT: &str = "`up` runs the media server called default, and the configuration names only others";
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| is_program(file))
+}
+
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// The configuration for `up`: where a port is said and no URL is configured, the URL names that port.
+pub(super) fn load(mut sources: Sources, args: &UpArgs) -> anyhow::Result<Loaded> {
+    let loaded = sources.load()?;
+    let server = loaded.config.media_servers.get(&MediaServerName::default()).context(NO_DEFAULT)?;
+    let (ports, urls) = (&args.ports, server.base_urls());
+    for (key, url, port) in [
+        ("api_url", server.api_url(), ports.api_port),
+        ("rtmp_url", &urls.rtmp, ports.rtmp_port),
+        ("rtsp_url", &urls.rtsp, ports.rtsp_port),
+        ("srt_url", &urls.srt, ports.srt_port),
+        ("hls_url", &urls.hls, ports.hls_port),
+        ("webrtc_url", &urls.webrtc, ports.webrtc_port),
+    ] {
+        let key = format!("media_servers.default.{key}");
+        let (Some(port), None) = (port, loaded.origins.get(&key)) else { continue };
+        let parsed = Url::parse(url).context("a URL that was checked")?;
+        let host = parsed.host_str().unwrap_or("127.0.0.1");
+        sources.flags.push((key, format!("{}://{host}:{port}", parsed.scheme())));
+    }
+    Ok(sources.load()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::cli::PortArgs;
+
+    #[test]
+    fn a_port_that_is_said_shows_in_urls_that_are_not_configured() {
+        let ports = PortArgs { rtmp_port: Some(11_935), hls_port: Some(18_888), ..PortArgs::default() };
+        let args = UpArgs { ports, ..UpArgs::default() };
+        let configured = ("STREAMWARD_MEDIA_SERVERS__DEFAULT__HLS_URL", "https://hls.example.org");
+        let env = vec![(configured.0.into(), configured.1.into())];
+        let loaded = load(Sources { env, ..Sources::default() }, &args).unwrap();
+        let urls = loaded.config.media_servers[&MediaServerName::default()].base_urls();
+        assert_eq!((urls.rtmp.as_str(), urls.hls.as_str()), ("rtmp://127.0.0.1:11935", configured.1));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_told() {
+        let args = UpArgs { mediamtx: Some("/nonexistent/mediamtx".into()), ..UpArgs::default() };
+        let told = Companion::find(args).await.err().unwrap().to_string();
+        assert_eq!(told, "there is no program /nonexistent/mediamtx");
+    }
+}
