@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::dialect::Sql;
 use super::postgres::Pg;
 use crate::adapters::local_nudges::LocalNudges;
 use crate::domain::media_server::MediaServerName;
@@ -27,6 +28,9 @@ const MERGE: Duration = Duration::from_millis(20);
 const LARGEST: usize = 7_000;
 /// How long to wait after the first failure, and after many.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// There is nothing like it in SQLite, which one process serves.
+const NOTIFY: Sql = Sql { pg: "SELECT pg_notify($1, $2)", lite: "" };
 
 /// Nudges to this instance at once, and to the others as soon as the database has told them.
 #[derive(Clone, Debug)]
@@ -42,8 +46,8 @@ struct Outbox {
 }
 
 impl Outbox {
-    fn put(&self, word: String) {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner).insert(word);
+    fn put(&self, words: impl IntoIterator<Item = String>) {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).extend(words);
         self.filled.notify_one();
     }
 
@@ -78,7 +82,7 @@ impl PgNudges {
 
 impl Nudges for PgNudges {
     fn send(&self, nudge: Nudge) {
-        self.outbox.put(to_word(&nudge));
+        self.outbox.put([to_word(&nudge)]);
         self.local.send(nudge);
     }
 
@@ -112,10 +116,12 @@ fn from_word(word: &str) -> Nudge {
     }
 }
 
-fn encode(instance: &str, nudges: BTreeSet<String>) -> String {
-    let text = |nudges| serde_json::json!(Payload { from: instance.to_owned(), nudges }).to_string();
+fn encode(instance: &str, nudges: &BTreeSet<String>) -> String {
+    let text = |nudges: &BTreeSet<String>| {
+        serde_json::json!(Payload { from: instance.to_owned(), nudges: nudges.clone() }).to_string()
+    };
     let payload = text(nudges);
-    if payload.len() <= LARGEST { payload } else { text(BTreeSet::from([to_word(&Nudge::Everything)])) }
+    if payload.len() <= LARGEST { payload } else { text(&BTreeSet::from([to_word(&Nudge::Everything)])) }
 }
 
 /// The nudges in a payload, none if it is our own.
@@ -132,13 +138,14 @@ async fn send_all(pg: Pg, instance: String, outbox: Arc<Outbox>) -> ! {
     loop {
         outbox.filled.notified().await;
         sleep(MERGE).await;
-        let payload = encode(&instance, outbox.take());
-        let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(payload).execute(&pg.pool);
+        let words = outbox.take();
+        // A nudge that arrives twice does no harm, so it may be tried again on another connection.
+        let sent = pg.exec_twice::<()>(NOTIFY, args![CHANNEL, encode(&instance, &words)]);
         if let Err(error) = sent.await {
             tracing::debug!(%error, "other instances could not be nudged");
+            outbox.put(words);
             sleep(wait).await;
             wait = (wait * 2).min(BACKOFF.1);
-            outbox.put(to_word(&Nudge::Everything));
         } else {
             wait = BACKOFF.0;
         }
@@ -192,7 +199,7 @@ mod tests {
     fn nudges_survive_the_way_and_our_own_are_dropped() {
         let server = Nudge::Reconcile(MediaServerName::default());
         for nudge in [server, Nudge::Events, Nudge::Keys, Nudge::Everything] {
-            let payload = encode("a", BTreeSet::from([to_word(&nudge)]));
+            let payload = encode("a", &BTreeSet::from([to_word(&nudge)]));
             assert_eq!(decode("b", &payload), [nudge]);
             assert_eq!(decode("a", &payload), []);
         }
@@ -203,6 +210,6 @@ mod tests {
     #[test]
     fn too_many_nudges_become_one_for_everything() {
         let many = (0..500).map(|n| format!("reconcile:server-number-{n}")).collect();
-        assert_eq!(decode("b", &encode("a", many)), [Nudge::Everything]);
+        assert_eq!(decode("b", &encode("a", &many)), [Nudge::Everything]);
     }
 }

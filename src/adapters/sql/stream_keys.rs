@@ -39,12 +39,12 @@ statements! {
     // what the one before it left (in PostgreSQL because READ COMMITTED evaluates it again on the new row).
     CLAIM = [
         "UPDATE stream_keys SET \
-         holder_kind = CASE WHEN ", (may_publish!()), " THEN CASE WHEN ", (is_live!()), " THEN 'live' ELSE 'claimed' END \
-           ELSE holder_kind END, \
+         holder_kind = CASE WHEN ", (may_publish!()), " AND ", (is_live!()), " THEN 'live' \
+           WHEN ", (may_publish!()), " THEN 'claimed' ELSE holder_kind END, \
          holder_server = CASE WHEN ", (may_publish!()), " THEN $4 ELSE holder_server END, \
          holder_conn = CASE WHEN ", (may_publish!()), " THEN $5 ELSE holder_conn END, \
-         holder_until = CASE WHEN ", (may_publish!()), " THEN CASE WHEN ", (is_live!()), " THEN NULL ELSE $6 END \
-           ELSE holder_until END, \
+         holder_until = CASE WHEN ", (may_publish!()), " AND ", (is_live!()), " THEN NULL \
+           WHEN ", (may_publish!()), " THEN $6 ELSE holder_until END, \
          last_used_at = CASE WHEN ", (may_publish!()), " THEN $2 ELSE last_used_at END \
          WHERE key_hash = $1 RETURNING ", (key_columns!()),
     ];
