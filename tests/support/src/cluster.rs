@@ -123,7 +123,7 @@ impl Cluster {
         let children = fs::read_to_string(children).unwrap_or_default();
         let sessions = if signal == "QUIT" { "" } else { children.as_str() };
         let ids = std::iter::once(id).chain(sessions.split_whitespace());
-        let _ = Command::new("kill").arg(format!("-{signal}")).args(ids).status();
+        let _ = Command::new("kill").arg(format!("-{signal}")).args(ids).stderr(Stdio::null()).status();
     }
 
     /// The address of a database in it.

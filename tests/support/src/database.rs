@@ -123,10 +123,16 @@ where
     F: Future<Output = Result<(), E>>,
     E: std::fmt::Debug,
 {
+    let mut admin = Server::get().admin().await;
+    let template = template(Server::get(), &mut admin, migrate).await;
+    let _ = admin.close().await;
+    clone_of(&template).await
+}
+
+async fn clone_of(template: &str) -> Database {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let server = Server::get();
     let mut admin = server.admin().await;
-    let template = template(server, &mut admin, migrate).await;
     let name = format!("streamward_test_{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     for statement in [
         format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"),
@@ -137,6 +143,14 @@ where
     let _ = admin.close().await;
     let url = server.url(&name);
     Database { name, url }
+}
+
+/// A fresh database without any tables.
+///
+/// # Panics
+/// If there is no PostgreSQL to be had, saying what to install.
+pub async fn empty_database() -> Database {
+    clone_of("template1").await
 }
 
 /// The migrated template's name. The first one to need it makes it; it appears when it is complete.

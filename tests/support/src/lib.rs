@@ -13,5 +13,5 @@ mod mediamtx;
 mod watchdog;
 
 pub use cluster::Cluster;
-pub use database::{Database, database};
+pub use database::{Database, database, empty_database};
 pub use mediamtx::mediamtx_from_image;
