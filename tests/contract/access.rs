@@ -1,0 +1,81 @@
+//! API tokens and the memory of signed requests.
+
+use rstest_reuse::apply;
+use streamward::adapters::system::SystemIds;
+use streamward::domain::access::{ApiToken, Role};
+use streamward::domain::{ApiTokenId, Timestamp};
+use streamward::ports::IdGen as _;
+
+use crate::every_store;
+use crate::fixture::{Engine, at, audit, fresh_hash};
+
+fn token(name: &str, when: Timestamp) -> ApiToken {
+    ApiToken {
+        id: ApiTokenId(SystemIds.uuid()),
+        name: name.into(),
+        role: Role::Operator,
+        created_at: when,
+        expires_at: None,
+    }
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn a_token_is_stored_under_the_hash_of_its_secret_and_found_expired_or_not(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let hash = fresh_hash();
+    let expired = ApiToken { expires_at: Some(at(1)), ..token("old", at(0)) };
+    world.store.create_api_token(&expired, &hash, &audit("create", at(0))).await.unwrap();
+    assert_eq!(world.store.api_token_by_hash(&hash).await.unwrap(), Some(expired));
+    assert_eq!(world.store.api_token_by_hash(&fresh_hash()).await.unwrap(), None);
+    assert_eq!(world.audited().await, ["create"]);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn all_tokens_newest_first_ties_by_id(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let tokens = [token("a", at(2)), token("b", at(2)), token("c", at(1))];
+    for one in &tokens {
+        world.store.create_api_token(one, &fresh_hash(), &audit("create", at(0))).await.unwrap();
+    }
+    let [a, b, c] = tokens;
+    assert_eq!(world.store.api_tokens().await.unwrap(), [b, a, c]);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn a_removed_token_is_not_found_from_then_on(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (hash, one) = (fresh_hash(), token("a", at(0)));
+    world.store.create_api_token(&one, &hash, &audit("create", at(0))).await.unwrap();
+    assert!(world.store.delete_api_token(one.id, &audit("delete", at(1))).await.unwrap());
+    assert_eq!(world.store.api_token_by_hash(&hash).await.unwrap(), None);
+    assert_eq!(world.store.api_tokens().await.unwrap(), []);
+    assert!(!world.store.delete_api_token(one.id, &audit("again", at(2))).await.unwrap());
+    assert_eq!(world.audited().await, ["delete", "create"], "nothing is written if it was not there");
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn a_signature_is_new_exactly_once_whoever_asks(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let signature = fresh_hash();
+    let asks = (0..20).map(|n| world.store.remember_signature(&signature, at(n)));
+    let answers = futures_util::future::join_all(asks).await;
+    assert_eq!(answers.iter().filter(|answer| *answer.as_ref().unwrap()).count(), 1);
+    assert!(!world.store.remember_signature(&signature, at(99)).await.unwrap());
+    assert!(world.store.remember_signature(&fresh_hash(), at(99)).await.unwrap());
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn pruning_forgets_signatures_remembered_before(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (old, young) = (fresh_hash(), fresh_hash());
+    world.store.remember_signature(&old, at(1)).await.unwrap();
+    world.store.remember_signature(&young, at(2)).await.unwrap();
+    assert_eq!(world.store.prune_signatures(at(2)).await.unwrap(), 1);
+    assert!(!world.store.remember_signature(&young, at(3)).await.unwrap());
+    assert!(world.store.remember_signature(&old, at(3)).await.unwrap());
+}

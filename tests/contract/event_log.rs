@@ -1,0 +1,94 @@
+//! The event log.
+
+use rstest_reuse::apply;
+use streamward::domain::event::{Event, EventKind};
+
+use crate::every_store;
+use crate::fixture::{Engine, World, at, audit, broadcaster};
+
+async fn fill(world: &World, count: i64) -> Vec<Event> {
+    for n in 0..count {
+        let one = broadcaster(&format!("b{n}"), at(n));
+        world.store.create_broadcaster(&one, &audit("create", at(n))).await.unwrap();
+    }
+    world.store.events_after(0, 1_000).await.unwrap()
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn up_to_limit_events_above_a_number_in_order(#[case] engine: Engine) {
+    let world = engine.world().await;
+    assert_eq!(world.store.events_after(0, 10).await.unwrap(), []);
+    let all = fill(&world, 5).await;
+    assert_eq!(all.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert!(all.iter().zip(0..).all(|(event, n)| event.at == at(n)));
+    assert!(all.iter().all(|event| event.what.kind == EventKind::BroadcasterCreated));
+    assert_eq!(all[0].what.data["display_name"], "b0");
+    assert_eq!(world.store.events_after(1, 2).await.unwrap(), all[1..3]);
+    assert_eq!(world.store.events_after(5, 10).await.unwrap(), []);
+    assert_eq!(world.store.events_after(-1, 100).await.unwrap(), all);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn the_number_of_the_last_event_is_0_if_there_never_was_one_and_survives_pruning(
+    #[case] engine: Engine,
+) {
+    let world = engine.world().await;
+    assert_eq!(world.store.last_event().await.unwrap(), 0);
+    fill(&world, 4).await;
+    assert_eq!(world.store.last_event().await.unwrap(), 4);
+    assert_eq!(world.store.prune_events(at(100)).await.unwrap(), 4);
+    assert_eq!(world.store.last_event().await.unwrap(), 4);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn the_number_of_the_oldest_event_that_is_still_there(#[case] engine: Engine) {
+    let world = engine.world().await;
+    assert_eq!(world.store.first_event().await.unwrap(), None);
+    fill(&world, 4).await;
+    assert_eq!(world.store.first_event().await.unwrap(), Some(1));
+    world.store.prune_events(at(2)).await.unwrap();
+    assert_eq!(world.store.first_event().await.unwrap(), Some(3));
+    world.store.prune_events(at(100)).await.unwrap();
+    assert_eq!(world.store.first_event().await.unwrap(), None);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn pruning_removes_older_events_and_numbers_are_never_used_again(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let all = fill(&world, 4).await;
+    assert_eq!(world.store.prune_events(at(2)).await.unwrap(), 2);
+    assert_eq!(world.store.events_after(0, 10).await.unwrap(), all[2..]);
+    assert_eq!(world.store.prune_events(at(100)).await.unwrap(), 2);
+    world.broadcaster("next").await;
+    assert_eq!(world.store.events_after(0, 10).await.unwrap()[0].seq, 5);
+}
+
+/// Four writers, and a reader that follows as `/streams/events` does. What it sees must be without gaps at any moment:
+/// a number that is filled in later would be missed by whoever has read past it.
+#[apply(every_store)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_follows_concurrent_writers_misses_nothing(#[case] engine: Engine) {
+    const WRITERS: usize = 4;
+    const EACH: usize = 40;
+    let world = engine.world().await;
+    let writers = (0..WRITERS).map(|_| async {
+        for _ in 0..EACH {
+            world.broadcaster("x").await;
+        }
+    });
+    let reader = async {
+        let mut seen = Vec::new();
+        while seen.len() < WRITERS * EACH {
+            let last = seen.last().copied().unwrap_or(0);
+            let next = world.store.events_after(last, 7).await.unwrap();
+            seen.extend(next.iter().map(|event| event.seq));
+            assert!(seen.iter().copied().eq(1..=i64::try_from(seen.len()).unwrap()), "{seen:?}");
+            tokio::task::yield_now().await;
+        }
+    };
+    futures_util::future::join(futures_util::future::join_all(writers), reader).await;
+}

@@ -1,0 +1,258 @@
+//! A store to test, and the things to put into it.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use streamward::adapters::memory::MemoryStore;
+use streamward::adapters::sql::{Db, PgSettings, SqlStore, migrate, open_postgres, open_sqlite};
+use streamward::adapters::system::{SystemClock, SystemIds};
+use streamward::domain::access::Actor;
+use streamward::domain::audit::AuditEntry;
+use streamward::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
+use streamward::domain::event::EventKind;
+use streamward::domain::media_server::{Connection, MediaServerName, SourceId, SourceKind, StreamStats};
+use streamward::domain::path::StreamPath;
+use streamward::domain::publish::PublishAsk;
+use streamward::domain::reconcile::{Changes, Start};
+use streamward::domain::secret::{KeySecret, SecretHash};
+use streamward::domain::stream::{IngestForm, Stream};
+use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
+use streamward::domain::{AuditId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
+use streamward::ports::{IdGen as _, KeyCreation, Lease, Store};
+use tempfile::TempDir;
+
+pub(crate) const TTL: Duration = Duration::from_secs(15);
+
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Memory,
+    Sqlite,
+    Postgres,
+}
+
+/// A store, and what a test knows of it.
+pub(crate) struct World {
+    pub(crate) store: Arc<dyn Store>,
+    /// What must live as long as the store: its folder or database.
+    _keep: Box<dyn Any + Send + Sync>,
+}
+
+impl Engine {
+    /// A fresh, empty store.
+    pub(crate) async fn world(self) -> World {
+        match self {
+            Self::Memory => {
+                let store = MemoryStore::new(Arc::new(SystemClock));
+                World { store: Arc::new(store), _keep: Box::new(()) }
+            }
+            Self::Sqlite => {
+                let folder = TempDir::new().unwrap();
+                let db = open_sqlite(&folder.path().join("streamward.db")).await.unwrap();
+                migrate(&db).await.unwrap();
+                World::over(db, folder)
+            }
+            Self::Postgres => {
+                let database = postgres().await;
+                let db = open_postgres(database.url(), &PgSettings::new(12)).unwrap();
+                World::over(db, database)
+            }
+        }
+    }
+}
+
+/// A migrated PostgreSQL database.
+pub(crate) async fn postgres() -> streamward_test_support::Database {
+    streamward_test_support::database(|url| async move {
+        let db = open_postgres(&url, &PgSettings::new(1))?;
+        migrate(&db).await
+    })
+    .await
+}
+
+/// Seconds on the tests' own time line; stores take the time as an argument.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_000_000 + seconds)
+}
+
+/// A number that no other call in this process gets.
+fn next() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+pub(crate) fn server(name: &str) -> MediaServerName {
+    MediaServerName::parse(name).unwrap()
+}
+
+pub(crate) fn connection(server_name: &str, id: &str) -> Connection {
+    Connection { server: server(server_name), id: SourceId::parse(id).unwrap() }
+}
+
+/// A hash that is nobody else's.
+pub(crate) fn fresh_hash() -> SecretHash {
+    let mut hash = [0; 32];
+    hash[..8].copy_from_slice(&next().to_be_bytes());
+    SecretHash(hash)
+}
+
+pub(crate) fn path(text: &str) -> StreamPath {
+    StreamPath::parse(text).unwrap()
+}
+
+pub(crate) fn audit(action: &str, when: Timestamp) -> AuditEntry {
+    AuditEntry::of(AuditId(SystemIds.uuid()), when, &Actor::cli("test"), action, "thing")
+}
+
+pub(crate) fn broadcaster(name: &str, when: Timestamp) -> Broadcaster {
+    Broadcaster {
+        id: BroadcasterId(SystemIds.uuid()),
+        display_name: DisplayName::parse(name).unwrap(),
+        metadata: Metadata::parse(serde_json::json!({"name": name, "ä": [1, null, {"b": "\""}]})).unwrap(),
+        created_at: when,
+        updated_at: when,
+    }
+}
+
+pub(crate) fn key(of: BroadcasterId, on: &str, when: Timestamp) -> StreamKey {
+    StreamKey {
+        id: StreamKeyId(SystemIds.uuid()),
+        broadcaster_id: of,
+        label: None,
+        path: path(on),
+        key_prefix: "sk_abcde".into(),
+        on_conflict: OnConflict::Reject,
+        created_at: when,
+        expires_at: None,
+        revoked_at: None,
+        last_used_at: None,
+        holder: Holder::Free,
+    }
+}
+
+/// A question to publish from a connection on the default media server.
+pub(crate) fn ask(id: &str) -> PublishAsk {
+    ask_from(Some(connection("default", id)))
+}
+
+pub(crate) fn ask_from(connection: Option<Connection>) -> PublishAsk {
+    PublishAsk { secret: KeySecret::from_random([1; 32]), path: None, connection }
+}
+
+pub(crate) fn start(key: StreamKeyId, connection: Connection) -> Start {
+    Start {
+        key,
+        connection,
+        aliases: vec![],
+        kind: Some(SourceKind("rtmpConn".into())),
+        form: IngestForm::NamedPath,
+        stats: StreamStats { readers: 1, tracks: vec!["H264".into(), "Opus".into()], inbound_bytes: 42 },
+    }
+}
+
+pub(crate) fn new_id() -> StreamId {
+    StreamId(SystemIds.uuid())
+}
+
+impl World {
+    /// A store in a database that is migrated already.
+    pub(crate) fn over(db: Db, keep: impl Any + Send + Sync) -> Self {
+        Self { store: Arc::new(SqlStore::new(db)), _keep: Box::new(keep) }
+    }
+
+    /// A stored broadcaster.
+    pub(crate) async fn broadcaster(&self, name: &str) -> Broadcaster {
+        let one = broadcaster(name, at(0));
+        self.store.create_broadcaster(&one, &audit("create", at(0))).await.unwrap();
+        one
+    }
+
+    /// A stored key of a broadcaster of its own.
+    pub(crate) async fn key(&self, on: &str) -> (StreamKey, SecretHash) {
+        self.key_with(on, |key| key).await
+    }
+
+    pub(crate) async fn key_with(
+        &self,
+        on: &str,
+        change: impl FnOnce(StreamKey) -> StreamKey,
+    ) -> (StreamKey, SecretHash) {
+        let owner = self.broadcaster(on).await;
+        let (key, hash) = (change(key(owner.id, on, at(0))), fresh_hash());
+        assert_eq!(self.create(&key, &hash).await, KeyCreation::Created);
+        (key, hash)
+    }
+
+    pub(crate) async fn create(&self, key: &StreamKey, hash: &SecretHash) -> KeyCreation {
+        self.store.create_stream_key(key, hash, &audit("create", key.created_at)).await.unwrap()
+    }
+
+    /// The key as it is stored.
+    pub(crate) async fn stored(&self, key: &StreamKey) -> StreamKey {
+        self.store.stream_key(key.id).await.unwrap().expect("the key is stored")
+    }
+
+    pub(crate) async fn claim(&self, hash: &SecretHash, ask: &PublishAsk, when: Timestamp) -> StreamKey {
+        self.store.claim_for_publish(hash, ask, when, TTL).await.unwrap().expect("the key is known")
+    }
+
+    /// The lease for reconciling a media server.
+    pub(crate) async fn lease(&self, name: &str) -> Lease {
+        let name = format!("reconcile:{name}");
+        self.store.acquire_lease(&name, "us", Duration::from_secs(60)).await.unwrap().expect("it is free")
+    }
+
+    pub(crate) async fn apply(
+        &self,
+        on: &str,
+        changes: &Changes,
+        when: Timestamp,
+    ) -> streamward::ports::Applied {
+        let lease = self.lease(on).await;
+        self.store.apply_changes(&lease, &server(on), changes, when, &new_id).await.unwrap()
+    }
+
+    /// A key that is live on the default media server, by connection `id`.
+    pub(crate) async fn live(&self, on: &str, id: &str) -> (StreamKey, SecretHash, Stream) {
+        self.live_on("default", on, id).await
+    }
+
+    pub(crate) async fn live_on(
+        &self,
+        server_name: &str,
+        on: &str,
+        id: &str,
+    ) -> (StreamKey, SecretHash, Stream) {
+        let (key, hash) = self.key(on).await;
+        let by = connection(server_name, id);
+        self.claim(&hash, &ask_from(Some(by.clone())), at(1)).await;
+        let stream = self.start(&key, by, at(2)).await;
+        (key, hash, stream)
+    }
+
+    pub(crate) async fn start(&self, key: &StreamKey, by: Connection, when: Timestamp) -> Stream {
+        let on = by.server.to_string();
+        let changes = Changes { started: vec![start(key.id, by)], ..Changes::default() };
+        let applied = self.apply(&on, &changes, when).await;
+        assert_eq!(applied.postponed, 0);
+        applied.started.into_iter().next().expect("it starts")
+    }
+
+    /// The kinds of all events, in order, with what they are about.
+    pub(crate) async fn events(&self) -> Vec<(EventKind, uuid::Uuid)> {
+        let events = self.store.events_after(0, 10_000).await.unwrap();
+        let numbers: Vec<i64> = events.iter().map(|event| event.seq).collect();
+        let expected: Vec<i64> = (1..).take(events.len()).collect();
+        assert_eq!(numbers, expected, "events are numbered without gaps");
+        events.into_iter().map(|event| (event.what.kind, event.what.subject)).collect()
+    }
+
+    /// The actions of all audit entries, newest first.
+    pub(crate) async fn audited(&self) -> Vec<String> {
+        let filter = streamward::domain::audit::AuditFilter { limit: 100, ..Default::default() };
+        let (entries, _) = self.store.audit_entries(&filter).await.unwrap();
+        entries.into_iter().map(|entry| entry.action).collect()
+    }
+}

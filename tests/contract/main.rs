@@ -1,0 +1,34 @@
+//! What the ports promise, tested over every store: in memory, SQLite, PostgreSQL.
+//!
+//! Each MUST of a port's documentation is a test with its words in the name. A test is written once, for all stores
+//! (`#[apply(every_store)]`), so that none can be forgotten.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
+
+mod access;
+mod audit_log;
+mod broadcasters;
+mod claims;
+mod event_log;
+mod fixture;
+mod hints;
+mod leases;
+mod media_servers;
+mod nudges;
+mod postgres;
+mod reconciling;
+mod same_as_memory;
+mod schema;
+mod sqlite;
+mod stream_keys;
+mod streams;
+mod vault;
+
+use rstest_reuse::template;
+
+/// Runs a test over every store.
+#[template]
+#[rstest::rstest]
+#[case::memory(crate::fixture::Engine::Memory)]
+#[case::sqlite(crate::fixture::Engine::Sqlite)]
+#[case::postgres(crate::fixture::Engine::Postgres)]
+pub(crate) fn every_store(#[case] engine: crate::fixture::Engine) {}

@@ -1,0 +1,115 @@
+//! What is known about media servers.
+
+use rstest_reuse::apply;
+use streamward::domain::media_server::MediaServerStatus;
+use streamward::ports::{Contact, Look};
+
+use crate::every_store;
+use crate::fixture::{Engine, World, at, server};
+
+async fn look(world: &World, name: &str, look: Look, when: i64) -> MediaServerStatus {
+    let lease = world.lease(name).await;
+    world.store.record_look(&lease, &server(name), &look, at(when)).await.unwrap();
+    status(world, name).await
+}
+
+async fn status(world: &World, name: &str) -> MediaServerStatus {
+    let all = world.store.media_servers().await.unwrap();
+    all.into_iter().find(|status| status.name == server(name)).expect("it is recorded")
+}
+
+fn seen(repaired: u64) -> Look {
+    Look::Seen { version: Some("v1.20.1".into()), run: Some("r1".into()), repaired }
+}
+
+fn failed(why: &str) -> Look {
+    Look::Failed(why.into())
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn a_look_is_recorded_since_changes_only_when_reachability_does_and_repairs_add_up(
+    #[case] engine: Engine,
+) {
+    let world = engine.world().await;
+    let first = look(&world, "default", seen(2), 1).await;
+    let expected = MediaServerStatus {
+        name: server("default"),
+        version: Some("v1.20.1".into()),
+        run: Some("r1".into()),
+        reachable: true,
+        since: at(1),
+        last_reconcile: Some(at(1)),
+        last_error: None,
+        drift_repaired: 2,
+        last_hook: None,
+        last_auth: None,
+    };
+    assert_eq!(first, expected);
+    let second = look(&world, "default", seen(3), 2).await;
+    let expected = MediaServerStatus { last_reconcile: Some(at(2)), drift_repaired: 5, ..expected };
+    assert_eq!(second, expected);
+    let away = look(&world, "default", failed("refused"), 3).await;
+    let expected =
+        MediaServerStatus { reachable: false, since: at(3), last_error: Some("refused".into()), ..expected };
+    assert_eq!(away, expected);
+    let still = look(&world, "default", failed("timed out"), 4).await;
+    let expected = MediaServerStatus { last_error: Some("timed out".into()), ..expected };
+    assert_eq!(still, expected);
+    let back = look(&world, "default", Look::Seen { version: None, run: None, repaired: 0 }, 5).await;
+    let expected = MediaServerStatus {
+        version: None,
+        run: None,
+        reachable: true,
+        since: at(5),
+        last_reconcile: Some(at(5)),
+        last_error: None,
+        ..expected
+    };
+    assert_eq!(back, expected);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn a_first_look_may_fail(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let status = look(&world, "default", failed("refused"), 3).await;
+    assert_eq!((status.reachable, status.since, status.last_reconcile), (false, at(3), None));
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn a_contact_is_recorded_and_never_moves_backwards(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let contact = async |contact, when| {
+        world.store.record_contact(&server("default"), contact, at(when)).await.unwrap();
+        let status = status(&world, "default").await;
+        (status.last_auth, status.last_hook)
+    };
+    assert_eq!(contact(Contact::Auth, 5).await, (Some(at(5)), None));
+    assert_eq!(contact(Contact::Hook, 7).await, (Some(at(5)), Some(at(7))));
+    assert_eq!(contact(Contact::Auth, 4).await, (Some(at(5)), Some(at(7))));
+    assert_eq!(contact(Contact::Hook, 9).await, (Some(at(5)), Some(at(9))));
+    assert!(!status(&world, "default").await.reachable, "nobody has looked yet");
+    let looked = look(&world, "default", seen(0), 10).await;
+    assert_eq!((looked.reachable, looked.since, looked.last_auth), (true, at(10), Some(at(5))));
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn all_servers_that_were_ever_recorded_by_name(#[case] engine: Engine) {
+    let world = engine.world().await;
+    assert_eq!(world.store.media_servers().await.unwrap(), []);
+    for name in ["b_1", "a-1", "a", "b"] {
+        look(&world, name, seen(0), 1).await;
+    }
+    let names: Vec<String> = world
+        .store
+        .media_servers()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|status| status.name.to_string())
+        .collect();
+    assert_eq!(names, ["a", "a-1", "b", "b_1"]);
+}

@@ -1,0 +1,128 @@
+//! Nudges, within an instance and between two.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+use streamward::adapters::local_nudges::LocalNudges;
+use streamward::adapters::sql::{Db, PgNudges, PgSettings, open_postgres};
+use streamward::ports::{Nudge, Nudges};
+use streamward_test_support::Cluster;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::fixture::{postgres, server};
+
+struct Instance {
+    nudges: PgNudges,
+    heard: Receiver<Nudge>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// An instance whose listening has begun.
+async fn instance(url: &str, name: &str) -> Instance {
+    let Db::Pg(pg) = open_postgres(url, &PgSettings::new(2)).unwrap() else {
+        panic!("PostgreSQL was opened")
+    };
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let nudges = PgNudges::start(pg, name, &tasks, stop.clone());
+    let mut heard = nudges.listen();
+    assert_eq!(next(&mut heard).await, Nudge::Everything, "it does not know what it missed");
+    Instance { nudges, heard, tasks, stop }
+}
+
+async fn next(heard: &mut Receiver<Nudge>) -> Nudge {
+    timeout(Duration::from_secs(10), heard.recv()).await.expect("a nudge arrives").unwrap()
+}
+
+/// Waits for a nudge among others.
+async fn hear(heard: &mut Receiver<Nudge>, wanted: &Nudge) {
+    while next(heard).await != *wanted {}
+}
+
+async fn silent(heard: &mut Receiver<Nudge>) -> bool {
+    timeout(Duration::from_millis(300), heard.recv()).await.is_err()
+}
+
+#[tokio::test]
+async fn a_nudge_reaches_this_instance_at_once() {
+    let nudges = LocalNudges::default();
+    nudges.send(Nudge::Events);
+    let (mut one, mut two) = (nudges.listen(), nudges.listen());
+    nudges.send(Nudge::Keys);
+    nudges.send_local(Nudge::Events);
+    for heard in [&mut one, &mut two] {
+        assert_eq!(heard.try_recv().unwrap(), Nudge::Keys, "only what comes from now on");
+        assert_eq!(heard.try_recv().unwrap(), Nudge::Events);
+    }
+}
+
+#[tokio::test]
+async fn a_nudge_reaches_the_other_instances_and_does_not_come_back() {
+    let database = postgres().await;
+    let (mut a, mut b) = (instance(database.url(), "a").await, instance(database.url(), "b").await);
+    let nudge = Nudge::Reconcile(server("default"));
+    a.nudges.send(nudge.clone());
+    assert_eq!(a.heard.try_recv().unwrap(), nudge, "here it is at once");
+    assert_eq!(next(&mut b.heard).await, nudge);
+    assert!(silent(&mut a.heard).await && silent(&mut b.heard).await);
+    b.nudges.send_local(Nudge::Events);
+    assert_eq!(next(&mut b.heard).await, Nudge::Events);
+    assert!(silent(&mut a.heard).await, "a local one stays here");
+}
+
+#[tokio::test]
+async fn nudges_in_quick_succession_travel_together() {
+    let database = postgres().await;
+    let (a, mut b) = (instance(database.url(), "a").await, instance(database.url(), "b").await);
+    for _ in 0..100 {
+        a.nudges.send(Nudge::Events);
+    }
+    assert_eq!(next(&mut b.heard).await, Nudge::Events);
+    assert!(silent(&mut b.heard).await);
+}
+
+#[tokio::test]
+async fn stopping_ends_the_tasks() {
+    let database = postgres().await;
+    let instance = instance(database.url(), "a").await;
+    instance.stop.cancel();
+    instance.tasks.close();
+    timeout(Duration::from_secs(5), instance.tasks.wait()).await.expect("they end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_whose_session_was_cut_looks_at_everything_and_hears_again() {
+    let database = postgres().await;
+    let (a, mut b) = (instance(database.url(), "a").await, instance(database.url(), "b").await);
+    let mut admin = PgConnection::connect(database.url()).await.unwrap();
+    for _ in 0..10 {
+        let listeners = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::query(listeners).execute(&mut admin).await.unwrap();
+        hear(&mut b.heard, &Nudge::Everything).await;
+    }
+    // The sender was cut too; it tries again by itself.
+    a.nudges.send(Nudge::Keys);
+    hear(&mut b.heard, &Nudge::Keys).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nudges_go_on_after_the_database_was_away() {
+    let mut cluster = Cluster::start(false).expect("PostgreSQL's programs are installed: see .ci/setup");
+    let url = cluster.url("postgres");
+    let (a, mut b) = (instance(&url, "a").await, instance(&url, "b").await);
+    cluster.stop();
+    a.nudges.send(Nudge::Keys);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    cluster.run().unwrap();
+    hear(&mut b.heard, &Nudge::Everything).await;
+    loop {
+        a.nudges.send(Nudge::Events);
+        if timeout(Duration::from_millis(500), hear(&mut b.heard, &Nudge::Events)).await.is_ok() {
+            break;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What is particular about PostgreSQL: it can go away, come back, hang, and throw us out.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sqlx::{Connection as _, PgConnection};
+use streamward::adapters::sql::{Db, PgSettings, migrate, open_postgres, pending_migrations};
+use streamward::ports::StoreError;
+use streamward_test_support::Cluster;
+use tokio::time::{Instant, timeout};
+
+use crate::fixture::{World, ask, at, audit, broadcaster, postgres};
+
+/// A server of its own, with which a test may do what it likes.
+async fn own_server() -> (Cluster, Db) {
+    let cluster = Cluster::start(false).expect("PostgreSQL's programs are installed: see .ci/setup");
+    let db = open_postgres(&cluster.url("postgres"), &PgSettings::new(6)).unwrap();
+    migrate(&db).await.unwrap();
+    (cluster, db)
+}
+
+/// Opens all connections of the pool and leaves them idle.
+async fn warm_up(world: &World) {
+    join_all((0..20).map(|_| world.broadcaster("x"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_of_the_database_the_first_call_succeeds() {
+    let (mut cluster, db) = own_server().await;
+    let world = World::over(db, ());
+    let (_, hash) = world.key("live/alice").await;
+    for round in 1..=3 {
+        warm_up(&world).await;
+        cluster.stop();
+        cluster.run().unwrap();
+        match round {
+            1 => drop(world.store.broadcasters().await.unwrap()),
+            2 => drop(world.claim(&hash, &ask("c1"), at(round)).await),
+            _ => drop(world.broadcaster("Bob").await),
+        }
+        world.store.ping().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_database_is_away_calls_fail_soon_and_as_unavailable() {
+    let (mut cluster, db) = own_server().await;
+    let world = World::over(db.clone(), ());
+    let (_, hash) = world.key("live/alice").await;
+    warm_up(&world).await;
+    cluster.stop();
+    let limit = Duration::from_secs(3);
+    for _ in 0..3 {
+        let (store, started) = (&world.store, Instant::now());
+        let (question, bob, entry) = (ask("c1"), broadcaster("Bob", at(1)), audit("create", at(1)));
+        let (read, claim, write) = tokio::join!(
+            store.broadcasters(),
+            store.claim_for_publish(&hash, &question, at(1), limit),
+            store.create_broadcaster(&bob, &entry),
+        );
+        for error in [read.unwrap_err(), claim.unwrap_err(), write.unwrap_err()] {
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        }
+        assert!(started.elapsed() < limit, "{:?}", started.elapsed());
+    }
+    let error = pending_migrations(&db).await.unwrap_err().to_string();
+    assert!(error.contains("refused"), "doctor learns why: {error}");
+    cluster.run().unwrap();
+    world.broadcaster("Bob").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_hangs_costs_nothing_once_it_goes_on() {
+    let (cluster, db) = own_server().await;
+    let world = World::over(db.clone(), ());
+    let (_, hash) = world.key("live/alice").await;
+    warm_up(&world).await;
+    cluster.signal("STOP");
+    // Callers with a deadline of their own give up in the middle, many more than there are connections.
+    for _ in 0..3 {
+        let question = ask("c1");
+        let ask = || timeout(Duration::from_millis(300), world.claim(&hash, &question, at(1)));
+        let asks = (0..10).map(|_| ask());
+        assert!(join_all(asks).await.iter().all(Result::is_err));
+    }
+    let started = Instant::now();
+    let error = world.store.broadcasters().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    cluster.signal("CONT");
+    let started = Instant::now();
+    world.claim(&hash, &ask("c1"), at(2)).await;
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    warm_up(&world).await;
+}
+
+/// A writer that is cancelled after it took its event numbers must not keep the others from theirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_writer_leaves_no_lock_behind() {
+    let database = postgres().await;
+    let db = open_postgres(database.url(), &PgSettings::new(8)).unwrap();
+    let world = World::over(db, database);
+    world.broadcaster("warm").await;
+    for micros in (0..4_000).step_by(100) {
+        let _ = timeout(Duration::from_micros(micros), world.broadcaster("cancelled")).await;
+    }
+    let started = Instant::now();
+    join_all((0..8).map(|_| world.broadcaster("x"))).await;
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    world.events().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_are_thrown_out_are_replaced() {
+    let database = postgres().await;
+    let db = open_postgres(database.url(), &PgSettings::new(4)).unwrap();
+    let mut admin = PgConnection::connect(database.url()).await.unwrap();
+    let world = World::over(db, database);
+    for _ in 0..5 {
+        warm_up(&world).await;
+        let everyone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::query(everyone).execute(&mut admin).await.unwrap();
+        world.broadcaster("next").await;
+    }
+}
+
+#[tokio::test]
+async fn errors_do_not_contain_the_password() {
+    let secret = "hunter2secret";
+    let database = postgres().await;
+    let port = database.url().rsplit(':').next().unwrap().split('/').next().unwrap();
+    let mut texts = Vec::new();
+    for url in [
+        format!("postgres://nobody:{secret}@127.0.0.1:{port}/streamward_nowhere"),
+        format!("postgres://nobody:{secret}@127.0.0.1:1/x"),
+        format!("postgres://nobody:{secret}@nowhere.invalid/x"),
+        format!("postgres://nobody:{secret}@127.0.0.1:{port}/x?sslmode=verify-full"),
+        format!("postgres://nobody:{secret}@127.0.0.1:99999/x"),
+        format!("nonsense://nobody:{secret}@127.0.0.1/x?y=z"),
+        secret.to_owned(),
+    ] {
+        match open_postgres(&url, &PgSettings::new(1)) {
+            Err(error) => texts.push(format!("{error} {error:?}")),
+            Ok(db) => {
+                texts.push(format!("{db:?}"));
+                for error in [migrate(&db).await.unwrap_err(), pending_migrations(&db).await.unwrap_err()] {
+                    texts.push(format!("{error} {error:?}"));
+                }
+            }
+        }
+    }
+    assert!(texts.iter().all(|text| !text.contains(secret)), "{texts:#?}");
+}
+
+/// Frozen inside a transaction for longer than its lease: nothing of the old epoch is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lease_stays_with_its_holder_until_the_transaction_that_relies_on_it_ends() {
+    let database = postgres().await;
+    let db = open_postgres(database.url(), &PgSettings::new(4)).unwrap();
+    let mut paused = PgConnection::connect(database.url()).await.unwrap();
+    let world = World::over(db, database);
+    let ttl = Duration::from_millis(200);
+    let old = world.store.acquire_lease("work", "old", ttl).await.unwrap().unwrap();
+    // What `guard` does in a transaction, which then pauses beyond the lease.
+    let mut tx = paused.begin().await.unwrap();
+    sqlx::query("SELECT epoch FROM leases WHERE name = 'work' FOR SHARE").execute(&mut *tx).await.unwrap();
+    tokio::time::sleep(ttl * 2).await;
+    let takeover = world.store.acquire_lease("work", "new", ttl);
+    assert!(timeout(ttl, takeover).await.is_err(), "the new owner waits for the commit");
+    tx.commit().await.unwrap();
+    let new = world.store.acquire_lease("work", "new", ttl).await.unwrap().unwrap();
+    assert!(new.epoch > old.epoch);
+}

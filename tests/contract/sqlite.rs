@@ -1,0 +1,93 @@
+//! What is particular about SQLite.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use streamward::adapters::sql::{ServeLock, ServeLockError, migrate, open_sqlite};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::fixture::World;
+
+async fn world() -> (World, std::path::PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("streamward.db");
+    let db = open_sqlite(&file).await.unwrap();
+    migrate(&db).await.unwrap();
+    (World::over(db, folder), file)
+}
+
+#[tokio::test]
+async fn a_reader_held_open_does_not_block_a_writer() {
+    let (world, file) = world().await;
+    world.broadcaster("Alice").await;
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&file)).await.unwrap();
+    let mut reading = pool.begin().await.unwrap();
+    let count = "SELECT COUNT(*) FROM broadcasters";
+    let before: i64 = sqlx::query_scalar(count).fetch_one(&mut *reading).await.unwrap();
+    let started = Instant::now();
+    for _ in 0..20 {
+        world.broadcaster("Bob").await;
+    }
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    let still: i64 = sqlx::query_scalar(count).fetch_one(&mut *reading).await.unwrap();
+    assert_eq!((before, still), (1, 1), "the reader sees what it saw");
+    assert_eq!(world.store.broadcasters().await.unwrap().len(), 21);
+}
+
+/// The command line writes beside the serving process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_write_to_one_file_without_being_told_that_it_is_locked() {
+    let (world, file) = world().await;
+    let other = World::over(open_sqlite(&file).await.unwrap(), ());
+    let write = |world: World| async move {
+        for _ in 0..100 {
+            world.broadcaster("x").await;
+        }
+        world
+    };
+    let worlds = join_all([write(world), write(other)]).await;
+    assert_eq!(worlds[0].store.broadcasters().await.unwrap().len(), 200);
+    assert_eq!(worlds[1].events().await.len(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_writers_queue_for_the_one_connection() {
+    let (world, _) = world().await;
+    join_all((0..100).map(|_| world.broadcaster("x"))).await;
+    assert_eq!(world.events().await.len(), 100);
+}
+
+#[test]
+fn a_second_serving_process_is_refused_and_told_who_serves() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("streamward.db");
+    let first = ServeLock::take(&file).unwrap();
+    let error = ServeLock::take(&file).unwrap_err();
+    assert!(matches!(error, ServeLockError::Served { process: Some(id), .. } if id == std::process::id()));
+    let text = error.to_string();
+    assert!(text.contains("already served by another Streamward (process "), "{text}");
+    assert!(text.contains("DATABASE_URL"), "{text}");
+    drop(first);
+    ServeLock::take(&file).expect("it is free again");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (world, file) = world().await;
+    world.broadcaster("Alice").await;
+    for ending in ["", "-wal", "-shm"] {
+        let name = format!("{}{ending}", file.display());
+        let mode = std::fs::metadata(&name).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name} has mode {mode:o}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_is_said_so() {
+    let error = open_sqlite(std::path::Path::new("/nowhere/at/all.db")).await.unwrap_err();
+    assert!(error.to_string().contains("/nowhere/at/all.db cannot be opened"), "{error}");
+}
