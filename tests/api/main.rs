@@ -1,8 +1,12 @@
 //! The program from outside: the real router, the real SQL, real telemetry, one process.
-#![expect(clippy::expect_used, reason = "in a test a broken expectation ends the test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "in a test a broken expectation ends the test")]
 
 mod control_api;
+mod document;
+mod harness;
 mod mediamtx;
 mod model;
 mod otlp;
+mod problems;
+mod roles;
 mod telemetry;

@@ -88,7 +88,7 @@ impl From<Wire<'_>> for Question {
     request_body = Wire<'static>,
     responses(
         (status = 200, description = "Let in"),
-        (status = 401, description = "Not let in, or the hook secret is wrong"),
+        (status = 401, description = "`denied`: Not let in"),
     )
 )]
 pub(super) async fn auth(

@@ -55,7 +55,7 @@ pub(super) struct Alive {
     get,
     path = "/health",
     tag = "operation",
-    responses((status = 200, body = HealthReport), (status = 503, description = "It cannot do its job"))
+    responses((status = 200, body = HealthReport), (status = 503, description = "`unavailable`: It cannot do its job"))
 )]
 pub(super) async fn health(State(api): State<Api>) -> Result<Json<HealthReport>, Problem> {
     let health = api.app.health().await;
@@ -95,7 +95,7 @@ pub(super) async fn livez() -> Json<Alive> {
     get,
     path = "/readyz",
     tag = "operation",
-    responses((status = 200, body = Alive), (status = 503, description = "Send requests elsewhere"))
+    responses((status = 200, body = Alive), (status = 503, description = "`unavailable`: Send requests elsewhere"))
 )]
 pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<Alive>, Problem> {
     if api.options.stop.is_cancelled() {

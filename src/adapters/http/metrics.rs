@@ -19,8 +19,8 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
     security((), ("metrics_token" = [])),
     responses(
         (status = 200, content_type = "text/plain", body = String),
-        (status = 401, description = "The metrics token is missing or wrong"),
-        (status = 404, description = "This instance keeps no numbers"),
+        (status = 401, description = "`unauthenticated`: The metrics token is missing or wrong"),
+        (status = 404, description = "`not-found`: This instance keeps no numbers"),
     )
 )]
 pub(super) async fn metrics(

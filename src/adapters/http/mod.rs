@@ -34,10 +34,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 pub use openapi::{openapi_json, problems_json};
@@ -69,9 +69,11 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
     let (calls, readers) = (Semaphore::new(MAX_CALLS), Arc::new(Semaphore::new(MAX_READERS)));
     let api = Arc::new(Shared { app, options, calls, readers });
     let signed_in = from_fn_with_state(Arc::clone(&api), callers::authenticate);
+    // On the methods, not on the route: a method that is not there is told as such to anyone.
+    let protect = |methods: MethodRouter<Api>| methods.route_layer(signed_in.clone());
     anyone()
         .merge(media_servers())
-        .merge(management().route_layer(signed_in))
+        .merge(management(protect))
         .split_for_parts()
         .0
         .route("/docs/", get(docs::page))
@@ -86,7 +88,7 @@ pub fn openapi() -> OpenApi {
     let parts = [
         (anyone(), Callers::Anyone),
         (media_servers(), Callers::MediaServers),
-        (management(), Callers::Management),
+        (management(|methods| methods), Callers::Management),
     ];
     let mut document = OpenApi::default();
     for (part, callers) in parts {
@@ -113,23 +115,24 @@ fn media_servers() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(auth::auth)).merge(hooks::routes())
 }
 
-fn management() -> OpenApiRouter<Api> {
+fn management(protect: impl Fn(MethodRouter<Api>) -> MethodRouter<Api>) -> OpenApiRouter<Api> {
+    let protected = |(schemas, paths, methods): UtoipaMethodRouter<Api>| (schemas, paths, protect(methods));
     OpenApiRouter::default()
-        .routes(routes!(streams::list_streams))
-        .routes(routes!(stream_events::follow_streams))
-        .routes(routes!(streams::read_stream, streams::end_stream))
-        .routes(routes!(stream_keys::list_stream_keys, stream_keys::create_stream_key))
-        .routes(routes!(stream_keys::read_stream_key, stream_keys::revoke_stream_key))
-        .routes(routes!(stream_keys::rotate_stream_key))
-        .routes(routes!(broadcasters::list_broadcasters, broadcasters::create_broadcaster))
-        .routes(routes!(
+        .routes(protected(routes!(streams::list_streams)))
+        .routes(protected(routes!(stream_events::follow_streams)))
+        .routes(protected(routes!(streams::read_stream, streams::end_stream)))
+        .routes(protected(routes!(stream_keys::list_stream_keys, stream_keys::create_stream_key)))
+        .routes(protected(routes!(stream_keys::read_stream_key, stream_keys::revoke_stream_key)))
+        .routes(protected(routes!(stream_keys::rotate_stream_key)))
+        .routes(protected(routes!(broadcasters::list_broadcasters, broadcasters::create_broadcaster)))
+        .routes(protected(routes!(
             broadcasters::read_broadcaster,
             broadcasters::update_broadcaster,
             broadcasters::delete_broadcaster
-        ))
-        .routes(routes!(audit::read_audit_logs))
-        .routes(routes!(audit::tell_audit_event))
-        .routes(routes!(api_tokens::list_api_tokens, api_tokens::create_api_token))
-        .routes(routes!(api_tokens::delete_api_token))
-        .routes(routes!(media_servers::list_media_servers))
+        )))
+        .routes(protected(routes!(audit::read_audit_logs)))
+        .routes(protected(routes!(audit::tell_audit_event)))
+        .routes(protected(routes!(api_tokens::list_api_tokens, api_tokens::create_api_token)))
+        .routes(protected(routes!(api_tokens::delete_api_token)))
+        .routes(protected(routes!(media_servers::list_media_servers)))
 }

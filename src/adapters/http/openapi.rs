@@ -52,6 +52,7 @@ pub(super) fn complete(paths: &mut Paths, callers: Callers) {
             if callers != Callers::Anyone {
                 operation.security = Some(security(callers));
             }
+            say_role(operation);
             for kind in possible(&method, path, operation, callers) {
                 add_problem(operation, kind);
             }
@@ -118,6 +119,15 @@ fn problem_schema() -> RefOr<Schema> {
 fn problem_content() -> utoipa::openapi::Content {
     let name = <ProblemBody<'static> as ToSchema>::name();
     ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).build()
+}
+
+/// The role in words, for people; handlers name it by what they extract, and a test compares the two.
+fn say_role(operation: &mut Operation) {
+    let role = operation.extensions.as_ref().and_then(|e| e.get("x-role")).and_then(|role| role.as_str());
+    if let Some(role) = role {
+        let about = operation.description.as_deref().map(|text| format!("{text}\n\n")).unwrap_or_default();
+        operation.description = Some(format!("{about}Role: {role}."));
+    }
 }
 
 fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {

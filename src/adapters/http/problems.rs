@@ -11,7 +11,7 @@ use super::problem::{Problem, ProblemKind, ProblemType};
     path = "/problems/{slug}",
     tag = "operation",
     params(("slug" = String, Path, example = "validation")),
-    responses((status = 200, body = ProblemType), (status = 404, description = "There is no such kind"))
+    responses((status = 200, body = ProblemType), (status = 404, description = "`not-found`: There is no such kind"))
 )]
 pub(super) async fn read_problem(Path(slug): Path<String>) -> Result<Json<ProblemType>, Problem> {
     let kind = ProblemKind::by_slug(&slug);

@@ -210,8 +210,8 @@ pub(super) struct StreamKeysQuery {
     request_body = DraftJson,
     responses(
         (status = 201, body = NewStreamKey),
-        (status = 404, description = "The broadcaster does not exist"),
-        (status = 409, description = "Another usable key has the path"),
+        (status = 404, description = "`not-found`: The broadcaster does not exist"),
+        (status = 409, description = "`path-taken`: Another usable key has the path"),
     ),
     extensions(("x-role" = json!("admin")))
 )]
@@ -282,7 +282,7 @@ pub(super) async fn read_stream_key(
     params(("id" = Uuid, Path)),
     responses(
         (status = 200, body = NewStreamKey),
-        (status = 409, description = "The key is revoked or expired"),
+        (status = 409, description = "`key-not-usable`: The key is revoked or expired"),
     ),
     extensions(("x-role" = json!("admin")))
 )]

@@ -1,0 +1,121 @@
+//! The checked-in documents say what the router does.
+
+use std::fs;
+use std::path::Path;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use streamward::adapters::http::{ProblemKind, openapi_json, problems_json};
+use streamward::domain::access::Role;
+
+use crate::harness::{HOOK_SECRET, TestApp};
+
+const ID: &str = "01890000-0000-7000-8000-000000000000";
+
+fn checked_in(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi").join(name);
+    fs::read_to_string(&path).unwrap_or_default()
+}
+
+#[test]
+fn the_document_is_the_one_that_is_checked_in() {
+    assert!(
+        checked_in("streamward.json") == openapi_json(),
+        "openapi/streamward.json is not what the router says; if the change is meant:\n    \
+         cargo run -- openapi > openapi/streamward.json"
+    );
+}
+
+#[test]
+fn the_problems_are_the_ones_that_are_checked_in() {
+    assert!(
+        checked_in("problems.json") == problems_json(),
+        "openapi/problems.json is not what the code says; if the change is meant:\n    \
+         cargo run -- openapi --problems > openapi/problems.json"
+    );
+}
+
+/// All operations of the document: method, path, operation.
+fn operations() -> Vec<(Method, String, Value)> {
+    let document: Value = serde_json::from_str(&openapi_json()).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths").clone();
+    let mut operations = Vec::new();
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().expect("operations") {
+            let method = method.to_uppercase().parse().expect("a method");
+            operations.push((method, path.clone(), operation.clone()));
+        }
+    }
+    operations
+}
+
+#[test]
+fn the_document_is_complete() {
+    let document: Value = serde_json::from_str(&openapi_json()).expect("JSON");
+    assert_eq!(document["openapi"], "3.1.0");
+    let text = document.to_string();
+    for (method, path, operation) in operations() {
+        let place = format!("{method} {path}");
+        assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{place}: no summary");
+        assert!(operation["responses"]["500"].is_object(), "{place}: a problem is possible anywhere");
+        let secured = operation["security"].as_array().is_some_and(|list| !list.is_empty());
+        let open = ["/health", "/livez", "/readyz", "/openapi.json", "/docs", "/problems/{slug}"];
+        assert_eq!(secured, !open.contains(&path.as_str()), "{place}");
+        assert_eq!(
+            operation["parameters"].to_string().contains(r#""in":"path""#),
+            path.contains('{'),
+            "{place}"
+        );
+    }
+    // Whatever is referred to exists.
+    for reference in text.split("\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap_or_default();
+        assert!(document["components"]["schemas"][name].is_object(), "{name} is missing");
+    }
+    for kind in ProblemKind::ALL {
+        if matches!(kind, ProblemKind::UnknownRoute | ProblemKind::MethodNotAllowed) {
+            continue; // Of no operation, since there is none then.
+        }
+        assert!(text.contains(&format!("`{}`", kind.slug())), "no operation has the problem {}", kind.slug());
+    }
+}
+
+#[tokio::test]
+async fn every_route_of_the_document_answers_with_a_status_it_documents() {
+    let app = TestApp::memory().await;
+    for (method, path, operation) in operations() {
+        let mut path = path.replace("{id}", ID).replace("{slug}", "validation");
+        if path == "/streams/events" {
+            path = "/streams/events?last_event_id=x".into();
+        }
+        if path.starts_with("/webhook") || path == "/auth" {
+            path = format!("{path}?secret={HOOK_SECRET}");
+        }
+        for body in [json!({}), json!({"path": "live/x", "display_name": "A", "name": "a", "role": "viewer"})]
+        {
+            let call = app.as_admin().call(method.clone(), &path);
+            let answer = if method == Method::GET { call.await } else { call.json(body).shown_once().await };
+            let status = answer.status.as_u16().to_string();
+            assert!(operation["responses"][&status].is_object(), "{answer:?}");
+            assert_ne!(answer.json_or_null()["type"], "/problems/unknown-route", "{answer:?}");
+            assert_ne!(status, "405", "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_operation_asks_for_the_role_it_documents() {
+    let app = TestApp::memory().await;
+    for (method, path, operation) in operations() {
+        let Some(role) = operation["x-role"].as_str() else { continue };
+        let needed = Role::parse(role).expect("a role");
+        assert!(operation["description"].as_str().is_some_and(|text| text.contains(role)), "{method} {path}");
+        let path = path.replace("{id}", ID).replace("/events", "/events?last_event_id=x");
+        for role in [Role::Viewer, Role::Operator, Role::Admin] {
+            let answer = app.as_role(role).call(method.clone(), &path).await;
+            assert_eq!(answer.status.as_u16() == 403, role < needed, "{role}: {answer:?}");
+            assert_ne!(answer.status.as_u16(), 401, "{answer:?}");
+        }
+        app.as_nobody().call(method, &path).await.assert_status(401).assert_problem("unauthenticated");
+    }
+}

@@ -1,0 +1,63 @@
+//! The store below the application: in memory, or a database of the test's own.
+
+use std::sync::Arc;
+
+use rstest_reuse::template;
+use streamward::adapters::memory::MemoryStore;
+use streamward::adapters::sql::{Db, PgSettings, SqlStore, migrate, open_postgres, open_sqlite};
+use streamward::ports::{Clock, Store};
+use tempfile::TempDir;
+
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Memory,
+    Sqlite,
+    Postgres,
+}
+
+/// Runs a test over every store.
+#[template]
+#[rstest::rstest]
+#[case::memory(crate::harness::Engine::Memory)]
+#[case::sqlite(crate::harness::Engine::Sqlite)]
+#[case::postgres(crate::harness::Engine::Postgres)]
+pub(crate) fn every_engine(#[case] engine: crate::harness::Engine) {}
+
+/// Where things are stored. It outlives the application that uses it, as a database does.
+pub(crate) enum Place {
+    Memory(MemoryStore),
+    File(TempDir),
+    Database(streamward_test_support::Database),
+}
+
+impl Place {
+    pub(crate) async fn fresh(engine: Engine, clock: Arc<dyn Clock>) -> Self {
+        match engine {
+            Engine::Memory => Self::Memory(MemoryStore::new(clock)),
+            Engine::Sqlite => Self::File(TempDir::new().expect("a folder")),
+            Engine::Postgres => Self::Database(
+                streamward_test_support::database(|url| async move {
+                    migrate(&open_postgres(&url, &PgSettings::new(1))?).await
+                })
+                .await,
+            ),
+        }
+    }
+
+    /// Opens it, as a starting process does.
+    pub(crate) async fn open(&self) -> (Arc<dyn Store>, Option<Db>) {
+        let db = match self {
+            Self::Memory(store) => return (Arc::new(store.clone()), None),
+            Self::File(folder) => {
+                let db = open_sqlite(&folder.path().join("streamward.db")).await.expect("opened");
+                migrate(&db).await.expect("migrated");
+                db
+            }
+            Self::Database(database) => {
+                open_postgres(database.url(), &PgSettings::new(12)).expect("a good address")
+            }
+        };
+        (Arc::new(SqlStore::new(db.clone())), Some(db))
+    }
+}

@@ -1,0 +1,144 @@
+//! A media server in this process: sessions come and go as a test says, and it does what it is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use streamward::domain::media_server::{
+    Observation, ObservedPath, ObservedSource, Relay, SourceId, SourceKind, StreamStats,
+};
+use streamward::domain::path::{IngestPath, StreamPath};
+use streamward::domain::secret::Secret;
+use streamward::ports::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
+
+/// Clones are the same media server.
+#[derive(Clone, Default)]
+pub(crate) struct FakeMedia(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    away: bool,
+    deaf: bool,
+    sessions: BTreeMap<String, Session>,
+    relays: BTreeSet<StreamPath>,
+    kicked: Vec<String>,
+}
+
+struct Session {
+    id: String,
+    readers: u32,
+}
+
+impl FakeMedia {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("not poisoned")
+    }
+
+    /// An encoder that was let in is on the air at `path`, which may be a private one.
+    pub(crate) fn go_live(&self, path: &str, id: &str) {
+        let session = Session { id: id.into(), readers: 0 };
+        self.state().sessions.insert(path.into(), session);
+    }
+
+    pub(crate) fn leave(&self, path: &str) {
+        self.state().sessions.remove(path);
+    }
+
+    pub(crate) fn watched_by(&self, path: &str, readers: u32) {
+        if let Some(session) = self.state().sessions.get_mut(path) {
+            session.readers = readers;
+        }
+    }
+
+    /// From now on it does not answer, or does again.
+    pub(crate) fn set_away(&self, away: bool) {
+        self.state().away = away;
+    }
+
+    /// From now on it takes no orders: what it is told to end stays.
+    pub(crate) fn set_deaf(&self, deaf: bool) {
+        self.state().deaf = deaf;
+    }
+
+    /// The ids of the sessions that were told to end, in order.
+    pub(crate) fn kicked(&self) -> Vec<String> {
+        self.state().kicked.clone()
+    }
+
+    pub(crate) fn carries(&self, path: &str) -> bool {
+        self.state().sessions.contains_key(path)
+    }
+
+    pub(crate) fn relays(&self) -> Vec<String> {
+        self.state().relays.iter().map(ToString::to_string).collect()
+    }
+
+    fn reach(&self) -> Result<MutexGuard<'_, State>, RemoteError> {
+        let state = self.state();
+        if state.away { Err(RemoteError::Unreachable("refused".into())) } else { Ok(state) }
+    }
+}
+
+#[async_trait]
+impl MediaServer for FakeMedia {
+    async fn observe(&self) -> Result<Observation, RemoteError> {
+        let state = self.reach()?;
+        let live = state.sessions.iter().map(|(path, session)| ObservedPath {
+            path: IngestPath::from_media_server(path),
+            live: true,
+            configured: false,
+            source: Some(ObservedSource {
+                kind: SourceKind("rtmpConn".into()),
+                id: SourceId::parse(&session.id),
+                aliases: vec![],
+            }),
+            stats: StreamStats {
+                readers: session.readers,
+                tracks: vec!["H264".into()],
+                inbound_bytes: 1_000,
+            },
+        });
+        let relays = state.relays.iter().map(|path| ObservedPath {
+            path: IngestPath::Public(path.clone()),
+            live: false,
+            configured: true,
+            source: None,
+            stats: StreamStats::default(),
+        });
+        Ok(Observation {
+            run: Some("1".into()),
+            version: Some("v0.0.0".into()),
+            paths: live.chain(relays).collect(),
+        })
+    }
+
+    async fn kick(&self, source: &ObservedSource) -> Result<(), RemoteError> {
+        let mut state = self.reach()?;
+        let id = source.id.as_ref().map(ToString::to_string).unwrap_or_default();
+        state.kicked.push(id.clone());
+        if !state.deaf {
+            state.sessions.retain(|_, session| session.id != id);
+        }
+        Ok(())
+    }
+
+    async fn ensure_relay(&self, relay: &Relay, _: &Secret) -> Result<(), RemoteError> {
+        self.reach()?.relays.insert(relay.public.clone());
+        Ok(())
+    }
+
+    async fn remove_relay(&self, public: &StreamPath) -> Result<RelayRemoval, RemoteError> {
+        self.reach()?.relays.remove(public);
+        Ok(RelayRemoval::Gone)
+    }
+
+    async fn info(&self) -> Result<ServerInfo, RemoteError> {
+        self.reach()?;
+        Ok(ServerInfo::default())
+    }
+
+    async fn settings(&self) -> Result<ServerSettings, RemoteError> {
+        self.reach()?;
+        Ok(ServerSettings::default())
+    }
+}

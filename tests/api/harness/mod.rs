@@ -1,0 +1,241 @@
+//! The application under test: the real router over a real store, its workers, and media servers that do as they are
+//! told. `TestApp::memory().await.as_admin().post("/broadcasters").json(…).await.assert_status(201)`.
+
+mod answer;
+mod call;
+mod clock;
+mod engine;
+mod media;
+mod record;
+mod steps;
+mod work;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use streamward::adapters::http::{HttpOptions, MetricsText, router};
+use streamward::adapters::local_nudges::LocalNudges;
+use streamward::adapters::sql::Db;
+use streamward::adapters::system::SystemIds;
+use streamward::app::{App, MediaServerSettings, Parts, Settings};
+use streamward::domain::access::{Role, TokenSecret};
+use streamward::domain::media_server::{BaseUrls, MediaServerName};
+use streamward::domain::secret::{MasterKey, Secret};
+use streamward::ports::{Clock, Nudges};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use answer::Answer;
+pub(crate) use call::{Call, Caller, Shows};
+pub(crate) use clock::TestClock;
+pub(crate) use engine::{Engine, Place, every_engine};
+pub(crate) use media::FakeMedia;
+pub(crate) use record::Record;
+pub(crate) use steps::Key;
+
+pub(crate) const HOOK_SECRET: &str = "hook-secret-0123456789";
+pub(crate) const CONTROL_SECRET: &str = "control-secret-0123456789";
+pub(crate) const RELAY_SECRET: &str = "relay-secret-0123456789";
+pub(crate) const HMAC_SECRET: &str = "hmac-secret-0123456789";
+
+/// An instance, and what stands around it.
+pub(crate) struct TestApp {
+    pub(crate) router: Router,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) media_servers: BTreeMap<MediaServerName, FakeMedia>,
+    pub(crate) record: Record,
+    pub(crate) stop: CancellationToken,
+    pub(crate) db: Option<Db>,
+    pub(crate) place: Arc<Place>,
+    tokens: BTreeMap<Role, String>,
+    instance: String,
+    setup: Setup,
+    workers: JoinSet<()>,
+}
+
+/// What a test may want otherwise.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) hmac_keys: BTreeMap<String, Secret>,
+    pub(crate) hook_secrets: Vec<Secret>,
+    pub(crate) metrics: Option<MetricsText>,
+    pub(crate) metrics_token: Option<Secret>,
+    pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
+    pub(crate) end_wait: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            hmac_keys: BTreeMap::new(),
+            hook_secrets: vec![Secret::new(HOOK_SECRET)],
+            metrics: None,
+            metrics_token: None,
+            trusted_proxies: vec![],
+            end_wait: Duration::from_secs(2),
+        }
+    }
+}
+
+impl TestApp {
+    pub(crate) async fn memory() -> Self {
+        Self::on(Engine::Memory).await
+    }
+
+    pub(crate) async fn on(engine: Engine) -> Self {
+        Self::with(engine, Setup::default()).await
+    }
+
+    pub(crate) async fn with(engine: Engine, setup: Setup) -> Self {
+        let clock = Arc::new(TestClock::default());
+        let place = Arc::new(Place::fresh(engine, Arc::clone(&clock) as Arc<dyn Clock>).await);
+        let media_servers = ["default", "eu"]
+            .map(|name| (MediaServerName::parse(name).expect("a good name"), FakeMedia::default()));
+        let tokens = BTreeMap::from([(Role::Admin, TokenSecret::from_random([7; 32]).expose().to_owned())]);
+        let mut app = Self {
+            router: Router::new(),
+            clock,
+            media_servers: media_servers.into(),
+            record: Record::default(),
+            stop: CancellationToken::new(),
+            db: None,
+            place,
+            tokens,
+            instance: "one".into(),
+            setup,
+            workers: JoinSet::new(),
+        };
+        app.start().await;
+        for (role, name) in [(Role::Viewer, "viewer"), (Role::Operator, "operator")] {
+            let draft = serde_json::json!({"name": name, "role": name});
+            let made = app.as_admin().post("/api-tokens").json(draft).shown_once().await.assert_status(201);
+            app.tokens.insert(role, made.text("/token"));
+        }
+        app
+    }
+
+    /// A second instance over the same store.
+    pub(crate) async fn another(&self) -> Self {
+        let mut app = Self {
+            router: Router::new(),
+            clock: Arc::clone(&self.clock),
+            media_servers: self.media_servers.clone(),
+            record: self.record.clone(),
+            stop: CancellationToken::new(),
+            db: None,
+            place: Arc::clone(&self.place),
+            tokens: self.tokens.clone(),
+            instance: "two".into(),
+            setup: self.setup.clone(),
+            workers: JoinSet::new(),
+        };
+        app.start().await;
+        app
+    }
+
+    /// As after a crash: nothing in memory survives.
+    pub(crate) async fn restart(&mut self) {
+        self.workers.shutdown().await;
+        if let Some(db) = self.db.take() {
+            db.close().await;
+        }
+        self.stop = CancellationToken::new();
+        self.start().await;
+    }
+
+    async fn start(&mut self) {
+        let (store, db) = self.place.open().await;
+        let nudges: Arc<dyn Nudges> = Arc::new(LocalNudges::default());
+        let app = App::new(Parts {
+            auth_store: Arc::clone(&store),
+            store: Arc::clone(&store),
+            worker_store: Arc::clone(&store),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            ids: Arc::new(SystemIds),
+            nudges: Arc::clone(&nudges),
+            hasher: MasterKey::new([9; 32]).hasher(),
+            settings: self.settings(),
+        });
+        let options = HttpOptions {
+            metrics: self.setup.metrics.clone(),
+            metrics_token: self.setup.metrics_token.clone(),
+            trusted_proxies: self.setup.trusted_proxies.clone(),
+            workers: None,
+            stop: self.stop.clone(),
+        };
+        self.db = db;
+        self.workers = work::start(&app, self, &store, &nudges);
+        self.router = router(app, options);
+    }
+
+    fn settings(&self) -> Settings {
+        let server = |name: &MediaServerName| {
+            let urls = BaseUrls {
+                hls: format!("http://{name}.test:8888"),
+                webrtc: format!("http://{name}.test:8889"),
+                rtmp: format!("rtmp://{name}.test:1935"),
+                rtsp: format!("rtsp://{name}.test:8554"),
+                srt: format!("srt://{name}.test:8890"),
+            };
+            let (control_secret, relay_secret) = (Secret::new(CONTROL_SECRET), Secret::new(RELAY_SECRET));
+            (name.clone(), MediaServerSettings { urls, control_secret, relay_secret })
+        };
+        Settings {
+            claim_ttl: Duration::from_secs(15),
+            auth_deadline: Duration::from_millis(800),
+            end_wait: self.setup.end_wait,
+            media_servers: self.media_servers.keys().map(server).collect(),
+            hook_secrets: self.setup.hook_secrets.clone(),
+            admin_token: self.tokens.get(&Role::Admin).map(Secret::new),
+            hmac_secret: Some(Secret::new(HMAC_SECRET)),
+            hmac_keys: self.setup.hmac_keys.clone(),
+            event_retention: Duration::from_secs(86_400),
+            audit_retention: Duration::from_secs(86_400),
+        }
+    }
+
+    /// The media server `default`.
+    pub(crate) fn media(&self) -> &FakeMedia {
+        &self.media_servers[&MediaServerName::default()]
+    }
+
+    pub(crate) fn token(&self, role: Role) -> &str {
+        &self.tokens[&role]
+    }
+
+    pub(crate) fn as_role(&self, role: Role) -> Caller {
+        self.showing(Shows::Bearer(self.token(role).to_owned()))
+    }
+
+    pub(crate) fn as_viewer(&self) -> Caller {
+        self.as_role(Role::Viewer)
+    }
+
+    pub(crate) fn as_operator(&self) -> Caller {
+        self.as_role(Role::Operator)
+    }
+
+    pub(crate) fn as_admin(&self) -> Caller {
+        self.as_role(Role::Admin)
+    }
+
+    pub(crate) fn as_nobody(&self) -> Caller {
+        self.showing(Shows::Nothing)
+    }
+
+    /// A signer with the right secret, whose clock is right.
+    pub(crate) fn as_signer(&self) -> Caller {
+        self.signing_at(self.clock.seconds())
+    }
+
+    pub(crate) fn signing_at(&self, at: i64) -> Caller {
+        let (key_id, secret) = ("dashboard".to_owned(), HMAC_SECRET.to_owned());
+        self.showing(Shows::Signature { key_id, secret, at })
+    }
+
+    pub(crate) fn showing(&self, shows: Shows) -> Caller {
+        Caller { router: self.router.clone(), record: self.record.clone(), shows }
+    }
+}

@@ -1,0 +1,71 @@
+//! The background work of an instance, quickened: every worker ticks as soon as it is nudged, and many times a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamward::app::App;
+use streamward::app::events::EventTail;
+use streamward::app::housekeeping::Housekeeping;
+use streamward::app::known_keys::KnownKeysLoader;
+use streamward::app::reconcile::Reconciler;
+use streamward::app::worker::Worker;
+use streamward::ports::{Nudge, Nudges, Store};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::TestApp;
+
+const EVERY: Duration = Duration::from_millis(50);
+
+/// Ends with the instance.
+pub(crate) fn start(
+    app: &Arc<App>,
+    test: &TestApp,
+    store: &Arc<dyn Store>,
+    nudges: &Arc<dyn Nudges>,
+) -> JoinSet<()> {
+    let mut workers: Vec<Box<dyn Worker>> = vec![
+        Box::new(EventTail::new(Arc::clone(app))),
+        Box::new(KnownKeysLoader::new(Arc::clone(app))),
+        Box::new(Housekeeping::new(Arc::clone(app))),
+    ];
+    for (name, media) in &test.media_servers {
+        let media = Arc::new(media.clone());
+        workers.push(Box::new(Reconciler::new(Arc::clone(app), name.clone(), media, EVERY)));
+    }
+    let mut tasks = JoinSet::new();
+    for worker in workers {
+        tasks.spawn(work(worker, Arc::clone(store), nudges.listen(), test.instance.clone()));
+    }
+    tasks
+}
+
+async fn work(
+    mut worker: Box<dyn Worker>,
+    store: Arc<dyn Store>,
+    mut nudges: tokio::sync::broadcast::Receiver<Nudge>,
+    owner: String,
+) {
+    loop {
+        let wanted = worker.lease();
+        let lease = match wanted {
+            None => None,
+            // A store that does not answer is part of some tests.
+            Some(name) => match store.acquire_lease(&name, &owner, Duration::from_secs(3)).await {
+                Ok(Some(lease)) => Some(lease),
+                Ok(None) | Err(_) => {
+                    sleep(EVERY).await;
+                    continue;
+                }
+            },
+        };
+        // What fails is tried again, as in the real driver.
+        let _ = worker.tick(lease.as_ref()).await;
+        let until = Instant::now() + EVERY;
+        while let Ok(Ok(nudge)) = timeout_at(until, nudges.recv()).await {
+            if worker.hears(&nudge) {
+                break;
+            }
+        }
+    }
+}

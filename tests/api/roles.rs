@@ -1,0 +1,132 @@
+//! Who may do what: the contract's table, row by row, with every caller there is.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use streamward::domain::access::Role;
+
+use crate::harness::{Caller, HOOK_SECRET, TestApp};
+
+/// The status for nobody, a viewer, an operator and an admin.
+type Statuses = [u16; 4];
+
+const VIEWER: Statuses = [401, 200, 200, 200];
+const NOT_FOUND: Statuses = [401, 404, 404, 404];
+const ADMIN: Statuses = [401, 403, 403, 200];
+const ADMIN_CREATES: Statuses = [401, 403, 403, 201];
+const ADMIN_REMOVES: Statuses = [401, 403, 403, 204];
+const ANYONE: Statuses = [200; 4];
+
+fn callers(app: &TestApp) -> [(&'static str, Caller); 4] {
+    [
+        ("nobody", app.as_nobody()),
+        ("viewer", app.as_role(Role::Viewer)),
+        ("operator", app.as_role(Role::Operator)),
+        ("admin", app.as_role(Role::Admin)),
+    ]
+}
+
+async fn check(app: &TestApp, method: &str, path: &str, body: Option<Value>, expected: Statuses) {
+    for ((who, caller), status) in callers(app).into_iter().zip(expected) {
+        let mut call = caller.call(method.parse::<Method>().expect("a method"), path).shown_once();
+        if let Some(body) = &body {
+            call = call.json(body.clone());
+        }
+        let answer = call.await;
+        assert_eq!(answer.status.as_u16(), status, "{who}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn reading() {
+    let app = TestApp::memory().await;
+    let key = app.key("live/alice").await;
+    let stream = app.live(&key, "s1").await;
+    for (path, expected) in [
+        ("/streams", VIEWER),
+        (&format!("/streams/{}", stream["id"].as_str().expect("an id")), VIEWER),
+        (&format!("/streams/{}", key.id), NOT_FOUND),
+        ("/stream-keys", VIEWER),
+        (&format!("/stream-keys/{}", key.id), VIEWER),
+        ("/broadcasters", VIEWER),
+        (&format!("/broadcasters/{}", key.broadcaster), VIEWER),
+        ("/media-servers", VIEWER),
+        ("/audit-logs", ADMIN),
+        ("/api-tokens", ADMIN),
+        ("/health", ANYONE),
+        ("/livez", ANYONE),
+        ("/readyz", ANYONE),
+        ("/openapi.json", ANYONE),
+        ("/docs", ANYONE),
+        ("/problems/validation", ANYONE),
+    ] {
+        check(&app, "GET", path, None, expected).await;
+    }
+    for (who, caller) in callers(&app) {
+        let opened = caller.get("/streams/events").open().await;
+        assert_eq!(opened.status().as_u16(), if who == "nobody" { 401 } else { 200 }, "{who}");
+    }
+}
+
+#[tokio::test]
+async fn writing() {
+    let app = TestApp::memory().await;
+    let key = app.key("live/alice").await;
+    let of = |path: &str, id: &str| format!("{path}/{id}");
+    let broadcaster = Some(json!({"display_name": "Bob"}));
+    let (name, token) = (json!({"display_name": "Carol"}), json!({"name": "x", "role": "viewer"}));
+    let draft = Some(json!({"broadcaster_id": key.broadcaster}));
+    check(&app, "POST", "/broadcasters", broadcaster, ADMIN_CREATES).await;
+    check(&app, "PATCH", &of("/broadcasters", &key.broadcaster), Some(name), ADMIN).await;
+    check(&app, "POST", "/stream-keys", draft, ADMIN_CREATES).await;
+    check(&app, "POST", &format!("/stream-keys/{}/rotate", key.id), None, ADMIN).await;
+    check(&app, "POST", "/api-tokens", Some(token), ADMIN_CREATES).await;
+    check(&app, "POST", "/audit-events", Some(json!({"event_type": "login"})), ADMIN_CREATES).await;
+
+    let stream = app.live(&app.key("live/dave").await, "s1").await;
+    let stream = of("/streams", stream["id"].as_str().expect("an id"));
+    check(&app, "DELETE", &stream, None, [401, 403, 204, 204]).await;
+    check(&app, "DELETE", &of("/stream-keys", &key.id), None, ADMIN_REMOVES).await;
+    check(&app, "DELETE", &of("/broadcasters", &key.broadcaster), None, ADMIN_REMOVES).await;
+    let tokens = app.as_admin().get("/api-tokens").await;
+    let spare = tokens.json()["api_tokens"][0]["id"].as_str().expect("an id").to_owned();
+    check(&app, "DELETE", &of("/api-tokens", &spare), None, ADMIN_REMOVES).await;
+}
+
+#[tokio::test]
+async fn a_role_is_judged_before_the_input() {
+    let app = TestApp::memory().await;
+    for (method, path) in [
+        (Method::POST, "/broadcasters"),
+        (Method::PATCH, "/broadcasters/nonsense"),
+        (Method::POST, "/stream-keys?nonsense=1"),
+        (Method::DELETE, "/stream-keys/nonsense"),
+        (Method::GET, "/audit-logs?limit=nonsense"),
+    ] {
+        app.as_viewer().call(method, path).body("nonsense").await.assert_status(403);
+    }
+}
+
+#[tokio::test]
+async fn media_servers_show_the_hook_secret_and_nothing_else_will_do() {
+    let app = TestApp::memory().await;
+    let (token, hook) = (app.token(Role::Admin).to_owned(), json!({"path": "live/x"}));
+    for name in ["ready", "not-ready", "available", "online", "unavailable", "offline"] {
+        let path = format!("/webhook/{name}");
+        let with = |query: &str| app.as_nobody().post(&format!("{path}{query}")).json(hook.clone());
+        with("").await.assert_status(401).assert_problem("unauthenticated");
+        with(&format!("?secret={token}")).await.assert_status(401);
+        with(&format!("?secret={HOOK_SECRET}&server=nobody")).await.assert_status(401);
+        with(&format!("?secret={HOOK_SECRET}")).await.assert_status(204);
+        with(&format!("?secret={HOOK_SECRET}&server=eu")).await.assert_status(204);
+        app.as_admin().post(&path).json(hook.clone()).await.assert_status(401);
+    }
+    app.as_admin().post("/auth").json(json!({"action": "read"})).await.assert_status(401);
+    app.ask(json!({"action": "read", "path": "live/x"})).await.assert_status(200);
+}
+
+#[tokio::test]
+async fn what_is_left_for_later_is_not_there() {
+    let app = TestApp::memory().await;
+    app.as_admin().post("/playback-tokens").json(json!({})).await.assert_status(404);
+    app.as_nobody().get("/.well-known/jwks.json").await.assert_status(404);
+}
