@@ -1,12 +1,19 @@
 //! The program from outside: the real router, the real SQL, real telemetry, one process.
 #![expect(clippy::expect_used, clippy::panic, reason = "in a test a broken expectation ends the test")]
 
+mod audit;
+mod auth;
+mod callers;
 mod control_api;
 mod document;
+mod events;
 mod harness;
+mod lifecycle;
+mod limits;
 mod mediamtx;
 mod model;
 mod otlp;
 mod problems;
 mod roles;
+mod streams;
 mod telemetry;

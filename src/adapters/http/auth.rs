@@ -98,13 +98,18 @@ pub(super) async fn auth(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let bytes = body::read(&headers, body, HOOK_BODY).await?;
-    let wire: Wire<'_> =
-        serde_json::from_slice(&bytes).map_err(|_| Invalid::one("body", "must be a JSON object"))?;
-    let decision = api.app.decide(&server, &wire.into()).await;
+    let decision = api.app.decide(&server, &parse(&bytes)?).await;
     match decision.verdict {
         Ok(_) => Ok(StatusCode::OK),
         Err(reason) => Err(Problem::new(ProblemKind::Denied, reason.advice())),
     }
+}
+
+fn parse(bytes: &[u8]) -> Result<Question, Invalid> {
+    // A list would be taken for an object's values in order.
+    let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
+    let wire = is_object.then(|| serde_json::from_slice::<Wire<'_>>(bytes).ok()).flatten();
+    wire.map(Question::from).ok_or_else(|| Invalid::one("body", "must be a JSON object"))
 }
 
 #[cfg(test)]
@@ -112,7 +117,7 @@ mod tests {
     use super::*;
 
     fn question(json: &str) -> Question {
-        serde_json::from_str::<Wire<'_>>(json).unwrap().into()
+        parse(json.as_bytes()).unwrap()
     }
 
     #[test]

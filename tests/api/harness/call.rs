@@ -65,6 +65,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    #[expect(clippy::needless_pass_by_value, reason = "`json(json!({…}))` reads better")]
     pub(crate) fn json(self, body: Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }

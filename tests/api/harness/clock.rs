@@ -1,4 +1,4 @@
-//! A clock that runs, and can be put forward.
+//! A clock that runs, can be put forward, and stopped.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -10,11 +10,17 @@ use streamward::ports::Clock;
 #[derive(Default)]
 pub(crate) struct TestClock {
     ahead_micros: AtomicI64,
+    /// Zero while it runs.
+    stopped_at: AtomicI64,
 }
 
 impl TestClock {
     pub(crate) fn advance(&self, by: Duration) {
         self.ahead_micros.fetch_add(i64::try_from(by.as_micros()).expect("not that far"), Ordering::SeqCst);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped_at.store(self.now().micros(), Ordering::SeqCst);
     }
 
     /// Whole seconds, for signatures.
@@ -25,6 +31,10 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
+        let stopped_at = self.stopped_at.load(Ordering::SeqCst);
+        if stopped_at != 0 {
+            return Timestamp::from_micros(stopped_at);
+        }
         let ahead = self.ahead_micros.load(Ordering::SeqCst);
         Timestamp::from_micros(SystemClock.now().micros() + ahead)
     }

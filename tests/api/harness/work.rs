@@ -10,6 +10,7 @@ use streamward::app::known_keys::KnownKeysLoader;
 use streamward::app::reconcile::Reconciler;
 use streamward::app::worker::Worker;
 use streamward::ports::{Nudge, Nudges, Store};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -62,9 +63,11 @@ async fn work(
         // What fails is tried again, as in the real driver.
         let _ = worker.tick(lease.as_ref()).await;
         let until = Instant::now() + EVERY;
-        while let Ok(Ok(nudge)) = timeout_at(until, nudges.recv()).await {
-            if worker.hears(&nudge) {
-                break;
+        while let Ok(heard) = timeout_at(until, nudges.recv()).await {
+            match heard {
+                Ok(nudge) if !worker.hears(&nudge) => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => break,
+                Err(RecvError::Closed) => return,
             }
         }
     }

@@ -1,0 +1,184 @@
+//! `/streams/events`: what changes, in order, without loss.
+
+use std::time::Duration;
+
+use axum::body::BodyDataStream;
+use futures_util::StreamExt as _;
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::harness::{Call, Engine, TestApp, every_engine};
+
+/// One event as it arrived.
+#[derive(Debug, Default)]
+struct Got {
+    event: String,
+    id: i64,
+    data: Value,
+    comment: bool,
+    retry: bool,
+}
+
+/// An open answer.
+struct Reader {
+    body: BodyDataStream,
+    text: String,
+}
+
+impl Reader {
+    async fn open(call: Call) -> Self {
+        let answer = call.open().await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        let mut reader = Self { body: answer.into_body().into_data_stream(), text: String::new() };
+        assert!(reader.any().await.expect("a first word").retry);
+        reader
+    }
+
+    /// The next thing that is said, or `None` at the end.
+    async fn any(&mut self) -> Option<Got> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let got = parse(block);
+                self.text = rest.to_owned();
+                return Some(got);
+            }
+            let next = timeout(Duration::from_secs(30), self.body.next()).await.expect("something is said");
+            let bytes = next?.expect("a body that does not break");
+            self.text.push_str(std::str::from_utf8(&bytes).expect("UTF-8"));
+        }
+    }
+
+    /// The next event.
+    async fn next(&mut self) -> Got {
+        loop {
+            let got = self.any().await.expect("an event before the end");
+            if !got.comment {
+                return got;
+            }
+        }
+    }
+
+    async fn until_closed(&mut self) {
+        while self.any().await.is_some() {}
+    }
+}
+
+fn parse(block: &str) -> Got {
+    let mut got = Got::default();
+    for line in block.lines() {
+        match line.split_once(':').map(|(name, value)| (name, value.trim_start())) {
+            Some(("event", value)) => got.event = value.into(),
+            Some(("id", value)) => got.id = value.parse().expect("a number"),
+            Some(("data", value)) => got.data = serde_json::from_str(value).expect("JSON"),
+            Some(("retry", _)) => got.retry = true,
+            Some(("", _)) => got.comment = true,
+            other => panic!("{other:?} in {block}"),
+        }
+    }
+    got
+}
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn a_reader_follows_a_stream_from_start_to_end(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
+    // Keys and broadcasters are in the same log, but not of this kind.
+    let key = app.key("live/alice").await;
+    let stream = app.live(&key, "c1").await;
+    let started = reader.next().await;
+    assert_eq!((started.event.as_str(), &started.data["stream"]), ("stream.started", &stream));
+    assert!(started.data["at"].is_string());
+    app.media().watched_by("live/alice", 2);
+    let updated = reader.next().await;
+    assert_eq!((updated.event.as_str(), &updated.data["stream"]["readers"]), ("stream.updated", &json!(2)));
+    app.media().leave("live/alice");
+    let ended = reader.next().await;
+    assert_eq!((ended.event.as_str(), &ended.data["stream"]["status"]), ("stream.ended", &json!("ended")));
+    assert_eq!(ended.data["stream"], app.ended(&stream["id"]).await);
+    assert!(started.id < updated.id && updated.id < ended.id);
+}
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn a_reader_that_comes_back_has_missed_nothing_also_over_a_restart(#[case] engine: Engine) {
+    let mut app = TestApp::on(engine).await;
+    let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
+    let key = app.key("live/alice").await;
+    let stream = app.live(&key, "c1").await;
+    let seen = reader.next().await.id;
+    drop(reader);
+    app.media().leave("live/alice");
+    app.ended(&stream["id"]).await;
+    app.restart().await;
+    let resume = |id: i64| app.as_viewer().get("/streams/events").header("last-event-id", &id.to_string());
+    let mut reader = Reader::open(resume(seen)).await;
+    let ended = reader.next().await;
+    assert_eq!((ended.event.as_str(), &ended.data["stream"]["id"]), ("stream.ended", &stream["id"]));
+    // Then it goes on live.
+    app.live(&key, "c2").await;
+    assert_eq!(reader.next().await.event, "stream.started");
+    // From the very beginning, and by the query.
+    let mut all = Reader::open(resume(0)).await;
+    let events = [all.next().await, all.next().await, all.next().await].map(|got| got.event);
+    assert_eq!(events, ["stream.started", "stream.ended", "stream.started"]);
+    let query = format!("/streams/events?last_event_id={seen}");
+    assert_eq!(Reader::open(app.as_viewer().get(&query)).await.next().await.id, ended.id);
+}
+
+#[tokio::test]
+async fn a_number_from_another_database_means_reading_anew() {
+    let app = TestApp::memory().await;
+    let mut reader =
+        Reader::open(app.as_viewer().get("/streams/events").header("last-event-id", "999999")).await;
+    let reset = reader.next().await;
+    assert_eq!((reset.event.as_str(), &reset.data), ("reset", &json!({})));
+    let key = app.key("live/alice").await;
+    app.live(&key, "c1").await;
+    let started = reader.next().await;
+    assert!(started.event == "stream.started" && started.id > reset.id);
+    for odd in ["-1", "x", "1.5"] {
+        let call = app.as_viewer().get("/streams/events").header("last-event-id", odd);
+        call.await.assert_refuses(&["Last-Event-ID"]);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_is_dropped_and_others_go_on() {
+    let app = TestApp::memory().await;
+    let mut slow = Reader::open(app.as_viewer().get("/streams/events")).await;
+    let mut quick = Reader::open(app.as_viewer().get("/streams/events")).await;
+    for n in 0..1_200 {
+        app.broadcaster(&format!("b{n}")).await;
+        if n % 100 == 0 {
+            // It has nothing to tell, but it keeps up.
+            let _ = timeout(Duration::from_millis(50), quick.any()).await;
+        }
+    }
+    let key = app.key("live/alice").await;
+    app.live(&key, "c1").await;
+    assert_eq!(quick.next().await.event, "stream.started");
+    slow.until_closed().await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_service_is_the_end_of_the_answer() {
+    let app = TestApp::memory().await;
+    let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
+    app.stop.cancel();
+    reader.until_closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_broken_every_fifteen_seconds_and_an_answer_lasts_an_hour() {
+    let app = TestApp::memory().await;
+    let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
+    let opened = tokio::time::Instant::now();
+    let first = reader.any().await.expect("a comment");
+    assert!(first.comment && opened.elapsed() >= Duration::from_secs(15));
+    reader.until_closed().await;
+    let lasted = opened.elapsed();
+    assert!(lasted >= Duration::from_secs(3_600) && lasted < Duration::from_secs(3_620), "{lasted:?}");
+}
