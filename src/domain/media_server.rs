@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use super::invalid::Invalid;
 use super::path::{IngestPath, PrivatePath, StreamPath};
+use super::secret::mask_keys;
 
 /// A media server's name in the configuration: 1 to 64 lower-case letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,7 +65,8 @@ impl From<MediaServerName> for String {
     }
 }
 
-/// What a media server calls one connection or session; opaque, at most 128 characters are kept.
+/// What a media server calls one connection or session; opaque, at most 128 characters are kept. It is stored and
+/// logged, and others wrote it: a stream key in it is masked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SourceId(String);
@@ -72,7 +74,7 @@ pub struct SourceId(String);
 impl SourceId {
     /// Takes an id; `None` if there is none to take.
     pub fn parse(id: &str) -> Option<Self> {
-        let id: String = id.chars().filter(|c| !c.is_control()).take(128).collect();
+        let id: String = mask_keys(id).chars().filter(|c| !c.is_control()).take(128).collect();
         (!id.is_empty()).then_some(Self(id))
     }
 

@@ -94,10 +94,8 @@ async fn the_query_and_secrets_in_the_path_are_not_repeated() {
     let answer = app.as_admin().get(&format!("/stream-keys?nonsense={key}")).await.assert_status(400);
     assert_eq!(answer.json()["instance"], "/stream-keys");
     assert!(!answer.text("/detail").contains(&key));
-    let opened = app.as_admin().get(&format!("/stream-keys/{key}")).open().await;
-    let body = axum::body::to_bytes(opened.into_body(), 10_000).await.expect("a body");
-    let problem: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-    assert_eq!(problem["instance"], "/stream-keys/sk_***");
+    let answer = app.as_admin().get(&format!("/stream-keys/{key}")).await;
+    assert_eq!(answer.json()["instance"], "/stream-keys/sk_***");
 }
 
 #[tokio::test]

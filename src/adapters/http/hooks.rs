@@ -18,6 +18,7 @@ use crate::app::hook::HookMessage;
 use crate::domain::Invalid;
 use crate::domain::path::IngestPath;
 use crate::domain::reconcile::HintKind;
+use crate::domain::secret::mask_keys;
 
 /// The longest kind of session that is kept, in characters.
 const MAX_KIND: usize = 64;
@@ -122,7 +123,7 @@ pub(super) async fn not_ready(
 async fn message(kind: HintKind, headers: &HeaderMap, body: Body) -> Result<HookMessage, Problem> {
     let bytes = body::read(headers, body, HOOK_BODY).await?;
     let wire = parse(&bytes)?;
-    let source_type = wire.source_type.some();
+    let source_type = wire.source_type.some().map(|kind| mask_keys(&kind));
     Ok(HookMessage {
         kind,
         path: IngestPath::from_media_server(&wire.path.0),

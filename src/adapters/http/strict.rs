@@ -6,6 +6,7 @@ use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use crate::domain::Invalid;
+use crate::domain::secret::mask_keys;
 
 /// What a refusal of the body as a whole is called.
 const BODY: &str = "body";
@@ -83,9 +84,9 @@ fn without_place(words: &str) -> &str {
     words.split_once(" at line ").map_or(words, |(words, _)| words)
 }
 
-/// A name somebody else made up, cut to a decent length.
+/// A name somebody else made up, cut to a decent length. People paste keys into the oddest places.
 fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(100).collect()
+    mask_keys(name).chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,168 @@
+//! What a request leaves in logs, numbers and traces.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use serde_json::{Value, json};
+use streamward::runtime::telemetry::{LogFormat, Telemetry, TelemetryConfig};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::harness::{HOOK_SECRET, TestApp};
+use crate::otlp::OtlpReceiver;
+
+/// Log lines in memory.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Collects everything this thread logs, at every level, until the guard is dropped.
+    pub(crate) fn collect(&self) -> tracing::subscriber::DefaultGuard {
+        let lines = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_max_level(tracing::Level::TRACE)
+            .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+            .with_writer(self.clone())
+            .finish();
+        tracing::subscriber::set_default(lines)
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().expect("not poisoned").clone()
+    }
+
+    /// Asks until lines arrive. A line of the program that another thread came by first, at the very moment when this
+    /// one began to collect, may have been taken for one that nobody wants.
+    async fn until_heard(&self, app: &TestApp) {
+        while self.with_message("request").is_empty() || self.with_message("auth").is_empty() {
+            tracing::callsite::rebuild_interest_cache();
+            app.ask(json!({"action": "read", "path": "live/x"})).await.assert_status(200);
+        }
+    }
+
+    fn with_message(&self, message: &str) -> Vec<Value> {
+        let text = String::from_utf8(self.bytes()).expect("UTF-8");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
+        lines.filter(|line| line["message"] == message).collect()
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Numbers of this thread alone.
+pub(crate) fn recorder() -> PrometheusRecorder {
+    PrometheusBuilder::new().build_recorder()
+}
+
+#[tokio::test]
+async fn a_request_leaves_one_line_with_its_route_and_not_its_path() {
+    let lines = Lines::default();
+    let _collecting = lines.collect();
+    let app = TestApp::memory().await;
+    lines.until_heard(&app).await;
+    let key = app.key("live/alice").await;
+    let before = lines.with_message("request").len();
+    let call = app.as_viewer().get(&format!("/stream-keys/{}?nonsense=hush", key.id));
+    call.header("x-request-id", "req-7").await.assert_status(400);
+    app.as_nobody().get("/nowhere/hush").await.assert_status(404);
+    let requests = lines.with_message("request").split_off(before);
+    assert_eq!(requests.len(), 2);
+    let one = &requests[0];
+    assert_eq!((&one["method"], &one["route"]), (&json!("GET"), &json!("/stream-keys/{id}")));
+    assert_eq!((&one["status"], &one["request_id"]), (&json!(400), &json!("req-7")));
+    assert!(one["duration_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{one}");
+    assert_eq!((&requests[1]["route"], &requests[1]["status"]), (&json!("unmatched"), &json!(404)));
+    assert!(!String::from_utf8_lossy(&lines.bytes()).contains("hush"));
+}
+
+#[tokio::test]
+async fn every_decision_leaves_a_line_that_says_why() {
+    let lines = Lines::default();
+    let _collecting = lines.collect();
+    let app = TestApp::memory().await;
+    lines.until_heard(&app).await;
+    let before = lines.with_message("auth").len();
+    let key = app.key("live/alice").await;
+    app.ask_to_publish(&key, "c1").await.assert_status(200);
+    app.ask_to_publish(&key, "c2").await.assert_status(401);
+    let decisions = lines.with_message("auth").split_off(before);
+    let told: Vec<[&Value; 6]> = decisions
+        .iter()
+        .map(|line| ["outcome", "reason", "key_id", "path", "protocol", "ip"].map(|field| &line[field]))
+        .collect();
+    let (id, path, protocol, ip) = (json!(key.id), json!("live/alice"), json!("rtmp"), json!("192.0.2.7"));
+    let (allow, deny) = ([json!("allow"), json!("key_claimed")], [json!("deny"), json!("key_in_use")]);
+    let expected = [allow, deny];
+    let expected: Vec<[&Value; 6]> =
+        expected.iter().map(|[outcome, why]| [outcome, why, &id, &path, &protocol, &ip]).collect();
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn requests_decisions_and_hooks_are_counted() {
+    let recorder = recorder();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let app = TestApp::memory().await;
+    let key = app.key("live/alice").await;
+    app.ask_to_publish(&key, "c1").await.assert_status(200);
+    app.ask(json!({"action": "publish", "path": "x", "protocol": "new"})).await.assert_status(401);
+    app.as_nobody().get("/streams").await.assert_status(401);
+    app.as_nobody().get("/a/b").await.assert_status(404);
+    let hook = app.as_nobody().post(&format!("/webhook/online?secret={HOOK_SECRET}"));
+    hook.json(json!({"path": "live/alice"})).await.assert_status(204);
+    app.as_nobody().post("/webhook/online").await.assert_status(401);
+    let text = recorder.handle().render();
+    for line in [
+        r#"streamward_http_requests_total{method="GET",route="/streams",status="401"} 1"#,
+        r#"streamward_http_requests_total{method="GET",route="unmatched",status="404"} 1"#,
+        r#"streamward_http_requests_total{method="POST",route="/auth",status="200"} 1"#,
+        r#"streamward_http_request_duration_seconds_count{method="POST",route="/auth"} 2"#,
+        r#"streamward_auth_decisions_total{action="publish",protocol="rtmp",outcome="allow",reason="key_claimed"} 1"#,
+        r#"streamward_auth_decisions_total{action="publish",protocol="other",outcome="deny",reason="no_key"} 1"#,
+        r#"streamward_hooks_total{media_server="default",kind="ready"} 1"#,
+        "streamward_http_unauthenticated_total 1",
+        "streamward_hook_secret_refused_total 1",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line} is missing in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_trace_leads_from_the_question_to_the_store() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let receiver = OtlpReceiver::start().await;
+    let config = TelemetryConfig {
+        level: "off".into(),
+        format: LogFormat::Json,
+        otlp_endpoint: Some(receiver.endpoint()),
+        service_instance: "here".into(),
+    };
+    let (telemetry, subscriber, _recorder) = Telemetry::build(&config).expect("built");
+    {
+        let _tracing = tracing::subscriber::set_default(subscriber);
+        let app = TestApp::memory().await;
+        let key = app.key("live/alice").await;
+        app.ask_to_publish(&key, "c1").await.assert_status(200);
+    }
+    tokio::task::spawn_blocking(|| telemetry.shutdown()).await.expect("flushed");
+    assert_eq!(receiver.path_to("store.claim_for_publish"), ["POST /auth", "store.claim_for_publish"]);
+}

@@ -1,0 +1,209 @@
+//! No secret is anywhere but where it belongs: everything this program answers, logs, counts and stores in the course
+//! of a busy day is searched for every secret there was, plain and in its usual disguises.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rstest_reuse::apply;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use streamward::domain::access::Role;
+use streamward::domain::secret::Secret;
+
+use crate::harness::{
+    CONTROL_SECRET, Engine, HMAC_SECRET, HOOK_SECRET, Key, Place, RELAY_SECRET, Setup, Shows, TestApp,
+    every_engine,
+};
+use crate::observed::{Lines, recorder};
+
+const METRICS_TOKEN: &str = "metrics-secret-0123456789";
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn nothing_gives_a_secret_away(#[case] engine: Engine) {
+    let (lines, recorder) = (Lines::default(), recorder());
+    let (_collecting, handle) = (lines.collect(), recorder.handle());
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let setup = Setup {
+        metrics: Some(Arc::new(move || handle.render())),
+        metrics_token: Some(Secret::new(METRICS_TOKEN)),
+        ..Setup::default()
+    };
+    let app = TestApp::with(engine, setup).await;
+    let mut secrets: Vec<String> =
+        [HOOK_SECRET, CONTROL_SECRET, RELAY_SECRET, HMAC_SECRET, METRICS_TOKEN].map(str::to_owned).into();
+    secrets.extend([Role::Viewer, Role::Operator, Role::Admin].map(|role| app.token(role).to_owned()));
+
+    let named = app.key("live/named").await;
+    let private = app.key("live/private").await;
+    let taken = app.key_with(json!({"path": "live/taken", "on_conflict": "takeover"})).await;
+    publish_in_every_way(&app, &named, &private, &taken).await;
+    go_wrong_in_every_way(&app, &named, &private).await;
+    let rotate = app.as_admin().post(&format!("/stream-keys/{}/rotate", taken.id)).shown_once();
+    secrets.push(rotate.await.assert_status(200).text("/key_value"));
+    app.as_admin().delete(&format!("/stream-keys/{}", private.id)).await.assert_status(204);
+    app.as_admin().delete(&format!("/broadcasters/{}", named.broadcaster)).await.assert_status(204);
+    secrets.extend([named, private, taken].map(|key| key.secret));
+
+    for path in
+        ["/streams?status=all", "/stream-keys", "/broadcasters", "/media-servers", "/health", "/api-tokens"]
+    {
+        app.as_admin().get(path).await.assert_status(200);
+    }
+    assert!(app.audit("").await.len() > 20);
+    let numbers = app.showing(Shows::Bearer(METRICS_TOKEN.into())).get("/metrics").await.assert_status(200);
+    assert!(String::from_utf8_lossy(&numbers.body).contains("streamward_auth_decisions_total"));
+    events(&app).await;
+
+    let stored = stored(&app.place).await;
+    let searched = [("answers", app.record.bytes()), ("logs", lines.bytes()), ("store", stored)];
+    for (place, bytes) in &searched {
+        assert!(
+            engine == Engine::Memory || bytes.len() > 10_000,
+            "{place} is too small to have everything in it"
+        );
+        for (n, secret) in secrets.iter().enumerate() {
+            for (form, needle) in disguises(secret) {
+                let found = bytes.windows(needle.len()).position(|window| window == needle);
+                let around = found.map(|at| {
+                    let (from, to) = (at.saturating_sub(200), (at + needle.len() + 100).min(bytes.len()));
+                    String::from_utf8_lossy(&bytes[from..to]).into_owned()
+                });
+                assert_eq!(around, None, "secret {n} is in the {place}, {form}");
+            }
+        }
+    }
+    // A search that cannot find anything proves nothing.
+    let id = app.as_admin().get("/api-tokens").await.text("/api_tokens/0/id");
+    assert!(String::from_utf8_lossy(&app.record.bytes()).contains(&id));
+}
+
+async fn publish_in_every_way(app: &TestApp, named: &Key, private: &Key, taken: &Key) {
+    let stream = app.live(named, "n1").await;
+    app.ask_to_publish(named, "n2").await.assert_status(401);
+    let path = format!("live/{}", private.secret);
+    app.ask(json!({"action": "publish", "path": path, "id": "p1", "protocol": "srt"}))
+        .await
+        .assert_status(200);
+    app.media().go_live(&path, "p1");
+    for name in ["ready", "online", "not-ready"] {
+        let hook = app.as_nobody().post(&format!("/webhook/{name}?secret={HOOK_SECRET}"));
+        let told = json!({"path": path, "source_id": "p1", "query": format!("key={}", named.secret)});
+        hook.json(told).await.assert_status(204);
+    }
+    app.stream_of("p1").await;
+    app.ask(json!({"action": "read", "path": path, "password": RELAY_SECRET})).await.assert_status(200);
+    app.ask(json!({"action": "api", "token": CONTROL_SECRET})).await.assert_status(200);
+    app.live(taken, "t1").await;
+    app.ask_to_publish(taken, "t2").await.assert_status(200);
+    let stream = format!("/streams/{}", stream["id"].as_str().expect("an id"));
+    app.as_operator().delete(&stream).await.assert_status(204);
+    app.as_signer().get("/streams").await.assert_status(200);
+}
+
+/// Secrets in places where they do not belong, as people put them.
+async fn go_wrong_in_every_way(app: &TestApp, named: &Key, private: &Key) {
+    let (secret, admin) = (&private.secret, app.as_admin());
+    app.media().set_away(true);
+    admin.get(&format!("/stream-keys/{secret}")).await.assert_status(400);
+    admin.delete(&format!("/stream-keys/{secret}")).await.assert_status(400);
+    admin.get(&format!("/{secret}")).await.assert_status(404);
+    admin.get(&format!("/streams/{}", app.token(Role::Viewer))).await.assert_status(400);
+    admin.delete(&format!("/api-tokens/{}", app.token(Role::Viewer))).await.assert_status(400);
+    admin.get(&format!("/streams?path=live/{secret}")).await.assert_status(400);
+    admin.get(&format!("/streams?{secret}=1")).await.assert_status(400);
+    admin.get(&format!("/streams?cursor={secret}")).await.assert_status(400);
+    let draft = |field: &str, value: &str| json!({"broadcaster_id": named.broadcaster, field: value});
+    for (field, value) in [("path", secret), ("path", &format!("live/{secret}")), ("on_conflict", secret)] {
+        admin.post("/stream-keys").json(draft(field, value)).await.assert_status(400);
+    }
+    admin.post("/stream-keys").json(json!({"broadcaster_id": secret})).await.assert_status(400);
+    admin.post("/stream-keys").json(json!({secret.as_str(): 1})).await.assert_status(400);
+    admin
+        .post("/broadcasters")
+        .json(json!({"display_name": "A", "metadata": secret}))
+        .await
+        .assert_status(400);
+    admin.post("/broadcasters").body(format!("{{\"{secret}")).await.assert_status(400);
+    app.showing(Shows::Bearer(secret.clone())).get("/streams").await.assert_status(401);
+    app.showing(Shows::ApiKey(HOOK_SECRET.into())).post("/broadcasters").await.assert_status(401);
+    app.showing(Shows::Nothing).get("/metrics").await.assert_status(401);
+    let hook = app.as_nobody().post(&format!("/webhook/ready?secret={HOOK_SECRET}&server={secret}"));
+    hook.json(json!({"path": "live/x"})).await.assert_status(401);
+    for field in ["source_id", "source_type", "query"] {
+        let hook = app.as_nobody().post(&format!("/webhook/ready?secret={HOOK_SECRET}"));
+        hook.json(json!({"path": "live/other", field: secret})).await.assert_status(204);
+    }
+    for field in ["id", "protocol", "action", "ip", "query", "token", "password", "path"] {
+        let mut question = json!({"action": "publish", "path": "live/other", "protocol": "rtmp"});
+        question[field] = named.secret.as_str().into();
+        app.ask(question).await;
+    }
+    app.ask(json!({"action": "publish", "path": "live/other", "query": format!("key={secret}&key={}", named.secret)}))
+        .await
+        .assert_status(401);
+    app.ask(json!({"action": "read", "path": format!("x y/{secret}.m3u8")})).await;
+    app.media().set_away(false);
+}
+
+async fn events(app: &TestApp) {
+    use futures_util::StreamExt as _;
+    let opened = app.as_viewer().get("/streams/events").header("last-event-id", "0").open().await;
+    let mut body = opened.into_body().into_data_stream();
+    let mut text = String::new();
+    while !text.contains("stream.ended") {
+        let next =
+            tokio::time::timeout(std::time::Duration::from_secs(20), body.next()).await.expect("an event");
+        text.push_str(std::str::from_utf8(&next.expect("more").expect("whole")).expect("UTF-8"));
+    }
+    app.record.keep_text(&text);
+}
+
+/// Everything that is stored: the file and its log as they are on the disk, or every row.
+async fn stored(place: &Place) -> Vec<u8> {
+    match place {
+        Place::Memory(_) => vec![],
+        Place::File(folder) => {
+            let files = std::fs::read_dir(folder.path()).expect("a folder").flatten();
+            files.flat_map(|file| std::fs::read(file.path()).expect("a file")).collect()
+        }
+        Place::Database(database) => {
+            let mut conn = PgConnection::connect(database.url()).await.expect("connected");
+            let tables =
+                "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+            let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut conn).await.expect("tables");
+            let mut dump = String::new();
+            for table in tables {
+                let rows = AssertSqlSafe(format!("SELECT row_to_json(t)::text FROM \"{table}\" t"));
+                let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut conn).await.expect("rows");
+                dump.push_str(&format!("{table}\n{}\n", rows.join("\n")));
+            }
+            dump.into_bytes()
+        }
+    }
+}
+
+/// The secret as it may appear.
+fn disguises(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
+    // Without its prefix, which may have been cut off.
+    let core = secret.split_once('_').map_or(secret, |(_, rest)| rest);
+    let mut forms = vec![
+        ("plain", core.as_bytes().to_vec()),
+        ("in hex", hex::encode(core).into_bytes()),
+        ("in hex", hex::encode_upper(core).into_bytes()),
+    ];
+    // Inside something longer its base64 depends on where it begins; the ends depend on the neighbours.
+    for shift in 0..3 {
+        let text = format!("{}{core}", "x".repeat(shift));
+        for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+            let inner = encoded.get(4..encoded.len() - 4).unwrap_or_default();
+            forms.push(("in base64", inner.as_bytes().to_vec()));
+        }
+    }
+    if let Ok(bytes) = URL_SAFE_NO_PAD.decode(core) {
+        forms.push(("as hex of its bytes", hex::encode(&bytes).into_bytes()));
+        forms.push(("as bytes", bytes));
+    }
+    forms
+}

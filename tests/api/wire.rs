@@ -1,0 +1,84 @@
+//! Over real connections, as a media server and a browser make them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::json;
+use streamward::runtime::serve::{ServeLimits, serve};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::harness::{Engine, HOOK_SECRET, TestApp};
+
+/// The application, listening. Stops when the app's token is cancelled.
+async fn listening(app: &TestApp) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (router, stop) = (app.router.clone(), app.stop.clone());
+    let mut task = JoinSet::new();
+    task.spawn(async move { serve(listener, router, ServeLimits::default(), stop).await.expect("served") });
+    (address, task)
+}
+
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // MediaMTX opens a connection for each question.
+    reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_hundred_connections_with_one_key_exactly_one_is_let_in() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    let key = app.key("live/alice").await;
+    let (address, _task) = listening(&app).await;
+    let (client, mut calls) = (client(), JoinSet::new());
+    for n in 0..100 {
+        let question =
+            json!({"action": "publish", "path": key.path, "id": format!("c{n}"), "token": key.secret});
+        let call = client.post(format!("http://:{HOOK_SECRET}@{address}/auth")).json(&question).send();
+        calls.spawn(async move { call.await.expect("answered").status() });
+    }
+    let statuses = calls.join_all().await;
+    let allowed = statuses.iter().filter(|status| **status == StatusCode::OK).count();
+    let denied = statuses.iter().filter(|status| **status == StatusCode::UNAUTHORIZED).count();
+    assert_eq!((allowed, denied), (1, 99));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_sends_too_much_still_reads_why() {
+    let app = TestApp::memory().await;
+    let (address, _task) = listening(&app).await;
+    for (path, bytes) in [("/auth", 70_000), ("/auth", 5_000_000), ("/webhook/ready", 70_000)] {
+        let url = format!("http://{address}{path}?secret={HOOK_SECRET}");
+        let answer = client().post(url).body("x".repeat(bytes)).send().await.expect("an answer, not a reset");
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let problem: serde_json::Value = answer.json().await.expect("a problem");
+        assert_eq!(problem["type"], "/problems/too-large");
+    }
+    let url = format!("http://{address}/broadcasters");
+    let call = client().post(url).bearer_auth(app.token(streamward::domain::access::Role::Admin));
+    let answer = call.body("x".repeat(3_000_000)).send().await.expect("an answer, not a reset");
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_do_not_hold_up_the_stop() {
+    let app = TestApp::memory().await;
+    let (address, mut task) = listening(&app).await;
+    let mut readers = Vec::new();
+    for _ in 0..20 {
+        let token = app.token(streamward::domain::access::Role::Viewer);
+        let call = client().get(format!("http://{address}/streams/events")).bearer_auth(token).send();
+        readers.push(call.await.expect("opened"));
+    }
+    let stopped = Instant::now();
+    app.stop.cancel();
+    timeout(Duration::from_secs(3), task.join_next()).await.expect("it ends in time");
+    assert!(stopped.elapsed() < Duration::from_secs(2));
+    for reader in readers {
+        let text = reader.text().await.expect("ended in order, not cut");
+        assert!(text.contains("retry:"), "{text}");
+    }
+}
