@@ -1,7 +1,7 @@
 //! HTTP in: the router, one file for each resource. Handlers extract, convert, make one call into
 //! [`app`](crate::app), and convert back.
 //!
-//! A request passes [`observe`] (id, span, log line, numbers, problems), for the management API [`callers`] (who is
+//! A request passes `observe` (id, span, log line, numbers, problems), for the management API `callers` (who is
 //! asking), and arrives at a handler. The OpenAPI document is made of the same list of routes as the router.
 
 mod api_tokens;
