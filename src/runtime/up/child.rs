@@ -213,8 +213,13 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let config = dir.path().join("x.yml");
         let mut left = Command::new("sh").args(["-c", "sleep 60 & wait", "x"]).arg(&config).spawn().unwrap();
-        std::fs::write(dir.path().join("pid"), left.id().unwrap().to_string()).unwrap();
+        let pid = left.id().unwrap();
+        std::fs::write(dir.path().join("pid"), pid.to_string()).unwrap();
         let child = program(&dir, "exit 0");
+        // On a busy machine it has its number before it has its name.
+        while !runs_with(pid, &config) {
+            sleep(Duration::from_millis(10)).await;
+        }
         let (_, status) = tokio::join!(child.stop_the_last_one(), left.wait());
         assert!(!status.unwrap().success());
     }
