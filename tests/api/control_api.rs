@@ -79,8 +79,13 @@ impl ControlApi {
 
     /// The adapter, talking to this.
     pub(crate) fn client(&self) -> MediaMtx {
-        let url = format!("http://{}", self.address).parse().expect("an address");
+        let url = self.url().parse().expect("an address");
         MediaMtx::new(&url, Secret::new("control-secret")).expect("an http address is fine")
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {

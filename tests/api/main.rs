@@ -16,6 +16,7 @@ mod observed;
 mod operation;
 mod otlp;
 mod problems;
+mod program;
 mod roles;
 mod secrets;
 mod streams;

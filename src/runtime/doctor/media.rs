@@ -10,11 +10,14 @@ use super::{Finding, Patient};
 use crate::adapters::mediamtx::MediaMtx;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::domain::secret::Secret;
+use crate::domain::stream::Stream;
 use crate::ports::{MediaServer as _, RemoteError, ServerSettings};
 use crate::runtime::config::MediaServer;
 
 /// How long after a stream's start its hook may arrive.
 const HOOK_GRACE: Duration = Duration::from_secs(30);
+/// How long it may take until it is written down that a hook arrived.
+const NOTED: Duration = Duration::from_secs(10);
 
 const WIRE: &str = "run `streamward up`, or write what `streamward mediamtx-config` prints to its mediamtx.yml and restart it";
 
@@ -137,9 +140,10 @@ fn contact(
         let advice = "if nobody has published or watched yet, that is fine; otherwise check authHTTPAddress and the network";
         findings.push(Finding::warning(format!("auth of {name}"), found, advice));
     }
-    let Some(stream) = records.last_stream.as_ref().filter(|stream| stream.media_server == *name) else {
-        return;
-    };
+    // What has just arrived is not written down yet.
+    let settled = |stream: &&Stream| now().since(stream.started_at) >= NOTED;
+    let last = records.last_stream.as_ref().filter(|stream| stream.media_server == *name);
+    let Some(stream) = last.filter(settled) else { return };
     let told = status.last_hook.is_some_and(|hook| hook.plus(HOOK_GRACE) >= stream.started_at);
     findings.push(if told {
         Finding::good(format!("hooks of {name}"), "arrive")
@@ -151,10 +155,11 @@ fn contact(
     });
 }
 
-/// Whether two addresses mean the same: the names of this machine are one.
+/// Whether two addresses mean the same: the names of this machine are one, and one of them may lack its scheme.
 fn same_place(one: &str, other: &str) -> bool {
     let place = |text: &str| {
-        let url = Url::parse(text).ok()?;
+        let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
+        let url = url.ok()?;
         let host = match url.host_str()? {
             "localhost" | "[::1]" => "127.0.0.1".to_owned(),
             host => host.to_owned(),

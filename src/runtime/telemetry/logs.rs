@@ -50,8 +50,11 @@ pub(super) fn layer<S>(
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
 {
+    // PostgreSQL's notices are for whoever writes migrations; they come back with a filter that names sqlx.
+    let quieter =
+        if level.contains("sqlx") { String::new() } else { ",sqlx::postgres::notice=warn".to_owned() };
     let filter = EnvFilter::builder()
-        .parse(level)
+        .parse(format!("{level}{quieter}"))
         .map_err(|reason| TelemetryError::Level { value: level.to_owned(), reason })?;
     let (writer, thread) =
         NonBlockingBuilder::default().lossy(true).thread_name("log-writer").finish(std::io::stderr());

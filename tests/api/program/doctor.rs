@@ -1,0 +1,236 @@
+//! `streamward doctor`: each thing that can be wrong, made wrong for real, is found and comes with what to do.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::HeaderMap;
+use axum::http::header::DATE;
+use chrono::DateTime;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
+use streamward::adapters::system::SystemClock;
+use streamward::ports::Clock as _;
+
+use super::{HOOK_SECRET, Home, SOON, eventually};
+use crate::control_api::{Asked, ControlApi, Say};
+
+/// What it found, and how it ended.
+struct Findings {
+    all: Vec<Value>,
+    code: Option<i32>,
+}
+
+impl Findings {
+    fn of(home: &Home) -> Self {
+        let ended = home.run(&["doctor", "--json"]);
+        let found: Value =
+            serde_json::from_str(&ended.out).unwrap_or_else(|e| panic!("{e}: {} {}", ended.out, ended.err));
+        Self { all: found["findings"].as_array().expect("findings").clone(), code: ended.code }
+    }
+
+    /// The verdict of the finding about `check` whose text contains `words`. What is not good comes with advice.
+    fn verdict(&self, check: &str, words: &str) -> &str {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let found = self.all.iter().find(|f| f["check"] == check && text(&f["found"]).contains(words));
+        let found =
+            found.unwrap_or_else(|| panic!("nothing about {check:?} with {words:?} in {:#?}", self.all));
+        let verdict = found["verdict"].as_str().expect("a verdict");
+        assert_eq!(verdict == "good", text(&found["advice"]).is_empty(), "{found}");
+        verdict
+    }
+
+    fn failed(&self) -> bool {
+        self.code == Some(1)
+    }
+}
+
+/// A media server that is set up for `home`, unless `change` changes that.
+async fn media_server(
+    home: &Home,
+    change: impl Fn(&Asked) -> Option<Value> + Send + Sync + 'static,
+) -> ControlApi {
+    let auth = home.url("/auth?server=default").replace("http://", "http://streamward:secret@");
+    ControlApi::start(move |asked| {
+        let usual = || match asked.line.split(['?', ' ']).nth(1).unwrap_or_default() {
+            "/v3/info" => json!({"version": "v1.20.1", "started": "2026-01-01T00:00:00Z"}),
+            "/v3/config/global/get" => json!({
+                "authMethod": "http", "authHTTPAddress": auth, "rtsp": true, "rtspAddress": ":8554"
+            }),
+            "/v3/config/pathdefaults/get" => json!({"runOnAvailable": "x", "runOnUnavailable": "y"}),
+            _ => json!({"itemCount": 0, "pageCount": 0, "items": []}),
+        };
+        Say::ok(change(asked).unwrap_or_else(usual))
+    })
+    .await
+}
+
+fn beside(home: Home, media_server: &ControlApi) -> Home {
+    home.with("MEDIA_SERVERS__DEFAULT__API_URL", &media_server.url())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setup_that_is_in_order_has_no_failure() {
+    let home = Home::new();
+    let media_server = media_server(&home, |_| None).await;
+    let home = beside(home, &media_server);
+    let _service = home.serve().await;
+    let found = Findings::of(&home);
+    for check in ["database", "schema", "master key", "service", "hook secret", "media server default"] {
+        assert_eq!(found.verdict(check, ""), "good", "{check}");
+    }
+    for check in ["clock of the database", "clock of the service", "clock of default"] {
+        assert_eq!(found.verdict(check, "agrees"), "good", "{check}");
+    }
+    assert_eq!(found.verdict("auth of default", "it asks"), "good");
+    assert!(!found.failed());
+    assert!(home.ok(&["doctor"]).contains("ok    service"));
+}
+
+#[test]
+fn a_database_that_cannot_be_reached() {
+    let url = format!("postgres://u:hunter2@{}/d", super::nowhere());
+    let home = Home::new().with("DATABASE__URL", &url);
+    let found = Findings::of(&home);
+    assert_eq!(found.verdict("database", "unavailable"), "failure");
+    assert!(found.failed());
+    assert!(!home.run(&["doctor"]).out.contains("hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations_that_are_behind_or_ahead() {
+    let home = Home::new();
+    let file = home.dir.path().join("streamward.db");
+    std::fs::write(&file, "").expect("an empty database");
+    let found = Findings::of(&home);
+    assert_eq!(found.verdict("schema", "migrations are behind"), "failure");
+    assert!(found.failed());
+    home.ok(&["broadcaster", "list"]);
+    let mut conn = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("opened");
+    conn.execute(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'from the future', TRUE, x'00', 0)",
+    )
+    .await
+    .expect("written");
+    conn.close().await.expect("closed");
+    assert_eq!(Findings::of(&home).verdict("schema", "newer than this program"), "warning");
+    let line = home.refused(&["serve"]);
+    assert!(line.contains("a newer Streamward has changed its schema"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_media_server_that_cannot_be_reached() {
+    let home = Home::new();
+    let _service = home.serve().await;
+    let found = Findings::of(&home);
+    assert_eq!(found.verdict("media server default", "cannot be reached"), "failure");
+    assert!(found.failed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_auth_callback_that_is_not_wired() {
+    let other = |method: &'static str, address: &'static str| {
+        move |asked: &Asked| {
+            let settings = json!({"authMethod": method, "authHTTPAddress": address, "rtsp": true, "rtspAddress": ":8554"});
+            asked.line.contains("/v3/config/global/get").then_some(settings)
+        }
+    };
+    for (method, address, words) in [
+        ("internal", "", "authMethod is `internal`"),
+        ("http", "", "authHTTPAddress is empty"),
+        ("http", "http://u:p@192.0.2.1:8080/auth", "it asks 192.0.2.1:8080/auth"),
+    ] {
+        let home = Home::new();
+        let media_server = media_server(&home, other(method, address)).await;
+        let home = beside(home, &media_server);
+        home.ok(&["broadcaster", "list"]);
+        let found = Findings::of(&home);
+        assert_eq!(found.verdict("auth of default", words), "failure");
+        assert!(found.failed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hook_secret_that_the_service_does_not_know() {
+    let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
+    let _service = home.serve().await;
+    assert_eq!(Findings::of(&home).verdict("hook secret", ""), "good");
+    let home = home.with("HOOKS__SECRET", "another-secret-than-that");
+    let found = Findings::of(&home);
+    assert_eq!(found.verdict("hook secret", "does not accept it"), "failure");
+    assert!(found.failed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hooks_that_do_not_arrive() {
+    let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
+    let media_server = media_server(&home, |asked| {
+        let path = json!({
+            "name": "live/alice", "confName": "all_others", "ready": true, "available": true, "online": true,
+            "source": {"type": "rtmpConn", "id": "00000000-0000-4000-8000-000000000001"},
+            "tracks": ["H264"], "readers": [], "inboundBytes": 1
+        });
+        let list = json!({"itemCount": 1, "pageCount": 1, "items": [path]});
+        asked.line.contains("/v3/paths/list").then_some(list)
+    })
+    .await;
+    let home = beside(home, &media_server);
+    let _service = home.serve().await;
+    let key = home.key();
+    assert_eq!(home.may_publish(&key, 1).await, 200);
+    eventually("the stream is seen", SOON, async || {
+        Ok(Some(()).filter(|()| home.json(&["stream", "list"])["count"] == 1))
+    })
+    .await
+    .expect("live");
+    let silent = eventually("it is told that no hook came", SOON, async || {
+        let found = Findings::of(&home);
+        let told = found.all.iter().any(|f| f["check"] == "hooks of default" && f["verdict"] == "warning");
+        Ok(told.then_some(found))
+    });
+    let (found, took) = silent.await.expect("told");
+    assert_eq!(found.verdict("hooks of default", "none arrived"), "warning");
+    assert!(took > Duration::from_secs(5), "not while the hook may still be on its way: {took:?}");
+    // One that arrives after all.
+    home.command(&["hook", "ready"]).env("MTX_PATH", "live/alice").status().expect("it runs");
+    eventually("it is told that hooks arrive", SOON, async || {
+        let found = Findings::of(&home);
+        Ok(found.all.iter().any(|f| f["check"] == "hooks of default" && f["verdict"] == "good").then_some(()))
+    })
+    .await
+    .expect("told");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_that_disagree() {
+    for (apart, verdict) in [(-10, "warning"), (3_600, "failure")] {
+        let home = Home::new();
+        home.ok(&["broadcaster", "list"]);
+        let date = DateTime::from_timestamp_micros(SystemClock.now().micros() + apart * 1_000_000);
+        let date = date.expect("a time").format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let health = move || {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, date.parse().expect("a date"));
+            async move { (headers, Json(json!({"status": "ok", "database": "ok"}))) }
+        };
+        let router = axum::Router::new().route("/health", axum::routing::get(health));
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", home.port)).await.expect("it is free");
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(async move { axum::serve(listener, router).await });
+        let found = Findings::of(&home);
+        assert_eq!(found.verdict("clock of the service", ""), verdict, "{apart} s");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_is_taken() {
+    let home = Home::new();
+    home.ok(&["broadcaster", "list"]);
+    let router = axum::Router::new().fallback(|| async { "a web page" });
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", home.port)).await.expect("it is free");
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(async move { axum::serve(listener, router).await });
+    let found = Findings::of(&home);
+    assert_eq!(found.verdict("service", "is taken by another program"), "failure");
+    assert!(found.failed());
+}

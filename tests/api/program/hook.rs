@@ -1,0 +1,83 @@
+//! `streamward hook`: what MediaMTX runs. It ends in time whatever happens, and never says a path.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::{Ended, HOOK_SECRET, Home};
+
+const PATH: &str = "live/sk_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+#[expect(clippy::disallowed_methods, reason = "a process is timed from outside")]
+fn timed(mut command: Command) -> (Ended, Duration) {
+    command.env("MTX_PATH", PATH).env("MTX_SOURCE_TYPE", "rtmpConn").env("MTX_SOURCE_ID", "11");
+    command.env("MTX_QUERY", "key=sk_aaa");
+    let started = Instant::now();
+    let ended = Ended::of(command.output().expect("it runs"));
+    (ended, started.elapsed())
+}
+
+#[tokio::test]
+async fn the_secret_is_found_as_the_service_finds_it() {
+    let home = Home::new();
+    let _service = home.serve().await;
+    for event in ["ready", "not-ready"] {
+        let (ended, took) = timed(home.command(&["hook", event]));
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+    super::eventually("both are logged", super::SOON, async || {
+        Ok((home.said().matches("route=\"/webhook/").count() == 2).then_some(()))
+    })
+    .await
+    .expect("logged");
+    assert!(!home.said().contains(PATH), "{}", home.said());
+}
+
+#[tokio::test]
+async fn address_and_secret_can_be_said() {
+    let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
+    let _service = home.serve().await;
+    let stranger = Home::new();
+    std::fs::write(stranger.dir.path().join("secret"), HOOK_SECRET).expect("written");
+    let url = home.url("/");
+    let (ended, _) = timed(stranger.command(&["hook", "ready", "--url", &url, "--secret-file", "secret"]));
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    assert!(!stranger.dir.path().join("streamward.db").exists(), "nothing else is looked at");
+    std::fs::write(stranger.dir.path().join("secret"), "another-secret").expect("written");
+    let (ended, took) = timed(stranger.command(&["hook", "ready", "--url", &url, "--secret-file", "secret"]));
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.err.contains("hook secret is wrong") && took < Duration::from_secs(3),
+        "{took:?} {}",
+        ended.err
+    );
+}
+
+#[test]
+fn it_gives_up_in_time_when_nobody_is_there() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addresses = [super::nowhere(), silent.local_addr().expect("bound")];
+    for address in addresses {
+        let home =
+            Home::new().with("HOOKS__SECRET", HOOK_SECRET).with("HOOKS__URL", &format!("http://{address}"));
+        let (ended, took) = timed(home.command(&["hook", "ready"]));
+        assert_eq!(ended.code, Some(1));
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert_eq!(ended.err.trim().lines().count(), 1, "{}", ended.err);
+        assert!(!ended.err.contains("sk_") && !ended.err.contains("live/"), "{}", ended.err);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_does_not_hold_it_up() {
+    let url = format!("postgres://nobody@{}/nothing", super::nowhere());
+    let (ended, took) = timed(Home::new().with("DATABASE__URL", &url).command(&["hook", "not-ready"]));
+    assert_eq!(ended.code, Some(1));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn by_hand_it_says_who_runs_it() {
+    let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
+    assert!(home.refused(&["hook", "ready"]).contains("MTX_PATH is not set"));
+}

@@ -1,0 +1,158 @@
+//! Several Streamwards on one PostgreSQL, and one whose PostgreSQL comes and goes.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use streamward::adapters::sql::{PgSettings, migrate, open_postgres};
+use streamward_test_support::{Cluster, Database};
+
+use super::process::Process;
+use super::{HOOK_SECRET, Home, SOON, eventually};
+
+/// An instance on this database; all have one master key.
+fn instance(url: &str) -> Home {
+    Home::new()
+        .with("DATABASE__URL", url)
+        .with("HOOKS__SECRET", HOOK_SECRET)
+        .with("MASTER_KEY", &"07".repeat(32))
+}
+
+/// A database with nothing in it.
+async fn empty() -> Database {
+    let database = streamward_test_support::database(|url| async move {
+        let db = open_postgres(&url, &PgSettings::new(2))?;
+        let done = migrate(&db).await;
+        db.close().await;
+        done
+    })
+    .await;
+    let mut conn = PgConnection::connect(database.url()).await.expect("connected");
+    for statement in ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"] {
+        conn.execute(statement).await.expect("done");
+    }
+    conn.close().await.expect("closed");
+    database
+}
+
+fn leads(home: &Home) -> bool {
+    let said = home.said();
+    said.matches("lease taken").count()
+        > said.matches("lease lost").count() + said.matches("lease given back").count()
+}
+
+/// The one of the two that reconciles, and the other.
+async fn led<'a>(
+    a: (&'a Home, Process),
+    b: (&'a Home, Process),
+) -> ((&'a Home, Process), (&'a Home, Process)) {
+    eventually("somebody takes the lease", SOON, async || Ok((leads(a.0) || leads(b.0)).then_some(())))
+        .await
+        .expect("taken");
+    assert!(!(leads(a.0) && leads(b.0)), "both have the lease");
+    if leads(a.0) { (a, b) } else { (b, a) }
+}
+
+#[tokio::test]
+async fn two_start_and_migrate_at_the_same_moment() {
+    let database = empty().await;
+    let (a, b) = (instance(database.url()), instance(database.url()));
+    let running = (a.start(), b.start());
+    a.ready().await;
+    b.ready().await;
+    let said = a.said() + &b.said();
+    assert_eq!(said.matches("Admin API token").count(), 1, "one of them is the first: {said}");
+    let revealed = |home: &Home| home.ok(&["config", "--reveal", "api.hmac_secret"]);
+    assert_eq!(revealed(&a), revealed(&b), "they have the same secrets");
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_key_revoked_through_one_is_refused_by_the_other_at_once() {
+    let database = empty().await;
+    let (a, b) =
+        (instance(database.url()), instance(database.url()).with("API__ADMIN_TOKEN", "admin-of-b-for-tests"));
+    let _running = (a.serve().await, b.serve().await);
+    for round in 0..5 {
+        let name = format!("Alice {round}");
+        a.ok(&["broadcaster", "create", &name]);
+        let key = a.json(&["key", "create", "--broadcaster", &name]);
+        assert_eq!(b.may_publish(&key, 1).await, 200, "a key made elsewhere works at once");
+        let id = key["id"].as_str().expect("an id");
+        let revoke =
+            super::client().delete(a.url(&format!("/stream-keys/{id}"))).bearer_auth(a.admin_token());
+        assert_eq!(revoke.send().await.expect("an answer").status(), 204);
+        assert_eq!(b.may_publish(&key, 1).await, 401);
+        assert_eq!(a.may_publish(&key, 2).await, 401);
+    }
+}
+
+#[tokio::test]
+async fn the_lease_moves_within_five_seconds_when_its_holder_is_killed() {
+    let database = empty().await;
+    let (a, b) = (instance(database.url()), instance(database.url()));
+    let (a, b) = ((&a, a.serve().await), (&b, b.serve().await));
+    let ((_, mut leader), (follower, mut other)) = led(a, b).await;
+    leader.kill();
+    let (_, took) = eventually("the other takes the lease", SOON, async || Ok(leads(follower).then_some(())))
+        .await
+        .expect("taken");
+    assert!(took <= Duration::from_secs(5), "{took:?}");
+    assert!(other.terminate(SOON).await.expect("it stops").success());
+}
+
+#[tokio::test]
+async fn a_holder_that_stops_in_good_order_is_followed_at_once() {
+    let database = empty().await;
+    let (a, b) = (instance(database.url()), instance(database.url()));
+    let (a, b) = ((&a, a.serve().await), (&b, b.serve().await));
+    let ((_, mut leader), (follower, _other)) = led(a, b).await;
+    assert!(leader.terminate(SOON).await.expect("it stops").success());
+    let (_, took) = eventually("the other takes the lease", SOON, async || Ok(leads(follower).then_some(())))
+        .await
+        .expect("taken");
+    assert!(took <= Duration::from_secs(2), "{took:?}");
+}
+
+#[tokio::test]
+async fn another_master_key_is_refused_by_the_second_instance() {
+    let database = empty().await;
+    let a = instance(database.url());
+    let _running = a.serve().await;
+    let b = Home::new().with("DATABASE__URL", database.url());
+    let line = b.refused(&["serve"]);
+    assert!(line.contains("set up under a master key that is not here"), "{line}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_waited_for_and_got_over() {
+    let mut cluster =
+        tokio::task::spawn_blocking(|| Cluster::start(true)).await.expect("no panic").expect("a cluster");
+    let home = instance(&cluster.url("postgres"));
+    cluster.stop();
+    let mut service = home.start();
+    eventually("it says what it waits for", SOON, async || {
+        Ok(home.said().contains("the database cannot be reached; trying again").then_some(()))
+    })
+    .await
+    .expect("said");
+    assert!(!home.said().contains("Admin API token"));
+    cluster.run().expect("it starts");
+    home.ready().await;
+    let key = home.key();
+    assert_eq!(home.may_publish(&key, 1).await, 200);
+
+    cluster.stop();
+    assert_eq!(home.may_publish(&key, 1).await, 401, "what cannot be decided is a no");
+    let health = super::client().get(home.url("/health")).send().await.expect("an answer");
+    assert_eq!(health.status(), 503);
+    assert!(home.run(&["doctor"]).out.contains("FAIL  database"));
+    cluster.run().expect("it starts");
+    home.ready().await;
+    let (status, _) = eventually("it decides again", SOON, async || {
+        Ok(Some(home.may_publish(&key, 1).await).filter(|status| *status == 200))
+    })
+    .await
+    .expect("decided");
+    assert_eq!(status, 200);
+    assert!(service.terminate(SOON).await.expect("it stops").success());
+}

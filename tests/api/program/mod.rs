@@ -1,0 +1,162 @@
+//! The program itself, as people, containers and media servers run it: one process for each instance.
+
+#[path = "../../e2e/ports.rs"]
+mod ports;
+#[path = "../../e2e/process.rs"]
+mod process;
+
+mod commands;
+mod doctor;
+mod hook;
+mod instances;
+mod lifecycle;
+mod start;
+
+use std::net::SocketAddr;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use process::{Process, eventually};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a start or a stop may take on a machine that does other things too.
+const SOON: Duration = Duration::from_secs(20);
+/// What media servers show, where a test has to know it.
+const HOOK_SECRET: &str = "a-hook-secret-for-tests";
+
+/// A directory with a configuration of its own, in which the program is run.
+struct Home {
+    dir: TempDir,
+    port: u16,
+    env: Vec<(String, String)>,
+}
+
+/// How a command ended.
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Home {
+    fn new() -> Self {
+        let port = ports::free().expect("a port");
+        let home = Self { dir: tempfile::tempdir().expect("a directory"), port, env: Vec::new() };
+        // Where no test runs a media server.
+        home.with("HTTP__LISTEN", &format!("127.0.0.1:{port}"))
+            .with("MEDIA_SERVERS__DEFAULT__API_URL", "http://127.0.0.1:9")
+    }
+
+    /// With `STREAMWARD_<name>` set.
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.env.push((format!("STREAMWARD_{name}"), value.to_owned()));
+        self
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_streamward"));
+        command.args(arguments).current_dir(self.dir.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a command to its end.
+    fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(self.command(arguments).output().expect("it runs"))
+    }
+
+    /// Runs a command that must succeed.
+    fn ok(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}{}", ended.out, ended.err);
+        ended.out
+    }
+
+    /// Runs a command that must succeed, for its JSON.
+    fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.ok(&[&["--json"], arguments].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// Runs a command that must fail, with one line that says why.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert!(ended.code.is_some_and(|code| code != 0), "{arguments:?}: {}{}", ended.out, ended.err);
+        assert_eq!(ended.err.trim().lines().count(), 1, "{arguments:?}: {}", ended.err);
+        ended.err
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Starts the service and waits until it is ready. What it says goes to `serve.log`.
+    async fn serve(&self) -> Process {
+        let process = self.start();
+        self.ready().await;
+        process
+    }
+
+    fn start(&self) -> Process {
+        Process::start("serve", &mut self.command(&["serve"]), self.dir.path()).expect("it starts")
+    }
+
+    async fn ready(&self) {
+        let ready = eventually("the service is ready", SOON, async || {
+            let answer = client().get(self.url("/readyz")).send().await?;
+            Ok(answer.status().is_success().then_some(()))
+        });
+        if let Err(error) = ready.await {
+            panic!("{error}: {}", self.said());
+        }
+    }
+
+    /// What the service said.
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("serve.log")).unwrap_or_default()
+    }
+
+    /// The admin token that the first start printed.
+    fn admin_token(&self) -> String {
+        let said = self.said();
+        let tokens: Vec<&str> = said.split_whitespace().filter(|word| word.starts_with("swt_")).collect();
+        assert_eq!(tokens.len(), 1, "it is printed once: {said}");
+        tokens[0].to_owned()
+    }
+
+    /// A key on `live/alice` of a new broadcaster, as JSON.
+    fn key(&self) -> Value {
+        self.ok(&["broadcaster", "create", "Alice"]);
+        self.json(&["key", "create", "--broadcaster", "Alice"])
+    }
+
+    /// Asks as a media server does whether a connection may publish; returns the status.
+    async fn may_publish(&self, key: &Value, connection: u32) -> u16 {
+        let question = serde_json::json!({
+            "action": "publish", "path": key["path"], "protocol": "rtmp", "ip": "127.0.0.1",
+            "id": format!("00000000-0000-4000-8000-{connection:012}"), "password": key["key_value"],
+        });
+        let request = client().post(self.url("/auth")).basic_auth("streamward", Some(HOOK_SECRET));
+        request.json(&question).send().await.expect("an answer").status().as_u16()
+    }
+}
+
+impl Ended {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10));
+    client.build().expect("a client")
+}
+
+/// An address nobody listens at.
+fn nowhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], ports::free().expect("a port")))
+}

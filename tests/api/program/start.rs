@@ -1,0 +1,93 @@
+//! Starting: what is shown once, and what stands against it.
+
+use std::net::TcpListener;
+
+use super::{Home, client};
+
+#[tokio::test]
+async fn the_first_start_shows_an_admin_token_once_and_keeps_it_out_of_the_log() {
+    let home = Home::new().with("LOG__FORMAT", "json").with("LOG__LEVEL", "debug");
+    let mut service = home.serve().await;
+    let token = home.admin_token();
+    let list = |token: String| client().get(home.url("/api-tokens")).bearer_auth(token).send();
+    assert_eq!(list(token.clone()).await.expect("an answer").status(), 200);
+    assert_eq!(list(format!("{token}x")).await.expect("an answer").status(), 401);
+    assert!(service.terminate(super::SOON).await.expect("it stops").success());
+
+    let said = home.said();
+    let log: Vec<&str> = said.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(log.len() > 3 && log.iter().all(|line| !line.contains(&token)), "{log:#?}");
+
+    let _again = home.serve().await;
+    assert_eq!(home.admin_token(), token, "the second start prints none");
+    assert_eq!(list(token).await.expect("an answer").status(), 200);
+}
+
+#[tokio::test]
+async fn with_an_admin_token_of_ones_own_none_is_made() {
+    let home = Home::new().with("API__ADMIN_TOKEN", "my-own-admin-token");
+    let _service = home.serve().await;
+    let said = home.said();
+    assert!(said.contains("api.admin_token") && !said.contains("swt_"), "{said}");
+    assert!(!said.contains("my-own-admin-token"), "{said}");
+    assert_eq!(home.json(&["token", "list"])["count"], 0);
+}
+
+#[tokio::test]
+async fn a_second_service_on_the_same_file_refuses_and_says_why() {
+    let home = Home::new();
+    let _service = home.serve().await;
+    let file = home.dir.path().join("streamward.db");
+    let other = Home::new().with("DATABASE__URL", &format!("sqlite://{}", file.display()));
+    let line = other.refused(&["serve"]);
+    assert!(line.contains("already served by another Streamward (process "), "{line}");
+    assert!(line.contains("DATABASE_URL"), "{line}");
+    assert_eq!(home.json(&["broadcaster", "list"])["count"], 0, "commands work beside the service");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_before_anything_is_made() {
+    let home = Home::new();
+    let _taken = TcpListener::bind(("127.0.0.1", home.port)).expect("it is free");
+    let line = home.refused(&["serve"]);
+    assert!(line.contains(&format!("http.listen 127.0.0.1:{} cannot be used", home.port)), "{line}");
+    assert!(line.contains("STREAMWARD_HTTP__LISTEN"), "{line}");
+    assert!(!home.dir.path().join("streamward.db").exists());
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_one_line_and_exit_code_two() {
+    for (name, value, expected) in [
+        ("HTTP__LISTEN_ON", "x", "http.listen_on is not a key; did you mean http.listen?"),
+        ("AUTH__CLAIM_TTL", "soon", "auth.claim_ttl must be a duration such as"),
+        ("LOG__LEVEL", "streamward=loud", "log.level"),
+    ] {
+        let home = Home::new().with(name, value);
+        let ended = home.run(&["serve"]);
+        assert!(ended.err.contains(expected), "{}", ended.err);
+        assert_eq!(ended.err.trim().lines().count(), 1, "{}", ended.err);
+        assert_eq!(ended.code, Some(if name == "LOG__LEVEL" { 1 } else { 2 }), "{name}");
+    }
+    let home = Home::new();
+    let line = home.refused(&["--config", "nowhere.toml", "serve"]);
+    assert!(line.contains("nowhere.toml is not there"), "{line}");
+}
+
+#[tokio::test]
+async fn another_master_key_is_noticed_before_anything_goes_wrong_with_it() {
+    let home = Home::new();
+    home.ok(&["broadcaster", "create", "Alice"]);
+    let key = home.dir.path().join("streamward-secrets.key");
+    let kept = std::fs::read(&key).expect("it was made");
+    std::fs::remove_file(&key).expect("it is gone");
+    let line = home.refused(&["serve"]);
+    assert!(line.contains("set up under a master key that is not here"), "{line}");
+    assert!(!key.exists(), "no other key is made in its place");
+    let other = Home { env: home.env.clone(), ..home }.with("MASTER_KEY", &"00".repeat(32));
+    let line = other.refused(&["serve"]);
+    assert!(line.contains("sealed under another master key"), "{line}");
+    std::fs::write(other.dir.path().join("the-key"), kept).expect("written");
+    let line =
+        Home { env: vec![], ..other }.with("MASTER_KEY_FILE", "the-key").json(&["broadcaster", "list"]);
+    assert_eq!(line["count"], 1);
+}
