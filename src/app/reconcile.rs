@@ -23,6 +23,10 @@ use crate::ports::{Applied, Lease, Look, MediaServer, Nudge, RelayRemoval, Remot
 /// How many calls to a media server are under way at once.
 const CALLS: usize = 8;
 
+/// How often a media server that is away is looked for. Until it is seen again its old sessions hold their keys, and
+/// encoders that come back are refused.
+const LOOK_FOR: Duration = Duration::from_millis(250);
+
 /// Reconciles one media server.
 pub struct Reconciler {
     app: Arc<App>,
@@ -44,6 +48,8 @@ struct Memory {
     /// Since when the media server is away.
     away_since: Option<Timestamp>,
     loosened: bool,
+    /// When the next of the keys in use expires, as the last look has shown it.
+    expiry: Option<Timestamp>,
     /// The lease this memory was gathered under.
     epoch: Option<i64>,
 }
@@ -60,6 +66,7 @@ impl Reconciler {
     }
 
     async fn look(&mut self, lease: &Lease, hints: &[StoredHint]) -> Result<Tick, TickError> {
+        self.memory.expiry = None;
         let started = tokio::time::Instant::now();
         let looked = self.remote.observe().await;
         metrics::histogram!("streamward_media_server_call_seconds", "media_server" => self.server.to_string())
@@ -87,6 +94,8 @@ impl Reconciler {
         let store = Arc::clone(&self.app.parts.worker_store);
         let view = store.reconcile_view(&self.server, &sightings, &[]).await?;
         let now = self.app.now();
+        self.memory.expiry =
+            view.keys.iter().filter_map(|(_, key)| key.expires_at).filter(|at| *at > now).min();
         let around = Circumstances { server: self.server.clone(), now, restarted };
         let plan = plan(&around, &sightings, view);
         let applied = self.apply(lease, &plan.changes, now).await?;
@@ -283,7 +292,9 @@ impl Worker for Reconciler {
     }
 
     fn interval(&self) -> Duration {
-        self.interval
+        let expiry = self.memory.expiry.map(|at| at.since(self.app.now()));
+        let away = self.memory.away_since.map(|_| LOOK_FOR);
+        [expiry, away].into_iter().flatten().fold(self.interval, Duration::min)
     }
 
     fn lease(&self) -> Option<String> {

@@ -30,7 +30,7 @@ pub trait Worker: Send {
     /// Its name in logs, metrics and `/health`.
     fn name(&self) -> String;
 
-    /// How often it runs without being nudged.
+    /// How long from the start of one tick to the start of the next, without being nudged. Asked after every tick.
     fn interval(&self) -> Duration;
 
     /// The lease without which it does not run, if several instances must not run it at once.

@@ -117,7 +117,7 @@ struct Driver<W> {
 impl<W: Worker> Driver<W> {
     async fn run(mut self, terms: Option<LeaseTerms>, mut nudged: Nudged) {
         let stop = self.stop.clone();
-        let mut schedule = Schedule::new(self.worker.interval());
+        let mut schedule = Schedule::new();
         match (self.worker.lease(), terms) {
             (None, _) => {
                 let work = self.work(&mut schedule, &mut nudged, None);
@@ -173,7 +173,8 @@ impl<W: Worker> Driver<W> {
                 (TickOutcome::Fenced, Some((tenure, _))) => tenure.lose(),
                 _ => {}
             }
-            schedule.next(nudged.heard_by(&mut self.worker)).await;
+            let interval = self.worker.interval();
+            schedule.next(interval, nudged.heard_by(&mut self.worker)).await;
         }
     }
 

@@ -95,7 +95,7 @@ impl<'a> World<'a> {
         task.spawn(async move {
             while let Ok(mut encoder) = encoder::publish(&tools, &dir, &name, &url) {
                 let _ = encoder.end_within(Duration::from_secs(3_600)).await;
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
         Ok(task)

@@ -14,22 +14,20 @@ const REST: Duration = Duration::from_millis(25);
 
 /// Decides when to tick: at the interval, at a nudge, and shortly after a nudge.
 pub(super) struct Schedule {
-    interval: Duration,
-    regular: Instant,
+    started: Instant,
     again: VecDeque<Instant>,
 }
 
 impl Schedule {
     /// With the first tick at once.
-    pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, regular: Instant::now(), again: VecDeque::new() }
+    pub(super) fn new() -> Self {
+        Self { started: Instant::now(), again: VecDeque::new() }
     }
 
     /// A tick starts now; what was due until now is served by it.
     pub(super) fn tick_starts(&mut self) {
-        let now = Instant::now();
-        self.regular = now + self.interval;
-        self.again.retain(|at| *at > now);
+        self.started = Instant::now();
+        self.again.retain(|at| *at > self.started);
     }
 
     /// Something is under way: looks again soon, unless it is about to do so anyway.
@@ -44,10 +42,12 @@ impl Schedule {
         self.again = LOOK_AGAIN.map(|after| now + after).into();
     }
 
-    /// Waits, from the end of a tick, until the next is due: by time, or because `nudge` returns.
-    pub(super) async fn next(&mut self, nudge: impl Future<Output = ()>) {
+    /// Waits, from the end of a tick, until the next is due: `interval` after the start of the last, or because `nudge`
+    /// returns.
+    pub(super) async fn next(&mut self, interval: Duration, nudge: impl Future<Output = ()>) {
         let rested = Instant::now() + REST;
-        let due = self.again.front().map_or(self.regular, |again| self.regular.min(*again));
+        let regular = self.started + interval;
+        let due = self.again.front().map_or(regular, |again| regular.min(*again));
         tokio::select! {
             biased;
             () = nudge => {

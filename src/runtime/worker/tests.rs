@@ -16,6 +16,8 @@ const fn ms(millis: u64) -> Duration {
 /// What one tick does.
 enum Step {
     Take(Duration),
+    /// Wants the next ticks after another interval.
+    Hurry(Duration),
     UnderWay,
     Fenced,
     Panic,
@@ -53,6 +55,7 @@ impl Log {
 struct Scripted<F> {
     log: Log,
     lease: Option<String>,
+    interval: Duration,
     step: F,
 }
 
@@ -63,7 +66,7 @@ impl<F: FnMut() -> Step + Send + Sync + 'static> Worker for Scripted<F> {
     }
 
     fn interval(&self) -> Duration {
-        ms(2000)
+        self.interval
     }
 
     fn lease(&self) -> Option<String> {
@@ -78,6 +81,10 @@ impl<F: FnMut() -> Step + Send + Sync + 'static> Worker for Scripted<F> {
         self.log.started.lock().unwrap().push(self.log.now());
         let (time, result) = match (self.step)() {
             Step::Take(time) => (time, Ok(Tick::default())),
+            Step::Hurry(interval) => {
+                self.interval = interval;
+                (Duration::ZERO, Ok(Tick::default()))
+            }
             Step::UnderWay => (Duration::ZERO, Ok(Tick { again: true })),
             Step::Fenced => (Duration::ZERO, Err(StoreError::Fenced("scripted".to_owned()).into())),
             Step::Panic => panic!("on purpose"),
@@ -102,7 +109,8 @@ impl Running {
         let log = Log::new();
         let (tasks, stop, nudges) =
             (TaskTracker::new(), CancellationToken::new(), broadcast::Sender::new(16));
-        let worker = Scripted { log: log.clone(), lease: lease.as_ref().map(|_| "work".to_owned()), step };
+        let lease_name = lease.as_ref().map(|_| "work".to_owned());
+        let worker = Scripted { log: log.clone(), lease: lease_name, interval: ms(2000), step };
         let options = WorkerOptions { tick_limit: ms(10_000), lease, nudges: nudges.subscribe() };
         let handle = start(worker, options, &tasks, stop.clone());
         Self { log, handle, nudges, tasks, stop }
@@ -126,6 +134,14 @@ async fn it_ticks_at_once_and_then_at_the_interval() {
     assert_eq!(running.log.started(), [0, 2000, 4000, 6000]);
     let status = running.handle.status();
     assert_eq!((status.ticks, status.failures, status.failing), (4, 0, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_interval_may_change_from_tick_to_tick() {
+    let mut steps = vec![Step::Hurry(ms(2000)), DONE, Step::Hurry(ms(500))];
+    let running = Running::start(None, move || steps.pop().unwrap_or(DONE));
+    sleep(ms(3500)).await;
+    assert_eq!(running.log.started(), [0, 500, 1000, 3000]);
 }
 
 #[tokio::test(start_paused = true)]
