@@ -48,7 +48,7 @@ pub struct ServerInfo {
 pub struct ServerSettings {
     /// `authMethod`.
     pub auth_method: String,
-    /// Host and path of `authHTTPAddress`, without user info and query; `None` if it is empty.
+    /// Scheme, host and path of `authHTTPAddress`, without user info and query; `None` if it is empty.
     pub auth_address: Option<String>,
     /// Whether path defaults run a command when a stream becomes available, and when not.
     pub hooks: bool,

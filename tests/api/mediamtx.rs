@@ -327,6 +327,6 @@ async fn settings_show_what_doctor_asks_for_and_no_secret() {
     .await;
     let settings = server.client().settings().await.expect("told");
     assert_eq!(settings.auth_method, "http");
-    assert_eq!(settings.auth_address.as_deref(), Some("127.0.0.1:8080/auth"));
+    assert_eq!(settings.auth_address.as_deref(), Some("http://127.0.0.1:8080/auth"));
     assert!(settings.hooks);
 }

@@ -130,11 +130,11 @@ impl MediaServer for MediaMtx {
     }
 }
 
-/// Host, port and path of an address: what may be shown of it.
+/// Scheme, host, port and path of an address: what may be shown of it.
 fn without_secrets(address: &str) -> Option<String> {
     let url = Url::parse(address).ok()?;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    Some(format!("{}{port}{}", url.host_str()?, url.path()))
+    Some(format!("{}://{}{port}{}", url.scheme(), url.host_str()?, url.path()))
 }
 
 #[cfg(test)]
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn of_an_auth_address_only_the_harmless_part_is_shown() {
         let address = "http://streamward:hunter2@127.0.0.1:8080/auth?server=default&secret=x";
-        assert_eq!(without_secrets(address).as_deref(), Some("127.0.0.1:8080/auth"));
+        assert_eq!(without_secrets(address).as_deref(), Some("http://127.0.0.1:8080/auth"));
         assert_eq!(without_secrets(""), None);
     }
 }
