@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "what the tests run against is part of their report")]
 
 mod adapter;
+mod command;
 mod conflict;
 mod encoder;
 mod ending;
@@ -105,6 +106,9 @@ fn main() -> Result<ExitCode> {
             without_hooks_looking_suffices,
             with_hooks_it_is_a_matter_of_moments,
             sigterm_ends_streamward_in_good_order;
+        command:
+            up_runs_everything,
+            the_printed_configuration_is_all_it_takes;
     ];
     let trials = scenarios.into_iter().map(|(name, scenario)| trial(name, tools.clone(), scenario)).collect();
     Ok(libtest_mimic::run(&arguments, trials).exit_code())

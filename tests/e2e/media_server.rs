@@ -29,7 +29,7 @@ pub(crate) struct Ports {
     pub(crate) srt: u16,
     pub(crate) hls: u16,
     pub(crate) webrtc: u16,
-    webrtc_udp: u16,
+    pub(crate) webrtc_udp: u16,
 }
 
 impl Ports {
@@ -56,6 +56,11 @@ impl Ports {
             webrtc: at(self.webrtc),
             webrtc_udp: at(self.webrtc_udp),
         }
+    }
+
+    /// What the URLs in Streamward's configuration do not say, as flags of `up` and `mediamtx-config`.
+    pub(crate) fn flags(&self) -> [String; 2] {
+        ["--bind=127.0.0.1".to_owned(), format!("--webrtc-udp-port={}", self.webrtc_udp)]
     }
 
     pub(crate) fn api_url(&self) -> String {

@@ -25,30 +25,53 @@ pub(crate) struct Streamward {
     binary: PathBuf,
     dir: PathBuf,
     pub(crate) port: u16,
+    arguments: Vec<String>,
     environment: Vec<(String, String)>,
     process: Option<Process>,
     http: reqwest::Client,
 }
 
 impl Streamward {
-    /// Starts one beside a MediaMTX at `ports`.
+    /// `streamward serve`, beside a MediaMTX at `ports` that knows the same secrets.
     pub(crate) async fn start(tools: &Tools, dir: &Path, ports: &Ports) -> Result<Self> {
         let port = ports::free()?;
-        let urls = ports.urls();
         let mut environment = hook_environment(port);
+        let secret = ("STREAMWARD_MEDIA_SERVERS__DEFAULT__CONTROL_SECRET", CONTROL_SECRET);
+        environment.push((secret.0.to_owned(), secret.1.to_owned()));
+        Self::run(tools, dir, port, ports, vec!["serve".to_owned()], environment).await
+    }
+
+    /// `streamward up`, with a MediaMTX of its own at `ports`. It makes its own secrets.
+    pub(crate) async fn up(tools: &Tools, dir: &Path, ports: &Ports) -> Result<Self> {
+        let port = ports::free()?;
+        let mut arguments =
+            vec!["up".to_owned(), "--mediamtx".to_owned(), tools.mediamtx.display().to_string()];
+        arguments.extend(ports.flags());
+        let environment = vec![("STREAMWARD_HTTP__LISTEN".to_owned(), format!("127.0.0.1:{port}"))];
+        Self::run(tools, dir, port, ports, arguments, environment).await
+    }
+
+    async fn run(
+        tools: &Tools,
+        dir: &Path,
+        port: u16,
+        ports: &Ports,
+        arguments: Vec<String>,
+        mut environment: Vec<(String, String)>,
+    ) -> Result<Self> {
+        let urls = ports.urls();
         for (key, value) in [
-            // Without the requests, of which waiting makes a great many.
-            ("LOG__LEVEL", "info,streamward::adapters::http::observe=warn".to_owned()),
             ("DATA_DIR", dir.display().to_string()),
             ("DATABASE__URL", format!("sqlite://{}", dir.join("streamward.db").display())),
-            ("API__ADMIN_TOKEN", ADMIN_TOKEN.to_owned()),
             ("MEDIA_SERVERS__DEFAULT__API_URL", ports.api_url()),
-            ("MEDIA_SERVERS__DEFAULT__CONTROL_SECRET", CONTROL_SECRET.to_owned()),
             ("MEDIA_SERVERS__DEFAULT__RTMP_URL", urls.rtmp),
             ("MEDIA_SERVERS__DEFAULT__RTSP_URL", urls.rtsp),
             ("MEDIA_SERVERS__DEFAULT__SRT_URL", urls.srt),
             ("MEDIA_SERVERS__DEFAULT__HLS_URL", urls.hls),
             ("MEDIA_SERVERS__DEFAULT__WEBRTC_URL", urls.webrtc),
+            ("API__ADMIN_TOKEN", ADMIN_TOKEN.to_owned()),
+            // Without the requests, of which waiting makes a great many.
+            ("LOG__LEVEL", "info,streamward::adapters::http::observe=warn".to_owned()),
         ] {
             environment.push((format!("STREAMWARD_{key}"), value));
         }
@@ -57,6 +80,7 @@ impl Streamward {
             binary: tools.streamward.clone(),
             dir: dir.to_owned(),
             port,
+            arguments,
             environment,
             process: None,
             http: http.build()?,
@@ -65,11 +89,26 @@ impl Streamward {
         Ok(streamward)
     }
 
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.current_dir(&self.dir);
+        command.env_remove("DATABASE_URL").envs(self.environment.iter().map(|(k, v)| (k, v)));
+        command
+    }
+
+    /// Runs another command on the same configuration; what it prints.
+    pub(crate) fn says(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.command().args(arguments).output()?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8(output.stdout)?;
+        ensure!(output.status.success(), "streamward {arguments:?}: {}: {error}{said}", output.status);
+        Ok(said)
+    }
+
     /// Starts it and waits until it can do its job.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
-        let mut command = Command::new(&self.binary);
-        command.arg("serve").env_remove("DATABASE_URL").envs(self.environment.iter().map(|(k, v)| (k, v)));
-        self.process = Some(Process::start("streamward", &mut command, &self.dir)?);
+        let mut command = self.command();
+        self.process = Some(Process::start("streamward", command.args(&self.arguments), &self.dir)?);
         let ready = eventually("Streamward is ready", UP, async || {
             let answer = self.http.get(self.url("/readyz")).send().await?;
             Ok(answer.status().is_success().then_some(()))

@@ -1,0 +1,96 @@
+//! What people type: `up`, and wiring a MediaMTX of their own by `mediamtx-config`.
+
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::Bench;
+use crate::encoder;
+use crate::media_server::{Ports, Server};
+use crate::process::eventually;
+use crate::program::{Key, Streamward};
+
+/// Makes a broadcaster and a key as people do.
+fn first_key(streamward: &Streamward) -> Result<Key> {
+    streamward.says(&["broadcaster", "create", "Alice"])?;
+    let words = ["--json", "key", "create", "--broadcaster", "Alice", "--path", "live/alice"];
+    Key::from(&serde_json::from_str::<Value>(&streamward.says(&words)?)?)
+}
+
+/// Fails with everything the doctor finds wrong.
+fn is_healthy(streamward: &Streamward) -> Result<()> {
+    let told = streamward.says(&["doctor"])?;
+    ensure!(!told.lines().any(|line| line.starts_with("FAIL") || line.starts_with("warn")), "{told}");
+    Ok(())
+}
+
+pub(crate) async fn up_runs_everything(bench: &Bench) -> Result<()> {
+    let ports = Ports::free()?;
+    let mut streamward = Streamward::up(&bench.tools, bench.path(), &ports).await?;
+    let mode = fs::metadata(bench.path().join("mediamtx.yml"))?.permissions().mode() & 0o777;
+    ensure!(mode == 0o600, "it contains a secret, and has the mode {mode:o}");
+    let key = first_key(&streamward)?;
+    for (n, form) in ["rtmp", "rtmp_secret_path"].into_iter().enumerate() {
+        let name = format!("encoder-{n}");
+        let encoder = encoder::publish(&bench.tools, bench.path(), &name, &key.url(form)?)?;
+        let stream = streamward.on_air("live/alice").await?;
+        let watched = stream["urls"]["rtsp"].as_str().context("an address")?;
+        ensure!(encoder::codecs(watched).await? == ["aac", "h264"], "{form}");
+        is_healthy(&streamward)?;
+        drop(encoder);
+        streamward.ended(&stream, "publisher_left", Duration::from_millis(2_500)).await?;
+    }
+    ensure!(!streamward.said().contains(&key.secret), "the key is logged:\n{}", streamward.said());
+
+    kill_media_server(bench)?;
+    let again = eventually("MediaMTX runs again", Duration::from_secs(5), async || {
+        let listens = TcpStream::connect(("127.0.0.1", ports.rtmp)).is_ok();
+        Ok(listens.then_some(()))
+    });
+    again.await?;
+    let _encoder = encoder::publish(&bench.tools, bench.path(), "encoder", &key.url("srt")?)?;
+    streamward.on_air("live/alice").await?;
+
+    let status = streamward.terminate(Duration::from_secs(10)).await?;
+    ensure!(status.code() == Some(0), "{status}");
+    ensure!(TcpStream::connect(("127.0.0.1", ports.api)).is_err(), "MediaMTX still runs");
+    Ok(())
+}
+
+/// `kill -9`, by the number that `up` keeps.
+fn kill_media_server(bench: &Bench) -> Result<()> {
+    let pid: u32 = fs::read_to_string(bench.path().join("mediamtx.pid"))?.trim().parse()?;
+    let killed = Command::new("sh").arg("-c").arg(format!("kill -KILL {pid}")).status()?;
+    ensure!(killed.success(), "there is no process {pid}");
+    Ok(())
+}
+
+pub(crate) async fn the_printed_configuration_is_all_it_takes(bench: &Bench) -> Result<()> {
+    let ports = Ports::free()?;
+    let streamward = Streamward::start(&bench.tools, bench.path(), &ports).await?;
+    let mut words = vec!["mediamtx-config".to_owned(), format!("--for-version={}", bench.tools.version)];
+    words.extend(ports.flags());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let file = streamward.says(&words)?;
+    // Nothing in its environment: what the hooks need to know is in the file, or where the file says.
+    let server = Server::start_with(&bench.tools, bench.path(), ports, &file, Vec::new()).await?;
+    let key = first_key(&streamward)?;
+    let _encoder = encoder::publish(&bench.tools, bench.path(), "encoder", &key.url("rtsp")?)?;
+    streamward.on_air("live/alice").await?;
+    let hooked = eventually("a hook arrives", Duration::from_secs(10), async || {
+        let servers = streamward.get("/media-servers").await?;
+        Ok(servers["media_servers"][0]["last_hook"].is_string().then_some(()))
+    });
+    hooked.await?;
+    is_healthy(&streamward)?;
+    let said = server.said();
+    if said.contains("WAR") || said.contains("ERR") {
+        bail!("{said}");
+    }
+    Ok(())
+}
