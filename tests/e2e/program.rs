@@ -206,11 +206,13 @@ impl Streamward {
     }
 }
 
-/// What `streamward hook` needs to know, and nothing else.
+/// What `streamward hook` needs to know, and nothing else: not even certificates, of which MediaMTX's image has none.
 pub(crate) fn hook_environment(port: u16) -> Vec<(String, String)> {
     vec![
         ("STREAMWARD_HTTP__LISTEN".to_owned(), format!("127.0.0.1:{port}")),
         ("STREAMWARD_HOOKS__SECRET".to_owned(), HOOK_SECRET.to_owned()),
+        ("SSL_CERT_FILE".to_owned(), "/dev/null".to_owned()),
+        ("SSL_CERT_DIR".to_owned(), "/dev/null".to_owned()),
     ]
 }
 

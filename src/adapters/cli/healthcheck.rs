@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+use super::client::client;
+
 /// Less than the three seconds that Docker waits.
 const LIMIT: Duration = Duration::from_millis(2_500);
 
@@ -12,8 +14,7 @@ const LIMIT: Duration = Duration::from_millis(2_500);
 /// # Errors
 /// When it does not answer in time, or is not well.
 pub async fn run(base: &str) -> anyhow::Result<String> {
-    let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?;
-    let answer = client.get(format!("{base}/health")).send().await;
+    let answer = client(base, LIMIT)?.get(format!("{base}/health")).send().await;
     let answer = answer.map_err(reqwest::Error::without_url).context(format!("no answer from {base}"))?;
     let status = answer.status();
     let text = answer.text().await.unwrap_or_default();

@@ -13,6 +13,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::client::client;
 use crate::domain::secret::Secret;
 
 /// How long the whole command may take.
@@ -69,7 +70,7 @@ pub async fn run(
         "source_type": env("MTX_SOURCE_TYPE"),
         "source_id": env("MTX_SOURCE_ID"),
     });
-    let client = Client::builder().no_proxy().timeout(ATTEMPT).build()?;
+    let client = client(url, ATTEMPT)?;
     let address = format!("{url}/webhook/{event}");
     let tell = || tell(&client, &address, &args.server, secret, &said);
     let often = ExponentialBuilder::default()

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod broadcaster;
+mod client;
 pub mod healthcheck;
 pub mod hook;
 pub mod media_server;

@@ -1,0 +1,17 @@
+//! The HTTP client of commands that talk to the running service.
+
+use std::time::Duration;
+
+use reqwest::Client;
+
+/// A client for `url` whose calls end within `limit`.
+///
+/// # Errors
+/// [`reqwest::Error`] if TLS is needed and cannot be set up.
+pub(super) fn client(url: &str, limit: Duration) -> reqwest::Result<Client> {
+    let client = Client::builder().no_proxy().timeout(limit);
+    // Plain HTTP needs no root certificates. MediaMTX's image, where hooks run, has none, and without any a client
+    // that wants them cannot be made.
+    let client = if url.starts_with("http://") { client.tls_certs_only([]) } else { client };
+    client.build()
+}
