@@ -1,7 +1,9 @@
 //! What an answer costs over HTTP, as a ratio to a bare axum handler that parses the same JSON.
 //!
 //! Subject and reference take turns within the same run, several rounds each, so that whatever else the machine does
-//! meets both. `cargo bench --bench http` prints the table of `benches/README.md`; `-- quick` takes a tenth of the time.
+//! meets both. `cargo bench --bench http 2>/dev/null` prints the table of `benches/README.md`: with log lines (on
+//! standard error), spans and metrics, as the service runs. `-- silent` leaves them out, `-- quick` takes a tenth of the
+//! time.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -21,6 +23,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use load::{Connections, Outcome, Requests, drive};
 use serde::Deserialize;
+use streamward::runtime::telemetry::{LogFormat, Telemetry, TelemetryConfig};
 use subject::Subject;
 use tokio::task::JoinSet;
 
@@ -90,6 +93,14 @@ struct Plan {
 #[tokio::main]
 async fn main() {
     // `cargo test --benches` and `cargo bench` pass flags of their own.
+    let telemetry = TelemetryConfig {
+        level: "info".into(),
+        format: LogFormat::Text,
+        otlp_endpoint: None,
+        service_instance: "bench".into(),
+    };
+    let silent = std::env::args().any(|argument| argument == "silent");
+    let _kept = (!silent).then(|| Telemetry::init(&telemetry).expect("telemetry starts"));
     let quick = std::env::args().any(|argument| argument == "quick" || argument == "--test");
     let plan = if quick {
         Plan { rounds: 2, length: Duration::from_millis(100) }

@@ -55,12 +55,13 @@ impl Subject {
         Self::start("SQLite", [Arc::clone(&store), Arc::clone(&store), store], Some(files)).await
     }
 
-    /// On a PostgreSQL that syncs to disk, with connections of its own for each kind of work.
+    /// On a PostgreSQL that syncs to disk, with connections of its own for each kind of work, shared out as the service
+    /// does by default.
     pub(crate) async fn postgres() -> Self {
         let cluster = Cluster::start(true).expect("PostgreSQL's programs: .ci/setup installs them");
         let pool = |n| open_postgres(&cluster.url("postgres"), &PgSettings::new(n)).expect("a pool");
-        let auth = prepared(pool(8)).await;
-        let stores = [auth, pool(8), pool(4)].map(|db| Arc::new(SqlStore::new(db)) as Arc<dyn Store>);
+        let auth = prepared(pool(11)).await;
+        let stores = [auth, pool(12), pool(5)].map(|db| Arc::new(SqlStore::new(db)) as Arc<dyn Store>);
         let mut subject = Self::start("PostgreSQL", stores, None).await;
         subject.cluster = Some(cluster);
         subject

@@ -98,7 +98,7 @@ pub struct Database {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: None, max_connections: 20 }
+        Self { url: None, max_connections: 30 }
     }
 }
 
