@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::time::{Instant, sleep};
 
 use super::db::{Db, Lite};
-use super::error::{corrupt, sort};
+use super::error::{corrupt, is_busy, sort};
 use crate::ports::StoreError;
 
 /// Releases before this one can, in a rare race of two connections over the write-ahead log, corrupt the file.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
+/// How long to go on trying to open a file that others open too, and how long to wait in between.
+const OPEN_LIMIT: Duration = Duration::from_secs(5);
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Connections that read.
 const READERS: u32 = 8;
 
@@ -38,13 +42,16 @@ pub async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
         .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
     // Connections are kept for good: the last one to close folds the log into the file each time.
     let pool = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
-    let write = pool()
-        .max_connections(1)
-        // The queue for the one writer moves at the pace of the disk; a hundred waiting is no failure.
-        .acquire_timeout(Duration::from_secs(2))
-        .connect_with(options.clone())
-        .await
-        .map_err(sort)?;
+    // The queue for the one writer moves at the pace of the disk; a hundred waiting is no failure.
+    let writer = pool().max_connections(1).acquire_timeout(Duration::from_secs(2));
+    let asked = Instant::now();
+    let write = loop {
+        match writer.clone().connect_with(options.clone()).await {
+            // Who makes a new file a WAL file shuts all others out for a moment, and SQLite does not wait for that.
+            Err(error) if is_busy(&error) && asked.elapsed() < OPEN_LIMIT => sleep(OPEN_PAUSE).await,
+            opened => break opened.map_err(sort)?,
+        }
+    };
     let version: String =
         sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&write).await.map_err(sort)?;
     if !is_recent(&version) {
