@@ -1,7 +1,7 @@
 //! The stores on PostgreSQL and SQLite: one set of statements and one body for both.
 //!
-//! A slice's file declares its statements and implements its port. The engines' differences are in [`dialect`] (words
-//! of SQL), [`postgres`] and [`sqlite`] (connections), and nowhere else.
+//! A slice's file declares its statements and implements its port. The engines' differences are in `dialect.rs` (words
+//! of SQL), `postgres.rs` and `sqlite.rs` (connections), and nowhere else.
 
 #[macro_use]
 mod dialect;
