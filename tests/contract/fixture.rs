@@ -21,6 +21,7 @@ use streamward::domain::stream::{IngestForm, Stream};
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
 use streamward::domain::{AuditId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
 use streamward::ports::{IdGen as _, KeyCreation, Lease, Store};
+use streamward_test_support::Cluster;
 use tempfile::TempDir;
 
 pub(crate) const TTL: Duration = Duration::from_secs(15);
@@ -56,7 +57,9 @@ impl Engine {
             }
             Self::Postgres => {
                 let database = postgres().await;
-                let db = open_postgres(database.url(), &PgSettings::new(12)).unwrap();
+                // Unoptimised, a login with a password takes long.
+                let settings = PgSettings { acquire_timeout: Duration::from_secs(10), ..PgSettings::new(12) };
+                let db = open_postgres(database.url(), &settings).unwrap();
                 World::over(db, database)
             }
         }
@@ -70,6 +73,11 @@ pub(crate) async fn postgres() -> streamward_test_support::Database {
         migrate(&db).await
     })
     .await
+}
+
+/// A PostgreSQL server of a test's own, if its programs are installed here.
+pub(crate) fn own_cluster() -> Option<Cluster> {
+    Cluster::start(false).map_err(|error| eprintln!("skipped: {error} (see .ci/setup)")).ok()
 }
 
 /// Seconds on the tests' own time line; stores take the time as an argument.

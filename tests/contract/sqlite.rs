@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use streamward::adapters::sql::{ServeLock, ServeLockError, migrate, open_sqlite};
 use tempfile::TempDir;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::fixture::World;
+use crate::fixture::{World, ask, at};
 
 async fn world() -> (World, std::path::PathBuf) {
     let folder = TempDir::new().unwrap();
@@ -57,6 +57,23 @@ async fn many_writers_queue_for_the_one_connection() {
     let (world, _) = world().await;
     join_all((0..100).map(|_| world.broadcaster("x"))).await;
     assert_eq!(world.events().await.len(), 100);
+}
+
+/// There is one connection that writes: whoever gives up in the middle must not take it along.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_writer_leaves_the_connection_in_order() {
+    let (world, _) = world().await;
+    let (_, hash) = world.key("live/alice").await;
+    for micros in (0..3_000).step_by(50) {
+        let _ = timeout(Duration::from_micros(micros), world.broadcaster("cancelled")).await;
+        let _ = timeout(Duration::from_micros(micros / 4), world.claim(&hash, &ask("c1"), at(1))).await;
+    }
+    world.broadcaster("next").await;
+    assert_eq!(
+        world.events().await.len() - 1,
+        world.store.broadcasters().await.unwrap().len(),
+        "and one for the key"
+    );
 }
 
 #[test]

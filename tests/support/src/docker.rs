@@ -1,5 +1,6 @@
 //! PostgreSQL in a container, for machines with Docker and without PostgreSQL.
 
+use std::net::TcpStream;
 use std::sync::mpsc;
 use std::thread;
 
@@ -36,8 +37,11 @@ pub(crate) fn start() -> Result<String, String> {
                     ]);
                 let started = async {
                     let container = image.start().await?;
-                    let host = container.get_host().await?;
                     let port = container.get_host_port_ipv4(5432.tcp()).await?;
+                    // Inside a container the client guesses the bridge's address, which need not be the right one.
+                    let guess = container.get_host().await?.to_string();
+                    let local = TcpStream::connect(("127.0.0.1", port)).is_ok();
+                    let host = if local { "127.0.0.1" } else { guess.as_str() };
                     Ok((container, format!("postgres://streamward@{host}:{port}")))
                 };
                 let started: Result<_, testcontainers::TestcontainersError> = started.await;
