@@ -29,7 +29,7 @@ const MAX_KIND: usize = 64;
 pub(super) struct Wire<'a> {
     /// The path (`MTX_PATH`).
     #[serde(borrow, default)]
-    #[schema(value_type = String, required = true, example = "live/alice")]
+    #[schema(value_type = String, required = true, example = "live/alice", pattern = "[^ ]")]
     path: Text<'a>,
     /// What kind of session feeds it (`MTX_SOURCE_TYPE`).
     #[serde(borrow, default)]

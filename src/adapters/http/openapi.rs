@@ -99,8 +99,24 @@ pub(super) fn describe(document: &mut OpenApi) {
     components.schemas.insert("Problem".into(), problem_schema());
     components.schemas.insert("FieldProblem".into(), FieldProblem::schema());
     components.schemas.insert("ProblemType".into(), ProblemType::schema());
+    components.schemas.values_mut().for_each(say_text_rule);
     for (name, scheme) in schemes() {
         components.security_schemes.insert(name.to_owned(), scheme.into());
+    }
+}
+
+/// What holds for all short texts, see [`text`](crate::domain::invalid::text): not blank, no control characters.
+const TEXT: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$";
+
+fn say_text_rule(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    for property in object.properties.values_mut() {
+        if let RefOr::T(Schema::Object(text)) = property
+            && text.min_length == Some(1)
+            && text.pattern.is_none()
+        {
+            text.pattern = Some(TEXT.to_owned());
+        }
     }
 }
 

@@ -197,6 +197,7 @@ pub(super) struct StreamKeysQuery {
     #[param(format = Uuid)]
     broadcaster_id: Option<String>,
     /// With this path.
+    #[param(max_length = 200, pattern = "^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$")]
     path: Option<String>,
 }
 

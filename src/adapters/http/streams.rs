@@ -206,13 +206,16 @@ pub(super) struct StreamsQuery {
     #[param(format = Uuid)]
     broadcaster_id: Option<String>,
     /// On this path.
+    #[param(max_length = 200, pattern = "^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$")]
     path: Option<String>,
     /// On this media server.
+    #[param(pattern = "^[0-9a-z_-]{1,64}$")]
     media_server: Option<String>,
     /// At most this many; the whole list without it.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
     /// `next_cursor` of the page before.
+    #[param(pattern = "^[0-9A-Za-z_-]{32}$")]
     cursor: Option<String>,
 }
 
