@@ -81,14 +81,16 @@ impl App {
         if !Secret::new(hex::encode(expected)).matches(&request.signature.to_ascii_lowercase()) {
             return Err(Unauthenticated::Signature.into());
         }
+        // With one secret for all, the key id is the caller's word and no proof.
+        let label: String = request.key_id.chars().filter(|c| !c.is_control()).take(64).collect();
+        let actor = Actor { name: format!("signed:{label}"), role: Role::Admin, origin };
         let reading = matches!(request.method, "GET" | "HEAD" | "OPTIONS");
         let signature = self.parts.hasher.hash("signature", &hex::encode(expected));
         if !reading && !self.store().remember_signature(&signature, now).await? {
+            self.note_refused(&actor, "replay", "request", None, &Conflict::Replayed.to_string()).await;
             return Err(Conflict::Replayed.into());
         }
-        // With one secret for all, the key id is the caller's word and no proof.
-        let label: String = request.key_id.chars().filter(|c| !c.is_control()).take(64).collect();
-        Ok(Actor { name: format!("signed:{label}"), role: Role::Admin, origin })
+        Ok(actor)
     }
 
     /// Recognises a media server by the hook secret and the name it gives.

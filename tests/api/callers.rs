@@ -171,6 +171,13 @@ async fn a_signed_write_is_obeyed_once_also_after_a_restart_and_elsewhere(#[case
     write(&app).await.assert_status(409).assert_problem("replayed");
     let list = app.as_viewer().get("/broadcasters").await.json();
     assert_eq!(list["count"], 1);
+    let replays = app.audit("action=replay").await;
+    assert!(replays.len() >= 2, "{replays:?}");
+    assert_eq!(replays[0]["actor"], "signed:dashboard");
+    assert_eq!(
+        (&replays[0]["outcome"], &replays[0]["request_path"]),
+        (&json!("failure"), &json!("/broadcasters"))
+    );
     for _ in 0..2 {
         app.signing_at(now).get("/broadcasters").await.assert_status(200);
     }

@@ -10,13 +10,16 @@ use ipnet::IpNet;
 use super::observe::{RequestId, shown_path};
 use crate::domain::access::Origin;
 
+/// How much of a path is kept, in characters; ours are shorter.
+const MAX_PATH: usize = 500;
+
 /// Where the request comes from, for the audit log.
 pub(super) fn origin(parts: &Parts, trusted: &[IpNet]) -> Origin {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     Origin {
         ip: peer.map(|peer| client(peer, &parts.headers, trusted)),
         method: Some(parts.method.to_string()),
-        path: Some(shown_path(parts.uri.path())),
+        path: Some(shown_path(parts.uri.path()).chars().take(MAX_PATH).collect()),
         request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
     }
 }
