@@ -1,6 +1,6 @@
 //! Composition and lifecycle: what turns configuration into running parts. Decides nothing about streams.
 //!
-//! [`main`] is the whole program. `serve` is [`service`]; [`foundation`] is what every command that touches the
+//! [`main`] is the whole program. `serve` is `service`; `foundation` is what every command that touches the
 //! database stands on.
 
 pub mod config;
