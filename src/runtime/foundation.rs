@@ -42,14 +42,19 @@ impl Foundation {
         let master = match found {
             MasterKeySource::Found(master) => master,
             MasterKeySource::Absent(file) => {
-                if vault.sealed(SET_UP).await?.is_some() {
-                    bail!(
+                let is_set_up = vault.sealed(SET_UP).await?.is_some();
+                // Looked for once more: another process may have made it just now, before it set the database up.
+                match find_master_key(&loaded.config, env)? {
+                    MasterKeySource::Found(master) => master,
+                    MasterKeySource::Absent(_) if is_set_up => bail!(
                         "this database was set up under a master key that is not here: set STREAMWARD_MASTER_KEY_FILE, or put the key file back as {}",
                         file.display()
-                    );
+                    ),
+                    MasterKeySource::Absent(_) => {
+                        let made = create_master_key(&file, SystemIds.random32());
+                        made.with_context(|| format!("the master key cannot be kept in {}", file.display()))?
+                    }
                 }
-                let made = create_master_key(&file, SystemIds.random32());
-                made.with_context(|| format!("the master key cannot be kept in {}", file.display()))?
             }
         };
         let sealer = Sealer::new(&master);

@@ -19,6 +19,7 @@ mod process;
 mod program;
 mod publish;
 mod tools;
+mod up;
 mod world;
 
 use std::fs;
@@ -109,6 +110,10 @@ fn main() -> Result<ExitCode> {
         command:
             up_runs_everything,
             the_printed_configuration_is_all_it_takes;
+        up:
+            one_command_puts_a_stream_on_the_air,
+            the_media_server_is_started_again,
+            what_is_installed_suffices;
     ];
     let trials = scenarios.into_iter().map(|(name, scenario)| trial(name, tools.clone(), scenario)).collect();
     Ok(libtest_mimic::run(&arguments, trials).exit_code())

@@ -1,0 +1,206 @@
+//! `streamward up`: one command, and everything runs. The commands are used as a person would.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::Bench;
+use crate::encoder;
+use crate::media_server::Ports;
+use crate::ports;
+use crate::process::{Process, eventually};
+
+const SOON: Duration = Duration::from_secs(20);
+/// How long everything may take to stop.
+const STOP: Duration = Duration::from_secs(10);
+
+/// A directory in which `up` is run.
+struct Home<'a> {
+    bench: &'a Bench,
+    ports: Ports,
+    listen: u16,
+}
+
+impl<'a> Home<'a> {
+    fn new(bench: &'a Bench) -> Result<Self> {
+        Ok(Self { bench, ports: Ports::free()?, listen: ports::free()? })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.bench.tools.streamward);
+        command.args(arguments).current_dir(self.bench.path());
+        for name in ["DATABASE_URL", "MEDIAMTX_BIN", "STREAMWARD_MASTER_KEY"] {
+            command.env_remove(name);
+        }
+        let urls = self.ports.urls();
+        for (name, value) in [
+            ("HTTP__LISTEN", format!("127.0.0.1:{}", self.listen)),
+            ("MEDIA_SERVERS__DEFAULT__API_URL", self.ports.api_url()),
+            ("MEDIA_SERVERS__DEFAULT__RTMP_URL", urls.rtmp),
+            ("MEDIA_SERVERS__DEFAULT__RTSP_URL", urls.rtsp),
+            ("MEDIA_SERVERS__DEFAULT__SRT_URL", urls.srt),
+            ("MEDIA_SERVERS__DEFAULT__HLS_URL", urls.hls),
+            ("MEDIA_SERVERS__DEFAULT__WEBRTC_URL", urls.webrtc),
+        ] {
+            command.env(format!("STREAMWARD_{name}"), value);
+        }
+        command
+    }
+
+    /// Runs it until it is well and its media server answers.
+    async fn up(&self) -> Result<Process> {
+        let mediamtx = self.bench.tools.mediamtx.display().to_string();
+        let udp = ports::free()?.to_string();
+        let arguments = ["up", "--mediamtx", &mediamtx, "--bind", "127.0.0.1", "--webrtc-udp-port", &udp];
+        let process = Process::start("up", &mut self.command(&arguments), self.bench.path())?;
+        self.reachable().await?;
+        Ok(process)
+    }
+
+    async fn reachable(&self) -> Result<()> {
+        let seen = eventually("the media server is seen", SOON, async || {
+            let list = self.json(&["media-server", "list"])?;
+            Ok((list["media_servers"][0]["reachable"] == true).then_some(()))
+        });
+        seen.await.map(drop)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let output = self.command(&[&["--json"], arguments].concat()).output()?;
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    fn secret(&self, key: &str) -> Result<String> {
+        let revealed = self.json(&["config", "--reveal", key])?;
+        Ok(revealed["value"].as_str().context("a secret")?.to_owned())
+    }
+
+    /// The number of the MediaMTX that runs now.
+    fn child(&self) -> Result<String> {
+        let pid = fs::read_to_string(self.bench.path().join("mediamtx.pid"))?;
+        ensure!(PathBuf::from(format!("/proc/{pid}")).exists(), "{pid} is gone");
+        Ok(pid)
+    }
+
+    async fn live(&self, count: usize) -> Result<()> {
+        let seen = eventually(format!("{count} streams are listed"), SOON, async || {
+            Ok((self.json(&["stream", "list"])?["count"] == count).then_some(()))
+        });
+        seen.await.map(drop)
+    }
+}
+
+fn kill_nine(pid: &str) -> Result<()> {
+    ensure!(Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status()?.success(), "kill -9 {pid}");
+    Ok(())
+}
+
+/// What the processes of this machine that have to do with `dir` were called with.
+fn process_list(dir: &Path) -> BTreeSet<String> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let called = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    let words = called.map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "));
+    words.filter(|words| words.contains(&*dir.to_string_lossy())).collect()
+}
+
+pub(crate) async fn one_command_puts_a_stream_on_the_air(bench: &Bench) -> Result<()> {
+    let home = Home::new(bench)?;
+    let mut up = home.up().await?;
+    home.json(&["broadcaster", "create", "Alice"])?;
+    let key = home.json(&["key", "create", "--broadcaster", "Alice"])?;
+    let secrets = [home.secret("hooks.secret")?, home.secret("api.hmac_secret")?];
+    let url = key["ingest"]["srt"].as_str().context("an address")?;
+    let encoder = encoder::publish(&bench.tools, bench.path(), "encoder", url)?;
+    home.live(1).await?;
+    drop(encoder);
+    // Hooks come and go in a moment, so the list is looked at again and again.
+    let mut seen = BTreeSet::new();
+    let started = Instant::now();
+    while !seen.iter().any(|called: &String| called.contains("hook not-ready")) && started.elapsed() < SOON {
+        seen.extend(process_list(bench.path()));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    home.live(0).await?;
+    ensure!(seen.iter().any(|called| called.contains("mediamtx.yml")), "{seen:#?}");
+    ensure!(seen.iter().any(|called| called.contains("hook not-ready")), "{seen:#?}");
+    ensure!(
+        !secrets.iter().any(|secret| seen.iter().any(|called| called.contains(secret))),
+        "a secret is shown"
+    );
+    let environment = fs::read(format!("/proc/{}/environ", home.child()?))?;
+    let environment = String::from_utf8_lossy(&environment);
+    ensure!(!environment.contains("STREAMWARD_"), "what hooks inherit: {environment}");
+
+    let doctor = home.command(&["doctor"]).output()?;
+    let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    ensure!(doctor.status.success() && found.contains("hook"), "{found}");
+    let child = home.child()?;
+    let status = up.terminate(STOP).await?;
+    ensure!(status.success(), "{status}: {}", up.said());
+    ensure!(!PathBuf::from(format!("/proc/{child}")).exists(), "MediaMTX is stopped with it");
+    ensure!(!up.said().contains(&secrets[0]), "the hook secret is in the log");
+    Ok(())
+}
+
+pub(crate) async fn the_media_server_is_started_again(bench: &Bench) -> Result<()> {
+    let home = Home::new(bench)?;
+    let mut up = home.up().await?;
+    let first = home.child()?;
+    kill_nine(&first)?;
+    let again = eventually("another one runs", SOON, async || {
+        Ok(home.child().ok().filter(|pid| *pid != first && !pid.is_empty()))
+    });
+    let (second, took) = again.await?;
+    ensure!(took < Duration::from_secs(3), "{took:?}");
+    home.reachable().await?;
+    // Now the other way round: the service is killed, and its media server outlives it.
+    up.kill();
+    ensure!(home.child()? == second, "it outlives a kill");
+    let mut up = home.up().await?;
+    let replaced = eventually("the old one is replaced", SOON, async || {
+        let gone = !PathBuf::from(format!("/proc/{second}")).exists();
+        Ok(home.child().ok().filter(|pid| gone && *pid != second))
+    });
+    replaced.await?;
+    home.reachable().await?;
+    ensure!(up.terminate(STOP).await?.success(), "{}", up.said());
+    Ok(())
+}
+
+/// As in compose.yaml: everything MediaMTX needs stands in one directory, and nothing else is known to it.
+pub(crate) async fn what_is_installed_suffices(bench: &Bench) -> Result<()> {
+    let home = Home::new(bench)?;
+    let folder = bench.path().join("for-mediamtx");
+    let place = folder.display().to_string();
+    let udp = ports::free()?.to_string();
+    let install = ["mediamtx-config", "--install", &place, "--bind", "127.0.0.1", "--webrtc-udp-port", &udp];
+    home.json(&install)?;
+    let mut serve = home.command(&["serve"]);
+    serve.env("STREAMWARD_LOG__LEVEL", "info,streamward::adapters::http::observe=warn");
+    let service = Process::start("serve", &mut serve, bench.path())?;
+    let elsewhere = bench.path().join("elsewhere");
+    fs::create_dir(&elsewhere)?;
+    let mut mediamtx = Command::new(&bench.tools.mediamtx);
+    mediamtx.arg(folder.join("mediamtx.yml")).env_clear().env("MTX_MOQ", "no");
+    let _mediamtx = Process::start("mediamtx", &mut mediamtx, &elsewhere)?;
+    home.reachable().await?;
+    home.json(&["broadcaster", "create", "Alice"])?;
+    let key = home.json(&["key", "create", "--broadcaster", "Alice"])?;
+    let url = key["ingest"]["rtmp_secret_path"].as_str().context("an address")?;
+    let _encoder = encoder::publish(&bench.tools, bench.path(), "encoder", url)?;
+    home.live(1).await?;
+    let told = eventually("its hook arrives", SOON, async || {
+        Ok(service.said().contains("kind=\"ready\"").then_some(()))
+    });
+    told.await?;
+    let secret = key["key_value"].as_str().context("a secret")?;
+    ensure!(!service.said().contains(secret), "the key is in the log");
+    Ok(())
+}
