@@ -28,19 +28,38 @@ pub(super) async fn welcome(
         let (_, secret) = app.create_api_token(&Actor::cli("first start"), &draft).await?;
         secret.expose().to_owned()
     };
-    Ok(Some(text(&base.config().local_url(), &token, &program(), with_media_server)))
+    Ok(Some(text(&base.config().local_url(), &token, &Reader::of_this_process(), with_media_server)))
 }
 
-/// This program as it was called, so that the next command works as it is printed: with `cargo run` it is not on the
-/// `PATH`.
-fn program() -> String {
-    let called = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
-    called.filter(|name| name.contains('/')).unwrap_or_else(|| "streamward".to_owned())
+/// Where whoever reads the text types the commands in it.
+enum Reader {
+    /// In this directory, with the program called this way: with `cargo run` it is not on the `PATH`.
+    Here(String),
+    /// Outside the container that this program is all of.
+    OutsideContainer,
 }
 
-fn text(url: &str, token: &str, program: &str, with_media_server: bool) -> String {
+impl Reader {
+    fn of_this_process() -> Self {
+        // Nothing else is ever started as the first process.
+        if std::process::id() == 1 {
+            return Self::OutsideContainer;
+        }
+        let called = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
+        Self::Here(called.filter(|name| name.contains('/')).unwrap_or_else(|| "streamward".to_owned()))
+    }
+}
+
+fn text(url: &str, token: &str, reader: &Reader, with_media_server: bool) -> String {
     let line = "─".repeat(72);
-    let media_server = if with_media_server {
+    let (program, place) = match reader {
+        Reader::Here(program) => (program.as_str(), "in another terminal, in this directory"),
+        Reader::OutsideContainer => {
+            ("streamward", "in this container (with compose: `docker compose exec streamward …`)")
+        }
+    };
+    // compose.yaml has already given MediaMTX its configuration.
+    let media_server = if with_media_server || matches!(reader, Reader::OutsideContainer) {
         format!("3. publish with them; {program} stream list\n     shows what is live")
     } else {
         format!(
@@ -55,7 +74,7 @@ Streamward is set up. This is shown once.
   Admin API token   {token}
                     as \"Authorization: Bearer …\"; lost? {program} token create --role admin NAME
 
-Next, in another terminal, in this directory:
+Next, {place}:
   1. {program} broadcaster create Alice
   2. {program} key create --broadcaster Alice
      prints settings for OBS and others
@@ -74,4 +93,21 @@ pub(super) fn print(text: &str) {
     let mut out = std::io::stdout();
     // Nobody there to read it: `streamward token create` makes another token.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_type_next_works_where_it_is_typed() {
+        let here =
+            text("http://127.0.0.1:8080", "swt_x", &Reader::Here("target/streamward".to_owned()), false);
+        assert!(here.contains("in this directory:\n  1. target/streamward broadcaster create"), "{here}");
+        assert!(here.contains("mediamtx-config"), "{here}");
+        let container = text("http://127.0.0.1:8080", "swt_x", &Reader::OutsideContainer, false);
+        assert!(container.contains("docker compose exec streamward"), "{container}");
+        assert!(container.contains("  1. streamward broadcaster create"), "{container}");
+        assert!(!container.contains("mediamtx.yml"), "{container}");
+    }
 }
