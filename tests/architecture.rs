@@ -130,7 +130,14 @@ fn outbound_adapters_import_ports_and_domain_only() {
     );
     forbid(
         "src/adapters/cli",
-        &["sqlx::", "adapters::sql", "adapters::http"],
+        &[
+            "sqlx::",
+            "adapters::sql",
+            "adapters::http",
+            "adapters::mediamtx",
+            "adapters::memory",
+            "crate::runtime",
+        ],
         "the command line calls use-cases, never SQL",
     );
 }
