@@ -155,11 +155,10 @@ fn contact(
     });
 }
 
-/// Whether two addresses mean the same: the names of this machine are one, and one of them may lack its scheme.
+/// Whether two addresses mean the same: the names of this machine are one.
 fn same_place(one: &str, other: &str) -> bool {
     let place = |text: &str| {
-        let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
-        let url = url.ok()?;
+        let url = Url::parse(text).ok()?;
         let host = match url.host_str()? {
             "localhost" | "[::1]" => "127.0.0.1".to_owned(),
             host => host.to_owned(),

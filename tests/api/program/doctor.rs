@@ -138,7 +138,7 @@ async fn an_auth_callback_that_is_not_wired() {
     for (method, address, words) in [
         ("internal", "", "authMethod is `internal`"),
         ("http", "", "authHTTPAddress is empty"),
-        ("http", "http://u:p@192.0.2.1:8080/auth", "it asks 192.0.2.1:8080/auth"),
+        ("http", "http://u:p@192.0.2.1:8080/auth", "it asks http://192.0.2.1:8080/auth"),
     ] {
         let home = Home::new();
         let media_server = media_server(&home, other(method, address)).await;
