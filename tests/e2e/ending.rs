@@ -8,9 +8,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::Bench;
 use crate::program::Key;
 use crate::world::{Way, World};
+use crate::{Bench, report};
 
 /// How long a session may outlive its right to be there.
 const LIMIT: Duration = Duration::from_millis(2_500);
@@ -40,19 +40,19 @@ async fn every_end(bench: &Bench, way: Way) -> Result<()> {
     ensure!(asked.elapsed() < LIMIT, "the caller waited {:?}", asked.elapsed());
     let took = api.ended(first, "key_revoked", LIMIT.saturating_sub(asked.elapsed())).await?;
     world.server.gone(&revoked.path, Duration::from_millis(100)).await?;
-    report(way, "revoked", asked.elapsed().max(took));
+    report(format!("{way:?}: revoked, gone after"), asked.elapsed().max(took));
 
     let asked = Instant::now();
     let fresh = api.post(&format!("/stream-keys/{}/rotate", rotated.id), Value::Null).await;
     let fresh = Key::from(&fresh.context("rotating")?)?;
     api.ended(second, "key_rotated", LIMIT.saturating_sub(asked.elapsed())).await?;
-    report(way, "rotated", asked.elapsed());
+    report(format!("{way:?}: rotated, gone after"), asked.elapsed());
     ensure!(fresh.secret != rotated.secret && fresh.id == rotated.id);
 
     let until = (expires_at - now(api).await?).to_std().unwrap_or_default();
     tokio::time::sleep(until).await;
     let took = api.ended(third, "key_expired", LIMIT).await?;
-    report(way, "expired", took);
+    report(format!("{way:?}: expired, gone after"), took);
     for mut encoder in encoders {
         encoder.cut_off().await?;
     }
@@ -64,11 +64,6 @@ async fn every_end(bench: &Bench, way: Way) -> Result<()> {
     let next = api.on_air(&rotated.path).await?;
     ensure!(next["id"] != second["id"], "{next}");
     Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "measured times are part of the report")]
-fn report(way: Way, what: &str, took: Duration) {
-    eprintln!("e2e: {way:?}: {what}, gone after {} ms", took.as_millis());
 }
 
 /// The time as Streamward has it.

@@ -22,10 +22,12 @@ mod tools;
 mod up;
 mod world;
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -45,6 +47,11 @@ impl Bench {
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
+}
+
+/// Tells a measured time; it is part of what these tests are for.
+pub(crate) fn report(what: impl Display, took: Duration) {
+    eprintln!("e2e: {what}: {} ms", took.as_millis());
 }
 
 type Scenario = fn(Bench) -> Result<()>;

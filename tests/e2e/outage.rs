@@ -8,20 +8,15 @@ use serde_json::{Value, json};
 use streamward::ports::MediaServer as _;
 use tokio::time::Instant;
 
-use crate::Bench;
 use crate::encoder;
 use crate::process::eventually;
 use crate::world::{Way, World};
+use crate::{Bench, report};
 
 /// How long everything may take to be right again.
 const RIGHT_AGAIN: Duration = Duration::from_secs(5);
 /// How long a change may go unseen without hooks: the interval, and a moment.
 const POLLED: Duration = Duration::from_millis(2_500);
-
-#[expect(clippy::print_stderr, reason = "measured times are part of the report")]
-fn report(what: &str, took: Duration) {
-    eprintln!("e2e: {what}: {} ms", took.as_millis());
-}
 
 pub(crate) async fn the_media_server_is_killed_and_returns(bench: &Bench) -> Result<()> {
     let mut world = World::start(bench).await?;

@@ -24,7 +24,10 @@
 //!
 //! The same on both: the id in the auth callback is the path's `source.id` for RTMP, SRT and WebRTC; a second publisher
 //! replaces the first only once it is let in and its tracks are known; adding, replacing and removing the entry of one
-//! path never disturbs another; a kicked session is gone from the list within 5 ms.
+//! path never disturbs another; a kicked session is gone from the list within 5 ms. A publisher whose path got or lost an
+//! entry of its own between the question and its first pictures is turned away ("configuration has changed"): when a
+//! named path takes over from a secret one, whose relay goes, the newcomer's second try succeeds. A session that vanishes
+//! without a word is kept for 5 s (SRT) or 30 s (WebRTC).
 
 mod api;
 pub mod config;
