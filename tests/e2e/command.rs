@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ fn is_healthy(streamward: &Streamward) -> Result<()> {
 
 pub(crate) async fn up_runs_everything(bench: &Bench) -> Result<()> {
     let ports = Ports::free()?;
+    let _leftover = Leftover(bench.path());
     let mut streamward = Streamward::up(&bench.tools, bench.path(), &ports).await?;
     let mode = fs::metadata(bench.path().join("mediamtx.yml"))?.permissions().mode() & 0o777;
     ensure!(mode == 0o600, "it contains a secret, and has the mode {mode:o}");
@@ -47,7 +49,7 @@ pub(crate) async fn up_runs_everything(bench: &Bench) -> Result<()> {
     }
     ensure!(!streamward.said().contains(&key.secret), "the key is logged:\n{}", streamward.said());
 
-    kill_media_server(bench)?;
+    kill_media_server(bench.path())?;
     let again = eventually("MediaMTX runs again", Duration::from_secs(5), async || {
         let listens = TcpStream::connect(("127.0.0.1", ports.rtmp)).is_ok();
         Ok(listens.then_some(()))
@@ -62,12 +64,21 @@ pub(crate) async fn up_runs_everything(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// `kill -9`, by the number that `up` keeps.
-fn kill_media_server(bench: &Bench) -> Result<()> {
-    let pid: u32 = fs::read_to_string(bench.path().join("mediamtx.pid"))?.trim().parse()?;
+/// `kill -9`, by the number that `up` keeps for as long as it runs.
+fn kill_media_server(dir: &Path) -> Result<()> {
+    let pid: u32 = fs::read_to_string(dir.join("mediamtx.pid"))?.trim().parse()?;
     let killed = Command::new("sh").arg("-c").arg(format!("kill -KILL {pid}")).status()?;
     ensure!(killed.success(), "there is no process {pid}");
     Ok(())
+}
+
+/// Kills the MediaMTX of an `up` that a failed test has killed.
+struct Leftover<'a>(&'a Path);
+
+impl Drop for Leftover<'_> {
+    fn drop(&mut self) {
+        let _ = kill_media_server(self.0);
+    }
 }
 
 pub(crate) async fn the_printed_configuration_is_all_it_takes(bench: &Bench) -> Result<()> {
