@@ -172,6 +172,21 @@ async fn the_end_of_the_service_is_the_end_of_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reader_whose_token_is_deleted_is_dropped_within_half_a_minute() {
+    let app = TestApp::memory().await;
+    let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
+    let mut signer = Reader::open(app.as_signer().get("/streams/events")).await;
+    let tokens = app.as_admin().get("/api-tokens").await.json();
+    let viewer = tokens["api_tokens"].as_array().and_then(|all| all.iter().find(|t| t["name"] == "viewer"));
+    let viewer = viewer.and_then(|token| token["id"].as_str()).expect("the viewer's").to_owned();
+    app.as_admin().delete(&format!("/api-tokens/{viewer}")).await.assert_status(204);
+    let deleted = tokio::time::Instant::now();
+    reader.until_closed().await;
+    assert!(deleted.elapsed() <= Duration::from_secs(31), "{:?}", deleted.elapsed());
+    assert!(signer.any().await.expect("a comment").comment);
+}
+
+#[tokio::test(start_paused = true)]
 async fn silence_is_broken_every_fifteen_seconds_and_an_answer_lasts_an_hour() {
     let app = TestApp::memory().await;
     let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;

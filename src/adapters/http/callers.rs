@@ -20,6 +20,7 @@ use crate::app::access::SignedRequest;
 use crate::app::error::Unauthenticated;
 use crate::app::{AppError, Result};
 use crate::domain::access::{Actor, Role};
+use crate::domain::secret::Secret;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
@@ -34,6 +35,10 @@ enum Shown<'a> {
     Signature { key_id: &'a str, timestamp: &'a str, signature: &'a str },
 }
 
+/// The token a caller showed, for answers that outlive it.
+#[derive(Clone)]
+pub(super) struct ShownToken(pub(super) Secret);
+
 /// Recognises the caller of everything behind this layer, and has writes that were refused on the way to their
 /// use-case written to the audit log.
 pub(super) async fn authenticate(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -46,6 +51,10 @@ pub(super) async fn authenticate(State(api): State<Api>, request: Request, next:
         Err(problem) => return problem.into_response(),
     };
     parts.extensions.insert(actor.clone());
+    if let Ok(Shown::Token(token)) = shown(&parts.headers) {
+        let token = ShownToken(Secret::new(token));
+        parts.extensions.insert(token);
+    }
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let response = match body::read(&parts.headers, body, MANAGEMENT_BODY).await {
         Err(problem) => problem.unheard().into_response(),

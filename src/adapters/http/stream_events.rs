@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
@@ -15,11 +16,13 @@ use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::callers::{Viewer, busy};
+use super::callers::{ShownToken, Viewer, busy};
 use super::extract::StrictQuery;
 use super::problem::Problem;
 use super::streams::StreamJson;
+use crate::app::AppError;
 use crate::app::events::{EventReader, Next};
+use crate::domain::access::Origin;
 use crate::domain::event::Event;
 use crate::domain::{Invalid, Timestamp};
 
@@ -30,6 +33,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
 /// How long one answer lasts at most. The reader comes back and shows again who it is.
 const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// How often it is looked whether the reader's token is still one.
+const RECHECK: Duration = Duration::from_secs(30);
 
 /// Where to go on.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -68,6 +74,7 @@ pub(super) struct StreamEvent {
 pub(super) async fn follow_streams(
     State(api): State<Api>,
     Viewer(actor): Viewer,
+    token: Option<Extension<ShownToken>>,
     headers: HeaderMap,
     StrictQuery(query): StrictQuery<EventsQuery>,
 ) -> Result<Response, Problem> {
@@ -75,7 +82,9 @@ pub(super) async fn follow_streams(
     let room = api.readers.clone().try_acquire_owned().map_err(|_| busy())?;
     let reader = api.app.follow_events(&actor, after).await?;
     metrics::gauge!("streamward_event_readers").increment(1);
-    let following = Following { api, reader, until: Instant::now() + LIFETIME, _room: room };
+    let (now, token) = (Instant::now(), token.map(|Extension(token)| token));
+    let following =
+        Following { api, reader, token, until: now + LIFETIME, recheck: now + RECHECK, _room: room };
     let hello = stream::iter([Ok(SseEvent::default().retry(RETRY))]);
     let events = hello.chain(following.into_stream());
     let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
@@ -97,7 +106,9 @@ fn resume_from(headers: &HeaderMap, query: &EventsQuery) -> Result<Option<i64>, 
 struct Following {
     api: Api,
     reader: EventReader,
+    token: Option<ShownToken>,
     until: Instant,
+    recheck: Instant,
     _room: OwnedSemaphorePermit,
 }
 
@@ -118,9 +129,14 @@ impl Following {
     /// The next event, or `None` when the answer is to end.
     async fn next(&mut self) -> Option<SseEvent> {
         loop {
+            let now = Instant::now();
+            if now >= self.until || (now >= self.recheck && !self.is_still_known().await) {
+                return None;
+            }
             let stopping = self.api.options.stop.clone();
-            let next = timeout_at(self.until, stopping.run_until_cancelled(self.reader.next())).await;
-            match next.ok()?? {
+            let next = stopping.run_until_cancelled(self.reader.next());
+            let Ok(next) = timeout_at(self.until.min(self.recheck), next).await else { continue };
+            match next? {
                 Ok(Next::Event(event)) => {
                     if let Some(event) = self.written(&event) {
                         return Some(event);
@@ -138,6 +154,19 @@ impl Following {
                     return None;
                 }
             }
+        }
+    }
+
+    /// A token that was deleted, or has expired, opens nothing any more. While that cannot be known the reader stays.
+    async fn is_still_known(&mut self) -> bool {
+        self.recheck = Instant::now() + RECHECK;
+        let Some(ShownToken(token)) = &self.token else { return true };
+        match self.api.app.actor_of_token(token.expose(), Origin::default()).await {
+            Err(AppError::Unauthenticated(why)) => {
+                tracing::info!(reason = %why, "a reader of events is dropped");
+                false
+            }
+            _ => true,
         }
     }
 
