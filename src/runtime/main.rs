@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::config::{ConfigError, Loaded, Shown, Sources};
+use super::config::{ConfigError, DatabaseKind, Loaded, Shown, Sources};
 use super::databases::{Databases, Purpose, Schema, prepare};
 use super::doctor::{self, Verdict};
 use super::foundation::Foundation;
@@ -234,6 +234,15 @@ async fn found_hook_secret(loaded: Loaded, env: &[(OsString, OsString)]) -> anyh
     if let Some(secret) = &loaded.config.hooks.secret {
         let first = secret.0.expose().split(',').next().unwrap_or_default();
         return Ok(Secret::new(first.trim()));
+    }
+    if let DatabaseKind::Sqlite(file) = loaded.config.database_kind()
+        && !file.exists()
+    {
+        // Anything but making one here: a hook runs wherever MediaMTX was started.
+        bail!(
+            "there is no database {}: name --url and --secret-file, as `streamward mediamtx-config` does",
+            file.display()
+        );
     }
     let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
     hook_secrets(&base).await?.into_iter().next().context("there is no hook secret")

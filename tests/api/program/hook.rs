@@ -81,3 +81,12 @@ fn by_hand_it_says_who_runs_it() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
     assert!(home.refused(&["hook", "ready"]).contains("MTX_PATH is not set"));
 }
+
+#[test]
+fn in_a_strange_place_it_makes_nothing() {
+    let home = Home::new();
+    let (ended, _) = timed(home.command(&["hook", "ready"]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains("there is no database"), "{}", ended.err);
+    assert_eq!(std::fs::read_dir(home.dir.path()).expect("a directory").count(), 0);
+}
