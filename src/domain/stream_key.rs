@@ -96,8 +96,8 @@ pub enum Holder {
         /// Who it is.
         by: Connection,
     },
-    /// A connection that came with a secret that has been replaced since. Anyone may claim the key, except that this
-    /// connection is ended when it shows up.
+    /// The secret was replaced while this connection had the key. Anyone may claim the key with the new secret; until
+    /// somebody does, whoever comes live was let in with the old one and is ended.
     Barred {
         /// Who it was.
         by: Connection,

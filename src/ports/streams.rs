@@ -95,7 +95,7 @@ pub trait Streams: Send + Sync {
     /// - ended: MUST end active streams only, free the key if it is held live by that session, and write
     ///   `stream.ended`.
     /// - started: MUST make the session the key's live holder and write `stream.started`, but only if the key is
-    ///   usable and not occupied by another connection; MUST never leave two active streams for one key. An active
+    ///   usable, not occupied by another connection, and not barred; MUST never leave two active streams for one key. An active
     ///   stream of the key on a media server that is unreachable is ended as `takeover` first: its encoder has moved.
     ///   A session whose stream is recorded already MUST only regain the key. The id of a started stream is taken from `new_id`.
     /// - refreshed: MUST store the numbers, and write `stream.updated` where it is announced.

@@ -367,9 +367,13 @@ impl<'a> Planner<'a> {
             KeyStatus::Expired => return Err(KickReason::Ending(EndReason::KeyExpired)),
             KeyStatus::Active => {}
         }
+        // The secret was replaced and nobody has come with the new one: whoever shows up was let in with the old one,
+        // also if it is not the last one that was.
+        if row.is_none() && matches!(key.holder, Holder::Barred { .. }) {
+            return Err(KickReason::Ending(EndReason::KeyRotated));
+        }
         if self.held_by(key, source) {
-            let barred = matches!(key.holder, Holder::Barred { .. });
-            return if barred { Err(KickReason::Ending(EndReason::KeyRotated)) } else { Ok(key_id) };
+            return Ok(key_id);
         }
         if key.in_use(self.around.now) { Err(KickReason::Ending(EndReason::Takeover)) } else { Ok(key_id) }
     }

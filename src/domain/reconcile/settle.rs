@@ -179,6 +179,5 @@ fn carries(stream: &Stream, start: &Start) -> bool {
 /// Usable, and neither kept by nor barred against this session.
 fn may_start(key: &StreamKey, start: &Start, now: Timestamp) -> bool {
     let free = key.holder.occupant(now).is_none_or(|by| start.is(by));
-    let barred = matches!(&key.holder, Holder::Barred { by } if start.is(by));
-    key.is_usable(now) && free && !barred
+    key.is_usable(now) && free && !matches!(key.holder, Holder::Barred { .. })
 }
