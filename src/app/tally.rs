@@ -11,8 +11,10 @@ use crate::domain::media_server::MediaServerName;
 use crate::domain::{AuditId, StreamKeyId, Timestamp};
 use crate::ports::{Contact, IdGen};
 
-/// How many different decisions are kept apart between two writes; the rest becomes one "other".
+/// How many different decisions are kept apart between two writes; of the rest only server, protocol and reason are.
 const MAX_KINDS: usize = 1_000;
+/// How many of these may be about no key that exists: strangers cannot fill the audit log.
+const MAX_STRANGERS: usize = 50;
 
 /// What makes two decisions the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +52,14 @@ impl Tally {
 
     pub(super) fn count(&self, mut key: TallyKey, now: Timestamp) {
         let decisions = &mut self.state().decisions;
-        if decisions.len() >= MAX_KINDS && !decisions.contains_key(&key) {
+        let known = key.key.is_some();
+        if !known {
+            // Whatever a stranger calls itself is no news.
+            key.path = None;
+        }
+        let strangers = || decisions.keys().filter(|one| one.key.is_none()).count();
+        let full = decisions.len() >= MAX_KINDS || (!known && strangers() >= MAX_STRANGERS);
+        if full && !decisions.contains_key(&key) {
             key = TallyKey { key: None, path: None, ip: None, ..key };
         }
         let count = decisions.entry(key).or_insert(Count { times: 0, first: now, last: now });
@@ -172,6 +181,6 @@ mod tests {
         for n in 0..5_000 {
             tally.count(key(&n.to_string()), Timestamp::from_seconds(1));
         }
-        assert!(tally.entries(&Ids).len() <= MAX_KINDS + 1);
+        assert!(tally.entries(&Ids).len() <= MAX_STRANGERS + 1);
     }
 }

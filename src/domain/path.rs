@@ -115,7 +115,7 @@ impl IngestPath {
         }
         match StreamPath::parse(path) {
             Ok(path) => Self::Public(path),
-            Err(_) => Self::Other(mask_keys(path)),
+            Err(_) => Self::Other(mask_keys(path).chars().take(MAX_PATH).collect()),
         }
     }
 

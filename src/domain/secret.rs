@@ -104,19 +104,24 @@ impl fmt::Debug for KeySecret {
     }
 }
 
-/// Replaces everything in `text` that has a stream key's shape by `sk_***`; for text that others wrote.
+/// How many characters behind `sk_` make a text look like a key, whole or with some lost in pasting. Of a key that shows
+/// fewer, more than 128 bits remain unknown.
+const TELLING: usize = 20;
+
+/// Replaces everything in `text` that looks like a stream key, whole or in part, by `sk_***`; for text that others wrote.
 pub fn mask_keys(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(KEY_PREFIX) {
-        let (before, candidate) = rest.split_at(at);
+    while let Some((before, candidate)) = rest.split_once(KEY_PREFIX) {
         out.push_str(before);
-        if candidate.get(..KEY_LENGTH).and_then(KeySecret::parse).is_some() {
-            out.push_str("sk_***");
-            rest = candidate.get(KEY_LENGTH..).unwrap_or_default();
+        out.push_str(KEY_PREFIX);
+        let run = candidate.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+        let (run, after) = candidate.split_at(run.unwrap_or(candidate.len()));
+        if run.len() >= TELLING {
+            out.push_str("***");
+            rest = after;
         } else {
-            out.push_str(KEY_PREFIX);
-            rest = candidate.get(KEY_PREFIX.len()..).unwrap_or_default();
+            rest = candidate;
         }
     }
     out.push_str(rest);
@@ -224,6 +229,13 @@ mod tests {
         let key = KeySecret::from_random([9; 32]);
         let text = format!("path 'live/{}' sk_short ä", key.expose());
         assert_eq!(mask_keys(&text), "path 'live/sk_***' sk_short ä");
+        let whole = key.expose();
+        for slip in
+            [whole.get(..45).unwrap().to_owned(), format!("{whole}x"), format!("x{whole}"), whole.repeat(2)]
+        {
+            let masked = mask_keys(&slip);
+            assert!(!masked.contains(whole.get(3..20).unwrap()), "{masked}");
+        }
     }
 
     #[test]
