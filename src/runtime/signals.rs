@@ -3,7 +3,8 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// SIGTERM, SIGINT and SIGHUP, from now on.
+/// SIGTERM and SIGINT, from now on. SIGHUP does nothing: under `nohup`, or from a log rotation, it must not take a
+/// broadcast off the air.
 pub(super) struct Signals([Signal; 3]);
 
 impl Signals {
@@ -18,10 +19,12 @@ impl Signals {
 
     async fn next(&mut self) {
         let [term, int, hup] = &mut self.0;
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-            _ = hup.recv() => {}
+        loop {
+            tokio::select! {
+                _ = term.recv() => return,
+                _ = int.recv() => return,
+                _ = hup.recv() => tracing::info!("SIGHUP is ignored: stop with SIGTERM"),
+            }
         }
     }
 
