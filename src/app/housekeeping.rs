@@ -20,12 +20,15 @@ const PRUNE_EVERY: Duration = Duration::from_secs(600);
 pub struct Housekeeping {
     app: Arc<App>,
     pruned: Option<Timestamp>,
+    /// How this one calls itself on leases.
+    owner: String,
 }
 
 impl Housekeeping {
     /// One that has not run yet.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, pruned: None }
+        let owner = format!("housekeeping {}", app.parts.ids.uuid());
+        Self { app, pruned: None, owner }
     }
 
     async fn write_down(&self) -> Result<(), TickError> {
@@ -70,6 +73,7 @@ impl Worker for Housekeeping {
 
     async fn tick(&mut self, _: Option<&Lease>) -> Result<Tick, TickError> {
         self.write_down().await?;
+        self.app.retire_former_servers(&self.owner).await?;
         let now = self.app.now();
         if self.pruned.is_none_or(|at| now.since(at) >= PRUNE_EVERY) {
             self.forget(now).await?;

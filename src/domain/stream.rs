@@ -29,11 +29,13 @@ pub enum EndReason {
     Takeover,
     /// The media server was restarted.
     MediaServerRestarted,
+    /// The media server was taken out of the configuration.
+    MediaServerRemoved,
 }
 
 impl EndReason {
     /// All reasons, for documents and tests.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PublisherLeft,
         Self::KeyRevoked,
         Self::KeyRotated,
@@ -42,6 +44,7 @@ impl EndReason {
         Self::EndedByOperator,
         Self::Takeover,
         Self::MediaServerRestarted,
+        Self::MediaServerRemoved,
     ];
 
     /// The reason as it is stored and shown.
@@ -55,6 +58,7 @@ impl EndReason {
             Self::EndedByOperator => "ended_by_operator",
             Self::Takeover => "takeover",
             Self::MediaServerRestarted => "media_server_restarted",
+            Self::MediaServerRemoved => "media_server_removed",
         }
     }
 

@@ -131,6 +131,7 @@ impl Service<'_> {
             _ => None,
         };
         let welcome = first_start::welcome(&base, &app, companion.is_some()).await?;
+        app.retire_former_servers(&self.instance).await?;
         let workers = Workers::start(&app, &base, &*nudges, &self.instance)?;
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
         self.tasks.spawn(gauges::take(Arc::clone(&app), base.databases.clone(), after.clone()));

@@ -6,6 +6,8 @@ use rstest_reuse::apply;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use streamward::domain::media_server::MediaServerName;
+
 use crate::harness::{Engine, HOOK_SECRET, Key, TestApp, every_engine};
 
 fn id(stream: &Value) -> String {
@@ -250,7 +252,7 @@ async fn an_encoder_moves_to_another_media_server(#[case] engine: Engine) {
     let query = format!("/auth?secret={HOOK_SECRET}&server=eu");
     let question = json!({"action": "publish", "path": "live/alice", "id": "c1", "token": key.secret});
     app.as_nobody().post(&query).json(question).await.assert_status(200);
-    let eu = streamward::domain::media_server::MediaServerName::parse("eu").expect("a name");
+    let eu = MediaServerName::parse("eu").expect("a name");
     app.media_servers[&eu].go_live("live/alice", "c1");
     let moved = app.stream_of("c1").await;
     assert_eq!(moved["media_server"], "eu");
@@ -286,4 +288,23 @@ async fn wait_until(condition: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "waited too long");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test]
+async fn a_media_server_under_a_new_name_frees_the_keys_of_the_old_one() {
+    let mut app = TestApp::memory().await;
+    let key = app.key("live/alice").await;
+    let stream = app.live(&key, "c1").await;
+    app.media_servers.remove(&MediaServerName::default());
+    app.restart().await;
+    // As long as the instance before might still be there, its media server is left alone.
+    app.clock.advance(Duration::from_secs(4));
+    assert_eq!(app.ended(&stream["id"]).await["end_reason"], "media_server_removed");
+    let question = json!({"action": "publish", "path": key.path, "protocol": "rtmp", "id": "c2",
+                          "query": format!("key={}", key.secret)});
+    app.as_nobody()
+        .post(&format!("/auth?server=eu&secret={HOOK_SECRET}"))
+        .json(question)
+        .await
+        .assert_status(200);
 }

@@ -109,6 +109,8 @@ pub(super) enum EndReasonJson {
     Takeover,
     /// The media server was restarted.
     MediaServerRestarted,
+    /// The media server was taken out of the configuration.
+    MediaServerRemoved,
 }
 
 impl From<EndReason> for EndReasonJson {
@@ -122,6 +124,7 @@ impl From<EndReason> for EndReasonJson {
             EndReason::EndedByOperator => Self::EndedByOperator,
             EndReason::Takeover => Self::Takeover,
             EndReason::MediaServerRestarted => Self::MediaServerRestarted,
+            EndReason::MediaServerRemoved => Self::MediaServerRemoved,
         }
     }
 }
