@@ -66,7 +66,10 @@ impl App {
     /// [`Unauthenticated`]; [`Conflict::Replayed`]; the store.
     pub async fn actor_of_signature(&self, request: SignedRequest<'_>, origin: Origin) -> Result<Actor> {
         let settings = self.settings();
-        let secret = match (settings.hmac_keys.get(request.key_id), &settings.hmac_secret) {
+        // Names of environment variables come in lower case.
+        let named = settings.hmac_keys.get(request.key_id);
+        let named = named.or_else(|| settings.hmac_keys.get(&request.key_id.to_ascii_lowercase()));
+        let secret = match (named, &settings.hmac_secret) {
             (Some(secret), _) => secret,
             (None, _) if !settings.hmac_keys.is_empty() => return Err(Unauthenticated::UnknownKeyId.into()),
             (None, Some(secret)) => secret,

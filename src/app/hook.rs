@@ -46,6 +46,7 @@ impl App {
             source_id = hint.source_id.as_ref().map(tracing::field::display), "hook");
         self.tally.contact(server, Contact::Hook, now);
         self.store().push_hint(&hint).await?;
+        self.note_cause_of_look(server);
         self.parts.nudges.send(Nudge::Reconcile(server.clone()));
         Ok(())
     }

@@ -23,6 +23,8 @@ use crate::ports::{Lease, Nudge};
 const MISS_TTL: Duration = Duration::from_secs(1);
 /// How many misses are remembered.
 const MAX_MISSES: usize = 10_000;
+/// How many events are looked through for changed keys before it is simpler to load them all.
+const MANY_EVENTS: u32 = 500;
 /// How many misses are confirmed at the same time; the others are believed.
 const CONFIRMATIONS: usize = 2;
 
@@ -104,6 +106,19 @@ impl KnownKeysLoader {
     }
 }
 
+impl KnownKeysLoader {
+    /// Whether any event up to `last` may have changed the keys. Streams come and go all the time; keys do not.
+    async fn keys_changed(&self, last: i64) -> Result<bool, TickError> {
+        let Some(loaded) = self.loaded_at_event else { return Ok(true) };
+        if last == loaded {
+            return Ok(false);
+        }
+        let events = self.app.parts.worker_store.events_after(loaded, MANY_EVENTS).await?;
+        let all_seen = events.last().is_some_and(|event| event.seq >= last);
+        Ok(!all_seen || events.iter().any(|event| !event.what.kind.is_stream()))
+    }
+}
+
 #[async_trait]
 impl Worker for KnownKeysLoader {
     fn name(&self) -> String {
@@ -121,12 +136,12 @@ impl Worker for KnownKeysLoader {
     async fn tick(&mut self, _: Option<&Lease>) -> Result<Tick, TickError> {
         let store = &self.app.parts.worker_store;
         // Read before the keys: what is written in between makes the next tick load again.
-        let event = store.last_event().await?;
-        if self.loaded_at_event != Some(event) {
+        let last = store.last_event().await?;
+        if self.keys_changed(last).await? {
             let hashes = store.key_hashes().await?;
             self.app.known.swap(hashes);
-            self.loaded_at_event = Some(event);
         }
+        self.loaded_at_event = Some(last);
         Ok(Tick::default())
     }
 }

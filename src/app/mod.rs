@@ -62,13 +62,20 @@ pub struct App {
     known: known_keys::KnownKeys,
     tally: tally::Tally,
     feed: events::Feed,
+    causes: reconcile::Causes,
 }
 
 impl App {
     /// Puts the application together. Nothing runs yet.
     pub fn new(parts: Parts) -> Arc<Self> {
         let known = known_keys::KnownKeys::default();
-        Arc::new(Self { parts, known, tally: tally::Tally::default(), feed: events::Feed::default() })
+        Arc::new(Self {
+            parts,
+            known,
+            tally: tally::Tally::default(),
+            feed: events::Feed::default(),
+            causes: reconcile::Causes::default(),
+        })
     }
 
     /// Limits, secrets and media servers.

@@ -76,6 +76,7 @@ impl App {
             // There may be a loser; have it found at once. Within this instance only: nothing on the way to this
             // answer may wait for a database's notification lock, and the other instances look every two seconds.
             for name in self.settings().media_servers.keys() {
+                self.note_cause_of_look(name);
                 self.parts.nudges.send_local(Nudge::Reconcile(name.clone()));
             }
         }
@@ -100,14 +101,24 @@ impl App {
         metrics::histogram!("streamward_auth_duration_seconds", "action" => action)
             .record(took.as_secs_f64());
         let ip = question.ip.map(|ip| ip.to_string());
-        tracing::info!(
-            %server, action, protocol, outcome, reason,
-            key_id = decision.key.map(tracing::field::display),
-            path = decision.path.as_deref(),
-            ip = ip.as_deref(),
-            connection = question.connection.as_ref().map(tracing::field::display),
-            "auth"
-        );
+        macro_rules! say {
+            ($level:ident) => {
+                tracing::$level!(
+                    %server, action, protocol, outcome, reason,
+                    key_id = decision.key.map(tracing::field::display),
+                    path = decision.path.as_deref(),
+                    ip = ip.as_deref(),
+                    connection = question.connection.as_ref().map(tracing::field::display),
+                    "auth"
+                )
+            };
+        }
+        // Our own looks come back as questions every two seconds; at info they would drown the rest.
+        if decision.verdict == Ok(AllowReason::ControlSecret) {
+            say!(debug);
+        } else {
+            say!(info);
+        }
         let now = self.now();
         // What is no question of a media server (`doctor` asks one) does not show that it asks.
         if question.action != Action::Unknown {

@@ -4,11 +4,13 @@
 //! same work whether the timer, a hook or a revoked key woke it, and what fails is found again by the next look.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _};
+use tokio::time::sleep;
+use tracing::{Instrument as _, Span};
 
 use super::App;
 use super::worker::{Tick, TickError, Worker};
@@ -22,10 +24,31 @@ use crate::ports::{Applied, Lease, Look, MediaServer, Nudge, RelayRemoval, Remot
 
 /// How many calls to a media server are under way at once.
 const CALLS: usize = 8;
+/// How long one look spends on ending sessions; the next one goes on. A server that hangs must not keep it from the rest.
+const KICKING: Duration = Duration::from_secs(3);
 
 /// How often a media server that is away is looked for. Until it is seen again its old sessions hold their keys, and
 /// encoders that come back are refused.
 const LOOK_FOR: Duration = Duration::from_millis(250);
+
+/// The spans of what last had media servers looked at, so that the look is part of its trace. Within this instance only.
+#[derive(Debug, Default)]
+pub(super) struct Causes(Mutex<HashMap<MediaServerName, Span>>);
+
+impl App {
+    /// What happens here and now is why `server` is about to be looked at.
+    pub(super) fn note_cause_of_look(&self, server: &MediaServerName) {
+        self.causes().insert(server.clone(), Span::current());
+    }
+
+    fn cause_of_look(&self, server: &MediaServerName) -> Option<Span> {
+        self.causes().remove(server)
+    }
+
+    fn causes(&self) -> MutexGuard<'_, HashMap<MediaServerName, Span>> {
+        self.causes.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Reconciles one media server.
 pub struct Reconciler {
@@ -45,9 +68,8 @@ struct Memory {
     relays: HashMap<StreamPath, SecretHash>,
     /// Configured paths that are the operator's own.
     not_ours: HashSet<StreamPath>,
-    /// Since when the media server is away.
+    /// Since when the media server is away, or its holds were last loosened.
     away_since: Option<Timestamp>,
-    loosened: bool,
     /// When the next of the keys in use expires, as the last look has shown it.
     expiry: Option<Timestamp>,
     /// The lease this memory was gathered under.
@@ -99,9 +121,9 @@ impl Reconciler {
         let around = Circumstances { server: self.server.clone(), now, restarted };
         let plan = plan(&around, &sightings, view);
         let applied = self.apply(lease, &plan.changes, now).await?;
-        let kicked = self.kick(&plan.kicks).await;
         self.forget_lost_relays(&sightings);
         let relayed = self.relay(&plan).await;
+        let kicked = self.kick(&plan.kicks).await;
         if let Some(last) = hints.last() {
             store.drop_hints(lease, &self.server, last.seq).await?;
         }
@@ -109,7 +131,6 @@ impl Reconciler {
         let look = Look::Seen { version: seen.version, run: seen.run, repaired };
         store.record_look(lease, &self.server, &look, now).await?;
         self.memory.away_since = None;
-        self.memory.loosened = false;
         // A kicked session takes a moment to go, and a postponed start waits for that.
         Ok(Tick { again: !plan.kicks.is_empty() || applied.postponed > 0 })
     }
@@ -132,10 +153,11 @@ impl Reconciler {
             self.apply(lease, &believe(now, &told, &view), now).await?;
         }
         let away_since = *self.memory.away_since.get_or_insert(now);
-        if !self.memory.loosened && now.since(away_since) >= self.app.settings().claim_ttl {
-            // Its encoders have lost it too and may have moved to another media server: let them in there.
+        if now.since(away_since) >= self.app.settings().claim_ttl {
+            // Its encoders have lost it too and may have moved to another media server: let them in there. Again and
+            // again, since by its hooks a stream may have come live meanwhile.
             store.loosen_holds(lease, &self.server, now).await?;
-            self.memory.loosened = true;
+            self.memory.away_since = Some(now);
         }
         Ok(())
     }
@@ -186,11 +208,8 @@ impl Reconciler {
 
     async fn kick(&self, kicks: &[Kick]) -> usize {
         let calls: Vec<_> = kicks.iter().map(|kick| self.kick_one(kick)).collect();
-        let told = stream::iter(calls)
-            .buffer_unordered(CALLS)
-            .filter(|told| std::future::ready(*told))
-            .count()
-            .await;
+        let told = stream::iter(calls).buffer_unordered(CALLS).take_until(sleep(KICKING));
+        let told = told.filter(|told| std::future::ready(*told)).count().await;
         self.count("session_kicked", told);
         told
     }
@@ -311,7 +330,12 @@ impl Worker for Reconciler {
         // Read before the look: what arrives during the look is looked into by the next one.
         let hints = self.app.parts.worker_store.hints(&self.server).await?;
         let started = tokio::time::Instant::now();
-        let tick = self.look(lease, &hints).await;
+        // Part of the trace of whoever had us look: a hook, a takeover, a revoked key.
+        let span = match self.app.cause_of_look(&self.server) {
+            Some(cause) => tracing::info_span!(parent: &cause, "reconcile", server = %self.server),
+            None => tracing::debug_span!("reconcile", server = %self.server),
+        };
+        let tick = self.look(lease, &hints).instrument(span).await;
         metrics::histogram!("streamward_reconcile_duration_seconds", "media_server" => self.server.to_string())
             .record(started.elapsed().as_secs_f64());
         tick

@@ -66,6 +66,7 @@ impl App {
         let deadline = Instant::now() + self.settings().end_wait;
         let mut nudges = self.parts.nudges.listen();
         for stream in ending {
+            self.note_cause_of_look(&stream.media_server);
             self.parts.nudges.send(Nudge::Reconcile(stream.media_server.clone()));
         }
         for stream in ending {
