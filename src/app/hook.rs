@@ -1,5 +1,7 @@
 //! Hooks of media servers: kept as hints, then looked into at once.
 
+use tracing::Instrument as _;
+
 use super::{App, Result};
 use crate::domain::media_server::{MediaServerName, SourceId, SourceKind};
 use crate::domain::path::IngestPath;
@@ -45,7 +47,7 @@ impl App {
         tracing::info!(%server, kind = hint.kind.as_str(), path = hint.path.as_ref().map(tracing::field::display),
             source_id = hint.source_id.as_ref().map(tracing::field::display), "hook");
         self.tally.contact(server, Contact::Hook, now);
-        self.store().push_hint(&hint).await?;
+        self.store().push_hint(&hint).instrument(tracing::info_span!("store.push_hint")).await?;
         self.note_cause_of_look(server);
         self.parts.nudges.send(Nudge::Reconcile(server.clone()));
         Ok(())

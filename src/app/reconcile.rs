@@ -188,7 +188,10 @@ impl Reconciler {
         }
         let new_id = || StreamId(self.app.parts.ids.uuid());
         let store = &self.app.parts.worker_store;
-        let applied = store.apply_changes(lease, &self.server, changes, now, &new_id).await?;
+        let applied = store
+            .apply_changes(lease, &self.server, changes, now, &new_id)
+            .instrument(tracing::info_span!("store.apply_changes"))
+            .await?;
         for (kind, streams) in [("stream_started", &applied.started), ("stream_ended", &applied.ended)] {
             self.count(kind, streams.len());
             for stream in streams {

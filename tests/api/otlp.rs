@@ -54,17 +54,14 @@ impl OtlpReceiver {
 
     /// The names from the root down to the first span called `name`, or nothing when no such span arrived.
     pub(crate) fn path_to(&self, name: &str) -> Vec<String> {
+        self.paths_to(name).into_iter().next().unwrap_or_default()
+    }
+
+    /// The names from the root down to each span called `name`.
+    pub(crate) fn paths_to(&self, name: &str) -> Vec<Vec<String>> {
         let got = self.got.lock().expect("not poisoned");
-        let mut at = got.spans.iter().find(|span| span.name == name);
-        let mut path = Vec::new();
-        while let Some(span) = at {
-            path.insert(0, span.name.clone());
-            at = got
-                .spans
-                .iter()
-                .find(|parent| parent.trace_id == span.trace_id && parent.span_id == span.parent_span_id);
-        }
-        path
+        let named = got.spans.iter().filter(|span| span.name == name);
+        named.map(|span| names_down_to(span, &got.spans)).collect()
     }
 
     /// The attributes of the process that pushed.
@@ -135,4 +132,16 @@ fn text(attributes: &[KeyValue]) -> BTreeMap<String, String> {
 
 fn same(attributes: &[KeyValue], labels: &[(&str, &str)]) -> bool {
     text(attributes) == labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+fn names_down_to(span: &Span, all: &[Span]) -> Vec<String> {
+    let above =
+        |of: &Span| all.iter().find(|one| one.trace_id == of.trace_id && one.span_id == of.parent_span_id);
+    let mut path = vec![span.name.clone()];
+    let mut at = span;
+    while let Some(parent) = above(at) {
+        path.insert(0, parent.name.clone());
+        at = parent;
+    }
+    path
 }

@@ -11,6 +11,7 @@ mod hook;
 mod instances;
 mod lifecycle;
 mod start;
+mod trace;
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};

@@ -1,0 +1,49 @@
+//! One trace from a hook through the store to the call of the media server, as a collector receives it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{HOOK_SECRET, Home, SOON, client, eventually};
+use crate::control_api::{ControlApi, Say};
+use crate::otlp::OtlpReceiver;
+
+#[tokio::test]
+async fn a_hook_leads_to_the_store_and_to_the_media_server() {
+    let collector = OtlpReceiver::start().await;
+    let media = ControlApi::start(|asked| match asked.line.as_str() {
+        "GET /v3/info" => Say::ok(json!({"version": "v1.20.1", "started": "2026-01-01T00:00:00Z"})),
+        line if line.starts_with("GET /v3/paths/list") => {
+            Say::ok(json!({"itemCount": 0, "pageCount": 0, "items": []}))
+        }
+        _ => Say::no_route(),
+    })
+    .await;
+    // Only the hook has it look: its own time does not come during this test.
+    let home = Home::new()
+        .with("OTEL__ENDPOINT", &collector.endpoint())
+        .with("MEDIA_SERVERS__DEFAULT__API_URL", &media.url())
+        .with("RECONCILE__INTERVAL", "60s")
+        .with("HOOKS__SECRET", HOOK_SECRET);
+    let mut service = home.serve().await;
+    let looked = |times: usize| {
+        let media = &media;
+        eventually("it looks", SOON, async move || {
+            let looks = media.lines().iter().filter(|line| line.contains("/v3/paths/list")).count();
+            Ok((looks >= times).then_some(()))
+        })
+    };
+    looked(1).await.expect("at the start");
+    let hook = client().post(home.url("/webhook/ready")).bearer_auth(HOOK_SECRET);
+    let told = hook.json(&json!({"path": "live/alice", "source_id": "c1"})).send().await.expect("an answer");
+    assert_eq!(told.status(), 204);
+    looked(2).await.expect("because of the hook");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(service.terminate(SOON).await.expect("it stops").success());
+    let to = |name: &str, path: &[&str]| {
+        let paths = collector.paths_to(name);
+        assert!(paths.iter().any(|one| one == path), "{path:?} is not among {paths:?}");
+    };
+    to("store.push_hint", &["POST /webhook/ready", "store.push_hint"]);
+    to("mediamtx.call", &["POST /webhook/ready", "reconcile", "mediamtx.call"]);
+}
