@@ -58,8 +58,9 @@ impl Tally {
             key.path = None;
         }
         let strangers = || decisions.keys().filter(|one| one.key.is_none()).count();
-        let full = decisions.len() >= MAX_KINDS || (!known && strangers() >= MAX_STRANGERS);
-        if full && !decisions.contains_key(&key) {
+        let full = || decisions.len() >= MAX_KINDS || (!known && strangers() >= MAX_STRANGERS);
+        // In this order: a storm of the same question must not count the others each time.
+        if !decisions.contains_key(&key) && full() {
             key = TallyKey { key: None, path: None, ip: None, ..key };
         }
         let count = decisions.entry(key).or_insert(Count { times: 0, first: now, last: now });
