@@ -34,6 +34,14 @@ impl Default for Feed {
     }
 }
 
+impl Feed {
+    /// Whoever comes first, the tail or a reader, says where the live end begins, so that nothing lies between.
+    fn begin_at(&self, last: i64) {
+        // Begun already: fine.
+        let _ = self.last.compare_exchange(-1, last, Ordering::AcqRel, Ordering::Acquire);
+    }
+}
+
 /// Moves new events from the log to the readers of this instance.
 pub struct EventTail {
     app: Arc<App>,
@@ -64,7 +72,7 @@ impl Worker for EventTail {
         let (store, feed) = (&self.app.parts.worker_store, &self.app.feed);
         let last = feed.last.load(Ordering::Acquire);
         if last < 0 {
-            feed.last.store(store.last_event().await?, Ordering::Release);
+            feed.begin_at(store.last_event().await?);
             return Ok(Tick::default());
         }
         let events = store.events_after(last, PAGE).await?;
@@ -114,6 +122,7 @@ impl App {
         actor.require(Role::Viewer)?;
         let live = self.feed.live.subscribe();
         let last = self.store().last_event().await?;
+        self.feed.begin_at(last);
         let (cursor, reset) = match after {
             None => (last, false),
             // From a future that this database does not have: it was replaced.

@@ -2,83 +2,11 @@
 
 use std::time::Duration;
 
-use axum::body::BodyDataStream;
-use futures_util::StreamExt as _;
 use rstest_reuse::apply;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 
-use crate::harness::{Call, Engine, TestApp, every_engine};
-
-/// One event as it arrived.
-#[derive(Debug, Default)]
-struct Got {
-    event: String,
-    id: i64,
-    data: Value,
-    comment: bool,
-    retry: bool,
-}
-
-/// An open answer.
-struct Reader {
-    body: BodyDataStream,
-    text: String,
-}
-
-impl Reader {
-    async fn open(call: Call) -> Self {
-        let answer = call.open().await;
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["content-type"], "text/event-stream");
-        let mut reader = Self { body: answer.into_body().into_data_stream(), text: String::new() };
-        assert!(reader.any().await.expect("a first word").retry);
-        reader
-    }
-
-    /// The next thing that is said, or `None` at the end.
-    async fn any(&mut self) -> Option<Got> {
-        loop {
-            if let Some((block, rest)) = self.text.split_once("\n\n") {
-                let got = parse(block);
-                self.text = rest.to_owned();
-                return Some(got);
-            }
-            let next = timeout(Duration::from_secs(30), self.body.next()).await.expect("something is said");
-            let bytes = next?.expect("a body that does not break");
-            self.text.push_str(std::str::from_utf8(&bytes).expect("UTF-8"));
-        }
-    }
-
-    /// The next event.
-    async fn next(&mut self) -> Got {
-        loop {
-            let got = self.any().await.expect("an event before the end");
-            if !got.comment {
-                return got;
-            }
-        }
-    }
-
-    async fn until_closed(&mut self) {
-        while self.any().await.is_some() {}
-    }
-}
-
-fn parse(block: &str) -> Got {
-    let mut got = Got::default();
-    for line in block.lines() {
-        match line.split_once(':').map(|(name, value)| (name, value.trim_start())) {
-            Some(("event", value)) => got.event = value.into(),
-            Some(("id", value)) => got.id = value.parse().expect("a number"),
-            Some(("data", value)) => got.data = serde_json::from_str(value).expect("JSON"),
-            Some(("retry", _)) => got.retry = true,
-            Some(("", _)) => got.comment = true,
-            other => panic!("{other:?} in {block}"),
-        }
-    }
-    got
-}
+use crate::harness::{Engine, Reader, TestApp, every_engine};
 
 #[apply(every_engine)]
 #[tokio::test]

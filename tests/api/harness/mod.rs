@@ -6,6 +6,7 @@ mod call;
 mod clock;
 mod engine;
 mod media;
+mod reader;
 mod record;
 mod steps;
 mod work;
@@ -32,6 +33,7 @@ pub(crate) use call::{Call, Caller, Shows};
 pub(crate) use clock::TestClock;
 pub(crate) use engine::{Engine, Place, every_engine};
 pub(crate) use media::FakeMedia;
+pub(crate) use reader::Reader;
 pub(crate) use record::Record;
 pub(crate) use steps::Key;
 
