@@ -8,6 +8,8 @@ use super::Timestamp;
 use super::broadcaster::Broadcaster;
 use super::stream::Stream;
 use super::stream_key::StreamKey;
+use super::streamer::decide::News;
+use super::streamer::{Change, Streamer};
 
 /// What kind of change it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,11 +32,21 @@ pub enum EventKind {
     BroadcasterUpdated,
     /// A broadcaster and its keys were deleted.
     BroadcasterDeleted,
+    /// A streamer is to be watched.
+    StreamerCreated,
+    /// Something of a streamer changed that is not announced as one of the following.
+    StreamerUpdated,
+    /// A streamer went online.
+    StreamerOnline,
+    /// A streamer went offline, and stayed so for the flap window.
+    StreamerOffline,
+    /// A streamer was deleted.
+    StreamerDeleted,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::StreamStarted,
         Self::StreamUpdated,
         Self::StreamEnded,
@@ -44,6 +56,11 @@ impl EventKind {
         Self::BroadcasterCreated,
         Self::BroadcasterUpdated,
         Self::BroadcasterDeleted,
+        Self::StreamerCreated,
+        Self::StreamerUpdated,
+        Self::StreamerOnline,
+        Self::StreamerOffline,
+        Self::StreamerDeleted,
     ];
 
     /// As it is stored and sent.
@@ -58,6 +75,11 @@ impl EventKind {
             Self::BroadcasterCreated => "broadcaster.created",
             Self::BroadcasterUpdated => "broadcaster.updated",
             Self::BroadcasterDeleted => "broadcaster.deleted",
+            Self::StreamerCreated => "streamer.created",
+            Self::StreamerUpdated => "streamer.updated",
+            Self::StreamerOnline => "streamer.online",
+            Self::StreamerOffline => "streamer.offline",
+            Self::StreamerDeleted => "streamer.deleted",
         }
     }
 
@@ -70,6 +92,31 @@ impl EventKind {
     pub fn is_stream(self) -> bool {
         matches!(self, Self::StreamStarted | Self::StreamUpdated | Self::StreamEnded)
     }
+
+    /// Whether it tells of a streamer.
+    pub fn is_streamer(self) -> bool {
+        self.as_str().starts_with("streamer.")
+    }
+}
+
+impl From<News> for EventKind {
+    fn from(news: News) -> Self {
+        match news {
+            News::Online => Self::StreamerOnline,
+            News::Offline => Self::StreamerOffline,
+            News::Updated => Self::StreamerUpdated,
+        }
+    }
+}
+
+/// What an event tells of a streamer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamerNews {
+    /// The streamer right after it.
+    pub streamer: Streamer,
+    /// The change of status; absent if that is not what changed, or it was told before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
 }
 
 /// An event before it has its place in the log.
@@ -124,6 +171,17 @@ impl NewEvent {
     pub fn broadcaster(kind: EventKind, broadcaster: &Broadcaster) -> Self {
         let data = serde_json::json!({"id": broadcaster.id, "display_name": broadcaster.display_name});
         Self { kind, subject: broadcaster.id.0, data }
+    }
+
+    /// An event about a streamer, with the change of status that it tells of, if it does.
+    pub fn streamer(kind: EventKind, streamer: &Streamer, change: Option<&Change>) -> Self {
+        let news = StreamerNews { streamer: streamer.clone(), change: change.cloned() };
+        Self { kind, subject: streamer.id.0, data: to_value(&news) }
+    }
+
+    /// What it tells of a streamer, if it tells of one.
+    pub fn as_streamer(&self) -> Option<StreamerNews> {
+        if self.kind.is_streamer() { serde_json::from_value(self.data.clone()).ok() } else { None }
     }
 
     /// The stream it tells of, if it tells of one.

@@ -39,3 +39,5 @@ id!(/// Names an API token; not a secret.
     ApiTokenId);
 id!(/// Names an audit entry.
     AuditId);
+id!(/// Names a streamer whose status is watched.
+    StreamerId);

@@ -18,8 +18,9 @@ pub mod seal;
 pub mod secret;
 pub mod stream;
 pub mod stream_key;
+pub mod streamer;
 pub mod time;
 
-pub use id::{ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId};
+pub use id::{ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId, StreamerId};
 pub use invalid::{FieldError, Invalid};
 pub use time::Timestamp;

@@ -6,7 +6,8 @@ use crate::domain::media_server::{Observation, ObservedSource, Relay};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 
-/// Why a media server did not do what was asked. The texts contain no secrets and no private paths.
+/// Why another system (a media server, Kick) did not do what was asked. The texts contain no secrets and no private
+/// paths.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
     /// No connection.
@@ -15,8 +16,8 @@ pub enum RemoteError {
     /// No answer in time.
     #[error("did not answer in time")]
     TimedOut,
-    /// It refused our control secret.
-    #[error("refused the control secret")]
+    /// It refused the secret, or the credentials, that we showed.
+    #[error("refused our credentials")]
     Unauthorised,
     /// It answered with an error.
     #[error("answered {status}: {message}")]

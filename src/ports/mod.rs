@@ -10,13 +10,17 @@ mod broadcasters;
 mod clock;
 mod event_log;
 mod hints;
+mod kick;
 mod leases;
 mod media_server;
 mod media_servers;
 mod nudges;
+mod status_feed;
 mod stream_keys;
+mod streamers;
 mod streams;
 mod vault;
+mod webhooks;
 
 pub use access::{ApiTokens, Replays};
 pub use audit_log::AuditLog;
@@ -24,13 +28,17 @@ pub use broadcasters::Broadcasters;
 pub use clock::{Clock, IdGen};
 pub use event_log::EventLog;
 pub use hints::{Hints, StoredHint};
+pub use kick::{Kick, KickChannel, KickLive, MOST_USERS};
 pub use leases::{Lease, Leases};
 pub use media_server::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, Look, MediaServers};
 pub use nudges::{Nudge, Nudges};
+pub use status_feed::{Edge, FeedSignal, StatusFeed, Subject, Wanted};
 pub use stream_keys::{KeyCreation, KeyFilter, Revocation, Rotation, StreamKeys};
+pub use streamers::{Recorded, StreamerFilter, Streamers, Written};
 pub use streams::{Applied, StatusFilter, StreamCursor, StreamFilter, Streams};
 pub use vault::Vault;
+pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
 use async_trait::async_trait;
 

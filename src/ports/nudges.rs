@@ -13,6 +13,8 @@ pub enum Nudge {
     Events,
     /// Keys were made, rotated, revoked or deleted.
     Keys,
+    /// Streamers were added, removed, or are to be watched differently.
+    Streamers,
     /// Anything may have changed: nudges were lost.
     Everything,
 }

@@ -100,6 +100,7 @@ fn to_word(nudge: &Nudge) -> String {
         Nudge::Reconcile(server) => format!("reconcile:{server}"),
         Nudge::Events => "events".into(),
         Nudge::Keys => "keys".into(),
+        Nudge::Streamers => "streamers".into(),
         Nudge::Everything => "everything".into(),
     }
 }
@@ -109,6 +110,7 @@ fn from_word(word: &str) -> Nudge {
     match word {
         "events" => Nudge::Events,
         "keys" => Nudge::Keys,
+        "streamers" => Nudge::Streamers,
         word => word
             .strip_prefix("reconcile:")
             .and_then(|name| MediaServerName::parse(name).ok())
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn nudges_survive_the_way_and_our_own_are_dropped() {
         let server = Nudge::Reconcile(MediaServerName::default());
-        for nudge in [server, Nudge::Events, Nudge::Keys, Nudge::Everything] {
+        for nudge in [server, Nudge::Events, Nudge::Keys, Nudge::Streamers, Nudge::Everything] {
             let payload = encode("a", &BTreeSet::from([to_word(&nudge)]));
             assert_eq!(decode("b", &payload), [nudge]);
             assert_eq!(decode("a", &payload), []);

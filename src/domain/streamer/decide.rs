@@ -1,0 +1,346 @@
+//! What a report of a streamer means, given what is known already.
+//!
+//! Reports come from several sources, late, twice, and in any order. So what counts is which session a report is about
+//! and when Kick says that something happened, never when or in what order we heard of it.
+
+use std::time::Duration;
+
+use super::session::Relation;
+use super::{Change, Session, Source, Status, Track};
+use crate::domain::{StreamerId, Timestamp};
+
+/// Kick's API lags behind its feed: an answer to a question asked less than this after a change says nothing about it.
+pub const SETTLING: Duration = Duration::from_secs(30);
+/// Two answers are independent if the second question was asked at least this long after the first.
+pub const CONFIRM_AFTER: Duration = Duration::from_secs(5);
+
+/// By how much Kick's clock and ours may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(10);
+
+/// Something that was said of a streamer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Of whom.
+    pub streamer: StreamerId,
+    /// By whom.
+    pub source: Source,
+    /// When: for an edge, when it arrived; for an answer, when the question was *asked*. Our clock.
+    pub at: Timestamp,
+    /// What.
+    pub said: Said,
+}
+
+/// What was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// This session began.
+    Started(Session),
+    /// This session ended.
+    Stopped {
+        /// Which, as far as it was told; `ended_at` if Kick told when.
+        session: Session,
+        /// Whether a ban ended it.
+        banned: bool,
+    },
+    /// An answer: live at the moment, with this session.
+    Live(Session),
+    /// An answer: not live at the moment. One such answer proves nothing.
+    NotLive,
+}
+
+/// What the event log is to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The streamer went online.
+    Online,
+    /// The streamer went offline.
+    Offline,
+    /// Something else about the streamer changed, or it went offline or came back within the flap window.
+    Updated,
+}
+
+/// What became of a report; for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The status changed.
+    Changed,
+    /// More is known of the session; the status is the same.
+    Refreshed,
+    /// It was known.
+    Duplicate,
+    /// It is about an earlier session, or from before the last change.
+    Stale,
+    /// It contradicts the status; a second one is needed.
+    Doubted,
+}
+
+impl Outcome {
+    /// As it is counted.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Refreshed => "refreshed",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Doubted => "doubted",
+        }
+    }
+}
+
+/// What follows from a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What is known from now on; the same as before if nothing is to be written.
+    pub track: Track,
+    /// The change of status, for history.
+    pub change: Option<Change>,
+    /// What the event log tells; there always is something when the status changed.
+    pub news: Option<News>,
+    /// What became of the report.
+    pub outcome: Outcome,
+    /// Whether it is not certain and Kick's API should be asked soon.
+    pub verify: bool,
+}
+
+/// Decides what a report means. Going offline is announced once it has lasted for `flap_window`; zero announces it at
+/// once.
+pub fn decide(track: &Track, report: &Report, flap_window: Duration) -> Decision {
+    let judged = Judged { track, report, flap_window };
+    match &report.said {
+        Said::Started(session) => judged.started(session),
+        Said::Stopped { session, banned } => judged.stopped(session, *banned),
+        Said::Live(session) => judged.live(session),
+        Said::NotLive => judged.not_live(),
+    }
+}
+
+struct Judged<'a> {
+    track: &'a Track,
+    report: &'a Report,
+    flap_window: Duration,
+}
+
+impl Judged<'_> {
+    fn started(&self, session: &Session) -> Decision {
+        let relation = self.relation(session);
+        match (self.track.status, relation) {
+            (_, Relation::Older) => self.nothing(Outcome::Stale),
+            (Status::Online, Relation::Newer) => self.replaced(session),
+            (Status::Online, _) => self.told_more(session),
+            // It is known to have ended: the report of its beginning is late.
+            (Status::Offline, Relation::Same) => self.told_more(session),
+            (Status::Offline, Relation::Unclear) => Decision { verify: true, ..self.online(session) },
+            (Status::Offline, _) if self.overlaps(session) => {
+                Decision { verify: true, ..self.online(session) }
+            }
+            (Status::Unknown | Status::Offline, _) => self.online(session),
+        }
+    }
+
+    fn stopped(&self, session: &Session, banned: bool) -> Decision {
+        match (self.track.status, self.relation(session)) {
+            (_, Relation::Older) => self.nothing(Outcome::Stale),
+            (Status::Unknown, _) | (Status::Online, Relation::Newer) => self.offline(session.clone(), banned),
+            (Status::Online, relation) => {
+                let known = self.track.session.clone().unwrap_or_default();
+                let verify = relation == Relation::Unclear;
+                Decision { verify, ..self.offline(known.filled(session), banned) }
+            }
+            // Its beginning was not heard of, and may still come; then it is late.
+            (Status::Offline, Relation::Newer) => {
+                let mut track = self.track.clone();
+                end(&mut track, session.clone(), self.report.at);
+                Decision { track, ..self.nothing(Outcome::Refreshed) }
+            }
+            (Status::Offline, Relation::Same) => self.told_more(session),
+            // Whichever it is, it is over.
+            (Status::Offline, _) => {
+                let ended_floor = self.track.ended_floor.max(session.number());
+                let track = Track { ended_floor, ..self.track.clone() };
+                Decision { track, ..self.nothing(Outcome::Duplicate) }
+            }
+        }
+    }
+
+    fn live(&self, session: &Session) -> Decision {
+        let relation = self.relation(session);
+        match (self.track.status, relation) {
+            (_, Relation::Older) => self.nothing(Outcome::Stale),
+            (Status::Unknown, _) => self.online(session),
+            (Status::Offline, Relation::Newer) if !self.overlaps(session) => self.online(session),
+            (Status::Online, Relation::Newer) => self.replaced(session),
+            (Status::Online, _) => self.refreshed(session),
+            (Status::Offline, _) => self.doubted().unwrap_or_else(|| self.online(session)),
+        }
+    }
+
+    fn not_live(&self) -> Decision {
+        if self.track.status == Status::Offline {
+            // What was in doubt is as it was thought to be.
+            let track = Track { doubted_at: None, ..self.track.clone() };
+            return Decision { track, ..self.nothing(Outcome::Duplicate) };
+        }
+        self.doubted().unwrap_or_else(|| self.offline(self.track.session.clone().unwrap_or_default(), false))
+    }
+
+    /// Whether `session` is said to have begun well before the last one ended. Then it may be that one, of which another
+    /// source tells another beginning: Kick's feed tells when the record was made, its API when the stream began.
+    fn overlaps(&self, session: &Session) -> bool {
+        self.track.session.as_ref().is_some_and(|known| {
+            let are_known_apart = known.id.is_some() && session.id.is_some();
+            let is_before_end = session
+                .started_at
+                .zip(known.ended_at)
+                .is_some_and(|(began, end)| began.plus(CLOCKS_DIFFER) < end);
+            !are_known_apart && is_before_end
+        })
+    }
+
+    /// How `session` stands to the one that is known; newer if none is.
+    fn relation(&self, session: &Session) -> Relation {
+        let relation = match &self.track.session {
+            Some(known) => session.relation_to(known),
+            None => Relation::Newer,
+        };
+        let is_over = match (session.number(), self.track.ended_floor) {
+            (Some(number), Some(floor)) => number <= floor,
+            _ => false,
+        };
+        if is_over && relation != Relation::Same { Relation::Older } else { relation }
+    }
+
+    /// All there is to an answer that contradicts the status; `None` if it is the second one to do so, and is believed.
+    fn doubted(&self) -> Option<Decision> {
+        let asked = self.report.at;
+        let settled = self.track.last_status_update.map(|changed| changed.plus(SETTLING));
+        if settled.is_some_and(|settled| asked < settled) {
+            return Some(self.nothing(Outcome::Stale));
+        }
+        match self.track.doubted_at {
+            Some(first) if asked >= first.plus(CONFIRM_AFTER) => None,
+            // Too soon. Whoever was to ask again may be gone.
+            Some(_) => Some(Decision { verify: true, ..self.nothing(Outcome::Doubted) }),
+            None => {
+                let track = Track { doubted_at: Some(asked), ..self.track.clone() };
+                Some(Decision { track, verify: true, ..self.nothing(Outcome::Doubted) })
+            }
+        }
+    }
+
+    fn nothing(&self, outcome: Outcome) -> Decision {
+        Decision { track: self.track.clone(), change: None, news: None, outcome, verify: false }
+    }
+
+    /// Another account of the session that is known: only what was not known of it is taken.
+    fn told_more(&self, session: &Session) -> Decision {
+        let known = self.track.session.clone().unwrap_or_default();
+        let mut filled = known.filled(session);
+        if self.track.status == Status::Offline {
+            // How many watch something that is over.
+            filled.viewers = None;
+        }
+        if filled == known {
+            return self.nothing(Outcome::Duplicate);
+        }
+        let mut track = Track { session: Some(filled), ..self.track.clone() };
+        if track.status == Status::Offline {
+            raise_floor(&mut track);
+        }
+        Decision { track, ..self.nothing(Outcome::Refreshed) }
+    }
+
+    /// Still live, by the official API.
+    fn refreshed(&self, session: &Session) -> Decision {
+        let known = self.track.session.clone().unwrap_or_default();
+        let now = known.refreshed(session);
+        let is_news = (&now.title, &now.category) != (&known.title, &known.category);
+        let seen = self.track.last_seen_online.max(Some(self.report.at));
+        let track =
+            Track { session: Some(now), last_seen_online: seen, doubted_at: None, ..self.track.clone() };
+        let news = is_news.then_some(News::Updated);
+        Decision { track, news, ..self.nothing(Outcome::Refreshed) }
+    }
+
+    /// Live with another session than was known: its predecessor's end was missed. The status is the same.
+    fn replaced(&self, session: &Session) -> Decision {
+        let mut track = self.track.clone();
+        raise_floor(&mut track);
+        track.session = Some(Session { ended_at: None, ..session.clone() });
+        track.last_seen_online = track.last_seen_online.max(Some(self.report.at));
+        track.doubted_at = None;
+        Decision { track, news: Some(News::Updated), ..self.nothing(Outcome::Refreshed) }
+    }
+
+    fn online(&self, session: &Session) -> Decision {
+        let report = self.report;
+        let mut track = self.track.clone();
+        raise_floor(&mut track);
+        // An answer may be about the very session that was thought to be over.
+        let known = track.session.take().filter(|known| session.relation_to(known) == Relation::Same);
+        let has_resumed = known.is_some();
+        let session = known.unwrap_or_default().refreshed(session);
+        track.session = Some(Session { ended_at: None, ..session });
+        track.status = Status::Online;
+        track.last_seen_online = track.last_seen_online.max(Some(report.at));
+        track.last_status_update = Some(report.at);
+        track.doubted_at = None;
+        // Still to be announced as offline: nobody was told yet that it was away.
+        let was_away_shortly = track.offline_due.take().is_some();
+        let was_live_before_us = self.track.status == Status::Unknown && report.source == Source::Poll;
+        let news = if was_away_shortly || was_live_before_us { News::Updated } else { News::Online };
+        // It began long ago, but it was away in between.
+        let occurred = track.session.as_ref().and_then(|session| session.started_at).filter(|_| !has_resumed);
+        self.changed(track, occurred, news, false)
+    }
+
+    fn offline(&self, session: Session, banned: bool) -> Decision {
+        let report = self.report;
+        let mut track = self.track.clone();
+        let was = track.status;
+        if was == Status::Online {
+            track.last_seen_online = track.last_seen_online.max(session.ended_at).max(Some(report.at));
+        }
+        let occurred = session.ended_at;
+        raise_floor(&mut track);
+        end(&mut track, session, report.at);
+        track.status = Status::Offline;
+        track.last_status_update = Some(report.at);
+        track.doubted_at = None;
+        let news = match was {
+            Status::Online if self.flap_window.is_zero() => News::Offline,
+            Status::Online => {
+                track.offline_due = Some(report.at.plus(self.flap_window));
+                News::Updated
+            }
+            Status::Unknown | Status::Offline => News::Updated,
+        };
+        self.changed(track, occurred, news, banned)
+    }
+
+    fn changed(&self, track: Track, occurred: Option<Timestamp>, news: News, banned: bool) -> Decision {
+        let change = Change {
+            previous_status: self.track.status,
+            new_status: track.status,
+            occurred_at: occurred.unwrap_or(self.report.at),
+            received_at: self.report.at,
+            source: self.report.source,
+            session: track.session.clone(),
+            banned,
+        };
+        Decision { track, change: Some(change), news: Some(news), outcome: Outcome::Changed, verify: false }
+    }
+}
+
+/// Makes `session`, which is over, the last one that is known.
+fn end(track: &mut Track, session: Session, at: Timestamp) {
+    let ended_at = session.ended_at.or(Some(at));
+    let is_known = session.id.is_some() || session.started_at.is_some();
+    track.session = is_known.then_some(Session { ended_at, viewers: None, ..session });
+    raise_floor(track);
+}
+
+/// The session that is known is over: whatever is said of it, or of one before it, comes too late.
+fn raise_floor(track: &mut Track) {
+    let number = track.session.as_ref().and_then(Session::number);
+    track.ended_floor = track.ended_floor.max(number);
+}

@@ -1,0 +1,77 @@
+//! How it is known who is live: the feed, its connections, and the sweep of Kick's API; for people and monitors.
+
+use serde::{Deserialize, Serialize};
+
+use super::Source;
+use crate::domain::Timestamp;
+
+/// How a feed is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedState {
+    /// There is no feed by choice: only the sweep (`kick.feed = "poll"`).
+    Off,
+    /// It is not connected yet, or not any more, and tries again.
+    #[default]
+    Connecting,
+    /// Some of its connections are, others try again.
+    Degraded,
+    /// All is well.
+    Connected,
+    /// It was refused in a way that trying again at once does not mend. It is tried again after minutes; until then
+    /// only the sweep tells who is live.
+    Rejected,
+}
+
+impl FeedState {
+    /// As it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Connecting => "connecting",
+            Self::Degraded => "degraded",
+            Self::Connected => "connected",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// How the feed is doing, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedStatus {
+    /// Which one is in use.
+    pub provider: Option<Source>,
+    /// How it is.
+    pub state: FeedState,
+    /// How many connections there should be.
+    pub connections: u32,
+    /// How many there are.
+    pub connected: u32,
+    /// How many channels should be subscribed to.
+    pub wanted: u32,
+    /// How many are, as acknowledged.
+    pub subscribed: u32,
+    /// What is wrong, for people; no secret.
+    pub error: Option<String>,
+}
+
+/// How watching streamers is doing, as the instance that does it last wrote it down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchStatus {
+    /// When this was written.
+    pub at: Timestamp,
+    /// The feed.
+    pub feed: FeedStatus,
+    /// How many streamers are watched.
+    pub watched: u32,
+    /// How many of them cannot be, or not fully, because Kick's numbers are not known.
+    pub unresolved: u32,
+    /// Reports that wait to be written down.
+    pub queued: u32,
+    /// When the feed last said anything of a streamer.
+    pub last_report_at: Option<Timestamp>,
+    /// When all were last asked about.
+    pub last_sweep_at: Option<Timestamp>,
+    /// Why the last sweep failed, if it did.
+    pub sweep_error: Option<String>,
+}

@@ -1,0 +1,264 @@
+//! Streamers: people on Kick.com, whether they are live, and how that is known.
+
+pub mod decide;
+pub mod feed;
+pub mod ids;
+pub mod session;
+pub mod settle;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use ids::{ChannelId, ChatroomId, KickIds, Slug, UserId};
+pub use session::Session;
+
+use super::invalid::{Invalid, text};
+use super::{StreamerId, Timestamp};
+
+/// Whether a streamer is live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing is known yet. Once something is, this never comes back.
+    #[default]
+    Unknown,
+    /// Live.
+    Online,
+    /// Not live.
+    Offline,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Unknown, Self::Online, Self::Offline];
+
+    /// As it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Online => "online",
+            Self::Offline => "offline",
+        }
+    }
+
+    /// Reads what [`Status::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where a report of a streamer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Kick's former feed, over the Pusher protocol. Unofficial.
+    Pusher,
+    /// Kick's present feed, over Centrifugo. Unofficial.
+    Centrifugo,
+    /// Kick's webhooks. Official.
+    Webhook,
+    /// An answer of Kick's API. Official.
+    Poll,
+}
+
+impl Source {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pusher, Self::Centrifugo, Self::Webhook, Self::Poll];
+
+    /// As it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pusher => "pusher",
+            Self::Centrifugo => "centrifugo",
+            Self::Webhook => "webhook",
+            Self::Poll => "poll",
+        }
+    }
+
+    /// Reads what [`Source::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == text)
+    }
+}
+
+/// What is known of a streamer's status, and what the next report is judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// Whether the streamer is live.
+    pub status: Status,
+    /// When the status last changed, by our clock.
+    pub last_status_update: Option<Timestamp>,
+    /// When the streamer was last known to be live.
+    pub last_seen_online: Option<Timestamp>,
+    /// The present session while online, otherwise the last one that is known.
+    pub session: Option<Session>,
+    /// The greatest number of a session that is over: a report of this one or an earlier one comes too late.
+    pub ended_floor: Option<u64>,
+    /// When an answer first contradicted the status; the second one that does so, later, is believed.
+    pub doubted_at: Option<Timestamp>,
+    /// When it will be announced that the streamer went offline, unless they are back before.
+    pub offline_due: Option<Timestamp>,
+}
+
+/// Someone whose status is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Streamer {
+    /// Its identity here.
+    pub id: StreamerId,
+    /// The name on Kick. Another program may have written it, so it need not be a [`Slug`].
+    pub username: String,
+    /// A name of the owner's own choice.
+    pub display_name: Option<String>,
+    /// Whether the status is watched.
+    pub is_active: bool,
+    /// Kick's three numbers, as far as they are known.
+    #[serde(flatten)]
+    pub ids: KickIds,
+    /// What is known of the status.
+    #[serde(flatten)]
+    pub track: Track,
+    /// Why the status cannot be watched, if it cannot.
+    pub problem: Option<String>,
+    /// When the row was made.
+    pub created_at: Timestamp,
+    /// When its owner's part of it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Streamer {
+    /// The present session, while online.
+    pub fn current_session(&self) -> Option<&Session> {
+        self.track.session.as_ref().filter(|_| self.track.status == Status::Online)
+    }
+}
+
+/// Checks a display name: 1 to 200 characters.
+///
+/// # Errors
+/// [`Invalid`] naming `display_name`.
+pub fn display_name(value: &str) -> Result<String, Invalid> {
+    text("display_name", value, 1, 200)
+}
+
+/// A change by the owner; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamerPatch {
+    /// Another name on Kick. What was known of the old one (numbers, status, session) is forgotten.
+    pub username: Option<Slug>,
+    /// The owner's name for the streamer.
+    pub display_name: Option<String>,
+    /// Whether the status is watched.
+    pub is_active: Option<bool>,
+    /// Numbers that the owner knows; those that are `None` stay.
+    pub ids: KickIds,
+}
+
+impl Streamer {
+    /// A streamer of whom nothing is known yet.
+    pub fn new(id: StreamerId, username: &Slug, now: Timestamp) -> Self {
+        Self {
+            id,
+            username: username.as_str().to_owned(),
+            display_name: None,
+            is_active: true,
+            ids: KickIds::default(),
+            track: Track::default(),
+            problem: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The streamer as `patch` makes it at `now`.
+    #[must_use]
+    pub fn patched(mut self, patch: &StreamerPatch, now: Timestamp) -> Self {
+        if let Some(username) = patch.username.as_ref().filter(|new| !new.is(&self.username)) {
+            username.as_str().clone_into(&mut self.username);
+            self.ids = KickIds::default();
+            self.track = Track::default();
+            self.problem = None;
+        }
+        if let Some(name) = &patch.display_name {
+            self.display_name = Some(name.clone());
+        }
+        if let Some(is_active) = patch.is_active {
+            self.is_active = is_active;
+            if !is_active {
+                // Whether it lasts is not known any more.
+                self.track.offline_due = None;
+            }
+        }
+        if !patch.ids.is_empty() {
+            self.ids = self.ids.updated(patch.ids);
+            self.problem = None;
+        }
+        self.updated_at = now;
+        self
+    }
+}
+
+/// What Kick was found to call a streamer, to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// Whose row it is for.
+    pub streamer: StreamerId,
+    /// What was found.
+    pub found: Found,
+}
+
+/// What looking a streamer up came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Numbers, and the present name if it is another one. Clears the problem.
+    Ids {
+        /// Those that are `None` stay as they are.
+        ids: KickIds,
+        /// The name on Kick now; `None` if it is not known to have changed.
+        renamed: Option<Slug>,
+    },
+    /// It cannot be watched, and why.
+    Problem(String),
+}
+
+/// A change of status, as history keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusEvent {
+    /// Its place in the event log, which tells of the same change.
+    pub seq: i64,
+    /// Whose status.
+    pub streamer_id: StreamerId,
+    /// What changed.
+    #[serde(flatten)]
+    pub change: Change,
+    /// When it was written.
+    pub recorded_at: Timestamp,
+}
+
+/// A change of status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The status before.
+    pub previous_status: Status,
+    /// The status after; never the same, never [`Status::Unknown`].
+    pub new_status: Status,
+    /// When it happened: Kick's time if it told one, otherwise when we heard of it.
+    pub occurred_at: Timestamp,
+    /// When we heard of it.
+    pub received_at: Timestamp,
+    /// From where.
+    pub source: Source,
+    /// The session that began or ended.
+    pub session: Option<Session>,
+    /// Whether a ban ended it.
+    pub banned: bool,
+}

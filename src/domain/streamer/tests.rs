@@ -1,0 +1,393 @@
+//! Tables and properties of what a report means.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::decide::{CONFIRM_AFTER, Decision, News, Outcome, Report, SETTLING, Said, decide};
+use super::{Session, Source, Status, Streamer, Track};
+use crate::domain::streamer::{KickIds, Slug, StreamerPatch, UserId};
+use crate::domain::{StreamerId, Timestamp};
+
+const WINDOW: Duration = Duration::from_secs(15);
+const T0: i64 = 1_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_seconds(T0 + second)
+}
+
+fn report(source: Source, second: i64, said: Said) -> Report {
+    Report { streamer: StreamerId(Uuid::from_u128(1)), source, at: at(second), said }
+}
+
+fn by_id(id: u64) -> Session {
+    Session { id: Some(id.to_string()), ..Session::default() }
+}
+
+fn by_time(second: i64) -> Session {
+    Session { started_at: Some(at(second)), ..Session::default() }
+}
+
+fn begun(id: u64, second: i64) -> Session {
+    Session { started_at: Some(at(second)), ..by_id(id) }
+}
+
+fn ended(second: i64, end: i64) -> Session {
+    Session { ended_at: Some(at(end)), ..by_time(second) }
+}
+
+fn started(id: u64, second: i64) -> Report {
+    report(Source::Pusher, second, Said::Started(begun(id, second)))
+}
+
+fn stopped(id: u64, second: i64) -> Report {
+    report(Source::Pusher, second, Said::Stopped { session: by_id(id), banned: false })
+}
+
+fn live(asked: i64, session: Session) -> Report {
+    report(Source::Poll, asked, Said::Live(session))
+}
+
+fn not_live(asked: i64) -> Report {
+    report(Source::Poll, asked, Said::NotLive)
+}
+
+/// Applies reports one after the other; returns the last decision.
+fn after(reports: &[Report]) -> Decision {
+    let mut track = Track::default();
+    let mut last = None;
+    for report in reports {
+        let decision = decide(&track, report, WINDOW);
+        track = decision.track.clone();
+        last = Some(decision);
+    }
+    last.unwrap()
+}
+
+/// The statuses that history keeps.
+fn history(reports: &[Report]) -> Vec<Status> {
+    let mut track = Track::default();
+    let mut changes = Vec::new();
+    for report in reports {
+        let decision = decide(&track, report, WINDOW);
+        if let Some(change) = &decision.change {
+            assert_eq!((change.previous_status, change.new_status), (track.status, decision.track.status));
+            assert_ne!(change.previous_status, change.new_status);
+            assert!(decision.news.is_some(), "a change that nobody is told of");
+            changes.push(change.new_status);
+        } else {
+            assert_eq!(decision.track.status, track.status, "a change without a trace");
+        }
+        track = decision.track;
+    }
+    changes
+}
+
+#[test]
+fn an_answer_that_lags_and_tells_another_beginning_brings_nobody_back() {
+    let settled = i64::try_from(SETTLING.as_secs()).unwrap();
+    // The feed said 0, the API says 300: more than may be the same by itself.
+    let over = vec![started(5, 0), stopped(5, 600)];
+    let with = |more: &[Report]| [over.as_slice(), more].concat();
+    assert_eq!(history(&with(&[live(601, by_time(300))])), [Status::Online, Status::Offline]);
+    let lasting = [live(601 + settled, by_time(300)), live(610 + settled, by_time(300))];
+    assert_eq!(history(&with(&lasting)), [Status::Online, Status::Offline, Status::Online]);
+    assert_eq!(after(&with(&[live(602, by_time(601))])).track.status, Status::Online, "this one is new");
+    let late = report(Source::Webhook, 601, Said::Started(by_time(300)));
+    assert!(after(&with(&[late])).verify, "Kick is asked whether that is so");
+}
+
+#[test]
+fn what_the_reports_leave() {
+    use Status::{Offline, Online, Unknown};
+    let settled = i64::try_from(SETTLING.as_secs()).unwrap();
+    let table: Vec<(&str, Vec<Report>, Status, Vec<Status>)> = vec![
+        ("a start and a stop", vec![started(5, 0), stopped(5, 60)], Offline, vec![Online, Offline]),
+        ("a stop of somebody unknown", vec![stopped(5, 0)], Offline, vec![Offline]),
+        ("a start that is told twice", vec![started(5, 0), started(5, 9)], Online, vec![Online]),
+        (
+            "a stop that is told twice",
+            vec![started(5, 0), stopped(5, 9), stopped(5, 10)],
+            Offline,
+            vec![Online, Offline],
+        ),
+        ("a stop of an older session", vec![started(5, 0), stopped(4, 9)], Online, vec![Online]),
+        ("a start after its stop", vec![stopped(5, 9), started(5, 10)], Offline, vec![Offline]),
+        (
+            "a new session whose predecessor's stop was lost",
+            vec![started(5, 0), started(6, 9)],
+            Online,
+            vec![Online],
+        ),
+        ("and the lost stop, late", vec![started(5, 0), started(6, 9), stopped(5, 10)], Online, vec![Online]),
+        (
+            "a stop whose start was lost",
+            vec![started(5, 0), stopped(6, 9), started(6, 10)],
+            Offline,
+            vec![Online, Offline],
+        ),
+        (
+            "the same edges from a feed that tells no numbers",
+            vec![
+                started(5, 0),
+                report(Source::Webhook, 1, Said::Started(by_time(3))),
+                stopped(5, 60),
+                report(Source::Webhook, 62, Said::Stopped { session: by_time(3), banned: false }),
+                report(Source::Webhook, 63, Said::Started(by_time(3))),
+            ],
+            Offline,
+            vec![Online, Offline],
+        ),
+        ("one answer of not live", vec![started(5, 0), not_live(settled + 1)], Online, vec![Online]),
+        (
+            "two in one breath",
+            vec![started(5, 0), not_live(settled + 1), not_live(settled + 2)],
+            Online,
+            vec![Online],
+        ),
+        (
+            "two that are independent",
+            vec![started(5, 0), not_live(settled + 1), not_live(settled + 6)],
+            Offline,
+            vec![Online, Offline],
+        ),
+        (
+            "live in between",
+            vec![started(5, 0), not_live(40), live(50, by_time(0)), not_live(60)],
+            Online,
+            vec![Online],
+        ),
+        (
+            "answers that lag behind the feed",
+            vec![started(5, 0), not_live(2), not_live(20)],
+            Online,
+            vec![Online],
+        ),
+        ("one answer about somebody unknown", vec![not_live(0)], Unknown, vec![]),
+        ("two answers about somebody unknown", vec![not_live(0), not_live(5)], Offline, vec![Offline]),
+        ("somebody who is found live", vec![live(0, by_time(-900))], Online, vec![Online]),
+        (
+            "still live just after a stop: the answer lags",
+            vec![live(0, by_time(-900)), stopped(5, 60), live(61, by_time(-900)), live(67, by_time(-900))],
+            Offline,
+            vec![Online, Offline],
+        ),
+        (
+            "still live long after a stop: the stop was wrong",
+            vec![live(0, by_time(-900)), stopped(5, 60), live(100, by_time(-900)), live(106, by_time(-900))],
+            Online,
+            vec![Online, Offline, Online],
+        ),
+        (
+            "a stop of a session of whose beginning the API tells otherwise",
+            vec![started(5, 0), live(40, by_time(25)), stopped(5, 60)],
+            Offline,
+            vec![Online, Offline],
+        ),
+        (
+            "sessions that follow each other closely, without numbers",
+            vec![
+                report(Source::Webhook, 1, Said::Started(by_time(0))),
+                report(Source::Webhook, 31, Said::Stopped { session: ended(0, 30), banned: false }),
+                report(Source::Webhook, 41, Said::Started(by_time(40))),
+                report(Source::Webhook, 42, Said::Stopped { session: ended(0, 30), banned: false }),
+            ],
+            Online,
+            vec![Online, Offline, Online],
+        ),
+        (
+            "live with another session",
+            vec![live(0, by_time(-900)), stopped(5, 60), live(61, by_time(59))],
+            Online,
+            vec![Online, Offline, Online],
+        ),
+        (
+            "a late stop of a session that an answer replaced",
+            vec![started(5, 0), stopped(5, 60), live(200, by_time(190)), stopped(5, 201)],
+            Online,
+            vec![Online, Offline, Online],
+        ),
+    ];
+    for (name, reports, status, changes) in table {
+        assert_eq!(after(&reports).track.status, status, "{name}");
+        assert_eq!(history(&reports), changes, "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_certain_is_verified() {
+    let unclear = after(&[live(0, by_time(-900)), stopped(5, 60)]);
+    assert!(unclear.verify, "a stop that might be of an earlier session");
+    assert!(!after(&[started(5, 0), stopped(5, 60)]).verify);
+    let doubted = after(&[started(5, 0), not_live(60)]);
+    assert_eq!((doubted.outcome, doubted.verify), (Outcome::Doubted, true));
+}
+
+#[test]
+fn a_duplicate_writes_nothing() {
+    let known = after(&[live(0, Session { title: Some("new".into()), ..begun(5, 0) })]).track;
+    let old_title = Session { title: Some("old".into()), ..begun(5, 0) };
+    let again = decide(&known, &report(Source::Pusher, 9, Said::Started(old_title)), WINDOW);
+    assert_eq!((again.outcome, again.news, again.track), (Outcome::Duplicate, None, known));
+}
+
+#[test]
+fn an_answer_refreshes_the_session_and_tells_of_a_new_title_only() {
+    let with =
+        |title: &str, viewers| Session { title: Some(title.into()), viewers: Some(viewers), ..by_time(0) };
+    let same = after(&[live(0, with("a", 10)), live(60, with("a", 12))]);
+    assert_eq!((same.outcome, same.news), (Outcome::Refreshed, None));
+    assert_eq!(same.track.session.unwrap().viewers, Some(12));
+    assert_eq!(same.track.last_seen_online, Some(at(60)));
+    assert_eq!(after(&[live(0, with("a", 10)), live(60, with("b", 12))]).news, Some(News::Updated));
+}
+
+#[test]
+fn times_and_session_are_kept() {
+    let decision = after(&[started(5, 0), stopped(5, 60)]);
+    let change = decision.change.unwrap();
+    assert_eq!((change.occurred_at, change.received_at), (at(60), at(60)));
+    let session = decision.track.session.unwrap();
+    assert_eq!(
+        (session.id.as_deref(), session.started_at, session.ended_at),
+        (Some("5"), Some(at(0)), Some(at(60)))
+    );
+    assert_eq!(decision.track.last_seen_online, Some(at(60)));
+    assert_eq!(decision.track.last_status_update, Some(at(60)));
+    let late = after(&[report(Source::Pusher, 7, Said::Started(begun(5, 0)))]).change.unwrap();
+    assert_eq!((late.occurred_at, late.received_at), (at(0), at(7)), "Kick's time and ours");
+}
+
+#[test]
+fn a_flap_is_announced_once() {
+    let pending = after(&[started(5, 0), stopped(5, 60)]);
+    assert_eq!((pending.news, pending.track.offline_due), (Some(News::Updated), Some(at(75))));
+    let back = after(&[started(5, 0), stopped(5, 60), started(6, 65)]);
+    assert_eq!((back.news, back.track.offline_due), (Some(News::Updated), None));
+    assert_eq!(history(&[started(5, 0), stopped(5, 60), started(6, 65)]).len(), 3, "all of it is recorded");
+    // Announced meanwhile.
+    let away = Track { offline_due: None, ..pending.track };
+    assert_eq!(decide(&away, &started(6, 90), WINDOW).news, Some(News::Online));
+    let track = after(&[started(5, 0)]).track;
+    let at_once = decide(&track, &stopped(5, 60), Duration::ZERO);
+    assert_eq!((at_once.news, at_once.track.offline_due), (Some(News::Offline), None));
+}
+
+#[test]
+fn finding_somebody_live_at_first_is_no_news_that_they_went_live() {
+    assert_eq!(after(&[live(0, by_time(-900))]).news, Some(News::Updated));
+    assert_eq!(after(&[started(5, 0)]).news, Some(News::Online));
+    assert_eq!(after(&[not_live(0), not_live(9), live(60, by_time(59))]).news, Some(News::Online));
+}
+
+#[test]
+fn another_name_is_another_streamer() {
+    let mut streamer = Streamer::new(StreamerId(Uuid::from_u128(1)), &Slug::parse("a").unwrap(), at(0));
+    streamer.track = after(&[started(5, 0)]).track;
+    streamer.ids = KickIds { user: UserId::new(7).ok(), ..KickIds::default() };
+    let renamed = StreamerPatch { username: Slug::parse("b").ok(), ..StreamerPatch::default() };
+    let same = StreamerPatch { username: Slug::parse("A").ok(), ..StreamerPatch::default() };
+    assert_eq!(streamer.clone().patched(&same, at(9)).track, streamer.track);
+    let other = streamer.patched(&renamed, at(9));
+    assert_eq!((other.track, other.ids, other.username), (Track::default(), KickIds::default(), "b".into()));
+}
+
+/// Starts and stops of sessions 1 to 4 in any order: the session, whether it is its start, and the report.
+type Edges = Vec<(u64, bool, Report)>;
+
+/// As the feed sends them: a number always, a time only with a start.
+fn of_the_feed() -> impl Strategy<Value = Edges> {
+    edges(
+        |id, begin, is_start| {
+            if is_start { (Source::Pusher, begun(id, begin)) } else { (Source::Pusher, by_id(id)) }
+        },
+    )
+}
+
+/// As a feed that tells numbers and times, and webhooks that tell times only, send them.
+fn of_two_sources() -> impl Strategy<Value = Edges> {
+    any::<u32>().prop_flat_map(|mask| {
+        edges(move |id, begin, is_start| {
+            let by_webhook = mask >> (2 * id + u64::from(is_start)) & 1 == 1;
+            match (by_webhook, is_start) {
+                (false, _) => (Source::Pusher, begun(id, begin)),
+                (true, true) => (Source::Webhook, by_time(begin)),
+                (true, false) => {
+                    (Source::Webhook, Session { ended_at: Some(at(begin + 500)), ..by_time(begin) })
+                }
+            }
+        })
+    })
+}
+
+fn edges(told: impl Fn(u64, i64, bool) -> (Source, Session) + Clone) -> impl Strategy<Value = Edges> {
+    prop::collection::vec((1_u64..5, any::<bool>()), 1..24).prop_map(move |picks| {
+        let edge = |(arrival, (id, is_start)): (usize, (u64, bool))| {
+            let (source, session) = told(id, i64::try_from(id).unwrap() * 1_000, is_start);
+            let said =
+                if is_start { Said::Started(session) } else { Said::Stopped { session, banned: false } };
+            (id, is_start, report(source, 10_000 + i64::try_from(arrival).unwrap(), said))
+        };
+        picks.into_iter().enumerate().map(edge).collect()
+    })
+}
+
+fn reports_of(edges: &Edges) -> Vec<Report> {
+    edges.iter().map(|(_, _, report)| report.clone()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whatever the order, and however often each is told: live exactly if the newest session has not stopped.
+    #[test]
+    fn the_order_of_arrival_decides_nothing(edges in prop_oneof![of_the_feed(), of_two_sources()]) {
+        let newest = edges.iter().map(|(id, _, _)| *id).max().unwrap();
+        let is_over = edges.iter().any(|(id, is_start, _)| (*id, *is_start) == (newest, false));
+        let expected = if is_over { Status::Offline } else { Status::Online };
+        let reports = reports_of(&edges);
+        prop_assert_eq!(after(&reports).track.status, expected);
+        history(&reports);
+    }
+
+    /// Nothing that was applied changes anything when it is applied again.
+    #[test]
+    fn telling_it_all_again_changes_nothing(edges in prop_oneof![of_the_feed(), of_two_sources()]) {
+        let track = after(&reports_of(&edges)).track;
+        for (_, _, report) in &edges {
+            let again = decide(&track, report, WINDOW);
+            prop_assert_eq!(again.change, None);
+            prop_assert_eq!(again.track.status, track.status);
+        }
+    }
+
+    /// No mixture of edges and answers breaks the chain of history, or comes back to unknown.
+    #[test]
+    fn history_and_status_agree(
+        edges in of_the_feed(),
+        answers in prop::collection::vec((0_usize..24, 0_i64..60, prop::option::of(1_i64..5)), 0..12),
+    ) {
+        let mut all = reports_of(&edges);
+        for (place, second, session) in answers {
+            let answer = match session {
+                Some(begin) => live(10_000 + second, by_time(begin * 1_000)),
+                None => not_live(10_000 + second),
+            };
+            all.insert(place.min(all.len()), answer);
+        }
+        let changes = history(&all);
+        let status = after(&all).track.status;
+        prop_assert_eq!(changes.last().copied().unwrap_or_default(), status);
+    }
+
+    /// One answer alone never takes anybody off.
+    #[test]
+    fn absence_in_one_answer_proves_nothing(edges in of_the_feed(), asked in 0_i64..100_000) {
+        let track = after(&reports_of(&edges)).track;
+        let decision = decide(&track, &not_live(asked), WINDOW);
+        prop_assert_eq!(decision.track.status, track.status);
+        let soon = asked + i64::try_from(CONFIRM_AFTER.as_secs()).unwrap() - 1;
+        prop_assert_eq!(decide(&decision.track, &not_live(soon), WINDOW).track.status, track.status);
+    }
+}

@@ -1,0 +1,142 @@
+//! The store of streamers and of what is known of their status.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::audit::AuditEntry;
+use crate::domain::streamer::decide::{Decision, News, Outcome, Report};
+use crate::domain::streamer::feed::WatchStatus;
+use crate::domain::streamer::{Change, Learned, Status, StatusEvent, Streamer, StreamerPatch, UserId};
+use crate::domain::{StreamerId, Timestamp};
+
+/// What became of creating a streamer, or of changing its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written<T> {
+    /// It is stored.
+    Done(T),
+    /// There is no such streamer; nothing was written.
+    NotFound,
+    /// Another one has the name; nothing was written.
+    NameTaken,
+}
+
+/// Which streamers to list; what is `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamerFilter {
+    /// By status.
+    pub status: Option<Status>,
+    /// Watched or not.
+    pub is_active: Option<bool>,
+    /// With this name, in any case.
+    pub username: Option<String>,
+    /// With this user's number.
+    pub user: Option<UserId>,
+    /// At most this many.
+    pub limit: Option<u32>,
+    /// Only what comes after this name (in lower case) in the list.
+    pub after: Option<String>,
+}
+
+/// What became of one report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Of whom.
+    pub streamer: StreamerId,
+    /// What became of it; `None` if the streamer is gone, or not watched any more.
+    pub outcome: Option<Outcome>,
+    /// The change of status, if it was one.
+    pub change: Option<Change>,
+    /// What was written into the event log.
+    pub news: Option<News>,
+    /// Whether Kick's API should be asked about this one soon.
+    pub verify: bool,
+}
+
+impl Recorded {
+    /// What became of a report of `streamer`, by the decision on it.
+    pub fn new(streamer: StreamerId, decision: Option<Decision>) -> Self {
+        let verify = decision.as_ref().is_some_and(|decision| decision.verify);
+        let outcome = decision.as_ref().map(|decision| decision.outcome);
+        let news = decision.as_ref().and_then(|decision| decision.news);
+        Self { streamer, outcome, change: decision.and_then(|decision| decision.change), news, verify }
+    }
+}
+
+/// Streamers. The table may be written by other programs too: rows come and go, and a name may be anything.
+#[async_trait]
+pub trait Streamers: Send + Sync {
+    /// MUST store the streamer, a `streamer.created` event and the audit entry, or none of them if another one has the
+    /// name in any case ([`Written::NameTaken`]).
+    async fn create_streamer(
+        &self,
+        streamer: &Streamer,
+        audit: &AuditEntry,
+    ) -> Result<Written<()>, StoreError>;
+
+    /// MUST return the streamer as it is now, or `None`.
+    async fn streamer(&self, id: StreamerId) -> Result<Option<Streamer>, StoreError>;
+
+    /// MUST return all that pass the filter, by name in lower case, ties by id.
+    async fn streamers(&self, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError>;
+
+    /// MUST change what the patch names ([`Streamer::patched`]) and nothing else, with a `streamer.updated` event and
+    /// the audit entry; nothing at all if the new name is taken.
+    async fn update_streamer(
+        &self,
+        id: StreamerId,
+        patch: &StreamerPatch,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Written<Streamer>, StoreError>;
+
+    /// MUST remove the streamer and its history, with a `streamer.deleted` event and the audit entry. Returns whether
+    /// it was there; if not, nothing is written.
+    async fn delete_streamer(
+        &self,
+        id: StreamerId,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError>;
+
+    /// MUST return up to `limit` changes of the streamer's status before event `before`, newest first; `None` if there
+    /// is no such streamer.
+    async fn status_events(
+        &self,
+        id: StreamerId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Option<Vec<StatusEvent>>, StoreError>;
+
+    /// Writes reports down, in their order, by [`decide`](crate::domain::streamer::decide::decide) on what is stored.
+    ///
+    /// - MUST write status, history and event of a change in one transaction, and judge each report by what the one
+    ///   before it left.
+    /// - MUST write nothing for a report that changes nothing.
+    /// - MUST pass over streamers that are gone or not active.
+    /// - MUST return one [`Recorded`] for each report, in order.
+    async fn record_reports(
+        &self,
+        reports: &[Report],
+        flap_window: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>, StoreError>;
+
+    /// MUST store numbers, names and problems that were found, and write `streamer.updated` for each row that this
+    /// changes. A name that another row has MUST become a problem on this one.
+    async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<(), StoreError>;
+
+    /// MUST write `streamer.offline` for each streamer whose [`offline_due`](crate::domain::streamer::Track) has come,
+    /// once, and return how many.
+    async fn announce_offline(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// MUST remove changes recorded before `before`, but never a streamer's last one; returns how many.
+    async fn prune_status_events(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// MUST keep how watching is doing, in the place of what was kept before.
+    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<(), StoreError>;
+
+    /// MUST return what was kept last.
+    async fn watch_status(&self) -> Result<Option<WatchStatus>, StoreError>;
+}
