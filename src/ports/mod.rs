@@ -70,6 +70,7 @@ pub trait Store:
     + Vault
     + Hints
     + MediaServers
+    + Streamers
 {
     /// Whether the database answers and its schema is ours.
     ///

@@ -18,9 +18,15 @@ mod nudges;
 mod postgres;
 mod reconciling;
 mod same_as_memory;
+mod same_streamers;
 mod schema;
 mod sqlite;
+mod status_reports;
 mod stream_keys;
+mod streamer_fixture;
+mod streamers;
+mod streamers_at_once;
+mod streamers_by_sql;
 mod streams;
 mod vault;
 

@@ -5,13 +5,15 @@ use std::time::Duration;
 use sqlx::{Connection as _, PgConnection};
 use streamward::adapters::local_nudges::LocalNudges;
 use streamward::adapters::sql::{Db, PgNudges, PgSettings, open_postgres};
-use streamward::ports::{Nudge, Nudges};
+use streamward::domain::streamer::decide::Outcome;
+use streamward::ports::{Nudge, Nudges, StreamerFilter};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::fixture::{own_cluster, postgres, server};
+use crate::fixture::{World, at, own_cluster, postgres, server};
+use crate::streamer_fixture::started;
 
 struct Instance {
     nudges: PgNudges,
@@ -81,6 +83,55 @@ async fn nudges_in_quick_succession_travel_together() {
     }
     assert_eq!(next(&mut b.heard).await, Nudge::Events);
     assert!(silent(&mut b.heard).await);
+}
+
+/// Runs a statement as another program would.
+async fn sql(conn: &mut PgConnection, statement: &'static str) {
+    sqlx::query(statement).execute(conn).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_program_that_changes_who_is_watched_nudges_at_once_and_once() {
+    let database = postgres().await;
+    let mut conn = PgConnection::connect(database.url()).await.unwrap();
+    let mut here = instance(database.url(), "a").await;
+    for statement in [
+        "INSERT INTO streamers (username) VALUES ('xqc')",
+        "UPDATE streamers SET is_active = FALSE",
+        "UPDATE streamers SET username = 'other'",
+        "UPDATE streamers SET channel_id = 668",
+        "UPDATE streamers SET user_id = 676",
+        "INSERT INTO streamers (username) SELECT 's' || i FROM generate_series(1, 10000) AS i",
+        "UPDATE streamers SET channel_id = 1",
+        "DELETE FROM streamers",
+    ] {
+        sql(&mut conn, statement).await;
+        let heard = timeout(Duration::from_secs(1), here.heard.recv()).await;
+        assert_eq!(heard.expect("at once").unwrap(), Nudge::Streamers, "{statement}");
+        assert!(silent(&mut here.heard).await, "one for all rows: {statement}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_change_who_is_watched_does_not_nudge() {
+    let database = postgres().await;
+    let mut conn = PgConnection::connect(database.url()).await.unwrap();
+    sql(&mut conn, "INSERT INTO streamers (username, channel_id) VALUES ('xqc', 668), ('other', 1)").await;
+    let mut here = instance(database.url(), "a").await;
+    let db = open_postgres(database.url(), &PgSettings::new(2)).unwrap();
+    let world = World::over(db, ());
+    let all = world.store.streamers(&StreamerFilter::default()).await.unwrap();
+    assert_eq!(world.hear(started(&all[0], 1, at(1))).await, Outcome::Changed);
+    for statement in [
+        "UPDATE streamers SET status = 'offline', last_seen_online = 5, session_title = 'x'",
+        "UPDATE streamers SET display_name = 'X'",
+        "UPDATE streamers SET username = username, is_active = is_active, channel_id = channel_id",
+        "DELETE FROM streamers WHERE username = 'nobody'",
+        "INSERT INTO streamers (username) VALUES ('XQC') ON CONFLICT DO NOTHING",
+    ] {
+        sql(&mut conn, statement).await;
+    }
+    assert!(silent(&mut here.heard).await);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod broadcasters;
 mod leases;
 mod media_servers;
 mod stream_keys;
+mod streamers;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,7 +24,9 @@ use crate::domain::reconcile::ActiveStream;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::stream_key::StreamKey;
-use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
+use crate::domain::streamer::feed::WatchStatus;
+use crate::domain::streamer::{StatusEvent, Streamer};
+use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
 use crate::ports::{Clock, Lease, Store, StoreError, StoredHint};
 
 /// A store in memory. Clones share what is stored.
@@ -55,6 +58,9 @@ struct State {
     hints: Vec<StoredHint>,
     last_hint: i64,
     media_servers: BTreeMap<MediaServerName, MediaServerStatus>,
+    streamers: BTreeMap<StreamerId, Streamer>,
+    status_events: Vec<StatusEvent>,
+    watch_status: Option<WatchStatus>,
 }
 
 impl MemoryStore {

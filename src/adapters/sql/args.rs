@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
 use crate::domain::secret::SecretHash;
-use crate::domain::{ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
+use crate::domain::{ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
 
 /// One argument. No `Debug`: some of them are hashes of secrets.
 #[derive(Clone)]
@@ -48,6 +48,7 @@ from! {
     BroadcasterId, value => Self::Id(value.0);
     StreamKeyId, value => Self::Id(value.0);
     StreamId, value => Self::Id(value.0);
+    StreamerId, value => Self::Id(value.0);
     ApiTokenId, value => Self::Id(value.0);
     AuditId, value => Self::Id(value.0);
     &SecretHash, value => Self::Bytes(Some(value.0.to_vec()));

@@ -9,7 +9,7 @@ use sqlx::{Either, Executor as _, FromRow, Sqlite, SqlitePool, Transaction};
 
 use super::args::{Args, for_lite, for_pg};
 use super::dialect::Sql;
-use super::error::{is_broken, sort};
+use super::error::{is_broken, is_taken, sort};
 use super::postgres::{Lent, Pg};
 use super::together::Queue;
 use crate::ports::StoreError;
@@ -185,12 +185,15 @@ pub(super) enum Tx {
 }
 
 impl Tx {
-    async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
+    async fn try_exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
         match self {
             Self::Pg(lent) => lent.exec(sql, args).await,
             Self::Lite(tx) => exhaust_lite(tx, sql, args).await,
         }
-        .map_err(sort)
+    }
+
+    async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
+        self.try_exec(sql, args).await.map_err(sort)
     }
 
     pub(super) async fn rows<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Vec<R>, StoreError> {
@@ -204,6 +207,16 @@ impl Tx {
     /// Runs a statement for its effect; returns how many rows it touched.
     pub(super) async fn run(&mut self, sql: Sql, args: Args) -> Result<u64, StoreError> {
         Ok(self.exec::<()>(sql, args).await?.affected)
+    }
+
+    /// Runs a statement for its effect; returns false if a unique index forbids it. Then the transaction is of no use
+    /// any more: [`Tx::undo`] it.
+    pub(super) async fn run_if_free(&mut self, sql: Sql, args: Args) -> Result<bool, StoreError> {
+        match self.try_exec::<()>(sql, args).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_taken(&error) => Ok(false),
+            Err(error) => Err(sort(error)),
+        }
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {

@@ -56,8 +56,9 @@ macro_rules! part {
     };
     (lite [rows $json:literal $($name:ident $type:ident),+]) => {
         concat!(
-            "(SELECT ", $(part!(@lite $name $type), " AS ", stringify!($name), ", ",)+
-            "NULL AS nil FROM json_each(", $json, ")) AS r"
+            // Otherwise SQLite writes each object out again for each of its columns: twice the time.
+            "(WITH list (value) AS MATERIALIZED (SELECT value FROM json_each(", $json, ")) SELECT ",
+            $(part!(@lite $name $type), " AS ", stringify!($name), ", ",)+ "NULL AS nil FROM list) AS r"
         )
     };
     (@pg uuid) => { "UUID" };

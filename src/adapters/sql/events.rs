@@ -29,15 +29,16 @@ statements! {
     PRUNE = ["DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)"];
 }
 
-/// Writes events as the last thing a transaction does.
-pub(super) async fn append(tx: &mut Tx, at: Timestamp, events: &[NewEvent]) -> Result<(), StoreError> {
+/// Writes events as the last thing a transaction does. Returns the number of the first one; the others follow it.
+pub(super) async fn append(tx: &mut Tx, at: Timestamp, events: &[NewEvent]) -> Result<i64, StoreError> {
     if events.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let count = i64::try_from(events.len()).map_err(corrupt)?;
     let last: Option<Number> = tx.row(TAKE, args![count]).await?;
     let Number(last) = last.ok_or_else(|| corrupt("the counter of events is missing"))?;
-    let rows: Vec<_> = (last - count + 1..)
+    let first = last - count + 1;
+    let rows: Vec<_> = (first..)
         .zip(events)
         .map(|(seq, event)| {
             json!({
@@ -49,7 +50,8 @@ pub(super) async fn append(tx: &mut Tx, at: Timestamp, events: &[NewEvent]) -> R
             })
         })
         .collect();
-    tx.run(INSERT, args![json!(rows).to_string()]).await.map(drop)
+    tx.run(INSERT, args![json!(rows).to_string()]).await?;
+    Ok(first)
 }
 
 #[derive(FromRow)]

@@ -9,6 +9,8 @@ mod dialect;
 mod args;
 #[macro_use]
 mod rows;
+#[macro_use]
+mod streamer_rows;
 
 mod access;
 mod audit_log;
@@ -25,6 +27,8 @@ mod postgres;
 mod reconcile;
 mod sqlite;
 mod stream_keys;
+mod streamer_reports;
+mod streamers;
 mod streams;
 mod together;
 mod vault;
@@ -78,6 +82,8 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         migrate::ALL,
         reconcile::ALL,
         stream_keys::ALL,
+        streamer_reports::ALL,
+        streamers::ALL,
         streams::ALL,
         vault::ALL,
     ]

@@ -197,7 +197,7 @@ async fn write(tx: &mut Tx, settled: &Settled, now: Timestamp) -> Result<(), Sto
         let rows: Vec<_> = settled.refreshed.iter().map(numbers_row).collect();
         tx.run(REFRESH, args![json!(rows).to_string(), now]).await?;
     }
-    events::append(tx, now, &settled.events).await
+    events::append(tx, now, &settled.events).await.map(drop)
 }
 
 fn ended_row(stream: &Stream) -> serde_json::Value {

@@ -1,0 +1,187 @@
+//! Streamers, in memory.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{MemoryStore, State};
+use crate::domain::audit::AuditEntry;
+use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::streamer::decide::Report;
+use crate::domain::streamer::feed::WatchStatus;
+use crate::domain::streamer::settle::settle;
+use crate::domain::streamer::{Learned, Slug, Status, StatusEvent, Streamer, StreamerPatch};
+use crate::domain::{StreamerId, Timestamp};
+use crate::ports::{Recorded, StoreError, StreamerFilter, Streamers, Written};
+
+/// The name by which a streamer is found and sorted.
+fn name(streamer: &Streamer) -> String {
+    streamer.username.to_ascii_lowercase()
+}
+
+fn passes(filter: &StreamerFilter, streamer: &Streamer) -> bool {
+    let wanted = filter.username.as_ref();
+    filter.status.is_none_or(|status| streamer.track.status == status)
+        && filter.user.is_none_or(|user| streamer.ids.user == Some(user))
+        && filter.is_active.is_none_or(|is_active| streamer.is_active == is_active)
+        && wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(&streamer.username))
+        && filter.after.as_ref().is_none_or(|after| name(streamer) > *after)
+}
+
+impl State {
+    /// Whether a row other than `id` has a name.
+    fn is_name_taken(&self, username: &str, id: StreamerId) -> bool {
+        self.streamers.values().any(|one| one.id != id && one.username.eq_ignore_ascii_case(username))
+    }
+}
+
+#[async_trait]
+impl Streamers for MemoryStore {
+    async fn create_streamer(
+        &self,
+        streamer: &Streamer,
+        audit: &AuditEntry,
+    ) -> Result<Written<()>, StoreError> {
+        let mut state = self.state();
+        if state.is_name_taken(&streamer.username, streamer.id) {
+            return Ok(Written::NameTaken);
+        }
+        state.streamers.insert(streamer.id, streamer.clone());
+        state.audit.push(audit.clone());
+        state.tell(streamer.created_at, NewEvent::streamer(EventKind::StreamerCreated, streamer, None));
+        Ok(Written::Done(()))
+    }
+
+    async fn streamer(&self, id: StreamerId) -> Result<Option<Streamer>, StoreError> {
+        Ok(self.state().streamers.get(&id).cloned())
+    }
+
+    async fn streamers(&self, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError> {
+        let state = self.state();
+        let mut all: Vec<Streamer> =
+            state.streamers.values().filter(|one| passes(filter, one)).cloned().collect();
+        all.sort_by_key(|streamer| (name(streamer), streamer.id));
+        all.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
+        Ok(all)
+    }
+
+    async fn update_streamer(
+        &self,
+        id: StreamerId,
+        patch: &StreamerPatch,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<Written<Streamer>, StoreError> {
+        let mut state = self.state();
+        let Some(streamer) = state.streamers.get(&id).cloned() else { return Ok(Written::NotFound) };
+        let streamer = streamer.patched(patch, now);
+        if state.is_name_taken(&streamer.username, id) {
+            return Ok(Written::NameTaken);
+        }
+        state.streamers.insert(id, streamer.clone());
+        state.audit.push(audit.clone());
+        state.tell(now, NewEvent::streamer(EventKind::StreamerUpdated, &streamer, None));
+        Ok(Written::Done(streamer))
+    }
+
+    async fn delete_streamer(
+        &self,
+        id: StreamerId,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let Some(streamer) = state.streamers.remove(&id) else { return Ok(false) };
+        state.status_events.retain(|event| event.streamer_id != id);
+        state.audit.push(audit.clone());
+        state.tell(now, NewEvent::streamer(EventKind::StreamerDeleted, &streamer, None));
+        Ok(true)
+    }
+
+    async fn status_events(
+        &self,
+        id: StreamerId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Option<Vec<StatusEvent>>, StoreError> {
+        let state = self.state();
+        if !state.streamers.contains_key(&id) {
+            return Ok(None);
+        }
+        let newest_first = state.status_events.iter().rev();
+        let wanted = newest_first
+            .filter(|event| event.streamer_id == id && before.is_none_or(|before| event.seq < before));
+        Ok(Some(wanted.take(limit as usize).cloned().collect()))
+    }
+
+    async fn record_reports(
+        &self,
+        reports: &[Report],
+        flap_window: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let mut state = self.state();
+        let named = reports.iter().filter_map(|report| state.streamers.get(&report.streamer));
+        let settled = settle(named.cloned(), reports, flap_window);
+        for streamer in settled.changed {
+            state.streamers.insert(streamer.id, streamer);
+        }
+        for told in settled.told {
+            state.tell(now, NewEvent::streamer(told.news.into(), &told.streamer, told.change.as_ref()));
+            let (seq, streamer_id) = (state.last_event, told.streamer.id);
+            let event = told.change.map(|change| StatusEvent { seq, streamer_id, change, recorded_at: now });
+            state.status_events.extend(event);
+        }
+        let judged = reports.iter().zip(settled.judged);
+        Ok(judged.map(|(report, decision)| Recorded::new(report.streamer, decision)).collect())
+    }
+
+    async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for one in learned {
+            let Some(streamer) = state.streamers.get(&one.streamer) else { continue };
+            let is_taken = |name: &Slug| state.is_name_taken(name.as_str(), streamer.id);
+            let Some(after) = streamer.learned(&one.found, now, is_taken) else { continue };
+            state.streamers.insert(after.id, after.clone());
+            state.tell(now, NewEvent::streamer(EventKind::StreamerUpdated, &after, None));
+        }
+        Ok(())
+    }
+
+    async fn announce_offline(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let is_due = |one: &&Streamer| one.track.offline_due.is_some_and(|due| due <= now);
+        let mut due: Vec<Streamer> = state.streamers.values().filter(is_due).cloned().collect();
+        let mut announced = 0;
+        for streamer in &mut due {
+            streamer.track.offline_due = None;
+            state.streamers.insert(streamer.id, streamer.clone());
+            if streamer.track.status == Status::Offline {
+                state.tell(now, NewEvent::streamer(EventKind::StreamerOffline, streamer, None));
+                announced += 1;
+            }
+        }
+        Ok(announced)
+    }
+
+    async fn prune_status_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let last: HashMap<StreamerId, i64> =
+            state.status_events.iter().map(|event| (event.streamer_id, event.seq)).collect();
+        let count = state.status_events.len();
+        state
+            .status_events
+            .retain(|event| event.recorded_at >= before || last.get(&event.streamer_id) == Some(&event.seq));
+        Ok((count - state.status_events.len()) as u64)
+    }
+
+    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<(), StoreError> {
+        self.state().watch_status = Some(status.clone());
+        Ok(())
+    }
+
+    async fn watch_status(&self) -> Result<Option<WatchStatus>, StoreError> {
+        Ok(self.state().watch_status.clone())
+    }
+}

@@ -1,0 +1,241 @@
+//! What reports of streamers and look-ups write, in few statements however many there are.
+//!
+//! Most of what is heard is known already. So a batch is first judged by what a plain read shows, and only the rows that
+//! it changes are locked, in the order of their ids, as everywhere, and judged again.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::args::{id_list, text_list};
+use super::db::{Db, Tx};
+use super::error::corrupt;
+use super::rows::all;
+use super::streamer_rows::{StreamerRow, status_event_row, track_row};
+use super::{events, streamers};
+use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::streamer::decide::Report;
+use crate::domain::streamer::settle::{Settled, settle};
+use crate::domain::streamer::{Found, Learned, Slug, Status, StatusEvent, Streamer};
+use crate::domain::{StreamerId, Timestamp};
+use crate::ports::{Recorded, StoreError};
+
+/// How many reports are written in one transaction: enough to be quick, few enough not to be in the way.
+const CHUNK: usize = 500;
+/// How often a name may be taken by somebody else between looking and writing.
+const ATTEMPTS: usize = 5;
+
+statements! {
+    NAMED = ["SELECT ", (streamer_columns!()), " FROM streamers WHERE id IN ", [ids "$1"]];
+    LOCK = ["SELECT ", (streamer_columns!()), " FROM streamers WHERE id IN ", [ids "$1"], " ORDER BY id", [lock]];
+    LOCK_DUE = [
+        "SELECT ", (streamer_columns!()), " FROM streamers WHERE offline_due <= $1 ORDER BY id LIMIT $2", [lock],
+    ];
+    ANY_DUE = ["SELECT ", (streamer_columns!()), " FROM streamers WHERE offline_due <= $1 LIMIT 1"];
+    HOLDERS = [
+        "SELECT ", (streamer_columns!()), " FROM streamers WHERE lower(username) IN ", [texts "$1"],
+    ];
+    // Names none of the columns that the triggers of the migration watch.
+    TRACK = [
+        "UPDATE streamers SET status = r.status, last_status_update = r.last_status_update, \
+         last_seen_online = r.last_seen_online, session_id = r.session_id, \
+         session_started_at = r.session_started_at, session_ended_at = r.session_ended_at, \
+         session_title = r.session_title, session_category = r.session_category, \
+         session_viewers = r.session_viewers, ended_floor = r.ended_floor, doubted_at = r.doubted_at, \
+         offline_due = r.offline_due FROM ",
+        [rows "$1" id uuid, status text, last_status_update int, last_seen_online int, session_id text,
+         session_started_at int, session_ended_at int, session_title text, session_category text,
+         session_viewers int, ended_floor int, doubted_at int, offline_due int],
+        " WHERE streamers.id = r.id",
+    ];
+    INSERT_HISTORY = [
+        "INSERT INTO status_events (", (status_event_columns!()), ") SELECT ", (status_event_columns!()), " FROM ",
+        [rows "$1" seq int, streamer_id uuid, previous_status text, new_status text, occurred_at int,
+         received_at int, recorded_at int, source text, session_id text, session_started_at int,
+         session_ended_at int, session_title text, session_category text, session_viewers int, banned bool],
+    ];
+}
+
+fn ids(streamers: impl IntoIterator<Item = StreamerId>) -> String {
+    id_list(streamers.into_iter().collect::<HashSet<_>>().into_iter().map(|id| id.0))
+}
+
+pub(super) async fn record(
+    db: &Db,
+    reports: &[Report],
+    flap_window: Duration,
+    now: Timestamp,
+) -> Result<Vec<Recorded>, StoreError> {
+    let mut recorded = Vec::with_capacity(reports.len());
+    for chunk in reports.chunks(CHUNK) {
+        recorded.extend(record_chunk(db, chunk, flap_window, now).await?);
+    }
+    Ok(recorded)
+}
+
+async fn record_chunk(
+    db: &Db,
+    reports: &[Report],
+    flap_window: Duration,
+    now: Timestamp,
+) -> Result<Vec<Recorded>, StoreError> {
+    let named = ids(reports.iter().map(|report| report.streamer));
+    let seen: Vec<Streamer> = all(db.rows::<StreamerRow>(NAMED, args![named]).await?)?;
+    let mut settled = settle(seen, reports, flap_window);
+    let changed: HashSet<StreamerId> = settled.changed.iter().map(|streamer| streamer.id).collect();
+    if !changed.is_empty() {
+        let mut tx = db.begin().await?;
+        let locked = tx.rows::<StreamerRow>(LOCK, args![ids(changed.iter().copied())]).await?;
+        let certain = settle(all::<Streamer, _>(locked)?, reports, flap_window);
+        write(&mut tx, &certain, now).await?;
+        tx.commit().await?;
+        for (report, (first, second)) in reports.iter().zip(settled.judged.iter_mut().zip(certain.judged)) {
+            if changed.contains(&report.streamer) {
+                *first = second;
+            }
+        }
+    }
+    let judged = reports.iter().zip(settled.judged);
+    Ok(judged.map(|(report, decision)| Recorded::new(report.streamer, decision)).collect())
+}
+
+async fn write(tx: &mut Tx, settled: &Settled, now: Timestamp) -> Result<(), StoreError> {
+    write_tracks(tx, &settled.changed).await?;
+    let told = settled.told.iter();
+    let told: Vec<_> =
+        told.map(|told| NewEvent::streamer(told.news.into(), &told.streamer, told.change.as_ref())).collect();
+    let first = events::append(tx, now, &told).await?;
+    let history: Vec<_> = (first..)
+        .zip(&settled.told)
+        .filter_map(|(seq, told)| {
+            let (streamer_id, change) = (told.streamer.id, told.change.clone()?);
+            Some(status_event_row(&StatusEvent { seq, streamer_id, change, recorded_at: now }))
+        })
+        .collect();
+    if !history.is_empty() {
+        tx.run(INSERT_HISTORY, args![json!(history).to_string()]).await?;
+    }
+    Ok(())
+}
+
+async fn write_tracks(tx: &mut Tx, streamers: &[Streamer]) -> Result<(), StoreError> {
+    if streamers.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = streamers.iter().map(track_row).collect();
+    tx.run(TRACK, args![json!(rows).to_string()]).await.map(drop)
+}
+
+pub(super) async fn learn(db: &Db, learned: &[Learned], now: Timestamp) -> Result<(), StoreError> {
+    for chunk in learned.chunks(CHUNK) {
+        let mut attempts = 0..ATTEMPTS;
+        while !learn_chunk(db, chunk, now).await? {
+            attempts.next().ok_or_else(|| corrupt("a name is taken, but no row has it"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns false if a name was taken by somebody else at this very moment; then nothing is written.
+async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<bool, StoreError> {
+    let named = ids(learned.iter().map(|one| one.streamer));
+    let names: Vec<&str> = learned.iter().filter_map(|one| new_name(&one.found)).map(Slug::as_str).collect();
+    let mut seen: Vec<Streamer> = all(db.rows::<StreamerRow>(NAMED, args![named]).await?)?;
+    if !names.is_empty() {
+        seen.extend(all::<Streamer, _>(
+            db.rows::<StreamerRow>(HOLDERS, args![text_list(names.clone())]).await?,
+        )?);
+    }
+    let changed: HashSet<StreamerId> = apply(seen, learned, now).iter().map(|after| after.id).collect();
+    if changed.is_empty() {
+        return Ok(true);
+    }
+    let mut tx = db.begin().await?;
+    let locked = tx.rows::<StreamerRow>(LOCK, args![ids(changed.iter().copied())]).await?;
+    let mut rows: Vec<Streamer> = all(locked)?;
+    let before: HashMap<StreamerId, String> = rows.iter().map(|row| (row.id, row.username.clone())).collect();
+    if !names.is_empty() {
+        let holders = all::<Streamer, _>(tx.rows::<StreamerRow>(HOLDERS, args![text_list(names)]).await?)?;
+        rows.extend(holders.into_iter().filter(|holder| !before.contains_key(&holder.id)));
+    }
+    let of_locked: Vec<Learned> =
+        learned.iter().filter(|one| before.contains_key(&one.streamer)).cloned().collect();
+    let after = apply(rows, &of_locked, now);
+    let is_renamed = |row: &&Streamer| before.get(&row.id) != Some(&row.username);
+    let renamed: HashSet<StreamerId> = after.iter().filter(is_renamed).map(|row| row.id).collect();
+    let (steps, others): (Vec<Streamer>, Vec<Streamer>) =
+        after.iter().cloned().partition(|row| renamed.contains(&row.id));
+    // One after the other, in their order: one may take the name that another one gave up.
+    for row in steps {
+        if !streamers::write(&mut tx, &[row]).await? {
+            tx.undo().await?;
+            return Ok(false);
+        }
+    }
+    let others = last_of_each(&others);
+    if !others.is_empty() {
+        streamers::write(&mut tx, &others).await?;
+    }
+    let events: Vec<_> =
+        after.iter().map(|row| NewEvent::streamer(EventKind::StreamerUpdated, row, None)).collect();
+    events::append(&mut tx, now, &events).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+fn new_name(found: &Found) -> Option<&Slug> {
+    match found {
+        Found::Ids { renamed, .. } => renamed.as_ref(),
+        Found::Problem(_) => None,
+    }
+}
+
+/// What is learned, in order, each by what the one before it left: the row after each of them that changes it.
+fn apply(rows: Vec<Streamer>, learned: &[Learned], now: Timestamp) -> Vec<Streamer> {
+    let mut rows: HashMap<StreamerId, Streamer> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let mut holders: HashMap<String, StreamerId> =
+        rows.values().map(|row| (row.username.to_ascii_lowercase(), row.id)).collect();
+    let mut changes = Vec::new();
+    for one in learned {
+        let Some(row) = rows.get_mut(&one.streamer) else { continue };
+        let is_taken = |name: &Slug| holders.get(name.as_str()).is_some_and(|holder| *holder != row.id);
+        let Some(after) = row.learned(&one.found, now, is_taken) else { continue };
+        holders.remove(&row.username.to_ascii_lowercase());
+        holders.insert(after.username.to_ascii_lowercase(), after.id);
+        row.clone_from(&after);
+        changes.push(after);
+    }
+    changes
+}
+
+/// Each row as it is in the end.
+fn last_of_each(changes: &[Streamer]) -> Vec<Streamer> {
+    let mut seen = HashSet::new();
+    changes.iter().rev().filter(|row| seen.insert(row.id)).cloned().collect()
+}
+
+pub(super) async fn announce_offline(db: &Db, now: Timestamp) -> Result<u64, StoreError> {
+    let mut announced = 0;
+    while db.row::<StreamerRow>(ANY_DUE, args![now]).await?.is_some() {
+        announced += announce_chunk(db, now).await?;
+    }
+    Ok(announced)
+}
+
+async fn announce_chunk(db: &Db, now: Timestamp) -> Result<u64, StoreError> {
+    let mut tx = db.begin().await?;
+    let most = i64::try_from(CHUNK).map_err(corrupt)?;
+    let mut due: Vec<Streamer> = all(tx.rows::<StreamerRow>(LOCK_DUE, args![now, most]).await?)?;
+    for streamer in &mut due {
+        streamer.track.offline_due = None;
+    }
+    write_tracks(&mut tx, &due).await?;
+    // Another program may have had its way with the row.
+    let offline = due.iter().filter(|streamer| streamer.track.status == Status::Offline);
+    let events: Vec<_> =
+        offline.map(|streamer| NewEvent::streamer(EventKind::StreamerOffline, streamer, None)).collect();
+    events::append(&mut tx, now, &events).await?;
+    tx.commit().await?;
+    Ok(events.len() as u64)
+}

@@ -1,0 +1,115 @@
+//! Streamers to test with, and what is said of them.
+
+use std::time::Duration;
+
+use streamward::adapters::system::SystemIds;
+use streamward::domain::event::{Event, EventKind};
+use streamward::domain::streamer::decide::{Outcome, Report, Said};
+use streamward::domain::streamer::{Session, Slug, Source, Status, StatusEvent, Streamer};
+use streamward::domain::{StreamerId, Timestamp};
+use streamward::ports::{IdGen as _, Recorded, StreamerFilter, Written};
+
+use crate::fixture::{World, at, audit};
+
+/// Going offline is announced at once.
+pub(crate) const AT_ONCE: Duration = Duration::ZERO;
+/// Going offline is announced when it has lasted for this long.
+pub(crate) const FLAP: Duration = Duration::from_secs(60);
+
+pub(crate) fn slug(name: &str) -> Slug {
+    Slug::parse(name).unwrap()
+}
+
+pub(crate) fn streamer(name: &str, when: Timestamp) -> Streamer {
+    Streamer::new(StreamerId(SystemIds.uuid()), &slug(name), when)
+}
+
+pub(crate) fn session(id: u64) -> Session {
+    let title = Some(format!("Session {id}: \"ä\" \\ {{}} 'x'"));
+    Session { id: Some(id.to_string()), title, ..Session::default() }
+}
+
+pub(crate) fn report(streamer: StreamerId, said: Said, when: Timestamp) -> Report {
+    Report { streamer, source: Source::Centrifugo, at: when, said }
+}
+
+pub(crate) fn started(streamer: &Streamer, number: u64, when: Timestamp) -> Report {
+    report(streamer.id, Said::Started(session(number)), when)
+}
+
+pub(crate) fn stopped(streamer: &Streamer, number: u64, when: Timestamp) -> Report {
+    report(streamer.id, Said::Stopped { session: session(number), banned: false }, when)
+}
+
+impl World {
+    /// A stored streamer.
+    pub(crate) async fn streamer(&self, name: &str) -> Streamer {
+        let one = streamer(name, at(0));
+        let created = self.store.create_streamer(&one, &audit("create", at(0))).await.unwrap();
+        assert_eq!(created, Written::Done(()));
+        one
+    }
+
+    /// The streamer as it is stored.
+    pub(crate) async fn now(&self, streamer: &Streamer) -> Streamer {
+        self.store.streamer(streamer.id).await.unwrap().expect("the streamer is stored")
+    }
+
+    pub(crate) async fn record(&self, reports: &[Report], flap: Duration, when: Timestamp) -> Vec<Recorded> {
+        self.store.record_reports(reports, flap, when).await.unwrap()
+    }
+
+    /// What becomes of one report, announced at once and recorded when it is made.
+    pub(crate) async fn hear(&self, report: Report) -> Outcome {
+        let when = report.at;
+        let recorded = self.record(&[report], AT_ONCE, when).await.pop().expect("one for each report");
+        recorded.outcome.expect("the streamer is watched")
+    }
+
+    /// All changes of the streamer's status, newest first.
+    pub(crate) async fn history(&self, streamer: &Streamer) -> Vec<StatusEvent> {
+        self.store.status_events(streamer.id, None, 10_000).await.unwrap().expect("the streamer is stored")
+    }
+
+    /// The whole event log.
+    pub(crate) async fn log(&self) -> Vec<Event> {
+        self.events().await;
+        self.store.events_after(0, 100_000).await.unwrap()
+    }
+
+    /// The kinds of what the log tells of a streamer.
+    pub(crate) async fn told(&self, streamer: &Streamer) -> Vec<EventKind> {
+        let log = self.log().await;
+        log.iter().filter(|event| event.what.subject == streamer.id.0).map(|event| event.what.kind).collect()
+    }
+
+    /// All names, as they are listed.
+    pub(crate) async fn names(&self, filter: &StreamerFilter) -> Vec<String> {
+        let all = self.store.streamers(filter).await.unwrap();
+        all.into_iter().map(|streamer| streamer.username).collect()
+    }
+
+    /// Whatever happened: history leads to the status, and the log tells of each change under the same number.
+    pub(crate) async fn agree(&self) {
+        let log = self.store.events_after(0, 100_000).await.unwrap();
+        for streamer in self.store.streamers(&StreamerFilter::default()).await.unwrap() {
+            let mut history = self.history(&streamer).await;
+            history.reverse();
+            let last = history.last().map(|event| event.change.new_status);
+            let status = streamer.track.status;
+            // What was known is forgotten when the owner gives another name.
+            assert!(status == Status::Unknown || Some(status) == last, "{streamer:?} {history:?}");
+            for pair in history.windows(2) {
+                let (before, after) = (pair[0].change.new_status, pair[1].change.previous_status);
+                assert!(after == before || after == Status::Unknown, "{history:?}");
+            }
+            for event in history {
+                let told = log.iter().find(|told| told.seq == event.seq).expect("the log tells of it");
+                let news = told.what.as_streamer().expect("of a streamer");
+                assert_eq!(news.streamer.id, event.streamer_id);
+                assert_eq!(news.change, Some(event.change));
+                assert_eq!(told.at, event.recorded_at);
+            }
+        }
+    }
+}
