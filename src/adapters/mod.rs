@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod http;
+pub mod kick;
 pub mod local_nudges;
 pub mod mediamtx;
 pub mod memory;

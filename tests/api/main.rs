@@ -8,6 +8,7 @@ mod control_api;
 mod document;
 mod events;
 mod harness;
+mod kick_http;
 mod lifecycle;
 mod limits;
 mod mediamtx;

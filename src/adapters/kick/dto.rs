@@ -1,0 +1,221 @@
+//! Kick's answers in our terms. They are read field by field, because Kick's description of them is loose: numbers come
+//! as text, what is absent comes as "", as zero, or as the year 1, and an item may lack what another one has.
+
+use serde_json::Value;
+
+use crate::domain::Timestamp;
+use crate::domain::streamer::{ChannelId, ChatroomId, KickIds, Session, Slug, UserId};
+use crate::ports::{KickChannel, KickLive};
+
+/// Longest text that is taken over, in characters. Titles have 100.
+const LONGEST: usize = 500;
+/// Any time before this (2000-01-01) is Kick's way to say that there is none.
+const FIRST_TIME: Timestamp = Timestamp::from_seconds(946_684_800);
+/// Nobody could read a later one again once it was written down.
+const LAST_TIME: Timestamp = Timestamp::from_seconds(253_402_300_799);
+
+/// The text at `key`, without what no database and no terminal should get; `None` if there is nothing in it.
+pub(super) fn text(value: &Value, key: &str) -> Option<String> {
+    let text: String = value.get(key)?.as_str()?.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The number at `key`, also if it is written as text.
+pub(super) fn number(value: &Value, key: &str) -> Option<u64> {
+    let number = match value.get(key)? {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_u64(),
+    };
+    number.filter(|number| i64::try_from(*number).is_ok())
+}
+
+/// The time at `key`, if it is one.
+pub(super) fn time(value: &Value, key: &str) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(value.get(key)?.as_str()?).filter(|time| (FIRST_TIME..=LAST_TIME).contains(time))
+}
+
+fn user(value: &Value, key: &str) -> Option<UserId> {
+    UserId::new(number(value, key)?).ok()
+}
+
+fn slug(value: &Value) -> Option<Slug> {
+    Slug::parse(value.get("slug")?.as_str()?).ok()
+}
+
+/// The livestream's number: promised, under a name that is not known yet.
+fn livestream_id(value: &Value, keys: &[&str]) -> Option<String> {
+    keys.iter().find_map(|key| match number(value, key) {
+        Some(0) => None,
+        Some(number) => Some(number.to_string()),
+        None => text(value, key).map(|id| id.chars().take(64).collect()),
+    })
+}
+
+fn category(value: &Value) -> Option<String> {
+    text(value.get("category")?, "name")
+}
+
+/// The items of `{"data": […]}`; `None` if there is no list.
+pub(super) fn items(answer: &Value) -> Option<&Vec<Value>> {
+    answer.get("data")?.as_array()
+}
+
+/// Where the next page begins, if there is one.
+pub(super) fn next_cursor(answer: &Value) -> Option<String> {
+    let places = [answer.get("pagination"), answer.get("meta"), Some(answer)];
+    let mut places = places.into_iter().flatten();
+    places.find_map(|place| text(place, "next_cursor").or_else(|| text(place, "cursor")))
+}
+
+/// An item of `/public/v1/channels`.
+pub(super) fn channel(item: &Value) -> Option<KickChannel> {
+    let live = item.get("stream").filter(|stream| stream.get("is_live") == Some(&Value::Bool(true)));
+    let live = live.map(|stream| Session {
+        id: livestream_id(stream, &["id", "livestream_id"]),
+        started_at: time(stream, "start_time"),
+        ended_at: None,
+        title: text(item, "stream_title"),
+        category: category(item),
+        viewers: number(stream, "viewer_count"),
+    });
+    Some(KickChannel { user: user(item, "broadcaster_user_id")?, slug: slug(item)?, live })
+}
+
+/// An item of `/public/v1/livestreams` or `/public/v2/livestreams`.
+pub(super) fn live(item: &Value) -> Option<KickLive> {
+    let session = Session {
+        id: livestream_id(item, &["livestream_id", "id"]),
+        started_at: time(item, "started_at"),
+        ended_at: None,
+        title: text(item, "stream_title").or_else(|| text(item, "title")),
+        category: category(item),
+        viewers: number(item, "viewer_count"),
+    };
+    let channel = number(item, "channel_id").and_then(|number| ChannelId::new(number).ok());
+    Some(KickLive { user: user(item, "broadcaster_user_id")?, channel, slug: slug(item), session })
+}
+
+/// What the web site tells of a channel; `None` if it names neither channel nor user.
+pub(super) fn site_ids(answer: &Value) -> Option<KickIds> {
+    let chatroom = answer.get("chatroom").and_then(|chatroom| number(chatroom, "id"));
+    let ids = KickIds {
+        user: user(answer, "user_id"),
+        channel: number(answer, "id").and_then(|number| ChannelId::new(number).ok()),
+        chatroom: chatroom.and_then(|number| ChatroomId::new(number).ok()),
+    };
+    (ids.user.is_some() || ids.channel.is_some()).then_some(ids)
+}
+
+/// A subscription to an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subscription {
+    pub(super) id: String,
+    pub(super) user: UserId,
+    pub(super) event: String,
+    pub(super) version: Option<u64>,
+}
+
+/// An item of `GET /public/v1/events/subscriptions`.
+pub(super) fn subscription(item: &Value) -> Option<Subscription> {
+    Some(Subscription {
+        id: text(item, "id").or_else(|| text(item, "subscription_id"))?,
+        user: user(item, "broadcaster_user_id")?,
+        event: text(item, "event").or_else(|| text(item, "name"))?,
+        version: number(item, "version"),
+    })
+}
+
+/// The body of a `livestream.status.updated`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StatusUpdated {
+    pub(super) user: UserId,
+    pub(super) is_live: bool,
+    pub(super) session: Session,
+}
+
+/// Reads the body of a `livestream.status.updated`, version 1.
+pub(super) fn status_updated(body: &Value) -> Option<StatusUpdated> {
+    let session = Session {
+        started_at: time(body, "started_at"),
+        ended_at: time(body, "ended_at"),
+        title: text(body, "title"),
+        ..Session::default()
+    };
+    let user = user(body.get("broadcaster")?, "user_id")?;
+    Some(StatusUpdated { user, is_live: body.get("is_live")?.as_bool()?, session })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn item() -> Value {
+        json!({"broadcaster_user_id": 123, "slug": "xQc", "category": {"id": 1, "name": "Just Chatting"},
+            "stream": {"is_live": true, "start_time": "2025-01-01T11:00:00+11:00", "viewer_count": 67, "key": ""},
+            "stream_title": "hi\u{0} there ", "new_field": [1]})
+    }
+
+    #[test]
+    fn a_live_channel_tells_its_session() {
+        let channel = channel(&item()).unwrap();
+        assert_eq!((channel.user.get(), channel.slug.as_str()), (123, "xqc"));
+        let session = channel.live.unwrap();
+        assert_eq!(session.started_at, Timestamp::parse_rfc3339("2025-01-01T00:00:00Z"));
+        assert_eq!(session.title.as_deref(), Some("hi there"));
+        assert_eq!(session.category.as_deref(), Some("Just Chatting"));
+        assert_eq!((session.viewers, session.id), (Some(67), None));
+    }
+
+    #[test]
+    fn a_channel_that_is_not_live_tells_nothing() {
+        let mut item = item();
+        item["stream"] = json!({"is_live": false, "start_time": "0001-01-01T00:00:00Z", "viewer_count": 0,
+            "key": "", "language": "", "url": ""});
+        assert_eq!(channel(&item).unwrap().live, None);
+        item["stream"] = Value::Null;
+        assert_eq!(channel(&item).unwrap().live, None);
+    }
+
+    #[test]
+    fn zeros_empty_texts_and_the_year_one_are_absent() {
+        let odd = json!({"broadcaster_user_id": "7", "slug": "", "channel_id": 0, "started_at": "0001-01-01T00:00:00Z",
+            "stream_title": "", "viewer_count": -1, "category": {"name": ""}, "id": 0});
+        let live = live(&odd).unwrap();
+        assert_eq!((live.user.get(), live.channel, live.slug), (7, None, None));
+        assert_eq!(live.session, Session::default());
+    }
+
+    #[test]
+    fn livestream_ids_are_taken_as_number_or_text_under_either_name() {
+        for (given, id) in [
+            (json!({"id": 74_331_109}), "74331109"),
+            (json!({"livestream_id": "74331109"}), "74331109"),
+            (json!({"id": "01JAXK8N4Q"}), "01JAXK8N4Q"),
+        ] {
+            let mut item = json!({"broadcaster_user_id": 1});
+            item.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
+            assert_eq!(live(&item).unwrap().session.id.as_deref(), Some(id));
+        }
+    }
+
+    #[test]
+    fn items_that_name_nobody_are_no_items() {
+        for odd in [json!(null), json!(3), json!({}), json!({"broadcaster_user_id": 0, "slug": "a"})] {
+            assert!(channel(&odd).is_none() && live(&odd).is_none() && subscription(&odd).is_none(), "{odd}");
+            assert!(status_updated(&odd).is_none() && site_ids(&odd).is_none(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_found_where_it_may_be() {
+        for answer in [json!({"pagination": {"next_cursor": "c"}}), json!({"cursor": "c"})] {
+            assert_eq!(next_cursor(&answer).as_deref(), Some("c"), "{answer}");
+        }
+        for answer in [json!({"pagination": {"next_cursor": ""}}), json!({"data": []}), json!([])] {
+            assert_eq!(next_cursor(&answer), None, "{answer}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! When Kick may be asked: so many times a minute, and not at all for as long as it told us to wait.
+
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// It will be too long until the next turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLong(
+    /// How long.
+    pub(super) Duration,
+);
+
+/// Turns, in the order in which they were asked for.
+pub(super) struct Pace {
+    /// Whoever has it is next. Fair, so nobody is overtaken by those who come later.
+    next: tokio::sync::Mutex<()>,
+    bucket: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
+    ticks: Ticks,
+    held_until: Mutex<Option<Instant>>,
+    patience: Duration,
+}
+
+impl Pace {
+    /// One turn per `interval`, up to `burst` at once after a pause. Whoever would wait longer than `patience` because
+    /// of a hold is told so instead.
+    pub(super) fn new(interval: Duration, burst: NonZeroU32, patience: Duration) -> Self {
+        let interval = interval.max(Duration::from_nanos(1));
+        let quota = Quota::with_period(interval)
+            .unwrap_or_else(|| unreachable!("the interval is not zero"))
+            .allow_burst(burst);
+        let ticks = Ticks(Instant::now());
+        let bucket = RateLimiter::direct_with_clock(quota, ticks);
+        Self { next: tokio::sync::Mutex::default(), bucket, ticks, held_until: Mutex::default(), patience }
+    }
+
+    /// Waits for a turn. Whoever gives up waiting has used none.
+    pub(super) async fn turn(&self) -> Result<(), TooLong> {
+        self.held()?;
+        let _next = self.next.lock().await;
+        loop {
+            if let Some(until) = self.held()? {
+                sleep_until(until).await;
+                continue;
+            }
+            match self.bucket.check() {
+                Ok(()) => return Ok(()),
+                Err(not_yet) => sleep(not_yet.wait_time_from(self.ticks.now())).await,
+            }
+        }
+    }
+
+    /// Gives nobody a turn for this long from now. A hold is never shortened.
+    pub(super) fn hold(&self, duration: Duration) {
+        let until = Instant::now() + duration;
+        let mut held = self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = (*held).max(Some(until));
+    }
+
+    /// Until when nobody gets a turn, if that is in the future and not too far.
+    fn held(&self) -> Result<Option<Instant>, TooLong> {
+        let held = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let Some(until) = held.filter(|until| *until > now) else { return Ok(None) };
+        let wait = until - now;
+        if wait > self.patience { Err(TooLong(wait)) } else { Ok(Some(until)) }
+    }
+}
+
+/// tokio's clock for the bucket, so that tests can pause it: the time since this was made.
+#[derive(Clone, Copy, Debug)]
+struct Ticks(Instant);
+
+impl Clock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn pace(burst: u32) -> Arc<Pace> {
+        Arc::new(Pace::new(SECOND, NonZeroU32::new(burst).unwrap(), 30 * SECOND))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_burst_turns_come_one_by_one_to_however_many_wait() {
+        let (pace, start) = (pace(3), Instant::now());
+        let mut waiting = JoinSet::new();
+        for _ in 0..10 {
+            let pace = Arc::clone(&pace);
+            waiting.spawn(async move {
+                pace.turn().await.unwrap();
+                start.elapsed().as_secs_f64().round()
+            });
+        }
+        let mut turns = waiting.join_all().await;
+        turns.sort_by(f64::total_cmp);
+        assert_eq!(turns, [0., 0., 0., 1., 2., 3., 4., 5., 6., 7.]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_stops_everybody_and_is_never_shortened() {
+        let (pace, start) = (pace(5), Instant::now());
+        pace.hold(20 * SECOND);
+        pace.hold(SECOND);
+        pace.turn().await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_hold_is_told_at_once() {
+        let (pace, start) = (pace(5), Instant::now());
+        pace.hold(31 * SECOND);
+        assert_eq!(pace.turn().await, Err(TooLong(31 * SECOND)));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        tokio::time::advance(SECOND).await;
+        assert_eq!(pace.turn().await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_reaches_those_who_wait_already() {
+        let pace = pace(1);
+        pace.turn().await.unwrap();
+        let waiting = Arc::clone(&pace);
+        let mut waiter = JoinSet::new();
+        waiter.spawn(async move { waiting.turn().await });
+        tokio::task::yield_now().await;
+        pace.hold(60 * SECOND);
+        assert!(matches!(waiter.join_next().await, Some(Ok(Err(TooLong(_))))));
+    }
+}

@@ -1,0 +1,109 @@
+//! What Kick's HTTP needs to be told.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::domain::secret::Secret;
+
+/// Where Kick is, who we are there, and how hard it may be asked.
+#[derive(Clone, Debug)]
+pub struct KickSettings {
+    /// The official API.
+    pub api_url: Url,
+    /// Where tokens come from.
+    pub auth_url: Url,
+    /// The web site.
+    pub site_url: Url,
+    /// The app's id; empty if there is none.
+    pub client_id: String,
+    /// The app's secret; empty if there is none.
+    pub client_secret: Secret,
+    /// How many questions a minute the official API is asked at most, repeated ones included. Kick does not say how
+    /// many it allows; 100 is what its staff named in 2026.
+    pub requests_per_minute: NonZeroU32,
+    /// How many of them may be asked at once after a pause.
+    pub burst: NonZeroU32,
+    /// Whether the web site may be asked for numbers that the official API does not tell.
+    pub allow_site: bool,
+    /// Whether who is live is asked at `/public/v2/livestreams` from the start. Otherwise it is once v1 is gone.
+    pub livestreams_v2: bool,
+    /// How long things take.
+    pub timing: Timing,
+}
+
+impl Default for KickSettings {
+    fn default() -> Self {
+        Self {
+            api_url: known("https://api.kick.com"),
+            auth_url: known("https://id.kick.com"),
+            site_url: known("https://kick.com"),
+            client_id: String::new(),
+            client_secret: Secret::new(""),
+            requests_per_minute: NonZeroU32::new(60).unwrap_or(NonZeroU32::MIN),
+            burst: NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
+            allow_site: false,
+            livestreams_v2: false,
+            timing: Timing::default(),
+        }
+    }
+}
+
+fn known(address: &'static str) -> Url {
+    Url::parse(address).unwrap_or_else(|_| unreachable!("{address} is an address"))
+}
+
+/// How long things take. The defaults are for Kick; tests shorten them.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long a connection may take.
+    pub connect: Duration,
+    /// How long a call may take, answer included, waiting for its turn excluded.
+    pub call: Duration,
+    /// How long a call waits at most after a 429; if it would have to wait longer it fails at once.
+    pub patience: Duration,
+    /// How long nothing is asked after a 429 that does not say.
+    pub hold: Duration,
+    /// How long nothing is asked at most, whatever a 429 says.
+    pub longest_hold: Duration,
+    /// How long before its end a token is replaced; at most a tenth of its life.
+    pub token_margin: Duration,
+    /// How long no token is asked for after that failed.
+    pub token_pause: Duration,
+    /// The same after our credentials were refused: only a person can mend that.
+    pub refused_pause: Duration,
+    /// The time between two questions to the web site.
+    pub site_interval: Duration,
+    /// How long the web site is not asked after it refused.
+    pub site_closed: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            call: Duration::from_secs(10),
+            patience: Duration::from_secs(30),
+            hold: Duration::from_secs(30),
+            longest_hold: Duration::from_mins(10),
+            token_margin: Duration::from_secs(300),
+            token_pause: Duration::from_secs(5),
+            refused_pause: Duration::from_secs(60),
+            site_interval: Duration::from_secs(1),
+            site_closed: Duration::from_mins(15),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_do_not_show_the_secret() {
+        let settings = KickSettings { client_secret: Secret::new("hunter2"), ..KickSettings::default() };
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        assert_eq!((settings.requests_per_minute.get(), settings.burst.get()), (60, 5));
+    }
+}

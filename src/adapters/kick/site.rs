@@ -1,0 +1,86 @@
+//! Kick's web site, which knows the channel's and the chatroom's number. Unofficial: it may refuse, and then it is left
+//! alone. Nothing is done to look like a browser.
+
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use tokio::time::Instant;
+
+use super::dto;
+use super::pace::Pace;
+use super::settings::KickSettings;
+use super::wire::Wire;
+use crate::domain::streamer::{KickIds, Slug};
+use crate::ports::RemoteError;
+
+/// The web site.
+pub(super) struct Site {
+    wire: Wire,
+    allowed: bool,
+    pace: Pace,
+    closed: Duration,
+    closed_until: Mutex<Option<Instant>>,
+}
+
+impl Site {
+    pub(super) fn new(settings: &KickSettings) -> Result<Self, RemoteError> {
+        let timing = &settings.timing;
+        Ok(Self {
+            wire: Wire::new(&settings.site_url, timing)?,
+            allowed: settings.allow_site,
+            pace: Pace::new(timing.site_interval, NonZeroU32::MIN, timing.patience),
+            closed: timing.site_closed,
+            closed_until: Mutex::default(),
+        })
+    }
+
+    /// The three numbers behind a name.
+    pub(super) async fn ids(&self, slug: &Slug) -> Result<Option<KickIds>, RemoteError> {
+        if !self.allowed {
+            return Err(RemoteError::Unsupported(
+                "kick.com is not asked for a channel's number unless `kick.feed` is auto, pusher or centrifugo"
+                    .to_owned(),
+            ));
+        }
+        self.open()?;
+        // It is never held, so there is nothing to be too long.
+        let _ = self.pace.turn().await;
+        // Those who waited need not knock at a door that was shut meanwhile.
+        self.open()?;
+        let path = format!("/api/v2/channels/{slug}");
+        let request =
+            self.wire.request(Method::GET, &path).header(reqwest::header::ACCEPT, "application/json");
+        let answer = self.wire.send("site", request).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
+                let mut until = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+                *until = Some(Instant::now() + self.closed);
+                drop(until);
+                tracing::info!(status = answer.status.as_u16(), "kick.com refuses to tell channels' numbers");
+                Err(refused(self.closed))
+            }
+            status if status.is_success() => match dto::site_ids(&answer.json()?) {
+                Some(ids) => Ok(Some(ids)),
+                None => Err(answer.malformed("there is no number in it")),
+            },
+            _ => Err(answer.error(&[])),
+        }
+    }
+
+    fn open(&self) -> Result<(), RemoteError> {
+        let until = *self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        if wait.is_zero() { Ok(()) } else { Err(refused(wait)) }
+    }
+}
+
+fn refused(wait: Duration) -> RemoteError {
+    let seconds = wait.as_secs().max(1);
+    RemoteError::Unsupported(format!(
+        "kick.com refuses to be asked from here; it is asked again in {seconds} s. Give the channel's number by hand \
+         instead"
+    ))
+}

@@ -1,0 +1,348 @@
+//! What Kick's webhooks are sent for: keeps the app's subscriptions equal to who is watched.
+//!
+//! Subscriptions belong to the app, and outlive us. So what exists is listed at the start and from time to time (Kick
+//! removes them when webhooks fail for a day), what is missing is made, one paced call each, and what nobody wants any
+//! more is deleted: only those to the one event we use, and only after a while, because who starts anew wants nobody yet
+//! for a moment. Two installations with one app would take each other's away; each needs its own.
+//!
+//! The edges themselves come in over HTTP ([`super::KickWebhooks`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout};
+
+use super::dto;
+use super::http::KickHttp;
+use super::webhook::{STATUS_UPDATED, STATUS_VERSION};
+use crate::domain::streamer::feed::{FeedState, FeedStatus};
+use crate::domain::streamer::{Source, UserId};
+use crate::ports::{FeedSignal, RemoteError, StatusFeed, Subject, Wanted};
+
+const PATH: &str = "/public/v1/events/subscriptions";
+/// How many are deleted with one call: 50 works, some 330 were refused.
+const MOST_DELETED: usize = 50;
+/// After how many new ones they are told of.
+const TELL_AFTER: usize = 10;
+/// Most pages of a list that are read.
+const MOST_PAGES: usize = 200;
+
+/// When subscriptions are looked after.
+#[derive(Clone, Copy, Debug)]
+pub struct SubscriptionSettings {
+    /// How often all are listed.
+    pub list: Duration,
+    /// How long nothing is tried after something failed.
+    pub retry: Duration,
+    /// The same after Kick refused us altogether.
+    pub refused_retry: Duration,
+    /// How long nobody must have wanted one before it is deleted.
+    pub delete_after: Duration,
+}
+
+impl Default for SubscriptionSettings {
+    fn default() -> Self {
+        Self {
+            list: Duration::from_mins(10),
+            retry: Duration::from_secs(30),
+            refused_retry: Duration::from_mins(5),
+            delete_after: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Keeps the app's subscriptions.
+pub struct WebhookSubscriptions {
+    kick: Arc<KickHttp>,
+    settings: SubscriptionSettings,
+}
+
+impl WebhookSubscriptions {
+    /// The subscriptions of the app that `kick` has the credentials of; its calls wait for the same turns.
+    pub fn new(kick: Arc<KickHttp>, settings: SubscriptionSettings) -> Self {
+        Self { kick, settings }
+    }
+}
+
+#[async_trait]
+impl StatusFeed for WebhookSubscriptions {
+    async fn watch(&self, mut wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>) {
+        let mut keeper = Keeper {
+            kick: &self.kick,
+            settings: self.settings,
+            out,
+            present: None,
+            unwanted: BTreeMap::new(),
+            told: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            full: false,
+            status: None,
+        };
+        keeper.show(&Wanted::default(), None).await;
+        loop {
+            let now = Arc::clone(&wanted.borrow_and_update());
+            let error = keeper.round(&now, &wanted).await.err();
+            let wait = keeper.wait(error.as_ref());
+            keeper.tell(&now).await;
+            keeper.show(&now, error.as_ref()).await;
+            if let Ok(Err(_)) = timeout(wait, wanted.changed()).await {
+                // Nobody will change it any more; it holds as it is.
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+/// What became of a subscription that was asked for.
+enum Made {
+    /// It is there; its id, if that was told.
+    Done(Option<String>),
+    /// There is no room for another one.
+    Full,
+    /// This one is not given, and why.
+    Refused(String),
+}
+
+struct Keeper<'a> {
+    kick: &'a KickHttp,
+    settings: SubscriptionSettings,
+    out: mpsc::Sender<FeedSignal>,
+    /// The subscriptions that exist, and when they were listed.
+    present: Option<(Instant, BTreeMap<UserId, Vec<String>>)>,
+    /// Since when nobody wants these.
+    unwanted: BTreeMap<UserId, Instant>,
+    /// Whose edges were said to be heard.
+    told: BTreeSet<UserId>,
+    /// Whom Kick gives us no subscription to, and why; tried again after the next listing.
+    refused: BTreeMap<UserId, String>,
+    /// Whether there is no room for more.
+    full: bool,
+    status: Option<FeedStatus>,
+}
+
+impl Keeper<'_> {
+    /// Brings what exists nearer to `wanted`; ends early when that changes.
+    async fn round(
+        &mut self,
+        wanted: &Wanted,
+        changes: &watch::Receiver<Arc<Wanted>>,
+    ) -> Result<(), RemoteError> {
+        if self.present.as_ref().is_none_or(|(at, _)| at.elapsed() >= self.settings.list) {
+            let present = self.list().await?;
+            self.present = Some((Instant::now(), present));
+            self.refused.clear();
+            self.full = false;
+        }
+        self.tell(wanted).await;
+        self.delete(wanted).await?;
+        let present = self.present.as_ref().map(|(_, present)| present);
+        let missing = wanted.users.iter().filter(|user| {
+            present.is_none_or(|present| !present.contains_key(user)) && !self.refused.contains_key(user)
+        });
+        let missing: Vec<UserId> = missing.copied().collect();
+        for (n, user) in missing.into_iter().enumerate() {
+            if self.full || changes.has_changed().unwrap_or(false) {
+                break;
+            }
+            match self.make(user).await? {
+                Made::Done(id) => self.add(user, id),
+                Made::Full => {
+                    tracing::warn!("Kick gives this app no more event subscriptions");
+                    self.full = true;
+                }
+                Made::Refused(why) => {
+                    tracing::info!(%user, why, "Kick gives no event subscription to this user");
+                    self.refused.insert(user, why);
+                }
+            }
+            if (n + 1) % TELL_AFTER == 0 {
+                self.tell(wanted).await;
+                self.show(wanted, None).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// How long until there is something to do, if nothing changes.
+    fn wait(&self, error: Option<&RemoteError>) -> Duration {
+        match error {
+            Some(error) if refuses_us(error) => self.settings.refused_retry,
+            Some(_) => self.settings.retry,
+            None => {
+                let listed =
+                    self.present.as_ref().map(|(at, _)| self.settings.list.saturating_sub(at.elapsed()));
+                let deletes = self.unwanted.values();
+                let deletes = deletes.map(|at| self.settings.delete_after.saturating_sub(at.elapsed()));
+                listed.into_iter().chain(deletes).min().unwrap_or(self.settings.retry)
+            }
+        }
+    }
+
+    fn add(&mut self, user: UserId, id: Option<String>) {
+        if let Some((_, present)) = &mut self.present {
+            present.entry(user).or_default().extend(id);
+        }
+    }
+
+    /// Tells from whom edges are heard now.
+    async fn tell(&mut self, wanted: &Wanted) {
+        let Some((_, present)) = &self.present else { return };
+        let heard: BTreeSet<UserId> =
+            wanted.users.iter().filter(|user| present.contains_key(user)).copied().collect();
+        let fresh: Vec<Subject> = heard.difference(&self.told).map(|user| Subject::User(*user)).collect();
+        self.told = heard;
+        if !fresh.is_empty() {
+            self.send(FeedSignal::Subscribed(fresh)).await;
+        }
+    }
+
+    /// Tells how it stands, if that is new.
+    async fn show(&mut self, wanted: &Wanted, error: Option<&RemoteError>) {
+        let (all, heard) = (wanted.users.len(), self.told.len());
+        let state = match error {
+            Some(error) if refuses_us(error) => FeedState::Rejected,
+            Some(_) if self.present.is_some() => FeedState::Degraded,
+            Some(_) => FeedState::Connecting,
+            None if self.present.is_none() => FeedState::Connecting,
+            None if heard < all => FeedState::Degraded,
+            None => FeedState::Connected,
+        };
+        let missing = all.saturating_sub(heard);
+        let error = match error {
+            Some(error) => Some(format!("Kick {error}")),
+            None if self.full && missing > 0 => Some(format!(
+                "Kick gives this app no more event subscriptions: only the sweep tells of {missing} streamers; a \
+                 verified app gets more"
+            )),
+            None => self.refused.values().next().map(|why| {
+                let count = self.refused.len();
+                format!("Kick gives no event subscription to {count} streamers, for example because: {why}")
+            }),
+        };
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let status = FeedStatus {
+            provider: Some(Source::Webhook),
+            state,
+            wanted: count(all),
+            subscribed: count(heard),
+            error,
+            ..FeedStatus::default()
+        };
+        if self.status.as_ref() != Some(&status) {
+            self.status = Some(status.clone());
+            self.send(FeedSignal::Status(status)).await;
+        }
+    }
+
+    async fn send(&self, signal: FeedSignal) {
+        if self.out.send(signal).await.is_err() {
+            // Nobody listens any more; whoever polls this is about to drop it.
+            pending::<()>().await;
+        }
+    }
+
+    async fn list(&self) -> Result<BTreeMap<UserId, Vec<String>>, RemoteError> {
+        let mut found: BTreeMap<UserId, Vec<String>> = BTreeMap::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let path = at(cursor.iter().map(|cursor| ("cursor", cursor.as_str())));
+            let asked = self.kick.ask("subscriptions", Method::GET, &path, None).await?;
+            let body = asked.ok()?;
+            for item in asked.items(&body, dto::subscription)? {
+                if item.event == STATUS_UPDATED
+                    && item.version.is_none_or(|version| version == STATUS_VERSION)
+                {
+                    found.entry(item.user).or_default().push(item.id);
+                }
+            }
+            cursor = dto::next_cursor(&body);
+            if cursor.is_none() {
+                return Ok(found);
+            }
+        }
+        Err(RemoteError::Malformed("subscriptions: its pages have no end".to_owned()))
+    }
+
+    async fn make(&self, user: UserId) -> Result<Made, RemoteError> {
+        let event = json!({"name": STATUS_UPDATED, "version": STATUS_VERSION});
+        let body = json!({"broadcaster_user_id": user.get(), "method": "webhook", "events": [event]});
+        let asked = self.kick.ask("subscribe", Method::POST, PATH, Some(&body)).await?;
+        let refused = |why: String| if is_full(&why) { Made::Full } else { Made::Refused(why) };
+        match asked.answer.status {
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => {
+                Ok(refused(asked.message()))
+            }
+            _ => {
+                let body = asked.ok()?;
+                let item = dto::items(&body).and_then(|items| items.first());
+                let item = item.ok_or_else(|| asked.answer.malformed("there is no subscription in it"))?;
+                Ok(match dto::text(item, "error") {
+                    Some(why) => refused(why),
+                    None => Made::Done(dto::text(item, "subscription_id")),
+                })
+            }
+        }
+    }
+
+    /// Deletes what nobody has wanted for a while, and all but one of those that a user has several of.
+    async fn delete(&mut self, wanted: &Wanted) -> Result<(), RemoteError> {
+        let Some((_, present)) = &self.present else { return Ok(()) };
+        self.unwanted.retain(|user, _| present.contains_key(user) && !wanted.users.contains(user));
+        let mut gone: Vec<(UserId, String)> = Vec::new();
+        for (user, ids) in present {
+            // The id of one that was just made may not be known before the next listing.
+            let keep = if wanted.users.contains(user) || ids.is_empty() {
+                1
+            } else {
+                let since = *self.unwanted.entry(*user).or_insert_with(Instant::now);
+                if since.elapsed() < self.settings.delete_after { 1 } else { 0 }
+            };
+            gone.extend(ids.iter().skip(keep).map(|id| (*user, id.clone())));
+        }
+        for batch in gone.chunks(MOST_DELETED) {
+            let path = at(batch.iter().map(|(_, id)| ("id", id.as_str())));
+            let asked = self.kick.ask("unsubscribe", Method::DELETE, &path, None).await?;
+            // Not there is what was wanted.
+            if !asked.answer.status.is_success() && asked.answer.status != StatusCode::NOT_FOUND {
+                return Err(asked.error());
+            }
+            let Some((_, present)) = &mut self.present else { return Ok(()) };
+            for (user, id) in batch {
+                if let Some(ids) = present.get_mut(user) {
+                    ids.retain(|other| other != id);
+                }
+                if present.get(user).is_some_and(Vec::is_empty) {
+                    present.remove(user);
+                    self.unwanted.remove(user);
+                }
+            }
+            self.full = false;
+        }
+        Ok(())
+    }
+}
+
+/// Where subscriptions are, with a query if there is anything to put into it.
+fn at<'a>(pairs: impl Iterator<Item = (&'static str, &'a str)>) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    if query.is_empty() { PATH.to_owned() } else { format!("{PATH}?{query}") }
+}
+
+/// Whether trying again soon does not help.
+fn refuses_us(error: &RemoteError) -> bool {
+    matches!(
+        error,
+        RemoteError::Unauthorised | RemoteError::Unsupported(_) | RemoteError::Status { status: 403, .. }
+    )
+}
+
+/// Whether Kick says that there is no room for another subscription.
+fn is_full(why: &str) -> bool {
+    why.to_ascii_lowercase().contains("limit reached")
+}

@@ -1,0 +1,193 @@
+//! The app's token: one for everybody, replaced before it ends and once it is refused.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::dto;
+use super::settings::{KickSettings, Timing};
+use super::wire::{Answer, Wire, repeat};
+use crate::domain::Timestamp;
+use crate::domain::secret::Secret;
+use crate::ports::{Clock, RemoteError};
+
+/// How long a token lives that does not say: Kick's documentation shows an empty `expires_in`.
+const UNSAID_LIFE: Duration = Duration::from_hours(1);
+
+/// A token, and which one it is.
+#[derive(Clone)]
+pub(super) struct Token {
+    pub(super) secret: Secret,
+    pub(super) valid_until: Timestamp,
+    renew_at: Timestamp,
+    number: u64,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({}, valid until {})", self.number, self.valid_until)
+    }
+}
+
+#[derive(Default)]
+struct Held {
+    token: Option<Token>,
+    /// How many there were.
+    count: u64,
+    /// Why the last attempt failed, and until when there is no other.
+    failed: Option<(RemoteError, Instant)>,
+    /// When a refused token was last replaced.
+    replaced: Option<Instant>,
+}
+
+/// Where tokens come from.
+pub(super) struct Tokens {
+    wire: Wire,
+    client_id: String,
+    client_secret: Secret,
+    timing: Timing,
+    clock: Arc<dyn Clock>,
+    /// Locked while a token is asked for: everybody else waits for that one.
+    held: Mutex<Held>,
+}
+
+impl Tokens {
+    /// Tokens for the app in `settings`; `None` if it names none.
+    pub(super) fn new(settings: &KickSettings, clock: Arc<dyn Clock>) -> Result<Option<Self>, RemoteError> {
+        let wire = Wire::new(&settings.auth_url, &settings.timing)?;
+        if settings.client_id.is_empty() || settings.client_secret.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            wire,
+            client_id: settings.client_id.clone(),
+            client_secret: settings.client_secret.clone(),
+            timing: settings.timing,
+            clock,
+            held: Mutex::default(),
+        }))
+    }
+
+    /// What must not be repeated.
+    pub(super) fn client_secret(&self) -> &Secret {
+        &self.client_secret
+    }
+
+    /// A token that is good for a while. One that is about to end is still given out if there is no other.
+    pub(super) async fn token(&self) -> Result<Token, RemoteError> {
+        let mut held = self.held.lock().await;
+        let now = self.clock.now();
+        let present = held.token.clone().filter(|token| now < token.valid_until);
+        match present {
+            Some(token) if now < token.renew_at => Ok(token),
+            Some(token) => Ok(self.fresh(&mut held).await.unwrap_or(token)),
+            None => self.fresh(&mut held).await,
+        }
+    }
+
+    /// Another token than `refused`, which Kick did not accept: the one that somebody else got meanwhile, or a new one.
+    /// A new one that is refused at once is not replaced again: then it is not the token.
+    pub(super) async fn instead_of(&self, refused: &Token) -> Result<Token, RemoteError> {
+        let mut held = self.held.lock().await;
+        if let Some(token) = held.token.as_ref().filter(|token| token.number != refused.number) {
+            return Ok(token.clone());
+        }
+        held.token = None;
+        if held.replaced.is_some_and(|at| at.elapsed() < self.timing.token_pause) {
+            held.failed = Some((RemoteError::Unauthorised, Instant::now() + self.timing.token_pause));
+            return Err(RemoteError::Unauthorised);
+        }
+        let token = self.fresh(&mut held).await?;
+        held.replaced = Some(Instant::now());
+        Ok(token)
+    }
+
+    async fn fresh(&self, held: &mut Held) -> Result<Token, RemoteError> {
+        if let Some((error, until)) = &held.failed
+            && Instant::now() < *until
+        {
+            return Err(error.clone());
+        }
+        match self.ask(held.count + 1).await {
+            Ok(token) => {
+                held.failed = None;
+                held.count = token.number;
+                held.token = Some(token.clone());
+                Ok(token)
+            }
+            Err((error, pause)) => {
+                tracing::warn!(%error, pause_seconds = pause.as_secs(), "Kick gave no token");
+                held.failed = Some((error.clone(), Instant::now() + pause));
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks for a token. An error comes with how long not to ask again.
+    async fn ask(&self, number: u64) -> Result<Token, (RemoteError, Duration)> {
+        let pause = self.timing.token_pause;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &self.client_id),
+            ("client_secret", self.client_secret.expose()),
+        ];
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self
+            .wire
+            .request(Method::POST, "/oauth/token")
+            .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body);
+        let answer = self.wire.send("token", request).await.map_err(|error| (error, pause))?;
+        let now = self.clock.now();
+        if answer.status.is_success() {
+            return self.read(&answer, number, now).map_err(|error| (error, pause));
+        }
+        if refuses_us(&answer) {
+            return Err((RemoteError::Unauthorised, self.timing.refused_pause));
+        }
+        let pause = match answer.status {
+            StatusCode::TOO_MANY_REQUESTS => {
+                answer.retry_after(now).unwrap_or(self.timing.hold).min(self.timing.longest_hold)
+            }
+            _ => pause,
+        };
+        // Not in its own words: it was sent the secret, and might repeat it.
+        let message = told(&answer).unwrap_or_else(|| "no token".to_owned());
+        let message = repeat(&message, &[&self.client_secret]);
+        Err((RemoteError::Status { status: answer.status.as_u16(), message }, pause))
+    }
+
+    fn read(&self, answer: &Answer, number: u64, now: Timestamp) -> Result<Token, RemoteError> {
+        let body = answer.json()?;
+        let token = body.get("access_token").and_then(Value::as_str).unwrap_or_default();
+        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(answer.malformed("there is no token in it"));
+        }
+        let life = match dto::number(&body, "expires_in") {
+            None | Some(0) => UNSAID_LIFE,
+            Some(seconds) => Duration::from_secs(seconds),
+        };
+        let margin = self.timing.token_margin.min(life / 10);
+        let valid_until = now.plus(life);
+        Ok(Token { secret: Secret::new(token), valid_until, renew_at: valid_until.minus(margin), number })
+    }
+}
+
+/// Whether it is our credentials that are wrong (RFC 6749, 5.2).
+fn refuses_us(answer: &Answer) -> bool {
+    let errors = ["invalid_client", "unauthorized_client"];
+    answer.status == StatusCode::UNAUTHORIZED
+        || told(answer).is_some_and(|error| errors.contains(&error.as_str()))
+}
+
+/// The code of the error that it tells, such as `invalid_request`.
+fn told(answer: &Answer) -> Option<String> {
+    let code = dto::text(&answer.json().ok()?, "error")?;
+    let shaped = code.len() <= 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    shaped.then_some(code)
+}

@@ -1,0 +1,238 @@
+//! Kick's webhooks: RSA signatures (PKCS#1 v1.5, SHA-256) over `<message id>.<timestamp>.<body>`.
+//!
+//! The signature covers neither kind nor version, and Kick signs for every app with one key. So a message may have been
+//! meant for somebody else's app, or may be shown under another kind than its own: what it says is believed only if its
+//! body has the shape of what it claims to be. Sent again within the window it says nothing new, because edges are
+//! judged by session and Kick's time, not by arrival.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use serde_json::Value;
+use spki::der::pem::PemLabel as _;
+use spki::der::{Decode as _, Document};
+use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::dto;
+use super::settings::KickSettings;
+use super::wire::Wire;
+use crate::domain::Timestamp;
+use crate::domain::streamer::Source;
+use crate::domain::streamer::decide::Said;
+use crate::ports::{Edge, RemoteError, Subject, WebhookError, WebhookHeaders, WebhookVerifier};
+
+/// The event that tells who goes live and who stops.
+pub(super) const STATUS_UPDATED: &str = "livestream.status.updated";
+/// Its version that is understood.
+pub(super) const STATUS_VERSION: u64 = 1;
+/// How far a message's time may be from ours.
+const WINDOW: Duration = Duration::from_secs(300);
+/// Longest message id; Kick's are ULIDs (26 characters).
+const LONGEST_ID: usize = 64;
+/// `rsaEncryption` (RFC 8017).
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+
+/// Where Kick's public key comes from.
+#[derive(Clone, Debug)]
+pub struct WebhookKeySettings {
+    /// The key in PEM (`-----BEGIN PUBLIC KEY-----`), from a file; `None` to fetch it from the official API.
+    pub pem: Option<String>,
+    /// A key that a message does not fit is fetched again at most this often.
+    pub refetch: Duration,
+    /// While there is no key at all, fetching it is tried at most this often.
+    pub retry: Duration,
+}
+
+impl Default for WebhookKeySettings {
+    fn default() -> Self {
+        Self { pem: None, refetch: Duration::from_secs(60), retry: Duration::from_secs(5) }
+    }
+}
+
+/// An RSA public key: the DER of its `RSAPublicKey`.
+type Key = Arc<Vec<u8>>;
+
+/// Tells Kick's webhooks from others.
+pub struct KickWebhooks {
+    wire: Wire,
+    settings: WebhookKeySettings,
+    key: RwLock<Option<Key>>,
+    /// Locked while the key is fetched: when that last began, and why it failed.
+    fetched: Mutex<Option<(Instant, Option<RemoteError>)>>,
+}
+
+impl KickWebhooks {
+    /// Webhooks signed with the key that `key` gives, or that the API in `settings` names. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`RemoteError::Unsupported`] if the given key is not an RSA public key in PEM, or the address is not http(s).
+    pub fn new(settings: &KickSettings, key: WebhookKeySettings) -> Result<Self, RemoteError> {
+        let given = key.pem.as_deref().map(|pem| {
+            read_pem(pem).ok_or_else(|| {
+                RemoteError::Unsupported("Kick's webhook key is not an RSA public key in PEM".to_owned())
+            })
+        });
+        Ok(Self {
+            wire: Wire::new(&settings.api_url, &settings.timing)?,
+            settings: key,
+            key: RwLock::new(given.transpose()?),
+            fetched: Mutex::default(),
+        })
+    }
+
+    fn key(&self) -> Option<Key> {
+        self.key.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A key that is not `unfit`: one that somebody else fetched meanwhile, or the one that Kick names now. `None` if
+    /// it still is the same, or it is too early to ask again.
+    async fn another(&self, unfit: Option<&Key>) -> Result<Option<Key>, WebhookError> {
+        if self.settings.pem.is_some() {
+            return Ok(None);
+        }
+        let mut fetched = self.fetched.lock().await;
+        let present = self.key();
+        if present.as_ref() != unfit {
+            return Ok(present);
+        }
+        let failed = |error: &RemoteError| match present {
+            // There is a key, and this message does not fit it.
+            Some(_) => Ok(None),
+            None => Err(WebhookError::KeyUnavailable(error.to_string())),
+        };
+        if let Some((at, error)) = fetched.as_ref() {
+            let pause = if present.is_some() { self.settings.refetch } else { self.settings.retry };
+            if at.elapsed() < pause {
+                return error.as_ref().map_or(Ok(None), failed);
+            }
+        }
+        // Noted first: whoever gives up while this is under way must not make room for the next.
+        let began = Instant::now();
+        *fetched = Some((began, Some(RemoteError::TimedOut)));
+        match self.fetch().await {
+            Ok(key) => {
+                *fetched = Some((began, None));
+                if unfit == Some(&key) {
+                    return Ok(None);
+                }
+                tracing::info!("fetched Kick's public key for webhooks");
+                *self.key.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&key));
+                Ok(Some(key))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Kick's public key for webhooks cannot be fetched");
+                let told = failed(&error);
+                *fetched = Some((began, Some(error)));
+                told
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<Key, RemoteError> {
+        let request = self.wire.request(Method::GET, "/public/v1/public-key");
+        let answer = self.wire.send("public_key", request).await?;
+        if !answer.status.is_success() {
+            return Err(answer.error(&[]));
+        }
+        let body = answer.json()?;
+        let pem = body.get("data").and_then(|data| data.get("public_key")).and_then(Value::as_str);
+        pem.and_then(read_pem).ok_or_else(|| answer.malformed("there is no RSA public key in it"))
+    }
+
+    async fn proven(&self, message: &[u8], signature: &[u8]) -> Result<(), WebhookError> {
+        let present = self.key();
+        if present.as_ref().is_some_and(|key| fits(key, message, signature)) {
+            return Ok(());
+        }
+        match self.another(present.as_ref()).await? {
+            Some(key) if fits(&key, message, signature) => Ok(()),
+            _ => Err(WebhookError::Signature),
+        }
+    }
+
+    async fn read(
+        &self,
+        headers: &WebhookHeaders,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Edge>, WebhookError> {
+        let id = header(headers.message_id.as_deref(), "Kick-Event-Message-Id")?;
+        // With a dot in it, the same signed text could be cut into other parts.
+        if id.len() > LONGEST_ID || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            return Err(WebhookError::Header("Kick-Event-Message-Id"));
+        }
+        const STAMP: &str = "Kick-Event-Message-Timestamp";
+        let stamp = header(headers.timestamp.as_deref(), STAMP)?;
+        let sent_at = Timestamp::parse_rfc3339(stamp).ok_or(WebhookError::Header(STAMP))?;
+        const SIGNATURE: &str = "Kick-Event-Signature";
+        let signature = header(headers.signature.as_deref(), SIGNATURE)?;
+        let signature = STANDARD.decode(signature.trim()).map_err(|_| WebhookError::Header(SIGNATURE))?;
+        let kind = header(headers.kind.as_deref(), "Kick-Event-Type")?;
+        let version = header(headers.version.as_deref(), "Kick-Event-Version")?;
+        if now.since(sent_at).max(sent_at.since(now)) > WINDOW {
+            return Err(WebhookError::Stale(WINDOW.as_secs()));
+        }
+        let message = [id.as_bytes(), b".", stamp.as_bytes(), b".", body].concat();
+        self.proven(&message, &signature).await?;
+        if kind != STATUS_UPDATED || version.trim().parse() != Ok(STATUS_VERSION) {
+            return Ok(None);
+        }
+        let told = serde_json::from_slice(body).ok().and_then(|body| dto::status_updated(&body));
+        let told = told.ok_or(WebhookError::Body(STATUS_UPDATED))?;
+        let said = if told.is_live {
+            Said::Started(crate::domain::streamer::Session { ended_at: None, ..told.session })
+        } else {
+            Said::Stopped { session: told.session, banned: false }
+        };
+        let subject = Subject::User(told.user);
+        Ok(Some(Edge { subject, said, source: Source::Webhook, received_at: now }))
+    }
+}
+
+#[async_trait]
+impl WebhookVerifier for KickWebhooks {
+    async fn verify(
+        &self,
+        headers: &WebhookHeaders,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Edge>, WebhookError> {
+        let read = self.read(headers, body, now).await;
+        let outcome = match &read {
+            Ok(Some(_)) => "edge",
+            Ok(None) => "ignored",
+            Err(WebhookError::Header(_)) => "bad_header",
+            Err(WebhookError::Stale(_)) => "stale",
+            Err(WebhookError::Signature) => "bad_signature",
+            Err(WebhookError::Body(_)) => "malformed",
+            Err(WebhookError::KeyUnavailable(_)) => "no_key",
+        };
+        metrics::counter!("streamward_kick_webhooks_total", "outcome" => outcome).increment(1);
+        read
+    }
+}
+
+fn header<'a>(value: Option<&'a str>, name: &'static str) -> Result<&'a str, WebhookError> {
+    value.filter(|value| !value.is_empty()).ok_or(WebhookError::Header(name))
+}
+
+fn fits(key: &Key, message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.as_slice()).verify(message, signature).is_ok()
+}
+
+/// The RSA key in a PEM text, if it is one. Line ends may be written as `\n`, as they are in environment variables.
+fn read_pem(text: &str) -> Option<Key> {
+    let text = text.replace("\\n", "\n");
+    let (label, document) = Document::from_pem(text.trim()).ok()?;
+    SubjectPublicKeyInfoRef::validate_pem_label(label).ok()?;
+    let info = SubjectPublicKeyInfoRef::from_der(document.as_bytes()).ok()?;
+    (info.algorithm.oid == RSA)
+        .then(|| info.subject_public_key.as_bytes().map(|key| Arc::new(key.to_vec())))?
+}

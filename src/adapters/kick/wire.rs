@@ -1,0 +1,240 @@
+//! HTTP to Kick: limits on time and size, errors without secrets, everything counted.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use tracing::Instrument as _;
+use url::Url;
+
+use super::dto;
+use super::settings::Timing;
+use crate::domain::Timestamp;
+use crate::domain::secret::{Secret, mask_keys};
+use crate::ports::RemoteError;
+
+/// Largest answer that is read: fifty channels take some 100 kB.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// Most of what Kick said that is repeated, in characters.
+const MAX_REPEATED: usize = 200;
+/// Who is asking. Honest, so that Kick can tell us from a browser.
+const USER_AGENT: &str = concat!("streamward/", env!("CARGO_PKG_VERSION"));
+
+/// A client for one of Kick's hosts.
+#[derive(Clone)]
+pub(super) struct Wire {
+    client: Client,
+    base: String,
+}
+
+impl Wire {
+    /// A client for the host at `base`. Connects to nothing yet. A proxy named by the environment is used, except for
+    /// plain `http`, which only tests and stand-ins speak.
+    pub(super) fn new(base: &Url, timing: &Timing) -> Result<Self, RemoteError> {
+        // Ours is the only provider in the tree; whoever comes first installs it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        if !matches!(base.scheme(), "http" | "https")
+            || !base.username().is_empty()
+            || base.password().is_some()
+        {
+            let rule = "Kick's addresses must begin with http:// or https:// and hold no password";
+            return Err(RemoteError::Unsupported(rule.to_owned()));
+        }
+        let mut base = base.clone();
+        base.set_query(None);
+        base.set_fragment(None);
+        // A redirect could lead credentials elsewhere.
+        let mut client = Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(timing.connect)
+            .timeout(timing.call)
+            .redirect(reqwest::redirect::Policy::none());
+        if base.scheme() == "http" {
+            client = client.no_proxy().tls_certs_only([]);
+        }
+        let client = client.build().map_err(|e| RemoteError::Unsupported(cause(&e)))?;
+        Ok(Self { client, base: base.as_str().trim_end_matches('/').to_owned() })
+    }
+
+    /// Begins a request; `path` begins with a slash.
+    pub(super) fn request(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    /// Sends a request. `endpoint` is what spans, counters and errors call it: never a name, never an id.
+    pub(super) async fn send(
+        &self,
+        endpoint: &'static str,
+        request: RequestBuilder,
+    ) -> Result<Answer, RemoteError> {
+        let span =
+            tracing::info_span!("kick.call", endpoint, otel.kind = "client", status = tracing::field::Empty);
+        let answer = async {
+            let mut response = request.send().await.map_err(|e| failure(&e))?;
+            let status = response.status();
+            tracing::Span::current().record("status", status.as_u16());
+            let retry_after = response.headers().get(reqwest::header::RETRY_AFTER);
+            let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let body = read(&mut response).await?;
+            Ok(Answer { endpoint, status, retry_after, body })
+        }
+        .instrument(span)
+        .await;
+        let outcome = match &answer {
+            Ok(answer) => outcome(answer.status),
+            Err(RemoteError::TimedOut) => "timed_out",
+            Err(RemoteError::Malformed(_)) => "malformed",
+            Err(_) => "unreachable",
+        };
+        metrics::counter!("streamward_kick_api_requests_total", "endpoint" => endpoint, "outcome" => outcome)
+            .increment(1);
+        answer
+    }
+}
+
+fn outcome(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        200..=299 => "ok",
+        401 => "unauthorised",
+        403 => "forbidden",
+        404 => "not_found",
+        429 => "rate_limited",
+        500..=599 => "server_error",
+        _ => "refused",
+    }
+}
+
+/// A complete answer.
+pub(super) struct Answer {
+    endpoint: &'static str,
+    pub(super) status: StatusCode,
+    retry_after: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// What it says, if it is a success and JSON.
+    pub(super) fn json(&self) -> Result<Value, RemoteError> {
+        serde_json::from_slice(&self.body).map_err(|e| {
+            // Not the error's own words: they quote the value.
+            let (kind, column) = (e.classify(), e.column());
+            self.malformed(&format!("{kind:?} error at byte {column}"))
+        })
+    }
+
+    /// The error that its content makes no sense; `why` must not quote it.
+    pub(super) fn malformed(&self, why: &str) -> RemoteError {
+        RemoteError::Malformed(format!("{}: {why}", self.endpoint))
+    }
+
+    /// Its status and what it says about it, without `secrets`.
+    pub(super) fn error(&self, secrets: &[&Secret]) -> RemoteError {
+        RemoteError::Status { status: self.status.as_u16(), message: self.message(secrets) }
+    }
+
+    /// What it says went wrong: `data` and `message` of Kick's JSON, otherwise its beginning.
+    pub(super) fn message(&self, secrets: &[&Secret]) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let said = match serde_json::from_slice::<Value>(&self.body) {
+            Ok(value) => {
+                let said = ["data", "error", "message"].map(|key| dto::text(&value, key));
+                said.into_iter().flatten().collect::<Vec<_>>().join(": ")
+            }
+            Err(_) if text.trim_start().starts_with('<') => "(a page for people)".to_owned(),
+            Err(_) => text.into_owned(),
+        };
+        repeat(&said, secrets)
+    }
+
+    /// How long it says to wait, counted from `now`.
+    pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        retry_after(self.retry_after.as_deref()?, now)
+    }
+}
+
+/// Reads `Retry-After` (RFC 9110, 10.2.3): seconds, or a date.
+fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(value.trim()).ok()?;
+    Some(Timestamp::from_micros(date.timestamp_micros()).since(now))
+}
+
+/// What Kick wrote, fit to be shown.
+pub(super) fn repeat(text: &str, secrets: &[&Secret]) -> String {
+    let mut text = mask_keys(text.trim());
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret.expose(), "***");
+    }
+    text.chars().filter(|c| !c.is_control()).take(MAX_REPEATED).collect()
+}
+
+async fn read(response: &mut Response) -> Result<Vec<u8>, RemoteError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| broken_off(&e))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(RemoteError::Malformed(format!("longer than {MAX_ANSWER} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn failure(error: &reqwest::Error) -> RemoteError {
+    if error.is_timeout() { RemoteError::TimedOut } else { RemoteError::Unreachable(cause(error)) }
+}
+
+fn broken_off(error: &reqwest::Error) -> RemoteError {
+    if error.is_timeout() {
+        return RemoteError::TimedOut;
+    }
+    RemoteError::Malformed(format!("it broke off: {}", cause(error)))
+}
+
+/// The innermost cause; the outer ones only repeat the address.
+fn cause(error: &reqwest::Error) -> String {
+    let mut source = error.source();
+    while let Some(inner) = source.and_then(std::error::Error::source) {
+        source = Some(inner);
+    }
+    source.map_or_else(|| "the request failed".to_owned(), |inner| repeat(&inner.to_string(), &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kick_says_is_masked_and_shortened() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(repeat(" no such client hunter2\n", &[&secret, &Secret::new("")]), "no such client ***");
+        assert_eq!(repeat(&"x".repeat(1_000), &[]).len(), MAX_REPEATED);
+    }
+
+    #[test]
+    fn waiting_is_told_in_seconds_or_as_a_date() {
+        let now = Timestamp::parse_rfc3339("2026-11-20T12:00:00Z").unwrap();
+        for (value, seconds) in [
+            ("7", Some(7)),
+            (" 0 ", Some(0)),
+            ("Fri, 20 Nov 2026 12:01:30 GMT", Some(90)),
+            ("Fri, 20 Nov 2026 11:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_http_or_holds_a_password_is_refused() {
+        for address in ["ftp://127.0.0.1/", "https://me:secret@kick.com/"] {
+            let refused = Wire::new(&Url::parse(address).unwrap(), &Timing::default());
+            let Some(RemoteError::Unsupported(told)) = refused.err() else { panic!("{address} was taken") };
+            assert!(!told.contains("me:secret"), "{told}");
+        }
+    }
+}
