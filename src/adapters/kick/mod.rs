@@ -7,6 +7,7 @@
 //! to be allowed.
 
 mod dto;
+pub mod feed;
 mod http;
 mod pace;
 mod settings;

@@ -51,10 +51,10 @@ where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
 {
     // PostgreSQL's notices are for whoever writes migrations; they come back with a filter that names sqlx.
-    let quieter =
-        if level.contains("sqlx") { String::new() } else { ",sqlx::postgres::notice=warn".to_owned() };
+    let quieter = if level.contains("sqlx") { "" } else { ",sqlx::postgres::notice=warn" };
+    // At `trace` it writes whole frames, and there are tokens in some of them.
     let filter = EnvFilter::builder()
-        .parse(format!("{level}{quieter}"))
+        .parse(format!("{level}{quieter},tungstenite=debug,tokio_tungstenite=debug"))
         .map_err(|reason| TelemetryError::Level { value: level.to_owned(), reason })?;
     let (writer, thread) =
         NonBlockingBuilder::default().lossy(true).thread_name("log-writer").finish(std::io::stderr());

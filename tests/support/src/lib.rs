@@ -9,6 +9,7 @@
 mod cluster;
 mod database;
 mod docker;
+pub mod feed_server;
 pub mod kick;
 mod mediamtx;
 mod watchdog;

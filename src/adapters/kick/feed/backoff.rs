@@ -1,0 +1,92 @@
+//! How long to wait before connecting again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::machine::Class;
+use super::settings::Timing;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The waits of one connection. Full jitter: any time up to a limit that doubles, so that many who lost their connection
+/// together do not come back together.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    attempts: u32,
+    at_once: VecDeque<Instant>,
+}
+
+impl Backoff {
+    /// How long to wait after a connection that ended as `class` says and had lasted for `lasted`. `random` is any
+    /// number.
+    pub(super) fn wait(
+        &mut self,
+        class: Class,
+        lasted: Duration,
+        timing: &Timing,
+        now: Instant,
+        random: u64,
+    ) -> Duration {
+        if lasted >= timing.stable {
+            self.attempts = 0;
+        }
+        if class == Class::AtOnce {
+            self.at_once.retain(|at| now < *at + MINUTE);
+            if self.at_once.len() < timing.at_once {
+                self.at_once.push_back(now);
+                return Duration::ZERO;
+            }
+        }
+        let limit =
+            timing.backoff.saturating_mul(2_u32.saturating_pow(self.attempts)).min(timing.backoff_cap);
+        self.attempts = self.attempts.saturating_add(1);
+        let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX - 1);
+        let wait = Duration::from_micros(random % (micros + 1));
+        if class == Class::BackOff { wait.max(timing.backoff) } else { wait }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NONE: Duration = Duration::ZERO;
+
+    #[tokio::test]
+    async fn waits_grow_to_a_limit_and_begin_anew_after_a_good_connection() {
+        let (mut backoff, now, timing) = (Backoff::default(), Instant::now(), Timing::default());
+        for _ in 0..20 {
+            assert!(backoff.wait(Class::Again, NONE, &timing, now, u64::MAX) <= timing.backoff_cap);
+        }
+        assert_eq!(backoff.wait(Class::Again, NONE, &timing, now, 60_000_000), timing.backoff_cap);
+        let stable = timing.stable;
+        assert_eq!(backoff.wait(Class::Again, stable, &timing, now, 1_000_000), timing.backoff);
+        assert_eq!(backoff.wait(Class::Again, stable, &timing, now, 1_000_001), NONE);
+    }
+
+    #[tokio::test]
+    async fn at_once_is_at_once_a_few_times_a_minute() {
+        let (mut backoff, now, timing) = (Backoff::default(), Instant::now(), Timing::default());
+        for _ in 0..timing.at_once {
+            assert_eq!(backoff.wait(Class::AtOnce, NONE, &timing, now, 999), NONE);
+        }
+        assert_eq!(backoff.wait(Class::AtOnce, NONE, &timing, now, 999), Duration::from_micros(999));
+        assert_eq!(backoff.wait(Class::AtOnce, NONE, &timing, now + MINUTE, 999), NONE);
+    }
+
+    proptest! {
+        #[test]
+        fn an_obligatory_wait_is_never_shorter(random in any::<u64>(), attempts in 0_u32..70) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let _entered = runtime.enter();
+            let timing = Timing::default();
+            let mut backoff = Backoff { attempts, ..Backoff::default() };
+            let wait = backoff.wait(Class::BackOff, NONE, &timing, Instant::now(), random);
+            prop_assert!((timing.backoff..=timing.backoff_cap).contains(&wait));
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What Kick puts into its feed, the same on every provider: `{"event": …, "data": …}` on a channel `channel.<id>`.
+//!
+//! Field names are those of recorded traffic; Kick documents none of this.
+
+use std::ops::RangeInclusive;
+
+use chrono::NaiveDateTime;
+use serde_json::Value;
+
+use crate::domain::Timestamp;
+use crate::domain::streamer::decide::Said;
+use crate::domain::streamer::{ChannelId, Session};
+
+const LIVE: &str = r"App\Events\StreamerIsLive";
+const STOP: &str = r"App\Events\StopStreamBroadcast";
+const PREFIX: &str = "channel.";
+/// Longest title that is taken over, in characters. Kick's have 100.
+const LONGEST_TITLE: usize = 500;
+/// Times that can be meant: the years 2000 to 9999.
+const TIMES: RangeInclusive<Timestamp> =
+    Timestamp::from_seconds(946_684_800)..=Timestamp::from_seconds(253_402_300_799);
+
+/// What was not understood, by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Oddity {
+    /// Not JSON, or not text at all.
+    NotJson,
+    /// JSON, but nothing the protocol knows.
+    NotProtocol,
+    /// An event that is none of ours. Kick sends some; they are no fault.
+    UnknownEvent,
+    /// An event of a channel that was not, or is no longer, asked for.
+    UnknownChannel,
+    /// Something is not there that must be.
+    MissingField,
+    /// Something is of another type than it should be.
+    WrongType,
+    /// A time in no known format.
+    BadTime,
+    /// The event names another channel than the one it came on.
+    ChannelMismatch,
+    /// A subscription was refused.
+    SubscriptionRefused,
+    /// The server complained, but goes on.
+    ServerError,
+}
+
+impl Oddity {
+    /// As it is counted.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::NotJson => "not_json",
+            Self::NotProtocol => "not_protocol",
+            Self::UnknownEvent => "unknown_event",
+            Self::UnknownChannel => "unknown_channel",
+            Self::MissingField => "missing_field",
+            Self::WrongType => "wrong_type",
+            Self::BadTime => "bad_time",
+            Self::ChannelMismatch => "channel_mismatch",
+            Self::SubscriptionRefused => "subscription_refused",
+            Self::ServerError => "server_error",
+        }
+    }
+}
+
+/// What the feed calls a channel.
+pub(super) fn channel_name(channel: ChannelId) -> String {
+    format!("{PREFIX}{channel}")
+}
+
+/// Which channel the feed calls `name`.
+pub(super) fn channel_of(name: &str) -> Option<ChannelId> {
+    let channel = ChannelId::new(name.strip_prefix(PREFIX)?.parse().ok()?).ok()?;
+    // Neither `+1` nor `01`.
+    (channel_name(channel) == name).then_some(channel)
+}
+
+/// `data` as it was meant: Pusher sends JSON in a string, others the JSON itself.
+pub(super) fn decoded(data: Value) -> Option<Value> {
+    match data {
+        Value::String(text) => serde_json::from_str(&text).ok(),
+        other => Some(other),
+    }
+}
+
+/// Reads an event that came on `channel`.
+pub(super) fn read(channel: ChannelId, event: &str, data: Value) -> Result<Said, Oddity> {
+    if event != LIVE && event != STOP {
+        return Err(Oddity::UnknownEvent);
+    }
+    let data = decoded(data).ok_or(Oddity::NotJson)?;
+    let livestream = member(object(&data)?, "livestream")?;
+    let livestream = object(livestream)?;
+    let id = number(member(livestream, "id")?)?;
+    let mut session = Session { id: Some(id.to_string()), ..Session::default() };
+    if event == LIVE {
+        same_channel(channel, livestream.get("channel_id"))?;
+        session.started_at = Some(time(member(livestream, "created_at")?)?);
+        session.title = optional(livestream.get("session_title"), Value::as_str)?.and_then(shown_title);
+        return Ok(Said::Started(session));
+    }
+    let named = optional(livestream.get("channel"), Value::as_object)?;
+    same_channel(channel, named.and_then(|named| named.get("id")))?;
+    let banned = optional(named.and_then(|named| named.get("is_banned")), Value::as_bool)?;
+    Ok(Said::Stopped { session, banned: banned.unwrap_or(false) })
+}
+
+type Object = serde_json::Map<String, Value>;
+
+fn object(value: &Value) -> Result<&Object, Oddity> {
+    value.as_object().ok_or(Oddity::WrongType)
+}
+
+fn member<'a>(object: &'a Object, name: &str) -> Result<&'a Value, Oddity> {
+    object.get(name).filter(|value| !value.is_null()).ok_or(Oddity::MissingField)
+}
+
+/// A value that may be absent or null, but not of another type.
+fn optional<'a, T>(
+    value: Option<&'a Value>,
+    read: impl FnOnce(&'a Value) -> Option<T>,
+) -> Result<Option<T>, Oddity> {
+    match value.filter(|value| !value.is_null()) {
+        None => Ok(None),
+        Some(value) => read(value).map(Some).ok_or(Oddity::WrongType),
+    }
+}
+
+/// A number, or one in a string.
+fn number(value: &Value) -> Result<u64, Oddity> {
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    number.filter(|number| *number > 0).ok_or(Oddity::WrongType)
+}
+
+fn same_channel(channel: ChannelId, named: Option<&Value>) -> Result<(), Oddity> {
+    match named.filter(|named| !named.is_null()) {
+        Some(named) if number(named)? != channel.get() => Err(Oddity::ChannelMismatch),
+        _ => Ok(()),
+    }
+}
+
+/// A title without what no database and no terminal should get; `None` if there is nothing in it.
+fn shown_title(text: &str) -> Option<String> {
+    let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_TITLE).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// RFC 3339, or `2023-06-28 20:48:51`, which is UTC. A time that cannot be meant, or that nobody could read again once
+/// it was written down (past the year 9999), is none.
+fn time(value: &Value) -> Result<Timestamp, Oddity> {
+    let text = value.as_str().ok_or(Oddity::WrongType)?;
+    let plain = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok();
+    Timestamp::parse_rfc3339(text)
+        .or_else(|| plain().map(|time| Timestamp::from_micros(time.and_utc().timestamp_micros())))
+        .filter(|time| TIMES.contains(time))
+        .ok_or(Oddity::BadTime)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn on_668(event: &str, data: Value) -> Result<Said, Oddity> {
+        read(ChannelId::new(668).unwrap(), event, data)
+    }
+
+    fn live() -> Value {
+        json!({"livestream": {"id": 74_331_109, "channel_id": 668, "session_title": "hello", "source": null,
+            "created_at": "2025-09-14T23:18:20.000000Z"}})
+    }
+
+    fn session(id: &str, started: Option<i64>, title: Option<&str>) -> Session {
+        let started_at = started.map(Timestamp::from_seconds);
+        Session { id: Some(id.into()), started_at, title: title.map(str::to_owned), ..Session::default() }
+    }
+
+    #[test]
+    fn both_edges_are_read_plain_and_in_a_string() {
+        let stop = |banned| json!({"livestream": {"id": 5, "channel": {"id": 668, "is_banned": banned}}});
+        for (event, data, said) in [
+            (LIVE, live(), Said::Started(session("74331109", Some(1_757_891_900), Some("hello")))),
+            (STOP, stop(false), Said::Stopped { session: session("5", None, None), banned: false }),
+            (STOP, stop(true), Said::Stopped { session: session("5", None, None), banned: true }),
+        ] {
+            assert_eq!(on_668(event, Value::String(data.to_string())).as_ref(), Ok(&said));
+            assert_eq!(on_668(event, data).as_ref(), Ok(&said));
+        }
+    }
+
+    #[test]
+    fn what_may_be_absent_may_be_absent() {
+        let data = json!({"livestream": {"id": "7", "created_at": "2023-06-28 20:48:51"}});
+        assert_eq!(on_668(LIVE, data), Ok(Said::Started(session("7", Some(1_687_985_331), None))));
+        let data = json!({"livestream": {"id": 7, "channel": null}});
+        assert_eq!(
+            on_668(STOP, data),
+            Ok(Said::Stopped { session: session("7", None, None), banned: false })
+        );
+    }
+
+    #[test]
+    fn a_title_is_fit_to_be_stored_and_shown() {
+        let title = |title: &str| {
+            let Ok(Said::Started(session)) = on_668(
+                LIVE,
+                json!({"livestream": {"id": 7,
+                "created_at": "2023-06-28 20:48:51", "session_title": title}}),
+            ) else {
+                panic!("{title:?}")
+            };
+            session.title
+        };
+        assert_eq!(title(" a\u{0}b\u{1b}[31m\n").as_deref(), Some("ab[31m"));
+        assert_eq!(title("\n"), None);
+        assert_eq!(title(&"ä".repeat(100_000)).map(|title| title.chars().count()), Some(LONGEST_TITLE));
+    }
+
+    #[test]
+    fn times_are_read_in_both_formats() {
+        for (text, micros) in [
+            ("2025-09-14T23:18:20.250000Z", 1_757_891_900_250_000),
+            ("2025-09-15T10:18:20+11:00", 1_757_891_900_000_000),
+            ("2025-09-14 23:18:20", 1_757_891_900_000_000),
+            ("2025-09-14 23:18:20.5", 1_757_891_900_500_000),
+        ] {
+            assert_eq!(time(&json!(text)), Ok(Timestamp::from_micros(micros)), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_kind() {
+        use Oddity::{BadTime, ChannelMismatch, MissingField, NotJson, UnknownEvent, WrongType};
+        let with = |field: &str, value: Value| {
+            let mut data = live();
+            data["livestream"][field] = value;
+            data
+        };
+        for (event, data, oddity) in [
+            (r"App\Events\ChatMoveToSupportedChannelEvent", live(), UnknownEvent),
+            ("StreamerIsLive", live(), UnknownEvent),
+            (LIVE, json!("{"), NotJson),
+            (LIVE, Value::Null, WrongType),
+            (LIVE, json!([]), WrongType),
+            (LIVE, json!({}), MissingField),
+            (LIVE, json!({"livestream": null}), MissingField),
+            (LIVE, json!({"livestream": 7}), WrongType),
+            (LIVE, with("id", Value::Null), MissingField),
+            (LIVE, with("id", json!(-1)), WrongType),
+            (LIVE, with("id", json!("abc")), WrongType),
+            (LIVE, with("created_at", Value::Null), MissingField),
+            (LIVE, with("created_at", json!("soon")), BadTime),
+            (LIVE, with("created_at", json!("0001-01-01T00:00:00Z")), BadTime),
+            (LIVE, with("created_at", json!("+12345-01-01 00:00:00")), BadTime),
+            (LIVE, with("created_at", json!("9999-12-31T23:59:59-11:00")), BadTime),
+            (LIVE, with("created_at", json!(1_757_891_900)), WrongType),
+            (LIVE, with("session_title", json!(1)), WrongType),
+            (LIVE, with("channel_id", json!(669)), ChannelMismatch),
+            (LIVE, with("channel_id", json!([])), WrongType),
+            (STOP, json!({"livestream": {"id": 5, "channel": {"id": 9}}}), ChannelMismatch),
+            (STOP, json!({"livestream": {"id": 5, "channel": {"is_banned": "no"}}}), WrongType),
+        ] {
+            assert_eq!(on_668(event, data.clone()), Err(oddity), "{event} {data}");
+        }
+    }
+
+    #[test]
+    fn a_channel_has_one_name() {
+        assert_eq!(channel_of("channel.668").map(channel_name).as_deref(), Some("channel.668"));
+        for name in
+            ["channel_668", "channel.", "channel.0", "channel.+1", "channel.01", "channel.x", "668", ""]
+        {
+            assert_eq!(channel_of(name), None, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn anything_at_all_is_either_understood_or_counted(text in ".*", live in any::<bool>()) {
+            let event = if live { LIVE } else { STOP };
+            let said = on_668(event, Value::String(text.clone()));
+            let is_edge = serde_json::from_str::<Value>(&text).is_ok_and(|data| data["livestream"]["id"] != Value::Null);
+            prop_assert!(said.is_err() || is_edge);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The Pusher protocol, version 7, as a client of public channels speaks it
+//! (pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::machine::{Action, Class, Ended, Frame, Machine, Silence, Verdict};
+use super::payload::{self, Oddity};
+use super::settings::Timing;
+use super::subscriptions::Subscriptions;
+use crate::domain::secret::Secret;
+use crate::domain::streamer::ChannelId;
+
+/// Silence that a server may ask us to break: a shorter one would only make work.
+const SHORTEST_ACTIVITY: Duration = Duration::from_secs(1);
+
+/// One connection to a Pusher server.
+pub(super) struct Pusher {
+    timing: Timing,
+    /// Until when the server may greet; `None` once it has.
+    greeting: Option<Instant>,
+    silence: Silence,
+    subscriptions: Subscriptions,
+}
+
+impl Pusher {
+    pub(super) fn new(timing: &Timing, now: Instant) -> Self {
+        Self {
+            timing: timing.clone(),
+            greeting: Some(now + timing.greeting),
+            silence: Silence::new(now, timing.activity, timing.pong),
+            subscriptions: Subscriptions::new(timing),
+        }
+    }
+
+    fn subscribe(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.greeting.is_some() {
+            return;
+        }
+        for ask in self.subscriptions.due(now) {
+            let channel = payload::channel_name(ask.channel);
+            if ask.again {
+                // A server that has us subscribed already would refuse.
+                out.push(send("pusher:unsubscribe", &json!({ "channel": channel })));
+            }
+            out.push(send("pusher:subscribe", &json!({ "auth": "", "channel": channel })));
+        }
+    }
+
+    fn event(&mut self, frame: &mut Value, now: Instant, out: &mut Vec<Action>) -> Result<(), Oddity> {
+        let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
+        let event = frame.get("event").and_then(Value::as_str).ok_or(Oddity::NotProtocol)?;
+        let channel = frame.get("channel").and_then(Value::as_str);
+        match event {
+            "pusher:connection_established" => self.established(data, now, out)?,
+            "pusher:ping" => out.push(send("pusher:pong", &json!({}))),
+            "pusher:pong" => {}
+            "pusher:error" => out.push(complaint(data)?),
+            "pusher_internal:subscription_succeeded" => {
+                let channel = self.ours(channel)?;
+                if self.subscriptions.acknowledged(channel) {
+                    out.push(Action::Subscribed(channel));
+                }
+            }
+            "pusher:subscription_error" => {
+                let channel = self.ours(channel)?;
+                self.subscriptions.lost(channel, now, self.timing.refused);
+                return Err(Oddity::SubscriptionRefused);
+            }
+            _ if event.starts_with("pusher") => return Err(Oddity::UnknownEvent),
+            _ => {
+                let channel = self.ours(channel)?;
+                out.push(Action::Edge(channel, payload::read(channel, event, data)?));
+            }
+        }
+        Ok(())
+    }
+
+    fn established(&mut self, data: Value, now: Instant, out: &mut Vec<Action>) -> Result<(), Oddity> {
+        if self.greeting.take().is_none() {
+            return Err(Oddity::NotProtocol);
+        }
+        out.push(Action::Established);
+        self.subscribe(now, out);
+        let data = payload::decoded(data).ok_or(Oddity::NotJson)?;
+        let theirs = data.get("activity_timeout").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
+        let theirs = Duration::from_secs(theirs.ok_or(Oddity::MissingField)?).max(SHORTEST_ACTIVITY);
+        self.silence.limit = self.silence.limit.min(theirs);
+        Ok(())
+    }
+
+    fn ours(&self, channel: Option<&str>) -> Result<ChannelId, Oddity> {
+        let channel = channel.ok_or(Oddity::MissingField)?;
+        let channel = payload::channel_of(channel).filter(|channel| self.subscriptions.wants(*channel));
+        channel.ok_or(Oddity::UnknownChannel)
+    }
+}
+
+impl Machine for Pusher {
+    fn opened(&mut self, now: Instant, _out: &mut Vec<Action>) {
+        self.greeting = Some(now + self.timing.greeting);
+        self.alive(now);
+    }
+
+    fn heard(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
+        self.alive(now);
+        let frame = serde_json::from_str::<Value>(text).map_err(|_| Oddity::NotJson);
+        if let Err(oddity) = frame.and_then(|mut frame| self.event(&mut frame, now, out)) {
+            out.push(Action::Odd(oddity));
+        }
+    }
+
+    fn alive(&mut self, now: Instant) {
+        self.silence.broken(now);
+    }
+
+    fn want(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
+        for channel in self.subscriptions.want(channels) {
+            let channel = payload::channel_name(channel);
+            out.push(send("pusher:unsubscribe", &json!({ "channel": channel })));
+        }
+        self.subscribe(now, out);
+    }
+
+    fn token(&mut self, _token: &Secret, _out: &mut Vec<Action>) {}
+
+    fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.greeting.is_some_and(|until| now >= until) {
+            let text = "the server did not greet in time";
+            out.push(Action::End(Ended::new(Class::Again, "no_greeting", text)));
+            return;
+        }
+        match self.silence.judge(now) {
+            Verdict::Wait => {}
+            Verdict::Ask => out.push(send("pusher:ping", &json!({}))),
+            Verdict::Dead => {
+                let text = "nothing was heard, not even an answer to a ping";
+                out.push(Action::End(Ended::new(Class::AtOnce, "silent", text)));
+                return;
+            }
+        }
+        self.subscribe(now, out);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let silence = Some(self.silence.deadline());
+        let next = if self.greeting.is_some() { self.greeting } else { self.subscriptions.deadline() };
+        [silence, next].into_iter().flatten().min()
+    }
+
+    fn subscribed(&self) -> usize {
+        self.subscriptions.heard()
+    }
+
+    fn class_of(&self, code: u16) -> Class {
+        class_of(code)
+    }
+}
+
+/// As Pusher documents them, and for the rest as its own client (pusher-js) takes them.
+fn class_of(code: u16) -> Class {
+    match code {
+        4200..=4299 => Class::AtOnce,
+        4000..=4099 | 4300.. => Class::Rejected,
+        1002..=1004 | 4100..=4199 => Class::BackOff,
+        _ => Class::Again,
+    }
+}
+
+/// What `pusher:error` means: often nothing but that something was not understood.
+fn complaint(data: Value) -> Result<Action, Oddity> {
+    let data = payload::decoded(data).ok_or(Oddity::NotJson)?;
+    let code = data.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+    // From 4300 on it is about a message, not about the connection.
+    let code = code.filter(|code| (4000..4300).contains(code)).ok_or(Oddity::ServerError)?;
+    let said = data.get("message").and_then(Value::as_str).unwrap_or_default();
+    Ok(Action::End(Ended::by_server(class_of(code), code, said)))
+}
+
+fn send(event: &str, data: &Value) -> Action {
+    Action::Send(Frame(json!({ "event": event, "data": data }).to_string()))
+}
+
+#[cfg(test)]
+#[path = "pusher_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+//! What a feed is told by whoever sets it up: where, how, and how patiently.
+
+use std::time::Duration;
+
+use url::Url;
+
+/// Where Kick's former feed is, as its web page had it.
+pub const PUSHER_URL: &str = "wss://ws-us2.pusher.com";
+/// Where Kick tells which feed it serves, and gives out guest tokens.
+pub const REALTIME_URL: &str = "https://web.kick.com";
+/// Centrifugo keeps a client to 128 channels unless it is told otherwise, and what Kick told it is not known.
+pub const MOST_ON_CENTRIFUGO: usize = 100;
+
+/// Which feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FeedChoice {
+    /// Whichever Kick offers.
+    #[default]
+    Auto,
+    /// Pusher protocol.
+    Pusher,
+    /// Centrifugo.
+    Centrifugo,
+}
+
+/// How to reach the feed. Neither of these is an official interface of Kick.
+#[derive(Clone, Debug)]
+pub struct FeedSettings {
+    /// Which feed.
+    pub choice: FeedChoice,
+    /// Where to ask which feed Kick serves; `http` or `https`, without a path.
+    pub realtime_url: Url,
+    /// Where the Pusher protocol is spoken; `ws` or `wss`, without a path. Left at [`PUSHER_URL`], the cluster that Kick
+    /// names goes before it.
+    pub pusher_url: Url,
+    /// The Pusher app's key. With it, [`FeedChoice::Pusher`] asks Kick nothing.
+    pub pusher_key: Option<String>,
+    /// Where Centrifugo is. With it, [`FeedChoice::Centrifugo`] asks Kick for nothing but guest tokens.
+    pub centrifugo_url: Option<Url>,
+    /// At most this many channels share a connection; on Centrifugo never more than [`MOST_ON_CENTRIFUGO`].
+    pub channels_per_connection: usize,
+    /// How patient to be.
+    pub timing: Timing,
+}
+
+impl FeedSettings {
+    /// What suits Kick as it is.
+    ///
+    /// # Errors
+    /// Never: both addresses are constants.
+    pub fn new(choice: FeedChoice) -> Result<Self, url::ParseError> {
+        Ok(Self {
+            choice,
+            realtime_url: Url::parse(REALTIME_URL)?,
+            pusher_url: Url::parse(PUSHER_URL)?,
+            pusher_key: None,
+            centrifugo_url: None,
+            channels_per_connection: 250,
+            timing: Timing::default(),
+        })
+    }
+}
+
+/// How patient to be. The defaults are for Kick; tests are in more of a hurry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Opening a connection, TLS and handshake included.
+    pub connect: Duration,
+    /// Until the server greets, once it is open.
+    pub greeting: Duration,
+    /// Writing to a connection.
+    pub write: Duration,
+    /// A question to Kick over HTTP.
+    pub call: Duration,
+    /// Longest silence on Pusher before we ask; the server may want it shorter.
+    pub activity: Duration,
+    /// Until anything comes after we asked.
+    pub pong: Duration,
+    /// How much longer than its ping interval Centrifugo may be silent.
+    pub silence_margin: Duration,
+    /// How long before its end a guest token is replaced.
+    pub refresh_early: Duration,
+    /// Until a subscription that is not acknowledged is asked for again.
+    pub ack: Duration,
+    /// Until a subscription that was refused is asked for again.
+    pub refused: Duration,
+    /// Subscriptions asked for in one go, on one connection.
+    pub burst: usize,
+    /// Time between two such goes.
+    pub burst_every: Duration,
+    /// Time between opening two connections.
+    pub open_every: Duration,
+    /// How long acknowledgements are collected before they are told.
+    pub ack_batch: Duration,
+    /// Shortest time between two reports of how the feed is.
+    pub status_every: Duration,
+    /// First, and shortest obligatory, wait before connecting again.
+    pub backoff: Duration,
+    /// Longest wait before connecting again.
+    pub backoff_cap: Duration,
+    /// A connection that lasted this long was a good one: waits begin anew.
+    pub stable: Duration,
+    /// How often a connection may be opened again without waiting, within a minute.
+    pub at_once: usize,
+    /// Wait after the feed was refused for good.
+    pub rejected: Duration,
+    /// Without any connection for this long, Kick is asked again which feed it serves.
+    pub renegotiate: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let (ms, s) = (Duration::from_millis, Duration::from_secs);
+        Self {
+            connect: s(10),
+            greeting: s(10),
+            write: s(10),
+            call: s(10),
+            activity: s(120),
+            pong: s(30),
+            silence_margin: s(15),
+            refresh_early: s(120),
+            ack: s(10),
+            refused: s(300),
+            burst: 50,
+            burst_every: ms(100),
+            open_every: ms(100),
+            ack_batch: ms(100),
+            status_every: ms(100),
+            backoff: s(1),
+            backoff_cap: s(60),
+            stable: s(60),
+            at_once: 6,
+            rejected: s(300),
+            renegotiate: s(120),
+        }
+    }
+}
