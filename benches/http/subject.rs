@@ -12,6 +12,7 @@ use streamward::adapters::system::{SystemClock, SystemIds};
 use streamward::app::broadcaster::BroadcasterDraft;
 use streamward::app::known_keys::KnownKeysLoader;
 use streamward::app::stream_key::StreamKeyDraft;
+use streamward::app::streamer::StreamerSettings;
 use streamward::app::worker::Worker as _;
 use streamward::app::{App, MediaServerSettings, Parts, Settings};
 use streamward::domain::access::Actor;
@@ -81,6 +82,7 @@ impl Subject {
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
             nudges,
+            webhooks: None,
             hasher: MasterKey::new([1; 32]).hasher(),
             settings: settings(),
         });
@@ -178,6 +180,12 @@ fn settings() -> Settings {
         admin_token: Some(Secret::new(ADMIN)),
         hmac_secret: None,
         hmac_keys: [].into(),
+        streamers: StreamerSettings {
+            flap_window: Duration::from_secs(15),
+            sweep_interval: Duration::from_secs(60),
+            history_retention: Duration::from_secs(86_400),
+            is_on: false,
+        },
         event_retention: Duration::from_secs(86_400),
         audit_retention: Duration::from_secs(86_400),
     }

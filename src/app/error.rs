@@ -2,7 +2,7 @@
 
 use crate::domain::access::Forbidden;
 use crate::domain::invalid::Invalid;
-use crate::ports::StoreError;
+use crate::ports::{StoreError, WebhookError};
 
 /// The result of a use-case.
 pub type Result<T> = std::result::Result<T, AppError>;
@@ -39,13 +39,16 @@ pub enum Conflict {
     /// A revoked or expired key cannot get a new secret.
     #[error("the stream key is {0} and cannot be rotated: create a new one")]
     KeyNotUsable(&'static str),
+    /// Another row watches this streamer.
+    #[error("{0} is on the list already: change that streamer instead")]
+    StreamerTaken(String),
     /// A signed request was seen before.
     #[error("this signed request was received before: sign each write anew, with the present time")]
     Replayed,
 }
 
 /// Why a caller is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
     /// Nothing was shown.
     #[error("no credentials: send Authorization: Bearer swt_…, X-API-Key: swt_…, or a signed request")]
@@ -79,6 +82,9 @@ pub enum Unauthenticated {
     /// More than one way of showing who is calling, or one of them twice.
     #[error("more than one set of credentials was sent: send one, once")]
     Ambiguous,
+    /// A webhook is not shown to be Kick's.
+    #[error("{0}")]
+    Webhook(WebhookError),
     /// The media server did not show the hook secret, or its name is not known.
     #[error("the hook secret is missing or wrong, or ?server= names no configured media server")]
     HookSecret,

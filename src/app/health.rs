@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::App;
+use crate::domain::streamer::feed::WatchStatus;
+use crate::ports::StoreError;
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -18,6 +20,8 @@ pub struct Health {
     pub unreachable: Vec<String>,
     /// How many media servers are configured.
     pub media_servers: usize,
+    /// How watching streamers is doing, if this setup does and it was written down. Deciding goes on without it.
+    pub streamers: Option<WatchStatus>,
 }
 
 impl App {
@@ -26,23 +30,27 @@ impl App {
         let media_servers = self.settings().media_servers.len();
         let known = async {
             self.store().ping().await?;
-            self.store().media_servers().await
+            let servers = self.store().media_servers().await?;
+            let streamers =
+                if self.settings().streamers.is_on { self.store().watch_status().await? } else { None };
+            Ok::<_, StoreError>((servers, streamers))
         };
         match timeout(PATIENCE, known).await {
-            Ok(Ok(known)) => {
+            Ok(Ok((known, streamers))) => {
                 let configured = |name| self.settings().media_servers.contains_key(name);
                 let away = known.iter().filter(|s| !s.reachable && configured(&s.name));
                 Health {
                     database: true,
                     unreachable: away.map(|s| s.name.to_string()).collect(),
                     media_servers,
+                    streamers,
                 }
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "health: the database does not answer");
-                Health { database: false, unreachable: vec![], media_servers }
+                Health { database: false, unreachable: vec![], media_servers, streamers: None }
             }
-            Err(_) => Health { database: false, unreachable: vec![], media_servers },
+            Err(_) => Health { database: false, unreachable: vec![], media_servers, streamers: None },
         }
     }
 }

@@ -49,6 +49,7 @@ impl Housekeeping {
         let store = &self.app.parts.worker_store;
         let settings = self.app.settings();
         store.prune_events(now.minus(settings.event_retention)).await?;
+        store.prune_status_events(now.minus(settings.streamers.history_retention)).await?;
         store.prune_audit(now.minus(settings.audit_retention)).await?;
         // Twice the window on either side: a request stamped in the future is valid for that much longer.
         let window = Duration::from_secs(SIGNATURE_WINDOW.unsigned_abs() * 4);

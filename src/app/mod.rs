@@ -19,6 +19,7 @@ pub mod secrets;
 pub mod settings;
 pub mod stream;
 pub mod stream_key;
+pub mod streamer;
 pub mod tally;
 pub mod worker;
 
@@ -34,7 +35,7 @@ use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
 use crate::domain::id::AuditId;
 use crate::domain::secret::SecretHasher;
-use crate::ports::{Clock, IdGen, Nudges, Store};
+use crate::ports::{Clock, IdGen, Nudges, Store, WebhookVerifier};
 
 /// What the application is made of.
 pub struct Parts {
@@ -50,6 +51,8 @@ pub struct Parts {
     pub ids: Arc<dyn IdGen>,
     /// Nudges within and between instances.
     pub nudges: Arc<dyn Nudges>,
+    /// Tells Kick's webhooks from others; `None` if they are not heard.
+    pub webhooks: Option<Arc<dyn WebhookVerifier>>,
     /// Hashes secrets as they are stored.
     pub hasher: SecretHasher,
     /// Limits, secrets and media servers.
@@ -63,6 +66,7 @@ pub struct App {
     tally: tally::Tally,
     feed: events::Feed,
     causes: reconcile::Causes,
+    refused_webhooks: streamer::OnceAMinute,
 }
 
 impl App {
@@ -75,6 +79,7 @@ impl App {
             tally: tally::Tally::default(),
             feed: events::Feed::default(),
             causes: reconcile::Causes::default(),
+            refused_webhooks: streamer::OnceAMinute::default(),
         })
     }
 

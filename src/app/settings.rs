@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::streamer::StreamerSettings;
 use crate::domain::media_server::{BaseUrls, MediaServerName};
 use crate::domain::secret::Secret;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub hmac_secret: Option<Secret>,
     /// Signs requests under one key id each (`api.hmac_keys`).
     pub hmac_keys: BTreeMap<String, Secret>,
+    /// How streamers are watched.
+    pub streamers: StreamerSettings,
     /// How long events are kept.
     pub event_retention: Duration,
     /// How long audit entries are kept.

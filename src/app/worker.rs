@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Lease, Nudge, RemoteError, StoreError};
 
@@ -15,6 +16,19 @@ pub enum TickError {
     /// A media server.
     #[error("the media server {0}")]
     Remote(#[from] RemoteError),
+}
+
+/// Work that has no ticks: it goes on from when its lease is taken until another instance has it. That the database is
+/// away, and with it the lease, does not end it: what it has heard meanwhile would be lost. So it must do no harm if two
+/// instances do it for a moment.
+#[async_trait]
+pub trait Job: Send {
+    /// Its name in logs, metrics and `/health`, and that of its lease.
+    fn name(&self) -> String;
+
+    /// Works until `leave`, then brings to an end what it has begun and returns; if that takes too long it is dropped.
+    /// If it returns before, or panics, it is begun again after a pause.
+    async fn run(&mut self, leave: CancellationToken) -> Result<(), TickError>;
 }
 
 /// What a tick leaves behind.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 
 use super::config::{Config, Loaded, MasterKeySource, create_master_key, find_master_key};
 use super::databases::{Databases, Purpose, Schema, prepare};
+use super::streamers::webhooks;
 use crate::adapters::sql::{Db, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::secrets::first_time;
@@ -72,17 +73,18 @@ impl Foundation {
     }
 
     /// The application on this foundation.
-    pub(super) fn app(&self, settings: Settings, nudges: Arc<dyn Nudges>) -> Arc<App> {
+    pub(super) fn app(&self, settings: Settings, nudges: Arc<dyn Nudges>) -> anyhow::Result<Arc<App>> {
         let store = |db: &Db| Arc::new(SqlStore::new(db.clone())) as Arc<dyn Store>;
-        App::new(Parts {
+        Ok(App::new(Parts {
             auth_store: store(&self.databases.auth),
             store: store(&self.databases.api),
             worker_store: store(&self.databases.worker),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
             nudges,
+            webhooks: webhooks(self.config())?,
             hasher: self.master.hasher(),
             settings,
-        })
+        }))
     }
 }

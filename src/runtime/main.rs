@@ -69,7 +69,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             Box::pin(service::run(up::load(sources, &args)?, env, Some(args))).await?;
         }
         Command::MediamtxConfig(args) => mediamtx_config(sources.load()?, &env, &args, &mut out).await?,
-        Command::Hook(args) => hook::within_limit(run_hook(&sources, &args)).await?,
+        Command::Hook(args) => hook::within_limit(Box::pin(run_hook(&sources, &args))).await?,
         Command::Doctor => return examine(&sources.load()?, &env, &mut out).await,
         Command::Migrate => migrate(&sources.load()?, &mut out).await?,
         Command::Config { reveal: Some(key) } => reveal(sources.load()?, &env, &key, &mut out).await?,
@@ -106,7 +106,7 @@ async fn run_command(
         }
         None => Arc::new(LocalNudges::default()),
     };
-    let app = base.app(settings(&base, END_WAIT).await?, nudges);
+    let app = base.app(settings(&base, END_WAIT).await?, nudges)?;
     let done = cli::run(&app, command, out).await.context("this command is not there yet")?;
     if base.databases.nudges.is_some() {
         // What was said last is on its way to the other instances.

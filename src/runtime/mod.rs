@@ -14,6 +14,7 @@ mod secrets;
 pub mod serve;
 mod service;
 mod signals;
+mod streamers;
 pub mod telemetry;
 mod up;
 pub mod worker;

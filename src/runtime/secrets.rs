@@ -6,6 +6,7 @@ use super::config::Guarded;
 use super::foundation::Foundation;
 use crate::adapters::system::SystemIds;
 use crate::app::secrets::{SecretError, ensure};
+use crate::app::streamer::StreamerSettings;
 use crate::app::{MediaServerSettings, Settings};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
@@ -37,6 +38,12 @@ pub(super) async fn settings(base: &Foundation, end_wait: Duration) -> Result<Se
         admin_token: config.api.admin_token.clone().map(|Guarded(secret)| secret),
         hmac_secret,
         hmac_keys: config.api.hmac_keys.iter().map(|(id, key)| (id.clone(), key.0.clone())).collect(),
+        streamers: StreamerSettings {
+            flap_window: config.kick.flap_window.0,
+            sweep_interval: config.kick.sweep_interval.0,
+            history_retention: config.kick.history_retention.0,
+            is_on: config.kick.feed.is_some(),
+        },
         event_retention: config.events.retention.0,
         audit_retention: config.audit.retention.0,
     })

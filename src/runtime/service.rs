@@ -58,7 +58,7 @@ pub(super) async fn run(
     signals.spawn(Signals::listen()?.watch(stop.clone()));
     let service = Service { telemetry: &telemetry, instance, stop: stop.clone(), tasks };
     // Told to stop before it has begun: then there is nothing to bring to an end.
-    let started = stop.run_until_cancelled(service.start(loaded, &env, up)).await;
+    let started = stop.run_until_cancelled(Box::pin(service.start(loaded, &env, up))).await;
     let result = match started {
         Some(Ok(running)) => service.until_stopped(running).await,
         Some(Err(error)) => Err(error),
@@ -125,7 +125,7 @@ impl Service<'_> {
             Some(pg) => Arc::new(PgNudges::start(pg.clone(), &*self.instance, &self.tasks, after.clone())),
             None => Arc::new(LocalNudges::default()),
         };
-        let app = base.app(settings(&base, END_WAIT).await?, Arc::clone(&nudges));
+        let app = base.app(settings(&base, END_WAIT).await?, Arc::clone(&nudges))?;
         let companion = match (companion, app.settings().hook_secrets.first()) {
             (Some(companion), Some(secret)) => Some(companion.prepare(base.config(), secret)?),
             _ => None,

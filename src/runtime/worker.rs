@@ -4,6 +4,7 @@
 //! retry. The driver sees to the rest: no overlap, a limit on the time of a tick, survival of a panic, a status anyone
 //! can read, and, with several instances, a lease without which no tick runs.
 
+mod job;
 mod lease;
 mod nudged;
 mod schedule;
@@ -28,6 +29,7 @@ use lease::Tenure;
 use nudged::Nudged;
 use schedule::Schedule;
 
+pub use job::start_job;
 pub use lease::LeaseTerms;
 pub use status::{TickFailure, WorkerStatus};
 

@@ -10,7 +10,8 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::foundation::Foundation;
-use super::worker::{LeaseTerms, WorkerHandle, WorkerOptions, start};
+use super::streamers::Outside;
+use super::worker::{LeaseTerms, WorkerHandle, WorkerOptions, start, start_job};
 use crate::adapters::http::{WorkerHealth, WorkersHealth};
 use crate::adapters::mediamtx::MediaMtx;
 use crate::adapters::sql::SqlStore;
@@ -55,6 +56,11 @@ impl Workers {
         workers.add(KnownKeysLoader::new(Arc::clone(app)), options());
         workers.add(EventTail::new(Arc::clone(app)), options());
         workers.add(Housekeeping::new(Arc::clone(app)), options());
+        if base.config().kick.feed.is_some() {
+            let watcher = Outside::new(&base.config().kick)?.watcher(app);
+            let terms = LeaseTerms::new(Arc::clone(&leases), owner);
+            workers.handles.push(start_job(watcher, terms, &workers.tasks, workers.stop.clone()));
+        }
         for (name, server) in &base.config().media_servers {
             let secret = app.settings().media_servers.get(name).map(|known| known.control_secret.clone());
             let remote = Url::parse(server.api_url()).context("media server address").and_then(|url| {

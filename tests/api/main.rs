@@ -22,4 +22,5 @@ mod roles;
 mod secrets;
 mod streams;
 mod telemetry;
+mod watching;
 mod wire;

@@ -14,6 +14,7 @@ use streamward::app::broadcaster::BroadcasterDraft;
 use streamward::app::hook::HookMessage;
 use streamward::app::reconcile::Reconciler;
 use streamward::app::stream_key::StreamKeyDraft;
+use streamward::app::streamer::StreamerSettings;
 use streamward::app::worker::Worker;
 use streamward::app::{App, MediaServerSettings, Parts, Settings};
 use streamward::domain::access::Actor;
@@ -437,6 +438,12 @@ async fn start(
         admin_token: None,
         hmac_secret: None,
         hmac_keys: [].into(),
+        streamers: StreamerSettings {
+            flap_window: Duration::from_secs(15),
+            sweep_interval: Duration::from_secs(60),
+            history_retention: Duration::from_secs(86_400),
+            is_on: false,
+        },
         event_retention: Duration::MAX,
         audit_retention: Duration::MAX,
     };
@@ -447,6 +454,7 @@ async fn start(
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SystemIds),
         nudges: Arc::new(LocalNudges::default()),
+        webhooks: None,
         hasher: MasterKey::new([1; 32]).hasher(),
         settings,
     });

@@ -179,6 +179,7 @@ impl From<AppError> for Problem {
             AppError::Forbidden(_) => ProblemKind::Forbidden,
             AppError::Unauthenticated(_) => ProblemKind::Unauthenticated,
             AppError::Conflict(Conflict::PathTaken(_)) => ProblemKind::PathTaken,
+            AppError::Conflict(Conflict::StreamerTaken(_)) => ProblemKind::StreamerTaken,
             AppError::Conflict(Conflict::KeyNotUsable(_)) => ProblemKind::KeyNotUsable,
             AppError::Conflict(Conflict::Replayed) => ProblemKind::Replayed,
         };

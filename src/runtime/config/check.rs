@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::error::ConfigError;
+use super::kick::{Kick, KickFeedChoice};
 use super::model::{Config, MediaServer};
 use super::types::{Guarded, Span};
 use crate::domain::media_server::MediaServerName;
@@ -33,6 +34,7 @@ pub(super) fn check(config: &mut Config) -> Check {
     if let Some(endpoint) = &mut config.otel.endpoint {
         *endpoint = address("otel.endpoint", endpoint, &["http", "https"])?;
     }
+    kick(&mut config.kick)?;
     if config.media_servers.is_empty() {
         config.media_servers.insert(MediaServerName::default(), MediaServer::default());
     }
@@ -40,6 +42,40 @@ pub(super) fn check(config: &mut Config) -> Check {
         media_server(name, server)?;
     }
     distinct(config)
+}
+
+fn kick(kick: &mut Kick) -> Check {
+    span("kick.sweep_interval", kick.sweep_interval, Duration::from_secs(1), HOUR)?;
+    span("kick.flap_window", kick.flap_window, Duration::ZERO, HOUR)?;
+    span("kick.history_retention", kick.history_retention, HOUR, CENTURY)?;
+    count("kick.requests_per_minute", kick.requests_per_minute, 1, 100_000)?;
+    count("kick.channels_per_connection", kick.channels_per_connection, 1, 10_000)?;
+    kick.pusher_url = address("kick.pusher_url", &kick.pusher_url, &["wss", "ws"])?;
+    if let Some(url) = &mut kick.centrifugo_url {
+        *url = address("kick.centrifugo_url", url, &["wss", "ws"])?;
+    }
+    for (key, url) in [
+        ("kick.realtime_url", &mut kick.realtime_url),
+        ("kick.api_url", &mut kick.api_url),
+        ("kick.auth_url", &mut kick.auth_url),
+        ("kick.site_url", &mut kick.site_url),
+    ] {
+        *url = address(key, url, &["https", "http"])?;
+    }
+    let asks_the_api = matches!(kick.feed, Some(KickFeedChoice::Webhook | KickFeedChoice::Poll));
+    match (&kick.client_id, &kick.client_secret) {
+        (None, Some(_)) => {
+            Err(ConfigError::new("kick.client_id", "is missing: it belongs to kick.client_secret"))
+        }
+        (Some(_), None) => {
+            Err(ConfigError::new("kick.client_secret", "is missing: it belongs to kick.client_id"))
+        }
+        (None, None) if asks_the_api => Err(ConfigError::new(
+            "kick.client_id",
+            "and kick.client_secret are needed with this kick.feed: make an app at kick.com/settings/developer",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn listen(listen: &str) -> Check {

@@ -9,7 +9,7 @@ use figment::{Error, Metadata, Profile, Provider, Source};
 const PREFIX: &str = "STREAMWARD_";
 
 /// All keys; `*` stands for a name. For suggestions, and to know which are secret (marked with `!`).
-pub(super) const KEYS: [&str; 28] = [
+pub(super) const KEYS: [&str; 44] = [
     "data_dir",
     "http.listen",
     "http.max_connections",
@@ -30,6 +30,22 @@ pub(super) const KEYS: [&str; 28] = [
     "otel.endpoint",
     "events.retention",
     "audit.retention",
+    "kick.feed",
+    "kick.client_id",
+    "kick.client_secret",
+    "kick.sweep_interval",
+    "kick.requests_per_minute",
+    "kick.channels_per_connection",
+    "kick.flap_window",
+    "kick.history_retention",
+    "kick.pusher_key",
+    "kick.pusher_url",
+    "kick.centrifugo_url",
+    "kick.realtime_url",
+    "kick.api_url",
+    "kick.auth_url",
+    "kick.site_url",
+    "kick.webhook_public_key",
     "media_servers.*.kind",
     "media_servers.*.api_url",
     "media_servers.*.control_secret",
@@ -41,13 +57,14 @@ pub(super) const KEYS: [&str; 28] = [
 ];
 
 /// Those that must not be shown, and can be given as a file.
-const SECRET_KEYS: [&str; 7] = [
+const SECRET_KEYS: [&str; 8] = [
     "database.url",
     "hooks.secret",
     "api.admin_token",
     "api.hmac_secret",
     "api.hmac_keys.*",
     "metrics.token",
+    "kick.client_secret",
     "media_servers.*.control_secret",
 ];
 

@@ -5,6 +5,7 @@
 
 mod check;
 mod error;
+mod kick;
 mod layers;
 mod load;
 mod master_key;
@@ -16,6 +17,7 @@ mod types;
 mod tests;
 
 pub use error::ConfigError;
+pub use kick::{Kick, KickFeedChoice};
 pub use load::{Loaded, Sources};
 pub use master_key::{MasterKeySource, create_master_key, find_master_key};
 pub use model::{

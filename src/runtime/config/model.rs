@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::kick::Kick;
 use super::types::{Guarded, Span, networks, number};
 use crate::domain::media_server::{BaseUrls, MediaServerName};
 use crate::runtime::telemetry::LogFormat;
@@ -40,6 +41,8 @@ pub struct Config {
     pub events: Events,
     /// The audit log.
     pub audit: Audit,
+    /// Watching streamers on Kick.com.
+    pub kick: Kick,
     /// Media servers by name. Never empty: `default` at `http://127.0.0.1:9997` if none is named.
     pub media_servers: BTreeMap<MediaServerName, MediaServer>,
 }
@@ -60,6 +63,7 @@ impl Default for Config {
             otel: Otel::default(),
             events: Events::default(),
             audit: Audit::default(),
+            kick: Kick::default(),
             media_servers: BTreeMap::new(),
         }
     }

@@ -75,6 +75,9 @@ fn absent(path: &[String]) -> &'static str {
             "not set: made at the first start, kept in the database; see `config --reveal`"
         }
         "metrics.token" => "not set: anyone who reaches /metrics may read it",
+        "kick.feed" => "not set: nobody is watched; auto, pusher, centrifugo (unofficial), webhook, poll",
+        "kick.client_secret" => "not set: Kick's official API cannot be asked",
+        "kick.pusher_key" | "kick.centrifugo_url" | "kick.webhook_public_key" => "not set: Kick is asked",
         key if key.ends_with(".control_secret") => "not set: made at the first start, kept in the database",
         _ if is_secret(path) => "not set",
         _ => "not set",

@@ -38,12 +38,14 @@ pub(super) struct Tenure {
     name: String,
     terms: LeaseTerms,
     held: watch::Sender<Option<Lease>>,
+    /// Whether another instance was found to have it.
+    taken: watch::Sender<bool>,
 }
 
 impl Tenure {
     /// Nothing is held yet; [`Tenure::keep`] changes that.
     pub(super) fn new(name: String, terms: LeaseTerms) -> Self {
-        Self { name, terms, held: watch::Sender::new(None) }
+        Self { name, terms, held: watch::Sender::new(None), taken: watch::Sender::new(false) }
     }
 
     /// Gets the lease and renews it, again and again, for as long as it is polled.
@@ -52,8 +54,11 @@ impl Tenure {
             let asked = Instant::now();
             let acquire = self.terms.leases.acquire_lease(&self.name, &self.terms.owner, self.terms.ttl);
             match timeout(CALL_LIMIT, acquire).await {
-                Ok(Ok(Some(lease))) => self.hold(lease, asked).await,
-                Ok(Ok(None)) => {}
+                Ok(Ok(Some(lease))) => {
+                    self.taken.send_replace(false);
+                    self.hold(lease, asked).await;
+                }
+                Ok(Ok(None)) => drop(self.taken.send_replace(true)),
                 Ok(Err(error)) => tracing::debug!(lease = self.name, %error, "cannot ask for the lease"),
                 Err(_) => tracing::debug!(lease = self.name, "no answer about the lease"),
             }
@@ -111,6 +116,14 @@ impl Tenure {
         let mut held = self.held.subscribe();
         // An error would mean that the sender is gone, which is `self`.
         let _ = held.wait_for(|now| now.as_ref() != Some(lease)).await;
+    }
+
+    /// Returns when another instance is found to have it. That nobody can tell, because the database is away, is no
+    /// reason to.
+    pub(super) async fn taken(&self) {
+        let mut taken = self.taken.subscribe();
+        // An error would mean that the sender is gone, which is `self`.
+        let _ = taken.wait_for(|taken| *taken).await;
     }
 
     /// Holds nothing from now on, until the lease is acquired anew.

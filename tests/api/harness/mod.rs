@@ -20,6 +20,7 @@ use streamward::adapters::http::{HttpOptions, MetricsText, router};
 use streamward::adapters::local_nudges::LocalNudges;
 use streamward::adapters::sql::Db;
 use streamward::adapters::system::SystemIds;
+use streamward::app::streamer::StreamerSettings;
 use streamward::app::{App, MediaServerSettings, Parts, Settings};
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, MediaServerName};
@@ -157,6 +158,7 @@ impl TestApp {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             ids: Arc::new(SystemIds),
             nudges: Arc::clone(&nudges),
+            webhooks: None,
             hasher: MasterKey::new([9; 32]).hasher(),
             settings: self.settings(),
         });
@@ -193,6 +195,7 @@ impl TestApp {
             admin_token: self.tokens.get(&Role::Admin).map(Secret::new),
             hmac_secret: Some(Secret::new(HMAC_SECRET)),
             hmac_keys: self.setup.hmac_keys.clone(),
+            streamers: StreamerSettings { is_on: true, ..StreamerSettings::default() },
             event_retention: Duration::from_secs(86_400),
             audit_retention: Duration::from_secs(86_400),
         }

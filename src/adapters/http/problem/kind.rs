@@ -28,6 +28,8 @@ pub enum ProblemKind {
     PathTaken,
     /// A key that cannot be used cannot be rotated.
     KeyNotUsable,
+    /// A streamer of that name is on the list already.
+    StreamerTaken,
     /// A signed request came twice.
     Replayed,
     /// The body is too large.
@@ -63,7 +65,7 @@ pub struct ProblemType {
 
 impl ProblemKind {
     /// All kinds, in the order of their status.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Validation,
         Self::Unauthenticated,
         Self::Denied,
@@ -74,6 +76,7 @@ impl ProblemKind {
         Self::RequestTimeout,
         Self::PathTaken,
         Self::KeyNotUsable,
+        Self::StreamerTaken,
         Self::Replayed,
         Self::TooLarge,
         Self::UnsupportedMediaType,
@@ -195,6 +198,12 @@ impl ProblemKind {
                 StatusCode::CONFLICT,
                 "The stream key cannot be used any more",
                 "A revoked or expired stream key cannot get a new secret. Create a new key.",
+            ),
+            Self::StreamerTaken => (
+                "streamer-taken",
+                StatusCode::CONFLICT,
+                "A streamer of that name is on the list already",
+                "Each name is watched once, in whatever case it is written. Change the streamer that is there instead.",
             ),
             Self::Replayed => (
                 "replayed",

@@ -1,0 +1,314 @@
+//! Use-cases of streamers: whom to watch, what was seen of them, and the watcher that sees it.
+
+mod intake;
+mod lookup;
+mod roster;
+mod sweep;
+mod watcher;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+pub use watcher::Watcher;
+
+use super::error::{Conflict, Unauthenticated};
+use super::{App, AppError, Result};
+use crate::domain::access::{Actor, Role};
+use crate::domain::invalid::{Checks, Invalid};
+use crate::domain::streamer::decide::Report;
+use crate::domain::streamer::feed::WatchStatus;
+use crate::domain::streamer::{
+    ChannelId, ChatroomId, KickIds, Slug, StatusEvent, Streamer, StreamerPatch, UserId, display_name,
+};
+use crate::domain::{StreamerId, Timestamp};
+use crate::ports::{
+    Nudge, Recorded, StoreError, StreamerFilter, Subject, WebhookError, WebhookHeaders, Written,
+};
+
+const KIND: &str = "streamer";
+/// How many changes of status are told at once.
+pub const MOST_EVENTS: u32 = 500;
+
+/// How streamers are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamerSettings {
+    /// How long somebody must have been offline before it is announced (`kick.flap_window`, default 15 s).
+    pub flap_window: Duration,
+    /// How often Kick's API is asked about everyone (`kick.sweep_interval`, default 60 s).
+    pub sweep_interval: Duration,
+    /// How long changes of status are kept (`kick.history_retention`).
+    pub history_retention: Duration,
+    /// Whether this setup watches at all (`kick.feed` is set).
+    pub is_on: bool,
+}
+
+impl Default for StreamerSettings {
+    fn default() -> Self {
+        Self {
+            flap_window: Duration::from_secs(15),
+            sweep_interval: Duration::from_secs(60),
+            history_retention: Duration::from_secs(365 * 86_400),
+            is_on: false,
+        }
+    }
+}
+
+/// When something was last said that is to be said once a minute.
+#[derive(Debug, Default)]
+pub(super) struct OnceAMinute(Mutex<Option<Timestamp>>);
+
+impl OnceAMinute {
+    fn is_to_be_said(&self, now: Timestamp) -> bool {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due =
+            said.is_none_or(|at| now.since(at) >= Duration::from_secs(60) || at.since(now) > Duration::ZERO);
+        if is_due {
+            *said = Some(now);
+        }
+        is_due
+    }
+}
+
+/// A streamer as a caller describes it, not checked yet. What is `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct StreamerDraft {
+    /// The name on Kick; needed to create one.
+    pub username: Option<String>,
+    /// The owner's own name for the streamer.
+    pub display_name: Option<String>,
+    /// Whether the status is watched.
+    pub is_active: Option<bool>,
+    /// Kick's number of the user.
+    pub user_id: Option<u64>,
+    /// Of the channel.
+    pub channel_id: Option<u64>,
+    /// Of the chatroom.
+    pub chatroom_id: Option<u64>,
+}
+
+impl StreamerDraft {
+    fn check(&self) -> std::result::Result<StreamerPatch, Invalid> {
+        let mut checks = Checks::default();
+        let ids = KickIds {
+            user: checks.take_opt(self.user_id.map(UserId::new)),
+            channel: checks.take_opt(self.channel_id.map(ChannelId::new)),
+            chatroom: checks.take_opt(self.chatroom_id.map(ChatroomId::new)),
+        };
+        let patch = StreamerPatch {
+            username: checks.take_opt(self.username.as_deref().map(Slug::parse)),
+            display_name: checks.take_opt(self.display_name.as_deref().map(display_name)),
+            is_active: self.is_active,
+            ids,
+        };
+        checks.finish().map(|()| patch)
+    }
+}
+
+impl App {
+    /// Adds somebody to be watched.
+    ///
+    /// # Errors
+    /// Forbidden below admin; invalid fields; the name is there already; the store.
+    pub async fn create_streamer(&self, actor: &Actor, draft: StreamerDraft) -> Result<Streamer> {
+        let id = StreamerId(self.parts.ids.uuid());
+        let entry = self.act(actor, "create", KIND).on(&id);
+        self.audited(&entry, async {
+            actor.require(Role::Admin)?;
+            let patch = draft.check()?;
+            let Some(username) = patch.username.clone() else {
+                return Err(Slug::parse("")
+                    .err()
+                    .unwrap_or_else(|| Invalid::one("username", "is needed"))
+                    .into());
+            };
+            let now = self.now();
+            let streamer = Streamer::new(id, &username, now).patched(&patch, now);
+            written(self.store().create_streamer(&streamer, &entry).await?, username.as_str())?;
+            self.streamers_changed();
+            Ok(streamer)
+        })
+        .await
+    }
+
+    /// One streamer.
+    ///
+    /// # Errors
+    /// Forbidden; not found; the store.
+    pub async fn streamer(&self, actor: &Actor, id: StreamerId) -> Result<Streamer> {
+        actor.require(Role::Viewer)?;
+        self.store().streamer(id).await?.ok_or(AppError::NotFound(KIND))
+    }
+
+    /// Those that pass the filter, by name.
+    ///
+    /// # Errors
+    /// Forbidden; the store.
+    pub async fn streamers(&self, actor: &Actor, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
+        actor.require(Role::Viewer)?;
+        Ok(self.store().streamers(filter).await?)
+    }
+
+    /// Changes what the draft names. With another name, everything known of the old one is forgotten but its history.
+    ///
+    /// # Errors
+    /// Forbidden below admin; invalid fields; not found; the name is taken; the store.
+    pub async fn update_streamer(
+        &self,
+        actor: &Actor,
+        id: StreamerId,
+        draft: StreamerDraft,
+    ) -> Result<Streamer> {
+        let entry = self.act(actor, "update", KIND).on(&id);
+        self.audited(&entry, async {
+            actor.require(Role::Admin)?;
+            let patch = draft.check()?;
+            let done = self.store().update_streamer(id, &patch, self.now(), &entry).await?;
+            let name = draft.username.as_deref().unwrap_or_default();
+            let updated = written(done, name)?;
+            self.streamers_changed();
+            Ok(updated)
+        })
+        .await
+    }
+
+    /// Takes somebody off the list, with the history.
+    ///
+    /// # Errors
+    /// Forbidden below admin; not found; the store.
+    pub async fn delete_streamer(&self, actor: &Actor, id: StreamerId) -> Result<()> {
+        let entry = self.act(actor, "delete", KIND).on(&id);
+        self.audited(&entry, async {
+            actor.require(Role::Admin)?;
+            if !self.store().delete_streamer(id, self.now(), &entry).await? {
+                return Err(AppError::NotFound(KIND));
+            }
+            self.streamers_changed();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes of somebody's status before event `before`, newest first; at most [`MOST_EVENTS`].
+    ///
+    /// # Errors
+    /// Forbidden; not found; the store.
+    pub async fn status_events(
+        &self,
+        actor: &Actor,
+        id: StreamerId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<StatusEvent>> {
+        actor.require(Role::Viewer)?;
+        let found = self.store().status_events(id, before, limit.min(MOST_EVENTS)).await?;
+        found.ok_or(AppError::NotFound(KIND))
+    }
+
+    /// How watching is doing, as the instance that does it last wrote it down; `None` if none ever did.
+    ///
+    /// # Errors
+    /// Forbidden; the store.
+    pub async fn watch_status(&self, actor: &Actor) -> Result<Option<WatchStatus>> {
+        actor.require(Role::Viewer)?;
+        Ok(self.store().watch_status().await?)
+    }
+
+    /// Hears a webhook of Kick's. When this returns, what it tells is written down. That it comes twice, or late, is
+    /// nothing to remember: a report that is applied again changes nothing.
+    ///
+    /// # Errors
+    /// Not found where streamers are not watched; not shown to be Kick's; makes no sense; the store, or Kick's key is
+    /// not known: then Kick sends it again.
+    pub async fn hear_kick(&self, headers: &WebhookHeaders, body: &[u8]) -> Result<()> {
+        let verifier =
+            self.parts.webhooks.as_ref().ok_or(AppError::NotFound("webhook here: kick.feed is not set"))?;
+        let edge = match verifier.verify(headers, body, self.now()).await {
+            Ok(edge) => edge,
+            Err(error) => {
+                metrics::counter!("streamward_kick_webhooks_refused_total").increment(1);
+                // Anybody can send these, and as many as they like.
+                if self.refused_webhooks.is_to_be_said(self.now()) {
+                    tracing::warn!(%error, "a webhook is not believed; others within a minute are only counted");
+                } else {
+                    tracing::debug!(%error, "a webhook is not believed");
+                }
+                return Err(match error {
+                    WebhookError::Body(_) => Invalid::one("body", error.to_string()).into(),
+                    WebhookError::KeyUnavailable(_) => StoreError::Unavailable(error.to_string()).into(),
+                    _ => Unauthenticated::Webhook(error).into(),
+                });
+            }
+        };
+        let Some(edge) = edge else { return Ok(()) };
+        let Subject::User(user) = edge.subject else { return Ok(()) };
+        let filter = StreamerFilter { is_active: Some(true), user: Some(user), ..StreamerFilter::default() };
+        let of = self.store().streamers(&filter).await?;
+        let report = |streamer: &Streamer| Report {
+            streamer: streamer.id,
+            source: edge.source,
+            at: edge.received_at,
+            said: edge.said.clone(),
+        };
+        let recorded = self.record_reports(&of.iter().map(report).collect::<Vec<_>>()).await?;
+        if recorded.iter().any(|one| one.change.is_some()) {
+            // Whoever watches goes by what it read last.
+            self.parts.nudges.send(Nudge::Streamers);
+        }
+        Ok(())
+    }
+
+    /// Writes reports down, counts them, and tells whoever follows events.
+    pub(crate) async fn record_reports(
+        &self,
+        reports: &[Report],
+    ) -> std::result::Result<Vec<Recorded>, StoreError> {
+        let flap_window = self.settings().streamers.flap_window;
+        let recorded = self.parts.worker_store.record_reports(reports, flap_window, self.now()).await?;
+        let mut is_news = false;
+        for (report, one) in reports.iter().zip(&recorded) {
+            let outcome = one.outcome.map_or("not_watched", |outcome| outcome.as_str());
+            metrics::counter!("streamward_kick_reports_total", "source" => report.source.as_str(), "outcome" => outcome)
+                .increment(1);
+            if let Some(change) = &one.change {
+                tracing::info!(
+                    streamer = %one.streamer, source = report.source.as_str(),
+                    from = %change.previous_status, to = %change.new_status, "a streamer's status changed"
+                );
+            }
+            is_news |= one.news.is_some();
+        }
+        if is_news {
+            self.parts.nudges.send(Nudge::Events);
+        }
+        Ok(recorded)
+    }
+
+    fn streamers_changed(&self) {
+        self.parts.nudges.send(Nudge::Streamers);
+        self.parts.nudges.send(Nudge::Events);
+    }
+}
+
+fn written<T>(done: Written<T>, name: &str) -> Result<T> {
+    match done {
+        Written::Done(done) => Ok(done),
+        Written::NotFound => Err(AppError::NotFound(KIND)),
+        Written::NameTaken => Err(Conflict::StreamerTaken(name.to_string()).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_can_cause_is_said_once_a_minute() {
+        let once = OnceAMinute::default();
+        let said = [0, 1, 59, 60, 61, 120, 5].map(|at| once.is_to_be_said(Timestamp::from_seconds(at)));
+        assert_eq!(
+            said,
+            [true, false, false, true, false, true, true],
+            "a clock set back does not silence it"
+        );
+    }
+}

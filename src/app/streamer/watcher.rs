@@ -1,0 +1,365 @@
+//! The watcher: keeps the status of every active streamer right, for as long as this instance is the one to do it.
+//!
+//! Several things go on at once, none of which waits for another: the feed's edges are written down as they come
+//! (`intake.rs`), Kick's API is asked when a gap must be closed or a doubt settled, and about everyone now and then
+//! (`sweep.rs`), names are looked up (`lookup.rs`), and the store is looked at for rows that came or went.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::intake::Intake;
+use super::lookup::{Lookups, NameSource};
+use super::roster::Roster;
+use super::sweep::Agenda;
+use crate::app::App;
+use crate::app::worker::{Job, TickError};
+use crate::domain::streamer::decide::Report;
+use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
+use crate::domain::streamer::{Learned, Status};
+use crate::ports::{FeedSignal, Kick, Nudge, Recorded, StatusFeed, StoreError, StreamerFilter, Wanted};
+
+/// How often the store is looked at for rows that came or went, when nobody tells.
+const LOOK: Duration = Duration::from_secs(10);
+/// The time between two looks, however often somebody tells.
+const SPACING: Duration = Duration::from_secs(1);
+/// How many signals of the feed may wait to be written down. When there are more, the feed is not read further.
+const SIGNALS: usize = 100_000;
+/// How often it is looked whether somebody's going offline is to be announced.
+const ANNOUNCE: Duration = Duration::from_secs(1);
+/// How often it is written down how watching is doing, if nothing changed.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Watches streamers. One instance does it at a time.
+pub struct Watcher {
+    app: Arc<App>,
+    feed: Option<Arc<dyn StatusFeed>>,
+    kick: Arc<dyn Kick>,
+    goes_by_channel: bool,
+}
+
+impl Watcher {
+    /// One that is not watching yet. Without a feed only the sweep tells who is live. `goes_by_channel`: whether the
+    /// feed needs channel numbers, which the official API tells only while somebody is live.
+    pub fn new(
+        app: Arc<App>,
+        feed: Option<Arc<dyn StatusFeed>>,
+        kick: Arc<dyn Kick>,
+        goes_by_channel: bool,
+    ) -> Self {
+        Self { app, feed, kick, goes_by_channel }
+    }
+}
+
+#[async_trait]
+impl Job for Watcher {
+    fn name(&self) -> String {
+        "streamers".into()
+    }
+
+    async fn run(&mut self, leave: CancellationToken) -> Result<(), TickError> {
+        let watch = Arc::new(Watch::new(Arc::clone(&self.app), Arc::clone(&self.kick), self.goes_by_channel));
+        let (signals, incoming) = mpsc::channel(SIGNALS);
+        let mut intake = pin!(Intake::new(&watch, incoming).run());
+        tokio::select! {
+            () = leave.cancelled() => {}
+            never = self.watch(&watch, signals) => match never {},
+            () = &mut intake => return Ok(()),
+        }
+        // The feed is gone. What it told before is still written down.
+        intake.await;
+        // From now on another instance counts them.
+        for status in Status::ALL {
+            metrics::gauge!("streamward_streamers", "status" => status.as_str()).set(0);
+        }
+        Ok(())
+    }
+}
+
+impl Watcher {
+    /// Everything but writing down what the feed tells.
+    async fn watch(&self, watch: &Arc<Watch>, signals: mpsc::Sender<FeedSignal>) -> Infallible {
+        let nudges = self.app.parts.nudges.listen();
+        let (wanted, mut wanting) = watch::channel(Arc::new(Wanted::default()));
+        let feed = async {
+            match &self.feed {
+                Some(feed) => {
+                    // Not before the first look: a feed that keeps subscriptions at Kick would take it that nobody is
+                    // wanted, for as long as the database is away, and drop all of them.
+                    if wanting.changed().await.is_ok() {
+                        feed.watch(wanting, signals.clone()).await;
+                    }
+                }
+                None => watch.feed_is(FeedStatus { state: FeedState::Off, ..FeedStatus::default() }),
+            }
+            // It has no end of its own; what else there is goes on without it.
+            std::future::pending::<Infallible>().await
+        };
+        let site_names = async {
+            if self.goes_by_channel {
+                Lookups::new(watch, NameSource::Site).run().await;
+            }
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            never = feed => never,
+            never = watch.look(nudges, wanted) => never,
+            never = watch.sweep() => never,
+            never = Lookups::new(watch, NameSource::Api).run() => never,
+            never = site_names => never,
+            never = watch.announce() => never,
+            never = watch.write_status() => never,
+        }
+    }
+}
+
+/// Shows for monitors how the feed is, whichever it is; `None` for whoever does not watch.
+fn show_state(state: Option<FeedState>) {
+    use FeedState::{Connected, Connecting, Degraded, Off, Rejected};
+    for one in [Off, Connecting, Degraded, Connected, Rejected] {
+        let is_it = u32::from(state == Some(one));
+        metrics::gauge!("streamward_kick_feed_state", "state" => one.as_str()).set(is_it);
+    }
+}
+
+/// Another instance watches now, or nobody.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        show_state(None);
+        metrics::gauge!("streamward_kick_queue").set(0);
+        metrics::gauge!("streamward_streamers_unresolved").set(0);
+        for status in Status::ALL {
+            metrics::gauge!("streamward_streamers", "status" => status.as_str()).set(0);
+        }
+    }
+}
+
+/// What all of it shares.
+pub(super) struct Watch {
+    pub(super) app: Arc<App>,
+    pub(super) kick: Arc<dyn Kick>,
+    roster: Mutex<Roster>,
+    agenda: Mutex<Agenda>,
+    /// There is something to ask Kick about.
+    pub(super) asked: Notify,
+    /// The store should be looked at.
+    stale: Notify,
+    /// The roster changed: there may be names to look up.
+    pub(super) looked: Notify,
+    /// Whether the feed needs channel numbers.
+    goes_by_channel: bool,
+    status: Mutex<WatchStatus>,
+    status_changed: Notify,
+}
+
+impl Watch {
+    fn new(app: Arc<App>, kick: Arc<dyn Kick>, goes_by_channel: bool) -> Self {
+        let status = WatchStatus {
+            at: app.now(),
+            feed: FeedStatus::default(),
+            watched: 0,
+            unresolved: 0,
+            queued: 0,
+            last_report_at: None,
+            last_sweep_at: None,
+            sweep_error: None,
+        };
+        Self {
+            app,
+            kick,
+            roster: Mutex::default(),
+            agenda: Mutex::default(),
+            asked: Notify::new(),
+            stale: Notify::new(),
+            looked: Notify::new(),
+            goes_by_channel,
+            status: Mutex::new(status),
+            status_changed: Notify::new(),
+        }
+    }
+
+    pub(super) fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn agenda(&self) -> MutexGuard<'_, Agenda> {
+        self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_status(&self, change: impl FnOnce(&mut WatchStatus)) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = status.clone();
+        change(&mut status);
+        if *status != before {
+            self.status_changed.notify_one();
+        }
+    }
+
+    pub(super) fn feed_is(&self, feed: FeedStatus) {
+        let mut was_rejected = false;
+        self.set_status(|status| was_rejected = status.feed.state == FeedState::Rejected);
+        if feed.state == FeedState::Rejected && !was_rejected {
+            let error = feed.error.as_deref().unwrap_or("no reason given");
+            tracing::error!(
+                error,
+                "Kick's feed refuses us: only the sweep tells who is live until it is tried again"
+            );
+        }
+        show_state(Some(feed.state));
+        self.set_status(|status| status.feed = feed);
+    }
+
+    /// Writes reports down once. Sees to what follows from them.
+    pub(super) async fn record(&self, reports: &[Report]) -> Result<Vec<Recorded>, StoreError> {
+        if reports.is_empty() {
+            return Ok(Vec::new());
+        }
+        let recorded = self.app.record_reports(reports).await?;
+        let mut verify = BTreeMap::new();
+        {
+            let mut roster = self.roster();
+            for one in &recorded {
+                if let Some(change) = &one.change {
+                    roster.note(one.streamer, change.new_status);
+                }
+                if one.verify {
+                    if one.change.is_none() {
+                        roster.note_doubt(one.streamer);
+                    }
+                    verify.insert(one.streamer, one.change.is_some());
+                }
+            }
+        }
+        if !verify.is_empty() {
+            self.agenda().verify(verify);
+            self.asked.notify_one();
+        }
+        Ok(recorded)
+    }
+
+    /// Keeps what was learned of numbers and names.
+    pub(super) async fn learn(&self, learned: &[Learned]) -> Result<(), StoreError> {
+        if learned.is_empty() {
+            return Ok(());
+        }
+        self.app.parts.worker_store.learn(learned, self.app.now()).await?;
+        self.app.parts.nudges.send(Nudge::Events);
+        self.stale.notify_one();
+        Ok(())
+    }
+
+    /// Looks into the store, again and again.
+    async fn look(&self, mut nudges: broadcast::Receiver<Nudge>, wanted: watch::Sender<Arc<Wanted>>) -> ! {
+        let mut is_first = true;
+        loop {
+            let looked_at = Instant::now();
+            let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
+            match self.app.parts.worker_store.streamers(&filter).await {
+                Ok(streamers) => {
+                    let (difference, now_wanted) = {
+                        let mut roster = self.roster();
+                        let difference = roster.replace(streamers);
+                        let now_wanted = (difference.is_other || is_first).then(|| roster.wanted());
+                        (difference, now_wanted)
+                    };
+                    if let Some(now_wanted) = now_wanted {
+                        self.count_rows();
+                        wanted.send_if_modified(|before| {
+                            let is_other = **before != now_wanted;
+                            *before = Arc::new(now_wanted);
+                            is_other || is_first
+                        });
+                        is_first = false;
+                    }
+                    if !difference.askable.is_empty() {
+                        self.agenda().ask_first(difference.askable);
+                        self.asked.notify_one();
+                    }
+                    self.looked.notify_waiters();
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the streamers cannot be read; those that are known are watched on");
+                }
+            }
+            let told = async {
+                loop {
+                    match nudges.recv().await {
+                        Ok(Nudge::Streamers | Nudge::Everything) | Err(RecvError::Lagged(_)) => return,
+                        Ok(_) => {}
+                        Err(RecvError::Closed) => std::future::pending().await,
+                    }
+                }
+            };
+            tokio::select! {
+                () = told => {}
+                () = self.stale.notified() => {}
+                () = sleep(LOOK) => {}
+            }
+            // What is written in one go by another program comes in one go, and not one row after the other.
+            sleep_until(looked_at + SPACING).await;
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn count_rows(&self) {
+        let (mut counts, mut unresolved) = (BTreeMap::<&str, u32>::new(), 0);
+        let watched = {
+            let roster = self.roster();
+            for (_, row) in roster.rows() {
+                *counts.entry(row.status.as_str()).or_default() += 1;
+                let is_deaf = self.goes_by_channel && row.ids.channel.is_none();
+                unresolved += u32::from(row.ids.user.is_none() || is_deaf || row.has_problem);
+            }
+            u32::try_from(roster.len()).unwrap_or(u32::MAX)
+        };
+        for status in Status::ALL {
+            let count = counts.get(status.as_str()).copied().unwrap_or(0);
+            metrics::gauge!("streamward_streamers", "status" => status.as_str()).set(count);
+        }
+        metrics::gauge!("streamward_streamers_unresolved").set(unresolved);
+        self.set_status(|status| (status.watched, status.unresolved) = (watched, unresolved));
+    }
+
+    /// Announces those who went offline and stayed so.
+    async fn announce(&self) -> ! {
+        loop {
+            sleep(ANNOUNCE).await;
+            if !self.roster().offline_is_due() {
+                continue;
+            }
+            match self.app.parts.worker_store.announce_offline(self.app.now()).await {
+                Ok(0) => {}
+                Ok(_) => self.app.parts.nudges.send(Nudge::Events),
+                Err(error) => tracing::debug!(%error, "going offline cannot be announced yet"),
+            }
+        }
+    }
+
+    /// Writes down how watching is doing, for other instances and the command line.
+    async fn write_status(&self) -> ! {
+        let mut written = Instant::now();
+        loop {
+            let _ = timeout(HEARTBEAT, self.status_changed.notified()).await;
+            self.count_rows();
+            let status = {
+                let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+                status.at = self.app.now();
+                status.clone()
+            };
+            if let Err(error) = self.app.parts.worker_store.keep_watch_status(&status).await {
+                tracing::debug!(%error, "how watching is doing cannot be written down");
+            }
+            // At most once a second.
+            sleep_until(written + Duration::from_secs(1)).await;
+            written = Instant::now();
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! A watcher over a store in memory, with a Kick and a feed that say what a test tells them to. Time is the runtime's,
+//! which tests pause: hours pass in moments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use streamward::adapters::local_nudges::LocalNudges;
+use streamward::adapters::memory::MemoryStore;
+use streamward::adapters::system::SystemIds;
+use streamward::app::streamer::{StreamerDraft, StreamerSettings, Watcher};
+use streamward::app::worker::Job as _;
+use streamward::app::{App, Parts, Settings};
+use streamward::domain::access::Actor;
+use streamward::domain::event::EventKind;
+use streamward::domain::secret::MasterKey;
+use streamward::domain::streamer::decide::Said;
+use streamward::domain::streamer::{ChannelId, KickIds, Session, Slug, Source, Status, Streamer, UserId};
+use streamward::domain::{StreamerId, Timestamp};
+use streamward::ports::{
+    Clock, Edge, FeedSignal, Kick, KickChannel, KickLive, Nudges, RemoteError, StatusFeed, Store, Subject,
+    Wanted,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// The wall clock, by the runtime's time.
+pub(super) struct RuntimeClock(Instant);
+
+impl Default for RuntimeClock {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for RuntimeClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(1_700_000_000).plus(self.0.elapsed())
+    }
+}
+
+/// Somebody on Kick.
+#[derive(Clone)]
+pub(super) struct Person {
+    pub(super) user: u64,
+    pub(super) slug: String,
+    pub(super) live: Option<Session>,
+}
+
+/// A Kick that says what it is told to.
+#[derive(Default)]
+pub(super) struct FakeKick {
+    pub(super) people: Mutex<BTreeMap<u64, Person>>,
+    /// Users that are wrongly left out of lists, and called not live, in answers about fifty.
+    pub(super) overlooked: Mutex<BTreeSet<u64>>,
+    pub(super) is_away: Mutex<bool>,
+    /// Users that it refuses to be asked about, with whomever else is in the question.
+    pub(super) refused: Mutex<BTreeSet<u64>>,
+    /// How long each answer takes.
+    pub(super) takes: Mutex<Duration>,
+    /// What was asked: the endpoint, and how many it was about.
+    pub(super) asked: Mutex<Vec<(&'static str, usize)>>,
+}
+
+impl FakeKick {
+    pub(super) fn person(&self, user: u64, slug: &str) {
+        let person = Person { user, slug: slug.into(), live: None };
+        self.people.lock().expect("not poisoned").insert(user, person);
+    }
+
+    pub(super) fn set_live(&self, user: u64, live: Option<Session>) {
+        self.people.lock().expect("not poisoned").get_mut(&user).expect("as it should be").live = live;
+    }
+
+    fn ask(&self, endpoint: &'static str, about: usize) -> Result<(), RemoteError> {
+        if *self.is_away.lock().expect("not poisoned") {
+            return Err(RemoteError::TimedOut);
+        }
+        self.asked.lock().expect("not poisoned").push((endpoint, about));
+        Ok(())
+    }
+
+    fn seen(&self, users: &[UserId]) -> Vec<Person> {
+        // As was seen of Kick: answers about many are half false.
+        let overlooked = if users.len() < 50 {
+            BTreeSet::new()
+        } else {
+            self.overlooked.lock().expect("not poisoned").clone()
+        };
+        let people = self.people.lock().expect("not poisoned");
+        let found = users.iter().filter_map(|user| people.get(&user.get()).cloned());
+        found
+            .map(|person| {
+                let live = person.live.clone().filter(|_| !overlooked.contains(&person.user));
+                Person { live, ..person }
+            })
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Kick for FakeKick {
+    async fn channels_named(&self, slugs: &[Slug]) -> Result<Vec<KickChannel>, RemoteError> {
+        self.ask("named", slugs.len())?;
+        let people = self.people.lock().expect("not poisoned");
+        let found = people.values().filter(|person| slugs.iter().any(|slug| slug.as_str() == person.slug));
+        Ok(found.map(channel).collect())
+    }
+
+    async fn channels(&self, users: &[UserId]) -> Result<Vec<KickChannel>, RemoteError> {
+        self.ask("channels", users.len())?;
+        Ok(self.seen(users).iter().map(channel).collect())
+    }
+
+    async fn live_among(&self, users: &[UserId]) -> Result<Vec<KickLive>, RemoteError> {
+        self.ask("live", users.len())?;
+        let takes = *self.takes.lock().expect("not poisoned");
+        sleep(takes).await;
+        if users.iter().any(|user| self.refused.lock().expect("not poisoned").contains(&user.get())) {
+            return Err(RemoteError::Status { status: 400, message: "Bad request".into() });
+        }
+        let live = self.seen(users).into_iter().filter_map(|person| {
+            Some(KickLive {
+                user: UserId::new(person.user).expect("as it should be"),
+                channel: ChannelId::new(person.user + 1_000).ok(),
+                slug: Slug::parse(&person.slug).ok(),
+                session: person.live?,
+            })
+        });
+        Ok(live.collect())
+    }
+
+    async fn ids_on_site(&self, _: &Slug) -> Result<Option<KickIds>, RemoteError> {
+        Err(RemoteError::Unsupported("refused".into()))
+    }
+
+    async fn token_valid_until(&self) -> Result<Timestamp, RemoteError> {
+        Ok(Timestamp::from_seconds(0))
+    }
+}
+
+fn channel(person: &Person) -> KickChannel {
+    KickChannel {
+        user: UserId::new(person.user).expect("as it should be"),
+        slug: Slug::parse(&person.slug).expect("as it should be"),
+        live: person.live.clone(),
+    }
+}
+
+/// A feed that says what it is told to.
+#[derive(Default)]
+pub(super) struct FakeFeed {
+    out: Mutex<Option<mpsc::Sender<FeedSignal>>>,
+    wanted: Mutex<Option<watch::Receiver<Arc<Wanted>>>>,
+}
+
+#[async_trait]
+impl StatusFeed for FakeFeed {
+    async fn watch(&self, wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>) {
+        *self.wanted.lock().expect("not poisoned") = Some(wanted);
+        *self.out.lock().expect("not poisoned") = Some(out);
+        std::future::pending::<()>().await;
+    }
+}
+
+impl FakeFeed {
+    pub(super) async fn say(&self, signal: FeedSignal) {
+        let out = self.out.lock().expect("not poisoned").clone().expect("the feed is watched");
+        out.send(signal).await.expect("somebody listens");
+    }
+
+    pub(super) fn wanted(&self) -> Wanted {
+        let wanted = self.wanted.lock().expect("not poisoned");
+        let now = wanted.as_ref().expect("the feed is watched").borrow().clone();
+        (*now).clone()
+    }
+}
+
+/// All of it.
+pub(super) struct World {
+    pub(super) app: Arc<App>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) kick: Arc<FakeKick>,
+    pub(super) feed: Arc<FakeFeed>,
+    pub(super) clock: Arc<RuntimeClock>,
+    work: JoinSet<()>,
+}
+
+pub(super) fn session(id: u64, started_at: Timestamp) -> Session {
+    Session { id: Some(id.to_string()), started_at: Some(started_at), ..Session::default() }
+}
+
+impl World {
+    /// Watched by nobody yet.
+    pub(super) fn new() -> Self {
+        let clock = Arc::new(RuntimeClock::default());
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let app = App::new(Parts {
+            auth_store: Arc::clone(&store),
+            store: Arc::clone(&store),
+            worker_store: Arc::clone(&store),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ids: Arc::new(SystemIds),
+            nudges: Arc::new(LocalNudges::default()) as Arc<dyn Nudges>,
+            webhooks: None,
+            hasher: MasterKey::new([9; 32]).hasher(),
+            settings: settings(),
+        });
+        let (kick, feed) = (Arc::default(), Arc::default());
+        Self { app, store, kick, feed, clock, work: JoinSet::new() }
+    }
+
+    /// Starts the watcher, and lets it have its first looks.
+    pub(super) async fn start(&mut self) {
+        let feed = Arc::clone(&self.feed) as Arc<dyn StatusFeed>;
+        let kick = Arc::clone(&self.kick) as Arc<dyn Kick>;
+        let mut watcher = Watcher::new(Arc::clone(&self.app), Some(feed), kick, true);
+        self.work.spawn(async move {
+            watcher.run(CancellationToken::new()).await.expect("it does not end by itself");
+        });
+        sleep(Duration::from_secs(1)).await;
+    }
+
+    /// As after a crash: only what is stored survives.
+    pub(super) async fn restart(&mut self) {
+        self.work.shutdown().await;
+        self.feed = Arc::default();
+        self.start().await;
+    }
+
+    pub(super) async fn add(&self, name: &str) -> StreamerId {
+        let draft = StreamerDraft { username: Some(name.into()), ..StreamerDraft::default() };
+        self.app.create_streamer(&Actor::cli("test"), draft).await.expect("created").id
+    }
+
+    /// Somebody on Kick who is on the list, with user `n` and channel `n + 1000`.
+    pub(super) async fn person(&self, n: u64) -> StreamerId {
+        let name = format!("person-{n}");
+        self.kick.person(n, &name);
+        let draft = StreamerDraft {
+            username: Some(name),
+            user_id: Some(n),
+            channel_id: Some(n + 1_000),
+            ..StreamerDraft::default()
+        };
+        self.app.create_streamer(&Actor::cli("test"), draft).await.expect("created").id
+    }
+
+    pub(super) async fn get(&self, id: StreamerId) -> Streamer {
+        self.store.streamer(id).await.expect("as it should be").expect("it is there")
+    }
+
+    pub(super) async fn status(&self, id: StreamerId) -> Status {
+        self.get(id).await.track.status
+    }
+
+    /// The statuses in history, oldest first; checked against the row.
+    pub(super) async fn history(&self, id: StreamerId) -> Vec<Status> {
+        let events =
+            self.store.status_events(id, None, 500).await.expect("as it should be").expect("it is there");
+        let statuses: Vec<Status> = events.iter().rev().map(|event| event.change.new_status).collect();
+        assert_eq!(statuses.last().copied().unwrap_or_default(), self.status(id).await);
+        statuses
+    }
+
+    /// What the event log told of changes, in order.
+    pub(super) async fn news(&self) -> Vec<EventKind> {
+        let events = self.store.events_after(0, 10_000).await.expect("as it should be");
+        events
+            .iter()
+            .map(|event| event.what.kind)
+            .filter(|kind| *kind != EventKind::StreamerCreated)
+            .collect()
+    }
+
+    pub(super) async fn say(&self, n: u64, said: Said) {
+        let edge = Edge {
+            subject: Subject::Channel(ChannelId::new(n + 1_000).expect("as it should be")),
+            said,
+            source: Source::Pusher,
+            received_at: self.clock.now(),
+        };
+        self.feed.say(FeedSignal::Edge(edge)).await;
+        sleep(Duration::from_millis(10)).await;
+    }
+
+    pub(super) async fn goes_live(&self, n: u64, livestream: u64) {
+        let session = session(livestream, self.clock.now());
+        self.kick.set_live(n, Some(Session { id: None, ..session.clone() }));
+        self.say(n, Said::Started(session)).await;
+    }
+
+    pub(super) async fn stops(&self, n: u64, livestream: u64) {
+        self.kick.set_live(n, None);
+        let session = Session { id: Some(livestream.to_string()), ..Session::default() };
+        self.say(n, Said::Stopped { session, banned: false }).await;
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        claim_ttl: Duration::from_secs(15),
+        auth_deadline: Duration::from_millis(800),
+        end_wait: Duration::from_secs(2),
+        media_servers: BTreeMap::new(),
+        hook_secrets: vec![],
+        admin_token: None,
+        hmac_secret: None,
+        hmac_keys: BTreeMap::new(),
+        streamers: StreamerSettings { is_on: true, ..StreamerSettings::default() },
+        event_retention: Duration::from_secs(86_400),
+        audit_retention: Duration::from_secs(86_400),
+    }
+}
