@@ -17,13 +17,16 @@ use super::doctor::{self, Verdict};
 use super::foundation::Foundation;
 use super::media_config::{MediaConfig, addresses};
 use super::secrets::{control_secret, hook_secrets, settings};
-use super::{service, up};
+use super::{service, streamers, up};
+use crate::adapters::cli::kick::KickCommand;
+use crate::adapters::cli::streamer::StreamerCommand;
 use crate::adapters::cli::{self, Cli, Command, MediamtxConfigArgs, Output, healthcheck, hook};
 use crate::adapters::http::{openapi_json, problems_json};
 use crate::adapters::local_nudges::LocalNudges;
 use crate::adapters::mediamtx::{MediaMtx, Version};
 use crate::adapters::sql::{PgNudges, pending_migrations};
 use crate::adapters::system::SystemIds;
+use crate::app::App;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 use crate::ports::{IdGen as _, MediaServer as _, Nudges};
@@ -85,17 +88,38 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             let said = healthcheck::run(&sources.load()?.config.local_url()).await?;
             out.text(&said)?;
         }
+        Command::Streamer(StreamerCommand::Watch(args)) => {
+            streamers::watch(sources.load()?, &env, &args, &mut out).await?;
+        }
+        Command::Streamer(StreamerCommand::Test { username }) => {
+            streamers::test(sources.load()?, &env, &username, &mut out).await?;
+        }
+        Command::Kick(KickCommand::Token) => streamers::token(&sources.load()?, &mut out).await?,
+        Command::Kick(KickCommand::Probe { channels }) => {
+            streamers::probe(sources.load()?, &env, &channels, &mut out).await?;
+        }
         command => run_command(sources.load()?, &env, &command, &mut out).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A command that is a use-case, on the database that the service uses.
+/// A command that is a use-case.
 async fn run_command(
     loaded: Loaded,
     env: &[(OsString, OsString)],
     command: &Command,
     out: &mut Output,
+) -> anyhow::Result<()> {
+    let run =
+        async |app: &Arc<App>| cli::run(app, command, out).await.context("this command is not there yet")?;
+    with_app(loaded, env, run).await
+}
+
+/// The application on the database that the service uses, for as long as `work` needs it.
+pub(super) async fn with_app(
+    loaded: Loaded,
+    env: &[(OsString, OsString)],
+    work: impl AsyncFnOnce(&Arc<App>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -107,7 +131,7 @@ async fn run_command(
         None => Arc::new(LocalNudges::default()),
     };
     let app = base.app(settings(&base, END_WAIT).await?, nudges)?;
-    let done = cli::run(&app, command, out).await.context("this command is not there yet")?;
+    let done = work(&app).await;
     if base.databases.nudges.is_some() {
         // What was said last is on its way to the other instances.
         tokio::time::sleep(LEFTOVERS).await;

@@ -35,7 +35,7 @@ use crate::app::worker::Worker as _;
 use crate::ports::{IdGen as _, Nudges};
 
 /// How long a call that ends sessions waits for that.
-const END_WAIT: Duration = Duration::from_secs(2);
+pub(super) const END_WAIT: Duration = Duration::from_secs(2);
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(8);
 /// How long the last writes may take.

@@ -1,28 +1,49 @@
-//! Kick, put together from the configuration: its API, the feed that was chosen, the check of its webhooks.
+//! Kick, put together from the configuration: its API, the feed that was chosen, the check of its webhooks; and the
+//! commands that need it.
 
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::config::{Config, Guarded, Kick as KickConfig, KickFeedChoice};
+use super::config::{Config, Guarded, Kick as KickConfig, KickFeedChoice, Loaded};
+use super::databases::{Purpose, Schema};
+use super::foundation::Foundation;
+use super::main::with_app;
+use super::secrets::settings;
+use super::service::END_WAIT;
+use super::signals::Signals;
+use crate::adapters::cli::streamer::WatchArgs;
+use crate::adapters::cli::{self, Output};
 use crate::adapters::kick::feed::{FeedChoice, FeedSettings, KickFeed};
 use crate::adapters::kick::{
     KickHttp, KickSettings, KickWebhooks, SubscriptionSettings, WebhookKeySettings, WebhookSubscriptions,
 };
+use crate::adapters::local_nudges::LocalNudges;
+use crate::adapters::memory::MemoryStore;
 use crate::adapters::system::{SystemClock, SystemIds};
-use crate::app::App;
 use crate::app::streamer::Watcher;
+use crate::app::worker::Job as _;
+use crate::app::{App, Parts, Settings};
+use crate::domain::AuditId;
+use crate::domain::access::Actor;
+use crate::domain::audit::AuditEntry;
 use crate::domain::secret::Secret;
-use crate::ports::{Kick, StatusFeed, WebhookVerifier};
+use crate::domain::streamer::{Slug, Streamer};
+use crate::ports::{
+    Clock as _, IdGen as _, Kick, StatusFeed, Store, StreamerFilter, Streamers as _, WebhookVerifier,
+};
 
 /// What watching streamers needs of the outside.
 pub(super) struct Outside {
     /// Kick's API.
-    kick: Arc<dyn Kick>,
+    pub(super) kick: Arc<dyn Kick>,
     /// The feed; `None` if only the sweep is to tell who is live.
-    feed: Option<Arc<dyn StatusFeed>>,
+    pub(super) feed: Option<Arc<dyn StatusFeed>>,
     goes_by_channel: bool,
 }
 
@@ -46,6 +67,13 @@ impl Outside {
         };
         let goes_by_channel = config.feed.is_some_and(KickFeedChoice::is_unofficial);
         Ok(Self { kick, feed, goes_by_channel })
+    }
+
+    /// The same, but it changes nothing at Kick: subscriptions to webhooks belong to the app, and whoever watches a few
+    /// names only would have Kick drop those of all others. Webhooks do not come to this process in any case.
+    fn observing(self) -> Self {
+        let keeps_subscriptions = self.feed.is_some() && !self.goes_by_channel;
+        Self { feed: self.feed.filter(|_| !keeps_subscriptions), ..self }
     }
 
     /// The watcher of `app`'s streamers.
@@ -92,4 +120,128 @@ fn feed(config: &KickConfig, choice: FeedChoice) -> anyhow::Result<FeedSettings>
 
 fn url(key: &str, text: &str) -> anyhow::Result<Url> {
     Url::parse(text).with_context(|| format!("{key} is no address"))
+}
+
+/// `streamer test`: what Kick says of somebody.
+pub(super) async fn test(
+    loaded: Loaded,
+    env: &[(OsString, OsString)],
+    username: &str,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let kick = Outside::new(&loaded.config.kick)?.kick;
+    with_app(loaded, env, async |app: &Arc<App>| cli::streamer::ask(app, &*kick, username, out).await).await
+}
+
+/// `kick token`: whether Kick knows us. Needs no database.
+pub(super) async fn token(loaded: &Loaded, out: &mut Output) -> anyhow::Result<()> {
+    let kick = Outside::new(&loaded.config.kick)?.kick;
+    cli::kick::token(&*kick, SystemClock.now(), out).await
+}
+
+/// `kick probe`: whether the feed lets us in.
+pub(super) async fn probe(
+    loaded: Loaded,
+    env: &[(OsString, OsString)],
+    channels: &[u64],
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let Some(feed) = Outside::new(&loaded.config.kick)?.feed else {
+        bail!("kick.feed is not set, or it is poll, which is no feed to connect to: set it to auto");
+    };
+    with_app(loaded, env, async |app: &Arc<App>| cli::kick::probe(app, feed, channels, out).await).await
+}
+
+/// `streamer watch`: streamers live, until a key or a signal ends it.
+pub(super) async fn watch(
+    loaded: Loaded,
+    env: &[(OsString, OsString)],
+    args: &WatchArgs,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    tasks.spawn(Signals::listen()?.watch(stop.clone()));
+    if !args.dry_run {
+        let show = async |app: &Arc<App>| cli::streamer::watch(app, args, stop, out).await;
+        return with_app(loaded, env, show).await;
+    }
+    if loaded.config.kick.feed.is_none() {
+        bail!("kick.feed is not set: it says how to watch, for example STREAMWARD_KICK__FEED=auto");
+    }
+    let outside = Outside::new(&loaded.config.kick)?.observing();
+    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
+    let settings = settings(&base, END_WAIT).await?;
+    let streamers = chosen(&base, &args.usernames).await?;
+    // From here on the database is not touched any more.
+    base.databases.close().await;
+    let app = over_memory(&base, settings, &streamers).await?;
+    let mut watcher = outside.watcher(&app);
+    let watching = watcher.run(stop.clone());
+    tokio::select! {
+        shown = cli::streamer::watch(&app, args, stop, out) => shown,
+        ended = watching => ended.context("watching ended"),
+    }
+}
+
+/// Those on the list that were named, and those that were named and are not on it; or the whole list.
+async fn chosen(base: &Foundation, names: &[String]) -> anyhow::Result<Vec<Streamer>> {
+    let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
+    let mut streamers = base.store().streamers(&filter).await?;
+    if names.is_empty() {
+        return Ok(streamers);
+    }
+    let slugs = names.iter().map(|name| Slug::parse(name)).collect::<Result<Vec<_>, _>>()?;
+    streamers.retain(|streamer| slugs.iter().any(|slug| slug.is(&streamer.username)));
+    for slug in slugs {
+        if !streamers.iter().any(|streamer| slug.is(&streamer.username)) {
+            let id = crate::domain::StreamerId(SystemIds.uuid());
+            streamers.push(Streamer::new(id, &slug, SystemClock.now()));
+        }
+    }
+    Ok(streamers)
+}
+
+/// The application over a store that forgets everything, with these streamers in it.
+async fn over_memory(
+    base: &Foundation,
+    settings: Settings,
+    streamers: &[Streamer],
+) -> anyhow::Result<Arc<App>> {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+    let actor = Actor::cli("streamer watch --dry-run");
+    for streamer in streamers {
+        let id = AuditId(SystemIds.uuid());
+        let entry = AuditEntry::of(id, SystemClock.now(), &actor, "create", "streamer");
+        store.create_streamer(streamer, &entry).await?;
+    }
+    Ok(App::new(Parts {
+        auth_store: Arc::clone(&store),
+        store: Arc::clone(&store),
+        worker_store: store,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        nudges: Arc::new(LocalNudges::default()),
+        webhooks: None,
+        hasher: base.master.hasher(),
+        settings,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_only_observes_keeps_no_subscriptions_at_kick() {
+        for (choice, has_feed) in [
+            (KickFeedChoice::Webhook, false),
+            (KickFeedChoice::Poll, false),
+            (KickFeedChoice::Auto, true),
+            (KickFeedChoice::Pusher, true),
+        ] {
+            let config = KickConfig { feed: Some(choice), ..KickConfig::default() };
+            let outside = Outside::new(&config).unwrap().observing();
+            assert_eq!(outside.feed.is_some(), has_feed, "{choice:?}");
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod problems;
 mod program;
 mod roles;
 mod secrets;
+mod streamers;
 mod streams;
 mod telemetry;
 mod watching;

@@ -41,7 +41,13 @@ async fn reading() {
     let app = TestApp::memory().await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "s1").await;
+    let draft = json!({"username": "xqc"});
+    let streamer = app.as_admin().post("/streamers").json(draft).await.header("location");
     for (path, expected) in [
+        ("/streamers", VIEWER),
+        (&streamer, VIEWER),
+        (&format!("{streamer}/events"), VIEWER),
+        (&format!("/streamers/{}", key.id), NOT_FOUND),
         ("/streams", VIEWER),
         (&format!("/streams/{}", stream["id"].as_str().expect("an id")), VIEWER),
         (&format!("/streams/{}", key.id), NOT_FOUND),
@@ -62,8 +68,10 @@ async fn reading() {
         check(&app, "GET", path, None, expected).await;
     }
     for (who, caller) in callers(&app) {
-        let opened = caller.get("/streams/events").open().await;
-        assert_eq!(opened.status().as_u16(), if who == "nobody" { 401 } else { 200 }, "{who}");
+        for path in ["/streams/events", "/streamers/events"] {
+            let opened = caller.get(path).open().await;
+            assert_eq!(opened.status().as_u16(), if who == "nobody" { 401 } else { 200 }, "{who}: {path}");
+        }
     }
 }
 
@@ -81,6 +89,12 @@ async fn writing() {
     check(&app, "POST", &format!("/stream-keys/{}/rotate", key.id), None, ADMIN).await;
     check(&app, "POST", "/api-tokens", Some(token), ADMIN_CREATES).await;
     check(&app, "POST", "/audit-events", Some(json!({"event_type": "login"})), ADMIN_CREATES).await;
+
+    check(&app, "POST", "/streamers", Some(json!({"username": "xqc"})), ADMIN_CREATES).await;
+    let streamer = app.as_viewer().get("/streamers").await.text("/streamers/0/id");
+    let name = json!({"display_name": "xQc"});
+    check(&app, "PATCH", &of("/streamers", &streamer), Some(name), ADMIN).await;
+    check(&app, "DELETE", &of("/streamers", &streamer), None, ADMIN_REMOVES).await;
 
     let stream = app.live(&app.key("live/dave").await, "s1").await;
     let stream = of("/streams", stream["id"].as_str().expect("an id"));
@@ -100,6 +114,8 @@ async fn a_role_is_judged_before_the_input() {
         (Method::PATCH, "/broadcasters/nonsense"),
         (Method::POST, "/stream-keys?nonsense=1"),
         (Method::DELETE, "/stream-keys/nonsense"),
+        (Method::POST, "/streamers"),
+        (Method::PATCH, "/streamers/nonsense"),
         (Method::GET, "/audit-logs?limit=nonsense"),
     ] {
         app.as_viewer().call(method, path).body("nonsense").await.assert_status(403);

@@ -9,10 +9,12 @@ pub mod broadcaster;
 mod client;
 pub mod healthcheck;
 pub mod hook;
+pub mod kick;
 pub mod media_server;
 mod output;
 pub mod stream;
 pub mod stream_key;
+pub mod streamer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +68,12 @@ pub enum Command {
     /// What is live, and what was
     #[command(subcommand)]
     Stream(stream::StreamCommand),
+    /// People on Kick whose status is watched
+    #[command(subcommand)]
+    Streamer(streamer::StreamerCommand),
+    /// How watching Kick is doing, and whether Kick lets us in
+    #[command(subcommand)]
+    Kick(kick::KickCommand),
     /// The configured media servers
     #[command(subcommand)]
     MediaServer(media_server::MediaServerCommand),
@@ -164,6 +172,9 @@ pub async fn run(app: &Arc<App>, command: &Command, out: &mut Output) -> Option<
         Command::Token(command) => access::run(app, command, out).await,
         Command::Stream(command) => stream::run(app, command, out).await,
         Command::MediaServer(command) => media_server::run(app, command, out).await,
+        // Some of these need more than the store.
+        Command::Streamer(command) => return streamer::run(app, command, out).await,
+        Command::Kick(command) => return kick::run(app, command, out).await,
         _ => return None,
     })
 }

@@ -45,6 +45,17 @@ impl Output {
         self.text(&text)
     }
 
+    /// A line of many. Returns whether there still is somebody who reads.
+    ///
+    /// # Errors
+    /// When it cannot be printed.
+    pub fn line(&mut self, line: &str) -> anyhow::Result<bool> {
+        match writeln!(self.to, "{line}").and_then(|()| self.to.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            done => Ok(done.map(|()| true)?),
+        }
+    }
+
     /// A text, with a line feed at its end.
     ///
     /// # Errors

@@ -159,6 +159,7 @@ fn target<'a>(method: &Method, path: &'a str) -> Target<'a> {
         Some("streams") => "stream",
         Some("stream-keys") => "stream_key",
         Some("broadcasters") => "broadcaster",
+        Some("streamers") => "streamer",
         Some("api-tokens") => "api_token",
         Some("audit-events") => "audit_event",
         _ => "unknown",

@@ -12,9 +12,11 @@ mod broadcasters;
 mod callers;
 mod docs;
 mod extract;
+mod follow;
 mod health;
 mod hook_secret;
 mod hooks;
+mod kick;
 mod lenient;
 mod media_servers;
 mod metrics;
@@ -26,6 +28,8 @@ mod problem;
 mod problems;
 mod stream_events;
 mod stream_keys;
+mod streamer_events;
+mod streamers;
 mod streams;
 mod strict;
 
@@ -109,6 +113,7 @@ fn anyone() -> OpenApiRouter<Api> {
         .routes(routes!(docs::document))
         .routes(routes!(docs::page))
         .routes(routes!(problems::read_problem))
+        .routes(routes!(kick::hear_kick))
 }
 
 fn media_servers() -> OpenApiRouter<Api> {
@@ -130,6 +135,14 @@ fn management(protect: impl Fn(MethodRouter<Api>) -> MethodRouter<Api>) -> OpenA
             broadcasters::update_broadcaster,
             broadcasters::delete_broadcaster
         )))
+        .routes(protected(routes!(streamers::list_streamers, streamers::create_streamer)))
+        .routes(protected(routes!(streamer_events::follow_streamers)))
+        .routes(protected(routes!(
+            streamers::read_streamer,
+            streamers::update_streamer,
+            streamers::delete_streamer
+        )))
+        .routes(protected(routes!(streamer_events::list_status_events)))
         .routes(protected(routes!(audit::read_audit_logs)))
         .routes(protected(routes!(audit::tell_audit_event)))
         .routes(protected(routes!(api_tokens::list_api_tokens, api_tokens::create_api_token)))

@@ -82,6 +82,7 @@ pub(super) fn describe(document: &mut OpenApi) {
             ("streams", "Who is live, who was, and what changes."),
             ("stream keys", "The secrets broadcasters publish with."),
             ("broadcasters", "Who may publish."),
+            ("streamers", "Who is watched on Kick, and whether they are live."),
             ("api tokens", "Who may call this API."),
             ("audit", "Who did what."),
             ("media servers", "What media servers ask and tell, and how they are."),

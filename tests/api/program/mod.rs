@@ -11,6 +11,7 @@ mod hook;
 mod instances;
 mod lifecycle;
 mod start;
+mod streamers;
 mod trace;
 
 use std::net::SocketAddr;

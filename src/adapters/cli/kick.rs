@@ -1,0 +1,405 @@
+//! `streamward kick …`: how watching Kick is doing, and whether Kick lets us in.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use clap::Subcommand;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::Output;
+use super::streamer::{ago, length};
+use crate::app::App;
+use crate::domain::Timestamp;
+use crate::domain::access::Actor;
+use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
+use crate::domain::streamer::{ChannelId, Source};
+use crate::ports::{FeedSignal, Kick, StatusFeed, StreamerFilter, Subject, Wanted};
+
+/// After how long without a word nobody watches any more: the watcher writes every 15 seconds.
+const STALE: Duration = Duration::from_secs(60);
+/// How long a feed is tried.
+const PROBE: Duration = Duration::from_secs(15);
+/// How many channels are tried when none is named.
+const FEW: usize = 10;
+/// How many signals may wait.
+const SIGNALS: usize = 1_000;
+
+/// What can be asked about watching Kick.
+#[derive(Debug, Subcommand)]
+pub enum KickCommand {
+    /// Show how watching is doing; exit code 1 if it is not well
+    Status,
+    /// Get a token from Kick with the configured client id and secret, and say how long it is valid; never shows it
+    Token,
+    /// Connect to the configured feed for up to 15 seconds, and say what came of it; exit code 1 if it does not connect
+    Probe {
+        /// Numbers of channels to subscribe to; some that are watched otherwise
+        #[arg(value_name = "CHANNEL_ID")]
+        channels: Vec<u64>,
+    },
+}
+
+/// Runs what needs the store only. `None` for the others: [`token`] and [`probe`].
+pub(super) async fn run(
+    app: &Arc<App>,
+    command: &KickCommand,
+    out: &mut Output,
+) -> Option<anyhow::Result<()>> {
+    match command {
+        KickCommand::Status => Some(status(app, out).await),
+        KickCommand::Token | KickCommand::Probe { .. } => None,
+    }
+}
+
+async fn status(app: &App, out: &mut Output) -> anyhow::Result<()> {
+    let now = app.now();
+    let status = app.watch_status(&Actor::cli("kick status")).await?;
+    let trouble = trouble(status.as_ref(), now);
+    let is_bad = is_bad(status.as_ref(), now);
+    let view = json!({"healthy": !is_bad, "trouble": trouble, "status": status});
+    out.thing(&view, || status.as_ref().map_or_else(|| "Nobody watches.".to_owned(), |s| text(s, now)))?;
+    match trouble {
+        Some(trouble) if is_bad => bail!("{trouble}"),
+        _ => Ok(()),
+    }
+}
+
+fn text(status: &WatchStatus, now: Timestamp) -> String {
+    let WatchStatus { at, feed, watched, unresolved, queued, last_report_at, last_sweep_at, sweep_error } =
+        status;
+    let mut text = format!(
+        "Feed         {}\nConnections  {} of {}\nChannels     {} of {} subscribed\n\
+         Streamers    {watched} watched, {unresolved} of them unresolved\nQueued       {queued}\n\
+         Last report  {}\nLast sweep   {}\nWritten      {}",
+        state_of(feed),
+        feed.connected,
+        feed.connections,
+        feed.subscribed,
+        feed.wanted,
+        ago(*last_report_at, now),
+        ago(*last_sweep_at, now),
+        ago(Some(*at), now),
+    );
+    for (name, error) in [("Feed error ", &feed.error), ("Sweep error", sweep_error)] {
+        if let Some(error) = error {
+            // Writing into a string cannot fail.
+            let _ = write!(text, "\n{name}  {error}");
+        }
+    }
+    text
+}
+
+/// The feed in a few words: `connected (centrifugo)`.
+fn state_of(feed: &FeedStatus) -> String {
+    let provider = feed.provider.map(|provider| format!(" ({})", provider.as_str())).unwrap_or_default();
+    format!("{}{provider}", feed.state.as_str())
+}
+
+/// How watching is doing, in one line.
+pub(super) fn doing(status: &WatchStatus, now: Timestamp) -> String {
+    let feed = &status.feed;
+    let sweep = format!("last sweep {}", ago(status.last_sweep_at, now));
+    if feed.state == FeedState::Off {
+        return format!("no feed, {sweep}");
+    }
+    format!(
+        "feed {}, {} of {} connections, {} of {} channels, {sweep}",
+        state_of(feed),
+        feed.connected,
+        feed.connections,
+        feed.subscribed,
+        feed.wanted,
+    )
+}
+
+/// What is wrong with watching, and what to do about it; `None` if nothing is.
+pub(super) fn trouble(status: Option<&WatchStatus>, now: Timestamp) -> Option<String> {
+    let Some(status) = status else {
+        return Some("nobody has watched yet: set kick.feed and run `streamward serve`".to_owned());
+    };
+    let silent = now.since(status.at);
+    if silent > STALE {
+        return Some(format!(
+            "nobody has watched for {}: is `streamward serve` running, with kick.feed set?",
+            length(silent)
+        ));
+    }
+    let error = status.feed.error.as_deref().unwrap_or("no reason given");
+    match status.feed.state {
+        FeedState::Rejected => Some(format!(
+            "the feed refuses us, so only the sweep tells who is live: {error}; it is tried again by itself, and \
+             another kick.feed may help"
+        )),
+        FeedState::Connecting | FeedState::Degraded if status.feed.error.is_some() => {
+            Some(format!("the feed is {}: {error}", status.feed.state.as_str()))
+        }
+        _ => status.sweep_error.as_ref().map(|error| format!("the last sweep failed: {error}")),
+    }
+}
+
+/// Whether somebody must see to it.
+fn is_bad(status: Option<&WatchStatus>, now: Timestamp) -> bool {
+    status.is_none_or(|status| now.since(status.at) > STALE || status.feed.state == FeedState::Rejected)
+}
+
+/// Gets a token and prints until when it is valid. `now` is the present time.
+///
+/// # Errors
+/// Kick gives none; it cannot be printed.
+pub async fn token(kick: &dyn Kick, now: Timestamp, out: &mut Output) -> anyhow::Result<()> {
+    let asked = Instant::now();
+    let until = kick.token_valid_until().await.map_err(|error| {
+        anyhow!("Kick gives no token, it {error}: check kick.client_id and kick.client_secret")
+    })?;
+    let took = asked.elapsed();
+    let valid = until.since(now);
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    out.thing(&json!({"valid_until": until, "valid_seconds": valid.as_secs(), "took_ms": millis}), || {
+        format!("Kick gave a token in {millis} ms. It is valid until {until} ({}).", length(valid))
+    })
+}
+
+/// What came of trying a feed.
+#[derive(Debug, Default)]
+struct Probed {
+    status: FeedStatus,
+    subscribed: BTreeSet<String>,
+    edges: u64,
+    first_error: Option<String>,
+}
+
+impl Probed {
+    /// Takes what the feed tells. Returns whether nothing more is to be waited for.
+    fn take(&mut self, signal: FeedSignal) -> bool {
+        match signal {
+            FeedSignal::Edge(_) => self.edges += 1,
+            FeedSignal::Subscribed(subjects) => self.subscribed.extend(subjects.iter().map(name_of)),
+            FeedSignal::Status(status) => {
+                self.first_error = self.first_error.take().or_else(|| status.error.clone());
+                self.status = status;
+            }
+        }
+        let FeedStatus { state, wanted, subscribed, .. } = self.status;
+        matches!(state, FeedState::Rejected | FeedState::Off)
+            || (state == FeedState::Connected && subscribed >= wanted)
+    }
+
+    fn is_connected(&self) -> bool {
+        self.status.state == FeedState::Connected || self.status.connected > 0
+    }
+}
+
+fn name_of(subject: &Subject) -> String {
+    match subject {
+        Subject::Channel(channel) => format!("channel {channel}"),
+        Subject::User(user) => format!("user {user}"),
+    }
+}
+
+/// Connects to `feed` for up to 15 seconds, subscribed to `channels`, and prints what came of it. Without channels,
+/// some of those that `app` watches are taken.
+///
+/// # Errors
+/// A number that is none; the store; it did not connect; it cannot be printed.
+pub async fn probe(
+    app: &App,
+    feed: Arc<dyn StatusFeed>,
+    channels: &[u64],
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let wanted = wanted(app, channels).await?;
+    let asked = Instant::now();
+    let probed = try_feed(&*feed, wanted).await;
+    let took = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = &probed.status;
+    let view = json!({
+        "connected": probed.is_connected(),
+        "took_ms": took,
+        "provider": status.provider.map(Source::as_str),
+        "state": status.state,
+        "connections": {"wanted": status.connections, "connected": status.connected},
+        "subscriptions": {"wanted": status.wanted, "acknowledged": status.subscribed, "of": probed.subscribed},
+        "edges": probed.edges,
+        "first_error": probed.first_error,
+    });
+    out.thing(&view, || {
+        let error = probed.first_error.as_deref().unwrap_or("none");
+        format!(
+            "Feed           {}, after {took} ms\nConnections    {} of {}\nSubscriptions  {} of {} acknowledged\n\
+             Edges          {}\nFirst error    {error}",
+            state_of(status),
+            status.connected,
+            status.connections,
+            status.subscribed,
+            status.wanted,
+            probed.edges,
+        )
+    })?;
+    if probed.is_connected() {
+        return Ok(());
+    }
+    if status.state == FeedState::Off {
+        bail!("there is no feed to connect to: kick.feed is set to ask Kick's API only");
+    }
+    let why = probed.first_error.as_deref().unwrap_or("nothing answered in time");
+    bail!("the feed does not connect: {why}; try another kick.feed, or see whether this machine may go out")
+}
+
+/// All users in any case: a feed that keeps its subscriptions at Kick must not take this for an order to drop them.
+async fn wanted(app: &App, channels: &[u64]) -> anyhow::Result<Wanted> {
+    let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
+    let rows = app.streamers(&Actor::cli("kick probe"), &filter).await?;
+    let channels = if channels.is_empty() {
+        rows.iter().filter_map(|row| row.ids.channel).take(FEW).collect()
+    } else {
+        channels.iter().map(|number| ChannelId::new(*number)).collect::<Result<_, _>>()?
+    };
+    Ok(Wanted { channels, users: rows.iter().filter_map(|row| row.ids.user).collect() })
+}
+
+async fn try_feed(feed: &dyn StatusFeed, wanted: Wanted) -> Probed {
+    let deadline = Instant::now() + PROBE;
+    let (_keep, wanting) = watch::channel(Arc::new(wanted));
+    let (signals, mut heard) = mpsc::channel(SIGNALS);
+    let mut probed = Probed::default();
+    let listen = async {
+        while let Some(signal) = heard.recv().await {
+            if probed.take(signal) {
+                return;
+            }
+        }
+    };
+    let both = async {
+        tokio::select! {
+            () = listen => {}
+            () = feed.watch(wanting, signals) => {}
+        }
+    };
+    // Whatever came by then is what came.
+    let _ = timeout_at(deadline, both).await;
+    probed
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::from_seconds(1_000_000)
+    }
+
+    fn status(state: FeedState, age: u64, error: Option<&str>) -> WatchStatus {
+        WatchStatus {
+            at: now().minus(Duration::from_secs(age)),
+            feed: FeedStatus { state, error: error.map(str::to_owned), ..FeedStatus::default() },
+            watched: 0,
+            unresolved: 0,
+            queued: 0,
+            last_report_at: None,
+            last_sweep_at: None,
+            sweep_error: None,
+        }
+    }
+
+    #[test]
+    fn what_is_bad_and_what_is_merely_told() {
+        use FeedState::{Connected, Connecting, Degraded, Off, Rejected};
+        for (state, age, error, words, bad) in [
+            (Connected, 60, None, None, false),
+            (Connected, 61, None, Some("nobody has watched for 1m 01s"), true),
+            (Off, 1, None, None, false),
+            (Connecting, 1, None, None, false),
+            (Connecting, 1, Some("refused"), Some("the feed is connecting: refused"), false),
+            (Degraded, 1, Some("reset"), Some("the feed is degraded: reset"), false),
+            (
+                Rejected,
+                1,
+                Some("4001"),
+                Some("the feed refuses us, so only the sweep tells who is live: 4001"),
+                true,
+            ),
+            (Rejected, 1, None, Some("no reason given"), true),
+        ] {
+            let status = status(state, age, error);
+            let told = trouble(Some(&status), now());
+            match words {
+                None => assert_eq!(told, None, "{state:?}"),
+                Some(words) => assert!(told.as_ref().is_some_and(|told| told.contains(words)), "{told:?}"),
+            }
+            assert_eq!(is_bad(Some(&status), now()), bad, "{state:?} {age}");
+        }
+        assert!(is_bad(None, now()) && trouble(None, now()).is_some());
+        let mut swept = status(Off, 1, None);
+        swept.sweep_error = Some("Kick did not answer in time".into());
+        assert!(trouble(Some(&swept), now()).is_some_and(|told| told.contains("did not answer")));
+        assert!(!is_bad(Some(&swept), now()));
+    }
+
+    /// A feed that says something after a while, and then nothing more.
+    struct Told(Vec<(u64, FeedSignal)>);
+
+    #[async_trait]
+    impl StatusFeed for Told {
+        async fn watch(&self, wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>) {
+            assert!(!wanted.borrow().channels.is_empty());
+            for (wait, signal) in &self.0 {
+                sleep(Duration::from_secs(*wait)).await;
+                out.send(signal.clone()).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn feed(state: FeedState, connected: u32, subscribed: u32, error: Option<&str>) -> FeedSignal {
+        let error = error.map(str::to_owned);
+        let provider = Some(Source::Pusher);
+        FeedSignal::Status(FeedStatus {
+            provider,
+            state,
+            connections: 1,
+            connected,
+            wanted: 1,
+            subscribed,
+            error,
+        })
+    }
+
+    async fn probed(told: Vec<(u64, FeedSignal)>) -> (Probed, Duration) {
+        let channel = ChannelId::new(668).unwrap();
+        let wanted = Wanted { channels: [channel].into(), ..Wanted::default() };
+        let asked = Instant::now();
+        (try_feed(&Told(told), wanted).await, asked.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_is_tried_until_it_is_clear_how_it_is() {
+        use FeedState::{Connected, Connecting, Rejected};
+        let channel = Subject::Channel(ChannelId::new(668).unwrap());
+        let (good, took) = probed(vec![
+            (1, feed(Connecting, 0, 0, Some("first"))),
+            (1, feed(Connected, 1, 0, None)),
+            (1, FeedSignal::Subscribed(vec![channel])),
+            (1, feed(Connected, 1, 1, None)),
+        ])
+        .await;
+        assert_eq!((good.is_connected(), took), (true, Duration::from_secs(4)));
+        assert_eq!((good.subscribed.len(), good.first_error.as_deref()), (1, Some("first")));
+
+        let (silent, took) = probed(vec![]).await;
+        assert_eq!((silent.is_connected(), took), (false, PROBE));
+        let (rejected, took) = probed(vec![(2, feed(Rejected, 0, 0, Some("4001")))]).await;
+        assert_eq!((rejected.is_connected(), took), (false, Duration::from_secs(2)));
+        assert_eq!(rejected.first_error.as_deref(), Some("4001"));
+        // Connected, but the channel is never acknowledged: that is seen in the numbers.
+        let (half, took) = probed(vec![(1, feed(Connected, 1, 0, None))]).await;
+        assert_eq!((half.is_connected(), half.status.subscribed, took), (true, 0, PROBE));
+    }
+}

@@ -1,0 +1,135 @@
+//! Changes of status as they happen, one line or one JSON object each: for pipes, logs and other programs.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::time::{Duration, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::super::Output;
+use super::view;
+use super::watch::Watched;
+use crate::app::App;
+use crate::app::events::{EventTail, Next};
+use crate::app::worker::Worker as _;
+use crate::domain::event::{Event, StreamerNews};
+
+/// How often the log is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Prints each change until `stop`, or until nobody reads any more.
+pub(super) async fn follow(
+    app: &Arc<App>,
+    watched: &Watched,
+    stop: CancellationToken,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let mut tail = EventTail::new(Arc::clone(app));
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = None;
+    loop {
+        let mut reader = match app.follow_events(watched.actor(), last).await {
+            Ok(reader) => reader,
+            Err(error) if last.is_none() => return Err(error.into()),
+            // It was there before: it will be again.
+            Err(_) => {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    _ = looks.tick() => continue,
+                }
+            }
+        };
+        loop {
+            let next = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                next = reader.next() => next,
+                _ = looks.tick() => {
+                    // Nobody else moves the log's end to the readers of this process. While the log cannot be read
+                    // nothing is lost: it is read from where it was left.
+                    let _ = tail.tick(None).await;
+                    continue;
+                }
+            };
+            match next {
+                Ok(Next::Event(event)) => {
+                    last = Some(event.seq);
+                    let told = event.what.as_streamer().filter(|news| watched.includes(&news.streamer));
+                    if let Some(line) = told.and_then(|news| line(&event, &news, out.is_json()))
+                        && !out.line(&line)?
+                    {
+                        return Ok(());
+                    }
+                }
+                Ok(Next::Reset { seq }) => last = Some(seq),
+                Ok(Next::Closed) | Err(_) => break,
+            }
+        }
+    }
+}
+
+/// What is printed of an event; nothing unless a status changed.
+fn line(event: &Event, news: &StreamerNews, is_json: bool) -> Option<String> {
+    let (streamer, change) = (&news.streamer, news.change.as_ref()?);
+    if is_json {
+        let object = json!({
+            "seq": event.seq,
+            "event": event.what.kind.as_str(),
+            "at": event.at,
+            "streamer": view::streamer(streamer),
+            "change": view::change(change),
+        });
+        return Some(object.to_string());
+    }
+    let headline = change.session.as_ref().map(view::headline).filter(|headline| !headline.is_empty());
+    Some(format!(
+        "{}  {}  {} → {}  ({}{}){}",
+        change.received_at,
+        view::printable(&streamer.username),
+        change.previous_status,
+        change.new_status,
+        change.source.as_str(),
+        if change.banned { ", banned" } else { "" },
+        headline.map(|headline| format!("  {headline}")).unwrap_or_default(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::tests::streamer;
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::domain::event::{EventKind, NewEvent};
+    use crate::domain::streamer::{Change, Source, Status};
+
+    #[test]
+    fn a_line_tells_a_change_and_nothing_else() {
+        let streamer = streamer("alice", Status::Online, 100);
+        let at = Timestamp::from_seconds(100);
+        let change = Change {
+            previous_status: Status::Offline,
+            new_status: Status::Online,
+            occurred_at: at,
+            received_at: at,
+            source: Source::Centrifugo,
+            session: streamer.track.session.clone(),
+            banned: false,
+        };
+        let event = |change: Option<&Change>| Event {
+            seq: 7,
+            at,
+            what: NewEvent::streamer(EventKind::StreamerOnline, &streamer, change),
+        };
+        let told = |event: &Event, is_json| line(event, &event.what.as_streamer().unwrap(), is_json);
+        assert_eq!(
+            told(&event(Some(&change)), false).unwrap(),
+            "1970-01-01T00:01:40Z  alice  offline → online  (centrifugo)  alice plays · Slots"
+        );
+        let object = told(&event(Some(&change)), true).unwrap();
+        assert!(!object.contains('\n'));
+        let object: serde_json::Value = serde_json::from_str(&object).unwrap();
+        assert_eq!((&object["seq"], &object["event"]), (&json!(7), &json!("streamer.online")));
+        assert_eq!(object["change"]["new_status"], "online");
+        assert_eq!(told(&event(None), false), None, "an announcement of what was told before");
+    }
+}

@@ -1,0 +1,242 @@
+//! `streamward streamer …`: the list of those whose status on Kick is watched. Asking Kick about one is in `ask.rs`,
+//! the live table in `watch.rs` and what it is made of.
+
+mod ask;
+mod draw;
+mod lines;
+mod screen;
+mod table;
+mod view;
+mod watch;
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::Output;
+use crate::app::streamer::{MOST_EVENTS, StreamerDraft};
+use crate::app::{App, AppError};
+use crate::domain::StreamerId;
+use crate::domain::access::Actor;
+use crate::domain::streamer::{Slug, Status, Streamer};
+use crate::ports::StreamerFilter;
+
+pub(super) use view::{ago, length};
+
+pub use ask::ask;
+pub use watch::{WatchArgs, watch};
+
+/// What can be done with streamers. Wherever one is named, the name on Kick or the id will do.
+#[derive(Debug, Subcommand)]
+pub enum StreamerCommand {
+    /// List streamers by name
+    List {
+        /// Only those with this status
+        #[arg(long, value_enum)]
+        status: Option<StatusArg>,
+        /// Only those that are paused
+        #[arg(long)]
+        inactive: bool,
+    },
+    /// Watch somebody, or several at once
+    Add(AddArgs),
+    /// Take somebody off the list, with the history
+    Remove {
+        /// Name or id
+        streamer: String,
+    },
+    /// Stop watching somebody, but keep the row and the history
+    Pause {
+        /// Name or id
+        streamer: String,
+    },
+    /// Watch somebody again
+    Resume {
+        /// Name or id
+        streamer: String,
+    },
+    /// Show how somebody's status changed, newest first
+    Events {
+        /// Name or id
+        streamer: String,
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_EVENTS)))]
+        limit: u32,
+    },
+    /// Ask Kick about a name now and show what it says; nothing is written
+    Test {
+        /// The name on Kick; it need not be on the list
+        username: String,
+    },
+    /// Show all of them live: a table in a terminal, otherwise a line for each change
+    Watch(WatchArgs),
+}
+
+/// Whom to add.
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// Names as in kick.com/NAME
+    #[arg(required = true, value_name = "USERNAME")]
+    usernames: Vec<String>,
+    /// A name of your own choice
+    #[arg(long, value_name = "NAME")]
+    display_name: Option<String>,
+    /// Kick's number of the user; found out by itself otherwise
+    #[arg(long, value_name = "N")]
+    user_id: Option<u64>,
+    /// Kick's number of the channel; found out by itself if Kick lets us
+    #[arg(long, value_name = "N")]
+    channel_id: Option<u64>,
+    /// Kick's number of the chatroom
+    #[arg(long, value_name = "N")]
+    chatroom_id: Option<u64>,
+}
+
+/// Which status.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum StatusArg {
+    /// Nothing is known yet
+    Unknown,
+    /// Live
+    Online,
+    /// Not live
+    Offline,
+}
+
+impl From<StatusArg> for Status {
+    fn from(status: StatusArg) -> Self {
+        match status {
+            StatusArg::Unknown => Self::Unknown,
+            StatusArg::Online => Self::Online,
+            StatusArg::Offline => Self::Offline,
+        }
+    }
+}
+
+/// Runs those commands that need the store only. `None` for the others: [`ask`] and [`watch`].
+pub(super) async fn run(
+    app: &Arc<App>,
+    command: &StreamerCommand,
+    out: &mut Output,
+) -> Option<anyhow::Result<()>> {
+    Some(match command {
+        StreamerCommand::List { status, inactive } => list(app, *status, *inactive, out).await,
+        StreamerCommand::Add(args) => add(app, args, out).await,
+        StreamerCommand::Remove { streamer } => remove(app, streamer, out).await,
+        StreamerCommand::Pause { streamer } => set_active(app, streamer, false, out).await,
+        StreamerCommand::Resume { streamer } => set_active(app, streamer, true, out).await,
+        StreamerCommand::Events { streamer, limit } => events(app, streamer, *limit, out).await,
+        StreamerCommand::Test { .. } | StreamerCommand::Watch(_) => return None,
+    })
+}
+
+async fn list(app: &App, status: Option<StatusArg>, inactive: bool, out: &mut Output) -> anyhow::Result<()> {
+    let filter = StreamerFilter {
+        status: status.map(Status::from),
+        is_active: inactive.then_some(false),
+        ..StreamerFilter::default()
+    };
+    let found = app.streamers(&Actor::cli("streamer list"), &filter).await?;
+    let views: Vec<Value> = found.iter().map(view::streamer).collect();
+    let columns =
+        ["username", "status", "last_status_update", "is_active", "user_id", "channel_id", "problem"];
+    out.list("streamers", &views, &columns)
+}
+
+/// One after the other: one that is refused does not keep the others out.
+async fn add(app: &App, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> {
+    let AddArgs { usernames, display_name, user_id, channel_id, chatroom_id } = args;
+    let is_of_one = display_name.is_some() || user_id.or(*channel_id).or(*chatroom_id).is_some();
+    if is_of_one && usernames.len() > 1 {
+        bail!("--display-name and Kick's numbers belong to one person: add the names one by one");
+    }
+    let actor = Actor::cli("streamer add");
+    let (mut added, mut refused) = (Vec::new(), Vec::new());
+    for username in usernames {
+        let draft = StreamerDraft {
+            username: Some(username.clone()),
+            display_name: display_name.clone(),
+            is_active: None,
+            user_id: *user_id,
+            channel_id: *channel_id,
+            chatroom_id: *chatroom_id,
+        };
+        match app.create_streamer(&actor, draft).await {
+            Ok(streamer) => added.push(streamer),
+            Err(AppError::Store(error)) => return Err(error.into()),
+            Err(error) => refused.push((username, error)),
+        }
+    }
+    let views: Vec<Value> = added.iter().map(view::streamer).collect();
+    let refusals: Vec<Value> = refused
+        .iter()
+        .map(|(username, error)| json!({"username": username, "error": error.to_string()}))
+        .collect();
+    let all = json!({"streamers": views, "count": views.len(), "refused": refusals});
+    let lines = || {
+        let added = added.iter().map(|one| format!("Watching {} ({})", one.username, one.id));
+        let refused = refused.iter().map(|(username, error)| format!("Not added: {username}: {error}"));
+        added.chain(refused).collect::<Vec<_>>().join("\n")
+    };
+    out.thing(&all, lines)?;
+    match refused.len() {
+        0 => Ok(()),
+        some => bail!("{some} of {} names were not added", usernames.len()),
+    }
+}
+
+async fn remove(app: &App, wanted: &str, out: &mut Output) -> anyhow::Result<()> {
+    let actor = Actor::cli("streamer remove");
+    let found = find(app, &actor, wanted).await?;
+    app.delete_streamer(&actor, found.id).await?;
+    out.thing(&view::streamer(&found), || format!("Removed {} and the history.", found.username))
+}
+
+async fn set_active(app: &App, wanted: &str, is_active: bool, out: &mut Output) -> anyhow::Result<()> {
+    let actor = Actor::cli(if is_active { "streamer resume" } else { "streamer pause" });
+    let found = find(app, &actor, wanted).await?;
+    let draft = StreamerDraft { is_active: Some(is_active), ..StreamerDraft::default() };
+    let now = app.update_streamer(&actor, found.id, draft).await?;
+    out.thing(&view::streamer(&now), || {
+        let name = &now.username;
+        if is_active {
+            format!("{name} is watched.")
+        } else {
+            format!("{name} is not watched until `streamward streamer resume {name}`.")
+        }
+    })
+}
+
+async fn events(app: &App, wanted: &str, limit: u32, out: &mut Output) -> anyhow::Result<()> {
+    let actor = Actor::cli("streamer events");
+    let found = find(app, &actor, wanted).await?;
+    let events = app.status_events(&actor, found.id, None, limit).await?;
+    let views: Vec<Value> = events.iter().map(view::status_event).collect();
+    let columns =
+        ["occurred_at", "previous_status", "new_status", "source", "session_id", "session_title", "banned"];
+    out.list("events", &views, &columns)
+}
+
+/// The streamer with this id or name.
+async fn find(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<Streamer> {
+    if let Ok(id) = wanted.parse::<StreamerId>() {
+        return Ok(app.streamer(actor, id).await?);
+    }
+    let found = named(app, actor, wanted).await?;
+    found
+        .ok_or(AppError::NotFound("streamer"))
+        .with_context(|| format!("looking for {wanted:?}: `streamward streamer list` shows who is there"))
+}
+
+/// The streamer with this name, as people write it or as another program wrote it.
+async fn named(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<Option<Streamer>> {
+    let filter = StreamerFilter { username: Some(plain(wanted)), ..StreamerFilter::default() };
+    Ok(app.streamers(actor, &filter).await?.pop())
+}
+
+/// A name without what people write around it.
+fn plain(name: &str) -> String {
+    Slug::parse(name).map_or_else(|_| name.to_ascii_lowercase(), String::from)
+}

@@ -1,0 +1,101 @@
+//! The terminal under the live table: keys in, frames out. However it ends, the terminal is as it was.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::draw::draw;
+use super::table::{Pressed, Table};
+use super::watch::Watched;
+use crate::app::App;
+
+/// How often the store is looked at.
+const REFRESH: Duration = Duration::from_secs(1);
+/// How often it is looked whether somebody still waits for keys.
+const KEY_WAIT: Duration = Duration::from_millis(100);
+/// How many keys may wait.
+const KEYS: usize = 64;
+
+/// The terminal while the table has it. A panic gives it back, too: ratatui sees to that.
+struct Screen(DefaultTerminal);
+
+impl Screen {
+    fn enter() -> io::Result<Self> {
+        ratatui::try_init().map(Self).inspect_err(|_| ratatui::restore())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
+
+/// Shows the table until a key or `stop` ends it.
+pub(super) async fn show(
+    app: &Arc<App>,
+    watched: &Watched,
+    is_dry_run: bool,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut table = Table::new(is_dry_run);
+    // What cannot be read at all is said before the screen is taken.
+    refresh(app, watched, &mut table).await?;
+    let mut screen = Screen::enter()?;
+    let (keys, mut pressed) = mpsc::channel(KEYS);
+    let mut reader = JoinSet::new();
+    reader.spawn_blocking(move || read_keys(&keys));
+    let mut refreshes = interval(REFRESH);
+    refreshes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        screen.0.draw(|frame| draw(frame, &mut table, app.now()))?;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            event = pressed.recv() => match event {
+                Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
+                    if table.press(key) == Pressed::Quit {
+                        return Ok(());
+                    }
+                }
+                // Another size is drawn as any other frame.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.into()),
+                None => return Ok(()),
+            },
+            _ = refreshes.tick() => {
+                if let Err(error) = refresh(app, watched, &mut table).await {
+                    // What is known stays on the screen.
+                    table.trouble = Some(format!("{error:#}; it is tried again"));
+                }
+            }
+        }
+    }
+}
+
+async fn refresh(app: &App, watched: &Watched, table: &mut Table) -> anyhow::Result<()> {
+    let streamers = watched.streamers(app).await?;
+    table.take(&streamers, watched.status(app).await?);
+    Ok(())
+}
+
+/// Reads keys until nobody waits for them.
+fn read_keys(keys: &mpsc::Sender<io::Result<Event>>) {
+    while !keys.is_closed() {
+        let event = match event::poll(KEY_WAIT) {
+            Ok(false) => continue,
+            Ok(true) => event::read(),
+            Err(error) => Err(error),
+        };
+        let is_over = event.is_err();
+        if keys.blocking_send(event).is_err() || is_over {
+            return;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `streamward streamer watch`: everyone's status as it is, and as it changes.
+
+use std::io::{IsTerminal as _, stdout};
+use std::sync::Arc;
+
+use anyhow::bail;
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::super::Output;
+use super::{lines, plain, screen};
+use crate::app::App;
+use crate::domain::access::Actor;
+use crate::domain::streamer::Streamer;
+use crate::domain::streamer::feed::WatchStatus;
+use crate::ports::StreamerFilter;
+
+/// Whom to show, and how.
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    /// Only these; all that are watched otherwise
+    #[arg(value_name = "USERNAME")]
+    pub usernames: Vec<String>,
+    /// Watch Kick from here, and write nothing: not into the database, not to anyone
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Shows the streamers of `app` until `stop`, a key, or the end of whoever reads: as a table if standard output is a
+/// terminal, otherwise a line for each change of status, or a JSON object with `--json`.
+///
+/// With `--dry-run`, `app` is one over a store of its own, which already has the streamers in it.
+///
+/// # Errors
+/// A name that is not on the list; the store, before anything is shown; the terminal.
+pub async fn watch(
+    app: &Arc<App>,
+    args: &WatchArgs,
+    stop: CancellationToken,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let watched = Watched::new(&args.usernames);
+    watched.check(app).await?;
+    if out.is_json() || !stdout().is_terminal() {
+        lines::follow(app, &watched, stop, out).await
+    } else {
+        screen::show(app, &watched, args.dry_run, stop).await
+    }
+}
+
+/// Who is shown.
+pub(super) struct Watched {
+    actor: Actor,
+    /// Plain names; all if there are none.
+    names: Vec<String>,
+}
+
+impl Watched {
+    pub(super) fn new(names: &[String]) -> Self {
+        let names = names.iter().map(|name| plain(name)).collect();
+        Self { actor: Actor::cli("streamer watch"), names }
+    }
+
+    pub(super) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Whether this one is among them.
+    pub(super) fn includes(&self, streamer: &Streamer) -> bool {
+        self.names.is_empty() || self.names.iter().any(|name| name.eq_ignore_ascii_case(&streamer.username))
+    }
+
+    /// Those who are shown, as they are now.
+    pub(super) async fn streamers(&self, app: &App) -> anyhow::Result<Vec<Streamer>> {
+        let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
+        let mut streamers = app.streamers(&self.actor, &filter).await?;
+        streamers.retain(|streamer| self.includes(streamer));
+        Ok(streamers)
+    }
+
+    /// How watching is doing.
+    pub(super) async fn status(&self, app: &App) -> anyhow::Result<Option<WatchStatus>> {
+        Ok(app.watch_status(&self.actor).await?)
+    }
+
+    /// Names that nobody has are mistyped, or paused.
+    async fn check(&self, app: &App) -> anyhow::Result<()> {
+        let found = self.streamers(app).await?;
+        let is_there =
+            |name: &&String| found.iter().any(|streamer| name.eq_ignore_ascii_case(&streamer.username));
+        if let Some(name) = self.names.iter().find(|name| !is_there(name)) {
+            bail!("{name} is not watched: `streamward streamer add {name}`, or `resume` if it is paused");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! Following what changes, as server-sent events (WHATWG HTML, 9.2), read from the event log, so that a reader which
+//! comes back with the last number it saw has missed nothing. Each slice says which events it tells and how.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, Stream, StreamExt as _};
+use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+use super::Api;
+use super::callers::{ShownToken, Viewer, busy};
+use super::extract::StrictQuery;
+use super::problem::Problem;
+use crate::app::events::{EventReader, Next};
+use crate::app::{App, AppError};
+use crate::domain::Invalid;
+use crate::domain::access::{Actor, Origin};
+use crate::domain::event::Event;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// How often a comment is sent when there is nothing to say, so that nobody on the way takes the connection for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// After how long a reader should come back when the answer has ended.
+const RETRY: Duration = Duration::from_secs(2);
+/// How long one answer lasts at most. The reader comes back and shows again who it is.
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// How often it is looked whether the reader's token is still one.
+const RECHECK: Duration = Duration::from_secs(30);
+
+/// Where to go on.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventsQuery {
+    /// For clients that cannot set the header `Last-Event-ID`, which goes first.
+    #[param(value_type = Option<u64>)]
+    last_event_id: Option<String>,
+}
+
+/// How an event is told; `None` if it is not of the kind that is followed.
+pub(super) type Tell = fn(&App, &Event) -> Option<SseEvent>;
+
+/// A request to follow events: by whom, and from where on.
+pub(super) struct Follow {
+    actor: Actor,
+    token: Option<ShownToken>,
+    after: Option<i64>,
+}
+
+impl FromRequestParts<Api> for Follow {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let Viewer(actor) = Viewer::from_request_parts(parts, api).await?;
+        let StrictQuery(query) = StrictQuery::<EventsQuery>::from_request_parts(parts, api).await?;
+        let after = resume_from(&parts.headers, &query)?;
+        Ok(Self { actor, token: parts.extensions.get().cloned(), after })
+    }
+}
+
+impl Follow {
+    /// The answer: every event of the log that `tell` tells, for as long as the reader may read and does.
+    pub(super) async fn answer(self, api: Api, tell: Tell) -> Result<Response, Problem> {
+        let Self { actor, token, after } = self;
+        let room = api.readers.clone().try_acquire_owned().map_err(|_| busy())?;
+        let reader = api.app.follow_events(&actor, after).await?;
+        metrics::gauge!("streamward_event_readers").increment(1);
+        let now = Instant::now();
+        let following = Following {
+            api,
+            reader,
+            tell,
+            token,
+            until: now + LIFETIME,
+            recheck: now + RECHECK,
+            _room: room,
+        };
+        let hello = stream::iter([Ok(SseEvent::default().retry(RETRY))]);
+        let events = hello.chain(following.into_stream());
+        let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+        // nginx would hold the events back.
+        Ok(([("x-accel-buffering", HeaderValue::from_static("no"))], sse).into_response())
+    }
+}
+
+/// An event as it is sent, under its own name and number.
+pub(super) fn told(event: &Event, data: impl Serialize) -> Option<SseEvent> {
+    let named = SseEvent::default().event(event.what.kind.as_str()).id(event.seq.to_string());
+    named.json_data(data).ok()
+}
+
+fn resume_from(headers: &HeaderMap, query: &EventsQuery) -> Result<Option<i64>, Invalid> {
+    let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
+    // EventSource sends an empty one when it has not seen any.
+    let header = header.map(|text| ("Last-Event-ID", text)).filter(|(_, text)| !text.is_empty());
+    let given = header.or(query.last_event_id.as_deref().map(|text| ("last_event_id", text)));
+    let Some((field, text)) = given else { return Ok(None) };
+    let number = text.parse().ok().filter(|number: &i64| *number >= 0);
+    number.map(Some).ok_or_else(|| Invalid::one(field, "must be the number of an event"))
+}
+
+/// One reader of the log and what ends it.
+struct Following {
+    api: Api,
+    reader: EventReader,
+    tell: Tell,
+    token: Option<ShownToken>,
+    until: Instant,
+    recheck: Instant,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        metrics::gauge!("streamward_event_readers").decrement(1);
+    }
+}
+
+impl Following {
+    fn into_stream(self) -> impl Stream<Item = Result<SseEvent, Infallible>> + Send + 'static {
+        stream::unfold(self, |mut this| async {
+            let event = this.next().await?;
+            Some((Ok(event), this))
+        })
+    }
+
+    /// The next event, or `None` when the answer is to end.
+    async fn next(&mut self) -> Option<SseEvent> {
+        loop {
+            let now = Instant::now();
+            if now >= self.until || (now >= self.recheck && !self.is_still_known().await) {
+                return None;
+            }
+            let stopping = self.api.options.stop.clone();
+            let next = stopping.run_until_cancelled(self.reader.next());
+            let Ok(next) = timeout_at(self.until.min(self.recheck), next).await else { continue };
+            match next? {
+                Ok(Next::Event(event)) => {
+                    if let Some(event) = (self.tell)(&self.api.app, &event) {
+                        return Some(event);
+                    }
+                }
+                Ok(Next::Reset { seq }) => {
+                    return Some(SseEvent::default().event("reset").id(seq.to_string()).data("{}"));
+                }
+                Ok(Next::Closed) => {
+                    metrics::counter!("streamward_event_readers_dropped_total").increment(1);
+                    return None;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a reader of events is dropped: the log cannot be read");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// A token that was deleted, or has expired, opens nothing any more. While that cannot be known the reader stays.
+    async fn is_still_known(&mut self) -> bool {
+        self.recheck = Instant::now() + RECHECK;
+        let Some(ShownToken(token)) = &self.token else { return true };
+        match self.api.app.actor_of_token(token.expose(), Origin::default()).await {
+            Err(AppError::Unauthenticated(why)) => {
+                tracing::info!(reason = %why, "a reader of events is dropped");
+                false
+            }
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_goes_before_the_query() {
+        let mut headers = HeaderMap::new();
+        let query = |text: &str| EventsQuery { last_event_id: Some(text.into()) };
+        assert_eq!(resume_from(&headers, &EventsQuery { last_event_id: None }), Ok(None));
+        assert_eq!(resume_from(&headers, &query("7")), Ok(Some(7)));
+        headers.insert(LAST_EVENT_ID, HeaderValue::from_static(""));
+        assert_eq!(resume_from(&headers, &query("7")), Ok(Some(7)));
+        headers.insert(LAST_EVENT_ID, HeaderValue::from_static("9"));
+        assert_eq!(resume_from(&headers, &query("7")), Ok(Some(9)));
+        headers.insert(LAST_EVENT_ID, HeaderValue::from_static("-1"));
+        assert_eq!(resume_from(&headers, &query("7")).unwrap_err().0[0].field, "Last-Event-ID");
+    }
+}

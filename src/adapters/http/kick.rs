@@ -1,0 +1,53 @@
+//! `POST /kick/webhook`: what Kick tells, signed. Give this address to Kick (kick.com/settings/developer).
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+
+use super::Api;
+use super::body::{self, HOOK_BODY};
+use super::problem::Problem;
+use crate::ports::WebhookHeaders;
+
+/// Hear Kick
+///
+/// For Kick's servers. Believed if the signature shows that Kick sent it within the last five minutes; then a
+/// `livestream.status.updated` is written down before the answer, and everything else is ignored. The same message may
+/// come again, and in any order: it changes nothing then. Answers 404 where streamers are not watched.
+#[utoipa::path(
+    post,
+    path = "/kick/webhook",
+    tag = "streamers",
+    params(
+        ("Kick-Event-Message-Id" = String, Header),
+        ("Kick-Event-Message-Timestamp" = String, Header, description = "RFC 3339"),
+        ("Kick-Event-Signature" = String, Header, description = "Base64, RSA PKCS#1 v1.5 with SHA-256"),
+        ("Kick-Event-Type" = String, Header),
+        ("Kick-Event-Version" = String, Header),
+    ),
+    request_body(content = String, content_type = "application/json"),
+    responses(
+        (status = 204, description = "It is written down, or it is nothing that is written down"),
+        (status = 400, description = "`validation`: It is signed, and makes no sense"),
+        (status = 401, description = "`unauthenticated`: It is not shown to be Kick's"),
+        (status = 404, description = "`not-found`: Streamers are not watched here"),
+        (status = 503, description = "`unavailable`: Send it again"),
+    )
+)]
+pub(super) async fn hear_kick(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let body = body::read(&headers, body, HOOK_BODY).await?;
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let headers = WebhookHeaders {
+        message_id: text("kick-event-message-id"),
+        timestamp: text("kick-event-message-timestamp"),
+        signature: text("kick-event-signature"),
+        kind: text("kick-event-type"),
+        version: text("kick-event-version"),
+    };
+    api.app.hear_kick(&headers, &body).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

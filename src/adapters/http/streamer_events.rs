@@ -1,0 +1,195 @@
+//! `/streamers/events` and `/streamers/{id}/events`: what changes about streamers, and how each one's status changed.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use axum::response::sse::Event as SseEvent;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::callers::Viewer;
+use super::extract::{Id, StrictQuery, number};
+use super::follow::{EventsQuery, Follow, told};
+use super::problem::Problem;
+use super::streamers::{SessionJson, StatusJson, StreamerJson};
+use crate::app::App;
+use crate::app::streamer::MOST_EVENTS;
+use crate::domain::event::Event;
+use crate::domain::streamer::{Change, Source, StatusEvent};
+use crate::domain::{StreamerId, Timestamp};
+
+/// How many changes are told when nothing is said.
+const DEFAULT_EVENTS: u32 = 100;
+
+/// A change of status.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StatusChange)]
+pub(super) struct ChangeJson {
+    previous_status: StatusJson,
+    /// `online` or `offline`, and never the one before.
+    new_status: StatusJson,
+    /// When it happened: Kick's time if Kick told one, otherwise when it was heard of.
+    #[schema(value_type = String, format = DateTime)]
+    occurred_at: Timestamp,
+    /// When it was heard of.
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Timestamp,
+    source: SourceJson,
+    /// The session that began or ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    session: Option<SessionJson>,
+    /// Present if a ban ended the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = true)]
+    banned: Option<bool>,
+}
+
+/// Who told of a change.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = StatusSource)]
+pub(super) enum SourceJson {
+    /// Kick's former feed. Unofficial.
+    Pusher,
+    /// Kick's present feed. Unofficial.
+    Centrifugo,
+    /// Kick's webhooks.
+    Webhook,
+    /// Kick's API, when it was asked.
+    Poll,
+}
+
+impl From<Source> for SourceJson {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Pusher => Self::Pusher,
+            Source::Centrifugo => Self::Centrifugo,
+            Source::Webhook => Self::Webhook,
+            Source::Poll => Self::Poll,
+        }
+    }
+}
+
+impl From<Change> for ChangeJson {
+    fn from(change: Change) -> Self {
+        Self {
+            previous_status: change.previous_status.into(),
+            new_status: change.new_status.into(),
+            occurred_at: change.occurred_at,
+            received_at: change.received_at,
+            source: change.source.into(),
+            session: change.session.map(SessionJson::from),
+            banned: change.banned.then_some(true),
+        }
+    }
+}
+
+/// A change of status, as history keeps it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StatusEvent)]
+pub(super) struct StatusEventJson {
+    /// The number of the event that told of it.
+    seq: i64,
+    #[serde(flatten)]
+    change: ChangeJson,
+    /// When it was written down.
+    #[schema(value_type = String, format = DateTime)]
+    recorded_at: Timestamp,
+}
+
+impl From<StatusEvent> for StatusEventJson {
+    fn from(event: StatusEvent) -> Self {
+        Self { seq: event.seq, change: event.change.into(), recorded_at: event.recorded_at }
+    }
+}
+
+/// Changes of one streamer's status.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StatusEventList {
+    events: Vec<StatusEventJson>,
+    /// How many are in this answer.
+    count: usize,
+}
+
+/// Which changes.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HistoryQuery {
+    /// At most this many; 100 without it.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
+    limit: Option<String>,
+    /// Only those before this `seq`: the last one of the page before.
+    #[param(value_type = Option<u64>)]
+    before: Option<String>,
+}
+
+/// Read how a streamer's status changed
+///
+/// Newest first. Changes within the flap window are among them.
+#[utoipa::path(
+    get,
+    path = "/streamers/{id}/events",
+    tag = "streamers",
+    params(("id" = Uuid, Path), HistoryQuery),
+    responses((status = 200, body = StatusEventList)),
+    extensions(("x-role" = json!("viewer")))
+)]
+pub(super) async fn list_status_events(
+    State(api): State<Api>,
+    Viewer(actor): Viewer,
+    Id(id): Id<StreamerId>,
+    StrictQuery(query): StrictQuery<HistoryQuery>,
+) -> Result<Json<StatusEventList>, Problem> {
+    let limit = number("limit", query.limit.as_deref(), 1, u64::from(MOST_EVENTS))?;
+    let limit = limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(DEFAULT_EVENTS);
+    let before = number("before", query.before.as_deref(), 0, i64::MAX.unsigned_abs())?;
+    let before = before.and_then(|before| i64::try_from(before).ok());
+    let found = api.app.status_events(&actor, id, before, limit).await?;
+    let events: Vec<StatusEventJson> = found.into_iter().map(StatusEventJson::from).collect();
+    Ok(Json(StatusEventList { count: events.len(), events }))
+}
+
+/// The data of an event.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StreamerEvent {
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// The streamer right after it.
+    streamer: StreamerJson,
+    /// The change of status; absent if something else changed, or an earlier event told of this change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    change: Option<ChangeJson>,
+}
+
+/// Follow what changes about streamers
+///
+/// Server-sent events, each with its number as `id` and with data as shown here. `streamer.online` and
+/// `streamer.offline` are what to announce: going offline is told once it has lasted for the flap window
+/// (`kick.flap_window`), and a comeback within it is not told at all by these. `streamer.updated` is everything else:
+/// other fields, another session, and every change of status that is not to be announced, or not yet: offline before
+/// the flap window is over, back online within it, and what a streamer was found to be at the first look. These have
+/// `change`, so a reader that wants each change at once reads `change`, not names. `streamer.created` and
+/// `streamer.deleted` are about the list. `Last-Event-ID` resumes and `reset` means as for `/streams/events`: read
+/// `/streamers` anew.
+#[utoipa::path(
+    get,
+    path = "/streamers/events",
+    tag = "streamers",
+    params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "The last number that was seen")),
+    responses((status = 200, content_type = "text/event-stream", body = StreamerEvent)),
+    extensions(("x-role" = json!("viewer")))
+)]
+pub(super) async fn follow_streamers(State(api): State<Api>, follow: Follow) -> Result<Response, Problem> {
+    follow.answer(api, tell).await
+}
+
+fn tell(_: &App, event: &Event) -> Option<SseEvent> {
+    let news = event.what.as_streamer()?;
+    let change = news.change.map(ChangeJson::from);
+    told(event, StreamerEvent { at: event.at, streamer: news.streamer.into(), change })
+}

@@ -1,0 +1,433 @@
+//! `/streamers`: whose status on Kick is watched, and what it is. Following and history are in
+//! [`streamer_events`](super::streamer_events).
+
+use std::fmt;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderName, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Api;
+use super::callers::{Admin, Viewer};
+use super::extract::{Id, NoQuery, StrictJson, StrictQuery, number};
+use super::problem::Problem;
+use crate::app::streamer::StreamerDraft;
+use crate::domain::streamer::{ChannelId, ChatroomId, Session, Status, Streamer, UserId};
+use crate::domain::{Invalid, StreamerId, Timestamp};
+use crate::ports::StreamerFilter;
+
+/// Most streamers on a page, and how many there are on one when only a cursor is given.
+const MAX_PAGE: u32 = 1_000;
+const DEFAULT_PAGE: u32 = 100;
+
+/// Someone on Kick whose status is watched.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Streamer)]
+pub(super) struct StreamerJson {
+    id: Uuid,
+    /// The name on Kick, as in `kick.com/<username>`.
+    #[schema(example = "xqc")]
+    username: String,
+    /// A name of your own choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    display_name: Option<String>,
+    /// Whether the status is watched.
+    is_active: bool,
+    status: StatusJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, nullable = false)]
+    last_seen_online: Option<Timestamp>,
+    /// When the status last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, nullable = false)]
+    last_status_update: Option<Timestamp>,
+    /// What is on now; only while online.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    session: Option<SessionJson>,
+    /// What was on last, if it is known; never while online.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    last_session: Option<SessionJson>,
+    /// Kick's number of the user: what its official API goes by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, nullable = false)]
+    user_id: Option<UserId>,
+    /// Kick's number of the channel: what its feed goes by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, nullable = false)]
+    channel_id: Option<ChannelId>,
+    /// Kick's number of the chatroom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, nullable = false)]
+    chatroom_id: Option<ChatroomId>,
+    /// Why the status cannot be watched, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    problem: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// Whether a streamer is live.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = StreamerStatus)]
+pub(super) enum StatusJson {
+    /// Nothing is known yet.
+    Unknown,
+    /// Live.
+    Online,
+    /// Not live.
+    Offline,
+}
+
+impl From<Status> for StatusJson {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Unknown => Self::Unknown,
+            Status::Online => Self::Online,
+            Status::Offline => Self::Offline,
+        }
+    }
+}
+
+/// One broadcast on Kick, as far as it is known.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StreamerSession)]
+pub(super) struct SessionJson {
+    /// Kick's number of the livestream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "74331109")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Just Chatting")]
+    category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, nullable = false)]
+    started_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, nullable = false)]
+    ended_at: Option<Timestamp>,
+    /// How many watched when last asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    viewers: Option<u64>,
+}
+
+impl From<Session> for SessionJson {
+    fn from(session: Session) -> Self {
+        let Session { id, started_at, ended_at, title, category, viewers } = session;
+        Self { id, title, category, started_at, ended_at, viewers }
+    }
+}
+
+impl From<Streamer> for StreamerJson {
+    fn from(streamer: Streamer) -> Self {
+        let is_online = streamer.track.status == Status::Online;
+        let known = streamer.track.session.map(SessionJson::from);
+        let (session, last_session) = if is_online { (known, None) } else { (None, known) };
+        Self {
+            id: streamer.id.0,
+            username: streamer.username,
+            display_name: streamer.display_name,
+            is_active: streamer.is_active,
+            status: streamer.track.status.into(),
+            last_seen_online: streamer.track.last_seen_online,
+            last_status_update: streamer.track.last_status_update,
+            session,
+            last_session,
+            user_id: streamer.ids.user,
+            channel_id: streamer.ids.channel,
+            chatroom_id: streamer.ids.chatroom,
+            problem: streamer.problem,
+            created_at: streamer.created_at,
+            updated_at: streamer.updated_at,
+        }
+    }
+}
+
+/// Some streamers.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StreamerList {
+    streamers: Vec<StreamerJson>,
+    /// How many are in this answer.
+    count: usize,
+    /// Where the next page begins; absent on the last one, and when no page was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    next_cursor: Option<String>,
+}
+
+/// One of Kick's numbers in a body. Which ones are good, the domain decides.
+struct Number(u64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl Visitor<'_> for Whole {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a number from 1 to {}", i64::MAX)
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number))
+            }
+        }
+        deserializer.deserialize_u64(Whole)
+    }
+}
+
+/// A streamer to watch. The numbers are found out by themselves; they need to be given only where Kick keeps them from
+/// us, see `problem`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StreamerDraft)]
+pub(super) struct DraftJson {
+    /// The name on Kick; `@name` and the address of the channel are understood, too.
+    #[schema(value_type = String, required = true, example = "xqc", min_length = 1, pattern = "^[^\\u0000]+$")]
+    username: Option<String>,
+    #[schema(min_length = 1, max_length = 200)]
+    display_name: Option<String>,
+    /// `true` without it.
+    is_active: Option<bool>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    user_id: Option<Number>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    channel_id: Option<Number>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    chatroom_id: Option<Number>,
+}
+
+/// What to change of a streamer; what is not given stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StreamerPatch)]
+pub(super) struct PatchJson {
+    /// Another name on Kick. Numbers, status and session of the old one are forgotten, its history is not.
+    #[schema(example = "xqc", min_length = 1, pattern = "^[^\\u0000]+$")]
+    username: Option<String>,
+    #[schema(min_length = 1, max_length = 200)]
+    display_name: Option<String>,
+    is_active: Option<bool>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    user_id: Option<Number>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    channel_id: Option<Number>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    chatroom_id: Option<Number>,
+}
+
+macro_rules! into_draft {
+    ($from:ident) => {
+        impl From<$from> for StreamerDraft {
+            fn from(json: $from) -> Self {
+                let $from { username, display_name, is_active, user_id, channel_id, chatroom_id } = json;
+                let [user_id, channel_id, chatroom_id] =
+                    [user_id, channel_id, chatroom_id].map(|number| number.map(|Number(number)| number));
+                Self { username, display_name, is_active, user_id, channel_id, chatroom_id }
+            }
+        }
+    };
+}
+
+into_draft!(DraftJson);
+into_draft!(PatchJson);
+
+/// Which streamers.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StreamersQuery {
+    /// `unknown`, `online`, `offline` or `all` (default).
+    #[param(pattern = "^(unknown|online|offline|all)$")]
+    status: Option<String>,
+    /// Watched (`true`) or not (`false`); both without it.
+    #[param(value_type = Option<bool>)]
+    active: Option<String>,
+    /// With this name, in any case.
+    username: Option<String>,
+    /// At most this many; the whole list without it.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[0-9A-Za-z_-]+$")]
+    cursor: Option<String>,
+}
+
+impl StreamersQuery {
+    fn filter(self) -> Result<StreamerFilter, Invalid> {
+        let status = match self.status.as_deref() {
+            None | Some("all") => None,
+            Some(text) => {
+                let status = Status::parse(text);
+                Some(
+                    status
+                        .ok_or_else(|| Invalid::one("status", "must be unknown, online, offline or all"))?,
+                )
+            }
+        };
+        let is_active = match self.active.as_deref() {
+            None => None,
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) => return Err(Invalid::one("active", "must be true or false")),
+        };
+        let after = self.cursor.as_deref().map(read_cursor).transpose()?;
+        let limit = number("limit", self.limit.as_deref(), 1, u64::from(MAX_PAGE))?;
+        let limit = limit.and_then(|limit| u32::try_from(limit).ok());
+        Ok(StreamerFilter {
+            status,
+            is_active,
+            username: self.username,
+            user: None,
+            limit: limit.or(after.as_ref().map(|_| DEFAULT_PAGE)),
+            after,
+        })
+    }
+}
+
+/// A place in the list, in a form that says nothing to callers: names are unique in lower case, and sorted by that.
+fn write_cursor(streamer: &Streamer) -> String {
+    URL_SAFE_NO_PAD.encode(streamer.username.to_ascii_lowercase())
+}
+
+fn read_cursor(text: &str) -> Result<String, Invalid> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| !bytes.contains(&0));
+    let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    name.ok_or_else(|| Invalid::one("cursor", "must be the next_cursor of an earlier answer"))
+}
+
+/// List streamers
+///
+/// By name. The whole list, unless `limit` or `cursor` ask for a page.
+#[utoipa::path(
+    get,
+    path = "/streamers",
+    tag = "streamers",
+    params(StreamersQuery),
+    responses((status = 200, body = StreamerList)),
+    extensions(("x-role" = json!("viewer")))
+)]
+pub(super) async fn list_streamers(
+    State(api): State<Api>,
+    Viewer(actor): Viewer,
+    StrictQuery(query): StrictQuery<StreamersQuery>,
+) -> Result<Json<StreamerList>, Problem> {
+    let mut filter = query.filter()?;
+    let page = filter.limit;
+    // One more than asked for tells whether there is a next page.
+    filter.limit = page.map(|limit| limit + 1);
+    let mut streamers = api.app.streamers(&actor, &filter).await?;
+    let page = page.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| streamers.len() > *limit);
+    let next_cursor = page.and_then(|limit| {
+        streamers.truncate(limit);
+        streamers.last().map(write_cursor)
+    });
+    let streamers: Vec<StreamerJson> = streamers.into_iter().map(StreamerJson::from).collect();
+    Ok(Json(StreamerList { count: streamers.len(), streamers, next_cursor }))
+}
+
+/// Watch a streamer
+///
+/// The status is `unknown` until Kick was asked.
+#[utoipa::path(
+    post,
+    path = "/streamers",
+    tag = "streamers",
+    request_body = DraftJson,
+    responses(
+        (status = 201, body = StreamerJson),
+        (status = 409, description = "`streamer-taken`: The name is on the list already"),
+    ),
+    extensions(("x-role" = json!("admin")))
+)]
+pub(super) async fn create_streamer(
+    State(api): State<Api>,
+    Admin(actor): Admin,
+    _: NoQuery,
+    StrictJson(draft): StrictJson<DraftJson>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<StreamerJson>), Problem> {
+    let made = api.app.create_streamer(&actor, draft.into()).await?;
+    let location = format!("/streamers/{}", made.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(made.into())))
+}
+
+/// Read a streamer
+#[utoipa::path(
+    get,
+    path = "/streamers/{id}",
+    tag = "streamers",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = StreamerJson)),
+    extensions(("x-role" = json!("viewer")))
+)]
+pub(super) async fn read_streamer(
+    State(api): State<Api>,
+    Viewer(actor): Viewer,
+    Id(id): Id<StreamerId>,
+    _: NoQuery,
+) -> Result<Json<StreamerJson>, Problem> {
+    Ok(Json(api.app.streamer(&actor, id).await?.into()))
+}
+
+/// Change a streamer
+///
+/// With `is_active` false the status is not watched and stays as it is.
+#[utoipa::path(
+    patch,
+    path = "/streamers/{id}",
+    tag = "streamers",
+    params(("id" = Uuid, Path)),
+    request_body = PatchJson,
+    responses(
+        (status = 200, body = StreamerJson),
+        (status = 409, description = "`streamer-taken`: The name is on the list already"),
+    ),
+    extensions(("x-role" = json!("admin")))
+)]
+pub(super) async fn update_streamer(
+    State(api): State<Api>,
+    Admin(actor): Admin,
+    Id(id): Id<StreamerId>,
+    _: NoQuery,
+    StrictJson(patch): StrictJson<PatchJson>,
+) -> Result<Json<StreamerJson>, Problem> {
+    Ok(Json(api.app.update_streamer(&actor, id, patch.into()).await?.into()))
+}
+
+/// Delete a streamer
+///
+/// The history goes with it. To keep it, set `is_active` to false instead.
+#[utoipa::path(
+    delete,
+    path = "/streamers/{id}",
+    tag = "streamers",
+    params(("id" = Uuid, Path)),
+    responses((status = 204, description = "It is deleted")),
+    extensions(("x-role" = json!("admin")))
+)]
+pub(super) async fn delete_streamer(
+    State(api): State<Api>,
+    Admin(actor): Admin,
+    Id(id): Id<StreamerId>,
+    _: NoQuery,
+) -> Result<StatusCode, Problem> {
+    api.app.delete_streamer(&actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

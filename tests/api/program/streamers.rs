@@ -1,0 +1,272 @@
+//! Streamers from the command line: the list, and following what changes, on a terminal and off it.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use streamward::adapters::sql::{SqlStore, open_sqlite};
+use streamward::adapters::system::SystemClock;
+use streamward::domain::Timestamp;
+use streamward::domain::streamer::decide::{Report, Said};
+use streamward::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
+use streamward::domain::streamer::{Session, Source};
+use streamward::ports::{Clock as _, Streamers as _};
+use tokio::time::Instant;
+
+use super::process::{Process, eventually};
+use super::{Home, SOON};
+
+/// Beside the program, on its database, as the watcher is.
+async fn store(home: &Home) -> SqlStore {
+    SqlStore::new(open_sqlite(&home.dir.path().join("streamward.db")).await.expect("opened"))
+}
+
+async fn says(store: &SqlStore, streamer: &Value, said: Said) {
+    let now = SystemClock.now();
+    let id = streamer["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+    let report = Report { streamer: id, source: Source::Centrifugo, at: now, said };
+    let recorded = store.record_reports(&[report], Duration::ZERO, now).await.expect("recorded");
+    assert!(recorded[0].change.is_some(), "{recorded:?}");
+}
+
+async fn starts(store: &SqlStore, streamer: &Value, session: u64) {
+    let title = Some("Juice".into());
+    says(
+        store,
+        streamer,
+        Said::Started(Session { id: Some(session.to_string()), title, ..Session::default() }),
+    )
+    .await;
+}
+
+async fn stops(store: &SqlStore, streamer: &Value, session: u64) {
+    let session = Session { id: Some(session.to_string()), ..Session::default() };
+    says(store, streamer, Said::Stopped { session, banned: true }).await;
+}
+
+/// How it ended; killed if it does not.
+async fn ended(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(status) = child.try_wait().expect("asked") {
+            return status;
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The only streamer with this name.
+fn listed(home: &Home, username: &str) -> Value {
+    let list = home.json(&["streamer", "list"]);
+    let all = list["streamers"].as_array().cloned().unwrap_or_default();
+    all.into_iter().find(|one| one["username"] == username).expect("it is on the list")
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    let streamers = list["streamers"].as_array().expect("a list");
+    streamers.iter().filter_map(|one| one["username"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn from_an_empty_list_to_a_history() {
+    let home = Home::new();
+    assert_eq!(home.ok(&["streamer", "list"]).trim(), "no streamers");
+    let added = home.ok(&["streamer", "add", "xQc", "@alice", "https://kick.com/bob"]);
+    for name in ["Watching xqc (", "Watching alice (", "Watching bob ("] {
+        assert!(added.contains(name), "{added}");
+    }
+    let named = home.json(&["streamer", "add", "dora", "--display-name", "Dora", "--channel-id", "668"]);
+    assert_eq!((&named["streamers"][0]["display_name"], &named["refused"]), (&json!("Dora"), &json!([])));
+
+    home.ok(&["streamer", "pause", "BOB"]);
+    assert_eq!(names(&home.json(&["streamer", "list", "--inactive"])), ["bob"]);
+    assert_eq!(names(&home.json(&["streamer", "list"])), ["alice", "bob", "dora", "xqc"]);
+    home.ok(&["streamer", "resume", "bob"]);
+    assert_eq!(home.json(&["streamer", "list", "--inactive"])["count"], 0);
+
+    let (store, alice) = (store(&home).await, listed(&home, "alice"));
+    starts(&store, &alice, 1).await;
+    stops(&store, &alice, 1).await;
+    starts(&store, &alice, 2).await;
+    assert_eq!(names(&home.json(&["streamer", "list", "--status", "online"])), ["alice"]);
+    let events = home.json(&["streamer", "events", "alice", "--limit", "2"]);
+    assert_eq!(events["count"], 2);
+    assert_eq!(
+        (&events["events"][0]["new_status"], &events["events"][1]["banned"]),
+        (&json!("online"), &json!(true))
+    );
+    let table = home.ok(&["streamer", "events", alice["id"].as_str().expect("an id")]);
+    assert!(table.lines().count() == 4 && table.contains("centrifugo") && table.contains("Juice"), "{table}");
+
+    let removed = home.ok(&["streamer", "remove", "alice"]);
+    assert_eq!(removed.trim(), "Removed alice and the history.");
+    let gone = home.refused(&["streamer", "events", "alice"]);
+    assert!(gone.contains("there is no such streamer") && gone.contains("streamer list"), "{gone}");
+}
+
+#[test]
+fn one_name_that_is_refused_keeps_no_other_out() {
+    let home = Home::new();
+    home.ok(&["streamer", "add", "alice"]);
+    let ended = home.run(&["streamer", "add", "ALICE", "a b", "carol"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert_eq!(ended.err.trim(), "streamward: 2 of 3 names were not added");
+    for line in [
+        "Watching carol (",
+        "Not added: ALICE: alice is on the list already",
+        "Not added: a b: username must",
+    ] {
+        assert!(ended.out.contains(line), "{line} is not in\n{}", ended.out);
+    }
+    let ended = home.run(&["--json", "streamer", "add", "alice", "dora"]);
+    let report: Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert_eq!((ended.code, names(&report)), (Some(1), vec!["dora"]));
+    assert_eq!(report["refused"][0]["username"], "alice");
+    let refused = home.refused(&["streamer", "add", "x", "y", "--user-id", "7"]);
+    assert!(refused.contains("one by one"), "{refused}");
+    assert_eq!(names(&home.json(&["streamer", "list"])), ["alice", "carol", "dora"]);
+}
+
+#[tokio::test]
+async fn how_watching_is_doing_is_told_with_the_exit_code() {
+    let home = Home::new();
+    home.ok(&["migrate"]);
+    let never = home.refused(&["kick", "status"]);
+    assert!(never.contains("kick.feed") && never.contains("streamward serve"), "{never}");
+    let (store, now) = (store(&home).await, SystemClock.now());
+    let keep = async |state: FeedState, at: Timestamp, error: Option<&str>| {
+        let provider = Some(Source::Centrifugo);
+        let error = error.map(str::to_owned);
+        let feed =
+            FeedStatus { provider, state, connections: 3, connected: 2, wanted: 9, subscribed: 8, error };
+        let (watched, unresolved, queued) = (10, 1, 0);
+        let (last_report_at, last_sweep_at, sweep_error) = (None, Some(at), None);
+        let status =
+            WatchStatus { at, feed, watched, unresolved, queued, last_report_at, last_sweep_at, sweep_error };
+        store.keep_watch_status(&status).await.expect("kept");
+    };
+    keep(FeedState::Degraded, now, Some("closed with 4200")).await;
+    let text = home.ok(&["kick", "status"]);
+    for line in
+        ["degraded (centrifugo)", "2 of 3", "8 of 9 subscribed", "10 watched, 1 of them unresolved", "4200"]
+    {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let status = home.json(&["kick", "status"]);
+    assert_eq!((&status["healthy"], &status["status"]["feed"]["state"]), (&json!(true), &json!("degraded")));
+    keep(FeedState::Rejected, now, Some("the app key is not known (4001)")).await;
+    let rejected = home.refused(&["kick", "status"]);
+    assert!(rejected.contains("4001") && rejected.contains("only the sweep"), "{rejected}");
+    keep(FeedState::Connected, now.minus(Duration::from_secs(61)), None).await;
+    let stale = home.refused(&["kick", "status"]);
+    assert!(stale.contains("nobody has watched for 1m"), "{stale}");
+}
+
+#[tokio::test]
+async fn off_a_terminal_each_change_is_a_line_until_a_signal() {
+    let home = Home::new();
+    home.ok(&["streamer", "add", "alice", "bob"]);
+    let (store, alice, bob) = (store(&home).await, listed(&home, "alice"), listed(&home, "bob"));
+    let watch = |name: &str, arguments: &[&str]| {
+        Process::start(name, &mut home.command(arguments), home.dir.path()).expect("it starts")
+    };
+    let mut all = watch("all", &["streamer", "watch", "--json"]);
+    let mut one = watch("one", &["streamer", "watch", "@Bob"]);
+    // What happened before it follows is not told, so it is made sure that both follow.
+    let mut session = 0;
+    while all.said().is_empty() || one.said().is_empty() {
+        session += 1;
+        assert!(session < 100, "{} {}", all.said(), one.said());
+        starts(&store, &bob, session).await;
+        stops(&store, &bob, session).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    starts(&store, &alice, 1).await;
+    starts(&store, &bob, session + 1).await;
+    let arrived = eventually("all changes are told", SOON, async || {
+        let (all, one) = (all.said(), one.said());
+        let is_there = all.ends_with('\n') && all.trim_end().lines().count() > 3;
+        let last: Value = serde_json::from_str(all.trim_end().lines().last().unwrap_or_default())?;
+        let is_last = last["streamer"]["username"] == "bob" && last["change"]["new_status"] == "online";
+        let is_told = one.trim_end().ends_with("bob  offline → online  (centrifugo)  Juice");
+        Ok((is_there && is_last && is_told).then_some((all, one)))
+    });
+    let ((told, lines), _) = arrived.await.expect("told");
+    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(told.windows(2).all(|two| two[0]["seq"].as_i64() < two[1]["seq"].as_i64()));
+    assert!(told.iter().any(|one| one["streamer"]["username"] == "alice"));
+    assert!(!lines.contains("alice") && lines.contains("online → offline  (centrifugo, banned)"), "{lines}");
+    all.tell("INT").expect("told");
+    assert_eq!(all.end_within(SOON).await.expect("it ends").code(), Some(0));
+    assert_eq!(one.terminate(SOON).await.expect("it ends").code(), Some(0));
+    let mistyped = home.refused(&["streamer", "watch", "alcie"]);
+    assert!(
+        mistyped.contains("alcie is not watched") && mistyped.contains("streamer add alcie"),
+        "{mistyped}"
+    );
+}
+
+#[tokio::test]
+async fn whoever_stops_reading_ends_it_quietly() {
+    let home = Home::new();
+    home.ok(&["streamer", "add", "alice"]);
+    let (store, alice) = (store(&home).await, listed(&home, "alice"));
+    let mut command = home.command(&["streamer", "watch"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    drop(child.stdout.take());
+    // It notices when it has something to say.
+    let mut session = 0;
+    while child.try_wait().expect("asked").is_none() && session < 100 {
+        session += 1;
+        starts(&store, &alice, session).await;
+        stops(&store, &alice, session).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let status = ended(&mut child).await;
+    assert_eq!(status.code(), Some(0));
+    let output = child.wait_with_output().expect("it ended");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// `script` gives it a terminal.
+#[tokio::test]
+async fn on_a_terminal_it_is_a_table_and_the_terminal_is_given_back() {
+    let home = Home::new();
+    home.ok(&["streamer", "add", "alice", "bob"]);
+    starts(&store(&home).await, &listed(&home, "bob"), 1).await;
+    for (key, name) in [("q", "q.log"), ("\u{1b}", "escape.log"), ("\u{3}", "control-c.log")] {
+        let log = home.dir.path().join(name);
+        let program = env!("CARGO_BIN_EXE_streamward");
+        let inside = format!("stty cols 110 rows 12; exec '{program}' streamer watch");
+        let mut command = Command::new("script");
+        command.args(["-qfec", &inside, "/dev/null"]).current_dir(home.dir.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TERM", "xterm");
+        command.envs(home.env.iter().map(|(name, value)| (name, value)));
+        let out = File::create(&log).expect("a file");
+        let Ok(mut child) = command.stdin(Stdio::piped()).stdout(out).spawn() else {
+            eprintln!("skipped: there is no `script` on this machine");
+            return;
+        };
+        let said = || String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+        let drawn = eventually("the table is drawn", SOON, async || {
+            let said = said();
+            Ok((said.contains("USERNAME") && said.contains("Juice") && said.contains("q quit")).then_some(()))
+        });
+        if let Err(error) = drawn.await {
+            let _ = child.kill();
+            panic!("{error}: {}", said());
+        }
+        let mut keys = child.stdin.take().expect("a pipe");
+        keys.write_all(key.as_bytes()).expect("pressed");
+        keys.flush().expect("pressed");
+        let status = ended(&mut child).await;
+        assert_eq!(status.code(), Some(0), "{key:?}: {}", said());
+        let said = said();
+        assert!(said.contains("\u{1b}[?1049h") && said.contains("\u{1b}[?1049l"), "{key:?}: {said}");
+    }
+}
