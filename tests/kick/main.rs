@@ -6,9 +6,16 @@
 #![expect(clippy::print_stderr, reason = "what the tests run against is part of their report")]
 
 mod listener;
+#[path = "../e2e/ports.rs"]
+mod ports;
+#[path = "../e2e/process.rs"]
+mod process;
 mod scripted;
+mod soak;
 mod sockudo;
+mod whole;
 mod with_sockudo;
+mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,6 +75,19 @@ fn main() -> ExitCode {
             a_refusal_to_open_is_a_refusal,
             a_feed_that_moved_is_found,
             whoever_stops_watching_has_no_connections;
+        whole:
+            names_are_enough,
+            what_was_missed_is_made_up_for,
+            without_a_feed_the_sweep_goes_on,
+            a_row_written_by_another_program_is_watched_at_once,
+            another_instance_goes_on,
+            the_database_may_be_away,
+            it_may_be_killed_at_any_time,
+            webhooks_are_heard,
+            a_dry_run_writes_nothing,
+            the_command_line_asks_kick;
+        soak:
+            disconnects_leave_no_trace;
         with_sockudo:
             edges_make_the_round_trip,
             a_thousand_channels_share_connections,

@@ -1,0 +1,326 @@
+//! The whole program: from a frame of the feed to what callers see, through outages of everything around it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+use streamward::adapters::system::SystemClock;
+use streamward::ports::Clock as _;
+use streamward_test_support::Cluster;
+use streamward_test_support::feed_server::Dialect;
+use streamward_test_support::kick::{OTHER_TEST_KEY, SignedWebhook, TEST_KEY, stopped, went_live};
+use tokio::time::sleep;
+
+use crate::process::eventually;
+use crate::world::{SOON, World};
+
+/// How the scripted server's guest tokens begin.
+const GUEST_TOKEN: &str = "guest-";
+const BOTH: [Dialect; 2] = [Dialect::Pusher, Dialect::Centrifugo];
+
+fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Names are all it is given: numbers, subscriptions, statuses follow.
+pub(crate) async fn names_are_enough(_: &Path) -> Result<()> {
+    for dialect in BOTH {
+        let mut world = World::new(dialect).await?;
+        world.start().await?;
+        for n in 1..=6 {
+            world.kick.set(|kick| kick.add(n, &format!("person-{n}")));
+            world.ok(&["streamer", "add", &format!("Person_{n}")])?;
+        }
+        world.until_subscribed(6).await?;
+        world.until_right(SOON).await?;
+        for n in 1..=6 {
+            world.goes_live(n);
+        }
+        let took = world.until_right(s(2)).await?;
+        for n in 1..=3 {
+            world.stops(n);
+        }
+        world.until_right(s(2)).await?;
+        let changes = world.check_history().await?;
+        ensure!(changes == 6 + 6 + 3, "{changes} changes; live after {took:?}");
+    }
+    Ok(())
+}
+
+/// What happens while nobody listens is found out when somebody does again.
+pub(crate) async fn what_was_missed_is_made_up_for(_: &Path) -> Result<()> {
+    let mut world = World::new(Dialect::Pusher).await?.with("KICK__SWEEP_INTERVAL", "1h");
+    world.start().await?;
+    world.add(20).await?;
+    world.until_subscribed(20).await?;
+    world.until_right(SOON).await?;
+    for n in 1..=5 {
+        world.goes_live(n);
+    }
+    world.until_right(s(2)).await?;
+    world.feed.script(|script| script.refuses_sockets = Some(503));
+    world.feed.cut_all();
+    sleep(s(1)).await;
+    for n in 6..=10 {
+        world.goes_live(n);
+    }
+    world.feed.script(|script| script.refuses_sockets = None);
+    world.until_right(s(30)).await?;
+    world.check_history().await.map(drop)
+}
+
+/// With the feed refused for good, the sweep goes on, and everybody can see why it is slow.
+pub(crate) async fn without_a_feed_the_sweep_goes_on(_: &Path) -> Result<()> {
+    let mut world = World::new(Dialect::Pusher).await?;
+    world.feed.script(|script| script.closes_with = Some(4001));
+    world.start().await?;
+    world.add(10).await?;
+    world.until_right(SOON).await?;
+    let rejected = eventually("the feed is rejected", SOON, async || {
+        let health = world.get("/health").await?;
+        Ok((health["streamers"]["feed_state"] == "rejected" && health["status"] == "ok").then_some(health))
+    });
+    let (health, _) = rejected.await?;
+    ensure!(
+        health["streamers"]["feed_error"].as_str().is_some_and(|error| error.contains("4001")),
+        "{health}"
+    );
+    world.goes_live(3);
+    world.until_right(s(6)).await?;
+    let opened = world.feed.seen().opened;
+    sleep(s(3)).await;
+    ensure!(world.feed.seen().opened == opened && opened <= 3, "it is hammered: {opened}");
+    ensure!(!world.command(&["kick", "status"]).output()?.status.success(), "nothing is wrong?");
+    Ok(())
+}
+
+/// Another program writes the table; on PostgreSQL it is noticed at once.
+pub(crate) async fn a_row_written_by_another_program_is_watched_at_once(_: &Path) -> Result<()> {
+    let cluster = tokio::task::spawn_blocking(|| Cluster::start(false)).await?.map_err(anyhow::Error::msg)?;
+    let mut world = World::new(Dialect::Centrifugo).await?.with("DATABASE__URL", &cluster.url("postgres"));
+    world.start().await?;
+    world.kick.set(|kick| kick.add(1, "person-1"));
+    let db = sqlx::PgPool::connect(&cluster.url("postgres")).await?;
+    sqlx::query("INSERT INTO streamers (username) VALUES ('person-1')").execute(&db).await?;
+    let (_, took) = eventually("it is subscribed to", s(5), async || {
+        Ok((world.feed.seen().subscribed.len() == 1).then_some(()))
+    })
+    .await?;
+    world.goes_live(1);
+    world.until_right(s(2)).await?;
+    sqlx::query("UPDATE streamers SET is_active = FALSE").execute(&db).await?;
+    let left = eventually("it is not any more", s(3), async || {
+        Ok(world.feed.seen().subscribed.is_empty().then_some(()))
+    });
+    left.await?;
+    let status: String = sqlx::query_scalar("SELECT status FROM streamer_status").fetch_one(&db).await?;
+    ensure!(status == "online", "{status}");
+    ensure!(took < s(3), "subscribed after {took:?}");
+    Ok(())
+}
+
+/// Of two instances one watches. When it dies, the other one goes on.
+pub(crate) async fn another_instance_goes_on(_: &Path) -> Result<()> {
+    let cluster = tokio::task::spawn_blocking(|| Cluster::start(false)).await?.map_err(anyhow::Error::msg)?;
+    let mut world = World::new(Dialect::Pusher).await?.with("DATABASE__URL", &cluster.url("postgres"));
+    world.start().await?;
+    world.add(20).await?;
+    world.until_subscribed(20).await?;
+    let mut first = world.start_another().await?.context("the first one")?;
+    world.until_right(SOON).await?;
+    ensure!(world.feed.seen().open == 1, "only one of them watches");
+    for n in 1..=10 {
+        world.goes_live(n);
+    }
+    world.until_right(s(2)).await?;
+    first.kill();
+    for n in 5..=15 {
+        if world.truth.contains_key(&n) {
+            world.stops(n);
+        } else {
+            world.goes_live(n);
+        }
+    }
+    world.feed.until("the other one listens", |seen| seen.opened == 2 && seen.subscribed.len() == 20).await;
+    for n in 16..=20 {
+        world.goes_live(n);
+    }
+    // Stops that nobody heard take two answers, the first one half a minute after the change.
+    world.until_right(s(60)).await?;
+    world.check_history().await.map(drop)
+}
+
+/// The database is away while everybody goes live and stops: nothing is lost, and the order is kept.
+pub(crate) async fn the_database_may_be_away(_: &Path) -> Result<()> {
+    let away: u64 = std::env::var("KICK_OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let mut cluster =
+        tokio::task::spawn_blocking(|| Cluster::start(false)).await?.map_err(anyhow::Error::msg)?;
+    let mut world = World::new(Dialect::Pusher)
+        .await?
+        .with("DATABASE__URL", &cluster.url("postgres"))
+        .with("KICK__SWEEP_INTERVAL", "1h");
+    world.start().await?;
+    world.add(50).await?;
+    world.until_subscribed(50).await?;
+    world.until_right(SOON).await?;
+    let before = world.check_history().await?;
+    cluster.stop();
+    let begun = tokio::time::Instant::now();
+    let mut edges = 0;
+    while begun.elapsed() < s(away) {
+        for n in 1..=50 {
+            if world.truth.contains_key(&n) {
+                world.stops(n);
+            } else {
+                world.goes_live(n);
+            }
+            edges += 1;
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    cluster.run().map_err(anyhow::Error::msg)?;
+    world.until_right(SOON).await?;
+    let written = eventually("all is written", SOON, async || {
+        Ok((world.check_history().await? == before + edges).then_some(()))
+    });
+    written.await.with_context(|| format!("{edges} edges"))?;
+    Ok(())
+}
+
+/// `kill -9` in the middle of it, several times.
+pub(crate) async fn it_may_be_killed_at_any_time(_: &Path) -> Result<()> {
+    let mut world = World::new(Dialect::Pusher).await?;
+    world.start().await?;
+    world.add(40).await?;
+    world.until_subscribed(40).await?;
+    for round in 0..5 {
+        for step in 0..200_u64 {
+            let n = step * 7 % 40 + 1;
+            if world.truth.contains_key(&n) {
+                world.stops(n);
+            } else {
+                world.goes_live(n);
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+        world.kill();
+        // While it is down, too.
+        for n in 1..=10 {
+            if (n + round) % 2 == 0 {
+                world.stops(n);
+            } else if !world.truth.contains_key(&n) {
+                world.goes_live(n);
+            }
+        }
+        world.start().await?;
+        world.check_history().await?;
+        world.until_subscribed(40).await?;
+    }
+    // Who was told to have stopped by answers only needs two of them, apart from each other and from the change.
+    world.until_right(s(90)).await?;
+    world.check_history().await.map(drop)
+}
+
+/// Kick's webhooks: believed when they are signed, written down before they are acknowledged, harmless when repeated.
+pub(crate) async fn webhooks_are_heard(_: &Path) -> Result<()> {
+    let mut world = World::new(Dialect::Pusher).await?.with("KICK__FEED", "webhook");
+    world.start().await?;
+    world.add(3).await?;
+    world.until_right(SOON).await?;
+    let subscribed = eventually("Kick is asked for webhooks", SOON, async || {
+        Ok((world.kick.set(|kick| kick.subscriptions.len()) == 3).then_some(()))
+    });
+    subscribed.await?;
+    let send = async |webhook: &SignedWebhook| -> Result<u16> {
+        let mut request = world.client().post(world.url("/kick/webhook")).body(webhook.body.clone());
+        for (name, value) in webhook.headers() {
+            request = request.header(name, value);
+        }
+        Ok(request.send().await?.status().as_u16())
+    };
+    let now = SystemClock.now().to_string();
+    let start = SignedWebhook::new(&TEST_KEY, "01A", &now, &went_live(1, "person-1", &now, "hello"));
+    let forged = SignedWebhook::new(&OTHER_TEST_KEY, "01B", &now, &went_live(2, "person-2", &now, "x"));
+    ensure!(send(&forged).await? == 401);
+    ensure!(send(&start).await? == 204);
+    let statuses = world.statuses().await?;
+    ensure!(statuses[&1] == "online" && statuses[&2] == "offline", "{statuses:?}");
+    let stop = SignedWebhook::new(&TEST_KEY, "01C", &now, &stopped(1, "person-1", &now, &now));
+    for webhook in [&start, &stop, &stop, &start] {
+        ensure!(send(webhook).await? == 204);
+    }
+    ensure!(world.statuses().await?[&1] == "offline", "a repeated start is late");
+    let changes = world.check_history().await?;
+    ensure!(changes == 3 + 2, "{changes} changes");
+    let odd = SignedWebhook::new(&TEST_KEY, "01D", &now, &json!({"is_live": 7}));
+    ensure!(send(&odd).await? == 400);
+    Ok(())
+}
+
+/// Observing without writing: the database is as it was.
+pub(crate) async fn a_dry_run_writes_nothing(_: &Path) -> Result<()> {
+    let mut world = World::new(Dialect::Centrifugo).await?;
+    world.start().await?;
+    world.add(5).await?;
+    world.until_subscribed(5).await?;
+    world.until_right(SOON).await?;
+    world.kill();
+    let before = world.ok(&["--json", "streamer", "list"])?;
+    world.feed.until("nobody listens", |seen| seen.open == 0).await;
+    let mut watch = crate::process::Process::start(
+        "watch",
+        &mut world.command(&["--json", "streamer", "watch", "--dry-run"]),
+        world.dir.path(),
+    )?;
+    world.feed.until("it listens", |seen| seen.subscribed.len() == 5).await;
+    world.goes_live(2);
+    let told = eventually("it tells", SOON, async || {
+        let said = watch.said();
+        Ok((said.contains("person-2") && said.contains("online")).then_some(()))
+    });
+    told.await.with_context(|| watch.said())?;
+    let ended = watch.terminate(SOON).await?;
+    ensure!(ended.success(), "{ended}: {}", watch.said());
+    let after = world.ok(&["--json", "streamer", "list"])?;
+    ensure!(before == after, "{before}\n{after}");
+    Ok(())
+}
+
+/// What the command line says of Kick, and what nothing here ever says: not even the log at its most talkative.
+pub(crate) async fn the_command_line_asks_kick(_: &Path) -> Result<()> {
+    let mut world = World::new(Dialect::Centrifugo).await?.with("LOG__LEVEL", "trace");
+    world.start().await?;
+    world.add(3).await?;
+    world.until_subscribed(3).await?;
+    world.goes_live(1);
+    world.until_right(SOON).await?;
+    let mut all = String::new();
+    for arguments in [
+        vec!["kick", "token"],
+        vec!["kick", "status"],
+        vec!["kick", "probe"],
+        vec!["streamer", "test", "person_1"],
+        vec!["streamer", "list"],
+        vec!["config"],
+    ] {
+        all += &world.ok(&arguments)?;
+    }
+    for word in ["valid until", "connected", "online", "person-1"] {
+        ensure!(all.contains(word), "{word}: {all}");
+    }
+    all += &world.said();
+    all += &world.get("/health").await?.to_string();
+    all += &world.client().get(world.url("/metrics")).send().await?.text().await?;
+    for file in std::fs::read_dir(world.dir.path())?.flatten() {
+        all += &String::from_utf8_lossy(&std::fs::read(file.path())?);
+    }
+    ensure!(all.contains("TRACE"), "the log says little");
+    let tokens = world.kick.set(|kick| kick.tokens.clone());
+    ensure!(!tokens.is_empty() && world.feed.seen().tokens > 0);
+    for secret in tokens.iter().map(String::as_str).chain(["stub-client-secret", GUEST_TOKEN]) {
+        let place = all.find(secret).map(|at| all.get(at.saturating_sub(300)..at + 50).unwrap_or_default());
+        ensure!(place.is_none(), "{secret} is told: {}", place.unwrap_or_default());
+    }
+    Ok(())
+}
