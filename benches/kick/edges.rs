@@ -1,0 +1,101 @@
+//! Everybody goes live, or stops: how long until others can read it in the database.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use streamward::adapters::system::SystemClock;
+use streamward::ports::Clock as _;
+use streamward_test_support::feed_server::{FeedServer, live, stop};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::database::{Database, Who};
+use crate::program::channel;
+
+/// How often the database is looked at: the times are this much too long at worst, and never too short.
+const LOOK: Duration = Duration::from_millis(1);
+/// How long until edges count as lost.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One time that everybody changes.
+#[derive(Clone, Copy)]
+pub(crate) struct Wave {
+    pub(crate) people: u64,
+    /// Whether they go live, or stop.
+    pub(crate) live: bool,
+    /// People have livestreams `base + n`.
+    pub(crate) base: u64,
+    /// Over which time.
+    pub(crate) over: Duration,
+}
+
+/// How a wave went.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// From the frame to the row, sorted.
+    latencies: Vec<Duration>,
+    /// From the first frame to the last row.
+    pub(crate) elapsed: Duration,
+}
+
+impl Outcome {
+    /// In milliseconds: the time that this many of a hundred did not exceed.
+    pub(crate) fn percentile(&self, of_hundred: usize) -> f64 {
+        let at = (self.latencies.len() * of_hundred / 100).min(self.latencies.len().saturating_sub(1));
+        self.latencies.get(at).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3)
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.latencies.sort_unstable();
+        self.elapsed += other.elapsed;
+    }
+}
+
+/// Lets the feed say it, and watches the database with a connection of our own.
+pub(crate) async fn run(wave: Wave, feed: &FeedServer, database: &Database, who: Who) -> Outcome {
+    let (last, eye) = (database.last(who).await, database.clone());
+    let mut reader = JoinSet::new();
+    reader.spawn(async move { timeout(PATIENCE, watch(&eye, who, last, wave.people)).await });
+    let now = SystemClock.now().to_string();
+    let begun = Instant::now();
+    let mut sent = HashMap::new();
+    for n in 1..=wave.people {
+        if !wave.over.is_zero() {
+            sleep_until(begun + wave.over.mul_f64(n as f64 / wave.people as f64)).await;
+        }
+        let (channel, id) = (channel(n), wave.base + n);
+        // Told before it is written to the socket: no time is lost in our favour.
+        sent.insert(channel, Instant::now());
+        if wave.live {
+            feed.publish(channel, r"App\Events\StreamerIsLive", &live(channel, id, &now));
+        } else {
+            feed.publish(channel, r"App\Events\StopStreamBroadcast", &stop(channel, id));
+        }
+    }
+    let seen = reader.join_next().await.expect("one task").expect("it does not panic");
+    let seen = seen.expect("no edge is lost");
+    let mut latencies: Vec<_> = seen.iter().map(|(channel, at)| *at - sent[channel]).collect();
+    latencies.sort_unstable();
+    let elapsed = seen.values().max().map_or(Duration::ZERO, |last| *last - begun);
+    Outcome { latencies, elapsed }
+}
+
+/// When each channel's change could be read.
+async fn watch(database: &Database, who: Who, mut last: i64, people: u64) -> HashMap<u64, Instant> {
+    let mut seen = HashMap::new();
+    while (seen.len() as u64) < people {
+        let rows = database.after(who, last).await;
+        let now = Instant::now();
+        for (seq, channel) in rows {
+            last = seq;
+            seen.entry(channel.unsigned_abs()).or_insert(now);
+        }
+        sleep(LOOK).await;
+    }
+    seen
+}
