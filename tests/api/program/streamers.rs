@@ -77,7 +77,7 @@ async fn from_an_empty_list_to_a_history() {
     let home = Home::new();
     assert_eq!(home.ok(&["streamer", "list"]).trim(), "no streamers");
     let added = home.ok(&["streamer", "add", "xQc", "@alice", "https://kick.com/bob"]);
-    for name in ["Watching xqc (", "Watching alice (", "Watching bob ("] {
+    for name in ["Watching xqc (", "Watching alice (", "Watching bob (", "kick.feed is not set"] {
         assert!(added.contains(name), "{added}");
     }
     let named = home.json(&["streamer", "add", "dora", "--display-name", "Dora", "--channel-id", "668"]);

@@ -178,7 +178,10 @@ async fn add(app: &App, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> 
     let lines = || {
         let added = added.iter().map(|one| format!("Watching {} ({})", one.username, one.id));
         let refused = refused.iter().map(|(username, error)| format!("Not added: {username}: {error}"));
-        added.chain(refused).collect::<Vec<_>>().join("\n")
+        let hint = (!app.settings().streamers.is_on).then(|| {
+            "kick.feed is not set here: nobody is watched until it is set where the service runs".into()
+        });
+        added.chain(refused).chain(hint).collect::<Vec<_>>().join("\n")
     };
     out.thing(&all, lines)?;
     match refused.len() {
