@@ -219,7 +219,7 @@ impl Watch {
             sleep(COLLECT).await;
             while let Some(question) = self.question() {
                 let asked = match &question {
-                    Question::Live(about) => self.ask_who_is_live(&self.with_users(about)).await,
+                    Question::Live(about) => self.ask_who_is_live(about).await,
                     Question::Doubts(about) => self.settle_doubts(about).await,
                 };
                 match asked {
@@ -326,58 +326,47 @@ impl Watch {
     }
 
     /// Asks for the list of those who are live. Who is missing from it may still be live.
-    async fn ask_who_is_live(&self, whom: &[(StreamerId, UserId)]) -> Result<(), Unfinished> {
-        for some in whom.chunks(MOST_USERS) {
-            let users: Vec<UserId> = some.iter().map(|(_, user)| *user).collect();
-            let at = self.app.now();
-            let live = self.kick.live_among(&users).await.map_err(Unfinished::Kick)?;
-            let live: HashMap<UserId, KickLive> = live.into_iter().map(|one| (one.user, one)).collect();
-            let said = some.iter().filter_map(|(id, user)| {
-                self.report(
-                    *id,
-                    at,
-                    live.get(user).map(|one| one.session.clone()).map_or(Said::NotLive, Said::Live),
-                )
-            });
-            self.record(&said.collect::<Vec<_>>()).await.map_err(Unfinished::Store)?;
-            let learned: Vec<Learned> = some
-                .iter()
-                .filter_map(|(id, user)| {
-                    let one = live.get(user)?;
-                    self.learned(
-                        *id,
-                        KickIds { channel: one.channel, ..KickIds::default() },
-                        one.slug.as_ref(),
-                    )
-                })
-                .collect();
-            self.learn(&learned).await.map_err(Unfinished::Store)?;
+    async fn ask_who_is_live(&self, about: &[StreamerId]) -> Result<(), Unfinished> {
+        let whom = self.with_users(about);
+        if whom.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let users: Vec<UserId> = whom.iter().map(|(_, user)| *user).collect();
+        let at = self.app.now();
+        let live = self.kick.live_among(&users).await.map_err(Unfinished::Kick)?;
+        let live: HashMap<UserId, KickLive> = live.into_iter().map(|one| (one.user, one)).collect();
+        let said = whom.iter().filter_map(|(id, user)| {
+            let session = live.get(user).map(|one| one.session.clone());
+            self.report(*id, at, session.map_or(Said::NotLive, Said::Live))
+        });
+        self.record(&said.collect::<Vec<_>>()).await.map_err(Unfinished::Store)?;
+        let learned = whom.iter().filter_map(|(id, user)| {
+            let one = live.get(user)?;
+            self.learned(*id, KickIds { channel: one.channel, ..KickIds::default() }, one.slug.as_ref())
+        });
+        self.learn(&learned.collect::<Vec<_>>()).await.map_err(Unfinished::Store)
     }
 
     /// Asks the other endpoint.
     async fn settle_doubts(&self, doubts: &[StreamerId]) -> Result<(), Unfinished> {
-        for some in self.with_users(doubts).chunks(MOST_USERS) {
-            let users: Vec<UserId> = some.iter().map(|(_, user)| *user).collect();
-            let at = self.app.now();
-            let channels = self.kick.channels(&users).await.map_err(Unfinished::Kick)?;
-            let channels: HashMap<UserId, KickChannel> =
-                channels.into_iter().map(|one| (one.user, one)).collect();
-            let said = some.iter().filter_map(|(id, user)| {
-                let said = channels.get(user)?.live.clone().map_or(Said::NotLive, Said::Live);
-                self.report(*id, at, said)
-            });
-            self.record(&said.collect::<Vec<_>>()).await.map_err(Unfinished::Store)?;
-            let learned: Vec<Learned> = some
-                .iter()
-                .filter_map(|(id, user)| {
-                    self.learned(*id, KickIds::default(), Some(&channels.get(user)?.slug))
-                })
-                .collect();
-            self.learn(&learned).await.map_err(Unfinished::Store)?;
+        let whom = self.with_users(doubts);
+        if whom.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let users: Vec<UserId> = whom.iter().map(|(_, user)| *user).collect();
+        let at = self.app.now();
+        let channels = self.kick.channels(&users).await.map_err(Unfinished::Kick)?;
+        let channels: HashMap<UserId, KickChannel> =
+            channels.into_iter().map(|one| (one.user, one)).collect();
+        let said = whom.iter().filter_map(|(id, user)| {
+            let said = channels.get(user)?.live.clone().map_or(Said::NotLive, Said::Live);
+            self.report(*id, at, said)
+        });
+        self.record(&said.collect::<Vec<_>>()).await.map_err(Unfinished::Store)?;
+        let learned = whom
+            .iter()
+            .filter_map(|(id, user)| self.learned(*id, KickIds::default(), Some(&channels.get(user)?.slug)));
+        self.learn(&learned.collect::<Vec<_>>()).await.map_err(Unfinished::Store)
     }
 
     /// An answer as a report, unless it only says what is known.

@@ -76,10 +76,6 @@ impl Job for Watcher {
         }
         // The feed is gone. What it told before is still written down.
         intake.await;
-        // From now on another instance counts them.
-        for status in Status::ALL {
-            metrics::gauge!("streamward_streamers", "status" => status.as_str()).set(0);
-        }
         Ok(())
     }
 }
