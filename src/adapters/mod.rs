@@ -6,5 +6,6 @@ pub mod kick;
 pub mod local_nudges;
 pub mod mediamtx;
 pub mod memory;
+mod remote;
 pub mod sql;
 pub mod system;

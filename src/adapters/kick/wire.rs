@@ -1,23 +1,21 @@
 //! HTTP to Kick: limits on time and size, errors without secrets, everything counted.
 
-use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tracing::Instrument as _;
 use url::Url;
 
 use super::dto;
 use super::settings::Timing;
+use crate::adapters::remote::{self, cause, failure, read};
 use crate::domain::Timestamp;
-use crate::domain::secret::{Secret, mask_keys};
+use crate::domain::secret::Secret;
 use crate::ports::RemoteError;
 
 /// Largest answer that is read: fifty channels take some 100 kB.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
-/// Most of what Kick said that is repeated, in characters.
-const MAX_REPEATED: usize = 200;
 /// Who is asking. Honest, so that Kick can tell us from a browser.
 const USER_AGENT: &str = concat!("streamward/", env!("CARGO_PKG_VERSION"));
 
@@ -76,7 +74,7 @@ impl Wire {
             tracing::Span::current().record("status", status.as_u16());
             let retry_after = response.headers().get(reqwest::header::RETRY_AFTER);
             let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
-            let body = read(&mut response).await?;
+            let body = read(&mut response, MAX_ANSWER).await?;
             Ok(Answer { endpoint, status, retry_after, body })
         }
         .instrument(span)
@@ -164,42 +162,11 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 
 /// What Kick wrote, fit to be shown.
 pub(super) fn repeat(text: &str, secrets: &[&Secret]) -> String {
-    let mut text = mask_keys(text.trim());
+    let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret.expose(), "***");
     }
-    text.chars().filter(|c| !c.is_control()).take(MAX_REPEATED).collect()
-}
-
-async fn read(response: &mut Response) -> Result<Vec<u8>, RemoteError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| broken_off(&e))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(RemoteError::Malformed(format!("longer than {MAX_ANSWER} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn failure(error: &reqwest::Error) -> RemoteError {
-    if error.is_timeout() { RemoteError::TimedOut } else { RemoteError::Unreachable(cause(error)) }
-}
-
-fn broken_off(error: &reqwest::Error) -> RemoteError {
-    if error.is_timeout() {
-        return RemoteError::TimedOut;
-    }
-    RemoteError::Malformed(format!("it broke off: {}", cause(error)))
-}
-
-/// The innermost cause; the outer ones only repeat the address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut source = error.source();
-    while let Some(inner) = source.and_then(std::error::Error::source) {
-        source = Some(inner);
-    }
-    source.map_or_else(|| "the request failed".to_owned(), |inner| repeat(&inner.to_string(), &[]))
+    remote::repeat(&text)
 }
 
 #[cfg(test)]
@@ -210,7 +177,7 @@ mod tests {
     fn what_kick_says_is_masked_and_shortened() {
         let secret = Secret::new("hunter2");
         assert_eq!(repeat(" no such client hunter2\n", &[&secret, &Secret::new("")]), "no such client ***");
-        assert_eq!(repeat(&"x".repeat(1_000), &[]).len(), MAX_REPEATED);
+        assert_eq!(repeat(&"x".repeat(1_000), &[]).len(), remote::MAX_REPEATED);
     }
 
     #[test]

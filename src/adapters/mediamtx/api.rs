@@ -1,17 +1,17 @@
 //! HTTP to the control API: one client, limits on time and size, errors without secrets.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 use url::Url;
 
 use super::dto::Refusal;
-use crate::domain::secret::{Secret, mask_keys};
+use crate::adapters::remote::{cause, failure, read, repeat};
+use crate::domain::secret::Secret;
 use crate::ports::RemoteError;
 
 /// How long a connection may take.
@@ -24,8 +24,6 @@ pub(super) const PATIENT_CALL: Duration = Duration::from_millis(4_500);
 const IDLE: Duration = Duration::from_secs(5);
 /// Largest answer that is read: a path takes about 700 bytes in a list, so this is some 90,000 paths.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
-/// Most of what another system said that is repeated, in characters.
-const MAX_REPEATED: usize = 200;
 
 /// Characters of a path name that stay as they are in a URL.
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -45,11 +43,6 @@ pub(super) fn encode_segment(part: &str) -> String {
 /// A secret for use before the `@` of a URL.
 pub(super) fn encode_userinfo(secret: &str) -> String {
     utf8_percent_encode(secret, PART).to_string()
-}
-
-/// What others wrote, fit to be shown.
-pub(super) fn repeat(text: &str) -> String {
-    mask_keys(text.trim()).chars().filter(|c| !c.is_control()).take(MAX_REPEATED).collect()
 }
 
 /// The control API of one MediaMTX.
@@ -105,7 +98,7 @@ impl Api {
         async {
             let mut response = self.http.execute(request).await.map_err(|e| failure(&e))?;
             tracing::Span::current().record("status", response.status().as_u16());
-            let body = read(&mut response).await?;
+            let body = read(&mut response, MAX_ANSWER).await?;
             Ok(Answer { endpoint, status: response.status(), body })
         }
         .instrument(span)
@@ -171,37 +164,6 @@ impl Answer {
     }
 }
 
-async fn read(response: &mut Response) -> Result<Vec<u8>, RemoteError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| broken_off(&e))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(RemoteError::Malformed(format!("longer than {MAX_ANSWER} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn failure(error: &reqwest::Error) -> RemoteError {
-    if error.is_timeout() { RemoteError::TimedOut } else { RemoteError::Unreachable(cause(error)) }
-}
-
-fn broken_off(error: &reqwest::Error) -> RemoteError {
-    if error.is_timeout() {
-        return RemoteError::TimedOut;
-    }
-    RemoteError::Malformed(format!("it broke off: {}", cause(error)))
-}
-
-/// The innermost cause; the outer ones only repeat the address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut source = error.source();
-    while let Some(inner) = source.and_then(std::error::Error::source) {
-        source = Some(inner);
-    }
-    source.map_or_else(|| "the request failed".to_owned(), |inner| repeat(&inner.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,7 +172,7 @@ mod tests {
     fn what_others_say_is_masked_and_shortened() {
         let key = crate::domain::secret::KeySecret::from_random([4; 32]);
         assert_eq!(repeat(&format!("no 'in/{}'\n", key.expose())), "no 'in/sk_***'");
-        assert_eq!(repeat(&"x".repeat(1_000)).len(), MAX_REPEATED);
+        assert_eq!(repeat(&"x".repeat(1_000)).len(), crate::adapters::remote::MAX_REPEATED);
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub use version::{Version, binary_version};
 
 use self::api::{Api, PATIENT_CALL};
 use self::dto::{GlobalConf, PathDefaults};
+use crate::adapters::remote::repeat;
 use crate::domain::media_server::{Observation, ObservedSource, Relay};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
@@ -96,7 +97,7 @@ impl MediaServer for MediaMtx {
             "srtConn" => "srtconns",
             "webRTCSession" => "webrtcsessions",
             "moqSession" => "moqsessions",
-            other => return Err(RemoteError::Unsupported(format!("end a {}", api::repeat(other)))),
+            other => return Err(RemoteError::Unsupported(format!("end a {}", repeat(other)))),
         };
         let Some(id) = &source.id else {
             return Err(RemoteError::Unsupported("end a session that has no id".to_owned()));

@@ -1,0 +1,50 @@
+//! What every adapter that asks another system over HTTP does alike: reading an answer of bounded size, and saying what
+//! went wrong without repeating what must not be repeated.
+
+use std::error::Error as _;
+
+use reqwest::Response;
+
+use crate::domain::secret::mask_keys;
+use crate::ports::RemoteError;
+
+/// How much is repeated of what others wrote, in characters.
+pub(super) const MAX_REPEATED: usize = 200;
+
+/// What others wrote, fit to be shown.
+pub(super) fn repeat(text: &str) -> String {
+    mask_keys(text.trim()).chars().filter(|c| !c.is_control()).take(MAX_REPEATED).collect()
+}
+
+/// The whole body, of at most `limit` bytes.
+pub(super) async fn read(response: &mut Response, limit: usize) -> Result<Vec<u8>, RemoteError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| broken_off(&e))? {
+        if body.len() + chunk.len() > limit {
+            return Err(RemoteError::Malformed(format!("longer than {limit} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Why there was no answer.
+pub(super) fn failure(error: &reqwest::Error) -> RemoteError {
+    if error.is_timeout() { RemoteError::TimedOut } else { RemoteError::Unreachable(cause(error)) }
+}
+
+fn broken_off(error: &reqwest::Error) -> RemoteError {
+    if error.is_timeout() {
+        return RemoteError::TimedOut;
+    }
+    RemoteError::Malformed(format!("it broke off: {}", cause(error)))
+}
+
+/// The innermost cause; the outer ones only repeat the address.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let mut source = error.source();
+    while let Some(inner) = source.and_then(std::error::Error::source) {
+        source = Some(inner);
+    }
+    source.map_or_else(|| "the request failed".to_owned(), |inner| repeat(&inner.to_string()))
+}
