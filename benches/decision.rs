@@ -6,17 +6,17 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use streamward::domain::credentials::{Action, Credentials, Question};
+use streamward::domain::credentials::{Action, AuthRequest, Credentials};
 use streamward::domain::media_server::{MediaServerName, SourceId};
 use streamward::domain::path::{IngestPath, StreamPath};
-use streamward::domain::publish::{PublishAsk, decide_other, decide_publish};
+use streamward::domain::publish::{PublishRequest, decide_other, decide_publish};
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
 use streamward::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use uuid::Uuid;
 
-fn question(action: Action, secret: &KeySecret) -> Question {
-    Question {
+fn request(action: Action, secret: &KeySecret) -> AuthRequest {
+    AuthRequest {
         action,
         path: IngestPath::from_media_server("live/alice"),
         protocol: "rtmp",
@@ -48,19 +48,19 @@ fn decisions(c: &mut Criterion) {
         holder: Holder::Free,
     };
     let server = MediaServerName::default();
-    let publish = question(Action::Publish, &secret);
+    let publish = request(Action::Publish, &secret);
     c.bench_function("publish: find the secret, hash it, decide", |b| {
         b.iter(|| {
-            let ask = PublishAsk::from_question(black_box(&publish), &server).expect("a key");
-            let hash = hasher.key(&ask.secret);
-            (hash, decide_publish(black_box(&key), &ask, now, Duration::from_secs(15)))
+            let request = PublishRequest::from_auth_request(black_box(&publish), &server).expect("a key");
+            let hash = hasher.key(&request.secret);
+            (hash, decide_publish(black_box(&key), &request, now, Duration::from_secs(15)))
         });
     });
-    let ask = PublishAsk::from_question(&publish, &server).expect("a key");
+    let known = PublishRequest::from_auth_request(&publish, &server).expect("a key");
     c.bench_function("publish: decide", |b| {
-        b.iter(|| decide_publish(black_box(&key), black_box(&ask), now, Duration::from_secs(15)));
+        b.iter(|| decide_publish(black_box(&key), black_box(&known), now, Duration::from_secs(15)));
     });
-    let read = question(Action::Read, &secret);
+    let read = request(Action::Read, &secret);
     let (control, relay) = (Secret::new("control"), Secret::new("relay"));
     c.bench_function("read: decide", |b| b.iter(|| decide_other(black_box(&read), &control, &relay)));
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamward::adapters::http::{HttpOptions, router};
-use streamward::adapters::local_nudges::LocalNudges;
+use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::sql::{Db, PgSettings, SqlStore, migrate, open_postgres, open_sqlite};
 use streamward::adapters::system::{SystemClock, SystemIds};
 use streamward::app::broadcaster::BroadcasterDraft;
-use streamward::app::known_keys::KnownKeysLoader;
+use streamward::app::key_cache::KeyCacheLoader;
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::streamer::StreamerSettings;
 use streamward::app::worker::Worker as _;
@@ -23,7 +23,7 @@ use streamward::domain::reconcile::{Changes, Start};
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
 use streamward::domain::stream::{EndReason, IngestForm};
 use streamward::domain::{StreamId, Timestamp};
-use streamward::ports::{Clock as _, IdGen as _, Nudges, Store};
+use streamward::ports::{Clock as _, IdGen as _, Store, WakeUps};
 use streamward::runtime::serve::{ServeLimits, serve};
 use streamward_test_support::Cluster;
 use tokio::task::JoinSet;
@@ -74,20 +74,20 @@ impl Subject {
         files: Option<tempfile::TempDir>,
     ) -> Self {
         let [auth_store, store, worker_store] = stores;
-        let nudges: Arc<dyn Nudges> = Arc::new(LocalNudges::default());
+        let wake_ups: Arc<dyn WakeUps> = Arc::new(LocalWakeUps::default());
         let app = App::new(Parts {
             auth_store,
             store: Arc::clone(&store),
             worker_store,
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
-            nudges,
+            wake_ups,
             webhooks: None,
             hasher: MasterKey::new([1; 32]).hasher(),
             settings: settings(),
         });
         let keys = fill(&app, &*store).await;
-        KnownKeysLoader::new(Arc::clone(&app)).tick(None).await.expect("the keys load");
+        KeyCacheLoader::new(Arc::clone(&app)).tick(None).await.expect("the keys load");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
         let address = listener.local_addr().expect("the port");
         let stop = CancellationToken::new();

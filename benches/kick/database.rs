@@ -11,19 +11,19 @@ use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 #[derive(Clone)]
 pub(crate) enum Database {
     Pg(PgPool),
-    Lite(SqlitePool),
+    Sqlite(SqlitePool),
 }
 
 /// The same on either kind, with PostgreSQL's text and with SQLite's.
 macro_rules! on {
-    ($db:expr, $pg:expr, $lite:expr, |$text:ident, $pool:ident| $run:expr) => {
+    ($db:expr, $pg:expr, $sqlite:expr, |$text:ident, $pool:ident| $run:expr) => {
         match $db {
             Database::Pg($pool) => {
                 let $text = $pg;
                 $run.await.expect("the statement works")
             }
-            Database::Lite($pool) => {
-                let $text = $lite;
+            Database::Sqlite($pool) => {
+                let $text = $sqlite;
                 $run.await.expect("the statement works")
             }
         }
@@ -45,7 +45,7 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10));
-        Self::Lite(SqlitePool::connect_with(options).await.expect("the file opens"))
+        Self::Sqlite(SqlitePool::connect_with(options).await.expect("the file opens"))
     }
 
     pub(crate) async fn postgres(url: &str) -> Self {
@@ -57,7 +57,7 @@ impl Database {
         let text = || AssertSqlSafe(text.to_owned());
         match self {
             Self::Pg(pool) => drop(sqlx::query(text()).execute(pool).await.expect("the statement works")),
-            Self::Lite(pool) => drop(sqlx::query(text()).execute(pool).await.expect("the statement works")),
+            Self::Sqlite(pool) => drop(sqlx::query(text()).execute(pool).await.expect("the statement works")),
         }
     }
 
@@ -148,7 +148,7 @@ impl Database {
         }
         match self {
             Self::Pg(pool) => both!(pool, ROWS_PG),
-            Self::Lite(pool) => both!(pool, ROWS_LITE),
+            Self::Sqlite(pool) => both!(pool, ROWS_LITE),
         }
     }
 }

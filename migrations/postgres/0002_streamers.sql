@@ -123,18 +123,18 @@ WHEN (NEW.revision = OLD.revision AND (NEW.username, NEW.display_name, NEW.is_ac
       IS DISTINCT FROM (OLD.username, OLD.display_name, OLD.is_active))
 EXECUTE FUNCTION streamers_changed_elsewhere();
 
--- Who is to be watched changed, by whomever: nudge all instances. PostgreSQL sends the same notification once per
+-- Who is to be watched changed, by whomever: wake_up all instances. PostgreSQL sends the same notification once per
 -- transaction, however many rows there are. A change of status never gets here: a notification takes a lock that all
 -- commits of the database queue for.
 CREATE FUNCTION streamers_nudge() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_notify('streamward', '{"from":"sql","nudges":["streamers"]}');
+    PERFORM pg_notify('streamward', '{"from":"sql","wake_ups":["streamers"]}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER streamers_nudge_rows AFTER INSERT OR DELETE ON streamers FOR EACH ROW
+CREATE TRIGGER streamers_wake_up_rows AFTER INSERT OR DELETE ON streamers FOR EACH ROW
 EXECUTE FUNCTION streamers_nudge();
-CREATE TRIGGER streamers_nudge_update
+CREATE TRIGGER streamers_wake_up_update
 AFTER UPDATE OF username, is_active, user_id, channel_id ON streamers FOR EACH ROW
 WHEN ((NEW.username, NEW.is_active, NEW.user_id, NEW.channel_id)
       IS DISTINCT FROM (OLD.username, OLD.is_active, OLD.user_id, OLD.channel_id))

@@ -3,7 +3,7 @@
 pub mod cli;
 pub mod http;
 pub mod kick;
-pub mod local_nudges;
+pub mod local_wake_ups;
 pub mod mediamtx;
 pub mod memory;
 mod remote;

@@ -11,7 +11,7 @@ use crate::domain::invalid::{Checks, Invalid, text};
 
 /// What a trusted dashboard tells of its people, not checked yet.
 #[derive(Clone, Debug, Default)]
-pub struct ToldEvent {
+pub struct AuditReport {
     /// What was done, at most 50 characters.
     pub event_type: String,
     /// Who did it.
@@ -63,7 +63,7 @@ impl App {
     ///
     /// # Errors
     /// Forbidden below admin; invalid fields; the store.
-    pub async fn tell_audit(&self, actor: &Actor, told: ToldEvent) -> Result<AuditEntry> {
+    pub async fn report_audit_event(&self, actor: &Actor, report: AuditReport) -> Result<AuditEntry> {
         let refusal = self.act(actor, "create", "audit_event");
         self.audited(&refusal, async {
             actor.require(Role::Admin)?;
@@ -72,17 +72,17 @@ impl App {
             let mut field = |name: &str, value: &Option<String>, max: usize| {
                 checks.take_opt(value.as_deref().map(|value| text(name, value, 1, max)))
             };
-            let action = field("event_type", &Some(told.event_type.clone()), 50);
-            entry.actor = field("actor", &told.actor, 255).or_else(|| entry.actor.clone());
-            entry.resource_type = field("resource_type", &told.resource_type, 100);
-            entry.resource_id = field("resource_id", &told.resource_id, 255);
-            entry.request_method = field("request_method", &told.request_method, 20);
-            entry.request_path = field("request_path", &told.request_path, 2_000);
-            entry.failure_reason = field("failure_reason", &told.failure_reason, 1_000);
-            let outcome = checks.take_opt(told.outcome.as_deref().map(|word| {
+            let action = field("event_type", &Some(report.event_type.clone()), 50);
+            entry.actor = field("actor", &report.actor, 255).or_else(|| entry.actor.clone());
+            entry.resource_type = field("resource_type", &report.resource_type, 100);
+            entry.resource_id = field("resource_id", &report.resource_id, 255);
+            entry.request_method = field("request_method", &report.request_method, 20);
+            entry.request_path = field("request_path", &report.request_path, 2_000);
+            entry.failure_reason = field("failure_reason", &report.failure_reason, 1_000);
+            let outcome = checks.take_opt(report.outcome.as_deref().map(|word| {
                 Outcome::parse(word).ok_or_else(|| Invalid::one("outcome", "must be success or failure"))
             }));
-            let metadata = checks.take_opt(told.metadata.clone().map(Metadata::parse));
+            let metadata = checks.take_opt(report.metadata.clone().map(Metadata::parse));
             checks.finish()?;
             entry.action = action.unwrap_or_default();
             entry.outcome = outcome.unwrap_or(Outcome::Success);

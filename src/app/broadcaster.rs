@@ -7,7 +7,7 @@ use crate::domain::BroadcasterId;
 use crate::domain::access::{Actor, Role};
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch, DisplayName, Metadata};
 use crate::domain::invalid::Checks;
-use crate::ports::Nudge;
+use crate::ports::WakeUp;
 
 /// A broadcaster as a caller describes it, not checked yet.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ impl App {
             let metadata = metadata.unwrap_or_default();
             let broadcaster = Broadcaster { id, display_name, metadata, created_at: now, updated_at: now };
             self.store().create_broadcaster(&broadcaster, &entry).await?;
-            self.parts.nudges.send(Nudge::Events);
+            self.parts.wake_ups.send(WakeUp::Events);
             Ok(broadcaster)
         })
         .await
@@ -82,7 +82,7 @@ impl App {
             checks.finish()?;
             let patch = BroadcasterPatch { display_name, metadata };
             let updated = self.store().update_broadcaster(id, &patch, self.now(), &entry).await?;
-            self.parts.nudges.send(Nudge::Events);
+            self.parts.wake_ups.send(WakeUp::Events);
             updated.ok_or(AppError::NotFound(KIND))
         })
         .await

@@ -14,7 +14,7 @@ use super::worker::{Tick, TickError, Worker};
 use super::{App, Result};
 use crate::domain::access::{Actor, Role};
 use crate::domain::event::Event;
-use crate::ports::{Lease, Nudge};
+use crate::ports::{Lease, WakeUp};
 
 /// How many events a reader may be behind before it is dropped.
 const BEHIND: usize = 1_024;
@@ -64,8 +64,8 @@ impl Worker for EventTail {
         Duration::from_millis(500)
     }
 
-    fn hears(&self, nudge: &Nudge) -> bool {
-        matches!(nudge, Nudge::Events)
+    fn hears(&self, wake_up: &WakeUp) -> bool {
+        matches!(wake_up, WakeUp::Events)
     }
 
     async fn tick(&mut self, _: Option<&Lease>) -> std::result::Result<Tick, TickError> {
@@ -83,7 +83,7 @@ impl Worker for EventTail {
             let _ = feed.live.send(Arc::new(event));
         }
         if full {
-            self.app.parts.nudges.send_local(Nudge::Events);
+            self.app.parts.wake_ups.send_local(WakeUp::Events);
         }
         Ok(Tick::default())
     }

@@ -1,18 +1,18 @@
-//! Hooks of media servers: kept as hints, then looked into at once.
+//! Hooks of media servers: kept as hook_events, then looked into at once.
 
 use tracing::Instrument as _;
 
 use super::{App, Result};
 use crate::domain::media_server::{MediaServerName, SourceId, SourceKind};
 use crate::domain::path::IngestPath;
-use crate::domain::reconcile::{Hint, HintKind};
-use crate::ports::{Contact, Nudge};
+use crate::domain::reconcile::{HookEvent, HookKind};
+use crate::ports::{Contact, WakeUp};
 
 /// What a hook said.
 #[derive(Clone, Debug)]
 pub struct HookMessage {
     /// Which hook.
-    pub kind: HintKind,
+    pub kind: HookKind,
     /// The path as the media server names it.
     pub path: IngestPath,
     /// What kind of session, if it said so.
@@ -35,7 +35,7 @@ impl App {
         };
         metrics::counter!("streamward_hooks_total", "media_server" => server.to_string(), "kind" => message.kind.as_str())
             .increment(1);
-        let hint = Hint {
+        let hook_event = HookEvent {
             server: server.clone(),
             kind: message.kind,
             path,
@@ -44,12 +44,15 @@ impl App {
             source_kind: message.source_type.filter(|t| !t.is_empty()).map(SourceKind),
             at: now,
         };
-        tracing::info!(%server, kind = hint.kind.as_str(), path = hint.path.as_ref().map(tracing::field::display),
-            source_id = hint.source_id.as_ref().map(tracing::field::display), "hook");
-        self.tally.contact(server, Contact::Hook, now);
-        self.store().push_hint(&hint).instrument(tracing::info_span!("store.push_hint")).await?;
-        self.note_cause_of_look(server);
-        self.parts.nudges.send(Nudge::Reconcile(server.clone()));
+        tracing::info!(%server, kind = hook_event.kind.as_str(), path = hook_event.path.as_ref().map(tracing::field::display),
+            source_id = hook_event.source_id.as_ref().map(tracing::field::display), "hook");
+        self.rollup.contact(server, Contact::Hook, now);
+        self.store()
+            .record_hook_event(&hook_event)
+            .instrument(tracing::info_span!("store.record_hook_event"))
+            .await?;
+        self.note_poll_cause(server);
+        self.parts.wake_ups.send(WakeUp::Reconcile(server.clone()));
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::access::SIGNATURE_WINDOW;
 use super::worker::{Tick, TickError, Worker};
 use crate::domain::Timestamp;
 use crate::domain::audit::AuditEntry;
-use crate::ports::{Lease, Nudge};
+use crate::ports::{Lease, WakeUp};
 
 /// How often old rows are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
@@ -33,14 +33,14 @@ impl Housekeeping {
 
     async fn write_down(&self) -> Result<(), TickError> {
         let store = &self.app.parts.worker_store;
-        for ((server, contact), at) in self.app.tally.take_contacts() {
+        for ((server, contact), at) in self.app.rollup.take_contacts() {
             store.record_contact(&server, contact, at).await?;
         }
-        let counted = self.app.tally.entries(&*self.app.parts.ids);
+        let counted = self.app.rollup.entries(&*self.app.parts.ids);
         if !counted.is_empty() {
             let entries: Vec<AuditEntry> = counted.iter().map(|(_, entry)| entry.clone()).collect();
             store.record_audit(&entries).await?;
-            self.app.tally.written(&counted);
+            self.app.rollup.written(&counted);
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Worker for Housekeeping {
         Duration::from_secs(5)
     }
 
-    fn hears(&self, _: &Nudge) -> bool {
+    fn hears(&self, _: &WakeUp) -> bool {
         false
     }
 

@@ -9,7 +9,7 @@ use crate::domain::access::{Actor, Role};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::domain::reconcile::Changes;
 use crate::domain::stream::EndReason;
-use crate::ports::{Nudge, StatusFilter, StoreError, StreamFilter};
+use crate::ports::{StatusFilter, StoreError, StreamFilter, WakeUp};
 
 /// A configured media server and what is known about it.
 #[derive(Clone, Debug)]
@@ -48,10 +48,10 @@ impl App {
             let changes = Changes { ended, ..Changes::default() };
             let new_id = || StreamId(self.parts.ids.uuid());
             store.apply_changes(&lease, &server, &changes, self.now(), &new_id).await?;
-            store.loosen_holds(&lease, &server, self.now()).await?;
+            store.release_holders(&lease, &server, self.now()).await?;
             store.release_lease(&lease).await?;
             tracing::warn!(%server, streams = streams.len(), "ended the streams of a media server that is no longer configured");
-            self.parts.nudges.send(Nudge::Events);
+            self.parts.wake_ups.send(WakeUp::Events);
         }
         Ok(())
     }

@@ -5,13 +5,14 @@
 
 pub mod access;
 pub mod audit;
+pub mod auth_rollup;
 pub mod broadcaster;
 pub mod error;
 pub mod events;
 pub mod health;
 pub mod hook;
 pub mod housekeeping;
-pub mod known_keys;
+pub mod key_cache;
 pub mod media_server;
 pub mod publish;
 pub mod reconcile;
@@ -20,7 +21,6 @@ pub mod settings;
 pub mod stream;
 pub mod stream_key;
 pub mod streamer;
-pub mod tally;
 pub mod worker;
 
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
 use crate::domain::id::AuditId;
 use crate::domain::secret::SecretHasher;
-use crate::ports::{Clock, IdGen, Nudges, Store, WebhookVerifier};
+use crate::ports::{Clock, IdGen, Store, WakeUps, WebhookVerifier};
 
 /// What the application is made of.
 pub struct Parts {
@@ -49,8 +49,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Ids and randomness.
     pub ids: Arc<dyn IdGen>,
-    /// Nudges within and between instances.
-    pub nudges: Arc<dyn Nudges>,
+    /// WakeUps within and between instances.
+    pub wake_ups: Arc<dyn WakeUps>,
     /// Tells Kick's webhooks from others; `None` if they are not heard.
     pub webhooks: Option<Arc<dyn WebhookVerifier>>,
     /// Hashes secrets as they are stored.
@@ -62,23 +62,23 @@ pub struct Parts {
 /// The application. Cheap to share behind an `Arc`; holds no state that must outlive the process.
 pub struct App {
     parts: Parts,
-    known: known_keys::KnownKeys,
-    tally: tally::Tally,
+    known: key_cache::KeyCache,
+    rollup: auth_rollup::AuthRollup,
     feed: events::Feed,
-    causes: reconcile::Causes,
+    causes: reconcile::PollCauses,
     refused_webhooks: streamer::OnceAMinute,
 }
 
 impl App {
     /// Puts the application together. Nothing runs yet.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let known = known_keys::KnownKeys::default();
+        let known = key_cache::KeyCache::default();
         Arc::new(Self {
             parts,
             known,
-            tally: tally::Tally::default(),
+            rollup: auth_rollup::AuthRollup::default(),
             feed: events::Feed::default(),
-            causes: reconcile::Causes::default(),
+            causes: reconcile::PollCauses::default(),
             refused_webhooks: streamer::OnceAMinute::default(),
         })
     }

@@ -16,32 +16,36 @@ use super::App;
 use super::worker::{Tick, TickError, Worker};
 use crate::domain::StreamId;
 use crate::domain::Timestamp;
-use crate::domain::media_server::{MediaServerName, Observation, ObservedPath, Relay};
+use crate::domain::media_server::{MediaServerName, ObservedPath, Relay, Snapshot};
 use crate::domain::path::{IngestPath, StreamPath};
-use crate::domain::reconcile::{Changes, Circumstances, Hint, Kick, Plan, Sighting, believe, plan};
+use crate::domain::reconcile::{
+    Changes, Disconnect, HookEvent, Observation, Plan, PollContext, accept_hook_events, plan,
+};
 use crate::domain::secret::SecretHash;
-use crate::ports::{Applied, Lease, Look, MediaServer, Nudge, RelayRemoval, RemoteError, StoredHint};
+use crate::ports::{
+    Applied, Lease, MediaServer, PollResult, RelayRemoval, RemoteError, StoredHookEvent, WakeUp,
+};
 
 /// How many calls to a media server are under way at once.
 const CALLS: usize = 8;
 /// How long one look spends on ending sessions; the next one goes on. A server that hangs must not keep it from the rest.
-const KICKING: Duration = Duration::from_secs(3);
+const DISCONNECT_TIME: Duration = Duration::from_secs(3);
 
 /// How often a media server that is away is looked for. Until it is seen again its old sessions hold their keys, and
 /// encoders that come back are refused.
-const LOOK_FOR: Duration = Duration::from_millis(250);
+const UNREACHABLE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The spans of what last had media servers looked at, so that the look is part of its trace. Within this instance only.
 #[derive(Debug, Default)]
-pub(super) struct Causes(Mutex<HashMap<MediaServerName, Span>>);
+pub(super) struct PollCauses(Mutex<HashMap<MediaServerName, Span>>);
 
 impl App {
     /// What happens here and now is why `server` is about to be looked at.
-    pub(super) fn note_cause_of_look(&self, server: &MediaServerName) {
+    pub(super) fn note_poll_cause(&self, server: &MediaServerName) {
         self.causes().insert(server.clone(), Span::current());
     }
 
-    fn cause_of_look(&self, server: &MediaServerName) -> Option<Span> {
+    fn take_poll_cause(&self, server: &MediaServerName) -> Option<Span> {
         self.causes().remove(server)
     }
 
@@ -68,8 +72,8 @@ struct Memory {
     relays: HashMap<StreamPath, SecretHash>,
     /// Configured paths that are the operator's own.
     not_ours: HashSet<StreamPath>,
-    /// Since when the media server is away, or its holds were last loosened.
-    away_since: Option<Timestamp>,
+    /// Since when the media server is away, or its holds were last released.
+    unreachable_since: Option<Timestamp>,
     /// When the next of the keys in use expires, as the last look has shown it.
     expiry: Option<Timestamp>,
     /// The lease this memory was gathered under.
@@ -77,7 +81,7 @@ struct Memory {
 }
 
 impl Reconciler {
-    /// A reconciler of `server` that looks every `interval`, or when nudged.
+    /// A reconciler of `server` that looks every `interval`, or when woken.
     pub fn new(
         app: Arc<App>,
         server: MediaServerName,
@@ -87,18 +91,18 @@ impl Reconciler {
         Self { app, server, remote, interval, memory: Memory::default() }
     }
 
-    async fn look(&mut self, lease: &Lease, hints: &[StoredHint]) -> Result<Tick, TickError> {
+    async fn look(&mut self, lease: &Lease, hook_events: &[StoredHookEvent]) -> Result<Tick, TickError> {
         self.memory.expiry = None;
         let started = tokio::time::Instant::now();
-        let looked = self.remote.observe().await;
+        let looked = self.remote.snapshot().await;
         metrics::histogram!("streamward_media_server_call_seconds", "media_server" => self.server.to_string())
             .record(started.elapsed().as_secs_f64());
         metrics::gauge!("streamward_media_server_up", "media_server" => self.server.to_string())
             .set(if looked.is_ok() { 1.0 } else { 0.0 });
         match looked {
-            Ok(observation) => self.repair(lease, observation, hints).await,
+            Ok(snapshot) => self.repair(lease, snapshot, hook_events).await,
             Err(error) => {
-                self.get_by_on_hints(lease, &error, hints).await?;
+                self.accept_hook_events(lease, &error, hook_events).await?;
                 Err(error.into())
             }
         }
@@ -108,70 +112,71 @@ impl Reconciler {
     async fn repair(
         &mut self,
         lease: &Lease,
-        seen: Observation,
-        hints: &[StoredHint],
+        seen: Snapshot,
+        hook_events: &[StoredHookEvent],
     ) -> Result<Tick, TickError> {
         let restarted = self.note_run(&seen);
-        let sightings: Vec<Sighting> = seen.paths.into_iter().map(|path| self.sighting(path)).collect();
+        let observations: Vec<Observation> =
+            seen.paths.into_iter().map(|path| self.observation(path)).collect();
         let store = Arc::clone(&self.app.parts.worker_store);
-        let view = store.reconcile_view(&self.server, &sightings, &[]).await?;
+        let view = store.reconcile_view(&self.server, &observations, &[]).await?;
         let now = self.app.now();
         self.memory.expiry =
             view.keys.iter().filter_map(|(_, key)| key.expires_at).filter(|at| *at > now).min();
-        let around = Circumstances { server: self.server.clone(), now, restarted };
-        let plan = plan(&around, &sightings, view);
+        let around = PollContext { server: self.server.clone(), now, restarted };
+        let plan = plan(&around, &observations, view);
         let applied = self.apply(lease, &plan.changes, now).await?;
-        self.forget_lost_relays(&sightings);
+        self.forget_lost_relays(&observations);
         let relayed = self.relay(&plan).await;
-        let kicked = self.kick(&plan.kicks).await;
-        if let Some(last) = hints.last() {
-            store.drop_hints(lease, &self.server, last.seq).await?;
+        let disconnected = self.disconnect(&plan.disconnects).await;
+        if let Some(last) = hook_events.last() {
+            store.delete_hook_events(lease, &self.server, last.seq).await?;
         }
-        let repaired = (applied.started.len() + applied.ended.len() + kicked + relayed) as u64;
-        let look = Look::Seen { version: seen.version, run: seen.run, repaired };
-        store.record_look(lease, &self.server, &look, now).await?;
-        self.memory.away_since = None;
-        // A kicked session takes a moment to go, and a postponed start waits for that.
-        Ok(Tick { again: !plan.kicks.is_empty() || applied.postponed > 0 })
+        let repaired = (applied.started.len() + applied.ended.len() + disconnected + relayed) as u64;
+        let look = PollResult::Succeeded { version: seen.version, run: seen.run, repaired };
+        store.record_poll(lease, &self.server, &look, now).await?;
+        self.memory.unreachable_since = None;
+        // A disconnected session takes a moment to go, and a postponed start waits for that.
+        Ok(Tick { again: !plan.disconnects.is_empty() || applied.postponed > 0 })
     }
 
     /// The media server cannot be asked: nothing ends, except what its own hooks say of sessions we know.
-    async fn get_by_on_hints(
+    async fn accept_hook_events(
         &mut self,
         lease: &Lease,
         error: &RemoteError,
-        hints: &[StoredHint],
+        hook_events: &[StoredHookEvent],
     ) -> Result<(), TickError> {
         let store = &self.app.parts.worker_store;
         let now = self.app.now();
-        store.record_look(lease, &self.server, &Look::Failed(error.to_string()), now).await?;
-        if !hints.is_empty() {
-            let told: Vec<Hint> = hints.iter().map(|stored| stored.hint.clone()).collect();
+        store.record_poll(lease, &self.server, &PollResult::Failed(error.to_string()), now).await?;
+        if !hook_events.is_empty() {
+            let told: Vec<HookEvent> = hook_events.iter().map(|stored| stored.hook_event.clone()).collect();
             let view = store.reconcile_view(&self.server, &[], &told).await?;
-            // The hints stay: when the media server answers again it is looked at anyway, and believing twice is
+            // The hook_events stay: when the media server answers again it is looked at anyway, and believing twice is
             // believing once.
-            self.apply(lease, &believe(now, &told, &view), now).await?;
+            self.apply(lease, &accept_hook_events(now, &told, &view), now).await?;
         }
-        let away_since = *self.memory.away_since.get_or_insert(now);
-        if now.since(away_since) >= self.app.settings().claim_ttl {
+        let unreachable_since = *self.memory.unreachable_since.get_or_insert(now);
+        if now.since(unreachable_since) >= self.app.settings().claim_ttl {
             // Its encoders have lost it too and may have moved to another media server: let them in there. Again and
             // again, since by its hooks a stream may have come live meanwhile.
-            store.loosen_holds(lease, &self.server, now).await?;
-            self.memory.away_since = Some(now);
+            store.release_holders(lease, &self.server, now).await?;
+            self.memory.unreachable_since = Some(now);
         }
         Ok(())
     }
 
-    fn sighting(&self, seen: ObservedPath) -> Sighting {
+    fn observation(&self, seen: ObservedPath) -> Observation {
         let hash = match &seen.path {
             IngestPath::Private(private) => Some(self.app.parts.hasher.key(private.secret())),
             IngestPath::Public(_) | IngestPath::Other(_) => None,
         };
-        Sighting { seen, hash }
+        Observation { seen, hash }
     }
 
     /// Notes which process answered; a new one has forgotten the relays it was given.
-    fn note_run(&mut self, seen: &Observation) -> bool {
+    fn note_run(&mut self, seen: &Snapshot) -> bool {
         let restarted = seen.run.is_some() && self.memory.run.is_some() && self.memory.run != seen.run;
         if restarted {
             tracing::warn!(server = %self.server, "the media server was restarted");
@@ -199,29 +204,29 @@ impl Reconciler {
                     path = %stream.path, state = ?stream.state, "{kind}");
             }
         }
-        self.app.parts.nudges.send(Nudge::Events);
+        self.app.parts.wake_ups.send(WakeUp::Events);
         if !applied.ended.is_empty() {
             // Another media server may wait for the key of one of these.
             for other in self.app.settings().media_servers.keys().filter(|name| **name != self.server) {
-                self.app.parts.nudges.send(Nudge::Reconcile(other.clone()));
+                self.app.parts.wake_ups.send(WakeUp::Reconcile(other.clone()));
             }
         }
         Ok(applied)
     }
 
-    async fn kick(&self, kicks: &[Kick]) -> usize {
-        let calls: Vec<_> = kicks.iter().map(|kick| self.kick_one(kick)).collect();
-        let told = stream::iter(calls).buffer_unordered(CALLS).take_until(sleep(KICKING));
+    async fn disconnect(&self, disconnects: &[Disconnect]) -> usize {
+        let calls: Vec<_> = disconnects.iter().map(|disconnect| self.disconnect_one(disconnect)).collect();
+        let told = stream::iter(calls).buffer_unordered(CALLS).take_until(sleep(DISCONNECT_TIME));
         let told = told.filter(|told| std::future::ready(*told)).count().await;
-        self.count("session_kicked", told);
+        self.count("session_disconnected", told);
         told
     }
 
-    async fn kick_one(&self, kick: &Kick) -> bool {
-        let source = kick.source.id.as_ref().map(tracing::field::display);
-        match self.remote.kick(&kick.source).await {
+    async fn disconnect_one(&self, disconnect: &Disconnect) -> bool {
+        let source = disconnect.source.id.as_ref().map(tracing::field::display);
+        match self.remote.disconnect(&disconnect.source).await {
             Ok(()) => {
-                let (path, reason) = (kick.path.public(), kick.reason.as_str());
+                let (path, reason) = (disconnect.path.public(), disconnect.reason.as_str());
                 tracing::info!(server = %self.server, source, path, reason, "session told to end");
                 true
             }
@@ -263,8 +268,9 @@ impl Reconciler {
 
     /// A change of its configuration file makes a media server forget what it was given, without a restart. Paths with
     /// a configuration of their own are always listed, so what is not listed is lost.
-    fn forget_lost_relays(&mut self, sightings: &[Sighting]) {
-        let configured = sightings.iter().filter(|s| s.seen.configured).filter_map(|s| s.seen.path.public());
+    fn forget_lost_relays(&mut self, observations: &[Observation]) {
+        let configured =
+            observations.iter().filter(|s| s.seen.configured).filter_map(|s| s.seen.path.public());
         let configured: HashSet<&str> = configured.collect();
         self.memory.relays.retain(|path, _| configured.contains(path.as_str()));
     }
@@ -315,7 +321,7 @@ impl Worker for Reconciler {
 
     fn interval(&self) -> Duration {
         let expiry = self.memory.expiry.map(|at| at.since(self.app.now()));
-        let away = self.memory.away_since.map(|_| LOOK_FOR);
+        let away = self.memory.unreachable_since.map(|_| UNREACHABLE_POLL_INTERVAL);
         [expiry, away].into_iter().flatten().fold(self.interval, Duration::min)
     }
 
@@ -323,22 +329,22 @@ impl Worker for Reconciler {
         Some(self.name())
     }
 
-    fn hears(&self, nudge: &Nudge) -> bool {
-        matches!(nudge, Nudge::Reconcile(server) if *server == self.server)
+    fn hears(&self, wake_up: &WakeUp) -> bool {
+        matches!(wake_up, WakeUp::Reconcile(server) if *server == self.server)
     }
 
     async fn tick(&mut self, lease: Option<&Lease>) -> Result<Tick, TickError> {
         let Some(lease) = lease else { return Ok(Tick::default()) };
         self.start_over_under(lease).await?;
         // Read before the look: what arrives during the look is looked into by the next one.
-        let hints = self.app.parts.worker_store.hints(&self.server).await?;
+        let hook_events = self.app.parts.worker_store.hook_events(&self.server).await?;
         let started = tokio::time::Instant::now();
         // Part of the trace of whoever had us look: a hook, a takeover, a revoked key.
-        let span = match self.app.cause_of_look(&self.server) {
+        let span = match self.app.take_poll_cause(&self.server) {
             Some(cause) => tracing::info_span!(parent: &cause, "reconcile", server = %self.server),
             None => tracing::debug_span!("reconcile", server = %self.server),
         };
-        let tick = self.look(lease, &hints).instrument(span).await;
+        let tick = self.look(lease, &hook_events).instrument(span).await;
         metrics::histogram!("streamward_reconcile_duration_seconds", "media_server" => self.server.to_string())
             .record(started.elapsed().as_secs_f64());
         tick

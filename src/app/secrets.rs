@@ -2,7 +2,7 @@
 
 use crate::domain::seal::{OpenError, Sealer};
 use crate::domain::secret::Secret;
-use crate::ports::{IdGen, StoreError, Vault};
+use crate::ports::{IdGen, SecretStore, StoreError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -32,16 +32,17 @@ fn place(name: &str) -> String {
 /// # Errors
 /// [`SecretError`].
 pub async fn ensure(
-    vault: &dyn Vault,
+    secret_store: &dyn SecretStore,
     sealer: &Sealer,
     ids: &dyn IdGen,
     name: &str,
 ) -> Result<Secret, SecretError> {
-    if let Some(secret) = find(vault, sealer, name).await? {
+    if let Some(secret) = find(secret_store, sealer, name).await? {
         return Ok(secret);
     }
     let fresh = Secret::new(URL_SAFE_NO_PAD.encode(ids.random32()));
-    let stored = vault.seal_if_absent(name, &sealer.seal(&place(name), &fresh, ids.random32())).await?;
+    let stored =
+        secret_store.seal_if_absent(name, &sealer.seal(&place(name), &fresh, ids.random32())).await?;
     open(sealer, name, &stored)
 }
 
@@ -49,8 +50,12 @@ pub async fn ensure(
 ///
 /// # Errors
 /// [`SecretError`].
-pub async fn find(vault: &dyn Vault, sealer: &Sealer, name: &str) -> Result<Option<Secret>, SecretError> {
-    match vault.sealed(name).await? {
+pub async fn find(
+    secret_store: &dyn SecretStore,
+    sealer: &Sealer,
+    name: &str,
+) -> Result<Option<Secret>, SecretError> {
+    match secret_store.sealed(name).await? {
         Some(sealed) => open(sealer, name, &sealed).map(Some),
         None => Ok(None),
     }
@@ -65,12 +70,12 @@ fn open(sealer: &Sealer, name: &str, sealed: &str) -> Result<Secret, SecretError
 /// # Errors
 /// [`SecretError`].
 pub async fn first_time(
-    vault: &dyn Vault,
+    secret_store: &dyn SecretStore,
     sealer: &Sealer,
     ids: &dyn IdGen,
     name: &str,
 ) -> Result<bool, SecretError> {
     let mine = Secret::new(ids.uuid().to_string());
-    let stored = vault.seal_if_absent(name, &sealer.seal(&place(name), &mine, ids.random32())).await?;
+    let stored = secret_store.seal_if_absent(name, &sealer.seal(&place(name), &mine, ids.random32())).await?;
     Ok(open(sealer, name, &stored)? == mine)
 }

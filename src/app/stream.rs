@@ -9,10 +9,10 @@ use crate::domain::StreamId;
 use crate::domain::access::{Actor, Role};
 use crate::domain::media_server::PlaybackUrls;
 use crate::domain::stream::{EndReason, Stream};
-use crate::ports::{Nudge, StreamFilter};
+use crate::ports::{StreamFilter, WakeUp};
 
-/// How often a waiting call looks whether a session has ended, if no nudge tells it.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often a waiting call looks whether a session has ended, if no wake_up tells it.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl App {
     /// All streams that pass the filter, newest first.
@@ -64,10 +64,10 @@ impl App {
     /// The reconcile worker does the work, here or on another instance, and goes on after we stopped waiting.
     pub(super) async fn end_sessions(&self, ending: &[Stream]) {
         let deadline = Instant::now() + self.settings().end_wait;
-        let mut nudges = self.parts.nudges.listen();
+        let mut wake_ups = self.parts.wake_ups.listen();
         for stream in ending {
-            self.note_cause_of_look(&stream.media_server);
-            self.parts.nudges.send(Nudge::Reconcile(stream.media_server.clone()));
+            self.note_poll_cause(&stream.media_server);
+            self.parts.wake_ups.send(WakeUp::Reconcile(stream.media_server.clone()));
         }
         for stream in ending {
             while Instant::now() < deadline {
@@ -76,10 +76,10 @@ impl App {
                     // Gone; or the database is away, and waiting for it here helps nobody.
                     _ => break,
                 }
-                let look = (Instant::now() + LOOK_EVERY).min(deadline);
+                let look = (Instant::now() + POLL_INTERVAL).min(deadline);
                 // A lagging or closed channel only means that we look again at the next interval.
-                if timeout_at(look, nudges.recv()).await.is_ok_and(|nudge| nudge.is_err()) {
-                    sleep(LOOK_EVERY).await;
+                if timeout_at(look, wake_ups.recv()).await.is_ok_and(|wake_up| wake_up.is_err()) {
+                    sleep(POLL_INTERVAL).await;
                 }
             }
         }

@@ -11,7 +11,7 @@ use crate::domain::path::StreamPath;
 use crate::domain::secret::KeySecret;
 use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, expires_at};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, Nudge, Rotation};
+use crate::ports::{KeyCreation, KeyFilter, Rotation, WakeUp};
 
 /// A key as a caller describes it, not checked yet.
 #[derive(Clone, Debug, Default)]
@@ -218,11 +218,11 @@ impl App {
         Ok(())
     }
 
-    /// Keys changed: this instance forgets what it believed at once, the others when the nudge reaches them.
+    /// Keys changed: this instance forgets what it believed at once, the others when the wake_up reaches them.
     pub(super) fn keys_changed(&self) {
-        self.known.forget_misses();
-        self.parts.nudges.send(Nudge::Keys);
-        self.parts.nudges.send(Nudge::Events);
+        self.known.clear_negative();
+        self.parts.wake_ups.send(WakeUp::Keys);
+        self.parts.wake_ups.send(WakeUp::Events);
     }
 }
 

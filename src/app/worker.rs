@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::ports::{Lease, Nudge, RemoteError, StoreError};
+use crate::ports::{Lease, RemoteError, StoreError, WakeUp};
 
 /// Why a tick did not do its work. The next tick is the retry.
 #[derive(Debug, thiserror::Error)]
@@ -34,17 +34,17 @@ pub trait Job: Send {
 /// What a tick leaves behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tick {
-    /// Something is under way: look again soon, as after a nudge.
+    /// Something is under way: look again soon, as after a wake_up.
     pub again: bool,
 }
 
-/// Work that is done over and over: activated by timer or nudge, idempotent, the same amount each time.
+/// Work that is done over and over: activated by timer or wake_up, idempotent, the same amount each time.
 #[async_trait]
 pub trait Worker: Send {
     /// Its name in logs, metrics and `/health`.
     fn name(&self) -> String;
 
-    /// How long from the start of one tick to the start of the next, without being nudged. Asked after every tick.
+    /// How long from the start of one tick to the start of the next, without being woken. Asked after every tick.
     fn interval(&self) -> Duration;
 
     /// The lease without which it does not run, if several instances must not run it at once.
@@ -52,8 +52,8 @@ pub trait Worker: Send {
         None
     }
 
-    /// Whether this nudge concerns it. [`Nudge::Everything`] always does.
-    fn hears(&self, nudge: &Nudge) -> bool;
+    /// Whether this wake_up concerns it. [`WakeUp::Everything`] always does.
+    fn hears(&self, wake_up: &WakeUp) -> bool;
 
     /// Does the work once. `lease` is held if [`Worker::lease`] asked for one.
     async fn tick(&mut self, lease: Option<&Lease>) -> Result<Tick, TickError>;

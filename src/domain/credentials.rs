@@ -95,9 +95,9 @@ impl Credentials {
     }
 }
 
-/// A media server's question: may this client do that?
+/// A media server's request: may this client do that?
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct AuthRequest {
     /// What it wants to do.
     pub action: Action,
     /// Where.

@@ -150,7 +150,7 @@ pub struct ObservedPath {
 
 /// A complete look at a media server: every path it has. A partial answer never becomes one of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observation {
+pub struct Snapshot {
     /// Changes whenever the media server process is another one; `None` if it does not tell (before 1.15.3).
     pub run: Option<String>,
     /// Its version, e.g. `v1.20.1`.
@@ -186,7 +186,7 @@ pub struct MediaServerStatus {
     pub name: MediaServerName,
     /// Its version, once it has told.
     pub version: Option<String>,
-    /// Its run, see [`Observation::run`].
+    /// Its run, see [`Snapshot::run`].
     pub run: Option<String>,
     /// Whether the last look succeeded.
     pub reachable: bool,

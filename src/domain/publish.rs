@@ -1,11 +1,11 @@
 //! The decision whether a client of a media server may do what it asks for.
 //!
 //! Publishing takes the key's current state: the store reads and claims it in one statement and hands the row to
-//! [`decide_publish`]. Everything else is decided from the question alone.
+//! [`decide_publish`]. Everything else is decided from the request alone.
 
 use std::time::Duration;
 
-use super::credentials::{Action, Question};
+use super::credentials::{Action, AuthRequest};
 use super::media_server::{Connection, MediaServerName};
 use super::path::{IngestPath, StreamPath};
 use super::secret::{KeySecret, Secret};
@@ -13,12 +13,12 @@ use super::stream::IngestForm;
 use super::stream_key::{Holder, KeyStatus, OnConflict, StreamKey};
 use super::{StreamKeyId, Timestamp};
 
-/// Why a question was answered with yes.
+/// Why a request was answered with yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AllowReason {
     /// The key is valid and now held by this connection.
     KeyClaimed,
-    /// The key is valid; nothing was claimed since the question named no connection.
+    /// The key is valid; nothing was claimed since the request named no connection.
     KeyValid,
     /// Anyone may watch.
     PublicRead,
@@ -28,10 +28,10 @@ pub enum AllowReason {
     ControlSecret,
 }
 
-/// Why a question was answered with no.
+/// Why a request was answered with no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DenyReason {
-    /// Nothing in the question has a stream key's shape.
+    /// Nothing in the request has a stream key's shape.
     NoKey,
     /// No such key.
     UnknownKey,
@@ -108,12 +108,12 @@ impl DenyReason {
     }
 }
 
-/// The answer to a [`Question`].
-pub type Verdict = Result<AllowReason, DenyReason>;
+/// The answer to a [`AuthRequest`].
+pub type AuthResult = Result<AllowReason, DenyReason>;
 
-/// A question to publish, boiled down to what decides it.
+/// A request to publish, boiled down to what decides it.
 #[derive(Clone, Debug)]
-pub struct PublishAsk {
+pub struct PublishRequest {
     /// The secret the client brought.
     pub secret: KeySecret,
     /// The public path it names, or `None` if the secret itself is the path.
@@ -122,15 +122,15 @@ pub struct PublishAsk {
     pub connection: Option<Connection>,
 }
 
-impl PublishAsk {
-    /// Finds secret and path in a question from `server`.
+impl PublishRequest {
+    /// Finds secret and path in a request from `server`.
     ///
     /// # Errors
     /// [`DenyReason::NoKey`] if there is no secret; [`DenyReason::WrongPath`] if no key can have the path.
-    pub fn from_question(question: &Question, server: &MediaServerName) -> Result<Self, DenyReason> {
-        let beside = question.credentials.stream_key();
-        let connection = question.connection.clone().map(|id| Connection { server: server.clone(), id });
-        match (&question.path, beside) {
+    pub fn from_auth_request(request: &AuthRequest, server: &MediaServerName) -> Result<Self, DenyReason> {
+        let beside = request.credentials.stream_key();
+        let connection = request.connection.clone().map(|id| Connection { server: server.clone(), id });
+        match (&request.path, beside) {
             (IngestPath::Private(path), beside) if beside.as_ref().is_none_or(|s| s == path.secret()) => {
                 Ok(Self { secret: path.secret().clone(), path: None, connection })
             }
@@ -156,7 +156,7 @@ impl PublishAsk {
 /// The reason against it.
 pub fn decide_publish(
     key: &StreamKey,
-    ask: &PublishAsk,
+    request: &PublishRequest,
     now: Timestamp,
     claim_ttl: Duration,
 ) -> Result<Holder, DenyReason> {
@@ -165,10 +165,10 @@ pub fn decide_publish(
         KeyStatus::Expired => return Err(DenyReason::KeyExpired),
         KeyStatus::Active => {}
     }
-    if ask.path.as_ref().is_some_and(|path| *path != key.path) {
+    if request.path.as_ref().is_some_and(|path| *path != key.path) {
         return Err(DenyReason::WrongPath);
     }
-    let Some(asking) = &ask.connection else {
+    let Some(asking) = &request.connection else {
         return Ok(key.holder.clone());
     };
     match key.holder.occupant(now) {
@@ -178,12 +178,12 @@ pub fn decide_publish(
     }
 }
 
-/// The verdict on a question that does not publish. It costs no look-up: whether a path is private shows in its shape.
-pub fn decide_other(question: &Question, control_secret: &Secret, relay_secret: &Secret) -> Verdict {
-    match question.action {
-        Action::Read | Action::Playback => match &question.path {
+/// The result on a request that does not publish. It costs no look-up: whether a path is private shows in its shape.
+pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret: &Secret) -> AuthResult {
+    match request.action {
+        Action::Read | Action::Playback => match &request.path {
             IngestPath::Private(_)
-                if question.action == Action::Read && question.credentials.present(relay_secret) =>
+                if request.action == Action::Read && request.credentials.present(relay_secret) =>
             {
                 Ok(AllowReason::Relay)
             }
@@ -191,7 +191,7 @@ pub fn decide_other(question: &Question, control_secret: &Secret, relay_secret: 
             IngestPath::Public(_) | IngestPath::Other(_) => Ok(AllowReason::PublicRead),
         },
         Action::Api | Action::Metrics | Action::Pprof => {
-            if question.credentials.present(control_secret) {
+            if request.credentials.present(control_secret) {
                 Ok(AllowReason::ControlSecret)
             } else {
                 Err(DenyReason::WrongControlSecret)
@@ -201,11 +201,11 @@ pub fn decide_other(question: &Question, control_secret: &Secret, relay_secret: 
     }
 }
 
-/// A verdict with what is known about the key, for logs and audit.
+/// A result with what is known about the key, for logs and audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Yes or no, and why.
-    pub verdict: Verdict,
+    pub result: AuthResult,
     /// The key, if one was recognised.
     pub key: Option<StreamKeyId>,
     /// The public path: the one asked for, or the key's.
@@ -222,8 +222,8 @@ mod tests {
     const TTL: Duration = Duration::from_secs(15);
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
-    fn question(action: Action, path: &str, token: &str, query: &str) -> Question {
-        Question {
+    fn request(action: Action, path: &str, token: &str, query: &str) -> AuthRequest {
+        AuthRequest {
             action,
             path: IngestPath::from_media_server(path),
             protocol: "rtmp",
@@ -233,8 +233,8 @@ mod tests {
         }
     }
 
-    fn ask(path: Option<&str>, id: Option<&str>) -> PublishAsk {
-        PublishAsk {
+    fn publish(path: Option<&str>, id: Option<&str>) -> PublishRequest {
+        PublishRequest {
             secret: KeySecret::from_random([1; 32]),
             path: path.map(|p| StreamPath::parse(p).unwrap()),
             connection: id.map(connection),
@@ -247,7 +247,7 @@ mod tests {
         let other = KeySecret::from_random([2; 32]);
         let server = MediaServerName::default();
         let read = |path: &str, query: &str| {
-            PublishAsk::from_question(&question(Action::Publish, path, "", query), &server)
+            PublishRequest::from_auth_request(&request(Action::Publish, path, "", query), &server)
         };
         let named = read("live/alice", &format!("key={}", secret.expose())).unwrap();
         assert_eq!((named.form(), named.path.unwrap().as_str()), (IngestForm::NamedPath, "live/alice"));
@@ -306,7 +306,7 @@ mod tests {
             ("claim lapsed", StreamKey { holder: claimed("c2", lapsed), ..base.clone() }, None, Ok(fresh())),
             ("asks again", StreamKey { holder: claimed("c1", later), ..base.clone() }, None, Ok(fresh())),
             ("asks again while live", StreamKey { holder: live("c1"), ..base.clone() }, None, Ok(live("c1"))),
-            ("other barred", StreamKey { holder: live("c2").barred(), ..base.clone() }, None, Ok(fresh())),
+            ("other evicted", StreamKey { holder: live("c2").evicted(), ..base.clone() }, None, Ok(fresh())),
             (
                 "takeover of live",
                 StreamKey { holder: live("c2"), on_conflict: take, ..base.clone() },
@@ -321,40 +321,40 @@ mod tests {
             ),
         ];
         for (name, key, path, expected) in rows {
-            assert_eq!(decide_publish(&key, &ask(path, Some("c1")), NOW, TTL), expected, "{name}");
+            assert_eq!(decide_publish(&key, &publish(path, Some("c1")), NOW, TTL), expected, "{name}");
         }
     }
 
     #[test]
     fn a_page_without_a_connection_claims_nothing() {
         let held = StreamKey { holder: Holder::Live { by: connection("c2") }, ..key() };
-        assert_eq!(decide_publish(&held, &ask(None, None), NOW, TTL), Ok(held.holder.clone()));
+        assert_eq!(decide_publish(&held, &publish(None, None), NOW, TTL), Ok(held.holder.clone()));
     }
 
     #[test]
     fn reading_and_control_are_decided_from_the_question() {
         let private = format!("live/{}", KeySecret::from_random([1; 32]).expose());
         let (control, relay) = (Secret::new("control"), Secret::new("relay"));
-        let verdict = |action, path: &str, token: &str| {
-            decide_other(&question(action, path, token, ""), &control, &relay)
+        let result = |action, path: &str, token: &str| {
+            decide_other(&request(action, path, token, ""), &control, &relay)
         };
-        assert_eq!(verdict(Action::Read, "live/alice", ""), Ok(AllowReason::PublicRead));
-        assert_eq!(verdict(Action::Read, "cam.1", ""), Ok(AllowReason::PublicRead));
-        assert_eq!(verdict(Action::Read, &private, ""), Err(DenyReason::PrivatePath));
-        assert_eq!(verdict(Action::Read, &private, "control"), Err(DenyReason::PrivatePath));
-        assert_eq!(verdict(Action::Read, &private, "relay"), Ok(AllowReason::Relay));
-        assert_eq!(verdict(Action::Playback, &private, "relay"), Err(DenyReason::PrivatePath));
-        assert_eq!(verdict(Action::Playback, "live/alice", ""), Ok(AllowReason::PublicRead));
+        assert_eq!(result(Action::Read, "live/alice", ""), Ok(AllowReason::PublicRead));
+        assert_eq!(result(Action::Read, "cam.1", ""), Ok(AllowReason::PublicRead));
+        assert_eq!(result(Action::Read, &private, ""), Err(DenyReason::PrivatePath));
+        assert_eq!(result(Action::Read, &private, "control"), Err(DenyReason::PrivatePath));
+        assert_eq!(result(Action::Read, &private, "relay"), Ok(AllowReason::Relay));
+        assert_eq!(result(Action::Playback, &private, "relay"), Err(DenyReason::PrivatePath));
+        assert_eq!(result(Action::Playback, "live/alice", ""), Ok(AllowReason::PublicRead));
         for action in [Action::Api, Action::Metrics, Action::Pprof] {
-            assert_eq!(verdict(action, "", "control"), Ok(AllowReason::ControlSecret));
-            assert_eq!(verdict(action, "", "relay"), Err(DenyReason::WrongControlSecret));
-            assert_eq!(verdict(action, "", ""), Err(DenyReason::WrongControlSecret));
+            assert_eq!(result(action, "", "control"), Ok(AllowReason::ControlSecret));
+            assert_eq!(result(action, "", "relay"), Err(DenyReason::WrongControlSecret));
+            assert_eq!(result(action, "", ""), Err(DenyReason::WrongControlSecret));
         }
-        assert_eq!(verdict(Action::Unknown, "", "control"), Err(DenyReason::UnknownAction));
+        assert_eq!(result(Action::Unknown, "", "control"), Err(DenyReason::UnknownAction));
     }
 
     proptest! {
-        /// Whatever order connections ask in, a key that rejects conflicts never changes hands while it is held.
+        /// Whatever order connections request in, a key that rejects conflicts never changes hands while it is held.
         #[test]
         fn a_held_key_changes_hands_only_when_its_claim_has_lapsed(asks in prop::collection::vec((0u8..4, 0u64..20), 1..40)) {
             let mut key = key();
@@ -363,8 +363,8 @@ mod tests {
                 now = now.plus(Duration::from_secs(wait));
                 let before = key.holder.occupant(now).cloned();
                 let asking = connection(&format!("c{who}"));
-                let ask = PublishAsk { connection: Some(asking.clone()), ..ask(None, None) };
-                match decide_publish(&key, &ask, now, TTL) {
+                let request = PublishRequest { connection: Some(asking.clone()), ..publish(None, None) };
+                match decide_publish(&key, &request, now, TTL) {
                     Ok(holder) => {
                         prop_assert!(before.is_none() || before.as_ref() == Some(&asking));
                         prop_assert_eq!(holder.occupant(now), Some(&asking));

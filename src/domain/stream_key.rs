@@ -98,7 +98,7 @@ pub enum Holder {
     },
     /// The secret was replaced while this connection had the key. Anyone may claim the key with the new secret; until
     /// somebody does, whoever comes live was let in with the old one and is ended.
-    Barred {
+    Evicted {
         /// Who it was.
         by: Connection,
     },
@@ -109,7 +109,7 @@ impl Holder {
     pub fn connection(&self) -> Option<&Connection> {
         match self {
             Self::Free => None,
-            Self::Claimed { by, .. } | Self::Live { by } | Self::Barred { by } => Some(by),
+            Self::Claimed { by, .. } | Self::Live { by } | Self::Evicted { by } => Some(by),
         }
     }
 
@@ -118,16 +118,16 @@ impl Holder {
         match self {
             Self::Claimed { by, until } if *until > now => Some(by),
             Self::Live { by } => Some(by),
-            Self::Free | Self::Claimed { .. } | Self::Barred { .. } => None,
+            Self::Free | Self::Claimed { .. } | Self::Evicted { .. } => None,
         }
     }
 
     /// What remains when the secret is replaced: the connection that had the key may not come back with the old one.
     #[must_use]
-    pub fn barred(self) -> Self {
+    pub fn evicted(self) -> Self {
         match self {
             Self::Free => Self::Free,
-            Self::Claimed { by, .. } | Self::Live { by } | Self::Barred { by } => Self::Barred { by },
+            Self::Claimed { by, .. } | Self::Live { by } | Self::Evicted { by } => Self::Evicted { by },
         }
     }
 }
@@ -231,14 +231,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_claim_occupies_until_it_lapses_and_a_barred_connection_never_does() {
+    fn a_claim_occupies_until_it_lapses_and_a_evicted_connection_never_does() {
         let now = Timestamp::from_seconds(100);
         let by = connection("a");
         let claimed = Holder::Claimed { by: by.clone(), until: now };
         assert_eq!(claimed.occupant(now), None);
         assert_eq!(claimed.occupant(now.minus(Duration::from_micros(1))), Some(&by));
         assert_eq!(Holder::Live { by: by.clone() }.occupant(now), Some(&by));
-        assert_eq!(Holder::Live { by: by.clone() }.barred().occupant(now), None);
-        assert_eq!(claimed.barred().connection(), Some(&by));
+        assert_eq!(Holder::Live { by: by.clone() }.evicted().occupant(now), None);
+        assert_eq!(claimed.evicted().connection(), Some(&by));
     }
 }

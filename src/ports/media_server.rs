@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 
-use crate::domain::media_server::{Observation, ObservedSource, Relay};
+use crate::domain::media_server::{ObservedSource, Relay, Snapshot};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 
-/// Why another system (a media server, Kick) did not do what was asked. The texts contain no secrets and no private
+/// Why another system (a media server, Disconnect) did not do what was asked. The texts contain no secrets and no private
 /// paths.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
@@ -69,10 +69,10 @@ pub enum RelayRemoval {
 pub trait MediaServer: Send + Sync {
     /// Looks at all paths. MUST be complete or an error: a page that is missing, malformed or contradicts the others
     /// is an error.
-    async fn observe(&self) -> Result<Observation, RemoteError>;
+    async fn snapshot(&self) -> Result<Snapshot, RemoteError>;
 
     /// Tells a session to end. MUST be `Ok` if it is not there any more. The session may still be seen for a moment.
-    async fn kick(&self, source: &ObservedSource) -> Result<(), RemoteError>;
+    async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError>;
 
     /// Makes the public path pull the private one on demand, showing `secret` to be let in. MUST be idempotent. MUST
     /// NOT replace a path that the operator configured.

@@ -8,9 +8,9 @@ use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 
 /// How a look at a media server went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum PollResult {
     /// It answered in full.
-    Seen {
+    Succeeded {
         /// Its version, if it tells.
         version: Option<String>,
         /// Its run, if it tells.
@@ -35,11 +35,11 @@ pub enum Contact {
 #[async_trait]
 pub trait MediaServers: Send + Sync {
     /// MUST record the look, under the lease; `since` changes only when reachability does, `drift_repaired` adds up.
-    async fn record_look(
+    async fn record_poll(
         &self,
         lease: &Lease,
         server: &MediaServerName,
-        look: &Look,
+        look: &PollResult,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 

@@ -9,17 +9,17 @@ mod audit_log;
 mod broadcasters;
 mod clock;
 mod event_log;
-mod hints;
+mod hook_events;
 mod kick;
 mod leases;
 mod media_server;
 mod media_servers;
-mod nudges;
+mod secret_store;
 mod status_feed;
 mod stream_keys;
 mod streamers;
 mod streams;
-mod vault;
+mod wake_ups;
 mod webhooks;
 
 pub use access::{ApiTokens, Replays};
@@ -27,17 +27,17 @@ pub use audit_log::AuditLog;
 pub use broadcasters::Broadcasters;
 pub use clock::{Clock, IdGen};
 pub use event_log::EventLog;
-pub use hints::{Hints, StoredHint};
+pub use hook_events::{HookEvents, StoredHookEvent};
 pub use kick::{Kick, KickChannel, KickLive, MOST_USERS};
 pub use leases::{Lease, Leases};
 pub use media_server::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
-pub use media_servers::{Contact, Look, MediaServers};
-pub use nudges::{Nudge, Nudges};
+pub use media_servers::{Contact, MediaServers, PollResult};
+pub use secret_store::SecretStore;
 pub use status_feed::{Edge, FeedSignal, StatusFeed, Subject, Wanted};
 pub use stream_keys::{KeyCreation, KeyFilter, Revocation, Rotation, StreamKeys};
 pub use streamers::{Recorded, StreamerFilter, Streamers, Written};
 pub use streams::{Applied, StatusFilter, StreamCursor, StreamFilter, Streams};
-pub use vault::Vault;
+pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
 use async_trait::async_trait;
@@ -67,8 +67,8 @@ pub trait Store:
     + ApiTokens
     + Replays
     + Leases
-    + Vault
-    + Hints
+    + SecretStore
+    + HookEvents
     + MediaServers
     + Streamers
 {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::audit::AuditEntry;
 use crate::domain::path::StreamPath;
-use crate::domain::publish::PublishAsk;
+use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::Stream;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
@@ -104,12 +104,12 @@ pub trait StreamKeys: Send + Sync {
     /// Decides and claims in **one statement**: `MUST` set the holder exactly when
     /// [`decide_publish`](crate::domain::publish::decide_publish) says `Ok` to the row as it is in the database, and
     /// return the row as it is *after* that. Of callers at the same instant with different connections exactly one
-    /// MUST find itself the holder. MUST set `last_used_at` when it claims. MUST change nothing if the ask has no
+    /// MUST find itself the holder. MUST set `last_used_at` when it claims. MUST change nothing if the request has no
     /// connection. `None` if no key has the hash.
     async fn claim_for_publish(
         &self,
         hash: &SecretHash,
-        ask: &PublishAsk,
+        request: &PublishRequest,
         now: Timestamp,
         claim_ttl: Duration,
     ) -> Result<Option<StreamKey>, StoreError>;

@@ -6,7 +6,7 @@ use super::{Lease, StoreError};
 use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::StreamPath;
-use crate::domain::reconcile::{Changes, Hint, Sighting, View};
+use crate::domain::reconcile::{Changes, HookEvent, Observation, View};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, StreamId, Timestamp};
 
@@ -81,21 +81,21 @@ pub trait Streams: Send + Sync {
     ) -> Result<Option<Stream>, StoreError>;
 
     /// MUST return all active streams of the server, and every key that is held on it, belongs to one of these, has
-    /// the path of a sighting or hint and is not revoked, or has its hash.
+    /// the path of a observation or hook_event and is not revoked, or has its hash.
     async fn reconcile_view(
         &self,
         server: &MediaServerName,
-        sightings: &[Sighting],
-        hints: &[Hint],
+        observations: &[Observation],
+        hook_events: &[HookEvent],
     ) -> Result<View, StoreError>;
 
-    /// Records what a look (or a believed hint) showed, under the lease. MUST write nothing with
+    /// Records what a look (or a believed hook_event) showed, under the lease. MUST write nothing with
     /// [`StoreError::Fenced`] if the lease is no longer held.
     ///
     /// - ended: MUST end active streams only, free the key if it is held live by that session, and write
     ///   `stream.ended`.
     /// - started: MUST make the session the key's live holder and write `stream.started`, but only if the key is
-    ///   usable, not occupied by another connection, and not barred; MUST never leave two active streams for one key. An active
+    ///   usable, not occupied by another connection, and not evicted; MUST never leave two active streams for one key. An active
     ///   stream of the key on a media server that is unreachable is ended as `takeover` first: its encoder has moved.
     ///   A session whose stream is recorded already MUST only regain the key. The id of a started stream is taken from `new_id`.
     /// - refreshed: MUST store the numbers, and write `stream.updated` where it is announced.
@@ -110,7 +110,7 @@ pub trait Streams: Send + Sync {
 
     /// Lets other connections claim the keys that are held live on a media server which has been away too long; the
     /// streams stay active. MUST turn live holders on the server into claims that lapsed at `now`, under the lease.
-    async fn loosen_holds(
+    async fn release_holders(
         &self,
         lease: &Lease,
         server: &MediaServerName,

@@ -13,8 +13,8 @@ use crate::ports::StoreError;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Connections of the nudges: one listens, one sends.
-const NUDGE_CONNECTIONS: u32 = 2;
+/// Connections of the wake_ups: one listens, one sends.
+const WAKE_UP_CONNECTIONS: u32 = 2;
 
 /// The database, once for each kind of work: slow work of one kind never takes the connections of another. On SQLite
 /// they are the same: there is one writer, and readers do not wait for it.
@@ -26,8 +26,8 @@ pub(super) struct Databases {
     pub(super) api: Db,
     /// For workers.
     pub(super) worker: Db,
-    /// For nudges between instances; with PostgreSQL only.
-    pub(super) nudges: Option<Pg>,
+    /// For wake-ups between instances; with PostgreSQL only.
+    pub(super) wake_ups: Option<Pg>,
 }
 
 /// Who opens it.
@@ -49,25 +49,25 @@ impl Databases {
                     let _ = std::fs::create_dir_all(folder);
                 }
                 let db = open_sqlite(&file).await?;
-                Ok(Self { auth: db.clone(), api: db.clone(), worker: db, nudges: None })
+                Ok(Self { auth: db.clone(), api: db.clone(), worker: db, wake_ups: None })
             }
             DatabaseKind::Postgres(url) => {
                 let pool = |connections| open_postgres(url.expose(), &PgSettings::new(connections));
                 let [auth, api, worker] = shares(config.database.max_connections);
-                let nudges = pool(NUDGE_CONNECTIONS)?;
-                let nudges = if let Db::Pg(pg) = nudges { Some(pg) } else { None };
+                let wake_ups = pool(WAKE_UP_CONNECTIONS)?;
+                let wake_ups = if let Db::Pg(pg) = wake_ups { Some(pg) } else { None };
                 if purpose == Purpose::Command {
                     let db = pool(2)?;
-                    return Ok(Self { auth: db.clone(), api: db.clone(), worker: db, nudges });
+                    return Ok(Self { auth: db.clone(), api: db.clone(), worker: db, wake_ups });
                 }
-                Ok(Self { auth: pool(auth)?, api: pool(api)?, worker: pool(worker)?, nudges })
+                Ok(Self { auth: pool(auth)?, api: pool(api)?, worker: pool(worker)?, wake_ups })
             }
         }
     }
 
     /// Names and connections, for metrics.
     pub(super) fn pools(&self) -> Vec<(&'static str, Db)> {
-        match &self.nudges {
+        match &self.wake_ups {
             None => vec![("sqlite", self.api.clone())],
             Some(_) => {
                 vec![("auth", self.auth.clone()), ("api", self.api.clone()), ("worker", self.worker.clone())]
@@ -85,7 +85,7 @@ impl Databases {
 
 /// How `all` connections are shared out: `/auth` and API get two fifths each, workers one.
 fn shares(all: u32) -> [u32; 3] {
-    let rest = all.saturating_sub(NUDGE_CONNECTIONS);
+    let rest = all.saturating_sub(WAKE_UP_CONNECTIONS);
     let worker = (rest / 5).max(2);
     let auth = (rest.saturating_sub(worker) / 2).max(1);
     [auth, rest.saturating_sub(worker + auth).max(1), worker]
@@ -144,7 +144,7 @@ mod tests {
         for all in 6..200 {
             let shares = shares(all);
             assert!(shares.iter().all(|share| *share >= 1), "{all}: {shares:?}");
-            assert_eq!(shares.iter().sum::<u32>() + NUDGE_CONNECTIONS, all);
+            assert_eq!(shares.iter().sum::<u32>() + WAKE_UP_CONNECTIONS, all);
         }
     }
 }

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::bootstrap::Bootstrap;
 use super::config::{ConfigError, DatabaseKind, Loaded, Shown, Sources};
 use super::databases::{Databases, Purpose, Schema, prepare};
-use super::doctor::{self, Verdict};
-use super::foundation::Foundation;
+use super::doctor::{self, Severity};
 use super::media_config::{MediaConfig, addresses};
 use super::secrets::{control_secret, hook_secrets, settings};
 use super::{service, streamers, up};
@@ -22,14 +22,14 @@ use crate::adapters::cli::kick::KickCommand;
 use crate::adapters::cli::streamer::StreamerCommand;
 use crate::adapters::cli::{self, Cli, Command, MediamtxConfigArgs, Output, healthcheck, hook};
 use crate::adapters::http::{openapi_json, problems_json};
-use crate::adapters::local_nudges::LocalNudges;
+use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::mediamtx::{MediaMtx, Version};
-use crate::adapters::sql::{PgNudges, pending_migrations};
+use crate::adapters::sql::{PgWakeUps, pending_migrations};
 use crate::adapters::system::SystemIds;
 use crate::app::App;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
-use crate::ports::{IdGen as _, MediaServer as _, Nudges};
+use crate::ports::{IdGen as _, MediaServer as _, WakeUps};
 
 /// How long a command waits for the running service to end a session.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -121,18 +121,18 @@ pub(super) async fn with_app(
     env: &[(OsString, OsString)],
     work: impl AsyncFnOnce(&Arc<App>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
+    let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let nudges: Arc<dyn Nudges> = match &base.databases.nudges {
+    let wake_ups: Arc<dyn WakeUps> = match &base.databases.wake_ups {
         Some(pg) => {
             let instance = format!("command {}", SystemIds.uuid());
-            Arc::new(PgNudges::start(pg.clone(), instance, &tasks, stop.clone()))
+            Arc::new(PgWakeUps::start(pg.clone(), instance, &tasks, stop.clone()))
         }
-        None => Arc::new(LocalNudges::default()),
+        None => Arc::new(LocalWakeUps::default()),
     };
-    let app = base.app(settings(&base, END_WAIT).await?, nudges)?;
+    let app = base.app(settings(&base, END_WAIT).await?, wake_ups)?;
     let done = work(&app).await;
-    if base.databases.nudges.is_some() {
+    if base.databases.wake_ups.is_some() {
         // What was said last is on its way to the other instances.
         tokio::time::sleep(LEFTOVERS).await;
     }
@@ -148,7 +148,7 @@ async fn examine(
     out: &mut Output,
 ) -> anyhow::Result<ExitCode> {
     let findings = Box::pin(doctor::examine(loaded, env)).await;
-    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Failure);
+    let failed = findings.iter().any(|finding| finding.severity == Severity::Failure);
     out.thing(&serde_json::json!({ "findings": findings }), || {
         findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     })?;
@@ -175,7 +175,7 @@ async fn reveal(
     key: &str,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
+    let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
     let secret = match key {
         "hooks.secret" => hook_secrets(&base).await?.into_iter().next(),
         _ => settings(&base, END_WAIT).await?.hmac_secret,
@@ -195,7 +195,7 @@ async fn mediamtx_config(
     let server = loaded.config.media_servers.get(&name).cloned();
     let server = server.with_context(|| format!("no media server is called {name} in the configuration"))?;
     // As in the service: with compose this runs first, after an upgrade too.
-    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Migrate).await?;
+    let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Migrate).await?;
     let version = match &args.for_version {
         Some(version) => {
             Version::parse(version).with_context(|| format!("{version:?} is no version, such as v1.20.1"))?;
@@ -268,6 +268,6 @@ async fn found_hook_secret(loaded: Loaded, env: &[(OsString, OsString)]) -> anyh
             file.display()
         );
     }
-    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
+    let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
     hook_secrets(&base).await?.into_iter().next().context("there is no hook secret")
 }

@@ -1,12 +1,12 @@
 //! Composition and lifecycle: what turns configuration into running parts. Decides nothing about streams.
 //!
-//! [`main`] is the whole program. `serve` is `service`; `foundation` is what every command that touches the
+//! [`main`] is the whole program. `serve` is `service`; `bootstrap` is what every command that touches the
 //! database stands on.
 
+mod bootstrap;
 pub mod config;
 mod databases;
 pub mod doctor;
-mod foundation;
 mod gauges;
 mod main;
 mod media_config;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::config::Guarded;
-use super::foundation::Foundation;
+use super::bootstrap::Bootstrap;
+use super::config::SecretValue;
 use crate::adapters::system::SystemIds;
 use crate::app::secrets::{SecretError, ensure};
 use crate::app::streamer::StreamerSettings;
@@ -15,7 +15,7 @@ use crate::domain::secret::Secret;
 const AUTH_DEADLINE: Duration = Duration::from_millis(800);
 
 /// What the application must know, with all secrets.
-pub(super) async fn settings(base: &Foundation, end_wait: Duration) -> Result<Settings, SecretError> {
+pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Settings, SecretError> {
     let config = base.config();
     let mut media_servers = std::collections::BTreeMap::new();
     for (name, server) in &config.media_servers {
@@ -35,7 +35,7 @@ pub(super) async fn settings(base: &Foundation, end_wait: Duration) -> Result<Se
         end_wait,
         media_servers,
         hook_secrets: hook_secrets(base).await?,
-        admin_token: config.api.admin_token.clone().map(|Guarded(secret)| secret),
+        admin_token: config.api.admin_token.clone().map(|SecretValue(secret)| secret),
         hmac_secret,
         hmac_keys: config.api.hmac_keys.iter().map(|(id, key)| (id.clone(), key.0.clone())).collect(),
         streamers: StreamerSettings {
@@ -50,21 +50,21 @@ pub(super) async fn settings(base: &Foundation, end_wait: Duration) -> Result<Se
 }
 
 /// What media servers may show to be heard; the first is the one they are given.
-pub(super) async fn hook_secrets(base: &Foundation) -> Result<Vec<Secret>, SecretError> {
+pub(super) async fn hook_secrets(base: &Bootstrap) -> Result<Vec<Secret>, SecretError> {
     let all = kept(base, "hooks.secret", base.config().hooks.secret.as_ref()).await?;
     Ok(all.expose().split(',').map(|part| Secret::new(part.trim())).collect())
 }
 
 /// What opens the control API of a media server.
-pub(super) async fn control_secret(base: &Foundation, name: &MediaServerName) -> Result<Secret, SecretError> {
+pub(super) async fn control_secret(base: &Bootstrap, name: &MediaServerName) -> Result<Secret, SecretError> {
     let given = base.config().media_servers.get(name).and_then(|server| server.control_secret.as_ref());
     kept(base, &format!("media_servers.{name}.control_secret"), given).await
 }
 
 /// The secret that is configured, or the one in the database, made if there is none.
-async fn kept(base: &Foundation, name: &str, given: Option<&Guarded>) -> Result<Secret, SecretError> {
+async fn kept(base: &Bootstrap, name: &str, given: Option<&SecretValue>) -> Result<Secret, SecretError> {
     match given {
-        Some(Guarded(secret)) => Ok(secret.clone()),
+        Some(SecretValue(secret)) => Ok(secret.clone()),
         None => ensure(&base.store(), &base.sealer, &SystemIds, name).await,
     }
 }

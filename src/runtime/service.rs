@@ -14,25 +14,25 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::bootstrap::Bootstrap;
 use super::config::{Config, DatabaseKind, Loaded};
 use super::databases::{Purpose, Schema};
-use super::foundation::Foundation;
 use super::gauges;
 use super::secrets::settings;
 use super::serve::{ServeLimits, serve};
 use super::signals::Signals;
 use super::telemetry::{Telemetry, TelemetryConfig};
-use super::up::{Companion, Supervised};
+use super::up::{Supervised, SupervisedMediaMtx};
 use super::workers::Workers;
 use crate::adapters::cli::UpArgs;
 use crate::adapters::http::{HttpOptions, router};
-use crate::adapters::local_nudges::LocalNudges;
-use crate::adapters::sql::{PgNudges, ServeLock};
+use crate::adapters::local_wake_ups::LocalWakeUps;
+use crate::adapters::sql::{PgWakeUps, ServeLock};
 use crate::adapters::system::SystemIds;
 use crate::app::App;
 use crate::app::housekeeping::Housekeeping;
 use crate::app::worker::Worker as _;
-use crate::ports::{IdGen as _, Nudges};
+use crate::ports::{IdGen as _, WakeUps};
 
 /// How long a call that ends sessions waits for that.
 pub(super) const END_WAIT: Duration = Duration::from_secs(2);
@@ -87,12 +87,12 @@ struct Service<'a> {
 
 /// What is running, and must be brought to an end.
 struct Running {
-    base: Foundation,
+    base: Bootstrap,
     app: Arc<App>,
     workers: Workers,
     listener: TcpListener,
-    companion: Option<Supervised>,
-    /// Ends what outlives the workers: nudges, gauges.
+    supervised: Option<Supervised>,
+    /// Ends what outlives the workers: wake-ups, gauges.
     after: CancellationToken,
     _lock: Option<ServeLock>,
 }
@@ -105,8 +105,8 @@ impl Service<'_> {
         up: Option<UpArgs>,
     ) -> anyhow::Result<Running> {
         // In this order: what stands against the start is found before anything is made or touched.
-        let companion = match up {
-            Some(args) => Some(Companion::find(args).await?),
+        let supervised = match up {
+            Some(args) => Some(SupervisedMediaMtx::find(args).await?),
             None => None,
         };
         let lock = match loaded.config.database_kind() {
@@ -119,20 +119,20 @@ impl Service<'_> {
             DatabaseKind::Postgres(_) => None,
         };
         let socket = listen::bind(&loaded.config.http.listen).await?;
-        let base = Foundation::lay(loaded, env, Purpose::Serve, Schema::Migrate).await?;
+        let base = Bootstrap::open(loaded, env, Purpose::Serve, Schema::Migrate).await?;
         let after = CancellationToken::new();
-        let nudges: Arc<dyn Nudges> = match &base.databases.nudges {
-            Some(pg) => Arc::new(PgNudges::start(pg.clone(), &*self.instance, &self.tasks, after.clone())),
-            None => Arc::new(LocalNudges::default()),
+        let wake_ups: Arc<dyn WakeUps> = match &base.databases.wake_ups {
+            Some(pg) => Arc::new(PgWakeUps::start(pg.clone(), &*self.instance, &self.tasks, after.clone())),
+            None => Arc::new(LocalWakeUps::default()),
         };
-        let app = base.app(settings(&base, END_WAIT).await?, Arc::clone(&nudges))?;
-        let companion = match (companion, app.settings().hook_secrets.first()) {
-            (Some(companion), Some(secret)) => Some(companion.prepare(base.config(), secret)?),
+        let app = base.app(settings(&base, END_WAIT).await?, Arc::clone(&wake_ups))?;
+        let supervised = match (supervised, app.settings().hook_secrets.first()) {
+            (Some(supervised), Some(secret)) => Some(supervised.prepare(base.config(), secret)?),
             _ => None,
         };
-        let welcome = first_start::welcome(&base, &app, companion.is_some()).await?;
+        let welcome = first_start::welcome(&base, &app, supervised.is_some()).await?;
         app.retire_former_servers(&self.instance).await?;
-        let workers = Workers::start(&app, &base, &*nudges, &self.instance)?;
+        let workers = Workers::start(&app, &base, &*wake_ups, &self.instance)?;
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
         self.tasks.spawn(gauges::take(Arc::clone(&app), base.databases.clone(), after.clone()));
         workers.warm_up().await;
@@ -148,11 +148,11 @@ impl Service<'_> {
         }
         // Without systemd there is nobody to tell.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Running { base, app, workers, listener, companion, after, _lock: lock })
+        Ok(Running { base, app, workers, listener, supervised, after, _lock: lock })
     }
 
     async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
-        let Running { base, app, workers, listener, companion, after, _lock: lock } = running;
+        let Running { base, app, workers, listener, supervised, after, _lock: lock } = running;
         let config = base.config();
         let options = HttpOptions {
             metrics: Some(Arc::new(self.telemetry.prometheus())),
@@ -169,9 +169,9 @@ impl Service<'_> {
         let (stopping, closing) = (self.stop.clone(), CancellationToken::new());
         let close = closing.clone();
         self.tasks.spawn(async move {
-            match companion {
+            match supervised {
                 // Its last hooks shall still be heard.
-                Some(companion) => companion.run(stopping).await,
+                Some(supervised) => supervised.run(stopping).await,
                 None => stopping.cancelled().await,
             }
             close.cancel();

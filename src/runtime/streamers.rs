@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::config::{Config, Guarded, Kick as KickConfig, KickFeedChoice, Loaded};
+use super::bootstrap::Bootstrap;
+use super::config::{Config, Kick as KickConfig, KickFeedChoice, Loaded, SecretValue};
 use super::databases::{Purpose, Schema};
-use super::foundation::Foundation;
 use super::main::with_app;
 use super::secrets::settings;
 use super::service::END_WAIT;
@@ -23,7 +23,7 @@ use crate::adapters::kick::feed::{FeedChoice, FeedSettings, KickFeed};
 use crate::adapters::kick::{
     KickHttp, KickSettings, KickWebhooks, SubscriptionSettings, WebhookKeySettings, WebhookSubscriptions,
 };
-use crate::adapters::local_nudges::LocalNudges;
+use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::memory::MemoryStore;
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::streamer::Watcher;
@@ -99,7 +99,10 @@ fn api(config: &KickConfig) -> anyhow::Result<KickSettings> {
         auth_url: url("kick.auth_url", &config.auth_url)?,
         site_url: url("kick.site_url", &config.site_url)?,
         client_id: config.client_id.clone().unwrap_or_default(),
-        client_secret: config.client_secret.clone().map_or_else(|| Secret::new(""), |Guarded(secret)| secret),
+        client_secret: config
+            .client_secret
+            .clone()
+            .map_or_else(|| Secret::new(""), |SecretValue(secret)| secret),
         requests_per_minute: NonZeroU32::new(config.requests_per_minute).unwrap_or(NonZeroU32::MIN),
         allow_site: config.feed.is_some_and(KickFeedChoice::is_unofficial),
         ..KickSettings::default()
@@ -169,7 +172,7 @@ pub(super) async fn watch(
         bail!("kick.feed is not set: it says how to watch, for example STREAMWARD_KICK__FEED=auto");
     }
     let outside = Outside::new(&loaded.config.kick)?.observing();
-    let base = Foundation::lay(loaded, env, Purpose::Command, Schema::Expect).await?;
+    let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
     let settings = settings(&base, END_WAIT).await?;
     let streamers = chosen(&base, &args.usernames).await?;
     // From here on the database is not touched any more.
@@ -184,7 +187,7 @@ pub(super) async fn watch(
 }
 
 /// Those on the list that were named, and those that were named and are not on it; or the whole list.
-async fn chosen(base: &Foundation, names: &[String]) -> anyhow::Result<Vec<Streamer>> {
+async fn chosen(base: &Bootstrap, names: &[String]) -> anyhow::Result<Vec<Streamer>> {
     let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
     let mut streamers = base.store().streamers(&filter).await?;
     if names.is_empty() {
@@ -203,7 +206,7 @@ async fn chosen(base: &Foundation, names: &[String]) -> anyhow::Result<Vec<Strea
 
 /// The application over a store that forgets everything, with these streamers in it.
 async fn over_memory(
-    base: &Foundation,
+    base: &Bootstrap,
     settings: Settings,
     streamers: &[Streamer],
 ) -> anyhow::Result<Arc<App>> {
@@ -220,7 +223,7 @@ async fn over_memory(
         worker_store: store,
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
-        nudges: Arc::new(LocalNudges::default()),
+        wake_ups: Arc::new(LocalWakeUps::default()),
         webhooks: None,
         hasher: base.master.hasher(),
         settings,

@@ -18,13 +18,13 @@ use crate::domain::secret::Secret;
 pub(super) use child::Supervised;
 
 /// What is to be run beside the service.
-pub(super) struct Companion {
+pub(super) struct SupervisedMediaMtx {
     program: PathBuf,
     version: Option<String>,
     args: UpArgs,
 }
 
-impl Companion {
+impl SupervisedMediaMtx {
     /// Finds the program, before anything is started.
     pub(super) async fn find(args: UpArgs) -> anyhow::Result<Self> {
         let program = match &args.mediamtx {
@@ -124,7 +124,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_is_told() {
         let args = UpArgs { mediamtx: Some("/nonexistent/mediamtx".into()), ..UpArgs::default() };
-        let told = Companion::find(args).await.err().unwrap().to_string();
+        let told = SupervisedMediaMtx::find(args).await.err().unwrap().to_string();
         assert_eq!(told, "there is no program /nonexistent/mediamtx");
     }
 }

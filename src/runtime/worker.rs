@@ -1,4 +1,4 @@
-//! The driver of background work: one activation after another, by timer or nudge, until it is told to stop.
+//! The driver of background work: one activation after another, by timer or wake_up, until it is told to stop.
 //!
 //! A worker does the same amount of work each time, is idempotent and does not retry inside: the next tick is the
 //! retry. The driver sees to the rest: no overlap, a limit on the time of a tick, survival of a panic, a status anyone
@@ -6,11 +6,11 @@
 
 mod job;
 mod lease;
-mod nudged;
 mod schedule;
 mod status;
 #[cfg(test)]
 mod tests;
+mod woken;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -24,10 +24,10 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::app::worker::{Tick, TickError, Worker};
-use crate::ports::{Lease, Nudge, StoreError};
-use lease::Tenure;
-use nudged::Nudged;
+use crate::ports::{Lease, StoreError, WakeUp};
+use lease::LeaseGuard;
 use schedule::Schedule;
+use woken::WakeUpReceiver;
 
 pub use job::start_job;
 pub use lease::LeaseTerms;
@@ -60,8 +60,8 @@ pub struct WorkerOptions {
     pub tick_limit: Duration,
     /// How a worker that asks for a lease gets it. Without terms it is never given one, and so does nothing.
     pub lease: Option<LeaseTerms>,
-    /// Nudges, heard from now on.
-    pub nudges: broadcast::Receiver<Nudge>,
+    /// WakeUps, heard from now on.
+    pub wake_ups: broadcast::Receiver<WakeUp>,
 }
 
 /// The outside of a running worker.
@@ -92,7 +92,7 @@ impl WorkerHandle {
 }
 
 /// Runs `worker` as a task of `tasks` until `stop`. The first tick is at once (or as soon as the lease is held), the
-/// others at its interval. A nudge that it hears makes it look at once, and again after 100 ms, 400 ms and 1 s, because
+/// others at its interval. A wake_up that it hears makes it look at once, and again after 100 ms, 400 ms and 1 s, because
 /// what it is told of may not show yet; so does a tick that says that something is under way.
 pub fn start(
     worker: impl Worker + 'static,
@@ -102,9 +102,9 @@ pub fn start(
 ) -> WorkerHandle {
     let (status, watched) = watch::channel(WorkerStatus::default());
     let name = worker.name();
-    let nudged = Nudged::new(options.nudges);
+    let woken = WakeUpReceiver::new(options.wake_ups);
     let driver = Driver { worker, name: name.clone(), status, stop, limit: options.tick_limit };
-    tasks.spawn(driver.run(options.lease, nudged));
+    tasks.spawn(driver.run(options.lease, woken));
     WorkerHandle { name, status: watched }
 }
 
@@ -117,44 +117,49 @@ struct Driver<W> {
 }
 
 impl<W: Worker> Driver<W> {
-    async fn run(mut self, terms: Option<LeaseTerms>, mut nudged: Nudged) {
+    async fn run(mut self, terms: Option<LeaseTerms>, mut woken: WakeUpReceiver) {
         let stop = self.stop.clone();
         let mut schedule = Schedule::new();
         match (self.worker.lease(), terms) {
             (None, _) => {
-                let work = self.work(&mut schedule, &mut nudged, None);
+                let work = self.work(&mut schedule, &mut woken, None);
                 stop.run_until_cancelled(work).await;
             }
             (Some(lease), Some(terms)) => {
-                let tenure = Tenure::new(lease, terms);
+                let lease_guard = LeaseGuard::new(lease, terms);
                 // In this order: after a pause of the whole process the lease is judged before any work goes on.
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => {}
-                    never = tenure.keep() => never,
-                    () = self.work(&mut schedule, &mut nudged, Some(&tenure)) => {}
+                    never = lease_guard.keep() => never,
+                    () = self.work(&mut schedule, &mut woken, Some(&lease_guard)) => {}
                 }
-                tenure.end().await;
+                lease_guard.end().await;
             }
             (Some(lease), None) => tracing::error!(worker = self.name, lease, "no way to get this lease"),
         }
     }
 
     /// Ticks, for as long as it is polled.
-    async fn work(&mut self, schedule: &mut Schedule, nudged: &mut Nudged, tenure: Option<&Tenure>) {
+    async fn work(
+        &mut self,
+        schedule: &mut Schedule,
+        woken: &mut WakeUpReceiver,
+        lease_guard: Option<&LeaseGuard>,
+    ) {
         loop {
-            let lease = match tenure {
-                Some(tenure) => Some(tenure.held().await),
+            let lease = match lease_guard {
+                Some(lease_guard) => Some(lease_guard.held().await),
                 None => None,
             };
             self.status.send_modify(|status| status.lease = lease.clone());
-            match (tenure, &lease) {
-                (Some(tenure), Some(held)) => tokio::select! {
+            match (lease_guard, &lease) {
+                (Some(lease_guard), Some(held)) => tokio::select! {
                     biased;
-                    () = tenure.lost(held) => {}
-                    never = self.ticks(schedule, nudged, Some((tenure, held))) => never,
+                    () = lease_guard.lost(held) => {}
+                    never = self.ticks(schedule, woken, Some((lease_guard, held))) => never,
                 },
-                _ => self.ticks(schedule, nudged, None).await,
+                _ => self.ticks(schedule, woken, None).await,
             }
             self.status.send_modify(|status| status.lease = None);
         }
@@ -164,19 +169,19 @@ impl<W: Worker> Driver<W> {
     async fn ticks(
         &mut self,
         schedule: &mut Schedule,
-        nudged: &mut Nudged,
-        held: Option<(&Tenure, &Lease)>,
+        woken: &mut WakeUpReceiver,
+        held: Option<(&LeaseGuard, &Lease)>,
     ) -> ! {
         loop {
             schedule.tick_starts();
-            nudged.forget();
+            woken.forget();
             match (self.tick_once(held.map(|(_, lease)| lease)).await, held) {
-                (TickOutcome::Done(Tick { again: true }), _) => schedule.look_again(),
-                (TickOutcome::Fenced, Some((tenure, _))) => tenure.lose(),
+                (TickOutcome::Done(Tick { again: true }), _) => schedule.schedule_follow_ups(),
+                (TickOutcome::Fenced, Some((lease_guard, _))) => lease_guard.lose(),
                 _ => {}
             }
             let interval = self.worker.interval();
-            schedule.next(interval, nudged.heard_by(&mut self.worker)).await;
+            schedule.next(interval, woken.heard_by(&mut self.worker)).await;
         }
     }
 

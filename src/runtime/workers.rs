@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::foundation::Foundation;
+use super::bootstrap::Bootstrap;
 use super::streamers::Outside;
 use super::worker::{LeaseTerms, WorkerHandle, WorkerOptions, start, start_job};
 use crate::adapters::http::{WorkerHealth, WorkersHealth};
@@ -18,10 +18,10 @@ use crate::adapters::sql::SqlStore;
 use crate::app::App;
 use crate::app::events::EventTail;
 use crate::app::housekeeping::Housekeeping;
-use crate::app::known_keys::KnownKeysLoader;
+use crate::app::key_cache::KeyCacheLoader;
 use crate::app::reconcile::Reconciler;
 use crate::app::worker::Worker;
-use crate::ports::{Leases, Nudges};
+use crate::ports::{Leases, WakeUps};
 
 /// How long a tick may take.
 const TICK_LIMIT: Duration = Duration::from_secs(10);
@@ -41,8 +41,8 @@ impl Workers {
     /// Starts all of them; `owner` is the name of this instance on leases.
     pub(super) fn start(
         app: &Arc<App>,
-        base: &Foundation,
-        nudges: &dyn Nudges,
+        base: &Bootstrap,
+        wake_ups: &dyn WakeUps,
         owner: &str,
     ) -> anyhow::Result<Self> {
         let mut workers =
@@ -51,9 +51,9 @@ impl Workers {
         let options = || WorkerOptions {
             tick_limit: TICK_LIMIT,
             lease: Some(LeaseTerms::new(Arc::clone(&leases), owner)),
-            nudges: nudges.listen(),
+            wake_ups: wake_ups.listen(),
         };
-        workers.add(KnownKeysLoader::new(Arc::clone(app)), options());
+        workers.add(KeyCacheLoader::new(Arc::clone(app)), options());
         workers.add(EventTail::new(Arc::clone(app)), options());
         workers.add(Housekeeping::new(Arc::clone(app)), options());
         if base.config().kick.feed.is_some() {

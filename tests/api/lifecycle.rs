@@ -112,7 +112,7 @@ async fn an_expired_key_ends_its_session(#[case] engine: Engine) {
     assert_eq!(key_now(&app, &key).await["status"], "expired");
     app.ask_to_publish(&key, "c2").await.assert_status(401);
     assert_eq!(app.ended(&stream["id"]).await["end_reason"], "key_expired");
-    assert_eq!(app.media().kicked().first().map(String::as_str), Some("c1"));
+    assert_eq!(app.media().disconnected().first().map(String::as_str), Some("c1"));
 }
 
 #[apply(every_engine)]
@@ -160,12 +160,12 @@ async fn takeover_lets_the_newcomer_win(#[case] engine: Engine) {
     let key = app.key_with(json!({"path": "live/alice", "on_conflict": "takeover"})).await;
     let stream = app.live(&key, "c1").await;
     app.ask_to_publish(&key, "c2").await.assert_status(200);
-    wait_until(|| app.media().kicked().contains(&"c1".to_owned())).await;
+    wait_until(|| app.media().disconnected().contains(&"c1".to_owned())).await;
     app.media().go_live("live/alice", "c2");
     assert_eq!(app.ended(&stream["id"]).await["end_reason"], "takeover");
     let newcomer = app.stream_of("c2").await;
     assert_eq!(newcomer["stream_key_id"], stream["stream_key_id"]);
-    assert!(!app.media().kicked().contains(&"c2".to_owned()));
+    assert!(!app.media().disconnected().contains(&"c2".to_owned()));
 }
 
 #[apply(every_engine)]

@@ -3,7 +3,7 @@
 
 mod audit;
 mod auth;
-mod callers;
+mod authentication;
 mod control_api;
 mod document;
 mod events;
@@ -13,11 +13,11 @@ mod lifecycle;
 mod limits;
 mod mediamtx;
 mod model;
-mod observed;
 mod operation;
 mod otlp;
 mod problems;
 mod program;
+mod request_log;
 mod roles;
 mod secrets;
 mod streamers;

@@ -51,7 +51,7 @@ async fn five_thousand_paths_on_fifty_pages_are_all_seen() {
     let server =
         ControlApi::start(move |a| if a.line.contains("/v3/info") { info() } else { pages(a) }).await;
     let started = Instant::now();
-    let seen = server.client().observe().await.expect("complete");
+    let seen = server.client().snapshot().await.expect("complete");
     assert_eq!(seen.paths.len(), 5_000);
     assert_eq!(seen.version.as_deref(), Some("v1.20.1"));
     assert_eq!(seen.run.as_deref(), Some("2026-11-20T12:29:12.715Z"));
@@ -75,7 +75,7 @@ async fn pages_that_contradict_each_other_are_read_once_more() {
             paged(total)(asked)
         })
         .await;
-        let seen = server.client().observe().await;
+        let seen = server.client().snapshot().await;
         if settles {
             assert_eq!(seen.expect("the second reading is complete").paths.len(), 200);
         } else {
@@ -104,7 +104,7 @@ async fn a_list_with_doubles_or_gaps_is_no_list() {
                 },
             )
             .await;
-        let seen = server.client().observe().await;
+        let seen = server.client().snapshot().await;
         assert!(matches!(seen, Err(RemoteError::Malformed(_))), "{what}: {seen:?}");
     }
 }
@@ -126,7 +126,7 @@ async fn errors_and_half_answers_are_errors() {
     for (answer, expected) in cases {
         let server =
             ControlApi::start(move |a| if a.line.contains("/v3/info") { info() } else { answer() }).await;
-        let error = server.client().observe().await.expect_err("not an observation");
+        let error = server.client().snapshot().await.expect_err("not an snapshot");
         assert!(expected(&error), "{error:?}");
     }
 }
@@ -136,7 +136,7 @@ async fn a_slow_answer_is_not_waited_for() {
     let late = || Say::Late(Duration::from_secs(30), Box::new(list(&[])));
     let server = ControlApi::start(move |a| if a.line.contains("/v3/info") { info() } else { late() }).await;
     let started = Instant::now();
-    assert_eq!(server.client().observe().await, Err(RemoteError::TimedOut));
+    assert_eq!(server.client().snapshot().await, Err(RemoteError::TimedOut));
     assert!(started.elapsed() < Duration::from_secs(4));
 }
 
@@ -152,14 +152,14 @@ async fn a_look_ends_even_if_every_page_is_only_a_little_late() {
     })
     .await;
     let started = Instant::now();
-    assert_eq!(server.client().observe().await, Err(RemoteError::TimedOut));
+    assert_eq!(server.client().snapshot().await, Err(RemoteError::TimedOut));
     assert!(started.elapsed() < Duration::from_secs(6));
 }
 
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
     let address = ControlApi::start(|_| info()).await.client();
-    let error = address.observe().await.expect_err("it has stopped");
+    let error = address.snapshot().await.expect_err("it has stopped");
     assert!(matches!(error, RemoteError::Unreachable(_)), "{error:?}");
     assert!(!error.to_string().contains("http"), "{error}");
 }
@@ -171,7 +171,7 @@ async fn before_1_15_3_nothing_is_told_about_the_process() {
     })
     .await;
     assert_eq!(server.client().info().await, Ok(ServerInfo::default()));
-    let seen = server.client().observe().await.expect("complete");
+    let seen = server.client().snapshot().await.expect("complete");
     assert_eq!((seen.version, seen.run, seen.paths.len()), (None, None, 1));
 }
 
@@ -191,7 +191,7 @@ async fn before_1_19_3_rtsp_publishers_are_known_by_their_connection_too() {
             _ => Say::no_route(),
         })
         .await;
-        let seen = server.client().observe().await.expect("complete");
+        let seen = server.client().snapshot().await.expect("complete");
         let source = seen.paths[0].source.as_ref().expect("somebody publishes");
         assert_eq!(source.is(&SourceId::parse("c1").expect("an id")), asks, "{version}");
         assert_eq!(server.lines().iter().any(|line| line.contains("rtspconns")), asks, "{version}");
@@ -211,13 +211,13 @@ async fn every_kind_of_session_is_told_to_end_where_it_lives() {
         ("webRTCSession", "webrtcsessions"),
         ("moqSession", "moqsessions"),
     ] {
-        client.kick(&source(kind, "188d-9bad")).await.expect("told");
+        client.disconnect(&source(kind, "188d-9bad")).await.expect("told");
         assert_eq!(server.lines().pop(), Some(format!("POST /v3/{list}/kick/188d-9bad")));
     }
-    client.kick(&source("rtmpConn", "../x y")).await.expect("told");
+    client.disconnect(&source("rtmpConn", "../x y")).await.expect("told");
     assert_eq!(server.lines().pop().as_deref(), Some("POST /v3/rtmpconns/kick/..%2Fx%20y"));
     for (kind, id) in [("rtspSource", "1"), ("newConn", "1"), ("rtmpConn", "")] {
-        let told = client.kick(&source(kind, id)).await;
+        let told = client.disconnect(&source(kind, id)).await;
         assert!(matches!(told, Err(RemoteError::Unsupported(_))), "{kind}: {told:?}");
     }
 }
@@ -226,10 +226,10 @@ async fn every_kind_of_session_is_told_to_end_where_it_lives() {
 async fn a_session_that_is_not_there_has_been_told() {
     for gone in [|| Say::error(404, "connection not found"), || Say::no_route()] {
         let server = ControlApi::start(move |_| gone()).await;
-        assert_eq!(server.client().kick(&source("srtConn", "1")).await, Ok(()));
+        assert_eq!(server.client().disconnect(&source("srtConn", "1")).await, Ok(()));
     }
     let server = ControlApi::start(|_| Say::error(500, "boom")).await;
-    let told = server.client().kick(&source("srtConn", "1")).await;
+    let told = server.client().disconnect(&source("srtConn", "1")).await;
     assert!(matches!(told, Err(RemoteError::Status { status: 500, .. })), "{told:?}");
 }
 

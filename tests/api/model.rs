@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use proptest::prelude::*;
-use streamward::adapters::local_nudges::LocalNudges;
+use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::memory::MemoryStore;
 use streamward::adapters::system::SystemIds;
 use streamward::app::broadcaster::BroadcasterDraft;
@@ -18,14 +18,14 @@ use streamward::app::streamer::StreamerSettings;
 use streamward::app::worker::Worker;
 use streamward::app::{App, MediaServerSettings, Parts, Settings};
 use streamward::domain::access::Actor;
-use streamward::domain::credentials::{Action, Credentials, Question};
+use streamward::domain::credentials::{Action, AuthRequest, Credentials};
 use streamward::domain::event::EventKind;
 use streamward::domain::media_server::{
-    BaseUrls, MediaServerName, Observation, ObservedPath, ObservedSource, Relay, SourceId, SourceKind,
+    BaseUrls, MediaServerName, ObservedPath, ObservedSource, Relay, Snapshot, SourceId, SourceKind,
     StreamStats,
 };
 use streamward::domain::path::{IngestPath, StreamPath};
-use streamward::domain::reconcile::HintKind;
+use streamward::domain::reconcile::HookKind;
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
 use streamward::domain::{StreamKeyId, Timestamp};
 use streamward::ports::{
@@ -48,9 +48,9 @@ enum Step {
     /// A connection goes, allowed or live.
     Leave { connection: usize },
     /// A hook arrives: true or not, late or twice.
-    Hook { kind: HintKind, connection: usize, key: usize },
+    Hook { kind: HookKind, connection: usize, key: usize },
     /// The reconcile loop looks.
-    Look,
+    PollResult,
     /// The media server stops or begins to answer.
     Reachable(bool),
     /// The media server is another process.
@@ -69,13 +69,13 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let (connection, key) = (0..CONNECTIONS, 0..KEYS);
-    let kind = prop_oneof![Just(HintKind::Ready), Just(HintKind::NotReady)];
+    let kind = prop_oneof![Just(HookKind::Ready), Just(HookKind::NotReady)];
     prop_oneof![
         6 => (connection.clone(), key.clone(), any::<bool>()).prop_map(|(connection, key, private)| Step::Ask { connection, key, private }),
         6 => connection.clone().prop_map(|connection| Step::GoLive { connection }),
         3 => connection.clone().prop_map(|connection| Step::Leave { connection }),
         4 => (kind, connection, key.clone()).prop_map(|(kind, connection, key)| Step::Hook { kind, connection, key }),
-        6 => Just(Step::Look),
+        6 => Just(Step::PollResult),
         2 => any::<bool>().prop_map(Step::Reachable),
         1 => Just(Step::RestartServer),
         1 => Just(Step::RestartStreamward),
@@ -116,7 +116,7 @@ impl Server {
 
 #[async_trait]
 impl MediaServer for Server {
-    async fn observe(&self) -> Result<Observation, RemoteError> {
+    async fn snapshot(&self) -> Result<Snapshot, RemoteError> {
         let state = self.state();
         if state.away {
             return Err(RemoteError::TimedOut);
@@ -140,10 +140,10 @@ impl MediaServer for Server {
             stats: StreamStats::default(),
         };
         let paths = state.live.iter().map(publisher).chain(state.relays.keys().map(relay)).collect();
-        Ok(Observation { run: Some(state.run.to_string()), version: None, paths })
+        Ok(Snapshot { run: Some(state.run.to_string()), version: None, paths })
     }
 
-    async fn kick(&self, source: &ObservedSource) -> Result<(), RemoteError> {
+    async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError> {
         let mut state = self.state();
         if state.away {
             return Err(RemoteError::TimedOut);
@@ -258,7 +258,7 @@ impl World {
                     .await
                     .expect("the store takes a hook");
             }
-            Step::Look => self.look().await,
+            Step::PollResult => self.look().await,
             Step::Reachable(reachable) => self.server.state().away = !reachable,
             Step::RestartServer => {
                 {
@@ -300,7 +300,7 @@ impl World {
         }
         let secret = &self.keys[key].1;
         let path = if private { format!("live/{}", secret.expose()) } else { format!("live/{key}") };
-        let question = Question {
+        let request = AuthRequest {
             action: Action::Publish,
             path: IngestPath::from_media_server(&path),
             protocol: "rtmp",
@@ -312,7 +312,7 @@ impl World {
                 query: Secret::new(""),
             },
         };
-        if self.app.decide(&MediaServerName::default(), &question).await.verdict.is_ok() {
+        if self.app.decide(&MediaServerName::default(), &request).await.result.is_ok() {
             self.allowed.insert(connection, path);
         }
     }
@@ -453,7 +453,7 @@ async fn start(
         worker_store: Arc::clone(store) as _,
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SystemIds),
-        nudges: Arc::new(LocalNudges::default()),
+        wake_ups: Arc::new(LocalWakeUps::default()),
         webhooks: None,
         hasher: MasterKey::new([1; 32]).hasher(),
         settings,

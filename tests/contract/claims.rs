@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use rstest_reuse::apply;
 use streamward::domain::Timestamp;
-use streamward::domain::publish::{PublishAsk, decide_publish};
+use streamward::domain::publish::{PublishRequest, decide_publish};
 use streamward::domain::secret::SecretHash;
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
 
 use crate::every_store;
-use crate::fixture::{Engine, TTL, World, ask, ask_from, at, audit, connection, fresh_hash, path};
+use crate::fixture::{Engine, TTL, World, at, audit, connection, fresh_hash, path, request, request_from};
 
 /// A key whose holder has come about as the application would do it.
 async fn held(
@@ -22,11 +22,11 @@ async fn held(
     let (key, mut hash) =
         world.key_with(on, |key| StreamKey { on_conflict: conflict, expires_at: expires, ..key }).await;
     if how != "free" {
-        world.claim(&hash, &ask("holder"), at(10)).await;
+        world.claim(&hash, &request("holder"), at(10)).await;
     }
     match how {
         "live" => drop(world.start(&key, connection("default", "holder"), at(10)).await),
-        "barred" => {
+        "evicted" => {
             hash = fresh_hash();
             let entry = audit("rotate", at(10));
             world.store.rotate_stream_key(key.id, &hash, "sk_abcde", at(10), &entry).await.unwrap();
@@ -49,20 +49,20 @@ async fn the_holder_is_set_exactly_when_the_decision_says_so_and_the_row_is_as_i
         None,
     ];
     let mut number = 0;
-    for how in ["free", "claimed", "live", "barred"] {
+    for how in ["free", "claimed", "live", "evicted"] {
         for conflict in [OnConflict::Reject, OnConflict::Takeover] {
             for (expires, when) in [(None, 11), (None, 25), (Some(at(20)), 19), (Some(at(20)), 20)] {
                 for asker in &askers {
                     number += 1;
                     let on = format!("live/k{number}");
                     let (key, hash) = held(&world, &on, how, conflict, expires).await;
-                    let question = ask_from(asker.clone());
-                    let wrong = PublishAsk { path: Some(path("live/wrong")), ..question.clone() };
+                    let request = request_from(asker.clone());
+                    let wrong = PublishRequest { path: Some(path("live/wrong")), ..request.clone() };
                     agrees(&world, &key, &hash, &wrong, at(when)).await;
-                    let named = PublishAsk { path: Some(path(&on)), ..question.clone() };
+                    let named = PublishRequest { path: Some(path(&on)), ..request.clone() };
                     agrees(&world, &key, &hash, &named, at(when)).await;
                     let now = world.stored(&key).await;
-                    agrees(&world, &now, &hash, &question, at(when + 1)).await;
+                    agrees(&world, &now, &hash, &request, at(when + 1)).await;
                 }
             }
         }
@@ -73,17 +73,17 @@ async fn agrees(
     world: &World,
     before: &StreamKey,
     hash: &SecretHash,
-    question: &PublishAsk,
+    request: &PublishRequest,
     when: Timestamp,
 ) {
-    let decision = decide_publish(before, question, when, TTL);
+    let decision = decide_publish(before, request, when, TTL);
     let mut expected = before.clone();
-    if let (Ok(holder), Some(_)) = (&decision, &question.connection) {
+    if let (Ok(holder), Some(_)) = (&decision, &request.connection) {
         expected.holder = holder.clone();
         expected.last_used_at = Some(when);
     }
-    let after = world.store.claim_for_publish(hash, question, when, TTL).await.unwrap().unwrap();
-    assert_eq!(after, expected, "{before:?} asked {question:?} at {when}: {decision:?}");
+    let after = world.store.claim_for_publish(hash, request, when, TTL).await.unwrap().unwrap();
+    assert_eq!(after, expected, "{before:?} asked {request:?} at {when}: {decision:?}");
     assert_eq!(world.stored(before).await, expected);
 }
 
@@ -95,9 +95,9 @@ async fn of_callers_at_the_same_instant_exactly_one_is_the_holder(#[case] engine
     let askers = (0..100).map(|n| {
         let (world, hash) = (&world, &hash);
         async move {
-            let question = ask(&format!("c{n}"));
-            let after = world.claim(hash, &question, at(1)).await;
-            after.holder.connection() == question.connection.as_ref()
+            let request = request(&format!("c{n}"));
+            let after = world.claim(hash, &request, at(1)).await;
+            after.holder.connection() == request.connection.as_ref()
         }
     });
     let winners = futures_util::future::join_all(askers).await;
@@ -113,9 +113,9 @@ async fn of_callers_at_the_same_instant_exactly_one_is_the_holder(#[case] engine
 async fn last_used_at_is_set_when_it_claims_and_only_then(#[case] engine: Engine) {
     let world = engine.world().await;
     let (_, hash) = world.key("live/alice").await;
-    assert_eq!(world.claim(&hash, &ask("c1"), at(1)).await.last_used_at, Some(at(1)));
-    assert_eq!(world.claim(&hash, &ask("c2"), at(2)).await.last_used_at, Some(at(1)), "refused");
-    assert_eq!(world.claim(&hash, &ask("c1"), at(3)).await.last_used_at, Some(at(3)));
+    assert_eq!(world.claim(&hash, &request("c1"), at(1)).await.last_used_at, Some(at(1)));
+    assert_eq!(world.claim(&hash, &request("c2"), at(2)).await.last_used_at, Some(at(1)), "refused");
+    assert_eq!(world.claim(&hash, &request("c1"), at(3)).await.last_used_at, Some(at(3)));
 }
 
 #[apply(every_store)]
@@ -123,7 +123,7 @@ async fn last_used_at_is_set_when_it_claims_and_only_then(#[case] engine: Engine
 async fn an_ask_without_a_connection_changes_nothing(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key("live/alice").await;
-    assert_eq!(world.claim(&hash, &ask_from(None), at(1)).await, key);
+    assert_eq!(world.claim(&hash, &request_from(None), at(1)).await, key);
     assert_eq!(world.stored(&key).await, key);
 }
 
@@ -131,8 +131,8 @@ async fn an_ask_without_a_connection_changes_nothing(#[case] engine: Engine) {
 #[tokio::test]
 async fn an_unknown_hash_is_none(#[case] engine: Engine) {
     let world = engine.world().await;
-    for question in [ask("c1"), ask_from(None)] {
-        let none = world.store.claim_for_publish(&fresh_hash(), &question, at(1), TTL).await.unwrap();
+    for request in [request("c1"), request_from(None)] {
+        let none = world.store.claim_for_publish(&fresh_hash(), &request, at(1), TTL).await.unwrap();
         assert_eq!(none, None);
     }
 }
@@ -143,7 +143,7 @@ async fn the_live_connection_that_asks_again_stays_live(#[case] engine: Engine) 
     let world = engine.world().await;
     let (key, hash, _) = world.live("live/alice", "c1").await;
     let after =
-        world.store.claim_for_publish(&hash, &ask("c1"), at(9), Duration::ZERO).await.unwrap().unwrap();
+        world.store.claim_for_publish(&hash, &request("c1"), at(9), Duration::ZERO).await.unwrap().unwrap();
     assert_eq!(after.holder, Holder::Live { by: connection("default", "c1") });
     assert_eq!(world.stored(&key).await, after);
 }

@@ -14,7 +14,7 @@ use streamward::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
 use streamward::domain::event::EventKind;
 use streamward::domain::media_server::{Connection, MediaServerName, SourceId, SourceKind, StreamStats};
 use streamward::domain::path::StreamPath;
-use streamward::domain::publish::PublishAsk;
+use streamward::domain::publish::PublishRequest;
 use streamward::domain::reconcile::{Changes, Start};
 use streamward::domain::secret::{KeySecret, SecretHash};
 use streamward::domain::stream::{IngestForm, Stream};
@@ -140,13 +140,13 @@ pub(crate) fn key(of: BroadcasterId, on: &str, when: Timestamp) -> StreamKey {
     }
 }
 
-/// A question to publish from a connection on the default media server.
-pub(crate) fn ask(id: &str) -> PublishAsk {
-    ask_from(Some(connection("default", id)))
+/// A request to publish from a connection on the default media server.
+pub(crate) fn request(id: &str) -> PublishRequest {
+    request_from(Some(connection("default", id)))
 }
 
-pub(crate) fn ask_from(connection: Option<Connection>) -> PublishAsk {
-    PublishAsk { secret: KeySecret::from_random([1; 32]), path: None, connection }
+pub(crate) fn request_from(connection: Option<Connection>) -> PublishRequest {
+    PublishRequest { secret: KeySecret::from_random([1; 32]), path: None, connection }
 }
 
 pub(crate) fn start(key: StreamKeyId, connection: Connection) -> Start {
@@ -202,8 +202,13 @@ impl World {
         self.store.stream_key(key.id).await.unwrap().expect("the key is stored")
     }
 
-    pub(crate) async fn claim(&self, hash: &SecretHash, ask: &PublishAsk, when: Timestamp) -> StreamKey {
-        self.store.claim_for_publish(hash, ask, when, TTL).await.unwrap().expect("the key is known")
+    pub(crate) async fn claim(
+        &self,
+        hash: &SecretHash,
+        request: &PublishRequest,
+        when: Timestamp,
+    ) -> StreamKey {
+        self.store.claim_for_publish(hash, request, when, TTL).await.unwrap().expect("the key is known")
     }
 
     /// The lease for reconciling a media server.
@@ -235,7 +240,7 @@ impl World {
     ) -> (StreamKey, SecretHash, Stream) {
         let (key, hash) = self.key(on).await;
         let by = connection(server_name, id);
-        self.claim(&hash, &ask_from(Some(by.clone())), at(1)).await;
+        self.claim(&hash, &request_from(Some(by.clone())), at(1)).await;
         let stream = self.start(&key, by, at(2)).await;
         (key, hash, stream)
     }

@@ -11,15 +11,15 @@ mod broadcasters;
 mod claims;
 mod event_log;
 mod fixture;
-mod hints;
+mod hook_events;
 mod leases;
 mod media_servers;
-mod nudges;
 mod postgres;
 mod reconciling;
 mod same_as_memory;
 mod same_streamers;
 mod schema;
+mod secret_store;
 mod sqlite;
 mod status_reports;
 mod stream_keys;
@@ -28,7 +28,7 @@ mod streamers;
 mod streamers_at_once;
 mod streamers_by_sql;
 mod streams;
-mod vault;
+mod wake_ups;
 
 use rstest_reuse::template;
 

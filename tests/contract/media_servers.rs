@@ -2,14 +2,14 @@
 
 use rstest_reuse::apply;
 use streamward::domain::media_server::MediaServerStatus;
-use streamward::ports::{Contact, Look};
+use streamward::ports::{Contact, PollResult};
 
 use crate::every_store;
 use crate::fixture::{Engine, World, at, server};
 
-async fn look(world: &World, name: &str, look: Look, when: i64) -> MediaServerStatus {
+async fn look(world: &World, name: &str, look: PollResult, when: i64) -> MediaServerStatus {
     let lease = world.lease(name).await;
-    world.store.record_look(&lease, &server(name), &look, at(when)).await.unwrap();
+    world.store.record_poll(&lease, &server(name), &look, at(when)).await.unwrap();
     status(world, name).await
 }
 
@@ -18,12 +18,12 @@ async fn status(world: &World, name: &str) -> MediaServerStatus {
     all.into_iter().find(|status| status.name == server(name)).expect("it is recorded")
 }
 
-fn seen(repaired: u64) -> Look {
-    Look::Seen { version: Some("v1.20.1".into()), run: Some("r1".into()), repaired }
+fn seen(repaired: u64) -> PollResult {
+    PollResult::Succeeded { version: Some("v1.20.1".into()), run: Some("r1".into()), repaired }
 }
 
-fn failed(why: &str) -> Look {
-    Look::Failed(why.into())
+fn failed(why: &str) -> PollResult {
+    PollResult::Failed(why.into())
 }
 
 #[apply(every_store)]
@@ -56,7 +56,8 @@ async fn a_look_is_recorded_since_changes_only_when_reachability_does_and_repair
     let still = look(&world, "default", failed("timed out"), 4).await;
     let expected = MediaServerStatus { last_error: Some("timed out".into()), ..expected };
     assert_eq!(still, expected);
-    let back = look(&world, "default", Look::Seen { version: None, run: None, repaired: 0 }, 5).await;
+    let back =
+        look(&world, "default", PollResult::Succeeded { version: None, run: None, repaired: 0 }, 5).await;
     let expected = MediaServerStatus {
         version: None,
         run: None,

@@ -9,7 +9,7 @@ use streamward::ports::StoreError;
 use streamward_test_support::Cluster;
 use tokio::time::{Instant, timeout};
 
-use crate::fixture::{World, ask, at, audit, broadcaster, own_cluster, postgres};
+use crate::fixture::{World, at, audit, broadcaster, own_cluster, postgres, request};
 
 /// A server of its own, with which a test may do what it likes. Where PostgreSQL runs in a container or far away,
 /// there is none, and the test is skipped.
@@ -36,7 +36,7 @@ async fn after_a_restart_of_the_database_the_first_call_succeeds() {
         cluster.run().unwrap();
         match round {
             1 => drop(world.store.broadcasters().await.unwrap()),
-            2 => drop(world.claim(&hash, &ask("c1"), at(round)).await),
+            2 => drop(world.claim(&hash, &request("c1"), at(round)).await),
             _ => drop(world.broadcaster("Bob").await),
         }
         world.store.ping().await.unwrap();
@@ -53,7 +53,7 @@ async fn while_the_database_is_away_calls_fail_soon_and_as_unavailable() {
     let limit = Duration::from_secs(3);
     for _ in 0..3 {
         let (store, started) = (&world.store, Instant::now());
-        let (question, bob, entry) = (ask("c1"), broadcaster("Bob", at(1)), audit("create", at(1)));
+        let (question, bob, entry) = (request("c1"), broadcaster("Bob", at(1)), audit("create", at(1)));
         let (read, claim, write) = tokio::join!(
             store.broadcasters(),
             store.claim_for_publish(&hash, &question, at(1), limit),
@@ -79,9 +79,9 @@ async fn a_database_that_hangs_costs_nothing_once_it_goes_on() {
     cluster.signal("STOP");
     // Callers with a deadline of their own give up in the middle, many more than there are connections.
     for _ in 0..3 {
-        let question = ask("c1");
+        let question = request("c1");
         let ask = || timeout(Duration::from_millis(300), world.claim(&hash, &question, at(1)));
-        let asks = (0..10).map(|_| ask());
+        let asks = (0..10).map(|_| request());
         assert!(join_all(asks).await.iter().all(Result::is_err));
     }
     let started = Instant::now();
@@ -90,7 +90,7 @@ async fn a_database_that_hangs_costs_nothing_once_it_goes_on() {
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     cluster.signal("CONT");
     let started = Instant::now();
-    world.claim(&hash, &ask("c1"), at(2)).await;
+    world.claim(&hash, &request("c1"), at(2)).await;
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     warm_up(&world).await;
 }

@@ -5,34 +5,35 @@ use streamward::domain::StreamKeyId;
 use streamward::domain::event::EventKind;
 use streamward::domain::media_server::{ObservedPath, SourceId, StreamStats};
 use streamward::domain::path::IngestPath;
-use streamward::domain::reconcile::{Changes, Hint, HintKind, Refresh, Sighting, Start};
+use streamward::domain::reconcile::{Changes, HookEvent, HookKind, Observation, Refresh, Start};
 use streamward::domain::stream::{EndReason, StreamState};
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
-use streamward::ports::{Lease, Look, StatusFilter, StoreError, StreamFilter};
+use streamward::ports::{Lease, PollResult, StatusFilter, StoreError, StreamFilter};
 
 use crate::every_store;
 use crate::fixture::{
-    Engine, World, ask, ask_from, at, audit, broadcaster, connection, fresh_hash, new_id, path, server, start,
+    Engine, World, at, audit, broadcaster, connection, fresh_hash, new_id, path, request, request_from,
+    server, start,
 };
 
 fn started(starts: Vec<Start>) -> Changes {
     Changes { started: starts, ..Changes::default() }
 }
 
-async fn look(world: &World, name: &str, look: Look, when: i64) {
+async fn look(world: &World, name: &str, look: PollResult, when: i64) {
     let lease = world.lease(name).await;
-    world.store.record_look(&lease, &server(name), &look, at(when)).await.unwrap();
+    world.store.record_poll(&lease, &server(name), &look, at(when)).await.unwrap();
 }
 
-fn failed() -> Look {
-    Look::Failed("no answer".into())
+fn failed() -> PollResult {
+    PollResult::Failed("no answer".into())
 }
 
 async fn active(world: &World) -> usize {
     world.store.streams(&StreamFilter::default()).await.unwrap().len()
 }
 
-fn sighting(raw: &str, hash: Option<streamward::domain::secret::SecretHash>) -> Sighting {
+fn observation(raw: &str, hash: Option<streamward::domain::secret::SecretHash>) -> Observation {
     let seen = ObservedPath {
         path: IngestPath::from_media_server(raw),
         live: true,
@@ -40,7 +41,7 @@ fn sighting(raw: &str, hash: Option<streamward::domain::secret::SecretHash>) -> 
         source: None,
         stats: StreamStats::default(),
     };
-    Sighting { seen, hash }
+    Observation { seen, hash }
 }
 
 #[apply(every_store)]
@@ -51,7 +52,7 @@ async fn the_view_has_all_active_streams_of_the_server_and_every_key_that_may_be
     let world = engine.world().await;
     let (a, _, stream) = world.live("a", "c1").await;
     let (held, held_hash) = world.key("held").await;
-    world.claim(&held_hash, &ask("c2"), at(1)).await;
+    world.claim(&held_hash, &request("c2"), at(1)).await;
     let (seen, _) = world.key("seen").await;
     let (hinted, _) = world.key("hinted").await;
     let (revoked, _) = world.key("revoked").await;
@@ -60,25 +61,26 @@ async fn the_view_has_all_active_streams_of_the_server_and_every_key_that_may_be
     world.store.revoke_stream_key(private.id, at(2), &audit("revoke", at(2))).await.unwrap();
     let (told, told_hash) = world.key("told").await;
     let (_, elsewhere_hash) = world.key("elsewhere").await;
-    world.claim(&elsewhere_hash, &ask_from(Some(connection("edge", "c3"))), at(1)).await;
+    world.claim(&elsewhere_hash, &request_from(Some(connection("edge", "c3"))), at(1)).await;
     world.live_on("edge", "far", "c4").await;
     world.key("unrelated").await;
     let (_, _, over) = world.live("over", "c5").await;
     let gone = Changes { ended: vec![(over.id, EndReason::PublisherLeft)], ..Changes::default() };
     world.apply("default", &gone, at(3)).await;
 
-    let sightings = [sighting("seen", None), sighting("revoked", None), sighting("x", Some(private_hash))];
-    let hint = |on: Option<&str>, hash| Hint {
+    let observations =
+        [observation("seen", None), observation("revoked", None), observation("x", Some(private_hash))];
+    let hook_event = |on: Option<&str>, hash| HookEvent {
         server: server("default"),
-        kind: HintKind::Ready,
+        kind: HookKind::Ready,
         path: on.map(path),
         hash,
         source_id: None,
         source_kind: None,
         at: at(3),
     };
-    let hints = [hint(Some("hinted"), None), hint(None, Some(told_hash))];
-    let view = world.store.reconcile_view(&server("default"), &sightings, &hints).await.unwrap();
+    let hook_events = [hook_event(Some("hinted"), None), hook_event(None, Some(told_hash))];
+    let view = world.store.reconcile_view(&server("default"), &observations, &hook_events).await.unwrap();
     assert_eq!(view.streams.len(), 1);
     assert_eq!((&view.streams[0].stream, view.streams[0].refreshed_at), (&stream, at(2)));
     let mut ids: Vec<StreamKeyId> = view.keys.iter().map(|(_, key)| key.id).collect();
@@ -97,7 +99,7 @@ async fn the_view_has_all_active_streams_of_the_server_and_every_key_that_may_be
 async fn started_makes_the_session_the_live_holder_and_writes_an_event(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key("live/alice").await;
-    world.claim(&hash, &ask("c1"), at(1)).await;
+    world.claim(&hash, &request("c1"), at(1)).await;
     let id = new_id();
     let lease = world.lease("default").await;
     let changes = started(vec![start(key.id, connection("default", "c1"))]);
@@ -117,7 +119,7 @@ async fn started_makes_the_session_the_live_holder_and_writes_an_event(#[case] e
 #[tokio::test]
 async fn started_only_if_the_key_is_usable_and_not_occupied_by_another_connection(#[case] engine: Engine) {
     let world = engine.world().await;
-    let other = ask("other");
+    let other = request("other");
     let (occupied, hash) = world.key("occupied").await;
     world.claim(&hash, &other, at(1)).await;
     let (lapsed, hash) = world.key("lapsed").await;
@@ -125,14 +127,14 @@ async fn started_only_if_the_key_is_usable_and_not_occupied_by_another_connectio
     let (expired, _) = world.key_with("expired", |key| StreamKey { expires_at: Some(at(2)), ..key }).await;
     let (revoked, _) = world.key("revoked").await;
     world.store.revoke_stream_key(revoked.id, at(1), &audit("revoke", at(1))).await.unwrap();
-    let (barred, hash) = world.key("barred").await;
-    world.claim(&hash, &ask("c1"), at(1)).await;
+    let (evicted, hash) = world.key("evicted").await;
+    world.claim(&hash, &request("c1"), at(1)).await;
     let entry = audit("rotate", at(1));
     let renewed = fresh_hash();
-    world.store.rotate_stream_key(barred.id, &renewed, "sk_abcde", at(1), &entry).await.unwrap();
+    world.store.rotate_stream_key(evicted.id, &renewed, "sk_abcde", at(1), &entry).await.unwrap();
     let deleted = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
     let events = world.events().await.len();
-    for id in [occupied.id, expired.id, revoked.id, barred.id, deleted] {
+    for id in [occupied.id, expired.id, revoked.id, evicted.id, deleted] {
         let applied =
             world.apply("default", &started(vec![start(id, connection("default", "c1"))]), at(2)).await;
         assert_eq!((applied.started.len(), applied.postponed), (0, 1));
@@ -145,9 +147,9 @@ async fn started_only_if_the_key_is_usable_and_not_occupied_by_another_connectio
             world.apply("default", &started(vec![start(id, connection("default", "c1"))]), when).await;
         assert_eq!(applied.started.len(), 1);
     }
-    let late = started(vec![start(barred.id, connection("default", "c2"))]);
+    let late = started(vec![start(evicted.id, connection("default", "c2"))]);
     assert_eq!(world.apply("default", &late, at(2)).await.postponed, 1, "it was let in before the rotation");
-    world.claim(&renewed, &ask("c2"), at(2)).await;
+    world.claim(&renewed, &request("c2"), at(2)).await;
     assert_eq!(world.apply("default", &late, at(2)).await.started.len(), 1, "it came with the new secret");
 }
 
@@ -156,7 +158,7 @@ async fn started_only_if_the_key_is_usable_and_not_occupied_by_another_connectio
 async fn a_session_may_start_under_another_name_than_its_claim(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key("live/alice").await;
-    world.claim(&hash, &ask("connection"), at(1)).await;
+    world.claim(&hash, &request("connection"), at(1)).await;
     let session = connection("default", "session");
     let alias = Start {
         aliases: SourceId::parse("connection").into_iter().collect(),
@@ -171,9 +173,9 @@ async fn a_session_may_start_under_another_name_than_its_claim(#[case] engine: E
 async fn a_session_whose_stream_is_recorded_already_only_regains_the_key(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key_with("a", |key| StreamKey { on_conflict: OnConflict::Takeover, ..key }).await;
-    world.claim(&hash, &ask("c1"), at(1)).await;
+    world.claim(&hash, &request("c1"), at(1)).await;
     let stream = world.start(&key, connection("default", "c1"), at(2)).await;
-    world.claim(&hash, &ask("c2"), at(3)).await;
+    world.claim(&hash, &request("c2"), at(3)).await;
     let events = world.events().await;
     let again = started(vec![start(key.id, connection("default", "c1"))]);
     let applied = world.apply("default", &again, at(4)).await;
@@ -190,13 +192,13 @@ async fn a_session_whose_stream_is_recorded_already_only_regains_the_key(#[case]
 async fn there_are_never_two_active_streams_for_one_key(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key_with("a", |key| StreamKey { on_conflict: OnConflict::Takeover, ..key }).await;
-    world.claim(&hash, &ask("c1"), at(1)).await;
+    world.claim(&hash, &request("c1"), at(1)).await;
     let twice =
         started(vec![start(key.id, connection("default", "c1")), start(key.id, connection("default", "c1"))]);
     let applied = world.apply("default", &twice, at(2)).await;
     assert_eq!((applied.started.len(), active(&world).await), (1, 1));
     // A takeover: the newcomer has the key, its predecessor has not ended yet.
-    world.claim(&hash, &ask("c2"), at(3)).await;
+    world.claim(&hash, &request("c2"), at(3)).await;
     let newcomer = start(key.id, connection("default", "c2"));
     let applied = world.apply("default", &started(vec![newcomer.clone()]), at(4)).await;
     assert_eq!((applied.started.len(), applied.postponed, active(&world).await), (0, 1, 1));
@@ -220,11 +222,11 @@ async fn an_active_stream_on_an_unreachable_server_is_ended_as_takeover_first(#[
     let (key, hash, stream) = world.live_on("edge", "live/alice", "c1").await;
     look(&world, "edge", failed(), 10).await;
     let here = connection("default", "c2");
-    let refused = world.claim(&hash, &ask_from(Some(here.clone())), at(11)).await;
+    let refused = world.claim(&hash, &request_from(Some(here.clone())), at(11)).await;
     assert_eq!(refused.holder.connection(), Some(&connection("edge", "c1")));
     let lease = world.lease("edge").await;
-    assert_eq!(world.store.loosen_holds(&lease, &server("edge"), at(12)).await.unwrap(), 1);
-    world.claim(&hash, &ask_from(Some(here.clone())), at(13)).await;
+    assert_eq!(world.store.release_holders(&lease, &server("edge"), at(12)).await.unwrap(), 1);
+    world.claim(&hash, &request_from(Some(here.clone())), at(13)).await;
     let applied = world.apply("default", &started(vec![start(key.id, here.clone())]), at(14)).await;
     assert_eq!((applied.started.len(), applied.ended.len()), (1, 1));
     let expected = StreamState::Ended { ended_at: at(14), end_reason: EndReason::Takeover };
@@ -266,9 +268,9 @@ async fn ended_ends_active_streams_only_frees_the_key_and_writes_an_event(#[case
 async fn ended_frees_the_key_only_if_it_is_held_live_by_that_session(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key_with("a", |key| StreamKey { on_conflict: OnConflict::Takeover, ..key }).await;
-    world.claim(&hash, &ask("c1"), at(1)).await;
+    world.claim(&hash, &request("c1"), at(1)).await;
     let stream = world.start(&key, connection("default", "c1"), at(2)).await;
-    let claimed = world.claim(&hash, &ask("c2"), at(3)).await;
+    let claimed = world.claim(&hash, &request("c2"), at(3)).await;
     let changes = Changes { ended: vec![(stream.id, EndReason::Takeover)], ..Changes::default() };
     world.apply("default", &changes, at(4)).await;
     assert_eq!(world.stored(&key).await.holder, claimed.holder);
@@ -303,7 +305,7 @@ async fn refreshed_stores_the_numbers_and_writes_an_event_where_it_is_announced(
 async fn nothing_is_written_once_the_lease_is_no_longer_held(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key("live/alice").await;
-    world.claim(&hash, &ask("c1"), at(1)).await;
+    world.claim(&hash, &request("c1"), at(1)).await;
     let ours = world.lease("default").await;
     world.store.release_lease(&ours).await.unwrap();
     let theirs = world.store.acquire_lease(&ours.name, "them", std::time::Duration::from_secs(60)).await;
@@ -316,9 +318,9 @@ async fn nothing_is_written_once_the_lease_is_no_longer_held(#[case] engine: Eng
         let on = server("default");
         let fenced = |error: StoreError| assert!(matches!(error, StoreError::Fenced(_)), "{error}");
         fenced(world.store.apply_changes(stale, &on, &changes, at(2), &new_id).await.unwrap_err());
-        fenced(world.store.loosen_holds(stale, &on, at(2)).await.unwrap_err());
-        fenced(world.store.record_look(stale, &on, &failed(), at(2)).await.unwrap_err());
-        fenced(world.store.drop_hints(stale, &on, 100).await.unwrap_err());
+        fenced(world.store.release_holders(stale, &on, at(2)).await.unwrap_err());
+        fenced(world.store.record_poll(stale, &on, &failed(), at(2)).await.unwrap_err());
+        fenced(world.store.delete_hook_events(stale, &on, 100).await.unwrap_err());
     }
     assert_eq!((world.events().await, world.stored(&key).await), (events, before));
     assert_eq!(world.store.media_servers().await.unwrap(), []);
@@ -331,9 +333,9 @@ async fn loosen_turns_live_holders_on_the_server_into_claims_that_lapsed(#[case]
     let (here, _, stream) = world.live("a", "c1").await;
     let (far, _, _) = world.live_on("edge", "b", "c2").await;
     let (claimed, hash) = world.key("c").await;
-    let claim = world.claim(&hash, &ask("c3"), at(20)).await;
+    let claim = world.claim(&hash, &request("c3"), at(20)).await;
     let lease = world.lease("default").await;
-    assert_eq!(world.store.loosen_holds(&lease, &server("default"), at(21)).await.unwrap(), 1);
+    assert_eq!(world.store.release_holders(&lease, &server("default"), at(21)).await.unwrap(), 1);
     let expected = Holder::Claimed { by: connection("default", "c1"), until: at(21) };
     assert_eq!(world.stored(&here).await.holder, expected);
     assert_eq!(world.stored(&far).await.holder, Holder::Live { by: connection("edge", "c2") });

@@ -10,17 +10,17 @@ use proptest::test_runner::{Config, TestRunner};
 use rstest_reuse::apply;
 use streamward::domain::broadcaster::Broadcaster;
 use streamward::domain::media_server::{Connection, StreamStats};
-use streamward::domain::publish::{PublishAsk, decide_publish};
+use streamward::domain::publish::{PublishRequest, decide_publish};
 use streamward::domain::reconcile::{Changes, Refresh};
 use streamward::domain::secret::SecretHash;
 use streamward::domain::stream::{EndReason, Stream};
 use streamward::domain::stream_key::{OnConflict, StreamKey};
 use streamward::domain::{StreamId, Timestamp};
-use streamward::ports::{KeyCreation, KeyFilter, Look, StatusFilter, StreamFilter};
+use streamward::ports::{KeyCreation, KeyFilter, PollResult, StatusFilter, StreamFilter};
 
 use crate::every_store;
 use crate::fixture::{
-    Engine, TTL, World, ask_from, at, audit, broadcaster, fresh_hash, key, new_id, path, server, start,
+    Engine, TTL, World, at, audit, broadcaster, fresh_hash, key, new_id, path, request_from, server, start,
 };
 
 const SERVERS: [&str; 2] = ["default", "edge"];
@@ -39,7 +39,7 @@ enum Step {
     End { stream: usize, reason: EndReason },
     Refresh { stream: usize, readers: u32, announce: bool },
     RequestEnd { stream: usize },
-    Look { server: usize, fails: bool },
+    PollResult { server: usize, fails: bool },
     Loosen { server: usize },
 }
 
@@ -47,7 +47,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let some = 0usize..6;
     let (server, connection) = (0..SERVERS.len(), 0u8..4);
     let create = (0usize..3, 0..PATHS.len(), any::<bool>(), prop::option::of(1i64..40));
-    let ask = (
+    let request = (
         0usize..10,
         server.clone(),
         prop::option::weighted(0.9, connection.clone()),
@@ -57,7 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let one = prop_oneof![
         3 => (0i64..12).prop_map(|seconds| Step::Wait { seconds }),
         4 => create.prop_map(|(owner, path, takeover, lasts)| Step::Create { owner, path, takeover, lasts }),
-        12 => ask.prop_map(|(secret, server, connection, path)| Step::Ask { secret, server, connection, path }),
+        12 => request.prop_map(|(secret, server, connection, path)| Step::Ask { secret, server, connection, path }),
         2 => some.clone().prop_map(|key| Step::Rotate { key }),
         1 => some.clone().prop_map(|key| Step::Revoke { key }),
         1 => (0usize..3).prop_map(|owner| Step::DeleteOwner { owner }),
@@ -67,7 +67,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (some.clone(), 0u32..3, any::<bool>())
             .prop_map(|(stream, readers, announce)| Step::Refresh { stream, readers, announce }),
         1 => some.prop_map(|stream| Step::RequestEnd { stream }),
-        2 => (server.clone(), any::<bool>()).prop_map(|(server, fails)| Step::Look { server, fails }),
+        2 => (server.clone(), any::<bool>()).prop_map(|(server, fails)| Step::PollResult { server, fails }),
         1 => server.prop_map(|server| Step::Loosen { server }),
     ];
     vec(one, 1..60)
@@ -122,20 +122,17 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
         }
         Step::Ask { secret, server, connection, path: named } => {
             let Some(hash) = pick(&story.secrets, *secret) else { return };
-            let question = PublishAsk {
+            let request = PublishRequest {
                 path: named.map(|n| path(PATHS[n])),
-                ..ask_from(connection.map(|c| by(*server, c)))
+                ..request_from(connection.map(|c| by(*server, c)))
             };
-            let after = both!(worlds, |world| world
-                .store
-                .claim_for_publish(hash, &question, now, TTL)
-                .await
-                .unwrap());
+            let after =
+                both!(worlds, |world| world.store.claim_for_publish(hash, &request, now, TTL).await.unwrap());
             // Who is told yes finds itself the holder; who is told no by the row as it is now was not let in.
-            if let (Some(key), Some(asking)) = (after, &question.connection) {
-                let allowed = decide_publish(&key, &question, now, TTL).is_ok();
+            if let (Some(key), Some(asking)) = (after, &request.connection) {
+                let allowed = decide_publish(&key, &request, now, TTL).is_ok();
                 let holds = key.holder.connection() == Some(asking);
-                assert!(!allowed || holds, "{key:?} {question:?}");
+                assert!(!allowed || holds, "{key:?} {request:?}");
             }
         }
         Step::Rotate { key } => {
@@ -184,21 +181,21 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
                 world.store.request_end(stream.id, EndReason::EndedByOperator, &entry).await.unwrap()
             });
         }
-        Step::Look { server: on, fails } => {
+        Step::PollResult { server: on, fails } => {
             let look = if *fails {
-                Look::Failed("away".into())
+                PollResult::Failed("away".into())
             } else {
-                Look::Seen { version: None, run: None, repaired: 1 }
+                PollResult::Succeeded { version: None, run: None, repaired: 1 }
             };
             both!(worlds, |world| {
                 let lease = world.lease(SERVERS[*on]).await;
-                world.store.record_look(&lease, &server(SERVERS[*on]), &look, now).await.unwrap();
+                world.store.record_poll(&lease, &server(SERVERS[*on]), &look, now).await.unwrap();
             });
         }
         Step::Loosen { server: on } => {
             both!(worlds, |world| {
                 let lease = world.lease(SERVERS[*on]).await;
-                world.store.loosen_holds(&lease, &server(SERVERS[*on]), now).await.unwrap()
+                world.store.release_holders(&lease, &server(SERVERS[*on]), now).await.unwrap()
             });
         }
     }

@@ -71,7 +71,7 @@ async fn both_migrations_yield_the_same_tables_columns_and_indexes() {
                    WHERE m.type = 'table' AND m.name <> '_sqlx_migrations'";
     let mut in_lite = tables(sqlx::query_as(columns).fetch_all(&lite).await.unwrap());
     // An INTEGER PRIMARY KEY is never NULL, without saying so.
-    for name in ["events", "hints", "status_events"] {
+    for name in ["events", "hook_events", "status_events"] {
         in_lite.get_mut(name).unwrap().get_mut("seq").unwrap().1 = false;
     }
     assert_eq!(in_pg, in_lite);
@@ -131,7 +131,7 @@ async fn a_schema_that_is_behind_is_told_and_one_that_is_ahead_is_not_migrated()
             open_sqlite(&file).await.unwrap()
         };
         let state = pending_migrations(&db).await.unwrap();
-        assert_eq!(state.missing.first().map(String::as_str), Some("0001_foundation"));
+        assert_eq!(state.missing.first().map(String::as_str), Some("0001_core"));
         let store = SqlStore::new(db.clone());
         let error = store.ping().await.unwrap_err();
         assert!(matches!(error, StoreError::Corrupt(_)), "{error}");

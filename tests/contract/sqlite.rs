@@ -8,7 +8,7 @@ use streamward::adapters::sql::{ServeLock, ServeLockError, migrate, open_sqlite}
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
-use crate::fixture::{World, ask, at};
+use crate::fixture::{World, at, request};
 
 async fn world() -> (World, std::path::PathBuf) {
     let folder = TempDir::new().unwrap();
@@ -66,7 +66,7 @@ async fn a_cancelled_writer_leaves_the_connection_in_order() {
     let (_, hash) = world.key("live/alice").await;
     for micros in (0..3_000).step_by(50) {
         let _ = timeout(Duration::from_micros(micros), world.broadcaster("cancelled")).await;
-        let _ = timeout(Duration::from_micros(micros / 4), world.claim(&hash, &ask("c1"), at(1))).await;
+        let _ = timeout(Duration::from_micros(micros / 4), world.claim(&hash, &request("c1"), at(1))).await;
     }
     world.broadcaster("next").await;
     assert_eq!(

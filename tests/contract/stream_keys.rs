@@ -8,7 +8,7 @@ use streamward::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, Strea
 use streamward::ports::{KeyCreation, KeyFilter, Revocation, Rotation};
 
 use crate::every_store;
-use crate::fixture::{Engine, TTL, ask, at, audit, broadcaster, connection, fresh_hash, key, path};
+use crate::fixture::{Engine, TTL, at, audit, broadcaster, connection, fresh_hash, key, path, request};
 
 #[apply(every_store)]
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn create_stores_the_key_under_its_hash_with_an_event_and_the_audit_entry(
     let hash = fresh_hash();
     assert_eq!(world.create(&full, &hash).await, KeyCreation::Created);
     assert_eq!(world.store.stream_key(full.id).await.unwrap(), Some(full.clone()));
-    let page = streamward::domain::publish::PublishAsk { connection: None, ..ask("c1") };
+    let page = streamward::domain::publish::PublishRequest { connection: None, ..request("c1") };
     assert_eq!(world.claim(&hash, &page, at(4)).await, full);
     assert_eq!(world.events().await.last(), Some(&(EventKind::KeyCreated, full.id.0)));
     assert_eq!(world.audited().await, ["create", "create"]);
@@ -115,7 +115,7 @@ async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_bars_the_hold
         .unwrap();
     let expected = StreamKey {
         key_prefix: "sk_newer".into(),
-        holder: Holder::Barred { by: connection("default", "c1") },
+        holder: Holder::Evicted { by: connection("default", "c1") },
         last_used_at: Some(at(1)),
         ..alice.clone()
     };
@@ -123,8 +123,8 @@ async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_bars_the_hold
     assert_eq!(rotated, Rotation::Rotated { key: Box::new(expected.clone()), ending: vec![ending.clone()] });
     assert_eq!(world.stored(&alice).await, expected);
     assert_eq!(world.store.stream(ending.id).await.unwrap(), Some(ending));
-    assert_eq!(world.store.claim_for_publish(&old, &ask("c2"), at(6), TTL).await.unwrap(), None);
-    let claimed = world.claim(&new, &ask("c2"), at(6)).await;
+    assert_eq!(world.store.claim_for_publish(&old, &request("c2"), at(6), TTL).await.unwrap(), None);
+    let claimed = world.claim(&new, &request("c2"), at(6)).await;
     assert_eq!(claimed.holder.connection(), Some(&connection("default", "c2")));
     assert_eq!(world.events().await.last(), Some(&(EventKind::KeyRotated, alice.id.0)));
     assert_eq!(world.audited().await[0], "rotate");
@@ -181,7 +181,7 @@ async fn revoke_makes_the_key_invalid_at_once_and_marks_its_streams(#[case] engi
     assert_eq!(revoked, Some(expected));
     assert_eq!(world.stored(&alice).await, key);
     assert_eq!(world.store.stream(ending.id).await.unwrap(), Some(ending));
-    assert_eq!(world.claim(&hash, &ask("c1"), at(6)).await, key, "asking again changes nothing");
+    assert_eq!(world.claim(&hash, &request("c1"), at(6)).await, key, "asking again changes nothing");
     assert_eq!(world.events().await.last(), Some(&(EventKind::KeyRevoked, alice.id.0)));
     assert_eq!(world.audited().await[0], "revoke");
 }

@@ -1,4 +1,4 @@
-//! The adapter alone, before a real MediaMTX: configuration, looks, kicks, relays.
+//! The adapter alone, before a real MediaMTX: configuration, looks, disconnects, relays.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::{Bench, report};
 
 /// Long enough for an encoder to be on the air, and for a viewer's first picture.
 const ON_AIR: Duration = Duration::from_secs(10);
-/// Long enough for a kicked session to be gone.
+/// Long enough for a disconnected session to be gone.
 const GONE: Duration = Duration::from_secs(1);
 
 async fn start(bench: &Bench) -> Result<(Gate, Server)> {
@@ -37,7 +37,7 @@ async fn start_with(bench: &Bench, more: &str) -> Result<(Gate, Server)> {
 async fn live(server: &Server, path: &str) -> Result<ObservedPath> {
     let client = server.client()?;
     let seen = eventually(format!("{path} is live"), ON_AIR, async || {
-        let seen = client.observe().await?;
+        let seen = client.snapshot().await?;
         let wanted = IngestPath::from_media_server(path);
         Ok(seen.paths.into_iter().find(|p| p.live && p.path == wanted && !p.stats.tracks.is_empty()))
     });
@@ -63,7 +63,7 @@ pub(crate) async fn the_written_configuration_is_accepted(bench: &Bench) -> Resu
         ensure!(settings.auth_method == "http" && settings.hooks, "{settings:?}");
         let address = settings.auth_address.context("an auth address")?;
         ensure!(address.ends_with("/auth") && !address.contains("secret"), "{address}");
-        ensure!(client.observe().await?.paths.is_empty());
+        ensure!(client.snapshot().await?.paths.is_empty());
         let said = server.said();
         // Written for its very version, it has nothing to warn about.
         ensure!(!known || !said.contains("WAR"), "{said}");
@@ -107,12 +107,12 @@ fn expect_publisher(gate: &Gate, seen: &ObservedPath, kind: &str) -> Result<()> 
 async fn end(server: &Server, seen: &ObservedPath) -> Result<()> {
     let source = seen.source.as_ref().context("somebody publishes")?;
     let client = server.client()?;
-    client.kick(source).await?;
+    client.disconnect(source).await?;
     server.gone("live/alice", GONE).await?;
     // Once more, now that it is not there, and somebody who never was.
-    client.kick(source).await?;
+    client.disconnect(source).await?;
     let id = SourceId::parse("00000000-0000-4000-8000-000000000000");
-    client.kick(&ObservedSource { id, ..source.clone() }).await?;
+    client.disconnect(&ObservedSource { id, ..source.clone() }).await?;
     Ok(())
 }
 
@@ -156,7 +156,7 @@ pub(crate) async fn a_relay_shows_a_private_path_at_a_public_one(bench: &Bench) 
     client.ensure_relay(&relay, &secret).await?;
     client.ensure_relay(&relay, &secret).await?;
     let shown = eventually("the relay is listed", GONE, async || {
-        let seen = client.observe().await?;
+        let seen = client.snapshot().await?;
         Ok(seen.paths.into_iter().find(|p| p.path.public() == Some("live/alice")))
     });
     let idle = shown.await?.0;
@@ -190,7 +190,7 @@ pub(crate) async fn a_path_of_the_operators_own_is_left_alone(bench: &Bench) -> 
     let put = client.ensure_relay(&relay, &Secret::new(RELAY_SECRET)).await;
     ensure!(matches!(put, Err(RemoteError::Unsupported(_))), "{put:?}");
     ensure!(client.remove_relay(&relay.public).await? == RelayRemoval::NotOurs);
-    let seen = client.observe().await?;
+    let seen = client.snapshot().await?;
     ensure!(seen.paths.len() == 1 && seen.paths.iter().all(|p| p.configured && !p.live), "{seen:?}");
     Ok(())
 }
@@ -198,13 +198,13 @@ pub(crate) async fn a_path_of_the_operators_own_is_left_alone(bench: &Bench) -> 
 pub(crate) async fn another_process_is_another_run(bench: &Bench) -> Result<()> {
     let (_gate, mut server) = start(bench).await?;
     let client = server.client()?;
-    let first = client.observe().await?.run;
-    ensure!(first.is_some() && client.observe().await?.run == first, "the same process is the same run");
+    let first = client.snapshot().await?.run;
+    ensure!(first.is_some() && client.snapshot().await?.run == first, "the same process is the same run");
     server.kill();
-    let away = client.observe().await;
+    let away = client.snapshot().await;
     ensure!(matches!(away, Err(RemoteError::Unreachable(_))), "{away:?}");
     server.start_again().await?;
-    ensure!(client.observe().await?.run != first, "another process is another run");
+    ensure!(client.snapshot().await?.run != first, "another process is another run");
     Ok(())
 }
 
@@ -216,7 +216,7 @@ pub(crate) async fn thousands_of_paths_are_looked_at_quickly(bench: &Bench) -> R
     }
     let (_gate, server) = start_with(bench, &entries).await?;
     let started = Instant::now();
-    let seen = server.client()?.observe().await?;
+    let seen = server.client()?.snapshot().await?;
     ensure!(seen.paths.len() == PATHS, "{}", seen.paths.len());
     report(format!("{PATHS} paths, looked at in"), started.elapsed());
     ensure!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());

@@ -153,7 +153,7 @@ impl Server {
     pub(crate) async fn gone(&self, path: &str, limit: Duration) -> Result<Duration> {
         let client = self.client()?;
         let gone = eventually(format!("{path} is gone"), limit, async || {
-            let seen = client.observe().await?;
+            let seen = client.snapshot().await?;
             let there = seen.paths.iter().any(|p| p.live && p.path.public() == Some(path));
             Ok((!there).then_some(()))
         });

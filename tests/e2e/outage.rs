@@ -165,7 +165,7 @@ pub(crate) async fn with_hooks_it_is_a_matter_of_moments(bench: &Bench) -> Resul
 async fn ready(world: &World<'_>, path: &str) -> Result<Instant> {
     let client = world.server.client()?;
     let seen = eventually(format!("{path} is ready"), Duration::from_secs(10), async || {
-        let seen = client.observe().await?;
+        let seen = client.snapshot().await?;
         Ok(seen.paths.iter().any(|p| p.live && p.path.public() == Some(path)).then(Instant::now))
     });
     Ok(seen.await?.0)

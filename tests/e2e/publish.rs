@@ -83,7 +83,7 @@ async fn secret_as_path(bench: &Bench, application: &str) -> Result<()> {
     let client = world.server.client()?;
     let public = StreamPath::parse("shows/bob")?;
     let gone = eventually("the relay is gone", Duration::from_secs(3), async || {
-        let seen = client.observe().await?;
+        let seen = client.snapshot().await?;
         Ok((!seen.paths.iter().any(|p| p.path.public() == Some(public.as_str()))).then_some(()))
     });
     gone.await?;

@@ -26,7 +26,7 @@ const ATTEMPT: Duration = Duration::from_millis(1_500);
 pub struct HookArgs {
     /// What happened
     #[command(subcommand)]
-    pub event: HookEvent,
+    pub event: HookName,
     /// The media server that runs this
     #[arg(long, global = true, value_name = "NAME", default_value = "default")]
     pub server: String,
@@ -40,7 +40,7 @@ pub struct HookArgs {
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-pub enum HookEvent {
+pub enum HookName {
     /// A stream became available
     Ready,
     /// It no longer is
@@ -58,8 +58,8 @@ pub async fn run(
     env: impl Fn(&str) -> String,
 ) -> anyhow::Result<()> {
     let event = match args.event {
-        HookEvent::Ready => "ready",
-        HookEvent::NotReady => "not-ready",
+        HookName::Ready => "ready",
+        HookName::NotReady => "not-ready",
     };
     if env("MTX_PATH").is_empty() {
         bail!("MTX_PATH is not set: this is run by MediaMTX (runOnReady, runOnAvailable), not by hand");

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::callers::Admin;
+use super::authentication::Admin;
 use super::extract::{Id, NoQuery, StrictJson};
 use super::problem::Problem;
 use crate::app::access::ApiTokenDraft;

@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::callers::Admin;
+use super::authentication::Admin;
 use super::extract::{NoQuery, StrictJson, StrictQuery, number};
 use super::problem::Problem;
-use crate::app::audit::ToldEvent;
+use crate::app::audit::AuditReport;
 use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
 use crate::domain::{Invalid, Timestamp};
 
@@ -159,7 +159,7 @@ impl AuditQuery {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AuditEvent)]
-pub(super) struct ToldJson {
+pub(super) struct AuditReportJson {
     /// What was done; becomes the entry's `action`.
     #[schema(value_type = String, required = true, example = "login", min_length = 1, max_length = 50)]
     event_type: Option<String>,
@@ -214,27 +214,27 @@ pub(super) async fn read_audit_logs(
     post,
     path = "/audit-events",
     tag = "audit",
-    request_body = ToldJson,
+    request_body = AuditReportJson,
     responses((status = 201, body = AuditEntryJson)),
     extensions(("x-role" = json!("admin")))
 )]
-pub(super) async fn tell_audit_event(
+pub(super) async fn report_audit_event(
     State(api): State<Api>,
     Admin(actor): Admin,
     _: NoQuery,
-    StrictJson(told): StrictJson<ToldJson>,
+    StrictJson(report): StrictJson<AuditReportJson>,
 ) -> Result<(StatusCode, Json<AuditEntryJson>), Problem> {
-    let told = ToldEvent {
-        event_type: told.event_type.unwrap_or_default(),
-        actor: told.actor,
-        resource_type: told.resource_type,
-        resource_id: told.resource_id,
-        request_method: told.request_method,
-        request_path: told.request_path,
-        outcome: told.outcome,
-        failure_reason: told.failure_reason,
-        metadata: told.metadata,
+    let report = AuditReport {
+        event_type: report.event_type.unwrap_or_default(),
+        actor: report.actor,
+        resource_type: report.resource_type,
+        resource_id: report.resource_id,
+        request_method: report.request_method,
+        request_path: report.request_path,
+        outcome: report.outcome,
+        failure_reason: report.failure_reason,
+        metadata: report.metadata,
     };
-    let entry = api.app.tell_audit(&actor, told).await?;
+    let entry = api.app.report_audit_event(&actor, report).await?;
     Ok((StatusCode::CREATED, Json(entry.into())))
 }

@@ -1,7 +1,7 @@
 //! `POST /auth`: a media server asks whether one of its clients may do something.
 //!
 //! MediaMTX decides nothing else while it waits, and logs the body of every answer that is not 200: so nothing here
-//! calls a media server, and no answer contains what was asked.
+//! calls a media server, and no answer contains what was request.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -15,7 +15,7 @@ use super::hook_secret::FromMediaServer;
 use super::lenient::Text;
 use super::problem::{Problem, ProblemKind};
 use crate::domain::Invalid;
-use crate::domain::credentials::{Action, Credentials, Question, protocol_word};
+use crate::domain::credentials::{Action, AuthRequest, Credentials, protocol_word};
 use crate::domain::media_server::SourceId;
 use crate::domain::path::IngestPath;
 use crate::domain::secret::Secret;
@@ -58,7 +58,7 @@ pub struct Wire<'a> {
     token: Text<'a>,
 }
 
-impl From<Wire<'_>> for Question {
+impl From<Wire<'_>> for AuthRequest {
     fn from(wire: Wire<'_>) -> Self {
         Self {
             action: Action::parse(&wire.action.0),
@@ -99,47 +99,47 @@ pub(super) async fn auth(
 ) -> Result<StatusCode, Problem> {
     let bytes = body::read(&headers, body, HOOK_BODY).await?;
     let decision = api.app.decide(&server, &parse(&bytes)?).await;
-    match decision.verdict {
+    match decision.result {
         Ok(_) => Ok(StatusCode::OK),
         Err(reason) => Err(Problem::new(ProblemKind::Denied, reason.advice())),
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Question, Invalid> {
+fn parse(bytes: &[u8]) -> Result<AuthRequest, Invalid> {
     // A list would be taken for an object's values in order.
     let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
     let wire = is_object.then(|| serde_json::from_slice::<Wire<'_>>(bytes).ok()).flatten();
-    wire.map(Question::from).ok_or_else(|| Invalid::one("body", "must be a JSON object"))
+    wire.map(AuthRequest::from).ok_or_else(|| Invalid::one("body", "must be a JSON object"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn question(json: &str) -> Question {
+    fn request(json: &str) -> AuthRequest {
         parse(json.as_bytes()).unwrap()
     }
 
     #[test]
     fn what_mediamtx_sends_is_understood() {
-        let asked = question(
+        let request = request(
             r#"{"user":"","password":"p","token":"t","ip":"192.0.2.7","action":"publish","path":"live/alice",
                 "protocol":"rtmp","id":"7f2b","query":"key=k","userAgent":"OBS"}"#,
         );
-        assert_eq!((asked.action, asked.protocol), (Action::Publish, "rtmp"));
-        assert_eq!(asked.path.public(), Some("live/alice"));
-        assert_eq!(asked.connection, SourceId::parse("7f2b"));
-        assert_eq!(asked.ip, "192.0.2.7".parse().ok());
-        assert_eq!(asked.credentials.password.expose(), "p");
-        assert_eq!(asked.credentials.token.expose(), "t");
-        assert_eq!(asked.credentials.query.expose(), "key=k");
+        assert_eq!((request.action, request.protocol), (Action::Publish, "rtmp"));
+        assert_eq!(request.path.public(), Some("live/alice"));
+        assert_eq!(request.connection, SourceId::parse("7f2b"));
+        assert_eq!(request.ip, "192.0.2.7".parse().ok());
+        assert_eq!(request.credentials.password.expose(), "p");
+        assert_eq!(request.credentials.token.expose(), "t");
+        assert_eq!(request.credentials.query.expose(), "key=k");
     }
 
     #[test]
     fn oddities_are_no_reason_to_fail() {
-        let odd = question(r#"{"action":"read","id":null,"ip":"<nil>","protocol":"moq2","query":{"a":[1]}}"#);
+        let odd = request(r#"{"action":"read","id":null,"ip":"<nil>","protocol":"moq2","query":{"a":[1]}}"#);
         assert_eq!((odd.connection, odd.ip, odd.protocol), (None, None, "other"));
-        assert_eq!(question("{}").action, Action::Unknown);
-        assert_eq!(question(r#"{"action": 5}"#).action, Action::Unknown);
+        assert_eq!(request("{}").action, Action::Unknown);
+        assert_eq!(request(r#"{"action": 5}"#).action, Action::Unknown);
     }
 }

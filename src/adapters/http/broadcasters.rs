@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::callers::{Admin, Viewer};
+use super::authentication::{Admin, Viewer};
 use super::extract::{Id, NoQuery, StrictJson};
 use super::problem::Problem;
 use crate::app::broadcaster::BroadcasterDraft;

@@ -21,7 +21,7 @@ impl<T: FromStr> FromRequestParts<Api> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let refused = || Problem::from(Invalid::one("id", "must be a UUID")).unheard();
+        let refused = || Problem::from(Invalid::one("id", "must be a UUID")).unauthenticated();
         let params = RawPathParams::from_request_parts(parts, api).await.map_err(|_| refused())?;
         let id = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value);
         // The parser also takes braces and URNs; one spelling is enough.
@@ -38,7 +38,7 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for StrictQuery<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
         let query = strict::from_query(parts.uri.query().unwrap_or_default());
-        query.map(Self).map_err(|invalid| Problem::from(invalid).unheard())
+        query.map(Self).map_err(|invalid| Problem::from(invalid).unauthenticated())
     }
 }
 
@@ -66,10 +66,11 @@ impl<T: DeserializeOwned> FromRequest<Api> for StrictJson<T> {
         let (parts, body) = request.into_parts();
         if !may_be_json(&parts.headers) {
             let detail = "Send JSON, with Content-Type: application/json.";
-            return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).unheard());
+            return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).unauthenticated());
         }
-        let bytes = body::read(&parts.headers, body, MANAGEMENT_BODY).await.map_err(Problem::unheard)?;
-        strict::from_json(&bytes).map(Self).map_err(|invalid| Problem::from(invalid).unheard())
+        let bytes =
+            body::read(&parts.headers, body, MANAGEMENT_BODY).await.map_err(Problem::unauthenticated)?;
+        strict::from_json(&bytes).map(Self).map_err(|invalid| Problem::from(invalid).unauthenticated())
     }
 }
 

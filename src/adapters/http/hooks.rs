@@ -1,4 +1,4 @@
-//! `POST /webhook/…`: what media servers tell when a path goes live or is gone. Hints; what is true is looked up.
+//! `POST /webhook/…`: what media servers tell when a path goes live or is gone. HookEvents; what is true is looked up.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -17,7 +17,7 @@ use super::problem::Problem;
 use crate::app::hook::HookMessage;
 use crate::domain::Invalid;
 use crate::domain::path::IngestPath;
-use crate::domain::reconcile::HintKind;
+use crate::domain::reconcile::HookKind;
 use crate::domain::secret::mask_keys;
 
 /// The longest kind of session that is kept, in characters.
@@ -90,7 +90,7 @@ pub(super) async fn ready(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    let message = message(HintKind::Ready, &headers, body).await?;
+    let message = message(HookKind::Ready, &headers, body).await?;
     api.app.take_hook(&server, message).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -115,12 +115,12 @@ pub(super) async fn not_ready(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    let message = message(HintKind::NotReady, &headers, body).await?;
+    let message = message(HookKind::NotReady, &headers, body).await?;
     api.app.take_hook(&server, message).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn message(kind: HintKind, headers: &HeaderMap, body: Body) -> Result<HookMessage, Problem> {
+async fn message(kind: HookKind, headers: &HeaderMap, body: Body) -> Result<HookMessage, Problem> {
     let bytes = body::read(headers, body, HOOK_BODY).await?;
     let wire = parse(&bytes)?;
     let source_type = wire.source_type.some().map(|kind| mask_keys(&kind));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::callers::Viewer;
+use super::authentication::Viewer;
 use super::extract::NoQuery;
 use super::problem::Problem;
 use crate::app::media_server::MediaServerOverview;

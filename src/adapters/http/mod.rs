@@ -7,12 +7,11 @@
 mod api_tokens;
 mod audit;
 mod auth;
+mod authentication;
 mod body;
 mod broadcasters;
-mod callers;
 mod docs;
 mod extract;
-mod follow;
 mod health;
 mod hook_secret;
 mod hooks;
@@ -20,12 +19,13 @@ mod kick;
 mod lenient;
 mod media_servers;
 mod metrics;
-mod observe;
 mod openapi;
 mod options;
 mod origin;
 mod problem;
 mod problems;
+mod request_log;
+mod sse;
 mod stream_events;
 mod stream_keys;
 mod streamer_events;
@@ -72,7 +72,7 @@ type Api = Arc<Shared>;
 pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
     let (calls, readers) = (Semaphore::new(MAX_CALLS), Arc::new(Semaphore::new(MAX_READERS)));
     let api = Arc::new(Shared { app, options, calls, readers });
-    let signed_in = from_fn_with_state(Arc::clone(&api), callers::authenticate);
+    let signed_in = from_fn_with_state(Arc::clone(&api), authentication::authenticate);
     // On the methods, not on the route: a method that is not there is told as such to anyone.
     let protect = |methods: MethodRouter<Api>| methods.route_layer(signed_in.clone());
     anyone()
@@ -83,7 +83,7 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
         .route("/docs/", get(docs::page))
         .route("/docs/{*name}", get(docs::asset))
         .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
-        .layer(from_fn_with_state(Arc::clone(&api), observe::observe))
+        .layer(from_fn_with_state(Arc::clone(&api), request_log::request_log))
         .with_state(api)
 }
 
@@ -144,7 +144,7 @@ fn management(protect: impl Fn(MethodRouter<Api>) -> MethodRouter<Api>) -> OpenA
         )))
         .routes(protected(routes!(streamer_events::list_status_events)))
         .routes(protected(routes!(audit::read_audit_logs)))
-        .routes(protected(routes!(audit::tell_audit_event)))
+        .routes(protected(routes!(audit::report_audit_event)))
         .routes(protected(routes!(api_tokens::list_api_tokens, api_tokens::create_api_token)))
         .routes(protected(routes!(api_tokens::delete_api_token)))
         .routes(protected(routes!(media_servers::list_media_servers)))

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use ipnet::IpNet;
 
-use super::observe::{RequestId, shown_path};
+use super::request_log::{RequestId, shown_path};
 use crate::domain::access::Origin;
 
 /// How much of a path is kept, in characters; ours are shorter.

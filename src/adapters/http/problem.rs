@@ -31,7 +31,7 @@ pub(super) struct Problem {
     detail: String,
     errors: Vec<FieldProblem>,
     /// No use-case heard of it, so nothing was written to the audit log yet.
-    unheard: bool,
+    unauthenticated: bool,
 }
 
 /// One field that was refused.
@@ -73,7 +73,7 @@ pub(super) struct ProblemBody<'a> {
 impl Problem {
     /// A problem of this kind; `detail` is for the caller to act on.
     pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), unheard: false }
+        Self { kind, detail: detail.into(), errors: Vec::new(), unauthenticated: false }
     }
 
     /// What is said when somebody else made the answer.
@@ -103,14 +103,14 @@ impl Problem {
 
     /// The same problem, met before any use-case heard of the request: the audit log does not know yet.
     #[must_use]
-    pub(super) fn unheard(mut self) -> Self {
-        self.unheard = true;
+    pub(super) fn unauthenticated(mut self) -> Self {
+        self.unauthenticated = true;
         self
     }
 
     /// Whether no use-case heard of it.
-    pub(super) fn is_unheard(&self) -> bool {
-        self.unheard
+    pub(super) fn is_unauthenticated(&self) -> bool {
+        self.unauthenticated
     }
 
     /// What is wrong this time.

@@ -7,8 +7,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::follow::{EventsQuery, Follow, told};
 use super::problem::Problem;
+use super::sse::{EventsQuery, Follow, told};
 use super::streams::StreamJson;
 use crate::app::App;
 use crate::domain::Timestamp;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::callers::{Admin, Viewer};
+use super::authentication::{Admin, Viewer};
 use super::extract::{Id, NoQuery, StrictJson, StrictQuery, uuid};
 use super::problem::Problem;
 use crate::app::stream_key::{KeyNow, KeyWithSecret, StreamKeyDraft};

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::callers::Viewer;
+use super::authentication::Viewer;
 use super::extract::{Id, StrictQuery, number};
-use super::follow::{EventsQuery, Follow, told};
 use super::problem::Problem;
+use super::sse::{EventsQuery, Follow, told};
 use super::streamers::{SessionJson, StatusJson, StreamerJson};
 use crate::app::App;
 use crate::app::streamer::MOST_EVENTS;

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::callers::{Admin, Viewer};
+use super::authentication::{Admin, Viewer};
 use super::extract::{Id, NoQuery, StrictJson, StrictQuery, number};
 use super::problem::Problem;
 use crate::app::streamer::StreamerDraft;

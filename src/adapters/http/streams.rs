@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::callers::{Operator, Viewer};
+use super::authentication::{Operator, Viewer};
 use super::extract::{Id, NoQuery, StrictQuery, number, uuid};
 use super::problem::Problem;
 use crate::app::App;

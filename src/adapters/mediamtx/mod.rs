@@ -24,7 +24,7 @@
 //!
 //! The same on both: the id in the auth callback is the path's `source.id` for RTMP, SRT and WebRTC; a second publisher
 //! replaces the first only once it is let in and its tracks are known; adding, replacing and removing the entry of one
-//! path never disturbs another; a kicked session is gone from the list within 5 ms. A publisher whose path got or lost an
+//! path never disturbs another; a disconnected session is gone from the list within 5 ms. A publisher whose path got or lost an
 //! entry of its own between the question and its first pictures is turned away ("configuration has changed"): when a
 //! named path takes over from a secret one, whose relay goes, the newcomer's second try succeeds. A session that vanishes
 //! without a word is kept for 5 s (SRT) or 30 s (WebRTC).
@@ -32,8 +32,8 @@
 mod api;
 pub mod config;
 mod dto;
-mod observe;
 mod relay;
+mod snapshot;
 mod version;
 
 use std::time::Duration;
@@ -48,13 +48,13 @@ pub use version::{Version, binary_version};
 use self::api::{Api, PATIENT_CALL};
 use self::dto::{GlobalConf, PathDefaults};
 use crate::adapters::remote::repeat;
-use crate::domain::media_server::{Observation, ObservedSource, Relay};
+use crate::domain::media_server::{ObservedSource, Relay, Snapshot};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 use crate::ports::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
 
 /// How long a look may take, all pages together.
-const LOOK: Duration = Duration::from_secs(5);
+const POLL_TIME: Duration = Duration::from_secs(5);
 
 /// One MediaMTX. Cheap calls over few connections; holds nothing that must outlive the process.
 pub struct MediaMtx {
@@ -84,11 +84,11 @@ impl MediaMtx {
 
 #[async_trait]
 impl MediaServer for MediaMtx {
-    async fn observe(&self) -> Result<Observation, RemoteError> {
-        timeout(LOOK, observe::observe(&self.api)).await.unwrap_or(Err(RemoteError::TimedOut))
+    async fn snapshot(&self) -> Result<Snapshot, RemoteError> {
+        timeout(POLL_TIME, snapshot::snapshot(&self.api)).await.unwrap_or(Err(RemoteError::TimedOut))
     }
 
-    async fn kick(&self, source: &ObservedSource) -> Result<(), RemoteError> {
+    async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError> {
         let list = match source.kind.0.as_str() {
             "rtmpConn" => "rtmpconns",
             "rtmpsConn" => "rtmpsconns",
@@ -104,7 +104,7 @@ impl MediaServer for MediaMtx {
         };
         let address = format!("/v3/{list}/kick/{}", api::encode_segment(id.as_str()));
         // Not there is what was wanted; the same when its whole protocol has been switched off since.
-        self.api.send("kick", self.api.request(Method::POST, &address)).await?.found().map(drop)
+        self.api.send("disconnect", self.api.request(Method::POST, &address)).await?.found().map(drop)
     }
 
     async fn ensure_relay(&self, relay: &Relay, secret: &Secret) -> Result<(), RemoteError> {
@@ -116,7 +116,7 @@ impl MediaServer for MediaMtx {
     }
 
     async fn info(&self) -> Result<ServerInfo, RemoteError> {
-        let info = observe::info(&self.api).await?;
+        let info = snapshot::info(&self.api).await?;
         Ok(ServerInfo { version: info.version, run: info.started })
     }
 

@@ -7,7 +7,7 @@ use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
-use crate::ports::{ApiTokens, Replays, StoreError, Vault};
+use crate::ports::{ApiTokens, Replays, SecretStore, StoreError};
 
 #[async_trait]
 impl ApiTokens for MemoryStore {
@@ -62,7 +62,7 @@ impl Replays for MemoryStore {
 }
 
 #[async_trait]
-impl Vault for MemoryStore {
+impl SecretStore for MemoryStore {
     async fn seal_if_absent(&self, name: &str, sealed: &str) -> Result<String, StoreError> {
         let mut state = self.state();
         Ok(state.secrets.entry(name.to_owned()).or_insert_with(|| sealed.to_owned()).clone())

@@ -1,4 +1,4 @@
-//! Leases and hints, in memory.
+//! Leases and hook_events, in memory.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::domain::Timestamp;
 use crate::domain::media_server::MediaServerName;
-use crate::domain::reconcile::Hint;
-use crate::ports::{Hints, Lease, Leases, StoreError, StoredHint};
+use crate::domain::reconcile::HookEvent;
+use crate::ports::{HookEvents, Lease, Leases, StoreError, StoredHookEvent};
 
 #[async_trait]
 impl Leases for MemoryStore {
@@ -53,23 +53,34 @@ impl Leases for MemoryStore {
 }
 
 #[async_trait]
-impl Hints for MemoryStore {
-    async fn push_hint(&self, hint: &Hint) -> Result<(), StoreError> {
+impl HookEvents for MemoryStore {
+    async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<(), StoreError> {
         let mut state = self.state();
         state.last_hint += 1;
         let seq = state.last_hint;
-        state.hints.push(StoredHint { seq, hint: hint.clone() });
+        state.hook_events.push(StoredHookEvent { seq, hook_event: hook_event.clone() });
         Ok(())
     }
 
-    async fn hints(&self, server: &MediaServerName) -> Result<Vec<StoredHint>, StoreError> {
-        Ok(self.state().hints.iter().filter(|stored| stored.hint.server == *server).cloned().collect())
+    async fn hook_events(&self, server: &MediaServerName) -> Result<Vec<StoredHookEvent>, StoreError> {
+        Ok(self
+            .state()
+            .hook_events
+            .iter()
+            .filter(|stored| stored.hook_event.server == *server)
+            .cloned()
+            .collect())
     }
 
-    async fn drop_hints(&self, lease: &Lease, server: &MediaServerName, seq: i64) -> Result<(), StoreError> {
+    async fn delete_hook_events(
+        &self,
+        lease: &Lease,
+        server: &MediaServerName,
+        seq: i64,
+    ) -> Result<(), StoreError> {
         let mut state = self.state();
         self.guard(&state, lease)?;
-        state.hints.retain(|stored| stored.hint.server != *server || stored.seq > seq);
+        state.hook_events.retain(|stored| stored.hook_event.server != *server || stored.seq > seq);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::domain::Timestamp;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
-use crate::ports::{Contact, Lease, Look, MediaServers, StoreError};
+use crate::ports::{Contact, Lease, MediaServers, PollResult, StoreError};
 
 fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
     MediaServerStatus {
@@ -24,30 +24,30 @@ fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
 
 #[async_trait]
 impl MediaServers for MemoryStore {
-    async fn record_look(
+    async fn record_poll(
         &self,
         lease: &Lease,
         server: &MediaServerName,
-        look: &Look,
+        look: &PollResult,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
         self.guard(&state, lease)?;
         let status = state.media_servers.entry(server.clone()).or_insert_with(|| unknown(server, now));
-        let reachable = matches!(look, Look::Seen { .. });
+        let reachable = matches!(look, PollResult::Succeeded { .. });
         if status.reachable != reachable {
             status.reachable = reachable;
             status.since = now;
         }
         match look {
-            Look::Seen { version, run, repaired } => {
+            PollResult::Succeeded { version, run, repaired } => {
                 status.version.clone_from(version);
                 status.run.clone_from(run);
                 status.last_reconcile = Some(now);
                 status.last_error = None;
                 status.drift_repaired += repaired;
             }
-            Look::Failed(why) => status.last_error = Some(why.clone()),
+            PollResult::Failed(why) => status.last_error = Some(why.clone()),
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ use crate::domain::stream_key::StreamKey;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer};
 use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
-use crate::ports::{Clock, Lease, Store, StoreError, StoredHint};
+use crate::ports::{Clock, Lease, Store, StoreError, StoredHookEvent};
 
 /// A store in memory. Clones share what is stored.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ struct State {
     signatures: HashMap<SecretHash, Timestamp>,
     leases: HashMap<String, (Lease, Timestamp)>,
     secrets: HashMap<String, String>,
-    hints: Vec<StoredHint>,
+    hook_events: Vec<StoredHookEvent>,
     last_hint: i64,
     media_servers: BTreeMap<MediaServerName, MediaServerStatus>,
     streamers: BTreeMap<StreamerId, Streamer>,

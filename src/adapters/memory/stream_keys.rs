@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventKind, NewEvent};
-use crate::domain::publish::{PublishAsk, decide_publish};
+use crate::domain::publish::{PublishRequest, decide_publish};
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
@@ -68,7 +68,7 @@ impl StreamKeys for MemoryStore {
         }
         *known = *hash;
         key_prefix.clone_into(&mut key.key_prefix);
-        key.holder = key.holder.clone().barred();
+        key.holder = key.holder.clone().evicted();
         let key = Box::new(key.clone());
         let ending = state.mark(EndReason::KeyRotated, |stream| stream.stream_key_id == id);
         state.audit.push(audit.clone());
@@ -98,14 +98,14 @@ impl StreamKeys for MemoryStore {
     async fn claim_for_publish(
         &self,
         hash: &SecretHash,
-        ask: &PublishAsk,
+        request: &PublishRequest,
         now: Timestamp,
         claim_ttl: Duration,
     ) -> Result<Option<StreamKey>, StoreError> {
         let mut state = self.state();
         let Some(key) = state.key_by_hash(hash) else { return Ok(None) };
-        if ask.connection.is_some()
-            && let Ok(holder) = decide_publish(key, ask, now, claim_ttl)
+        if request.connection.is_some()
+            && let Ok(holder) = decide_publish(key, request, now, claim_ttl)
         {
             key.holder = holder;
             key.last_used_at = Some(now);

@@ -8,7 +8,7 @@ use super::{MemoryStore, State};
 use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::{IngestPath, StreamPath};
-use crate::domain::reconcile::{ActiveStream, Changes, Hint, Records, Settled, Sighting, View, settle};
+use crate::domain::reconcile::{ActiveStream, Changes, HookEvent, Observation, Records, View, Writes, apply};
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::stream_key::Holder;
@@ -62,8 +62,8 @@ impl Streams for MemoryStore {
     async fn reconcile_view(
         &self,
         server: &MediaServerName,
-        sightings: &[Sighting],
-        hints: &[Hint],
+        observations: &[Observation],
+        hook_events: &[HookEvent],
     ) -> Result<View, StoreError> {
         let state = self.state();
         let streams: Vec<ActiveStream> = state
@@ -73,14 +73,17 @@ impl Streams for MemoryStore {
             .cloned()
             .collect();
         let used: HashSet<StreamKeyId> = streams.iter().map(|active| active.stream.stream_key_id).collect();
-        let seen = sightings.iter().filter_map(|sighting| match &sighting.seen.path {
+        let seen = observations.iter().filter_map(|observation| match &observation.seen.path {
             IngestPath::Public(path) => Some(path),
             IngestPath::Private(_) | IngestPath::Other(_) => None,
         });
         let paths: HashSet<&StreamPath> =
-            seen.chain(hints.iter().filter_map(|hint| hint.path.as_ref())).collect();
-        let hashes: HashSet<SecretHash> =
-            sightings.iter().filter_map(|s| s.hash).chain(hints.iter().filter_map(|h| h.hash)).collect();
+            seen.chain(hook_events.iter().filter_map(|hook_event| hook_event.path.as_ref())).collect();
+        let hashes: HashSet<SecretHash> = observations
+            .iter()
+            .filter_map(|s| s.hash)
+            .chain(hook_events.iter().filter_map(|h| h.hash))
+            .collect();
         let keys = state.keys.values().filter(|(hash, key)| {
             key.holder.connection().is_some_and(|by| by.server == *server)
                 || used.contains(&key.id)
@@ -101,17 +104,17 @@ impl Streams for MemoryStore {
     ) -> Result<Applied, StoreError> {
         let mut state = self.state();
         self.guard(&state, lease)?;
-        let settled = settle(server, changes, state.records(), now, new_id);
-        state.write(&settled, now);
+        let writes = apply(server, changes, state.records(), now, new_id);
+        state.write(&writes, now);
         Ok(Applied {
-            started: settled.started,
-            ended: settled.ended,
-            refreshed: settled.refreshed.len(),
-            postponed: settled.postponed,
+            started: writes.started,
+            ended: writes.ended,
+            refreshed: writes.refreshed.len(),
+            postponed: writes.postponed,
         })
     }
 
-    async fn loosen_holds(
+    async fn release_holders(
         &self,
         lease: &Lease,
         server: &MediaServerName,
@@ -119,16 +122,16 @@ impl Streams for MemoryStore {
     ) -> Result<u64, StoreError> {
         let mut state = self.state();
         self.guard(&state, lease)?;
-        let mut loosened = 0;
+        let mut released = 0;
         for (_, key) in state.keys.values_mut() {
             if let Holder::Live { by } = &key.holder
                 && by.server == *server
             {
                 key.holder = Holder::Claimed { by: by.clone(), until: now };
-                loosened += 1;
+                released += 1;
             }
         }
-        Ok(loosened)
+        Ok(released)
     }
 }
 
@@ -142,8 +145,8 @@ impl State {
         }
     }
 
-    fn write(&mut self, settled: &Settled, now: Timestamp) {
-        for stream in settled.ended.iter().chain(&settled.started).chain(&settled.refreshed) {
+    fn write(&mut self, writes: &Writes, now: Timestamp) {
+        for stream in writes.ended.iter().chain(&writes.started).chain(&writes.refreshed) {
             let carries = stream.is_active();
             let active = self
                 .streams
@@ -154,12 +157,12 @@ impl State {
                 active.refreshed_at = now;
             }
         }
-        for (id, holder) in &settled.holders {
+        for (id, holder) in &writes.holders {
             if let Some((_, key)) = self.keys.get_mut(id) {
                 key.holder = holder.clone();
             }
         }
-        for event in &settled.events {
+        for event in &writes.events {
             self.tell(now, event.clone());
         }
     }

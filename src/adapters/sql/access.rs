@@ -83,7 +83,7 @@ impl ApiTokens for SqlStore {
     async fn delete_api_token(&self, id: ApiTokenId, audit: &AuditEntry) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
         if tx.run(DELETE, args![id]).await? == 0 {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(false);
         }
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;

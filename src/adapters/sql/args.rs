@@ -80,7 +80,7 @@ pub(super) fn for_pg(args: Args) -> Result<PgArguments, BoxDynError> {
     bind!(args, PgArguments::default())
 }
 
-pub(super) fn for_lite(args: Args) -> Result<SqliteArguments, BoxDynError> {
+pub(super) fn for_sqlite(args: Args) -> Result<SqliteArguments, BoxDynError> {
     bind!(args, SqliteArguments::default())
 }
 

@@ -73,7 +73,7 @@ impl Broadcasters for SqlStore {
     ) -> Result<Option<Broadcaster>, StoreError> {
         let mut tx = self.db.begin().await?;
         let Some(broadcaster) = lock(&mut tx, id).await? else {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(None);
         };
         let broadcaster = broadcaster.patched(patch, now);
@@ -94,7 +94,7 @@ impl Broadcasters for SqlStore {
     ) -> Result<Option<Vec<Stream>>, StoreError> {
         let mut tx = self.db.begin().await?;
         let Some(broadcaster) = lock(&mut tx, id).await? else {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(None);
         };
         // Keys before streams, as everywhere.

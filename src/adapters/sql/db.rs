@@ -7,11 +7,11 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Either, Executor as _, FromRow, Sqlite, SqlitePool, Transaction};
 
-use super::args::{Args, for_lite, for_pg};
+use super::args::{Args, for_pg, for_sqlite};
 use super::dialect::Sql;
-use super::error::{is_broken, is_taken, sort};
-use super::postgres::{Lent, Pg};
-use super::together::Queue;
+use super::error::{classify, is_broken, is_taken};
+use super::group_commit::Queue;
+use super::postgres::{Pg, PooledConnection};
 use crate::ports::StoreError;
 
 /// A database with its connections. Cheap to clone; clones share the connections.
@@ -20,12 +20,12 @@ pub enum Db {
     /// PostgreSQL.
     Pg(Pg),
     /// SQLite.
-    Lite(Lite),
+    Sqlite(SqlitePools),
 }
 
 /// A SQLite file: one connection that writes, several that read.
 #[derive(Clone, Debug)]
-pub struct Lite {
+pub struct SqlitePools {
     pub(super) read: SqlitePool,
     pub(super) write: SqlitePool,
     pub(super) claims: Arc<Queue>,
@@ -46,7 +46,7 @@ pub(super) struct Done<R> {
 }
 
 /// Runs a statement to its very end: with a row in hand a `RETURNING` statement is not committed yet.
-macro_rules! exhaust {
+macro_rules! drain {
     ($executor:expr, $text:expr, $args:expr) => {{
         let query = sqlx::query_with($text, $args.map_err(sqlx::Error::Encode)?);
         let mut done = Done { rows: Vec::new(), affected: 0 };
@@ -62,20 +62,20 @@ macro_rules! exhaust {
     }};
 }
 
-pub(super) async fn exhaust_pg<R: Record>(
+pub(super) async fn drain_pg<R: Record>(
     conn: &mut sqlx::PgConnection,
     sql: Sql,
     args: Args,
 ) -> Result<Done<R>, sqlx::Error> {
-    exhaust!(conn, sql.pg, for_pg(args))
+    drain!(conn, sql.pg, for_pg(args))
 }
 
-pub(super) async fn exhaust_lite<R: Record>(
+pub(super) async fn drain_sqlite<R: Record>(
     conn: &mut sqlx::SqliteConnection,
     sql: Sql,
     args: Args,
 ) -> Result<Done<R>, sqlx::Error> {
-    exhaust!(conn, sql.lite, for_lite(args))
+    drain!(conn, sql.sqlite, for_sqlite(args))
 }
 
 impl Db {
@@ -83,7 +83,7 @@ impl Db {
     pub fn engine(&self) -> &'static str {
         match self {
             Self::Pg(_) => "PostgreSQL",
-            Self::Lite(_) => "SQLite",
+            Self::Sqlite(_) => "SQLite",
         }
     }
 
@@ -92,10 +92,10 @@ impl Db {
         let count = |size: u32, idle: usize| (size.saturating_sub(u32::try_from(idle).unwrap_or(size)), size);
         match self {
             Self::Pg(pg) => count(pg.pool.size(), pg.pool.num_idle()),
-            Self::Lite(lite) => {
+            Self::Sqlite(sqlite) => {
                 let (read, write) = (
-                    count(lite.read.size(), lite.read.num_idle()),
-                    count(lite.write.size(), lite.write.num_idle()),
+                    count(sqlite.read.size(), sqlite.read.num_idle()),
+                    count(sqlite.write.size(), sqlite.write.num_idle()),
                 );
                 (read.0 + write.0, read.1 + write.1)
             }
@@ -106,9 +106,9 @@ impl Db {
     pub async fn close(&self) {
         match self {
             Self::Pg(pg) => pg.pool.close().await,
-            Self::Lite(lite) => {
-                lite.read.close().await;
-                lite.write.close().await;
+            Self::Sqlite(sqlite) => {
+                sqlite.read.close().await;
+                sqlite.write.close().await;
             }
         }
     }
@@ -117,12 +117,12 @@ impl Db {
     pub(super) async fn rows<R: Record>(&self, sql: Sql, args: Args) -> Result<Vec<R>, StoreError> {
         let done = match self {
             Self::Pg(pg) => pg.exec_twice(sql, args).await,
-            Self::Lite(lite) => match lite.read.acquire().await {
-                Ok(mut conn) => exhaust_lite(&mut conn, sql, args).await,
+            Self::Sqlite(sqlite) => match sqlite.read.acquire().await {
+                Ok(mut conn) => drain_sqlite(&mut conn, sql, args).await,
                 Err(error) => Err(error),
             },
         };
-        done.map(|done| done.rows).map_err(sort)
+        done.map(|done| done.rows).map_err(classify)
     }
 
     /// Reads one row at most.
@@ -135,12 +135,12 @@ impl Db {
     pub(super) async fn write<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
         match self {
             Self::Pg(pg) => pg.exec_twice(sql, args).await,
-            Self::Lite(lite) => match lite.write.acquire().await {
-                Ok(mut conn) => exhaust_lite(&mut conn, sql, args).await,
+            Self::Sqlite(sqlite) => match sqlite.write.acquire().await {
+                Ok(mut conn) => drain_sqlite(&mut conn, sql, args).await,
                 Err(error) => Err(error),
             },
         }
-        .map_err(sort)
+        .map_err(classify)
     }
 
     /// Begins a transaction that writes.
@@ -158,7 +158,7 @@ impl Db {
     pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
         match self {
             Self::Pg(_) => self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await,
-            Self::Lite(lite) => lite.read.begin().await.map(Tx::Lite).map_err(sort),
+            Self::Sqlite(sqlite) => sqlite.read.begin().await.map(Tx::Sqlite).map_err(classify),
         }
     }
 
@@ -170,30 +170,32 @@ impl Db {
                     Err(error) if is_broken(&error) => pg.begin(pg_begin).await,
                     begun => begun,
                 };
-                begun.map(Tx::Pg).map_err(sort)
+                begun.map(Tx::Pg).map_err(classify)
             }
             // A transaction that reads first and writes later fails when somebody else wrote in between.
-            Self::Lite(lite) => lite.write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Lite).map_err(sort),
+            Self::Sqlite(sqlite) => {
+                sqlite.write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite).map_err(classify)
+            }
         }
     }
 }
 
 /// A transaction. Dropped without [`Tx::commit`], it is rolled back.
 pub(super) enum Tx {
-    Pg(Lent),
-    Lite(Transaction<'static, Sqlite>),
+    Pg(PooledConnection),
+    Sqlite(Transaction<'static, Sqlite>),
 }
 
 impl Tx {
     async fn try_exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
         match self {
-            Self::Pg(lent) => lent.exec(sql, args).await,
-            Self::Lite(tx) => exhaust_lite(tx, sql, args).await,
+            Self::Pg(pooled) => pooled.exec(sql, args).await,
+            Self::Sqlite(tx) => drain_sqlite(tx, sql, args).await,
         }
     }
 
     async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
-        self.try_exec(sql, args).await.map_err(sort)
+        self.try_exec(sql, args).await.map_err(classify)
     }
 
     pub(super) async fn rows<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Vec<R>, StoreError> {
@@ -215,24 +217,24 @@ impl Tx {
         match self.try_exec::<()>(sql, args).await {
             Ok(_) => Ok(true),
             Err(error) if is_taken(&error) => Ok(false),
-            Err(error) => Err(sort(error)),
+            Err(error) => Err(classify(error)),
         }
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Pg(lent) => lent.finish("COMMIT").await,
-            Self::Lite(tx) => tx.commit().await,
+            Self::Pg(pooled) => pooled.finish("COMMIT").await,
+            Self::Sqlite(tx) => tx.commit().await,
         }
-        .map_err(sort)
+        .map_err(classify)
     }
 
     /// Rolls back and keeps the connection; after a failure, dropping is enough.
-    pub(super) async fn undo(self) -> Result<(), StoreError> {
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
         match self {
-            Self::Pg(lent) => lent.finish("ROLLBACK").await,
-            Self::Lite(tx) => tx.rollback().await,
+            Self::Pg(pooled) => pooled.finish("ROLLBACK").await,
+            Self::Sqlite(tx) => tx.rollback().await,
         }
-        .map_err(sort)
+        .map_err(classify)
     }
 }

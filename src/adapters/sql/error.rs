@@ -10,17 +10,17 @@ const PASSING: [&str; 10] = ["08", "53", "57", "58", "40", "28", "3D", "25006", 
 /// SQLSTATE classes and codes that say that the connection is of no use any more.
 const BROKEN: [&str; 6] = ["08", "57P01", "57P02", "57P03", "57P05", "25P03"];
 /// Primary result codes of SQLite that pass: busy, locked, read-only, interrupted, I/O, full, cannot open.
-const PASSING_LITE: [i64; 7] = [5, 6, 8, 9, 10, 13, 14];
+const PASSING_SQLITE: [i64; 7] = [5, 6, 8, 9, 10, 13, 14];
 
 /// Sorts a driver's error. The text says what a person can act on, and holds no values and no secrets.
-pub(super) fn sort(error: sqlx::Error) -> StoreError {
+pub(super) fn classify(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default().into_owned();
             let text = format!("{} ({code})", error.message());
             // SQLite's codes are numbers of up to four digits, PostgreSQL's have five characters.
             let passes = match code.parse::<i64>() {
-                Ok(number) if code.len() < 5 => PASSING_LITE.contains(&(number & 0xff)),
+                Ok(number) if code.len() < 5 => PASSING_SQLITE.contains(&(number & 0xff)),
                 _ => PASSING.iter().any(|class| code.starts_with(class)),
             };
             if passes { StoreError::Unavailable(text) } else { StoreError::Corrupt(text) }

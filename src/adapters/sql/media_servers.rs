@@ -8,7 +8,7 @@ use super::{SqlStore, leases};
 use crate::adapters::sql::error::corrupt;
 use crate::domain::Timestamp;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
-use crate::ports::{Contact, Lease, Look, MediaServers, StoreError};
+use crate::ports::{Contact, Lease, MediaServers, PollResult, StoreError};
 
 macro_rules! columns {
     () => {
@@ -81,21 +81,23 @@ impl TryFrom<StatusRow> for MediaServerStatus {
 
 #[async_trait]
 impl MediaServers for SqlStore {
-    async fn record_look(
+    async fn record_poll(
         &self,
         lease: &Lease,
         server: &MediaServerName,
-        look: &Look,
+        look: &PollResult,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         leases::guard(&mut tx, lease).await?;
         match look {
-            Look::Seen { version, run, repaired } => {
+            PollResult::Succeeded { version, run, repaired } => {
                 let (version, run) = (version.as_deref(), run.as_deref());
                 tx.run(SEEN, args![server.as_str(), version, run, true, now, signed(*repaired)]).await?
             }
-            Look::Failed(why) => tx.run(FAILED, args![server.as_str(), false, now, why.as_str()]).await?,
+            PollResult::Failed(why) => {
+                tx.run(FAILED, args![server.as_str(), false, now, why.as_str()]).await?
+            }
         };
         tx.commit().await
     }

@@ -6,14 +6,14 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection as _, Executor as _};
 use tokio::time::timeout;
 
-use super::db::{Db, exhaust_pg};
-use super::error::{corrupt, sort, timed_out};
+use super::db::{Db, drain_pg};
+use super::error::{classify, corrupt, timed_out};
 use super::rows::Number;
 use crate::domain::Timestamp;
 use crate::ports::StoreError;
 
 static PG: Migrator = sqlx::migrate!("migrations/postgres");
-static LITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long another instance that migrates at the same moment is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -48,22 +48,22 @@ pub async fn migrate(db: &Db) -> Result<(), StoreError> {
     let work = async {
         match db {
             Db::Pg(pg) => {
-                let mut conn = pg.connect().await.map_err(sort)?;
-                let mut tx = conn.begin().await.map_err(sort)?;
+                let mut conn = pg.connect().await.map_err(classify)?;
+                let mut tx = conn.begin().await.map_err(classify)?;
                 // Held until the transaction ends, which also holds behind a pooler that changes connections.
-                tx.execute("SELECT pg_advisory_xact_lock(6004296735847265876)").await.map_err(sort)?;
+                tx.execute("SELECT pg_advisory_xact_lock(6004296735847265876)").await.map_err(classify)?;
                 unlocked(&PG).run(&mut *tx).await.map_err(refused)?;
-                tx.commit().await.map_err(sort)?;
-                conn.close().await.map_err(sort)
+                tx.commit().await.map_err(classify)?;
+                conn.close().await.map_err(classify)
             }
-            Db::Lite(lite) => {
-                let mut tx = lite.write.begin_with("BEGIN IMMEDIATE").await.map_err(sort)?;
-                unlocked(&LITE).run(&mut *tx).await.map_err(refused)?;
-                tx.commit().await.map_err(sort)
+            Db::Sqlite(sqlite) => {
+                let mut tx = sqlite.write.begin_with("BEGIN IMMEDIATE").await.map_err(classify)?;
+                unlocked(&SQLITE).run(&mut *tx).await.map_err(refused)?;
+                tx.commit().await.map_err(classify)
             }
         }
     };
-    timeout(LIMIT, work).await.unwrap_or_else(|_| Err(sort(timed_out())))
+    timeout(LIMIT, work).await.unwrap_or_else(|_| Err(classify(timed_out())))
 }
 
 /// The same migrations for a caller that holds a lock already.
@@ -75,7 +75,7 @@ fn unlocked(migrator: &Migrator) -> Migrator {
 
 fn refused(error: MigrateError) -> StoreError {
     match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => sort(error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => classify(error),
         MigrateError::VersionMissing(version) => corrupt(format!(
             "a newer Streamward has changed its schema (migration {version}): use that version or a newer one"
         )),
@@ -91,11 +91,11 @@ pub async fn pending_migrations(db: &Db) -> Result<Migrations, StoreError> {
     let (migrator, applied) = match db {
         Db::Pg(pg) => {
             // Asked on a connection of its own: a pool only tells that it has none.
-            let mut conn = pg.connect().await.map_err(sort)?;
-            let rows = exhaust_pg::<Number>(&mut conn, APPLIED, args![]).await;
-            (&PG, rows.map(|done| done.rows).map_err(sort))
+            let mut conn = pg.connect().await.map_err(classify)?;
+            let rows = drain_pg::<Number>(&mut conn, APPLIED, args![]).await;
+            (&PG, rows.map(|done| done.rows).map_err(classify))
         }
-        Db::Lite(_) => (&LITE, db.rows::<Number>(APPLIED, args![]).await),
+        Db::Sqlite(_) => (&SQLITE, db.rows::<Number>(APPLIED, args![]).await),
     };
     compare(migrator, applied)
 }
@@ -128,7 +128,7 @@ fn compare(migrator: &Migrator, applied: Result<Vec<Number>, StoreError>) -> Res
 pub(super) async fn check(db: &Db) -> Result<(), StoreError> {
     let migrator = match db {
         Db::Pg(_) => &PG,
-        Db::Lite(_) => &LITE,
+        Db::Sqlite(_) => &SQLITE,
     };
     let state = compare(migrator, db.rows::<Number>(APPLIED, args![]).await)?;
     if state.missing.is_empty() {

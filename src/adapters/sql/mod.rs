@@ -18,30 +18,30 @@ mod broadcasters;
 mod db;
 mod error;
 mod events;
-mod hints;
+mod group_commit;
+mod hook_events;
 mod leases;
 mod media_servers;
 mod migrate;
-mod nudges;
 mod postgres;
 mod reconcile;
+mod secret_store;
 mod sqlite;
 mod stream_keys;
 mod streamer_reports;
 mod streamers;
 mod streams;
-mod together;
-mod vault;
+mod wake_ups;
 
 use async_trait::async_trait;
 
 use crate::ports::{Store, StoreError};
 
-pub use db::{Db, Lite};
+pub use db::{Db, SqlitePools};
 pub use migrate::{Migrations, database_time, migrate, pending_migrations};
-pub use nudges::PgNudges;
 pub use postgres::{Pg, PgSettings, open_postgres};
 pub use sqlite::{ServeLock, ServeLockError, open_sqlite};
+pub use wake_ups::PgWakeUps;
 
 /// Everything that is stored, in a SQL database.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         audit_log::ALL,
         broadcasters::ALL,
         events::ALL,
-        hints::ALL,
+        hook_events::ALL,
         leases::ALL,
         media_servers::ALL,
         migrate::ALL,
@@ -85,9 +85,9 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         streamer_reports::ALL,
         streamers::ALL,
         streams::ALL,
-        vault::ALL,
+        secret_store::ALL,
     ]
     .into_iter()
     .flatten()
-    .map(|(name, sql)| (*name, sql.pg, sql.lite))
+    .map(|(name, sql)| (*name, sql.pg, sql.sqlite))
 }

@@ -11,9 +11,9 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgPool, Postgres
 use tokio::time::{Instant, timeout};
 
 use super::args::Args;
-use super::db::{Db, Done, Record, exhaust_pg};
+use super::db::{Db, Done, Record, drain_pg};
 use super::dialect::Sql;
-use super::error::{is_broken, sort, timed_out};
+use super::error::{classify, is_broken, timed_out};
 use crate::ports::StoreError;
 
 /// How a session is set up. The limits are PostgreSQL's own, so that nothing of ours can hold locks for long, even
@@ -51,7 +51,7 @@ impl PgSettings {
 /// [`StoreError::Corrupt`] if the address is not understood; it is not quoted, since it may hold a password.
 pub fn open_postgres(url: &str, settings: &PgSettings) -> Result<Db, StoreError> {
     let options = PgConnectOptions::from_str(url)
-        .map_err(sort)?
+        .map_err(classify)?
         .application_name(&settings.application_name)
         .log_statements(log::LevelFilter::Off)
         .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
@@ -112,23 +112,23 @@ impl Pg {
         timeout(ANSWER_LIMIT, options.connect()).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    async fn lend(&self) -> Result<Lent, sqlx::Error> {
+    async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
         let conn = self.pool.acquire().await?;
-        Ok(Lent { conn: Some(conn), suspicion: Arc::clone(&self.suspicion), within: false })
+        Ok(PooledConnection { conn: Some(conn), suspicion: Arc::clone(&self.suspicion), within: false })
     }
 
-    pub(super) async fn begin(&self, statement: &'static str) -> Result<Lent, sqlx::Error> {
-        let mut lent = self.lend().await?;
-        lent.within = true;
-        lent.say(statement).await?;
-        Ok(lent)
+    pub(super) async fn begin(&self, statement: &'static str) -> Result<PooledConnection, sqlx::Error> {
+        let mut pooled = self.acquire().await?;
+        pooled.within = true;
+        pooled.say(statement).await?;
+        Ok(pooled)
     }
 
     /// Runs one statement, on a fresh connection once more if the first one turns out broken.
     pub(super) async fn exec_twice<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
-        match self.lend().await?.exec(sql, args.clone()).await {
+        match self.acquire().await?.exec(sql, args.clone()).await {
             Err(error) if is_broken(&error) && !is_time_out(&error) => {
-                self.lend().await?.exec(sql, args).await
+                self.acquire().await?.exec(sql, args).await
             }
             done => done,
         }
@@ -141,18 +141,18 @@ fn is_time_out(error: &sqlx::Error) -> bool {
 
 /// A connection on loan from the pool. It goes back only when it is in order: not if it broke, and not if whoever
 /// waited for an answer, or was inside a transaction, gave up; then it is closed, which also ends its transaction.
-pub(super) struct Lent {
+pub(super) struct PooledConnection {
     conn: Option<PoolConnection<Postgres>>,
     suspicion: Arc<Suspicion>,
     /// An answer is outstanding, or a transaction open.
     within: bool,
 }
 
-impl Lent {
+impl PooledConnection {
     pub(super) async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
         let before = std::mem::replace(&mut self.within, true);
         let Some(conn) = self.conn.as_mut() else { return Err(sqlx::Error::WorkerCrashed) };
-        let done = timeout(ANSWER_LIMIT, exhaust_pg(conn, sql, args)).await;
+        let done = timeout(ANSWER_LIMIT, drain_pg(conn, sql, args)).await;
         self.judge(before, done.unwrap_or_else(|_| Err(timed_out())))
     }
 
@@ -177,7 +177,7 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if self.within
             && let Some(conn) = self.conn.take()

@@ -16,7 +16,7 @@ use crate::domain::broadcaster::Broadcaster;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::{IngestPath, StreamPath};
 
-use crate::domain::reconcile::{ActiveStream, Changes, Hint, Records, Settled, Sighting, View, settle};
+use crate::domain::reconcile::{ActiveStream, Changes, HookEvent, Observation, Records, View, Writes, apply};
 use crate::domain::stream::{Stream, StreamState};
 use crate::domain::stream_key::StreamKey;
 use crate::domain::{StreamId, Timestamp};
@@ -97,18 +97,20 @@ struct Name(String);
 pub(super) async fn view(
     db: &Db,
     server: &MediaServerName,
-    sightings: &[Sighting],
-    hints: &[Hint],
+    observations: &[Observation],
+    hook_events: &[HookEvent],
 ) -> Result<View, StoreError> {
-    let seen = sightings.iter().filter_map(|sighting| match &sighting.seen.path {
+    let seen = observations.iter().filter_map(|observation| match &observation.seen.path {
         IngestPath::Public(path) => Some(path),
         IngestPath::Private(_) | IngestPath::Other(_) => None,
     });
-    let paths = seen.chain(hints.iter().filter_map(|hint| hint.path.as_ref())).map(StreamPath::as_str);
-    let hashes = sightings
+    let paths = seen
+        .chain(hook_events.iter().filter_map(|hook_event| hook_event.path.as_ref()))
+        .map(StreamPath::as_str);
+    let hashes = observations
         .iter()
-        .filter_map(|sighting| sighting.hash)
-        .chain(hints.iter().filter_map(|hint| hint.hash));
+        .filter_map(|observation| observation.hash)
+        .chain(hook_events.iter().filter_map(|hook_event| hook_event.hash));
     let wanted = args![server.as_str(), text_list(paths), hash_list(hashes)];
     let mut tx = db.snapshot().await?;
     let streams: Vec<ActiveRow> = tx.rows(ACTIVE_ON, args![server.as_str()]).await?;
@@ -128,7 +130,7 @@ pub(super) fn chunks(changes: &Changes) -> Vec<Changes> {
     if total <= CHUNK { vec![changes.clone()] } else { ended.chain(started).chain(refreshed).collect() }
 }
 
-pub(super) async fn apply(
+pub(super) async fn apply_chunk(
     db: &Db,
     lease: &Lease,
     server: &MediaServerName,
@@ -140,13 +142,13 @@ pub(super) async fn apply(
     let mut tx = db.begin().await?;
     leases::guard(&mut tx, lease).await?;
     let records = lock_records(&mut tx, changes).await?;
-    let settled = settle(server, changes, records, now, new_id);
-    write(&mut tx, &settled, now).await?;
+    let writes = apply(server, changes, records, now, new_id);
+    write(&mut tx, &writes, now).await?;
     tx.commit().await?;
-    applied.ended.extend(settled.ended);
-    applied.started.extend(settled.started);
-    applied.refreshed += settled.refreshed.len();
-    applied.postponed += settled.postponed;
+    applied.ended.extend(writes.ended);
+    applied.started.extend(writes.started);
+    applied.refreshed += writes.refreshed.len();
+    applied.postponed += writes.postponed;
     Ok(())
 }
 
@@ -180,24 +182,23 @@ async fn lock_records(tx: &mut Tx, changes: &Changes) -> Result<Records, StoreEr
     Ok(records)
 }
 
-async fn write(tx: &mut Tx, settled: &Settled, now: Timestamp) -> Result<(), StoreError> {
-    if !settled.ended.is_empty() {
-        tx.run(END, args![json!(settled.ended.iter().map(ended_row).collect::<Vec<_>>()).to_string()])
-            .await?;
+async fn write(tx: &mut Tx, writes: &Writes, now: Timestamp) -> Result<(), StoreError> {
+    if !writes.ended.is_empty() {
+        tx.run(END, args![json!(writes.ended.iter().map(ended_row).collect::<Vec<_>>()).to_string()]).await?;
     }
-    if !settled.holders.is_empty() {
-        let rows: Vec<_> = settled.holders.iter().map(|(id, holder)| holder_row(*id, holder)).collect();
+    if !writes.holders.is_empty() {
+        let rows: Vec<_> = writes.holders.iter().map(|(id, holder)| holder_row(*id, holder)).collect();
         tx.run(HOLD, args![json!(rows).to_string()]).await?;
     }
-    if !settled.started.is_empty() {
-        let rows: Vec<_> = settled.started.iter().map(started_row).collect();
+    if !writes.started.is_empty() {
+        let rows: Vec<_> = writes.started.iter().map(started_row).collect();
         tx.run(START, args![json!(rows).to_string()]).await?;
     }
-    if !settled.refreshed.is_empty() {
-        let rows: Vec<_> = settled.refreshed.iter().map(numbers_row).collect();
+    if !writes.refreshed.is_empty() {
+        let rows: Vec<_> = writes.refreshed.iter().map(numbers_row).collect();
         tx.run(REFRESH, args![json!(rows).to_string(), now]).await?;
     }
-    events::append(tx, now, &settled.events).await.map(drop)
+    events::append(tx, now, &writes.events).await.map(drop)
 }
 
 fn ended_row(stream: &Stream) -> serde_json::Value {
@@ -237,7 +238,7 @@ fn started_row(stream: &Stream) -> serde_json::Value {
     })
 }
 
-pub(super) async fn loosen(
+pub(super) async fn release(
     db: &Db,
     lease: &Lease,
     server: &MediaServerName,
@@ -245,7 +246,7 @@ pub(super) async fn loosen(
 ) -> Result<u64, StoreError> {
     let mut tx = db.begin().await?;
     leases::guard(&mut tx, lease).await?;
-    let loosened = tx.run(LOOSEN, args![server.as_str(), now]).await?;
+    let released = tx.run(LOOSEN, args![server.as_str(), now]).await?;
     tx.commit().await?;
-    Ok(loosened)
+    Ok(released)
 }

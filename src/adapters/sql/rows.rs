@@ -110,7 +110,7 @@ fn holder(
     let by = Connection { server, id };
     match (kind.as_str(), until) {
         ("live", None) => Ok(Holder::Live { by }),
-        ("barred", None) => Ok(Holder::Barred { by }),
+        ("evicted", None) => Ok(Holder::Evicted { by }),
         ("claimed", Some(until)) => Ok(Holder::Claimed { by, until: Timestamp::from_micros(until) }),
         _ => Err(corrupt(format!("a holder of kind {kind:?}"))),
     }
@@ -130,7 +130,7 @@ impl<'a> From<&'a Holder> for HolderColumns<'a> {
             Holder::Free => (None, None),
             Holder::Claimed { until, .. } => (Some("claimed"), Some(*until)),
             Holder::Live { .. } => (Some("live"), None),
-            Holder::Barred { .. } => (Some("barred"), None),
+            Holder::Evicted { .. } => (Some("evicted"), None),
         };
         let by = holder.connection();
         Self { kind, server: by.map(|c| c.server.as_str()), conn: by.map(|c| c.id.as_str()), until }

@@ -10,8 +10,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::time::{Instant, sleep};
 
-use super::db::{Db, Lite};
-use super::error::{corrupt, is_busy, sort};
+use super::db::{Db, SqlitePools};
+use super::error::{classify, corrupt, is_busy};
 use crate::ports::StoreError;
 
 /// Releases before this one can, in a rare race of two connections over the write-ahead log, corrupt the file.
@@ -49,11 +49,11 @@ pub async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
         match writer.clone().connect_with(options.clone()).await {
             // Who makes a new file a WAL file shuts all others out for a moment, and SQLite does not wait for that.
             Err(error) if is_busy(&error) && asked.elapsed() < OPEN_LIMIT => sleep(OPEN_PAUSE).await,
-            opened => break opened.map_err(sort)?,
+            opened => break opened.map_err(classify)?,
         }
     };
     let version: String =
-        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&write).await.map_err(sort)?;
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&write).await.map_err(classify)?;
     if !is_recent(&version) {
         let (major, minor, patch) = OLDEST;
         return Err(corrupt(format!("SQLite {version} is older than {major}.{minor}.{patch}")));
@@ -62,7 +62,7 @@ pub async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
         .max_connections(READERS)
         .acquire_timeout(Duration::from_millis(500))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
-    Ok(Db::Lite(Lite { read, write, claims: Arc::default() }))
+    Ok(Db::Sqlite(SqlitePools { read, write, claims: Arc::default() }))
 }
 
 fn create_private(path: &Path) -> io::Result<()> {

@@ -8,11 +8,11 @@ use sqlx::FromRow;
 use super::SqlStore;
 use super::db::{Db, Tx};
 use super::rows::{HolderColumns, KeyRow, all, hash as to_hash};
-use super::{audit_log, broadcasters, events, streams, together};
+use super::{audit_log, broadcasters, events, group_commit, streams};
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::path::StreamPath;
-use crate::domain::publish::PublishAsk;
+use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
@@ -24,7 +24,7 @@ use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, Str
 macro_rules! may_publish {
     () => {
         "revoked_at IS NULL AND (expires_at > $2 OR expires_at IS NULL) AND (path = $3 OR $3 IS NULL) \
-         AND (holder_kind IS NULL OR holder_kind = 'barred' OR on_conflict = 'takeover' \
+         AND (holder_kind IS NULL OR holder_kind = 'evicted' OR on_conflict = 'takeover' \
               OR (holder_kind = 'claimed' AND holder_until <= $2) OR (holder_server = $4 AND holder_conn = $5))"
     };
 }
@@ -63,7 +63,7 @@ statements! {
     ];
     ROTATE = [
         "UPDATE stream_keys SET key_hash = $2, key_prefix = $3, holder_until = NULL, \
-         holder_kind = CASE WHEN holder_kind IS NULL THEN NULL ELSE 'barred' END WHERE id = $1",
+         holder_kind = CASE WHEN holder_kind IS NULL THEN NULL ELSE 'evicted' END WHERE id = $1",
     ];
     REVOKE = ["UPDATE stream_keys SET revoked_at = $2, path_held = $3 WHERE id = $1"];
     HASHES = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL"];
@@ -96,7 +96,7 @@ impl StreamKeys for SqlStore {
     ) -> Result<KeyCreation, StoreError> {
         let mut tx = self.db.begin().await?;
         if !broadcasters::hold(&mut tx, key.broadcaster_id).await? {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(KeyCreation::UnknownBroadcaster);
         }
         tx.run(RELEASE_PATH, args![key.path.as_str(), key.created_at, false]).await?;
@@ -117,7 +117,7 @@ impl StreamKeys for SqlStore {
         ];
         // The unique index on held paths decides between two who create at the same moment.
         if tx.run(INSERT, values).await? == 0 {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(KeyCreation::PathTaken);
         }
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
@@ -147,17 +147,17 @@ impl StreamKeys for SqlStore {
     ) -> Result<Rotation, StoreError> {
         let mut tx = self.db.begin().await?;
         let Some(mut key) = lock(&mut tx, id).await? else {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(Rotation::NotFound);
         };
         let status = key.status(now);
         if status != KeyStatus::Active {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(Rotation::NotUsable(status));
         }
         tx.run(ROTATE, args![id, hash, key_prefix]).await?;
         key_prefix.clone_into(&mut key.key_prefix);
-        key.holder = key.holder.barred();
+        key.holder = key.holder.evicted();
         let ending = streams::end_of_key(&mut tx, id, EndReason::KeyRotated).await?;
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
         events::append(&mut tx, now, &[NewEvent::key(EventKind::KeyRotated, &key)]).await?;
@@ -173,7 +173,7 @@ impl StreamKeys for SqlStore {
     ) -> Result<Option<Revocation>, StoreError> {
         let mut tx = self.db.begin().await?;
         let Some(mut key) = lock(&mut tx, id).await? else {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(None);
         };
         let newly = key.revoked_at.is_none();
@@ -193,18 +193,18 @@ impl StreamKeys for SqlStore {
     async fn claim_for_publish(
         &self,
         hash: &SecretHash,
-        ask: &PublishAsk,
+        request: &PublishRequest,
         now: Timestamp,
         claim_ttl: Duration,
     ) -> Result<Option<StreamKey>, StoreError> {
-        let row = match &ask.connection {
+        let row = match &request.connection {
             None => self.db.row::<KeyRow>(BY_HASH, args![hash]).await?,
             Some(connection) => {
                 let values = || {
                     args![
                         hash,
                         now,
-                        ask.path.as_ref().map(StreamPath::as_str),
+                        request.path.as_ref().map(StreamPath::as_str),
                         connection.server.as_str(),
                         connection.id.as_str(),
                         now.plus(claim_ttl),
@@ -213,7 +213,7 @@ impl StreamKeys for SqlStore {
                 match &self.db {
                     // Harmless when it is carried out twice: the second time the asker holds the key already.
                     Db::Pg(_) => self.db.write::<KeyRow>(CLAIM, values()).await?.rows.pop(),
-                    Db::Lite(lite) => together::claim(lite, CLAIM, values).await?,
+                    Db::Sqlite(sqlite) => group_commit::claim(sqlite, CLAIM, values).await?,
                 }
             }
         };

@@ -169,7 +169,7 @@ async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<boo
     // One after the other, in their order: one may take the name that another one gave up.
     for row in steps {
         if !streamers::write(&mut tx, &[row]).await? {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(false);
         }
     }

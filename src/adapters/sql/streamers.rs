@@ -122,7 +122,7 @@ impl Streamers for SqlStore {
     ) -> Result<Written<()>, StoreError> {
         let mut tx = self.db.begin().await?;
         if tx.run(INSERT, args![json!([streamer_row(streamer)]).to_string()]).await? == 0 {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(Written::NameTaken);
         }
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
@@ -162,12 +162,12 @@ impl Streamers for SqlStore {
     ) -> Result<Written<Streamer>, StoreError> {
         let mut tx = self.db.begin().await?;
         let Some(streamer) = lock(&mut tx, id).await? else {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(Written::NotFound);
         };
         let streamer = streamer.patched(patch, now);
         if !write(&mut tx, std::slice::from_ref(&streamer)).await? {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(Written::NameTaken);
         }
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
@@ -185,7 +185,7 @@ impl Streamers for SqlStore {
     ) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
         let Some(streamer) = lock(&mut tx, id).await? else {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(false);
         };
         tx.run(DELETE, args![id]).await?;

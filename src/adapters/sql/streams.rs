@@ -11,7 +11,7 @@ use super::{SqlStore, audit_log, reconcile};
 use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::StreamPath;
-use crate::domain::reconcile::{Changes, Hint, Sighting, View};
+use crate::domain::reconcile::{Changes, HookEvent, Observation, View};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
 use crate::ports::{Applied, Lease, StatusFilter, StoreError, StreamCursor, StreamFilter, Streams};
@@ -114,7 +114,7 @@ impl Streams for SqlStore {
     ) -> Result<Option<Stream>, StoreError> {
         let mut tx = self.db.begin().await?;
         let Some(row) = tx.row::<StreamRow>(GET_LOCKED, args![id]).await? else {
-            tx.undo().await?;
+            tx.rollback().await?;
             return Ok(None);
         };
         let mut stream = Stream::try_from(row)?;
@@ -131,10 +131,10 @@ impl Streams for SqlStore {
     async fn reconcile_view(
         &self,
         server: &MediaServerName,
-        sightings: &[Sighting],
-        hints: &[Hint],
+        observations: &[Observation],
+        hook_events: &[HookEvent],
     ) -> Result<View, StoreError> {
-        reconcile::view(&self.db, server, sightings, hints).await
+        reconcile::view(&self.db, server, observations, hook_events).await
     }
 
     async fn apply_changes(
@@ -147,17 +147,17 @@ impl Streams for SqlStore {
     ) -> Result<Applied, StoreError> {
         let mut applied = Applied::default();
         for chunk in reconcile::chunks(changes) {
-            reconcile::apply(&self.db, lease, server, &chunk, now, new_id, &mut applied).await?;
+            reconcile::apply_chunk(&self.db, lease, server, &chunk, now, new_id, &mut applied).await?;
         }
         Ok(applied)
     }
 
-    async fn loosen_holds(
+    async fn release_holders(
         &self,
         lease: &Lease,
         server: &MediaServerName,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        reconcile::loosen(&self.db, lease, server, now).await
+        reconcile::release(&self.db, lease, server, now).await
     }
 }

@@ -22,7 +22,7 @@ use crate::domain::streamer::{
 };
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{
-    Nudge, Recorded, StoreError, StreamerFilter, Subject, WebhookError, WebhookHeaders, Written,
+    Recorded, StoreError, StreamerFilter, Subject, WakeUp, WebhookError, WebhookHeaders, Written,
 };
 
 const KIND: &str = "streamer";
@@ -252,7 +252,7 @@ impl App {
         let recorded = self.record_reports(&of.iter().map(report).collect::<Vec<_>>()).await?;
         if recorded.iter().any(|one| one.change.is_some()) {
             // Whoever watches goes by what it read last.
-            self.parts.nudges.send(Nudge::Streamers);
+            self.parts.wake_ups.send(WakeUp::Streamers);
         }
         Ok(())
     }
@@ -278,14 +278,14 @@ impl App {
             is_news |= one.news.is_some();
         }
         if is_news {
-            self.parts.nudges.send(Nudge::Events);
+            self.parts.wake_ups.send(WakeUp::Events);
         }
         Ok(recorded)
     }
 
     fn streamers_changed(&self) {
-        self.parts.nudges.send(Nudge::Streamers);
-        self.parts.nudges.send(Nudge::Events);
+        self.parts.wake_ups.send(WakeUp::Streamers);
+        self.parts.wake_ups.send(WakeUp::Events);
     }
 }
 

@@ -25,7 +25,7 @@ use crate::app::worker::{Job, TickError};
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use crate::domain::streamer::{Learned, Status};
-use crate::ports::{FeedSignal, Kick, Nudge, Recorded, StatusFeed, StoreError, StreamerFilter, Wanted};
+use crate::ports::{FeedSignal, Kick, Recorded, StatusFeed, StoreError, StreamerFilter, WakeUp, Wanted};
 
 /// How often the store is looked at for rows that came or went, when nobody tells.
 const LOOK: Duration = Duration::from_secs(10);
@@ -83,7 +83,7 @@ impl Job for Watcher {
 impl Watcher {
     /// Everything but writing down what the feed tells.
     async fn watch(&self, watch: &Arc<Watch>, signals: mpsc::Sender<FeedSignal>) -> Infallible {
-        let nudges = self.app.parts.nudges.listen();
+        let wake_ups = self.app.parts.wake_ups.listen();
         let (wanted, mut wanting) = watch::channel(Arc::new(Wanted::default()));
         let feed = async {
             match &self.feed {
@@ -107,7 +107,7 @@ impl Watcher {
         };
         tokio::select! {
             never = feed => never,
-            never = watch.look(nudges, wanted) => never,
+            never = watch.look(wake_ups, wanted) => never,
             never = watch.sweep() => never,
             never = Lookups::new(watch, NameSource::Api).run() => never,
             never = site_names => never,
@@ -247,13 +247,13 @@ impl Watch {
             return Ok(());
         }
         self.app.parts.worker_store.learn(learned, self.app.now()).await?;
-        self.app.parts.nudges.send(Nudge::Events);
+        self.app.parts.wake_ups.send(WakeUp::Events);
         self.stale.notify_one();
         Ok(())
     }
 
     /// Looks into the store, again and again.
-    async fn look(&self, mut nudges: broadcast::Receiver<Nudge>, wanted: watch::Sender<Arc<Wanted>>) -> ! {
+    async fn look(&self, mut wake_ups: broadcast::Receiver<WakeUp>, wanted: watch::Sender<Arc<Wanted>>) -> ! {
         let mut is_first = true;
         loop {
             let looked_at = Instant::now();
@@ -287,8 +287,8 @@ impl Watch {
             }
             let told = async {
                 loop {
-                    match nudges.recv().await {
-                        Ok(Nudge::Streamers | Nudge::Everything) | Err(RecvError::Lagged(_)) => return,
+                    match wake_ups.recv().await {
+                        Ok(WakeUp::Streamers | WakeUp::Everything) | Err(RecvError::Lagged(_)) => return,
                         Ok(_) => {}
                         Err(RecvError::Closed) => std::future::pending().await,
                     }
@@ -333,7 +333,7 @@ impl Watch {
             }
             match self.app.parts.worker_store.announce_offline(self.app.now()).await {
                 Ok(0) => {}
-                Ok(_) => self.app.parts.nudges.send(Nudge::Events),
+                Ok(_) => self.app.parts.wake_ups.send(WakeUp::Events),
                 Err(error) => tracing::debug!(%error, "going offline cannot be announced yet"),
             }
         }

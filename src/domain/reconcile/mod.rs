@@ -4,16 +4,16 @@
 //! [`Plan`] comes out. It is level-triggered: the same input gives the same plan, and a plan that was only half carried
 //! out is made again by the next look. [`believe`] is its poor relation for when the media server cannot be asked.
 
-mod hint;
-mod settle;
+mod apply;
+mod hook_event;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-pub use hint::{Hint, HintKind, believe};
-pub use settle::{Records, Settled, settle};
+pub use apply::{Records, Writes, apply};
+pub use hook_event::{HookEvent, HookKind, accept_hook_events};
 
 use super::media_server::{
     Connection, MediaServerName, ObservedPath, ObservedSource, Relay, SourceId, SourceKind, StreamStats,
@@ -29,7 +29,7 @@ pub const STATS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// An observed path; a private one with the hash of the key in it, since that is what is recorded.
 #[derive(Clone, Debug)]
-pub struct Sighting {
+pub struct Observation {
     /// What was seen.
     pub seen: ObservedPath,
     /// The hash of the key in its path, if it is private.
@@ -110,14 +110,14 @@ impl Changes {
 
 /// Why a session must go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KickReason {
+pub enum DisconnectReason {
     /// Nobody has a key for it.
     UnknownKey,
     /// Its stream must end.
     Ending(EndReason),
 }
 
-impl KickReason {
+impl DisconnectReason {
     /// The word for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -129,13 +129,13 @@ impl KickReason {
 
 /// A session to end on the media server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kick {
+pub struct Disconnect {
     /// The session.
     pub source: ObservedSource,
     /// Where it publishes.
     pub path: IngestPath,
     /// Why.
-    pub reason: KickReason,
+    pub reason: DisconnectReason,
 }
 
 /// How to repair the difference.
@@ -144,7 +144,7 @@ pub struct Plan {
     /// What to change in the records.
     pub changes: Changes,
     /// What to end on the media server.
-    pub kicks: Vec<Kick>,
+    pub disconnects: Vec<Disconnect>,
     /// Every relay there must be, whether or not it is there already.
     pub relays: Vec<(SecretHash, Relay)>,
     /// Public paths with a configuration of their own that are not among `relays`: relays that are no longer wanted,
@@ -154,7 +154,7 @@ pub struct Plan {
 
 /// What else decides, besides what was seen and what is recorded.
 #[derive(Clone, Debug)]
-pub struct Circumstances {
+pub struct PollContext {
     /// The media server that was looked at.
     pub server: MediaServerName,
     /// The time of the look.
@@ -164,30 +164,34 @@ pub struct Circumstances {
 }
 
 /// Compares a complete look with the records.
-pub fn plan(around: &Circumstances, sightings: &[Sighting], view: View) -> Plan {
+pub fn plan(around: &PollContext, observations: &[Observation], view: View) -> Plan {
     let mut planner = Planner::new(around, view.keys);
-    planner.count_viewers(sightings);
-    let rows = planner.end_the_gone(sightings, view.streams);
+    planner.count_viewers(observations);
+    let rows = planner.end_the_gone(observations, view.streams);
     // The holders first: whoever else has the same key then meets an occupied one.
-    let (holders, others): (Vec<_>, Vec<_>) = sightings
+    let (holders, others): (Vec<_>, Vec<_>) = observations
         .iter()
         .enumerate()
-        .filter_map(|(at, sighting)| Some((at, sighting, publisher(sighting)?)))
+        .filter_map(|(at, observation)| Some((at, observation, publisher(observation)?)))
         .partition(|(_, _, source)| planner.holds_a_key(source));
-    for (at, sighting, source) in holders.into_iter().chain(others) {
-        planner.judge(sighting, source, rows.get(&at));
+    for (at, observation, source) in holders.into_iter().chain(others) {
+        planner.judge(observation, source, rows.get(&at));
     }
-    planner.note_other_configured(sightings);
+    planner.note_other_configured(observations);
     planner.plan
 }
 
 /// The source of a live path, if somebody from outside publishes there.
-fn publisher(sighting: &Sighting) -> Option<&ObservedSource> {
-    sighting.seen.source.as_ref().filter(|s| sighting.seen.live && s.kind.is_publisher() && s.id.is_some())
+fn publisher(observation: &Observation) -> Option<&ObservedSource> {
+    observation
+        .seen
+        .source
+        .as_ref()
+        .filter(|s| observation.seen.live && s.kind.is_publisher() && s.id.is_some())
 }
 
 struct Planner<'a> {
-    around: &'a Circumstances,
+    around: &'a PollContext,
     keys: HashMap<StreamKeyId, StreamKey>,
     by_hash: HashMap<SecretHash, StreamKeyId>,
     by_path: HashMap<StreamPath, Vec<StreamKeyId>>,
@@ -198,7 +202,7 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(around: &'a Circumstances, keys: Vec<(SecretHash, StreamKey)>) -> Self {
+    fn new(around: &'a PollContext, keys: Vec<(SecretHash, StreamKey)>) -> Self {
         let mut by_path: HashMap<StreamPath, Vec<StreamKeyId>> = HashMap::new();
         let mut holding = HashSet::new();
         for (_, key) in &keys {
@@ -211,8 +215,8 @@ impl<'a> Planner<'a> {
         Self { around, keys, by_hash, by_path, holding, viewers: HashMap::new(), plan: Plan::default() }
     }
 
-    fn count_viewers(&mut self, sightings: &[Sighting]) {
-        let fed = sightings.iter().filter(|s| s.seen.configured && publisher(s).is_none());
+    fn count_viewers(&mut self, observations: &[Observation]) {
+        let fed = observations.iter().filter(|s| s.seen.configured && publisher(s).is_none());
         self.viewers = fed
             .filter_map(|s| match &s.seen.path {
                 IngestPath::Public(path) => Some((path.clone(), s.seen.stats.readers)),
@@ -222,24 +226,24 @@ impl<'a> Planner<'a> {
     }
 
     /// What a session carries. The one reader of a private path is our relay; its viewers read the public path.
-    fn stats(&self, sighting: &Sighting, key: StreamKeyId) -> StreamStats {
-        let mut stats = sighting.seen.stats.clone();
-        if sighting.hash.is_some() {
+    fn stats(&self, observation: &Observation, key: StreamKeyId) -> StreamStats {
+        let mut stats = observation.seen.stats.clone();
+        if observation.hash.is_some() {
             let public = self.keys.get(&key).map(|key| &key.path);
             stats.readers = public.and_then(|path| self.viewers.get(path)).copied().unwrap_or(0);
         }
         stats
     }
 
-    /// Ends every recorded stream whose session is not there. What remains is returned by the index of its sighting.
+    /// Ends every recorded stream whose session is not there. What remains is returned by the index of its observation.
     fn end_the_gone(
         &mut self,
-        sightings: &[Sighting],
+        observations: &[Observation],
         streams: Vec<ActiveStream>,
     ) -> HashMap<usize, ActiveStream> {
         let mut by_source = HashMap::new();
-        for (at, sighting) in sightings.iter().enumerate() {
-            for id in sighting.seen.source.iter().flat_map(|s| s.id.iter().chain(&s.aliases)) {
+        for (at, observation) in observations.iter().enumerate() {
+            for id in observation.seen.source.iter().flat_map(|s| s.id.iter().chain(&s.aliases)) {
                 by_source.insert(id, at);
             }
         }
@@ -288,7 +292,7 @@ impl<'a> Planner<'a> {
     /// nobody holds, the one usable key of that path: the claim may be older than our memory of it.
     fn key_of(
         &self,
-        sighting: &Sighting,
+        observation: &Observation,
         source: &ObservedSource,
         row: Option<&ActiveStream>,
     ) -> Option<StreamKeyId> {
@@ -298,7 +302,7 @@ impl<'a> Planner<'a> {
                 .contains_key(&active.stream.stream_key_id)
                 .then_some(active.stream.stream_key_id);
         }
-        match (&sighting.seen.path, sighting.hash) {
+        match (&observation.seen.path, observation.hash) {
             (IngestPath::Private(_), Some(hash)) => self.by_hash.get(&hash).copied(),
             (IngestPath::Public(path), _) => {
                 let mut keys: Vec<&StreamKey> =
@@ -310,20 +314,20 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn judge(&mut self, sighting: &Sighting, source: &ObservedSource, row: Option<&ActiveStream>) {
+    fn judge(&mut self, observation: &Observation, source: &ObservedSource, row: Option<&ActiveStream>) {
         let Some(id) = source.id.clone() else { return };
-        match self.verdict(sighting, source, row) {
-            Err(reason) => self.plan.kicks.push(Kick {
+        match self.verdict(observation, source, row) {
+            Err(reason) => self.plan.disconnects.push(Disconnect {
                 source: source.clone(),
-                path: sighting.seen.path.clone(),
+                path: observation.seen.path.clone(),
                 reason,
             }),
             Ok(key_id) => {
                 let connection = Connection { server: self.around.server.clone(), id };
-                self.want_relay(sighting, key_id);
+                self.want_relay(observation, key_id);
                 let holder = Holder::Live { by: connection.clone() };
                 let holds = self.keys.get(&key_id).is_some_and(|key| key.holder == holder);
-                let stats = self.stats(sighting, key_id);
+                let stats = self.stats(observation, key_id);
                 if let Some(active) = row {
                     self.refresh(active, &stats);
                 }
@@ -335,7 +339,7 @@ impl<'a> Planner<'a> {
                         connection,
                         aliases: source.aliases.clone(),
                         kind: Some(source.kind.clone()),
-                        form: if sighting.hash.is_some() {
+                        form: if observation.hash.is_some() {
                             IngestForm::SecretPath
                         } else {
                             IngestForm::NamedPath
@@ -353,33 +357,39 @@ impl<'a> Planner<'a> {
     /// May this session stay? The rules are those of the publish decision, seen from the other side.
     fn verdict(
         &self,
-        sighting: &Sighting,
+        observation: &Observation,
         source: &ObservedSource,
         row: Option<&ActiveStream>,
-    ) -> Result<StreamKeyId, KickReason> {
+    ) -> Result<StreamKeyId, DisconnectReason> {
         if let Some(reason) = row.and_then(|active| active.stream.ending()) {
-            return Err(KickReason::Ending(reason));
+            return Err(DisconnectReason::Ending(reason));
         }
-        let key_id = self.key_of(sighting, source, row).ok_or(KickReason::UnknownKey)?;
-        let key = self.keys.get(&key_id).ok_or(KickReason::UnknownKey)?;
+        let key_id = self.key_of(observation, source, row).ok_or(DisconnectReason::UnknownKey)?;
+        let key = self.keys.get(&key_id).ok_or(DisconnectReason::UnknownKey)?;
         match key.status(self.around.now) {
-            KeyStatus::Revoked => return Err(KickReason::Ending(EndReason::KeyRevoked)),
-            KeyStatus::Expired => return Err(KickReason::Ending(EndReason::KeyExpired)),
+            KeyStatus::Revoked => return Err(DisconnectReason::Ending(EndReason::KeyRevoked)),
+            KeyStatus::Expired => return Err(DisconnectReason::Ending(EndReason::KeyExpired)),
             KeyStatus::Active => {}
         }
         // The secret was replaced and nobody has come with the new one: whoever shows up was let in with the old one,
         // also if it is not the last one that was.
-        if row.is_none() && matches!(key.holder, Holder::Barred { .. }) {
-            return Err(KickReason::Ending(EndReason::KeyRotated));
+        if row.is_none() && matches!(key.holder, Holder::Evicted { .. }) {
+            return Err(DisconnectReason::Ending(EndReason::KeyRotated));
         }
         if self.held_by(key, source) {
             return Ok(key_id);
         }
-        if key.in_use(self.around.now) { Err(KickReason::Ending(EndReason::Takeover)) } else { Ok(key_id) }
+        if key.in_use(self.around.now) {
+            Err(DisconnectReason::Ending(EndReason::Takeover))
+        } else {
+            Ok(key_id)
+        }
     }
 
-    fn want_relay(&mut self, sighting: &Sighting, key_id: StreamKeyId) {
-        let (IngestPath::Private(private), Some(hash)) = (&sighting.seen.path, sighting.hash) else { return };
+    fn want_relay(&mut self, observation: &Observation, key_id: StreamKeyId) {
+        let (IngestPath::Private(private), Some(hash)) = (&observation.seen.path, observation.hash) else {
+            return;
+        };
         if let Some(key) = self.keys.get(&key_id) {
             self.plan.relays.push((hash, Relay { public: key.path.clone(), private: private.clone() }));
         }
@@ -398,9 +408,9 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn note_other_configured(&mut self, sightings: &[Sighting]) {
+    fn note_other_configured(&mut self, observations: &[Observation]) {
         let wanted: HashSet<&StreamPath> = self.plan.relays.iter().map(|(_, relay)| &relay.public).collect();
-        let others = sightings.iter().filter(|s| s.seen.configured).filter_map(|s| match &s.seen.path {
+        let others = observations.iter().filter(|s| s.seen.configured).filter_map(|s| match &s.seen.path {
             IngestPath::Public(path) if !wanted.contains(path) => Some(path.clone()),
             _ => None,
         });

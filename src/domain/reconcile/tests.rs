@@ -9,8 +9,8 @@ use crate::domain::stream_key::tests::{connection, key};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
-fn around() -> Circumstances {
-    Circumstances { server: MediaServerName::default(), now: NOW, restarted: false }
+fn around() -> PollContext {
+    PollContext { server: MediaServerName::default(), now: NOW, restarted: false }
 }
 
 fn hash(n: u8) -> SecretHash {
@@ -25,7 +25,7 @@ fn source(id: &str) -> ObservedSource {
     ObservedSource { kind: SourceKind("rtmpConn".into()), id: SourceId::parse(id), aliases: vec![] }
 }
 
-fn named(path: &str, id: &str) -> Sighting {
+fn named(path: &str, id: &str) -> Observation {
     let seen = ObservedPath {
         path: IngestPath::from_media_server(path),
         live: true,
@@ -33,13 +33,13 @@ fn named(path: &str, id: &str) -> Sighting {
         source: Some(source(id)),
         stats: StreamStats::default(),
     };
-    Sighting { seen, hash: None }
+    Observation { seen, hash: None }
 }
 
-fn private(n: u8, id: &str) -> Sighting {
-    let mut sighting = named(&format!("live/{}", secret(n).expose()), id);
-    sighting.hash = Some(hash(n));
-    sighting
+fn private(n: u8, id: &str) -> Observation {
+    let mut observation = named(&format!("live/{}", secret(n).expose()), id);
+    observation.hash = Some(hash(n));
+    observation
 }
 
 fn recorded(id: &str) -> ActiveStream {
@@ -62,8 +62,8 @@ fn claimed(id: &str) -> Holder {
     Holder::Claimed { by: connection(id), until: NOW.plus(Duration::from_secs(5)) }
 }
 
-fn kicks(plan: &Plan) -> Vec<(&str, KickReason)> {
-    plan.kicks.iter().map(|k| (k.source.id.as_ref().unwrap().as_str(), k.reason)).collect()
+fn disconnects(plan: &Plan) -> Vec<(&str, DisconnectReason)> {
+    plan.disconnects.iter().map(|k| (k.source.id.as_ref().unwrap().as_str(), k.reason)).collect()
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_claimed_connection_that_is_live_starts_a_stream() {
     assert_eq!(plan.changes.started.len(), 1);
     assert_eq!(plan.changes.started[0].connection, connection("a"));
     assert_eq!(plan.changes.started[0].form, IngestForm::NamedPath);
-    assert!(plan.kicks.is_empty() && plan.changes.ended.is_empty());
+    assert!(plan.disconnects.is_empty() && plan.changes.ended.is_empty());
 }
 
 #[test]
@@ -83,12 +83,12 @@ fn nothing_to_do_is_an_empty_plan() {
 
 #[test]
 fn a_stream_that_is_not_there_ends_with_what_is_known_of_the_cause() {
-    let ended = |around: &Circumstances, key: StreamKey| {
+    let ended = |around: &PollContext, key: StreamKey| {
         plan(around, &[], view(vec![recorded("a")], vec![key])).changes.ended[0].1
     };
     assert_eq!(ended(&around(), held(live("a"))), EndReason::PublisherLeft);
     assert_eq!(
-        ended(&Circumstances { restarted: true, ..around() }, held(live("a"))),
+        ended(&PollContext { restarted: true, ..around() }, held(live("a"))),
         EndReason::MediaServerRestarted
     );
     assert_eq!(
@@ -110,35 +110,38 @@ fn a_dead_key_is_ended_but_its_row_stays_until_it_is_gone() {
     ] {
         for streams in [vec![], vec![recorded("a")]] {
             let plan = plan(&around(), &[named("live/alice", "a")], view(streams, vec![key.clone()]));
-            assert_eq!(kicks(&plan), [("a", KickReason::Ending(reason))]);
+            assert_eq!(disconnects(&plan), [("a", DisconnectReason::Ending(reason))]);
             assert!(plan.changes.is_empty());
         }
     }
 }
 
 #[test]
-fn a_stream_told_to_end_is_kicked_until_it_is_gone() {
+fn a_stream_told_to_end_is_disconnected_until_it_is_gone() {
     let mut told = recorded("a");
     told.stream.state = StreamState::Active { ending: Some(EndReason::EndedByOperator) };
     let plan = plan(&around(), &[named("live/alice", "a")], view(vec![told], vec![held(live("a"))]));
-    assert_eq!(kicks(&plan), [("a", KickReason::Ending(EndReason::EndedByOperator))]);
+    assert_eq!(disconnects(&plan), [("a", DisconnectReason::Ending(EndReason::EndedByOperator))]);
     assert!(plan.changes.is_empty());
 }
 
 #[test]
-fn a_publisher_without_a_key_is_kicked_and_a_configured_source_is_not() {
+fn a_publisher_without_a_key_is_disconnected_and_a_configured_source_is_not() {
     let mut camera = named("cam", "x");
     camera.seen.source =
         Some(ObservedSource { kind: SourceKind("rtspSource".into()), id: None, aliases: vec![] });
     let plan = plan(&around(), &[named("live/bob", "b"), camera, private(9, "c")], view(vec![], vec![key()]));
-    assert_eq!(kicks(&plan), [("b", KickReason::UnknownKey), ("c", KickReason::UnknownKey)]);
+    assert_eq!(
+        disconnects(&plan),
+        [("b", DisconnectReason::UnknownKey), ("c", DisconnectReason::UnknownKey)]
+    );
 }
 
 #[test]
-fn the_loser_of_a_takeover_is_kicked() {
+fn the_loser_of_a_takeover_is_disconnected() {
     let plan =
         plan(&around(), &[named("live/alice", "a")], view(vec![recorded("a")], vec![held(claimed("b"))]));
-    assert_eq!(kicks(&plan), [("a", KickReason::Ending(EndReason::Takeover))]);
+    assert_eq!(disconnects(&plan), [("a", DisconnectReason::Ending(EndReason::Takeover))]);
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn a_live_session_that_lost_its_hold_regains_it() {
         let plan =
             plan(&around(), &[named("live/alice", "a")], view(vec![recorded("a")], vec![held(holder)]));
         assert_eq!(plan.changes.started.len(), 1);
-        assert!(plan.kicks.is_empty() && plan.changes.ended.is_empty());
+        assert!(plan.disconnects.is_empty() && plan.changes.ended.is_empty());
     }
 }
 
@@ -161,15 +164,15 @@ fn a_newcomer_on_the_same_path_follows_in_the_same_look() {
 
 #[test]
 fn two_sessions_on_one_key_leave_the_holder() {
-    let sightings = [private(1, "b"), named("live/alice", "a")];
+    let observations = [private(1, "b"), named("live/alice", "a")];
     for order in [[0, 1], [1, 0]] {
-        let seen: Vec<Sighting> = order.iter().map(|i| sightings[*i].clone()).collect();
+        let seen: Vec<Observation> = order.iter().map(|i| observations[*i].clone()).collect();
         let plan = plan(&around(), &seen, view(vec![], vec![held(claimed("a"))]));
-        assert_eq!(kicks(&plan), [("b", KickReason::Ending(EndReason::Takeover))]);
+        assert_eq!(disconnects(&plan), [("b", DisconnectReason::Ending(EndReason::Takeover))]);
         assert_eq!(plan.changes.started.len(), 1);
     }
-    let nobody = plan(&around(), &sightings, view(vec![], vec![key()]));
-    assert_eq!((nobody.changes.started.len(), nobody.kicks.len()), (1, 1));
+    let nobody = plan(&around(), &observations, view(vec![], vec![key()]));
+    assert_eq!((nobody.changes.started.len(), nobody.disconnects.len()), (1, 1));
 }
 
 #[test]
@@ -177,16 +180,16 @@ fn nobody_comes_live_with_the_old_secret_after_a_rotation() {
     // "a" held the key when it was rotated; "b" was let in before that and lost the key to a takeover.
     for late in ["a", "b"] {
         let plan =
-            plan(&around(), &[named("live/alice", late)], view(vec![], vec![held(claimed("a").barred())]));
-        assert_eq!(kicks(&plan), [(late, KickReason::Ending(EndReason::KeyRotated))]);
+            plan(&around(), &[named("live/alice", late)], view(vec![], vec![held(claimed("a").evicted())]));
+        assert_eq!(disconnects(&plan), [(late, DisconnectReason::Ending(EndReason::KeyRotated))]);
     }
 }
 
 #[test]
 fn an_rtsp_session_is_known_by_its_connection() {
-    let mut sighting = named("live/alice", "session");
-    sighting.seen.source.as_mut().unwrap().aliases = vec![SourceId::parse("conn").unwrap()];
-    let plan = plan(&around(), &[sighting], view(vec![], vec![held(claimed("conn"))]));
+    let mut observation = named("live/alice", "session");
+    observation.seen.source.as_mut().unwrap().aliases = vec![SourceId::parse("conn").unwrap()];
+    let plan = plan(&around(), &[observation], view(vec![], vec![held(claimed("conn"))]));
     assert_eq!(plan.changes.started[0].connection, connection("session"));
 }
 
@@ -212,18 +215,18 @@ fn configured_paths_that_are_no_wanted_relay_are_named() {
 
 #[test]
 fn numbers_are_written_when_people_care_or_now_and_then() {
-    let mut sighting = named("live/alice", "a");
-    sighting.seen.stats.inbound_bytes = 10;
-    let later = |seconds| Circumstances { now: NOW.plus(Duration::from_secs(seconds)), ..around() };
-    let refreshed = |around: &Circumstances, s: &Sighting| {
+    let mut observation = named("live/alice", "a");
+    observation.seen.stats.inbound_bytes = 10;
+    let later = |seconds| PollContext { now: NOW.plus(Duration::from_secs(seconds)), ..around() };
+    let refreshed = |around: &PollContext, s: &Observation| {
         plan(around, std::slice::from_ref(s), view(vec![recorded("a")], vec![held(live("a"))]))
             .changes
             .refreshed
     };
-    assert!(refreshed(&later(2), &sighting).is_empty());
-    assert!(!refreshed(&later(10), &sighting)[0].announce);
-    sighting.seen.stats.readers = 1;
-    assert!(refreshed(&later(2), &sighting)[0].announce);
+    assert!(refreshed(&later(2), &observation).is_empty());
+    assert!(!refreshed(&later(10), &observation)[0].announce);
+    observation.seen.stats.readers = 1;
+    assert!(refreshed(&later(2), &observation)[0].announce);
 }
 
 #[test]
@@ -235,15 +238,15 @@ fn viewers_of_a_private_path_are_those_of_its_relay() {
     relay.seen.source =
         Some(ObservedSource { kind: SourceKind("rtspSource".into()), id: None, aliases: vec![] });
     relay.seen.stats.readers = 7;
-    for (sightings, readers) in [(vec![pulled.clone(), relay], 7), (vec![pulled], 0)] {
-        let started = plan(&around(), &sightings, view(vec![], vec![held(claimed("a"))])).changes.started;
+    for (observations, readers) in [(vec![pulled.clone(), relay], 7), (vec![pulled], 0)] {
+        let started = plan(&around(), &observations, view(vec![], vec![held(claimed("a"))])).changes.started;
         assert_eq!(started[0].stats.readers, readers);
     }
 }
 
 #[test]
-fn a_hint_is_believed_only_of_a_session_we_know() {
-    let hint = |kind, id: Option<&str>| Hint {
+fn a_hook_event_is_believed_only_of_a_session_we_know() {
+    let hook_event = |kind, id: Option<&str>| HookEvent {
         server: MediaServerName::default(),
         kind,
         path: StreamPath::parse("live/alice").ok(),
@@ -254,21 +257,37 @@ fn a_hint_is_believed_only_of_a_session_we_know() {
     };
     let claimed = view(vec![], vec![held(claimed("a"))]);
     assert_eq!(
-        believe(NOW, &[hint(HintKind::Ready, Some("a")), hint(HintKind::Ready, Some("a"))], &claimed)
-            .started
-            .len(),
+        accept_hook_events(
+            NOW,
+            &[hook_event(HookKind::Ready, Some("a")), hook_event(HookKind::Ready, Some("a"))],
+            &claimed
+        )
+        .started
+        .len(),
         1
     );
     assert!(
-        believe(NOW, &[hint(HintKind::Ready, Some("b")), hint(HintKind::Ready, None)], &claimed).is_empty()
+        accept_hook_events(
+            NOW,
+            &[hook_event(HookKind::Ready, Some("b")), hook_event(HookKind::Ready, None)],
+            &claimed
+        )
+        .is_empty()
     );
     let running = view(vec![recorded("a")], vec![held(live("a"))]);
-    assert_eq!(believe(NOW, &[hint(HintKind::NotReady, Some("a"))], &running).ended.len(), 1);
+    assert_eq!(
+        accept_hook_events(NOW, &[hook_event(HookKind::NotReady, Some("a"))], &running).ended.len(),
+        1
+    );
     for other in [Some("b"), None] {
-        assert!(believe(NOW, &[hint(HintKind::NotReady, other)], &running).is_empty());
+        assert!(accept_hook_events(NOW, &[hook_event(HookKind::NotReady, other)], &running).is_empty());
     }
     assert!(
-        believe(NOW, &[hint(HintKind::Ready, Some("a")), hint(HintKind::NotReady, Some("a"))], &claimed)
-            .is_empty()
+        accept_hook_events(
+            NOW,
+            &[hook_event(HookKind::Ready, Some("a")), hook_event(HookKind::NotReady, Some("a"))],
+            &claimed
+        )
+        .is_empty()
     );
 }

@@ -8,7 +8,7 @@ use url::Url;
 use super::error::ConfigError;
 use super::kick::{Kick, KickFeedChoice};
 use super::model::{Config, MediaServer};
-use super::types::{Guarded, Span};
+use super::types::{ConfigDuration, SecretValue};
 use crate::domain::media_server::MediaServerName;
 
 type Check = Result<(), ConfigError>;
@@ -96,15 +96,18 @@ fn count(key: &str, value: u32, least: u32, most: u32) -> Check {
     Err(ConfigError::new(key, format!("must be {least} to {most}, not {value}")))
 }
 
-fn span(key: &str, value: Span, least: Duration, most: Duration) -> Check {
+fn span(key: &str, value: ConfigDuration, least: Duration, most: Duration) -> Check {
     if (least..=most).contains(&value.0) {
         return Ok(());
     }
-    Err(ConfigError::new(key, format!("must be {} to {}, not {value}", Span(least), Span(most))))
+    Err(ConfigError::new(
+        key,
+        format!("must be {} to {}, not {value}", ConfigDuration(least), ConfigDuration(most)),
+    ))
 }
 
 fn database(config: &Config) -> Check {
-    let Some(Guarded(url)) = &config.database.url else { return Ok(()) };
+    let Some(SecretValue(url)) = &config.database.url else { return Ok(()) };
     let rule = "must be sqlite://<file> or postgres://<user>@<host>/<database>";
     let refuse = || Err(ConfigError::new("database.url", rule));
     let url = url.expose();
@@ -120,7 +123,7 @@ fn database(config: &Config) -> Check {
 }
 
 fn hook_secrets(config: &Config) -> Check {
-    let Some(Guarded(given)) = &config.hooks.secret else { return Ok(()) };
+    let Some(SecretValue(given)) = &config.hooks.secret else { return Ok(()) };
     let parts: Vec<&str> = given.expose().split(',').map(str::trim).collect();
     if parts.len() > 2 || parts.iter().any(|part| part.len() < 8) {
         let rule =

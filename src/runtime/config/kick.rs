@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::types::{Guarded, Span, number};
+use super::types::{ConfigDuration, SecretValue, number};
 
 /// Watching streamers on Kick.com. Off until `feed` is set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -14,9 +14,9 @@ pub struct Kick {
     /// The app of kick.com/settings/developer.
     pub client_id: Option<String>,
     /// Its secret.
-    pub client_secret: Option<Guarded>,
+    pub client_secret: Option<SecretValue>,
     /// How often everyone is asked about.
-    pub sweep_interval: Span,
+    pub sweep_interval: ConfigDuration,
     /// Questions to Kick's API in a minute, at most.
     #[serde(deserialize_with = "number")]
     pub requests_per_minute: u32,
@@ -24,9 +24,9 @@ pub struct Kick {
     #[serde(deserialize_with = "number")]
     pub channels_per_connection: u32,
     /// How long somebody must have been offline before it is announced; a comeback within that time is not.
-    pub flap_window: Span,
+    pub flap_window: ConfigDuration,
     /// How long changes of status are kept; each streamer's last one for ever.
-    pub history_retention: Span,
+    pub history_retention: ConfigDuration,
     /// The key of Kick's Pusher app; asked for when absent.
     pub pusher_key: Option<String>,
     /// The Pusher server.
@@ -85,11 +85,11 @@ impl Default for Kick {
             feed: None,
             client_id: None,
             client_secret: None,
-            sweep_interval: Span::seconds(60),
+            sweep_interval: ConfigDuration::seconds(60),
             requests_per_minute: 60,
             channels_per_connection: 250,
-            flap_window: Span::seconds(15),
-            history_retention: Span::days(365),
+            flap_window: ConfigDuration::seconds(15),
+            history_retention: ConfigDuration::days(365),
             pusher_key: None,
             pusher_url: "wss://ws-us2.pusher.com".into(),
             centrifugo_url: None,

@@ -25,4 +25,4 @@ pub use model::{
     MediaServerKind, Metrics, Otel, Playback, Reconcile,
 };
 pub use show::Shown;
-pub use types::{Guarded, Span};
+pub use types::{ConfigDuration, SecretValue};

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::kick::Kick;
-use super::types::{Guarded, Span, networks, number};
+use super::types::{ConfigDuration, SecretValue, networks, number};
 use crate::domain::media_server::{BaseUrls, MediaServerName};
 use crate::runtime::telemetry::LogFormat;
 
@@ -94,7 +94,7 @@ impl Default for Http {
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
     /// `sqlite://<file>` or `postgres://…`; `streamward.db` in `data_dir` if absent. May hold a password.
-    pub url: Option<Guarded>,
+    pub url: Option<SecretValue>,
     /// PostgreSQL connections of this instance, shared out between `/auth`, API and workers.
     #[serde(deserialize_with = "number")]
     pub max_connections: u32,
@@ -121,7 +121,7 @@ pub enum DatabaseKind {
 pub struct Hooks {
     /// What they show to be heard; two with a comma between while it is replaced. Made and kept in the database if
     /// absent.
-    pub secret: Option<Guarded>,
+    pub secret: Option<SecretValue>,
     /// Where they find this Streamward; `http.listen` if absent.
     pub url: Option<String>,
 }
@@ -131,12 +131,12 @@ pub struct Hooks {
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
     /// How long an allowed encoder may take to be live before its key is free again.
-    pub claim_ttl: Span,
+    pub claim_ttl: ConfigDuration,
 }
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { claim_ttl: Span::seconds(15) }
+        Self { claim_ttl: ConfigDuration::seconds(15) }
     }
 }
 
@@ -145,12 +145,12 @@ impl Default for Auth {
 #[serde(deny_unknown_fields, default)]
 pub struct Reconcile {
     /// How often each media server is looked at without being told to.
-    pub interval: Span,
+    pub interval: ConfigDuration,
 }
 
 impl Default for Reconcile {
     fn default() -> Self {
-        Self { interval: Span::seconds(2) }
+        Self { interval: ConfigDuration::seconds(2) }
     }
 }
 
@@ -176,11 +176,11 @@ pub enum Access {
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
     /// An admin token of your own making, beside those in the database.
-    pub admin_token: Option<Guarded>,
+    pub admin_token: Option<SecretValue>,
     /// Signs requests under any key id. Made and kept in the database if absent.
-    pub hmac_secret: Option<Guarded>,
+    pub hmac_secret: Option<SecretValue>,
     /// Signs requests under one key id each; if there are any, no other id is accepted.
-    pub hmac_keys: BTreeMap<String, Guarded>,
+    pub hmac_keys: BTreeMap<String, SecretValue>,
 }
 
 /// `GET /metrics`.
@@ -188,7 +188,7 @@ pub struct Api {
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
     /// A bearer token that is needed to read them; open if absent.
-    pub token: Option<Guarded>,
+    pub token: Option<SecretValue>,
 }
 
 /// Log lines.
@@ -220,12 +220,12 @@ pub struct Otel {
 #[serde(deny_unknown_fields, default)]
 pub struct Events {
     /// How long events are kept for readers that resume.
-    pub retention: Span,
+    pub retention: ConfigDuration,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { retention: Span::days(30) }
+        Self { retention: ConfigDuration::days(30) }
     }
 }
 
@@ -234,12 +234,12 @@ impl Default for Events {
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
     /// How long entries are kept.
-    pub retention: Span,
+    pub retention: ConfigDuration,
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { retention: Span::days(365) }
+        Self { retention: ConfigDuration::days(365) }
     }
 }
 
@@ -252,7 +252,7 @@ pub struct MediaServer {
     /// Its control API; `http://127.0.0.1:9997` for the one named `default`.
     pub api_url: Option<String>,
     /// What opens its control API. Made and kept in the database if absent.
-    pub control_secret: Option<Guarded>,
+    pub control_secret: Option<SecretValue>,
     /// Where encoders and viewers reach it by RTMP.
     pub rtmp_url: Option<String>,
     /// By RTSP.
@@ -296,7 +296,7 @@ impl MediaServer {
 impl Config {
     /// Which database it is, and where.
     pub fn database_kind(&self) -> DatabaseKind {
-        let Some(Guarded(url)) = &self.database.url else {
+        let Some(SecretValue(url)) = &self.database.url else {
             return DatabaseKind::Sqlite(self.data_dir.join("streamward.db"));
         };
         let file = ["sqlite://", "sqlite:"].into_iter().find_map(|scheme| url.expose().strip_prefix(scheme));

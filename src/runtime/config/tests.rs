@@ -52,7 +52,7 @@ fn the_environment_wins_over_the_file() {
         ("OTHER", "x"),
     ];
     let loaded = load(toml, &env).unwrap();
-    assert_eq!(loaded.config.auth.claim_ttl, Span::seconds(30));
+    assert_eq!(loaded.config.auth.claim_ttl, ConfigDuration::seconds(30));
     assert_eq!((loaded.config.http.max_connections, loaded.config.database.max_connections), (7, 12));
     assert_eq!(loaded.config.http.trusted_proxies.len(), 2);
     assert_eq!(loaded.origins["auth.claim_ttl"], "STREAMWARD_AUTH__CLAIM_TTL");

@@ -14,9 +14,9 @@ use crate::domain::secret::Secret;
 
 /// A length of time, written like `15s`, `1m 30s`, `30d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
+pub struct ConfigDuration(pub Duration);
 
-impl Span {
+impl ConfigDuration {
     /// So many seconds.
     pub(super) const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -28,29 +28,29 @@ impl Span {
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for ConfigDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         humantime::format_duration(self.0).fmt(f)
     }
 }
 
-impl Serialize for Span {
+impl Serialize for ConfigDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for ConfigDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
         impl Visitor<'_> for Text {
-            type Value = Span;
+            type Value = ConfigDuration;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a duration such as \"15s\", \"2h\" or \"30d\"")
             }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Span, E> {
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ConfigDuration, E> {
                 let parsed = humantime::parse_duration(text);
-                parsed.map(Span).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+                parsed.map(ConfigDuration).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Text)
@@ -59,15 +59,15 @@ impl<'de> Deserialize<'de> for Span {
 
 /// A secret from the configuration: prints as `***` wherever it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guarded(pub Secret);
+pub struct SecretValue(pub Secret);
 
-impl Serialize for Guarded {
+impl Serialize for SecretValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("***")
     }
 }
 
-impl<'de> Deserialize<'de> for Guarded {
+impl<'de> Deserialize<'de> for SecretValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         if text.trim() != text || text.is_empty() {

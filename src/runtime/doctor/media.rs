@@ -141,9 +141,9 @@ fn contact(
         findings.push(Finding::warning(format!("auth of {name}"), found, advice));
     }
     // What has just arrived is not written down yet.
-    let settled = |stream: &&Stream| now().since(stream.started_at) >= NOTED;
+    let writes = |stream: &&Stream| now().since(stream.started_at) >= NOTED;
     let last = records.last_stream.as_ref().filter(|stream| stream.media_server == *name);
-    let Some(stream) = last.filter(settled) else { return };
+    let Some(stream) = last.filter(writes) else { return };
     let told = status.last_hook.is_some_and(|hook| hook.plus(HOOK_GRACE) >= stream.started_at);
     findings.push(if told {
         Finding::good(format!("hooks of {name}"), "arrive")

@@ -19,7 +19,7 @@ use crate::domain::secret::Secret;
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Severity {
     /// As it should be.
     Good,
     /// It works, but not as well as it could, or not for long.
@@ -34,7 +34,7 @@ pub struct Finding {
     /// What was looked at, e.g. `database`.
     pub check: String,
     /// How grave it is.
-    pub verdict: Verdict,
+    pub severity: Severity,
     /// What was found.
     pub found: String,
     /// What to do about it; empty if there is nothing to do.
@@ -43,25 +43,25 @@ pub struct Finding {
 
 impl Finding {
     fn good(check: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { check: check.into(), verdict: Verdict::Good, found: found.into(), advice: String::new() }
+        Self { check: check.into(), severity: Severity::Good, found: found.into(), advice: String::new() }
     }
 
     fn warning(check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
         let (check, found, advice) = (check.into(), found.into(), advice.into());
-        Self { check, verdict: Verdict::Warning, found, advice }
+        Self { check, severity: Severity::Warning, found, advice }
     }
 
     fn failure(check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Failure, ..Self::warning(check, found, advice) }
+        Self { severity: Severity::Failure, ..Self::warning(check, found, advice) }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = match self.verdict {
-            Verdict::Good => "ok  ",
-            Verdict::Warning => "warn",
-            Verdict::Failure => "FAIL",
+        let mark = match self.severity {
+            Severity::Good => "ok  ",
+            Severity::Warning => "warn",
+            Severity::Failure => "FAIL",
         };
         write!(f, "{mark}  {:<24} {}", self.check, self.found)?;
         if !self.advice.is_empty() {

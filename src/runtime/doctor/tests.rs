@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Verdict;
+use super::Severity;
 use super::media::same_place_for_tests as same_place;
 use super::service::clock;
 use crate::domain::Timestamp;
@@ -10,12 +10,12 @@ use crate::domain::Timestamp;
 #[test]
 fn clocks_apart_are_told() {
     let now = Timestamp::from_seconds(1_000);
-    for (apart, verdict) in
-        [(0, Verdict::Good), (2, Verdict::Good), (3, Verdict::Warning), (30, Verdict::Failure)]
+    for (apart, severity) in
+        [(0, Severity::Good), (2, Severity::Good), (3, Severity::Warning), (30, Severity::Failure)]
     {
         let apart = Duration::from_secs(apart);
-        assert_eq!(clock("clock", now.plus(apart), now).verdict, verdict, "{apart:?} ahead");
-        assert_eq!(clock("clock", now.minus(apart), now).verdict, verdict, "{apart:?} behind");
+        assert_eq!(clock("clock", now.plus(apart), now).severity, severity, "{apart:?} ahead");
+        assert_eq!(clock("clock", now.minus(apart), now).severity, severity, "{apart:?} behind");
     }
 }
 

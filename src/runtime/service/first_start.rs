@@ -8,12 +8,12 @@ use crate::app::App;
 use crate::app::access::ApiTokenDraft;
 use crate::app::secrets::first_time;
 use crate::domain::access::Actor;
-use crate::runtime::foundation::Foundation;
+use crate::runtime::bootstrap::Bootstrap;
 
 /// The text for this start, if it is the first one on this database, over all instances. Makes an admin token unless
 /// one is configured.
 pub(super) async fn welcome(
-    base: &Foundation,
+    base: &Bootstrap,
     app: &Arc<App>,
     with_media_server: bool,
 ) -> anyhow::Result<Option<String>> {

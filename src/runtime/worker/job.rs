@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::lease::{LeaseTerms, Tenure};
+use super::lease::{LeaseGuard, LeaseTerms};
 use super::{TickOutcome, WorkerHandle, WorkerStatus, panic_text, status};
 use crate::app::worker::{Job, Tick};
 
@@ -34,17 +34,17 @@ pub fn start_job(
     let handle = WorkerHandle { name: name.clone(), status: watched };
     tasks.spawn(async move {
         let pause = terms.retry;
-        let tenure = Tenure::new(name.clone(), terms);
-        let mut shift = Shift { job, name, status };
+        let lease_guard = LeaseGuard::new(name.clone(), terms);
+        let mut run = Run { job, name, status };
         let work = async {
             while !stop.is_cancelled() {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => {}
-                    lease = tenure.held() => {
-                        shift.status.send_modify(|status| status.lease = Some(lease));
-                        shift.work(&tenure, &stop).await;
-                        shift.status.send_modify(|status| status.lease = None);
+                    lease = lease_guard.held() => {
+                        run.status.send_modify(|status| status.lease = Some(lease));
+                        run.work(&lease_guard, &stop).await;
+                        run.status.send_modify(|status| status.lease = None);
                         let _ = stop.run_until_cancelled(sleep(pause)).await;
                     }
                 }
@@ -52,22 +52,22 @@ pub fn start_job(
         };
         tokio::select! {
             biased;
-            never = tenure.keep() => never,
+            never = lease_guard.keep() => never,
             () = work => {}
         }
-        tenure.end().await;
+        lease_guard.end().await;
     });
     handle
 }
 
-struct Shift<J> {
+struct Run<J> {
     job: J,
     name: String,
     status: watch::Sender<WorkerStatus>,
 }
 
-impl<J: Job> Shift<J> {
-    async fn work(&mut self, tenure: &Tenure, stop: &CancellationToken) {
+impl<J: Job> Run<J> {
+    async fn work(&mut self, lease_guard: &LeaseGuard, stop: &CancellationToken) {
         self.status.send_modify(|status| status.last_ok = Some(Instant::now()));
         let (begun, leave) = (Instant::now(), CancellationToken::new());
         let ended = {
@@ -75,7 +75,7 @@ impl<J: Job> Shift<J> {
             let limit = tokio::select! {
                 biased;
                 () = stop.cancelled() => Err(LAST),
-                () = tenure.taken() => Err(HAND_OVER),
+                () = lease_guard.taken() => Err(HAND_OVER),
                 ended = &mut work => Ok(ended),
                 never = goes_on(&self.status) => never,
             };

@@ -34,7 +34,7 @@ impl LeaseTerms {
 }
 
 /// The lease of one worker, over time.
-pub(super) struct Tenure {
+pub(super) struct LeaseGuard {
     name: String,
     terms: LeaseTerms,
     held: watch::Sender<Option<Lease>>,
@@ -42,8 +42,8 @@ pub(super) struct Tenure {
     taken: watch::Sender<bool>,
 }
 
-impl Tenure {
-    /// Nothing is held yet; [`Tenure::keep`] changes that.
+impl LeaseGuard {
+    /// Nothing is held yet; [`LeaseGuard::keep`] changes that.
     pub(super) fn new(name: String, terms: LeaseTerms) -> Self {
         Self { name, terms, held: watch::Sender::new(None), taken: watch::Sender::new(false) }
     }

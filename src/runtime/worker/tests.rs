@@ -73,8 +73,8 @@ impl<F: FnMut() -> Step + Send + Sync + 'static> Worker for Scripted<F> {
         self.lease.clone()
     }
 
-    fn hears(&self, nudge: &Nudge) -> bool {
-        *nudge == Nudge::Keys
+    fn hears(&self, wake_up: &WakeUp) -> bool {
+        *wake_up == WakeUp::Keys
     }
 
     async fn tick(&mut self, _lease: Option<&Lease>) -> Result<Tick, TickError> {
@@ -99,7 +99,7 @@ impl<F: FnMut() -> Step + Send + Sync + 'static> Worker for Scripted<F> {
 struct Running {
     log: Log,
     handle: WorkerHandle,
-    nudges: broadcast::Sender<Nudge>,
+    wake_ups: broadcast::Sender<WakeUp>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -107,17 +107,17 @@ struct Running {
 impl Running {
     fn start(lease: Option<LeaseTerms>, step: impl FnMut() -> Step + Send + Sync + 'static) -> Self {
         let log = Log::new();
-        let (tasks, stop, nudges) =
+        let (tasks, stop, wake_ups) =
             (TaskTracker::new(), CancellationToken::new(), broadcast::Sender::new(16));
         let lease_name = lease.as_ref().map(|_| "work".to_owned());
         let worker = Scripted { log: log.clone(), lease: lease_name, interval: ms(2000), step };
-        let options = WorkerOptions { tick_limit: ms(10_000), lease, nudges: nudges.subscribe() };
+        let options = WorkerOptions { tick_limit: ms(10_000), lease, wake_ups: wake_ups.subscribe() };
         let handle = start(worker, options, &tasks, stop.clone());
-        Self { log, handle, nudges, tasks, stop }
+        Self { log, handle, wake_ups, tasks, stop }
     }
 
-    fn nudge(&self, nudge: Nudge) {
-        self.nudges.send(nudge).unwrap();
+    fn wake_up(&self, wake_up: WakeUp) {
+        self.wake_ups.send(wake_up).unwrap();
     }
 
     async fn stopped(&self) {
@@ -145,10 +145,10 @@ async fn the_interval_may_change_from_tick_to_tick() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_nudge_makes_it_look_at_once_and_three_times_more() {
+async fn a_wake_up_makes_it_look_at_once_and_three_times_more() {
     let running = Running::start(None, || DONE);
     sleep(ms(500)).await;
-    running.nudge(Nudge::Keys);
+    running.wake_up(WakeUp::Keys);
     sleep(ms(3200)).await;
     assert_eq!(running.log.started(), [0, 500, 600, 900, 1500, 3500]);
 }
@@ -157,16 +157,16 @@ async fn a_nudge_makes_it_look_at_once_and_three_times_more() {
 async fn it_hears_what_concerns_it_and_that_it_missed_something() {
     let running = Running::start(None, || DONE);
     sleep(ms(500)).await;
-    running.nudge(Nudge::Events);
+    running.wake_up(WakeUp::Events);
     sleep(ms(1)).await;
     assert_eq!(running.log.started(), [0]);
-    running.nudge(Nudge::Everything);
+    running.wake_up(WakeUp::Everything);
     sleep(ms(30)).await;
     assert_eq!(running.log.started().len(), 2);
     sleep(ms(1200)).await;
     let before = running.log.started().len();
     for _ in 0..40 {
-        running.nudge(Nudge::Events);
+        running.wake_up(WakeUp::Events);
     }
     sleep(ms(30)).await;
     assert_eq!(running.log.started().len(), before + 1, "the receiver lags behind 16");
@@ -181,21 +181,21 @@ async fn what_is_under_way_is_looked_at_again_soon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nudges_during_a_tick_become_one() {
+async fn wake_ups_during_a_tick_become_one() {
     let running = Running::start(None, || Step::Take(ms(50)));
     sleep(ms(10)).await;
     for _ in 0..1000 {
-        running.nudge(Nudge::Keys);
+        running.wake_up(WakeUp::Keys);
     }
     sleep(ms(80)).await;
     assert_eq!(running.log.started(), [0, 75], "after a short rest");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_storm_of_nudges_is_no_storm_of_ticks() {
+async fn a_storm_of_wake_ups_is_no_storm_of_ticks() {
     let running = Running::start(None, || DONE);
     for _ in 0..1000 {
-        running.nudge(Nudge::Keys);
+        running.wake_up(WakeUp::Keys);
         sleep(ms(1)).await;
     }
     let ticks = running.log.started().len();
@@ -206,7 +206,7 @@ async fn a_storm_of_nudges_is_no_storm_of_ticks() {
 async fn a_long_tick_is_never_overtaken() {
     let running = Running::start(None, || Step::Take(ms(5000)));
     sleep(ms(1000)).await;
-    running.nudge(Nudge::Keys);
+    running.wake_up(WakeUp::Keys);
     sleep(ms(11_500)).await;
     let (started, ended) = (running.log.started(), running.log.ended());
     assert_eq!(ended, [5000, 10_025]);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use streamward::domain::media_server::{
-    Observation, ObservedPath, ObservedSource, Relay, SourceId, SourceKind, StreamStats,
+    ObservedPath, ObservedSource, Relay, Snapshot, SourceId, SourceKind, StreamStats,
 };
 use streamward::domain::path::{IngestPath, StreamPath};
 use streamward::domain::secret::Secret;
@@ -21,7 +21,7 @@ struct State {
     deaf: bool,
     sessions: BTreeMap<String, Session>,
     relays: BTreeSet<StreamPath>,
-    kicked: Vec<String>,
+    disconnected: Vec<String>,
 }
 
 struct Session {
@@ -61,8 +61,8 @@ impl FakeMedia {
     }
 
     /// The ids of the sessions that were told to end, in order.
-    pub(crate) fn kicked(&self) -> Vec<String> {
-        self.state().kicked.clone()
+    pub(crate) fn disconnected(&self) -> Vec<String> {
+        self.state().disconnected.clone()
     }
 
     pub(crate) fn carries(&self, path: &str) -> bool {
@@ -81,7 +81,7 @@ impl FakeMedia {
 
 #[async_trait]
 impl MediaServer for FakeMedia {
-    async fn observe(&self) -> Result<Observation, RemoteError> {
+    async fn snapshot(&self) -> Result<Snapshot, RemoteError> {
         let state = self.reach()?;
         let live = state.sessions.iter().map(|(path, session)| ObservedPath {
             path: IngestPath::from_media_server(path),
@@ -105,17 +105,17 @@ impl MediaServer for FakeMedia {
             source: None,
             stats: StreamStats::default(),
         });
-        Ok(Observation {
+        Ok(Snapshot {
             run: Some("1".into()),
             version: Some("v0.0.0".into()),
             paths: live.chain(relays).collect(),
         })
     }
 
-    async fn kick(&self, source: &ObservedSource) -> Result<(), RemoteError> {
+    async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError> {
         let mut state = self.reach()?;
         let id = source.id.as_ref().map(ToString::to_string).unwrap_or_default();
-        state.kicked.push(id.clone());
+        state.disconnected.push(id.clone());
         if !state.deaf {
             state.sessions.retain(|_, session| session.id != id);
         }

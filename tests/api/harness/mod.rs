@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use streamward::adapters::http::{HttpOptions, MetricsText, router};
-use streamward::adapters::local_nudges::LocalNudges;
+use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::sql::Db;
 use streamward::adapters::system::SystemIds;
 use streamward::app::streamer::StreamerSettings;
@@ -25,7 +25,7 @@ use streamward::app::{App, MediaServerSettings, Parts, Settings};
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
-use streamward::ports::{Clock, Nudges};
+use streamward::ports::{Clock, WakeUps};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -150,14 +150,14 @@ impl TestApp {
 
     async fn start(&mut self) {
         let (store, db) = self.place.open().await;
-        let nudges: Arc<dyn Nudges> = Arc::new(LocalNudges::default());
+        let wake_ups: Arc<dyn WakeUps> = Arc::new(LocalWakeUps::default());
         let app = App::new(Parts {
             auth_store: Arc::clone(&store),
             store: Arc::clone(&store),
             worker_store: Arc::clone(&store),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             ids: Arc::new(SystemIds),
-            nudges: Arc::clone(&nudges),
+            wake_ups: Arc::clone(&wake_ups),
             webhooks: None,
             hasher: MasterKey::new([9; 32]).hasher(),
             settings: self.settings(),
@@ -170,7 +170,7 @@ impl TestApp {
             stop: self.stop.clone(),
         };
         self.db = db;
-        self.workers = work::start(&app, self, &store, &nudges);
+        self.workers = work::start(&app, self, &store, &wake_ups);
         self.router = router(app, options);
     }
 

@@ -1,4 +1,4 @@
-//! The background work of an instance, quickened: every worker ticks as soon as it is nudged, and many times a second.
+//! The background work of an instance, quickened: every worker ticks as soon as it is woken, and many times a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use streamward::app::App;
 use streamward::app::events::EventTail;
 use streamward::app::housekeeping::Housekeeping;
-use streamward::app::known_keys::KnownKeysLoader;
+use streamward::app::key_cache::KeyCacheLoader;
 use streamward::app::reconcile::Reconciler;
 use streamward::app::worker::Worker;
-use streamward::ports::{Nudge, Nudges, Store};
+use streamward::ports::{Store, WakeUp, WakeUps};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -23,11 +23,11 @@ pub(crate) fn start(
     app: &Arc<App>,
     test: &TestApp,
     store: &Arc<dyn Store>,
-    nudges: &Arc<dyn Nudges>,
+    wake_ups: &Arc<dyn WakeUps>,
 ) -> JoinSet<()> {
     let mut workers: Vec<Box<dyn Worker>> = vec![
         Box::new(EventTail::new(Arc::clone(app))),
-        Box::new(KnownKeysLoader::new(Arc::clone(app))),
+        Box::new(KeyCacheLoader::new(Arc::clone(app))),
         Box::new(Housekeeping::new(Arc::clone(app))),
     ];
     for (name, media) in &test.media_servers {
@@ -36,7 +36,7 @@ pub(crate) fn start(
     }
     let mut tasks = JoinSet::new();
     for worker in workers {
-        tasks.spawn(work(worker, Arc::clone(store), nudges.listen(), test.instance.clone()));
+        tasks.spawn(work(worker, Arc::clone(store), wake_ups.listen(), test.instance.clone()));
     }
     tasks
 }
@@ -44,7 +44,7 @@ pub(crate) fn start(
 async fn work(
     mut worker: Box<dyn Worker>,
     store: Arc<dyn Store>,
-    mut nudges: tokio::sync::broadcast::Receiver<Nudge>,
+    mut wake_ups: tokio::sync::broadcast::Receiver<WakeUp>,
     owner: String,
 ) {
     loop {
@@ -63,9 +63,9 @@ async fn work(
         // What fails is tried again, as in the real driver.
         let _ = worker.tick(lease.as_ref()).await;
         let until = Instant::now() + EVERY;
-        while let Ok(heard) = timeout_at(until, nudges.recv()).await {
+        while let Ok(heard) = timeout_at(until, wake_ups.recv()).await {
             match heard {
-                Ok(nudge) if !worker.hears(&nudge) => {}
+                Ok(wake_up) if !worker.hears(&wake_up) => {}
                 Ok(_) | Err(RecvError::Lagged(_)) => break,
                 Err(RecvError::Closed) => return,
             }

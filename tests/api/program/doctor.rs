@@ -28,15 +28,15 @@ impl Findings {
         Self { all: found["findings"].as_array().expect("findings").clone(), code: ended.code }
     }
 
-    /// The verdict of the finding about `check` whose text contains `words`. What is not good comes with advice.
-    fn verdict(&self, check: &str, words: &str) -> &str {
+    /// The severity of the finding about `check` whose text contains `words`. What is not good comes with advice.
+    fn severity(&self, check: &str, words: &str) -> &str {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let found = self.all.iter().find(|f| f["check"] == check && text(&f["found"]).contains(words));
         let found =
             found.unwrap_or_else(|| panic!("nothing about {check:?} with {words:?} in {:#?}", self.all));
-        let verdict = found["verdict"].as_str().expect("a verdict");
-        assert_eq!(verdict == "good", text(&found["advice"]).is_empty(), "{found}");
-        verdict
+        let severity = found["severity"].as_str().expect("a severity");
+        assert_eq!(severity == "good", text(&found["advice"]).is_empty(), "{found}");
+        severity
     }
 
     fn failed(&self) -> bool {
@@ -76,12 +76,12 @@ async fn a_setup_that_is_in_order_has_no_failure() {
     let _service = home.serve().await;
     let found = Findings::of(&home);
     for check in ["database", "schema", "master key", "service", "hook secret", "media server default"] {
-        assert_eq!(found.verdict(check, ""), "good", "{check}");
+        assert_eq!(found.severity(check, ""), "good", "{check}");
     }
     for check in ["clock of the database", "clock of the service", "clock of default"] {
-        assert_eq!(found.verdict(check, "agrees"), "good", "{check}");
+        assert_eq!(found.severity(check, "agrees"), "good", "{check}");
     }
-    assert_eq!(found.verdict("auth of default", "it asks"), "good");
+    assert_eq!(found.severity("auth of default", "it asks"), "good");
     assert!(!found.failed());
     assert!(home.ok(&["doctor"]).contains("ok    service"));
 }
@@ -91,7 +91,7 @@ fn a_database_that_cannot_be_reached() {
     let url = format!("postgres://u:hunter2@{}/d", super::nowhere());
     let home = Home::new().with("DATABASE__URL", &url);
     let found = Findings::of(&home);
-    assert_eq!(found.verdict("database", "unavailable"), "failure");
+    assert_eq!(found.severity("database", "unavailable"), "failure");
     assert!(found.failed());
     assert!(!home.run(&["doctor"]).out.contains("hunter2"));
 }
@@ -102,7 +102,7 @@ async fn migrations_that_are_behind_or_ahead() {
     let file = home.dir.path().join("streamward.db");
     std::fs::write(&file, "").expect("an empty database");
     let found = Findings::of(&home);
-    assert_eq!(found.verdict("schema", "migrations are behind"), "failure");
+    assert_eq!(found.severity("schema", "migrations are behind"), "failure");
     assert!(found.failed());
     home.ok(&["broadcaster", "list"]);
     let mut conn = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("opened");
@@ -113,7 +113,7 @@ async fn migrations_that_are_behind_or_ahead() {
     .await
     .expect("written");
     conn.close().await.expect("closed");
-    assert_eq!(Findings::of(&home).verdict("schema", "newer than this program"), "warning");
+    assert_eq!(Findings::of(&home).severity("schema", "newer than this program"), "warning");
     let line = home.refused(&["serve"]);
     assert!(line.contains("a newer Streamward has changed its schema"), "{line}");
 }
@@ -123,7 +123,7 @@ async fn a_media_server_that_cannot_be_reached() {
     let home = Home::new();
     let _service = home.serve().await;
     let found = Findings::of(&home);
-    assert_eq!(found.verdict("media server default", "cannot be reached"), "failure");
+    assert_eq!(found.severity("media server default", "cannot be reached"), "failure");
     assert!(found.failed());
 }
 
@@ -145,7 +145,7 @@ async fn an_auth_callback_that_is_not_wired() {
         let home = beside(home, &media_server);
         home.ok(&["broadcaster", "list"]);
         let found = Findings::of(&home);
-        assert_eq!(found.verdict("auth of default", words), "failure");
+        assert_eq!(found.severity("auth of default", words), "failure");
         assert!(found.failed());
     }
 }
@@ -154,10 +154,10 @@ async fn an_auth_callback_that_is_not_wired() {
 async fn a_hook_secret_that_the_service_does_not_know() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
     let _service = home.serve().await;
-    assert_eq!(Findings::of(&home).verdict("hook secret", ""), "good");
+    assert_eq!(Findings::of(&home).severity("hook secret", ""), "good");
     let home = home.with("HOOKS__SECRET", "another-secret-than-that");
     let found = Findings::of(&home);
-    assert_eq!(found.verdict("hook secret", "does not accept it"), "failure");
+    assert_eq!(found.severity("hook secret", "does not accept it"), "failure");
     assert!(found.failed());
 }
 
@@ -185,17 +185,21 @@ async fn hooks_that_do_not_arrive() {
     .expect("live");
     let silent = eventually("it is told that no hook came", SOON, async || {
         let found = Findings::of(&home);
-        let told = found.all.iter().any(|f| f["check"] == "hooks of default" && f["verdict"] == "warning");
+        let told = found.all.iter().any(|f| f["check"] == "hooks of default" && f["severity"] == "warning");
         Ok(told.then_some(found))
     });
     let (found, took) = silent.await.expect("told");
-    assert_eq!(found.verdict("hooks of default", "none arrived"), "warning");
+    assert_eq!(found.severity("hooks of default", "none arrived"), "warning");
     assert!(took > Duration::from_secs(5), "not while the hook may still be on its way: {took:?}");
     // One that arrives after all.
     home.command(&["hook", "ready"]).env("MTX_PATH", "live/alice").status().expect("it runs");
     eventually("it is told that hooks arrive", SOON, async || {
         let found = Findings::of(&home);
-        Ok(found.all.iter().any(|f| f["check"] == "hooks of default" && f["verdict"] == "good").then_some(()))
+        Ok(found
+            .all
+            .iter()
+            .any(|f| f["check"] == "hooks of default" && f["severity"] == "good")
+            .then_some(()))
     })
     .await
     .expect("told");
@@ -203,7 +207,7 @@ async fn hooks_that_do_not_arrive() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clocks_that_disagree() {
-    for (apart, verdict) in [(-10, "warning"), (3_600, "failure")] {
+    for (apart, severity) in [(-10, "warning"), (3_600, "failure")] {
         let home = Home::new();
         home.ok(&["broadcaster", "list"]);
         let date = DateTime::from_timestamp_micros(SystemClock.now().micros() + apart * 1_000_000);
@@ -218,7 +222,7 @@ async fn clocks_that_disagree() {
         let mut task = tokio::task::JoinSet::new();
         task.spawn(async move { axum::serve(listener, router).await });
         let found = Findings::of(&home);
-        assert_eq!(found.verdict("clock of the service", ""), verdict, "{apart} s");
+        assert_eq!(found.severity("clock of the service", ""), severity, "{apart} s");
     }
 }
 
@@ -231,6 +235,6 @@ async fn a_port_that_is_taken() {
     let mut task = tokio::task::JoinSet::new();
     task.spawn(async move { axum::serve(listener, router).await });
     let found = Findings::of(&home);
-    assert_eq!(found.verdict("service", "is taken by another program"), "failure");
+    assert_eq!(found.severity("service", "is taken by another program"), "failure");
     assert!(found.failed());
 }

@@ -78,5 +78,5 @@ async fn the_health_of_a_container_is_an_exit_code() {
     assert_eq!((&health["status"], &health["database"]), (&"ok".into(), &"ok".into()));
     let names: Vec<&str> =
         health["workers"].as_array().expect("workers").iter().filter_map(|w| w["name"].as_str()).collect();
-    assert_eq!(names, ["known-keys", "event-tail", "housekeeping", "reconcile:default"]);
+    assert_eq!(names, ["key-cache", "event-tail", "housekeeping", "reconcile:default"]);
 }

@@ -44,6 +44,6 @@ async fn a_hook_leads_to_the_store_and_to_the_media_server() {
         let paths = collector.paths_to(name);
         assert!(paths.iter().any(|one| one == path), "{path:?} is not among {paths:?}");
     };
-    to("store.push_hint", &["POST /webhook/ready", "store.push_hint"]);
+    to("store.record_hook_event", &["POST /webhook/ready", "store.record_hook_event"]);
     to("mediamtx.call", &["POST /webhook/ready", "reconcile", "mediamtx.call"]);
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use streamward::adapters::local_nudges::LocalNudges;
+use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::memory::MemoryStore;
 use streamward::adapters::system::SystemIds;
 use streamward::app::streamer::{StreamerDraft, StreamerSettings, Watcher};
@@ -19,7 +19,7 @@ use streamward::domain::streamer::decide::Said;
 use streamward::domain::streamer::{ChannelId, KickIds, Session, Slug, Source, Status, Streamer, UserId};
 use streamward::domain::{StreamerId, Timestamp};
 use streamward::ports::{
-    Clock, Edge, FeedSignal, Kick, KickChannel, KickLive, Nudges, RemoteError, StatusFeed, Store, Subject,
+    Clock, Edge, FeedSignal, Kick, KickChannel, KickLive, RemoteError, StatusFeed, Store, Subject, WakeUps,
     Wanted,
 };
 use tokio::sync::{mpsc, watch};
@@ -204,7 +204,7 @@ impl World {
             worker_store: Arc::clone(&store),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             ids: Arc::new(SystemIds),
-            nudges: Arc::new(LocalNudges::default()) as Arc<dyn Nudges>,
+            wake_ups: Arc::new(LocalWakeUps::default()) as Arc<dyn WakeUps>,
             webhooks: None,
             hasher: MasterKey::new([9; 32]).hasher(),
             settings: settings(),

@@ -108,7 +108,7 @@ async fn a_lease_is_renewed_through_a_long_tick_and_its_loss_drops_the_tick() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_write_ends_the_tenure_and_it_asks_anew() {
+async fn a_refused_write_ends_the_lease_guard_and_it_asks_anew() {
     let lease = Arc::new(OneLease::default());
     let mut first = true;
     let one = Running::start(lease.terms("one"), move || match std::mem::take(&mut first) {

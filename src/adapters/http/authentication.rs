@@ -57,7 +57,7 @@ pub(super) async fn authenticate(State(api): State<Api>, request: Request, next:
     }
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let response = match body::read(&parts.headers, body, MANAGEMENT_BODY).await {
-        Err(problem) => problem.unheard().into_response(),
+        Err(problem) => problem.unauthenticated().into_response(),
         Ok(bytes) => {
             let call = next.run(Request::from_parts(parts, Body::from(bytes)));
             let Ok(response) = timeout(CALL_TIME, call).await else {
@@ -69,7 +69,7 @@ pub(super) async fn authenticate(State(api): State<Api>, request: Request, next:
         }
     };
     let problem = response.extensions().get::<Problem>();
-    if let Some(problem) = problem.filter(|problem| is_write(&method) && problem.is_unheard()) {
+    if let Some(problem) = problem.filter(|problem| is_write(&method) && problem.is_unauthenticated()) {
         let Target { action, kind, id } = target(&method, &path);
         api.app.note_refused(&actor, action, kind, id, problem.detail()).await;
     }
@@ -184,7 +184,7 @@ macro_rules! role {
             async fn from_request_parts(parts: &mut Parts, _: &Api) -> std::result::Result<Self, Problem> {
                 // Absent only on a route that was put outside of `authenticate`.
                 let actor = parts.extensions.get::<Actor>().cloned().ok_or_else(Problem::internal)?;
-                actor.require(Role::$name).map_err(|missing| Problem::from(AppError::from(missing)).unheard())?;
+                actor.require(Role::$name).map_err(|missing| Problem::from(AppError::from(missing)).unauthenticated())?;
                 Ok(Self(actor))
             }
         }

@@ -1,25 +1,25 @@
-//! Waiting for a nudge that concerns a worker.
+//! Waiting for a wake_up that concerns a worker.
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::app::worker::Worker;
-use crate::ports::Nudge;
+use crate::ports::WakeUp;
 
-/// The nudges of this instance, as one worker hears them.
-pub(super) struct Nudged(broadcast::Receiver<Nudge>);
+/// The wake-ups of this instance, as one worker hears them.
+pub(super) struct WakeUpReceiver(broadcast::Receiver<WakeUp>);
 
-impl Nudged {
-    pub(super) fn new(nudges: broadcast::Receiver<Nudge>) -> Self {
-        Self(nudges)
+impl WakeUpReceiver {
+    pub(super) fn new(wake_ups: broadcast::Receiver<WakeUp>) -> Self {
+        Self(wake_ups)
     }
 
-    /// Returns at the next nudge that concerns `worker`. Some that were missed count as one that does.
+    /// Returns at the next wake_up that concerns `worker`. Some that were missed count as one that does.
     pub(super) async fn heard_by(&mut self, worker: &mut impl Worker) {
         loop {
             match self.0.recv().await {
-                Ok(Nudge::Everything) | Err(RecvError::Lagged(_)) => return,
-                Ok(nudge) if worker.hears(&nudge) => return,
+                Ok(WakeUp::Everything) | Err(RecvError::Lagged(_)) => return,
+                Ok(wake_up) if worker.hears(&wake_up) => return,
                 Ok(_) => {}
                 Err(RecvError::Closed) => std::future::pending().await,
             }

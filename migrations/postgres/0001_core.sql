@@ -1,36 +1,36 @@
 -- Everything the first release keeps. Times are microseconds since the Unix epoch; JSON is text, kept as it was given.
 
 CREATE TABLE broadcasters (
-    id           BLOB    NOT NULL PRIMARY KEY,
-    display_name TEXT    NOT NULL,
-    metadata     TEXT    NOT NULL,
-    created_at   INTEGER NOT NULL,
-    updated_at   INTEGER NOT NULL
-) STRICT;
+    id           UUID PRIMARY KEY,
+    display_name TEXT   NOT NULL,
+    metadata     TEXT   NOT NULL,
+    created_at   BIGINT NOT NULL,
+    updated_at   BIGINT NOT NULL
+);
 
 -- path_held: this key keeps its path from other keys. Given up when the key is revoked, and by the next creation on
 -- the path when it has expired.
 CREATE TABLE stream_keys (
-    id             BLOB    NOT NULL PRIMARY KEY,
-    broadcaster_id BLOB    NOT NULL REFERENCES broadcasters (id),
+    id             UUID PRIMARY KEY,
+    broadcaster_id UUID    NOT NULL REFERENCES broadcasters (id),
     label          TEXT,
     path           TEXT    NOT NULL,
-    path_held      INTEGER NOT NULL,
-    key_hash       BLOB    NOT NULL,
+    path_held      BOOLEAN NOT NULL,
+    key_hash       BYTEA   NOT NULL,
     key_prefix     TEXT    NOT NULL,
     on_conflict    TEXT    NOT NULL CHECK (on_conflict IN ('reject', 'takeover')),
-    created_at     INTEGER NOT NULL,
-    expires_at     INTEGER,
-    revoked_at     INTEGER,
-    last_used_at   INTEGER,
-    holder_kind    TEXT    CHECK (holder_kind IN ('claimed', 'live', 'barred')),
+    created_at     BIGINT  NOT NULL,
+    expires_at     BIGINT,
+    revoked_at     BIGINT,
+    last_used_at   BIGINT,
+    holder_kind    TEXT CHECK (holder_kind IN ('claimed', 'live', 'evicted')),
     holder_server  TEXT,
     holder_conn    TEXT,
-    holder_until   INTEGER,
+    holder_until   BIGINT,
     CHECK ((holder_kind IS NULL) = (holder_server IS NULL)),
     CHECK ((holder_kind IS NULL) = (holder_conn IS NULL)),
     CHECK ((holder_kind IS NOT NULL AND holder_kind = 'claimed') = (holder_until IS NOT NULL))
-) STRICT;
+) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX stream_keys_hash ON stream_keys (key_hash);
 CREATE UNIQUE INDEX stream_keys_one_per_path ON stream_keys (path) WHERE path_held;
 CREATE INDEX stream_keys_path ON stream_keys (path);
@@ -40,26 +40,26 @@ CREATE INDEX stream_keys_held_on ON stream_keys (holder_server) WHERE holder_ser
 -- No reference to keys and broadcasters: history outlives them. end_reason without ended_at: it must end, and has not
 -- been seen gone yet.
 CREATE TABLE streams (
-    id               BLOB    NOT NULL PRIMARY KEY,
-    stream_key_id    BLOB    NOT NULL,
-    broadcaster_id   BLOB    NOT NULL,
-    broadcaster_name TEXT    NOT NULL,
-    path             TEXT    NOT NULL,
-    media_server     TEXT    NOT NULL,
-    started_at       INTEGER NOT NULL,
-    ended_at         INTEGER,
+    id               UUID PRIMARY KEY,
+    stream_key_id    UUID   NOT NULL,
+    broadcaster_id   UUID   NOT NULL,
+    broadcaster_name TEXT   NOT NULL,
+    path             TEXT   NOT NULL,
+    media_server     TEXT   NOT NULL,
+    started_at       BIGINT NOT NULL,
+    ended_at         BIGINT,
     end_reason       TEXT,
     source_kind      TEXT,
     source_id        TEXT,
-    ingest           TEXT    NOT NULL,
-    readers          INTEGER NOT NULL,
-    tracks           TEXT    NOT NULL,
-    inbound_bytes    INTEGER NOT NULL,
-    metadata         TEXT    NOT NULL,
+    ingest           TEXT   NOT NULL,
+    readers          BIGINT NOT NULL,
+    tracks           TEXT   NOT NULL,
+    inbound_bytes    BIGINT NOT NULL,
+    metadata         TEXT   NOT NULL,
     recording_ref    TEXT,
-    refreshed_at     INTEGER NOT NULL,
+    refreshed_at     BIGINT NOT NULL,
     CHECK (ended_at IS NULL OR end_reason IS NOT NULL)
-) STRICT;
+) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX streams_one_active_per_key ON streams (stream_key_id) WHERE ended_at IS NULL;
 CREATE INDEX streams_active ON streams (started_at, id) WHERE ended_at IS NULL;
 CREATE INDEX streams_newest ON streams (started_at, id);
@@ -68,23 +68,23 @@ CREATE INDEX streams_path ON streams (path, started_at, id);
 
 -- Numbers that grow by one in the order of commits: taken last in a transaction, the row stays locked until its end.
 CREATE TABLE counters (
-    name  TEXT    NOT NULL PRIMARY KEY,
-    value INTEGER NOT NULL
-) STRICT;
-INSERT INTO counters (name, value) VALUES ('events', 0), ('hints', 0);
+    name  TEXT PRIMARY KEY,
+    value BIGINT NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO counters (name, value) VALUES ('events', 0), ('hook_events', 0);
 
 CREATE TABLE events (
-    seq     INTEGER PRIMARY KEY,
-    at      INTEGER NOT NULL,
-    kind    TEXT    NOT NULL,
-    subject BLOB    NOT NULL,
-    data    TEXT    NOT NULL
-) STRICT;
+    seq     BIGINT PRIMARY KEY,
+    at      BIGINT NOT NULL,
+    kind    TEXT   NOT NULL,
+    subject UUID   NOT NULL,
+    data    TEXT   NOT NULL
+);
 CREATE INDEX events_at ON events (at);
 
 CREATE TABLE audit_log (
-    id             BLOB    NOT NULL PRIMARY KEY,
-    at             INTEGER NOT NULL,
+    id             UUID PRIMARY KEY,
+    at             BIGINT  NOT NULL,
     actor          TEXT,
     action         TEXT    NOT NULL,
     resource_type  TEXT,
@@ -96,60 +96,60 @@ CREATE TABLE audit_log (
     failure_reason TEXT,
     metadata       TEXT    NOT NULL,
     request_id     TEXT,
-    told           INTEGER NOT NULL
-) STRICT;
+    told           BOOLEAN NOT NULL
+);
 CREATE INDEX audit_log_newest ON audit_log (at, id);
 
 CREATE TABLE api_tokens (
-    id         BLOB    NOT NULL PRIMARY KEY,
-    name       TEXT    NOT NULL,
-    role       TEXT    NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
-    token_hash BLOB    NOT NULL,
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER
-) STRICT;
+    id         UUID PRIMARY KEY,
+    name       TEXT   NOT NULL,
+    role       TEXT   NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+    token_hash BYTEA  NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT
+);
 CREATE UNIQUE INDEX api_tokens_hash ON api_tokens (token_hash);
 
 CREATE TABLE signed_requests (
-    signature BLOB    NOT NULL PRIMARY KEY,
-    at        INTEGER NOT NULL
-) STRICT;
+    signature BYTEA PRIMARY KEY,
+    at        BIGINT NOT NULL
+);
 CREATE INDEX signed_requests_at ON signed_requests (at);
 
 -- expires_at is time of the database, not of an instance.
 CREATE TABLE leases (
-    name       TEXT    NOT NULL PRIMARY KEY,
-    owner      TEXT    NOT NULL,
-    epoch      INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL
-) STRICT;
+    name       TEXT PRIMARY KEY,
+    owner      TEXT   NOT NULL,
+    epoch      BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+) WITH (fillfactor = 50);
 
 CREATE TABLE secrets (
-    name   TEXT NOT NULL PRIMARY KEY,
+    name   TEXT PRIMARY KEY,
     sealed TEXT NOT NULL
-) STRICT;
+);
 
-CREATE TABLE hints (
-    seq          INTEGER PRIMARY KEY,
-    media_server TEXT    NOT NULL,
-    kind         TEXT    NOT NULL,
+CREATE TABLE hook_events (
+    seq          BIGINT PRIMARY KEY,
+    media_server TEXT   NOT NULL,
+    kind         TEXT   NOT NULL,
     path         TEXT,
-    key_hash     BLOB,
+    key_hash     BYTEA,
     source_id    TEXT,
     source_kind  TEXT,
-    at           INTEGER NOT NULL
-) STRICT;
-CREATE INDEX hints_media_server ON hints (media_server, seq);
+    at           BIGINT NOT NULL
+);
+CREATE INDEX hook_events_media_server ON hook_events (media_server, seq);
 
 CREATE TABLE media_servers (
-    name           TEXT    NOT NULL PRIMARY KEY,
+    name           TEXT COLLATE "C" PRIMARY KEY,
     version        TEXT,
     run            TEXT,
-    reachable      INTEGER NOT NULL,
-    since          INTEGER NOT NULL,
-    last_reconcile INTEGER,
+    reachable      BOOLEAN NOT NULL,
+    since          BIGINT  NOT NULL,
+    last_reconcile BIGINT,
     last_error     TEXT,
-    drift_repaired INTEGER NOT NULL,
-    last_hook      INTEGER,
-    last_auth      INTEGER
-) STRICT;
+    drift_repaired BIGINT  NOT NULL,
+    last_hook      BIGINT,
+    last_auth      BIGINT
+) WITH (fillfactor = 50);

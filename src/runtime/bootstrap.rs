@@ -14,22 +14,22 @@ use crate::app::secrets::first_time;
 use crate::app::{App, Parts, Settings};
 use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
-use crate::ports::{IdGen as _, Nudges, Store, Vault as _};
+use crate::ports::{IdGen as _, SecretStore as _, Store, WakeUps};
 
 /// The secret that is sealed first, and tells whether the master key is the one this database was set up under.
 const SET_UP: &str = "set_up";
 
 /// Configuration, database and master key.
-pub(super) struct Foundation {
+pub(super) struct Bootstrap {
     pub(super) loaded: Loaded,
     pub(super) databases: Databases,
     pub(super) master: MasterKey,
     pub(super) sealer: Sealer,
 }
 
-impl Foundation {
+impl Bootstrap {
     /// Opens the database, sees to its schema, and finds the master key or makes it.
-    pub(super) async fn lay(
+    pub(super) async fn open(
         loaded: Loaded,
         env: &[(OsString, OsString)],
         purpose: Purpose,
@@ -39,11 +39,11 @@ impl Foundation {
         let found = find_master_key(&loaded.config, env)?;
         let databases = Databases::open(&loaded.config, purpose).await?;
         prepare(&databases.api, schema).await?;
-        let vault = SqlStore::new(databases.api.clone());
+        let secret_store = SqlStore::new(databases.api.clone());
         let master = match found {
             MasterKeySource::Found(master) => master,
             MasterKeySource::Absent(file) => {
-                let is_set_up = vault.sealed(SET_UP).await?.is_some();
+                let is_set_up = secret_store.sealed(SET_UP).await?.is_some();
                 // Looked for once more: another process may have made it just now, before it set the database up.
                 match find_master_key(&loaded.config, env)? {
                     MasterKeySource::Found(master) => master,
@@ -59,7 +59,7 @@ impl Foundation {
             }
         };
         let sealer = Sealer::new(&master);
-        first_time(&vault, &sealer, &SystemIds, SET_UP).await?;
+        first_time(&secret_store, &sealer, &SystemIds, SET_UP).await?;
         Ok(Self { loaded, databases, master, sealer })
     }
 
@@ -72,8 +72,8 @@ impl Foundation {
         SqlStore::new(self.databases.api.clone())
     }
 
-    /// The application on this foundation.
-    pub(super) fn app(&self, settings: Settings, nudges: Arc<dyn Nudges>) -> anyhow::Result<Arc<App>> {
+    /// The application on this bootstrap.
+    pub(super) fn app(&self, settings: Settings, wake_ups: Arc<dyn WakeUps>) -> anyhow::Result<Arc<App>> {
         let store = |db: &Db| Arc::new(SqlStore::new(db.clone())) as Arc<dyn Store>;
         Ok(App::new(Parts {
             auth_store: store(&self.databases.auth),
@@ -81,7 +81,7 @@ impl Foundation {
             worker_store: store(&self.databases.worker),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
-            nudges,
+            wake_ups,
             webhooks: webhooks(self.config())?,
             hasher: self.master.hasher(),
             settings,

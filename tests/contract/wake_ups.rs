@@ -1,12 +1,12 @@
-//! Nudges, within an instance and between two.
+//! WakeUps, within an instance and between two.
 
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
-use streamward::adapters::local_nudges::LocalNudges;
-use streamward::adapters::sql::{Db, PgNudges, PgSettings, open_postgres};
+use streamward::adapters::local_wake_ups::LocalWakeUps;
+use streamward::adapters::sql::{Db, PgSettings, PgWakeUps, open_postgres};
 use streamward::domain::streamer::decide::Outcome;
-use streamward::ports::{Nudge, Nudges, StreamerFilter};
+use streamward::ports::{StreamerFilter, WakeUp, WakeUps};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +16,8 @@ use crate::fixture::{World, at, own_cluster, postgres, server};
 use crate::streamer_fixture::started;
 
 struct Instance {
-    nudges: PgNudges,
-    heard: Receiver<Nudge>,
+    wake_ups: PgWakeUps,
+    heard: Receiver<WakeUp>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -28,60 +28,60 @@ async fn instance(url: &str, name: &str) -> Instance {
         panic!("PostgreSQL was opened")
     };
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let nudges = PgNudges::start(pg, name, &tasks, stop.clone());
-    let mut heard = nudges.listen();
-    assert_eq!(next(&mut heard).await, Nudge::Everything, "it does not know what it missed");
-    Instance { nudges, heard, tasks, stop }
+    let wake_ups = PgWakeUps::start(pg, name, &tasks, stop.clone());
+    let mut heard = wake_ups.listen();
+    assert_eq!(next(&mut heard).await, WakeUp::Everything, "it does not know what it missed");
+    Instance { wake_ups, heard, tasks, stop }
 }
 
-async fn next(heard: &mut Receiver<Nudge>) -> Nudge {
-    timeout(Duration::from_secs(10), heard.recv()).await.expect("a nudge arrives").unwrap()
+async fn next(heard: &mut Receiver<WakeUp>) -> WakeUp {
+    timeout(Duration::from_secs(10), heard.recv()).await.expect("a wake_up arrives").unwrap()
 }
 
-/// Waits for a nudge among others.
-async fn hear(heard: &mut Receiver<Nudge>, wanted: &Nudge) {
+/// Waits for a wake_up among others.
+async fn hear(heard: &mut Receiver<WakeUp>, wanted: &WakeUp) {
     while next(heard).await != *wanted {}
 }
 
-async fn silent(heard: &mut Receiver<Nudge>) -> bool {
+async fn silent(heard: &mut Receiver<WakeUp>) -> bool {
     timeout(Duration::from_millis(300), heard.recv()).await.is_err()
 }
 
 #[tokio::test]
-async fn a_nudge_reaches_this_instance_at_once() {
-    let nudges = LocalNudges::default();
-    nudges.send(Nudge::Events);
-    let (mut one, mut two) = (nudges.listen(), nudges.listen());
-    nudges.send(Nudge::Keys);
-    nudges.send_local(Nudge::Events);
+async fn a_wake_up_reaches_this_instance_at_once() {
+    let wake_ups = LocalWakeUps::default();
+    wake_ups.send(WakeUp::Events);
+    let (mut one, mut two) = (wake_ups.listen(), wake_ups.listen());
+    wake_ups.send(WakeUp::Keys);
+    wake_ups.send_local(WakeUp::Events);
     for heard in [&mut one, &mut two] {
-        assert_eq!(heard.try_recv().unwrap(), Nudge::Keys, "only what comes from now on");
-        assert_eq!(heard.try_recv().unwrap(), Nudge::Events);
+        assert_eq!(heard.try_recv().unwrap(), WakeUp::Keys, "only what comes from now on");
+        assert_eq!(heard.try_recv().unwrap(), WakeUp::Events);
     }
 }
 
 #[tokio::test]
-async fn a_nudge_reaches_the_other_instances_and_does_not_come_back() {
+async fn a_wake_up_reaches_the_other_instances_and_does_not_come_back() {
     let database = postgres().await;
     let (mut a, mut b) = (instance(database.url(), "a").await, instance(database.url(), "b").await);
-    let nudge = Nudge::Reconcile(server("default"));
-    a.nudges.send(nudge.clone());
-    assert_eq!(a.heard.try_recv().unwrap(), nudge, "here it is at once");
-    assert_eq!(next(&mut b.heard).await, nudge);
+    let wake_up = WakeUp::Reconcile(server("default"));
+    a.wake_ups.send(wake_up.clone());
+    assert_eq!(a.heard.try_recv().unwrap(), wake_up, "here it is at once");
+    assert_eq!(next(&mut b.heard).await, wake_up);
     assert!(silent(&mut a.heard).await && silent(&mut b.heard).await);
-    b.nudges.send_local(Nudge::Events);
-    assert_eq!(next(&mut b.heard).await, Nudge::Events);
+    b.wake_ups.send_local(WakeUp::Events);
+    assert_eq!(next(&mut b.heard).await, WakeUp::Events);
     assert!(silent(&mut a.heard).await, "a local one stays here");
 }
 
 #[tokio::test]
-async fn nudges_in_quick_succession_travel_together() {
+async fn wake_ups_in_quick_succession_travel_together() {
     let database = postgres().await;
     let (a, mut b) = (instance(database.url(), "a").await, instance(database.url(), "b").await);
     for _ in 0..100 {
-        a.nudges.send(Nudge::Events);
+        a.wake_ups.send(WakeUp::Events);
     }
-    assert_eq!(next(&mut b.heard).await, Nudge::Events);
+    assert_eq!(next(&mut b.heard).await, WakeUp::Events);
     assert!(silent(&mut b.heard).await);
 }
 
@@ -91,7 +91,7 @@ async fn sql(conn: &mut PgConnection, statement: &'static str) {
 }
 
 #[tokio::test]
-async fn another_program_that_changes_who_is_watched_nudges_at_once_and_once() {
+async fn another_program_that_changes_who_is_watched_wake_ups_at_once_and_once() {
     let database = postgres().await;
     let mut conn = PgConnection::connect(database.url()).await.unwrap();
     let mut here = instance(database.url(), "a").await;
@@ -107,7 +107,7 @@ async fn another_program_that_changes_who_is_watched_nudges_at_once_and_once() {
     ] {
         sql(&mut conn, statement).await;
         let heard = timeout(Duration::from_secs(1), here.heard.recv()).await;
-        assert_eq!(heard.expect("at once").unwrap(), Nudge::Streamers, "{statement}");
+        assert_eq!(heard.expect("at once").unwrap(), WakeUp::Streamers, "{statement}");
         assert!(silent(&mut here.heard).await, "one for all rows: {statement}");
     }
 }
@@ -152,26 +152,26 @@ async fn an_instance_whose_session_was_cut_looks_at_everything_and_hears_again()
         let listeners = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                          WHERE datname = current_database() AND pid <> pg_backend_pid()";
         sqlx::query(listeners).execute(&mut admin).await.unwrap();
-        hear(&mut b.heard, &Nudge::Everything).await;
+        hear(&mut b.heard, &WakeUp::Everything).await;
     }
     // The sender was cut too; it tries again by itself.
-    a.nudges.send(Nudge::Keys);
-    hear(&mut b.heard, &Nudge::Keys).await;
+    a.wake_ups.send(WakeUp::Keys);
+    hear(&mut b.heard, &WakeUp::Keys).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nudges_go_on_after_the_database_was_away() {
+async fn wake_ups_go_on_after_the_database_was_away() {
     let Some(mut cluster) = own_cluster() else { return };
     let url = cluster.url("postgres");
     let (a, mut b) = (instance(&url, "a").await, instance(&url, "b").await);
     cluster.stop();
-    a.nudges.send(Nudge::Keys);
+    a.wake_ups.send(WakeUp::Keys);
     tokio::time::sleep(Duration::from_millis(500)).await;
     cluster.run().unwrap();
-    hear(&mut b.heard, &Nudge::Everything).await;
+    hear(&mut b.heard, &WakeUp::Everything).await;
     loop {
-        a.nudges.send(Nudge::Events);
-        if timeout(Duration::from_millis(500), hear(&mut b.heard, &Nudge::Events)).await.is_ok() {
+        a.wake_ups.send(WakeUp::Events);
+        if timeout(Duration::from_millis(500), hear(&mut b.heard, &WakeUp::Events)).await.is_ok() {
             break;
         }
     }

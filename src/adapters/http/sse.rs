@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::Api;
-use super::callers::{ShownToken, Viewer, busy};
+use super::authentication::{ShownToken, Viewer, busy};
 use super::extract::StrictQuery;
 use super::problem::Problem;
 use crate::app::events::{EventReader, Next};

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use super::SqlStore;
 use super::error::corrupt;
-use crate::ports::{StoreError, Vault};
+use crate::ports::{SecretStore, StoreError};
 
 statements! {
     INSERT = ["INSERT INTO secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"];
@@ -16,7 +16,7 @@ statements! {
 struct Sealed(String);
 
 #[async_trait]
-impl Vault for SqlStore {
+impl SecretStore for SqlStore {
     async fn seal_if_absent(&self, name: &str, sealed: &str) -> Result<String, StoreError> {
         self.db.write::<()>(INSERT, args![name, sealed]).await?;
         self.sealed(name).await?.ok_or_else(|| corrupt(format!("the secret {name} is gone")))

@@ -53,7 +53,7 @@ pub(super) fn shown_path(path: &str) -> String {
 }
 
 /// The outermost layer of the router.
-pub(super) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+pub(super) async fn request_log(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers(), &api);
     request.extensions_mut().insert(id.clone());

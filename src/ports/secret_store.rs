@@ -6,7 +6,7 @@ use super::StoreError;
 
 /// Secrets that Streamward made for itself, sealed by the caller before they come here.
 #[async_trait]
-pub trait Vault: Send + Sync {
+pub trait SecretStore: Send + Sync {
     /// MUST store the sealed secret unless there is one of that name; MUST return the one that is stored afterwards,
     /// the same to all callers that try at the same moment.
     async fn seal_if_absent(&self, name: &str, sealed: &str) -> Result<String, StoreError>;

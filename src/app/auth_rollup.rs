@@ -13,12 +13,12 @@ use crate::ports::{Contact, IdGen};
 
 /// How many different decisions are kept apart between two writes; of the rest only server, protocol and reason are.
 const MAX_KINDS: usize = 1_000;
-/// How many of these may be about no key that exists: strangers cannot fill the audit log.
-const MAX_STRANGERS: usize = 50;
+/// How many of these may be about no key that exists: unknown_publishers cannot fill the audit log.
+const MAX_UNKNOWN_PUBLISHERS: usize = 50;
 
 /// What makes two decisions the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TallyKey {
+pub(super) struct RollupKey {
     pub(super) server: MediaServerName,
     pub(super) protocol: &'static str,
     pub(super) outcome: &'static str,
@@ -37,31 +37,32 @@ struct Count {
 
 #[derive(Debug, Default)]
 struct State {
-    decisions: HashMap<TallyKey, Count>,
+    decisions: HashMap<RollupKey, Count>,
     contacts: HashMap<(MediaServerName, Contact), Timestamp>,
 }
 
 /// The counts since they were last taken.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<State>);
+pub(super) struct AuthRollup(Mutex<State>);
 
-impl Tally {
+impl AuthRollup {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn count(&self, mut key: TallyKey, now: Timestamp) {
+    pub(super) fn count(&self, mut key: RollupKey, now: Timestamp) {
         let decisions = &mut self.state().decisions;
         let known = key.key.is_some();
         if !known {
             // Whatever a stranger calls itself is no news.
             key.path = None;
         }
-        let strangers = || decisions.keys().filter(|one| one.key.is_none()).count();
-        let full = || decisions.len() >= MAX_KINDS || (!known && strangers() >= MAX_STRANGERS);
+        let unknown_publishers = || decisions.keys().filter(|one| one.key.is_none()).count();
+        let full =
+            || decisions.len() >= MAX_KINDS || (!known && unknown_publishers() >= MAX_UNKNOWN_PUBLISHERS);
         // In this order: a storm of the same question must not count the others each time.
         if !decisions.contains_key(&key) && full() {
-            key = TallyKey { key: None, path: None, ip: None, ..key };
+            key = RollupKey { key: None, path: None, ip: None, ..key };
         }
         let count = decisions.entry(key).or_insert(Count { times: 0, first: now, last: now });
         count.times += 1;
@@ -82,14 +83,14 @@ impl Tally {
         std::mem::take(&mut self.state().contacts)
     }
 
-    /// The decisions as audit entries. They are forgotten only by [`Tally::written`], so a write that fails is made
+    /// The decisions as audit entries. They are forgotten only by [`AuthRollup::written`], so a write that fails is made
     /// again.
-    pub(super) fn entries(&self, ids: &dyn IdGen) -> Vec<(TallyKey, AuditEntry)> {
+    pub(super) fn entries(&self, ids: &dyn IdGen) -> Vec<(RollupKey, AuditEntry)> {
         self.state().decisions.iter().map(|(key, count)| (key.clone(), entry(key, count, ids))).collect()
     }
 
     /// These were written up to the counts they had.
-    pub(super) fn written(&self, entries: &[(TallyKey, AuditEntry)]) {
+    pub(super) fn written(&self, entries: &[(RollupKey, AuditEntry)]) {
         let decisions = &mut self.state().decisions;
         for (key, entry) in entries {
             let times = entry.metadata.get("count").and_then(Value::as_u64).unwrap_or(0);
@@ -104,7 +105,7 @@ impl Tally {
     }
 }
 
-fn entry(key: &TallyKey, count: &Count, ids: &dyn IdGen) -> AuditEntry {
+fn entry(key: &RollupKey, count: &Count, ids: &dyn IdGen) -> AuditEntry {
     let allowed = key.outcome == "allow";
     let mut metadata = Map::new();
     metadata.insert("count".into(), json!(count.times));
@@ -149,9 +150,9 @@ mod tests {
         }
     }
 
-    fn key(ip: &str) -> TallyKey {
+    fn key(ip: &str) -> RollupKey {
         let server = MediaServerName::default();
-        TallyKey {
+        RollupKey {
             server,
             protocol: "rtmp",
             outcome: "deny",
@@ -164,24 +165,24 @@ mod tests {
 
     #[test]
     fn a_storm_becomes_one_entry_and_what_comes_during_the_write_is_not_lost() {
-        let tally = Tally::default();
+        let rollup = AuthRollup::default();
         for second in 0..1_000 {
-            tally.count(key("a"), Timestamp::from_seconds(second));
+            rollup.count(key("a"), Timestamp::from_seconds(second));
         }
-        let entries = tally.entries(&Ids);
+        let entries = rollup.entries(&Ids);
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].1.metadata["count"], 1_000);
-        tally.count(key("a"), Timestamp::from_seconds(2_000));
-        tally.written(&entries);
-        assert_eq!(tally.entries(&Ids)[0].1.metadata["count"], 1);
+        rollup.count(key("a"), Timestamp::from_seconds(2_000));
+        rollup.written(&entries);
+        assert_eq!(rollup.entries(&Ids)[0].1.metadata["count"], 1);
     }
 
     #[test]
     fn the_number_of_kinds_is_bounded() {
-        let tally = Tally::default();
+        let rollup = AuthRollup::default();
         for n in 0..5_000 {
-            tally.count(key(&n.to_string()), Timestamp::from_seconds(1));
+            rollup.count(key(&n.to_string()), Timestamp::from_seconds(1));
         }
-        assert!(tally.entries(&Ids).len() <= MAX_STRANGERS + 1);
+        assert!(rollup.entries(&Ids).len() <= MAX_UNKNOWN_PUBLISHERS + 1);
     }
 }

@@ -12,14 +12,14 @@ use sqlx::{Connection as _, Sqlite, SqliteConnection};
 use tokio::sync::oneshot;
 
 use super::args::Args;
-use super::db::{Lite, exhaust_lite};
+use super::db::{SqlitePools, drain_sqlite};
 use super::dialect::Sql;
-use super::error::sort;
+use super::error::classify;
 use super::rows::KeyRow;
 use crate::ports::StoreError;
 
 /// How many claims share a transaction at most.
-const TOGETHER: usize = 500;
+const MAX_GROUP: usize = 500;
 
 type Answer = Result<Option<KeyRow>, StoreError>;
 
@@ -50,15 +50,15 @@ impl Queue {
     fn take(&self) -> Vec<Waiting> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|one| !one.answer.is_closed());
-        let many = waiting.len().min(TOGETHER);
+        let many = waiting.len().min(MAX_GROUP);
         waiting.drain(..many).collect()
     }
 }
 
 /// Carries out the claim `sql` with `args`, together with all that wait at this moment; committed when this returns.
-pub(super) async fn claim(lite: &Lite, sql: Sql, args: impl Fn() -> Args) -> Answer {
+pub(super) async fn claim(sqlite: &SqlitePools, sql: Sql, args: impl Fn() -> Args) -> Answer {
     loop {
-        let mut answered = lite.claims.push(args());
+        let mut answered = sqlite.claims.push(args());
         loop {
             let writer = tokio::select! {
                 biased;
@@ -67,9 +67,9 @@ pub(super) async fn claim(lite: &Lite, sql: Sql, args: impl Fn() -> Args) -> Ans
                     // Whoever had it in hand was interrupted, and its transaction undone: once more.
                     Err(_) => break,
                 },
-                writer = lite.write.acquire() => writer.map_err(sort)?,
+                writer = sqlite.write.acquire() => writer.map_err(classify)?,
             };
-            carry_out(writer, sql, lite.claims.take()).await;
+            carry_out(writer, sql, sqlite.claims.take()).await;
         }
     }
 }
@@ -99,11 +99,11 @@ async fn in_one_transaction(
     sql: Sql,
     claims: Vec<Args>,
 ) -> Result<Vec<Option<KeyRow>>, StoreError> {
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(sort)?;
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(classify)?;
     let mut rows = Vec::with_capacity(claims.len());
     for args in claims {
-        rows.push(exhaust_lite(&mut transaction, sql, args).await.map_err(sort)?.rows.pop());
+        rows.push(drain_sqlite(&mut transaction, sql, args).await.map_err(classify)?.rows.pop());
     }
-    transaction.commit().await.map_err(sort)?;
+    transaction.commit().await.map_err(classify)?;
     Ok(rows)
 }

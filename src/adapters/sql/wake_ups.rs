@@ -1,4 +1,4 @@
-//! Nudges between instances, over PostgreSQL's LISTEN and NOTIFY.
+//! WakeUps between instances, over PostgreSQL's LISTEN and NOTIFY.
 //!
 //! They only save time: who waits for one also looks now and then by itself, so nothing depends on them, and nothing
 //! breaks behind a pooler that does not know LISTEN. A notification takes a lock that all commits of the database
@@ -17,9 +17,9 @@ use tokio_util::task::TaskTracker;
 
 use super::dialect::Sql;
 use super::postgres::Pg;
-use crate::adapters::local_nudges::LocalNudges;
+use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::domain::media_server::MediaServerName;
-use crate::ports::{Nudge, Nudges};
+use crate::ports::{WakeUp, WakeUps};
 
 const CHANNEL: &str = "streamward";
 /// What is sent within this time travels together.
@@ -30,12 +30,12 @@ const LARGEST: usize = 7_000;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// There is nothing like it in SQLite, which one process serves.
-const NOTIFY: Sql = Sql { pg: "SELECT pg_notify($1, $2)", lite: "" };
+const NOTIFY: Sql = Sql { pg: "SELECT pg_notify($1, $2)", sqlite: "" };
 
-/// Nudges to this instance at once, and to the others as soon as the database has told them.
+/// WakeUps to this instance at once, and to the others as soon as the database has told them.
 #[derive(Clone, Debug)]
-pub struct PgNudges {
-    local: LocalNudges,
+pub struct PgWakeUps {
+    local: LocalWakeUps,
     outbox: Arc<Outbox>,
 }
 
@@ -60,78 +60,78 @@ impl Outbox {
 #[derive(Serialize, Deserialize)]
 struct Payload {
     from: String,
-    nudges: BTreeSet<String>,
+    wake_ups: BTreeSet<String>,
 }
 
-impl PgNudges {
+impl PgWakeUps {
     /// Starts sending and listening. `instance` tells our own notifications from those of others. Two tasks run on
     /// `tasks` until `stop`; they need two connections of `pg`'s pool, one of them all the time.
     pub fn start(pg: Pg, instance: impl Into<String>, tasks: &TaskTracker, stop: CancellationToken) -> Self {
-        let nudges = Self { local: LocalNudges::default(), outbox: Arc::default() };
+        let wake_ups = Self { local: LocalWakeUps::default(), outbox: Arc::default() };
         let instance = instance.into();
         let (sender, listener) = (
-            send_all(pg.clone(), instance.clone(), Arc::clone(&nudges.outbox)),
-            listen_forever(pg, instance, nudges.local.clone()),
+            send_all(pg.clone(), instance.clone(), Arc::clone(&wake_ups.outbox)),
+            listen_forever(pg, instance, wake_ups.local.clone()),
         );
         let stopped = stop.clone();
         tasks.spawn(async move { stop.run_until_cancelled(sender).await });
         tasks.spawn(async move { stopped.run_until_cancelled(listener).await });
-        nudges
+        wake_ups
     }
 }
 
-impl Nudges for PgNudges {
-    fn send(&self, nudge: Nudge) {
-        self.outbox.put([to_word(&nudge)]);
-        self.local.send(nudge);
+impl WakeUps for PgWakeUps {
+    fn send(&self, wake_up: WakeUp) {
+        self.outbox.put([to_word(&wake_up)]);
+        self.local.send(wake_up);
     }
 
-    fn send_local(&self, nudge: Nudge) {
-        self.local.send(nudge);
+    fn send_local(&self, wake_up: WakeUp) {
+        self.local.send(wake_up);
     }
 
-    fn listen(&self) -> broadcast::Receiver<Nudge> {
+    fn listen(&self) -> broadcast::Receiver<WakeUp> {
         self.local.listen()
     }
 }
 
-fn to_word(nudge: &Nudge) -> String {
-    match nudge {
-        Nudge::Reconcile(server) => format!("reconcile:{server}"),
-        Nudge::Events => "events".into(),
-        Nudge::Keys => "keys".into(),
-        Nudge::Streamers => "streamers".into(),
-        Nudge::Everything => "everything".into(),
+fn to_word(wake_up: &WakeUp) -> String {
+    match wake_up {
+        WakeUp::Reconcile(server) => format!("reconcile:{server}"),
+        WakeUp::Events => "events".into(),
+        WakeUp::Keys => "keys".into(),
+        WakeUp::Streamers => "streamers".into(),
+        WakeUp::Everything => "everything".into(),
     }
 }
 
 /// A word that is not understood comes from a newer version: look at everything.
-fn from_word(word: &str) -> Nudge {
+fn from_word(word: &str) -> WakeUp {
     match word {
-        "events" => Nudge::Events,
-        "keys" => Nudge::Keys,
-        "streamers" => Nudge::Streamers,
+        "events" => WakeUp::Events,
+        "keys" => WakeUp::Keys,
+        "streamers" => WakeUp::Streamers,
         word => word
             .strip_prefix("reconcile:")
             .and_then(|name| MediaServerName::parse(name).ok())
-            .map_or(Nudge::Everything, Nudge::Reconcile),
+            .map_or(WakeUp::Everything, WakeUp::Reconcile),
     }
 }
 
-fn encode(instance: &str, nudges: &BTreeSet<String>) -> String {
-    let text = |nudges: &BTreeSet<String>| {
-        serde_json::json!(Payload { from: instance.to_owned(), nudges: nudges.clone() }).to_string()
+fn encode(instance: &str, wake_ups: &BTreeSet<String>) -> String {
+    let text = |wake_ups: &BTreeSet<String>| {
+        serde_json::json!(Payload { from: instance.to_owned(), wake_ups: wake_ups.clone() }).to_string()
     };
-    let payload = text(nudges);
-    if payload.len() <= LARGEST { payload } else { text(&BTreeSet::from([to_word(&Nudge::Everything)])) }
+    let payload = text(wake_ups);
+    if payload.len() <= LARGEST { payload } else { text(&BTreeSet::from([to_word(&WakeUp::Everything)])) }
 }
 
-/// The nudges in a payload, none if it is our own.
-fn decode(instance: &str, payload: &str) -> Vec<Nudge> {
+/// The wake-ups in a payload, none if it is our own.
+fn decode(instance: &str, payload: &str) -> Vec<WakeUp> {
     match serde_json::from_str::<Payload>(payload) {
         Ok(payload) if payload.from == instance => Vec::new(),
-        Ok(payload) => payload.nudges.iter().map(|word| from_word(word)).collect(),
-        Err(_) => vec![Nudge::Everything],
+        Ok(payload) => payload.wake_ups.iter().map(|word| from_word(word)).collect(),
+        Err(_) => vec![WakeUp::Everything],
     }
 }
 
@@ -141,10 +141,10 @@ async fn send_all(pg: Pg, instance: String, outbox: Arc<Outbox>) -> ! {
         outbox.filled.notified().await;
         sleep(MERGE).await;
         let words = outbox.take();
-        // A nudge that arrives twice does no harm, so it may be tried again on another connection.
+        // A wake_up that arrives twice does no harm, so it may be tried again on another connection.
         let sent = pg.exec_twice::<()>(NOTIFY, args![CHANNEL, encode(&instance, &words)]);
         if let Err(error) = sent.await {
-            tracing::debug!(%error, "other instances could not be nudged");
+            tracing::debug!(%error, "other instances could not be woken");
             outbox.put(words);
             sleep(wait).await;
             wait = (wait * 2).min(BACKOFF.1);
@@ -154,15 +154,15 @@ async fn send_all(pg: Pg, instance: String, outbox: Arc<Outbox>) -> ! {
     }
 }
 
-async fn listen_forever(pg: Pg, instance: String, local: LocalNudges) -> ! {
+async fn listen_forever(pg: Pg, instance: String, local: LocalWakeUps) -> ! {
     let mut wait = BACKOFF.0;
     loop {
         match PgListener::connect_with(&pg.pool).await {
             Ok(listener) => {
                 let error = listen(listener, &instance, &local, &mut wait).await;
-                tracing::debug!(%error, "listening for nudges was interrupted");
+                tracing::debug!(%error, "listening for wake_ups was interrupted");
             }
-            Err(error) => tracing::debug!(%error, "cannot listen for nudges"),
+            Err(error) => tracing::debug!(%error, "cannot listen for wake_ups"),
         }
         sleep(wait).await;
         wait = (wait * 2).min(BACKOFF.1);
@@ -173,21 +173,21 @@ async fn listen_forever(pg: Pg, instance: String, local: LocalNudges) -> ! {
 async fn listen(
     mut listener: PgListener,
     instance: &str,
-    local: &LocalNudges,
+    local: &LocalWakeUps,
     wait: &mut Duration,
 ) -> sqlx::Error {
     if let Err(error) = listener.listen(CHANNEL).await {
         return error;
     }
     // What was sent while nobody listened is lost.
-    local.send(Nudge::Everything);
+    local.send(WakeUp::Everything);
     *wait = BACKOFF.0;
     loop {
         match listener.try_recv().await {
             Ok(Some(notification)) => {
-                decode(instance, notification.payload()).into_iter().for_each(|nudge| local.send(nudge));
+                decode(instance, notification.payload()).into_iter().for_each(|wake_up| local.send(wake_up));
             }
-            Ok(None) => local.send(Nudge::Everything),
+            Ok(None) => local.send(WakeUp::Everything),
             Err(error) => return error,
         }
     }
@@ -198,20 +198,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nudges_survive_the_way_and_our_own_are_dropped() {
-        let server = Nudge::Reconcile(MediaServerName::default());
-        for nudge in [server, Nudge::Events, Nudge::Keys, Nudge::Streamers, Nudge::Everything] {
-            let payload = encode("a", &BTreeSet::from([to_word(&nudge)]));
-            assert_eq!(decode("b", &payload), [nudge]);
+    fn wake_ups_survive_the_way_and_our_own_are_dropped() {
+        let server = WakeUp::Reconcile(MediaServerName::default());
+        for wake_up in [server, WakeUp::Events, WakeUp::Keys, WakeUp::Streamers, WakeUp::Everything] {
+            let payload = encode("a", &BTreeSet::from([to_word(&wake_up)]));
+            assert_eq!(decode("b", &payload), [wake_up]);
             assert_eq!(decode("a", &payload), []);
         }
-        assert_eq!(decode("a", "{}"), [Nudge::Everything]);
-        assert_eq!(from_word("tea"), Nudge::Everything);
+        assert_eq!(decode("a", "{}"), [WakeUp::Everything]);
+        assert_eq!(from_word("tea"), WakeUp::Everything);
     }
 
     #[test]
-    fn too_many_nudges_become_one_for_everything() {
+    fn too_many_wake_ups_become_one_for_everything() {
         let many = (0..500).map(|n| format!("reconcile:server-number-{n}")).collect();
-        assert_eq!(decode("b", &encode("a", &many)), [Nudge::Everything]);
+        assert_eq!(decode("b", &encode("a", &many)), [WakeUp::Everything]);
     }
 }

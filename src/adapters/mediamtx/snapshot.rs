@@ -9,7 +9,7 @@ use super::api::{Api, PATIENT_CALL};
 use super::dto::{Info, Item, Page, PathItem, RtspConn};
 use super::version::Version;
 use crate::domain::media_server::{
-    Observation, ObservedPath, ObservedSource, SourceId, SourceKind, StreamStats,
+    ObservedPath, ObservedSource, Snapshot, SourceId, SourceKind, StreamStats,
 };
 use crate::domain::path::IngestPath;
 use crate::ports::RemoteError;
@@ -20,7 +20,7 @@ const ITEMS_PER_PAGE: usize = 100_000;
 const MAX_PAGES: usize = 10_000;
 
 /// Looks at all paths.
-pub(super) async fn observe(api: &Api) -> Result<Observation, RemoteError> {
+pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
     // First the process, then its paths: were it the other way round, a restart in between would show the old paths
     // as the new process's.
     let info = info(api).await?;
@@ -30,7 +30,7 @@ pub(super) async fn observe(api: &Api) -> Result<Observation, RemoteError> {
     if version.is_none_or(|version| version < Version::AVAILABLE_HOOKS) {
         name_connections(api, &mut paths).await?;
     }
-    Ok(Observation { run: info.started, version: info.version, paths })
+    Ok(Snapshot { run: info.started, version: info.version, paths })
 }
 
 /// Which process it is; nothing is told before 1.15.3.

@@ -17,96 +17,97 @@ use super::App;
 use super::worker::{Tick, TickError, Worker};
 use crate::domain::Timestamp;
 use crate::domain::secret::SecretHash;
-use crate::ports::{Lease, Nudge};
+use crate::ports::{Lease, WakeUp};
 
 /// How long a confirmed miss is believed.
-const MISS_TTL: Duration = Duration::from_secs(1);
-/// How many misses are remembered.
-const MAX_MISSES: usize = 10_000;
+const NEGATIVE_TTL: Duration = Duration::from_secs(1);
+/// How many negative are remembered.
+const MAX_NEGATIVE: usize = 10_000;
 /// How many events are looked through for changed keys before it is simpler to load them all.
 const MANY_EVENTS: u32 = 500;
-/// How many misses are confirmed at the same time; the others are believed.
+/// How many negative are confirmed at the same time; the others are believed.
 const CONFIRMATIONS: usize = 2;
 
 /// The hashes of all keys that are not revoked, as they were at the last load.
 #[derive(Debug)]
-pub(super) struct KnownKeys {
+pub(super) struct KeyCache {
     /// Before the first load nothing is known, so everything is asked.
     loaded: AtomicBool,
     snapshot: ArcSwap<HashSet<SecretHash>>,
-    misses: Mutex<HashMap<SecretHash, Timestamp>>,
+    negative: Mutex<HashMap<SecretHash, Timestamp>>,
     room: Semaphore,
 }
 
-impl Default for KnownKeys {
+impl Default for KeyCache {
     fn default() -> Self {
         Self {
             loaded: AtomicBool::new(false),
             snapshot: ArcSwap::default(),
-            misses: Mutex::default(),
+            negative: Mutex::default(),
             room: Semaphore::new(CONFIRMATIONS),
         }
     }
 }
 
 /// What is known about a hash.
-pub(super) enum Known<'a> {
+pub(super) enum KeyLookup<'a> {
     /// Ask the database. The permit, if any, is held while asking.
     Ask(Option<SemaphorePermit<'a>>),
     /// There is no such key.
     No,
 }
 
-impl KnownKeys {
-    pub(super) fn look_up(&self, hash: &SecretHash, now: Timestamp) -> Known<'_> {
+impl KeyCache {
+    pub(super) fn look_up(&self, hash: &SecretHash, now: Timestamp) -> KeyLookup<'_> {
         if !self.loaded.load(Ordering::Acquire) || self.snapshot.load().contains(hash) {
-            return Known::Ask(None);
+            return KeyLookup::Ask(None);
         }
-        let missed = self.misses().get(hash).is_some_and(|at| now.since(*at) < MISS_TTL && now >= *at);
+        let insert_negative =
+            self.negative().get(hash).is_some_and(|at| now.since(*at) < NEGATIVE_TTL && now >= *at);
         match self.room.try_acquire() {
-            Ok(permit) if !missed => Known::Ask(Some(permit)),
-            _ => Known::No,
+            Ok(permit) if !insert_negative => KeyLookup::Ask(Some(permit)),
+            _ => KeyLookup::No,
         }
     }
 
     /// The database was asked and has no such key.
-    pub(super) fn missed(&self, hash: SecretHash, now: Timestamp) {
-        let mut misses = self.misses();
-        if misses.len() >= MAX_MISSES {
-            misses.clear();
+    pub(super) fn insert_negative(&self, hash: SecretHash, now: Timestamp) {
+        let mut negative = self.negative();
+        if negative.len() >= MAX_NEGATIVE {
+            negative.clear();
         }
-        misses.insert(hash, now);
+        negative.insert(hash, now);
     }
 
-    pub(super) fn forget_misses(&self) {
-        self.misses().clear();
+    pub(super) fn clear_negative(&self) {
+        self.negative().clear();
     }
 
     fn swap(&self, hashes: Vec<SecretHash>) {
         self.snapshot.store(Arc::new(hashes.into_iter().collect()));
         self.loaded.store(true, Ordering::Release);
-        self.forget_misses();
+        self.clear_negative();
     }
 
-    fn misses(&self) -> std::sync::MutexGuard<'_, HashMap<SecretHash, Timestamp>> {
-        self.misses.lock().unwrap_or_else(PoisonError::into_inner)
+    fn negative(&self) -> std::sync::MutexGuard<'_, HashMap<SecretHash, Timestamp>> {
+        self.negative.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Loads the snapshot anew whenever keys changed: told by a nudge, or by the event log within a second.
-pub struct KnownKeysLoader {
+/// Loads the snapshot anew whenever keys changed: told by a wake_up, or by the event log within a second.
+pub struct KeyCacheLoader {
     app: Arc<App>,
     loaded_at_event: Option<i64>,
 }
 
-impl KnownKeysLoader {
+impl KeyCacheLoader {
     /// A loader that has not loaded yet.
     pub fn new(app: Arc<App>) -> Self {
         Self { app, loaded_at_event: None }
     }
 }
 
-impl KnownKeysLoader {
+impl KeyCacheLoader {
     /// Whether any event up to `last` may have changed the keys. Streams come and go all the time; keys do not.
     async fn keys_changed(&self, last: i64) -> Result<bool, TickError> {
         let Some(loaded) = self.loaded_at_event else { return Ok(true) };
@@ -120,17 +121,17 @@ impl KnownKeysLoader {
 }
 
 #[async_trait]
-impl Worker for KnownKeysLoader {
+impl Worker for KeyCacheLoader {
     fn name(&self) -> String {
-        "known-keys".into()
+        "key-cache".into()
     }
 
     fn interval(&self) -> Duration {
         Duration::from_secs(1)
     }
 
-    fn hears(&self, nudge: &Nudge) -> bool {
-        matches!(nudge, Nudge::Keys)
+    fn hears(&self, wake_up: &WakeUp) -> bool {
+        matches!(wake_up, WakeUp::Keys)
     }
 
     async fn tick(&mut self, _: Option<&Lease>) -> Result<Tick, TickError> {
@@ -153,47 +154,49 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(100);
     const HASH: SecretHash = SecretHash([1; 32]);
 
-    fn loaded() -> KnownKeys {
-        let known = KnownKeys::default();
+    fn loaded() -> KeyCache {
+        let known = KeyCache::default();
         known.swap(vec![]);
         known
     }
 
     #[test]
     fn before_the_first_load_everything_is_asked() {
-        let known = KnownKeys::default();
-        let asking: Vec<Known<'_>> = (0..50u8).map(|n| known.look_up(&SecretHash([n; 32]), NOW)).collect();
-        assert!(asking.iter().all(|k| matches!(k, Known::Ask(None))));
+        let known = KeyCache::default();
+        let asking: Vec<KeyLookup<'_>> =
+            (0..50u8).map(|n| known.look_up(&SecretHash([n; 32]), NOW)).collect();
+        assert!(asking.iter().all(|k| matches!(k, KeyLookup::Ask(None))));
     }
 
     #[test]
     fn a_miss_is_confirmed_then_believed_for_a_second() {
         let known = loaded();
-        assert!(matches!(known.look_up(&HASH, NOW), Known::Ask(Some(_))));
-        known.missed(HASH, NOW);
-        assert!(matches!(known.look_up(&HASH, NOW), Known::No));
-        assert!(matches!(known.look_up(&HASH, NOW.plus(MISS_TTL)), Known::Ask(Some(_))));
-        known.forget_misses();
-        assert!(matches!(known.look_up(&HASH, NOW), Known::Ask(Some(_))));
+        assert!(matches!(known.look_up(&HASH, NOW), KeyLookup::Ask(Some(_))));
+        known.insert_negative(HASH, NOW);
+        assert!(matches!(known.look_up(&HASH, NOW), KeyLookup::No));
+        assert!(matches!(known.look_up(&HASH, NOW.plus(NEGATIVE_TTL)), KeyLookup::Ask(Some(_))));
+        known.clear_negative();
+        assert!(matches!(known.look_up(&HASH, NOW), KeyLookup::Ask(Some(_))));
     }
 
     #[test]
     fn a_flood_of_misses_does_not_reach_the_database() {
         let known = loaded();
-        let asking: Vec<Known<'_>> = (0..50u8).map(|n| known.look_up(&SecretHash([n; 32]), NOW)).collect();
-        assert_eq!(asking.iter().filter(|k| matches!(k, Known::Ask(_))).count(), CONFIRMATIONS);
+        let asking: Vec<KeyLookup<'_>> =
+            (0..50u8).map(|n| known.look_up(&SecretHash([n; 32]), NOW)).collect();
+        assert_eq!(asking.iter().filter(|k| matches!(k, KeyLookup::Ask(_))).count(), CONFIRMATIONS);
         known.swap(vec![HASH]);
-        assert!(matches!(known.look_up(&HASH, NOW), Known::Ask(None)));
+        assert!(matches!(known.look_up(&HASH, NOW), KeyLookup::Ask(None)));
     }
 
     #[test]
     fn memory_of_misses_is_bounded() {
         let known = loaded();
-        for n in 0..(MAX_MISSES as u64 * 2) {
+        for n in 0..(MAX_NEGATIVE as u64 * 2) {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_le_bytes());
-            known.missed(SecretHash(hash), NOW);
+            known.insert_negative(SecretHash(hash), NOW);
         }
-        assert!(known.misses().len() <= MAX_MISSES);
+        assert!(known.negative().len() <= MAX_NEGATIVE);
     }
 }

@@ -1,4 +1,4 @@
-//! Hooks: hints from a media server that something changed.
+//! Hooks: hook_events from a media server that something changed.
 
 use super::{Changes, Start, View};
 use crate::domain::Timestamp;
@@ -9,14 +9,14 @@ use crate::domain::stream::{EndReason, IngestForm};
 
 /// What a hook says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HintKind {
+pub enum HookKind {
     /// A path went live.
     Ready,
     /// A path is no longer live.
     NotReady,
 }
 
-impl HintKind {
+impl HookKind {
     /// The word for logs, metrics and the store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -25,20 +25,20 @@ impl HintKind {
         }
     }
 
-    /// Reads what [`HintKind::as_str`] wrote.
+    /// Reads what [`HookKind::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Ready, Self::NotReady].into_iter().find(|k| k.as_str() == text)
     }
 }
 
-/// A hook's message. Hooks arrive late, twice, out of order or never, so a hint makes us look; it is believed only
+/// A hook's message. Hooks arrive late, twice, out of order or never, so a hook_event makes us look; it is believed only
 /// while the media server cannot be asked, and only if it names its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hint {
+pub struct HookEvent {
     /// Where.
     pub server: MediaServerName,
     /// What.
-    pub kind: HintKind,
+    pub kind: HookKind,
     /// The public path, if it is one.
     pub path: Option<StreamPath>,
     /// The hash of the key in the path, if it is private.
@@ -51,24 +51,24 @@ pub struct Hint {
     pub at: Timestamp,
 }
 
-/// The changes that hints justify while the media server cannot be asked, in the order they arrived.
+/// The changes that hook_events justify while the media server cannot be asked, in the order they arrived.
 ///
 /// "Ready" is believed of a connection that holds a valid claim; "not ready" of a recorded session. Everything else
 /// waits until the media server answers again.
-pub fn believe(now: Timestamp, hints: &[Hint], view: &View) -> Changes {
+pub fn accept_hook_events(now: Timestamp, hook_events: &[HookEvent], view: &View) -> Changes {
     let mut changes = Changes::default();
-    for hint in hints {
-        let Some(id) = &hint.source_id else { continue };
-        match hint.kind {
-            HintKind::Ready => {
-                let connection = Connection { server: hint.server.clone(), id: id.clone() };
+    for hook_event in hook_events {
+        let Some(id) = &hook_event.source_id else { continue };
+        match hook_event.kind {
+            HookKind::Ready => {
+                let connection = Connection { server: hook_event.server.clone(), id: id.clone() };
                 let known = view.streams.iter().any(|a| a.stream.source_id.as_ref() == Some(id))
                     || changes.started.iter().any(|s| s.connection == connection);
-                if !known && let Some(start) = claimed_start(now, hint, connection, view) {
+                if !known && let Some(start) = claimed_start(now, hook_event, connection, view) {
                     changes.started.push(start);
                 }
             }
-            HintKind::NotReady => {
+            HookKind::NotReady => {
                 changes.started.retain(|s| s.connection.id != *id);
                 let gone = view.streams.iter().find(|a| a.stream.source_id.as_ref() == Some(id));
                 if let Some(active) = gone
@@ -82,18 +82,23 @@ pub fn believe(now: Timestamp, hints: &[Hint], view: &View) -> Changes {
     changes
 }
 
-fn claimed_start(now: Timestamp, hint: &Hint, connection: Connection, view: &View) -> Option<Start> {
+fn claimed_start(
+    now: Timestamp,
+    hook_event: &HookEvent,
+    connection: Connection,
+    view: &View,
+) -> Option<Start> {
     let (_, key) = view.keys.iter().find(|(hash, key)| {
         key.is_usable(now)
             && key.holder.occupant(now) == Some(&connection)
-            && (hint.hash == Some(*hash) || hint.path.as_ref() == Some(&key.path))
+            && (hook_event.hash == Some(*hash) || hook_event.path.as_ref() == Some(&key.path))
     })?;
     Some(Start {
         key: key.id,
         connection,
         aliases: Vec::new(),
-        kind: hint.source_kind.clone(),
-        form: if hint.hash.is_some() { IngestForm::SecretPath } else { IngestForm::NamedPath },
+        kind: hook_event.source_kind.clone(),
+        form: if hook_event.hash.is_some() { IngestForm::SecretPath } else { IngestForm::NamedPath },
         stats: StreamStats::default(),
     })
 }

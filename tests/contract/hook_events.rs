@@ -2,15 +2,15 @@
 
 use rstest_reuse::apply;
 use streamward::domain::media_server::{SourceId, SourceKind};
-use streamward::domain::reconcile::{Hint, HintKind};
+use streamward::domain::reconcile::{HookEvent, HookKind};
 
 use crate::every_store;
 use crate::fixture::{Engine, World, at, fresh_hash, path, server};
 
-fn hint(on: &str, id: &str) -> Hint {
-    Hint {
+fn hook_event(on: &str, id: &str) -> HookEvent {
+    HookEvent {
         server: server(on),
-        kind: HintKind::NotReady,
+        kind: HookKind::NotReady,
         path: Some(path("live/alice")),
         hash: None,
         source_id: SourceId::parse(id),
@@ -20,28 +20,28 @@ fn hint(on: &str, id: &str) -> Hint {
 }
 
 async fn ids(world: &World, on: &str) -> Vec<String> {
-    let hints = world.store.hints(&server(on)).await.unwrap();
-    assert!(hints.is_sorted_by(|a, b| a.seq < b.seq));
-    hints.into_iter().map(|stored| stored.hint.source_id.unwrap().to_string()).collect()
+    let hook_events = world.store.hook_events(&server(on)).await.unwrap();
+    assert!(hook_events.is_sorted_by(|a, b| a.seq < b.seq));
+    hook_events.into_iter().map(|stored| stored.hook_event.source_id.unwrap().to_string()).collect()
 }
 
 #[apply(every_store)]
 #[tokio::test]
-async fn a_hint_is_kept_a_private_path_as_its_hash_only(#[case] engine: Engine) {
+async fn a_hook_event_is_kept_a_private_path_as_its_hash_only(#[case] engine: Engine) {
     let world = engine.world().await;
-    let private = Hint {
-        kind: HintKind::Ready,
+    let private = HookEvent {
+        kind: HookKind::Ready,
         path: None,
         hash: Some(fresh_hash()),
         source_id: None,
         source_kind: None,
-        ..hint("default", "c1")
+        ..hook_event("default", "c1")
     };
-    let public = hint("default", "c1");
-    world.store.push_hint(&private).await.unwrap();
-    world.store.push_hint(&public).await.unwrap();
-    let stored = world.store.hints(&server("default")).await.unwrap();
-    assert_eq!(stored.into_iter().map(|stored| stored.hint).collect::<Vec<_>>(), [private, public]);
+    let public = hook_event("default", "c1");
+    world.store.record_hook_event(&private).await.unwrap();
+    world.store.record_hook_event(&public).await.unwrap();
+    let stored = world.store.hook_events(&server("default")).await.unwrap();
+    assert_eq!(stored.into_iter().map(|stored| stored.hook_event).collect::<Vec<_>>(), [private, public]);
 }
 
 #[apply(every_store)]
@@ -49,7 +49,7 @@ async fn a_hint_is_kept_a_private_path_as_its_hash_only(#[case] engine: Engine) 
 async fn hints_of_a_server_in_the_order_of_arrival(#[case] engine: Engine) {
     let world = engine.world().await;
     for (on, id) in [("default", "c1"), ("edge", "c2"), ("default", "c3"), ("default", "c0")] {
-        world.store.push_hint(&hint(on, id)).await.unwrap();
+        world.store.record_hook_event(&hook_event(on, id)).await.unwrap();
     }
     assert_eq!(ids(&world, "default").await, ["c1", "c3", "c0"]);
     assert_eq!(ids(&world, "edge").await, ["c2"]);
@@ -58,14 +58,14 @@ async fn hints_of_a_server_in_the_order_of_arrival(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
-async fn dropping_drops_the_servers_hints_up_to_and_including_a_number(#[case] engine: Engine) {
+async fn dropping_drops_the_servers_hook_events_up_to_and_including_a_number(#[case] engine: Engine) {
     let world = engine.world().await;
     for (on, id) in [("default", "c1"), ("edge", "c2"), ("default", "c3"), ("default", "c4")] {
-        world.store.push_hint(&hint(on, id)).await.unwrap();
+        world.store.record_hook_event(&hook_event(on, id)).await.unwrap();
     }
     let lease = world.lease("default").await;
-    let seq = world.store.hints(&server("default")).await.unwrap()[1].seq;
-    world.store.drop_hints(&lease, &server("default"), seq).await.unwrap();
+    let seq = world.store.hook_events(&server("default")).await.unwrap()[1].seq;
+    world.store.delete_hook_events(&lease, &server("default"), seq).await.unwrap();
     assert_eq!(ids(&world, "default").await, ["c4"]);
     assert_eq!(ids(&world, "edge").await, ["c2"]);
 }
@@ -73,7 +73,7 @@ async fn dropping_drops_the_servers_hints_up_to_and_including_a_number(#[case] e
 /// Whoever drops up to what it has read must not drop what came in between.
 #[apply(every_store)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_hint_is_seen_before_it_is_dropped(#[case] engine: Engine) {
+async fn every_hook_event_is_seen_before_it_is_dropped(#[case] engine: Engine) {
     const WRITERS: usize = 4;
     const EACH: usize = 30;
     let world = engine.world().await;
@@ -82,17 +82,21 @@ async fn every_hint_is_seen_before_it_is_dropped(#[case] engine: Engine) {
         let world = &world;
         async move {
             for n in 0..EACH {
-                world.store.push_hint(&hint("default", &format!("{writer}-{n}"))).await.unwrap();
+                world
+                    .store
+                    .record_hook_event(&hook_event("default", &format!("{writer}-{n}")))
+                    .await
+                    .unwrap();
             }
         }
     });
     let reader = async {
         let mut seen = 0;
         while seen < WRITERS * EACH {
-            let hints = world.store.hints(&server("default")).await.unwrap();
-            seen += hints.len();
-            if let Some(last) = hints.last() {
-                world.store.drop_hints(&lease, &server("default"), last.seq).await.unwrap();
+            let hook_events = world.store.hook_events(&server("default")).await.unwrap();
+            seen += hook_events.len();
+            if let Some(last) = hook_events.last() {
+                world.store.delete_hook_events(&lease, &server("default"), last.seq).await.unwrap();
             }
             tokio::task::yield_now().await;
         }

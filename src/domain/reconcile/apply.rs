@@ -29,7 +29,7 @@ pub struct Records {
 
 /// What to write.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settled {
+pub struct Writes {
     /// Streams that have ended.
     pub ended: Vec<Stream>,
     /// Streams that are new.
@@ -45,42 +45,42 @@ pub struct Settled {
 }
 
 /// Decides what of `changes`, seen on `server`, is written to `records` at `now`.
-pub fn settle(
+pub fn apply(
     server: &MediaServerName,
     changes: &Changes,
     records: Records,
     now: Timestamp,
     new_id: &(dyn Fn() -> StreamId + Send + Sync),
-) -> Settled {
+) -> Writes {
     let Records { keys, broadcasters, active, unreachable } = records;
     let active = active.into_iter().filter(Stream::is_active).map(|stream| (stream.id, stream)).collect();
-    let mut settler = Settler { now, keys, active, held: HashSet::new(), settled: Settled::default() };
+    let mut applier = Applier { now, keys, active, held: HashSet::new(), writes: Writes::default() };
     for (id, reason) in &changes.ended {
-        if settler.active.get(id).is_some_and(|stream| stream.media_server == *server) {
-            settler.end(*id, *reason);
+        if applier.active.get(id).is_some_and(|stream| stream.media_server == *server) {
+            applier.end(*id, *reason);
         }
     }
     for start in &changes.started {
-        if settler.start(start, &broadcasters, &unreachable, new_id).is_none() {
-            settler.settled.postponed += 1;
+        if applier.start(start, &broadcasters, &unreachable, new_id).is_none() {
+            applier.writes.postponed += 1;
         }
     }
     for refresh in &changes.refreshed {
-        settler.refresh(server, refresh);
+        applier.refresh(server, refresh);
     }
-    settler.finish()
+    applier.finish()
 }
 
-struct Settler {
+struct Applier {
     now: Timestamp,
     keys: HashMap<StreamKeyId, StreamKey>,
     active: BTreeMap<StreamId, Stream>,
     /// Keys whose holder has changed.
     held: HashSet<StreamKeyId>,
-    settled: Settled,
+    writes: Writes,
 }
 
-impl Settler {
+impl Applier {
     fn end(&mut self, id: StreamId, reason: EndReason) {
         let Some(stream) = self.active.remove(&id) else { return };
         let session = stream
@@ -94,8 +94,8 @@ impl Settler {
             self.held.insert(key.id);
         }
         if let Ok(stream) = stream.gone(self.now, reason) {
-            self.settled.events.push(NewEvent::stream(EventKind::StreamEnded, &stream));
-            self.settled.ended.push(stream);
+            self.writes.events.push(NewEvent::stream(EventKind::StreamEnded, &stream));
+            self.writes.ended.push(stream);
         }
     }
 
@@ -138,9 +138,9 @@ impl Settler {
             recording_ref: None,
         };
         self.hold(start);
-        self.settled.events.push(NewEvent::stream(EventKind::StreamStarted, &stream));
+        self.writes.events.push(NewEvent::stream(EventKind::StreamStarted, &stream));
         self.active.insert(stream.id, stream.clone());
-        self.settled.started.push(stream);
+        self.writes.started.push(stream);
         Some(())
     }
 
@@ -157,16 +157,16 @@ impl Settler {
         };
         stream.stats = refresh.stats.clone();
         if refresh.announce {
-            self.settled.events.push(NewEvent::stream(EventKind::StreamUpdated, stream));
+            self.writes.events.push(NewEvent::stream(EventKind::StreamUpdated, stream));
         }
-        self.settled.refreshed.push(stream.clone());
+        self.writes.refreshed.push(stream.clone());
     }
 
-    fn finish(mut self) -> Settled {
+    fn finish(mut self) -> Writes {
         let holders = self.held.iter().filter_map(|id| Some((*id, self.keys.get(id)?.holder.clone())));
-        self.settled.holders = holders.collect();
-        self.settled.holders.sort_by_key(|(id, _)| *id);
-        self.settled
+        self.writes.holders = holders.collect();
+        self.writes.holders.sort_by_key(|(id, _)| *id);
+        self.writes
     }
 }
 
@@ -176,8 +176,8 @@ fn carries(stream: &Stream, start: &Start) -> bool {
     id.is_some_and(|id| start.is(&Connection { server: stream.media_server.clone(), id }))
 }
 
-/// Usable, and neither kept by nor barred against this session.
+/// Usable, and neither kept by nor evicted against this session.
 fn may_start(key: &StreamKey, start: &Start, now: Timestamp) -> bool {
     let free = key.holder.occupant(now).is_none_or(|by| start.is(by));
-    key.is_usable(now) && free && !matches!(key.holder, Holder::Barred { .. })
+    key.is_usable(now) && free && !matches!(key.holder, Holder::Evicted { .. })
 }

@@ -1,0 +1,108 @@
+//! Hooks that have arrived and were not acted upon yet. Numbered like events: by a row that is locked until the
+//! commit, so that whoever drops hook_events up to a number drops none that it has not seen.
+
+use async_trait::async_trait;
+use sqlx::FromRow;
+
+use super::error::corrupt;
+use super::rows::{Number, all, hash};
+use super::{SqlStore, leases};
+use crate::domain::Timestamp;
+use crate::domain::media_server::{MediaServerName, SourceId, SourceKind};
+use crate::domain::path::StreamPath;
+use crate::domain::reconcile::{HookEvent, HookKind};
+use crate::ports::{HookEvents, Lease, StoreError, StoredHookEvent};
+
+/// How many hook_events of a server are kept.
+const KEPT: i64 = 10_000;
+/// Every so many hook_events, the ones beyond are dropped.
+const DROP_EVERY: i64 = 256;
+
+statements! {
+    TAKE = ["UPDATE counters SET value = value + 1 WHERE name = 'hook_events' RETURNING value"];
+    INSERT = [
+        "INSERT INTO hook_events (seq, media_server, kind, path, key_hash, source_id, source_kind, at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    ];
+    LIST = [
+        "SELECT seq, media_server, kind, path, key_hash, source_id, source_kind, at FROM hook_events \
+         WHERE media_server = $1 ORDER BY seq",
+    ];
+    DROP = ["DELETE FROM hook_events WHERE media_server = $1 AND seq <= $2"];
+    DROP_OLDEST = [
+        "DELETE FROM hook_events WHERE media_server = $1 AND seq <= \
+         (SELECT seq FROM hook_events WHERE media_server = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)",
+    ];
+}
+
+#[derive(FromRow)]
+struct HookEventRow {
+    seq: i64,
+    media_server: String,
+    kind: String,
+    path: Option<String>,
+    key_hash: Option<Vec<u8>>,
+    source_id: Option<String>,
+    source_kind: Option<String>,
+    at: i64,
+}
+
+impl TryFrom<HookEventRow> for StoredHookEvent {
+    type Error = StoreError;
+
+    fn try_from(row: HookEventRow) -> Result<Self, StoreError> {
+        let hook_event = HookEvent {
+            server: MediaServerName::parse(&row.media_server).map_err(corrupt)?,
+            kind: HookKind::parse(&row.kind)
+                .ok_or_else(|| corrupt(format!("hook_event kind {:?}", row.kind)))?,
+            path: row.path.map(|path| StreamPath::parse(&path)).transpose().map_err(corrupt)?,
+            hash: row.key_hash.map(hash).transpose()?,
+            source_id: row.source_id.as_deref().and_then(SourceId::parse),
+            source_kind: row.source_kind.map(SourceKind),
+            at: Timestamp::from_micros(row.at),
+        };
+        Ok(Self { seq: row.seq, hook_event })
+    }
+}
+
+#[async_trait]
+impl HookEvents for SqlStore {
+    async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<(), StoreError> {
+        // A hook_event that a crash of the database loses is found by the next look.
+        let mut tx = self.db.begin_relaxed().await?;
+        let seq: Option<Number> = tx.row(TAKE, args![]).await?;
+        let Number(seq) = seq.ok_or_else(|| corrupt("the counter of hook_events is missing"))?;
+        let server = hook_event.server.as_str();
+        let values = args![
+            seq,
+            server,
+            hook_event.kind.as_str(),
+            hook_event.path.as_ref().map(StreamPath::as_str),
+            hook_event.hash,
+            hook_event.source_id.as_ref().map(SourceId::as_str),
+            hook_event.source_kind.as_ref().map(|kind| kind.0.as_str()),
+            hook_event.at,
+        ];
+        tx.run(INSERT, values).await?;
+        if seq % DROP_EVERY == 0 {
+            tx.run(DROP_OLDEST, args![server, KEPT]).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn hook_events(&self, server: &MediaServerName) -> Result<Vec<StoredHookEvent>, StoreError> {
+        all(self.db.rows::<HookEventRow>(LIST, args![server.as_str()]).await?)
+    }
+
+    async fn delete_hook_events(
+        &self,
+        lease: &Lease,
+        server: &MediaServerName,
+        seq: i64,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin_relaxed().await?;
+        leases::guard(&mut tx, lease).await?;
+        tx.run(DROP, args![server.as_str(), seq]).await?;
+        tx.commit().await
+    }
+}

@@ -1,0 +1,33 @@
+//! WakeUps: "something changed, look now", within this instance and to the others.
+
+use tokio::sync::broadcast;
+
+use crate::domain::media_server::MediaServerName;
+
+/// What to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum WakeUp {
+    /// Reconcile this media server.
+    Reconcile(MediaServerName),
+    /// The event log has grown.
+    Events,
+    /// Keys were made, rotated, revoked or deleted.
+    Keys,
+    /// Streamers were added, removed, or are to be watched differently.
+    Streamers,
+    /// Anything may have changed: wake-ups were lost.
+    Everything,
+}
+
+/// Carries wake_ups. They are hook_events only: whoever waits for one also looks now and then by itself.
+pub trait WakeUps: Send + Sync {
+    /// Tells everyone, this instance at once. Never waits and never fails; wake-ups to other instances may be merged
+    /// or lost.
+    fn send(&self, wake_up: WakeUp);
+
+    /// Tells this instance only.
+    fn send_local(&self, wake_up: WakeUp);
+
+    /// Listens from now on. A receiver that lags MUST treat it as [`WakeUp::Everything`].
+    fn listen(&self) -> broadcast::Receiver<WakeUp>;
+}
