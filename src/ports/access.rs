@@ -10,7 +10,7 @@ use crate::domain::{ApiTokenId, Timestamp};
 
 /// API tokens.
 #[async_trait]
-pub trait ApiTokens: Send + Sync {
+pub trait TokenStore: Send + Sync {
     /// MUST store the token under the hash of its secret, with the audit entry.
     async fn create_api_token(
         &self,
@@ -32,7 +32,7 @@ pub trait ApiTokens: Send + Sync {
 
 /// Memory of signed requests, so that none is obeyed twice.
 #[async_trait]
-pub trait Replays: Send + Sync {
+pub trait SignatureStore: Send + Sync {
     /// MUST return `true` exactly once for a signature, whichever instance asks, also after a restart.
     async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError>;
 

@@ -9,7 +9,7 @@ use crate::domain::audit::{AuditEntry, AuditFilter};
 /// The audit log. Successful writes are recorded by the verb that does them; this is for refusals, for what others
 /// tell, and for reading.
 #[async_trait]
-pub trait AuditLog: Send + Sync {
+pub trait AuditStore: Send + Sync {
     /// MUST store all entries or none.
     async fn record_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError>;
 

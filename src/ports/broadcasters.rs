@@ -10,7 +10,7 @@ use crate::domain::{BroadcasterId, Timestamp};
 
 /// Broadcasters.
 #[async_trait]
-pub trait Broadcasters: Send + Sync {
+pub trait BroadcasterStore: Send + Sync {
     /// MUST store the broadcaster, a `broadcaster.created` event and the audit entry, or none of them.
     async fn create_broadcaster(
         &self,

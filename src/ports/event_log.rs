@@ -10,7 +10,7 @@ use crate::domain::event::Event;
 ///
 /// Numbers grow by one in the order of commits, so whoever has read up to a number has missed nothing before it.
 #[async_trait]
-pub trait EventLog: Send + Sync {
+pub trait EventStore: Send + Sync {
     /// MUST return up to `limit` events with a number above `seq`, in order, without a gap that a later commit fills.
     async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
 

@@ -17,7 +17,7 @@ pub struct StoredHookEvent {
 
 /// Hooks can arrive at any instance; the one that reconciles their media server finds them here.
 #[async_trait]
-pub trait HookEvents: Send + Sync {
+pub trait HookEventStore: Send + Sync {
     /// MUST keep the hook_event until it is dropped. A private path is kept as its hash only. May drop the oldest hook_events of a
     /// server beyond 10,000.
     async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<(), StoreError>;

@@ -20,7 +20,7 @@ pub struct Lease {
 
 /// Leases are rows with an epoch and an expiry in **database time**, so that clocks of instances do not matter.
 #[async_trait]
-pub trait Leases: Send + Sync {
+pub trait LeaseStore: Send + Sync {
     /// MUST give the lease to exactly one of several owners that ask while it is free or has expired, with a greater
     /// epoch than before. MUST give it to its present owner again, with the same epoch, and extend it.
     async fn acquire_lease(

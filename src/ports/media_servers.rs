@@ -33,7 +33,7 @@ pub enum Contact {
 
 /// The records of media servers.
 #[async_trait]
-pub trait MediaServers: Send + Sync {
+pub trait MediaServerStore: Send + Sync {
     /// MUST record the look, under the lease; `since` changes only when reachability does, `drift_repaired` adds up.
     async fn record_poll(
         &self,

@@ -22,21 +22,21 @@ mod streams;
 mod wake_ups;
 mod webhooks;
 
-pub use access::{ApiTokens, Replays};
-pub use audit_log::AuditLog;
-pub use broadcasters::Broadcasters;
+pub use access::{SignatureStore, TokenStore};
+pub use audit_log::AuditStore;
+pub use broadcasters::BroadcasterStore;
 pub use clock::{Clock, IdGen};
-pub use event_log::EventLog;
-pub use hook_events::{HookEvents, StoredHookEvent};
+pub use event_log::EventStore;
+pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use kick::{Kick, KickChannel, KickLive, MOST_USERS};
-pub use leases::{Lease, Leases};
+pub use leases::{Lease, LeaseStore};
 pub use media_server::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
-pub use media_servers::{Contact, MediaServers, PollResult};
+pub use media_servers::{Contact, MediaServerStore, PollResult};
 pub use secret_store::SecretStore;
 pub use status_feed::{Edge, FeedSignal, StatusFeed, Subject, Wanted};
-pub use stream_keys::{KeyCreation, KeyFilter, Revocation, Rotation, StreamKeys};
-pub use streamers::{Recorded, StreamerFilter, Streamers, Written};
-pub use streams::{Applied, StatusFilter, StreamCursor, StreamFilter, Streams};
+pub use stream_keys::{KeyCreation, KeyFilter, Revocation, Rotation, StreamKeyStore};
+pub use streamers::{Recorded, StreamerFilter, StreamerStore, Written};
+pub use streams::{Applied, StatusFilter, StreamCursor, StreamFilter, StreamStore};
 pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
@@ -59,18 +59,18 @@ pub enum StoreError {
 /// Everything that is stored. One implementation serves one kind of work (auth, API, workers) with its own connections.
 #[async_trait]
 pub trait Store:
-    Broadcasters
-    + StreamKeys
-    + Streams
-    + EventLog
-    + AuditLog
-    + ApiTokens
-    + Replays
-    + Leases
+    BroadcasterStore
+    + StreamKeyStore
+    + StreamStore
+    + EventStore
+    + AuditStore
+    + TokenStore
+    + SignatureStore
+    + LeaseStore
     + SecretStore
-    + HookEvents
-    + MediaServers
-    + Streamers
+    + HookEventStore
+    + MediaServerStore
+    + StreamerStore
 {
     /// Whether the database answers and its schema is ours.
     ///

@@ -62,7 +62,7 @@ pub struct KeyFilter {
 
 /// Stream keys.
 #[async_trait]
-pub trait StreamKeys: Send + Sync {
+pub trait StreamKeyStore: Send + Sync {
     /// MUST store the key under the hash of its secret, with a `stream_key.created` event and the audit entry.
     /// MUST refuse a second *usable* key (not revoked, not expired at `key.created_at`) for a path, also when two
     /// callers try at the same moment.

@@ -66,7 +66,7 @@ impl Recorded {
 
 /// Streamers. The table may be written by other programs too: rows come and go, and a name may be anything.
 #[async_trait]
-pub trait Streamers: Send + Sync {
+pub trait StreamerStore: Send + Sync {
     /// MUST store the streamer, a `streamer.created` event and the audit entry, or none of them if another one has the
     /// name in any case ([`Written::NameTaken`]).
     async fn create_streamer(

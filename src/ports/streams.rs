@@ -48,7 +48,7 @@ pub struct StreamFilter {
     pub after: Option<StreamCursor>,
 }
 
-/// What [`Streams::apply_changes`] did.
+/// What [`StreamStore::apply_changes`] did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applied {
     /// Streams that were recorded as started.
@@ -64,7 +64,7 @@ pub struct Applied {
 
 /// Streams.
 #[async_trait]
-pub trait Streams: Send + Sync {
+pub trait StreamStore: Send + Sync {
     /// MUST return all streams that pass the filter, newest first, ties by id (descending): a stable order.
     async fn streams(&self, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError>;
 

@@ -35,7 +35,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::secret::Secret;
 use crate::domain::streamer::{Slug, Streamer};
 use crate::ports::{
-    Clock as _, IdGen as _, Kick, StatusFeed, Store, StreamerFilter, Streamers as _, WebhookVerifier,
+    Clock as _, IdGen as _, Kick, StatusFeed, Store, StreamerFilter, StreamerStore as _, WebhookVerifier,
 };
 
 /// What watching streamers needs of the outside.

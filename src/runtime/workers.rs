@@ -21,7 +21,7 @@ use crate::app::housekeeping::Housekeeping;
 use crate::app::key_cache::KeyCacheLoader;
 use crate::app::reconcile::Reconciler;
 use crate::app::worker::Worker;
-use crate::ports::{Leases, WakeUps};
+use crate::ports::{LeaseStore, WakeUps};
 
 /// How long a tick may take.
 const TICK_LIMIT: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ impl Workers {
     ) -> anyhow::Result<Self> {
         let mut workers =
             Self { handles: Vec::new(), tasks: TaskTracker::new(), stop: CancellationToken::new() };
-        let leases: Arc<dyn Leases> = Arc::new(SqlStore::new(base.databases.worker.clone()));
+        let leases: Arc<dyn LeaseStore> = Arc::new(SqlStore::new(base.databases.worker.clone()));
         let options = || WorkerOptions {
             tick_limit: TICK_LIMIT,
             lease: Some(LeaseTerms::new(Arc::clone(&leases), owner)),

@@ -29,8 +29,8 @@ use streamward::domain::reconcile::HookKind;
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
 use streamward::domain::{StreamKeyId, Timestamp};
 use streamward::ports::{
-    Clock, Lease, Leases, MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings, StatusFilter,
-    StreamFilter,
+    Clock, Lease, LeaseStore, MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings,
+    StatusFilter, StreamFilter,
 };
 
 /// How many keys there are; each has a path of its own.
@@ -392,7 +392,7 @@ impl World {
 
     /// Every stream started once in the log, and ended once if it has ended; nothing is lost.
     async fn check_history(&self) {
-        use streamward::ports::EventLog as _;
+        use streamward::ports::EventStore as _;
         let events = self.store.events_after(0, u32::MAX).await.expect("the log");
         let of = |kind| {
             let told = events.iter().filter(move |event| event.what.kind == kind);

@@ -7,10 +7,10 @@ use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
-use crate::ports::{ApiTokens, Replays, SecretStore, StoreError};
+use crate::ports::{SecretStore, SignatureStore, StoreError, TokenStore};
 
 #[async_trait]
-impl ApiTokens for MemoryStore {
+impl TokenStore for MemoryStore {
     async fn create_api_token(
         &self,
         token: &ApiToken,
@@ -45,7 +45,7 @@ impl ApiTokens for MemoryStore {
 }
 
 #[async_trait]
-impl Replays for MemoryStore {
+impl SignatureStore for MemoryStore {
     async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
         let mut state = self.state();
         let new = !state.signatures.contains_key(signature);

@@ -6,7 +6,7 @@ use super::MemoryStore;
 use crate::domain::Timestamp;
 use crate::domain::audit::{AuditEntry, AuditFilter};
 use crate::domain::event::Event;
-use crate::ports::{AuditLog, EventLog, StoreError};
+use crate::ports::{AuditStore, EventStore, StoreError};
 
 fn passes(filter: &AuditFilter, entry: &AuditEntry) -> bool {
     let is = |wanted: &Option<String>, there: Option<&String>| wanted.is_none() || wanted.as_ref() == there;
@@ -19,7 +19,7 @@ fn passes(filter: &AuditFilter, entry: &AuditEntry) -> bool {
 }
 
 #[async_trait]
-impl AuditLog for MemoryStore {
+impl AuditStore for MemoryStore {
     async fn record_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         self.state().audit.extend_from_slice(entries);
         Ok(())
@@ -45,7 +45,7 @@ impl AuditLog for MemoryStore {
 }
 
 #[async_trait]
-impl EventLog for MemoryStore {
+impl EventStore for MemoryStore {
     async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let state = self.state();
         Ok(state.events.iter().filter(|event| event.seq > seq).take(limit as usize).cloned().collect())

@@ -8,10 +8,10 @@ use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, Timestamp};
-use crate::ports::{Broadcasters, StoreError};
+use crate::ports::{BroadcasterStore, StoreError};
 
 #[async_trait]
-impl Broadcasters for MemoryStore {
+impl BroadcasterStore for MemoryStore {
     async fn create_broadcaster(
         &self,
         broadcaster: &Broadcaster,

@@ -8,10 +8,10 @@ use super::MemoryStore;
 use crate::domain::Timestamp;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::HookEvent;
-use crate::ports::{HookEvents, Lease, Leases, StoreError, StoredHookEvent};
+use crate::ports::{HookEventStore, Lease, LeaseStore, StoreError, StoredHookEvent};
 
 #[async_trait]
-impl Leases for MemoryStore {
+impl LeaseStore for MemoryStore {
     async fn acquire_lease(
         &self,
         name: &str,
@@ -53,7 +53,7 @@ impl Leases for MemoryStore {
 }
 
 #[async_trait]
-impl HookEvents for MemoryStore {
+impl HookEventStore for MemoryStore {
     async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<(), StoreError> {
         let mut state = self.state();
         state.last_hint += 1;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::domain::Timestamp;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
-use crate::ports::{Contact, Lease, MediaServers, PollResult, StoreError};
+use crate::ports::{Contact, Lease, MediaServerStore, PollResult, StoreError};
 
 fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
     MediaServerStatus {
@@ -23,7 +23,7 @@ fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
 }
 
 #[async_trait]
-impl MediaServers for MemoryStore {
+impl MediaServerStore for MemoryStore {
     async fn record_poll(
         &self,
         lease: &Lease,

@@ -12,10 +12,10 @@ use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, StreamKeys};
+use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, StreamKeyStore};
 
 #[async_trait]
-impl StreamKeys for MemoryStore {
+impl StreamKeyStore for MemoryStore {
     async fn create_stream_key(
         &self,
         key: &StreamKey,

@@ -13,7 +13,7 @@ use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::settle::settle;
 use crate::domain::streamer::{Learned, Slug, Status, StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
-use crate::ports::{Recorded, StoreError, StreamerFilter, Streamers, Written};
+use crate::ports::{Recorded, StoreError, StreamerFilter, StreamerStore, Written};
 
 /// The name by which a streamer is found and sorted.
 fn name(streamer: &Streamer) -> String {
@@ -37,7 +37,7 @@ impl State {
 }
 
 #[async_trait]
-impl Streamers for MemoryStore {
+impl StreamerStore for MemoryStore {
     async fn create_streamer(
         &self,
         streamer: &Streamer,

@@ -13,7 +13,7 @@ use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::stream_key::Holder;
 use crate::domain::{StreamId, StreamKeyId, Timestamp};
-use crate::ports::{Applied, Lease, StatusFilter, StoreError, StreamFilter, Streams};
+use crate::ports::{Applied, Lease, StatusFilter, StoreError, StreamFilter, StreamStore};
 
 fn passes(filter: &StreamFilter, stream: &Stream) -> bool {
     let state = match filter.status {
@@ -29,7 +29,7 @@ fn passes(filter: &StreamFilter, stream: &Stream) -> bool {
 }
 
 #[async_trait]
-impl Streams for MemoryStore {
+impl StreamStore for MemoryStore {
     async fn streams(&self, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError> {
         let state = self.state();
         let all = state.streams.values().map(|active| &active.stream);

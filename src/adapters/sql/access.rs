@@ -11,7 +11,7 @@ use crate::domain::access::{ApiToken, Role};
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
-use crate::ports::{ApiTokens, Replays, StoreError};
+use crate::ports::{SignatureStore, StoreError, TokenStore};
 
 statements! {
     INSERT = [
@@ -51,7 +51,7 @@ impl TryFrom<TokenRow> for ApiToken {
 }
 
 #[async_trait]
-impl ApiTokens for SqlStore {
+impl TokenStore for SqlStore {
     async fn create_api_token(
         &self,
         token: &ApiToken,
@@ -93,7 +93,7 @@ impl ApiTokens for SqlStore {
 }
 
 #[async_trait]
-impl Replays for SqlStore {
+impl SignatureStore for SqlStore {
     async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
         // In a transaction, though it is one statement: it must not be carried out twice when a connection breaks.
         let mut tx = self.db.begin().await?;

@@ -12,7 +12,7 @@ use super::error::corrupt;
 use super::rows::{Number, all, signed};
 use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
 use crate::domain::{AuditId, Timestamp};
-use crate::ports::{AuditLog, StoreError};
+use crate::ports::{AuditStore, StoreError};
 
 macro_rules! columns {
     () => {
@@ -116,7 +116,7 @@ impl TryFrom<AuditRow> for AuditEntry {
 }
 
 #[async_trait]
-impl AuditLog for SqlStore {
+impl AuditStore for SqlStore {
     async fn record_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         record(&mut tx, entries).await?;

@@ -11,7 +11,7 @@ use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, Timestamp};
-use crate::ports::{Broadcasters, StoreError};
+use crate::ports::{BroadcasterStore, StoreError};
 
 statements! {
     INSERT = [
@@ -35,7 +35,7 @@ async fn lock(tx: &mut Tx, id: BroadcasterId) -> Result<Option<Broadcaster>, Sto
 }
 
 #[async_trait]
-impl Broadcasters for SqlStore {
+impl BroadcasterStore for SqlStore {
     async fn create_broadcaster(
         &self,
         broadcaster: &Broadcaster,

@@ -12,7 +12,7 @@ use super::error::corrupt;
 use super::rows::{Number, all};
 use crate::domain::Timestamp;
 use crate::domain::event::{Event, EventKind, NewEvent};
-use crate::ports::{EventLog, StoreError};
+use crate::ports::{EventStore, StoreError};
 
 /// How many rows are removed at a time, so that no statement runs into its time limit.
 pub(super) const PRUNE_BATCH: i64 = 5_000;
@@ -76,7 +76,7 @@ impl TryFrom<EventRow> for Event {
 }
 
 #[async_trait]
-impl EventLog for SqlStore {
+impl EventStore for SqlStore {
     async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
         all(self.db.rows::<EventRow>(AFTER, args![seq, i64::from(limit)]).await?)
     }

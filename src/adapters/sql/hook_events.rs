@@ -11,7 +11,7 @@ use crate::domain::Timestamp;
 use crate::domain::media_server::{MediaServerName, SourceId, SourceKind};
 use crate::domain::path::StreamPath;
 use crate::domain::reconcile::{HookEvent, HookKind};
-use crate::ports::{HookEvents, Lease, StoreError, StoredHookEvent};
+use crate::ports::{HookEventStore, Lease, StoreError, StoredHookEvent};
 
 /// How many hook_events of a server are kept.
 const KEPT: i64 = 10_000;
@@ -66,7 +66,7 @@ impl TryFrom<HookEventRow> for StoredHookEvent {
 }
 
 #[async_trait]
-impl HookEvents for SqlStore {
+impl HookEventStore for SqlStore {
     async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<(), StoreError> {
         // A hook_event that a crash of the database loses is found by the next look.
         let mut tx = self.db.begin_relaxed().await?;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::SqlStore;
 use super::db::Tx;
 use super::rows::{Number, signed};
-use crate::ports::{Lease, Leases, StoreError};
+use crate::ports::{Lease, LeaseStore, StoreError};
 
 statements! {
     ACQUIRE = [
@@ -40,7 +40,7 @@ fn micros(ttl: Duration) -> i64 {
 }
 
 #[async_trait]
-impl Leases for SqlStore {
+impl LeaseStore for SqlStore {
     async fn acquire_lease(
         &self,
         name: &str,

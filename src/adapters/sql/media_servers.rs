@@ -8,7 +8,7 @@ use super::{SqlStore, leases};
 use crate::adapters::sql::error::corrupt;
 use crate::domain::Timestamp;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
-use crate::ports::{Contact, Lease, MediaServers, PollResult, StoreError};
+use crate::ports::{Contact, Lease, MediaServerStore, PollResult, StoreError};
 
 macro_rules! columns {
     () => {
@@ -80,7 +80,7 @@ impl TryFrom<StatusRow> for MediaServerStatus {
 }
 
 #[async_trait]
-impl MediaServers for SqlStore {
+impl MediaServerStore for SqlStore {
     async fn record_poll(
         &self,
         lease: &Lease,

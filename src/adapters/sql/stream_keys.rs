@@ -17,7 +17,7 @@ use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, StreamKeys};
+use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, StreamKeyStore};
 
 // `decide_publish` as SQL. $2 now, $3 the path that was asked for, $4 and $5 the connection that asks, $6 until when
 // it may claim. A property test holds the two together (`tests/contract`).
@@ -87,7 +87,7 @@ pub(super) async fn delete_of_broadcaster(tx: &mut Tx, id: BroadcasterId) -> Res
 struct HashRow(Vec<u8>);
 
 #[async_trait]
-impl StreamKeys for SqlStore {
+impl StreamKeyStore for SqlStore {
     async fn create_stream_key(
         &self,
         key: &StreamKey,

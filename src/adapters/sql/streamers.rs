@@ -17,7 +17,7 @@ use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Learned, Status, StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
-use crate::ports::{Recorded, StoreError, StreamerFilter, Streamers, Written};
+use crate::ports::{Recorded, StoreError, StreamerFilter, StreamerStore, Written};
 
 /// The one row of its table.
 const WATCH: &str = "kick";
@@ -114,7 +114,7 @@ fn values(filter: &StreamerFilter) -> Args {
 }
 
 #[async_trait]
-impl Streamers for SqlStore {
+impl StreamerStore for SqlStore {
     async fn create_streamer(
         &self,
         streamer: &Streamer,

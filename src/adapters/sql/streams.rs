@@ -14,7 +14,7 @@ use crate::domain::path::StreamPath;
 use crate::domain::reconcile::{Changes, HookEvent, Observation, View};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
-use crate::ports::{Applied, Lease, StatusFilter, StoreError, StreamCursor, StreamFilter, Streams};
+use crate::ports::{Applied, Lease, StatusFilter, StoreError, StreamCursor, StreamFilter, StreamStore};
 
 // A place that is always given (the beginning of time and the highest id, if there is none) makes this a range of the
 // index. An id cannot be compared with NULL in one text for both engines, hence the flag beside it.
@@ -92,7 +92,7 @@ fn values(filter: &StreamFilter) -> Args {
 }
 
 #[async_trait]
-impl Streams for SqlStore {
+impl StreamStore for SqlStore {
     async fn streams(&self, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError> {
         let statement = match filter.status {
             StatusFilter::Active => ACTIVE,

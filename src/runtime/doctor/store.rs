@@ -13,7 +13,7 @@ use crate::domain::media_server::MediaServerStatus;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::{MasterKey, Secret};
 use crate::domain::stream::Stream;
-use crate::ports::{MediaServers as _, StatusFilter, StoreError, StreamFilter, Streams as _};
+use crate::ports::{MediaServerStore as _, StatusFilter, StoreError, StreamFilter, StreamStore as _};
 use crate::runtime::config::{DatabaseKind, Loaded, MasterKeySource, find_master_key};
 
 /// What the other checks need from the database.

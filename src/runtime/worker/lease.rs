@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::ports::{Lease, Leases};
+use crate::ports::{Lease, LeaseStore};
 
 /// How long an attempt to get or to give back a lease may take.
 const CALL_LIMIT: Duration = Duration::from_secs(1);
@@ -15,7 +15,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct LeaseTerms {
     /// Where leases are kept.
-    pub leases: Arc<dyn Leases>,
+    pub leases: Arc<dyn LeaseStore>,
     /// This instance.
     pub owner: String,
     /// How long a lease lasts without renewal: the longest time nobody works after a crash. It is renewed every third
@@ -28,7 +28,7 @@ pub struct LeaseTerms {
 impl LeaseTerms {
     /// A lease of three seconds, asked for every second.
     #[must_use]
-    pub fn new(leases: Arc<dyn Leases>, owner: impl Into<String>) -> Self {
+    pub fn new(leases: Arc<dyn LeaseStore>, owner: impl Into<String>) -> Self {
         Self { leases, owner: owner.into(), ttl: Duration::from_secs(3), retry: Duration::from_secs(1) }
     }
 }

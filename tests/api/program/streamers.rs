@@ -12,7 +12,7 @@ use streamward::domain::Timestamp;
 use streamward::domain::streamer::decide::{Report, Said};
 use streamward::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use streamward::domain::streamer::{Session, Source};
-use streamward::ports::{Clock as _, Streamers as _};
+use streamward::ports::{Clock as _, StreamerStore as _};
 use tokio::time::Instant;
 
 use super::process::{Process, eventually};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use tokio::time::advance;
 
 use super::*;
-use crate::ports::Leases;
+use crate::ports::LeaseStore;
 
 /// Leases of one name in memory, which can be made unreachable.
 #[derive(Default)]
@@ -17,7 +17,7 @@ struct OneLease {
 
 impl OneLease {
     fn terms(self: &Arc<Self>, owner: &str) -> Option<LeaseTerms> {
-        Some(LeaseTerms::new(Arc::clone(self) as Arc<dyn Leases>, owner))
+        Some(LeaseTerms::new(Arc::clone(self) as Arc<dyn LeaseStore>, owner))
     }
 
     async fn reached(&self) {
@@ -28,7 +28,7 @@ impl OneLease {
 }
 
 #[async_trait]
-impl Leases for OneLease {
+impl LeaseStore for OneLease {
     async fn acquire_lease(
         &self,
         name: &str,
