@@ -13,15 +13,15 @@
 
 mod bare;
 mod database;
-mod edges;
 mod program;
+mod status_updates;
 
 use std::time::Duration;
 
 use bare::Bare;
 use database::{Database, Who};
-use edges::{Outcome, Wave, run};
 use program::{Memory, Program};
+use status_updates::{Outcome, Wave, run};
 use streamward_test_support::Cluster;
 use tokio::time::sleep;
 

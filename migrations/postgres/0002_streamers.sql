@@ -25,8 +25,8 @@ CREATE TABLE streamers (
     session_title      TEXT,
     session_category   TEXT,
     session_viewers    BIGINT,
-    ended_floor        BIGINT,
-    doubted_at         BIGINT,
+    ended_watermark        BIGINT,
+    contradicted_at         BIGINT,
     offline_due        BIGINT,
     problem            TEXT,
     created_at         BIGINT  NOT NULL DEFAULT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT),
@@ -109,8 +109,8 @@ BEGIN
         NEW.session_title := NULL;
         NEW.session_category := NULL;
         NEW.session_viewers := NULL;
-        NEW.ended_floor := NULL;
-        NEW.doubted_at := NULL;
+        NEW.ended_watermark := NULL;
+        NEW.contradicted_at := NULL;
         NEW.offline_due := NULL;
         NEW.problem := NULL;
     END IF;

@@ -29,8 +29,8 @@ CREATE TABLE streamers (
     session_title      TEXT,
     session_category   TEXT,
     session_viewers    INTEGER,
-    ended_floor        INTEGER,
-    doubted_at         INTEGER,
+    ended_watermark        INTEGER,
+    contradicted_at         INTEGER,
     offline_due        INTEGER,
     problem            TEXT,
     created_at         INTEGER NOT NULL DEFAULT (CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000),
@@ -119,8 +119,8 @@ BEGIN
         session_title = NULL,
         session_category = NULL,
         session_viewers = NULL,
-        ended_floor = NULL,
-        doubted_at = NULL,
+        ended_watermark = NULL,
+        contradicted_at = NULL,
         offline_due = NULL,
         problem = NULL
     WHERE id = NEW.id AND lower(NEW.username) <> lower(OLD.username);

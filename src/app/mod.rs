@@ -30,11 +30,11 @@ use uuid::Uuid;
 pub use error::{AppError, Result};
 pub use settings::{MediaServerSettings, Settings};
 
-use crate::domain::Timestamp;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
 use crate::domain::id::AuditId;
 use crate::domain::secret::SecretHasher;
+use crate::domain::{LogThrottle, Timestamp};
 use crate::ports::{Clock, IdGen, Store, WakeUps, WebhookVerifier};
 
 /// What the application is made of.
@@ -66,7 +66,7 @@ pub struct App {
     rollup: auth_rollup::AuthRollup,
     feed: events::Feed,
     causes: reconcile::PollCauses,
-    refused_webhooks: streamer::OnceAMinute,
+    refused_webhooks: LogThrottle<()>,
 }
 
 impl App {
@@ -79,7 +79,7 @@ impl App {
             rollup: auth_rollup::AuthRollup::default(),
             feed: events::Feed::default(),
             causes: reconcile::PollCauses::default(),
-            refused_webhooks: streamer::OnceAMinute::default(),
+            refused_webhooks: LogThrottle::default(),
         })
     }
 

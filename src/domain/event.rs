@@ -8,7 +8,7 @@ use super::Timestamp;
 use super::broadcaster::Broadcaster;
 use super::stream::Stream;
 use super::stream_key::StreamKey;
-use super::streamer::decide::News;
+use super::streamer::decide::Announcement;
 use super::streamer::{Change, Streamer};
 
 /// What kind of change it was.
@@ -99,12 +99,12 @@ impl EventKind {
     }
 }
 
-impl From<News> for EventKind {
-    fn from(news: News) -> Self {
-        match news {
-            News::Online => Self::StreamerOnline,
-            News::Offline => Self::StreamerOffline,
-            News::Updated => Self::StreamerUpdated,
+impl From<Announcement> for EventKind {
+    fn from(announcement: Announcement) -> Self {
+        match announcement {
+            Announcement::Online => Self::StreamerOnline,
+            Announcement::Offline => Self::StreamerOffline,
+            Announcement::Updated => Self::StreamerUpdated,
         }
     }
 }
@@ -175,8 +175,8 @@ impl NewEvent {
 
     /// An event about a streamer, with the change of status that it tells of, if it does.
     pub fn streamer(kind: EventKind, streamer: &Streamer, change: Option<&Change>) -> Self {
-        let news = StreamerNews { streamer: streamer.clone(), change: change.cloned() };
-        Self { kind, subject: streamer.id.0, data: to_value(&news) }
+        let announcement = StreamerNews { streamer: streamer.clone(), change: change.cloned() };
+        Self { kind, subject: streamer.id.0, data: to_value(&announcement) }
     }
 
     /// What it tells of a streamer, if it tells of one.

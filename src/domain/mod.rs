@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod event;
 pub mod id;
 pub mod invalid;
+pub mod log_throttle;
 pub mod media_server;
 pub mod path;
 pub mod publish;
@@ -23,4 +24,5 @@ pub mod time;
 
 pub use id::{ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId, StreamerId};
 pub use invalid::{FieldError, Invalid};
+pub use log_throttle::LogThrottle;
 pub use time::Timestamp;

@@ -36,7 +36,7 @@ pub struct KickLive {
 /// Kick's official API, and where it does not suffice its web site. Waits for its turn by itself: for the rate limit,
 /// and for as long as Kick told it to after a 429.
 #[async_trait]
-pub trait Kick: Send + Sync {
+pub trait KickApi: Send + Sync {
     /// Looks names up, at most [`MOST_USERS`]. MUST return the channels there are; names that Kick does not know MUST
     /// not keep it from finding the others.
     async fn channels_named(&self, slugs: &[Slug]) -> Result<Vec<KickChannel>, RemoteError>;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::Timestamp;
-use crate::domain::streamer::decide::Said;
+use crate::domain::streamer::decide::ReportedStatus;
 use crate::domain::streamer::feed::FeedStatus;
 use crate::domain::streamer::{ChannelId, Source, UserId};
 
@@ -29,13 +29,13 @@ pub enum Subject {
     User(UserId),
 }
 
-/// An edge: somebody went live or stopped.
+/// An status update: somebody went live or stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edge {
+pub struct StatusUpdate {
     /// Who.
     pub subject: Subject,
-    /// [`Said::Started`] or [`Said::Stopped`].
-    pub said: Said,
+    /// [`ReportedStatus::Started`] or [`ReportedStatus::Stopped`].
+    pub reported: ReportedStatus,
     /// Where it comes from.
     pub source: Source,
     /// When it arrived.
@@ -46,20 +46,20 @@ pub struct Edge {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeedSignal {
     /// Somebody went live or stopped.
-    Edge(Edge),
-    /// From here on edges of these are heard. What happened before is not told: ask.
+    Update(StatusUpdate),
+    /// From here on status updates of these are heard. What happened before is not told: ask.
     Subscribed(Vec<Subject>),
     /// How the feed is has changed.
     Status(FeedStatus),
 }
 
-/// A feed of edges, whatever its protocol.
+/// A feed of status updates, whatever its protocol.
 #[async_trait]
 pub trait StatusFeed: Send + Sync {
     /// Watches whom `wanted` names, now and as it changes, for as long as it is polled; never returns by itself, nothing
     /// that Kick does makes it panic, and dropping it closes its connections.
     ///
-    /// - MUST tell each edge that arrives once, in the order of arrival within a connection, and wait while `out` is
+    /// - MUST tell each status update that arrives once, in the order of arrival within a connection, and wait while `out` is
     ///   full rather than lose one.
     /// - MUST tell [`FeedSignal::Subscribed`] when a subscription is acknowledged, again after every reconnect.
     /// - MUST keep silent about what it does not understand, but count it, and log it at most once a minute per kind.

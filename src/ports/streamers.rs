@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::audit::AuditEntry;
-use crate::domain::streamer::decide::{Decision, News, Outcome, Report};
+use crate::domain::streamer::decide::{Announcement, Decision, Outcome, Report};
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Change, Learned, Status, StatusEvent, Streamer, StreamerPatch, UserId};
 use crate::domain::{StreamerId, Timestamp};
@@ -49,7 +49,7 @@ pub struct Recorded {
     /// The change of status, if it was one.
     pub change: Option<Change>,
     /// What was written into the event log.
-    pub news: Option<News>,
+    pub announcement: Option<Announcement>,
     /// Whether Kick's API should be asked about this one soon.
     pub verify: bool,
 }
@@ -59,8 +59,14 @@ impl Recorded {
     pub fn new(streamer: StreamerId, decision: Option<Decision>) -> Self {
         let verify = decision.as_ref().is_some_and(|decision| decision.verify);
         let outcome = decision.as_ref().map(|decision| decision.outcome);
-        let news = decision.as_ref().and_then(|decision| decision.news);
-        Self { streamer, outcome, change: decision.and_then(|decision| decision.change), news, verify }
+        let announcement = decision.as_ref().and_then(|decision| decision.announcement);
+        Self {
+            streamer,
+            outcome,
+            change: decision.and_then(|decision| decision.change),
+            announcement,
+            verify,
+        }
     }
 }
 

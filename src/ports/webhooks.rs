@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Edge;
+use super::StatusUpdate;
 use crate::domain::Timestamp;
 
 /// The headers of a webhook, as they came; `None` where one is missing.
@@ -58,12 +58,12 @@ pub trait WebhookVerifier: Send + Sync {
     /// Reads a webhook that arrived at `now`, its `body` byte for byte as it came.
     ///
     /// - MUST return an error unless the signature proves that Kick sent this id, time and body, not long ago.
-    /// - MUST return the edge that a `livestream.status.updated` tells, and `None` for any other kind of event.
+    /// - MUST return the status update that a `livestream.status.updated` tells, and `None` for any other kind of event.
     /// - MUST NOT panic, whatever it is given, and MUST NOT let senders make it call Kick more than now and then.
     async fn verify(
         &self,
         headers: &WebhookHeaders,
         body: &[u8],
         now: Timestamp,
-    ) -> Result<Option<Edge>, WebhookError>;
+    ) -> Result<Option<StatusUpdate>, WebhookError>;
 }

@@ -35,16 +35,16 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::secret::Secret;
 use crate::domain::streamer::{Slug, Streamer};
 use crate::ports::{
-    Clock as _, IdGen as _, Kick, StatusFeed, Store, StreamerFilter, StreamerStore as _, WebhookVerifier,
+    Clock as _, IdGen as _, KickApi, StatusFeed, Store, StreamerFilter, StreamerStore as _, WebhookVerifier,
 };
 
 /// What watching streamers needs of the outside.
 pub(super) struct Outside {
     /// Kick's API.
-    pub(super) kick: Arc<dyn Kick>,
+    pub(super) kick: Arc<dyn KickApi>,
     /// The feed; `None` if only the sweep is to tell who is live.
     pub(super) feed: Option<Arc<dyn StatusFeed>>,
-    goes_by_channel: bool,
+    needs_channel_ids: bool,
 }
 
 impl Outside {
@@ -65,20 +65,20 @@ impl Outside {
                 Some(Arc::new(WebhookSubscriptions::new(Arc::clone(&kick), settings)) as Arc<dyn StatusFeed>)
             }
         };
-        let goes_by_channel = config.feed.is_some_and(KickFeedChoice::is_unofficial);
-        Ok(Self { kick, feed, goes_by_channel })
+        let needs_channel_ids = config.feed.is_some_and(KickFeedChoice::is_unofficial);
+        Ok(Self { kick, feed, needs_channel_ids })
     }
 
     /// The same, but it changes nothing at Kick: subscriptions to webhooks belong to the app, and whoever watches a few
     /// names only would have Kick drop those of all others. Webhooks do not come to this process in any case.
     fn observing(self) -> Self {
-        let keeps_subscriptions = self.feed.is_some() && !self.goes_by_channel;
+        let keeps_subscriptions = self.feed.is_some() && !self.needs_channel_ids;
         Self { feed: self.feed.filter(|_| !keeps_subscriptions), ..self }
     }
 
     /// The watcher of `app`'s streamers.
     pub(super) fn watcher(&self, app: &Arc<App>) -> Watcher {
-        Watcher::new(Arc::clone(app), self.feed.clone(), Arc::clone(&self.kick), self.goes_by_channel)
+        Watcher::new(Arc::clone(app), self.feed.clone(), Arc::clone(&self.kick), self.needs_channel_ids)
     }
 }
 
@@ -133,7 +133,8 @@ pub(super) async fn test(
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let kick = Outside::new(&loaded.config.kick)?.kick;
-    with_app(loaded, env, async |app: &Arc<App>| cli::streamer::ask(app, &*kick, username, out).await).await
+    with_app(loaded, env, async |app: &Arc<App>| cli::streamer::lookup(app, &*kick, username, out).await)
+        .await
 }
 
 /// `kick token`: whether Kick knows us. Needs no database.

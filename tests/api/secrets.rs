@@ -15,7 +15,7 @@ use crate::harness::{
     CONTROL_SECRET, Engine, HMAC_SECRET, HOOK_SECRET, Key, Place, RELAY_SECRET, Setup, Shows, TestApp,
     every_engine,
 };
-use crate::observed::{Lines, recorder};
+use crate::request_log::{Lines, recorder};
 
 const METRICS_TOKEN: &str = "metrics-secret-0123456789";
 

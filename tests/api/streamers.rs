@@ -6,7 +6,7 @@ use axum::http::Method;
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 use streamward::domain::Timestamp;
-use streamward::domain::streamer::decide::{Report, Said};
+use streamward::domain::streamer::decide::{Report, ReportedStatus};
 use streamward::domain::streamer::{Session, Source};
 use streamward::ports::{Clock as _, Store};
 
@@ -26,21 +26,21 @@ impl<'a> Watcher<'a> {
         Self { app, store: app.place.open().await.0 }
     }
 
-    async fn sees(&self, streamer: &Value, said: Said) {
+    async fn sees(&self, streamer: &Value, reported: ReportedStatus) {
         let now = self.app.clock.now();
         let id = streamer["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
-        let report = Report { streamer: id, source: Source::Centrifugo, at: now, said };
+        let report = Report { streamer: id, source: Source::Centrifugo, at: now, reported };
         let recorded = self.store.record_reports(&[report], FLAP_WINDOW, now).await.expect("recorded");
         assert!(recorded[0].change.is_some(), "{recorded:?}");
     }
 
     async fn sees_start(&self, streamer: &Value, session: u64) {
-        self.sees(streamer, Said::Started(self.session(session))).await;
+        self.sees(streamer, ReportedStatus::Started(self.session(session))).await;
     }
 
     async fn sees_stop(&self, streamer: &Value, session: u64, banned: bool) {
         let session = Session { id: Some(session.to_string()), ..Session::default() };
-        self.sees(streamer, Said::Stopped { session, banned }).await;
+        self.sees(streamer, ReportedStatus::Stopped { session, banned }).await;
     }
 
     fn session(&self, id: u64) -> Session {
@@ -366,13 +366,13 @@ async fn every_write_leaves_an_entry_allowed_or_refused(#[case] engine: Engine) 
     admin.delete(&path(&alice)).await.assert_status(204);
     admin.delete(&path(&alice)).await.assert_status(404);
     let entries = app.audit("resource_type=streamer").await;
-    let said: Vec<String> = entries
+    let reported: Vec<String> = entries
         .iter()
         .map(|entry| {
             format!("{} {} {}", entry["action"], entry["outcome"], entry["failure_reason"]).replace('"', "")
         })
         .collect();
-    for (said, expected) in said.iter().zip([
+    for (said, expected) in reported.iter().zip([
         "delete failure there is no such streamer",
         "delete success null",
         "delete failure this needs the role admin",

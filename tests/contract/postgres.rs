@@ -79,10 +79,10 @@ async fn a_database_that_hangs_costs_nothing_once_it_goes_on() {
     cluster.signal("STOP");
     // Callers with a deadline of their own give up in the middle, many more than there are connections.
     for _ in 0..3 {
-        let question = request("c1");
-        let ask = || timeout(Duration::from_millis(300), world.claim(&hash, &question, at(1)));
-        let asks = (0..10).map(|_| request());
-        assert!(join_all(asks).await.iter().all(Result::is_err));
+        let request = request("c1");
+        let claim = || timeout(Duration::from_millis(300), world.claim(&hash, &request, at(1)));
+        let claims = (0..10).map(|_| claim());
+        assert!(join_all(claims).await.iter().all(Result::is_err));
     }
     let started = Instant::now();
     let error = world.store.broadcasters().await.unwrap_err();

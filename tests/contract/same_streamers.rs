@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rstest_reuse::apply;
-use streamward::domain::streamer::decide::{Report, Said};
+use streamward::domain::streamer::decide::{Report, ReportedStatus};
 use streamward::domain::streamer::{
     ChannelId, Found, KickIds, Learned, Session, Source, Streamer, StreamerPatch, UserId,
 };
@@ -137,14 +137,14 @@ impl Story {
 
     fn report(&self, (of, source, ago, said): &(usize, Source, u64, SaidOf)) -> Option<Report> {
         let said = match said {
-            SaidOf::Started(session) => Said::Started(self.session(session)),
+            SaidOf::Started(session) => ReportedStatus::Started(self.session(session)),
             SaidOf::Stopped(session, banned) => {
-                Said::Stopped { session: self.session(session), banned: *banned }
+                ReportedStatus::Stopped { session: self.session(session), banned: *banned }
             }
-            SaidOf::Live(session) => Said::Live(self.session(session)),
-            SaidOf::NotLive => Said::NotLive,
+            SaidOf::Live(session) => ReportedStatus::Live(self.session(session)),
+            SaidOf::NotLive => ReportedStatus::NotLive,
         };
-        Some(Report { streamer: self.id(*of)?, source: *source, at: self.ago(*ago), said })
+        Some(Report { streamer: self.id(*of)?, source: *source, at: self.ago(*ago), reported: said })
     }
 
     fn learned(&self, (of, found): &(usize, FoundOf)) -> Option<Learned> {

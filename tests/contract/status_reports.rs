@@ -2,7 +2,7 @@
 
 use rstest_reuse::apply;
 use streamward::domain::event::EventKind;
-use streamward::domain::streamer::decide::{Outcome, Said};
+use streamward::domain::streamer::decide::{Outcome, ReportedStatus};
 use streamward::domain::streamer::{
     ChannelId, Found, KickIds, Learned, Session, Status, Streamer, StreamerPatch, UserId,
 };
@@ -19,7 +19,7 @@ async fn status_history_and_event_of_a_change_are_written_together(#[case] engin
     let xqc = world.streamer("xqc").await;
     let began =
         Session { started_at: Some(at(4)), category: Some("Slots".into()), viewers: Some(12), ..session(9) };
-    let edge = report(xqc.id, Said::Started(began.clone()), at(5));
+    let edge = report(xqc.id, ReportedStatus::Started(began.clone()), at(5));
     let recorded = world.record(&[edge], FLAP, at(6)).await;
     assert_eq!((recorded.len(), recorded[0].streamer), (1, xqc.id));
     assert_eq!((recorded[0].outcome, recorded[0].verify), (Some(Outcome::Changed), false));
@@ -88,7 +88,7 @@ async fn nothing_is_written_for_a_report_that_changes_nothing(#[case] engine: En
     let again = [
         started(&xqc, 2, at(3)),
         stopped(&xqc, 1, at(4)),
-        report(other.id, Said::NotLive, at(5)),
+        report(other.id, ReportedStatus::NotLive, at(5)),
         started(&xqc, 1, at(6)),
     ];
     let recorded = world.record(&again, AT_ONCE, at(9)).await;
@@ -150,10 +150,12 @@ async fn a_streamer_who_is_online_with_a_session_of_which_nothing_is_known_still
 ) {
     let world = engine.world().await;
     let xqc = world.streamer("xqc").await;
-    world.hear(report(xqc.id, Said::Live(Session::default()), at(1))).await;
+    world.hear(report(xqc.id, ReportedStatus::Live(Session::default()), at(1))).await;
     assert_eq!(world.now(&xqc).await.track.session, Some(Session::default()));
     assert_eq!(world.history(&xqc).await[0].change.session, Some(Session::default()));
-    world.hear(report(xqc.id, Said::Stopped { session: Session::default(), banned: true }, at(50))).await;
+    world
+        .hear(report(xqc.id, ReportedStatus::Stopped { session: Session::default(), banned: true }, at(50)))
+        .await;
     assert_eq!(world.now(&xqc).await.track.session, None);
     let last = &world.history(&xqc).await[0];
     assert_eq!((&last.change.session, last.change.banned), (&None, true));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use streamward::adapters::system::SystemIds;
 use streamward::domain::event::{Event, EventKind};
-use streamward::domain::streamer::decide::{Outcome, Report, Said};
+use streamward::domain::streamer::decide::{Outcome, Report, ReportedStatus};
 use streamward::domain::streamer::{Session, Slug, Source, Status, StatusEvent, Streamer};
 use streamward::domain::{StreamerId, Timestamp};
 use streamward::ports::{IdGen as _, Recorded, StreamerFilter, Written};
@@ -29,16 +29,16 @@ pub(crate) fn session(id: u64) -> Session {
     Session { id: Some(id.to_string()), title, ..Session::default() }
 }
 
-pub(crate) fn report(streamer: StreamerId, said: Said, when: Timestamp) -> Report {
-    Report { streamer, source: Source::Centrifugo, at: when, said }
+pub(crate) fn report(streamer: StreamerId, reported: ReportedStatus, when: Timestamp) -> Report {
+    Report { streamer, source: Source::Centrifugo, at: when, reported }
 }
 
 pub(crate) fn started(streamer: &Streamer, number: u64, when: Timestamp) -> Report {
-    report(streamer.id, Said::Started(session(number)), when)
+    report(streamer.id, ReportedStatus::Started(session(number)), when)
 }
 
 pub(crate) fn stopped(streamer: &Streamer, number: u64, when: Timestamp) -> Report {
-    report(streamer.id, Said::Stopped { session: session(number), banned: false }, when)
+    report(streamer.id, ReportedStatus::Stopped { session: session(number), banned: false }, when)
 }
 
 impl World {

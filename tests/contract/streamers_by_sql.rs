@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use streamward::adapters::sql::{PgSettings, migrate, open_postgres, open_sqlite};
 use streamward::domain::Timestamp;
-use streamward::domain::streamer::decide::{Outcome, Said};
+use streamward::domain::streamer::decide::{Outcome, ReportedStatus};
 use streamward::domain::streamer::{
     ChannelId, Found, KickIds, Learned, Session, Slug, Status, Streamer, StreamerPatch, Track, UserId,
 };
@@ -129,7 +129,7 @@ async fn what_makes_no_sense_in_a_row_is_taken_as_not_known(#[case] engine: Engi
     let long = "x".repeat(500);
     beside
         .sql(&format!(
-            "INSERT INTO streamers (username, user_id, channel_id, chatroom_id, session_viewers, ended_floor, \
+            "INSERT INTO streamers (username, user_id, channel_id, chatroom_id, session_viewers, ended_watermark, \
              last_seen_online, created_at, display_name) \
              VALUES ('{long} ''ö', -1, 0, {max}, -5, -7, {max}, -{max}, '')",
             max = i64::MAX
@@ -141,7 +141,7 @@ async fn what_makes_no_sense_in_a_row_is_taken_as_not_known(#[case] engine: Engi
     let row = all.iter().find(|row| row.username.len() > 500).unwrap();
     assert_eq!((row.ids.user, row.ids.channel), (None, None));
     assert!(row.ids.chatroom.is_some());
-    assert_eq!((&row.track.session, row.track.ended_floor), (&None, None));
+    assert_eq!((&row.track.session, row.track.ended_watermark), (&None, None));
     assert_eq!(row.track.last_seen_online, None, "there is no such time");
     for row in &all {
         assert_eq!(beside.world.hear(started(row, 1, at(1))).await, Outcome::Changed);
@@ -222,7 +222,7 @@ async fn a_row_that_another_program_pauses_or_deletes_is_passed_over(#[case] eng
 async fn the_view_shows_who_is_live_with_times_as_times(#[case] engine: Engine) {
     let mut beside = Beside::new(engine).await;
     let xqc = beside.world.streamer("xqc").await;
-    let said = Said::Started(Session { started_at: Some(at(4)), ..session(9) });
+    let said = ReportedStatus::Started(Session { started_at: Some(at(4)), ..session(9) });
     let when = Timestamp::from_micros(at(5).micros() + 250_000);
     beside.world.record(&[report(xqc.id, said, when)], FLAP, when).await;
     let times = if engine == Engine::Postgres {

@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result};
 use streamward::adapters::kick::feed::{FeedChoice, FeedSettings, KickFeed, Timing};
 use streamward::adapters::system::{SystemClock, SystemIds};
 use streamward::domain::streamer::ChannelId;
-use streamward::domain::streamer::decide::Said;
+use streamward::domain::streamer::decide::ReportedStatus;
 use streamward::domain::streamer::feed::{FeedState, FeedStatus};
-use streamward::ports::{Edge, FeedSignal, StatusFeed as _, Subject, Wanted};
+use streamward::ports::{FeedSignal, StatusFeed as _, StatusUpdate, Subject, Wanted};
 use streamward_test_support::feed_server::FeedServer;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What was told.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heard {
-    pub(crate) edges: Vec<Edge>,
+    pub(crate) updates: Vec<StatusUpdate>,
     /// How many were subscribed in one go, each time.
     pub(crate) batches: Vec<usize>,
     pub(crate) statuses: Vec<FeedStatus>,
@@ -42,15 +42,15 @@ impl Heard {
 
     /// Channel and livestream of each edge, and whether it began.
     pub(crate) fn told(&self) -> Vec<(u64, u64, bool)> {
-        let told = |edge: &Edge| {
+        let told = |edge: &StatusUpdate| {
             let Subject::Channel(channel) = edge.subject else { return None };
-            match &edge.said {
-                Said::Started(session) => Some((channel.get(), session.number()?, true)),
-                Said::Stopped { session, .. } => Some((channel.get(), session.number()?, false)),
+            match &edge.reported {
+                ReportedStatus::Started(session) => Some((channel.get(), session.number()?, true)),
+                ReportedStatus::Stopped { session, .. } => Some((channel.get(), session.number()?, false)),
                 _ => None,
             }
         };
-        self.edges.iter().filter_map(told).collect()
+        self.updates.iter().filter_map(told).collect()
     }
 }
 
@@ -93,7 +93,7 @@ impl Listener {
         listener.tasks.spawn(async move {
             while let Some(signal) = out.recv().await {
                 heard.send_modify(|heard| match signal {
-                    FeedSignal::Edge(edge) => heard.edges.push(edge),
+                    FeedSignal::Update(edge) => heard.updates.push(edge),
                     FeedSignal::Subscribed(subjects) => heard.batches.push(subjects.len()),
                     FeedSignal::Status(status) => heard.statuses.push(status),
                 });
@@ -130,7 +130,7 @@ impl Listener {
         let found = waited.ok().and_then(|heard| heard.ok().map(|heard| heard.clone()));
         found.with_context(|| {
             let heard = self.heard.borrow();
-            format!("{what} was not heard; {} edges, {:?}", heard.edges.len(), heard.status())
+            format!("{what} was not heard; {} edges, {:?}", heard.updates.len(), heard.status())
         })
     }
 

@@ -25,7 +25,7 @@ fn ms(ms: u64) -> Duration {
 
 /// Everything is as it should be: a new edge is told.
 async fn hears(listener: &mut Listener, server: &FeedServer, channel: u64) -> Result<()> {
-    let id = 1_000_000 + u64::try_from(listener.heard().edges.len())?;
+    let id = 1_000_000 + u64::try_from(listener.heard().updates.len())?;
     server.publish(channel, LIVE, &live(channel, id, AT));
     listener.until("an edge", |heard| heard.told().last() == Some(&(channel, id, true))).await?;
     Ok(())
@@ -39,9 +39,9 @@ pub(crate) async fn edges_are_told_by_either_protocol(_: &Path) -> Result<()> {
         server.publish(7, LIVE, &live(7, 100, AT));
         server.publish_as(7, STOP, &stop(7, 100));
         server.publish_as(8, LIVE, &live(8, 101, "2025-09-14 23:18:20"));
-        let heard = listener.until("three edges", |heard| heard.edges.len() == 3).await?;
+        let heard = listener.until("three edges", |heard| heard.updates.len() == 3).await?;
         ensure!(heard.told() == [(7, 100, true), (7, 100, false), (8, 101, true)], "{heard:?}");
-        ensure!(heard.edges.iter().all(|edge| edge.source == source), "{heard:?}");
+        ensure!(heard.updates.iter().all(|edge| edge.source == source), "{heard:?}");
         let status = heard.status();
         ensure!(
             (status.connections, status.connected, status.wanted, status.subscribed) == (1, 1, 2, 2),
@@ -241,7 +241,7 @@ pub(crate) async fn garbage_changes_nothing(_: &Path) -> Result<()> {
         server.publish(7, r"App\Events\Unheard", &live(7, 1, AT));
         hears(&mut listener, &server, 7).await?;
         let heard = listener.heard();
-        ensure!(heard.edges.len() == 1 && heard.statuses == before.statuses, "{heard:?}");
+        ensure!(heard.updates.len() == 1 && heard.statuses == before.statuses, "{heard:?}");
         ensure!(server.seen().opened == 1, "{:?}", server.seen());
     }
     Ok(())
@@ -312,8 +312,8 @@ pub(crate) async fn nothing_is_lost_while_nobody_listens(_: &Path) -> Result<()>
     let mut next = 1;
     while next <= total {
         match timeout(ms(5_000), out.recv()).await? {
-            Some(FeedSignal::Edge(edge)) => {
-                ensure!(format!("{:?}", edge.said).contains(&format!("\"{next}\"")), "{next}: {edge:?}");
+            Some(FeedSignal::Update(edge)) => {
+                ensure!(format!("{:?}", edge.reported).contains(&format!("\"{next}\"")), "{next}: {edge:?}");
                 ensure!(matches!(edge.subject, Subject::Channel(channel) if channel.get() == 7));
                 next += 1;
             }

@@ -40,7 +40,7 @@ pub(crate) async fn edges_make_the_round_trip(program: &Path) -> Result<()> {
             (670, LIVE, text(&live(670, 3, AT))),
         ])
         .await?;
-    let heard = listener.until("three edges", |heard| heard.edges.len() >= 3).await?;
+    let heard = listener.until("three edges", |heard| heard.updates.len() >= 3).await?;
     eprintln!("kick: three edges took {} ms, publishing included", sent.elapsed().as_millis());
     ensure!(heard.told() == [(668, 1, true), (669, 2, true), (668, 1, false)], "{heard:?}");
     Ok(())
@@ -54,7 +54,7 @@ pub(crate) async fn a_thousand_channels_share_connections(program: &Path) -> Res
     let events: Vec<_> =
         (1..=1_000).map(|channel| (channel, LIVE, text(&live(channel, channel, AT)))).collect();
     sockudo.publish(&events).await?;
-    let heard = listener.until("an edge of each", |heard| heard.edges.len() >= 1_000).await?;
+    let heard = listener.until("an edge of each", |heard| heard.updates.len() >= 1_000).await?;
     let mut told = heard.told();
     told.sort_unstable();
     ensure!(told == (1..=1_000).map(|channel| (channel, channel, true)).collect::<Vec<_>>());
@@ -68,7 +68,7 @@ pub(crate) async fn an_unsubscribed_channel_is_silent(program: &Path) -> Result<
     listener.want([2])?;
     listener.until("one less", |heard| heard.status().subscribed == 1).await?;
     sockudo.publish(&[(1, LIVE, text(&live(1, 1, AT))), (2, LIVE, text(&live(2, 2, AT)))]).await?;
-    let heard = listener.until("an edge", |heard| !heard.edges.is_empty()).await?;
+    let heard = listener.until("an edge", |heard| !heard.updates.is_empty()).await?;
     ensure!(heard.told() == [(2, 2, true)], "{heard:?}");
     // And back again.
     listener.want([1, 2])?;

@@ -18,7 +18,7 @@ use crate::domain::Timestamp;
 use crate::domain::access::Actor;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use crate::domain::streamer::{ChannelId, Source};
-use crate::ports::{FeedSignal, Kick, StatusFeed, StreamerFilter, Subject, Wanted};
+use crate::ports::{FeedSignal, KickApi, StatusFeed, StreamerFilter, Subject, Wanted};
 
 /// After how long without a word nobody watches any more: the watcher writes every 15 seconds.
 const STALE: Duration = Duration::from_secs(60);
@@ -151,7 +151,7 @@ fn is_bad(status: Option<&WatchStatus>, now: Timestamp) -> bool {
 ///
 /// # Errors
 /// Kick gives none; it cannot be printed.
-pub async fn token(kick: &dyn Kick, now: Timestamp, out: &mut Output) -> anyhow::Result<()> {
+pub async fn token(kick: &dyn KickApi, now: Timestamp, out: &mut Output) -> anyhow::Result<()> {
     let asked = Instant::now();
     let until = kick.token_valid_until().await.map_err(|error| {
         anyhow!("Kick gives no token, it {error}: check kick.client_id and kick.client_secret")
@@ -177,7 +177,7 @@ impl Probed {
     /// Takes what the feed tells. Returns whether nothing more is to be waited for.
     fn take(&mut self, signal: FeedSignal) -> bool {
         match signal {
-            FeedSignal::Edge(_) => self.edges += 1,
+            FeedSignal::Update(_) => self.edges += 1,
             FeedSignal::Subscribed(subjects) => self.subscribed.extend(subjects.iter().map(name_of)),
             FeedSignal::Status(status) => {
                 self.first_error = self.first_error.take().or_else(|| status.error.clone());

@@ -34,7 +34,7 @@ use crate::ports::WebhookHeaders;
         (status = 503, description = "`unavailable`: Send it again"),
     )
 )]
-pub(super) async fn hear_kick(
+pub(super) async fn receive_kick_webhook(
     State(api): State<Api>,
     headers: HeaderMap,
     body: Body,
@@ -48,6 +48,6 @@ pub(super) async fn hear_kick(
         kind: text("kick-event-type"),
         version: text("kick-event-version"),
     };
-    api.app.hear_kick(&headers, &body).await?;
+    api.app.receive_kick_webhook(&headers, &body).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -113,7 +113,7 @@ fn anyone() -> OpenApiRouter<Api> {
         .routes(routes!(docs::document))
         .routes(routes!(docs::page))
         .routes(routes!(problems::read_problem))
-        .routes(routes!(kick::hear_kick))
+        .routes(routes!(kick::receive_kick_webhook))
 }
 
 fn media_servers() -> OpenApiRouter<Api> {

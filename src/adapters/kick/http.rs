@@ -19,15 +19,15 @@ use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use super::client::{Answer, KickClient};
 use super::dto;
-use super::pace::{Pace, TooLong};
+use super::rate_limit::{RateLimit, TooLong};
 use super::settings::{KickSettings, Timing};
 use super::site::Site;
 use super::token::Tokens;
-use super::wire::{Answer, Wire};
 use crate::domain::Timestamp;
 use crate::domain::streamer::{KickIds, Slug, UserId};
-use crate::ports::{Clock, Kick, KickChannel, KickLive, MOST_USERS, RemoteError};
+use crate::ports::{Clock, KickApi, KickChannel, KickLive, MOST_USERS, RemoteError};
 
 /// How many times a question about several is asked anew in parts because one of them spoils it. Enough to find two in
 /// fifty; beyond that something else is wrong.
@@ -37,9 +37,9 @@ const MOST_PAGES: usize = 5;
 
 /// Kick's official API, and its web site as far as that is allowed. Holds nothing that must outlive the process.
 pub struct KickHttp {
-    wire: Wire,
+    client: KickClient,
     tokens: Option<Tokens>,
-    pace: Pace,
+    rate_limit: RateLimit,
     site: Site,
     timing: Timing,
     clock: Arc<dyn Clock>,
@@ -57,9 +57,9 @@ impl KickHttp {
         let timing = settings.timing;
         let interval = Duration::from_secs(60) / settings.requests_per_minute.get();
         Ok(Self {
-            wire: Wire::new(&settings.api_url, &timing)?,
+            client: KickClient::new(&settings.api_url, &timing)?,
             tokens: Tokens::new(settings, Arc::clone(&clock))?,
-            pace: Pace::new(interval, settings.burst, timing.patience),
+            rate_limit: RateLimit::new(interval, settings.burst, timing.patience),
             site: Site::new(settings)?,
             timing,
             clock,
@@ -78,23 +78,23 @@ impl KickHttp {
 
     /// Asks when it is our turn, with a token; once more with another one if that is refused, and once more after a
     /// 429. The answer may be an error, but neither of these two.
-    pub(super) async fn ask(
+    pub(super) async fn call(
         &self,
         endpoint: &'static str,
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Asked<'_>, RemoteError> {
+    ) -> Result<Reply<'_>, RemoteError> {
         let tokens = self.tokens()?;
         let (mut replaced, mut waited) = (false, false);
         loop {
-            self.pace.turn().await.map_err(too_long)?;
+            self.rate_limit.acquire().await.map_err(too_long)?;
             let token = tokens.token().await?;
-            let mut request = self.wire.request(method.clone(), path).bearer_auth(token.secret.expose());
+            let mut request = self.client.request(method.clone(), path).bearer_auth(token.secret.expose());
             if let Some(body) = body {
                 request = request.json(body);
             }
-            let answer = self.wire.send(endpoint, request).await?;
+            let answer = self.client.send(endpoint, request).await?;
             match answer.status {
                 StatusCode::UNAUTHORIZED if replaced => return Err(RemoteError::Unauthorised),
                 StatusCode::UNAUTHORIZED => {
@@ -105,19 +105,19 @@ impl KickHttp {
                     let hold = answer.retry_after(self.clock.now()).unwrap_or(self.timing.hold);
                     let hold = hold.min(self.timing.longest_hold);
                     tracing::info!(endpoint, seconds = hold.as_secs(), "Kick asks us to wait");
-                    self.pace.hold(hold);
+                    self.rate_limit.hold(hold);
                     if waited {
                         return Err(too_long(TooLong(hold)));
                     }
                     waited = true;
                 }
-                _ => return Ok(Asked { answer, tokens, token: token.secret }),
+                _ => return Ok(Reply { answer, tokens, token: token.secret }),
             }
         }
     }
 
-    async fn get(&self, endpoint: &'static str, path: &str) -> Result<Asked<'_>, RemoteError> {
-        self.ask(endpoint, Method::GET, path, None).await
+    async fn get(&self, endpoint: &'static str, path: &str) -> Result<Reply<'_>, RemoteError> {
+        self.call(endpoint, Method::GET, path, None).await
     }
 
     /// Asks about all of `pairs` at once, and in halves where one of them spoils the question; a lone one that does is
@@ -131,15 +131,15 @@ impl KickHttp {
         let (mut found, mut questions) = (Vec::new(), 0);
         while let Some(mut part) = parts.pop() {
             questions += 1;
-            let asked = self.get("channels", &format!("/public/v1/channels?{}", part.join("&"))).await?;
-            match asked.answer.status {
+            let reply = self.get("channels", &format!("/public/v1/channels?{}", part.join("&"))).await?;
+            match reply.answer.status {
                 StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND if questions < most => {
                     if part.len() > 1 {
                         let right = part.split_off(part.len() / 2);
                         parts.extend([right, part]);
                     }
                 }
-                _ => found.extend(asked.items(&asked.ok()?, dto::channel)?),
+                _ => found.extend(reply.items(&reply.ok()?, dto::channel)?),
             }
         }
         Ok(found)
@@ -147,23 +147,23 @@ impl KickHttp {
 
     async fn lives_of(&self, users: &[UserId]) -> Result<Vec<KickLive>, RemoteError> {
         if !self.second.load(Ordering::Relaxed) {
-            let asked = self.get("livestreams", &livestreams("v1", users, None)).await?;
-            if !matches!(asked.answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-                let found = asked.items(&asked.ok()?, dto::live)?;
-                return only_those(&asked, users, found);
+            let reply = self.get("livestreams", &livestreams("v1", users, None)).await?;
+            if !matches!(reply.answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+                let found = reply.items(&reply.ok()?, dto::live)?;
+                return only_those(&reply, users, found);
             }
         }
         let mut found = Vec::new();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
-            let asked = self.get("livestreams_v2", &livestreams("v2", users, cursor.as_deref())).await?;
-            let body = asked.ok()?;
+            let reply = self.get("livestreams_v2", &livestreams("v2", users, cursor.as_deref())).await?;
+            let body = reply.ok()?;
             // Only now is it certain that v2 is there.
             if !self.second.swap(true, Ordering::Relaxed) {
                 tracing::info!("Kick has withdrawn /public/v1/livestreams; asking at v2 from now on");
             }
-            let page = asked.items(&body, dto::live)?;
-            found.extend(only_those(&asked, users, page)?);
+            let page = reply.items(&body, dto::live)?;
+            found.extend(only_those(&reply, users, page)?);
             cursor = dto::next_cursor(&body);
             if cursor.is_none() || found.len() >= users.len() {
                 return Ok(found);
@@ -173,8 +173,8 @@ impl KickHttp {
     }
 }
 
-fn not_too_many(asked: usize) -> Result<(), RemoteError> {
-    if asked > MOST_USERS {
+fn not_too_many(count: usize) -> Result<(), RemoteError> {
+    if count > MOST_USERS {
         return Err(RemoteError::Unsupported(format!("tell of more than {MOST_USERS} at once")));
     }
     Ok(())
@@ -183,14 +183,14 @@ fn not_too_many(asked: usize) -> Result<(), RemoteError> {
 /// Who is live is believed only of those asked about: if others come, Kick did not understand the question, and that
 /// somebody is missing means nothing.
 fn only_those(
-    asked: &Asked<'_>,
+    reply: &Reply<'_>,
     users: &[UserId],
     found: Vec<KickLive>,
 ) -> Result<Vec<KickLive>, RemoteError> {
     if found.iter().all(|live| users.contains(&live.user)) {
         return Ok(found);
     }
-    Err(asked.answer.malformed("it tells of others than those asked about"))
+    Err(reply.answer.malformed("it tells of others than those asked about"))
 }
 
 fn of_users(users: &[UserId]) -> Vec<String> {
@@ -211,13 +211,13 @@ fn too_long(TooLong(wait): TooLong) -> RemoteError {
 }
 
 /// An answer, with what must not be repeated of it.
-pub(super) struct Asked<'a> {
+pub(super) struct Reply<'a> {
     pub(super) answer: Answer,
     tokens: &'a Tokens,
     token: crate::domain::secret::Secret,
 }
 
-impl Asked<'_> {
+impl Reply<'_> {
     /// What it says, if it is a success.
     pub(super) fn ok(&self) -> Result<Value, RemoteError> {
         if self.answer.status.is_success() { self.answer.json() } else { Err(self.error()) }
@@ -242,7 +242,7 @@ impl Asked<'_> {
         let found: Vec<T> = items.iter().filter_map(read).collect();
         let odd = items.len() - found.len();
         if odd > 0 {
-            metrics::counter!("streamward_kick_api_odd_items_total").increment(odd as u64);
+            metrics::counter!("streamward_kick_api_invalid_items_total").increment(odd as u64);
             tracing::debug!(odd, of = items.len(), "Kick's answer has items that make no sense");
         }
         if found.is_empty() && odd > 0 {
@@ -253,7 +253,7 @@ impl Asked<'_> {
 }
 
 #[async_trait]
-impl Kick for KickHttp {
+impl KickApi for KickHttp {
     async fn channels_named(&self, slugs: &[Slug]) -> Result<Vec<KickChannel>, RemoteError> {
         not_too_many(slugs.len())?;
         // Unknown names are an everyday matter: in the worst case each name is asked for by itself.

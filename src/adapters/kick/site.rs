@@ -8,18 +8,18 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
+use super::client::KickClient;
 use super::dto;
-use super::pace::Pace;
+use super::rate_limit::RateLimit;
 use super::settings::KickSettings;
-use super::wire::Wire;
 use crate::domain::streamer::{KickIds, Slug};
 use crate::ports::RemoteError;
 
 /// The web site.
 pub(super) struct Site {
-    wire: Wire,
+    client: KickClient,
     allowed: bool,
-    pace: Pace,
+    rate_limit: RateLimit,
     closed: Duration,
     closed_until: Mutex<Option<Instant>>,
 }
@@ -28,9 +28,9 @@ impl Site {
     pub(super) fn new(settings: &KickSettings) -> Result<Self, RemoteError> {
         let timing = &settings.timing;
         Ok(Self {
-            wire: Wire::new(&settings.site_url, timing)?,
+            client: KickClient::new(&settings.site_url, timing)?,
             allowed: settings.allow_site,
-            pace: Pace::new(timing.site_interval, NonZeroU32::MIN, timing.patience),
+            rate_limit: RateLimit::new(timing.site_interval, NonZeroU32::MIN, timing.patience),
             closed: timing.site_closed,
             closed_until: Mutex::default(),
         })
@@ -46,13 +46,13 @@ impl Site {
         }
         self.open()?;
         // It is never held, so there is nothing to be too long.
-        let _ = self.pace.turn().await;
+        let _ = self.rate_limit.acquire().await;
         // Those who waited need not knock at a door that was shut meanwhile.
         self.open()?;
         let path = format!("/api/v2/channels/{slug}");
         let request =
-            self.wire.request(Method::GET, &path).header(reqwest::header::ACCEPT, "application/json");
-        let answer = self.wire.send("site", request).await?;
+            self.client.request(Method::GET, &path).header(reqwest::header::ACCEPT, "application/json");
+        let answer = self.client.send("site", request).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
             StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {

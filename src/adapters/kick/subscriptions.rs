@@ -73,7 +73,7 @@ impl WebhookSubscriptions {
 #[async_trait]
 impl StatusFeed for WebhookSubscriptions {
     async fn watch(&self, mut wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>) {
-        let mut keeper = Keeper {
+        let mut sync = SubscriptionSync {
             kick: &self.kick,
             settings: self.settings,
             out,
@@ -84,13 +84,13 @@ impl StatusFeed for WebhookSubscriptions {
             full: false,
             status: None,
         };
-        keeper.show(&Wanted::default(), None).await;
+        sync.show(&Wanted::default(), None).await;
         loop {
             let now = Arc::clone(&wanted.borrow_and_update());
-            let error = keeper.round(&now, &wanted).await.err();
-            let wait = keeper.wait(error.as_ref());
-            keeper.tell(&now).await;
-            keeper.show(&now, error.as_ref()).await;
+            let error = sync.round(&now, &wanted).await.err();
+            let wait = sync.wait(error.as_ref());
+            sync.tell(&now).await;
+            sync.show(&now, error.as_ref()).await;
             if let Ok(Err(_)) = timeout(wait, wanted.changed()).await {
                 // Nobody will change it any more; it holds as it is.
                 tokio::time::sleep(wait).await;
@@ -100,16 +100,16 @@ impl StatusFeed for WebhookSubscriptions {
 }
 
 /// What became of a subscription that was asked for.
-enum Made {
+enum Created {
     /// It is there; its id, if that was told.
     Done(Option<String>),
     /// There is no room for another one.
-    Full,
+    QuotaReached,
     /// This one is not given, and why.
     Refused(String),
 }
 
-struct Keeper<'a> {
+struct SubscriptionSync<'a> {
     kick: &'a KickHttp,
     settings: SubscriptionSettings,
     out: mpsc::Sender<FeedSignal>,
@@ -126,7 +126,7 @@ struct Keeper<'a> {
     status: Option<FeedStatus>,
 }
 
-impl Keeper<'_> {
+impl SubscriptionSync<'_> {
     /// Brings what exists nearer to `wanted`; ends early when that changes.
     async fn round(
         &mut self,
@@ -151,12 +151,12 @@ impl Keeper<'_> {
                 break;
             }
             match self.make(user).await? {
-                Made::Done(id) => self.add(user, id),
-                Made::Full => {
+                Created::Done(id) => self.add(user, id),
+                Created::QuotaReached => {
                     tracing::warn!("Kick gives this app no more event subscriptions");
                     self.full = true;
                 }
-                Made::Refused(why) => {
+                Created::Refused(why) => {
                     tracing::info!(%user, why, "Kick gives no event subscription to this user");
                     self.refused.insert(user, why);
                 }
@@ -252,9 +252,9 @@ impl Keeper<'_> {
         let mut cursor: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let path = at(cursor.iter().map(|cursor| ("cursor", cursor.as_str())));
-            let asked = self.kick.ask("subscriptions", Method::GET, &path, None).await?;
-            let body = asked.ok()?;
-            for item in asked.items(&body, dto::subscription)? {
+            let reply = self.kick.call("subscriptions", Method::GET, &path, None).await?;
+            let body = reply.ok()?;
+            for item in reply.items(&body, dto::subscription)? {
                 if item.event == STATUS_UPDATED
                     && item.version.is_none_or(|version| version == STATUS_VERSION)
                 {
@@ -269,22 +269,22 @@ impl Keeper<'_> {
         Err(RemoteError::Malformed("subscriptions: its pages have no end".to_owned()))
     }
 
-    async fn make(&self, user: UserId) -> Result<Made, RemoteError> {
+    async fn make(&self, user: UserId) -> Result<Created, RemoteError> {
         let event = json!({"name": STATUS_UPDATED, "version": STATUS_VERSION});
         let body = json!({"broadcaster_user_id": user.get(), "method": "webhook", "events": [event]});
-        let asked = self.kick.ask("subscribe", Method::POST, PATH, Some(&body)).await?;
-        let refused = |why: String| if is_full(&why) { Made::Full } else { Made::Refused(why) };
-        match asked.answer.status {
+        let reply = self.kick.call("subscribe", Method::POST, PATH, Some(&body)).await?;
+        let refused = |why: String| if is_full(&why) { Created::QuotaReached } else { Created::Refused(why) };
+        match reply.answer.status {
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => {
-                Ok(refused(asked.message()))
+                Ok(refused(reply.message()))
             }
             _ => {
-                let body = asked.ok()?;
+                let body = reply.ok()?;
                 let item = dto::items(&body).and_then(|items| items.first());
-                let item = item.ok_or_else(|| asked.answer.malformed("there is no subscription in it"))?;
+                let item = item.ok_or_else(|| reply.answer.malformed("there is no subscription in it"))?;
                 Ok(match dto::text(item, "error") {
                     Some(why) => refused(why),
-                    None => Made::Done(dto::text(item, "subscription_id")),
+                    None => Created::Done(dto::text(item, "subscription_id")),
                 })
             }
         }
@@ -307,10 +307,10 @@ impl Keeper<'_> {
         }
         for batch in gone.chunks(MOST_DELETED) {
             let path = at(batch.iter().map(|(_, id)| ("id", id.as_str())));
-            let asked = self.kick.ask("unsubscribe", Method::DELETE, &path, None).await?;
+            let reply = self.kick.call("unsubscribe", Method::DELETE, &path, None).await?;
             // Not there is what was wanted.
-            if !asked.answer.status.is_success() && asked.answer.status != StatusCode::NOT_FOUND {
-                return Err(asked.error());
+            if !reply.answer.status.is_success() && reply.answer.status != StatusCode::NOT_FOUND {
+                return Err(reply.error());
             }
             let Some((_, present)) = &mut self.present else { return Ok(()) };
             for (user, id) in batch {

@@ -9,9 +9,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::client::{Answer, KickClient, repeat};
 use super::dto;
 use super::settings::{KickSettings, Timing};
-use super::wire::{Answer, Wire, repeat};
 use crate::domain::Timestamp;
 use crate::domain::secret::Secret;
 use crate::ports::{Clock, RemoteError};
@@ -35,7 +35,7 @@ impl fmt::Debug for Token {
 }
 
 #[derive(Default)]
-struct Held {
+struct Cached {
     token: Option<Token>,
     /// How many there were.
     count: u64,
@@ -47,24 +47,24 @@ struct Held {
 
 /// Where tokens come from.
 pub(super) struct Tokens {
-    wire: Wire,
+    client: KickClient,
     client_id: String,
     client_secret: Secret,
     timing: Timing,
     clock: Arc<dyn Clock>,
     /// Locked while a token is asked for: everybody else waits for that one.
-    held: Mutex<Held>,
+    held: Mutex<Cached>,
 }
 
 impl Tokens {
     /// Tokens for the app in `settings`; `None` if it names none.
     pub(super) fn new(settings: &KickSettings, clock: Arc<dyn Clock>) -> Result<Option<Self>, RemoteError> {
-        let wire = Wire::new(&settings.auth_url, &settings.timing)?;
+        let client = KickClient::new(&settings.auth_url, &settings.timing)?;
         if settings.client_id.is_empty() || settings.client_secret.is_empty() {
             return Ok(None);
         }
         Ok(Some(Self {
-            wire,
+            client,
             client_id: settings.client_id.clone(),
             client_secret: settings.client_secret.clone(),
             timing: settings.timing,
@@ -107,13 +107,13 @@ impl Tokens {
         Ok(token)
     }
 
-    async fn fresh(&self, held: &mut Held) -> Result<Token, RemoteError> {
+    async fn fresh(&self, held: &mut Cached) -> Result<Token, RemoteError> {
         if let Some((error, until)) = &held.failed
             && Instant::now() < *until
         {
             return Err(error.clone());
         }
-        match self.ask(held.count + 1).await {
+        match self.call(held.count + 1).await {
             Ok(token) => {
                 held.failed = None;
                 held.count = token.number;
@@ -129,7 +129,7 @@ impl Tokens {
     }
 
     /// Asks for a token. An error comes with how long not to ask again.
-    async fn ask(&self, number: u64) -> Result<Token, (RemoteError, Duration)> {
+    async fn call(&self, number: u64) -> Result<Token, (RemoteError, Duration)> {
         let pause = self.timing.token_pause;
         let form = [
             ("grant_type", "client_credentials"),
@@ -138,11 +138,11 @@ impl Tokens {
         ];
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = self
-            .wire
+            .client
             .request(Method::POST, "/oauth/token")
             .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
-        let answer = self.wire.send("token", request).await.map_err(|error| (error, pause))?;
+        let answer = self.client.send("token", request).await.map_err(|error| (error, pause))?;
         let now = self.clock.now();
         if answer.status.is_success() {
             return self.read(&answer, number, now).map_err(|error| (error, pause));

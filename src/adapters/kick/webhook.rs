@@ -20,13 +20,13 @@ use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::client::KickClient;
 use super::dto;
 use super::settings::KickSettings;
-use super::wire::Wire;
 use crate::domain::Timestamp;
 use crate::domain::streamer::Source;
-use crate::domain::streamer::decide::Said;
-use crate::ports::{Edge, RemoteError, Subject, WebhookError, WebhookHeaders, WebhookVerifier};
+use crate::domain::streamer::decide::ReportedStatus;
+use crate::ports::{RemoteError, StatusUpdate, Subject, WebhookError, WebhookHeaders, WebhookVerifier};
 
 /// The event that tells who goes live and who stops.
 pub(super) const STATUS_UPDATED: &str = "livestream.status.updated";
@@ -61,7 +61,7 @@ type Key = Arc<Vec<u8>>;
 
 /// Tells Kick's webhooks from others.
 pub struct KickWebhooks {
-    wire: Wire,
+    client: KickClient,
     settings: WebhookKeySettings,
     key: RwLock<Option<Key>>,
     /// Locked while the key is fetched: when that last began, and why it failed.
@@ -80,7 +80,7 @@ impl KickWebhooks {
             })
         });
         Ok(Self {
-            wire: Wire::new(&settings.api_url, &settings.timing)?,
+            client: KickClient::new(&settings.api_url, &settings.timing)?,
             settings: key,
             key: RwLock::new(given.transpose()?),
             fetched: Mutex::default(),
@@ -136,8 +136,8 @@ impl KickWebhooks {
     }
 
     async fn fetch(&self) -> Result<Key, RemoteError> {
-        let request = self.wire.request(Method::GET, "/public/v1/public-key");
-        let answer = self.wire.send("public_key", request).await?;
+        let request = self.client.request(Method::GET, "/public/v1/public-key");
+        let answer = self.client.send("public_key", request).await?;
         if !answer.status.is_success() {
             return Err(answer.error(&[]));
         }
@@ -162,7 +162,7 @@ impl KickWebhooks {
         headers: &WebhookHeaders,
         body: &[u8],
         now: Timestamp,
-    ) -> Result<Option<Edge>, WebhookError> {
+    ) -> Result<Option<StatusUpdate>, WebhookError> {
         let id = header(headers.message_id.as_deref(), "Kick-Event-Message-Id")?;
         // With a dot in it, the same signed text could be cut into other parts.
         if id.len() > LONGEST_ID || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
@@ -186,13 +186,13 @@ impl KickWebhooks {
         }
         let told = serde_json::from_slice(body).ok().and_then(|body| dto::status_updated(&body));
         let told = told.ok_or(WebhookError::Body(STATUS_UPDATED))?;
-        let said = if told.is_live {
-            Said::Started(crate::domain::streamer::Session { ended_at: None, ..told.session })
+        let reported = if told.is_live {
+            ReportedStatus::Started(crate::domain::streamer::Session { ended_at: None, ..told.session })
         } else {
-            Said::Stopped { session: told.session, banned: false }
+            ReportedStatus::Stopped { session: told.session, banned: false }
         };
         let subject = Subject::User(told.user);
-        Ok(Some(Edge { subject, said, source: Source::Webhook, received_at: now }))
+        Ok(Some(StatusUpdate { subject, reported, source: Source::Webhook, received_at: now }))
     }
 }
 
@@ -203,10 +203,10 @@ impl WebhookVerifier for KickWebhooks {
         headers: &WebhookHeaders,
         body: &[u8],
         now: Timestamp,
-    ) -> Result<Option<Edge>, WebhookError> {
+    ) -> Result<Option<StatusUpdate>, WebhookError> {
         let read = self.read(headers, body, now).await;
         let outcome = match &read {
-            Ok(Some(_)) => "edge",
+            Ok(Some(_)) => "update",
             Ok(None) => "ignored",
             Err(WebhookError::Header(_)) => "bad_header",
             Err(WebhookError::Stale(_)) => "stale",

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use super::{MemoryStore, State};
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::streamer::apply::apply_reports;
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
-use crate::domain::streamer::settle::settle;
 use crate::domain::streamer::{Learned, Slug, Status, StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{Recorded, StoreError, StreamerFilter, StreamerStore, Written};
@@ -123,18 +123,22 @@ impl StreamerStore for MemoryStore {
     ) -> Result<Vec<Recorded>, StoreError> {
         let mut state = self.state();
         let named = reports.iter().filter_map(|report| state.streamers.get(&report.streamer));
-        let settled = settle(named.cloned(), reports, flap_window);
-        for streamer in settled.changed {
+        let applied = apply_reports(named.cloned(), reports, flap_window);
+        for streamer in applied.changed {
             state.streamers.insert(streamer.id, streamer);
         }
-        for told in settled.told {
-            state.tell(now, NewEvent::streamer(told.news.into(), &told.streamer, told.change.as_ref()));
-            let (seq, streamer_id) = (state.last_event, told.streamer.id);
-            let event = told.change.map(|change| StatusEvent { seq, streamer_id, change, recorded_at: now });
-            state.status_events.extend(event);
+        for event in applied.events {
+            state.tell(
+                now,
+                NewEvent::streamer(event.announcement.into(), &event.streamer, event.change.as_ref()),
+            );
+            let (seq, streamer_id) = (state.last_event, event.streamer.id);
+            let change =
+                event.change.map(|change| StatusEvent { seq, streamer_id, change, recorded_at: now });
+            state.status_events.extend(change);
         }
-        let judged = reports.iter().zip(settled.judged);
-        Ok(judged.map(|(report, decision)| Recorded::new(report.streamer, decision)).collect())
+        let decisions = reports.iter().zip(applied.decisions);
+        Ok(decisions.map(|(report, decision)| Recorded::new(report.streamer, decision)).collect())
     }
 
     async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<(), StoreError> {

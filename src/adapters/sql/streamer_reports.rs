@@ -15,8 +15,8 @@ use super::rows::all;
 use super::streamer_rows::{StreamerRow, status_event_row, track_row};
 use super::{events, streamers};
 use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::streamer::apply::{Applied, apply_reports};
 use crate::domain::streamer::decide::Report;
-use crate::domain::streamer::settle::{Settled, settle};
 use crate::domain::streamer::{Found, Learned, Slug, Status, StatusEvent, Streamer};
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{Recorded, StoreError};
@@ -42,11 +42,11 @@ statements! {
          last_seen_online = r.last_seen_online, session_id = r.session_id, \
          session_started_at = r.session_started_at, session_ended_at = r.session_ended_at, \
          session_title = r.session_title, session_category = r.session_category, \
-         session_viewers = r.session_viewers, ended_floor = r.ended_floor, doubted_at = r.doubted_at, \
+         session_viewers = r.session_viewers, ended_watermark = r.ended_watermark, contradicted_at = r.contradicted_at, \
          offline_due = r.offline_due FROM ",
         [rows "$1" id uuid, status text, last_status_update int, last_seen_online int, session_id text,
          session_started_at int, session_ended_at int, session_title text, session_category text,
-         session_viewers int, ended_floor int, doubted_at int, offline_due int],
+         session_viewers int, ended_watermark int, contradicted_at int, offline_due int],
         " WHERE streamers.id = r.id",
     ];
     INSERT_HISTORY = [
@@ -82,34 +82,37 @@ async fn record_chunk(
 ) -> Result<Vec<Recorded>, StoreError> {
     let named = ids(reports.iter().map(|report| report.streamer));
     let seen: Vec<Streamer> = all(db.rows::<StreamerRow>(NAMED, args![named]).await?)?;
-    let mut settled = settle(seen, reports, flap_window);
-    let changed: HashSet<StreamerId> = settled.changed.iter().map(|streamer| streamer.id).collect();
+    let mut applied = apply_reports(seen, reports, flap_window);
+    let changed: HashSet<StreamerId> = applied.changed.iter().map(|streamer| streamer.id).collect();
     if !changed.is_empty() {
         let mut tx = db.begin().await?;
         let locked = tx.rows::<StreamerRow>(LOCK, args![ids(changed.iter().copied())]).await?;
-        let certain = settle(all::<Streamer, _>(locked)?, reports, flap_window);
+        let certain = apply_reports(all::<Streamer, _>(locked)?, reports, flap_window);
         write(&mut tx, &certain, now).await?;
         tx.commit().await?;
-        for (report, (first, second)) in reports.iter().zip(settled.judged.iter_mut().zip(certain.judged)) {
+        for (report, (first, second)) in
+            reports.iter().zip(applied.decisions.iter_mut().zip(certain.decisions))
+        {
             if changed.contains(&report.streamer) {
                 *first = second;
             }
         }
     }
-    let judged = reports.iter().zip(settled.judged);
-    Ok(judged.map(|(report, decision)| Recorded::new(report.streamer, decision)).collect())
+    let decisions = reports.iter().zip(applied.decisions);
+    Ok(decisions.map(|(report, decision)| Recorded::new(report.streamer, decision)).collect())
 }
 
-async fn write(tx: &mut Tx, settled: &Settled, now: Timestamp) -> Result<(), StoreError> {
-    write_tracks(tx, &settled.changed).await?;
-    let told = settled.told.iter();
-    let told: Vec<_> =
-        told.map(|told| NewEvent::streamer(told.news.into(), &told.streamer, told.change.as_ref())).collect();
-    let first = events::append(tx, now, &told).await?;
+async fn write(tx: &mut Tx, applied: &Applied, now: Timestamp) -> Result<(), StoreError> {
+    write_tracks(tx, &applied.changed).await?;
+    let events = applied.events.iter();
+    let events: Vec<_> = events
+        .map(|event| NewEvent::streamer(event.announcement.into(), &event.streamer, event.change.as_ref()))
+        .collect();
+    let first = events::append(tx, now, &events).await?;
     let history: Vec<_> = (first..)
-        .zip(&settled.told)
-        .filter_map(|(seq, told)| {
-            let (streamer_id, change) = (told.streamer.id, told.change.clone()?);
+        .zip(&applied.events)
+        .filter_map(|(seq, event)| {
+            let (streamer_id, change) = (event.streamer.id, event.change.clone()?);
             Some(status_event_row(&StatusEvent { seq, streamer_id, change, recorded_at: now }))
         })
         .collect();

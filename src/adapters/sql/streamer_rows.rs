@@ -22,7 +22,7 @@ macro_rules! streamer_columns {
     () => {
         "id, username, display_name, is_active, user_id, channel_id, chatroom_id, status, last_status_update, \
          last_seen_online, session_id, session_started_at, session_ended_at, session_title, session_category, \
-         session_viewers, ended_floor, doubted_at, offline_due, problem, created_at, updated_at"
+         session_viewers, ended_watermark, contradicted_at, offline_due, problem, created_at, updated_at"
     };
 }
 
@@ -73,8 +73,8 @@ pub(super) struct StreamerRow {
     last_seen_online: Option<i64>,
     #[sqlx(flatten)]
     session: SessionColumns,
-    ended_floor: Option<i64>,
-    doubted_at: Option<i64>,
+    ended_watermark: Option<i64>,
+    contradicted_at: Option<i64>,
     offline_due: Option<i64>,
     problem: Option<String>,
     created_at: i64,
@@ -102,8 +102,8 @@ impl TryFrom<StreamerRow> for Streamer {
                 last_status_update: time(row.last_status_update),
                 last_seen_online: time(row.last_seen_online),
                 session: row.session.read(status),
-                ended_floor: number(row.ended_floor),
-                doubted_at: time(row.doubted_at),
+                ended_watermark: number(row.ended_watermark),
+                contradicted_at: time(row.contradicted_at),
                 offline_due: time(row.offline_due),
             },
             problem: row.problem,
@@ -198,8 +198,8 @@ pub(super) fn track_row(streamer: &Streamer) -> Value {
         "status": track.status.as_str(),
         "last_status_update": micros(track.last_status_update),
         "last_seen_online": micros(track.last_seen_online),
-        "ended_floor": track.ended_floor.map(signed),
-        "doubted_at": micros(track.doubted_at),
+        "ended_watermark": track.ended_watermark.map(signed),
+        "contradicted_at": micros(track.contradicted_at),
         "offline_due": micros(track.offline_due),
     });
     extend(&mut row, session_row(track.session.as_ref()));

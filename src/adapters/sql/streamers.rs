@@ -41,7 +41,7 @@ statements! {
         [rows "$1" id uuid, username text, display_name text, is_active bool, user_id int, channel_id int,
          chatroom_id int, status text, last_status_update int, last_seen_online int, session_id text,
          session_started_at int, session_ended_at int, session_title text, session_category text,
-         session_viewers int, ended_floor int, doubted_at int, offline_due int, problem text, created_at int,
+         session_viewers int, ended_watermark int, contradicted_at int, offline_due int, problem text, created_at int,
          updated_at int],
         " WHERE id IS NOT NULL ON CONFLICT (lower(username)) DO NOTHING",
     ];
@@ -63,12 +63,12 @@ statements! {
          session_id = r.session_id, session_started_at = r.session_started_at, \
          session_ended_at = r.session_ended_at, session_title = r.session_title, \
          session_category = r.session_category, session_viewers = r.session_viewers, \
-         ended_floor = r.ended_floor, doubted_at = r.doubted_at, offline_due = r.offline_due, problem = r.problem, \
+         ended_watermark = r.ended_watermark, contradicted_at = r.contradicted_at, offline_due = r.offline_due, problem = r.problem, \
          updated_at = r.updated_at, revision = streamers.revision + 1 FROM ",
         [rows "$1" id uuid, username text, display_name text, is_active bool, user_id int, channel_id int,
          chatroom_id int, status text, last_status_update int, last_seen_online int, session_id text,
          session_started_at int, session_ended_at int, session_title text, session_category text,
-         session_viewers int, ended_floor int, doubted_at int, offline_due int, problem text, updated_at int],
+         session_viewers int, ended_watermark int, contradicted_at int, offline_due int, problem text, updated_at int],
         " WHERE streamers.id = r.id",
     ];
     // History goes with it.

@@ -36,16 +36,16 @@ const NOTIFY: Sql = Sql { pg: "SELECT pg_notify($1, $2)", sqlite: "" };
 #[derive(Clone, Debug)]
 pub struct PgWakeUps {
     local: LocalWakeUps,
-    outbox: Arc<Outbox>,
+    buffer: Arc<SendBuffer>,
 }
 
 #[derive(Debug, Default)]
-struct Outbox {
+struct SendBuffer {
     words: Mutex<BTreeSet<String>>,
     filled: Notify,
 }
 
-impl Outbox {
+impl SendBuffer {
     fn put(&self, words: impl IntoIterator<Item = String>) {
         self.words.lock().unwrap_or_else(PoisonError::into_inner).extend(words);
         self.filled.notify_one();
@@ -67,10 +67,10 @@ impl PgWakeUps {
     /// Starts sending and listening. `instance` tells our own notifications from those of others. Two tasks run on
     /// `tasks` until `stop`; they need two connections of `pg`'s pool, one of them all the time.
     pub fn start(pg: Pg, instance: impl Into<String>, tasks: &TaskTracker, stop: CancellationToken) -> Self {
-        let wake_ups = Self { local: LocalWakeUps::default(), outbox: Arc::default() };
+        let wake_ups = Self { local: LocalWakeUps::default(), buffer: Arc::default() };
         let instance = instance.into();
         let (sender, listener) = (
-            send_all(pg.clone(), instance.clone(), Arc::clone(&wake_ups.outbox)),
+            send_all(pg.clone(), instance.clone(), Arc::clone(&wake_ups.buffer)),
             listen_forever(pg, instance, wake_ups.local.clone()),
         );
         let stopped = stop.clone();
@@ -82,7 +82,7 @@ impl PgWakeUps {
 
 impl WakeUps for PgWakeUps {
     fn send(&self, wake_up: WakeUp) {
-        self.outbox.put([to_word(&wake_up)]);
+        self.buffer.put([to_word(&wake_up)]);
         self.local.send(wake_up);
     }
 
@@ -135,17 +135,17 @@ fn decode(instance: &str, payload: &str) -> Vec<WakeUp> {
     }
 }
 
-async fn send_all(pg: Pg, instance: String, outbox: Arc<Outbox>) -> ! {
+async fn send_all(pg: Pg, instance: String, buffer: Arc<SendBuffer>) -> ! {
     let mut wait = BACKOFF.0;
     loop {
-        outbox.filled.notified().await;
+        buffer.filled.notified().await;
         sleep(MERGE).await;
-        let words = outbox.take();
+        let words = buffer.take();
         // A wake_up that arrives twice does no harm, so it may be tried again on another connection.
         let sent = pg.exec_twice::<()>(NOTIFY, args![CHANNEL, encode(&instance, &words)]);
         if let Err(error) = sent.await {
             tracing::debug!(%error, "other instances could not be woken");
-            outbox.put(words);
+            buffer.put(words);
             sleep(wait).await;
             wait = (wait * 2).min(BACKOFF.1);
         } else {

@@ -7,17 +7,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::watcher::Watch;
-use crate::domain::streamer::decide::{Report, Said};
+use crate::domain::streamer::decide::{Report, ReportedStatus};
 use crate::domain::streamer::{Found, KickIds, Learned, Slug};
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{KickChannel, MOST_USERS, RemoteError};
 
 /// When somebody of whom there is no such name on Kick is looked for again.
-const NOBODY: Duration = Duration::from_secs(3_600);
+const NOT_FOUND_RETRY: Duration = Duration::from_secs(3_600);
 /// How long to wait when Kick did not answer.
-const PAUSE: Duration = Duration::from_secs(10);
+const ERROR_RETRY: Duration = Duration::from_secs(10);
 /// How long to wait when this way may not be gone now.
-const CLOSED: Duration = Duration::from_secs(60);
+const REFUSED_RETRY: Duration = Duration::from_secs(60);
 
 /// Where names are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +47,13 @@ impl<'a> Lookups<'a> {
     /// Looks up whoever is due, for as long as it is polled.
     pub(super) async fn run(mut self) -> ! {
         loop {
-            let looked = self.watch.looked.notified();
+            let watchlist_changed = self.watch.watchlist_changed.notified();
             let (names, next) = self.due();
             let done = match (names.is_empty(), self.source) {
                 (true, _) => {
                     match next {
-                        Some(at) => drop(timeout_at(at, looked).await),
-                        None => looked.await,
+                        Some(at) => drop(timeout_at(at, watchlist_changed).await),
+                        None => watchlist_changed.await,
                     }
                     Ok(())
                 }
@@ -69,15 +69,15 @@ impl<'a> Lookups<'a> {
     /// Some who are to be looked up now, and when the next one is.
     fn due(&mut self) -> (Vec<Name>, Option<Instant>) {
         let now = Instant::now();
-        let roster = self.watch.roster();
+        let watchlist = self.watch.watchlist();
         let lacks = |ids: KickIds| match self.source {
             NameSource::Api => ids.user.is_none(),
             NameSource::Site => ids.channel.is_none(),
         };
         self.later.retain(|id, (name, _)| {
-            roster.row(*id).is_some_and(|row| row.username == *name && lacks(row.ids))
+            watchlist.row(*id).is_some_and(|row| row.username == *name && lacks(row.ids))
         });
-        let due = roster
+        let due = watchlist
             .rows()
             .filter(|(id, row)| lacks(row.ids) && self.later.get(id).is_none_or(|(_, at)| *at <= now))
             .map(|(id, row)| (id, row.username.clone()));
@@ -109,7 +109,7 @@ impl<'a> Lookups<'a> {
             open.retain(|(name, slug)| {
                 let has_another_spelling = slug.dashed() != *slug && spelling(slug) == *slug;
                 if !has_another_spelling {
-                    learned.push(self.nobody(name));
+                    learned.push(self.not_found(name));
                 }
                 has_another_spelling
             });
@@ -147,8 +147,8 @@ impl<'a> Lookups<'a> {
         let ids = KickIds { user: Some(channel.user), ..KickIds::default() };
         let renamed = Some(&channel.slug).filter(|slug| !slug.is(name)).cloned();
         learned.push(Learned { streamer: *id, found: Found::Ids { ids, renamed } });
-        let said = channel.live.clone().map_or(Said::NotLive, Said::Live);
-        reports.extend(self.watch.report(*id, at, said));
+        let reported = channel.live.clone().map_or(ReportedStatus::NotLive, ReportedStatus::Live);
+        reports.extend(self.watch.report(*id, at, reported));
     }
 
     /// Looks names up one after the other; how long to wait if the site may not be asked now.
@@ -157,7 +157,7 @@ impl<'a> Lookups<'a> {
             // It takes a second for each: the official API may have found out the right spelling meanwhile.
             let is_as_it_was = self
                 .watch
-                .roster()
+                .watchlist()
                 .row(name.0)
                 .is_some_and(|row| row.username == name.1 && row.ids.channel.is_none());
             if !is_as_it_was {
@@ -171,9 +171,9 @@ impl<'a> Lookups<'a> {
             let learned = match found {
                 Some(ids) => Learned { streamer: name.0, found: Found::Ids { ids, renamed: None } },
                 None => {
-                    let nobody = self.nobody(name);
+                    let nobody = self.not_found(name);
                     // The official API knows better.
-                    if self.watch.roster().row(name.0).is_some_and(|row| row.ids.user.is_some()) {
+                    if self.watch.watchlist().row(name.0).is_some_and(|row| row.ids.user.is_some()) {
                         continue;
                     }
                     nobody
@@ -184,7 +184,7 @@ impl<'a> Lookups<'a> {
         Ok(())
     }
 
-    fn nobody(&mut self, name: &Name) -> Learned {
+    fn not_found(&mut self, name: &Name) -> Learned {
         self.put_off(name);
         let problem =
             format!("Kick has no channel called {}: correct the name, or remove the streamer", name.1);
@@ -194,12 +194,12 @@ impl<'a> Lookups<'a> {
     async fn keep(&mut self, learned: &[Learned]) -> Result<(), Duration> {
         self.watch.learn(learned).await.map_err(|error| {
             tracing::warn!(%error, "what was found of streamers cannot be written down yet");
-            PAUSE
+            ERROR_RETRY
         })?;
         // Not before the next look at the store shows it: until then they would be looked up again.
-        let until = Instant::now() + PAUSE;
+        let until = Instant::now() + ERROR_RETRY;
         for Learned { streamer, found } in learned {
-            if let (Found::Ids { .. }, Some(row)) = (found, self.watch.roster().row(*streamer)) {
+            if let (Found::Ids { .. }, Some(row)) = (found, self.watch.watchlist().row(*streamer)) {
                 self.later.insert(*streamer, (row.username.clone(), until));
             }
         }
@@ -207,19 +207,19 @@ impl<'a> Lookups<'a> {
     }
 
     fn put_off(&mut self, (id, name): &Name) {
-        self.later.insert(*id, (name.clone(), Instant::now() + NOBODY));
+        self.later.insert(*id, (name.clone(), Instant::now() + NOT_FOUND_RETRY));
     }
 
     fn wait_after(&self, error: &RemoteError) -> Duration {
         if let (NameSource::Site, RemoteError::Unsupported(_)) = (self.source, error) {
             tracing::debug!(%error, "Kick's web site cannot be asked for channel numbers now");
-            return CLOSED;
+            return REFUSED_RETRY;
         }
-        tracing::warn!("names of streamers cannot be looked up, it is tried again: Kick {error}");
+        tracing::warn!("names of streamers cannot be looked up; it is tried again: Kick {error}");
         match error {
             // Only a person can mend that.
-            RemoteError::Unsupported(_) | RemoteError::Unauthorised => CLOSED,
-            _ => PAUSE,
+            RemoteError::Unsupported(_) | RemoteError::Unauthorised => REFUSED_RETRY,
+            _ => ERROR_RETRY,
         }
     }
 }

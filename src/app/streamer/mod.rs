@@ -1,18 +1,18 @@
 //! Use-cases of streamers: whom to watch, what was seen of them, and the watcher that sees it.
 
-mod intake;
+mod full_poll;
+mod ingest;
 mod lookup;
-mod roster;
-mod sweep;
 mod watcher;
+mod watchlist;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use watcher::Watcher;
 
 use super::error::{Conflict, Unauthenticated};
 use super::{App, AppError, Result};
+use crate::domain::StreamerId;
 use crate::domain::access::{Actor, Role};
 use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::streamer::decide::Report;
@@ -20,7 +20,6 @@ use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{
     ChannelId, ChatroomId, KickIds, Slug, StatusEvent, Streamer, StreamerPatch, UserId, display_name,
 };
-use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{
     Recorded, StoreError, StreamerFilter, Subject, WakeUp, WebhookError, WebhookHeaders, Written,
 };
@@ -50,22 +49,6 @@ impl Default for StreamerSettings {
             history_retention: Duration::from_secs(365 * 86_400),
             is_on: false,
         }
-    }
-}
-
-/// When something was last said that is to be said once a minute.
-#[derive(Debug, Default)]
-pub(super) struct OnceAMinute(Mutex<Option<Timestamp>>);
-
-impl OnceAMinute {
-    fn is_to_be_said(&self, now: Timestamp) -> bool {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due =
-            said.is_none_or(|at| now.since(at) >= Duration::from_secs(60) || at.since(now) > Duration::ZERO);
-        if is_due {
-            *said = Some(now);
-        }
-        is_due
     }
 }
 
@@ -219,15 +202,15 @@ impl App {
     /// # Errors
     /// Not found where streamers are not watched; not shown to be Kick's; makes no sense; the store, or Kick's key is
     /// not known: then Kick sends it again.
-    pub async fn hear_kick(&self, headers: &WebhookHeaders, body: &[u8]) -> Result<()> {
+    pub async fn receive_kick_webhook(&self, headers: &WebhookHeaders, body: &[u8]) -> Result<()> {
         let verifier =
             self.parts.webhooks.as_ref().ok_or(AppError::NotFound("webhook here: kick.feed is not set"))?;
-        let edge = match verifier.verify(headers, body, self.now()).await {
-            Ok(edge) => edge,
+        let update = match verifier.verify(headers, body, self.now()).await {
+            Ok(update) => update,
             Err(error) => {
                 metrics::counter!("streamward_kick_webhooks_refused_total").increment(1);
                 // Anybody can send these, and as many as they like.
-                if self.refused_webhooks.is_to_be_said(self.now()) {
+                if self.refused_webhooks.allow((), self.now()).is_some() {
                     tracing::warn!(%error, "a webhook is not believed; others within a minute are only counted");
                 } else {
                     tracing::debug!(%error, "a webhook is not believed");
@@ -239,15 +222,15 @@ impl App {
                 });
             }
         };
-        let Some(edge) = edge else { return Ok(()) };
-        let Subject::User(user) = edge.subject else { return Ok(()) };
+        let Some(update) = update else { return Ok(()) };
+        let Subject::User(user) = update.subject else { return Ok(()) };
         let filter = StreamerFilter { is_active: Some(true), user: Some(user), ..StreamerFilter::default() };
         let of = self.store().streamers(&filter).await?;
         let report = |streamer: &Streamer| Report {
             streamer: streamer.id,
-            source: edge.source,
-            at: edge.received_at,
-            said: edge.said.clone(),
+            source: update.source,
+            at: update.received_at,
+            reported: update.reported.clone(),
         };
         let recorded = self.record_reports(&of.iter().map(report).collect::<Vec<_>>()).await?;
         if recorded.iter().any(|one| one.change.is_some()) {
@@ -264,7 +247,7 @@ impl App {
     ) -> std::result::Result<Vec<Recorded>, StoreError> {
         let flap_window = self.settings().streamers.flap_window;
         let recorded = self.parts.worker_store.record_reports(reports, flap_window, self.now()).await?;
-        let mut is_news = false;
+        let mut is_announced = false;
         for (report, one) in reports.iter().zip(&recorded) {
             let outcome = one.outcome.map_or("not_watched", |outcome| outcome.as_str());
             metrics::counter!("streamward_kick_reports_total", "source" => report.source.as_str(), "outcome" => outcome)
@@ -275,9 +258,9 @@ impl App {
                     from = %change.previous_status, to = %change.new_status, "a streamer's status changed"
                 );
             }
-            is_news |= one.news.is_some();
+            is_announced |= one.announcement.is_some();
         }
-        if is_news {
+        if is_announced {
             self.parts.wake_ups.send(WakeUp::Events);
         }
         Ok(recorded)
@@ -294,21 +277,5 @@ fn written<T>(done: Written<T>, name: &str) -> Result<T> {
         Written::Done(done) => Ok(done),
         Written::NotFound => Err(AppError::NotFound(KIND)),
         Written::NameTaken => Err(Conflict::StreamerTaken(name.to_string()).into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_strangers_can_cause_is_said_once_a_minute() {
-        let once = OnceAMinute::default();
-        let said = [0, 1, 59, 60, 61, 120, 5].map(|at| once.is_to_be_said(Timestamp::from_seconds(at)));
-        assert_eq!(
-            said,
-            [true, false, false, true, false, true, true],
-            "a clock set back does not silence it"
-        );
     }
 }

@@ -16,19 +16,19 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::intake::Intake;
+use super::full_poll::PollQueue;
+use super::ingest::Ingest;
 use super::lookup::{Lookups, NameSource};
-use super::roster::Roster;
-use super::sweep::Agenda;
+use super::watchlist::Watchlist;
 use crate::app::App;
 use crate::app::worker::{Job, TickError};
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use crate::domain::streamer::{Learned, Status};
-use crate::ports::{FeedSignal, Kick, Recorded, StatusFeed, StoreError, StreamerFilter, WakeUp, Wanted};
+use crate::ports::{FeedSignal, KickApi, Recorded, StatusFeed, StoreError, StreamerFilter, WakeUp, Wanted};
 
 /// How often the store is looked at for rows that came or went, when nobody tells.
-const LOOK: Duration = Duration::from_secs(10);
+const REFRESH: Duration = Duration::from_secs(10);
 /// The time between two looks, however often somebody tells.
 const SPACING: Duration = Duration::from_secs(1);
 /// How many signals of the feed may wait to be written down. When there are more, the feed is not read further.
@@ -42,20 +42,20 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub struct Watcher {
     app: Arc<App>,
     feed: Option<Arc<dyn StatusFeed>>,
-    kick: Arc<dyn Kick>,
-    goes_by_channel: bool,
+    kick: Arc<dyn KickApi>,
+    needs_channel_ids: bool,
 }
 
 impl Watcher {
-    /// One that is not watching yet. Without a feed only the sweep tells who is live. `goes_by_channel`: whether the
+    /// One that is not watching yet. Without a feed only the sweep tells who is live. `needs_channel_ids`: whether the
     /// feed needs channel numbers, which the official API tells only while somebody is live.
     pub fn new(
         app: Arc<App>,
         feed: Option<Arc<dyn StatusFeed>>,
-        kick: Arc<dyn Kick>,
-        goes_by_channel: bool,
+        kick: Arc<dyn KickApi>,
+        needs_channel_ids: bool,
     ) -> Self {
-        Self { app, feed, kick, goes_by_channel }
+        Self { app, feed, kick, needs_channel_ids }
     }
 }
 
@@ -66,16 +66,17 @@ impl Job for Watcher {
     }
 
     async fn run(&mut self, leave: CancellationToken) -> Result<(), TickError> {
-        let watch = Arc::new(Watch::new(Arc::clone(&self.app), Arc::clone(&self.kick), self.goes_by_channel));
+        let watch =
+            Arc::new(Watch::new(Arc::clone(&self.app), Arc::clone(&self.kick), self.needs_channel_ids));
         let (signals, incoming) = mpsc::channel(SIGNALS);
-        let mut intake = pin!(Intake::new(&watch, incoming).run());
+        let mut ingest = pin!(Ingest::new(&watch, incoming).run());
         tokio::select! {
             () = leave.cancelled() => {}
             never = self.watch(&watch, signals) => match never {},
-            () = &mut intake => return Ok(()),
+            () = &mut ingest => return Ok(()),
         }
         // The feed is gone. What it told before is still written down.
-        intake.await;
+        ingest.await;
         Ok(())
     }
 }
@@ -94,21 +95,21 @@ impl Watcher {
                         feed.watch(wanting, signals.clone()).await;
                     }
                 }
-                None => watch.feed_is(FeedStatus { state: FeedState::Off, ..FeedStatus::default() }),
+                None => watch.set_feed_status(FeedStatus { state: FeedState::Off, ..FeedStatus::default() }),
             }
             // It has no end of its own; what else there is goes on without it.
             std::future::pending::<Infallible>().await
         };
         let site_names = async {
-            if self.goes_by_channel {
+            if self.needs_channel_ids {
                 Lookups::new(watch, NameSource::Site).run().await;
             }
             std::future::pending::<Infallible>().await
         };
         tokio::select! {
             never = feed => never,
-            never = watch.look(wake_ups, wanted) => never,
-            never = watch.sweep() => never,
+            never = watch.refresh_watchlist(wake_ups, wanted) => never,
+            never = watch.poll() => never,
             never = Lookups::new(watch, NameSource::Api).run() => never,
             never = site_names => never,
             never = watch.announce() => never,
@@ -141,23 +142,23 @@ impl Drop for Watch {
 /// What all of it shares.
 pub(super) struct Watch {
     pub(super) app: Arc<App>,
-    pub(super) kick: Arc<dyn Kick>,
-    roster: Mutex<Roster>,
-    agenda: Mutex<Agenda>,
+    pub(super) kick: Arc<dyn KickApi>,
+    watchlist: Mutex<Watchlist>,
+    queue: Mutex<PollQueue>,
     /// There is something to ask Kick about.
-    pub(super) asked: Notify,
+    pub(super) poll_wanted: Notify,
     /// The store should be looked at.
-    stale: Notify,
+    refresh_wanted: Notify,
     /// The roster changed: there may be names to look up.
-    pub(super) looked: Notify,
+    pub(super) watchlist_changed: Notify,
     /// Whether the feed needs channel numbers.
-    goes_by_channel: bool,
+    needs_channel_ids: bool,
     status: Mutex<WatchStatus>,
     status_changed: Notify,
 }
 
 impl Watch {
-    fn new(app: Arc<App>, kick: Arc<dyn Kick>, goes_by_channel: bool) -> Self {
+    fn new(app: Arc<App>, kick: Arc<dyn KickApi>, needs_channel_ids: bool) -> Self {
         let status = WatchStatus {
             at: app.now(),
             feed: FeedStatus::default(),
@@ -171,23 +172,23 @@ impl Watch {
         Self {
             app,
             kick,
-            roster: Mutex::default(),
-            agenda: Mutex::default(),
-            asked: Notify::new(),
-            stale: Notify::new(),
-            looked: Notify::new(),
-            goes_by_channel,
+            watchlist: Mutex::default(),
+            queue: Mutex::default(),
+            poll_wanted: Notify::new(),
+            refresh_wanted: Notify::new(),
+            watchlist_changed: Notify::new(),
+            needs_channel_ids,
             status: Mutex::new(status),
             status_changed: Notify::new(),
         }
     }
 
-    pub(super) fn roster(&self) -> MutexGuard<'_, Roster> {
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn watchlist(&self) -> MutexGuard<'_, Watchlist> {
+        self.watchlist.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn agenda(&self) -> MutexGuard<'_, Agenda> {
-        self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn queue(&self) -> MutexGuard<'_, PollQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_status(&self, change: impl FnOnce(&mut WatchStatus)) {
@@ -199,7 +200,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn feed_is(&self, feed: FeedStatus) {
+    pub(super) fn set_feed_status(&self, feed: FeedStatus) {
         let mut was_rejected = false;
         self.set_status(|status| was_rejected = status.feed.state == FeedState::Rejected);
         if feed.state == FeedState::Rejected && !was_rejected {
@@ -221,22 +222,22 @@ impl Watch {
         let recorded = self.app.record_reports(reports).await?;
         let mut verify = BTreeMap::new();
         {
-            let mut roster = self.roster();
+            let mut watchlist = self.watchlist();
             for one in &recorded {
                 if let Some(change) = &one.change {
-                    roster.note(one.streamer, change.new_status);
+                    watchlist.note(one.streamer, change.new_status);
                 }
                 if one.verify {
                     if one.change.is_none() {
-                        roster.note_doubt(one.streamer);
+                        watchlist.mark_contradicted(one.streamer);
                     }
                     verify.insert(one.streamer, one.change.is_some());
                 }
             }
         }
         if !verify.is_empty() {
-            self.agenda().verify(verify);
-            self.asked.notify_one();
+            self.queue().verify(verify);
+            self.poll_wanted.notify_one();
         }
         Ok(recorded)
     }
@@ -248,12 +249,16 @@ impl Watch {
         }
         self.app.parts.worker_store.learn(learned, self.app.now()).await?;
         self.app.parts.wake_ups.send(WakeUp::Events);
-        self.stale.notify_one();
+        self.refresh_wanted.notify_one();
         Ok(())
     }
 
     /// Looks into the store, again and again.
-    async fn look(&self, mut wake_ups: broadcast::Receiver<WakeUp>, wanted: watch::Sender<Arc<Wanted>>) -> ! {
+    async fn refresh_watchlist(
+        &self,
+        mut wake_ups: broadcast::Receiver<WakeUp>,
+        wanted: watch::Sender<Arc<Wanted>>,
+    ) -> ! {
         let mut is_first = true;
         loop {
             let looked_at = Instant::now();
@@ -261,9 +266,9 @@ impl Watch {
             match self.app.parts.worker_store.streamers(&filter).await {
                 Ok(streamers) => {
                     let (difference, now_wanted) = {
-                        let mut roster = self.roster();
-                        let difference = roster.replace(streamers);
-                        let now_wanted = (difference.is_other || is_first).then(|| roster.wanted());
+                        let mut watchlist = self.watchlist();
+                        let difference = watchlist.replace(streamers);
+                        let now_wanted = (difference.is_other || is_first).then(|| watchlist.wanted());
                         (difference, now_wanted)
                     };
                     if let Some(now_wanted) = now_wanted {
@@ -276,10 +281,10 @@ impl Watch {
                         is_first = false;
                     }
                     if !difference.askable.is_empty() {
-                        self.agenda().ask_first(difference.askable);
-                        self.asked.notify_one();
+                        self.queue().add_first(difference.askable);
+                        self.poll_wanted.notify_one();
                     }
-                    self.looked.notify_waiters();
+                    self.watchlist_changed.notify_waiters();
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the streamers cannot be read; those that are known are watched on");
@@ -296,8 +301,8 @@ impl Watch {
             };
             tokio::select! {
                 () = told => {}
-                () = self.stale.notified() => {}
-                () = sleep(LOOK) => {}
+                () = self.refresh_wanted.notified() => {}
+                () = sleep(REFRESH) => {}
             }
             // What is written in one go by another program comes in one go, and not one row after the other.
             sleep_until(looked_at + SPACING).await;
@@ -308,13 +313,13 @@ impl Watch {
     fn count_rows(&self) {
         let (mut counts, mut unresolved) = (BTreeMap::<&str, u32>::new(), 0);
         let watched = {
-            let roster = self.roster();
-            for (_, row) in roster.rows() {
+            let watchlist = self.watchlist();
+            for (_, row) in watchlist.rows() {
                 *counts.entry(row.status.as_str()).or_default() += 1;
-                let is_deaf = self.goes_by_channel && row.ids.channel.is_none();
+                let is_deaf = self.needs_channel_ids && row.ids.channel.is_none();
                 unresolved += u32::from(row.ids.user.is_none() || is_deaf || row.has_problem);
             }
-            u32::try_from(roster.len()).unwrap_or(u32::MAX)
+            u32::try_from(watchlist.len()).unwrap_or(u32::MAX)
         };
         for status in Status::ALL {
             let count = counts.get(status.as_str()).copied().unwrap_or(0);
@@ -328,7 +333,7 @@ impl Watch {
     async fn announce(&self) -> ! {
         loop {
             sleep(ANNOUNCE).await;
-            if !self.roster().offline_is_due() {
+            if !self.watchlist().offline_is_due() {
                 continue;
             }
             match self.app.parts.worker_store.announce_offline(self.app.now()).await {

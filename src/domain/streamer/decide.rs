@@ -10,7 +10,7 @@ use super::{Change, Session, Source, Status, Track};
 use crate::domain::{StreamerId, Timestamp};
 
 /// Kick's API lags behind its feed: an answer to a question asked less than this after a change says nothing about it.
-pub const SETTLING: Duration = Duration::from_secs(30);
+pub const API_LAG: Duration = Duration::from_secs(30);
 /// Two answers are independent if the second question was asked at least this long after the first.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(5);
 
@@ -27,12 +27,12 @@ pub struct Report {
     /// When: for an edge, when it arrived; for an answer, when the question was *asked*. Our clock.
     pub at: Timestamp,
     /// What.
-    pub said: Said,
+    pub reported: ReportedStatus,
 }
 
 /// What was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum ReportedStatus {
     /// This session began.
     Started(Session),
     /// This session ended.
@@ -50,7 +50,7 @@ pub enum Said {
 
 /// What the event log is to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum Announcement {
     /// The streamer went online.
     Online,
     /// The streamer went offline.
@@ -71,7 +71,7 @@ pub enum Outcome {
     /// It is about an earlier session, or from before the last change.
     Stale,
     /// It contradicts the status; a second one is needed.
-    Doubted,
+    Unconfirmed,
 }
 
 impl Outcome {
@@ -82,7 +82,7 @@ impl Outcome {
             Self::Refreshed => "refreshed",
             Self::Duplicate => "duplicate",
             Self::Stale => "stale",
-            Self::Doubted => "doubted",
+            Self::Unconfirmed => "unconfirmed",
         }
     }
 }
@@ -95,7 +95,7 @@ pub struct Decision {
     /// The change of status, for history.
     pub change: Option<Change>,
     /// What the event log tells; there always is something when the status changed.
-    pub news: Option<News>,
+    pub announcement: Option<Announcement>,
     /// What became of the report.
     pub outcome: Outcome,
     /// Whether it is not certain and Kick's API should be asked soon.
@@ -105,22 +105,22 @@ pub struct Decision {
 /// Decides what a report means. Going offline is announced once it has lasted for `flap_window`; zero announces it at
 /// once.
 pub fn decide(track: &Track, report: &Report, flap_window: Duration) -> Decision {
-    let judged = Judged { track, report, flap_window };
-    match &report.said {
-        Said::Started(session) => judged.started(session),
-        Said::Stopped { session, banned } => judged.stopped(session, *banned),
-        Said::Live(session) => judged.live(session),
-        Said::NotLive => judged.not_live(),
+    let decider = Decider { track, report, flap_window };
+    match &report.reported {
+        ReportedStatus::Started(session) => decider.started(session),
+        ReportedStatus::Stopped { session, banned } => decider.stopped(session, *banned),
+        ReportedStatus::Live(session) => decider.live(session),
+        ReportedStatus::NotLive => decider.not_live(),
     }
 }
 
-struct Judged<'a> {
+struct Decider<'a> {
     track: &'a Track,
     report: &'a Report,
     flap_window: Duration,
 }
 
-impl Judged<'_> {
+impl Decider<'_> {
     fn started(&self, session: &Session) -> Decision {
         let relation = self.relation(session);
         match (self.track.status, relation) {
@@ -155,8 +155,8 @@ impl Judged<'_> {
             (Status::Offline, Relation::Same) => self.told_more(session),
             // Whichever it is, it is over.
             (Status::Offline, _) => {
-                let ended_floor = self.track.ended_floor.max(session.number());
-                let track = Track { ended_floor, ..self.track.clone() };
+                let ended_watermark = self.track.ended_watermark.max(session.number());
+                let track = Track { ended_watermark, ..self.track.clone() };
                 Decision { track, ..self.nothing(Outcome::Duplicate) }
             }
         }
@@ -170,17 +170,18 @@ impl Judged<'_> {
             (Status::Offline, Relation::Newer) if !self.overlaps(session) => self.online(session),
             (Status::Online, Relation::Newer) => self.replaced(session),
             (Status::Online, _) => self.refreshed(session),
-            (Status::Offline, _) => self.doubted().unwrap_or_else(|| self.online(session)),
+            (Status::Offline, _) => self.contradicted().unwrap_or_else(|| self.online(session)),
         }
     }
 
     fn not_live(&self) -> Decision {
         if self.track.status == Status::Offline {
             // What was in doubt is as it was thought to be.
-            let track = Track { doubted_at: None, ..self.track.clone() };
+            let track = Track { contradicted_at: None, ..self.track.clone() };
             return Decision { track, ..self.nothing(Outcome::Duplicate) };
         }
-        self.doubted().unwrap_or_else(|| self.offline(self.track.session.clone().unwrap_or_default(), false))
+        self.contradicted()
+            .unwrap_or_else(|| self.offline(self.track.session.clone().unwrap_or_default(), false))
     }
 
     /// Whether `session` is said to have begun well before the last one ended. Then it may be that one, of which another
@@ -202,33 +203,33 @@ impl Judged<'_> {
             Some(known) => session.relation_to(known),
             None => Relation::Newer,
         };
-        let is_over = match (session.number(), self.track.ended_floor) {
-            (Some(number), Some(floor)) => number <= floor,
+        let is_over = match (session.number(), self.track.ended_watermark) {
+            (Some(number), Some(watermark)) => number <= watermark,
             _ => false,
         };
         if is_over && relation != Relation::Same { Relation::Older } else { relation }
     }
 
     /// All there is to an answer that contradicts the status; `None` if it is the second one to do so, and is believed.
-    fn doubted(&self) -> Option<Decision> {
+    fn contradicted(&self) -> Option<Decision> {
         let asked = self.report.at;
-        let settled = self.track.last_status_update.map(|changed| changed.plus(SETTLING));
-        if settled.is_some_and(|settled| asked < settled) {
+        let lag_end = self.track.last_status_update.map(|changed| changed.plus(API_LAG));
+        if lag_end.is_some_and(|lag_end| asked < lag_end) {
             return Some(self.nothing(Outcome::Stale));
         }
-        match self.track.doubted_at {
+        match self.track.contradicted_at {
             Some(first) if asked >= first.plus(CONFIRM_AFTER) => None,
             // Too soon. Whoever was to ask again may be gone.
-            Some(_) => Some(Decision { verify: true, ..self.nothing(Outcome::Doubted) }),
+            Some(_) => Some(Decision { verify: true, ..self.nothing(Outcome::Unconfirmed) }),
             None => {
-                let track = Track { doubted_at: Some(asked), ..self.track.clone() };
-                Some(Decision { track, verify: true, ..self.nothing(Outcome::Doubted) })
+                let track = Track { contradicted_at: Some(asked), ..self.track.clone() };
+                Some(Decision { track, verify: true, ..self.nothing(Outcome::Unconfirmed) })
             }
         }
     }
 
     fn nothing(&self, outcome: Outcome) -> Decision {
-        Decision { track: self.track.clone(), change: None, news: None, outcome, verify: false }
+        Decision { track: self.track.clone(), change: None, announcement: None, outcome, verify: false }
     }
 
     /// Another account of the session that is known: only what was not known of it is taken.
@@ -244,7 +245,7 @@ impl Judged<'_> {
         }
         let mut track = Track { session: Some(filled), ..self.track.clone() };
         if track.status == Status::Offline {
-            raise_floor(&mut track);
+            raise_watermark(&mut track);
         }
         Decision { track, ..self.nothing(Outcome::Refreshed) }
     }
@@ -253,28 +254,28 @@ impl Judged<'_> {
     fn refreshed(&self, session: &Session) -> Decision {
         let known = self.track.session.clone().unwrap_or_default();
         let now = known.refreshed(session);
-        let is_news = (&now.title, &now.category) != (&known.title, &known.category);
+        let is_announced = (&now.title, &now.category) != (&known.title, &known.category);
         let seen = self.track.last_seen_online.max(Some(self.report.at));
         let track =
-            Track { session: Some(now), last_seen_online: seen, doubted_at: None, ..self.track.clone() };
-        let news = is_news.then_some(News::Updated);
-        Decision { track, news, ..self.nothing(Outcome::Refreshed) }
+            Track { session: Some(now), last_seen_online: seen, contradicted_at: None, ..self.track.clone() };
+        let announcement = is_announced.then_some(Announcement::Updated);
+        Decision { track, announcement, ..self.nothing(Outcome::Refreshed) }
     }
 
     /// Live with another session than was known: its predecessor's end was missed. The status is the same.
     fn replaced(&self, session: &Session) -> Decision {
         let mut track = self.track.clone();
-        raise_floor(&mut track);
+        raise_watermark(&mut track);
         track.session = Some(Session { ended_at: None, ..session.clone() });
         track.last_seen_online = track.last_seen_online.max(Some(self.report.at));
-        track.doubted_at = None;
-        Decision { track, news: Some(News::Updated), ..self.nothing(Outcome::Refreshed) }
+        track.contradicted_at = None;
+        Decision { track, announcement: Some(Announcement::Updated), ..self.nothing(Outcome::Refreshed) }
     }
 
     fn online(&self, session: &Session) -> Decision {
         let report = self.report;
         let mut track = self.track.clone();
-        raise_floor(&mut track);
+        raise_watermark(&mut track);
         // An answer may be about the very session that was thought to be over.
         let known = track.session.take().filter(|known| session.relation_to(known) == Relation::Same);
         let has_resumed = known.is_some();
@@ -283,14 +284,15 @@ impl Judged<'_> {
         track.status = Status::Online;
         track.last_seen_online = track.last_seen_online.max(Some(report.at));
         track.last_status_update = Some(report.at);
-        track.doubted_at = None;
+        track.contradicted_at = None;
         // Still to be announced as offline: nobody was told yet that it was away.
         let was_away_shortly = track.offline_due.take().is_some();
         let was_live_before_us = self.track.status == Status::Unknown && report.source == Source::Poll;
-        let news = if was_away_shortly || was_live_before_us { News::Updated } else { News::Online };
+        let announcement =
+            if was_away_shortly || was_live_before_us { Announcement::Updated } else { Announcement::Online };
         // It began long ago, but it was away in between.
         let occurred = track.session.as_ref().and_then(|session| session.started_at).filter(|_| !has_resumed);
-        self.changed(track, occurred, news, false)
+        self.changed(track, occurred, announcement, false)
     }
 
     fn offline(&self, session: Session, banned: bool) -> Decision {
@@ -301,23 +303,29 @@ impl Judged<'_> {
             track.last_seen_online = track.last_seen_online.max(session.ended_at).max(Some(report.at));
         }
         let occurred = session.ended_at;
-        raise_floor(&mut track);
+        raise_watermark(&mut track);
         end(&mut track, session, report.at);
         track.status = Status::Offline;
         track.last_status_update = Some(report.at);
-        track.doubted_at = None;
-        let news = match was {
-            Status::Online if self.flap_window.is_zero() => News::Offline,
+        track.contradicted_at = None;
+        let announcement = match was {
+            Status::Online if self.flap_window.is_zero() => Announcement::Offline,
             Status::Online => {
                 track.offline_due = Some(report.at.plus(self.flap_window));
-                News::Updated
+                Announcement::Updated
             }
-            Status::Unknown | Status::Offline => News::Updated,
+            Status::Unknown | Status::Offline => Announcement::Updated,
         };
-        self.changed(track, occurred, news, banned)
+        self.changed(track, occurred, announcement, banned)
     }
 
-    fn changed(&self, track: Track, occurred: Option<Timestamp>, news: News, banned: bool) -> Decision {
+    fn changed(
+        &self,
+        track: Track,
+        occurred: Option<Timestamp>,
+        announcement: Announcement,
+        banned: bool,
+    ) -> Decision {
         let change = Change {
             previous_status: self.track.status,
             new_status: track.status,
@@ -327,7 +335,13 @@ impl Judged<'_> {
             session: track.session.clone(),
             banned,
         };
-        Decision { track, change: Some(change), news: Some(news), outcome: Outcome::Changed, verify: false }
+        Decision {
+            track,
+            change: Some(change),
+            announcement: Some(announcement),
+            outcome: Outcome::Changed,
+            verify: false,
+        }
     }
 }
 
@@ -336,11 +350,11 @@ fn end(track: &mut Track, session: Session, at: Timestamp) {
     let ended_at = session.ended_at.or(Some(at));
     let is_known = session.id.is_some() || session.started_at.is_some();
     track.session = is_known.then_some(Session { ended_at, viewers: None, ..session });
-    raise_floor(track);
+    raise_watermark(track);
 }
 
 /// The session that is known is over: whatever is said of it, or of one before it, comes too late.
-fn raise_floor(track: &mut Track) {
+fn raise_watermark(track: &mut Track) {
     let number = track.session.as_ref().and_then(Session::number);
-    track.ended_floor = track.ended_floor.max(number);
+    track.ended_watermark = track.ended_watermark.max(number);
 }

@@ -1,10 +1,10 @@
 //! Streamers: people on Kick.com, whether they are live, and how that is known.
 
+pub mod apply;
 pub mod decide;
 pub mod feed;
 pub mod ids;
 pub mod session;
-pub mod settle;
 
 #[cfg(test)]
 mod tests;
@@ -103,9 +103,9 @@ pub struct Track {
     /// The present session while online, otherwise the last one that is known.
     pub session: Option<Session>,
     /// The greatest number of a session that is over: a report of this one or an earlier one comes too late.
-    pub ended_floor: Option<u64>,
+    pub ended_watermark: Option<u64>,
     /// When an answer first contradicted the status; the second one that does so, later, is believed.
-    pub doubted_at: Option<Timestamp>,
+    pub contradicted_at: Option<Timestamp>,
     /// When it will be announced that the streamer went offline, unless they are back before.
     pub offline_due: Option<Timestamp>,
 }

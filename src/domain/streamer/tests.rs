@@ -5,7 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::decide::{CONFIRM_AFTER, Decision, News, Outcome, Report, SETTLING, Said, decide};
+use super::decide::{
+    API_LAG, Announcement, CONFIRM_AFTER, Decision, Outcome, Report, ReportedStatus, decide,
+};
 use super::{Session, Source, Status, Streamer, Track};
 use crate::domain::streamer::{KickIds, Slug, StreamerPatch, UserId};
 use crate::domain::{StreamerId, Timestamp};
@@ -17,8 +19,8 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_seconds(T0 + second)
 }
 
-fn report(source: Source, second: i64, said: Said) -> Report {
-    Report { streamer: StreamerId(Uuid::from_u128(1)), source, at: at(second), said }
+fn report(source: Source, second: i64, reported: ReportedStatus) -> Report {
+    Report { streamer: StreamerId(Uuid::from_u128(1)), source, at: at(second), reported }
 }
 
 fn by_id(id: u64) -> Session {
@@ -38,19 +40,19 @@ fn ended(second: i64, end: i64) -> Session {
 }
 
 fn started(id: u64, second: i64) -> Report {
-    report(Source::Pusher, second, Said::Started(begun(id, second)))
+    report(Source::Pusher, second, ReportedStatus::Started(begun(id, second)))
 }
 
 fn stopped(id: u64, second: i64) -> Report {
-    report(Source::Pusher, second, Said::Stopped { session: by_id(id), banned: false })
+    report(Source::Pusher, second, ReportedStatus::Stopped { session: by_id(id), banned: false })
 }
 
 fn live(asked: i64, session: Session) -> Report {
-    report(Source::Poll, asked, Said::Live(session))
+    report(Source::Poll, asked, ReportedStatus::Live(session))
 }
 
 fn not_live(asked: i64) -> Report {
-    report(Source::Poll, asked, Said::NotLive)
+    report(Source::Poll, asked, ReportedStatus::NotLive)
 }
 
 /// Applies reports one after the other; returns the last decision.
@@ -74,7 +76,7 @@ fn history(reports: &[Report]) -> Vec<Status> {
         if let Some(change) = &decision.change {
             assert_eq!((change.previous_status, change.new_status), (track.status, decision.track.status));
             assert_ne!(change.previous_status, change.new_status);
-            assert!(decision.news.is_some(), "a change that nobody is told of");
+            assert!(decision.announcement.is_some(), "a change that has no event");
             changes.push(change.new_status);
         } else {
             assert_eq!(decision.track.status, track.status, "a change without a trace");
@@ -86,28 +88,28 @@ fn history(reports: &[Report]) -> Vec<Status> {
 
 #[test]
 fn an_answer_that_lags_and_tells_another_beginning_brings_nobody_back() {
-    let settled = i64::try_from(SETTLING.as_secs()).unwrap();
+    let lag = i64::try_from(API_LAG.as_secs()).unwrap();
     // The feed said 0, the API says 300: more than may be the same by itself.
     let over = vec![started(5, 0), stopped(5, 600)];
     let with = |more: &[Report]| [over.as_slice(), more].concat();
     assert_eq!(history(&with(&[live(601, by_time(300))])), [Status::Online, Status::Offline]);
-    let lasting = [live(601 + settled, by_time(300)), live(610 + settled, by_time(300))];
+    let lasting = [live(601 + lag, by_time(300)), live(610 + lag, by_time(300))];
     assert_eq!(history(&with(&lasting)), [Status::Online, Status::Offline, Status::Online]);
     assert_eq!(after(&with(&[live(602, by_time(601))])).track.status, Status::Online, "this one is new");
-    let late = report(Source::Webhook, 601, Said::Started(by_time(300)));
+    let late = report(Source::Webhook, 601, ReportedStatus::Started(by_time(300)));
     assert!(after(&with(&[late])).verify, "Kick is asked whether that is so");
 }
 
 #[test]
 fn what_the_reports_leave() {
     use Status::{Offline, Online, Unknown};
-    let settled = i64::try_from(SETTLING.as_secs()).unwrap();
+    let lag = i64::try_from(API_LAG.as_secs()).unwrap();
     let table: Vec<(&str, Vec<Report>, Status, Vec<Status>)> = vec![
         ("a start and a stop", vec![started(5, 0), stopped(5, 60)], Offline, vec![Online, Offline]),
         ("a stop of somebody unknown", vec![stopped(5, 0)], Offline, vec![Offline]),
-        ("a start that is told twice", vec![started(5, 0), started(5, 9)], Online, vec![Online]),
+        ("a start that is reported twice", vec![started(5, 0), started(5, 9)], Online, vec![Online]),
         (
-            "a stop that is told twice",
+            "a stop that is reported twice",
             vec![started(5, 0), stopped(5, 9), stopped(5, 10)],
             Offline,
             vec![Online, Offline],
@@ -131,24 +133,24 @@ fn what_the_reports_leave() {
             "the same edges from a feed that tells no numbers",
             vec![
                 started(5, 0),
-                report(Source::Webhook, 1, Said::Started(by_time(3))),
+                report(Source::Webhook, 1, ReportedStatus::Started(by_time(3))),
                 stopped(5, 60),
-                report(Source::Webhook, 62, Said::Stopped { session: by_time(3), banned: false }),
-                report(Source::Webhook, 63, Said::Started(by_time(3))),
+                report(Source::Webhook, 62, ReportedStatus::Stopped { session: by_time(3), banned: false }),
+                report(Source::Webhook, 63, ReportedStatus::Started(by_time(3))),
             ],
             Offline,
             vec![Online, Offline],
         ),
-        ("one answer of not live", vec![started(5, 0), not_live(settled + 1)], Online, vec![Online]),
+        ("one answer of not live", vec![started(5, 0), not_live(lag + 1)], Online, vec![Online]),
         (
             "two in one breath",
-            vec![started(5, 0), not_live(settled + 1), not_live(settled + 2)],
+            vec![started(5, 0), not_live(lag + 1), not_live(lag + 2)],
             Online,
             vec![Online],
         ),
         (
             "two that are independent",
-            vec![started(5, 0), not_live(settled + 1), not_live(settled + 6)],
+            vec![started(5, 0), not_live(lag + 1), not_live(lag + 6)],
             Offline,
             vec![Online, Offline],
         ),
@@ -188,10 +190,10 @@ fn what_the_reports_leave() {
         (
             "sessions that follow each other closely, without numbers",
             vec![
-                report(Source::Webhook, 1, Said::Started(by_time(0))),
-                report(Source::Webhook, 31, Said::Stopped { session: ended(0, 30), banned: false }),
-                report(Source::Webhook, 41, Said::Started(by_time(40))),
-                report(Source::Webhook, 42, Said::Stopped { session: ended(0, 30), banned: false }),
+                report(Source::Webhook, 1, ReportedStatus::Started(by_time(0))),
+                report(Source::Webhook, 31, ReportedStatus::Stopped { session: ended(0, 30), banned: false }),
+                report(Source::Webhook, 41, ReportedStatus::Started(by_time(40))),
+                report(Source::Webhook, 42, ReportedStatus::Stopped { session: ended(0, 30), banned: false }),
             ],
             Online,
             vec![Online, Offline, Online],
@@ -221,15 +223,15 @@ fn what_is_not_certain_is_verified() {
     assert!(unclear.verify, "a stop that might be of an earlier session");
     assert!(!after(&[started(5, 0), stopped(5, 60)]).verify);
     let doubted = after(&[started(5, 0), not_live(60)]);
-    assert_eq!((doubted.outcome, doubted.verify), (Outcome::Doubted, true));
+    assert_eq!((doubted.outcome, doubted.verify), (Outcome::Unconfirmed, true));
 }
 
 #[test]
 fn a_duplicate_writes_nothing() {
     let known = after(&[live(0, Session { title: Some("new".into()), ..begun(5, 0) })]).track;
     let old_title = Session { title: Some("old".into()), ..begun(5, 0) };
-    let again = decide(&known, &report(Source::Pusher, 9, Said::Started(old_title)), WINDOW);
-    assert_eq!((again.outcome, again.news, again.track), (Outcome::Duplicate, None, known));
+    let again = decide(&known, &report(Source::Pusher, 9, ReportedStatus::Started(old_title)), WINDOW);
+    assert_eq!((again.outcome, again.announcement, again.track), (Outcome::Duplicate, None, known));
 }
 
 #[test]
@@ -237,10 +239,13 @@ fn an_answer_refreshes_the_session_and_tells_of_a_new_title_only() {
     let with =
         |title: &str, viewers| Session { title: Some(title.into()), viewers: Some(viewers), ..by_time(0) };
     let same = after(&[live(0, with("a", 10)), live(60, with("a", 12))]);
-    assert_eq!((same.outcome, same.news), (Outcome::Refreshed, None));
+    assert_eq!((same.outcome, same.announcement), (Outcome::Refreshed, None));
     assert_eq!(same.track.session.unwrap().viewers, Some(12));
     assert_eq!(same.track.last_seen_online, Some(at(60)));
-    assert_eq!(after(&[live(0, with("a", 10)), live(60, with("b", 12))]).news, Some(News::Updated));
+    assert_eq!(
+        after(&[live(0, with("a", 10)), live(60, with("b", 12))]).announcement,
+        Some(Announcement::Updated)
+    );
 }
 
 #[test]
@@ -255,30 +260,36 @@ fn times_and_session_are_kept() {
     );
     assert_eq!(decision.track.last_seen_online, Some(at(60)));
     assert_eq!(decision.track.last_status_update, Some(at(60)));
-    let late = after(&[report(Source::Pusher, 7, Said::Started(begun(5, 0)))]).change.unwrap();
+    let late = after(&[report(Source::Pusher, 7, ReportedStatus::Started(begun(5, 0)))]).change.unwrap();
     assert_eq!((late.occurred_at, late.received_at), (at(0), at(7)), "Kick's time and ours");
 }
 
 #[test]
 fn a_flap_is_announced_once() {
     let pending = after(&[started(5, 0), stopped(5, 60)]);
-    assert_eq!((pending.news, pending.track.offline_due), (Some(News::Updated), Some(at(75))));
+    assert_eq!(
+        (pending.announcement, pending.track.offline_due),
+        (Some(Announcement::Updated), Some(at(75)))
+    );
     let back = after(&[started(5, 0), stopped(5, 60), started(6, 65)]);
-    assert_eq!((back.news, back.track.offline_due), (Some(News::Updated), None));
+    assert_eq!((back.announcement, back.track.offline_due), (Some(Announcement::Updated), None));
     assert_eq!(history(&[started(5, 0), stopped(5, 60), started(6, 65)]).len(), 3, "all of it is recorded");
     // Announced meanwhile.
     let away = Track { offline_due: None, ..pending.track };
-    assert_eq!(decide(&away, &started(6, 90), WINDOW).news, Some(News::Online));
+    assert_eq!(decide(&away, &started(6, 90), WINDOW).announcement, Some(Announcement::Online));
     let track = after(&[started(5, 0)]).track;
     let at_once = decide(&track, &stopped(5, 60), Duration::ZERO);
-    assert_eq!((at_once.news, at_once.track.offline_due), (Some(News::Offline), None));
+    assert_eq!((at_once.announcement, at_once.track.offline_due), (Some(Announcement::Offline), None));
 }
 
 #[test]
 fn finding_somebody_live_at_first_is_no_news_that_they_went_live() {
-    assert_eq!(after(&[live(0, by_time(-900))]).news, Some(News::Updated));
-    assert_eq!(after(&[started(5, 0)]).news, Some(News::Online));
-    assert_eq!(after(&[not_live(0), not_live(9), live(60, by_time(59))]).news, Some(News::Online));
+    assert_eq!(after(&[live(0, by_time(-900))]).announcement, Some(Announcement::Updated));
+    assert_eq!(after(&[started(5, 0)]).announcement, Some(Announcement::Online));
+    assert_eq!(
+        after(&[not_live(0), not_live(9), live(60, by_time(59))]).announcement,
+        Some(Announcement::Online)
+    );
 }
 
 #[test]
@@ -321,15 +332,18 @@ fn of_two_sources() -> impl Strategy<Value = Edges> {
     })
 }
 
-fn edges(told: impl Fn(u64, i64, bool) -> (Source, Session) + Clone) -> impl Strategy<Value = Edges> {
+fn edges(describe: impl Fn(u64, i64, bool) -> (Source, Session) + Clone) -> impl Strategy<Value = Edges> {
     prop::collection::vec((1_u64..5, any::<bool>()), 1..24).prop_map(move |picks| {
-        let edge = |(arrival, (id, is_start)): (usize, (u64, bool))| {
-            let (source, session) = told(id, i64::try_from(id).unwrap() * 1_000, is_start);
-            let said =
-                if is_start { Said::Started(session) } else { Said::Stopped { session, banned: false } };
-            (id, is_start, report(source, 10_000 + i64::try_from(arrival).unwrap(), said))
+        let update = |(arrival, (id, is_start)): (usize, (u64, bool))| {
+            let (source, session) = describe(id, i64::try_from(id).unwrap() * 1_000, is_start);
+            let reported = if is_start {
+                ReportedStatus::Started(session)
+            } else {
+                ReportedStatus::Stopped { session, banned: false }
+            };
+            (id, is_start, report(source, 10_000 + i64::try_from(arrival).unwrap(), reported))
         };
-        picks.into_iter().enumerate().map(edge).collect()
+        picks.into_iter().enumerate().map(update).collect()
     })
 }
 
@@ -351,7 +365,7 @@ proptest! {
         history(&reports);
     }
 
-    /// Nothing that was applied changes anything when it is applied again.
+    /// Nothing that was lag changes anything when it is lag again.
     #[test]
     fn telling_it_all_again_changes_nothing(edges in prop_oneof![of_the_feed(), of_two_sources()]) {
         let track = after(&reports_of(&edges)).track;

@@ -4,7 +4,7 @@ use serde_json::json;
 use streamward::adapters::kick::KickSettings;
 use streamward::domain::Timestamp;
 use streamward::domain::streamer::{ChannelId, Session};
-use streamward::ports::{Kick as _, MOST_USERS, RemoteError};
+use streamward::ports::{KickApi as _, MOST_USERS, RemoteError};
 use streamward_test_support::kick::{Broadcast, Fault, KickStub};
 
 use super::{BEGAN, all_live, client, named, settings, slug, user, users, with};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamward::adapters::kick::{KickSettings, Timing};
-use streamward::ports::{Clock as _, Kick as _, RemoteError};
+use streamward::ports::{Clock as _, KickApi as _, RemoteError};
 use streamward_test_support::kick::Fault;
 use tokio::task::JoinSet;
 use tokio::time::Instant;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use streamward::adapters::kick::{KickHttp, KickSettings, Timing};
 use streamward::domain::secret::Secret;
 use streamward::domain::streamer::{Slug, UserId};
-use streamward::ports::{Kick as _, KickChannel, RemoteError};
+use streamward::ports::{KickApi as _, KickChannel, RemoteError};
 use streamward_test_support::kick::{Broadcast, KickStub};
 
 use crate::harness::TestClock;

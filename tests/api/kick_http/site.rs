@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use streamward::adapters::kick::{KickSettings, Timing};
 use streamward::domain::streamer::{ChannelId, ChatroomId, UserId};
-use streamward::ports::{Kick as _, RemoteError};
+use streamward::ports::{KickApi as _, RemoteError};
 use streamward_test_support::kick::Fault;
 
 use super::{all_live, client, settings, slug, with};

@@ -63,7 +63,7 @@ impl Keeping {
                     FeedSignal::Subscribed(subjects) => {
                         self.subscribed.extend(subjects.into_iter().map(who));
                     }
-                    FeedSignal::Edge(edge) => panic!("{edge:?}"),
+                    FeedSignal::Update(edge) => panic!("{edge:?}"),
                 }
                 if is(&self.status) {
                     return;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use streamward::adapters::kick::{KickHttp, KickSettings, Timing};
 use streamward::domain::secret::Secret;
-use streamward::ports::{Clock as _, Kick as _, RemoteError};
+use streamward::ports::{Clock as _, KickApi as _, RemoteError};
 use streamward_test_support::kick::{Fault, KickStub, World};
 use tokio::task::JoinSet;
 

@@ -7,9 +7,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use streamward::adapters::kick::{KickWebhooks, WebhookKeySettings};
 use streamward::domain::Timestamp;
-use streamward::domain::streamer::decide::Said;
+use streamward::domain::streamer::decide::ReportedStatus;
 use streamward::domain::streamer::{Session, Source};
-use streamward::ports::{Edge, RemoteError, Subject, WebhookError, WebhookHeaders, WebhookVerifier as _};
+use streamward::ports::{
+    RemoteError, StatusUpdate, Subject, WebhookError, WebhookHeaders, WebhookVerifier as _,
+};
 use streamward_test_support::kick::{
     Fault, KickStub, OTHER_TEST_KEY, SignedWebhook, TEST_KEY, stopped, went_live,
 };
@@ -51,7 +53,10 @@ fn live() -> SignedWebhook {
     SignedWebhook::new(&TEST_KEY, ID, NOW, &went_live(123, "user1", BEGAN, "hi"))
 }
 
-async fn told(verifier: &KickWebhooks, webhook: &SignedWebhook) -> Result<Option<Edge>, WebhookError> {
+async fn told(
+    verifier: &KickWebhooks,
+    webhook: &SignedWebhook,
+) -> Result<Option<StatusUpdate>, WebhookError> {
     verifier.verify(&headers(webhook), &webhook.body, at(NOW)).await
 }
 
@@ -65,9 +70,9 @@ async fn what_kick_signed_is_an_edge() {
         title: Some("hi".to_owned()),
         ..Session::default()
     };
-    let expected = Edge {
+    let expected = StatusUpdate {
         subject: Subject::User(user(123)),
-        said: Said::Started(session),
+        reported: ReportedStatus::Started(session),
         source: Source::Webhook,
         received_at: at(NOW),
     };
@@ -80,7 +85,7 @@ async fn what_kick_signed_is_an_edge() {
         ended_at: Some(at("2026-01-31T12:00:01Z")),
         ..Session::default()
     };
-    assert_eq!(edge.said, Said::Stopped { session, banned: false });
+    assert_eq!(edge.reported, ReportedStatus::Stopped { session, banned: false });
     assert_eq!(kick.count("public_key"), 1, "the key is kept");
     assert_eq!(kick.count("token"), 0, "and costs no token");
 }

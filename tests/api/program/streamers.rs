@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use streamward::adapters::sql::{SqlStore, open_sqlite};
 use streamward::adapters::system::SystemClock;
 use streamward::domain::Timestamp;
-use streamward::domain::streamer::decide::{Report, Said};
+use streamward::domain::streamer::decide::{Report, ReportedStatus};
 use streamward::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use streamward::domain::streamer::{Session, Source};
 use streamward::ports::{Clock as _, StreamerStore as _};
@@ -23,10 +23,10 @@ async fn store(home: &Home) -> SqlStore {
     SqlStore::new(open_sqlite(&home.dir.path().join("streamward.db")).await.expect("opened"))
 }
 
-async fn says(store: &SqlStore, streamer: &Value, said: Said) {
+async fn says(store: &SqlStore, streamer: &Value, reported: ReportedStatus) {
     let now = SystemClock.now();
     let id = streamer["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
-    let report = Report { streamer: id, source: Source::Centrifugo, at: now, said };
+    let report = Report { streamer: id, source: Source::Centrifugo, at: now, reported };
     let recorded = store.record_reports(&[report], Duration::ZERO, now).await.expect("recorded");
     assert!(recorded[0].change.is_some(), "{recorded:?}");
 }
@@ -36,14 +36,14 @@ async fn starts(store: &SqlStore, streamer: &Value, session: u64) {
     says(
         store,
         streamer,
-        Said::Started(Session { id: Some(session.to_string()), title, ..Session::default() }),
+        ReportedStatus::Started(Session { id: Some(session.to_string()), title, ..Session::default() }),
     )
     .await;
 }
 
 async fn stops(store: &SqlStore, streamer: &Value, session: u64) {
     let session = Session { id: Some(session.to_string()), ..Session::default() };
-    says(store, streamer, Said::Stopped { session, banned: true }).await;
+    says(store, streamer, ReportedStatus::Stopped { session, banned: true }).await;
 }
 
 /// How it ended; killed if it does not.

@@ -15,12 +15,12 @@ use streamward::app::{App, Parts, Settings};
 use streamward::domain::access::Actor;
 use streamward::domain::event::EventKind;
 use streamward::domain::secret::MasterKey;
-use streamward::domain::streamer::decide::Said;
+use streamward::domain::streamer::decide::ReportedStatus;
 use streamward::domain::streamer::{ChannelId, KickIds, Session, Slug, Source, Status, Streamer, UserId};
 use streamward::domain::{StreamerId, Timestamp};
 use streamward::ports::{
-    Clock, Edge, FeedSignal, Kick, KickChannel, KickLive, RemoteError, StatusFeed, Store, Subject, WakeUps,
-    Wanted,
+    Clock, FeedSignal, KickApi, KickChannel, KickLive, RemoteError, StatusFeed, StatusUpdate, Store, Subject,
+    WakeUps, Wanted,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -102,7 +102,7 @@ impl FakeKick {
 }
 
 #[async_trait]
-impl Kick for FakeKick {
+impl KickApi for FakeKick {
     async fn channels_named(&self, slugs: &[Slug]) -> Result<Vec<KickChannel>, RemoteError> {
         self.ask("named", slugs.len())?;
         let people = self.people.lock().expect("not poisoned");
@@ -216,7 +216,7 @@ impl World {
     /// Starts the watcher, and lets it have its first looks.
     pub(super) async fn start(&mut self) {
         let feed = Arc::clone(&self.feed) as Arc<dyn StatusFeed>;
-        let kick = Arc::clone(&self.kick) as Arc<dyn Kick>;
+        let kick = Arc::clone(&self.kick) as Arc<dyn KickApi>;
         let mut watcher = Watcher::new(Arc::clone(&self.app), Some(feed), kick, true);
         self.work.spawn(async move {
             watcher.run(CancellationToken::new()).await.expect("it does not end by itself");
@@ -276,27 +276,27 @@ impl World {
             .collect()
     }
 
-    pub(super) async fn say(&self, n: u64, said: Said) {
-        let edge = Edge {
+    pub(super) async fn say(&self, n: u64, reported: ReportedStatus) {
+        let update = StatusUpdate {
             subject: Subject::Channel(ChannelId::new(n + 1_000).expect("as it should be")),
-            said,
+            reported,
             source: Source::Pusher,
             received_at: self.clock.now(),
         };
-        self.feed.say(FeedSignal::Edge(edge)).await;
+        self.feed.say(FeedSignal::Update(update)).await;
         sleep(Duration::from_millis(10)).await;
     }
 
     pub(super) async fn goes_live(&self, n: u64, livestream: u64) {
         let session = session(livestream, self.clock.now());
         self.kick.set_live(n, Some(Session { id: None, ..session.clone() }));
-        self.say(n, Said::Started(session)).await;
+        self.say(n, ReportedStatus::Started(session)).await;
     }
 
     pub(super) async fn stops(&self, n: u64, livestream: u64) {
         self.kick.set_live(n, None);
         let session = Session { id: Some(livestream.to_string()), ..Session::default() };
-        self.say(n, Said::Stopped { session, banned: false }).await;
+        self.say(n, ReportedStatus::Stopped { session, banned: false }).await;
     }
 }
 

@@ -1,11 +1,11 @@
 //! `streamward streamer …`: the list of those whose status on Kick is watched. Asking Kick about one is in `ask.rs`,
 //! the live table in `watch.rs` and what it is made of.
 
-mod ask;
-mod draw;
-mod lines;
-mod screen;
+mod lookup;
+mod plain_output;
+mod render;
 mod table;
+mod terminal;
 mod view;
 mod watch;
 
@@ -25,7 +25,7 @@ use crate::ports::StreamerFilter;
 
 pub(super) use view::{ago, length};
 
-pub use ask::ask;
+pub use lookup::lookup;
 pub use watch::{WatchArgs, watch};
 
 /// What can be done with streamers. Wherever one is named, the name on Kick or the id will do.

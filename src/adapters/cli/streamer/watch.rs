@@ -8,7 +8,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Output;
-use super::{lines, plain, screen};
+use super::{plain, plain_output, terminal};
 use crate::app::App;
 use crate::domain::access::Actor;
 use crate::domain::streamer::Streamer;
@@ -42,9 +42,9 @@ pub async fn watch(
     let watched = Watched::new(&args.usernames);
     watched.check(app).await?;
     if out.is_json() || !stdout().is_terminal() {
-        lines::follow(app, &watched, stop, out).await
+        plain_output::print_changes(app, &watched, stop, out).await
     } else {
-        screen::show(app, &watched, args.dry_run, stop).await
+        terminal::show(app, &watched, args.dry_run, stop).await
     }
 }
 

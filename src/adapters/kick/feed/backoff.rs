@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::machine::Class;
+use super::protocol::Reconnect;
 use super::settings::Timing;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ impl Backoff {
     /// number.
     pub(super) fn wait(
         &mut self,
-        class: Class,
+        reconnect: Reconnect,
         lasted: Duration,
         timing: &Timing,
         now: Instant,
@@ -32,7 +32,7 @@ impl Backoff {
         if lasted >= timing.stable {
             self.attempts = 0;
         }
-        if class == Class::AtOnce {
+        if reconnect == Reconnect::Immediately {
             self.at_once.retain(|at| now < *at + MINUTE);
             if self.at_once.len() < timing.at_once {
                 self.at_once.push_back(now);
@@ -44,7 +44,7 @@ impl Backoff {
         self.attempts = self.attempts.saturating_add(1);
         let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX - 1);
         let wait = Duration::from_micros(random % (micros + 1));
-        if class == Class::BackOff { wait.max(timing.backoff) } else { wait }
+        if reconnect == Reconnect::AfterBackoff { wait.max(timing.backoff) } else { wait }
     }
 }
 
@@ -60,22 +60,22 @@ mod tests {
     async fn waits_grow_to_a_limit_and_begin_anew_after_a_good_connection() {
         let (mut backoff, now, timing) = (Backoff::default(), Instant::now(), Timing::default());
         for _ in 0..20 {
-            assert!(backoff.wait(Class::Again, NONE, &timing, now, u64::MAX) <= timing.backoff_cap);
+            assert!(backoff.wait(Reconnect::Soon, NONE, &timing, now, u64::MAX) <= timing.backoff_cap);
         }
-        assert_eq!(backoff.wait(Class::Again, NONE, &timing, now, 60_000_000), timing.backoff_cap);
+        assert_eq!(backoff.wait(Reconnect::Soon, NONE, &timing, now, 60_000_000), timing.backoff_cap);
         let stable = timing.stable;
-        assert_eq!(backoff.wait(Class::Again, stable, &timing, now, 1_000_000), timing.backoff);
-        assert_eq!(backoff.wait(Class::Again, stable, &timing, now, 1_000_001), NONE);
+        assert_eq!(backoff.wait(Reconnect::Soon, stable, &timing, now, 1_000_000), timing.backoff);
+        assert_eq!(backoff.wait(Reconnect::Soon, stable, &timing, now, 1_000_001), NONE);
     }
 
     #[tokio::test]
     async fn at_once_is_at_once_a_few_times_a_minute() {
         let (mut backoff, now, timing) = (Backoff::default(), Instant::now(), Timing::default());
         for _ in 0..timing.at_once {
-            assert_eq!(backoff.wait(Class::AtOnce, NONE, &timing, now, 999), NONE);
+            assert_eq!(backoff.wait(Reconnect::Immediately, NONE, &timing, now, 999), NONE);
         }
-        assert_eq!(backoff.wait(Class::AtOnce, NONE, &timing, now, 999), Duration::from_micros(999));
-        assert_eq!(backoff.wait(Class::AtOnce, NONE, &timing, now + MINUTE, 999), NONE);
+        assert_eq!(backoff.wait(Reconnect::Immediately, NONE, &timing, now, 999), Duration::from_micros(999));
+        assert_eq!(backoff.wait(Reconnect::Immediately, NONE, &timing, now + MINUTE, 999), NONE);
     }
 
     proptest! {
@@ -85,7 +85,7 @@ mod tests {
             let _entered = runtime.enter();
             let timing = Timing::default();
             let mut backoff = Backoff { attempts, ..Backoff::default() };
-            let wait = backoff.wait(Class::BackOff, NONE, &timing, Instant::now(), random);
+            let wait = backoff.wait(Reconnect::AfterBackoff, NONE, &timing, Instant::now(), random);
             prop_assert!((timing.backoff..=timing.backoff_cap).contains(&wait));
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::machine::{Action, Class, Ended, Frame, Machine, Silence, Verdict};
-use super::payload::{self, Oddity};
+use super::payload::{self, ProtocolError};
+use super::protocol::{Action, Ended, Frame, Idle, IdleTimer, Protocol, Reconnect};
 use super::settings::Timing;
 use super::subscriptions::Subscriptions;
 use crate::domain::secret::Secret;
@@ -37,7 +37,7 @@ pub(super) struct Centrifugo {
     token: Secret,
     /// Until when the server may let us in; `None` once it has.
     greeting: Option<Instant>,
-    silence: Silence,
+    silence: IdleTimer,
     /// Whether the server pings. If so, silence is enough to know that it is gone.
     pings: bool,
     refresh: Option<Instant>,
@@ -52,7 +52,7 @@ impl Centrifugo {
             timing: timing.clone(),
             token,
             greeting: Some(now + timing.greeting),
-            silence: Silence::new(now, timing.activity, timing.pong),
+            silence: IdleTimer::new(now, timing.activity, timing.pong),
             pings: false,
             refresh: None,
             last_id: 0,
@@ -71,19 +71,19 @@ impl Centrifugo {
         if self.greeting.is_some() {
             return;
         }
-        for ask in self.subscriptions.due(now) {
-            if ask.again {
+        for request in self.subscriptions.due(now) {
+            if request.again {
                 self.pending
-                    .retain(|_, p| !matches!(p, Pending::Subscribe(channel) if *channel == ask.channel));
+                    .retain(|_, p| !matches!(p, Pending::Subscribe(channel) if *channel == request.channel));
             }
-            let body = json!({ "channel": payload::channel_name(ask.channel), "flag": 1 });
-            out.push(self.command(Pending::Subscribe(ask.channel), "subscribe", &body));
+            let body = json!({ "channel": payload::channel_name(request.channel), "flag": 1 });
+            out.push(self.command(Pending::Subscribe(request.channel), "subscribe", &body));
         }
     }
 
-    fn object(&mut self, line: &str, now: Instant, out: &mut Vec<Action>) -> Result<(), Oddity> {
-        let mut message: Value = serde_json::from_str(line).map_err(|_| Oddity::NotJson)?;
-        let fields = message.as_object().ok_or(Oddity::NotProtocol)?;
+    fn object(&mut self, line: &str, now: Instant, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        let mut message: Value = serde_json::from_str(line).map_err(|_| ProtocolError::NotJson)?;
+        let fields = message.as_object().ok_or(ProtocolError::NotProtocol)?;
         if fields.is_empty() {
             out.push(Action::Send(Frame("{}".into())));
             return Ok(());
@@ -92,7 +92,7 @@ impl Centrifugo {
             return self.push(push, now, out);
         }
         let pending = message.get("id").and_then(Value::as_u64).and_then(|id| self.pending.remove(&id));
-        let pending = pending.ok_or(Oddity::NotProtocol)?;
+        let pending = pending.ok_or(ProtocolError::NotProtocol)?;
         match message.get("error") {
             Some(error) => self.refused(&pending, error, now, out),
             None => {
@@ -131,15 +131,15 @@ impl Centrifugo {
         error: &Value,
         now: Instant,
         out: &mut Vec<Action>,
-    ) -> Result<(), Oddity> {
+    ) -> Result<(), ProtocolError> {
         let code = error["code"].as_u64().unwrap_or_default();
-        let said = error["message"].as_str().unwrap_or_default();
+        let reported = error["message"].as_str().unwrap_or_default();
         let passes = code < 100 || error["temporary"].as_bool().unwrap_or(false);
-        let class = match (pending, code) {
+        let reconnect = match (pending, code) {
             // Every connection begins with a new token.
-            (_, TOKEN_EXPIRED) | (Pending::Refresh, _) => Class::AtOnce,
-            (Pending::Connect, _) if passes => Class::BackOff,
-            (Pending::Connect, _) => Class::Rejected,
+            (_, TOKEN_EXPIRED) | (Pending::Refresh, _) => Reconnect::Immediately,
+            (Pending::Connect, _) if passes => Reconnect::AfterBackoff,
+            (Pending::Connect, _) => Reconnect::Rejected,
             (Pending::Subscribe(channel), ALREADY_SUBSCRIBED) => {
                 if self.subscriptions.acknowledged(*channel) {
                     out.push(Action::Subscribed(*channel));
@@ -149,38 +149,38 @@ impl Centrifugo {
             (Pending::Subscribe(channel), _) => {
                 let wait = if passes { self.timing.ack } else { self.timing.refused };
                 self.subscriptions.lost(*channel, now, wait);
-                return Err(Oddity::SubscriptionRefused);
+                return Err(ProtocolError::SubscriptionRefused);
             }
-            (Pending::Unsubscribe, _) => return Err(Oddity::ServerError),
+            (Pending::Unsubscribe, _) => return Err(ProtocolError::ServerError),
         };
-        out.push(Action::End(Ended::by_server(class, u16::try_from(code).unwrap_or(u16::MAX), said)));
+        out.push(Action::End(Ended::by_server(reconnect, u16::try_from(code).unwrap_or(u16::MAX), reported)));
         Ok(())
     }
 
-    fn push(&mut self, push: &mut Value, now: Instant, out: &mut Vec<Action>) -> Result<(), Oddity> {
+    fn push(&mut self, push: &mut Value, now: Instant, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         if let Some(disconnect) = push.get("disconnect") {
             let code =
                 disconnect["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
-            let said = disconnect["reason"].as_str().unwrap_or_default();
-            out.push(Action::End(Ended::by_server(class_of(code), code, said)));
+            let reported = disconnect["reason"].as_str().unwrap_or_default();
+            out.push(Action::End(Ended::by_server(reconnect_for(code), code, reported)));
             return Ok(());
         }
-        let name = push["channel"].as_str().ok_or(Oddity::MissingField)?;
+        let name = push["channel"].as_str().ok_or(ProtocolError::MissingField)?;
         let channel = payload::channel_of(name).filter(|channel| self.subscriptions.wants(*channel));
-        let channel = channel.ok_or(Oddity::UnknownChannel)?;
+        let channel = channel.ok_or(ProtocolError::UnknownChannel)?;
         if let Some(unsubscribed) = push.get("unsub") {
             let again = unsubscribed["code"].as_u64().is_some_and(|code| (2500..3000).contains(&code));
             let wait = if again { Duration::ZERO } else { self.timing.refused };
             self.subscriptions.lost(channel, now, wait);
             self.subscribe(now, out);
-            return if again { Ok(()) } else { Err(Oddity::SubscriptionRefused) };
+            return if again { Ok(()) } else { Err(ProtocolError::SubscriptionRefused) };
         }
-        let publication = push.get_mut("pub").ok_or(Oddity::UnknownEvent)?;
-        let envelope = publication.get_mut("data").map(Value::take).ok_or(Oddity::MissingField)?;
-        let mut envelope = payload::decoded(envelope).ok_or(Oddity::NotJson)?;
+        let publication = push.get_mut("pub").ok_or(ProtocolError::UnknownEvent)?;
+        let envelope = publication.get_mut("data").map(Value::take).ok_or(ProtocolError::MissingField)?;
+        let mut envelope = payload::decoded(envelope).ok_or(ProtocolError::NotJson)?;
         let data = envelope.get_mut("data").map(Value::take).unwrap_or_default();
-        let event = envelope.get("event").and_then(Value::as_str).ok_or(Oddity::MissingField)?;
-        out.push(Action::Edge(channel, payload::read(channel, event, data)?));
+        let event = envelope.get("event").and_then(Value::as_str).ok_or(ProtocolError::MissingField)?;
+        out.push(Action::Update(channel, payload::read(channel, event, data)?));
         Ok(())
     }
 
@@ -190,28 +190,28 @@ impl Centrifugo {
     }
 }
 
-impl Machine for Centrifugo {
+impl Protocol for Centrifugo {
     fn opened(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.greeting = Some(now + self.timing.greeting);
-        self.alive(now);
+        self.note_activity(now);
         let body = json!({ "token": self.token.expose(), "name": "js" });
         out.push(self.command(Pending::Connect, "connect", &body));
     }
 
-    fn heard(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
-        self.alive(now);
+    fn received(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
+        self.note_activity(now);
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            if let Err(oddity) = self.object(line, now, out) {
-                out.push(Action::Odd(oddity));
+            if let Err(error) = self.object(line, now, out) {
+                out.push(Action::Error(error));
             }
         }
     }
 
-    fn alive(&mut self, now: Instant) {
-        self.silence.broken(now);
+    fn note_activity(&mut self, now: Instant) {
+        self.silence.reset(now);
     }
 
-    fn want(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
+    fn set_channels(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
         for channel in self.subscriptions.want(channels) {
             let body = json!({ "channel": payload::channel_name(channel) });
             out.push(self.command(Pending::Unsubscribe, "unsubscribe", &body));
@@ -227,15 +227,15 @@ impl Machine for Centrifugo {
     fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
         if self.greeting.is_some_and(|until| now >= until) {
             let text = "the server did not let us in in time";
-            out.push(Action::End(Ended::new(Class::Again, "no_greeting", text)));
+            out.push(Action::End(Ended::new(Reconnect::Soon, "no_greeting", text)));
             return;
         }
-        match self.silence.judge(now) {
-            Verdict::Wait => {}
-            Verdict::Ask if !self.pings => out.push(Action::Ping),
-            Verdict::Ask | Verdict::Dead => {
+        match self.silence.check(now) {
+            Idle::Wait => {}
+            Idle::Ping if !self.pings => out.push(Action::Ping),
+            Idle::Ping | Idle::TimedOut => {
                 let text = "nothing was heard for too long";
-                out.push(Action::End(Ended::new(Class::AtOnce, "silent", text)));
+                out.push(Action::End(Ended::new(Reconnect::Immediately, "silent", text)));
                 return;
             }
         }
@@ -253,19 +253,19 @@ impl Machine for Centrifugo {
     }
 
     fn subscribed(&self) -> usize {
-        self.subscriptions.heard()
+        self.subscriptions.acknowledged_count()
     }
 
-    fn class_of(&self, code: u16) -> Class {
-        class_of(code)
+    fn reconnect_for(&self, code: u16) -> Reconnect {
+        reconnect_for(code)
     }
 }
 
 /// Centrifugo's terminal codes tell a client not to come back as it is.
-fn class_of(code: u16) -> Class {
+fn reconnect_for(code: u16) -> Reconnect {
     match code {
-        3500..=3999 | 4500..=4999 => Class::Rejected,
-        _ => Class::Again,
+        3500..=3999 | 4500..=4999 => Reconnect::Rejected,
+        _ => Reconnect::Soon,
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::streamer::Session;
-use crate::domain::streamer::decide::Said;
+use crate::domain::streamer::decide::ReportedStatus;
 
 const WELCOME: &str = r#"{"id":1,"connect":{"client":"c","version":"6.9.6 PRO","expires":true,"ttl":2700,"ping":25,"pong":true}}"#;
 const STOP: &str = r#"{"push":{"channel":"channel.1","pub":{"data":{"event":"App\\Events\\StopStreamBroadcast","data":"{\"livestream\":{\"id\":7,\"channel\":{\"id\":1,\"is_banned\":true}}}"}}}}"#;
@@ -21,10 +21,10 @@ impl Talk {
         let start = Instant::now();
         let centrifugo = Centrifugo::new(&Timing::default(), Secret::new("t0k3n"), start);
         let mut talk = Self { centrifugo, start, after: Duration::ZERO };
-        let said = talk.act(Centrifugo::opened);
-        assert_eq!(said, [text(r#"{"connect":{"name":"js","token":"t0k3n"},"id":1}"#)]);
-        assert!(!format!("{said:?}").contains("t0k3n"), "a token is not shown");
-        assert!(talk.want(&[1, 2]).is_empty(), "nothing is asked for before the server lets us in");
+        let actions = talk.act(Centrifugo::opened);
+        assert_eq!(actions, [text(r#"{"connect":{"name":"js","token":"t0k3n"},"id":1}"#)]);
+        assert!(!format!("{actions:?}").contains("t0k3n"), "a token is not shown");
+        assert!(talk.set_channels(&[1, 2]).is_empty(), "nothing is asked for before the server lets us in");
         talk
     }
 
@@ -36,8 +36,8 @@ impl Talk {
 
     fn subscribed() -> Self {
         let mut talk = Self::welcome(WELCOME);
-        let said = talk.hear("{\"id\":3,\"subscribe\":{}}\n{\"id\":2,\"subscribe\":{}}\n");
-        assert_eq!(said, [Action::Subscribed(channel(2)), Action::Subscribed(channel(1))]);
+        let actions = talk.hear("{\"id\":3,\"subscribe\":{}}\n{\"id\":2,\"subscribe\":{}}\n");
+        assert_eq!(actions, [Action::Subscribed(channel(2)), Action::Subscribed(channel(1))]);
         talk
     }
 
@@ -48,12 +48,12 @@ impl Talk {
     }
 
     fn hear(&mut self, text: &str) -> Vec<Action> {
-        self.act(|centrifugo, now, out| centrifugo.heard(text, now, out))
+        self.act(|centrifugo, now, out| centrifugo.received(text, now, out))
     }
 
-    fn want(&mut self, channels: &[u64]) -> Vec<Action> {
+    fn set_channels(&mut self, channels: &[u64]) -> Vec<Action> {
         let channels = channels.iter().map(|n| channel(*n)).collect();
-        self.act(|centrifugo, now, out| centrifugo.want(&channels, now, out))
+        self.act(|centrifugo, now, out| centrifugo.set_channels(&channels, now, out))
     }
 
     fn tick_after(&mut self, seconds: u64) -> Vec<Action> {
@@ -76,12 +76,12 @@ fn subscribe(number: u64, id: u64) -> Action {
 
 fn stop() -> Action {
     let session = Session { id: Some("7".into()), ..Session::default() };
-    Action::Edge(channel(1), Said::Stopped { session, banned: true })
+    Action::Update(channel(1), ReportedStatus::Stopped { session, banned: true })
 }
 
-fn class(said: &[Action]) -> Option<Class> {
-    match said {
-        [Action::End(ended)] => Some(ended.class),
+fn reconnect(actions: &[Action]) -> Option<Reconnect> {
+    match actions {
+        [Action::End(ended)] => Some(ended.reconnect),
         _ => None,
     }
 }
@@ -101,8 +101,8 @@ async fn edges_come_in_an_envelope_and_many_in_a_frame() {
 
 #[tokio::test]
 async fn a_server_that_does_not_let_us_in_is_left() {
-    assert_eq!(class(&Talk::open().tick_after(9)), None);
-    assert_eq!(class(&Talk::open().tick_after(10)), Some(Class::Again));
+    assert_eq!(reconnect(&Talk::open().tick_after(9)), None);
+    assert_eq!(reconnect(&Talk::open().tick_after(10)), Some(Reconnect::Soon));
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_server_that_pings_and_then_does_not_is_gone() {
     assert_eq!(talk.hear("{}"), [text("{}")]);
     assert_eq!(talk.tick_after(64), []);
     assert_eq!(talk.centrifugo.deadline(), Some(talk.start + Duration::from_secs(65)));
-    assert_eq!(class(&talk.tick_after(65)), Some(Class::AtOnce));
+    assert_eq!(reconnect(&talk.tick_after(65)), Some(Reconnect::Immediately));
 }
 
 #[tokio::test]
@@ -122,10 +122,10 @@ async fn a_server_that_never_pings_is_pinged() {
     assert_eq!(talk.tick_after(119), []);
     assert_eq!(talk.tick_after(120), [Action::Ping]);
     let now = talk.start + Duration::from_secs(149);
-    talk.centrifugo.alive(now);
+    talk.centrifugo.note_activity(now);
     assert_eq!(talk.tick_after(150), []);
     assert_eq!(talk.tick_after(269), [Action::Ping]);
-    assert_eq!(class(&talk.tick_after(299)), Some(Class::AtOnce));
+    assert_eq!(reconnect(&talk.tick_after(299)), Some(Reconnect::Immediately));
 }
 
 #[tokio::test]
@@ -140,8 +140,8 @@ async fn a_token_is_replaced_before_it_ends() {
     assert_eq!(keep_up(&mut talk, 2580), [Action::Token]);
     assert_eq!(keep_up(&mut talk, 2600), [], "it is being fetched");
     assert_eq!(keep_up(&mut talk, 2610), [Action::Token], "it did not come");
-    let said = talk.act(|centrifugo, _, out| centrifugo.token(&Secret::new("n3w"), out));
-    assert_eq!(said, [text(r#"{"id":4,"refresh":{"token":"n3w"}}"#)]);
+    let actions = talk.act(|centrifugo, _, out| centrifugo.token(&Secret::new("n3w"), out));
+    assert_eq!(actions, [text(r#"{"id":4,"refresh":{"token":"n3w"}}"#)]);
     assert_eq!(talk.hear(r#"{"id":4,"refresh":{"client":"c","expires":true,"ttl":2700}}"#), []);
     assert_eq!(keep_up(&mut talk, 2610 + 2579), []);
     assert_eq!(keep_up(&mut talk, 2610 + 2580), [Action::Token]);
@@ -150,41 +150,41 @@ async fn a_token_is_replaced_before_it_ends() {
 #[tokio::test]
 async fn a_refusal_has_its_class() {
     for (error, expected) in [
-        (r#"{"code":101,"message":"unauthorized"}"#, Class::Rejected),
-        (r#"{"code":103,"message":"permission denied"}"#, Class::Rejected),
-        (r#"{"code":109,"message":"token expired"}"#, Class::AtOnce),
-        (r#"{"code":100,"message":"internal","temporary":true}"#, Class::BackOff),
-        (r#"{"code":"x"}"#, Class::BackOff),
+        (r#"{"code":101,"message":"unauthorized"}"#, Reconnect::Rejected),
+        (r#"{"code":103,"message":"permission denied"}"#, Reconnect::Rejected),
+        (r#"{"code":109,"message":"token expired"}"#, Reconnect::Immediately),
+        (r#"{"code":100,"message":"internal","temporary":true}"#, Reconnect::AfterBackoff),
+        (r#"{"code":"x"}"#, Reconnect::AfterBackoff),
     ] {
-        let said = Talk::open().hear(&format!(r#"{{"id":1,"error":{error}}}"#));
-        assert_eq!(class(&said), Some(expected), "{error}");
+        let actions = Talk::open().hear(&format!(r#"{{"id":1,"error":{error}}}"#));
+        assert_eq!(reconnect(&actions), Some(expected), "{error}");
     }
     for (code, expected) in [
-        (3000, Class::Again),
-        (3001, Class::Again),
-        (3499, Class::Again),
-        (3500, Class::Rejected),
-        (3999, Class::Rejected),
-        (4000, Class::Again),
-        (4499, Class::Again),
-        (4500, Class::Rejected),
-        (4999, Class::Rejected),
-        (1000, Class::Again),
-        (1006, Class::Again),
+        (3000, Reconnect::Soon),
+        (3001, Reconnect::Soon),
+        (3499, Reconnect::Soon),
+        (3500, Reconnect::Rejected),
+        (3999, Reconnect::Rejected),
+        (4000, Reconnect::Soon),
+        (4499, Reconnect::Soon),
+        (4500, Reconnect::Rejected),
+        (4999, Reconnect::Rejected),
+        (1000, Reconnect::Soon),
+        (1006, Reconnect::Soon),
     ] {
-        assert_eq!(class_of(code), expected, "{code}");
+        assert_eq!(reconnect_for(code), expected, "{code}");
         let push = format!(r#"{{"push":{{"disconnect":{{"code":{code},"reason":"why"}}}}}}"#);
-        assert_eq!(class(&Talk::subscribed().hear(&push)), Some(expected), "{code}");
+        assert_eq!(reconnect(&Talk::subscribed().hear(&push)), Some(expected), "{code}");
     }
 }
 
 #[tokio::test]
 async fn a_subscription_may_be_refused_without_harm_to_the_others() {
     let mut talk = Talk::welcome(WELCOME);
-    let said = talk.hear(
+    let actions = talk.hear(
         "{\"id\":2,\"error\":{\"code\":103,\"message\":\"permission denied\"}}\n{\"id\":3,\"error\":{\"code\":105}}",
     );
-    assert_eq!(said, [Action::Odd(Oddity::SubscriptionRefused), Action::Subscribed(channel(2))]);
+    assert_eq!(actions, [Action::Error(ProtocolError::SubscriptionRefused), Action::Subscribed(channel(2))]);
     assert_eq!(talk.centrifugo.subscribed(), 1);
     talk.after = Duration::from_secs(299);
     talk.hear("{}");
@@ -194,14 +194,14 @@ async fn a_subscription_may_be_refused_without_harm_to_the_others() {
 
 #[tokio::test]
 async fn an_expired_token_ends_the_connection() {
-    let said = Talk::welcome(WELCOME).hear(r#"{"id":2,"error":{"code":109,"message":"token expired"}}"#);
-    assert_eq!(class(&said), Some(Class::AtOnce));
+    let actions = Talk::welcome(WELCOME).hear(r#"{"id":2,"error":{"code":109,"message":"token expired"}}"#);
+    assert_eq!(reconnect(&actions), Some(Reconnect::Immediately));
 }
 
 #[tokio::test]
 async fn what_the_server_unsubscribes_is_subscribed_again_if_it_may() {
     for (code, expected) in [
-        (2000, vec![Action::Odd(Oddity::SubscriptionRefused)]),
+        (2000, vec![Action::Error(ProtocolError::SubscriptionRefused)]),
         (2500, vec![subscribe(1, 4)]),
         (2999, vec![subscribe(1, 4)]),
     ] {
@@ -217,9 +217,9 @@ async fn what_the_server_unsubscribes_is_subscribed_again_if_it_may() {
 async fn a_channel_that_is_not_wanted_any_more_is_not_heard_any_more() {
     let mut talk = Talk::subscribed();
     talk.after = Duration::from_secs(1);
-    let said = talk.want(&[2, 3]);
-    assert_eq!(said, [text(r#"{"id":4,"unsubscribe":{"channel":"channel.1"}}"#), subscribe(3, 5)]);
-    assert_eq!(talk.hear(STOP), [Action::Odd(Oddity::UnknownChannel)]);
+    let actions = talk.set_channels(&[2, 3]);
+    assert_eq!(actions, [text(r#"{"id":4,"unsubscribe":{"channel":"channel.1"}}"#), subscribe(3, 5)]);
+    assert_eq!(talk.hear(STOP), [Action::Error(ProtocolError::UnknownChannel)]);
     assert_eq!(talk.hear(r#"{"id":4,"unsubscribe":{}}"#), []);
 }
 
@@ -228,14 +228,14 @@ async fn a_lost_acknowledgement_is_asked_for_again() {
     let mut talk = Talk::welcome(WELCOME);
     talk.hear(r#"{"id":2,"subscribe":{}}"#);
     assert_eq!(talk.tick_after(10), [subscribe(2, 4)]);
-    assert_eq!(talk.hear(r#"{"id":3,"subscribe":{}}"#), [Action::Odd(Oddity::NotProtocol)]);
+    assert_eq!(talk.hear(r#"{"id":3,"subscribe":{}}"#), [Action::Error(ProtocolError::NotProtocol)]);
     assert_eq!(talk.hear(r#"{"id":4,"subscribe":{}}"#), [Action::Subscribed(channel(2))]);
 }
 
 #[tokio::test]
 async fn what_is_not_understood_changes_nothing() {
-    use Oddity::{MissingField, NotJson, NotProtocol, UnknownChannel, UnknownEvent};
-    for (line, oddity) in [
+    use ProtocolError::{MissingField, NotJson, NotProtocol, UnknownChannel, UnknownEvent};
+    for (line, error) in [
         ("{", NotJson),
         ("7", NotProtocol),
         ("[]", NotProtocol),
@@ -252,7 +252,7 @@ async fn what_is_not_understood_changes_nothing() {
         (&STOP.replace("livestream", "stream"), MissingField),
     ] {
         let mut talk = Talk::subscribed();
-        assert_eq!(talk.hear(line), [Action::Odd(oddity)], "{line}");
+        assert_eq!(talk.hear(line), [Action::Error(error)], "{line}");
         assert_eq!(talk.hear(STOP), [stop()], "it goes on after {line}");
     }
 }
@@ -264,8 +264,8 @@ proptest! {
         let _entered = runtime.enter();
         let damaged: String = STOP.chars().enumerate().map(|(n, c)| if n == at { with } else { c }).collect();
         for action in Talk::subscribed().hear(&damaged) {
-            let is_same = matches!(&action, Action::Edge(of, _) if *of == channel(1));
-            prop_assert!(is_same || matches!(action, Action::Odd(_)), "{:?}", action);
+            let is_same = matches!(&action, Action::Update(of, _) if *of == channel(1));
+            prop_assert!(is_same || matches!(action, Action::Error(_)), "{:?}", action);
         }
     }
 
@@ -275,7 +275,7 @@ proptest! {
         let _entered = runtime.enter();
         let mut talk = Talk::subscribed();
         for frame in frames {
-            prop_assert!(!talk.hear(&frame).iter().any(|action| matches!(action, Action::Edge(..))));
+            prop_assert!(!talk.hear(&frame).iter().any(|action| matches!(action, Action::Update(..))));
         }
     }
 }

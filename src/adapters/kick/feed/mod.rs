@@ -12,15 +12,15 @@
 //! The machines do no I/O and know no clock, so every rule of the protocols is tested without either.
 
 mod backoff;
-mod board;
 mod centrifugo;
-mod machine;
-mod notices;
-mod outbox;
+mod connection_status;
+mod log;
 mod payload;
 mod plan;
+mod protocol;
 mod pusher;
 mod realtime;
+mod send_buffer;
 mod settings;
 mod shard;
 mod socket;
@@ -34,10 +34,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::Connector;
 
-use self::board::Board;
-use self::notices::Notices;
+use self::connection_status::ConnectionStatuses;
 use self::realtime::Realtime;
 pub use self::settings::{FeedChoice, FeedSettings, MOST_ON_CENTRIFUGO, PUSHER_URL, REALTIME_URL, Timing};
+use crate::domain::LogThrottle;
 use crate::ports::{Clock, FeedSignal, IdGen, RemoteError, StatusFeed, Wanted};
 
 /// Kick's feed, whichever it is at the moment.
@@ -76,21 +76,21 @@ impl KickFeed {
 }
 
 /// What everything that belongs to one [`StatusFeed::watch`] shares.
-struct Hub {
+struct SharedState {
     timing: Timing,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGen>,
     tls: Connector,
     realtime: Realtime,
-    board: Board,
-    notices: Notices,
+    statuses: ConnectionStatuses,
+    throttle: LogThrottle<&'static str>,
     /// When the next connection may be opened.
     next_open: Mutex<Instant>,
 }
 
-impl Hub {
+impl SharedState {
     /// Waits until a connection may be opened.
-    async fn turn(&self) {
+    async fn acquire(&self) {
         let turn = {
             let mut next = self.next_open.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = (*next).max(Instant::now());
@@ -109,17 +109,17 @@ impl Hub {
 #[async_trait]
 impl StatusFeed for KickFeed {
     async fn watch(&self, wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>) {
-        let hub = Hub {
+        let shared = SharedState {
             timing: self.settings.timing.clone(),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
             tls: self.tls.clone(),
             realtime: self.realtime.clone(),
-            board: Board::new(),
-            notices: Notices::default(),
+            statuses: ConnectionStatuses::new(),
+            throttle: LogThrottle::default(),
             next_open: Mutex::new(Instant::now()),
         };
-        supervise::watch(Arc::new(hub), &self.settings, wanted, out).await;
+        supervise::watch(Arc::new(shared), &self.settings, wanted, out).await;
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::NaiveDateTime;
 use serde_json::Value;
 
 use crate::domain::Timestamp;
-use crate::domain::streamer::decide::Said;
+use crate::domain::streamer::decide::ReportedStatus;
 use crate::domain::streamer::{ChannelId, Session};
 
 const LIVE: &str = r"App\Events\StreamerIsLive";
@@ -22,7 +22,7 @@ const TIMES: RangeInclusive<Timestamp> =
 
 /// What was not understood, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Oddity {
+pub(super) enum ProtocolError {
     /// Not JSON, or not text at all.
     NotJson,
     /// JSON, but nothing the protocol knows.
@@ -45,7 +45,7 @@ pub(super) enum Oddity {
     ServerError,
 }
 
-impl Oddity {
+impl ProtocolError {
     /// As it is counted.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -84,11 +84,11 @@ pub(super) fn decoded(data: Value) -> Option<Value> {
 }
 
 /// Reads an event that came on `channel`.
-pub(super) fn read(channel: ChannelId, event: &str, data: Value) -> Result<Said, Oddity> {
+pub(super) fn read(channel: ChannelId, event: &str, data: Value) -> Result<ReportedStatus, ProtocolError> {
     if event != LIVE && event != STOP {
-        return Err(Oddity::UnknownEvent);
+        return Err(ProtocolError::UnknownEvent);
     }
-    let data = decoded(data).ok_or(Oddity::NotJson)?;
+    let data = decoded(data).ok_or(ProtocolError::NotJson)?;
     let livestream = member(object(&data)?, "livestream")?;
     let livestream = object(livestream)?;
     let id = number(member(livestream, "id")?)?;
@@ -97,44 +97,44 @@ pub(super) fn read(channel: ChannelId, event: &str, data: Value) -> Result<Said,
         same_channel(channel, livestream.get("channel_id"))?;
         session.started_at = Some(time(member(livestream, "created_at")?)?);
         session.title = optional(livestream.get("session_title"), Value::as_str)?.and_then(shown_title);
-        return Ok(Said::Started(session));
+        return Ok(ReportedStatus::Started(session));
     }
     let named = optional(livestream.get("channel"), Value::as_object)?;
     same_channel(channel, named.and_then(|named| named.get("id")))?;
     let banned = optional(named.and_then(|named| named.get("is_banned")), Value::as_bool)?;
-    Ok(Said::Stopped { session, banned: banned.unwrap_or(false) })
+    Ok(ReportedStatus::Stopped { session, banned: banned.unwrap_or(false) })
 }
 
 type Object = serde_json::Map<String, Value>;
 
-fn object(value: &Value) -> Result<&Object, Oddity> {
-    value.as_object().ok_or(Oddity::WrongType)
+fn object(value: &Value) -> Result<&Object, ProtocolError> {
+    value.as_object().ok_or(ProtocolError::WrongType)
 }
 
-fn member<'a>(object: &'a Object, name: &str) -> Result<&'a Value, Oddity> {
-    object.get(name).filter(|value| !value.is_null()).ok_or(Oddity::MissingField)
+fn member<'a>(object: &'a Object, name: &str) -> Result<&'a Value, ProtocolError> {
+    object.get(name).filter(|value| !value.is_null()).ok_or(ProtocolError::MissingField)
 }
 
 /// A value that may be absent or null, but not of another type.
 fn optional<'a, T>(
     value: Option<&'a Value>,
     read: impl FnOnce(&'a Value) -> Option<T>,
-) -> Result<Option<T>, Oddity> {
+) -> Result<Option<T>, ProtocolError> {
     match value.filter(|value| !value.is_null()) {
         None => Ok(None),
-        Some(value) => read(value).map(Some).ok_or(Oddity::WrongType),
+        Some(value) => read(value).map(Some).ok_or(ProtocolError::WrongType),
     }
 }
 
 /// A number, or one in a string.
-fn number(value: &Value) -> Result<u64, Oddity> {
+fn number(value: &Value) -> Result<u64, ProtocolError> {
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    number.filter(|number| *number > 0).ok_or(Oddity::WrongType)
+    number.filter(|number| *number > 0).ok_or(ProtocolError::WrongType)
 }
 
-fn same_channel(channel: ChannelId, named: Option<&Value>) -> Result<(), Oddity> {
+fn same_channel(channel: ChannelId, named: Option<&Value>) -> Result<(), ProtocolError> {
     match named.filter(|named| !named.is_null()) {
-        Some(named) if number(named)? != channel.get() => Err(Oddity::ChannelMismatch),
+        Some(named) if number(named)? != channel.get() => Err(ProtocolError::ChannelMismatch),
         _ => Ok(()),
     }
 }
@@ -148,13 +148,13 @@ fn shown_title(text: &str) -> Option<String> {
 
 /// RFC 3339, or `2023-06-28 20:48:51`, which is UTC. A time that cannot be meant, or that nobody could read again once
 /// it was written down (past the year 9999), is none.
-fn time(value: &Value) -> Result<Timestamp, Oddity> {
-    let text = value.as_str().ok_or(Oddity::WrongType)?;
+fn time(value: &Value) -> Result<Timestamp, ProtocolError> {
+    let text = value.as_str().ok_or(ProtocolError::WrongType)?;
     let plain = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok();
     Timestamp::parse_rfc3339(text)
         .or_else(|| plain().map(|time| Timestamp::from_micros(time.and_utc().timestamp_micros())))
         .filter(|time| TIMES.contains(time))
-        .ok_or(Oddity::BadTime)
+        .ok_or(ProtocolError::BadTime)
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    fn on_668(event: &str, data: Value) -> Result<Said, Oddity> {
+    fn on_668(event: &str, data: Value) -> Result<ReportedStatus, ProtocolError> {
         read(ChannelId::new(668).unwrap(), event, data)
     }
 
@@ -181,31 +181,31 @@ mod tests {
     #[test]
     fn both_edges_are_read_plain_and_in_a_string() {
         let stop = |banned| json!({"livestream": {"id": 5, "channel": {"id": 668, "is_banned": banned}}});
-        for (event, data, said) in [
-            (LIVE, live(), Said::Started(session("74331109", Some(1_757_891_900), Some("hello")))),
-            (STOP, stop(false), Said::Stopped { session: session("5", None, None), banned: false }),
-            (STOP, stop(true), Said::Stopped { session: session("5", None, None), banned: true }),
+        for (event, data, reported) in [
+            (LIVE, live(), ReportedStatus::Started(session("74331109", Some(1_757_891_900), Some("hello")))),
+            (STOP, stop(false), ReportedStatus::Stopped { session: session("5", None, None), banned: false }),
+            (STOP, stop(true), ReportedStatus::Stopped { session: session("5", None, None), banned: true }),
         ] {
-            assert_eq!(on_668(event, Value::String(data.to_string())).as_ref(), Ok(&said));
-            assert_eq!(on_668(event, data).as_ref(), Ok(&said));
+            assert_eq!(on_668(event, Value::String(data.to_string())).as_ref(), Ok(&reported));
+            assert_eq!(on_668(event, data).as_ref(), Ok(&reported));
         }
     }
 
     #[test]
     fn what_may_be_absent_may_be_absent() {
         let data = json!({"livestream": {"id": "7", "created_at": "2023-06-28 20:48:51"}});
-        assert_eq!(on_668(LIVE, data), Ok(Said::Started(session("7", Some(1_687_985_331), None))));
+        assert_eq!(on_668(LIVE, data), Ok(ReportedStatus::Started(session("7", Some(1_687_985_331), None))));
         let data = json!({"livestream": {"id": 7, "channel": null}});
         assert_eq!(
             on_668(STOP, data),
-            Ok(Said::Stopped { session: session("7", None, None), banned: false })
+            Ok(ReportedStatus::Stopped { session: session("7", None, None), banned: false })
         );
     }
 
     #[test]
     fn a_title_is_fit_to_be_stored_and_shown() {
         let title = |title: &str| {
-            let Ok(Said::Started(session)) = on_668(
+            let Ok(ReportedStatus::Started(session)) = on_668(
                 LIVE,
                 json!({"livestream": {"id": 7,
                 "created_at": "2023-06-28 20:48:51", "session_title": title}}),
@@ -233,13 +233,13 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_kind() {
-        use Oddity::{BadTime, ChannelMismatch, MissingField, NotJson, UnknownEvent, WrongType};
+        use ProtocolError::{BadTime, ChannelMismatch, MissingField, NotJson, UnknownEvent, WrongType};
         let with = |field: &str, value: Value| {
             let mut data = live();
             data["livestream"][field] = value;
             data
         };
-        for (event, data, oddity) in [
+        for (event, data, error) in [
             (r"App\Events\ChatMoveToSupportedChannelEvent", live(), UnknownEvent),
             ("StreamerIsLive", live(), UnknownEvent),
             (LIVE, json!("{"), NotJson),
@@ -263,7 +263,7 @@ mod tests {
             (STOP, json!({"livestream": {"id": 5, "channel": {"id": 9}}}), ChannelMismatch),
             (STOP, json!({"livestream": {"id": 5, "channel": {"is_banned": "no"}}}), WrongType),
         ] {
-            assert_eq!(on_668(event, data.clone()), Err(oddity), "{event} {data}");
+            assert_eq!(on_668(event, data.clone()), Err(error), "{event} {data}");
         }
     }
 
@@ -281,9 +281,9 @@ mod tests {
         #[test]
         fn anything_at_all_is_either_understood_or_counted(text in ".*", live in any::<bool>()) {
             let event = if live { LIVE } else { STOP };
-            let said = on_668(event, Value::String(text.clone()));
+            let reported = on_668(event, Value::String(text.clone()));
             let is_edge = serde_json::from_str::<Value>(&text).is_ok_and(|data| data["livestream"]["id"] != Value::Null);
-            prop_assert!(said.is_err() || is_edge);
+            prop_assert!(reported.is_err() || is_edge);
         }
     }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::machine::{Action, Class, Ended, Frame, Machine, Silence, Verdict};
-use super::payload::{self, Oddity};
+use super::payload::{self, ProtocolError};
+use super::protocol::{Action, Ended, Frame, Idle, IdleTimer, Protocol, Reconnect};
 use super::settings::Timing;
 use super::subscriptions::Subscriptions;
 use crate::domain::secret::Secret;
 use crate::domain::streamer::ChannelId;
 
-/// Silence that a server may ask us to break: a shorter one would only make work.
+/// IdleTimer that a server may ask us to break: a shorter one would only make work.
 const SHORTEST_ACTIVITY: Duration = Duration::from_secs(1);
 
 /// One connection to a Pusher server.
@@ -22,7 +22,7 @@ pub(super) struct Pusher {
     timing: Timing,
     /// Until when the server may greet; `None` once it has.
     greeting: Option<Instant>,
-    silence: Silence,
+    silence: IdleTimer,
     subscriptions: Subscriptions,
 }
 
@@ -31,7 +31,7 @@ impl Pusher {
         Self {
             timing: timing.clone(),
             greeting: Some(now + timing.greeting),
-            silence: Silence::new(now, timing.activity, timing.pong),
+            silence: IdleTimer::new(now, timing.activity, timing.pong),
             subscriptions: Subscriptions::new(timing),
         }
     }
@@ -40,9 +40,9 @@ impl Pusher {
         if self.greeting.is_some() {
             return;
         }
-        for ask in self.subscriptions.due(now) {
-            let channel = payload::channel_name(ask.channel);
-            if ask.again {
+        for request in self.subscriptions.due(now) {
+            let channel = payload::channel_name(request.channel);
+            if request.again {
                 // A server that has us subscribed already would refuse.
                 out.push(send("pusher:unsubscribe", &json!({ "channel": channel })));
             }
@@ -50,9 +50,9 @@ impl Pusher {
         }
     }
 
-    fn event(&mut self, frame: &mut Value, now: Instant, out: &mut Vec<Action>) -> Result<(), Oddity> {
+    fn event(&mut self, frame: &mut Value, now: Instant, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
-        let event = frame.get("event").and_then(Value::as_str).ok_or(Oddity::NotProtocol)?;
+        let event = frame.get("event").and_then(Value::as_str).ok_or(ProtocolError::NotProtocol)?;
         let channel = frame.get("channel").and_then(Value::as_str);
         match event {
             "pusher:connection_established" => self.established(data, now, out)?,
@@ -68,56 +68,56 @@ impl Pusher {
             "pusher:subscription_error" => {
                 let channel = self.ours(channel)?;
                 self.subscriptions.lost(channel, now, self.timing.refused);
-                return Err(Oddity::SubscriptionRefused);
+                return Err(ProtocolError::SubscriptionRefused);
             }
-            _ if event.starts_with("pusher") => return Err(Oddity::UnknownEvent),
+            _ if event.starts_with("pusher") => return Err(ProtocolError::UnknownEvent),
             _ => {
                 let channel = self.ours(channel)?;
-                out.push(Action::Edge(channel, payload::read(channel, event, data)?));
+                out.push(Action::Update(channel, payload::read(channel, event, data)?));
             }
         }
         Ok(())
     }
 
-    fn established(&mut self, data: Value, now: Instant, out: &mut Vec<Action>) -> Result<(), Oddity> {
+    fn established(&mut self, data: Value, now: Instant, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         if self.greeting.take().is_none() {
-            return Err(Oddity::NotProtocol);
+            return Err(ProtocolError::NotProtocol);
         }
         out.push(Action::Established);
         self.subscribe(now, out);
-        let data = payload::decoded(data).ok_or(Oddity::NotJson)?;
+        let data = payload::decoded(data).ok_or(ProtocolError::NotJson)?;
         let theirs = data.get("activity_timeout").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
-        let theirs = Duration::from_secs(theirs.ok_or(Oddity::MissingField)?).max(SHORTEST_ACTIVITY);
+        let theirs = Duration::from_secs(theirs.ok_or(ProtocolError::MissingField)?).max(SHORTEST_ACTIVITY);
         self.silence.limit = self.silence.limit.min(theirs);
         Ok(())
     }
 
-    fn ours(&self, channel: Option<&str>) -> Result<ChannelId, Oddity> {
-        let channel = channel.ok_or(Oddity::MissingField)?;
+    fn ours(&self, channel: Option<&str>) -> Result<ChannelId, ProtocolError> {
+        let channel = channel.ok_or(ProtocolError::MissingField)?;
         let channel = payload::channel_of(channel).filter(|channel| self.subscriptions.wants(*channel));
-        channel.ok_or(Oddity::UnknownChannel)
+        channel.ok_or(ProtocolError::UnknownChannel)
     }
 }
 
-impl Machine for Pusher {
+impl Protocol for Pusher {
     fn opened(&mut self, now: Instant, _out: &mut Vec<Action>) {
         self.greeting = Some(now + self.timing.greeting);
-        self.alive(now);
+        self.note_activity(now);
     }
 
-    fn heard(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
-        self.alive(now);
-        let frame = serde_json::from_str::<Value>(text).map_err(|_| Oddity::NotJson);
-        if let Err(oddity) = frame.and_then(|mut frame| self.event(&mut frame, now, out)) {
-            out.push(Action::Odd(oddity));
+    fn received(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
+        self.note_activity(now);
+        let frame = serde_json::from_str::<Value>(text).map_err(|_| ProtocolError::NotJson);
+        if let Err(error) = frame.and_then(|mut frame| self.event(&mut frame, now, out)) {
+            out.push(Action::Error(error));
         }
     }
 
-    fn alive(&mut self, now: Instant) {
-        self.silence.broken(now);
+    fn note_activity(&mut self, now: Instant) {
+        self.silence.reset(now);
     }
 
-    fn want(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
+    fn set_channels(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
         for channel in self.subscriptions.want(channels) {
             let channel = payload::channel_name(channel);
             out.push(send("pusher:unsubscribe", &json!({ "channel": channel })));
@@ -130,15 +130,15 @@ impl Machine for Pusher {
     fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
         if self.greeting.is_some_and(|until| now >= until) {
             let text = "the server did not greet in time";
-            out.push(Action::End(Ended::new(Class::Again, "no_greeting", text)));
+            out.push(Action::End(Ended::new(Reconnect::Soon, "no_greeting", text)));
             return;
         }
-        match self.silence.judge(now) {
-            Verdict::Wait => {}
-            Verdict::Ask => out.push(send("pusher:ping", &json!({}))),
-            Verdict::Dead => {
+        match self.silence.check(now) {
+            Idle::Wait => {}
+            Idle::Ping => out.push(send("pusher:ping", &json!({}))),
+            Idle::TimedOut => {
                 let text = "nothing was heard, not even an answer to a ping";
-                out.push(Action::End(Ended::new(Class::AtOnce, "silent", text)));
+                out.push(Action::End(Ended::new(Reconnect::Immediately, "silent", text)));
                 return;
             }
         }
@@ -152,32 +152,32 @@ impl Machine for Pusher {
     }
 
     fn subscribed(&self) -> usize {
-        self.subscriptions.heard()
+        self.subscriptions.acknowledged_count()
     }
 
-    fn class_of(&self, code: u16) -> Class {
-        class_of(code)
+    fn reconnect_for(&self, code: u16) -> Reconnect {
+        reconnect_for(code)
     }
 }
 
 /// As Pusher documents them, and for the rest as its own client (pusher-js) takes them.
-fn class_of(code: u16) -> Class {
+fn reconnect_for(code: u16) -> Reconnect {
     match code {
-        4200..=4299 => Class::AtOnce,
-        4000..=4099 | 4300.. => Class::Rejected,
-        1002..=1004 | 4100..=4199 => Class::BackOff,
-        _ => Class::Again,
+        4200..=4299 => Reconnect::Immediately,
+        4000..=4099 | 4300.. => Reconnect::Rejected,
+        1002..=1004 | 4100..=4199 => Reconnect::AfterBackoff,
+        _ => Reconnect::Soon,
     }
 }
 
 /// What `pusher:error` means: often nothing but that something was not understood.
-fn complaint(data: Value) -> Result<Action, Oddity> {
-    let data = payload::decoded(data).ok_or(Oddity::NotJson)?;
+fn complaint(data: Value) -> Result<Action, ProtocolError> {
+    let data = payload::decoded(data).ok_or(ProtocolError::NotJson)?;
     let code = data.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
     // From 4300 on it is about a message, not about the connection.
-    let code = code.filter(|code| (4000..4300).contains(code)).ok_or(Oddity::ServerError)?;
-    let said = data.get("message").and_then(Value::as_str).unwrap_or_default();
-    Ok(Action::End(Ended::by_server(class_of(code), code, said)))
+    let code = code.filter(|code| (4000..4300).contains(code)).ok_or(ProtocolError::ServerError)?;
+    let reported = data.get("message").and_then(Value::as_str).unwrap_or_default();
+    Ok(Action::End(Ended::by_server(reconnect_for(code), code, reported)))
 }
 
 fn send(event: &str, data: &Value) -> Action {

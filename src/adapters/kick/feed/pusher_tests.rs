@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::streamer::Session;
-use crate::domain::streamer::decide::Said;
+use crate::domain::streamer::decide::ReportedStatus;
 
 const LIVE: &str = r#"{"event":"App\\Events\\StreamerIsLive","data":"{\"livestream\":{\"id\":7,\"channel_id\":1,\"session_title\":null,\"created_at\":\"2025-09-14T23:18:20.000000Z\"}}","channel":"channel.1"}"#;
 const ACK: &str = r#"{"event":"pusher_internal:subscription_succeeded","data":"{}","channel":"channel.1"}"#;
@@ -21,15 +21,15 @@ impl Talk {
         let start = Instant::now();
         let mut talk = Self { pusher: Pusher::new(&Timing::default(), start), start, after: Duration::ZERO };
         assert!(talk.act(Pusher::opened).is_empty());
-        assert!(talk.want(&[1, 2]).is_empty(), "nothing is asked for before the server greets");
+        assert!(talk.set_channels(&[1, 2]).is_empty(), "nothing is asked for before the server greets");
         talk
     }
 
     fn greeted() -> Self {
         let mut talk = Self::open();
         let data = r#"{\"socket_id\":\"1.2\",\"activity_timeout\":20}"#;
-        let said = talk.hear(&format!(r#"{{"event":"pusher:connection_established","data":"{data}"}}"#));
-        assert_eq!(said, [Action::Established, subscribe(1), subscribe(2)]);
+        let actions = talk.hear(&format!(r#"{{"event":"pusher:connection_established","data":"{data}"}}"#));
+        assert_eq!(actions, [Action::Established, subscribe(1), subscribe(2)]);
         talk
     }
 
@@ -40,12 +40,12 @@ impl Talk {
     }
 
     fn hear(&mut self, text: &str) -> Vec<Action> {
-        self.act(|pusher, now, out| pusher.heard(text, now, out))
+        self.act(|pusher, now, out| pusher.received(text, now, out))
     }
 
-    fn want(&mut self, channels: &[u64]) -> Vec<Action> {
+    fn set_channels(&mut self, channels: &[u64]) -> Vec<Action> {
         let channels = channels.iter().map(|n| channel(*n)).collect();
-        self.act(|pusher, now, out| pusher.want(&channels, now, out))
+        self.act(|pusher, now, out| pusher.set_channels(&channels, now, out))
     }
 
     /// Goes to the next deadline, which is so many seconds after the start.
@@ -74,9 +74,9 @@ fn unsubscribe(number: u64) -> Action {
 
 fn live() -> Action {
     let started_at = crate::domain::Timestamp::parse_rfc3339("2025-09-14T23:18:20Z");
-    Action::Edge(
+    Action::Update(
         channel(1),
-        Said::Started(Session { id: Some("7".into()), started_at, ..Session::default() }),
+        ReportedStatus::Started(Session { id: Some("7".into()), started_at, ..Session::default() }),
     )
 }
 
@@ -85,21 +85,24 @@ async fn greeting_may_be_plain_or_poor() {
     for (data, silence, odd) in [
         (r#"{"socket_id":"1.2","activity_timeout":20}"#, 20, None),
         (r#""{\"activity_timeout\":500}""#, 120, None),
-        (r#"{"activity_timeout":0}"#, 120, Some(Oddity::MissingField)),
-        (r#""{""#, 120, Some(Oddity::NotJson)),
+        (r#"{"activity_timeout":0}"#, 120, Some(ProtocolError::MissingField)),
+        (r#""{""#, 120, Some(ProtocolError::NotJson)),
     ] {
         let mut talk = Talk::open();
-        let said = talk.hear(&format!(r#"{{"event":"pusher:connection_established","data":{data}}}"#));
+        let actions = talk.hear(&format!(r#"{{"event":"pusher:connection_established","data":{data}}}"#));
         let greeted = [Action::Established, subscribe(1), subscribe(2)];
-        assert_eq!(said, greeted.into_iter().chain(odd.map(Action::Odd)).collect::<Vec<_>>(), "{data}");
+        assert_eq!(actions, greeted.into_iter().chain(odd.map(Action::Error)).collect::<Vec<_>>(), "{data}");
         assert_eq!(talk.pusher.silence.limit, Duration::from_secs(silence), "{data}");
     }
 }
 
 #[tokio::test]
 async fn a_server_that_does_not_greet_is_left() {
-    let said = Talk::open().wait_until(10);
-    assert!(matches!(&said[..], [Action::End(ended)] if ended.class == Class::Again), "{said:?}");
+    let actions = Talk::open().wait_until(10);
+    assert!(
+        matches!(&actions[..], [Action::End(ended)] if ended.reconnect == Reconnect::Soon),
+        "{actions:?}"
+    );
 }
 
 #[tokio::test]
@@ -128,8 +131,8 @@ async fn a_channel_that_is_not_wanted_any_more_is_not_heard_any_more() {
     let mut talk = Talk::greeted();
     talk.hear(ACK);
     talk.after = Duration::from_secs(1);
-    assert_eq!(talk.want(&[2, 3]), [unsubscribe(1), subscribe(3)]);
-    assert_eq!(talk.hear(LIVE), [Action::Odd(Oddity::UnknownChannel)]);
+    assert_eq!(talk.set_channels(&[2, 3]), [unsubscribe(1), subscribe(3)]);
+    assert_eq!(talk.hear(LIVE), [Action::Error(ProtocolError::UnknownChannel)]);
     assert_eq!(talk.pusher.subscribed(), 0);
 }
 
@@ -150,8 +153,11 @@ async fn silence_is_broken_by_us_and_then_believed() {
         talk.after = Duration::from_secs(45);
         talk.hear(answer);
         assert_eq!(talk.wait_until(65), [ping]);
-        let said = talk.wait_until(95);
-        assert!(matches!(&said[..], [Action::End(ended)] if ended.class == Class::AtOnce), "{said:?}");
+        let actions = talk.wait_until(95);
+        assert!(
+            matches!(&actions[..], [Action::End(ended)] if ended.reconnect == Reconnect::Immediately),
+            "{actions:?}"
+        );
     }
 }
 
@@ -165,38 +171,38 @@ async fn a_servers_ping_is_answered() {
 
 #[test]
 fn a_close_code_has_its_class() {
-    for (codes, class) in [
-        (vec![4000, 4001, 4004, 4009, 4099, 4300, 4301, 4999], Class::Rejected),
-        (vec![4100, 4199, 1002, 1003, 1004], Class::BackOff),
-        (vec![4200, 4201, 4202, 4299], Class::AtOnce),
-        (vec![1000, 1001, 1005, 1006, 1011, 3000, 3999], Class::Again),
+    for (codes, reconnect) in [
+        (vec![4000, 4001, 4004, 4009, 4099, 4300, 4301, 4999], Reconnect::Rejected),
+        (vec![4100, 4199, 1002, 1003, 1004], Reconnect::AfterBackoff),
+        (vec![4200, 4201, 4202, 4299], Reconnect::Immediately),
+        (vec![1000, 1001, 1005, 1006, 1011, 3000, 3999], Reconnect::Soon),
     ] {
         for code in codes {
-            assert_eq!(class_of(code), class, "{code}");
+            assert_eq!(reconnect_for(code), reconnect, "{code}");
         }
     }
 }
 
 #[tokio::test]
 async fn an_error_ends_the_connection_only_if_its_code_says_so() {
-    for (code, class) in [
-        ("4001", Some(Class::Rejected)),
-        ("4100", Some(Class::BackOff)),
-        ("4200", Some(Class::AtOnce)),
+    for (code, reconnect) in [
+        ("4001", Some(Reconnect::Rejected)),
+        ("4100", Some(Reconnect::AfterBackoff)),
+        ("4200", Some(Reconnect::Immediately)),
         ("null", None),
         ("4301", None),
         ("17", None),
         ("\"4001\"", None),
     ] {
         let error = format!(r#"{{"event":"pusher:error","data":{{"message":"why","code":{code}}}}}"#);
-        let said = Talk::greeted().hear(&error);
-        match class {
-            None => assert_eq!(said, [Action::Odd(Oddity::ServerError)], "{code}"),
-            Some(class) => {
+        let actions = Talk::greeted().hear(&error);
+        match reconnect {
+            None => assert_eq!(actions, [Action::Error(ProtocolError::ServerError)], "{code}"),
+            Some(reconnect) => {
                 let text = format!("the server ended it with {code} why");
                 assert!(
-                    matches!(&said[..], [Action::End(ended)] if ended.class == class && ended.text == text),
-                    "{said:?}"
+                    matches!(&actions[..], [Action::End(ended)] if ended.reconnect == reconnect && ended.text == text),
+                    "{actions:?}"
                 );
             }
         }
@@ -207,18 +213,18 @@ async fn an_error_ends_the_connection_only_if_its_code_says_so() {
 async fn a_refused_subscription_is_asked_for_again_much_later() {
     let mut talk = Talk::greeted();
     let refusal = r#"{"event":"pusher:subscription_error","channel":"channel.1","data":{"status":403}}"#;
-    assert_eq!(talk.hear(refusal), [Action::Odd(Oddity::SubscriptionRefused)]);
+    assert_eq!(talk.hear(refusal), [Action::Error(ProtocolError::SubscriptionRefused)]);
     talk.hear(&ACK.replace("channel.1", "channel.2"));
     talk.after = Duration::from_secs(300);
-    let said = talk.act(Pusher::tick);
-    assert_eq!(said[1..], [unsubscribe(1), subscribe(1)]);
+    let actions = talk.act(Pusher::tick);
+    assert_eq!(actions[1..], [unsubscribe(1), subscribe(1)]);
 }
 
 #[tokio::test]
 async fn what_is_not_understood_changes_nothing() {
-    use Oddity::{MissingField, NotJson, NotProtocol, UnknownChannel, UnknownEvent};
+    use ProtocolError::{MissingField, NotJson, NotProtocol, UnknownChannel, UnknownEvent};
     let host = LIVE.replace("StreamerIsLive", "StreamHostEvent");
-    for (frame, oddity) in [
+    for (frame, error) in [
         ("", NotJson),
         ("{", NotJson),
         ("\u{0}", NotJson),
@@ -235,7 +241,7 @@ async fn what_is_not_understood_changes_nothing() {
         (&LIVE.replace("livestream", "stream"), MissingField),
     ] {
         let mut talk = Talk::greeted();
-        assert_eq!(talk.hear(frame), [Action::Odd(oddity)], "{frame}");
+        assert_eq!(talk.hear(frame), [Action::Error(error)], "{frame}");
         assert_eq!(talk.hear(ACK), [Action::Subscribed(channel(1))], "it goes on after {frame}");
         assert_eq!(talk.hear(LIVE), [live()], "it goes on after {frame}");
     }
@@ -249,7 +255,7 @@ proptest! {
         let damaged: String = LIVE.chars().enumerate().map(|(n, c)| if n == at { with } else { c }).collect();
         for action in Talk::greeted().hear(&damaged) {
             // A digit may have become another one; whose edge it is cannot change.
-            prop_assert!(matches!(&action, Action::Edge(of, _) if *of == channel(1)) || matches!(action, Action::Odd(_)));
+            prop_assert!(matches!(&action, Action::Update(of, _) if *of == channel(1)) || matches!(action, Action::Error(_)));
         }
     }
 
@@ -259,7 +265,7 @@ proptest! {
         let _entered = runtime.enter();
         let mut talk = Talk::greeted();
         for frame in frames {
-            prop_assert!(!talk.hear(&frame).iter().any(|action| matches!(action, Action::Edge(..))));
+            prop_assert!(!talk.hear(&frame).iter().any(|action| matches!(action, Action::Update(..))));
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::machine::{Class, Ended};
+use super::protocol::{Ended, Reconnect};
 use super::settings::{FeedChoice, FeedSettings, PUSHER_URL};
 use crate::domain::secret::Secret;
 use crate::domain::streamer::Source;
@@ -74,7 +74,7 @@ impl Realtime {
         struct Token {
             token: String,
         }
-        let token: Token = self.ask("auth/connection", &json!({ "client_id": client })).await?;
+        let token: Token = self.post("auth/connection", &json!({ "client_id": client })).await?;
         Ok(Secret::new(token.token))
     }
 
@@ -93,48 +93,50 @@ impl Realtime {
             "client": { "id": client, "type": "web" },
             "capabilities": { "accepted_providers": providers },
         });
-        let offers: Offers = self.ask("connection", &body).await?;
+        let offers: Offers = self.post("connection", &body).await?;
         let ours = offers
             .connections
             .iter()
             .filter(|offer| offer["provider"].as_str().is_some_and(|provider| accepted.contains(&provider)));
         let provider = ours.filter_map(|offer| offered(settings, offer)).next();
-        let nothing = || Ended::new(Class::BackOff, "negotiation", "Kick offers no feed that we know");
+        let nothing =
+            || Ended::new(Reconnect::AfterBackoff, "negotiation", "Kick offers no feed that we know");
         Ok(Provider { negotiated: true, ..provider.ok_or_else(nothing)? })
     }
 
-    async fn ask<T: for<'de> Deserialize<'de>>(&self, endpoint: &str, body: &Value) -> Result<T, Ended> {
+    async fn post<T: for<'de> Deserialize<'de>>(&self, endpoint: &str, body: &Value) -> Result<T, Ended> {
         #[derive(Deserialize)]
         struct Envelope<T> {
             data: T,
         }
-        let failed =
-            |class, text| Ended::new(class, "negotiation", format!("Kick's realtime/{endpoint} {text}"));
+        let failed = |reconnect, text| {
+            Ended::new(reconnect, "negotiation", format!("Kick's realtime/{endpoint} {text}"))
+        };
         let url = format!("{}/api/v1/realtime/{endpoint}", self.base.as_str().trim_end_matches('/'));
         let request = self.http.post(url).header("origin", ORIGIN).json(body);
         let unreached = |error: reqwest::Error| {
             let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-            failed(Class::BackOff, format!("cannot be reached: {cause}"))
+            failed(Reconnect::AfterBackoff, format!("cannot be reached: {cause}"))
         };
         let mut response = request.send().await.map_err(unreached)?;
         let status = response.status();
         if !status.is_success() {
             let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-            let class = if refused { Class::Rejected } else { Class::BackOff };
-            return Err(failed(class, format!("answered {}", status.as_u16())));
+            let reconnect = if refused { Reconnect::Rejected } else { Reconnect::AfterBackoff };
+            return Err(failed(reconnect, format!("answered {}", status.as_u16())));
         }
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreached)? {
             answer.extend_from_slice(&chunk);
             if answer.len() > MAX_ANSWER {
-                return Err(failed(Class::BackOff, "gave an answer that is too long".into()));
+                return Err(failed(Reconnect::AfterBackoff, "gave an answer that is too long".into()));
             }
         }
         let envelope: Result<Envelope<T>, _> = serde_json::from_slice(&answer);
         // What serde says may repeat the answer, and that may be a token.
         envelope
             .map(|envelope| envelope.data)
-            .map_err(|_| failed(Class::BackOff, "gave an answer that is not understood".into()))
+            .map_err(|_| failed(Reconnect::AfterBackoff, "gave an answer that is not understood".into()))
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
-use super::machine::{Class, Ended, shown};
+use super::protocol::{Ended, Reconnect, shown};
 use super::realtime::{ORIGIN, Provider};
 use super::settings::Timing;
 
@@ -66,13 +66,13 @@ impl Socket {
         let opening = connect_async_tls_with_config(request, Some(config), true, Some(tls));
         match timeout(timing.connect, Box::pin(opening)).await {
             Ok(opened) => opened.map(|(socket, _)| Self(socket)).map_err(failed),
-            Err(_) => Err(Ended::new(Class::Again, "not_opened", "could not be connected to in time")),
+            Err(_) => Err(Ended::new(Reconnect::Soon, "not_opened", "could not be connected to in time")),
         }
     }
 
     /// The next message. Nothing is lost if this is dropped.
     pub(super) async fn read(&mut self) -> Result<Incoming, Ended> {
-        let lost = |text| Err(Ended::new(Class::Again, "lost", text));
+        let lost = |text| Err(Ended::new(Reconnect::Soon, "lost", text));
         match self.0.next().await {
             None => lost("the connection ended without a word".to_owned()),
             Some(Err(error)) => lost(format!("the connection broke: {error}")),
@@ -102,8 +102,12 @@ impl Socket {
         };
         match timeout(timing.write, writing).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Ended::new(Class::Again, "lost", format!("the connection broke: {error}"))),
-            Err(_) => Err(Ended::new(Class::AtOnce, "silent", "nothing could be written for too long")),
+            Ok(Err(error)) => {
+                Err(Ended::new(Reconnect::Soon, "lost", format!("the connection broke: {error}")))
+            }
+            Err(_) => {
+                Err(Ended::new(Reconnect::Immediately, "silent", "nothing could be written for too long"))
+            }
         }
     }
 
@@ -117,11 +121,12 @@ fn not_opened(error: &Error) -> Ended {
     match error {
         Error::Http(response) => {
             let status = response.status().as_u16();
-            let class = if matches!(status, 401 | 403) { Class::Rejected } else { Class::BackOff };
-            Ended::new(class, "refused", format!("answered {status} instead of opening a connection"))
+            let reconnect =
+                if matches!(status, 401 | 403) { Reconnect::Rejected } else { Reconnect::AfterBackoff };
+            Ended::new(reconnect, "refused", format!("answered {status} instead of opening a connection"))
         }
         other => Ended::new(
-            Class::Again,
+            Reconnect::Soon,
             "not_opened",
             format!("could not be connected to: {}", shown(&other.to_string())),
         ),

@@ -20,7 +20,7 @@ enum State {
 
 /// One channel to ask for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ask {
+pub(super) struct SubscribeRequest {
     pub(super) channel: ChannelId,
     /// Whether it was asked for before: the server may think that we are subscribed.
     pub(super) again: bool,
@@ -30,7 +30,7 @@ pub(super) struct Ask {
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     states: BTreeMap<ChannelId, State>,
-    queue: VecDeque<Ask>,
+    queue: VecDeque<SubscribeRequest>,
     /// What [`State::Until`] says, soonest first. May hold what is no longer so.
     waits: BTreeSet<(Instant, ChannelId)>,
     next_burst: Option<Instant>,
@@ -60,7 +60,7 @@ impl Subscriptions {
         let mut told = Vec::new();
         for channel in gone {
             match self.states.remove(&channel) {
-                Some(State::Queued) => self.queue.retain(|ask| ask.channel != channel),
+                Some(State::Queued) => self.queue.retain(|request| request.channel != channel),
                 Some(State::Heard) => {
                     self.heard -= 1;
                     told.push(channel);
@@ -81,7 +81,7 @@ impl Subscriptions {
     }
 
     /// What to ask for now.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<Ask> {
+    pub(super) fn due(&mut self, now: Instant) -> Vec<SubscribeRequest> {
         while let Some((until, channel)) = self.waits.first().copied().filter(|(until, _)| *until <= now) {
             self.waits.pop_first();
             if self.states.get(&channel) == Some(&State::Until(until)) {
@@ -92,11 +92,11 @@ impl Subscriptions {
             return Vec::new();
         }
         self.next_burst = Some(now + self.burst_every);
-        let asks: Vec<_> = self.queue.drain(..self.burst.min(self.queue.len())).collect();
-        for ask in &asks {
-            self.wait(ask.channel, now + self.ack);
+        let requests: Vec<_> = self.queue.drain(..self.burst.min(self.queue.len())).collect();
+        for request in &requests {
+            self.wait(request.channel, now + self.ack);
         }
-        asks
+        requests
     }
 
     /// When something is due next.
@@ -128,13 +128,13 @@ impl Subscriptions {
     }
 
     /// How many are acknowledged.
-    pub(super) fn heard(&self) -> usize {
+    pub(super) fn acknowledged_count(&self) -> usize {
         self.heard
     }
 
     fn enqueue(&mut self, channel: ChannelId, again: bool) {
         self.states.insert(channel, State::Queued);
-        self.queue.push_back(Ask { channel, again });
+        self.queue.push_back(SubscribeRequest { channel, again });
     }
 
     fn wait(&mut self, channel: ChannelId, until: Instant) {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn asked(subscriptions: &mut Subscriptions, now: Instant) -> Vec<u64> {
-        subscriptions.due(now).iter().map(|ask| ask.channel.get()).collect()
+        subscriptions.due(now).iter().map(|request| request.channel.get()).collect()
     }
 
     fn timing() -> Timing {
@@ -176,9 +176,12 @@ mod tests {
         assert_eq!(asked(&mut subscriptions, start), [1, 2]);
         assert!(subscriptions.acknowledged(ChannelId::new(1).unwrap()));
         assert!(!subscriptions.acknowledged(ChannelId::new(1).unwrap()), "told twice");
-        assert_eq!((subscriptions.heard(), subscriptions.deadline()), (1, Some(start + timing().ack)));
+        assert_eq!(
+            (subscriptions.acknowledged_count(), subscriptions.deadline()),
+            (1, Some(start + timing().ack))
+        );
         let again = subscriptions.due(start + timing().ack);
-        assert_eq!(again, [Ask { channel: ChannelId::new(2).unwrap(), again: true }]);
+        assert_eq!(again, [SubscribeRequest { channel: ChannelId::new(2).unwrap(), again: true }]);
     }
 
     #[tokio::test]
@@ -189,7 +192,7 @@ mod tests {
         subscriptions.acknowledged(ChannelId::new(1).unwrap());
         // 3 was never asked for, so there is nothing to unsubscribe from.
         assert_eq!(subscriptions.want(&BTreeSet::new()), channels(1..3).into_iter().collect::<Vec<_>>());
-        assert_eq!(subscriptions.heard(), 0);
+        assert_eq!(subscriptions.acknowledged_count(), 0);
         assert!(asked(&mut subscriptions, start + Duration::from_secs(60)).is_empty());
     }
 

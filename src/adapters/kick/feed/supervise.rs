@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::Hub;
+use super::SharedState;
 use super::backoff::Backoff;
-use super::machine::{Class, Ended};
-use super::outbox::Outbox;
 use super::plan::{Plan, Slot};
+use super::protocol::{Ended, Reconnect};
 use super::realtime::Provider;
+use super::send_buffer::SendBuffer;
 use super::settings::{FeedSettings, MOST_ON_CENTRIFUGO};
 use super::shard::Shard;
 use crate::domain::streamer::feed::{FeedState, FeedStatus};
@@ -25,19 +25,19 @@ use crate::ports::{FeedSignal, Wanted};
 
 type WantedReceiver = watch::Receiver<Arc<Wanted>>;
 /// How a shard is told its channels, and to stop.
-type Reins = (watch::Sender<Arc<BTreeSet<ChannelId>>>, CancellationToken);
+type Handle = (watch::Sender<Arc<BTreeSet<ChannelId>>>, CancellationToken);
 
 /// Watches, and never returns.
 pub(super) async fn watch(
-    hub: Arc<Hub>,
+    shared: Arc<SharedState>,
     settings: &FeedSettings,
     wanted: WantedReceiver,
     out: mpsc::Sender<FeedSignal>,
 ) {
     let _gone = GaugesGone;
     select! {
-        () = provide(&hub, settings, wanted.clone(), &out) => {}
-        () = report(&hub, wanted, &out) => {}
+        () = provide(&shared, settings, wanted.clone(), &out) => {}
+        () = report(&shared, wanted, &out) => {}
         // Nobody listens: everything else is dropped, connections included.
         () = out.closed() => {}
     }
@@ -46,7 +46,7 @@ pub(super) async fn watch(
 
 /// Finds a provider and stays with it for as long as that is possible, again and again.
 async fn provide(
-    hub: &Arc<Hub>,
+    shared: &Arc<SharedState>,
     settings: &FeedSettings,
     mut wanted: WantedReceiver,
     out: &mpsc::Sender<FeedSignal>,
@@ -55,33 +55,33 @@ async fn provide(
     // There is nothing to do without anybody to watch, and if nobody can ask any more.
     while wanted.wait_for(|wanted| !wanted.channels.is_empty()).await.is_ok() {
         let begun = Instant::now();
-        let ended = match hub.realtime.provider(settings, hub.ids.uuid()).await {
+        let ended = match shared.realtime.provider(settings, shared.ids.uuid()).await {
             Ok(provider) => {
                 tracing::info!(
                     provider = provider.source.as_str(),
                     host = provider.url.host_str(),
                     "the feed begins"
                 );
-                session(hub, settings, &provider, &mut wanted, out).await
+                session(shared, settings, &provider, &mut wanted, out).await
             }
             Err(ended) => {
-                hub.notices.ended("none", &ended);
+                shared.connection_ended("none", &ended);
                 ended
             }
         };
-        let is_rejected = ended.class == Class::Rejected;
-        hub.board.trouble(is_rejected, ended.text.clone());
+        let is_rejected = ended.reconnect == Reconnect::Rejected;
+        shared.statuses.trouble(is_rejected, ended.text.clone());
         let wait = if is_rejected {
             metrics::counter!("streamward_kick_feed_rejections_total").increment(1);
-            let (error, seconds) = (ended.text, hub.timing.rejected.as_secs());
+            let (error, seconds) = (ended.text, shared.timing.rejected.as_secs());
             tracing::warn!(
                 error,
                 seconds,
                 "the feed was refused; until it is tried again only the sweep tells who is live"
             );
-            hub.timing.rejected
+            shared.timing.rejected
         } else {
-            backoff.wait(ended.class, begun.elapsed(), &hub.timing, Instant::now(), hub.random())
+            backoff.wait(ended.reconnect, begun.elapsed(), &shared.timing, Instant::now(), shared.random())
         };
         sleep(wait).await;
     }
@@ -90,21 +90,21 @@ async fn provide(
 
 /// Watches through one provider, until it refuses us or none of its connections could be made for long.
 async fn session(
-    hub: &Arc<Hub>,
+    shared: &Arc<SharedState>,
     settings: &FeedSettings,
     provider: &Provider,
     wanted: &mut WantedReceiver,
     out: &mpsc::Sender<FeedSignal>,
 ) -> Ended {
-    hub.board.begin(provider.source);
+    shared.statuses.begin(provider.source);
     let most = match provider.source {
         Source::Centrifugo => settings.channels_per_connection.min(MOST_ON_CENTRIFUGO),
         _ => settings.channels_per_connection,
     };
     let mut plan = Plan::new(most);
-    let mut places: HashMap<Slot, Reins> = HashMap::new();
+    let mut places: HashMap<Slot, Handle> = HashMap::new();
     let mut shards = JoinSet::new();
-    let mut looks = interval((hub.timing.renegotiate / 4).max(Duration::from_millis(1)));
+    let mut looks = interval((shared.timing.renegotiate / 4).max(Duration::from_millis(1)));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         let channels = Arc::clone(&wanted.borrow_and_update());
@@ -120,13 +120,13 @@ async fn session(
                     let ((place, wanted), stop) = (watch::channel(here), CancellationToken::new());
                     let shard = Shard {
                         slot,
-                        hub: Arc::clone(hub),
+                        shared: Arc::clone(shared),
                         provider: provider.clone(),
-                        client: hub.ids.uuid(),
+                        client: shared.ids.uuid(),
                         wanted,
-                        outbox: Outbox::new(out.clone()),
+                        buffer: SendBuffer::new(out.clone()),
                     };
-                    hub.board.expect(slot);
+                    shared.statuses.expect(slot);
                     shards.spawn(shard.run(stop.clone()));
                     places.insert(slot, (place, stop));
                 }
@@ -140,14 +140,14 @@ async fn session(
                     Ok(Some(rejected)) => break Some(rejected),
                     Err(error) => {
                         tracing::error!(%error, "a connection of the feed failed in a way it should not");
-                        break Some(Ended::new(Class::BackOff, "failed", "a connection failed in a way it should not"));
+                        break Some(Ended::new(Reconnect::AfterBackoff, "failed", "a connection failed in a way it should not"));
                     }
                 },
                 _ = looks.tick(), if provider.negotiated => {
-                    let dark = hub.board.dark_since().map(|since| since.elapsed());
-                    if dark.is_some_and(|dark| dark >= hub.timing.renegotiate) {
+                    let disconnected = shared.statuses.disconnected_since().map(|since| since.elapsed());
+                    if disconnected.is_some_and(|disconnected| disconnected >= shared.timing.renegotiate) {
                         let text = "there was no connection for long; Kick is asked again which feed it serves";
-                        break Some(Ended::new(Class::Again, "dark", text));
+                        break Some(Ended::new(Reconnect::Soon, "disconnected", text));
                     }
                 }
             }
@@ -165,18 +165,18 @@ async fn session(
 }
 
 /// Tells how the feed is whenever that changes, but not too often.
-async fn report(hub: &Hub, mut wanted: WantedReceiver, out: &mpsc::Sender<FeedSignal>) {
+async fn report(shared: &SharedState, mut wanted: WantedReceiver, out: &mpsc::Sender<FeedSignal>) {
     let mut told = None;
     while !out.is_closed() {
-        let status = hub.board.status(wanted.borrow_and_update().channels.len());
+        let status = shared.statuses.status(wanted.borrow_and_update().channels.len());
         if told.as_ref() != Some(&status) {
             gauges(&status);
             told = Some(status.clone());
             let _ = out.send(FeedSignal::Status(status)).await;
-            sleep(hub.timing.status_every).await;
+            sleep(shared.timing.status_every).await;
         }
         select! {
-            () = hub.board.changed() => {}
+            () = shared.statuses.changed() => {}
             () = changed(&mut wanted) => {}
         }
     }

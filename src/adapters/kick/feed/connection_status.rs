@@ -12,7 +12,7 @@ use crate::domain::streamer::feed::{FeedState, FeedStatus};
 
 /// Where everybody writes down how they are.
 #[derive(Debug)]
-pub(super) struct Board {
+pub(super) struct ConnectionStatuses {
     state: Mutex<State>,
     changed: Notify,
 }
@@ -25,7 +25,7 @@ struct State {
     error: Option<String>,
     connections: BTreeMap<Slot, Connection>,
     /// Since when there has been no connection.
-    dark_since: Instant,
+    disconnected_since: Instant,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -35,14 +35,14 @@ struct Connection {
     error: Option<String>,
 }
 
-impl Board {
+impl ConnectionStatuses {
     pub(super) fn new() -> Self {
         let state = State {
             provider: None,
             rejected: false,
             error: None,
             connections: BTreeMap::new(),
-            dark_since: Instant::now(),
+            disconnected_since: Instant::now(),
         };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
@@ -54,7 +54,7 @@ impl Board {
             state.rejected = false;
             state.error = None;
             state.connections.clear();
-            state.dark_since = Instant::now();
+            state.disconnected_since = Instant::now();
         });
     }
 
@@ -72,7 +72,7 @@ impl Board {
         self.change(|state| {
             // Nothing was dark while nothing was wanted.
             if state.connections.is_empty() {
-                state.dark_since = Instant::now();
+                state.disconnected_since = Instant::now();
             }
             state.connections.entry(slot).or_default();
         });
@@ -104,7 +104,7 @@ impl Board {
                 *connection = Connection { error: Some(error.to_owned()), ..Connection::default() };
             }
             if was_up && !state.connections.values().any(|connection| connection.is_up) {
-                state.dark_since = Instant::now();
+                state.disconnected_since = Instant::now();
             }
         });
     }
@@ -115,10 +115,10 @@ impl Board {
     }
 
     /// Since when there has been no connection though there should be one.
-    pub(super) fn dark_since(&self) -> Option<Instant> {
+    pub(super) fn disconnected_since(&self) -> Option<Instant> {
         let state = self.state();
-        let is_dark = !state.connections.is_empty() && !state.connections.values().any(|c| c.is_up);
-        is_dark.then_some(state.dark_since)
+        let is_disconnected = !state.connections.is_empty() && !state.connections.values().any(|c| c.is_up);
+        is_disconnected.then_some(state.disconnected_since)
     }
 
     /// Waits for a change since this was last called.
@@ -175,15 +175,19 @@ mod tests {
 
     #[tokio::test]
     async fn the_feed_is_as_its_connections_are() {
-        let board = Board::new();
-        assert_eq!(board.status(0).state, FeedState::Connected, "nothing is wanted, so nothing is missing");
-        assert_eq!(board.status(3).state, FeedState::Connecting);
-        board.begin(Source::Pusher);
-        board.expect(1);
-        board.expect(2);
-        board.down(1, "no route");
+        let statuses = ConnectionStatuses::new();
         assert_eq!(
-            board.status(3),
+            statuses.status(0).state,
+            FeedState::Connected,
+            "nothing is wanted, so nothing is missing"
+        );
+        assert_eq!(statuses.status(3).state, FeedState::Connecting);
+        statuses.begin(Source::Pusher);
+        statuses.expect(1);
+        statuses.expect(2);
+        statuses.down(1, "no route");
+        assert_eq!(
+            statuses.status(3),
             FeedStatus {
                 provider: Some(Source::Pusher),
                 state: FeedState::Connecting,
@@ -194,21 +198,21 @@ mod tests {
                 error: Some("no route".into()),
             }
         );
-        assert!(board.dark_since().is_some());
-        board.up(1, 2);
-        assert_eq!((board.status(3).state, board.status(3).error), (FeedState::Degraded, None));
-        assert!(board.is_another_up(2) && !board.is_another_up(1));
-        board.up(2, 1);
-        assert_eq!((board.status(3).state, board.status(3).subscribed), (FeedState::Connected, 3));
-        board.trouble(true, "4001".into());
-        let status = board.status(3);
+        assert!(statuses.disconnected_since().is_some());
+        statuses.up(1, 2);
+        assert_eq!((statuses.status(3).state, statuses.status(3).error), (FeedState::Degraded, None));
+        assert!(statuses.is_another_up(2) && !statuses.is_another_up(1));
+        statuses.up(2, 1);
+        assert_eq!((statuses.status(3).state, statuses.status(3).subscribed), (FeedState::Connected, 3));
+        statuses.trouble(true, "4001".into());
+        let status = statuses.status(3);
         assert_eq!((status.state, status.connections), (FeedState::Rejected, 0));
-        board.up(1, 2);
+        statuses.up(1, 2);
         assert_eq!(
-            board.status(3).connections,
+            statuses.status(3).connections,
             0,
             "a late word of a connection that is closed does not count"
         );
-        assert_eq!(board.dark_since(), None);
+        assert_eq!(statuses.disconnected_since(), None);
     }
 }

@@ -12,13 +12,13 @@ pub(super) struct Row {
     pub(super) username: String,
     pub(super) ids: KickIds,
     pub(super) status: Status,
-    pub(super) in_doubt: bool,
+    pub(super) is_contradicted: bool,
     pub(super) has_problem: bool,
 }
 
 /// The active streamers.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct Watchlist {
     rows: HashMap<StreamerId, Row>,
     /// Two rows may be about the same channel: nobody keeps another program from that.
     by_channel: HashMap<ChannelId, Vec<StreamerId>>,
@@ -35,7 +35,7 @@ pub(super) struct Difference {
     pub(super) is_other: bool,
 }
 
-impl Roster {
+impl Watchlist {
     /// Takes what the store holds now.
     pub(super) fn replace(&mut self, streamers: Vec<Streamer>) -> Difference {
         let mut next = Self::default();
@@ -58,7 +58,7 @@ impl Roster {
                 username: streamer.username,
                 ids,
                 status: streamer.track.status,
-                in_doubt: streamer.track.doubted_at.is_some(),
+                is_contradicted: streamer.track.contradicted_at.is_some(),
                 has_problem: streamer.problem.is_some(),
             };
             next.rows.insert(id, row);
@@ -98,15 +98,15 @@ impl Roster {
     pub(super) fn note(&mut self, id: StreamerId, status: Status) {
         if let Some(row) = self.rows.get_mut(&id) {
             row.status = status;
-            row.in_doubt = false;
+            row.is_contradicted = false;
         }
         self.offline_is_due |= status == Status::Offline;
     }
 
     /// An answer contradicted somebody's status.
-    pub(super) fn note_doubt(&mut self, id: StreamerId) {
+    pub(super) fn mark_contradicted(&mut self, id: StreamerId) {
         if let Some(row) = self.rows.get_mut(&id) {
-            row.in_doubt = true;
+            row.is_contradicted = true;
         }
     }
 

@@ -14,7 +14,7 @@ const MOST: usize = 1_000;
 
 /// Signals on their way, in order.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(super) struct SendBuffer {
     out: mpsc::Sender<FeedSignal>,
     queue: VecDeque<FeedSignal>,
     acknowledged: Vec<Subject>,
@@ -22,7 +22,7 @@ pub(super) struct Outbox {
     due: Option<Instant>,
 }
 
-impl Outbox {
+impl SendBuffer {
     pub(super) fn new(out: mpsc::Sender<FeedSignal>) -> Self {
         Self { out, queue: VecDeque::new(), acknowledged: Vec::new(), due: None }
     }

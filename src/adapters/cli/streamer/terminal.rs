@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::draw::draw;
+use super::render::render;
 use super::table::{Pressed, Table};
 use super::watch::Watched;
 use crate::app::App;
@@ -55,7 +55,7 @@ pub(super) async fn show(
     let mut refreshes = interval(REFRESH);
     refreshes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        screen.0.draw(|frame| draw(frame, &mut table, app.now()))?;
+        screen.0.draw(|frame| render(frame, &mut table, app.now()))?;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             event = pressed.recv() => match event {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::payload::Oddity;
+use super::payload::ProtocolError;
 use crate::domain::secret::Secret;
 use crate::domain::streamer::ChannelId;
-use crate::domain::streamer::decide::Said;
+use crate::domain::streamer::decide::ReportedStatus;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,10 +25,10 @@ pub(super) enum Action {
     /// Know that edges of this channel are heard from now on.
     Subscribed(ChannelId),
     /// Tell this edge.
-    Edge(ChannelId, Said),
+    Update(ChannelId, ReportedStatus),
     /// Count this.
-    Odd(Oddity),
-    /// Get a new guest token and give it to [`Machine::token`].
+    Error(ProtocolError),
+    /// Get a new guest token and give it to [`Protocol::token`].
     Token,
     /// Close the connection.
     End(Ended),
@@ -46,13 +46,13 @@ impl fmt::Debug for Frame {
 
 /// What the end of a connection means for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum Reconnect {
     /// Connect again at once, unless that happens too often.
-    AtOnce,
+    Immediately,
     /// Connect again after a wait, which may be short.
-    Again,
+    Soon,
     /// Connect again after an obligatory wait.
-    BackOff,
+    AfterBackoff,
     /// Do not connect again like this: it was refused.
     Rejected,
 }
@@ -61,7 +61,7 @@ pub(super) enum Class {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
     /// What it means.
-    pub(super) class: Class,
+    pub(super) reconnect: Reconnect,
     /// As it is counted.
     pub(super) reason: &'static str,
     /// For people.
@@ -69,18 +69,22 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    pub(super) fn new(class: Class, reason: &'static str, text: impl Into<String>) -> Self {
-        Self { class, reason, text: text.into() }
+    pub(super) fn new(reconnect: Reconnect, reason: &'static str, text: impl Into<String>) -> Self {
+        Self { reconnect, reason, text: text.into() }
     }
 
     /// Something the server said, with a code.
-    pub(super) fn by_server(class: Class, code: u16, said: &str) -> Self {
-        let reason = match class {
-            Class::AtOnce | Class::Again => "closed",
-            Class::BackOff => "back_off",
-            Class::Rejected => "rejected",
+    pub(super) fn by_server(reconnect: Reconnect, code: u16, reported: &str) -> Self {
+        let reason = match reconnect {
+            Reconnect::Immediately | Reconnect::Soon => "closed",
+            Reconnect::AfterBackoff => "back_off",
+            Reconnect::Rejected => "rejected",
         };
-        Self::new(class, reason, format!("the server ended it with {code} {}", shown(said)).trim_end())
+        Self::new(
+            reconnect,
+            reason,
+            format!("the server ended it with {code} {}", shown(reported)).trim_end(),
+        )
     }
 }
 
@@ -90,65 +94,65 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// One connection's worth of a protocol. Once it has said [`Action::End`] it is of no more use.
-pub(super) trait Machine: Send {
+pub(super) trait Protocol: Send {
     /// The socket is open.
     fn opened(&mut self, now: Instant, out: &mut Vec<Action>);
     /// A text frame arrived.
-    fn heard(&mut self, text: &str, now: Instant, out: &mut Vec<Action>);
+    fn received(&mut self, text: &str, now: Instant, out: &mut Vec<Action>);
     /// Something else arrived, or could not have been noticed before now.
-    fn alive(&mut self, now: Instant);
+    fn note_activity(&mut self, now: Instant);
     /// Which channels to be subscribed to.
-    fn want(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>);
+    fn set_channels(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>);
     /// A new guest token, after [`Action::Token`].
     fn token(&mut self, token: &Secret, out: &mut Vec<Action>);
     /// Time has passed.
     fn tick(&mut self, now: Instant, out: &mut Vec<Action>);
-    /// When to call [`Machine::tick`].
+    /// When to call [`Protocol::tick`].
     fn deadline(&self) -> Option<Instant>;
     /// How many subscriptions are acknowledged.
     fn subscribed(&self) -> usize;
     /// What a close code means.
-    fn class_of(&self, code: u16) -> Class;
+    fn reconnect_for(&self, code: u16) -> Reconnect;
 }
 
 /// How long nothing was heard.
 #[derive(Debug)]
-pub(super) struct Silence {
+pub(super) struct IdleTimer {
     last: Instant,
     /// Longest silence before asking.
     pub(super) limit: Duration,
     /// Until anything comes after asking.
-    patience: Duration,
-    asked: Option<Instant>,
+    pong_timeout: Duration,
+    pinged: Option<Instant>,
 }
 
 /// What silence calls for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Idle {
     Wait,
-    Ask,
-    Dead,
+    Ping,
+    TimedOut,
 }
 
-impl Silence {
-    pub(super) fn new(now: Instant, limit: Duration, patience: Duration) -> Self {
-        Self { last: now, limit, patience, asked: None }
+impl IdleTimer {
+    pub(super) fn new(now: Instant, limit: Duration, pong_timeout: Duration) -> Self {
+        Self { last: now, limit, pong_timeout, pinged: None }
     }
 
-    pub(super) fn broken(&mut self, now: Instant) {
+    pub(super) fn reset(&mut self, now: Instant) {
         self.last = now;
-        self.asked = None;
+        self.pinged = None;
     }
 
-    /// Says [`Verdict::Ask`] once for each silence.
-    pub(super) fn judge(&mut self, now: Instant) -> Verdict {
+    /// Says [`Idle::Ping`] once for each silence.
+    pub(super) fn check(&mut self, now: Instant) -> Idle {
         if now < self.deadline() {
-            return Verdict::Wait;
+            return Idle::Wait;
         }
-        if self.asked.replace(now).is_some() { Verdict::Dead } else { Verdict::Ask }
+        if self.pinged.replace(now).is_some() { Idle::TimedOut } else { Idle::Ping }
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.asked.map_or(self.last + self.limit, |asked| asked + self.patience)
+        self.pinged.map_or(self.last + self.limit, |pinged| pinged + self.pong_timeout)
     }
 }

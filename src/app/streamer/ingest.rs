@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::watcher::Watch;
 use crate::domain::streamer::decide::Report;
-use crate::ports::{Edge, FeedSignal, StoreError, Subject};
+use crate::ports::{FeedSignal, StatusUpdate, StoreError, Subject};
 
 /// How many signals are taken at once: enough to be quick, few enough for a short transaction.
 const BATCH: usize = 500;
@@ -17,12 +17,12 @@ const BATCH: usize = 500;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// The way of the feed's signals into the store.
-pub(super) struct Intake<'a> {
+pub(super) struct Ingest<'a> {
     watch: &'a Arc<Watch>,
     incoming: mpsc::Receiver<FeedSignal>,
 }
 
-impl<'a> Intake<'a> {
+impl<'a> Ingest<'a> {
     pub(super) fn new(watch: &'a Arc<Watch>, incoming: mpsc::Receiver<FeedSignal>) -> Self {
         Self { watch, incoming }
     }
@@ -34,9 +34,9 @@ impl<'a> Intake<'a> {
             let mut reports = Vec::new();
             for signal in batch.drain(..) {
                 match signal {
-                    FeedSignal::Edge(edge) => reports.extend(self.reports(&edge)),
+                    FeedSignal::Update(update) => reports.extend(self.reports(&update)),
                     FeedSignal::Subscribed(subjects) => self.close_gap(&subjects),
-                    FeedSignal::Status(status) => self.watch.feed_is(status),
+                    FeedSignal::Status(status) => self.watch.set_feed_status(status),
                 }
             }
             let waiting = self.waiting();
@@ -57,19 +57,19 @@ impl<'a> Intake<'a> {
     }
 
     /// What an edge says of whom. Of nobody, if they were taken off the list meanwhile.
-    fn reports(&self, edge: &Edge) -> Vec<Report> {
-        let roster = self.watch.roster();
-        let of = roster.of(edge.subject);
+    fn reports(&self, update: &StatusUpdate) -> Vec<Report> {
+        let watchlist = self.watch.watchlist();
+        let of = watchlist.of(update.subject);
         if of.is_empty() {
-            metrics::counter!("streamward_kick_reports_total", "source" => edge.source.as_str(), "outcome" => "not_watched")
+            metrics::counter!("streamward_kick_reports_total", "source" => update.source.as_str(), "outcome" => "not_watched")
                 .increment(1);
         }
         of.iter()
             .map(|streamer| Report {
                 streamer: *streamer,
-                source: edge.source,
-                at: edge.received_at,
-                said: edge.said.clone(),
+                source: update.source,
+                at: update.received_at,
+                reported: update.reported.clone(),
             })
             .collect()
     }
@@ -77,11 +77,11 @@ impl<'a> Intake<'a> {
     /// Nobody told what happened before the subscription: Kick is asked.
     fn close_gap(&self, subjects: &[Subject]) {
         let of: Vec<_> = {
-            let roster = self.watch.roster();
-            subjects.iter().flat_map(|subject| roster.of(*subject).iter().copied()).collect()
+            let watchlist = self.watch.watchlist();
+            subjects.iter().flat_map(|subject| watchlist.of(*subject).iter().copied()).collect()
         };
-        self.watch.agenda().ask(of);
-        self.watch.asked.notify_one();
+        self.watch.queue().add(of);
+        self.watch.poll_wanted.notify_one();
     }
 
     /// Writes reports down, however long the database is away. What comes meanwhile waits its turn.

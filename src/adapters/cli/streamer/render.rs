@@ -26,7 +26,7 @@ const WIDTHS: [Constraint; 6] = [
 const KEYS: &str = "s sort  r reverse  f status  / name  ↑↓ PgUp PgDn Home End  q quit";
 
 /// Draws the table as it is at `now`.
-pub(super) fn draw(frame: &mut Frame<'_>, table: &mut Table, now: Timestamp) {
+pub(super) fn render(frame: &mut Frame<'_>, table: &mut Table, now: Timestamp) {
     let wrong = wrong(table, now);
     let rows = [
         Constraint::Length(1),
@@ -181,7 +181,7 @@ mod tests {
 
     fn drawn(table: &mut Table, width: u16, height: u16) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, table, now())).unwrap();
+        terminal.draw(|frame| render(frame, table, now())).unwrap();
         let buffer = terminal.backend().buffer();
         let line = |y: u16| (0..width).map(|x| buffer[(x, y)].symbol().to_owned()).collect::<String>();
         (0..height).map(|y| line(y).trim_end().to_owned()).collect()
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn colours_tell_the_status() {
         let mut terminal = Terminal::new(TestBackend::new(110, 8)).unwrap();
-        terminal.draw(|frame| draw(frame, &mut table(), now())).unwrap();
+        terminal.draw(|frame| render(frame, &mut table(), now())).unwrap();
         let buffer = terminal.backend().buffer();
         let colours = [3, 4, 5].map(|y| buffer[(26, y)].fg);
         assert_eq!(colours, [Color::Green, Color::Gray, Color::Yellow]);

@@ -18,7 +18,7 @@ use crate::domain::event::{Event, StreamerNews};
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Prints each change until `stop`, or until nobody reads any more.
-pub(super) async fn follow(
+pub(super) async fn print_changes(
     app: &Arc<App>,
     watched: &Watched,
     stop: CancellationToken,

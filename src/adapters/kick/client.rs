@@ -21,12 +21,12 @@ const USER_AGENT: &str = concat!("streamward/", env!("CARGO_PKG_VERSION"));
 
 /// A client for one of Kick's hosts.
 #[derive(Clone)]
-pub(super) struct Wire {
+pub(super) struct KickClient {
     client: Client,
     base: String,
 }
 
-impl Wire {
+impl KickClient {
     /// A client for the host at `base`. Connects to nothing yet. A proxy named by the environment is used, except for
     /// plain `http`, which only tests and stand-ins speak.
     pub(super) fn new(base: &Url, timing: &Timing) -> Result<Self, RemoteError> {
@@ -134,15 +134,15 @@ impl Answer {
     /// What it says went wrong: `data` and `message` of Kick's JSON, otherwise its beginning.
     pub(super) fn message(&self, secrets: &[&Secret]) -> String {
         let text = String::from_utf8_lossy(&self.body);
-        let said = match serde_json::from_slice::<Value>(&self.body) {
+        let reported = match serde_json::from_slice::<Value>(&self.body) {
             Ok(value) => {
-                let said = ["data", "error", "message"].map(|key| dto::text(&value, key));
-                said.into_iter().flatten().collect::<Vec<_>>().join(": ")
+                let reported = ["data", "error", "message"].map(|key| dto::text(&value, key));
+                reported.into_iter().flatten().collect::<Vec<_>>().join(": ")
             }
             Err(_) if text.trim_start().starts_with('<') => "(a page for people)".to_owned(),
             Err(_) => text.into_owned(),
         };
-        repeat(&said, secrets)
+        repeat(&reported, secrets)
     }
 
     /// How long it says to wait, counted from `now`.
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn an_address_that_is_not_http_or_holds_a_password_is_refused() {
         for address in ["ftp://127.0.0.1/", "https://me:secret@kick.com/"] {
-            let refused = Wire::new(&Url::parse(address).unwrap(), &Timing::default());
+            let refused = KickClient::new(&Url::parse(address).unwrap(), &Timing::default());
             let Some(RemoteError::Unsupported(told)) = refused.err() else { panic!("{address} was taken") };
             assert!(!told.contains("me:secret"), "{told}");
         }

@@ -8,7 +8,7 @@ use super::view;
 use crate::app::App;
 use crate::domain::access::Actor;
 use crate::domain::streamer::{KickIds, Session, Slug, Streamer};
-use crate::ports::{Kick, RemoteError};
+use crate::ports::{KickApi, RemoteError};
 
 /// One answer of Kick.
 struct Answer {
@@ -32,7 +32,7 @@ impl Answer {
 }
 
 /// All that was said.
-struct Said {
+struct ReportedStatus {
     name: Slug,
     ids: KickIds,
     session: Option<Session>,
@@ -44,7 +44,7 @@ struct Said {
 ///
 /// # Errors
 /// There is no such name; Kick does not answer; it cannot be printed.
-pub async fn ask(app: &App, kick: &dyn Kick, username: &str, out: &mut Output) -> anyhow::Result<()> {
+pub async fn lookup(app: &App, kick: &dyn KickApi, username: &str, out: &mut Output) -> anyhow::Result<()> {
     let slug = Slug::parse(username)?;
     let actor = Actor::cli("streamer test");
     let row = super::named(app, &actor, username).await?;
@@ -56,7 +56,7 @@ pub async fn ask(app: &App, kick: &dyn Kick, username: &str, out: &mut Output) -
     out.thing(&said.json(), || said.text())
 }
 
-async fn question(kick: &dyn Kick, slug: Slug, row: Option<Streamer>) -> anyhow::Result<Said> {
+async fn question(kick: &dyn KickApi, slug: Slug, row: Option<Streamer>) -> anyhow::Result<ReportedStatus> {
     let mut spellings = vec![slug.clone(), slug.dashed()];
     spellings.dedup();
     let found = kick.channels_named(&spellings).await.map_err(|error| {
@@ -67,7 +67,7 @@ async fn question(kick: &dyn Kick, slug: Slug, row: Option<Streamer>) -> anyhow:
             "Kick has no channel called {slug}: take the name from the address of the channel, where _ may be -"
         );
     };
-    let mut said = Said {
+    let mut said = ReportedStatus {
         name: channel.slug,
         ids: KickIds { user: Some(channel.user), ..KickIds::default() },
         answers: vec![Answer { from: "channels", live: Some(channel.live.is_some()), error: None }],
@@ -104,7 +104,7 @@ fn failed(from: &'static str, error: &RemoteError) -> Answer {
     Answer { from, live: None, error: Some(error.to_string()) }
 }
 
-impl Said {
+impl ReportedStatus {
     /// One answer that says live is enough; that they are not, one answer does not prove.
     fn verdict(&self) -> &'static str {
         let told: Vec<bool> = self.answers.iter().filter_map(|answer| answer.live).collect();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl Kick for OneUser {
+    impl KickApi for OneUser {
         async fn channels_named(&self, slugs: &[Slug]) -> Result<Vec<KickChannel>, RemoteError> {
             let user = UserId::new(676).unwrap();
             let live = self.channels_say.then(session);

@@ -18,7 +18,7 @@ pub(super) struct TooLong(
 );
 
 /// Turns, in the order in which they were asked for.
-pub(super) struct Pace {
+pub(super) struct RateLimit {
     /// Whoever has it is next. Fair, so nobody is overtaken by those who come later.
     next: tokio::sync::Mutex<()>,
     bucket: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
@@ -27,7 +27,7 @@ pub(super) struct Pace {
     patience: Duration,
 }
 
-impl Pace {
+impl RateLimit {
     /// One turn per `interval`, up to `burst` at once after a pause. Whoever would wait longer than `patience` because
     /// of a hold is told so instead.
     pub(super) fn new(interval: Duration, burst: NonZeroU32, patience: Duration) -> Self {
@@ -41,7 +41,7 @@ impl Pace {
     }
 
     /// Waits for a turn. Whoever gives up waiting has used none.
-    pub(super) async fn turn(&self) -> Result<(), TooLong> {
+    pub(super) async fn acquire(&self) -> Result<(), TooLong> {
         self.held()?;
         let _next = self.next.lock().await;
         loop {
@@ -95,18 +95,18 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn pace(burst: u32) -> Arc<Pace> {
-        Arc::new(Pace::new(SECOND, NonZeroU32::new(burst).unwrap(), 30 * SECOND))
+    fn rate_limit(burst: u32) -> Arc<RateLimit> {
+        Arc::new(RateLimit::new(SECOND, NonZeroU32::new(burst).unwrap(), 30 * SECOND))
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_burst_turns_come_one_by_one_to_however_many_wait() {
-        let (pace, start) = (pace(3), Instant::now());
+        let (rate_limit, start) = (rate_limit(3), Instant::now());
         let mut waiting = JoinSet::new();
         for _ in 0..10 {
-            let pace = Arc::clone(&pace);
+            let rate_limit = Arc::clone(&rate_limit);
             waiting.spawn(async move {
-                pace.turn().await.unwrap();
+                rate_limit.acquire().await.unwrap();
                 start.elapsed().as_secs_f64().round()
             });
         }
@@ -117,32 +117,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_hold_stops_everybody_and_is_never_shortened() {
-        let (pace, start) = (pace(5), Instant::now());
-        pace.hold(20 * SECOND);
-        pace.hold(SECOND);
-        pace.turn().await.unwrap();
+        let (rate_limit, start) = (rate_limit(5), Instant::now());
+        rate_limit.hold(20 * SECOND);
+        rate_limit.hold(SECOND);
+        rate_limit.acquire().await.unwrap();
         assert_eq!(start.elapsed().as_secs(), 20);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_long_hold_is_told_at_once() {
-        let (pace, start) = (pace(5), Instant::now());
-        pace.hold(31 * SECOND);
-        assert_eq!(pace.turn().await, Err(TooLong(31 * SECOND)));
+        let (rate_limit, start) = (rate_limit(5), Instant::now());
+        rate_limit.hold(31 * SECOND);
+        assert_eq!(rate_limit.acquire().await, Err(TooLong(31 * SECOND)));
         assert_eq!(start.elapsed(), Duration::ZERO);
         tokio::time::advance(SECOND).await;
-        assert_eq!(pace.turn().await, Ok(()));
+        assert_eq!(rate_limit.acquire().await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_hold_reaches_those_who_wait_already() {
-        let pace = pace(1);
-        pace.turn().await.unwrap();
-        let waiting = Arc::clone(&pace);
+        let rate_limit = rate_limit(1);
+        rate_limit.acquire().await.unwrap();
+        let waiting = Arc::clone(&rate_limit);
         let mut waiter = JoinSet::new();
-        waiter.spawn(async move { waiting.turn().await });
+        waiter.spawn(async move { waiting.acquire().await });
         tokio::task::yield_now().await;
-        pace.hold(60 * SECOND);
+        rate_limit.hold(60 * SECOND);
         assert!(matches!(waiter.join_next().await, Some(Ok(Err(TooLong(_))))));
     }
 }

@@ -3,15 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::decide::{Decision, News, Report, decide};
+use super::decide::{Announcement, Decision, Report, decide};
 use super::{Change, Found, Slug, Streamer};
 use crate::domain::{StreamerId, Timestamp};
 
 /// What an event is to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct PendingEvent {
     /// What it is.
-    pub news: News,
+    pub announcement: Announcement,
     /// The streamer right after it.
     pub streamer: Streamer,
     /// The change of status, if it was one.
@@ -20,28 +20,28 @@ pub struct Told {
 
 /// What a batch of reports comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settled {
+pub struct Applied {
     /// What each report means, in order; `None` if its streamer is not there, or not active.
-    pub judged: Vec<Option<Decision>>,
+    pub decisions: Vec<Option<Decision>>,
     /// The streamers of whom something is to be written, by id, as they are after the last report.
     pub changed: Vec<Streamer>,
     /// What is to be told, in order.
-    pub told: Vec<Told>,
+    pub events: Vec<PendingEvent>,
 }
 
 /// Judges reports in their order, each by what the one before it left.
-pub fn settle(
+pub fn apply_reports(
     streamers: impl IntoIterator<Item = Streamer>,
     reports: &[Report],
     flap_window: Duration,
-) -> Settled {
+) -> Applied {
     let active = streamers.into_iter().filter(|streamer| streamer.is_active);
     let mut streamers: HashMap<StreamerId, Streamer> = active.map(|one| (one.id, one)).collect();
-    let mut settled = Settled::default();
+    let mut applied = Applied::default();
     let mut changed = BTreeSet::new();
     for report in reports {
         let Some(streamer) = streamers.get_mut(&report.streamer) else {
-            settled.judged.push(None);
+            applied.decisions.push(None);
             continue;
         };
         let decision = decide(&streamer.track, report, flap_window);
@@ -49,13 +49,17 @@ pub fn settle(
             streamer.track = decision.track.clone();
             changed.insert(streamer.id);
         }
-        if let Some(news) = decision.news {
-            settled.told.push(Told { news, streamer: streamer.clone(), change: decision.change.clone() });
+        if let Some(announcement) = decision.announcement {
+            applied.events.push(PendingEvent {
+                announcement,
+                streamer: streamer.clone(),
+                change: decision.change.clone(),
+            });
         }
-        settled.judged.push(Some(decision));
+        applied.decisions.push(Some(decision));
     }
-    settled.changed = changed.iter().filter_map(|id| streamers.remove(id)).collect();
-    settled
+    applied.changed = changed.iter().filter_map(|id| streamers.remove(id)).collect();
+    applied
 }
 
 impl Streamer {
