@@ -25,6 +25,11 @@ pub enum AppError {
     /// The caller did not show who it is.
     #[error("{0}")]
     Unauthenticated(Unauthenticated),
+    /// Kick's public key could not be fetched, so a webhook's signature cannot be checked.
+    #[error(
+        "Kick's public key could not be fetched, so the signature cannot be checked: send the webhook again in a moment"
+    )]
+    WebhookKeyUnavailable,
     /// Something behind us did not do its work. Details are for the log, not the caller.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,7 +99,7 @@ impl AppError {
     /// The words for the audit log if this is a refusal, as against our own failure.
     pub fn refusal(&self) -> Option<String> {
         match self {
-            Self::Store(_) => None,
+            Self::Store(_) | Self::WebhookKeyUnavailable => None,
             other => Some(other.to_string()),
         }
     }

@@ -31,7 +31,7 @@ use crate::ports::WebhookHeaders;
         (status = 400, description = "`validation`: It is signed, and makes no sense"),
         (status = 401, description = "`unauthenticated`: It is not shown to be Kick's"),
         (status = 404, description = "`not-found`: Streamers are not watched here"),
-        (status = 503, description = "`unavailable`: Send it again"),
+        (status = 503, description = "`unavailable` or `webhook-key-unavailable`: Send it again"),
     )
 )]
 pub(super) async fn receive_kick_webhook(

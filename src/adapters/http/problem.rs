@@ -176,6 +176,7 @@ impl From<AppError> for Problem {
             AppError::Invalid(invalid) => return invalid.into(),
             AppError::Store(error) => return of_store(&error),
             AppError::NotFound(_) => ProblemKind::NotFound,
+            AppError::WebhookKeyUnavailable => ProblemKind::WebhookKeyUnavailable,
             AppError::Forbidden(_) => ProblemKind::Forbidden,
             AppError::Unauthenticated(_) => ProblemKind::Unauthenticated,
             AppError::Conflict(Conflict::PathTaken(_)) => ProblemKind::PathTaken,

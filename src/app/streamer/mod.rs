@@ -217,7 +217,7 @@ impl App {
                 }
                 return Err(match error {
                     WebhookError::Body(_) => Invalid::one("body", error.to_string()).into(),
-                    WebhookError::KeyUnavailable(_) => StoreError::Unavailable(error.to_string()).into(),
+                    WebhookError::KeyUnavailable(_) => AppError::WebhookKeyUnavailable,
                     _ => Unauthenticated::Webhook(error).into(),
                 });
             }

@@ -25,7 +25,7 @@ use streamward::app::{App, MediaServerSettings, Parts, Settings};
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
-use streamward::ports::{Clock, WakeUps};
+use streamward::ports::{Clock, WakeUps, WebhookVerifier};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -67,6 +67,7 @@ pub(crate) struct Setup {
     pub(crate) metrics_token: Option<Secret>,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     pub(crate) end_wait: Duration,
+    pub(crate) webhooks: Option<Arc<dyn WebhookVerifier>>,
 }
 
 impl Default for Setup {
@@ -78,6 +79,7 @@ impl Default for Setup {
             metrics_token: None,
             trusted_proxies: vec![],
             end_wait: Duration::from_secs(2),
+            webhooks: None,
         }
     }
 }
@@ -158,7 +160,7 @@ impl TestApp {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             ids: Arc::new(SystemIds),
             wake_ups: Arc::clone(&wake_ups),
-            webhooks: None,
+            webhooks: self.setup.webhooks.clone(),
             hasher: MasterKey::new([9; 32]).hasher(),
             settings: self.settings(),
         });

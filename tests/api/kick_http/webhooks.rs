@@ -18,6 +18,7 @@ use streamward_test_support::kick::{
 use tokio::task::JoinSet;
 
 use super::{settings, user};
+use crate::harness::{Answer, Engine, Setup, TestApp};
 
 const ID: &str = "01JAXK8N4QWRTY5PM7ZEBVJDS8";
 const NOW: &str = "2026-01-31T12:00:01Z";
@@ -294,6 +295,35 @@ async fn a_flood_of_forgeries_costs_one_question() {
     }
     let believed = flood.join_all().await.into_iter().filter(|believed| *believed).count();
     assert_eq!((believed, kick.count("public_key")), (1, 1));
+}
+
+/// Posts the webhook as Kick does.
+async fn post(app: &TestApp, webhook: &SignedWebhook) -> Answer {
+    let headers = [
+        ("kick-event-message-id", &webhook.message_id),
+        ("kick-event-message-timestamp", &webhook.timestamp),
+        ("kick-event-signature", &webhook.signature),
+        ("kick-event-type", &webhook.kind),
+        ("kick-event-version", &webhook.version),
+    ];
+    let call = app.as_nobody().post("/kick/webhook").body(webhook.body.clone());
+    headers.into_iter().fold(call, |call, (name, value)| call.header(name, value)).await
+}
+
+#[tokio::test]
+async fn missing_key_is_a_problem_of_its_own_that_asks_for_a_retry() {
+    let kick = KickStub::start().await;
+    kick.set(|world| world.next("public_key", Fault::Error(500, "oops".to_owned())));
+    let key = WebhookKeySettings { retry: Duration::ZERO, ..WebhookKeySettings::default() };
+    let verifier = Arc::new(KickWebhooks::new(&settings(&kick), key).expect("a verifier"));
+    let setup = Setup { webhooks: Some(verifier), ..Setup::default() };
+    let app = TestApp::with(Engine::Memory, setup).await;
+    let now = Timestamp::from_seconds(app.clock.seconds()).to_string();
+    let webhook = SignedWebhook::new(&TEST_KEY, ID, &now, &went_live(123, "user1", BEGAN, "hi"));
+    let answer = post(&app, &webhook).await.assert_status(503).assert_problem("webhook-key-unavailable");
+    assert!(answer.text("/detail").starts_with("Kick's public key could not be fetched"), "{answer:?}");
+    assert_eq!(answer.header("retry-after"), "2");
+    post(&app, &webhook).await.assert_status(204);
 }
 
 /// One verifier for all cases: making one reads the machine's certificates.

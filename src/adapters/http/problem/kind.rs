@@ -40,6 +40,8 @@ pub enum ProblemKind {
     Internal,
     /// What we need is away for the moment.
     Unavailable,
+    /// Kick's public key could not be fetched.
+    WebhookKeyUnavailable,
     /// It took too long.
     Timeout,
 }
@@ -65,7 +67,7 @@ pub struct ProblemType {
 
 impl ProblemKind {
     /// All kinds, in the order of their status.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Validation,
         Self::Unauthenticated,
         Self::Denied,
@@ -82,6 +84,7 @@ impl ProblemKind {
         Self::UnsupportedMediaType,
         Self::Internal,
         Self::Unavailable,
+        Self::WebhookKeyUnavailable,
         Self::Timeout,
     ];
 
@@ -235,6 +238,14 @@ impl ProblemKind {
                 "This cannot be done for the moment",
                 "Something that is needed for it, such as the database, does not answer. Try again after `Retry-After` \
                  seconds.",
+            ),
+            Self::WebhookKeyUnavailable => (
+                "webhook-key-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Kick's public key is not available",
+                "Streamward checks webhooks with Kick's public key and could not fetch it from Kick's API. Nothing is \
+                 wrong with the webhook: send it again after `Retry-After` seconds. If this lasts, see `kick.api_url` \
+                 and the log, or set `kick.webhook_public_key`.",
             ),
             Self::Timeout => (
                 "timeout",
