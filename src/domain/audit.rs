@@ -1,12 +1,14 @@
-//! The audit log: who did what, when, from where, and how it ended.
+//! The audit log: who did what, when, from where, and with what outcome.
 
 use serde_json::{Map, Value};
+use strum::{EnumString, IntoStaticStr};
 
 use super::access::Actor;
 use super::{AuditId, Timestamp};
 
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The outcome of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// It was done.
     Success,
@@ -17,15 +19,12 @@ pub enum Outcome {
 impl Outcome {
     /// As it is stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failure => "failure",
-        }
+        self.into()
     }
 
     /// Reads what [`Outcome::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Success, Self::Failure].into_iter().find(|o| o.as_str() == text)
+        text.parse().ok()
     }
 }
 
@@ -38,32 +37,32 @@ pub struct AuditEntry {
     pub timestamp: Timestamp,
     /// Who did it.
     pub actor: Option<String>,
-    /// What was done: `create`, `update`, `delete`, `rotate`, `publish`, or what a dashboard told.
+    /// What was done: `create`, `update`, `delete`, `rotate`, `publish`, or the type of a reported event.
     pub action: String,
-    /// To what kind of thing: `broadcaster`, `stream_key`, `stream`, `api_token`, ….
+    /// The kind of resource: `broadcaster`, `stream_key`, `stream`, `api_token`, ….
     pub resource_type: Option<String>,
-    /// To which.
+    /// The id of the resource.
     pub resource_id: Option<String>,
-    /// How it was asked for.
+    /// The HTTP method, or `CLI`.
     pub request_method: Option<String>,
-    /// Where it was asked for; never with a query.
+    /// The request path without the query, or the command.
     pub request_path: Option<String>,
-    /// From where.
+    /// The caller's address.
     pub ip_address: Option<String>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// Why it failed.
     pub failure_reason: Option<String>,
-    /// Details; no secrets.
+    /// Details without secrets.
     pub metadata: Map<String, Value>,
-    /// The request it belongs to.
+    /// The id of the request.
     pub request_id: Option<String>,
-    /// Whether somebody else told us, as against our own witness.
+    /// Whether a dashboard reported it, rather than Streamward itself.
     pub told: bool,
 }
 
 impl AuditEntry {
-    /// A successful act of `actor`; the rest is filled in with struct update syntax.
+    /// A successful action of `actor`.
     pub fn of(id: AuditId, at: Timestamp, actor: &Actor, action: &str, resource_type: &str) -> Self {
         Self {
             id,
@@ -83,14 +82,14 @@ impl AuditEntry {
         }
     }
 
-    /// The same act on the thing with this id.
+    /// The same action on the resource with this id.
     #[must_use]
     pub fn on(mut self, id: &impl ToString) -> Self {
         self.resource_id = Some(id.to_string());
         self
     }
 
-    /// The same act, but it failed.
+    /// The same action, failed for `reason`.
     #[must_use]
     pub fn failed(mut self, reason: impl Into<String>) -> Self {
         self.outcome = Outcome::Failure;
@@ -106,16 +105,16 @@ pub struct AuditFilter {
     pub from: Option<Timestamp>,
     /// Not after.
     pub to: Option<Timestamp>,
-    /// By whom.
+    /// Who did it.
     pub actor: Option<String>,
-    /// What.
+    /// What was done.
     pub action: Option<String>,
-    /// To what kind of thing.
+    /// Kind of resource.
     pub resource_type: Option<String>,
-    /// To which.
+    /// Id of the resource.
     pub resource_id: Option<String>,
-    /// How many, 1 to 100.
+    /// Page size, 1 to 100.
     pub limit: u32,
-    /// How many to skip.
+    /// Entries to skip.
     pub offset: u64,
 }

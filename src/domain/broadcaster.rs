@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 32;
 pub struct DisplayName(String);
 
 impl DisplayName {
-    /// Checks and takes a name.
+    /// Parses a name.
     ///
     /// # Errors
     /// [`Invalid`] naming `display_name`.
@@ -53,13 +53,13 @@ impl From<DisplayName> for String {
     }
 }
 
-/// What the owner wants to keep beside a broadcaster: a JSON object of at most 16 KiB, kept as it was given.
+/// The owner's data of a broadcaster: a JSON object of at most 16 KiB, stored unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Metadata(Map<String, Value>);
 
 impl Metadata {
-    /// Checks and takes an object.
+    /// Parses an object.
     ///
     /// # Errors
     /// [`Invalid`] naming `metadata` when it is not an object, too large, too deep, or holds a NUL character.
@@ -107,14 +107,14 @@ fn storable(value: &Value, depth: usize) -> bool {
         }
 }
 
-/// Someone, or something, that may publish with its stream keys.
+/// A person or device that may publish with its stream keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broadcaster {
     /// Its identity.
     pub id: BroadcasterId,
     /// Its name as people see it.
     pub display_name: DisplayName,
-    /// What the owner keeps beside it.
+    /// The owner's data.
     pub metadata: Metadata,
     /// When it was created.
     pub created_at: Timestamp,
@@ -127,7 +127,7 @@ pub struct Broadcaster {
 pub struct BroadcasterPatch {
     /// The new name.
     pub display_name: Option<DisplayName>,
-    /// The new metadata, replacing the old whole.
+    /// The new metadata. It replaces the old object.
     pub metadata: Option<Metadata>,
 }
 
@@ -152,7 +152,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_name_is_one_to_255_characters() {
+    fn display_name_has_1_to_255_characters() {
         assert!(DisplayName::parse(&"ä".repeat(255)).is_ok());
         for bad in ["", "   ", &"ä".repeat(256), "a\0b", "a\nb"] {
             assert_eq!(DisplayName::parse(bad).unwrap_err().0[0].field, "display_name", "{bad:?}");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_a_small_object() {
+    fn metadata_is_a_bounded_json_object() {
         assert!(Metadata::parse(json!({"a": [1, {"b": null}]})).is_ok());
         let mut deep = json!(1);
         for _ in 0..40 {

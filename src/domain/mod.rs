@@ -1,7 +1,7 @@
 //! The domain: types that cannot hold a bad value, lifecycles that can refuse, and every decision as a pure function.
 //!
 //! Nothing here does I/O, awaits, or reads a clock; `now` is always an argument. Start with [`publish`] (may this
-//! encoder go on air?) and [`reconcile`] (what is the difference between the media server and our records?).
+//! encoder publish?) and [`reconcile`] (how do the records differ from the media server?).
 
 pub mod access;
 pub mod audit;

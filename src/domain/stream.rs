@@ -1,8 +1,7 @@
 //! Streams: one broadcast session on a path, from going live to ending.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::broadcaster::{DisplayName, Metadata};
 use super::media_server::{MediaServerName, SourceId, SourceKind, StreamStats};
@@ -10,8 +9,22 @@ use super::path::StreamPath;
 use super::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
 
 /// Why a stream ended, or is about to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    IntoStaticStr,
+    EnumString,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum EndReason {
     /// The encoder stopped, or its connection broke.
     PublisherLeft,
@@ -25,115 +38,86 @@ pub enum EndReason {
     BroadcasterDeleted,
     /// An operator ended it.
     EndedByOperator,
-    /// Another connection took its key over.
+    /// Another connection took over its key.
     Takeover,
     /// The media server was restarted.
     MediaServerRestarted,
-    /// The media server was taken out of the configuration.
+    /// The media server was removed from the configuration.
     MediaServerRemoved,
 }
 
 impl EndReason {
-    /// All reasons, for documents and tests.
-    pub const ALL: [Self; 9] = [
-        Self::PublisherLeft,
-        Self::KeyRevoked,
-        Self::KeyRotated,
-        Self::KeyExpired,
-        Self::BroadcasterDeleted,
-        Self::EndedByOperator,
-        Self::Takeover,
-        Self::MediaServerRestarted,
-        Self::MediaServerRemoved,
-    ];
-
     /// The reason as it is stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PublisherLeft => "publisher_left",
-            Self::KeyRevoked => "key_revoked",
-            Self::KeyRotated => "key_rotated",
-            Self::KeyExpired => "key_expired",
-            Self::BroadcasterDeleted => "broadcaster_deleted",
-            Self::EndedByOperator => "ended_by_operator",
-            Self::Takeover => "takeover",
-            Self::MediaServerRestarted => "media_server_restarted",
-            Self::MediaServerRemoved => "media_server_removed",
-        }
+        self.into()
     }
 
     /// Reads what [`EndReason::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|r| r.as_str() == text)
+        text.parse().ok()
     }
 }
 
-impl fmt::Display for EndReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Where a stream is in its life.
+/// Whether a stream is active or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum StreamState {
     /// The media server carries it.
     Active {
-        /// Set once it has been decided that it must end; it still is active until the media server let go of it.
+        /// Set when it must end. The stream stays active until the media server has dropped the session.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         ending: Option<EndReason>,
     },
     /// It is gone.
     Ended {
-        /// When it was found gone.
+        /// When a poll no longer found it.
         ended_at: Timestamp,
         /// Why.
         end_reason: EndReason,
     },
 }
 
-/// How the encoder was let in.
+/// How the encoder sent its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IngestForm {
-    /// It publishes to the public path, the secret beside it.
+    /// It publishes to the public path and sends the key beside it.
     NamedPath,
-    /// It publishes to a private path; a relay shows the stream at the public one.
+    /// Its path is the key. A relay serves the stream at the public path.
     SecretPath,
 }
 
-/// One broadcast session. History keeps it with the broadcaster's name as it was then.
+/// One broadcast session. It keeps the name and metadata that the broadcaster had at its start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     /// Its identity.
     pub id: StreamId,
     /// The key it is published with.
     pub stream_key_id: StreamKeyId,
-    /// Whose it is.
+    /// The broadcaster.
     pub broadcaster_id: BroadcasterId,
     /// The broadcaster's name when it started.
     pub broadcaster_name: DisplayName,
     /// The public path.
     pub path: StreamPath,
-    /// Where it is.
+    /// The media server that carries it.
     pub media_server: MediaServerName,
-    /// When it was first seen live.
+    /// When it was first observed live.
     pub started_at: Timestamp,
-    /// Where it is in its life.
+    /// Active or ended.
     #[serde(flatten)]
     pub state: StreamState,
-    /// What publishes it.
+    /// The kind of session that publishes it.
     pub source_kind: Option<SourceKind>,
     /// The publishing session on the media server.
     pub source_id: Option<SourceId>,
-    /// How the encoder was let in.
+    /// How the encoder sent its key.
     pub ingest: IngestForm,
-    /// What it carried when last looked at.
+    /// Statistics of the last poll.
     pub stats: StreamStats,
     /// The broadcaster's metadata when it started.
     pub metadata: Metadata,
-    /// Where a recording of it is found, if there is one.
+    /// Reference of a recording, if there is one.
     pub recording_ref: Option<String>,
 }
 
@@ -147,7 +131,7 @@ impl Stream {
         matches!(self.state, StreamState::Active { .. })
     }
 
-    /// The reason it is about to end for, if it is.
+    /// The reason it must end for, if it must.
     pub fn ending(&self) -> Option<EndReason> {
         match self.state {
             StreamState::Active { ending } => ending,
@@ -155,7 +139,7 @@ impl Stream {
         }
     }
 
-    /// Decides that it must end. The first reason stays.
+    /// Marks that it must end. The first reason stays.
     ///
     /// # Errors
     /// [`AlreadyEnded`] if it has.
@@ -169,14 +153,14 @@ impl Stream {
         }
     }
 
-    /// It was found gone. The reason it was told to end for, if any, outranks what was found.
+    /// Ends it because a poll no longer found it. An earlier requested reason wins over `found`.
     ///
     /// # Errors
     /// [`AlreadyEnded`] if it had ended before.
     pub fn gone(mut self, at: Timestamp, found: EndReason) -> Result<Self, AlreadyEnded> {
         match self.state {
             StreamState::Active { ending } => {
-                // Clocks of two instances differ; a stream never ends before it started.
+                // Clocks of two instances may differ; a stream never ends before it started.
                 let ended_at = at.max(self.started_at);
                 self.state = StreamState::Ended { ended_at, end_reason: ending.unwrap_or(found) };
                 self.stats.readers = 0;
@@ -212,14 +196,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_first_reason_to_end_stays() {
-        let told = stream()
+    fn first_end_reason_is_kept() {
+        let ending = stream()
             .end_requested(EndReason::KeyRevoked)
             .unwrap()
             .end_requested(EndReason::EndedByOperator)
             .unwrap();
-        assert!(told.is_active());
-        let ended = told.gone(Timestamp::from_seconds(1), EndReason::PublisherLeft).unwrap();
+        assert!(ending.is_active());
+        let ended = ending.gone(Timestamp::from_seconds(1), EndReason::PublisherLeft).unwrap();
         let expected =
             StreamState::Ended { ended_at: Timestamp::from_seconds(100), end_reason: EndReason::KeyRevoked };
         assert_eq!(ended.state, expected);
@@ -228,8 +212,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn reasons_survive_being_written_down() {
-        for reason in EndReason::ALL {
+    fn end_reasons_round_trip_as_text() {
+        for &reason in EndReason::VARIANTS {
             assert_eq!(EndReason::parse(reason.as_str()), Some(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }

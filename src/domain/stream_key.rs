@@ -1,32 +1,33 @@
-//! Stream keys: the secret a broadcaster publishes with, bound to one path, and who holds it just now.
+//! Stream keys: the secret a broadcaster publishes with, bound to one path, and its current holder.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 use super::invalid::{Invalid, text};
 use super::media_server::Connection;
 use super::path::StreamPath;
 use super::{BroadcasterId, StreamKeyId, Timestamp};
 
-/// What happens when a second connection comes with a key that is in use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What happens when a second connection uses a key that is in use.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, EnumString,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum OnConflict {
     /// The newcomer is denied.
     #[default]
     Reject,
-    /// The newcomer wins, the session that was there is ended.
+    /// The newcomer is allowed and the running session is disconnected.
     Takeover,
 }
 
 impl OnConflict {
     /// As it is stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reject => "reject",
-            Self::Takeover => "takeover",
-        }
+        self.into()
     }
 
     /// Reads what [`OnConflict::as_str`] wrote.
@@ -34,32 +35,28 @@ impl OnConflict {
     /// # Errors
     /// [`Invalid`] naming `on_conflict`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "reject" => Ok(Self::Reject),
-            "takeover" => Ok(Self::Takeover),
-            _ => Err(Invalid::one("on_conflict", "must be reject or takeover")),
-        }
+        text.parse().map_err(|_| Invalid::one("on_conflict", "must be reject or takeover"))
     }
 }
 
-/// Whether a key can be used; computed when it is asked for, so it never lags.
+/// Whether a key can be used. It is computed on every read, so it never lags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyStatus {
-    /// It can.
+    /// It can be used.
     Active,
-    /// Somebody revoked it.
+    /// It was revoked.
     Revoked,
-    /// Its time has passed.
+    /// It has expired.
     Expired,
 }
 
-/// A note of the owner on a key, 1 to 255 characters.
+/// The owner's label of a key: 1 to 255 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label(String);
 
 impl Label {
-    /// Checks and takes a label.
+    /// Parses a label.
     ///
     /// # Errors
     /// [`Invalid`] naming `label`.
@@ -79,33 +76,33 @@ impl fmt::Display for Label {
     }
 }
 
-/// Which connection has a key. One key has one holder at most; that is what "in use" means.
+/// The connection that holds a key. A key has at most one holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// Nobody.
     Free,
-    /// A connection that was allowed to publish and is not seen live yet. This is the **claim**: it lapses at `until`.
+    /// A connection that may publish and is not live yet. This is the **claim**; it lapses at `until`.
     Claimed {
-        /// Who was allowed.
+        /// The connection.
         by: Connection,
         /// When the claim lapses.
         until: Timestamp,
     },
     /// A connection that is live.
     Live {
-        /// Who it is.
+        /// The connection.
         by: Connection,
     },
-    /// The secret was replaced while this connection had the key. Anyone may claim the key with the new secret; until
-    /// somebody does, whoever comes live was let in with the old one and is ended.
+    /// The secret was rotated while this connection held the key. Anyone may claim the key with the new secret. Until
+    /// then, a session that goes live used the old secret and is disconnected.
     Evicted {
-        /// Who it was.
+        /// The connection.
         by: Connection,
     },
 }
 
 impl Holder {
-    /// The connection named, whatever its standing.
+    /// The connection, whether or not it keeps others out.
     pub fn connection(&self) -> Option<&Connection> {
         match self {
             Self::Free => None,
@@ -122,7 +119,7 @@ impl Holder {
         }
     }
 
-    /// What remains when the secret is replaced: the connection that had the key may not come back with the old one.
+    /// The holder after a rotation: the connection may not come back with the old secret.
     #[must_use]
     pub fn evicted(self) -> Self {
         match self {
@@ -132,35 +129,35 @@ impl Holder {
     }
 }
 
-/// A stream key without its secret, which nobody has once it was shown.
+/// A stream key without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamKey {
     /// Its identity.
     pub id: StreamKeyId,
-    /// Whose it is.
+    /// The broadcaster.
     pub broadcaster_id: BroadcasterId,
-    /// The owner's note.
+    /// The owner's label.
     pub label: Option<Label>,
-    /// The one public path it publishes.
+    /// The public path it publishes to.
     pub path: StreamPath,
     /// The first characters of the secret, to tell keys apart.
     pub key_prefix: String,
-    /// What a second connection meets.
+    /// What happens to a second connection.
     pub on_conflict: OnConflict,
     /// When it was made.
     pub created_at: Timestamp,
-    /// From when on it is invalid.
+    /// When it becomes invalid.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// When it last was allowed to publish.
+    /// When it was last used to publish.
     pub last_used_at: Option<Timestamp>,
-    /// Who has it just now.
+    /// The current holder.
     pub holder: Holder,
 }
 
 impl StreamKey {
-    /// Its status at `now`. A key that was revoked stays revoked when its time passes.
+    /// Its status at `now`. A revoked key stays revoked after its expiry.
     pub fn status(&self, now: Timestamp) -> KeyStatus {
         if self.revoked_at.is_some() {
             KeyStatus::Revoked
@@ -176,7 +173,7 @@ impl StreamKey {
         self.status(now) == KeyStatus::Active
     }
 
-    /// Whether a connection has it at `now`, live or about to be.
+    /// Whether a connection holds it at `now`, live or by a claim.
     pub fn in_use(&self, now: Timestamp) -> bool {
         self.holder.occupant(now).is_some()
     }
@@ -190,7 +187,7 @@ pub fn expires_at(at: Timestamp, now: Timestamp) -> Result<Timestamp, Invalid> {
     if at > now {
         Ok(at)
     } else {
-        Err(Invalid::one("expires_at", format!("must be in the future, and {at} is not")))
+        Err(Invalid::one("expires_at", format!("must be in the future, got {at}")))
     }
 }
 
@@ -222,7 +219,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn status_is_computed_at_the_time_of_asking() {
+    fn status_depends_on_the_time_of_reading() {
         let at = Timestamp::from_seconds(100);
         let expiring = StreamKey { expires_at: Some(at), ..key() };
         assert_eq!(expiring.status(at.minus(Duration::from_micros(1))), KeyStatus::Active);
@@ -231,7 +228,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_claim_occupies_until_it_lapses_and_a_evicted_connection_never_does() {
+    fn claim_keeps_others_out_until_it_lapses_and_eviction_never_does() {
         let now = Timestamp::from_seconds(100);
         let by = connection("a");
         let claimed = Holder::Claimed { by: by.clone(), until: now };

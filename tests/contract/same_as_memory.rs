@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use strum::VariantArray as _;
 use proptest::test_runner::{Config, TestRunner};
 use rstest_reuse::apply;
 use streamward::domain::broadcaster::Broadcaster;
@@ -62,7 +63,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => some.clone().prop_map(|key| Step::Revoke { key }),
         1 => (0usize..3).prop_map(|owner| Step::DeleteOwner { owner }),
         8 => begin.prop_map(|(key, server, connection, alias)| Step::Start { key, server, connection, alias }),
-        4 => (some.clone(), prop::sample::select(&EndReason::ALL[..]))
+        4 => (some.clone(), prop::sample::select(EndReason::VARIANTS))
             .prop_map(|(stream, reason)| Step::End { stream, reason }),
         2 => (some.clone(), 0u32..3, any::<bool>())
             .prop_map(|(stream, readers, announce)| Step::Refresh { stream, readers, announce }),

@@ -1,8 +1,8 @@
-//! Settle: what becomes of planned changes when they meet the records as they are by now.
+//! Apply: decide which planned changes are still right for the locked records.
 //!
-//! A plan is made from records that were read a moment ago. Whoever writes reads the ones concerned again, locked, and
-//! asks here what to write. This is the last word on two rules: a dead or occupied key gets no stream, and no key has
-//! two active ones.
+//! A plan is made from records that were read earlier. The store reads the affected records again, locked, and calls
+//! [`apply`] to learn what to write. Two rules are enforced here: a revoked, expired or occupied key gets no stream,
+//! and no key has two active streams.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,16 +14,16 @@ use crate::domain::stream::{EndReason, Stream, StreamState};
 use crate::domain::stream_key::{Holder, StreamKey};
 use crate::domain::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
 
-/// The records that changes concern, as they are while nobody else can change them.
+/// The records affected by the changes, read under lock.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     /// The keys of the starts, and of the streams to end.
     pub keys: HashMap<StreamKeyId, StreamKey>,
     /// The broadcasters of those keys.
     pub broadcasters: HashMap<BroadcasterId, Broadcaster>,
-    /// The active ones among the streams to end or refresh, and the active streams of the starts' keys.
+    /// The active streams to end or refresh, and the active streams of the keys to start.
     pub active: Vec<Stream>,
-    /// Media servers whose last look failed.
+    /// Media servers whose last poll failed.
     pub unreachable: HashSet<MediaServerName>,
 }
 
@@ -34,17 +34,17 @@ pub struct Writes {
     pub ended: Vec<Stream>,
     /// Streams that are new.
     pub started: Vec<Stream>,
-    /// Streams with new numbers.
+    /// Streams with new statistics.
     pub refreshed: Vec<Stream>,
     /// Keys with another holder.
     pub holders: Vec<(StreamKeyId, Holder)>,
-    /// What to tell, in this order.
+    /// Events to write, in this order.
     pub events: Vec<NewEvent>,
-    /// How many starts must wait for another look.
+    /// Starts that must wait for the next poll.
     pub postponed: usize,
 }
 
-/// Decides what of `changes`, seen on `server`, is written to `records` at `now`.
+/// Decides which of the `changes` observed on `server` are written.
 pub fn apply(
     server: &MediaServerName,
     changes: &Changes,
@@ -118,7 +118,7 @@ impl Applier {
             if !unreachable.contains(&before.media_server) {
                 return None;
             }
-            // Its encoder cannot be in two places, and it is here.
+            // The encoder is here, so it has left the unreachable media server.
             self.end(before.id, EndReason::Takeover);
         }
         let stream = Stream {
@@ -176,7 +176,7 @@ fn carries(stream: &Stream, start: &Start) -> bool {
     id.is_some_and(|id| start.is(&Connection { server: stream.media_server.clone(), id }))
 }
 
-/// Usable, and neither kept by nor evicted against this session.
+/// Whether the key is usable by this session: not held by another one and not rotated away.
 fn may_start(key: &StreamKey, start: &Start, now: Timestamp) -> bool {
     let free = key.holder.occupant(now).is_none_or(|by| start.is(by));
     key.is_usable(now) && free && !matches!(key.holder, Holder::Evicted { .. })

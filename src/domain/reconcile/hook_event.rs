@@ -1,4 +1,6 @@
-//! Hooks: hook_events from a media server that something changed.
+//! Hook events: what a media server reports by itself.
+
+use strum::{EnumString, IntoStaticStr};
 
 use super::{Changes, Start, View};
 use crate::domain::Timestamp;
@@ -7,8 +9,9 @@ use crate::domain::path::StreamPath;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, IngestForm};
 
-/// What a hook says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The kind of a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum HookKind {
     /// A path went live.
     Ready,
@@ -19,25 +22,22 @@ pub enum HookKind {
 impl HookKind {
     /// The word for logs, metrics and the store.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::NotReady => "not_ready",
-        }
+        self.into()
     }
 
     /// Reads what [`HookKind::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Ready, Self::NotReady].into_iter().find(|k| k.as_str() == text)
+        text.parse().ok()
     }
 }
 
-/// A hook's message. Hooks arrive late, twice, out of order or never, so a hook_event makes us look; it is believed only
-/// while the media server cannot be asked, and only if it names its session.
+/// A stored hook. Hooks arrive late, twice, out of order or never, so a hook only triggers a poll. It is accepted as
+/// fact only while the media server is unreachable, and only if it names its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookEvent {
-    /// Where.
+    /// The media server.
     pub server: MediaServerName,
-    /// What.
+    /// Which hook.
     pub kind: HookKind,
     /// The public path, if it is one.
     pub path: Option<StreamPath>,
@@ -45,16 +45,16 @@ pub struct HookEvent {
     pub hash: Option<SecretHash>,
     /// The session.
     pub source_id: Option<SourceId>,
-    /// What kind of session.
+    /// The kind of session.
     pub source_kind: Option<SourceKind>,
     /// When it arrived.
     pub at: Timestamp,
 }
 
-/// The changes that hook_events justify while the media server cannot be asked, in the order they arrived.
+/// The changes that hook events justify while the media server is unreachable.
 ///
-/// "Ready" is believed of a connection that holds a valid claim; "not ready" of a recorded session. Everything else
-/// waits until the media server answers again.
+/// "Ready" is accepted for a connection that holds a valid claim, "not ready" for a recorded session. Everything else
+/// waits for the next snapshot. Events are read in the order of arrival.
 pub fn accept_hook_events(now: Timestamp, hook_events: &[HookEvent], view: &View) -> Changes {
     let mut changes = Changes::default();
     for hook_event in hook_events {

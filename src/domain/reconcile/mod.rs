@@ -1,8 +1,8 @@
-//! Reconcile: what is the difference between what a media server carries and what is recorded, and how is it repaired?
+//! Reconcile: compare what a media server carries with what is recorded, and plan the repair.
 //!
-//! [`plan`] is the whole decision: a complete look at one media server and the records that concern it go in, a
-//! [`Plan`] comes out. It is level-triggered: the same input gives the same plan, and a plan that was only half carried
-//! out is made again by the next look. [`believe`] is its poor relation for when the media server cannot be asked.
+//! [`plan`] takes a complete snapshot of one media server and the records that concern it, and returns a [`Plan`].
+//! It is level-triggered: the same input gives the same plan, and the next poll plans again what was not carried out.
+//! [`accept_hook_events`] is the substitute while the media server is unreachable.
 
 mod apply;
 mod hook_event;
@@ -24,15 +24,15 @@ use super::stream::{EndReason, IngestForm, Stream};
 use super::stream_key::{Holder, KeyStatus, StreamKey};
 use super::{StreamId, StreamKeyId, Timestamp};
 
-/// How often bytes alone are worth a write.
+/// A changed byte count alone is written at most this often.
 pub const STATS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// An observed path; a private one with the hash of the key in it, since that is what is recorded.
+/// A path as the media server reported it, with the hash of the key in it if it is private.
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// What was seen.
+    /// The reported path.
     pub seen: ObservedPath,
-    /// The hash of the key in its path, if it is private.
+    /// The hash of the key in the path, if the path is private.
     pub hash: Option<SecretHash>,
 }
 
@@ -41,7 +41,7 @@ pub struct Observation {
 pub struct ActiveStream {
     /// The stream.
     pub stream: Stream,
-    /// When its numbers were last written.
+    /// When its statistics were last written.
     pub refreshed_at: Timestamp,
 }
 
@@ -50,54 +50,54 @@ pub struct ActiveStream {
 pub struct View {
     /// Its active streams.
     pub streams: Vec<ActiveStream>,
-    /// Every key that is held on it, belongs to an active stream on it, or could be meant by something seen on it.
+    /// Every key that is held on it, belongs to an active stream on it, or matches an observed path.
     pub keys: Vec<(SecretHash, StreamKey)>,
 }
 
 /// A stream to record as live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// The key it is published with; the key's path is its path.
+    /// The key it is published with. The stream's path is the key's path.
     pub key: StreamKeyId,
-    /// The session, from now on the key's holder.
+    /// The session. It becomes the key's holder.
     pub connection: Connection,
-    /// Other ids the session was known by, see [`ObservedSource::aliases`]: the claim may bear one of them.
+    /// Other ids of the session, see [`ObservedSource::aliases`]. The claim may name one of them.
     pub aliases: Vec<SourceId>,
-    /// What kind of session.
+    /// The kind of session.
     pub kind: Option<SourceKind>,
-    /// How the encoder was let in.
+    /// How the encoder authenticated.
     pub form: IngestForm,
     /// What it carries.
     pub stats: StreamStats,
 }
 
-/// New numbers of a live stream.
+/// New statistics of a live stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refresh {
     /// Which.
     pub stream: StreamId,
     /// What it carries now.
     pub stats: StreamStats,
-    /// Whether people want to know (tracks or readers changed), as against a mere byte count.
+    /// Whether tracks or readers changed, so that an event is written.
     pub announce: bool,
 }
 
 impl Start {
-    /// Whether `other` is this session, under whatever name.
+    /// Whether `other` is this session, by its id or an alias.
     pub fn is(&self, other: &Connection) -> bool {
         self.connection.server == other.server
             && (self.connection.id == other.id || self.aliases.contains(&other.id))
     }
 }
 
-/// Changes of the records; applied in this order in few transactions.
+/// Changes of the records. They are applied in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Streams that are gone, and why as far as it shows.
+    /// Streams that are gone, with the best known reason.
     pub ended: Vec<(StreamId, EndReason)>,
-    /// Sessions that are live on a key: a stream of it that is not recorded yet appears; one that is regains its key.
+    /// Sessions that are live on a key. An unrecorded one becomes a stream; a recorded one becomes the holder again.
     pub started: Vec<Start>,
-    /// Streams whose numbers changed.
+    /// Streams whose statistics changed.
     pub refreshed: Vec<Refresh>,
 }
 
@@ -108,10 +108,10 @@ impl Changes {
     }
 }
 
-/// Why a session must go.
+/// Why a session is disconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DisconnectReason {
-    /// Nobody has a key for it.
+    /// No key matches it.
     UnknownKey,
     /// Its stream must end.
     Ending(EndReason),
@@ -127,14 +127,14 @@ impl DisconnectReason {
     }
 }
 
-/// A session to end on the media server.
+/// A session to disconnect on the media server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnect {
     /// The session.
     pub source: ObservedSource,
-    /// Where it publishes.
+    /// The path it publishes to.
     pub path: IngestPath,
-    /// Why.
+    /// The reason.
     pub reason: DisconnectReason,
 }
 
@@ -143,45 +143,44 @@ pub struct Disconnect {
 pub struct Plan {
     /// What to change in the records.
     pub changes: Changes,
-    /// What to end on the media server.
+    /// Sessions to disconnect on the media server.
     pub disconnects: Vec<Disconnect>,
-    /// Every relay there must be, whether or not it is there already.
+    /// Every relay that must exist, including those that exist already.
     pub relays: Vec<(SecretHash, Relay)>,
-    /// Public paths with a configuration of their own that are not among `relays`: relays that are no longer wanted,
-    /// or the operator's own paths.
+    /// Configured public paths that are not in `relays`: old relays, or the operator's own paths.
     pub other_configured: Vec<StreamPath>,
 }
 
-/// What else decides, besides what was seen and what is recorded.
+/// The circumstances of a poll.
 #[derive(Clone, Debug)]
 pub struct PollContext {
-    /// The media server that was looked at.
+    /// The polled media server.
     pub server: MediaServerName,
-    /// The time of the look.
+    /// The time of the poll.
     pub now: Timestamp,
-    /// Whether the media server was restarted since the last look.
+    /// Whether the media server was restarted since the last poll.
     pub restarted: bool,
 }
 
-/// Compares a complete look with the records.
-pub fn plan(around: &PollContext, observations: &[Observation], view: View) -> Plan {
-    let mut planner = Planner::new(around, view.keys);
+/// Compares a complete snapshot with the records.
+pub fn plan(context: &PollContext, observations: &[Observation], view: View) -> Plan {
+    let mut planner = Planner::new(context, view.keys);
     planner.count_viewers(observations);
-    let rows = planner.end_the_gone(observations, view.streams);
-    // The holders first: whoever else has the same key then meets an occupied one.
+    let recorded = planner.end_missing(observations, view.streams);
+    // Holders first, so that another session with the same key finds the key in use.
     let (holders, others): (Vec<_>, Vec<_>) = observations
         .iter()
         .enumerate()
         .filter_map(|(at, observation)| Some((at, observation, publisher(observation)?)))
         .partition(|(_, _, source)| planner.holds_a_key(source));
     for (at, observation, source) in holders.into_iter().chain(others) {
-        planner.judge(observation, source, rows.get(&at));
+        planner.decide(observation, source, recorded.get(&at));
     }
     planner.note_other_configured(observations);
     planner.plan
 }
 
-/// The source of a live path, if somebody from outside publishes there.
+/// The source of a live path, if a client publishes there.
 fn publisher(observation: &Observation) -> Option<&ObservedSource> {
     observation
         .seen
@@ -191,28 +190,28 @@ fn publisher(observation: &Observation) -> Option<&ObservedSource> {
 }
 
 struct Planner<'a> {
-    around: &'a PollContext,
+    context: &'a PollContext,
     keys: HashMap<StreamKeyId, StreamKey>,
     by_hash: HashMap<SecretHash, StreamKeyId>,
     by_path: HashMap<StreamPath, Vec<StreamKeyId>>,
     holding: HashSet<SourceId>,
-    /// How many read from paths that are fed from elsewhere, relays among them.
+    /// Readers of paths whose source is configured, such as relays.
     viewers: HashMap<StreamPath, u32>,
     plan: Plan,
 }
 
 impl<'a> Planner<'a> {
-    fn new(around: &'a PollContext, keys: Vec<(SecretHash, StreamKey)>) -> Self {
+    fn new(context: &'a PollContext, keys: Vec<(SecretHash, StreamKey)>) -> Self {
         let mut by_path: HashMap<StreamPath, Vec<StreamKeyId>> = HashMap::new();
         let mut holding = HashSet::new();
         for (_, key) in &keys {
             by_path.entry(key.path.clone()).or_default().push(key.id);
             holding
-                .extend(key.holder.connection().filter(|c| c.server == around.server).map(|c| c.id.clone()));
+                .extend(key.holder.connection().filter(|c| c.server == context.server).map(|c| c.id.clone()));
         }
         let by_hash = keys.iter().map(|(hash, key)| (*hash, key.id)).collect();
         let keys = keys.into_iter().map(|(_, key)| (key.id, key)).collect();
-        Self { around, keys, by_hash, by_path, holding, viewers: HashMap::new(), plan: Plan::default() }
+        Self { context, keys, by_hash, by_path, holding, viewers: HashMap::new(), plan: Plan::default() }
     }
 
     fn count_viewers(&mut self, observations: &[Observation]) {
@@ -225,7 +224,7 @@ impl<'a> Planner<'a> {
             .collect();
     }
 
-    /// What a session carries. The one reader of a private path is our relay; its viewers read the public path.
+    /// A session's statistics. The only reader of a private path is our relay, so its readers are those of the public path.
     fn stats(&self, observation: &Observation, key: StreamKeyId) -> StreamStats {
         let mut stats = observation.seen.stats.clone();
         if observation.hash.is_some() {
@@ -235,8 +234,8 @@ impl<'a> Planner<'a> {
         stats
     }
 
-    /// Ends every recorded stream whose session is not there. What remains is returned by the index of its observation.
-    fn end_the_gone(
+    /// Ends every recorded stream whose session is missing. Returns the others by the index of their observation.
+    fn end_missing(
         &mut self,
         observations: &[Observation],
         streams: Vec<ActiveStream>,
@@ -247,30 +246,30 @@ impl<'a> Planner<'a> {
                 by_source.insert(id, at);
             }
         }
-        let mut there = HashMap::new();
+        let mut present = HashMap::new();
         for active in streams {
-            // Still attached is still there, even if no media comes in at this moment.
+            // An attached session keeps its stream, even while no media arrives.
             match active.stream.source_id.as_ref().and_then(|id| by_source.get(id)) {
                 Some(at) => {
-                    there.insert(*at, active);
+                    present.insert(*at, active);
                 }
                 None => self.end(&active.stream),
             }
         }
-        there
+        present
     }
 
     fn end(&mut self, stream: &Stream) {
         let mut reason =
-            if self.around.restarted { EndReason::MediaServerRestarted } else { EndReason::PublisherLeft };
+            if self.context.restarted { EndReason::MediaServerRestarted } else { EndReason::PublisherLeft };
         if let Some(key) = self.keys.get_mut(&stream.stream_key_id) {
             let holder = key.holder.connection();
             let holds = holder
                 .is_some_and(|c| Some(&c.id) == stream.source_id.as_ref() && c.server == stream.media_server);
-            match key.status(self.around.now) {
+            match key.status(self.context.now) {
                 KeyStatus::Revoked => reason = EndReason::KeyRevoked,
                 KeyStatus::Expired => reason = EndReason::KeyExpired,
-                KeyStatus::Active if !holds && key.in_use(self.around.now) => reason = EndReason::Takeover,
+                KeyStatus::Active if !holds && key.in_use(self.context.now) => reason = EndReason::Takeover,
                 KeyStatus::Active => {}
             }
             if holds && matches!(key.holder, Holder::Live { .. }) {
@@ -285,11 +284,11 @@ impl<'a> Planner<'a> {
     }
 
     fn held_by(&self, key: &StreamKey, source: &ObservedSource) -> bool {
-        key.holder.connection().is_some_and(|c| c.server == self.around.server && source.is(&c.id))
+        key.holder.connection().is_some_and(|c| c.server == self.context.server && source.is(&c.id))
     }
 
-    /// The key a session publishes with: its stream's, its path's, or the one its connection holds. For a named path
-    /// nobody holds, the one usable key of that path: the claim may be older than our memory of it.
+    /// The key a session publishes with: that of its stream, of its private path, or the one its connection holds. A
+    /// named path that nobody holds falls back to the usable key of that path, because the claim may have lapsed.
     fn key_of(
         &self,
         observation: &Observation,
@@ -307,23 +306,25 @@ impl<'a> Planner<'a> {
             (IngestPath::Public(path), _) => {
                 let mut keys: Vec<&StreamKey> =
                     self.by_path.get(path)?.iter().filter_map(|id| self.keys.get(id)).collect();
-                keys.sort_by_key(|key| (!self.held_by(key, source), !key.is_usable(self.around.now), key.id));
+                keys.sort_by_key(|key| {
+                    (!self.held_by(key, source), !key.is_usable(self.context.now), key.id)
+                });
                 keys.first().map(|key| key.id)
             }
             _ => None,
         }
     }
 
-    fn judge(&mut self, observation: &Observation, source: &ObservedSource, row: Option<&ActiveStream>) {
+    fn decide(&mut self, observation: &Observation, source: &ObservedSource, row: Option<&ActiveStream>) {
         let Some(id) = source.id.clone() else { return };
-        match self.verdict(observation, source, row) {
+        match self.may_stay(observation, source, row) {
             Err(reason) => self.plan.disconnects.push(Disconnect {
                 source: source.clone(),
                 path: observation.seen.path.clone(),
                 reason,
             }),
             Ok(key_id) => {
-                let connection = Connection { server: self.around.server.clone(), id };
+                let connection = Connection { server: self.context.server.clone(), id };
                 self.want_relay(observation, key_id);
                 let holder = Holder::Live { by: connection.clone() };
                 let holds = self.keys.get(&key_id).is_some_and(|key| key.holder == holder);
@@ -331,8 +332,8 @@ impl<'a> Planner<'a> {
                 if let Some(active) = row {
                     self.refresh(active, &stats);
                 }
-                // Also for a recorded stream whose session lost its hold: to a takeover that never came live, or
-                // while its media server was away.
+                // A recorded session may have lost its key to a takeover that never went live, or while its media
+                // server was unreachable. It becomes the holder again.
                 if row.is_none() || !holds {
                     self.plan.changes.started.push(Start {
                         key: key_id,
@@ -354,8 +355,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// May this session stay? The rules are those of the publish decision, seen from the other side.
-    fn verdict(
+    /// Whether the session may stay. These are the rules of the publish decision.
+    fn may_stay(
         &self,
         observation: &Observation,
         source: &ObservedSource,
@@ -366,20 +367,19 @@ impl<'a> Planner<'a> {
         }
         let key_id = self.key_of(observation, source, row).ok_or(DisconnectReason::UnknownKey)?;
         let key = self.keys.get(&key_id).ok_or(DisconnectReason::UnknownKey)?;
-        match key.status(self.around.now) {
+        match key.status(self.context.now) {
             KeyStatus::Revoked => return Err(DisconnectReason::Ending(EndReason::KeyRevoked)),
             KeyStatus::Expired => return Err(DisconnectReason::Ending(EndReason::KeyExpired)),
             KeyStatus::Active => {}
         }
-        // The secret was replaced and nobody has come with the new one: whoever shows up was let in with the old one,
-        // also if it is not the last one that was.
+        // The secret was rotated and nobody has used the new one yet, so this session used the old one.
         if row.is_none() && matches!(key.holder, Holder::Evicted { .. }) {
             return Err(DisconnectReason::Ending(EndReason::KeyRotated));
         }
         if self.held_by(key, source) {
             return Ok(key_id);
         }
-        if key.in_use(self.around.now) {
+        if key.in_use(self.context.now) {
             Err(DisconnectReason::Ending(EndReason::Takeover))
         } else {
             Ok(key_id)
@@ -398,7 +398,7 @@ impl<'a> Planner<'a> {
     fn refresh(&mut self, active: &ActiveStream, stats: &StreamStats) {
         let old = &active.stream.stats;
         let announce = old.readers != stats.readers || old.tracks != stats.tracks;
-        let due = self.around.now.since(active.refreshed_at) >= STATS_INTERVAL;
+        let due = self.context.now.since(active.refreshed_at) >= STATS_INTERVAL;
         if announce || (due && old.inbound_bytes != stats.inbound_bytes) {
             self.plan.changes.refreshed.push(Refresh {
                 stream: active.stream.id,

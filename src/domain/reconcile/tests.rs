@@ -1,4 +1,4 @@
-//! Tables for the reconcile decision.
+//! Tests of the reconcile plan.
 
 use super::*;
 use crate::domain::media_server::SourceId;
@@ -9,7 +9,7 @@ use crate::domain::stream_key::tests::{connection, key};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
-fn around() -> PollContext {
+fn context() -> PollContext {
     PollContext { server: MediaServerName::default(), now: NOW, restarted: false }
 }
 
@@ -67,8 +67,8 @@ fn disconnects(plan: &Plan) -> Vec<(&str, DisconnectReason)> {
 }
 
 #[test]
-fn a_claimed_connection_that_is_live_starts_a_stream() {
-    let plan = plan(&around(), &[named("live/alice", "a")], view(vec![], vec![held(claimed("a"))]));
+fn live_connection_with_a_claim_starts_a_stream() {
+    let plan = plan(&context(), &[named("live/alice", "a")], view(vec![], vec![held(claimed("a"))]));
     assert_eq!(plan.changes.started.len(), 1);
     assert_eq!(plan.changes.started[0].connection, connection("a"));
     assert_eq!(plan.changes.started[0].form, IngestForm::NamedPath);
@@ -76,40 +76,41 @@ fn a_claimed_connection_that_is_live_starts_a_stream() {
 }
 
 #[test]
-fn nothing_to_do_is_an_empty_plan() {
-    let plan = plan(&around(), &[named("live/alice", "a")], view(vec![recorded("a")], vec![held(live("a"))]));
+fn plan_is_empty_when_records_match() {
+    let plan =
+        plan(&context(), &[named("live/alice", "a")], view(vec![recorded("a")], vec![held(live("a"))]));
     assert_eq!(plan, Plan::default());
 }
 
 #[test]
-fn a_stream_that_is_not_there_ends_with_what_is_known_of_the_cause() {
-    let ended = |around: &PollContext, key: StreamKey| {
-        plan(around, &[], view(vec![recorded("a")], vec![key])).changes.ended[0].1
+fn missing_stream_ends_with_the_known_reason() {
+    let ended = |context: &PollContext, key: StreamKey| {
+        plan(context, &[], view(vec![recorded("a")], vec![key])).changes.ended[0].1
     };
-    assert_eq!(ended(&around(), held(live("a"))), EndReason::PublisherLeft);
+    assert_eq!(ended(&context(), held(live("a"))), EndReason::PublisherLeft);
     assert_eq!(
-        ended(&PollContext { restarted: true, ..around() }, held(live("a"))),
+        ended(&PollContext { restarted: true, ..context() }, held(live("a"))),
         EndReason::MediaServerRestarted
     );
     assert_eq!(
-        ended(&around(), StreamKey { revoked_at: Some(NOW), ..held(live("a")) }),
+        ended(&context(), StreamKey { revoked_at: Some(NOW), ..held(live("a")) }),
         EndReason::KeyRevoked
     );
     assert_eq!(
-        ended(&around(), StreamKey { expires_at: Some(NOW), ..held(live("a")) }),
+        ended(&context(), StreamKey { expires_at: Some(NOW), ..held(live("a")) }),
         EndReason::KeyExpired
     );
-    assert_eq!(ended(&around(), held(claimed("b"))), EndReason::Takeover);
+    assert_eq!(ended(&context(), held(claimed("b"))), EndReason::Takeover);
 }
 
 #[test]
-fn a_dead_key_is_ended_but_its_row_stays_until_it_is_gone() {
+fn session_on_an_invalid_key_is_disconnected_and_its_stream_stays_until_it_is_gone() {
     for (key, reason) in [
         (StreamKey { revoked_at: Some(NOW), ..held(live("a")) }, EndReason::KeyRevoked),
         (StreamKey { expires_at: Some(NOW), ..held(live("a")) }, EndReason::KeyExpired),
     ] {
         for streams in [vec![], vec![recorded("a")]] {
-            let plan = plan(&around(), &[named("live/alice", "a")], view(streams, vec![key.clone()]));
+            let plan = plan(&context(), &[named("live/alice", "a")], view(streams, vec![key.clone()]));
             assert_eq!(disconnects(&plan), [("a", DisconnectReason::Ending(reason))]);
             assert!(plan.changes.is_empty());
         }
@@ -117,20 +118,21 @@ fn a_dead_key_is_ended_but_its_row_stays_until_it_is_gone() {
 }
 
 #[test]
-fn a_stream_told_to_end_is_disconnected_until_it_is_gone() {
-    let mut told = recorded("a");
-    told.stream.state = StreamState::Active { ending: Some(EndReason::EndedByOperator) };
-    let plan = plan(&around(), &[named("live/alice", "a")], view(vec![told], vec![held(live("a"))]));
+fn stream_that_must_end_is_disconnected_until_it_is_gone() {
+    let mut ending = recorded("a");
+    ending.stream.state = StreamState::Active { ending: Some(EndReason::EndedByOperator) };
+    let plan = plan(&context(), &[named("live/alice", "a")], view(vec![ending], vec![held(live("a"))]));
     assert_eq!(disconnects(&plan), [("a", DisconnectReason::Ending(EndReason::EndedByOperator))]);
     assert!(plan.changes.is_empty());
 }
 
 #[test]
-fn a_publisher_without_a_key_is_disconnected_and_a_configured_source_is_not() {
+fn publisher_without_a_key_is_disconnected_and_a_configured_source_is_not() {
     let mut camera = named("cam", "x");
     camera.seen.source =
         Some(ObservedSource { kind: SourceKind("rtspSource".into()), id: None, aliases: vec![] });
-    let plan = plan(&around(), &[named("live/bob", "b"), camera, private(9, "c")], view(vec![], vec![key()]));
+    let plan =
+        plan(&context(), &[named("live/bob", "b"), camera, private(9, "c")], view(vec![], vec![key()]));
     assert_eq!(
         disconnects(&plan),
         [("b", DisconnectReason::UnknownKey), ("c", DisconnectReason::UnknownKey)]
@@ -138,88 +140,89 @@ fn a_publisher_without_a_key_is_disconnected_and_a_configured_source_is_not() {
 }
 
 #[test]
-fn the_loser_of_a_takeover_is_disconnected() {
+fn loser_of_a_takeover_is_disconnected() {
     let plan =
-        plan(&around(), &[named("live/alice", "a")], view(vec![recorded("a")], vec![held(claimed("b"))]));
+        plan(&context(), &[named("live/alice", "a")], view(vec![recorded("a")], vec![held(claimed("b"))]));
     assert_eq!(disconnects(&plan), [("a", DisconnectReason::Ending(EndReason::Takeover))]);
 }
 
 #[test]
-fn a_live_session_that_lost_its_hold_regains_it() {
+fn live_session_becomes_the_holder_again() {
     let lapsed = |id: &str| Holder::Claimed { by: connection(id), until: NOW };
     for holder in [lapsed("b"), lapsed("a"), Holder::Free] {
         let plan =
-            plan(&around(), &[named("live/alice", "a")], view(vec![recorded("a")], vec![held(holder)]));
+            plan(&context(), &[named("live/alice", "a")], view(vec![recorded("a")], vec![held(holder)]));
         assert_eq!(plan.changes.started.len(), 1);
         assert!(plan.disconnects.is_empty() && plan.changes.ended.is_empty());
     }
 }
 
 #[test]
-fn a_newcomer_on_the_same_path_follows_in_the_same_look() {
-    let plan = plan(&around(), &[named("live/alice", "b")], view(vec![recorded("a")], vec![held(live("a"))]));
+fn newcomer_on_the_same_path_starts_in_the_same_poll() {
+    let plan =
+        plan(&context(), &[named("live/alice", "b")], view(vec![recorded("a")], vec![held(live("a"))]));
     assert_eq!(plan.changes.ended, [(stream().id, EndReason::PublisherLeft)]);
     assert_eq!(plan.changes.started[0].connection, connection("b"));
 }
 
 #[test]
-fn two_sessions_on_one_key_leave_the_holder() {
+fn of_two_sessions_on_one_key_the_holder_stays() {
     let observations = [private(1, "b"), named("live/alice", "a")];
     for order in [[0, 1], [1, 0]] {
         let seen: Vec<Observation> = order.iter().map(|i| observations[*i].clone()).collect();
-        let plan = plan(&around(), &seen, view(vec![], vec![held(claimed("a"))]));
+        let plan = plan(&context(), &seen, view(vec![], vec![held(claimed("a"))]));
         assert_eq!(disconnects(&plan), [("b", DisconnectReason::Ending(EndReason::Takeover))]);
         assert_eq!(plan.changes.started.len(), 1);
     }
-    let nobody = plan(&around(), &observations, view(vec![], vec![key()]));
-    assert_eq!((nobody.changes.started.len(), nobody.disconnects.len()), (1, 1));
+    let unheld = plan(&context(), &observations, view(vec![], vec![key()]));
+    assert_eq!((unheld.changes.started.len(), unheld.disconnects.len()), (1, 1));
 }
 
 #[test]
-fn nobody_comes_live_with_the_old_secret_after_a_rotation() {
+fn rotated_secret_cannot_go_live() {
     // "a" held the key when it was rotated; "b" was let in before that and lost the key to a takeover.
     for late in ["a", "b"] {
         let plan =
-            plan(&around(), &[named("live/alice", late)], view(vec![], vec![held(claimed("a").evicted())]));
+            plan(&context(), &[named("live/alice", late)], view(vec![], vec![held(claimed("a").evicted())]));
         assert_eq!(disconnects(&plan), [(late, DisconnectReason::Ending(EndReason::KeyRotated))]);
     }
 }
 
 #[test]
-fn an_rtsp_session_is_known_by_its_connection() {
+fn rtsp_session_matches_the_claim_of_its_connection() {
     let mut observation = named("live/alice", "session");
     observation.seen.source.as_mut().unwrap().aliases = vec![SourceId::parse("conn").unwrap()];
-    let plan = plan(&around(), &[observation], view(vec![], vec![held(claimed("conn"))]));
+    let plan = plan(&context(), &[observation], view(vec![], vec![held(claimed("conn"))]));
     assert_eq!(plan.changes.started[0].connection, connection("session"));
 }
 
 #[test]
-fn a_private_path_wants_its_relay_as_long_as_it_may_stay() {
-    let wanted = plan(&around(), &[private(1, "a")], view(vec![], vec![held(claimed("a"))]));
+fn private_path_has_a_relay_while_its_session_may_stay() {
+    let wanted = plan(&context(), &[private(1, "a")], view(vec![], vec![held(claimed("a"))]));
     assert_eq!(wanted.relays.len(), 1);
     assert_eq!(wanted.relays[0].1.public.as_str(), "live/alice");
     assert_eq!(wanted.changes.started[0].form, IngestForm::SecretPath);
     let revoked = StreamKey { revoked_at: Some(NOW), ..held(live("a")) };
-    assert!(plan(&around(), &[private(1, "a")], view(vec![recorded("a")], vec![revoked])).relays.is_empty());
+    assert!(plan(&context(), &[private(1, "a")], view(vec![recorded("a")], vec![revoked])).relays.is_empty());
 }
 
 #[test]
-fn configured_paths_that_are_no_wanted_relay_are_named() {
+fn configured_paths_without_a_wanted_relay_are_listed() {
     let mut idle = named("live/alice", "x");
     (idle.seen.configured, idle.seen.live, idle.seen.source) = (true, false, None);
-    let alone = plan(&around(), std::slice::from_ref(&idle), view(vec![], vec![key()]));
+    let alone = plan(&context(), std::slice::from_ref(&idle), view(vec![], vec![key()]));
     assert_eq!(alone.other_configured, [StreamPath::parse("live/alice").unwrap()]);
-    let wanted = plan(&around(), &[idle, private(1, "a")], view(vec![], vec![key()]));
+    let wanted = plan(&context(), &[idle, private(1, "a")], view(vec![], vec![key()]));
     assert!(wanted.other_configured.is_empty());
 }
 
 #[test]
-fn numbers_are_written_when_people_care_or_now_and_then() {
+fn statistics_are_written_on_change_of_readers_or_at_the_interval() {
     let mut observation = named("live/alice", "a");
     observation.seen.stats.inbound_bytes = 10;
-    let later = |seconds| PollContext { now: NOW.plus(Duration::from_secs(seconds)), ..around() };
-    let refreshed = |around: &PollContext, s: &Observation| {
-        plan(around, std::slice::from_ref(s), view(vec![recorded("a")], vec![held(live("a"))]))
+    let later = |seconds| PollContext { now: NOW.plus(Duration::from_secs(seconds)), ..context() };
+    let refreshed = |context: &PollContext, s: &Observation| {
+        plan(context, std::slice::from_ref(s), view(vec![recorded("a")], vec![held(live("a"))]))
             .changes
             .refreshed
     };
@@ -230,7 +233,7 @@ fn numbers_are_written_when_people_care_or_now_and_then() {
 }
 
 #[test]
-fn viewers_of_a_private_path_are_those_of_its_relay() {
+fn readers_of_a_private_path_are_those_of_its_relay() {
     let mut pulled = private(1, "a");
     pulled.seen.stats.readers = 1;
     let mut relay = named("live/alice", "x");
@@ -239,13 +242,13 @@ fn viewers_of_a_private_path_are_those_of_its_relay() {
         Some(ObservedSource { kind: SourceKind("rtspSource".into()), id: None, aliases: vec![] });
     relay.seen.stats.readers = 7;
     for (observations, readers) in [(vec![pulled.clone(), relay], 7), (vec![pulled], 0)] {
-        let started = plan(&around(), &observations, view(vec![], vec![held(claimed("a"))])).changes.started;
+        let started = plan(&context(), &observations, view(vec![], vec![held(claimed("a"))])).changes.started;
         assert_eq!(started[0].stats.readers, readers);
     }
 }
 
 #[test]
-fn a_hook_event_is_believed_only_of_a_session_we_know() {
+fn hook_event_is_accepted_only_for_a_known_session() {
     let hook_event = |kind, id: Option<&str>| HookEvent {
         server: MediaServerName::default(),
         kind,
