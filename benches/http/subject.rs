@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamward::adapters::http::{HttpOptions, router};
+use streamward::adapters::http::HttpOptions;
 use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::sql::{Db, PgSettings, SqlStore, migrate, open_postgres, open_sqlite};
 use streamward::adapters::system::{SystemClock, SystemIds};
+use streamward::app::Core;
+use streamward::app::access::AccessSettings;
 use streamward::app::broadcaster::BroadcasterDraft;
-use streamward::app::key_cache::KeyCacheLoader;
+use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::stream_key::StreamKeyDraft;
-use streamward::app::streamer::StreamerSettings;
 use streamward::app::worker::Worker as _;
-use streamward::app::{App, MediaServerSettings, Parts, Settings};
 use streamward::domain::access::Actor;
 use streamward::domain::media_server::{
     BaseUrls, Connection, MediaServerName, SourceId, SourceKind, StreamStats,
@@ -25,6 +25,7 @@ use streamward::domain::stream::{EndReason, IngestForm};
 use streamward::domain::{StreamId, Timestamp};
 use streamward::ports::{Clock as _, IdGen as _, Store, WakeUps};
 use streamward::runtime::serve::{ServeLimits, serve};
+use streamward::runtime::services::{Services, Settings};
 use streamward_test_support::Cluster;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -75,23 +76,22 @@ impl Subject {
     ) -> Self {
         let [auth_store, store, worker_store] = stores;
         let wake_ups: Arc<dyn WakeUps> = Arc::new(LocalWakeUps::default());
-        let app = App::new(Parts {
+        let core = Core {
             auth_store,
             store: Arc::clone(&store),
             worker_store,
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
             wake_ups,
-            webhooks: None,
             hasher: MasterKey::new([1; 32]).hasher(),
-            settings: settings(),
-        });
-        let keys = fill(&app, &*store).await;
-        KeyCacheLoader::new(Arc::clone(&app)).tick(None).await.expect("the keys load");
+        };
+        let services = Services::new(core, settings(), None);
+        let keys = fill(&services, &*store).await;
+        services.key_cache_loader().tick(None).await.expect("the keys load");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
         let address = listener.local_addr().expect("the port");
         let stop = CancellationToken::new();
-        let router = router(app, HttpOptions { stop: stop.clone(), ..HttpOptions::default() });
+        let router = services.router(HttpOptions { stop: stop.clone(), ..HttpOptions::default() });
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, router, ServeLimits::default(), stop.clone()));
         Self { store: name, address, keys, stop, tasks, cluster: None, _files: files }
@@ -172,37 +172,29 @@ fn settings() -> Settings {
         relay_secret: Secret::new("relay"),
     };
     Settings {
-        claim_ttl: Duration::from_secs(15),
-        auth_deadline: Duration::from_millis(800),
-        end_wait: Duration::from_secs(2),
-        media_servers: [(MediaServerName::default(), server)].into(),
-        hook_secrets: vec![Secret::new(HOOK)],
-        admin_token: Some(Secret::new(ADMIN)),
-        hmac_secret: None,
-        hmac_keys: [].into(),
-        streamers: StreamerSettings {
-            flap_window: Duration::from_secs(15),
-            sweep_interval: Duration::from_secs(60),
-            history_retention: Duration::from_secs(86_400),
-            is_on: false,
+        servers: ConfiguredServers([(MediaServerName::default(), server)].into()),
+        access: AccessSettings {
+            hook_secrets: vec![Secret::new(HOOK)],
+            admin_token: Some(Secret::new(ADMIN)),
+            ..AccessSettings::default()
         },
-        event_retention: Duration::from_secs(86_400),
-        audit_retention: Duration::from_secs(86_400),
+        ..Settings::default()
     }
 }
 
 /// A key for each caller, ten thousand streams that have ended, and a hundred that are live on keys of their own.
-async fn fill(app: &Arc<App>, store: &dyn Store) -> Vec<KeySecret> {
+async fn fill(services: &Services, store: &dyn Store) -> Vec<KeySecret> {
     let actor = Actor::cli("bench");
     let draft = BroadcasterDraft { display_name: Some("Bench".into()), metadata: None };
-    let broadcaster = app.create_broadcaster(&actor, draft).await.expect("a broadcaster").id.to_string();
+    let broadcaster =
+        services.broadcasters.create(&actor, draft).await.expect("a broadcaster").id.to_string();
     let key = async |path: String| {
         let draft = StreamKeyDraft {
             broadcaster_id: broadcaster.clone(),
             path: Some(path),
             ..StreamKeyDraft::default()
         };
-        app.create_stream_key(&actor, draft).await.expect("a key")
+        services.stream_keys.create(&actor, draft).await.expect("a key")
     };
     let mut secrets = Vec::new();
     let mut live = Vec::new();

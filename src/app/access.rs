@@ -1,8 +1,12 @@
 //! Who is calling: API tokens, signed requests, and the use-cases of tokens.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::error::{Conflict, Unauthenticated};
-use super::{App, AppError, Result};
-use crate::domain::access::{Actor, ApiToken, Origin, Role, TokenSecret, token_name};
+use super::media_server::ConfiguredServers;
+use super::{AppError, Core, Result};
+use crate::domain::access::{Action, Actor, ApiToken, Origin, Resource, Role, TokenSecret, token_name};
 use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::{Secret, keyed_hash};
@@ -42,19 +46,50 @@ pub struct ApiTokenDraft {
 
 const KIND: &str = "api_token";
 
-impl App {
+/// The secrets that callers show, apart from the tokens in the database.
+#[derive(Clone, Debug, Default)]
+pub struct AccessSettings {
+    /// An admin token from the configuration (`api.admin_token`).
+    pub admin_token: Option<Secret>,
+    /// Signs requests under any key id (`api.hmac_secret`), unless `hmac_keys` names some.
+    pub hmac_secret: Option<Secret>,
+    /// Signs requests under one key id each (`api.hmac_keys`).
+    pub hmac_keys: BTreeMap<String, Secret>,
+    /// What media servers show to be heard; two at once while rotating (`hooks.secret`).
+    pub hook_secrets: Vec<Secret>,
+}
+
+/// Recognises callers and media servers, and keeps the API tokens.
+pub struct Access {
+    core: Arc<Core>,
+    settings: AccessSettings,
+    servers: Arc<ConfiguredServers>,
+}
+
+impl Access {
+    /// Callers are recognised by `settings`, media servers also by their names in `servers`.
+    pub fn new(core: Arc<Core>, settings: AccessSettings, servers: Arc<ConfiguredServers>) -> Self {
+        Self { core, settings, servers }
+    }
+
+    /// The present time, for durations that a caller gives.
+    pub fn now(&self) -> Timestamp {
+        self.core.now()
+    }
+
     /// Recognises the holder of a token.
     ///
     /// # Errors
     /// [`Unauthenticated`]; the store.
     pub async fn actor_of_token(&self, token: &str, origin: Origin) -> Result<Actor> {
-        if self.settings().admin_token.as_ref().is_some_and(|admin| admin.matches(token)) {
+        if self.settings.admin_token.as_ref().is_some_and(|admin| admin.matches(token)) {
             return Ok(Actor { name: "admin_token".into(), role: Role::Admin, origin });
         }
         let secret = TokenSecret::parse(token).ok_or(Unauthenticated::Malformed)?;
-        let found = self.store().api_token_by_hash(&self.parts.hasher.hash("token", secret.expose())).await?;
+        let found =
+            self.core.store.api_token_by_hash(&self.core.hasher.hash("token", secret.expose())).await?;
         let found = found.ok_or(Unauthenticated::Unknown)?;
-        if found.expires_at.is_some_and(|at| at <= self.now()) {
+        if found.expires_at.is_some_and(|at| at <= self.core.now()) {
             return Err(Unauthenticated::Expired.into());
         }
         Ok(Actor { name: format!("token:{}", found.name), role: found.role, origin })
@@ -65,7 +100,7 @@ impl App {
     /// # Errors
     /// [`Unauthenticated`]; [`Conflict::Replayed`]; the store.
     pub async fn actor_of_signature(&self, request: SignedRequest<'_>, origin: Origin) -> Result<Actor> {
-        let settings = self.settings();
+        let settings = &self.settings;
         // Names of environment variables come in lower case.
         let named = settings.hmac_keys.get(request.key_id);
         let named = named.or_else(|| settings.hmac_keys.get(&request.key_id.to_ascii_lowercase()));
@@ -75,7 +110,7 @@ impl App {
             (None, Some(secret)) => secret,
             (None, None) => return Err(Unauthenticated::SigningOff.into()),
         };
-        let now = self.now();
+        let now = self.core.now();
         let stated: i64 = request.timestamp.parse().map_err(|_| Unauthenticated::Clock)?;
         if now.micros().div_euclid(1_000_000).saturating_sub(stated).saturating_abs() > SIGNATURE_WINDOW {
             return Err(Unauthenticated::Clock.into());
@@ -88,9 +123,10 @@ impl App {
         let label: String = request.key_id.chars().filter(|c| !c.is_control()).take(64).collect();
         let actor = Actor { name: format!("signed:{label}"), role: Role::Admin, origin };
         let reading = matches!(request.method, "GET" | "HEAD" | "OPTIONS");
-        let signature = self.parts.hasher.hash("signature", &hex::encode(expected));
-        if !reading && !self.store().remember_signature(&signature, now).await? {
-            self.note_refused(&actor, "replay", "request", None, &Conflict::Replayed.to_string()).await;
+        let signature = self.core.hasher.hash("signature", &hex::encode(expected));
+        if !reading && !self.core.store.remember_signature(&signature, now).await? {
+            let entry = self.core.entry(&actor, "replay", "request");
+            self.core.record_refusal(entry.failed(Conflict::Replayed.to_string())).await;
             return Err(Conflict::Replayed.into());
         }
         Ok(actor)
@@ -102,69 +138,73 @@ impl App {
     /// [`Unauthenticated::HookSecret`].
     pub fn media_server_of(&self, shown: &[&str], name: Option<&str>) -> Result<MediaServerName> {
         // Every pair is compared, so that time does not tell which came close.
-        let matches = self.settings().hook_secrets.iter().flat_map(|s| shown.iter().map(|t| s.matches(t)));
+        let matches = self.settings.hook_secrets.iter().flat_map(|s| shown.iter().map(|t| s.matches(t)));
         if !matches.fold(false, |any, one| any | one) {
             return Err(Unauthenticated::HookSecret.into());
         }
         let name = MediaServerName::parse(name.unwrap_or(MediaServerName::DEFAULT)).ok();
-        name.filter(|name| self.settings().media_servers.contains_key(name))
-            .ok_or_else(|| Unauthenticated::HookSecret.into())
+        name.filter(|name| self.servers.get(name).is_some()).ok_or_else(|| Unauthenticated::HookSecret.into())
     }
 
     /// Creates a token. The secret is in the answer and nowhere else.
     ///
     /// # Errors
     /// Forbidden below admin; invalid fields; the store.
-    pub async fn create_api_token(
+    pub async fn create_token(
         &self,
         actor: &Actor,
         draft: &ApiTokenDraft,
     ) -> Result<(ApiToken, TokenSecret)> {
-        let id = ApiTokenId(self.parts.ids.uuid());
-        let entry = self.act(actor, "create", KIND).on(&id);
-        self.audited(&entry, async {
-            actor.require(Role::Admin)?;
-            let created_at = self.now();
-            let mut checks = Checks::default();
-            let name = checks.take(token_name(&draft.name));
-            let role = checks.take(Role::parse(&draft.role));
-            let expires = checks.take_opt(draft.expires_at.as_deref().map(|text| {
-                let rule = "must be an RFC 3339 time such as 2026-01-31T12:00:00Z";
-                let at = Timestamp::parse_rfc3339(text).ok_or_else(|| Invalid::one("expires_at", rule))?;
-                expires_at(at, created_at)
-            }));
-            checks.finish()?;
-            let (Some(name), Some(role)) = (name, role) else { return Err(AppError::NotFound("api token")) };
-            let token = ApiToken { id, name, role, created_at, expires_at: expires };
-            let secret = TokenSecret::from_random(self.parts.ids.random32());
-            let hash = self.parts.hasher.hash("token", secret.expose());
-            self.store().create_api_token(&token, &hash, &entry).await?;
-            Ok((token, secret))
-        })
-        .await
+        let id = ApiTokenId(self.core.id());
+        let entry = self.core.entry(actor, "create", KIND).on(&id);
+        self.core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &Resource::ApiToken)?;
+                let created_at = self.core.now();
+                let mut checks = Checks::default();
+                let name = checks.take(token_name(&draft.name));
+                let role = checks.take(Role::parse(&draft.role));
+                let expires = checks.take_opt(draft.expires_at.as_deref().map(|text| {
+                    let rule = "must be an RFC 3339 time such as 2026-01-31T12:00:00Z";
+                    let at =
+                        Timestamp::parse_rfc3339(text).ok_or_else(|| Invalid::one("expires_at", rule))?;
+                    expires_at(at, created_at)
+                }));
+                checks.finish()?;
+                let (Some(name), Some(role)) = (name, role) else {
+                    return Err(AppError::NotFound("api token"));
+                };
+                let token = ApiToken { id, name, role, created_at, expires_at: expires };
+                let secret = TokenSecret::from_random(self.core.ids.random32());
+                let hash = self.core.hasher.hash("token", secret.expose());
+                self.core.store.create_api_token(&scope, &token, &hash, &entry).await?;
+                Ok((token, secret))
+            })
+            .await
     }
 
     /// All tokens, newest first.
     ///
     /// # Errors
     /// Forbidden below admin; the store.
-    pub async fn api_tokens(&self, actor: &Actor) -> Result<Vec<ApiToken>> {
-        actor.require(Role::Admin)?;
-        Ok(self.store().api_tokens().await?)
+    pub async fn tokens(&self, actor: &Actor) -> Result<Vec<ApiToken>> {
+        let scope = actor.authorize(Action::Read, &Resource::ApiToken)?;
+        Ok(self.core.store.api_tokens(&scope).await?)
     }
 
     /// Deletes a token; from then on it opens nothing.
     ///
     /// # Errors
     /// Forbidden below admin; not found; the store.
-    pub async fn delete_api_token(&self, actor: &Actor, id: ApiTokenId) -> Result<()> {
-        let entry = self.act(actor, "delete", KIND).on(&id);
-        self.audited(&entry, async {
-            actor.require(Role::Admin)?;
-            let deleted = self.store().delete_api_token(id, &entry).await?;
-            if deleted { Ok(()) } else { Err(AppError::NotFound("api token")) }
-        })
-        .await
+    pub async fn delete_token(&self, actor: &Actor, id: ApiTokenId) -> Result<()> {
+        let entry = self.core.entry(actor, "delete", KIND).on(&id);
+        self.core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &Resource::ApiToken)?;
+                let deleted = self.core.store.delete_api_token(&scope, id, &entry).await?;
+                if deleted { Ok(()) } else { Err(AppError::NotFound("api token")) }
+            })
+            .await
     }
 }
 

@@ -1,10 +1,12 @@
 //! Use-cases of the audit log.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::{App, Result};
+use super::{Core, Result};
 use crate::domain::AuditId;
-use crate::domain::access::{Actor, Role};
+use crate::domain::access::{Action, Actor, Resource};
 use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
 use crate::domain::broadcaster::Metadata;
 use crate::domain::invalid::{Checks, Invalid, text};
@@ -32,19 +34,29 @@ pub struct AuditReport {
     pub metadata: Option<Value>,
 }
 
-impl App {
+/// The audit log.
+pub struct AuditLog {
+    core: Arc<Core>,
+}
+
+impl AuditLog {
+    /// Over the stores of `core`.
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
     /// A page of the audit log, newest first, and how many entries pass the filter in all.
     ///
     /// # Errors
     /// Forbidden below admin; the store.
-    pub async fn audit_entries(&self, actor: &Actor, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
-        actor.require(Role::Admin)?;
-        Ok(self.store().audit_entries(filter).await?)
+    pub async fn entries(&self, actor: &Actor, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
+        let scope = actor.authorize(Action::Read, &Resource::AuditLog)?;
+        Ok(self.core.store.audit_entries(&scope, filter).await?)
     }
 
     /// Records a write that was refused before a use-case could hear of it: its body could not be read, or its address
     /// names nothing. A failing store loses the entry, and says so in the log.
-    pub async fn note_refused(
+    pub async fn record_refusal(
         &self,
         actor: &Actor,
         action: &str,
@@ -52,45 +64,44 @@ impl App {
         resource_id: Option<&str>,
         reason: &str,
     ) {
-        let mut entry = self.act(actor, action, resource_type).failed(reason);
+        let mut entry = self.core.entry(actor, action, resource_type).failed(reason);
         entry.resource_id = resource_id.map(str::to_owned);
-        if let Err(lost) = self.store().record_audit(&[entry]).await {
-            tracing::error!(error = %lost, action, "the audit entry of a refused call is lost");
-        }
+        self.core.record_refusal(entry).await;
     }
 
     /// Records what somebody else witnessed, marked as told. Who told it stands in the entry's `metadata.told_by`.
     ///
     /// # Errors
     /// Forbidden below admin; invalid fields; the store.
-    pub async fn report_audit_event(&self, actor: &Actor, report: AuditReport) -> Result<AuditEntry> {
-        let refusal = self.act(actor, "create", "audit_event");
-        self.audited(&refusal, async {
-            actor.require(Role::Admin)?;
-            let mut entry = AuditEntry { id: AuditId(self.parts.ids.uuid()), told: true, ..refusal.clone() };
-            let mut checks = Checks::default();
-            let mut field = |name: &str, value: &Option<String>, max: usize| {
-                checks.take_opt(value.as_deref().map(|value| text(name, value, 1, max)))
-            };
-            let action = field("event_type", &Some(report.event_type.clone()), 50);
-            entry.actor = field("actor", &report.actor, 255).or_else(|| entry.actor.clone());
-            entry.resource_type = field("resource_type", &report.resource_type, 100);
-            entry.resource_id = field("resource_id", &report.resource_id, 255);
-            entry.request_method = field("request_method", &report.request_method, 20);
-            entry.request_path = field("request_path", &report.request_path, 2_000);
-            entry.failure_reason = field("failure_reason", &report.failure_reason, 1_000);
-            let outcome = checks.take_opt(report.outcome.as_deref().map(|word| {
-                Outcome::parse(word).ok_or_else(|| Invalid::one("outcome", "must be success or failure"))
-            }));
-            let metadata = checks.take_opt(report.metadata.clone().map(Metadata::parse));
-            checks.finish()?;
-            entry.action = action.unwrap_or_default();
-            entry.outcome = outcome.unwrap_or(Outcome::Success);
-            entry.metadata = metadata.unwrap_or_default().as_object().clone();
-            entry.metadata.insert("told_by".into(), Value::String(actor.name.clone()));
-            self.store().record_audit(std::slice::from_ref(&entry)).await?;
-            Ok(entry)
-        })
-        .await
+    pub async fn report(&self, actor: &Actor, report: AuditReport) -> Result<AuditEntry> {
+        let refusal = self.core.entry(actor, "create", "audit_event");
+        self.core
+            .audited(&refusal, async {
+                actor.authorize(Action::Manage, &Resource::AuditLog)?;
+                let mut entry = AuditEntry { id: AuditId(self.core.id()), told: true, ..refusal.clone() };
+                let mut checks = Checks::default();
+                let mut field = |name: &str, value: &Option<String>, max: usize| {
+                    checks.take_opt(value.as_deref().map(|value| text(name, value, 1, max)))
+                };
+                let action = field("event_type", &Some(report.event_type.clone()), 50);
+                entry.actor = field("actor", &report.actor, 255).or_else(|| entry.actor.clone());
+                entry.resource_type = field("resource_type", &report.resource_type, 100);
+                entry.resource_id = field("resource_id", &report.resource_id, 255);
+                entry.request_method = field("request_method", &report.request_method, 20);
+                entry.request_path = field("request_path", &report.request_path, 2_000);
+                entry.failure_reason = field("failure_reason", &report.failure_reason, 1_000);
+                let outcome = checks.take_opt(report.outcome.as_deref().map(|word| {
+                    Outcome::parse(word).ok_or_else(|| Invalid::one("outcome", "must be success or failure"))
+                }));
+                let metadata = checks.take_opt(report.metadata.clone().map(Metadata::parse));
+                checks.finish()?;
+                entry.action = action.unwrap_or_default();
+                entry.outcome = outcome.unwrap_or(Outcome::Success);
+                entry.metadata = metadata.unwrap_or_default().as_object().clone();
+                entry.metadata.insert("told_by".into(), Value::String(actor.name.clone()));
+                self.core.store.record_audit(std::slice::from_ref(&entry)).await?;
+                Ok(entry)
+            })
+            .await
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::audit::{AuditEntry, Outcome};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::{AuditId, StreamKeyId, Timestamp};
-use crate::ports::{Contact, IdGen};
+use crate::ports::IdGen;
 
 /// How many different decisions are kept apart between two writes; of the rest only server, protocol and reason are.
 const MAX_KINDS: usize = 1_000;
@@ -35,23 +35,17 @@ struct Count {
     last: Timestamp,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    decisions: HashMap<RollupKey, Count>,
-    contacts: HashMap<(MediaServerName, Contact), Timestamp>,
-}
-
 /// The counts since they were last taken.
 #[derive(Debug, Default)]
-pub(super) struct AuthRollup(Mutex<State>);
+pub(super) struct AuthRollup(Mutex<HashMap<RollupKey, Count>>);
 
 impl AuthRollup {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn decisions(&self) -> MutexGuard<'_, HashMap<RollupKey, Count>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn count(&self, mut key: RollupKey, now: Timestamp) {
-        let decisions = &mut self.state().decisions;
+        let mut decisions = self.decisions();
         let known = key.key.is_some();
         if !known {
             // Whatever a stranger calls itself is no news.
@@ -69,29 +63,15 @@ impl AuthRollup {
         count.last = now;
     }
 
-    pub(super) fn contact(&self, server: &MediaServerName, contact: Contact, now: Timestamp) {
-        let contacts = &mut self.state().contacts;
-        // No clone of the name on the common path.
-        if let Some(at) = contacts.iter_mut().find(|((s, c), _)| s == server && *c == contact) {
-            *at.1 = now;
-        } else {
-            contacts.insert((server.clone(), contact), now);
-        }
-    }
-
-    pub(super) fn take_contacts(&self) -> HashMap<(MediaServerName, Contact), Timestamp> {
-        std::mem::take(&mut self.state().contacts)
-    }
-
     /// The decisions as audit entries. They are forgotten only by [`AuthRollup::written`], so a write that fails is made
     /// again.
     pub(super) fn entries(&self, ids: &dyn IdGen) -> Vec<(RollupKey, AuditEntry)> {
-        self.state().decisions.iter().map(|(key, count)| (key.clone(), entry(key, count, ids))).collect()
+        self.decisions().iter().map(|(key, count)| (key.clone(), entry(key, count, ids))).collect()
     }
 
     /// These were written up to the counts they had.
     pub(super) fn written(&self, entries: &[(RollupKey, AuditEntry)]) {
-        let decisions = &mut self.state().decisions;
+        let mut decisions = self.decisions();
         for (key, entry) in entries {
             let times = entry.metadata.get("count").and_then(Value::as_u64).unwrap_or(0);
             if let Some(count) = decisions.get_mut(key) {

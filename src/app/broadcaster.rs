@@ -1,10 +1,13 @@
 //! Use-cases of broadcasters.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::{App, AppError, Result};
+use super::stream_key::StreamKeys;
+use super::{AppError, Core, Result};
 use crate::domain::BroadcasterId;
-use crate::domain::access::{Actor, Role};
+use crate::domain::access::{Action, Actor, Resource};
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch, DisplayName, Metadata};
 use crate::domain::invalid::Checks;
 use crate::ports::WakeUp;
@@ -20,89 +23,104 @@ pub struct BroadcasterDraft {
 
 const KIND: &str = "broadcaster";
 
-impl App {
+/// Who may publish.
+pub struct Broadcasters {
+    core: Arc<Core>,
+    keys: Arc<StreamKeys>,
+}
+
+impl Broadcasters {
+    /// Deleting a broadcaster deletes its `keys` too.
+    pub fn new(core: Arc<Core>, keys: Arc<StreamKeys>) -> Self {
+        Self { core, keys }
+    }
+
     /// Creates a broadcaster.
     ///
     /// # Errors
     /// Forbidden below admin; invalid fields; the store.
-    pub async fn create_broadcaster(&self, actor: &Actor, draft: BroadcasterDraft) -> Result<Broadcaster> {
-        let id = BroadcasterId(self.parts.ids.uuid());
-        let entry = self.act(actor, "create", KIND).on(&id);
-        self.audited(&entry, async {
-            actor.require(Role::Admin)?;
-            let mut checks = Checks::default();
-            let name = checks.take(DisplayName::parse(draft.display_name.as_deref().unwrap_or_default()));
-            let metadata = checks.take_opt(draft.metadata.map(Metadata::parse));
-            checks.finish()?;
-            let Some(display_name) = name else { return Err(AppError::NotFound(KIND)) };
-            let now = self.now();
-            let metadata = metadata.unwrap_or_default();
-            let broadcaster = Broadcaster { id, display_name, metadata, created_at: now, updated_at: now };
-            self.store().create_broadcaster(&broadcaster, &entry).await?;
-            self.parts.wake_ups.send(WakeUp::Events);
-            Ok(broadcaster)
-        })
-        .await
+    pub async fn create(&self, actor: &Actor, draft: BroadcasterDraft) -> Result<Broadcaster> {
+        let id = BroadcasterId(self.core.id());
+        let entry = self.core.entry(actor, "create", KIND).on(&id);
+        self.core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &Resource::Broadcaster)?;
+                let mut checks = Checks::default();
+                let name = checks.take(DisplayName::parse(draft.display_name.as_deref().unwrap_or_default()));
+                let metadata = checks.take_opt(draft.metadata.map(Metadata::parse));
+                checks.finish()?;
+                let Some(display_name) = name else { return Err(AppError::NotFound(KIND)) };
+                let now = self.core.now();
+                let metadata = metadata.unwrap_or_default();
+                let broadcaster =
+                    Broadcaster { id, display_name, metadata, created_at: now, updated_at: now };
+                self.core.store.create_broadcaster(&scope, &broadcaster, &entry).await?;
+                self.core.wake_ups.send(WakeUp::Events);
+                Ok(broadcaster)
+            })
+            .await
     }
 
     /// One broadcaster.
     ///
     /// # Errors
     /// Forbidden; not found; the store.
-    pub async fn broadcaster(&self, actor: &Actor, id: BroadcasterId) -> Result<Broadcaster> {
-        actor.require(Role::Viewer)?;
-        self.store().broadcaster(id).await?.ok_or(AppError::NotFound(KIND))
+    pub async fn get(&self, actor: &Actor, id: BroadcasterId) -> Result<Broadcaster> {
+        let scope = actor.authorize(Action::Read, &Resource::Broadcaster)?;
+        self.core.store.broadcaster(&scope, id).await?.ok_or(AppError::NotFound(KIND))
     }
 
     /// All broadcasters, newest first.
     ///
     /// # Errors
     /// Forbidden; the store.
-    pub async fn broadcasters(&self, actor: &Actor) -> Result<Vec<Broadcaster>> {
-        actor.require(Role::Viewer)?;
-        Ok(self.store().broadcasters().await?)
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<Broadcaster>> {
+        let scope = actor.authorize(Action::Read, &Resource::Broadcaster)?;
+        Ok(self.core.store.broadcasters(&scope).await?)
     }
 
     /// Changes what the draft names.
     ///
     /// # Errors
     /// Forbidden below admin; invalid fields; not found; the store.
-    pub async fn update_broadcaster(
+    pub async fn update(
         &self,
         actor: &Actor,
         id: BroadcasterId,
         draft: BroadcasterDraft,
     ) -> Result<Broadcaster> {
-        let entry = self.act(actor, "update", KIND).on(&id);
-        self.audited(&entry, async {
-            actor.require(Role::Admin)?;
-            let mut checks = Checks::default();
-            let display_name = checks.take_opt(draft.display_name.as_deref().map(DisplayName::parse));
-            let metadata = checks.take_opt(draft.metadata.map(Metadata::parse));
-            checks.finish()?;
-            let patch = BroadcasterPatch { display_name, metadata };
-            let updated = self.store().update_broadcaster(id, &patch, self.now(), &entry).await?;
-            self.parts.wake_ups.send(WakeUp::Events);
-            updated.ok_or(AppError::NotFound(KIND))
-        })
-        .await
+        let entry = self.core.entry(actor, "update", KIND).on(&id);
+        self.core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &Resource::Broadcaster)?;
+                let mut checks = Checks::default();
+                let display_name = checks.take_opt(draft.display_name.as_deref().map(DisplayName::parse));
+                let metadata = checks.take_opt(draft.metadata.map(Metadata::parse));
+                checks.finish()?;
+                let patch = BroadcasterPatch { display_name, metadata };
+                let updated =
+                    self.core.store.update_broadcaster(&scope, id, &patch, self.core.now(), &entry).await?;
+                self.core.wake_ups.send(WakeUp::Events);
+                updated.ok_or(AppError::NotFound(KIND))
+            })
+            .await
     }
 
     /// Deletes a broadcaster and its keys, and ends its sessions. Its streams stay as history.
     ///
     /// # Errors
     /// Forbidden below admin; not found; the store.
-    pub async fn delete_broadcaster(&self, actor: &Actor, id: BroadcasterId) -> Result<()> {
-        let entry = self.act(actor, "delete", KIND).on(&id);
+    pub async fn delete(&self, actor: &Actor, id: BroadcasterId) -> Result<()> {
+        let entry = self.core.entry(actor, "delete", KIND).on(&id);
         let ending = self
+            .core
             .audited(&entry, async {
-                actor.require(Role::Admin)?;
-                let ending = self.store().delete_broadcaster(id, self.now(), &entry).await?;
+                let scope = actor.authorize(Action::Manage, &Resource::Broadcaster)?;
+                let ending = self.core.store.delete_broadcaster(&scope, id, self.core.now(), &entry).await?;
                 ending.ok_or(AppError::NotFound(KIND))
             })
             .await?;
-        self.keys_changed();
-        self.end_sessions(&ending).await;
+        self.keys.changed(&ending).await;
         Ok(())
     }
 }

@@ -11,8 +11,8 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::worker::{Tick, TickError, Worker};
-use super::{App, Result};
-use crate::domain::access::{Actor, Role};
+use super::{Core, Result};
+use crate::domain::access::{Action, Actor, Resource};
 use crate::domain::event::Event;
 use crate::ports::{Lease, WakeUp};
 
@@ -23,7 +23,7 @@ const PAGE: u32 = 500;
 
 /// The live end of the log.
 #[derive(Debug)]
-pub(super) struct Feed {
+struct Feed {
     live: broadcast::Sender<Arc<Event>>,
     last: AtomicI64,
 }
@@ -44,13 +44,13 @@ impl Feed {
 
 /// Moves new events from the log to the readers of this instance.
 pub struct EventTail {
-    app: Arc<App>,
+    events: Arc<Events>,
 }
 
 impl EventTail {
     /// A tail that starts at the present end of the log.
-    pub fn new(app: Arc<App>) -> Self {
-        Self { app }
+    pub fn new(events: Arc<Events>) -> Self {
+        Self { events }
     }
 }
 
@@ -69,7 +69,8 @@ impl Worker for EventTail {
     }
 
     async fn tick(&mut self, _: Option<&Lease>) -> std::result::Result<Tick, TickError> {
-        let (store, feed) = (&self.app.parts.worker_store, &self.app.feed);
+        let Events { core, feed } = &*self.events;
+        let store = &core.worker_store;
         let last = feed.last.load(Ordering::Acquire);
         if last < 0 {
             feed.begin_at(store.last_event().await?);
@@ -83,7 +84,7 @@ impl Worker for EventTail {
             let _ = feed.live.send(Arc::new(event));
         }
         if full {
-            self.app.parts.wake_ups.send_local(WakeUp::Events);
+            core.wake_ups.send_local(WakeUp::Events);
         }
         Ok(Tick::default())
     }
@@ -105,7 +106,7 @@ pub enum Next {
 
 /// One reader of the log.
 pub struct EventReader {
-    app: Arc<App>,
+    core: Arc<Core>,
     cursor: i64,
     backlog: VecDeque<Arc<Event>>,
     live: broadcast::Receiver<Arc<Event>>,
@@ -113,28 +114,46 @@ pub struct EventReader {
     reset: bool,
 }
 
-impl App {
+/// The event log of this instance.
+pub struct Events {
+    core: Arc<Core>,
+    feed: Feed,
+}
+
+impl Events {
+    /// Over the stores of `core`; [`EventTail`] moves it.
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core, feed: Feed::default() }
+    }
+
     /// Follows the log from behind event `after`, or from its present end.
     ///
     /// # Errors
     /// Forbidden; the store.
-    pub async fn follow_events(self: &Arc<Self>, actor: &Actor, after: Option<i64>) -> Result<EventReader> {
-        actor.require(Role::Viewer)?;
+    pub async fn follow(&self, actor: &Actor, after: Option<i64>) -> Result<EventReader> {
+        actor.authorize(Action::Read, &Resource::Event)?;
         let live = self.feed.live.subscribe();
-        let last = self.store().last_event().await?;
+        let last = self.core.store.last_event().await?;
         self.feed.begin_at(last);
         let (cursor, reset) = match after {
             None => (last, false),
             // From a future that this database does not have: it was replaced.
             Some(seq) if seq > last || seq < 0 => (last, true),
-            Some(seq) => match self.store().first_event().await? {
+            Some(seq) => match self.core.store.first_event().await? {
                 Some(first) if seq < first - 1 => (first - 1, true),
                 None if seq < last => (last, true),
                 _ => (seq, false),
             },
         };
         let caught_up = cursor == last;
-        Ok(EventReader { app: Arc::clone(self), cursor, backlog: VecDeque::new(), live, caught_up, reset })
+        Ok(EventReader {
+            core: Arc::clone(&self.core),
+            cursor,
+            backlog: VecDeque::new(),
+            live,
+            caught_up,
+            reset,
+        })
     }
 }
 
@@ -154,7 +173,7 @@ impl EventReader {
                 return Ok(Next::Event(event));
             }
             if !self.caught_up {
-                let page = self.app.store().events_after(self.cursor, PAGE).await?;
+                let page = self.core.store.events_after(self.cursor, PAGE).await?;
                 self.caught_up = page.is_empty();
                 self.backlog = page.into_iter().map(Arc::new).collect();
                 continue;

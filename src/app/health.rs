@@ -1,19 +1,22 @@
 //! Whether this instance can do its job.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::App;
+use super::Core;
+use super::media_server::ConfiguredServers;
+use crate::domain::access::Scope;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::ports::StoreError;
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How this instance is.
+/// The state of this instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
+pub struct HealthReport {
     /// Whether the database answers. Without it nothing can be decided.
     pub database: bool,
     /// Media servers that did not answer when last looked at. Deciding goes on without them.
@@ -24,22 +27,37 @@ pub struct Health {
     pub streamers: Option<WatchStatus>,
 }
 
-impl App {
+/// Checks what this instance depends on.
+pub struct Health {
+    core: Arc<Core>,
+    servers: Arc<ConfiguredServers>,
+    watches_streamers: bool,
+}
+
+impl Health {
+    /// `watches_streamers`: whether this setup watches Kick.
+    pub fn new(core: Arc<Core>, servers: Arc<ConfiguredServers>, watches_streamers: bool) -> Self {
+        Self { core, servers, watches_streamers }
+    }
+
     /// Looks at what this instance depends on. Always answers, within about a second.
-    pub async fn health(&self) -> Health {
-        let media_servers = self.settings().media_servers.len();
+    pub async fn check(&self) -> HealthReport {
+        let media_servers = self.servers.0.len();
         let known = async {
-            self.store().ping().await?;
-            let servers = self.store().media_servers().await?;
-            let streamers =
-                if self.settings().streamers.is_on { self.store().watch_status().await? } else { None };
+            self.core.store.ping().await?;
+            let servers = self.core.store.media_servers(&Scope::system()).await?;
+            let streamers = if self.watches_streamers {
+                self.core.store.watch_status(&Scope::system()).await?
+            } else {
+                None
+            };
             Ok::<_, StoreError>((servers, streamers))
         };
         match timeout(PATIENCE, known).await {
             Ok(Ok((known, streamers))) => {
-                let configured = |name| self.settings().media_servers.contains_key(name);
+                let configured = |name| self.servers.get(name).is_some();
                 let away = known.iter().filter(|s| !s.reachable && configured(&s.name));
-                Health {
+                HealthReport {
                     database: true,
                     unreachable: away.map(|s| s.name.to_string()).collect(),
                     media_servers,
@@ -48,9 +66,9 @@ impl App {
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "health: the database does not answer");
-                Health { database: false, unreachable: vec![], media_servers, streamers: None }
+                HealthReport { database: false, unreachable: vec![], media_servers, streamers: None }
             }
-            Err(_) => Health { database: false, unreachable: vec![], media_servers, streamers: None },
+            Err(_) => HealthReport { database: false, unreachable: vec![], media_servers, streamers: None },
         }
     }
 }

@@ -1,12 +1,16 @@
 //! Hooks of media servers: kept as hook_events, then looked into at once.
 
+use std::sync::Arc;
+
 use tracing::Instrument as _;
 
-use super::{App, Result};
+use super::media_server::MediaServers;
+use super::poll_requests::PollRequests;
+use super::{Core, Result};
 use crate::domain::media_server::{MediaServerName, SourceId, SourceKind};
 use crate::domain::path::IngestPath;
 use crate::domain::reconcile::{HookEvent, HookKind};
-use crate::ports::{Contact, WakeUp};
+use crate::ports::Contact;
 
 /// What a hook said.
 #[derive(Clone, Debug)]
@@ -21,16 +25,28 @@ pub struct HookMessage {
     pub source_id: Option<String>,
 }
 
-impl App {
+/// Takes the hooks of media servers.
+pub struct Hooks {
+    core: Arc<Core>,
+    media_servers: Arc<MediaServers>,
+    polls: Arc<PollRequests>,
+}
+
+impl Hooks {
+    /// A hook is a contact of its media server, and requests a poll of it.
+    pub fn new(core: Arc<Core>, media_servers: Arc<MediaServers>, polls: Arc<PollRequests>) -> Self {
+        Self { core, media_servers, polls }
+    }
+
     /// Keeps the hook of `server` until it has been looked into. Returns once it is stored.
     ///
     /// # Errors
     /// The store; the hook is then lost, and the next look finds what it would have told.
-    pub async fn take_hook(&self, server: &MediaServerName, message: HookMessage) -> Result<()> {
-        let now = self.now();
+    pub async fn accept(&self, server: &MediaServerName, message: HookMessage) -> Result<()> {
+        let now = self.core.now();
         let (path, hash) = match message.path {
             IngestPath::Public(path) => (Some(path), None),
-            IngestPath::Private(private) => (None, Some(self.parts.hasher.key(private.secret()))),
+            IngestPath::Private(private) => (None, Some(self.core.hasher.key(private.secret()))),
             IngestPath::Other(_) => (None, None),
         };
         metrics::counter!("streamward_hooks_total", "media_server" => server.to_string(), "kind" => message.kind.as_str())
@@ -46,13 +62,13 @@ impl App {
         };
         tracing::info!(%server, kind = hook_event.kind.as_str(), path = hook_event.path.as_ref().map(tracing::field::display),
             source_id = hook_event.source_id.as_ref().map(tracing::field::display), "hook");
-        self.rollup.contact(server, Contact::Hook, now);
-        self.store()
+        self.media_servers.note_contact(server, Contact::Hook);
+        self.core
+            .store
             .record_hook_event(&hook_event)
             .instrument(tracing::info_span!("store.record_hook_event"))
             .await?;
-        self.note_poll_cause(server);
-        self.parts.wake_ups.send(WakeUp::Reconcile(server.clone()));
+        self.polls.request(server);
         Ok(())
     }
 }

@@ -1,24 +1,43 @@
-//! Writes down what was counted, and forgets what is old.
+//! Writes down what was counted, and removes what is old.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::App;
-use super::access::SIGNATURE_WINDOW;
+use super::Core;
+use super::media_server::MediaServers;
+use super::publish::PublishAuth;
 use super::worker::{Tick, TickError, Worker};
 use crate::domain::Timestamp;
-use crate::domain::audit::AuditEntry;
-use crate::ports::{Lease, WakeUp};
+use crate::ports::{Lease, Store, StoreError, WakeUp};
 
 /// How often old rows are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
+/// Removes rows from before a time; returns how many.
+pub type Prune = for<'a> fn(
+    &'a dyn Store,
+    Timestamp,
+) -> Pin<Box<dyn Future<Output = Result<u64, StoreError>> + Send + 'a>>;
+
+/// How long a slice keeps rows of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// How long.
+    pub keep: Duration,
+    /// Removes the older ones.
+    pub prune: Prune,
+}
+
 /// Writes the counted auth decisions and contacts every few seconds; removes old rows now and then. Runs on every
 /// instance: each has its own counts, and removing twice does no harm.
 pub struct Housekeeping {
-    app: Arc<App>,
+    core: Arc<Core>,
+    publish: Arc<PublishAuth>,
+    media_servers: Arc<MediaServers>,
+    retentions: Vec<Retention>,
     pruned: Option<Timestamp>,
     /// How this one calls itself on leases.
     owner: String,
@@ -26,35 +45,14 @@ pub struct Housekeeping {
 
 impl Housekeeping {
     /// One that has not run yet.
-    pub fn new(app: Arc<App>) -> Self {
-        let owner = format!("housekeeping {}", app.parts.ids.uuid());
-        Self { app, pruned: None, owner }
-    }
-
-    async fn write_down(&self) -> Result<(), TickError> {
-        let store = &self.app.parts.worker_store;
-        for ((server, contact), at) in self.app.rollup.take_contacts() {
-            store.record_contact(&server, contact, at).await?;
-        }
-        let counted = self.app.rollup.entries(&*self.app.parts.ids);
-        if !counted.is_empty() {
-            let entries: Vec<AuditEntry> = counted.iter().map(|(_, entry)| entry.clone()).collect();
-            store.record_audit(&entries).await?;
-            self.app.rollup.written(&counted);
-        }
-        Ok(())
-    }
-
-    async fn forget(&self, now: Timestamp) -> Result<(), TickError> {
-        let store = &self.app.parts.worker_store;
-        let settings = self.app.settings();
-        store.prune_events(now.minus(settings.event_retention)).await?;
-        store.prune_status_events(now.minus(settings.streamers.history_retention)).await?;
-        store.prune_audit(now.minus(settings.audit_retention)).await?;
-        // Twice the window on either side: a request stamped in the future is valid for that much longer.
-        let window = Duration::from_secs(SIGNATURE_WINDOW.unsigned_abs() * 4);
-        store.prune_signatures(now.minus(window)).await?;
-        Ok(())
+    pub fn new(
+        core: Arc<Core>,
+        publish: Arc<PublishAuth>,
+        media_servers: Arc<MediaServers>,
+        retentions: Vec<Retention>,
+    ) -> Self {
+        let owner = format!("housekeeping {}", core.id());
+        Self { core, publish, media_servers, retentions, pruned: None, owner }
     }
 }
 
@@ -73,11 +71,14 @@ impl Worker for Housekeeping {
     }
 
     async fn tick(&mut self, _: Option<&Lease>) -> Result<Tick, TickError> {
-        self.write_down().await?;
-        self.app.retire_former_servers(&self.owner).await?;
-        let now = self.app.now();
+        self.media_servers.write_contacts().await?;
+        self.publish.write_rollup().await?;
+        self.media_servers.retire_former_servers(&self.owner).await?;
+        let now = self.core.now();
         if self.pruned.is_none_or(|at| now.since(at) >= PRUNE_EVERY) {
-            self.forget(now).await?;
+            for Retention { keep, prune } in &self.retentions {
+                prune(&*self.core.worker_store, now.minus(*keep)).await?;
+            }
             self.pruned = Some(now);
         }
         Ok(Tick::default())

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::App;
+use super::Core;
 use super::worker::{Tick, TickError, Worker};
 use crate::domain::Timestamp;
 use crate::domain::secret::SecretHash;
@@ -30,7 +30,7 @@ const CONFIRMATIONS: usize = 2;
 
 /// The hashes of all keys that are not revoked, as they were at the last load.
 #[derive(Debug)]
-pub(super) struct KeyCache {
+pub struct KeyCache {
     /// Before the first load nothing is known, so everything is asked.
     loaded: AtomicBool,
     snapshot: ArcSwap<HashSet<SecretHash>>,
@@ -96,14 +96,15 @@ impl KeyCache {
 
 /// Loads the snapshot anew whenever keys changed: told by a wake_up, or by the event log within a second.
 pub struct KeyCacheLoader {
-    app: Arc<App>,
+    core: Arc<Core>,
+    cache: Arc<KeyCache>,
     loaded_at_event: Option<i64>,
 }
 
 impl KeyCacheLoader {
     /// A loader that has not loaded yet.
-    pub fn new(app: Arc<App>) -> Self {
-        Self { app, loaded_at_event: None }
+    pub fn new(core: Arc<Core>, cache: Arc<KeyCache>) -> Self {
+        Self { core, cache, loaded_at_event: None }
     }
 }
 
@@ -114,7 +115,7 @@ impl KeyCacheLoader {
         if last == loaded {
             return Ok(false);
         }
-        let events = self.app.parts.worker_store.events_after(loaded, MANY_EVENTS).await?;
+        let events = self.core.worker_store.events_after(loaded, MANY_EVENTS).await?;
         let all_seen = events.last().is_some_and(|event| event.seq >= last);
         Ok(!all_seen || events.iter().any(|event| !event.what.kind.is_stream()))
     }
@@ -135,12 +136,12 @@ impl Worker for KeyCacheLoader {
     }
 
     async fn tick(&mut self, _: Option<&Lease>) -> Result<Tick, TickError> {
-        let store = &self.app.parts.worker_store;
+        let store = &self.core.worker_store;
         // Read before the keys: what is written in between makes the next tick load again.
         let last = store.last_event().await?;
         if self.keys_changed(last).await? {
             let hashes = store.key_hashes().await?;
-            self.app.known.swap(hashes);
+            self.cache.swap(hashes);
         }
         self.loaded_at_event = Some(last);
         Ok(Tick::default())

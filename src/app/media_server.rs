@@ -1,15 +1,17 @@
 //! Use-cases of media servers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{App, AppError};
-use crate::domain::StreamId;
-use crate::domain::access::{Actor, Role};
-use crate::domain::media_server::{MediaServerName, MediaServerStatus};
+use super::{AppError, Core};
+use crate::domain::access::{Action, Actor, Resource, Scope};
+use crate::domain::media_server::{BaseUrls, MediaServerName, MediaServerStatus};
 use crate::domain::reconcile::Changes;
+use crate::domain::secret::Secret;
 use crate::domain::stream::EndReason;
-use crate::ports::{StatusFilter, StoreError, StreamFilter, WakeUp};
+use crate::domain::{StreamId, Timestamp};
+use crate::ports::{Contact, StatusFilter, StoreError, StreamFilter, WakeUp};
 
 /// A configured media server and what is known about it.
 #[derive(Clone, Debug)]
@@ -25,7 +27,76 @@ pub struct MediaServerOverview {
 /// How long a former media server's lease is held while its records are put in order.
 const LEASE: Duration = Duration::from_secs(3);
 
-impl App {
+/// One media server, seen from here.
+#[derive(Clone, Debug)]
+pub struct MediaServerSettings {
+    /// Where viewers and encoders reach it.
+    pub urls: BaseUrls,
+    /// What opens its control API, metrics and profiler.
+    pub control_secret: Secret,
+    /// What our relays show to read a private path.
+    pub relay_secret: Secret,
+}
+
+/// The configured media servers by name. Never empty.
+#[derive(Clone, Debug, Default)]
+pub struct ConfiguredServers(pub BTreeMap<MediaServerName, MediaServerSettings>);
+
+impl ConfiguredServers {
+    /// The media server of this name.
+    pub fn get(&self, name: &MediaServerName) -> Option<&MediaServerSettings> {
+        self.0.get(name)
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = &MediaServerName> {
+        self.0.keys()
+    }
+
+    /// The media server that is meant when none is named: `default`, or the first by name.
+    pub fn default_server(&self) -> Option<&MediaServerSettings> {
+        self.get(&MediaServerName::default()).or_else(|| self.0.values().next())
+    }
+}
+
+/// What is known about the configured media servers.
+pub struct MediaServers {
+    core: Arc<Core>,
+    servers: Arc<ConfiguredServers>,
+    /// When each was last in touch, as far as it is not written yet.
+    contacts: Mutex<HashMap<(MediaServerName, Contact), Timestamp>>,
+}
+
+impl MediaServers {
+    /// Over the stores of `core`.
+    pub fn new(core: Arc<Core>, servers: Arc<ConfiguredServers>) -> Self {
+        Self { core, servers, contacts: Mutex::default() }
+    }
+
+    /// Notes that `server` got in touch. [`write_contacts`](Self::write_contacts) stores it.
+    pub(super) fn note_contact(&self, server: &MediaServerName, contact: Contact) {
+        let now = self.core.now();
+        let mut contacts = self.contacts.lock().unwrap_or_else(PoisonError::into_inner);
+        // No clone of the name on the common path.
+        if let Some(at) = contacts.iter_mut().find(|((s, c), _)| s == server && *c == contact) {
+            *at.1 = now;
+        } else {
+            contacts.insert((server.clone(), contact), now);
+        }
+    }
+
+    /// Stores the contacts that were noted since the last time.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn write_contacts(&self) -> Result<(), StoreError> {
+        let contacts = std::mem::take(&mut *self.contacts.lock().unwrap_or_else(PoisonError::into_inner));
+        for ((server, contact), at) in contacts {
+            self.core.worker_store.record_contact(&server, contact, at).await?;
+        }
+        Ok(())
+    }
+
     /// Ends the streams of media servers that are no longer configured, and frees their keys: nobody looks at them any
     /// more, so nobody else would. Leaves a server alone that another instance still reconciles. Done before anything is
     /// reconciled, so that a server under a new name keeps its sessions.
@@ -33,11 +104,11 @@ impl App {
     /// # Errors
     /// The store.
     pub async fn retire_former_servers(&self, owner: &str) -> Result<(), StoreError> {
-        let store = &self.parts.worker_store;
+        let store = &self.core.worker_store;
         let filter = StreamFilter { status: StatusFilter::Active, ..StreamFilter::default() };
         let mut former: BTreeMap<MediaServerName, Vec<StreamId>> = BTreeMap::new();
-        for stream in store.streams(&filter).await? {
-            if !self.settings().media_servers.contains_key(&stream.media_server) {
+        for stream in store.streams(&Scope::system(), &filter).await? {
+            if self.servers.get(&stream.media_server).is_none() {
                 former.entry(stream.media_server).or_default().push(stream.id);
             }
         }
@@ -46,12 +117,12 @@ impl App {
             let Some(lease) = store.acquire_lease(&name, owner, LEASE).await? else { continue };
             let ended = streams.iter().map(|id| (*id, EndReason::MediaServerRemoved)).collect();
             let changes = Changes { ended, ..Changes::default() };
-            let new_id = || StreamId(self.parts.ids.uuid());
-            store.apply_changes(&lease, &server, &changes, self.now(), &new_id).await?;
-            store.release_holders(&lease, &server, self.now()).await?;
+            let new_id = || StreamId(self.core.id());
+            store.apply_changes(&lease, &server, &changes, self.core.now(), &new_id).await?;
+            store.release_holders(&lease, &server, self.core.now()).await?;
             store.release_lease(&lease).await?;
             tracing::warn!(%server, streams = streams.len(), "ended the streams of a media server that is no longer configured");
-            self.parts.wake_ups.send(WakeUp::Events);
+            self.core.wake_ups.send(WakeUp::Events);
         }
         Ok(())
     }
@@ -60,16 +131,16 @@ impl App {
     ///
     /// # Errors
     /// Forbidden; the store.
-    pub async fn media_servers(&self, actor: &Actor) -> Result<Vec<MediaServerOverview>, AppError> {
-        actor.require(Role::Viewer)?;
-        let known = self.store().media_servers().await?;
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<MediaServerOverview>, AppError> {
+        let scope = actor.authorize(Action::Read, &Resource::MediaServer)?;
+        let known = self.core.store.media_servers(&scope).await?;
         let filter = StreamFilter { status: StatusFilter::Active, ..StreamFilter::default() };
-        let live = self.store().streams(&filter).await?;
+        let live = self.core.store.streams(&scope, &filter).await?;
         let overview = |name: &MediaServerName| MediaServerOverview {
             name: name.clone(),
             status: known.iter().find(|s| s.name == *name).cloned(),
             streams: live.iter().filter(|s| s.media_server == *name).count(),
         };
-        Ok(self.settings().media_servers.keys().map(overview).collect())
+        Ok(self.servers.names().map(overview).collect())
     }
 }

@@ -3,32 +3,88 @@
 //! It costs at most one database statement for publishing, none for anything else, and never a call to a media
 //! server: MediaMTX decides every connection one after the other while it waits for this answer.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
-use super::App;
-use super::auth_rollup::RollupKey;
-use super::key_cache::KeyLookup;
+use super::Core;
+use super::auth_rollup::{AuthRollup, RollupKey};
+use super::key_cache::{KeyCache, KeyLookup};
+use super::media_server::{ConfiguredServers, MediaServers};
+use super::poll_requests::PollRequests;
+use crate::domain::audit::AuditEntry;
 use crate::domain::credentials::{Action, AuthRequest};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::publish::{
     AllowReason, Decision, DenyReason, PublishRequest, decide_other, decide_publish,
 };
 use crate::domain::stream_key::OnConflict;
-use crate::ports::{Contact, WakeUp};
+use crate::ports::{Contact, StoreError};
 
-impl App {
+/// How long claims hold and decisions take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishSettings {
+    /// How long a claim holds before the encoder is seen live (`auth.claim_ttl`, default 15 s).
+    pub claim_ttl: Duration,
+    /// How long a decision may take before it is a no; below the 1 s that is promised to media servers.
+    pub deadline: Duration,
+}
+
+impl Default for PublishSettings {
+    fn default() -> Self {
+        Self { claim_ttl: Duration::from_secs(15), deadline: Duration::from_millis(800) }
+    }
+}
+
+/// Decides who may publish.
+pub struct PublishAuth {
+    core: Arc<Core>,
+    settings: PublishSettings,
+    servers: Arc<ConfiguredServers>,
+    media_servers: Arc<MediaServers>,
+    polls: Arc<PollRequests>,
+    cache: Arc<KeyCache>,
+    rollup: AuthRollup,
+}
+
+impl PublishAuth {
+    /// Keys that `cache` knows not to exist are denied without asking the database.
+    pub fn new(
+        core: Arc<Core>,
+        settings: PublishSettings,
+        servers: Arc<ConfiguredServers>,
+        media_servers: Arc<MediaServers>,
+        polls: Arc<PollRequests>,
+        cache: Arc<KeyCache>,
+    ) -> Self {
+        Self { core, settings, servers, media_servers, polls, cache, rollup: AuthRollup::default() }
+    }
+
+    /// Writes the decisions that were counted since the last time into the audit log.
+    ///
+    /// # Errors
+    /// The store; nothing is lost then.
+    pub async fn write_rollup(&self) -> Result<(), StoreError> {
+        let counted = self.rollup.entries(&*self.core.ids);
+        if !counted.is_empty() {
+            let entries: Vec<AuditEntry> = counted.iter().map(|(_, entry)| entry.clone()).collect();
+            self.core.worker_store.record_audit(&entries).await?;
+            self.rollup.written(&counted);
+        }
+        Ok(())
+    }
+
     /// Decides `request` of `server`. Always answers, within
-    /// [`auth_deadline`](super::Settings::auth_deadline); what cannot be decided is a no.
+    /// [`deadline`](PublishSettings::deadline); what cannot be decided is a no.
     pub async fn decide(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {
         let started = Instant::now();
         let decision = match request.action {
-            Action::Publish => {
-                match timeout(self.settings().auth_deadline, self.publish(server, request)).await {
-                    Ok(decision) => decision,
-                    Err(_) => deny(DenyReason::Undecided, request),
-                }
-            }
+            Action::Publish => match timeout(self.settings.deadline, self.publish(server, request)).await {
+                Ok(decision) => decision,
+                Err(_) => deny(DenyReason::Undecided, request),
+            },
             _ => self.decide_other(server, request),
         };
         self.note(server, request, &decision, started.elapsed());
@@ -37,7 +93,7 @@ impl App {
 
     fn decide_other(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {
         let path = request.path.public().map(str::to_owned);
-        let result = match self.settings().media_servers.get(server) {
+        let result = match self.servers.get(server) {
             Some(known) => decide_other(request, &known.control_secret, &known.relay_secret),
             None => Err(DenyReason::Undecided),
         };
@@ -49,18 +105,18 @@ impl App {
             Ok(publish) => publish,
             Err(reason) => return deny(reason, request),
         };
-        let now = self.now();
-        let hash = self.parts.hasher.key(&publish.secret);
-        let _room = match self.known.look_up(&hash, now) {
+        let now = self.core.now();
+        let hash = self.core.hasher.key(&publish.secret);
+        let _room = match self.cache.look_up(&hash, now) {
             KeyLookup::Ask(permit) => permit,
             KeyLookup::No => return deny(DenyReason::UnknownKey, request),
         };
-        let ttl = self.settings().claim_ttl;
-        let claim = self.parts.auth_store.claim_for_publish(&hash, &publish, now, ttl);
+        let ttl = self.settings.claim_ttl;
+        let claim = self.core.auth_store.claim_for_publish(&hash, &publish, now, ttl);
         let key = match claim.instrument(tracing::info_span!("store.claim_for_publish")).await {
             Ok(Some(key)) => key,
             Ok(None) => {
-                self.known.insert_negative(hash, now);
+                self.cache.insert_negative(hash, now);
                 return deny(DenyReason::UnknownKey, request);
             }
             Err(error) => {
@@ -77,21 +133,12 @@ impl App {
         if result == Ok(AllowReason::KeyClaimed) && key.on_conflict == OnConflict::Takeover {
             // There may be a loser; have it found at once. Within this instance only: nothing on the way to this
             // answer may wait for a database's notification lock, and the other instances look every two seconds.
-            for name in self.settings().media_servers.keys() {
-                self.note_poll_cause(name);
-                self.parts.wake_ups.send_local(WakeUp::Reconcile(name.clone()));
-            }
+            self.servers.names().for_each(|name| self.polls.request_local(name));
         }
         Decision { result, key: Some(key.id), path: Some(key.path.to_string()) }
     }
 
-    fn note(
-        &self,
-        server: &MediaServerName,
-        request: &AuthRequest,
-        decision: &Decision,
-        took: std::time::Duration,
-    ) {
+    fn note(&self, server: &MediaServerName, request: &AuthRequest, decision: &Decision, took: Duration) {
         let (outcome, reason) = match decision.result {
             Ok(reason) => ("allow", reason.as_str()),
             Err(reason) => ("deny", reason.as_str()),
@@ -121,16 +168,17 @@ impl App {
         } else {
             say!(info);
         }
-        let now = self.now();
         // What is no request of a media server (`doctor` asks one) does not show that it asks.
         if request.action != Action::Unknown {
-            self.rollup.contact(server, Contact::Auth, now);
+            self.media_servers.note_contact(server, Contact::Auth);
         }
         if request.action == Action::Publish {
             let key = decision.key;
             let path = decision.path.clone();
-            self.rollup
-                .count(RollupKey { server: server.clone(), protocol, outcome, reason, key, path, ip }, now);
+            self.rollup.count(
+                RollupKey { server: server.clone(), protocol, outcome, reason, key, path, ip },
+                self.core.now(),
+            );
         }
     }
 }

@@ -4,18 +4,21 @@
 //! same work whether the timer, a hook or a revoked key woke it, and what fails is found again by the next look.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::sleep;
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
-use super::App;
+use super::Core;
+use super::media_server::ConfiguredServers;
+use super::poll_requests::PollRequests;
 use super::worker::{Tick, TickError, Worker};
 use crate::domain::StreamId;
 use crate::domain::Timestamp;
+use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, ObservedPath, Relay, Snapshot};
 use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::reconcile::{
@@ -35,31 +38,23 @@ const DISCONNECT_TIME: Duration = Duration::from_secs(3);
 /// encoders that come back are refused.
 const UNREACHABLE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The spans of what last had media servers looked at, so that the look is part of its trace. Within this instance only.
-#[derive(Debug, Default)]
-pub(super) struct PollCauses(Mutex<HashMap<MediaServerName, Span>>);
-
-impl App {
-    /// What happens here and now is why `server` is about to be looked at.
-    pub(super) fn note_poll_cause(&self, server: &MediaServerName) {
-        self.causes().insert(server.clone(), Span::current());
-    }
-
-    fn take_poll_cause(&self, server: &MediaServerName) -> Option<Span> {
-        self.causes().remove(server)
-    }
-
-    fn causes(&self) -> MutexGuard<'_, HashMap<MediaServerName, Span>> {
-        self.causes.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// How often to poll, and how long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReconcileIntervals {
+    /// The time between two polls that nobody requested.
+    pub poll: Duration,
+    /// How long a media server must be unreachable before its keys are released.
+    pub claim_ttl: Duration,
 }
 
 /// Reconciles one media server.
 pub struct Reconciler {
-    app: Arc<App>,
+    core: Arc<Core>,
+    servers: Arc<ConfiguredServers>,
+    polls: Arc<PollRequests>,
     server: MediaServerName,
     remote: Arc<dyn MediaServer>,
-    interval: Duration,
+    intervals: ReconcileIntervals,
     memory: Memory,
 }
 
@@ -81,14 +76,15 @@ struct Memory {
 }
 
 impl Reconciler {
-    /// A reconciler of `server` that looks every `interval`, or when woken.
+    /// A reconciler of `server`, one of `servers`.
     pub fn new(
-        app: Arc<App>,
-        server: MediaServerName,
-        remote: Arc<dyn MediaServer>,
-        interval: Duration,
+        core: Arc<Core>,
+        servers: Arc<ConfiguredServers>,
+        polls: Arc<PollRequests>,
+        (server, remote): (MediaServerName, Arc<dyn MediaServer>),
+        intervals: ReconcileIntervals,
     ) -> Self {
-        Self { app, server, remote, interval, memory: Memory::default() }
+        Self { core, servers, polls, server, remote, intervals, memory: Memory::default() }
     }
 
     async fn look(&mut self, lease: &Lease, hook_events: &[StoredHookEvent]) -> Result<Tick, TickError> {
@@ -118,9 +114,9 @@ impl Reconciler {
         let restarted = self.note_run(&seen);
         let observations: Vec<Observation> =
             seen.paths.into_iter().map(|path| self.observation(path)).collect();
-        let store = Arc::clone(&self.app.parts.worker_store);
+        let store = Arc::clone(&self.core.worker_store);
         let view = store.reconcile_view(&self.server, &observations, &[]).await?;
-        let now = self.app.now();
+        let now = self.core.now();
         self.memory.expiry =
             view.keys.iter().filter_map(|(_, key)| key.expires_at).filter(|at| *at > now).min();
         let around = PollContext { server: self.server.clone(), now, restarted };
@@ -147,8 +143,8 @@ impl Reconciler {
         error: &RemoteError,
         hook_events: &[StoredHookEvent],
     ) -> Result<(), TickError> {
-        let store = &self.app.parts.worker_store;
-        let now = self.app.now();
+        let store = &self.core.worker_store;
+        let now = self.core.now();
         store.record_poll(lease, &self.server, &PollResult::Failed(error.to_string()), now).await?;
         if !hook_events.is_empty() {
             let told: Vec<HookEvent> = hook_events.iter().map(|stored| stored.hook_event.clone()).collect();
@@ -158,7 +154,7 @@ impl Reconciler {
             self.apply(lease, &accept_hook_events(now, &told, &view), now).await?;
         }
         let unreachable_since = *self.memory.unreachable_since.get_or_insert(now);
-        if now.since(unreachable_since) >= self.app.settings().claim_ttl {
+        if now.since(unreachable_since) >= self.intervals.claim_ttl {
             // Its encoders have lost it too and may have moved to another media server: let them in there. Again and
             // again, since by its hooks a stream may have come live meanwhile.
             store.release_holders(lease, &self.server, now).await?;
@@ -169,7 +165,7 @@ impl Reconciler {
 
     fn observation(&self, seen: ObservedPath) -> Observation {
         let hash = match &seen.path {
-            IngestPath::Private(private) => Some(self.app.parts.hasher.key(private.secret())),
+            IngestPath::Private(private) => Some(self.core.hasher.key(private.secret())),
             IngestPath::Public(_) | IngestPath::Other(_) => None,
         };
         Observation { seen, hash }
@@ -191,8 +187,8 @@ impl Reconciler {
         if changes.is_empty() {
             return Ok(Applied::default());
         }
-        let new_id = || StreamId(self.app.parts.ids.uuid());
-        let store = &self.app.parts.worker_store;
+        let new_id = || StreamId(self.core.id());
+        let store = &self.core.worker_store;
         let applied = store
             .apply_changes(lease, &self.server, changes, now, &new_id)
             .instrument(tracing::info_span!("store.apply_changes"))
@@ -204,11 +200,11 @@ impl Reconciler {
                     path = %stream.path, state = ?stream.state, "{kind}");
             }
         }
-        self.app.parts.wake_ups.send(WakeUp::Events);
+        self.core.wake_ups.send(WakeUp::Events);
         if !applied.ended.is_empty() {
             // Another media server may wait for the key of one of these.
-            for other in self.app.settings().media_servers.keys().filter(|name| **name != self.server) {
-                self.app.parts.wake_ups.send(WakeUp::Reconcile(other.clone()));
+            for other in self.servers.names().filter(|name| **name != self.server) {
+                self.core.wake_ups.send(WakeUp::Reconcile(other.clone()));
             }
         }
         Ok(applied)
@@ -279,7 +275,7 @@ impl Reconciler {
         if self.memory.relays.get(&relay.public) == Some(&hash) {
             return false;
         }
-        let Some(settings) = self.app.settings().media_servers.get(&self.server) else { return false };
+        let Some(settings) = self.servers.get(&self.server) else { return false };
         match self.remote.ensure_relay(relay, &settings.relay_secret).await {
             Ok(()) => {
                 self.memory.relays.insert(relay.public.clone(), hash);
@@ -304,7 +300,7 @@ impl Reconciler {
     /// After a change of hands somebody else may have acted in between: what is remembered is worth nothing.
     async fn start_over_under(&mut self, lease: &Lease) -> Result<(), TickError> {
         if self.memory.epoch != Some(lease.epoch) {
-            let known = self.app.parts.worker_store.media_servers().await?;
+            let known = self.core.worker_store.media_servers(&Scope::system()).await?;
             let run =
                 known.into_iter().find(|status| status.name == self.server).and_then(|status| status.run);
             self.memory = Memory { run, epoch: Some(lease.epoch), ..Memory::default() };
@@ -320,9 +316,9 @@ impl Worker for Reconciler {
     }
 
     fn interval(&self) -> Duration {
-        let expiry = self.memory.expiry.map(|at| at.since(self.app.now()));
+        let expiry = self.memory.expiry.map(|at| at.since(self.core.now()));
         let away = self.memory.unreachable_since.map(|_| UNREACHABLE_POLL_INTERVAL);
-        [expiry, away].into_iter().flatten().fold(self.interval, Duration::min)
+        [expiry, away].into_iter().flatten().fold(self.intervals.poll, Duration::min)
     }
 
     fn lease(&self) -> Option<String> {
@@ -337,10 +333,10 @@ impl Worker for Reconciler {
         let Some(lease) = lease else { return Ok(Tick::default()) };
         self.start_over_under(lease).await?;
         // Read before the look: what arrives during the look is looked into by the next one.
-        let hook_events = self.app.parts.worker_store.hook_events(&self.server).await?;
+        let hook_events = self.core.worker_store.hook_events(&self.server).await?;
         let started = tokio::time::Instant::now();
         // Part of the trace of whoever had us look: a hook, a takeover, a revoked key.
-        let span = match self.app.take_poll_cause(&self.server) {
+        let span = match self.polls.take_cause(&self.server) {
             Some(cause) => tracing::info_span!(parent: &cause, "reconcile", server = %self.server),
             None => tracing::debug_span!("reconcile", server = %self.server),
         };

@@ -1,14 +1,20 @@
 //! Use-cases of stream keys. A key is invalid in the database first; then its session is ended.
 
+use std::sync::Arc;
+
 use super::error::Conflict;
-use super::{App, AppError, Result};
-use crate::domain::access::{Actor, Role};
+use super::key_cache::KeyCache;
+use super::media_server::ConfiguredServers;
+use super::stream::Streams;
+use super::{AppError, Core, Result};
+use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::DisplayName;
 use crate::domain::invalid::{Checks, Invalid};
-use crate::domain::media_server::IngestUrls;
+use crate::domain::media_server::{IngestUrls, PlaybackUrls};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::KeySecret;
+use crate::domain::stream::Stream;
 use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, expires_at};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{KeyCreation, KeyFilter, Rotation, WakeUp};
@@ -39,6 +45,8 @@ pub struct KeyWithSecret {
     pub secret: KeySecret,
     /// Ready settings for encoders.
     pub ingest: Option<IngestUrls>,
+    /// Where viewers will find the stream; no secret in these.
+    pub playback: Option<PlaybackUrls>,
 }
 
 /// A key and what its status was when it was read.
@@ -85,16 +93,40 @@ impl StreamKeyDraft {
     }
 }
 
-impl App {
+/// The keys that broadcasters publish with.
+pub struct StreamKeys {
+    core: Arc<Core>,
+    servers: Arc<ConfiguredServers>,
+    streams: Arc<Streams>,
+    cache: Arc<KeyCache>,
+}
+
+impl StreamKeys {
+    /// Keys that become invalid end their sessions in `streams`; keys that become valid are looked up again though
+    /// `cache` has just denied them.
+    pub fn new(
+        core: Arc<Core>,
+        servers: Arc<ConfiguredServers>,
+        streams: Arc<Streams>,
+        cache: Arc<KeyCache>,
+    ) -> Self {
+        Self { core, servers, streams, cache }
+    }
+
+    /// The present time, for durations that a caller gives.
+    pub fn now(&self) -> Timestamp {
+        self.core.now()
+    }
+
     /// Creates a key. The secret is in the answer and nowhere else.
     ///
     /// # Errors
     /// Forbidden below admin; invalid fields; unknown broadcaster; another usable key has the path; the store.
-    pub async fn create_stream_key(&self, actor: &Actor, draft: StreamKeyDraft) -> Result<KeyWithSecret> {
-        let id = StreamKeyId(self.parts.ids.uuid());
-        let entry = self.act(actor, "create", KIND).on(&id);
-        let created = self.audited(&entry, self.create_checked(actor, id, &draft, &entry)).await?;
-        self.keys_changed();
+    pub async fn create(&self, actor: &Actor, draft: StreamKeyDraft) -> Result<KeyWithSecret> {
+        let id = StreamKeyId(self.core.id());
+        let entry = self.core.entry(actor, "create", KIND).on(&id);
+        let created = self.core.audited(&entry, self.create_checked(actor, id, &draft, &entry)).await?;
+        self.changed(&[]).await;
         Ok(created)
     }
 
@@ -105,15 +137,15 @@ impl App {
         draft: &StreamKeyDraft,
         entry: &AuditEntry,
     ) -> Result<KeyWithSecret> {
-        actor.require(Role::Admin)?;
-        let now = self.now();
+        let scope = actor.authorize(Action::Manage, &Resource::StreamKey)?;
+        let now = self.core.now();
         let Checked { broadcaster_id, path, label, expires_at, on_conflict } = draft.check(now)?;
         let paths = match path {
             Some(path) => vec![path],
-            None => self.path_candidates(broadcaster_id, id).await?,
+            None => self.path_candidates(&scope, broadcaster_id, id).await?,
         };
-        let secret = KeySecret::from_random(self.parts.ids.random32());
-        let hash = self.parts.hasher.key(&secret);
+        let secret = KeySecret::from_random(self.core.ids.random32());
+        let hash = self.core.hasher.key(&secret);
         let mut taken = None;
         for path in paths {
             let key = StreamKey {
@@ -129,7 +161,7 @@ impl App {
                 last_used_at: None,
                 holder: Holder::Free,
             };
-            match self.store().create_stream_key(&key, &hash, entry).await? {
+            match self.core.store.create_stream_key(&scope, &key, &hash, entry).await? {
                 KeyCreation::Created => return Ok(self.with_secret(key, secret)),
                 KeyCreation::UnknownBroadcaster => return Err(AppError::NotFound("broadcaster")),
                 KeyCreation::PathTaken => taken = Some(path),
@@ -139,8 +171,18 @@ impl App {
     }
 
     /// Paths for a key that was created without one: the broadcaster's name, then the name made unique, then the id.
-    async fn path_candidates(&self, broadcaster: BroadcasterId, id: StreamKeyId) -> Result<Vec<StreamPath>> {
-        let found = self.store().broadcaster(broadcaster).await?.ok_or(AppError::NotFound("broadcaster"))?;
+    async fn path_candidates(
+        &self,
+        scope: &Scope,
+        broadcaster: BroadcasterId,
+        id: StreamKeyId,
+    ) -> Result<Vec<StreamPath>> {
+        let found = self
+            .core
+            .store
+            .broadcaster(scope, broadcaster)
+            .await?
+            .ok_or(AppError::NotFound("broadcaster"))?;
         let unique: String = id.0.simple().to_string().chars().rev().take(8).collect();
         let names = match slug(&found.display_name) {
             Some(slug) => vec![slug.clone(), format!("{slug}-{unique}")],
@@ -150,29 +192,30 @@ impl App {
     }
 
     fn with_secret(&self, key: StreamKey, secret: KeySecret) -> KeyWithSecret {
-        let ingest =
-            self.settings().default_server().map(|(_, server)| server.urls.ingest(&key.path, &secret));
-        KeyWithSecret { key, at: self.now(), secret, ingest }
+        let urls = self.servers.default_server().map(|server| &server.urls);
+        let ingest = urls.map(|urls| urls.ingest(&key.path, &secret));
+        let playback = urls.map(|urls| urls.playback(&key.path));
+        KeyWithSecret { key, at: self.core.now(), secret, ingest, playback }
     }
 
     /// One key.
     ///
     /// # Errors
     /// Forbidden; not found; the store.
-    pub async fn stream_key(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyNow> {
-        actor.require(Role::Viewer)?;
-        let key = self.store().stream_key(id).await?.ok_or(AppError::NotFound("stream key"))?;
-        Ok(KeyNow { key, at: self.now() })
+    pub async fn get(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyNow> {
+        let scope = actor.authorize(Action::Read, &Resource::StreamKey)?;
+        let key = self.core.store.stream_key(&scope, id).await?.ok_or(AppError::NotFound("stream key"))?;
+        Ok(KeyNow { key, at: self.core.now() })
     }
 
     /// All keys that pass the filter, newest first.
     ///
     /// # Errors
     /// Forbidden; the store.
-    pub async fn stream_keys(&self, actor: &Actor, filter: &KeyFilter) -> Result<Vec<KeyNow>> {
-        actor.require(Role::Viewer)?;
-        let keys = self.store().stream_keys(filter).await?;
-        let at = self.now();
+    pub async fn list(&self, actor: &Actor, filter: &KeyFilter) -> Result<Vec<KeyNow>> {
+        let scope = actor.authorize(Action::Read, &Resource::StreamKey)?;
+        let keys = self.core.store.stream_keys(&scope, filter).await?;
+        let at = self.core.now();
         Ok(keys.into_iter().map(|key| KeyNow { key, at }).collect())
     }
 
@@ -180,14 +223,20 @@ impl App {
     ///
     /// # Errors
     /// Forbidden below admin; not found; the key is revoked or expired; the store.
-    pub async fn rotate_stream_key(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyWithSecret> {
-        let entry = self.act(actor, "rotate", KIND).on(&id);
-        let secret = KeySecret::from_random(self.parts.ids.random32());
-        let hash = self.parts.hasher.key(&secret);
+    pub async fn rotate(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyWithSecret> {
+        let entry = self.core.entry(actor, "rotate", KIND).on(&id);
+        let secret = KeySecret::from_random(self.core.ids.random32());
+        let hash = self.core.hasher.key(&secret);
         let (key, ending) = self
+            .core
             .audited(&entry, async {
-                actor.require(Role::Admin)?;
-                match self.store().rotate_stream_key(id, &hash, &secret.prefix(), self.now(), &entry).await? {
+                let scope = actor.authorize(Action::Manage, &Resource::StreamKey)?;
+                match self
+                    .core
+                    .store
+                    .rotate_stream_key(&scope, id, &hash, &secret.prefix(), self.core.now(), &entry)
+                    .await?
+                {
                     Rotation::Rotated { key, ending } => Ok((*key, ending)),
                     Rotation::NotFound => Err(AppError::NotFound("stream key")),
                     Rotation::NotUsable(KeyStatus::Expired) => Err(Conflict::KeyNotUsable("expired").into()),
@@ -195,8 +244,7 @@ impl App {
                 }
             })
             .await?;
-        self.keys_changed();
-        self.end_sessions(&ending).await;
+        self.changed(&ending).await;
         Ok(self.with_secret(key, secret))
     }
 
@@ -204,25 +252,27 @@ impl App {
     ///
     /// # Errors
     /// Forbidden below admin; not found; the store.
-    pub async fn revoke_stream_key(&self, actor: &Actor, id: StreamKeyId) -> Result<()> {
-        let entry = self.act(actor, "delete", KIND).on(&id);
+    pub async fn revoke(&self, actor: &Actor, id: StreamKeyId) -> Result<()> {
+        let entry = self.core.entry(actor, "delete", KIND).on(&id);
         let revoked = self
+            .core
             .audited(&entry, async {
-                actor.require(Role::Admin)?;
-                let revoked = self.store().revoke_stream_key(id, self.now(), &entry).await?;
+                let scope = actor.authorize(Action::Manage, &Resource::StreamKey)?;
+                let revoked = self.core.store.revoke_stream_key(&scope, id, self.core.now(), &entry).await?;
                 revoked.ok_or(AppError::NotFound("stream key"))
             })
             .await?;
-        self.keys_changed();
-        self.end_sessions(&revoked.ending).await;
+        self.changed(&revoked.ending).await;
         Ok(())
     }
 
-    /// Keys changed: this instance forgets what it believed at once, the others when the wake_up reaches them.
-    pub(super) fn keys_changed(&self) {
-        self.known.clear_negative();
-        self.parts.wake_ups.send(WakeUp::Keys);
-        self.parts.wake_ups.send(WakeUp::Events);
+    /// Keys changed: this instance forgets which keys it denied at once, the others when the wake-up reaches them.
+    /// Then the sessions that must end are told.
+    pub(super) async fn changed(&self, ending: &[Stream]) {
+        self.cache.clear_negative();
+        self.core.wake_ups.send(WakeUp::Keys);
+        self.core.wake_ups.send(WakeUp::Events);
+        self.streams.end_sessions(ending).await;
     }
 }
 

@@ -88,10 +88,61 @@ impl Actor {
         Self { name: "cli".into(), role: Role::Admin, origin }
     }
 
+    /// The first line of every use-case.
+    ///
     /// # Errors
-    /// [`Forbidden`] if the actor's role is less than `role`.
-    pub fn require(&self, role: Role) -> Result<(), Forbidden> {
-        if self.role >= role { Ok(()) } else { Err(Forbidden { needs: role }) }
+    /// [`Forbidden`] if the actor's role is less than this needs.
+    pub fn authorize(&self, action: Action, resource: &Resource) -> Result<Scope, Forbidden> {
+        let needs = match (action, resource) {
+            (Action::Read, Resource::ApiToken | Resource::AuditLog) | (Action::Manage, _) => Role::Admin,
+            (Action::Read, _) => Role::Viewer,
+            (Action::Operate, _) => Role::Operator,
+        };
+        if self.role >= needs { Ok(Scope(())) } else { Err(Forbidden { needs }) }
+    }
+}
+
+/// What a use-case does to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Shows it.
+    Read,
+    /// Intervenes in what runs, such as ending a stream.
+    Operate,
+    /// Creates, changes and deletes it.
+    Manage,
+}
+
+/// What a use-case is about. There is one organization for now; resources will name theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// API tokens.
+    ApiToken,
+    /// The audit log.
+    AuditLog,
+    /// Broadcasters.
+    Broadcaster,
+    /// The event log.
+    Event,
+    /// Media servers.
+    MediaServer,
+    /// Streams.
+    Stream,
+    /// Stream keys.
+    StreamKey,
+    /// Streamers.
+    Streamer,
+}
+
+/// Whose rows a store call may see: made by [`Actor::authorize`], so that no caller gets around it. All rows are of one
+/// organization for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope(());
+
+impl Scope {
+    /// All rows, for background tasks and what media servers ask.
+    pub const fn system() -> Self {
+        Self(())
     }
 }
 
@@ -188,8 +239,12 @@ mod tests {
     #[test]
     fn roles_include_the_ones_before() {
         let actor = |role| Actor { role, ..Actor::cli("test") };
-        assert!(actor(Role::Admin).require(Role::Viewer).is_ok());
-        assert_eq!(actor(Role::Viewer).require(Role::Operator), Err(Forbidden { needs: Role::Operator }));
+        let stream = Resource::Stream;
+        assert!(actor(Role::Admin).authorize(Action::Read, &stream).is_ok());
+        let forbidden = actor(Role::Viewer).authorize(Action::Operate, &stream);
+        assert_eq!(forbidden, Err(Forbidden { needs: Role::Operator }));
+        let forbidden = actor(Role::Operator).authorize(Action::Read, &Resource::AuditLog);
+        assert_eq!(forbidden, Err(Forbidden { needs: Role::Admin }));
         for role in [Role::Viewer, Role::Operator, Role::Admin] {
             assert_eq!(Role::parse(role.as_str()), Ok(role));
         }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::access::ApiToken;
+use crate::domain::access::{ApiToken, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
@@ -14,20 +14,26 @@ pub trait TokenStore: Send + Sync {
     /// MUST store the token under the hash of its secret, with the audit entry.
     async fn create_api_token(
         &self,
+        scope: &Scope,
         token: &ApiToken,
         hash: &SecretHash,
         audit: &AuditEntry,
     ) -> Result<(), StoreError>;
 
     /// MUST return all tokens, newest first, ties by id.
-    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError>;
+    async fn api_tokens(&self, scope: &Scope) -> Result<Vec<ApiToken>, StoreError>;
 
     /// MUST return the token with this hash, expired or not, or `None`.
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>, StoreError>;
 
     /// MUST remove the token, with the audit entry; from then on it is not found. Returns whether it was there; if
     /// not, nothing is written.
-    async fn delete_api_token(&self, id: ApiTokenId, audit: &AuditEntry) -> Result<bool, StoreError>;
+    async fn delete_api_token(
+        &self,
+        scope: &Scope,
+        id: ApiTokenId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError>;
 }
 
 /// Memory of signed requests, so that none is obeyed twice.

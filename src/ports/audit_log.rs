@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::Timestamp;
+use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
 
 /// The audit log. Successful writes are recorded by the verb that does them; this is for refusals, for what others
@@ -14,7 +15,11 @@ pub trait AuditStore: Send + Sync {
     async fn record_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError>;
 
     /// MUST return the page of entries that pass the filter, newest first, ties by id, and how many pass in all.
-    async fn audit_entries(&self, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64), StoreError>;
+    async fn audit_entries(
+        &self,
+        scope: &Scope,
+        filter: &AuditFilter,
+    ) -> Result<(Vec<AuditEntry>, u64), StoreError>;
 
     /// MUST remove entries older than `before`; returns how many.
     async fn prune_audit(&self, before: Timestamp) -> Result<u64, StoreError>;

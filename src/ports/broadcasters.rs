@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::stream::Stream;
@@ -14,20 +15,22 @@ pub trait BroadcasterStore: Send + Sync {
     /// MUST store the broadcaster, a `broadcaster.created` event and the audit entry, or none of them.
     async fn create_broadcaster(
         &self,
+        scope: &Scope,
         broadcaster: &Broadcaster,
         audit: &AuditEntry,
     ) -> Result<(), StoreError>;
 
     /// MUST return the broadcaster as it was last stored, or `None`.
-    async fn broadcaster(&self, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError>;
+    async fn broadcaster(&self, scope: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError>;
 
     /// MUST return all broadcasters, newest first, ties by id.
-    async fn broadcasters(&self) -> Result<Vec<Broadcaster>, StoreError>;
+    async fn broadcasters(&self, scope: &Scope) -> Result<Vec<Broadcaster>, StoreError>;
 
     /// MUST change what the patch names and nothing else, with a `broadcaster.updated` event and the audit entry.
     /// MUST return `None` and write nothing if there is no such broadcaster.
     async fn update_broadcaster(
         &self,
+        scope: &Scope,
         id: BroadcasterId,
         patch: &BroadcasterPatch,
         now: Timestamp,
@@ -39,6 +42,7 @@ pub trait BroadcasterStore: Send + Sync {
     /// Returns the streams that must end now, or `None` (nothing written) if there is no such broadcaster.
     async fn delete_broadcaster(
         &self,
+        scope: &Scope,
         id: BroadcasterId,
         now: Timestamp,
         audit: &AuditEntry,

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Lease, StoreError};
 use crate::domain::Timestamp;
+use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 
 /// How a look at a media server went.
@@ -52,5 +53,5 @@ pub trait MediaServerStore: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// MUST return what is known of all servers that were ever recorded, by name.
-    async fn media_servers(&self) -> Result<Vec<MediaServerStatus>, StoreError>;
+    async fn media_servers(&self, scope: &Scope) -> Result<Vec<MediaServerStatus>, StoreError>;
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::path::StreamPath;
 use crate::domain::publish::PublishRequest;
@@ -68,21 +69,23 @@ pub trait StreamKeyStore: Send + Sync {
     /// callers try at the same moment.
     async fn create_stream_key(
         &self,
+        scope: &Scope,
         key: &StreamKey,
         hash: &SecretHash,
         audit: &AuditEntry,
     ) -> Result<KeyCreation, StoreError>;
 
     /// MUST return the key as it was last stored, or `None`.
-    async fn stream_key(&self, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError>;
+    async fn stream_key(&self, scope: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError>;
 
     /// MUST return all keys that pass the filter, newest first, ties by id.
-    async fn stream_keys(&self, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError>;
+    async fn stream_keys(&self, scope: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError>;
 
     /// MUST make the old secret invalid and the new one valid at once, bar the present holder, mark active streams of
     /// the key as ending (`key_rotated`), and write a `stream_key.rotated` event and the audit entry.
     async fn rotate_stream_key(
         &self,
+        scope: &Scope,
         id: StreamKeyId,
         hash: &SecretHash,
         key_prefix: &str,
@@ -96,6 +99,7 @@ pub trait StreamKeyStore: Send + Sync {
     /// key.
     async fn revoke_stream_key(
         &self,
+        scope: &Scope,
         id: StreamKeyId,
         now: Timestamp,
         audit: &AuditEntry,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::streamer::decide::{Announcement, Decision, Outcome, Report};
 use crate::domain::streamer::feed::WatchStatus;
@@ -77,20 +78,22 @@ pub trait StreamerStore: Send + Sync {
     /// name in any case ([`Written::NameTaken`]).
     async fn create_streamer(
         &self,
+        scope: &Scope,
         streamer: &Streamer,
         audit: &AuditEntry,
     ) -> Result<Written<()>, StoreError>;
 
     /// MUST return the streamer as it is now, or `None`.
-    async fn streamer(&self, id: StreamerId) -> Result<Option<Streamer>, StoreError>;
+    async fn streamer(&self, scope: &Scope, id: StreamerId) -> Result<Option<Streamer>, StoreError>;
 
     /// MUST return all that pass the filter, by name in lower case, ties by id.
-    async fn streamers(&self, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError>;
+    async fn streamers(&self, scope: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError>;
 
     /// MUST change what the patch names ([`Streamer::patched`]) and nothing else, with a `streamer.updated` event and
     /// the audit entry; nothing at all if the new name is taken.
     async fn update_streamer(
         &self,
+        scope: &Scope,
         id: StreamerId,
         patch: &StreamerPatch,
         now: Timestamp,
@@ -101,6 +104,7 @@ pub trait StreamerStore: Send + Sync {
     /// it was there; if not, nothing is written.
     async fn delete_streamer(
         &self,
+        scope: &Scope,
         id: StreamerId,
         now: Timestamp,
         audit: &AuditEntry,
@@ -110,6 +114,7 @@ pub trait StreamerStore: Send + Sync {
     /// is no such streamer.
     async fn status_events(
         &self,
+        scope: &Scope,
         id: StreamerId,
         before: Option<i64>,
         limit: u32,
@@ -144,5 +149,5 @@ pub trait StreamerStore: Send + Sync {
     async fn keep_watch_status(&self, status: &WatchStatus) -> Result<(), StoreError>;
 
     /// MUST return what was kept last.
-    async fn watch_status(&self) -> Result<Option<WatchStatus>, StoreError>;
+    async fn watch_status(&self, scope: &Scope) -> Result<Option<WatchStatus>, StoreError>;
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Lease, StoreError};
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::StreamPath;
@@ -66,15 +67,16 @@ pub struct Applied {
 #[async_trait]
 pub trait StreamStore: Send + Sync {
     /// MUST return all streams that pass the filter, newest first, ties by id (descending): a stable order.
-    async fn streams(&self, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError>;
+    async fn streams(&self, scope: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError>;
 
     /// MUST return the stream, live or ended, or `None`.
-    async fn stream(&self, id: StreamId) -> Result<Option<Stream>, StoreError>;
+    async fn stream(&self, scope: &Scope, id: StreamId) -> Result<Option<Stream>, StoreError>;
 
     /// MUST mark an active stream as ending, keeping an earlier reason, with the audit entry; MUST leave an ended one
     /// as it is (the audit entry is written all the same). Returns the stream as it is now, or `None`.
     async fn request_end(
         &self,
+        scope: &Scope,
         id: StreamId,
         reason: EndReason,
         audit: &AuditEntry,

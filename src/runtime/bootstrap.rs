@@ -7,11 +7,13 @@ use anyhow::{Context as _, bail};
 
 use super::config::{Config, Loaded, MasterKeySource, create_master_key, find_master_key};
 use super::databases::{Databases, Purpose, Schema, prepare};
+use super::services::{Services, Settings};
 use super::streamers::webhooks;
 use crate::adapters::sql::{Db, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
+use crate::app::Core;
 use crate::app::secrets::first_time;
-use crate::app::{App, Parts, Settings};
+
 use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
 use crate::ports::{IdGen as _, SecretStore as _, Store, WakeUps};
@@ -72,19 +74,22 @@ impl Bootstrap {
         SqlStore::new(self.databases.api.clone())
     }
 
-    /// The application on this bootstrap.
-    pub(super) fn app(&self, settings: Settings, wake_ups: Arc<dyn WakeUps>) -> anyhow::Result<Arc<App>> {
+    /// The services on this bootstrap.
+    pub(super) fn services(
+        &self,
+        settings: Settings,
+        wake_ups: Arc<dyn WakeUps>,
+    ) -> anyhow::Result<Services> {
         let store = |db: &Db| Arc::new(SqlStore::new(db.clone())) as Arc<dyn Store>;
-        Ok(App::new(Parts {
+        let core = Core {
             auth_store: store(&self.databases.auth),
             store: store(&self.databases.api),
             worker_store: store(&self.databases.worker),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
             wake_ups,
-            webhooks: webhooks(self.config())?,
             hasher: self.master.hasher(),
-            settings,
-        }))
+        };
+        Ok(Services::new(core, settings, webhooks(self.config())?))
     }
 }

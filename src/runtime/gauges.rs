@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::databases::Databases;
-use crate::app::App;
+use crate::app::media_server::MediaServers;
 use crate::domain::access::Actor;
 
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Takes them until `stop`.
-pub(super) async fn take(app: Arc<App>, databases: Databases, stop: CancellationToken) {
+pub(super) async fn take(media_servers: Arc<MediaServers>, databases: Databases, stop: CancellationToken) {
     let mut tick = tokio::time::interval(EVERY);
     let actor = Actor::cli("gauges");
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
@@ -21,7 +21,7 @@ pub(super) async fn take(app: Arc<App>, databases: Databases, stop: Cancellation
             metrics::gauge!("streamward_database_connections", "pool" => pool, "state" => "in_use").set(busy);
             metrics::gauge!("streamward_database_connections", "pool" => pool, "state" => "open").set(open);
         }
-        let Ok(servers) = app.media_servers(&actor).await else { continue };
+        let Ok(servers) = media_servers.list(&actor).await else { continue };
         for server in servers {
             let live = u32::try_from(server.streams).unwrap_or(u32::MAX);
             metrics::gauge!("streamward_streams_live", "media_server" => server.name.to_string()).set(live);

@@ -17,22 +17,23 @@ use super::databases::{Databases, Purpose, Schema, prepare};
 use super::doctor::{self, Severity};
 use super::media_config::{MediaConfig, addresses};
 use super::secrets::{control_secret, hook_secrets, settings};
+use super::services::{Services, openapi_json};
 use super::{service, streamers, up};
 use crate::adapters::cli::kick::KickCommand;
 use crate::adapters::cli::streamer::StreamerCommand;
 use crate::adapters::cli::{self, Cli, Command, MediamtxConfigArgs, Output, healthcheck, hook};
-use crate::adapters::http::{openapi_json, problems_json};
+use crate::adapters::http::problems_json;
 use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::mediamtx::{MediaMtx, Version};
 use crate::adapters::sql::{PgWakeUps, pending_migrations};
 use crate::adapters::system::SystemIds;
-use crate::app::App;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 use crate::ports::{IdGen as _, MediaServer as _, WakeUps};
 
 /// How long a command waits for the running service to end a session.
 const END_WAIT: Duration = Duration::from_secs(5);
+const NOT_THERE: &str = "this command is not there yet";
 /// How long what was left in the background may take when everything else is done.
 const LEFTOVERS: Duration = Duration::from_millis(100);
 
@@ -110,16 +111,30 @@ async fn run_command(
     command: &Command,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let run =
-        async |app: &Arc<App>| cli::run(app, command, out).await.context("this command is not there yet")?;
-    with_app(loaded, env, run).await
+    let run = async |services: &Services| match command {
+        Command::Broadcaster(command) => cli::broadcaster::run(&services.broadcasters, command, out).await,
+        Command::Key(command) => {
+            cli::stream_key::run(&services.stream_keys, &services.broadcasters, command, out).await
+        }
+        Command::Token(command) => cli::access::run(&services.access, command, out).await,
+        Command::Stream(command) => cli::stream::run(&services.streams, command, out).await,
+        Command::MediaServer(command) => cli::media_server::run(&services.media_servers, command, out).await,
+        Command::Streamer(command) => {
+            cli::streamer::run(&services.streamers, command, out).await.context(NOT_THERE)?
+        }
+        Command::Kick(command) => {
+            cli::kick::run(&services.streamers, command, out).await.context(NOT_THERE)?
+        }
+        _ => bail!(NOT_THERE),
+    };
+    with_services(loaded, env, run).await
 }
 
-/// The application on the database that the service uses, for as long as `work` needs it.
-pub(super) async fn with_app(
+/// The services on the database that the running service uses, for as long as `work` needs them.
+pub(super) async fn with_services(
     loaded: Loaded,
     env: &[(OsString, OsString)],
-    work: impl AsyncFnOnce(&Arc<App>) -> anyhow::Result<()>,
+    work: impl AsyncFnOnce(&Services) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -130,8 +145,8 @@ pub(super) async fn with_app(
         }
         None => Arc::new(LocalWakeUps::default()),
     };
-    let app = base.app(settings(&base, END_WAIT).await?, wake_ups)?;
-    let done = work(&app).await;
+    let services = base.services(settings(&base, END_WAIT).await?, wake_ups)?;
+    let done = work(&services).await;
     if base.databases.wake_ups.is_some() {
         // What was said last is on its way to the other instances.
         tokio::time::sleep(LEFTOVERS).await;
@@ -178,7 +193,7 @@ async fn reveal(
     let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
     let secret = match key {
         "hooks.secret" => hook_secrets(&base).await?.into_iter().next(),
-        _ => settings(&base, END_WAIT).await?.hmac_secret,
+        _ => settings(&base, END_WAIT).await?.access.hmac_secret,
     };
     let secret = secret.with_context(|| format!("{key} is not in use: api.hmac_keys takes its place"))?;
     out.thing(&serde_json::json!({ "key": key, "value": secret.expose() }), || secret.expose().to_owned())

@@ -13,6 +13,7 @@ mod media_config;
 mod secrets;
 pub mod serve;
 mod service;
+pub mod services;
 mod signals;
 mod streamers;
 pub mod telemetry;

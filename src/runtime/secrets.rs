@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::bootstrap::Bootstrap;
 use super::config::SecretValue;
+use super::services::Settings;
 use crate::adapters::system::SystemIds;
+use crate::app::access::AccessSettings;
+use crate::app::media_server::{ConfiguredServers, MediaServerSettings};
+use crate::app::publish::PublishSettings;
 use crate::app::secrets::{SecretError, ensure};
 use crate::app::streamer::StreamerSettings;
-use crate::app::{MediaServerSettings, Settings};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
-
-/// How long a publish decision may take: below the second that is promised to media servers.
-const AUTH_DEADLINE: Duration = Duration::from_millis(800);
 
 /// What the application must know, with all secrets.
 pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Settings, SecretError> {
@@ -30,14 +30,15 @@ pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Set
         (given, _) => Some(kept(base, "api.hmac_secret", given.as_ref()).await?),
     };
     Ok(Settings {
-        claim_ttl: config.auth.claim_ttl.0,
-        auth_deadline: AUTH_DEADLINE,
+        servers: ConfiguredServers(media_servers),
+        access: AccessSettings {
+            admin_token: config.api.admin_token.clone().map(|SecretValue(secret)| secret),
+            hmac_secret,
+            hmac_keys: config.api.hmac_keys.iter().map(|(id, key)| (id.clone(), key.0.clone())).collect(),
+            hook_secrets: hook_secrets(base).await?,
+        },
+        publish: PublishSettings { claim_ttl: config.auth.claim_ttl.0, ..PublishSettings::default() },
         end_wait,
-        media_servers,
-        hook_secrets: hook_secrets(base).await?,
-        admin_token: config.api.admin_token.clone().map(|SecretValue(secret)| secret),
-        hmac_secret,
-        hmac_keys: config.api.hmac_keys.iter().map(|(id, key)| (id.clone(), key.0.clone())).collect(),
         streamers: StreamerSettings {
             flap_window: config.kick.flap_window.0,
             sweep_interval: config.kick.sweep_interval.0,

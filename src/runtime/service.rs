@@ -18,19 +18,18 @@ use super::bootstrap::Bootstrap;
 use super::config::{Config, DatabaseKind, Loaded};
 use super::databases::{Purpose, Schema};
 use super::gauges;
-use super::secrets::settings;
+use super::secrets::{hook_secrets, settings};
 use super::serve::{ServeLimits, serve};
+use super::services::Services;
 use super::signals::Signals;
 use super::telemetry::{Telemetry, TelemetryConfig};
 use super::up::{Supervised, SupervisedMediaMtx};
 use super::workers::Workers;
 use crate::adapters::cli::UpArgs;
-use crate::adapters::http::{HttpOptions, router};
+use crate::adapters::http::HttpOptions;
 use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::sql::{PgWakeUps, ServeLock};
 use crate::adapters::system::SystemIds;
-use crate::app::App;
-use crate::app::housekeeping::Housekeeping;
 use crate::app::worker::Worker as _;
 use crate::ports::{IdGen as _, WakeUps};
 
@@ -88,7 +87,7 @@ struct Service<'a> {
 /// What is running, and must be brought to an end.
 struct Running {
     base: Bootstrap,
-    app: Arc<App>,
+    services: Services,
     workers: Workers,
     listener: TcpListener,
     supervised: Option<Supervised>,
@@ -125,16 +124,20 @@ impl Service<'_> {
             Some(pg) => Arc::new(PgWakeUps::start(pg.clone(), &*self.instance, &self.tasks, after.clone())),
             None => Arc::new(LocalWakeUps::default()),
         };
-        let app = base.app(settings(&base, END_WAIT).await?, Arc::clone(&wake_ups))?;
-        let supervised = match (supervised, app.settings().hook_secrets.first()) {
+        let services = base.services(settings(&base, END_WAIT).await?, Arc::clone(&wake_ups))?;
+        let supervised = match (supervised, hook_secrets(&base).await?.first()) {
             (Some(supervised), Some(secret)) => Some(supervised.prepare(base.config(), secret)?),
             _ => None,
         };
-        let welcome = first_start::welcome(&base, &app, supervised.is_some()).await?;
-        app.retire_former_servers(&self.instance).await?;
-        let workers = Workers::start(&app, &base, &*wake_ups, &self.instance)?;
+        let welcome = first_start::welcome(&base, &services.access, supervised.is_some()).await?;
+        services.media_servers.retire_former_servers(&self.instance).await?;
+        let workers = Workers::start(&services, &base, &*wake_ups, &self.instance)?;
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
-        self.tasks.spawn(gauges::take(Arc::clone(&app), base.databases.clone(), after.clone()));
+        self.tasks.spawn(gauges::take(
+            Arc::clone(&services.media_servers),
+            base.databases.clone(),
+            after.clone(),
+        ));
         workers.warm_up().await;
         let listener = listen::listen(socket, &base.config().http.listen)?;
         tracing::info!(
@@ -148,11 +151,11 @@ impl Service<'_> {
         }
         // Without systemd there is nobody to tell.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Running { base, app, workers, listener, supervised, after, _lock: lock })
+        Ok(Running { base, services, workers, listener, supervised, after, _lock: lock })
     }
 
     async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
-        let Running { base, app, workers, listener, supervised, after, _lock: lock } = running;
+        let Running { base, services, workers, listener, supervised, after, _lock: lock } = running;
         let config = base.config();
         let options = HttpOptions {
             metrics: Some(Arc::new(self.telemetry.prometheus())),
@@ -181,12 +184,12 @@ impl Service<'_> {
             stopping.cancelled().await;
             let _ = sd_notify::notify(&[NotifyState::Stopping]);
         });
-        let served = serve(listener, router(Arc::clone(&app), options), limits, closing).await;
+        let served = serve(listener, services.router(options), limits, closing).await;
         // Also when serving failed, so that everything that waits for the stop ends.
         self.stop.cancel();
         workers.stop().await;
         // Counts that nobody has written down yet.
-        let last = timeout(LAST_WRITES, Housekeeping::new(app).tick(None)).await;
+        let last = timeout(LAST_WRITES, services.housekeeping().tick(None)).await;
         if !matches!(last, Ok(Ok(_))) {
             tracing::warn!("the last counts for the audit log are lost");
         }

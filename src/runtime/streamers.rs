@@ -13,9 +13,10 @@ use url::Url;
 use super::bootstrap::Bootstrap;
 use super::config::{Config, Kick as KickConfig, KickFeedChoice, Loaded, SecretValue};
 use super::databases::{Purpose, Schema};
-use super::main::with_app;
+use super::main::with_services;
 use super::secrets::settings;
 use super::service::END_WAIT;
+use super::services::{Services, Settings};
 use super::signals::Signals;
 use crate::adapters::cli::streamer::WatchArgs;
 use crate::adapters::cli::{self, Output};
@@ -26,11 +27,11 @@ use crate::adapters::kick::{
 use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::memory::MemoryStore;
 use crate::adapters::system::{SystemClock, SystemIds};
+use crate::app::Core;
 use crate::app::streamer::Watcher;
 use crate::app::worker::Job as _;
-use crate::app::{App, Parts, Settings};
 use crate::domain::AuditId;
-use crate::domain::access::Actor;
+use crate::domain::access::{Actor, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::Secret;
 use crate::domain::streamer::{Slug, Streamer};
@@ -76,9 +77,14 @@ impl Outside {
         Self { feed: self.feed.filter(|_| !keeps_subscriptions), ..self }
     }
 
-    /// The watcher of `app`'s streamers.
-    pub(super) fn watcher(&self, app: &Arc<App>) -> Watcher {
-        Watcher::new(Arc::clone(app), self.feed.clone(), Arc::clone(&self.kick), self.needs_channel_ids)
+    /// The watcher of these streamers.
+    pub(super) fn watcher(&self, services: &Services) -> Watcher {
+        Watcher::new(
+            Arc::clone(&services.streamers),
+            self.feed.clone(),
+            Arc::clone(&self.kick),
+            self.needs_channel_ids,
+        )
     }
 }
 
@@ -133,8 +139,9 @@ pub(super) async fn test(
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let kick = Outside::new(&loaded.config.kick)?.kick;
-    with_app(loaded, env, async |app: &Arc<App>| cli::streamer::lookup(app, &*kick, username, out).await)
-        .await
+    let work =
+        async |services: &Services| cli::streamer::lookup(&services.streamers, &*kick, username, out).await;
+    with_services(loaded, env, work).await
 }
 
 /// `kick token`: whether Kick knows us. Needs no database.
@@ -153,7 +160,8 @@ pub(super) async fn probe(
     let Some(feed) = Outside::new(&loaded.config.kick)?.feed else {
         bail!("kick.feed is not set, or it is poll, which is no feed to connect to: set it to auto");
     };
-    with_app(loaded, env, async |app: &Arc<App>| cli::kick::probe(app, feed, channels, out).await).await
+    let work = async |services: &Services| cli::kick::probe(&services.streamers, feed, channels, out).await;
+    with_services(loaded, env, work).await
 }
 
 /// `streamer watch`: streamers live, until a key or a signal ends it.
@@ -166,8 +174,10 @@ pub(super) async fn watch(
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(Signals::listen()?.watch(stop.clone()));
     if !args.dry_run {
-        let show = async |app: &Arc<App>| cli::streamer::watch(app, args, stop, out).await;
-        return with_app(loaded, env, show).await;
+        let show = async |services: &Services| {
+            cli::streamer::watch(&services.streamers, &services.events, args, stop, out).await
+        };
+        return with_services(loaded, env, show).await;
     }
     if loaded.config.kick.feed.is_none() {
         bail!("kick.feed is not set: it says how to watch, for example STREAMWARD_KICK__FEED=auto");
@@ -178,11 +188,11 @@ pub(super) async fn watch(
     let streamers = chosen(&base, &args.usernames).await?;
     // From here on the database is not touched any more.
     base.databases.close().await;
-    let app = over_memory(&base, settings, &streamers).await?;
-    let mut watcher = outside.watcher(&app);
+    let services = over_memory(&base, settings, &streamers).await?;
+    let mut watcher = outside.watcher(&services);
     let watching = watcher.run(stop.clone());
     tokio::select! {
-        shown = cli::streamer::watch(&app, args, stop, out) => shown,
+        shown = cli::streamer::watch(&services.streamers, &services.events, args, stop, out) => shown,
         ended = watching => ended.context("watching ended"),
     }
 }
@@ -190,7 +200,7 @@ pub(super) async fn watch(
 /// Those on the list that were named, and those that were named and are not on it; or the whole list.
 async fn chosen(base: &Bootstrap, names: &[String]) -> anyhow::Result<Vec<Streamer>> {
     let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
-    let mut streamers = base.store().streamers(&filter).await?;
+    let mut streamers = base.store().streamers(&Scope::system(), &filter).await?;
     if names.is_empty() {
         return Ok(streamers);
     }
@@ -205,30 +215,23 @@ async fn chosen(base: &Bootstrap, names: &[String]) -> anyhow::Result<Vec<Stream
     Ok(streamers)
 }
 
-/// The application over a store that forgets everything, with these streamers in it.
+/// The services over a store that forgets everything, with these streamers in it.
 async fn over_memory(
     base: &Bootstrap,
     settings: Settings,
     streamers: &[Streamer],
-) -> anyhow::Result<Arc<App>> {
+) -> anyhow::Result<Services> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
     let actor = Actor::cli("streamer watch --dry-run");
     for streamer in streamers {
         let id = AuditId(SystemIds.uuid());
         let entry = AuditEntry::of(id, SystemClock.now(), &actor, "create", "streamer");
-        store.create_streamer(streamer, &entry).await?;
+        store.create_streamer(&Scope::system(), streamer, &entry).await?;
     }
-    Ok(App::new(Parts {
-        auth_store: Arc::clone(&store),
-        store: Arc::clone(&store),
-        worker_store: store,
-        clock: Arc::new(SystemClock),
-        ids: Arc::new(SystemIds),
-        wake_ups: Arc::new(LocalWakeUps::default()),
-        webhooks: None,
-        hasher: base.master.hasher(),
-        settings,
-    }))
+    let hasher = base.master.hasher();
+    let wake_ups = Arc::new(LocalWakeUps::default());
+    let core = Core::over_one_store(store, Arc::new(SystemClock), Arc::new(SystemIds), wake_ups, hasher);
+    Ok(Services::new(core, settings, None))
 }
 
 #[cfg(test)]

@@ -10,16 +10,12 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::bootstrap::Bootstrap;
+use super::services::Services;
 use super::streamers::Outside;
 use super::worker::{LeaseTerms, WorkerHandle, WorkerOptions, start, start_job};
 use crate::adapters::http::{WorkerHealth, WorkersHealth};
 use crate::adapters::mediamtx::MediaMtx;
 use crate::adapters::sql::SqlStore;
-use crate::app::App;
-use crate::app::events::EventTail;
-use crate::app::housekeeping::Housekeeping;
-use crate::app::key_cache::KeyCacheLoader;
-use crate::app::reconcile::Reconciler;
 use crate::app::worker::Worker;
 use crate::ports::{LeaseStore, WakeUps};
 
@@ -40,7 +36,7 @@ pub(super) struct Workers {
 impl Workers {
     /// Starts all of them; `owner` is the name of this instance on leases.
     pub(super) fn start(
-        app: &Arc<App>,
+        services: &Services,
         base: &Bootstrap,
         wake_ups: &dyn WakeUps,
         owner: &str,
@@ -53,24 +49,23 @@ impl Workers {
             lease: Some(LeaseTerms::new(Arc::clone(&leases), owner)),
             wake_ups: wake_ups.listen(),
         };
-        workers.add(KeyCacheLoader::new(Arc::clone(app)), options());
-        workers.add(EventTail::new(Arc::clone(app)), options());
-        workers.add(Housekeeping::new(Arc::clone(app)), options());
+        workers.add(services.key_cache_loader(), options());
+        workers.add(services.event_tail(), options());
+        workers.add(services.housekeeping(), options());
         if base.config().kick.feed.is_some() {
-            let watcher = Outside::new(&base.config().kick)?.watcher(app);
+            let watcher = Outside::new(&base.config().kick)?.watcher(services);
             let terms = LeaseTerms::new(Arc::clone(&leases), owner);
             workers.handles.push(start_job(watcher, terms, &workers.tasks, workers.stop.clone()));
         }
         for (name, server) in &base.config().media_servers {
-            let secret = app.settings().media_servers.get(name).map(|known| known.control_secret.clone());
+            let secret = services.servers().get(name).map(|known| known.control_secret.clone());
             let remote = Url::parse(server.api_url()).context("media server address").and_then(|url| {
                 let secret = secret.context("a media server without settings")?;
                 Ok(MediaMtx::new(&url, secret)?)
             });
             let remote = remote.with_context(|| format!("media_servers.{name}.api_url"))?;
             let interval = base.config().reconcile.interval.0;
-            workers
-                .add(Reconciler::new(Arc::clone(app), name.clone(), Arc::new(remote), interval), options());
+            workers.add(services.reconciler(name.clone(), Arc::new(remote), interval), options());
         }
         Ok(workers)
     }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use streamward::adapters::http::{ProblemKind, openapi_json, problems_json};
+use streamward::adapters::http::{ProblemKind, problems_json};
 use streamward::domain::access::Role;
+use streamward::runtime::services::openapi_json;
 
 use crate::harness::{HOOK_SECRET, TestApp};
 

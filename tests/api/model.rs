@@ -10,13 +10,13 @@ use proptest::prelude::*;
 use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::memory::MemoryStore;
 use streamward::adapters::system::SystemIds;
+use streamward::app::Core;
 use streamward::app::broadcaster::BroadcasterDraft;
 use streamward::app::hook::HookMessage;
+use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::reconcile::Reconciler;
 use streamward::app::stream_key::StreamKeyDraft;
-use streamward::app::streamer::StreamerSettings;
 use streamward::app::worker::Worker;
-use streamward::app::{App, MediaServerSettings, Parts, Settings};
 use streamward::domain::access::Actor;
 use streamward::domain::credentials::{Action, AuthRequest, Credentials};
 use streamward::domain::event::EventKind;
@@ -32,6 +32,7 @@ use streamward::ports::{
     Clock, Lease, LeaseStore, MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings,
     StatusFilter, StreamFilter,
 };
+use streamward::runtime::services::{Services, Settings};
 
 /// How many keys there are; each has a path of its own.
 const KEYS: usize = 3;
@@ -175,7 +176,7 @@ struct World {
     clock: Arc<Hands>,
     store: Arc<MemoryStore>,
     server: Arc<Server>,
-    app: Arc<App>,
+    services: Services,
     reconciler: Reconciler,
     lease: Lease,
     instance: u32,
@@ -191,12 +192,10 @@ impl World {
         let clock = Arc::new(Hands(Mutex::new(Timestamp::from_seconds(1_800_000_000))));
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
         let server = Arc::new(Server::default());
-        let (app, reconciler, lease) = start(&clock, &store, &server, 0).await;
-        let broadcaster = app
-            .create_broadcaster(
-                &actor(),
-                BroadcasterDraft { display_name: Some("Alice".into()), metadata: None },
-            )
+        let (services, reconciler, lease) = start(&clock, &store, &server, 0).await;
+        let broadcaster = services
+            .broadcasters
+            .create(&actor(), BroadcasterDraft { display_name: Some("Alice".into()), metadata: None })
             .await
             .expect("a broadcaster");
         let mut keys = Vec::new();
@@ -211,7 +210,7 @@ impl World {
                 expires_at: expires,
                 label: None,
             };
-            let key = app.create_stream_key(&actor(), draft).await.expect("a key");
+            let key = services.stream_keys.create(&actor(), draft).await.expect("a key");
             keys.push((key.key.id, key.secret));
         }
         let generation = vec![0; CONNECTIONS];
@@ -219,7 +218,7 @@ impl World {
             clock,
             store,
             server,
-            app,
+            services,
             reconciler,
             lease,
             instance: 0,
@@ -253,8 +252,9 @@ impl World {
                     source_type: Some("rtmpConn".into()),
                     source_id: Some(self.id(*connection)),
                 };
-                self.app
-                    .take_hook(&MediaServerName::default(), message)
+                self.services
+                    .hooks
+                    .accept(&MediaServerName::default(), message)
                     .await
                     .expect("the store takes a hook");
             }
@@ -271,18 +271,18 @@ impl World {
             }
             Step::RestartStreamward => self.restart().await,
             Step::Revoke { key } => {
-                self.app.revoke_stream_key(&actor(), self.keys[*key].0).await.expect("a known key");
+                self.services.stream_keys.revoke(&actor(), self.keys[*key].0).await.expect("a known key");
             }
             Step::Rotate { key } => {
                 // Refused once the key is dead; that is part of the history.
-                if let Ok(rotated) = self.app.rotate_stream_key(&actor(), self.keys[*key].0).await {
+                if let Ok(rotated) = self.services.stream_keys.rotate(&actor(), self.keys[*key].0).await {
                     self.keys[*key].1 = rotated.secret;
                 }
             }
             Step::End { key } => {
                 for stream in self.streams(StatusFilter::Active).await {
                     if stream.stream_key_id == self.keys[*key].0 {
-                        self.app.end_stream(&actor(), stream.id).await.expect("a known stream");
+                        self.services.streams.end(&actor(), stream.id).await.expect("a known stream");
                     }
                 }
             }
@@ -312,7 +312,7 @@ impl World {
                 query: Secret::new(""),
             },
         };
-        if self.app.decide(&MediaServerName::default(), &request).await.result.is_ok() {
+        if self.services.publish.decide(&MediaServerName::default(), &request).await.result.is_ok() {
             self.allowed.insert(connection, path);
         }
     }
@@ -339,13 +339,13 @@ impl World {
     async fn restart(&mut self) {
         self.instance += 1;
         self.store.release_lease(&self.lease).await.expect("the store");
-        (self.app, self.reconciler, self.lease) =
+        (self.services, self.reconciler, self.lease) =
             start(&self.clock, &self.store, &self.server, self.instance).await;
     }
 
     async fn streams(&self, status: StatusFilter) -> Vec<streamward::domain::stream::Stream> {
         let filter = StreamFilter { status, ..StreamFilter::default() };
-        self.app.streams(&actor(), &filter).await.expect("the store lists streams")
+        self.services.streams.list(&actor(), &filter).await.expect("the store lists streams")
     }
 
     /// What is true at every moment.
@@ -373,7 +373,8 @@ impl World {
         assert_eq!(recorded, carried, "recorded as live, and really live");
         let now = self.clock.now();
         for stream in &active {
-            let key = self.app.stream_key(&actor(), stream.stream_key_id).await.expect("its key").key;
+            let key =
+                self.services.stream_keys.get(&actor(), stream.stream_key_id).await.expect("its key").key;
             assert!(key.is_usable(now), "a live stream for a dead key");
             assert_eq!(
                 key.holder.connection().map(|c| &c.id),
@@ -415,7 +416,7 @@ async fn start(
     store: &Arc<MemoryStore>,
     server: &Arc<Server>,
     instance: u32,
-) -> (Arc<App>, Reconciler, Lease) {
+) -> (Services, Reconciler, Lease) {
     let urls = BaseUrls {
         hls: "h".into(),
         webrtc: "w".into(),
@@ -429,38 +430,21 @@ async fn start(
         relay_secret: Secret::new("relay"),
     };
     let settings = Settings {
-        claim_ttl: Duration::from_secs(15),
-        auth_deadline: Duration::from_millis(800),
         // Nobody reconciles while a call waits here.
         end_wait: Duration::ZERO,
-        media_servers: [(MediaServerName::default(), known)].into(),
-        hook_secrets: vec![],
-        admin_token: None,
-        hmac_secret: None,
-        hmac_keys: [].into(),
-        streamers: StreamerSettings {
-            flap_window: Duration::from_secs(15),
-            sweep_interval: Duration::from_secs(60),
-            history_retention: Duration::from_secs(86_400),
-            is_on: false,
-        },
-        event_retention: Duration::MAX,
-        audit_retention: Duration::MAX,
+        servers: ConfiguredServers([(MediaServerName::default(), known)].into()),
+        ..Settings::default()
     };
-    let app = App::new(Parts {
-        auth_store: Arc::clone(store) as _,
-        store: Arc::clone(store) as _,
-        worker_store: Arc::clone(store) as _,
-        clock: Arc::clone(clock) as _,
-        ids: Arc::new(SystemIds),
-        wake_ups: Arc::new(LocalWakeUps::default()),
-        webhooks: None,
-        hasher: MasterKey::new([1; 32]).hasher(),
-        settings,
-    });
+    let core = Core::over_one_store(
+        Arc::clone(store) as _,
+        Arc::clone(clock) as _,
+        Arc::new(SystemIds),
+        Arc::new(LocalWakeUps::default()),
+        MasterKey::new([1; 32]).hasher(),
+    );
+    let services = Services::new(core, settings, None);
     let remote = Arc::clone(server) as Arc<dyn MediaServer>;
-    let reconciler =
-        Reconciler::new(Arc::clone(&app), MediaServerName::default(), remote, Duration::from_secs(2));
+    let reconciler = services.reconciler(MediaServerName::default(), remote, Duration::from_secs(2));
     let name = reconciler.lease().expect("a reconciler has a lease");
     let owner = format!("instance-{instance}");
     let lease = store
@@ -468,7 +452,7 @@ async fn start(
         .await
         .expect("the store")
         .expect("a free lease");
-    (app, reconciler, lease)
+    (services, reconciler, lease)
 }
 
 fn actor() -> Actor {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use streamward::adapters::http::openapi_json;
 use streamward::domain::secret::Secret;
+use streamward::runtime::services::openapi_json;
 
 use crate::harness::{Answer, Engine, Setup, Shows, TestApp};
 

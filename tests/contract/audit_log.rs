@@ -1,6 +1,7 @@
 //! The audit log.
 
 use rstest_reuse::apply;
+use streamward::domain::access::Scope;
 use streamward::domain::audit::{AuditEntry, AuditFilter, Outcome};
 
 use crate::every_store;
@@ -11,7 +12,7 @@ fn any() -> AuditFilter {
 }
 
 async fn list(world: &World, filter: AuditFilter) -> (Vec<AuditEntry>, u64) {
-    world.store.audit_entries(&filter).await.unwrap()
+    world.store.audit_entries(&Scope::system(), &filter).await.unwrap()
 }
 
 #[apply(every_store)]

@@ -1,6 +1,7 @@
 //! Broadcasters.
 
 use rstest_reuse::apply;
+use streamward::domain::access::Scope;
 use streamward::domain::broadcaster::{BroadcasterPatch, DisplayName, Metadata};
 use streamward::domain::event::EventKind;
 use streamward::domain::stream::EndReason;
@@ -13,7 +14,7 @@ use crate::fixture::{Engine, at, audit, broadcaster};
 async fn create_stores_the_broadcaster_an_event_and_the_audit_entry(#[case] engine: Engine) {
     let world = engine.world().await;
     let alice = world.broadcaster("Alice").await;
-    assert_eq!(world.store.broadcaster(alice.id).await.unwrap(), Some(alice.clone()));
+    assert_eq!(world.store.broadcaster(&Scope::system(), alice.id).await.unwrap(), Some(alice.clone()));
     assert_eq!(world.events().await, [(EventKind::BroadcasterCreated, alice.id.0)]);
     assert_eq!(world.audited().await, ["create"]);
 }
@@ -29,10 +30,10 @@ async fn create_stores_none_of_them_when_one_cannot_be(#[case] engine: Engine) {
     world.store.record_audit(std::slice::from_ref(&entry)).await.unwrap();
     let alice = broadcaster("Alice", at(0));
     assert!(
-        world.store.create_broadcaster(&alice, &entry).await.is_err(),
+        world.store.create_broadcaster(&Scope::system(), &alice, &entry).await.is_err(),
         "the audit entry is there already"
     );
-    assert_eq!(world.store.broadcaster(alice.id).await.unwrap(), None);
+    assert_eq!(world.store.broadcaster(&Scope::system(), alice.id).await.unwrap(), None);
     assert_eq!(world.events().await, []);
 }
 
@@ -40,7 +41,10 @@ async fn create_stores_none_of_them_when_one_cannot_be(#[case] engine: Engine) {
 #[tokio::test]
 async fn an_unknown_broadcaster_is_none(#[case] engine: Engine) {
     let world = engine.world().await;
-    assert_eq!(world.store.broadcaster(broadcaster("Nobody", at(0)).id).await.unwrap(), None);
+    assert_eq!(
+        world.store.broadcaster(&Scope::system(), broadcaster("Nobody", at(0)).id).await.unwrap(),
+        None
+    );
 }
 
 #[apply(every_store)]
@@ -50,10 +54,10 @@ async fn all_broadcasters_newest_first_ties_by_id(#[case] engine: Engine) {
     let all =
         [broadcaster("a", at(5)), broadcaster("b", at(5)), broadcaster("c", at(9)), broadcaster("d", at(1))];
     for one in &all {
-        world.store.create_broadcaster(one, &audit("create", at(0))).await.unwrap();
+        world.store.create_broadcaster(&Scope::system(), one, &audit("create", at(0))).await.unwrap();
     }
     let [a, b, c, d] = all;
-    assert_eq!(world.store.broadcasters().await.unwrap(), [c, b, a, d]);
+    assert_eq!(world.store.broadcasters(&Scope::system()).await.unwrap(), [c, b, a, d]);
 }
 
 #[apply(every_store)]
@@ -64,13 +68,16 @@ async fn update_changes_what_the_patch_names_and_nothing_else(#[case] engine: En
     let bob = world.broadcaster("Bob").await;
     let metadata = Metadata::parse(serde_json::json!({"x": 1})).unwrap();
     let patch = BroadcasterPatch { metadata: Some(metadata.clone()), ..BroadcasterPatch::default() };
-    let updated =
-        world.store.update_broadcaster(alice.id, &patch, at(7), &audit("update", at(7))).await.unwrap();
+    let updated = world
+        .store
+        .update_broadcaster(&Scope::system(), alice.id, &patch, at(7), &audit("update", at(7)))
+        .await
+        .unwrap();
     let expected =
         streamward::domain::broadcaster::Broadcaster { metadata, updated_at: at(7), ..alice.clone() };
     assert_eq!(updated, Some(expected.clone()));
-    assert_eq!(world.store.broadcaster(alice.id).await.unwrap(), Some(expected));
-    assert_eq!(world.store.broadcaster(bob.id).await.unwrap(), Some(bob));
+    assert_eq!(world.store.broadcaster(&Scope::system(), alice.id).await.unwrap(), Some(expected));
+    assert_eq!(world.store.broadcaster(&Scope::system(), bob.id).await.unwrap(), Some(bob));
     assert_eq!(world.events().await.last(), Some(&(EventKind::BroadcasterUpdated, alice.id.0)));
     assert_eq!(world.audited().await[0], "update");
 }
@@ -82,8 +89,11 @@ async fn update_of_an_unknown_broadcaster_returns_none_and_writes_nothing(#[case
     let nobody = broadcaster("Nobody", at(0)).id;
     let patch =
         BroadcasterPatch { display_name: DisplayName::parse("x").ok(), ..BroadcasterPatch::default() };
-    let updated =
-        world.store.update_broadcaster(nobody, &patch, at(7), &audit("update", at(7))).await.unwrap();
+    let updated = world
+        .store
+        .update_broadcaster(&Scope::system(), nobody, &patch, at(7), &audit("update", at(7)))
+        .await
+        .unwrap();
     assert_eq!(updated, None);
     assert_eq!((world.events().await, world.audited().await), (vec![], vec![]));
 }
@@ -94,16 +104,19 @@ async fn delete_removes_it_and_its_keys_marks_its_streams_and_keeps_them_as_hist
     let world = engine.world().await;
     let (key, hash, stream) = world.live("live/alice", "c1").await;
     let (other, _, untouched) = world.live("live/bob", "c2").await;
-    let deleted =
-        world.store.delete_broadcaster(key.broadcaster_id, at(9), &audit("delete", at(9))).await.unwrap();
+    let deleted = world
+        .store
+        .delete_broadcaster(&Scope::system(), key.broadcaster_id, at(9), &audit("delete", at(9)))
+        .await
+        .unwrap();
     let ending = stream.end_requested(EndReason::BroadcasterDeleted).unwrap();
     assert_eq!(deleted, Some(vec![ending.clone()]));
-    assert_eq!(world.store.broadcaster(key.broadcaster_id).await.unwrap(), None);
-    assert_eq!(world.store.stream_key(key.id).await.unwrap(), None);
+    assert_eq!(world.store.broadcaster(&Scope::system(), key.broadcaster_id).await.unwrap(), None);
+    assert_eq!(world.store.stream_key(&Scope::system(), key.id).await.unwrap(), None);
     assert!(!world.store.key_hashes().await.unwrap().contains(&hash));
-    assert_eq!(world.store.stream(ending.id).await.unwrap(), Some(ending));
-    assert_eq!(world.store.stream(untouched.id).await.unwrap(), Some(untouched));
-    assert!(world.store.stream_key(other.id).await.unwrap().is_some());
+    assert_eq!(world.store.stream(&Scope::system(), ending.id).await.unwrap(), Some(ending));
+    assert_eq!(world.store.stream(&Scope::system(), untouched.id).await.unwrap(), Some(untouched));
+    assert!(world.store.stream_key(&Scope::system(), other.id).await.unwrap().is_some());
     assert_eq!(world.events().await.last(), Some(&(EventKind::BroadcasterDeleted, key.broadcaster_id.0)));
     assert_eq!(world.audited().await[0], "delete");
 }
@@ -113,7 +126,11 @@ async fn delete_removes_it_and_its_keys_marks_its_streams_and_keeps_them_as_hist
 async fn delete_of_an_unknown_broadcaster_returns_none_and_writes_nothing(#[case] engine: Engine) {
     let world = engine.world().await;
     let nobody = broadcaster("Nobody", at(0)).id;
-    let deleted = world.store.delete_broadcaster(nobody, at(9), &audit("delete", at(9))).await.unwrap();
+    let deleted = world
+        .store
+        .delete_broadcaster(&Scope::system(), nobody, at(9), &audit("delete", at(9)))
+        .await
+        .unwrap();
     assert_eq!(deleted, None);
     assert_eq!((world.events().await, world.audited().await), (vec![], vec![]));
 }

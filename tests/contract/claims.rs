@@ -1,6 +1,7 @@
 //! The publish decision in the store: one statement that decides and claims.
 
 use std::time::Duration;
+use streamward::domain::access::Scope;
 
 use rstest_reuse::apply;
 use streamward::domain::Timestamp;
@@ -29,7 +30,11 @@ async fn held(
         "evicted" => {
             hash = fresh_hash();
             let entry = audit("rotate", at(10));
-            world.store.rotate_stream_key(key.id, &hash, "sk_abcde", at(10), &entry).await.unwrap();
+            world
+                .store
+                .rotate_stream_key(&Scope::system(), key.id, &hash, "sk_abcde", at(10), &entry)
+                .await
+                .unwrap();
         }
         _ => {}
     }

@@ -1,6 +1,7 @@
 //! The event log.
 
 use rstest_reuse::apply;
+use streamward::domain::access::Scope;
 use streamward::domain::event::{Event, EventKind};
 
 use crate::every_store;
@@ -9,7 +10,7 @@ use crate::fixture::{Engine, World, at, audit, broadcaster};
 async fn fill(world: &World, count: i64) -> Vec<Event> {
     for n in 0..count {
         let one = broadcaster(&format!("b{n}"), at(n));
-        world.store.create_broadcaster(&one, &audit("create", at(n))).await.unwrap();
+        world.store.create_broadcaster(&Scope::system(), &one, &audit("create", at(n))).await.unwrap();
     }
     world.store.events_after(0, 1_000).await.unwrap()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use streamward::adapters::memory::MemoryStore;
 use streamward::adapters::sql::{Db, PgSettings, SqlStore, migrate, open_postgres, open_sqlite};
 use streamward::adapters::system::{SystemClock, SystemIds};
-use streamward::domain::access::Actor;
+use streamward::domain::access::{Actor, Scope};
 use streamward::domain::audit::AuditEntry;
 use streamward::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
 use streamward::domain::event::EventKind;
@@ -173,7 +173,7 @@ impl World {
     /// A stored broadcaster.
     pub(crate) async fn broadcaster(&self, name: &str) -> Broadcaster {
         let one = broadcaster(name, at(0));
-        self.store.create_broadcaster(&one, &audit("create", at(0))).await.unwrap();
+        self.store.create_broadcaster(&Scope::system(), &one, &audit("create", at(0))).await.unwrap();
         one
     }
 
@@ -194,12 +194,15 @@ impl World {
     }
 
     pub(crate) async fn create(&self, key: &StreamKey, hash: &SecretHash) -> KeyCreation {
-        self.store.create_stream_key(key, hash, &audit("create", key.created_at)).await.unwrap()
+        self.store
+            .create_stream_key(&Scope::system(), key, hash, &audit("create", key.created_at))
+            .await
+            .unwrap()
     }
 
     /// The key as it is stored.
     pub(crate) async fn stored(&self, key: &StreamKey) -> StreamKey {
-        self.store.stream_key(key.id).await.unwrap().expect("the key is stored")
+        self.store.stream_key(&Scope::system(), key.id).await.unwrap().expect("the key is stored")
     }
 
     pub(crate) async fn claim(
@@ -265,7 +268,7 @@ impl World {
     /// The actions of all audit entries, newest first.
     pub(crate) async fn audited(&self) -> Vec<String> {
         let filter = streamward::domain::audit::AuditFilter { limit: 100, ..Default::default() };
-        let (entries, _) = self.store.audit_entries(&filter).await.unwrap();
+        let (entries, _) = self.store.audit_entries(&Scope::system(), &filter).await.unwrap();
         entries.into_iter().map(|entry| entry.action).collect()
     }
 }

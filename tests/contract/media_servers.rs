@@ -1,6 +1,7 @@
 //! What is known about media servers.
 
 use rstest_reuse::apply;
+use streamward::domain::access::Scope;
 use streamward::domain::media_server::MediaServerStatus;
 use streamward::ports::{Contact, PollResult};
 
@@ -14,7 +15,7 @@ async fn look(world: &World, name: &str, look: PollResult, when: i64) -> MediaSe
 }
 
 async fn status(world: &World, name: &str) -> MediaServerStatus {
-    let all = world.store.media_servers().await.unwrap();
+    let all = world.store.media_servers(&Scope::system()).await.unwrap();
     all.into_iter().find(|status| status.name == server(name)).expect("it is recorded")
 }
 
@@ -100,13 +101,13 @@ async fn a_contact_is_recorded_and_never_moves_backwards(#[case] engine: Engine)
 #[tokio::test]
 async fn all_servers_that_were_ever_recorded_by_name(#[case] engine: Engine) {
     let world = engine.world().await;
-    assert_eq!(world.store.media_servers().await.unwrap(), []);
+    assert_eq!(world.store.media_servers(&Scope::system()).await.unwrap(), []);
     for name in ["b_1", "a-1", "a", "b"] {
         look(&world, name, seen(0), 1).await;
     }
     let names: Vec<String> = world
         .store
-        .media_servers()
+        .media_servers(&Scope::system())
         .await
         .unwrap()
         .into_iter()

@@ -1,6 +1,7 @@
 //! What is particular about PostgreSQL: it can go away, come back, hang, and throw us out.
 
 use std::time::Duration;
+use streamward::domain::access::Scope;
 
 use futures_util::future::join_all;
 use sqlx::{Connection as _, PgConnection};
@@ -35,7 +36,7 @@ async fn after_a_restart_of_the_database_the_first_call_succeeds() {
         cluster.stop();
         cluster.run().unwrap();
         match round {
-            1 => drop(world.store.broadcasters().await.unwrap()),
+            1 => drop(world.store.broadcasters(&Scope::system()).await.unwrap()),
             2 => drop(world.claim(&hash, &request("c1"), at(round)).await),
             _ => drop(world.broadcaster("Bob").await),
         }
@@ -52,12 +53,12 @@ async fn while_the_database_is_away_calls_fail_soon_and_as_unavailable() {
     cluster.stop();
     let limit = Duration::from_secs(3);
     for _ in 0..3 {
-        let (store, started) = (&world.store, Instant::now());
+        let (store, scope, started) = (&world.store, Scope::system(), Instant::now());
         let (question, bob, entry) = (request("c1"), broadcaster("Bob", at(1)), audit("create", at(1)));
         let (read, claim, write) = tokio::join!(
-            store.broadcasters(),
+            store.broadcasters(&scope),
             store.claim_for_publish(&hash, &question, at(1), limit),
-            store.create_broadcaster(&bob, &entry),
+            store.create_broadcaster(&scope, &bob, &entry),
         );
         for error in [read.unwrap_err(), claim.unwrap_err(), write.unwrap_err()] {
             assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
@@ -85,7 +86,7 @@ async fn a_database_that_hangs_costs_nothing_once_it_goes_on() {
         assert!(join_all(claims).await.iter().all(Result::is_err));
     }
     let started = Instant::now();
-    let error = world.store.broadcasters().await.unwrap_err();
+    let error = world.store.broadcasters(&Scope::system()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     cluster.signal("CONT");

@@ -2,6 +2,7 @@
 
 use rstest_reuse::apply;
 use streamward::domain::StreamKeyId;
+use streamward::domain::access::Scope;
 use streamward::domain::event::EventKind;
 use streamward::domain::media_server::{ObservedPath, SourceId, StreamStats};
 use streamward::domain::path::IngestPath;
@@ -30,7 +31,7 @@ fn failed() -> PollResult {
 }
 
 async fn active(world: &World) -> usize {
-    world.store.streams(&StreamFilter::default()).await.unwrap().len()
+    world.store.streams(&Scope::system(), &StreamFilter::default()).await.unwrap().len()
 }
 
 fn observation(raw: &str, hash: Option<streamward::domain::secret::SecretHash>) -> Observation {
@@ -56,9 +57,17 @@ async fn the_view_has_all_active_streams_of_the_server_and_every_key_that_may_be
     let (seen, _) = world.key("seen").await;
     let (hinted, _) = world.key("hinted").await;
     let (revoked, _) = world.key("revoked").await;
-    world.store.revoke_stream_key(revoked.id, at(2), &audit("revoke", at(2))).await.unwrap();
+    world
+        .store
+        .revoke_stream_key(&Scope::system(), revoked.id, at(2), &audit("revoke", at(2)))
+        .await
+        .unwrap();
     let (private, private_hash) = world.key("private").await;
-    world.store.revoke_stream_key(private.id, at(2), &audit("revoke", at(2))).await.unwrap();
+    world
+        .store
+        .revoke_stream_key(&Scope::system(), private.id, at(2), &audit("revoke", at(2)))
+        .await
+        .unwrap();
     let (told, told_hash) = world.key("told").await;
     let (_, elsewhere_hash) = world.key("elsewhere").await;
     world.claim(&elsewhere_hash, &request_from(Some(connection("edge", "c3"))), at(1)).await;
@@ -107,7 +116,7 @@ async fn started_makes_the_session_the_live_holder_and_writes_an_event(#[case] e
         world.store.apply_changes(&lease, &server("default"), &changes, at(2), &|| id).await.unwrap();
     assert_eq!((applied.started.len(), applied.postponed), (1, 0));
     assert_eq!(applied.started[0].id, id, "the id is taken from new_id");
-    assert_eq!(world.store.stream(id).await.unwrap().as_ref(), Some(&applied.started[0]));
+    assert_eq!(world.store.stream(&Scope::system(), id).await.unwrap().as_ref(), Some(&applied.started[0]));
     assert_eq!(world.stored(&key).await.holder, Holder::Live { by: connection("default", "c1") });
     let events = world.store.events_after(0, 100).await.unwrap();
     let last = events.last().unwrap();
@@ -126,12 +135,20 @@ async fn started_only_if_the_key_is_usable_and_not_occupied_by_another_connectio
     world.store.claim_for_publish(&hash, &other, at(1), std::time::Duration::from_secs(1)).await.unwrap();
     let (expired, _) = world.key_with("expired", |key| StreamKey { expires_at: Some(at(2)), ..key }).await;
     let (revoked, _) = world.key("revoked").await;
-    world.store.revoke_stream_key(revoked.id, at(1), &audit("revoke", at(1))).await.unwrap();
+    world
+        .store
+        .revoke_stream_key(&Scope::system(), revoked.id, at(1), &audit("revoke", at(1)))
+        .await
+        .unwrap();
     let (evicted, hash) = world.key("evicted").await;
     world.claim(&hash, &request("c1"), at(1)).await;
     let entry = audit("rotate", at(1));
     let renewed = fresh_hash();
-    world.store.rotate_stream_key(evicted.id, &renewed, "sk_abcde", at(1), &entry).await.unwrap();
+    world
+        .store
+        .rotate_stream_key(&Scope::system(), evicted.id, &renewed, "sk_abcde", at(1), &entry)
+        .await
+        .unwrap();
     let deleted = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
     let events = world.events().await.len();
     for id in [occupied.id, expired.id, revoked.id, evicted.id, deleted] {
@@ -183,7 +200,7 @@ async fn a_session_whose_stream_is_recorded_already_only_regains_the_key(#[case]
     let applied = world.apply("default", &again, at(100)).await;
     assert_eq!((applied.started.len(), applied.postponed), (0, 0));
     assert_eq!(world.stored(&key).await.holder, Holder::Live { by: connection("default", "c1") });
-    assert_eq!(world.store.stream(stream.id).await.unwrap(), Some(stream));
+    assert_eq!(world.store.stream(&Scope::system(), stream.id).await.unwrap(), Some(stream));
     assert_eq!(world.events().await, events);
 }
 
@@ -204,7 +221,7 @@ async fn there_are_never_two_active_streams_for_one_key(#[case] engine: Engine) 
     assert_eq!((applied.started.len(), applied.postponed, active(&world).await), (0, 1, 1));
     let elsewhere = started(vec![start(key.id, connection("edge", "c2"))]);
     assert_eq!(world.apply("edge", &elsewhere, at(100)).await.postponed, 1);
-    let first = world.store.streams(&StreamFilter::default()).await.unwrap().remove(0);
+    let first = world.store.streams(&Scope::system(), &StreamFilter::default()).await.unwrap().remove(0);
     let both = Changes {
         ended: vec![(first.id, EndReason::Takeover)],
         started: vec![newcomer],
@@ -230,7 +247,7 @@ async fn an_active_stream_on_an_unreachable_server_is_ended_as_takeover_first(#[
     let applied = world.apply("default", &started(vec![start(key.id, here.clone())]), at(14)).await;
     assert_eq!((applied.started.len(), applied.ended.len()), (1, 1));
     let expected = StreamState::Ended { ended_at: at(14), end_reason: EndReason::Takeover };
-    assert_eq!(world.store.stream(stream.id).await.unwrap().unwrap().state, expected);
+    assert_eq!(world.store.stream(&Scope::system(), stream.id).await.unwrap().unwrap().state, expected);
     assert_eq!((active(&world).await, world.stored(&key).await.holder), (1, Holder::Live { by: here }));
     let events = world.events().await;
     let kinds: Vec<EventKind> = events[events.len() - 2..].iter().map(|(kind, _)| *kind).collect();
@@ -254,13 +271,13 @@ async fn ended_ends_active_streams_only_frees_the_key_and_writes_an_event(#[case
     let applied = world.apply("default", &changes, at(9)).await;
     let expected = stream.gone(at(9), EndReason::PublisherLeft).unwrap();
     assert_eq!(applied.ended, std::slice::from_ref(&expected), "and none that is on another server");
-    assert_eq!(world.store.stream(expected.id).await.unwrap(), Some(expected.clone()));
+    assert_eq!(world.store.stream(&Scope::system(), expected.id).await.unwrap(), Some(expected.clone()));
     assert_eq!(world.stored(&key).await.holder, Holder::Free);
     assert_eq!(world.events().await.last(), Some(&(EventKind::StreamEnded, expected.id.0)));
     let events = world.events().await;
     assert_eq!(world.apply("default", &changes, at(10)).await.ended, [], "it has ended already");
     assert_eq!(world.events().await, events);
-    assert_eq!(world.store.stream(expected.id).await.unwrap(), Some(expected));
+    assert_eq!(world.store.stream(&Scope::system(), expected.id).await.unwrap(), Some(expected));
 }
 
 #[apply(every_store)]
@@ -292,9 +309,9 @@ async fn refreshed_stores_the_numbers_and_writes_an_event_where_it_is_announced(
     let applied = world.apply("default", &Changes { refreshed, ..Changes::default() }, at(20)).await;
     assert_eq!(applied.refreshed, 2);
     for id in [quiet.id, loud.id] {
-        assert_eq!(world.store.stream(id).await.unwrap().unwrap().stats, stats);
+        assert_eq!(world.store.stream(&Scope::system(), id).await.unwrap().unwrap().stats, stats);
     }
-    assert_ne!(world.store.stream(over.id).await.unwrap().unwrap().stats, stats);
+    assert_ne!(world.store.stream(&Scope::system(), over.id).await.unwrap().unwrap().stats, stats);
     assert_eq!(world.events().await[events..], [(EventKind::StreamUpdated, loud.id.0)]);
     let view = world.store.reconcile_view(&server("default"), &[], &[]).await.unwrap();
     assert!(view.streams.iter().all(|active| active.refreshed_at == at(20)));
@@ -323,7 +340,7 @@ async fn nothing_is_written_once_the_lease_is_no_longer_held(#[case] engine: Eng
         fenced(world.store.delete_hook_events(stale, &on, 100).await.unwrap_err());
     }
     assert_eq!((world.events().await, world.stored(&key).await), (events, before));
-    assert_eq!(world.store.media_servers().await.unwrap(), []);
+    assert_eq!(world.store.media_servers(&Scope::system()).await.unwrap(), []);
 }
 
 #[apply(every_store)]
@@ -340,7 +357,10 @@ async fn loosen_turns_live_holders_on_the_server_into_claims_that_lapsed(#[case]
     assert_eq!(world.stored(&here).await.holder, expected);
     assert_eq!(world.stored(&far).await.holder, Holder::Live { by: connection("edge", "c2") });
     assert_eq!(world.stored(&claimed).await, claim);
-    assert!(world.store.stream(stream.id).await.unwrap().unwrap().is_active(), "the streams stay active");
+    assert!(
+        world.store.stream(&Scope::system(), stream.id).await.unwrap().unwrap().is_active(),
+        "the streams stay active"
+    );
 }
 
 #[apply(every_store)]
@@ -361,5 +381,5 @@ async fn thousands_of_changes_are_applied_whole(#[case] engine: Engine) {
     let applied = world.apply("default", &Changes { ended, ..Changes::default() }, at(2)).await;
     assert_eq!((applied.ended.len(), active(&world).await), (count, 0));
     let all = StreamFilter { status: StatusFilter::All, ..StreamFilter::default() };
-    assert_eq!(world.store.streams(&all).await.unwrap().len(), count);
+    assert_eq!(world.store.streams(&Scope::system(), &all).await.unwrap().len(), count);
 }

@@ -3,6 +3,7 @@
 //! domain's function together.
 
 use std::fmt::Debug;
+use streamward::domain::access::Scope;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -141,19 +142,31 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
             let hash = fresh_hash();
             let entry = audit("rotate", now);
             both!(worlds, |world| {
-                world.store.rotate_stream_key(key.id, &hash, "sk_newer", now, &entry).await.unwrap()
+                world
+                    .store
+                    .rotate_stream_key(&Scope::system(), key.id, &hash, "sk_newer", now, &entry)
+                    .await
+                    .unwrap()
             });
             story.secrets.push(hash);
         }
         Step::Revoke { key } => {
             let Some(key) = pick(&story.keys, *key) else { return };
             let entry = audit("revoke", now);
-            both!(worlds, |world| world.store.revoke_stream_key(key.id, now, &entry).await.unwrap());
+            both!(worlds, |world| world
+                .store
+                .revoke_stream_key(&Scope::system(), key.id, now, &entry)
+                .await
+                .unwrap());
         }
         Step::DeleteOwner { owner } => {
             let Some(owner) = pick(&story.owners, *owner) else { return };
             let entry = audit("delete", now);
-            both!(worlds, |world| world.store.delete_broadcaster(owner.id, now, &entry).await.unwrap());
+            both!(worlds, |world| world
+                .store
+                .delete_broadcaster(&Scope::system(), owner.id, now, &entry)
+                .await
+                .unwrap());
         }
         Step::Start { key, server, connection, alias } => {
             let Some(key) = pick(&story.keys, *key) else { return };
@@ -179,7 +192,11 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
             let Some(stream) = pick(&story.streams, *stream) else { return };
             let entry = audit("end", now);
             both!(worlds, |world| {
-                world.store.request_end(stream.id, EndReason::EndedByOperator, &entry).await.unwrap()
+                world
+                    .store
+                    .request_end(&Scope::system(), stream.id, EndReason::EndedByOperator, &entry)
+                    .await
+                    .unwrap()
             });
         }
         Step::PollResult { server: on, fails } => {
@@ -224,8 +241,8 @@ async fn all(world: &World) -> impl Debug + PartialEq + use<> {
     }
     let mut hashes = store.key_hashes().await.unwrap();
     hashes.sort();
-    let keys = store.stream_keys(&KeyFilter::default()).await.unwrap();
-    let streams = store.streams(&streams).await.unwrap();
+    let keys = store.stream_keys(&Scope::system(), &KeyFilter::default()).await.unwrap();
+    let streams = store.streams(&Scope::system(), &streams).await.unwrap();
     let active = streams.iter().filter(|stream| stream.is_active());
     let mut of: Vec<_> = active.map(|stream| stream.stream_key_id).collect();
     let count = of.len();
@@ -236,8 +253,8 @@ async fn all(world: &World) -> impl Debug + PartialEq + use<> {
         (keys, hashes, streams, views),
         store.events_after(0, 100_000).await.unwrap(),
         world.audited().await,
-        store.broadcasters().await.unwrap(),
-        store.media_servers().await.unwrap(),
+        store.broadcasters(&Scope::system()).await.unwrap(),
+        store.media_servers(&Scope::system()).await.unwrap(),
     )
 }
 
@@ -247,7 +264,7 @@ async fn compare(engine: Engine, steps: &[Step]) {
     let owners: Vec<Broadcaster> = ["a", "b", "c"].map(|name| broadcaster(name, at(0))).into();
     for owner in &owners {
         let entry = audit("create", at(0));
-        both!(worlds, |world| world.store.create_broadcaster(owner, &entry).await.unwrap());
+        both!(worlds, |world| world.store.create_broadcaster(&Scope::system(), owner, &entry).await.unwrap());
     }
     let mut story = Story { now: at(0), owners, keys: vec![], secrets: vec![], streams: vec![] };
     for step in steps {

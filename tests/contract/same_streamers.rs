@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 use std::time::Duration;
+use streamward::domain::access::Scope;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -187,7 +188,11 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
         Step::Create { name } => {
             let one = streamer(NAMES[*name], now);
             let entry = audit("create", now);
-            if both!(worlds, |world| world.store.create_streamer(&one, &entry).await.unwrap())
+            if both!(worlds, |world| world
+                .store
+                .create_streamer(&Scope::system(), &one, &entry)
+                .await
+                .unwrap())
                 == Written::Done(())
             {
                 story.made.push(one);
@@ -202,12 +207,20 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
                 ids: numbers(None, *channel),
             };
             let entry = audit("update", now);
-            both!(worlds, |world| world.store.update_streamer(id, &patch, now, &entry).await.unwrap());
+            both!(worlds, |world| world
+                .store
+                .update_streamer(&Scope::system(), id, &patch, now, &entry)
+                .await
+                .unwrap());
         }
         Step::Delete { streamer } => {
             let Some(id) = story.id(*streamer) else { return };
             let entry = audit("delete", now);
-            both!(worlds, |world| world.store.delete_streamer(id, now, &entry).await.unwrap());
+            both!(worlds, |world| world
+                .store
+                .delete_streamer(&Scope::system(), id, now, &entry)
+                .await
+                .unwrap());
         }
         Step::Record { reports, flap } => {
             let reports: Vec<Report> = reports.iter().filter_map(|report| story.report(report)).collect();
@@ -230,7 +243,7 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
 
 /// Everything that can be read.
 async fn all(world: &World) -> impl Debug + PartialEq + use<> {
-    let streamers = world.store.streamers(&StreamerFilter::default()).await.unwrap();
+    let streamers = world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
     let mut history = Vec::new();
     for streamer in &streamers {
         history.push(world.history(streamer).await);

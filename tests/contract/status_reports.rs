@@ -1,6 +1,7 @@
 //! What is heard of streamers, and what comes of it.
 
 use rstest_reuse::apply;
+use streamward::domain::access::Scope;
 use streamward::domain::event::EventKind;
 use streamward::domain::streamer::decide::{Outcome, ReportedStatus};
 use streamward::domain::streamer::{
@@ -68,7 +69,7 @@ async fn each_report_is_judged_by_what_the_one_before_it_left(#[case] engine: En
 
 /// Everything that reports can write.
 async fn written(world: &World) -> impl PartialEq + std::fmt::Debug + use<> {
-    let all = world.store.streamers(&StreamerFilter::default()).await.unwrap();
+    let all = world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
     let mut history = Vec::new();
     for streamer in &all {
         history.extend(world.history(streamer).await);
@@ -104,8 +105,12 @@ async fn streamers_that_are_gone_or_not_active_are_passed_over(#[case] engine: E
     let (gone, paused, xqc) =
         (world.streamer("gone").await, world.streamer("paused").await, world.streamer("xqc").await);
     let patch = StreamerPatch { is_active: Some(false), ..StreamerPatch::default() };
-    world.store.update_streamer(paused.id, &patch, at(1), &audit("update", at(1))).await.unwrap();
-    world.store.delete_streamer(gone.id, at(1), &audit("delete", at(1))).await.unwrap();
+    world
+        .store
+        .update_streamer(&Scope::system(), paused.id, &patch, at(1), &audit("update", at(1)))
+        .await
+        .unwrap();
+    world.store.delete_streamer(&Scope::system(), gone.id, at(1), &audit("delete", at(1))).await.unwrap();
     let batch = [started(&gone, 1, at(2)), started(&xqc, 2, at(2)), started(&paused, 3, at(2))];
     let recorded = world.record(&batch, AT_ONCE, at(2)).await;
     let outcomes: Vec<_> = recorded.iter().map(|one| one.outcome).collect();
@@ -217,7 +222,7 @@ async fn a_name_that_another_row_has_becomes_a_problem_on_this_one(#[case] engin
     let events = world.events().await;
     world.store.learn(std::slice::from_ref(&renamed), at(6)).await.unwrap();
     assert_eq!(world.events().await, events, "it is known already");
-    world.store.delete_streamer(new.id, at(7), &audit("delete", at(7))).await.unwrap();
+    world.store.delete_streamer(&Scope::system(), new.id, at(7), &audit("delete", at(7))).await.unwrap();
     world.store.learn(&[renamed], at(8)).await.unwrap();
     let now = world.now(&old).await;
     assert_eq!((now.username.as_str(), now.problem), ("new", None));
@@ -261,7 +266,7 @@ async fn thousands_are_learned_at_once(#[case] engine: Engine) {
         learned.push(found(&one, ids(number + 1, number + 1), None));
     }
     world.store.learn(&learned, at(5)).await.unwrap();
-    let all = world.store.streamers(&StreamerFilter::default()).await.unwrap();
+    let all = world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
     assert!(all.iter().all(|one| one.ids.user.is_some()));
     assert_eq!(world.events().await.len(), 1_200);
 }

@@ -2,6 +2,7 @@
 
 use rstest_reuse::apply;
 use streamward::domain::StreamKeyId;
+use streamward::domain::access::Scope;
 use streamward::domain::event::EventKind;
 use streamward::domain::stream::EndReason;
 use streamward::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey};
@@ -23,7 +24,7 @@ async fn create_stores_the_key_under_its_hash_with_an_event_and_the_audit_entry(
     };
     let hash = fresh_hash();
     assert_eq!(world.create(&full, &hash).await, KeyCreation::Created);
-    assert_eq!(world.store.stream_key(full.id).await.unwrap(), Some(full.clone()));
+    assert_eq!(world.store.stream_key(&Scope::system(), full.id).await.unwrap(), Some(full.clone()));
     let page = streamward::domain::publish::PublishRequest { connection: None, ..request("c1") };
     assert_eq!(world.claim(&hash, &page, at(4)).await, full);
     assert_eq!(world.events().await.last(), Some(&(EventKind::KeyCreated, full.id.0)));
@@ -36,7 +37,7 @@ async fn create_for_an_unknown_broadcaster_writes_nothing(#[case] engine: Engine
     let world = engine.world().await;
     let orphan = key(broadcaster("Nobody", at(0)).id, "live/alice", at(0));
     assert_eq!(world.create(&orphan, &fresh_hash()).await, KeyCreation::UnknownBroadcaster);
-    assert_eq!(world.store.stream_key(orphan.id).await.unwrap(), None);
+    assert_eq!(world.store.stream_key(&Scope::system(), orphan.id).await.unwrap(), None);
     assert_eq!((world.events().await, world.audited().await), (vec![], vec![]));
 }
 
@@ -59,9 +60,17 @@ async fn create_refuses_a_second_usable_key_for_a_path(#[case] engine: Engine) {
     let (created, second) = try_at(10).await;
     assert_eq!(created, KeyCreation::Created, "an expired key does not keep its path");
     assert_eq!(try_at(11).await.0, KeyCreation::PathTaken);
-    world.store.revoke_stream_key(second.id, at(12), &audit("revoke", at(12))).await.unwrap();
+    world
+        .store
+        .revoke_stream_key(&Scope::system(), second.id, at(12), &audit("revoke", at(12)))
+        .await
+        .unwrap();
     assert_eq!(try_at(12).await.0, KeyCreation::Created, "a revoked key does not keep its path");
-    world.store.delete_broadcaster(other.id, at(13), &audit("delete", at(13))).await.unwrap();
+    world
+        .store
+        .delete_broadcaster(&Scope::system(), other.id, at(13), &audit("delete", at(13)))
+        .await
+        .unwrap();
     let again = key(owner.id, "live/alice", at(13));
     assert_eq!(world.create(&again, &fresh_hash()).await, KeyCreation::Created, "nor does a deleted one");
 }
@@ -77,7 +86,7 @@ async fn create_refuses_a_second_usable_key_also_when_callers_try_at_the_same_mo
     let created = outcomes.iter().filter(|outcome| **outcome == KeyCreation::Created).count();
     let taken = outcomes.iter().filter(|outcome| **outcome == KeyCreation::PathTaken).count();
     assert_eq!((created, taken), (1, 19));
-    assert_eq!(world.store.stream_keys(&KeyFilter::default()).await.unwrap().len(), 1);
+    assert_eq!(world.store.stream_keys(&Scope::system(), &KeyFilter::default()).await.unwrap().len(), 1);
 }
 
 #[apply(every_store)]
@@ -91,7 +100,7 @@ async fn keys_that_pass_the_filter_newest_first_ties_by_id(#[case] engine: Engin
         assert_eq!(world.create(one, &fresh_hash()).await, KeyCreation::Created);
     }
     let [a1, b, c, a2] = keys;
-    let list = async |filter: KeyFilter| world.store.stream_keys(&filter).await.unwrap();
+    let list = async |filter: KeyFilter| world.store.stream_keys(&Scope::system(), &filter).await.unwrap();
     assert_eq!(list(KeyFilter::default()).await, [a2.clone(), c.clone(), b.clone(), a1.clone()]);
     let of_alice = KeyFilter { broadcaster_id: Some(alice.id), path: None };
     assert_eq!(list(of_alice).await, [b, a1.clone()]);
@@ -110,7 +119,7 @@ async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_bars_the_hold
     let new = fresh_hash();
     let rotated = world
         .store
-        .rotate_stream_key(alice.id, &new, "sk_newer", at(5), &audit("rotate", at(5)))
+        .rotate_stream_key(&Scope::system(), alice.id, &new, "sk_newer", at(5), &audit("rotate", at(5)))
         .await
         .unwrap();
     let expected = StreamKey {
@@ -122,7 +131,7 @@ async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_bars_the_hold
     let ending = stream.end_requested(EndReason::KeyRotated).unwrap();
     assert_eq!(rotated, Rotation::Rotated { key: Box::new(expected.clone()), ending: vec![ending.clone()] });
     assert_eq!(world.stored(&alice).await, expected);
-    assert_eq!(world.store.stream(ending.id).await.unwrap(), Some(ending));
+    assert_eq!(world.store.stream(&Scope::system(), ending.id).await.unwrap(), Some(ending));
     assert_eq!(world.store.claim_for_publish(&old, &request("c2"), at(6), TTL).await.unwrap(), None);
     let claimed = world.claim(&new, &request("c2"), at(6)).await;
     assert_eq!(claimed.holder.connection(), Some(&connection("default", "c2")));
@@ -138,7 +147,7 @@ async fn rotate_of_a_key_that_nobody_holds_bars_nobody(#[case] engine: Engine) {
     let new = fresh_hash();
     let rotated = world
         .store
-        .rotate_stream_key(alice.id, &new, "sk_newer", at(5), &audit("rotate", at(5)))
+        .rotate_stream_key(&Scope::system(), alice.id, &new, "sk_newer", at(5), &audit("rotate", at(5)))
         .await
         .unwrap();
     let expected = StreamKey { key_prefix: "sk_newer".into(), ..alice.clone() };
@@ -153,11 +162,19 @@ async fn rotate_of_an_unknown_or_unusable_key_writes_nothing(#[case] engine: Eng
     let (expiring, hash) =
         world.key_with("live/alice", |key| StreamKey { expires_at: Some(at(10)), ..key }).await;
     let (revoked, _) = world.key("live/bob").await;
-    world.store.revoke_stream_key(revoked.id, at(4), &audit("revoke", at(4))).await.unwrap();
+    world
+        .store
+        .revoke_stream_key(&Scope::system(), revoked.id, at(4), &audit("revoke", at(4)))
+        .await
+        .unwrap();
     let (events, audited) = (world.events().await, world.audited().await);
     let rotate = async |id| {
         let entry = audit("rotate", at(10));
-        world.store.rotate_stream_key(id, &fresh_hash(), "sk_newer", at(10), &entry).await.unwrap()
+        world
+            .store
+            .rotate_stream_key(&Scope::system(), id, &fresh_hash(), "sk_newer", at(10), &entry)
+            .await
+            .unwrap()
     };
     let nobody = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
     assert_eq!(rotate(nobody).await, Rotation::NotFound);
@@ -174,13 +191,17 @@ async fn revoke_makes_the_key_invalid_at_once_and_marks_its_streams(#[case] engi
     let world = engine.world().await;
     let (alice, hash, stream) = world.live("live/alice", "c1").await;
     let before = world.stored(&alice).await;
-    let revoked = world.store.revoke_stream_key(alice.id, at(5), &audit("revoke", at(5))).await.unwrap();
+    let revoked = world
+        .store
+        .revoke_stream_key(&Scope::system(), alice.id, at(5), &audit("revoke", at(5)))
+        .await
+        .unwrap();
     let key = StreamKey { revoked_at: Some(at(5)), ..before };
     let ending = stream.end_requested(EndReason::KeyRevoked).unwrap();
     let expected = Revocation { key: key.clone(), ending: vec![ending.clone()], newly: true };
     assert_eq!(revoked, Some(expected));
     assert_eq!(world.stored(&alice).await, key);
-    assert_eq!(world.store.stream(ending.id).await.unwrap(), Some(ending));
+    assert_eq!(world.store.stream(&Scope::system(), ending.id).await.unwrap(), Some(ending));
     assert_eq!(world.claim(&hash, &request("c1"), at(6)).await, key, "asking again changes nothing");
     assert_eq!(world.events().await.last(), Some(&(EventKind::KeyRevoked, alice.id.0)));
     assert_eq!(world.audited().await[0], "revoke");
@@ -193,7 +214,7 @@ async fn revoke_is_idempotent_and_still_returns_what_has_not_ended_yet(#[case] e
     let (alice, _, stream) = world.live("live/alice", "c1").await;
     let revoke = async |when| {
         let entry = audit("revoke", when);
-        world.store.revoke_stream_key(alice.id, when, &entry).await.unwrap().unwrap()
+        world.store.revoke_stream_key(&Scope::system(), alice.id, when, &entry).await.unwrap().unwrap()
     };
     let first = revoke(at(5)).await;
     let (events, audited) = (world.events().await, world.audited().await);
@@ -214,7 +235,11 @@ async fn revoke_is_idempotent_and_still_returns_what_has_not_ended_yet(#[case] e
 async fn revoke_of_an_unknown_key_is_none(#[case] engine: Engine) {
     let world = engine.world().await;
     let nobody = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
-    let revoked = world.store.revoke_stream_key(nobody, at(5), &audit("revoke", at(5))).await.unwrap();
+    let revoked = world
+        .store
+        .revoke_stream_key(&Scope::system(), nobody, at(5), &audit("revoke", at(5)))
+        .await
+        .unwrap();
     assert_eq!(revoked, None);
     assert_eq!((world.events().await, world.audited().await), (vec![], vec![]));
 }
@@ -227,7 +252,11 @@ async fn key_hashes_are_those_of_all_keys_that_are_not_revoked(#[case] engine: E
     let (_, usable) = world.key("a").await;
     let (_, expired) = world.key_with("b", |key| StreamKey { expires_at: Some(at(1)), ..key }).await;
     let (revoked, _) = world.key("c").await;
-    world.store.revoke_stream_key(revoked.id, at(5), &audit("revoke", at(5))).await.unwrap();
+    world
+        .store
+        .revoke_stream_key(&Scope::system(), revoked.id, at(5), &audit("revoke", at(5)))
+        .await
+        .unwrap();
     let mut hashes = world.store.key_hashes().await.unwrap();
     hashes.sort();
     assert_eq!(hashes, [usable, expired]);

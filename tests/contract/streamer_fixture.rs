@@ -1,6 +1,7 @@
 //! Streamers to test with, and what is said of them.
 
 use std::time::Duration;
+use streamward::domain::access::Scope;
 
 use streamward::adapters::system::SystemIds;
 use streamward::domain::event::{Event, EventKind};
@@ -45,14 +46,15 @@ impl World {
     /// A stored streamer.
     pub(crate) async fn streamer(&self, name: &str) -> Streamer {
         let one = streamer(name, at(0));
-        let created = self.store.create_streamer(&one, &audit("create", at(0))).await.unwrap();
+        let created =
+            self.store.create_streamer(&Scope::system(), &one, &audit("create", at(0))).await.unwrap();
         assert_eq!(created, Written::Done(()));
         one
     }
 
     /// The streamer as it is stored.
     pub(crate) async fn now(&self, streamer: &Streamer) -> Streamer {
-        self.store.streamer(streamer.id).await.unwrap().expect("the streamer is stored")
+        self.store.streamer(&Scope::system(), streamer.id).await.unwrap().expect("the streamer is stored")
     }
 
     pub(crate) async fn record(&self, reports: &[Report], flap: Duration, when: Timestamp) -> Vec<Recorded> {
@@ -68,7 +70,11 @@ impl World {
 
     /// All changes of the streamer's status, newest first.
     pub(crate) async fn history(&self, streamer: &Streamer) -> Vec<StatusEvent> {
-        self.store.status_events(streamer.id, None, 10_000).await.unwrap().expect("the streamer is stored")
+        self.store
+            .status_events(&Scope::system(), streamer.id, None, 10_000)
+            .await
+            .unwrap()
+            .expect("the streamer is stored")
     }
 
     /// The whole event log.
@@ -85,14 +91,14 @@ impl World {
 
     /// All names, as they are listed.
     pub(crate) async fn names(&self, filter: &StreamerFilter) -> Vec<String> {
-        let all = self.store.streamers(filter).await.unwrap();
+        let all = self.store.streamers(&Scope::system(), filter).await.unwrap();
         all.into_iter().map(|streamer| streamer.username).collect()
     }
 
     /// Whatever happened: history leads to the status, and the log tells of each change under the same number.
     pub(crate) async fn agree(&self) {
         let log = self.store.events_after(0, 100_000).await.unwrap();
-        for streamer in self.store.streamers(&StreamerFilter::default()).await.unwrap() {
+        for streamer in self.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap() {
             let mut history = self.history(&streamer).await;
             history.reverse();
             let last = history.last().map(|event| event.change.new_status);

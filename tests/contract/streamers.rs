@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use rstest_reuse::apply;
+use streamward::domain::access::Scope;
 use streamward::domain::event::EventKind;
 use streamward::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use streamward::domain::streamer::{ChannelId, KickIds, Status, Streamer, StreamerPatch, Track, UserId};
@@ -18,8 +19,11 @@ async fn create_stores_the_streamer_an_event_and_the_audit_entry(#[case] engine:
     let ids = KickIds { user: UserId::new(7).ok(), ..KickIds::default() };
     let display_name = Some("X \"q\" ć".to_owned());
     let xqc = Streamer { ids, display_name, is_active: false, ..streamer("xqc", at(3)) };
-    assert_eq!(world.store.create_streamer(&xqc, &audit("create", at(3))).await.unwrap(), Written::Done(()));
-    assert_eq!(world.store.streamer(xqc.id).await.unwrap(), Some(xqc.clone()));
+    assert_eq!(
+        world.store.create_streamer(&Scope::system(), &xqc, &audit("create", at(3))).await.unwrap(),
+        Written::Done(())
+    );
+    assert_eq!(world.store.streamer(&Scope::system(), xqc.id).await.unwrap(), Some(xqc.clone()));
     let log = world.log().await;
     assert_eq!((log.len(), log[0].at, log[0].what.kind), (1, at(3), EventKind::StreamerCreated));
     assert_eq!(log[0].what.as_streamer().unwrap().streamer, xqc);
@@ -31,11 +35,12 @@ async fn create_stores_the_streamer_an_event_and_the_audit_entry(#[case] engine:
 async fn create_stores_none_of_them_if_another_one_has_the_name_in_any_case(#[case] engine: Engine) {
     let world = engine.world().await;
     let first = Streamer { username: "xQc".into(), ..streamer("xqc", at(0)) };
-    world.store.create_streamer(&first, &audit("create", at(0))).await.unwrap();
+    world.store.create_streamer(&Scope::system(), &first, &audit("create", at(0))).await.unwrap();
     let second = Streamer { username: "XqC".into(), ..streamer("xqc", at(1)) };
-    let created = world.store.create_streamer(&second, &audit("again", at(1))).await.unwrap();
+    let created =
+        world.store.create_streamer(&Scope::system(), &second, &audit("again", at(1))).await.unwrap();
     assert_eq!(created, Written::NameTaken);
-    assert_eq!(world.store.streamer(second.id).await.unwrap(), None);
+    assert_eq!(world.store.streamer(&Scope::system(), second.id).await.unwrap(), None);
     assert_eq!(world.events().await, [(EventKind::StreamerCreated, first.id.0)]);
     assert_eq!(world.audited().await, ["create"]);
 }
@@ -46,7 +51,8 @@ async fn of_many_who_create_one_name_at_the_same_moment_one_does(#[case] engine:
     let world = engine.world().await;
     let create = || async {
         let one = streamer("xqc", at(0));
-        world.store.create_streamer(&one, &audit("create", at(0))).await.unwrap() == Written::Done(())
+        world.store.create_streamer(&Scope::system(), &one, &audit("create", at(0))).await.unwrap()
+            == Written::Done(())
     };
     let created = join_all((0..10).map(|_| create())).await;
     assert_eq!(created.into_iter().filter(|created| *created).count(), 1);
@@ -58,8 +64,8 @@ async fn of_many_who_create_one_name_at_the_same_moment_one_does(#[case] engine:
 async fn an_unknown_streamer_is_none(#[case] engine: Engine) {
     let world = engine.world().await;
     let nobody = streamer("nobody", at(0)).id;
-    assert_eq!(world.store.streamer(nobody).await.unwrap(), None);
-    assert_eq!(world.store.status_events(nobody, None, 10).await.unwrap(), None);
+    assert_eq!(world.store.streamer(&Scope::system(), nobody).await.unwrap(), None);
+    assert_eq!(world.store.status_events(&Scope::system(), nobody, None, 10).await.unwrap(), None);
 }
 
 #[apply(every_store)]
@@ -69,7 +75,7 @@ async fn all_that_pass_the_filter_by_name_in_lower_case(#[case] engine: Engine) 
     // '_' is between capitals and small letters, '-' before both, and 'ä' after all of them.
     for name in ["b", "A", "a_", "a-b", "C", "Ab", "ä", "a0"] {
         let one = Streamer { username: name.to_owned(), ..streamer("x", at(0)) };
-        world.store.create_streamer(&one, &audit("create", at(0))).await.unwrap();
+        world.store.create_streamer(&Scope::system(), &one, &audit("create", at(0))).await.unwrap();
     }
     let all = StreamerFilter::default();
     assert_eq!(world.names(&all).await, ["A", "a-b", "a0", "a_", "Ab", "b", "C", "ä"]);
@@ -81,10 +87,15 @@ async fn all_that_pass_the_filter_by_name_in_lower_case(#[case] engine: Engine) 
     assert_eq!(world.names(&page).await, ["Ab", "b"]);
     assert_eq!(world.names(&StreamerFilter { limit: Some(0), ..all.clone() }).await, [""; 0]);
 
-    let of = async |name: &str| world.store.streamers(&named(name)).await.unwrap().remove(0);
+    let of =
+        async |name: &str| world.store.streamers(&Scope::system(), &named(name)).await.unwrap().remove(0);
     let (a, b, c) = (of("a").await, of("b").await, of("c").await);
     let paused = StreamerPatch { is_active: Some(false), ..StreamerPatch::default() };
-    world.store.update_streamer(c.id, &paused, at(1), &audit("update", at(1))).await.unwrap();
+    world
+        .store
+        .update_streamer(&Scope::system(), c.id, &paused, at(1), &audit("update", at(1)))
+        .await
+        .unwrap();
     world.hear(started(&a, 1, at(2))).await;
     world.hear(stopped(&b, 1, at(2))).await;
     let status = |status| StreamerFilter { status: Some(status), ..StreamerFilter::default() };
@@ -107,7 +118,7 @@ async fn all_rows_of_a_user_pass_the_filter_for_it(#[case] engine: Engine) {
     let ids = |user| KickIds { user: UserId::new(user).ok(), ..KickIds::default() };
     for (name, user) in [("b", 7), ("a", 7), ("c", 8)] {
         let one = Streamer { ids: ids(user), ..streamer(name, at(0)) };
-        world.store.create_streamer(&one, &audit("create", at(0))).await.unwrap();
+        world.store.create_streamer(&Scope::system(), &one, &audit("create", at(0))).await.unwrap();
     }
     world.streamer("nobody").await;
     let of = |user| StreamerFilter { user: UserId::new(user).ok(), ..StreamerFilter::default() };
@@ -128,7 +139,11 @@ async fn update_changes_what_the_patch_names_and_nothing_else_with_an_event_and_
     let before = world.now(&xqc).await;
     let ids = KickIds { channel: ChannelId::new(668).ok(), ..KickIds::default() };
     let patch = StreamerPatch { ids, display_name: Some("X".into()), ..StreamerPatch::default() };
-    let updated = world.store.update_streamer(xqc.id, &patch, at(7), &audit("update", at(7))).await.unwrap();
+    let updated = world
+        .store
+        .update_streamer(&Scope::system(), xqc.id, &patch, at(7), &audit("update", at(7)))
+        .await
+        .unwrap();
     let expected = Streamer { ids, display_name: Some("X".into()), updated_at: at(7), ..before };
     assert_eq!(updated, Written::Done(expected.clone()));
     assert_eq!(world.now(&xqc).await, expected);
@@ -150,14 +165,22 @@ async fn update_writes_nothing_at_all_if_the_new_name_is_taken(#[case] engine: E
         display_name: Some("X".into()),
         ..StreamerPatch::default()
     };
-    let updated = world.store.update_streamer(xqc.id, &patch, at(7), &audit("update", at(7))).await.unwrap();
+    let updated = world
+        .store
+        .update_streamer(&Scope::system(), xqc.id, &patch, at(7), &audit("update", at(7)))
+        .await
+        .unwrap();
     assert_eq!(updated, Written::NameTaken);
     assert_eq!(world.now(&xqc).await, xqc);
     assert_eq!(world.events().await.len(), 2);
     assert_eq!(world.audited().await, ["create", "create"]);
     // The connection is still good, and the own name is nobody else's.
     let same = StreamerPatch { username: Some(slug("XQC")), ..StreamerPatch::default() };
-    let updated = world.store.update_streamer(xqc.id, &same, at(8), &audit("update", at(8))).await.unwrap();
+    let updated = world
+        .store
+        .update_streamer(&Scope::system(), xqc.id, &same, at(8), &audit("update", at(8)))
+        .await
+        .unwrap();
     assert_eq!(updated, Written::Done(Streamer { updated_at: at(8), ..xqc }));
 }
 
@@ -170,7 +193,11 @@ async fn another_name_forgets_what_was_known_of_the_old_one_but_not_its_history(
     let ids = KickIds { user: UserId::new(2).ok(), ..KickIds::default() };
     let patch = StreamerPatch { username: Some(slug("newer")), ids, ..StreamerPatch::default() };
     // In the very moment of the last change: it is not by time that ours is told from another program's.
-    world.store.update_streamer(xqc.id, &patch, at(0), &audit("update", at(0))).await.unwrap();
+    world
+        .store
+        .update_streamer(&Scope::system(), xqc.id, &patch, at(0), &audit("update", at(0)))
+        .await
+        .unwrap();
     let now = world.now(&xqc).await;
     assert_eq!((now.username.as_str(), now.ids, &now.track), ("newer", ids, &Track::default()));
     assert_eq!(now.updated_at, at(0));
@@ -185,7 +212,11 @@ async fn update_of_an_unknown_streamer_writes_nothing(#[case] engine: Engine) {
     let world = engine.world().await;
     let nobody = streamer("nobody", at(0)).id;
     let patch = StreamerPatch { is_active: Some(false), ..StreamerPatch::default() };
-    let updated = world.store.update_streamer(nobody, &patch, at(7), &audit("update", at(7))).await.unwrap();
+    let updated = world
+        .store
+        .update_streamer(&Scope::system(), nobody, &patch, at(7), &audit("update", at(7)))
+        .await
+        .unwrap();
     assert_eq!(updated, Written::NotFound);
     assert_eq!((world.events().await, world.audited().await), (vec![], vec![]));
 }
@@ -199,15 +230,19 @@ async fn delete_removes_the_streamer_and_its_history_with_an_event_and_the_audit
     let (xqc, other) = (world.streamer("xqc").await, world.streamer("other").await);
     world.hear(started(&xqc, 5, at(1))).await;
     world.hear(started(&other, 6, at(1))).await;
-    assert!(world.store.delete_streamer(xqc.id, at(9), &audit("delete", at(9))).await.unwrap());
-    assert_eq!(world.store.streamer(xqc.id).await.unwrap(), None);
-    assert_eq!(world.store.status_events(xqc.id, None, 10).await.unwrap(), None);
+    assert!(
+        world.store.delete_streamer(&Scope::system(), xqc.id, at(9), &audit("delete", at(9))).await.unwrap()
+    );
+    assert_eq!(world.store.streamer(&Scope::system(), xqc.id).await.unwrap(), None);
+    assert_eq!(world.store.status_events(&Scope::system(), xqc.id, None, 10).await.unwrap(), None);
     assert_eq!(world.history(&other).await.len(), 1);
     assert_eq!(world.told(&xqc).await.last(), Some(&EventKind::StreamerDeleted));
     assert_eq!(world.audited().await[0], "delete");
 
     let events = world.events().await;
-    assert!(!world.store.delete_streamer(xqc.id, at(9), &audit("again", at(9))).await.unwrap());
+    assert!(
+        !world.store.delete_streamer(&Scope::system(), xqc.id, at(9), &audit("again", at(9))).await.unwrap()
+    );
     assert_eq!(world.events().await, events, "it was gone: nothing is written");
     assert_eq!(world.audited().await[0], "delete");
     world.streamer("xqc").await;
@@ -228,9 +263,9 @@ async fn up_to_limit_changes_before_an_event_newest_first(#[case] engine: Engine
     let statuses: Vec<Status> = all.iter().map(|event| event.change.new_status).collect();
     assert_eq!(statuses, [Status::Offline, Status::Online].repeat(3));
     assert!(all.is_sorted_by_key(|event| -event.seq));
-    let page = world.store.status_events(xqc.id, Some(all[1].seq), 3).await.unwrap();
+    let page = world.store.status_events(&Scope::system(), xqc.id, Some(all[1].seq), 3).await.unwrap();
     assert_eq!(page.as_deref(), Some(&all[2..5]));
-    let end = world.store.status_events(xqc.id, Some(all[5].seq), 3).await.unwrap();
+    let end = world.store.status_events(&Scope::system(), xqc.id, Some(all[5].seq), 3).await.unwrap();
     assert_eq!(end, Some(vec![]), "there is nothing before the first");
 }
 
@@ -238,7 +273,7 @@ async fn up_to_limit_changes_before_an_event_newest_first(#[case] engine: Engine
 #[tokio::test]
 async fn the_watch_status_is_the_one_that_was_kept_last(#[case] engine: Engine) {
     let world = engine.world().await;
-    assert_eq!(world.store.watch_status().await.unwrap(), None);
+    assert_eq!(world.store.watch_status(&Scope::system()).await.unwrap(), None);
     let mut status = WatchStatus {
         at: at(1),
         feed: FeedStatus {
@@ -254,9 +289,9 @@ async fn the_watch_status_is_the_one_that_was_kept_last(#[case] engine: Engine) 
         sweep_error: Some("no".into()),
     };
     world.store.keep_watch_status(&status).await.unwrap();
-    assert_eq!(world.store.watch_status().await.unwrap(), Some(status.clone()));
+    assert_eq!(world.store.watch_status(&Scope::system()).await.unwrap(), Some(status.clone()));
     status.watched = 1;
     status.at = at(2);
     world.store.keep_watch_status(&status).await.unwrap();
-    assert_eq!(world.store.watch_status().await.unwrap(), Some(status));
+    assert_eq!(world.store.watch_status(&Scope::system()).await.unwrap(), Some(status));
 }

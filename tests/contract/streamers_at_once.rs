@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use rstest_reuse::apply;
 use streamward::adapters::sql::{PgSettings, open_postgres};
+use streamward::domain::access::Scope;
 use streamward::domain::event::EventKind;
 use streamward::domain::streamer::decide::{Outcome, Report};
 use streamward::domain::streamer::{ChannelId, Found, KickIds, Learned, Streamer, StreamerPatch};
@@ -102,12 +103,23 @@ async fn batches_in_different_orders_and_everything_else_do_not_get_in_each_othe
     let owners = async {
         for one in &all[30..] {
             let patch = StreamerPatch { is_active: Some(false), ..StreamerPatch::default() };
-            worlds[1].store.update_streamer(one.id, &patch, at(1), &audit("update", at(1))).await.unwrap();
-            worlds[1].store.delete_streamer(one.id, at(1), &audit("delete", at(1))).await.unwrap();
+            worlds[1]
+                .store
+                .update_streamer(&Scope::system(), one.id, &patch, at(1), &audit("update", at(1)))
+                .await
+                .unwrap();
+            worlds[1]
+                .store
+                .delete_streamer(&Scope::system(), one.id, at(1), &audit("delete", at(1)))
+                .await
+                .unwrap();
         }
     };
     tokio::join!(reports(0, 1), reports(1, 39), reports(0, 7), reports(1, 13), learns, announces, owners);
-    assert_eq!(worlds[0].store.streamers(&StreamerFilter::default()).await.unwrap().len(), 30);
+    assert_eq!(
+        worlds[0].store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap().len(),
+        30
+    );
     worlds[0].events().await;
     for world in worlds {
         world.agree().await;

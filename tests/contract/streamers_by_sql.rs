@@ -1,6 +1,7 @@
 //! The table of streamers is written and read straight in SQL by other programs, too.
 
 use std::time::Duration;
+use streamward::domain::access::Scope;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -68,7 +69,7 @@ impl Beside {
 
     async fn named(&self, name: &str) -> Streamer {
         let filter = StreamerFilter { username: Some(name.into()), ..StreamerFilter::default() };
-        self.world.store.streamers(&filter).await.unwrap().pop().expect("it is listed")
+        self.world.store.streamers(&Scope::system(), &filter).await.unwrap().pop().expect("it is listed")
     }
 }
 
@@ -114,7 +115,7 @@ async fn every_id_that_sqlite_makes_is_a_random_uuid() {
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
                 INSERT INTO streamers (username) SELECT 's' || i FROM n";
     beside.sql(many).await;
-    let all = beside.world.store.streamers(&StreamerFilter::default()).await.unwrap();
+    let all = beside.world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
     let ids: std::collections::BTreeSet<_> = all.iter().map(|one| one.id).collect();
     assert_eq!(ids.len(), 2_000);
     assert!(ids.iter().all(|id| id.0.get_version_num() == 4 && id.0.get_variant() == uuid::Variant::RFC4122));
@@ -136,7 +137,7 @@ async fn what_makes_no_sense_in_a_row_is_taken_as_not_known(#[case] engine: Engi
         ))
         .await;
     beside.sql("INSERT INTO streamers (username) VALUES ('')").await;
-    let all = beside.world.store.streamers(&StreamerFilter::default()).await.unwrap();
+    let all = beside.world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
     assert_eq!(all.len(), 2);
     let row = all.iter().find(|row| row.username.len() > 500).unwrap();
     assert_eq!((row.ids.user, row.ids.channel), (None, None));
@@ -271,5 +272,10 @@ async fn offline_is_not_announced_of_a_row_that_is_not_offline_any_more(#[case] 
     assert_eq!(beside.world.events().await, events);
     assert_eq!(beside.world.now(&xqc).await.track.offline_due, None);
     let patch = StreamerPatch { display_name: Some("x".into()), ..StreamerPatch::default() };
-    beside.world.store.update_streamer(xqc.id, &patch, at(3), &audit("update", at(3))).await.unwrap();
+    beside
+        .world
+        .store
+        .update_streamer(&Scope::system(), xqc.id, &patch, at(3), &audit("update", at(3)))
+        .await
+        .unwrap();
 }

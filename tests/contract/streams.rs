@@ -1,6 +1,7 @@
 //! Streams as history.
 
 use rstest_reuse::apply;
+use streamward::domain::access::Scope;
 use streamward::domain::reconcile::{Changes, Refresh};
 use streamward::domain::stream::{EndReason, IngestForm, Stream, StreamState};
 use streamward::ports::{StatusFilter, StreamCursor, StreamFilter};
@@ -9,7 +10,7 @@ use crate::every_store;
 use crate::fixture::{Engine, World, at, audit, connection, new_id, path, server};
 
 async fn list(world: &World, filter: StreamFilter) -> Vec<Stream> {
-    world.store.streams(&filter).await.unwrap()
+    world.store.streams(&Scope::system(), &filter).await.unwrap()
 }
 
 async fn end(world: &World, stream: &Stream, when: i64) -> Stream {
@@ -78,19 +79,19 @@ async fn pages_join_to_the_whole_list(#[case] engine: Engine) {
 async fn a_stream_is_returned_live_or_ended_as_it_was_stored(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, _, live) = world.live("live/alice", "c1").await;
-    let owner = world.store.broadcaster(key.broadcaster_id).await.unwrap().unwrap();
+    let owner = world.store.broadcaster(&Scope::system(), key.broadcaster_id).await.unwrap().unwrap();
     assert_eq!(live.stream_key_id, key.id);
     assert_eq!((&live.broadcaster_name, &live.metadata), (&owner.display_name, &owner.metadata));
     assert_eq!((&live.path, &live.media_server), (&key.path, &server("default")));
     assert_eq!((live.started_at, live.state), (at(2), StreamState::Active { ending: None }));
     assert_eq!(live.source_id, Some(connection("default", "c1").id));
     assert_eq!((live.ingest, live.stats.inbound_bytes), (IngestForm::NamedPath, 42));
-    assert_eq!(world.store.stream(live.id).await.unwrap(), Some(live.clone()));
+    assert_eq!(world.store.stream(&Scope::system(), live.id).await.unwrap(), Some(live.clone()));
     let ended = end(&world, &live, 9).await;
     let expected = StreamState::Ended { ended_at: at(9), end_reason: EndReason::PublisherLeft };
     assert_eq!((ended.state, ended.stats.readers), (expected, 0));
-    assert_eq!(world.store.stream(live.id).await.unwrap(), Some(ended));
-    assert_eq!(world.store.stream(new_id()).await.unwrap(), None);
+    assert_eq!(world.store.stream(&Scope::system(), live.id).await.unwrap(), Some(ended));
+    assert_eq!(world.store.stream(&Scope::system(), new_id()).await.unwrap(), None);
 }
 
 #[apply(every_store)]
@@ -104,7 +105,7 @@ async fn the_largest_numbers_and_oddest_texts_survive(#[case] engine: Engine) {
     stats.tracks = vec!["\"';\\ %_ ä 🎥\u{202e}".into(), String::new()];
     let refresh = Refresh { stream: live.id, stats: stats.clone(), announce: true };
     world.apply("default", &Changes { refreshed: vec![refresh], ..Changes::default() }, at(3)).await;
-    assert_eq!(world.store.stream(live.id).await.unwrap().unwrap().stats, stats);
+    assert_eq!(world.store.stream(&Scope::system(), live.id).await.unwrap().unwrap().stats, stats);
 }
 
 #[apply(every_store)]
@@ -112,12 +113,13 @@ async fn the_largest_numbers_and_oddest_texts_survive(#[case] engine: Engine) {
 async fn request_end_marks_an_active_stream_keeping_an_earlier_reason(#[case] engine: Engine) {
     let world = engine.world().await;
     let (_, _, live) = world.live("live/alice", "c1").await;
-    let request =
-        async |reason, action| world.store.request_end(live.id, reason, &audit(action, at(5))).await.unwrap();
+    let request = async |reason, action| {
+        world.store.request_end(&Scope::system(), live.id, reason, &audit(action, at(5))).await.unwrap()
+    };
     let ending = live.clone().end_requested(EndReason::EndedByOperator).unwrap();
     assert_eq!(request(EndReason::EndedByOperator, "first").await, Some(ending.clone()));
     assert_eq!(request(EndReason::Takeover, "second").await, Some(ending.clone()), "the first reason stays");
-    assert_eq!(world.store.stream(live.id).await.unwrap(), Some(ending.clone()));
+    assert_eq!(world.store.stream(&Scope::system(), live.id).await.unwrap(), Some(ending.clone()));
     let ended = end(&world, &live, 9).await;
     let expected = StreamState::Ended { ended_at: at(9), end_reason: EndReason::EndedByOperator };
     assert_eq!(ended.state, expected);
@@ -126,7 +128,7 @@ async fn request_end_marks_an_active_stream_keeping_an_earlier_reason(#[case] en
         Some(ended.clone()),
         "an ended one is left as it is"
     );
-    assert_eq!(world.store.stream(live.id).await.unwrap(), Some(ended));
+    assert_eq!(world.store.stream(&Scope::system(), live.id).await.unwrap(), Some(ended));
     let audited = world.audited().await;
     for action in ["first", "second", "third"] {
         assert!(audited.iter().any(|a| a == action), "{action} is audited all the same");
@@ -137,8 +139,11 @@ async fn request_end_marks_an_active_stream_keeping_an_earlier_reason(#[case] en
 #[tokio::test]
 async fn request_end_of_an_unknown_stream_is_none_and_writes_nothing(#[case] engine: Engine) {
     let world = engine.world().await;
-    let none =
-        world.store.request_end(new_id(), EndReason::EndedByOperator, &audit("end", at(5))).await.unwrap();
+    let none = world
+        .store
+        .request_end(&Scope::system(), new_id(), EndReason::EndedByOperator, &audit("end", at(5)))
+        .await
+        .unwrap();
     assert_eq!(none, None);
     assert_eq!(world.audited().await, [""; 0]);
 }

@@ -1,6 +1,7 @@
 //! WakeUps, within an instance and between two.
 
 use std::time::Duration;
+use streamward::domain::access::Scope;
 
 use sqlx::{Connection as _, PgConnection};
 use streamward::adapters::local_wake_ups::LocalWakeUps;
@@ -120,7 +121,7 @@ async fn what_does_not_change_who_is_watched_does_not_nudge() {
     let mut here = instance(database.url(), "a").await;
     let db = open_postgres(database.url(), &PgSettings::new(2)).unwrap();
     let world = World::over(db, ());
-    let all = world.store.streamers(&StreamerFilter::default()).await.unwrap();
+    let all = world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
     assert_eq!(world.hear(started(&all[0], 1, at(1))).await, Outcome::Changed);
     for statement in [
         "UPDATE streamers SET status = 'offline', last_seen_online = 5, session_title = 'x'",

@@ -1,15 +1,12 @@
 //! `streamward token …`
 
-use std::sync::Arc;
-
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::Output;
 use super::stream_key::Until;
-use crate::app::App;
-use crate::app::access::ApiTokenDraft;
+use crate::app::access::{Access, ApiTokenDraft};
 use crate::domain::ApiTokenId;
 use crate::domain::access::{Actor, ApiToken};
 
@@ -36,15 +33,19 @@ pub enum TokenCommand {
     },
 }
 
-pub(super) async fn run(app: &Arc<App>, command: &TokenCommand, out: &mut Output) -> anyhow::Result<()> {
+/// Runs the command.
+///
+/// # Errors
+/// What the use-case says, or that nothing can be printed.
+pub async fn run(access: &Access, command: &TokenCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         TokenCommand::Create { name, role, until } => {
             let draft = ApiTokenDraft {
                 name: name.clone(),
                 role: role.clone(),
-                expires_at: until.expires_at(app.now()),
+                expires_at: until.expires_at(access.now()),
             };
-            let (token, secret) = app.create_api_token(&Actor::cli("token create"), &draft).await?;
+            let (token, secret) = access.create_token(&Actor::cli("token create"), &draft).await?;
             let mut json = view(&token);
             json["token"] = secret.expose().into();
             out.thing(&json, || {
@@ -58,24 +59,24 @@ pub(super) async fn run(app: &Arc<App>, command: &TokenCommand, out: &mut Output
             })
         }
         TokenCommand::List => {
-            let all = app.api_tokens(&Actor::cli("token list")).await?;
+            let all = access.tokens(&Actor::cli("token list")).await?;
             let columns = ["id", "name", "role", "created_at", "expires_at"];
             out.list("api_tokens", &all.iter().map(view).collect::<Vec<_>>(), &columns)
         }
         TokenCommand::Delete { token } => {
             let actor = Actor::cli("token delete");
-            let id = find(app, &actor, token).await?;
-            app.delete_api_token(&actor, id).await?;
+            let id = find(access, &actor, token).await?;
+            access.delete_token(&actor, id).await?;
             out.thing(&json!({ "id": id }), || format!("Deleted token {id}."))
         }
     }
 }
 
-async fn find(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<ApiTokenId> {
+async fn find(access: &Access, actor: &Actor, wanted: &str) -> anyhow::Result<ApiTokenId> {
     if let Ok(id) = wanted.parse::<ApiTokenId>() {
         return Ok(id);
     }
-    let all = app.api_tokens(actor).await?;
+    let all = access.tokens(actor).await?;
     let named: Vec<&ApiToken> = all.iter().filter(|token| token.name == wanted).collect();
     match named.as_slice() {
         [token] => Ok(token.id),

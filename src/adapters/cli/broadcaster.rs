@@ -1,14 +1,12 @@
 //! `streamward broadcaster …`
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::Output;
-use crate::app::broadcaster::BroadcasterDraft;
-use crate::app::{App, AppError};
+use crate::app::AppError;
+use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
 use crate::domain::BroadcasterId;
 use crate::domain::access::Actor;
 use crate::domain::broadcaster::Broadcaster;
@@ -49,15 +47,19 @@ pub enum BroadcasterCommand {
     },
 }
 
-pub(super) async fn run(
-    app: &Arc<App>,
+/// Runs the command.
+///
+/// # Errors
+/// What the use-case says, or that nothing can be printed.
+pub async fn run(
+    broadcasters: &Broadcasters,
     command: &BroadcasterCommand,
     out: &mut Output,
 ) -> anyhow::Result<()> {
     match command {
         BroadcasterCommand::Create { name, metadata } => {
             let draft = draft(Some(name), metadata.as_deref())?;
-            let made = app.create_broadcaster(&Actor::cli("broadcaster create"), draft).await?;
+            let made = broadcasters.create(&Actor::cli("broadcaster create"), draft).await?;
             out.thing(&view(&made), || {
                 format!(
                     "Created broadcaster {name} ({id}).\nNext: streamward key create --broadcaster {quoted}",
@@ -68,7 +70,7 @@ pub(super) async fn run(
             })
         }
         BroadcasterCommand::List => {
-            let all = app.broadcasters(&Actor::cli("broadcaster list")).await?;
+            let all = broadcasters.list(&Actor::cli("broadcaster list")).await?;
             out.list(
                 "broadcasters",
                 &all.iter().map(view).collect::<Vec<_>>(),
@@ -76,7 +78,7 @@ pub(super) async fn run(
             )
         }
         BroadcasterCommand::Show { broadcaster } => {
-            let found = find(app, &Actor::cli("broadcaster show"), broadcaster).await?;
+            let found = find(broadcasters, &Actor::cli("broadcaster show"), broadcaster).await?;
             out.thing(&view(&found), || describe(&found))
         }
         BroadcasterCommand::Update { broadcaster, name, metadata } => {
@@ -84,15 +86,15 @@ pub(super) async fn run(
                 bail!("nothing to change: give --name or --metadata");
             }
             let actor = Actor::cli("broadcaster update");
-            let found = find(app, &actor, broadcaster).await?;
+            let found = find(broadcasters, &actor, broadcaster).await?;
             let draft = draft(name.as_deref(), metadata.as_deref())?;
-            let updated = app.update_broadcaster(&actor, found.id, draft).await?;
+            let updated = broadcasters.update(&actor, found.id, draft).await?;
             out.thing(&view(&updated), || describe(&updated))
         }
         BroadcasterCommand::Delete { broadcaster } => {
             let actor = Actor::cli("broadcaster delete");
-            let found = find(app, &actor, broadcaster).await?;
-            app.delete_broadcaster(&actor, found.id).await?;
+            let found = find(broadcasters, &actor, broadcaster).await?;
+            broadcasters.delete(&actor, found.id).await?;
             out.thing(&view(&found), || {
                 format!("Deleted broadcaster {} and its stream keys.", found.display_name)
             })
@@ -101,11 +103,15 @@ pub(super) async fn run(
 }
 
 /// The broadcaster with this id or, if there is just one, this name.
-pub(super) async fn find(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<Broadcaster> {
+pub(super) async fn find(
+    broadcasters: &Broadcasters,
+    actor: &Actor,
+    wanted: &str,
+) -> anyhow::Result<Broadcaster> {
     if let Ok(id) = wanted.parse::<BroadcasterId>() {
-        return Ok(app.broadcaster(actor, id).await?);
+        return Ok(broadcasters.get(actor, id).await?);
     }
-    let mut named = app.broadcasters(actor).await?;
+    let mut named = broadcasters.list(actor).await?;
     named.retain(|broadcaster| broadcaster.display_name.as_str() == wanted);
     match named.len() {
         0 => Err(AppError::NotFound("broadcaster")).with_context(|| format!("looking for {wanted:?}")),

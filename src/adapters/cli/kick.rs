@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Output;
 use super::streamer::{ago, length};
-use crate::app::App;
+use crate::app::streamer::Streamers;
 use crate::domain::Timestamp;
 use crate::domain::access::Actor;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
@@ -45,20 +45,20 @@ pub enum KickCommand {
 }
 
 /// Runs what needs the store only. `None` for the others: [`token`] and [`probe`].
-pub(super) async fn run(
-    app: &Arc<App>,
+pub async fn run(
+    streamers: &Streamers,
     command: &KickCommand,
     out: &mut Output,
 ) -> Option<anyhow::Result<()>> {
     match command {
-        KickCommand::Status => Some(status(app, out).await),
+        KickCommand::Status => Some(status(streamers, out).await),
         KickCommand::Token | KickCommand::Probe { .. } => None,
     }
 }
 
-async fn status(app: &App, out: &mut Output) -> anyhow::Result<()> {
-    let now = app.now();
-    let status = app.watch_status(&Actor::cli("kick status")).await?;
+async fn status(streamers: &Streamers, out: &mut Output) -> anyhow::Result<()> {
+    let now = streamers.now();
+    let status = streamers.watch_status(&Actor::cli("kick status")).await?;
     let trouble = trouble(status.as_ref(), now);
     let is_bad = is_bad(status.as_ref(), now);
     let view = json!({"healthy": !is_bad, "trouble": trouble, "status": status});
@@ -207,12 +207,12 @@ fn name_of(subject: &Subject) -> String {
 /// # Errors
 /// A number that is none; the store; it did not connect; it cannot be printed.
 pub async fn probe(
-    app: &App,
+    streamers: &Streamers,
     feed: Arc<dyn StatusFeed>,
     channels: &[u64],
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let wanted = wanted(app, channels).await?;
+    let wanted = wanted(streamers, channels).await?;
     let asked = Instant::now();
     let probed = try_feed(&*feed, wanted).await;
     let took = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -251,9 +251,9 @@ pub async fn probe(
 }
 
 /// All users in any case: a feed that keeps its subscriptions at Kick must not take this for an order to drop them.
-async fn wanted(app: &App, channels: &[u64]) -> anyhow::Result<Wanted> {
+async fn wanted(streamers: &Streamers, channels: &[u64]) -> anyhow::Result<Wanted> {
     let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
-    let rows = app.streamers(&Actor::cli("kick probe"), &filter).await?;
+    let rows = streamers.list(&Actor::cli("kick probe"), &filter).await?;
     let channels = if channels.is_empty() {
         rows.iter().filter_map(|row| row.ids.channel).take(FEW).collect()
     } else {

@@ -1,13 +1,10 @@
 //! `streamward media-server …`
 
-use std::sync::Arc;
-
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::Output;
-use crate::app::App;
-use crate::app::media_server::MediaServerOverview;
+use crate::app::media_server::{MediaServerOverview, MediaServers};
 use crate::domain::access::Actor;
 
 /// What can be done with media servers.
@@ -17,13 +14,17 @@ pub enum MediaServerCommand {
     List,
 }
 
-pub(super) async fn run(
-    app: &Arc<App>,
+/// Runs the command.
+///
+/// # Errors
+/// What the use-case says, or that nothing can be printed.
+pub async fn run(
+    media_servers: &MediaServers,
     command: &MediaServerCommand,
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let MediaServerCommand::List = command;
-    let all = app.media_servers(&Actor::cli("media-server list")).await?;
+    let all = media_servers.list(&Actor::cli("media-server list")).await?;
     let columns =
         ["name", "reachable", "version", "streams", "last_reconcile", "drift_repaired", "last_error"];
     out.list("media_servers", &all.iter().map(view).collect::<Vec<_>>(), &columns)

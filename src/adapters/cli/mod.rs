@@ -17,13 +17,10 @@ pub mod stream_key;
 pub mod streamer;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use output::Output;
-
-use crate::app::App;
 
 /// Control plane beside a MediaMTX media server: who may publish, what is live, who needs to know.
 #[derive(Debug, Parser)]
@@ -159,22 +156,4 @@ pub struct MediamtxConfigArgs {
     /// Ports and addresses
     #[command(flatten)]
     pub ports: PortArgs,
-}
-
-/// Runs a command that is a use-case, and prints what came of it. `None` if it is none of those.
-///
-/// # Errors
-/// What the use-case says, or that nothing can be printed.
-pub async fn run(app: &Arc<App>, command: &Command, out: &mut Output) -> Option<anyhow::Result<()>> {
-    Some(match command {
-        Command::Broadcaster(command) => broadcaster::run(app, command, out).await,
-        Command::Key(command) => stream_key::run(app, command, out).await,
-        Command::Token(command) => access::run(app, command, out).await,
-        Command::Stream(command) => stream::run(app, command, out).await,
-        Command::MediaServer(command) => media_server::run(app, command, out).await,
-        // Some of these need more than the store.
-        Command::Streamer(command) => return streamer::run(app, command, out).await,
-        Command::Kick(command) => return kick::run(app, command, out).await,
-        _ => return None,
-    })
 }

@@ -1,13 +1,11 @@
 //! `streamward stream …`
 
-use std::sync::Arc;
-
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Output;
-use crate::app::App;
+use crate::app::stream::Streams;
 use crate::domain::StreamId;
 use crate::domain::access::Actor;
 use crate::domain::stream::{Stream, StreamState};
@@ -43,7 +41,11 @@ pub enum Status {
     All,
 }
 
-pub(super) async fn run(app: &Arc<App>, command: &StreamCommand, out: &mut Output) -> anyhow::Result<()> {
+/// Runs the command.
+///
+/// # Errors
+/// What the use-case says, or that nothing can be printed.
+pub async fn run(streams: &Streams, command: &StreamCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         StreamCommand::List { status, limit } => {
             let status = match status {
@@ -52,8 +54,8 @@ pub(super) async fn run(app: &Arc<App>, command: &StreamCommand, out: &mut Outpu
                 Status::All => StatusFilter::All,
             };
             let filter = StreamFilter { status, limit: Some(*limit), ..StreamFilter::default() };
-            let found = app.streams(&Actor::cli("stream list"), &filter).await?;
-            let views: Vec<Value> = found.iter().map(|stream| view(app, stream)).collect();
+            let found = streams.list(&Actor::cli("stream list"), &filter).await?;
+            let views: Vec<Value> = found.iter().map(|stream| view(streams, stream)).collect();
             let columns = [
                 "id",
                 "path",
@@ -68,10 +70,10 @@ pub(super) async fn run(app: &Arc<App>, command: &StreamCommand, out: &mut Outpu
         }
         StreamCommand::End { stream } => {
             let actor = Actor::cli("stream end");
-            let id = find(app, &actor, stream).await?;
-            app.end_stream(&actor, id).await?;
-            let now = app.stream(&actor, id).await?;
-            out.thing(&view(app, &now), || {
+            let id = find(streams, &actor, stream).await?;
+            streams.end(&actor, id).await?;
+            let now = streams.get(&actor, id).await?;
+            out.thing(&view(streams, &now), || {
                 let path = &now.path;
                 if now.is_active() {
                     format!("{path} was told to end; the running service sees to it.")
@@ -83,23 +85,23 @@ pub(super) async fn run(app: &Arc<App>, command: &StreamCommand, out: &mut Outpu
     }
 }
 
-async fn find(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<StreamId> {
+async fn find(streams: &Streams, actor: &Actor, wanted: &str) -> anyhow::Result<StreamId> {
     if let Ok(id) = wanted.parse::<StreamId>() {
         return Ok(id);
     }
-    let live = app.streams(actor, &StreamFilter::default()).await?;
+    let live = streams.list(actor, &StreamFilter::default()).await?;
     match live.iter().find(|stream| stream.path.as_str() == wanted) {
         Some(stream) => Ok(stream.id),
         None => bail!("nothing is live on {wanted:?}"),
     }
 }
 
-fn view(app: &App, stream: &Stream) -> Value {
+fn view(streams: &Streams, stream: &Stream) -> Value {
     let (ended_at, end_reason) = match &stream.state {
         StreamState::Ended { ended_at, end_reason } => (Some(ended_at), Some(end_reason.as_str())),
         StreamState::Active { .. } => (None, None),
     };
-    let urls = app.playback_urls(stream).map(|urls| {
+    let urls = streams.playback_urls(stream).map(|urls| {
         json!({"hls": urls.hls, "webrtc": urls.webrtc, "rtmp": urls.rtmp, "rtsp": urls.rtsp, "srt": urls.srt})
     });
     json!({

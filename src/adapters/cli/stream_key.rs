@@ -1,6 +1,5 @@
 //! `streamward key …`
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -9,8 +8,8 @@ use humantime_serde::re::humantime;
 use serde_json::{Value, json};
 
 use super::{Output, broadcaster};
-use crate::app::App;
-use crate::app::stream_key::{KeyNow, KeyWithSecret, StreamKeyDraft};
+use crate::app::broadcaster::Broadcasters;
+use crate::app::stream_key::{KeyNow, KeyWithSecret, StreamKeyDraft, StreamKeys};
 use crate::domain::access::Actor;
 use crate::domain::stream_key::KeyStatus;
 use crate::domain::{StreamKeyId, Timestamp};
@@ -79,35 +78,44 @@ impl Until {
     }
 }
 
-pub(super) async fn run(app: &Arc<App>, command: &KeyCommand, out: &mut Output) -> anyhow::Result<()> {
+/// Runs the command.
+///
+/// # Errors
+/// What the use-case says, or that nothing can be printed.
+pub async fn run(
+    keys: &StreamKeys,
+    broadcasters: &Broadcasters,
+    command: &KeyCommand,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     match command {
         KeyCommand::Create { broadcaster, path, label, until, takeover } => {
             let actor = Actor::cli("key create");
             let draft = StreamKeyDraft {
-                broadcaster_id: broadcaster::find(app, &actor, broadcaster).await?.id.to_string(),
+                broadcaster_id: broadcaster::find(broadcasters, &actor, broadcaster).await?.id.to_string(),
                 path: path.clone(),
                 label: label.clone(),
-                expires_at: until.expires_at(app.now()),
+                expires_at: until.expires_at(keys.now()),
                 on_conflict: takeover.then(|| "takeover".to_owned()),
             };
-            let made = app.create_stream_key(&actor, draft).await?;
-            print_secret(app, out, "Created", &made)
+            let made = keys.create(&actor, draft).await?;
+            print_secret(out, "Created", &made)
         }
         KeyCommand::List { broadcaster } => {
             let actor = Actor::cli("key list");
             let mut filter = KeyFilter::default();
             if let Some(wanted) = broadcaster {
-                filter.broadcaster_id = Some(broadcaster::find(app, &actor, wanted).await?.id);
+                filter.broadcaster_id = Some(broadcaster::find(broadcasters, &actor, wanted).await?.id);
             }
-            let keys = app.stream_keys(&actor, &filter).await?;
+            let keys = keys.list(&actor, &filter).await?;
             let columns =
                 ["id", "path", "status", "in_use", "key_prefix", "label", "expires_at", "last_used_at"];
             out.list("stream_keys", &keys.iter().map(view).collect::<Vec<_>>(), &columns)
         }
         KeyCommand::Show { key } => {
             let actor = Actor::cli("key show");
-            let id = find(app, &actor, key).await?;
-            let key = view(&app.stream_key(&actor, id).await?);
+            let id = find(keys, &actor, key).await?;
+            let key = view(&keys.get(&actor, id).await?);
             out.thing(&key, || {
                 let lines = key.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
                 let line = |(name, value): (&String, &Value)| {
@@ -118,24 +126,24 @@ pub(super) async fn run(app: &Arc<App>, command: &KeyCommand, out: &mut Output) 
         }
         KeyCommand::Rotate { key } => {
             let actor = Actor::cli("key rotate");
-            let id = find(app, &actor, key).await?;
-            print_secret(app, out, "Rotated", &app.rotate_stream_key(&actor, id).await?)
+            let id = find(keys, &actor, key).await?;
+            print_secret(out, "Rotated", &keys.rotate(&actor, id).await?)
         }
         KeyCommand::Revoke { key } => {
             let actor = Actor::cli("key revoke");
-            let id = find(app, &actor, key).await?;
-            app.revoke_stream_key(&actor, id).await?;
-            let key = app.stream_key(&actor, id).await?;
+            let id = find(keys, &actor, key).await?;
+            keys.revoke(&actor, id).await?;
+            let key = keys.get(&actor, id).await?;
             out.thing(&view(&key), || format!("Revoked the stream key of {} ({id}).", key.key.path))
         }
     }
 }
 
-async fn find(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<StreamKeyId> {
+async fn find(keys: &StreamKeys, actor: &Actor, wanted: &str) -> anyhow::Result<StreamKeyId> {
     if let Ok(id) = wanted.parse::<StreamKeyId>() {
         return Ok(id);
     }
-    let mut keys = app.stream_keys(actor, &KeyFilter::default()).await?;
+    let mut keys = keys.list(actor, &KeyFilter::default()).await?;
     keys.retain(|now| now.key.path.as_str() == wanted && now.key.is_usable(now.at));
     match keys.as_slice() {
         [only] => Ok(only.key.id),
@@ -166,9 +174,9 @@ fn view(now: &KeyNow) -> Value {
     })
 }
 
-fn print_secret(app: &App, out: &mut Output, done: &str, made: &KeyWithSecret) -> anyhow::Result<()> {
+fn print_secret(out: &mut Output, done: &str, made: &KeyWithSecret) -> anyhow::Result<()> {
     let secret = made.secret.expose();
-    let mut json = view(&KeyNow { key: made.key.clone(), at: app.now() });
+    let mut json = view(&KeyNow { key: made.key.clone(), at: made.at });
     json["key_value"] = secret.into();
     if let Some(urls) = &made.ingest {
         json["ingest"] = json!({
@@ -185,8 +193,7 @@ fn print_secret(app: &App, out: &mut Output, done: &str, made: &KeyWithSecret) -
         let until = key.expires_at.map(|at| format!(", valid until {at}")).unwrap_or_default();
         let head = format!("{done} the stream key of {} ({}){until}. It is shown this once:\n\n  {secret}\n", key.path, key.id);
         let Some(urls) = &made.ingest else { return head };
-        let watch = app.settings().default_server().map(|(_, server)| server.urls.playback(&key.path));
-        let watch = watch.map(|urls| {
+        let watch = made.playback.as_ref().map(|urls| {
             format!("\nViewers (no secret in these)\n  HLS         {}\n  WebRTC      {}\n  RTSP        {}\n",
                 urls.hls, urls.webrtc, urls.rtsp)
         });

@@ -1,17 +1,21 @@
 //! `/api-tokens`: who may call this API. A token is in one answer only: the one that made it.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::Api;
-use super::authentication::Admin;
+use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictJson};
+use super::openapi::Callers;
 use super::problem::Problem;
-use crate::app::access::ApiTokenDraft;
+use super::routes::Routes;
+use crate::app::access::{Access, ApiTokenDraft};
 use crate::domain::access::{ApiToken, Role};
 use crate::domain::{ApiTokenId, Timestamp};
 
@@ -92,6 +96,13 @@ pub(super) struct DraftJson {
     expires_at: Option<String>,
 }
 
+/// The routes.
+pub fn routes() -> Routes<Arc<Access>> {
+    Routes::new(Callers::Management("api_token"))
+        .with(routes!(list_api_tokens, create_api_token))
+        .with(routes!(delete_api_token))
+}
+
 /// List API tokens
 ///
 /// Newest first; never their secrets.
@@ -103,11 +114,11 @@ pub(super) struct DraftJson {
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn list_api_tokens(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(access): State<Arc<Access>>,
+    Caller(actor): Caller,
     _: NoQuery,
 ) -> Result<Json<ApiTokenList>, Problem> {
-    let found = api.app.api_tokens(&actor).await?;
+    let found = access.tokens(&actor).await?;
     let api_tokens: Vec<ApiTokenJson> = found.into_iter().map(ApiTokenJson::from).collect();
     Ok(Json(ApiTokenList { count: api_tokens.len(), api_tokens }))
 }
@@ -124,8 +135,8 @@ pub(super) async fn list_api_tokens(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn create_api_token(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(access): State<Arc<Access>>,
+    Caller(actor): Caller,
     _: NoQuery,
     StrictJson(draft): StrictJson<DraftJson>,
 ) -> Result<(StatusCode, Json<NewApiToken>), Problem> {
@@ -134,7 +145,7 @@ pub(super) async fn create_api_token(
         role: draft.role.unwrap_or_default(),
         expires_at: draft.expires_at,
     };
-    let (api_token, secret) = api.app.create_api_token(&actor, &draft).await?;
+    let (api_token, secret) = access.create_token(&actor, &draft).await?;
     let made = NewApiToken { api_token: api_token.into(), token: secret.expose().to_owned() };
     Ok((StatusCode::CREATED, Json(made)))
 }
@@ -151,11 +162,11 @@ pub(super) async fn create_api_token(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn delete_api_token(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(access): State<Arc<Access>>,
+    Caller(actor): Caller,
     Id(id): Id<ApiTokenId>,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {
-    api.app.delete_api_token(&actor, id).await?;
+    access.delete_token(&actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,18 +1,22 @@
 //! `/audit-logs` and `/audit-events`: who did what, when, from where, with what outcome.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::Api;
-use super::authentication::Admin;
+use super::authentication::Caller;
 use super::extract::{NoQuery, StrictJson, StrictQuery, number};
+use super::openapi::Callers;
 use super::problem::Problem;
-use crate::app::audit::AuditReport;
+use super::routes::Routes;
+use crate::app::audit::{AuditLog, AuditReport};
 use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
 use crate::domain::{Invalid, Timestamp};
 
@@ -92,7 +96,8 @@ impl From<AuditEntry> for AuditEntryJson {
 
 /// A page of the audit log.
 #[derive(Serialize, ToSchema)]
-pub(super) struct AuditLog {
+#[schema(as = AuditLog)]
+pub(super) struct AuditPage {
     audit_logs: Vec<AuditEntryJson>,
     pagination: Pagination,
 }
@@ -184,6 +189,13 @@ pub(super) struct AuditReportJson {
     metadata: Option<Value>,
 }
 
+/// The routes.
+pub fn routes() -> Routes<Arc<AuditLog>> {
+    Routes::new(Callers::Management("audit_event"))
+        .with(routes!(read_audit_logs))
+        .with(routes!(report_audit_event))
+}
+
 /// Read the audit log
 ///
 /// Newest first. Every write through the API or the command line is in it, allowed or refused, and a count of the
@@ -193,18 +205,18 @@ pub(super) struct AuditReportJson {
     path = "/audit-logs",
     tag = "audit",
     params(AuditQuery),
-    responses((status = 200, body = AuditLog)),
+    responses((status = 200, body = AuditPage)),
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn read_audit_logs(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(log): State<Arc<AuditLog>>,
+    Caller(actor): Caller,
     StrictQuery(query): StrictQuery<AuditQuery>,
-) -> Result<Json<AuditLog>, Problem> {
+) -> Result<Json<AuditPage>, Problem> {
     let filter = query.filter()?;
-    let (entries, total) = api.app.audit_entries(&actor, &filter).await?;
+    let (entries, total) = log.entries(&actor, &filter).await?;
     let pagination = Pagination { limit: filter.limit, offset: filter.offset, total };
-    Ok(Json(AuditLog { audit_logs: entries.into_iter().map(AuditEntryJson::from).collect(), pagination }))
+    Ok(Json(AuditPage { audit_logs: entries.into_iter().map(AuditEntryJson::from).collect(), pagination }))
 }
 
 /// Tell what people did
@@ -219,8 +231,8 @@ pub(super) async fn read_audit_logs(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn report_audit_event(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(log): State<Arc<AuditLog>>,
+    Caller(actor): Caller,
     _: NoQuery,
     StrictJson(report): StrictJson<AuditReportJson>,
 ) -> Result<(StatusCode, Json<AuditEntryJson>), Problem> {
@@ -235,6 +247,6 @@ pub(super) async fn report_audit_event(
         failure_reason: report.failure_reason,
         metadata: report.metadata,
     };
-    let entry = api.app.report_audit_event(&actor, report).await?;
+    let entry = log.report(&actor, report).await?;
     Ok((StatusCode::CREATED, Json(entry.into())))
 }

@@ -3,17 +3,23 @@
 //! MediaMTX decides nothing else while it waits, and logs the body of every answer that is not 200: so nothing here
 //! calls a media server, and no answer contains what was request.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use super::Api;
 use super::body::{self, HOOK_BODY};
 use super::hook_secret::FromMediaServer;
 use super::lenient::Text;
+use super::openapi::Callers;
 use super::problem::{Problem, ProblemKind};
+use super::routes::Routes;
+use crate::app::access::Access;
+use crate::app::publish::PublishAuth;
 use crate::domain::Invalid;
 use crate::domain::credentials::{Action, AuthRequest, Credentials, protocol_word};
 use crate::domain::media_server::SourceId;
@@ -76,6 +82,11 @@ impl From<Wire<'_>> for AuthRequest {
     }
 }
 
+/// The route.
+pub fn routes() -> Routes<(Arc<Access>, Arc<PublishAuth>)> {
+    Routes::new(Callers::MediaServers).with(routes!(auth))
+}
+
 /// Decide whether a media server's client may do something
 ///
 /// For media servers (MediaMTX `authHTTPAddress`). 200 lets the client in, anything else does not. The answer comes
@@ -92,13 +103,14 @@ impl From<Wire<'_>> for AuthRequest {
     )
 )]
 pub(super) async fn auth(
-    State(api): State<Api>,
+    State(state): State<(Arc<Access>, Arc<PublishAuth>)>,
     FromMediaServer(server): FromMediaServer,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let bytes = body::read(&headers, body, HOOK_BODY).await?;
-    let decision = api.app.decide(&server, &parse(&bytes)?).await;
+    let (_, publish) = state;
+    let decision = publish.decide(&server, &parse(&bytes)?).await;
     match decision.result {
         Ok(_) => Ok(StatusCode::OK),
         Err(reason) => Err(Problem::new(ProblemKind::Denied, reason.advice())),

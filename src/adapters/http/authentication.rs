@@ -1,5 +1,7 @@
-//! Callers of the management API: who they are, by token or by signature, and the roles handlers ask for.
+//! Callers of the management API: who they are, by token or by signature.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,17 +11,19 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::Api;
 use super::body::{self, MANAGEMENT_BODY};
 use super::origin::origin;
 use super::problem::{Problem, ProblemKind};
-use crate::app::access::SignedRequest;
+use crate::app::access::{Access, SignedRequest};
+use crate::app::audit::AuditLog;
 use crate::app::error::Unauthenticated;
 use crate::app::{AppError, Result};
-use crate::domain::access::{Actor, Role};
+use crate::domain::access::{Actor, Forbidden, Role};
 use crate::domain::secret::Secret;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -28,6 +32,50 @@ const X_SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
 
 /// How long a call may take, from its last byte to the head of the answer.
 const CALL_TIME: Duration = Duration::from_secs(10);
+
+/// How many calls of the management API may be under way at once. It is what keeps them from taking every connection
+/// away from the media servers.
+const MAX_CALLS: usize = 1_000;
+
+/// What every call of the management API passes.
+#[derive(Clone)]
+pub struct Gate {
+    access: Arc<Access>,
+    audit: Arc<AuditLog>,
+    trusted_proxies: Arc<[IpNet]>,
+    calls: Arc<Semaphore>,
+}
+
+impl Gate {
+    /// `trusted_proxies`: whose `X-Forwarded-For` is believed.
+    pub fn new(access: Arc<Access>, audit: Arc<AuditLog>, trusted_proxies: &[IpNet]) -> Self {
+        Self {
+            access,
+            audit,
+            trusted_proxies: trusted_proxies.into(),
+            calls: Arc::new(Semaphore::new(MAX_CALLS)),
+        }
+    }
+}
+
+/// The gate in front of one path.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) gate: Gate,
+    /// The kind of resource behind it, as the audit log names it.
+    pub(super) resource: &'static str,
+    /// The role that each method is documented to need. The use-case authorises by itself; this only keeps those who
+    /// may not call it from learning what is wrong with their input.
+    pub(super) roles: Arc<HashMap<Method, Role>>,
+}
+
+impl Door {
+    fn check(&self, method: &Method, actor: &Actor) -> std::result::Result<(), Problem> {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let needs = *self.roles.get(method).ok_or_else(Problem::internal)?;
+        if actor.role >= needs { Ok(()) } else { Err(AppError::from(Forbidden { needs }).into()) }
+    }
+}
 
 /// What a caller shows.
 enum Shown<'a> {
@@ -41,12 +89,13 @@ pub(super) struct ShownToken(pub(super) Secret);
 
 /// Recognises the caller of everything behind this layer, and has writes that were refused on the way to their
 /// use-case written to the audit log.
-pub(super) async fn authenticate(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let Ok(_room) = api.calls.try_acquire() else {
+pub(super) async fn authenticate(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let gate = &door.gate;
+    let Ok(_room) = gate.calls.try_acquire() else {
         return busy().into_response();
     };
     let (mut parts, body) = request.into_parts();
-    let (actor, body) = match recognise(&api, &parts, body).await {
+    let (actor, body) = match recognise(gate, &parts, body).await {
         Ok(recognised) => recognised,
         Err(problem) => return problem.into_response(),
     };
@@ -56,7 +105,8 @@ pub(super) async fn authenticate(State(api): State<Api>, request: Request, next:
         parts.extensions.insert(token);
     }
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-    let response = match body::read(&parts.headers, body, MANAGEMENT_BODY).await {
+    let body = body::read(&parts.headers, body, MANAGEMENT_BODY).await;
+    let response = match body.and_then(|bytes| door.check(&method, &actor).map(|()| bytes)) {
         Err(problem) => problem.unauthenticated().into_response(),
         Ok(bytes) => {
             let call = next.run(Request::from_parts(parts, Body::from(bytes)));
@@ -70,8 +120,8 @@ pub(super) async fn authenticate(State(api): State<Api>, request: Request, next:
     };
     let problem = response.extensions().get::<Problem>();
     if let Some(problem) = problem.filter(|problem| is_write(&method) && problem.is_unauthenticated()) {
-        let Target { action, kind, id } = target(&method, &path);
-        api.app.note_refused(&actor, action, kind, id, problem.detail()).await;
+        let (action, id) = target(&method, &path);
+        gate.audit.record_refusal(&actor, action, door.resource, id, problem.detail()).await;
     }
     response
 }
@@ -82,17 +132,17 @@ pub(super) fn busy() -> Problem {
 }
 
 /// Who calls, and the body as far as it had to be read to know that.
-async fn recognise(api: &Api, parts: &Parts, body: Body) -> std::result::Result<(Actor, Body), Problem> {
-    let origin = origin(parts, &api.options.trusted_proxies);
+async fn recognise(gate: &Gate, parts: &Parts, body: Body) -> std::result::Result<(Actor, Body), Problem> {
+    let origin = origin(parts, &gate.trusted_proxies);
     let ip = origin.ip;
     let recognised: Result<(Actor, Body)> = match shown(&parts.headers) {
         Err(why) => Err(why.into()),
-        Ok(Shown::Token(token)) => api.app.actor_of_token(token, origin).await.map(|actor| (actor, body)),
+        Ok(Shown::Token(token)) => gate.access.actor_of_token(token, origin).await.map(|actor| (actor, body)),
         Ok(Shown::Signature { key_id, timestamp, signature }) => {
             let bytes = body::read(&parts.headers, body, MANAGEMENT_BODY).await?;
             let (method, path) = (parts.method.as_str(), parts.uri.path());
             let signed = SignedRequest { key_id, timestamp, signature, method, path, body: &bytes };
-            let actor = api.app.actor_of_signature(signed, origin).await;
+            let actor = gate.access.actor_of_signature(signed, origin).await;
             actor.map(|actor| (actor, Body::from(bytes)))
         }
     };
@@ -144,59 +194,30 @@ fn is_write(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// What a write is about, told from its address; the use-case would have said it, but did not get to hear of it.
-#[derive(Debug, PartialEq, Eq)]
-struct Target<'a> {
-    action: &'static str,
-    kind: &'static str,
-    id: Option<&'a str>,
-}
-
-fn target<'a>(method: &Method, path: &'a str) -> Target<'a> {
-    let mut parts = path.split('/').skip(1);
-    let (collection, id, verb) = (parts.next(), parts.next(), parts.next());
-    let kind = match collection {
-        Some("streams") => "stream",
-        Some("stream-keys") => "stream_key",
-        Some("broadcasters") => "broadcaster",
-        Some("streamers") => "streamer",
-        Some("api-tokens") => "api_token",
-        Some("audit-events") => "audit_event",
-        _ => "unknown",
-    };
+/// What a write does and to which resource, told from its address: for those that no use-case heard of.
+fn target<'a>(method: &Method, path: &'a str) -> (&'static str, Option<&'a str>) {
+    let mut parts = path.split('/').skip(2);
+    let (id, verb) = (parts.next(), parts.next());
     let action = match (method, verb) {
         (&Method::DELETE, _) => "delete",
         (&Method::PATCH, _) => "update",
         (_, Some("rotate")) => "rotate",
         _ => "create",
     };
-    Target { action, kind, id: id.filter(|id| Uuid::parse_str(id).is_ok()) }
+    (action, id.filter(|id| Uuid::parse_str(id).is_ok()))
 }
 
-macro_rules! role {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        pub(super) struct $name(pub(super) Actor);
+/// Whoever calls, as [`authenticate`] recognised it.
+pub(super) struct Caller(pub(super) Actor);
 
-        impl FromRequestParts<Api> for $name {
-            type Rejection = Problem;
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
 
-            async fn from_request_parts(parts: &mut Parts, _: &Api) -> std::result::Result<Self, Problem> {
-                // Absent only on a route that was put outside of `authenticate`.
-                let actor = parts.extensions.get::<Actor>().cloned().ok_or_else(Problem::internal)?;
-                actor.require(Role::$name).map_err(|missing| Problem::from(AppError::from(missing)).unauthenticated())?;
-                Ok(Self(actor))
-            }
-        }
-    };
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Problem> {
+        // Absent only on a route outside of the management API.
+        parts.extensions.get().cloned().map(Self).ok_or_else(Problem::internal)
+    }
 }
-
-role!(/// A caller who may read.
-    Viewer);
-role!(/// A caller who may end streams.
-    Operator);
-role!(/// A caller who may do everything.
-    Admin);
 
 #[cfg(test)]
 mod tests {
@@ -240,16 +261,16 @@ mod tests {
     #[test]
     fn a_write_that_no_use_case_heard_of_is_told_by_its_address() {
         let id = Uuid::nil().to_string();
-        for (method, path, action, kind, named) in [
-            (Method::POST, "/stream-keys".to_owned(), "create", "stream_key", false),
-            (Method::POST, format!("/stream-keys/{id}/rotate"), "rotate", "stream_key", true),
-            (Method::DELETE, format!("/streams/{id}"), "delete", "stream", true),
-            (Method::PATCH, "/broadcasters/nonsense".to_owned(), "update", "broadcaster", false),
-            (Method::DELETE, format!("/api-tokens/{id}"), "delete", "api_token", true),
-            (Method::POST, "/audit-events".to_owned(), "create", "audit_event", false),
+        for (method, path, action, named) in [
+            (Method::POST, "/stream-keys".to_owned(), "create", false),
+            (Method::POST, format!("/stream-keys/{id}/rotate"), "rotate", true),
+            (Method::DELETE, format!("/streams/{id}"), "delete", true),
+            (Method::PATCH, "/broadcasters/nonsense".to_owned(), "update", false),
+            (Method::DELETE, format!("/api-tokens/{id}"), "delete", true),
+            (Method::POST, "/audit-events".to_owned(), "create", false),
         ] {
             let id = named.then_some(id.as_str());
-            assert_eq!(target(&method, &path), Target { action, kind, id }, "{method} {path}");
+            assert_eq!(target(&method, &path), (action, id), "{method} {path}");
         }
     }
 }

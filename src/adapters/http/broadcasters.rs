@@ -1,5 +1,7 @@
 //! `/broadcasters`: who may publish.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::LOCATION;
@@ -7,13 +9,15 @@ use axum::http::{HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::Api;
-use super::authentication::{Admin, Viewer};
+use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictJson};
+use super::openapi::Callers;
 use super::problem::Problem;
-use crate::app::broadcaster::BroadcasterDraft;
+use super::routes::Routes;
+use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
 use crate::domain::broadcaster::Broadcaster;
 use crate::domain::{BroadcasterId, Timestamp};
 
@@ -77,6 +81,13 @@ pub(super) struct PatchJson {
     metadata: Option<Value>,
 }
 
+/// The routes.
+pub fn routes() -> Routes<Arc<Broadcasters>> {
+    Routes::new(Callers::Management("broadcaster"))
+        .with(routes!(list_broadcasters, create_broadcaster))
+        .with(routes!(read_broadcaster, update_broadcaster, delete_broadcaster))
+}
+
 /// List broadcasters
 ///
 /// Newest first.
@@ -88,11 +99,11 @@ pub(super) struct PatchJson {
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn list_broadcasters(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
     _: NoQuery,
 ) -> Result<Json<BroadcasterList>, Problem> {
-    let found = api.app.broadcasters(&actor).await?;
+    let found = broadcasters.list(&actor).await?;
     let broadcasters: Vec<BroadcasterJson> = found.into_iter().map(BroadcasterJson::from).collect();
     Ok(Json(BroadcasterList { count: broadcasters.len(), broadcasters }))
 }
@@ -107,13 +118,13 @@ pub(super) async fn list_broadcasters(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn create_broadcaster(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
     _: NoQuery,
     StrictJson(draft): StrictJson<DraftJson>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<BroadcasterJson>), Problem> {
     let DraftJson { display_name, metadata } = draft;
-    let made = api.app.create_broadcaster(&actor, BroadcasterDraft { display_name, metadata }).await?;
+    let made = broadcasters.create(&actor, BroadcasterDraft { display_name, metadata }).await?;
     let location = format!("/broadcasters/{}", made.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(made.into())))
 }
@@ -128,12 +139,12 @@ pub(super) async fn create_broadcaster(
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn read_broadcaster(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
     Id(id): Id<BroadcasterId>,
     _: NoQuery,
 ) -> Result<Json<BroadcasterJson>, Problem> {
-    Ok(Json(api.app.broadcaster(&actor, id).await?.into()))
+    Ok(Json(broadcasters.get(&actor, id).await?.into()))
 }
 
 /// Change a broadcaster
@@ -147,14 +158,14 @@ pub(super) async fn read_broadcaster(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn update_broadcaster(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
     Id(id): Id<BroadcasterId>,
     _: NoQuery,
     StrictJson(patch): StrictJson<PatchJson>,
 ) -> Result<Json<BroadcasterJson>, Problem> {
     let PatchJson { display_name, metadata } = patch;
-    let updated = api.app.update_broadcaster(&actor, id, BroadcasterDraft { display_name, metadata }).await?;
+    let updated = broadcasters.update(&actor, id, BroadcasterDraft { display_name, metadata }).await?;
     Ok(Json(updated.into()))
 }
 
@@ -170,11 +181,11 @@ pub(super) async fn update_broadcaster(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn delete_broadcaster(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
     Id(id): Id<BroadcasterId>,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {
-    api.app.delete_broadcaster(&actor, id).await?;
+    broadcasters.delete(&actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

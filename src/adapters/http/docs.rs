@@ -3,18 +3,17 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::body::{Body, Bytes};
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use utoipa_swagger_ui::Config;
 
+use super::operation::Operation;
 use super::problem::Problem;
 
 /// The page may load nothing from elsewhere, and talk to nobody else.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
-
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| super::openapi::openapi_json().into());
 
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     let config = Config::from("/openapi.json").display_request_duration(true).try_it_out_enabled(true);
@@ -29,8 +28,8 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     tag = "operation",
     responses((status = 200, content_type = "application/json", body = Object))
 )]
-pub(super) async fn document() -> ([(HeaderName, &'static str); 1], Bytes) {
-    ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())
+pub(super) async fn document(State(operation): State<Operation>) -> ([(HeaderName, &'static str); 1], Bytes) {
+    ([(CONTENT_TYPE, "application/json")], operation.document)
 }
 
 /// Read and try the API

@@ -8,7 +8,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::Api;
 use super::body::{self, MANAGEMENT_BODY};
 use super::problem::{Problem, ProblemKind};
 use super::strict;
@@ -17,12 +16,12 @@ use crate::domain::Invalid;
 /// The `{id}` in the path: a UUID in its usual form.
 pub(super) struct Id<T>(pub T);
 
-impl<T: FromStr> FromRequestParts<Api> for Id<T> {
+impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let refused = || Problem::from(Invalid::one("id", "must be a UUID")).unauthenticated();
-        let params = RawPathParams::from_request_parts(parts, api).await.map_err(|_| refused())?;
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| refused())?;
         let id = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value);
         // The parser also takes braces and URNs; one spelling is enough.
         let id = id.filter(|text| text.len() == 36).and_then(|text| text.parse().ok());
@@ -33,10 +32,10 @@ impl<T: FromStr> FromRequestParts<Api> for Id<T> {
 /// The query, every name of it known.
 pub(super) struct StrictQuery<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequestParts<Api> for StrictQuery<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = strict::from_query(parts.uri.query().unwrap_or_default());
         query.map(Self).map_err(|invalid| Problem::from(invalid).unauthenticated())
     }
@@ -45,24 +44,24 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for StrictQuery<T> {
 /// No query at all.
 pub(super) struct NoQuery;
 
-impl FromRequestParts<Api> for NoQuery {
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Nothing {}
-        StrictQuery::<Nothing>::from_request_parts(parts, api).await.map(|_| Self)
+        StrictQuery::<Nothing>::from_request_parts(parts, state).await.map(|_| Self)
     }
 }
 
 /// A JSON object, every name of it known.
 pub(super) struct StrictJson<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<Api> for StrictJson<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         if !may_be_json(&parts.headers) {
             let detail = "Send JSON, with Content-Type: application/json.";

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Api;
+use super::operation::Operation;
 use super::problem::{Problem, ProblemKind};
 use crate::domain::Timestamp;
 use crate::domain::streamer::Source;
@@ -126,12 +126,12 @@ pub(super) struct Alive {
     tag = "operation",
     responses((status = 200, body = HealthReport), (status = 503, description = "`unavailable`: It cannot do its job"))
 )]
-pub(super) async fn health(State(api): State<Api>) -> Result<Json<HealthReport>, Problem> {
-    let health = api.app.health().await;
+pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<HealthReport>, Problem> {
+    let health = operation.health.check().await;
     if !health.database {
         return Err(Problem::unavailable());
     }
-    let workers = api.options.workers.as_ref().map(|workers| workers()).unwrap_or_default();
+    let workers = operation.options.workers.as_ref().map(|workers| workers()).unwrap_or_default();
     let report = |worker: super::WorkerHealth| WorkerReport {
         name: worker.name,
         failing: worker.failing,
@@ -167,11 +167,11 @@ pub(super) async fn livez() -> Json<Alive> {
     tag = "operation",
     responses((status = 200, body = Alive), (status = 503, description = "`unavailable`: Send requests elsewhere"))
 )]
-pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<Alive>, Problem> {
-    if api.options.stop.is_cancelled() {
+pub(super) async fn readyz(State(operation): State<Operation>) -> Result<Json<Alive>, Problem> {
+    if operation.options.stop.is_cancelled() {
         return Err(Problem::new(ProblemKind::Unavailable, "This instance is stopping."));
     }
-    if !api.app.health().await.database {
+    if !operation.health.check().await.database {
         return Err(Problem::unavailable());
     }
     Ok(Json(Alive { status: "ok" }))

@@ -1,13 +1,15 @@
 //! Which media server is asking: the hook secret and the name it gives.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Api;
 use super::problem::Problem;
+use crate::app::access::Access;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
@@ -15,10 +17,10 @@ use crate::domain::secret::Secret;
 /// as a bearer token, or in the query, where MediaMTX must put it since it cannot set headers.
 pub(super) struct FromMediaServer(pub MediaServerName);
 
-impl FromRequestParts<Api> for FromMediaServer {
+impl<S: Send + Sync> FromRequestParts<(Arc<Access>, S)> for FromMediaServer {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, (access, _): &(Arc<Access>, S)) -> Result<Self, Problem> {
         let mut shown: Vec<Secret> =
             parts.headers.get_all(AUTHORIZATION).iter().filter_map(|v| in_header(v.to_str().ok()?)).collect();
         let mut name = None;
@@ -30,7 +32,7 @@ impl FromRequestParts<Api> for FromMediaServer {
             }
         }
         let shown: Vec<&str> = shown.iter().map(Secret::expose).collect();
-        api.app.media_server_of(&shown, name.as_deref()).map(Self).map_err(|error| {
+        access.media_server_of(&shown, name.as_deref()).map(Self).map_err(|error| {
             metrics::counter!("streamward_hook_secret_refused_total").increment(1);
             tracing::warn!("a media server did not show the hook secret, or is not configured");
             error.into()

@@ -1,20 +1,24 @@
 //! `POST /webhook/…`: what media servers tell when a path goes live or is gone. HookEvents; what is true is looked up.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use utoipa::ToSchema;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
-use super::Api;
 use super::body::{self, HOOK_BODY};
 use super::hook_secret::FromMediaServer;
 use super::lenient::Text;
+use super::openapi::Callers;
 use super::problem::Problem;
-use crate::app::hook::HookMessage;
+use super::routes::Routes;
+use crate::app::access::Access;
+use crate::app::hook::{HookMessage, Hooks};
 use crate::domain::Invalid;
 use crate::domain::path::IngestPath;
 use crate::domain::reconcile::HookKind;
@@ -47,18 +51,18 @@ pub(super) struct Wire<'a> {
 }
 
 /// The routes, with an alias for every name that MediaMTX has given these hooks.
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::default()
-        .routes(routes!(ready))
-        .routes(routes!(not_ready))
-        .routes(alias("available", routes!(ready)))
-        .routes(alias("online", routes!(ready)))
-        .routes(alias("unavailable", routes!(not_ready)))
-        .routes(alias("offline", routes!(not_ready)))
+pub fn routes() -> Routes<(Arc<Access>, Arc<Hooks>)> {
+    Routes::new(Callers::MediaServers)
+        .with(routes!(ready))
+        .with(routes!(not_ready))
+        .with(alias("available", routes!(ready)))
+        .with(alias("online", routes!(ready)))
+        .with(alias("unavailable", routes!(not_ready)))
+        .with(alias("offline", routes!(not_ready)))
 }
 
 /// The same route and the same documentation under another name.
-fn alias(name: &str, (schemas, mut paths, methods): UtoipaMethodRouter<Api>) -> UtoipaMethodRouter<Api> {
+fn alias<S>(name: &str, (schemas, mut paths, methods): UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
     let items = std::mem::take(&mut paths.paths);
     for (path, mut item) in items {
         if let Some(operation) = &mut item.post {
@@ -85,13 +89,13 @@ fn alias(name: &str, (schemas, mut paths, methods): UtoipaMethodRouter<Api>) -> 
     responses((status = 204, description = "Noted"))
 )]
 pub(super) async fn ready(
-    State(api): State<Api>,
+    State(state): State<(Arc<Access>, Arc<Hooks>)>,
     FromMediaServer(server): FromMediaServer,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let message = message(HookKind::Ready, &headers, body).await?;
-    api.app.take_hook(&server, message).await?;
+    state.1.accept(&server, message).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -110,13 +114,13 @@ pub(super) async fn ready(
     responses((status = 204, description = "Noted"))
 )]
 pub(super) async fn not_ready(
-    State(api): State<Api>,
+    State(state): State<(Arc<Access>, Arc<Hooks>)>,
     FromMediaServer(server): FromMediaServer,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let message = message(HookKind::NotReady, &headers, body).await?;
-    api.app.take_hook(&server, message).await?;
+    state.1.accept(&server, message).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

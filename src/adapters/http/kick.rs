@@ -1,13 +1,23 @@
 //! `POST /kick/webhook`: what Kick tells, signed. Give this address to Kick (kick.com/settings/developer).
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use utoipa_axum::routes;
 
-use super::Api;
 use super::body::{self, HOOK_BODY};
+use super::openapi::Callers;
 use super::problem::Problem;
+use super::routes::Routes;
+use crate::app::streamer::Streamers;
 use crate::ports::WebhookHeaders;
+
+/// The route.
+pub fn routes() -> Routes<Arc<Streamers>> {
+    Routes::new(Callers::Anyone).with(routes!(receive_kick_webhook))
+}
 
 /// Hear Kick
 ///
@@ -35,7 +45,7 @@ use crate::ports::WebhookHeaders;
     )
 )]
 pub(super) async fn receive_kick_webhook(
-    State(api): State<Api>,
+    State(streamers): State<Arc<Streamers>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
@@ -48,6 +58,6 @@ pub(super) async fn receive_kick_webhook(
         kind: text("kick-event-type"),
         version: text("kick-event-version"),
     };
-    api.app.receive_kick_webhook(&headers, &body).await?;
+    streamers.receive_kick_webhook(&headers, &body).await?;
     Ok(StatusCode::NO_CONTENT)
 }

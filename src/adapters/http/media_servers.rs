@@ -1,15 +1,19 @@
 //! `/media-servers`: which there are, and how they are.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use super::Api;
-use super::authentication::Viewer;
+use super::authentication::Caller;
 use super::extract::NoQuery;
+use super::openapi::Callers;
 use super::problem::Problem;
-use crate::app::media_server::MediaServerOverview;
+use super::routes::Routes;
+use crate::app::media_server::{MediaServerOverview, MediaServers};
 use crate::domain::Timestamp;
 
 /// A configured media server.
@@ -76,6 +80,11 @@ pub(super) struct MediaServerList {
     count: usize,
 }
 
+/// The routes.
+pub fn routes() -> Routes<Arc<MediaServers>> {
+    Routes::new(Callers::Management("media_server")).with(routes!(list_media_servers))
+}
+
 /// List media servers
 #[utoipa::path(
     get,
@@ -85,11 +94,11 @@ pub(super) struct MediaServerList {
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn list_media_servers(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(media_servers): State<Arc<MediaServers>>,
+    Caller(actor): Caller,
     _: NoQuery,
 ) -> Result<Json<MediaServerList>, Problem> {
-    let found = api.app.media_servers(&actor).await?;
+    let found = media_servers.list(&actor).await?;
     let media_servers: Vec<MediaServerJson> = found.into_iter().map(MediaServerJson::from).collect();
     Ok(Json(MediaServerList { count: media_servers.len(), media_servers }))
 }

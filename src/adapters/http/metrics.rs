@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 
-use super::Api;
+use super::operation::Operation;
 use super::problem::{Problem, ProblemKind};
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -24,10 +24,10 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
     )
 )]
 pub(super) async fn metrics(
-    State(api): State<Api>,
+    State(operation): State<Operation>,
     headers: HeaderMap,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    if let Some(token) = &api.options.metrics_token {
+    if let Some(token) = &operation.options.metrics_token {
         let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
         if !shown
             .is_some_and(|(how, shown)| how.eq_ignore_ascii_case("bearer") && token.matches(shown.trim()))
@@ -36,7 +36,7 @@ pub(super) async fn metrics(
             return Err(Problem::new(ProblemKind::Unauthenticated, detail));
         }
     }
-    let Some(render) = &api.options.metrics else {
+    let Some(render) = &operation.options.metrics else {
         return Err(Problem::new(ProblemKind::NotFound, "This instance keeps no numbers."));
     };
     Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], render()))

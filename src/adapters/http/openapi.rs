@@ -12,6 +12,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema as _, ToSchema};
 
 use super::problem::{FieldProblem, PROBLEM_JSON, ProblemBody, ProblemKind, ProblemType};
+use crate::domain::access::Role;
 
 const ABOUT: &str = "The control plane beside a MediaMTX media server: who may publish, what is live, who needs to \
                      know.\n\nTimes are RFC 3339 in UTC. What is absent is left out, except in the audit log. Every \
@@ -19,9 +20,12 @@ const ABOUT: &str = "The control plane beside a MediaMTX media server: who may p
                      description. Names that are not known are refused, in bodies and in queries; only `/auth` and the \
                      hooks ignore them.";
 
-/// The document for people and machines; the same text as `openapi/streamward.json`.
-pub fn openapi_json() -> String {
-    let mut text = super::openapi().to_pretty_json().unwrap_or_default();
+/// The document of these parts, for people and machines; the same text as `openapi/streamward.json`.
+pub fn openapi_json(parts: impl IntoIterator<Item = OpenApi>) -> String {
+    let mut document = OpenApi::default();
+    parts.into_iter().for_each(|part| document.merge(part));
+    describe(&mut document);
+    let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }
@@ -36,13 +40,13 @@ pub fn problems_json() -> String {
 
 /// Who may call the operations of a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Callers {
+pub enum Callers {
     /// Anyone.
     Anyone,
     /// Media servers with the hook secret.
     MediaServers,
-    /// Callers of the management API.
-    Management,
+    /// Callers of the management API; with the kind of resource that the audit log names.
+    Management(&'static str),
 }
 
 /// Completes the operations of one part of the router: who may call them, and what can go wrong with each.
@@ -69,7 +73,7 @@ pub(super) fn complete(paths: &mut Paths, callers: Callers) {
 }
 
 /// What the whole document says, besides its paths.
-pub(super) fn describe(document: &mut OpenApi) {
+fn describe(document: &mut OpenApi) {
     document.info = InfoBuilder::new()
         .title("Streamward")
         .version(env!("CARGO_PKG_VERSION"))
@@ -138,16 +142,20 @@ fn problem_content() -> utoipa::openapi::Content {
     ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).build()
 }
 
-/// The role in words, for people; handlers name it by what they extract, and a test compares the two.
+/// The role that callers need, as the handler's documentation names it.
+pub(super) fn role(operation: &Operation) -> Option<Role> {
+    Role::parse(operation.extensions.as_ref()?.get("x-role")?.as_str()?).ok()
+}
+
+/// The role in words, for people.
 fn say_role(operation: &mut Operation) {
-    let role = operation.extensions.as_ref().and_then(|e| e.get("x-role")).and_then(|role| role.as_str());
-    if let Some(role) = role {
+    if let Some(role) = role(operation) {
         let about = operation.description.as_deref().map(|text| format!("{text}\n\n")).unwrap_or_default();
         operation.description = Some(format!("{about}Role: {role}."));
     }
 }
 
-fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
+pub(super) fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
     let PathItem { get, post, patch, delete, .. } = item;
     [
         (HttpMethod::Get, get),
@@ -168,7 +176,7 @@ fn possible(method: &HttpMethod, path: &str, operation: &Operation, callers: Cal
         return kinds;
     }
     kinds.extend([P::Validation, P::Unauthenticated, P::RequestTimeout, P::TooLarge, P::Unavailable]);
-    if callers == Callers::Management {
+    if matches!(callers, Callers::Management(_)) {
         kinds.extend([P::Forbidden, P::Timeout]);
         if *method != HttpMethod::Get {
             kinds.push(P::Replayed);
@@ -204,7 +212,7 @@ fn security(callers: Callers) -> Vec<SecurityRequirement> {
         Callers::MediaServers => {
             ["hook_basic", "hook_bearer", "hook_query"].map(|s| SecurityRequirement::new(s, none())).into()
         }
-        Callers::Management => vec![
+        Callers::Management(_) => vec![
             SecurityRequirement::new("bearer", none()),
             SecurityRequirement::new("api_key", none()),
             SecurityRequirement::new("signature_key_id", none())

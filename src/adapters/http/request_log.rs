@@ -2,6 +2,7 @@
 //! of problems.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -12,9 +13,9 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::Api;
 use super::problem::{PROBLEM_JSON, Problem};
 use crate::domain::secret::mask_keys;
+use crate::ports::IdGen;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 128;
@@ -24,16 +25,15 @@ const MAX_REQUEST_ID: usize = 128;
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
-    fn of(headers: &HeaderMap, api: &Api) -> Self {
+    fn of(headers: &HeaderMap, ids: &dyn IdGen) -> Self {
         let sane = |id: &&HeaderValue| {
             !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.as_bytes().iter().all(u8::is_ascii_graphic)
         };
         match headers.get(X_REQUEST_ID).filter(sane) {
             Some(id) => Self(id.clone()),
-            None => Self(
-                HeaderValue::from_str(&api.app.fresh_id().to_string())
-                    .unwrap_or(HeaderValue::from_static("-")),
-            ),
+            None => {
+                Self(HeaderValue::from_str(&ids.uuid().to_string()).unwrap_or(HeaderValue::from_static("-")))
+            }
         }
     }
 
@@ -53,9 +53,13 @@ pub(super) fn shown_path(path: &str) -> String {
 }
 
 /// The outermost layer of the router.
-pub(super) async fn request_log(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+pub(super) async fn request_log(
+    State(ids): State<Arc<dyn IdGen>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
-    let id = RequestId::of(request.headers(), &api);
+    let id = RequestId::of(request.headers(), &*ids);
     request.extensions_mut().insert(id.clone());
     let (method, uri) = (method_word(request.method()), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().cloned();

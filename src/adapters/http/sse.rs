@@ -2,6 +2,7 @@
 //! comes back with the last number it saw has missed nothing. Each slice says which events it tells and how.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -11,15 +12,16 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
-use super::Api;
-use super::authentication::{ShownToken, Viewer, busy};
+use super::authentication::{Caller, ShownToken, busy};
 use super::extract::StrictQuery;
 use super::problem::Problem;
-use crate::app::events::{EventReader, Next};
-use crate::app::{App, AppError};
+use crate::app::AppError;
+use crate::app::access::Access;
+use crate::app::events::{EventReader, Events, Next};
 use crate::domain::Invalid;
 use crate::domain::access::{Actor, Origin};
 use crate::domain::event::Event;
@@ -45,8 +47,24 @@ pub(super) struct EventsQuery {
     last_event_id: Option<String>,
 }
 
-/// How an event is told; `None` if it is not of the kind that is followed.
-pub(super) type Tell = fn(&App, &Event) -> Option<SseEvent>;
+/// How many readers may follow events at once.
+const MAX_READERS: usize = 2_000;
+
+/// What all endless answers share.
+#[derive(Clone)]
+pub struct EventStreams {
+    events: Arc<Events>,
+    access: Arc<Access>,
+    readers: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl EventStreams {
+    /// Answers end at `stop`, and when `access` does not know the reader's token any more.
+    pub fn new(events: Arc<Events>, access: Arc<Access>, stop: CancellationToken) -> Self {
+        Self { events, access, readers: Arc::new(Semaphore::new(MAX_READERS)), stop }
+    }
+}
 
 /// A request to follow events: by whom, and from where on.
 pub(super) struct Follow {
@@ -55,27 +73,30 @@ pub(super) struct Follow {
     after: Option<i64>,
 }
 
-impl FromRequestParts<Api> for Follow {
+impl<S: Send + Sync> FromRequestParts<S> for Follow {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let Viewer(actor) = Viewer::from_request_parts(parts, api).await?;
-        let StrictQuery(query) = StrictQuery::<EventsQuery>::from_request_parts(parts, api).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Caller(actor) = Caller::from_request_parts(parts, state).await?;
+        let StrictQuery(query) = StrictQuery::<EventsQuery>::from_request_parts(parts, state).await?;
         let after = resume_from(&parts.headers, &query)?;
         Ok(Self { actor, token: parts.extensions.get().cloned(), after })
     }
 }
 
 impl Follow {
-    /// The answer: every event of the log that `tell` tells, for as long as the reader may read and does.
-    pub(super) async fn answer(self, api: Api, tell: Tell) -> Result<Response, Problem> {
+    /// The answer: every event of the log that `tell` makes something of, for as long as the reader may read and does.
+    pub(super) async fn answer<T>(self, shared: EventStreams, tell: T) -> Result<Response, Problem>
+    where
+        T: Fn(&Event) -> Option<SseEvent> + Send + 'static,
+    {
         let Self { actor, token, after } = self;
-        let room = api.readers.clone().try_acquire_owned().map_err(|_| busy())?;
-        let reader = api.app.follow_events(&actor, after).await?;
+        let room = shared.readers.clone().try_acquire_owned().map_err(|_| busy())?;
+        let reader = shared.events.follow(&actor, after).await?;
         metrics::gauge!("streamward_event_readers").increment(1);
         let now = Instant::now();
         let following = Following {
-            api,
+            shared,
             reader,
             tell,
             token,
@@ -108,23 +129,23 @@ fn resume_from(headers: &HeaderMap, query: &EventsQuery) -> Result<Option<i64>, 
 }
 
 /// One reader of the log and what ends it.
-struct Following {
-    api: Api,
+struct Following<T> {
+    shared: EventStreams,
     reader: EventReader,
-    tell: Tell,
+    tell: T,
     token: Option<ShownToken>,
     until: Instant,
     recheck: Instant,
     _room: OwnedSemaphorePermit,
 }
 
-impl Drop for Following {
+impl<T> Drop for Following<T> {
     fn drop(&mut self) {
         metrics::gauge!("streamward_event_readers").decrement(1);
     }
 }
 
-impl Following {
+impl<T: Fn(&Event) -> Option<SseEvent> + Send + 'static> Following<T> {
     fn into_stream(self) -> impl Stream<Item = Result<SseEvent, Infallible>> + Send + 'static {
         stream::unfold(self, |mut this| async {
             let event = this.next().await?;
@@ -139,12 +160,12 @@ impl Following {
             if now >= self.until || (now >= self.recheck && !self.is_still_known().await) {
                 return None;
             }
-            let stopping = self.api.options.stop.clone();
+            let stopping = self.shared.stop.clone();
             let next = stopping.run_until_cancelled(self.reader.next());
             let Ok(next) = timeout_at(self.until.min(self.recheck), next).await else { continue };
             match next? {
                 Ok(Next::Event(event)) => {
-                    if let Some(event) = (self.tell)(&self.api.app, &event) {
+                    if let Some(event) = (self.tell)(&event) {
                         return Some(event);
                     }
                 }
@@ -167,7 +188,7 @@ impl Following {
     async fn is_still_known(&mut self) -> bool {
         self.recheck = Instant::now() + RECHECK;
         let Some(ShownToken(token)) = &self.token else { return true };
-        match self.api.app.actor_of_token(token.expose(), Origin::default()).await {
+        match self.shared.access.actor_of_token(token.expose(), Origin::default()).await {
             Err(AppError::Unauthenticated(why)) => {
                 tracing::info!(reason = %why, "a reader of events is dropped");
                 false

@@ -1,16 +1,19 @@
 //! `GET /streams/events`: what changes about streams.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::Response;
-use axum::response::sse::Event as SseEvent;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use super::Api;
+use super::openapi::Callers;
 use super::problem::Problem;
-use super::sse::{EventsQuery, Follow, told};
+use super::routes::Routes;
+use super::sse::{EventStreams, EventsQuery, Follow, told};
 use super::streams::StreamJson;
-use crate::app::App;
+use crate::app::stream::Streams;
 use crate::domain::Timestamp;
 use crate::domain::event::Event;
 
@@ -22,6 +25,11 @@ pub(super) struct StreamEvent {
     at: Timestamp,
     /// The stream right after it.
     stream: StreamJson,
+}
+
+/// The routes.
+pub fn routes() -> Routes<(EventStreams, Arc<Streams>)> {
+    Routes::new(Callers::Management("stream")).with(routes!(follow_streams))
 }
 
 /// Follow what changes
@@ -38,11 +46,13 @@ pub(super) struct StreamEvent {
     responses((status = 200, content_type = "text/event-stream", body = StreamEvent)),
     extensions(("x-role" = json!("viewer")))
 )]
-pub(super) async fn follow_streams(State(api): State<Api>, follow: Follow) -> Result<Response, Problem> {
-    follow.answer(api, tell).await
-}
-
-fn tell(app: &App, event: &Event) -> Option<SseEvent> {
-    let stream = event.what.as_stream()?;
-    told(event, StreamEvent { at: event.at, stream: StreamJson::of(app, stream) })
+pub(super) async fn follow_streams(
+    State((events, streams)): State<(EventStreams, Arc<Streams>)>,
+    follow: Follow,
+) -> Result<Response, Problem> {
+    let tell = move |event: &Event| {
+        let stream = StreamJson::of(&streams, event.what.as_stream()?);
+        told(event, StreamEvent { at: event.at, stream })
+    };
+    follow.answer(events, tell).await
 }

@@ -1,18 +1,22 @@
 //! `/stream-keys`: the secrets broadcasters publish with. A secret is in one answer only: the one that made it.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::Api;
-use super::authentication::{Admin, Viewer};
+use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictJson, StrictQuery, uuid};
+use super::openapi::Callers;
 use super::problem::Problem;
-use crate::app::stream_key::{KeyNow, KeyWithSecret, StreamKeyDraft};
+use super::routes::Routes;
+use crate::app::stream_key::{KeyNow, KeyWithSecret, StreamKeyDraft, StreamKeys};
 use crate::domain::media_server::IngestUrls;
 use crate::domain::path::StreamPath;
 use crate::domain::stream_key::{KeyStatus, OnConflict};
@@ -201,6 +205,14 @@ pub(super) struct StreamKeysQuery {
     path: Option<String>,
 }
 
+/// The routes.
+pub fn routes() -> Routes<Arc<StreamKeys>> {
+    Routes::new(Callers::Management("stream_key"))
+        .with(routes!(list_stream_keys, create_stream_key))
+        .with(routes!(read_stream_key, revoke_stream_key))
+        .with(routes!(rotate_stream_key))
+}
+
 /// Create a stream key
 ///
 /// The answer is the only time its secret is shown.
@@ -217,15 +229,15 @@ pub(super) struct StreamKeysQuery {
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn create_stream_key(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
     _: NoQuery,
     StrictJson(draft): StrictJson<DraftJson>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<NewStreamKey>), Problem> {
     let DraftJson { broadcaster_id, path, label, expires_at, on_conflict } = draft;
     let broadcaster_id = broadcaster_id.unwrap_or_default();
     let draft = StreamKeyDraft { broadcaster_id, path, label, expires_at, on_conflict };
-    let made = api.app.create_stream_key(&actor, draft).await?;
+    let made = keys.create(&actor, draft).await?;
     let location = format!("/stream-keys/{}", made.key.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(made.into())))
 }
@@ -242,16 +254,16 @@ pub(super) async fn create_stream_key(
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn list_stream_keys(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
     StrictQuery(query): StrictQuery<StreamKeysQuery>,
 ) -> Result<Json<StreamKeyList>, Problem> {
     let filter = KeyFilter {
         broadcaster_id: query.broadcaster_id.as_deref().map(|id| uuid("broadcaster_id", id)).transpose()?,
         path: query.path.as_deref().map(StreamPath::parse).transpose()?,
     };
-    let keys = api.app.stream_keys(&actor, &filter).await?;
-    let stream_keys: Vec<StreamKeyJson> = keys.into_iter().map(StreamKeyJson::from).collect();
+    let found = keys.list(&actor, &filter).await?;
+    let stream_keys: Vec<StreamKeyJson> = found.into_iter().map(StreamKeyJson::from).collect();
     Ok(Json(StreamKeyList { count: stream_keys.len(), stream_keys }))
 }
 
@@ -265,12 +277,12 @@ pub(super) async fn list_stream_keys(
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn read_stream_key(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
     Id(id): Id<StreamKeyId>,
     _: NoQuery,
 ) -> Result<Json<StreamKeyJson>, Problem> {
-    Ok(Json(api.app.stream_key(&actor, id).await?.into()))
+    Ok(Json(keys.get(&actor, id).await?.into()))
 }
 
 /// Replace a stream key's secret
@@ -288,12 +300,12 @@ pub(super) async fn read_stream_key(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn rotate_stream_key(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
     Id(id): Id<StreamKeyId>,
     _: NoQuery,
 ) -> Result<Json<NewStreamKey>, Problem> {
-    Ok(Json(api.app.rotate_stream_key(&actor, id).await?.into()))
+    Ok(Json(keys.rotate(&actor, id).await?.into()))
 }
 
 /// Revoke a stream key
@@ -308,11 +320,11 @@ pub(super) async fn rotate_stream_key(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn revoke_stream_key(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
     Id(id): Id<StreamKeyId>,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {
-    api.app.revoke_stream_key(&actor, id).await?;
+    keys.revoke(&actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,20 +1,23 @@
 //! `/streamers/events` and `/streamers/{id}/events`: what changes about streamers, and how each one's status changed.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use axum::response::sse::Event as SseEvent;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use super::Api;
-use super::authentication::Viewer;
+use super::authentication::Caller;
 use super::extract::{Id, StrictQuery, number};
+use super::openapi::Callers;
 use super::problem::Problem;
-use super::sse::{EventsQuery, Follow, told};
+use super::routes::Routes;
+use super::sse::{EventStreams, EventsQuery, Follow, told};
 use super::streamers::{SessionJson, StatusJson, StreamerJson};
-use crate::app::App;
-use crate::app::streamer::MOST_EVENTS;
+use crate::app::streamer::{MOST_EVENTS, Streamers};
 use crate::domain::event::Event;
 use crate::domain::streamer::{Change, Source, StatusEvent};
 use crate::domain::{StreamerId, Timestamp};
@@ -138,8 +141,8 @@ pub(super) struct HistoryQuery {
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn list_status_events(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(streamers): State<Arc<Streamers>>,
+    Caller(actor): Caller,
     Id(id): Id<StreamerId>,
     StrictQuery(query): StrictQuery<HistoryQuery>,
 ) -> Result<Json<StatusEventList>, Problem> {
@@ -147,7 +150,7 @@ pub(super) async fn list_status_events(
     let limit = limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(DEFAULT_EVENTS);
     let before = number("before", query.before.as_deref(), 0, i64::MAX.unsigned_abs())?;
     let before = before.and_then(|before| i64::try_from(before).ok());
-    let found = api.app.status_events(&actor, id, before, limit).await?;
+    let found = streamers.status_events(&actor, id, before, limit).await?;
     let events: Vec<StatusEventJson> = found.into_iter().map(StatusEventJson::from).collect();
     Ok(Json(StatusEventList { count: events.len(), events }))
 }
@@ -164,6 +167,11 @@ pub(super) struct StreamerEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     change: Option<ChangeJson>,
+}
+
+/// The routes.
+pub fn routes() -> Routes<EventStreams> {
+    Routes::new(Callers::Management("streamer")).with(routes!(follow_streamers))
 }
 
 /// Follow what changes about streamers
@@ -184,11 +192,14 @@ pub(super) struct StreamerEvent {
     responses((status = 200, content_type = "text/event-stream", body = StreamerEvent)),
     extensions(("x-role" = json!("viewer")))
 )]
-pub(super) async fn follow_streamers(State(api): State<Api>, follow: Follow) -> Result<Response, Problem> {
-    follow.answer(api, tell).await
+pub(super) async fn follow_streamers(
+    State(events): State<EventStreams>,
+    follow: Follow,
+) -> Result<Response, Problem> {
+    follow.answer(events, tell).await
 }
 
-fn tell(_: &App, event: &Event) -> Option<SseEvent> {
+fn tell(event: &Event) -> Option<SseEvent> {
     let news = event.what.as_streamer()?;
     let change = news.change.map(ChangeJson::from);
     told(event, StreamerEvent { at: event.at, streamer: news.streamer.into(), change })

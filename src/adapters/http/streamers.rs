@@ -1,6 +1,8 @@
 //! `/streamers`: whose status on Kick is watched, and what it is. Following and history are in
 //! [`streamer_events`](super::streamer_events).
 
+use std::sync::Arc;
+
 use std::fmt;
 
 use axum::Json;
@@ -12,13 +14,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::Api;
-use super::authentication::{Admin, Viewer};
+use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictJson, StrictQuery, number};
+use super::openapi::Callers;
 use super::problem::Problem;
-use crate::app::streamer::StreamerDraft;
+use super::routes::Routes;
+use super::streamer_events;
+use crate::app::streamer::{StreamerDraft, Streamers};
 use crate::domain::streamer::{ChannelId, ChatroomId, Session, Status, Streamer, UserId};
 use crate::domain::{Invalid, StreamerId, Timestamp};
 use crate::ports::StreamerFilter;
@@ -313,6 +318,14 @@ fn read_cursor(text: &str) -> Result<String, Invalid> {
     name.ok_or_else(|| Invalid::one("cursor", "must be the next_cursor of an earlier answer"))
 }
 
+/// The routes.
+pub fn routes() -> Routes<Arc<Streamers>> {
+    Routes::new(Callers::Management("streamer"))
+        .with(routes!(list_streamers, create_streamer))
+        .with(routes!(read_streamer, update_streamer, delete_streamer))
+        .with(routes!(streamer_events::list_status_events))
+}
+
 /// List streamers
 ///
 /// By name. The whole list, unless `limit` or `cursor` ask for a page.
@@ -325,21 +338,21 @@ fn read_cursor(text: &str) -> Result<String, Invalid> {
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn list_streamers(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(streamers): State<Arc<Streamers>>,
+    Caller(actor): Caller,
     StrictQuery(query): StrictQuery<StreamersQuery>,
 ) -> Result<Json<StreamerList>, Problem> {
     let mut filter = query.filter()?;
     let page = filter.limit;
     // One more than asked for tells whether there is a next page.
     filter.limit = page.map(|limit| limit + 1);
-    let mut streamers = api.app.streamers(&actor, &filter).await?;
-    let page = page.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| streamers.len() > *limit);
+    let mut found = streamers.list(&actor, &filter).await?;
+    let page = page.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| found.len() > *limit);
     let next_cursor = page.and_then(|limit| {
-        streamers.truncate(limit);
-        streamers.last().map(write_cursor)
+        found.truncate(limit);
+        found.last().map(write_cursor)
     });
-    let streamers: Vec<StreamerJson> = streamers.into_iter().map(StreamerJson::from).collect();
+    let streamers: Vec<StreamerJson> = found.into_iter().map(StreamerJson::from).collect();
     Ok(Json(StreamerList { count: streamers.len(), streamers, next_cursor }))
 }
 
@@ -358,12 +371,12 @@ pub(super) async fn list_streamers(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn create_streamer(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(streamers): State<Arc<Streamers>>,
+    Caller(actor): Caller,
     _: NoQuery,
     StrictJson(draft): StrictJson<DraftJson>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<StreamerJson>), Problem> {
-    let made = api.app.create_streamer(&actor, draft.into()).await?;
+    let made = streamers.create(&actor, draft.into()).await?;
     let location = format!("/streamers/{}", made.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(made.into())))
 }
@@ -378,12 +391,12 @@ pub(super) async fn create_streamer(
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn read_streamer(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(streamers): State<Arc<Streamers>>,
+    Caller(actor): Caller,
     Id(id): Id<StreamerId>,
     _: NoQuery,
 ) -> Result<Json<StreamerJson>, Problem> {
-    Ok(Json(api.app.streamer(&actor, id).await?.into()))
+    Ok(Json(streamers.get(&actor, id).await?.into()))
 }
 
 /// Change a streamer
@@ -402,13 +415,13 @@ pub(super) async fn read_streamer(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn update_streamer(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(streamers): State<Arc<Streamers>>,
+    Caller(actor): Caller,
     Id(id): Id<StreamerId>,
     _: NoQuery,
     StrictJson(patch): StrictJson<PatchJson>,
 ) -> Result<Json<StreamerJson>, Problem> {
-    Ok(Json(api.app.update_streamer(&actor, id, patch.into()).await?.into()))
+    Ok(Json(streamers.update(&actor, id, patch.into()).await?.into()))
 }
 
 /// Delete a streamer
@@ -423,11 +436,11 @@ pub(super) async fn update_streamer(
     extensions(("x-role" = json!("admin")))
 )]
 pub(super) async fn delete_streamer(
-    State(api): State<Api>,
-    Admin(actor): Admin,
+    State(streamers): State<Arc<Streamers>>,
+    Caller(actor): Caller,
     Id(id): Id<StreamerId>,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {
-    api.app.delete_streamer(&actor, id).await?;
+    streamers.delete(&actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,5 +1,7 @@
 //! `/streams`: who is live, who was, and ending it. Following what changes is in [`stream_events`](super::stream_events).
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,13 +10,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::Api;
-use super::authentication::{Operator, Viewer};
+use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictQuery, number, uuid};
+use super::openapi::Callers;
 use super::problem::Problem;
-use crate::app::App;
+use super::routes::Routes;
+use crate::app::stream::Streams;
 use crate::domain::media_server::{MediaServerName, PlaybackUrls};
 use crate::domain::path::StreamPath;
 use crate::domain::stream::{EndReason, Stream, StreamState};
@@ -154,8 +158,8 @@ impl From<PlaybackUrls> for UrlsJson {
 
 impl StreamJson {
     /// The stream as it is shown, with its URLs.
-    pub(super) fn of(app: &App, stream: Stream) -> Self {
-        let urls = app.playback_urls(&stream).map(UrlsJson::from);
+    pub(super) fn of(streams: &Streams, stream: Stream) -> Self {
+        let urls = streams.playback_urls(&stream).map(UrlsJson::from);
         let (status, ended_at, end_reason) = match stream.state {
             StreamState::Active { .. } => (StreamStatusJson::Active, None, None),
             StreamState::Ended { ended_at, end_reason } => {
@@ -267,6 +271,13 @@ fn read_cursor(text: &str) -> Result<StreamCursor, Invalid> {
     parse().ok_or_else(|| Invalid::one("cursor", "must be the next_cursor of an earlier answer"))
 }
 
+/// The routes.
+pub fn routes() -> Routes<Arc<Streams>> {
+    Routes::new(Callers::Management("stream"))
+        .with(routes!(list_streams))
+        .with(routes!(read_stream, end_stream))
+}
+
 /// List streams
 ///
 /// Live ones unless `status` says otherwise, newest first. The whole list, unless `limit` or `cursor` ask for a page.
@@ -279,22 +290,22 @@ fn read_cursor(text: &str) -> Result<StreamCursor, Invalid> {
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn list_streams(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(streams): State<Arc<Streams>>,
+    Caller(actor): Caller,
     StrictQuery(query): StrictQuery<StreamsQuery>,
 ) -> Result<Json<StreamList>, Problem> {
     let mut filter = query.filter()?;
     let page = filter.limit;
     // One more than asked for tells whether there is a next page.
     filter.limit = page.map(|limit| limit + 1);
-    let mut streams = api.app.streams(&actor, &filter).await?;
-    let page = page.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| streams.len() > *limit);
+    let mut found = streams.list(&actor, &filter).await?;
+    let page = page.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| found.len() > *limit);
     let next_cursor = page.and_then(|limit| {
-        streams.truncate(limit);
-        streams.last().map(write_cursor)
+        found.truncate(limit);
+        found.last().map(write_cursor)
     });
-    let streams: Vec<StreamJson> = streams.into_iter().map(|s| StreamJson::of(&api.app, s)).collect();
-    Ok(Json(StreamList { count: streams.len(), streams, next_cursor }))
+    let found: Vec<StreamJson> = found.into_iter().map(|s| StreamJson::of(&streams, s)).collect();
+    Ok(Json(StreamList { count: found.len(), streams: found, next_cursor }))
 }
 
 /// Read a stream, live or ended
@@ -307,13 +318,13 @@ pub(super) async fn list_streams(
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn read_stream(
-    State(api): State<Api>,
-    Viewer(actor): Viewer,
+    State(streams): State<Arc<Streams>>,
+    Caller(actor): Caller,
     Id(id): Id<StreamId>,
     _: NoQuery,
 ) -> Result<Json<StreamJson>, Problem> {
-    let stream = api.app.stream(&actor, id).await?;
-    Ok(Json(StreamJson::of(&api.app, stream)))
+    let stream = streams.get(&actor, id).await?;
+    Ok(Json(StreamJson::of(&streams, stream)))
 }
 
 /// End a stream
@@ -329,11 +340,11 @@ pub(super) async fn read_stream(
     extensions(("x-role" = json!("operator")))
 )]
 pub(super) async fn end_stream(
-    State(api): State<Api>,
-    Operator(actor): Operator,
+    State(streams): State<Arc<Streams>>,
+    Caller(actor): Caller,
     Id(id): Id<StreamId>,
     _: NoQuery,
 ) -> Result<StatusCode, Problem> {
-    api.app.end_stream(&actor, id).await?;
+    streams.end(&actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

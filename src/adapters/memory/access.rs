@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use crate::domain::access::ApiToken;
+use crate::domain::access::{ApiToken, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
@@ -13,6 +13,7 @@ use crate::ports::{SecretStore, SignatureStore, StoreError, TokenStore};
 impl TokenStore for MemoryStore {
     async fn create_api_token(
         &self,
+        _: &Scope,
         token: &ApiToken,
         hash: &SecretHash,
         audit: &AuditEntry,
@@ -23,7 +24,7 @@ impl TokenStore for MemoryStore {
         Ok(())
     }
 
-    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
+    async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>, StoreError> {
         let mut tokens: Vec<ApiToken> =
             self.state().tokens.values().map(|(_, token)| token.clone()).collect();
         tokens.sort_by_key(|token| std::cmp::Reverse((token.created_at, token.id)));
@@ -34,7 +35,12 @@ impl TokenStore for MemoryStore {
         Ok(self.state().tokens.values().find(|(known, _)| known == hash).map(|(_, token)| token.clone()))
     }
 
-    async fn delete_api_token(&self, id: ApiTokenId, audit: &AuditEntry) -> Result<bool, StoreError> {
+    async fn delete_api_token(
+        &self,
+        _: &Scope,
+        id: ApiTokenId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut state = self.state();
         let there = state.tokens.remove(&id).is_some();
         if there {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::MemoryStore;
 use crate::domain::Timestamp;
+use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
 use crate::domain::event::Event;
 use crate::ports::{AuditStore, EventStore, StoreError};
@@ -25,7 +26,11 @@ impl AuditStore for MemoryStore {
         Ok(())
     }
 
-    async fn audit_entries(&self, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64), StoreError> {
+    async fn audit_entries(
+        &self,
+        _: &Scope,
+        filter: &AuditFilter,
+    ) -> Result<(Vec<AuditEntry>, u64), StoreError> {
         let state = self.state();
         let mut entries: Vec<&AuditEntry> =
             state.audit.iter().filter(|entry| passes(filter, entry)).collect();

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::MemoryStore;
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{EventKind, NewEvent};
@@ -14,6 +15,7 @@ use crate::ports::{BroadcasterStore, StoreError};
 impl BroadcasterStore for MemoryStore {
     async fn create_broadcaster(
         &self,
+        _: &Scope,
         broadcaster: &Broadcaster,
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
@@ -25,11 +27,11 @@ impl BroadcasterStore for MemoryStore {
         Ok(())
     }
 
-    async fn broadcaster(&self, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError> {
+    async fn broadcaster(&self, _: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError> {
         Ok(self.state().broadcasters.get(&id).cloned())
     }
 
-    async fn broadcasters(&self) -> Result<Vec<Broadcaster>, StoreError> {
+    async fn broadcasters(&self, _: &Scope) -> Result<Vec<Broadcaster>, StoreError> {
         let mut all: Vec<Broadcaster> = self.state().broadcasters.values().cloned().collect();
         all.sort_by_key(|broadcaster| std::cmp::Reverse((broadcaster.created_at, broadcaster.id)));
         Ok(all)
@@ -37,6 +39,7 @@ impl BroadcasterStore for MemoryStore {
 
     async fn update_broadcaster(
         &self,
+        _: &Scope,
         id: BroadcasterId,
         patch: &BroadcasterPatch,
         now: Timestamp,
@@ -53,6 +56,7 @@ impl BroadcasterStore for MemoryStore {
 
     async fn delete_broadcaster(
         &self,
+        _: &Scope,
         id: BroadcasterId,
         now: Timestamp,
         audit: &AuditEntry,

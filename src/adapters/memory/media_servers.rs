@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::MemoryStore;
 use crate::domain::Timestamp;
+use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::ports::{Contact, Lease, MediaServerStore, PollResult, StoreError};
 
@@ -68,7 +69,7 @@ impl MediaServerStore for MemoryStore {
         Ok(())
     }
 
-    async fn media_servers(&self) -> Result<Vec<MediaServerStatus>, StoreError> {
+    async fn media_servers(&self, _: &Scope) -> Result<Vec<MediaServerStatus>, StoreError> {
         Ok(self.state().media_servers.values().cloned().collect())
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::MemoryStore;
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::publish::{PublishRequest, decide_publish};
@@ -18,6 +19,7 @@ use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, Str
 impl StreamKeyStore for MemoryStore {
     async fn create_stream_key(
         &self,
+        _: &Scope,
         key: &StreamKey,
         hash: &SecretHash,
         audit: &AuditEntry,
@@ -36,11 +38,11 @@ impl StreamKeyStore for MemoryStore {
         Ok(KeyCreation::Created)
     }
 
-    async fn stream_key(&self, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
+    async fn stream_key(&self, _: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
         Ok(self.state().keys.get(&id).map(|(_, key)| key.clone()))
     }
 
-    async fn stream_keys(&self, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError> {
+    async fn stream_keys(&self, _: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError> {
         let state = self.state();
         let passes = |key: &&StreamKey| {
             filter.broadcaster_id.is_none_or(|id| key.broadcaster_id == id)
@@ -54,6 +56,7 @@ impl StreamKeyStore for MemoryStore {
 
     async fn rotate_stream_key(
         &self,
+        _: &Scope,
         id: StreamKeyId,
         hash: &SecretHash,
         key_prefix: &str,
@@ -78,6 +81,7 @@ impl StreamKeyStore for MemoryStore {
 
     async fn revoke_stream_key(
         &self,
+        _: &Scope,
         id: StreamKeyId,
         now: Timestamp,
         audit: &AuditEntry,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{MemoryStore, State};
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::streamer::apply::apply_reports;
@@ -40,6 +41,7 @@ impl State {
 impl StreamerStore for MemoryStore {
     async fn create_streamer(
         &self,
+        _: &Scope,
         streamer: &Streamer,
         audit: &AuditEntry,
     ) -> Result<Written<()>, StoreError> {
@@ -53,11 +55,11 @@ impl StreamerStore for MemoryStore {
         Ok(Written::Done(()))
     }
 
-    async fn streamer(&self, id: StreamerId) -> Result<Option<Streamer>, StoreError> {
+    async fn streamer(&self, _: &Scope, id: StreamerId) -> Result<Option<Streamer>, StoreError> {
         Ok(self.state().streamers.get(&id).cloned())
     }
 
-    async fn streamers(&self, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError> {
+    async fn streamers(&self, _: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError> {
         let state = self.state();
         let mut all: Vec<Streamer> =
             state.streamers.values().filter(|one| passes(filter, one)).cloned().collect();
@@ -68,6 +70,7 @@ impl StreamerStore for MemoryStore {
 
     async fn update_streamer(
         &self,
+        _: &Scope,
         id: StreamerId,
         patch: &StreamerPatch,
         now: Timestamp,
@@ -87,6 +90,7 @@ impl StreamerStore for MemoryStore {
 
     async fn delete_streamer(
         &self,
+        _: &Scope,
         id: StreamerId,
         now: Timestamp,
         audit: &AuditEntry,
@@ -101,6 +105,7 @@ impl StreamerStore for MemoryStore {
 
     async fn status_events(
         &self,
+        _: &Scope,
         id: StreamerId,
         before: Option<i64>,
         limit: u32,
@@ -185,7 +190,7 @@ impl StreamerStore for MemoryStore {
         Ok(())
     }
 
-    async fn watch_status(&self) -> Result<Option<WatchStatus>, StoreError> {
+    async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>, StoreError> {
         Ok(self.state().watch_status.clone())
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 
 use super::{MemoryStore, State};
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::{IngestPath, StreamPath};
@@ -30,7 +31,7 @@ fn passes(filter: &StreamFilter, stream: &Stream) -> bool {
 
 #[async_trait]
 impl StreamStore for MemoryStore {
-    async fn streams(&self, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError> {
+    async fn streams(&self, _: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError> {
         let state = self.state();
         let all = state.streams.values().map(|active| &active.stream);
         let mut streams: Vec<Stream> = all.filter(|stream| passes(filter, stream)).cloned().collect();
@@ -39,12 +40,13 @@ impl StreamStore for MemoryStore {
         Ok(streams)
     }
 
-    async fn stream(&self, id: StreamId) -> Result<Option<Stream>, StoreError> {
+    async fn stream(&self, _: &Scope, id: StreamId) -> Result<Option<Stream>, StoreError> {
         Ok(self.state().streams.get(&id).map(|active| active.stream.clone()))
     }
 
     async fn request_end(
         &self,
+        _: &Scope,
         id: StreamId,
         reason: EndReason,
         audit: &AuditEntry,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::corrupt;
 use super::rows::all;
 use super::{SqlStore, audit_log};
-use crate::domain::access::{ApiToken, Role};
+use crate::domain::access::{ApiToken, Role, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
@@ -54,6 +54,7 @@ impl TryFrom<TokenRow> for ApiToken {
 impl TokenStore for SqlStore {
     async fn create_api_token(
         &self,
+        _: &Scope,
         token: &ApiToken,
         hash: &SecretHash,
         audit: &AuditEntry,
@@ -72,7 +73,7 @@ impl TokenStore for SqlStore {
         tx.commit().await
     }
 
-    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
+    async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>, StoreError> {
         all(self.db.rows::<TokenRow>(LIST, args![]).await?)
     }
 
@@ -80,7 +81,12 @@ impl TokenStore for SqlStore {
         self.db.row::<TokenRow>(BY_HASH, args![hash]).await?.map(ApiToken::try_from).transpose()
     }
 
-    async fn delete_api_token(&self, id: ApiTokenId, audit: &AuditEntry) -> Result<bool, StoreError> {
+    async fn delete_api_token(
+        &self,
+        _: &Scope,
+        id: ApiTokenId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
         if tx.run(DELETE, args![id]).await? == 0 {
             tx.rollback().await?;

@@ -10,6 +10,7 @@ use super::args::Args;
 use super::db::Tx;
 use super::error::corrupt;
 use super::rows::{Number, all, signed};
+use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
 use crate::domain::{AuditId, Timestamp};
 use crate::ports::{AuditStore, StoreError};
@@ -123,7 +124,11 @@ impl AuditStore for SqlStore {
         tx.commit().await
     }
 
-    async fn audit_entries(&self, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64), StoreError> {
+    async fn audit_entries(
+        &self,
+        _: &Scope,
+        filter: &AuditFilter,
+    ) -> Result<(Vec<AuditEntry>, u64), StoreError> {
         let passes = || -> Args {
             args![
                 filter.from,

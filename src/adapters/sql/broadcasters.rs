@@ -6,6 +6,7 @@ use super::SqlStore;
 use super::db::Tx;
 use super::rows::{BroadcasterRow, all};
 use super::{audit_log, events, stream_keys, streams};
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{EventKind, NewEvent};
@@ -38,6 +39,7 @@ async fn lock(tx: &mut Tx, id: BroadcasterId) -> Result<Option<Broadcaster>, Sto
 impl BroadcasterStore for SqlStore {
     async fn create_broadcaster(
         &self,
+        _: &Scope,
         broadcaster: &Broadcaster,
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
@@ -56,16 +58,17 @@ impl BroadcasterStore for SqlStore {
         tx.commit().await
     }
 
-    async fn broadcaster(&self, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError> {
+    async fn broadcaster(&self, _: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError> {
         self.db.row::<BroadcasterRow>(GET, args![id]).await?.map(Broadcaster::try_from).transpose()
     }
 
-    async fn broadcasters(&self) -> Result<Vec<Broadcaster>, StoreError> {
+    async fn broadcasters(&self, _: &Scope) -> Result<Vec<Broadcaster>, StoreError> {
         all(self.db.rows::<BroadcasterRow>(LIST, args![]).await?)
     }
 
     async fn update_broadcaster(
         &self,
+        _: &Scope,
         id: BroadcasterId,
         patch: &BroadcasterPatch,
         now: Timestamp,
@@ -88,6 +91,7 @@ impl BroadcasterStore for SqlStore {
 
     async fn delete_broadcaster(
         &self,
+        _: &Scope,
         id: BroadcasterId,
         now: Timestamp,
         audit: &AuditEntry,

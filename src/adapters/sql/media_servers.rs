@@ -7,6 +7,7 @@ use super::rows::{all, signed};
 use super::{SqlStore, leases};
 use crate::adapters::sql::error::corrupt;
 use crate::domain::Timestamp;
+use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::ports::{Contact, Lease, MediaServerStore, PollResult, StoreError};
 
@@ -116,7 +117,7 @@ impl MediaServerStore for SqlStore {
         self.db.write::<()>(statement, args![server.as_str(), false, now]).await.map(drop)
     }
 
-    async fn media_servers(&self) -> Result<Vec<MediaServerStatus>, StoreError> {
+    async fn media_servers(&self, _: &Scope) -> Result<Vec<MediaServerStatus>, StoreError> {
         all(self.db.rows::<StatusRow>(LIST, args![]).await?)
     }
 }

@@ -9,6 +9,7 @@ use super::SqlStore;
 use super::db::{Db, Tx};
 use super::rows::{HolderColumns, KeyRow, all, hash as to_hash};
 use super::{audit_log, broadcasters, events, group_commit, streams};
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::path::StreamPath;
@@ -90,6 +91,7 @@ struct HashRow(Vec<u8>);
 impl StreamKeyStore for SqlStore {
     async fn create_stream_key(
         &self,
+        _: &Scope,
         key: &StreamKey,
         hash: &SecretHash,
         audit: &AuditEntry,
@@ -126,11 +128,11 @@ impl StreamKeyStore for SqlStore {
         Ok(KeyCreation::Created)
     }
 
-    async fn stream_key(&self, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
+    async fn stream_key(&self, _: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
         self.db.row::<KeyRow>(GET, args![id]).await?.map(StreamKey::try_from).transpose()
     }
 
-    async fn stream_keys(&self, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError> {
+    async fn stream_keys(&self, _: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError> {
         let broadcaster = filter.broadcaster_id.unwrap_or(BroadcasterId(uuid::Uuid::nil()));
         let values =
             args![broadcaster, filter.broadcaster_id.is_some(), filter.path.as_ref().map(StreamPath::as_str)];
@@ -139,6 +141,7 @@ impl StreamKeyStore for SqlStore {
 
     async fn rotate_stream_key(
         &self,
+        _: &Scope,
         id: StreamKeyId,
         hash: &SecretHash,
         key_prefix: &str,
@@ -167,6 +170,7 @@ impl StreamKeyStore for SqlStore {
 
     async fn revoke_stream_key(
         &self,
+        _: &Scope,
         id: StreamKeyId,
         now: Timestamp,
         audit: &AuditEntry,

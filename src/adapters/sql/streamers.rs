@@ -11,6 +11,7 @@ use super::db::Tx;
 use super::rows::{Id, all, signed};
 use super::streamer_rows::{StatusEventRow, StreamerRow, streamer_row};
 use super::{SqlStore, audit_log, events, streamer_reports};
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::streamer::decide::Report;
@@ -117,6 +118,7 @@ fn values(filter: &StreamerFilter) -> Args {
 impl StreamerStore for SqlStore {
     async fn create_streamer(
         &self,
+        _: &Scope,
         streamer: &Streamer,
         audit: &AuditEntry,
     ) -> Result<Written<()>, StoreError> {
@@ -132,11 +134,11 @@ impl StreamerStore for SqlStore {
         Ok(Written::Done(()))
     }
 
-    async fn streamer(&self, id: StreamerId) -> Result<Option<Streamer>, StoreError> {
+    async fn streamer(&self, _: &Scope, id: StreamerId) -> Result<Option<Streamer>, StoreError> {
         self.db.row::<StreamerRow>(GET, args![id]).await?.map(Streamer::try_from).transpose()
     }
 
-    async fn streamers(&self, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError> {
+    async fn streamers(&self, _: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError> {
         let mut values = values(filter);
         let name = filter.username.as_ref().map(|name| name.to_ascii_lowercase());
         let statement = match (filter.user, name) {
@@ -155,6 +157,7 @@ impl StreamerStore for SqlStore {
 
     async fn update_streamer(
         &self,
+        _: &Scope,
         id: StreamerId,
         patch: &StreamerPatch,
         now: Timestamp,
@@ -179,6 +182,7 @@ impl StreamerStore for SqlStore {
 
     async fn delete_streamer(
         &self,
+        _: &Scope,
         id: StreamerId,
         now: Timestamp,
         audit: &AuditEntry,
@@ -198,6 +202,7 @@ impl StreamerStore for SqlStore {
 
     async fn status_events(
         &self,
+        _: &Scope,
         id: StreamerId,
         before: Option<i64>,
         limit: u32,
@@ -236,7 +241,7 @@ impl StreamerStore for SqlStore {
         self.db.write::<()>(KEEP_WATCH, values).await.map(drop)
     }
 
-    async fn watch_status(&self) -> Result<Option<WatchStatus>, StoreError> {
+    async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>, StoreError> {
         let kept: Option<Text> = self.db.row(WATCH_STATUS, args![WATCH]).await?;
         // Another version may have written it; ours will be there soon.
         Ok(kept.and_then(|Text(status)| serde_json::from_str(&status).ok()))

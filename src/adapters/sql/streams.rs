@@ -8,6 +8,7 @@ use super::args::Args;
 use super::db::Tx;
 use super::rows::{StreamRow, all};
 use super::{SqlStore, audit_log, reconcile};
+use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::StreamPath;
@@ -93,7 +94,7 @@ fn values(filter: &StreamFilter) -> Args {
 
 #[async_trait]
 impl StreamStore for SqlStore {
-    async fn streams(&self, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError> {
+    async fn streams(&self, _: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError> {
         let statement = match filter.status {
             StatusFilter::Active => ACTIVE,
             StatusFilter::Ended => ENDED,
@@ -102,12 +103,13 @@ impl StreamStore for SqlStore {
         all(self.db.rows::<StreamRow>(statement, values(filter)).await?)
     }
 
-    async fn stream(&self, id: StreamId) -> Result<Option<Stream>, StoreError> {
+    async fn stream(&self, _: &Scope, id: StreamId) -> Result<Option<Stream>, StoreError> {
         self.db.row::<StreamRow>(GET, args![id]).await?.map(Stream::try_from).transpose()
     }
 
     async fn request_end(
         &self,
+        _: &Scope,
         id: StreamId,
         reason: EndReason,
         audit: &AuditEntry,

@@ -247,7 +247,7 @@ impl Watch {
                 watchlist.rows().filter(|(_, row)| row.ids.user.is_some()).map(|(id, _)| id).collect()
             };
             if self.watchlist().len() > 0 {
-                self.queue().begin(everyone, now, self.app.settings().streamers.sweep_interval);
+                self.queue().begin(everyone, now, self.app.settings.sweep_interval);
             }
         }
         for _ in 0..3 {
@@ -320,7 +320,7 @@ impl Watch {
         match error {
             // Only a person can mend that.
             PollError::Kick(RemoteError::Unsupported(_) | RemoteError::Unauthorised) => {
-                self.app.settings().streamers.sweep_interval.max(ERROR_RETRY)
+                self.app.settings.sweep_interval.max(ERROR_RETRY)
             }
             _ => ERROR_RETRY,
         }

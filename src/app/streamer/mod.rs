@@ -6,22 +6,24 @@ mod lookup;
 mod watcher;
 mod watchlist;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use watcher::Watcher;
 
 use super::error::{Conflict, Unauthenticated};
-use super::{App, AppError, Result};
-use crate::domain::StreamerId;
-use crate::domain::access::{Actor, Role};
+use super::{AppError, Core, Result};
+use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{
     ChannelId, ChatroomId, KickIds, Slug, StatusEvent, Streamer, StreamerPatch, UserId, display_name,
 };
+use crate::domain::{LogThrottle, StreamerId, Timestamp};
 use crate::ports::{
-    Recorded, StoreError, StreamerFilter, Subject, WakeUp, WebhookError, WebhookHeaders, Written,
+    Recorded, StoreError, StreamerFilter, Subject, WakeUp, WebhookError, WebhookHeaders, WebhookVerifier,
+    Written,
 };
 
 const KIND: &str = "streamer";
@@ -87,88 +89,117 @@ impl StreamerDraft {
     }
 }
 
-impl App {
+/// The streamers whose status on Kick is watched.
+pub struct Streamers {
+    core: Arc<Core>,
+    settings: StreamerSettings,
+    webhooks: Option<Arc<dyn WebhookVerifier>>,
+    refused_webhooks: LogThrottle<()>,
+}
+
+impl Streamers {
+    /// Kick's webhooks are accepted if there is a verifier for them.
+    pub fn new(
+        core: Arc<Core>,
+        settings: StreamerSettings,
+        webhooks: Option<Arc<dyn WebhookVerifier>>,
+    ) -> Self {
+        Self { core, settings, webhooks, refused_webhooks: LogThrottle::default() }
+    }
+
+    /// How streamers are watched.
+    pub fn settings(&self) -> &StreamerSettings {
+        &self.settings
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.core.now()
+    }
+
     /// Adds somebody to be watched.
     ///
     /// # Errors
     /// Forbidden below admin; invalid fields; the name is there already; the store.
-    pub async fn create_streamer(&self, actor: &Actor, draft: StreamerDraft) -> Result<Streamer> {
-        let id = StreamerId(self.parts.ids.uuid());
-        let entry = self.act(actor, "create", KIND).on(&id);
-        self.audited(&entry, async {
-            actor.require(Role::Admin)?;
-            let patch = draft.check()?;
-            let Some(username) = patch.username.clone() else {
-                return Err(Slug::parse("")
-                    .err()
-                    .unwrap_or_else(|| Invalid::one("username", "is needed"))
-                    .into());
-            };
-            let now = self.now();
-            let streamer = Streamer::new(id, &username, now).patched(&patch, now);
-            written(self.store().create_streamer(&streamer, &entry).await?, username.as_str())?;
-            self.streamers_changed();
-            Ok(streamer)
-        })
-        .await
+    pub async fn create(&self, actor: &Actor, draft: StreamerDraft) -> Result<Streamer> {
+        let id = StreamerId(self.core.id());
+        let entry = self.core.entry(actor, "create", KIND).on(&id);
+        self.core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &Resource::Streamer)?;
+                let patch = draft.check()?;
+                let Some(username) = patch.username.clone() else {
+                    return Err(Slug::parse("")
+                        .err()
+                        .unwrap_or_else(|| Invalid::one("username", "is needed"))
+                        .into());
+                };
+                let now = self.core.now();
+                let streamer = Streamer::new(id, &username, now).patched(&patch, now);
+                written(
+                    self.core.store.create_streamer(&scope, &streamer, &entry).await?,
+                    username.as_str(),
+                )?;
+                self.streamers_changed();
+                Ok(streamer)
+            })
+            .await
     }
 
     /// One streamer.
     ///
     /// # Errors
     /// Forbidden; not found; the store.
-    pub async fn streamer(&self, actor: &Actor, id: StreamerId) -> Result<Streamer> {
-        actor.require(Role::Viewer)?;
-        self.store().streamer(id).await?.ok_or(AppError::NotFound(KIND))
+    pub async fn get(&self, actor: &Actor, id: StreamerId) -> Result<Streamer> {
+        let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
+        self.core.store.streamer(&scope, id).await?.ok_or(AppError::NotFound(KIND))
     }
 
     /// Those that pass the filter, by name.
     ///
     /// # Errors
     /// Forbidden; the store.
-    pub async fn streamers(&self, actor: &Actor, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
-        actor.require(Role::Viewer)?;
-        Ok(self.store().streamers(filter).await?)
+    pub async fn list(&self, actor: &Actor, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
+        let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
+        Ok(self.core.store.streamers(&scope, filter).await?)
     }
 
     /// Changes what the draft names. With another name, everything known of the old one is forgotten but its history.
     ///
     /// # Errors
     /// Forbidden below admin; invalid fields; not found; the name is taken; the store.
-    pub async fn update_streamer(
-        &self,
-        actor: &Actor,
-        id: StreamerId,
-        draft: StreamerDraft,
-    ) -> Result<Streamer> {
-        let entry = self.act(actor, "update", KIND).on(&id);
-        self.audited(&entry, async {
-            actor.require(Role::Admin)?;
-            let patch = draft.check()?;
-            let done = self.store().update_streamer(id, &patch, self.now(), &entry).await?;
-            let name = draft.username.as_deref().unwrap_or_default();
-            let updated = written(done, name)?;
-            self.streamers_changed();
-            Ok(updated)
-        })
-        .await
+    pub async fn update(&self, actor: &Actor, id: StreamerId, draft: StreamerDraft) -> Result<Streamer> {
+        let entry = self.core.entry(actor, "update", KIND).on(&id);
+        self.core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &Resource::Streamer)?;
+                let patch = draft.check()?;
+                let done =
+                    self.core.store.update_streamer(&scope, id, &patch, self.core.now(), &entry).await?;
+                let name = draft.username.as_deref().unwrap_or_default();
+                let updated = written(done, name)?;
+                self.streamers_changed();
+                Ok(updated)
+            })
+            .await
     }
 
     /// Takes somebody off the list, with the history.
     ///
     /// # Errors
     /// Forbidden below admin; not found; the store.
-    pub async fn delete_streamer(&self, actor: &Actor, id: StreamerId) -> Result<()> {
-        let entry = self.act(actor, "delete", KIND).on(&id);
-        self.audited(&entry, async {
-            actor.require(Role::Admin)?;
-            if !self.store().delete_streamer(id, self.now(), &entry).await? {
-                return Err(AppError::NotFound(KIND));
-            }
-            self.streamers_changed();
-            Ok(())
-        })
-        .await
+    pub async fn delete(&self, actor: &Actor, id: StreamerId) -> Result<()> {
+        let entry = self.core.entry(actor, "delete", KIND).on(&id);
+        self.core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &Resource::Streamer)?;
+                if !self.core.store.delete_streamer(&scope, id, self.core.now(), &entry).await? {
+                    return Err(AppError::NotFound(KIND));
+                }
+                self.streamers_changed();
+                Ok(())
+            })
+            .await
     }
 
     /// Changes of somebody's status before event `before`, newest first; at most [`MOST_EVENTS`].
@@ -182,8 +213,8 @@ impl App {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<StatusEvent>> {
-        actor.require(Role::Viewer)?;
-        let found = self.store().status_events(id, before, limit.min(MOST_EVENTS)).await?;
+        let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
+        let found = self.core.store.status_events(&scope, id, before, limit.min(MOST_EVENTS)).await?;
         found.ok_or(AppError::NotFound(KIND))
     }
 
@@ -192,8 +223,8 @@ impl App {
     /// # Errors
     /// Forbidden; the store.
     pub async fn watch_status(&self, actor: &Actor) -> Result<Option<WatchStatus>> {
-        actor.require(Role::Viewer)?;
-        Ok(self.store().watch_status().await?)
+        let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
+        Ok(self.core.store.watch_status(&scope).await?)
     }
 
     /// Hears a webhook of Kick's. When this returns, what it tells is written down. That it comes twice, or late, is
@@ -204,13 +235,13 @@ impl App {
     /// not known: then Kick sends it again.
     pub async fn receive_kick_webhook(&self, headers: &WebhookHeaders, body: &[u8]) -> Result<()> {
         let verifier =
-            self.parts.webhooks.as_ref().ok_or(AppError::NotFound("webhook here: kick.feed is not set"))?;
-        let update = match verifier.verify(headers, body, self.now()).await {
+            self.webhooks.as_ref().ok_or(AppError::NotFound("webhook here: kick.feed is not set"))?;
+        let update = match verifier.verify(headers, body, self.core.now()).await {
             Ok(update) => update,
             Err(error) => {
                 metrics::counter!("streamward_kick_webhooks_refused_total").increment(1);
                 // Anybody can send these, and as many as they like.
-                if self.refused_webhooks.allow((), self.now()).is_some() {
+                if self.refused_webhooks.allow((), self.core.now()).is_some() {
                     tracing::warn!(%error, "a webhook is not believed; others within a minute are only counted");
                 } else {
                     tracing::debug!(%error, "a webhook is not believed");
@@ -225,7 +256,7 @@ impl App {
         let Some(update) = update else { return Ok(()) };
         let Subject::User(user) = update.subject else { return Ok(()) };
         let filter = StreamerFilter { is_active: Some(true), user: Some(user), ..StreamerFilter::default() };
-        let of = self.store().streamers(&filter).await?;
+        let of = self.core.store.streamers(&Scope::system(), &filter).await?;
         let report = |streamer: &Streamer| Report {
             streamer: streamer.id,
             source: update.source,
@@ -235,7 +266,7 @@ impl App {
         let recorded = self.record_reports(&of.iter().map(report).collect::<Vec<_>>()).await?;
         if recorded.iter().any(|one| one.change.is_some()) {
             // Whoever watches goes by what it read last.
-            self.parts.wake_ups.send(WakeUp::Streamers);
+            self.core.wake_ups.send(WakeUp::Streamers);
         }
         Ok(())
     }
@@ -245,8 +276,8 @@ impl App {
         &self,
         reports: &[Report],
     ) -> std::result::Result<Vec<Recorded>, StoreError> {
-        let flap_window = self.settings().streamers.flap_window;
-        let recorded = self.parts.worker_store.record_reports(reports, flap_window, self.now()).await?;
+        let flap_window = self.settings.flap_window;
+        let recorded = self.core.worker_store.record_reports(reports, flap_window, self.core.now()).await?;
         let mut is_announced = false;
         for (report, one) in reports.iter().zip(&recorded) {
             let outcome = one.outcome.map_or("not_watched", |outcome| outcome.as_str());
@@ -261,14 +292,14 @@ impl App {
             is_announced |= one.announcement.is_some();
         }
         if is_announced {
-            self.parts.wake_ups.send(WakeUp::Events);
+            self.core.wake_ups.send(WakeUp::Events);
         }
         Ok(recorded)
     }
 
     fn streamers_changed(&self) {
-        self.parts.wake_ups.send(WakeUp::Streamers);
-        self.parts.wake_ups.send(WakeUp::Events);
+        self.core.wake_ups.send(WakeUp::Streamers);
+        self.core.wake_ups.send(WakeUp::Events);
     }
 }
 

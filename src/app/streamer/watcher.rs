@@ -16,12 +16,13 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::Streamers;
 use super::full_poll::PollQueue;
 use super::ingest::Ingest;
 use super::lookup::{Lookups, NameSource};
 use super::watchlist::Watchlist;
-use crate::app::App;
 use crate::app::worker::{Job, TickError};
+use crate::domain::access::Scope;
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use crate::domain::streamer::{Learned, Status};
@@ -40,7 +41,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Watches streamers. One instance does it at a time.
 pub struct Watcher {
-    app: Arc<App>,
+    app: Arc<Streamers>,
     feed: Option<Arc<dyn StatusFeed>>,
     kick: Arc<dyn KickApi>,
     needs_channel_ids: bool,
@@ -50,7 +51,7 @@ impl Watcher {
     /// One that is not watching yet. Without a feed only the sweep tells who is live. `needs_channel_ids`: whether the
     /// feed needs channel numbers, which the official API tells only while somebody is live.
     pub fn new(
-        app: Arc<App>,
+        app: Arc<Streamers>,
         feed: Option<Arc<dyn StatusFeed>>,
         kick: Arc<dyn KickApi>,
         needs_channel_ids: bool,
@@ -84,7 +85,7 @@ impl Job for Watcher {
 impl Watcher {
     /// Everything but writing down what the feed tells.
     async fn watch(&self, watch: &Arc<Watch>, signals: mpsc::Sender<FeedSignal>) -> Infallible {
-        let wake_ups = self.app.parts.wake_ups.listen();
+        let wake_ups = self.app.core.wake_ups.listen();
         let (wanted, mut wanting) = watch::channel(Arc::new(Wanted::default()));
         let feed = async {
             match &self.feed {
@@ -141,7 +142,7 @@ impl Drop for Watch {
 
 /// What all of it shares.
 pub(super) struct Watch {
-    pub(super) app: Arc<App>,
+    pub(super) app: Arc<Streamers>,
     pub(super) kick: Arc<dyn KickApi>,
     watchlist: Mutex<Watchlist>,
     queue: Mutex<PollQueue>,
@@ -158,7 +159,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    fn new(app: Arc<App>, kick: Arc<dyn KickApi>, needs_channel_ids: bool) -> Self {
+    fn new(app: Arc<Streamers>, kick: Arc<dyn KickApi>, needs_channel_ids: bool) -> Self {
         let status = WatchStatus {
             at: app.now(),
             feed: FeedStatus::default(),
@@ -247,8 +248,8 @@ impl Watch {
         if learned.is_empty() {
             return Ok(());
         }
-        self.app.parts.worker_store.learn(learned, self.app.now()).await?;
-        self.app.parts.wake_ups.send(WakeUp::Events);
+        self.app.core.worker_store.learn(learned, self.app.now()).await?;
+        self.app.core.wake_ups.send(WakeUp::Events);
         self.refresh_wanted.notify_one();
         Ok(())
     }
@@ -263,7 +264,7 @@ impl Watch {
         loop {
             let looked_at = Instant::now();
             let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
-            match self.app.parts.worker_store.streamers(&filter).await {
+            match self.app.core.worker_store.streamers(&Scope::system(), &filter).await {
                 Ok(streamers) => {
                     let (difference, now_wanted) = {
                         let mut watchlist = self.watchlist();
@@ -336,9 +337,9 @@ impl Watch {
             if !self.watchlist().offline_is_due() {
                 continue;
             }
-            match self.app.parts.worker_store.announce_offline(self.app.now()).await {
+            match self.app.core.worker_store.announce_offline(self.app.now()).await {
                 Ok(0) => {}
-                Ok(_) => self.app.parts.wake_ups.send(WakeUp::Events),
+                Ok(_) => self.app.core.wake_ups.send(WakeUp::Events),
                 Err(error) => tracing::debug!(%error, "going offline cannot be announced yet"),
             }
         }
@@ -355,7 +356,7 @@ impl Watch {
                 status.at = self.app.now();
                 status.clone()
             };
-            if let Err(error) = self.app.parts.worker_store.keep_watch_status(&status).await {
+            if let Err(error) = self.app.core.worker_store.keep_watch_status(&status).await {
                 tracing::debug!(%error, "how watching is doing cannot be written down");
             }
             // At most once a second.

@@ -1,6 +1,7 @@
 //! Checks of the database: does it answer, is its schema ours, do its secrets open, and what does it know of the media
 //! servers?
 
+use crate::domain::access::Scope;
 use std::ffi::OsString;
 
 use super::Finding;
@@ -63,9 +64,10 @@ pub(super) async fn examine(
         ),
     });
     let hook_secret = first.or_else(|| sealed.ok().flatten());
-    let servers = store.media_servers().await.unwrap_or_default();
+    let servers = store.media_servers(&Scope::system()).await.unwrap_or_default();
     let filter = StreamFilter { status: StatusFilter::All, limit: Some(1), ..StreamFilter::default() };
-    let last_stream = store.streams(&filter).await.ok().and_then(|mut streams| streams.pop());
+    let last_stream =
+        store.streams(&Scope::system(), &filter).await.ok().and_then(|mut streams| streams.pop());
     Some(Records { hook_secret, servers, last_stream, store, sealer })
 }
 

@@ -1,11 +1,9 @@
 //! What the very first start on a database says, once: the admin token and what to do next.
 
 use std::io::Write as _;
-use std::sync::Arc;
 
 use crate::adapters::system::SystemIds;
-use crate::app::App;
-use crate::app::access::ApiTokenDraft;
+use crate::app::access::{Access, ApiTokenDraft};
 use crate::app::secrets::first_time;
 use crate::domain::access::Actor;
 use crate::runtime::bootstrap::Bootstrap;
@@ -14,7 +12,7 @@ use crate::runtime::bootstrap::Bootstrap;
 /// one is configured.
 pub(super) async fn welcome(
     base: &Bootstrap,
-    app: &Arc<App>,
+    access: &Access,
     with_media_server: bool,
 ) -> anyhow::Result<Option<String>> {
     if !first_time(&base.store(), &base.sealer, &SystemIds, "first_start").await? {
@@ -25,7 +23,7 @@ pub(super) async fn welcome(
     } else {
         let draft =
             ApiTokenDraft { name: "first start".to_owned(), role: "admin".to_owned(), expires_at: None };
-        let (_, secret) = app.create_api_token(&Actor::cli("first start"), &draft).await?;
+        let (_, secret) = access.create_token(&Actor::cli("first start"), &draft).await?;
         secret.expose().to_owned()
     };
     Ok(Some(text(&base.config().local_url(), &token, &Reader::of_this_process(), with_media_server)))

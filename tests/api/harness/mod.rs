@@ -16,16 +16,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use streamward::adapters::http::{HttpOptions, MetricsText, router};
+use streamward::adapters::http::{HttpOptions, MetricsText};
 use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::sql::Db;
 use streamward::adapters::system::SystemIds;
+use streamward::app::Core;
+use streamward::app::access::AccessSettings;
+use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::streamer::StreamerSettings;
-use streamward::app::{App, MediaServerSettings, Parts, Settings};
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
 use streamward::ports::{Clock, WakeUps, WebhookVerifier};
+use streamward::runtime::services::{Services, Settings};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -153,17 +156,14 @@ impl TestApp {
     async fn start(&mut self) {
         let (store, db) = self.place.open().await;
         let wake_ups: Arc<dyn WakeUps> = Arc::new(LocalWakeUps::default());
-        let app = App::new(Parts {
-            auth_store: Arc::clone(&store),
-            store: Arc::clone(&store),
-            worker_store: Arc::clone(&store),
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            ids: Arc::new(SystemIds),
-            wake_ups: Arc::clone(&wake_ups),
-            webhooks: self.setup.webhooks.clone(),
-            hasher: MasterKey::new([9; 32]).hasher(),
-            settings: self.settings(),
-        });
+        let core = Core::over_one_store(
+            Arc::clone(&store),
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            Arc::new(SystemIds),
+            Arc::clone(&wake_ups),
+            MasterKey::new([9; 32]).hasher(),
+        );
+        let services = Services::new(core, self.settings(), self.setup.webhooks.clone());
         let options = HttpOptions {
             metrics: self.setup.metrics.clone(),
             metrics_token: self.setup.metrics_token.clone(),
@@ -172,8 +172,8 @@ impl TestApp {
             stop: self.stop.clone(),
         };
         self.db = db;
-        self.workers = work::start(&app, self, &store, &wake_ups);
-        self.router = router(app, options);
+        self.workers = work::start(&services, self, &store, &wake_ups);
+        self.router = services.router(options);
     }
 
     fn settings(&self) -> Settings {
@@ -189,17 +189,16 @@ impl TestApp {
             (name.clone(), MediaServerSettings { urls, control_secret, relay_secret })
         };
         Settings {
-            claim_ttl: Duration::from_secs(15),
-            auth_deadline: Duration::from_millis(800),
+            servers: ConfiguredServers(self.media_servers.keys().map(server).collect()),
+            access: AccessSettings {
+                hook_secrets: self.setup.hook_secrets.clone(),
+                admin_token: self.tokens.get(&Role::Admin).map(Secret::new),
+                hmac_secret: Some(Secret::new(HMAC_SECRET)),
+                hmac_keys: self.setup.hmac_keys.clone(),
+            },
             end_wait: self.setup.end_wait,
-            media_servers: self.media_servers.keys().map(server).collect(),
-            hook_secrets: self.setup.hook_secrets.clone(),
-            admin_token: self.tokens.get(&Role::Admin).map(Secret::new),
-            hmac_secret: Some(Secret::new(HMAC_SECRET)),
-            hmac_keys: self.setup.hmac_keys.clone(),
             streamers: StreamerSettings { is_on: true, ..StreamerSettings::default() },
-            event_retention: Duration::from_secs(86_400),
-            audit_retention: Duration::from_secs(86_400),
+            ..Settings::default()
         }
     }
 

@@ -3,13 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamward::app::App;
-use streamward::app::events::EventTail;
-use streamward::app::housekeeping::Housekeeping;
-use streamward::app::key_cache::KeyCacheLoader;
-use streamward::app::reconcile::Reconciler;
 use streamward::app::worker::Worker;
 use streamward::ports::{Store, WakeUp, WakeUps};
+use streamward::runtime::services::Services;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -20,19 +16,19 @@ const EVERY: Duration = Duration::from_millis(50);
 
 /// Ends with the instance.
 pub(crate) fn start(
-    app: &Arc<App>,
+    services: &Services,
     test: &TestApp,
     store: &Arc<dyn Store>,
     wake_ups: &Arc<dyn WakeUps>,
 ) -> JoinSet<()> {
     let mut workers: Vec<Box<dyn Worker>> = vec![
-        Box::new(EventTail::new(Arc::clone(app))),
-        Box::new(KeyCacheLoader::new(Arc::clone(app))),
-        Box::new(Housekeeping::new(Arc::clone(app))),
+        Box::new(services.event_tail()),
+        Box::new(services.key_cache_loader()),
+        Box::new(services.housekeeping()),
     ];
     for (name, media) in &test.media_servers {
         let media = Arc::new(media.clone());
-        workers.push(Box::new(Reconciler::new(Arc::clone(app), name.clone(), media, EVERY)));
+        workers.push(Box::new(services.reconciler(name.clone(), media, EVERY)));
     }
     let mut tasks = JoinSet::new();
     for worker in workers {

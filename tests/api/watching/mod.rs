@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use streamward::app::streamer::StreamerDraft;
-use streamward::domain::access::Actor;
+use streamward::domain::access::{Actor, Scope};
 use streamward::domain::event::EventKind;
 use streamward::domain::streamer::feed::FeedState;
 use streamward::domain::streamer::{ChannelId, Session, Status, UserId};
@@ -130,7 +130,8 @@ async fn a_long_sweep_keeps_nobody_waiting_who_is_new_or_in_doubt() {
     world.kick.set_live(3_001, Some(session(8, world.clock.now())));
     pass(5).await;
     assert_eq!(world.status(new).await, Status::Online);
-    let swept = world.store.watch_status().await.expect("a store").expect("a status").last_sweep_at;
+    let swept =
+        world.store.watch_status(&Scope::system()).await.expect("a store").expect("a status").last_sweep_at;
     assert!(world.clock.now().since(swept.expect("a sweep")) < Duration::from_secs(200));
 }
 
@@ -159,14 +160,21 @@ async fn nothing_changes_while_kick_is_away() {
     *world.kick.is_away.lock().expect("not poisoned") = true;
     pass(3_600).await;
     assert_eq!(world.history(alice).await, [Status::Online]);
-    let status = world.store.watch_status().await.expect("as it should be").expect("as it should be");
+    let status =
+        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
     assert!(status.sweep_error.is_some());
     *world.kick.is_away.lock().expect("not poisoned") = false;
     world.kick.set_live(1, None);
     pass(80).await;
     assert_eq!(world.status(alice).await, Status::Offline);
     assert_eq!(
-        world.store.watch_status().await.expect("as it should be").expect("as it should be").sweep_error,
+        world
+            .store
+            .watch_status(&Scope::system())
+            .await
+            .expect("as it should be")
+            .expect("as it should be")
+            .sweep_error,
         None
     );
 }
@@ -183,7 +191,7 @@ async fn rows_that_come_and_go_are_noticed() {
     pass(61).await;
     assert_eq!(world.status(alice).await, Status::Online);
     let pause = StreamerDraft { is_active: Some(false), ..StreamerDraft::default() };
-    world.app.update_streamer(&Actor::cli("test"), alice, pause).await.expect("as it should be");
+    world.streamers.update(&Actor::cli("test"), alice, pause).await.expect("as it should be");
     pass(1).await;
     assert!(world.feed.wanted().channels.is_empty());
     world.stops(1, 7).await;
@@ -195,10 +203,10 @@ async fn a_deleted_streamer_is_forgotten() {
     let mut world = World::new();
     let alice = world.person(1).await;
     world.start().await;
-    world.app.delete_streamer(&Actor::cli("test"), alice).await.expect("as it should be");
+    world.streamers.delete(&Actor::cli("test"), alice).await.expect("as it should be");
     world.goes_live(1, 7).await;
     pass(100).await;
-    assert_eq!(world.store.streamer(alice).await.expect("as it should be"), None);
+    assert_eq!(world.store.streamer(&Scope::system(), alice).await.expect("as it should be"), None);
     assert!(world.feed.wanted().channels.is_empty());
 }
 
@@ -267,7 +275,7 @@ async fn a_name_that_another_program_wrote_may_be_anything() {
         "create",
         "streamer",
     );
-    world.store.create_streamer(&odd, &entry).await.expect("as it should be");
+    world.store.create_streamer(&Scope::system(), &odd, &entry).await.expect("as it should be");
     world.start().await;
     pass(2).await;
     assert!(world.get(odd.id).await.problem.expect("as it should be").contains("kick.com/<name>"));
@@ -304,10 +312,12 @@ async fn how_watching_is_doing_is_written_down() {
     };
     world.feed.say(FeedSignal::Status(feed.clone())).await;
     pass(3).await;
-    let status = world.store.watch_status().await.expect("as it should be").expect("as it should be");
+    let status =
+        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
     assert_eq!((status.feed, status.watched), (feed, 1));
     pass(60).await;
-    let later = world.store.watch_status().await.expect("as it should be").expect("as it should be");
+    let later =
+        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
     assert!(later.at.since(status.at) >= Duration::from_secs(30), "a sign of life now and then");
 }
 
@@ -326,13 +336,14 @@ async fn nobody_suffers_for_a_user_whom_kick_refuses_to_be_asked_about() {
         let expected = if n == 7 { Status::Unknown } else { Status::Online };
         assert_eq!(world.status(*id).await, expected, "{n}");
     }
-    let status = world.store.watch_status().await.expect("as it should be").expect("as it should be");
+    let status =
+        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
     assert!(status.last_sweep_at.is_some(), "the sweep came to its end");
     // Its number is corrected.
     let draft = StreamerDraft { user_id: Some(201), ..StreamerDraft::default() };
     world.kick.person(201, "person-7");
     world.kick.set_live(201, Some(session(201, world.clock.now())));
-    world.app.update_streamer(&Actor::cli("test"), all[6], draft).await.expect("changed");
+    world.streamers.update(&Actor::cli("test"), all[6], draft).await.expect("changed");
     pass(5).await;
     assert_eq!(world.status(all[6]).await, Status::Online);
 }
@@ -373,6 +384,7 @@ async fn a_new_row_and_a_doubt_need_not_wait_for_the_end_of_a_sweep() {
     pass(12).await;
     assert_eq!(world.status(bob).await, Status::Online);
     assert_eq!(world.status(alice).await, Status::Online);
-    let status = world.store.watch_status().await.expect("as it should be").expect("as it should be");
+    let status =
+        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
     assert_eq!(status.last_sweep_at, None, "the sweep still goes on");
 }

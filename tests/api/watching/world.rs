@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::memory::MemoryStore;
 use streamward::adapters::system::SystemIds;
-use streamward::app::streamer::{StreamerDraft, StreamerSettings, Watcher};
+use streamward::app::Core;
+use streamward::app::streamer::{StreamerDraft, StreamerSettings, Streamers, Watcher};
 use streamward::app::worker::Job as _;
-use streamward::app::{App, Parts, Settings};
-use streamward::domain::access::Actor;
+use streamward::domain::access::{Actor, Scope};
 use streamward::domain::event::EventKind;
 use streamward::domain::secret::MasterKey;
 use streamward::domain::streamer::decide::ReportedStatus;
@@ -181,7 +181,7 @@ impl FakeFeed {
 
 /// All of it.
 pub(super) struct World {
-    pub(super) app: Arc<App>,
+    pub(super) streamers: Arc<Streamers>,
     pub(super) store: Arc<dyn Store>,
     pub(super) kick: Arc<FakeKick>,
     pub(super) feed: Arc<FakeFeed>,
@@ -198,26 +198,24 @@ impl World {
     pub(super) fn new() -> Self {
         let clock = Arc::new(RuntimeClock::default());
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
-        let app = App::new(Parts {
-            auth_store: Arc::clone(&store),
-            store: Arc::clone(&store),
-            worker_store: Arc::clone(&store),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            ids: Arc::new(SystemIds),
-            wake_ups: Arc::new(LocalWakeUps::default()) as Arc<dyn WakeUps>,
-            webhooks: None,
-            hasher: MasterKey::new([9; 32]).hasher(),
-            settings: settings(),
-        });
+        let core = Core::over_one_store(
+            Arc::clone(&store),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::new(SystemIds),
+            Arc::new(LocalWakeUps::default()) as Arc<dyn WakeUps>,
+            MasterKey::new([9; 32]).hasher(),
+        );
+        let settings = StreamerSettings { is_on: true, ..StreamerSettings::default() };
+        let streamers = Arc::new(Streamers::new(Arc::new(core), settings, None));
         let (kick, feed) = (Arc::default(), Arc::default());
-        Self { app, store, kick, feed, clock, work: JoinSet::new() }
+        Self { streamers, store, kick, feed, clock, work: JoinSet::new() }
     }
 
     /// Starts the watcher, and lets it have its first looks.
     pub(super) async fn start(&mut self) {
         let feed = Arc::clone(&self.feed) as Arc<dyn StatusFeed>;
         let kick = Arc::clone(&self.kick) as Arc<dyn KickApi>;
-        let mut watcher = Watcher::new(Arc::clone(&self.app), Some(feed), kick, true);
+        let mut watcher = Watcher::new(Arc::clone(&self.streamers), Some(feed), kick, true);
         self.work.spawn(async move {
             watcher.run(CancellationToken::new()).await.expect("it does not end by itself");
         });
@@ -233,7 +231,7 @@ impl World {
 
     pub(super) async fn add(&self, name: &str) -> StreamerId {
         let draft = StreamerDraft { username: Some(name.into()), ..StreamerDraft::default() };
-        self.app.create_streamer(&Actor::cli("test"), draft).await.expect("created").id
+        self.streamers.create(&Actor::cli("test"), draft).await.expect("created").id
     }
 
     /// Somebody on Kick who is on the list, with user `n` and channel `n + 1000`.
@@ -246,11 +244,11 @@ impl World {
             channel_id: Some(n + 1_000),
             ..StreamerDraft::default()
         };
-        self.app.create_streamer(&Actor::cli("test"), draft).await.expect("created").id
+        self.streamers.create(&Actor::cli("test"), draft).await.expect("created").id
     }
 
     pub(super) async fn get(&self, id: StreamerId) -> Streamer {
-        self.store.streamer(id).await.expect("as it should be").expect("it is there")
+        self.store.streamer(&Scope::system(), id).await.expect("as it should be").expect("it is there")
     }
 
     pub(super) async fn status(&self, id: StreamerId) -> Status {
@@ -259,8 +257,12 @@ impl World {
 
     /// The statuses in history, oldest first; checked against the row.
     pub(super) async fn history(&self, id: StreamerId) -> Vec<Status> {
-        let events =
-            self.store.status_events(id, None, 500).await.expect("as it should be").expect("it is there");
+        let events = self
+            .store
+            .status_events(&Scope::system(), id, None, 500)
+            .await
+            .expect("as it should be")
+            .expect("it is there");
         let statuses: Vec<Status> = events.iter().rev().map(|event| event.change.new_status).collect();
         assert_eq!(statuses.last().copied().unwrap_or_default(), self.status(id).await);
         statuses
@@ -297,21 +299,5 @@ impl World {
         self.kick.set_live(n, None);
         let session = Session { id: Some(livestream.to_string()), ..Session::default() };
         self.say(n, ReportedStatus::Stopped { session, banned: false }).await;
-    }
-}
-
-fn settings() -> Settings {
-    Settings {
-        claim_ttl: Duration::from_secs(15),
-        auth_deadline: Duration::from_millis(800),
-        end_wait: Duration::from_secs(2),
-        media_servers: BTreeMap::new(),
-        hook_secrets: vec![],
-        admin_token: None,
-        hmac_secret: None,
-        hmac_keys: BTreeMap::new(),
-        streamers: StreamerSettings { is_on: true, ..StreamerSettings::default() },
-        event_retention: Duration::from_secs(86_400),
-        audit_retention: Duration::from_secs(86_400),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::Output;
 use super::view;
-use crate::app::App;
+use crate::app::streamer::Streamers;
 use crate::domain::access::Actor;
 use crate::domain::streamer::{KickIds, Session, Slug, Streamer};
 use crate::ports::{KickApi, RemoteError};
@@ -44,14 +44,19 @@ struct ReportedStatus {
 ///
 /// # Errors
 /// There is no such name; Kick does not answer; it cannot be printed.
-pub async fn lookup(app: &App, kick: &dyn KickApi, username: &str, out: &mut Output) -> anyhow::Result<()> {
+pub async fn lookup(
+    streamers: &Streamers,
+    kick: &dyn KickApi,
+    username: &str,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     let slug = Slug::parse(username)?;
     let actor = Actor::cli("streamer test");
-    let row = super::named(app, &actor, username).await?;
+    let row = super::named(streamers, &actor, username).await?;
     let mut said = question(kick, slug, row).await?;
     if said.row.is_none() {
         // On the list it may stand as Kick spells it.
-        said.row = super::named(app, &actor, said.name.as_str()).await?;
+        said.row = super::named(streamers, &actor, said.name.as_str()).await?;
     }
     out.thing(&said.json(), || said.text())
 }

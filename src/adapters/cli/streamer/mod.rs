@@ -9,15 +9,13 @@ mod terminal;
 mod view;
 mod watch;
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Output;
-use crate::app::streamer::{MOST_EVENTS, StreamerDraft};
-use crate::app::{App, AppError};
+use crate::app::AppError;
+use crate::app::streamer::{MOST_EVENTS, StreamerDraft, Streamers};
 use crate::domain::StreamerId;
 use crate::domain::access::Actor;
 use crate::domain::streamer::{Slug, Status, Streamer};
@@ -116,29 +114,34 @@ impl From<StatusArg> for Status {
 }
 
 /// Runs those commands that need the store only. `None` for the others: [`ask`] and [`watch`].
-pub(super) async fn run(
-    app: &Arc<App>,
+pub async fn run(
+    streamers: &Streamers,
     command: &StreamerCommand,
     out: &mut Output,
 ) -> Option<anyhow::Result<()>> {
     Some(match command {
-        StreamerCommand::List { status, inactive } => list(app, *status, *inactive, out).await,
-        StreamerCommand::Add(args) => add(app, args, out).await,
-        StreamerCommand::Remove { streamer } => remove(app, streamer, out).await,
-        StreamerCommand::Pause { streamer } => set_active(app, streamer, false, out).await,
-        StreamerCommand::Resume { streamer } => set_active(app, streamer, true, out).await,
-        StreamerCommand::Events { streamer, limit } => events(app, streamer, *limit, out).await,
+        StreamerCommand::List { status, inactive } => list(streamers, *status, *inactive, out).await,
+        StreamerCommand::Add(args) => add(streamers, args, out).await,
+        StreamerCommand::Remove { streamer } => remove(streamers, streamer, out).await,
+        StreamerCommand::Pause { streamer } => set_active(streamers, streamer, false, out).await,
+        StreamerCommand::Resume { streamer } => set_active(streamers, streamer, true, out).await,
+        StreamerCommand::Events { streamer, limit } => events(streamers, streamer, *limit, out).await,
         StreamerCommand::Test { .. } | StreamerCommand::Watch(_) => return None,
     })
 }
 
-async fn list(app: &App, status: Option<StatusArg>, inactive: bool, out: &mut Output) -> anyhow::Result<()> {
+async fn list(
+    streamers: &Streamers,
+    status: Option<StatusArg>,
+    inactive: bool,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     let filter = StreamerFilter {
         status: status.map(Status::from),
         is_active: inactive.then_some(false),
         ..StreamerFilter::default()
     };
-    let found = app.streamers(&Actor::cli("streamer list"), &filter).await?;
+    let found = streamers.list(&Actor::cli("streamer list"), &filter).await?;
     let views: Vec<Value> = found.iter().map(view::streamer).collect();
     let columns =
         ["username", "status", "last_status_update", "is_active", "user_id", "channel_id", "problem"];
@@ -146,7 +149,7 @@ async fn list(app: &App, status: Option<StatusArg>, inactive: bool, out: &mut Ou
 }
 
 /// One after the other: one that is refused does not keep the others out.
-async fn add(app: &App, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> {
+async fn add(streamers: &Streamers, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> {
     let AddArgs { usernames, display_name, user_id, channel_id, chatroom_id } = args;
     let is_of_one = display_name.is_some() || user_id.or(*channel_id).or(*chatroom_id).is_some();
     if is_of_one && usernames.len() > 1 {
@@ -163,7 +166,7 @@ async fn add(app: &App, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> 
             channel_id: *channel_id,
             chatroom_id: *chatroom_id,
         };
-        match app.create_streamer(&actor, draft).await {
+        match streamers.create(&actor, draft).await {
             Ok(streamer) => added.push(streamer),
             Err(AppError::Store(error)) => return Err(error.into()),
             Err(error) => refused.push((username, error)),
@@ -178,7 +181,7 @@ async fn add(app: &App, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> 
     let lines = || {
         let added = added.iter().map(|one| format!("Watching {} ({})", one.username, one.id));
         let refused = refused.iter().map(|(username, error)| format!("Not added: {username}: {error}"));
-        let hint = (!app.settings().streamers.is_on).then(|| {
+        let hint = (!streamers.settings().is_on).then(|| {
             "kick.feed is not set here: nobody is watched until it is set where the service runs".into()
         });
         added.chain(refused).chain(hint).collect::<Vec<_>>().join("\n")
@@ -190,18 +193,23 @@ async fn add(app: &App, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> 
     }
 }
 
-async fn remove(app: &App, wanted: &str, out: &mut Output) -> anyhow::Result<()> {
+async fn remove(streamers: &Streamers, wanted: &str, out: &mut Output) -> anyhow::Result<()> {
     let actor = Actor::cli("streamer remove");
-    let found = find(app, &actor, wanted).await?;
-    app.delete_streamer(&actor, found.id).await?;
+    let found = find(streamers, &actor, wanted).await?;
+    streamers.delete(&actor, found.id).await?;
     out.thing(&view::streamer(&found), || format!("Removed {} and the history.", found.username))
 }
 
-async fn set_active(app: &App, wanted: &str, is_active: bool, out: &mut Output) -> anyhow::Result<()> {
+async fn set_active(
+    streamers: &Streamers,
+    wanted: &str,
+    is_active: bool,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     let actor = Actor::cli(if is_active { "streamer resume" } else { "streamer pause" });
-    let found = find(app, &actor, wanted).await?;
+    let found = find(streamers, &actor, wanted).await?;
     let draft = StreamerDraft { is_active: Some(is_active), ..StreamerDraft::default() };
-    let now = app.update_streamer(&actor, found.id, draft).await?;
+    let now = streamers.update(&actor, found.id, draft).await?;
     out.thing(&view::streamer(&now), || {
         let name = &now.username;
         if is_active {
@@ -212,10 +220,10 @@ async fn set_active(app: &App, wanted: &str, is_active: bool, out: &mut Output) 
     })
 }
 
-async fn events(app: &App, wanted: &str, limit: u32, out: &mut Output) -> anyhow::Result<()> {
+async fn events(streamers: &Streamers, wanted: &str, limit: u32, out: &mut Output) -> anyhow::Result<()> {
     let actor = Actor::cli("streamer events");
-    let found = find(app, &actor, wanted).await?;
-    let events = app.status_events(&actor, found.id, None, limit).await?;
+    let found = find(streamers, &actor, wanted).await?;
+    let events = streamers.status_events(&actor, found.id, None, limit).await?;
     let views: Vec<Value> = events.iter().map(view::status_event).collect();
     let columns =
         ["occurred_at", "previous_status", "new_status", "source", "session_id", "session_title", "banned"];
@@ -223,20 +231,20 @@ async fn events(app: &App, wanted: &str, limit: u32, out: &mut Output) -> anyhow
 }
 
 /// The streamer with this id or name.
-async fn find(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<Streamer> {
+async fn find(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Result<Streamer> {
     if let Ok(id) = wanted.parse::<StreamerId>() {
-        return Ok(app.streamer(actor, id).await?);
+        return Ok(streamers.get(actor, id).await?);
     }
-    let found = named(app, actor, wanted).await?;
+    let found = named(streamers, actor, wanted).await?;
     found
         .ok_or(AppError::NotFound("streamer"))
         .with_context(|| format!("looking for {wanted:?}: `streamward streamer list` shows who is there"))
 }
 
 /// The streamer with this name, as people write it or as another program wrote it.
-async fn named(app: &App, actor: &Actor, wanted: &str) -> anyhow::Result<Option<Streamer>> {
+async fn named(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Result<Option<Streamer>> {
     let filter = StreamerFilter { username: Some(plain(wanted)), ..StreamerFilter::default() };
-    Ok(app.streamers(actor, &filter).await?.pop())
+    Ok(streamers.list(actor, &filter).await?.pop())
 }
 
 /// A name without what people write around it.

@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::Output;
 use super::view;
 use super::watch::Watched;
-use crate::app::App;
-use crate::app::events::{EventTail, Next};
+use crate::app::events::{EventTail, Events, Next};
 use crate::app::worker::Worker as _;
 use crate::domain::event::{Event, StreamerNews};
 
@@ -19,17 +18,17 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// Prints each change until `stop`, or until nobody reads any more.
 pub(super) async fn print_changes(
-    app: &Arc<App>,
+    events: &Arc<Events>,
     watched: &Watched,
     stop: CancellationToken,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let mut tail = EventTail::new(Arc::clone(app));
+    let mut tail = EventTail::new(Arc::clone(events));
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
     loop {
-        let mut reader = match app.follow_events(watched.actor(), last).await {
+        let mut reader = match events.follow(watched.actor(), last).await {
             Ok(reader) => reader,
             Err(error) if last.is_none() => return Err(error.into()),
             // It was there before: it will be again.

@@ -1,7 +1,6 @@
 //! The terminal under the live table: keys in, frames out. However it ends, the terminal is as it was.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::DefaultTerminal;
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::render::render;
 use super::table::{Pressed, Table};
 use super::watch::Watched;
-use crate::app::App;
+use crate::app::streamer::Streamers;
 
 /// How often the store is looked at.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -40,14 +39,14 @@ impl Drop for Screen {
 
 /// Shows the table until a key or `stop` ends it.
 pub(super) async fn show(
-    app: &Arc<App>,
+    streamers: &Streamers,
     watched: &Watched,
     is_dry_run: bool,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut table = Table::new(is_dry_run);
     // What cannot be read at all is said before the screen is taken.
-    refresh(app, watched, &mut table).await?;
+    refresh(streamers, watched, &mut table).await?;
     let mut screen = Screen::enter()?;
     let (keys, mut pressed) = mpsc::channel(KEYS);
     let mut reader = JoinSet::new();
@@ -55,7 +54,7 @@ pub(super) async fn show(
     let mut refreshes = interval(REFRESH);
     refreshes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        screen.0.draw(|frame| render(frame, &mut table, app.now()))?;
+        screen.0.draw(|frame| render(frame, &mut table, streamers.now()))?;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             event = pressed.recv() => match event {
@@ -70,7 +69,7 @@ pub(super) async fn show(
                 None => return Ok(()),
             },
             _ = refreshes.tick() => {
-                if let Err(error) = refresh(app, watched, &mut table).await {
+                if let Err(error) = refresh(streamers, watched, &mut table).await {
                     // What is known stays on the screen.
                     table.trouble = Some(format!("{error:#}; it is tried again"));
                 }
@@ -79,9 +78,9 @@ pub(super) async fn show(
     }
 }
 
-async fn refresh(app: &App, watched: &Watched, table: &mut Table) -> anyhow::Result<()> {
-    let streamers = watched.streamers(app).await?;
-    table.take(&streamers, watched.status(app).await?);
+async fn refresh(streamers: &Streamers, watched: &Watched, table: &mut Table) -> anyhow::Result<()> {
+    let rows = watched.streamers(streamers).await?;
+    table.take(&rows, watched.status(streamers).await?);
     Ok(())
 }
 

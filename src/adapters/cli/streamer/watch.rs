@@ -1,15 +1,15 @@
 //! `streamward streamer watch`: everyone's status as it is, and as it changes.
-
-use std::io::{IsTerminal as _, stdout};
 use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
+use std::io::{IsTerminal as _, stdout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Output;
 use super::{plain, plain_output, terminal};
-use crate::app::App;
+use crate::app::events::Events;
+use crate::app::streamer::Streamers;
 use crate::domain::access::Actor;
 use crate::domain::streamer::Streamer;
 use crate::domain::streamer::feed::WatchStatus;
@@ -26,25 +26,26 @@ pub struct WatchArgs {
     pub dry_run: bool,
 }
 
-/// Shows the streamers of `app` until `stop`, a key, or the end of whoever reads: as a table if standard output is a
+/// Shows the streamers until `stop`, a key, or the end of whoever reads: as a table if standard output is a
 /// terminal, otherwise a line for each change of status, or a JSON object with `--json`.
 ///
-/// With `--dry-run`, `app` is one over a store of its own, which already has the streamers in it.
+/// With `--dry-run`, the services are over a store of their own, which already has the streamers in it.
 ///
 /// # Errors
 /// A name that is not on the list; the store, before anything is shown; the terminal.
 pub async fn watch(
-    app: &Arc<App>,
+    streamers: &Streamers,
+    events: &Arc<Events>,
     args: &WatchArgs,
     stop: CancellationToken,
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let watched = Watched::new(&args.usernames);
-    watched.check(app).await?;
+    watched.check(streamers).await?;
     if out.is_json() || !stdout().is_terminal() {
-        plain_output::print_changes(app, &watched, stop, out).await
+        plain_output::print_changes(events, &watched, stop, out).await
     } else {
-        terminal::show(app, &watched, args.dry_run, stop).await
+        terminal::show(streamers, &watched, args.dry_run, stop).await
     }
 }
 
@@ -71,21 +72,21 @@ impl Watched {
     }
 
     /// Those who are shown, as they are now.
-    pub(super) async fn streamers(&self, app: &App) -> anyhow::Result<Vec<Streamer>> {
+    pub(super) async fn streamers(&self, streamers: &Streamers) -> anyhow::Result<Vec<Streamer>> {
         let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
-        let mut streamers = app.streamers(&self.actor, &filter).await?;
+        let mut streamers = streamers.list(&self.actor, &filter).await?;
         streamers.retain(|streamer| self.includes(streamer));
         Ok(streamers)
     }
 
     /// How watching is doing.
-    pub(super) async fn status(&self, app: &App) -> anyhow::Result<Option<WatchStatus>> {
-        Ok(app.watch_status(&self.actor).await?)
+    pub(super) async fn status(&self, streamers: &Streamers) -> anyhow::Result<Option<WatchStatus>> {
+        Ok(streamers.watch_status(&self.actor).await?)
     }
 
     /// Names that nobody has are mistyped, or paused.
-    async fn check(&self, app: &App) -> anyhow::Result<()> {
-        let found = self.streamers(app).await?;
+    async fn check(&self, streamers: &Streamers) -> anyhow::Result<()> {
+        let found = self.streamers(streamers).await?;
         let is_there =
             |name: &&String| found.iter().any(|streamer| name.eq_ignore_ascii_case(&streamer.username));
         if let Some(name) = self.names.iter().find(|name| !is_there(name)) {

@@ -1,0 +1,82 @@
+//! What every service of the application stands on.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::Result;
+use crate::domain::Timestamp;
+use crate::domain::access::Actor;
+use crate::domain::audit::AuditEntry;
+use crate::domain::id::AuditId;
+use crate::domain::secret::SecretHasher;
+use crate::ports::{Clock, IdGen, Store, WakeUps};
+
+/// Stores, time, ids and wake-ups. Built once; every service holds it.
+pub struct Core {
+    /// The store for `/auth` and nothing else: slower work never takes its connections.
+    pub auth_store: Arc<dyn Store>,
+    /// The store for the management API and the hooks.
+    pub store: Arc<dyn Store>,
+    /// The store for background tasks.
+    pub worker_store: Arc<dyn Store>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and randomness.
+    pub ids: Arc<dyn IdGen>,
+    /// Wake-ups within and between instances.
+    pub wake_ups: Arc<dyn WakeUps>,
+    /// Hashes secrets as they are stored.
+    pub hasher: SecretHasher,
+}
+
+impl Core {
+    /// Every kind of work uses the same store.
+    pub fn over_one_store(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGen>,
+        wake_ups: Arc<dyn WakeUps>,
+        hasher: SecretHasher,
+    ) -> Self {
+        let [auth_store, worker_store] = [Arc::clone(&store), Arc::clone(&store)];
+        Self { auth_store, store, worker_store, clock, ids, wake_ups, hasher }
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new id.
+    pub fn id(&self) -> Uuid {
+        self.ids.uuid()
+    }
+
+    /// The audit entry for what `actor` is about to do.
+    pub(super) fn entry(&self, actor: &Actor, action: &str, resource_type: &str) -> AuditEntry {
+        AuditEntry::of(AuditId(self.id()), self.now(), actor, action, resource_type)
+    }
+
+    /// Runs a write. If it is refused, an audit entry says so; the store writes the entry of a success, in the
+    /// transaction of the write.
+    pub(super) async fn audited<T>(
+        &self,
+        entry: &AuditEntry,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let result = work.await;
+        if let Some(reason) = result.as_ref().err().and_then(super::AppError::refusal) {
+            self.record_refusal(entry.clone().failed(reason)).await;
+        }
+        result
+    }
+
+    /// Records a refused write. If the store fails, only the log says so.
+    pub(super) async fn record_refusal(&self, entry: AuditEntry) {
+        let action = entry.action.clone();
+        if let Err(error) = self.store.record_audit(&[entry]).await {
+            tracing::error!(%error, action, "the audit entry of a refused call is lost");
+        }
+    }
+}
