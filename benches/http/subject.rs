@@ -14,7 +14,7 @@ use streamward::app::access::AccessSettings;
 use streamward::app::broadcaster::BroadcasterDraft;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::stream_key::StreamKeyDraft;
-use streamward::app::worker::Worker as _;
+use streamward::app::task::{PeriodicTask as _, TaskContext};
 use streamward::domain::access::Actor;
 use streamward::domain::media_server::{
     BaseUrls, Connection, MediaServerName, SourceId, SourceKind, StreamStats,
@@ -87,7 +87,7 @@ impl Subject {
         };
         let services = Services::new(core, settings(), None);
         let keys = fill(&services, &*store).await;
-        services.key_cache_loader().tick(None).await.expect("the keys load");
+        services.key_cache_loader().tick(&TaskContext::default()).await.expect("the keys load");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
         let address = listener.local_addr().expect("the port");
         let stop = CancellationToken::new();
@@ -203,11 +203,9 @@ async fn fill(services: &Services, store: &dyn Store) -> Vec<KeySecret> {
         live.push(key(format!("show/{n}")).await.key.id);
     }
     let server = MediaServerName::default();
-    let lease = store
-        .acquire_lease("bench", "bench", Duration::from_secs(600))
-        .await
-        .expect("the store")
-        .expect("a lease");
+    let lease = store.renew_instance("bench", 1, Duration::from_secs(600)).await.expect("the store");
+    let assigned = store.take_assignments(&lease, &["bench".to_owned()]).await.expect("the store");
+    let assignment = assigned.first().expect("an assignment");
     let new_id = || StreamId(SystemIds.uuid());
     for round in 0..=(ENDED / live.len()) {
         let started = live.iter().enumerate().map(|(n, key)| Start {
@@ -228,12 +226,12 @@ async fn fill(services: &Services, store: &dyn Store) -> Vec<KeySecret> {
         let now: Timestamp = SystemClock.now();
         let changes = Changes { started: started.collect(), ..Changes::default() };
         let applied =
-            store.apply_changes(&lease, &server, &changes, now, &new_id).await.expect("streams start");
+            store.apply_changes(assignment, &server, &changes, now, &new_id).await.expect("streams start");
         assert_eq!(applied.started.len(), live.len());
         if round < ENDED / live.len() {
             let ended = applied.started.iter().map(|stream| (stream.id, EndReason::PublisherLeft)).collect();
             let changes = Changes { ended, ..Changes::default() };
-            store.apply_changes(&lease, &server, &changes, now, &new_id).await.expect("streams end");
+            store.apply_changes(assignment, &server, &changes, now, &new_id).await.expect("streams end");
         }
     }
     secrets

@@ -117,11 +117,20 @@ CREATE TABLE signed_requests (
 CREATE INDEX signed_requests_at ON signed_requests (at);
 
 -- expires_at is time of the database, not of an instance.
-CREATE TABLE leases (
-    name       TEXT PRIMARY KEY,
-    owner      TEXT   NOT NULL,
+CREATE TABLE instances (
+    id         TEXT PRIMARY KEY,
     epoch      BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
+    expires_at BIGINT NOT NULL,
+    capacity   BIGINT NOT NULL
+) WITH (fillfactor = 50);
+
+-- Valid while the lease of the instance is the one of instance_epoch, and has not expired. Rows stay, so that the epoch
+-- continues to grow.
+CREATE TABLE assignments (
+    key            TEXT PRIMARY KEY,
+    instance       TEXT   NOT NULL,
+    instance_epoch BIGINT NOT NULL,
+    epoch          BIGINT NOT NULL
 ) WITH (fillfactor = 50);
 
 CREATE TABLE secrets (

@@ -117,11 +117,20 @@ CREATE TABLE signed_requests (
 CREATE INDEX signed_requests_at ON signed_requests (at);
 
 -- expires_at is time of the database, not of an instance.
-CREATE TABLE leases (
-    name       TEXT    NOT NULL PRIMARY KEY,
-    owner      TEXT    NOT NULL,
+CREATE TABLE instances (
+    id         TEXT NOT NULL PRIMARY KEY,
     epoch      INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    capacity   INTEGER NOT NULL
+) STRICT;
+
+-- Valid while the lease of the instance is the one of instance_epoch, and has not expired. Rows stay, so that the epoch
+-- continues to grow.
+CREATE TABLE assignments (
+    key            TEXT NOT NULL PRIMARY KEY,
+    instance       TEXT    NOT NULL,
+    instance_epoch INTEGER NOT NULL,
+    epoch          INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE secrets (

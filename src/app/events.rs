@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::worker::{Tick, TickError, Worker};
+use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
 use super::{Core, Result};
 use crate::domain::access::{Action, Actor, Resource};
 use crate::domain::event::Event;
-use crate::ports::{Lease, WakeUp};
+use crate::ports::WakeUp;
 
 /// How many events a reader may be behind before it is dropped.
 const BEHIND: usize = 1_024;
@@ -54,21 +54,27 @@ impl EventTail {
     }
 }
 
-#[async_trait]
-impl Worker for EventTail {
+impl Task for EventTail {
     fn name(&self) -> String {
         "event-tail".into()
     }
 
+    fn description(&self) -> &'static str {
+        "Sends new events from the log to the readers of this instance."
+    }
+}
+
+#[async_trait]
+impl PeriodicTask for EventTail {
     fn interval(&self) -> Duration {
         Duration::from_millis(500)
     }
 
-    fn hears(&self, wake_up: &WakeUp) -> bool {
+    fn wakes_on(&self, wake_up: &WakeUp) -> bool {
         matches!(wake_up, WakeUp::Events)
     }
 
-    async fn tick(&mut self, _: Option<&Lease>) -> std::result::Result<Tick, TickError> {
+    async fn tick(&mut self, _: &TaskContext) -> std::result::Result<Tick, TaskError> {
         let Events { core, feed } = &*self.events;
         let store = &core.worker_store;
         let last = feed.last.load(Ordering::Acquire);

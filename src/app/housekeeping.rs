@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use super::Core;
 use super::media_server::MediaServers;
 use super::publish::PublishAuth;
-use super::worker::{Tick, TickError, Worker};
+use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
 use crate::domain::Timestamp;
-use crate::ports::{Lease, Store, StoreError, WakeUp};
+use crate::ports::{Store, StoreError, WakeUp};
 
 /// How often old rows are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
@@ -39,8 +39,8 @@ pub struct Housekeeping {
     media_servers: Arc<MediaServers>,
     retentions: Vec<Retention>,
     pruned: Option<Timestamp>,
-    /// How this one calls itself on leases.
-    owner: String,
+    /// Its name on leases of its own.
+    instance: String,
 }
 
 impl Housekeeping {
@@ -51,29 +51,35 @@ impl Housekeeping {
         media_servers: Arc<MediaServers>,
         retentions: Vec<Retention>,
     ) -> Self {
-        let owner = format!("housekeeping {}", core.id());
-        Self { core, publish, media_servers, retentions, pruned: None, owner }
+        let instance = format!("housekeeping {}", core.id());
+        Self { core, publish, media_servers, retentions, pruned: None, instance }
     }
 }
 
-#[async_trait]
-impl Worker for Housekeeping {
+impl Task for Housekeeping {
     fn name(&self) -> String {
         "housekeeping".into()
     }
 
+    fn description(&self) -> &'static str {
+        "Writes counted decisions to the audit log, and removes old rows."
+    }
+}
+
+#[async_trait]
+impl PeriodicTask for Housekeeping {
     fn interval(&self) -> Duration {
         Duration::from_secs(5)
     }
 
-    fn hears(&self, _: &WakeUp) -> bool {
+    fn wakes_on(&self, _: &WakeUp) -> bool {
         false
     }
 
-    async fn tick(&mut self, _: Option<&Lease>) -> Result<Tick, TickError> {
+    async fn tick(&mut self, _: &TaskContext) -> Result<Tick, TaskError> {
         self.media_servers.write_contacts().await?;
         self.publish.write_rollup().await?;
-        self.media_servers.retire_former_servers(&self.owner).await?;
+        self.media_servers.retire_former_servers(&self.instance).await?;
         let now = self.core.now();
         if self.pruned.is_none_or(|at| now.since(at) >= PRUNE_EVERY) {
             for Retention { keep, prune } in &self.retentions {

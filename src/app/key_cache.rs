@@ -14,10 +14,10 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Core;
-use super::worker::{Tick, TickError, Worker};
+use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
 use crate::domain::Timestamp;
 use crate::domain::secret::SecretHash;
-use crate::ports::{Lease, WakeUp};
+use crate::ports::WakeUp;
 
 /// How long a confirmed miss is believed.
 const NEGATIVE_TTL: Duration = Duration::from_secs(1);
@@ -110,7 +110,7 @@ impl KeyCacheLoader {
 
 impl KeyCacheLoader {
     /// Whether any event up to `last` may have changed the keys. Streams come and go all the time; keys do not.
-    async fn keys_changed(&self, last: i64) -> Result<bool, TickError> {
+    async fn keys_changed(&self, last: i64) -> Result<bool, TaskError> {
         let Some(loaded) = self.loaded_at_event else { return Ok(true) };
         if last == loaded {
             return Ok(false);
@@ -121,21 +121,27 @@ impl KeyCacheLoader {
     }
 }
 
-#[async_trait]
-impl Worker for KeyCacheLoader {
+impl Task for KeyCacheLoader {
     fn name(&self) -> String {
         "key-cache".into()
     }
 
+    fn description(&self) -> &'static str {
+        "Keeps the hashes of all valid stream keys in memory."
+    }
+}
+
+#[async_trait]
+impl PeriodicTask for KeyCacheLoader {
     fn interval(&self) -> Duration {
         Duration::from_secs(1)
     }
 
-    fn hears(&self, wake_up: &WakeUp) -> bool {
+    fn wakes_on(&self, wake_up: &WakeUp) -> bool {
         matches!(wake_up, WakeUp::Keys)
     }
 
-    async fn tick(&mut self, _: Option<&Lease>) -> Result<Tick, TickError> {
+    async fn tick(&mut self, _: &TaskContext) -> Result<Tick, TaskError> {
         let store = &self.core.worker_store;
         // Read before the keys: what is written in between makes the next tick load again.
         let last = store.last_event().await?;

@@ -24,7 +24,7 @@ pub struct MediaServerOverview {
     pub streams: usize,
 }
 
-/// How long a former media server's lease is held while its records are put in order.
+/// How long the lease lasts under which the records of former media servers are put in order.
 const LEASE: Duration = Duration::from_secs(3);
 
 /// One media server, seen from here.
@@ -103,7 +103,7 @@ impl MediaServers {
     ///
     /// # Errors
     /// The store.
-    pub async fn retire_former_servers(&self, owner: &str) -> Result<(), StoreError> {
+    pub async fn retire_former_servers(&self, instance: &str) -> Result<(), StoreError> {
         let store = &self.core.worker_store;
         let filter = StreamFilter { status: StatusFilter::Active, ..StreamFilter::default() };
         let mut former: BTreeMap<MediaServerName, Vec<StreamId>> = BTreeMap::new();
@@ -112,19 +112,22 @@ impl MediaServers {
                 former.entry(stream.media_server).or_default().push(stream.id);
             }
         }
+        if former.is_empty() {
+            return Ok(());
+        }
+        let lease = store.renew_instance(instance, u32::MAX, LEASE).await?;
         for (server, streams) in former {
-            let name = format!("reconcile:{server}");
-            let Some(lease) = store.acquire_lease(&name, owner, LEASE).await? else { continue };
+            let assigned = store.take_assignments(&lease, &[format!("reconcile:{server}")]).await?;
+            let Some(ours) = assigned.iter().find(|one| one.instance == instance) else { continue };
             let ended = streams.iter().map(|id| (*id, EndReason::MediaServerRemoved)).collect();
             let changes = Changes { ended, ..Changes::default() };
             let new_id = || StreamId(self.core.id());
-            store.apply_changes(&lease, &server, &changes, self.core.now(), &new_id).await?;
-            store.release_holders(&lease, &server, self.core.now()).await?;
-            store.release_lease(&lease).await?;
+            store.apply_changes(ours, &server, &changes, self.core.now(), &new_id).await?;
+            store.release_holders(ours, &server, self.core.now()).await?;
             tracing::warn!(%server, streams = streams.len(), "ended the streams of a media server that is no longer configured");
             self.core.wake_ups.send(WakeUp::Events);
         }
-        Ok(())
+        store.release_instance(&lease).await
     }
 
     /// All configured media servers, by name.

@@ -23,7 +23,7 @@ pub mod secrets;
 pub mod stream;
 pub mod stream_key;
 pub mod streamer;
-pub mod worker;
+pub mod task;
 
 pub use self::core::Core;
 pub use error::{AppError, Result};

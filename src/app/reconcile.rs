@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _};
+use serde_json::json;
 use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use super::Core;
 use super::media_server::ConfiguredServers;
 use super::poll_requests::PollRequests;
-use super::worker::{Tick, TickError, Worker};
+use super::task::{OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, Tick};
 use crate::domain::StreamId;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
@@ -26,7 +27,7 @@ use crate::domain::reconcile::{
 };
 use crate::domain::secret::SecretHash;
 use crate::ports::{
-    Applied, Lease, MediaServer, PollResult, RelayRemoval, RemoteError, StoredHookEvent, WakeUp,
+    Applied, Assignment, MediaServer, PollResult, RelayRemoval, RemoteError, StoredHookEvent, WakeUp,
 };
 
 /// How many calls to a media server are under way at once.
@@ -71,8 +72,18 @@ struct Memory {
     unreachable_since: Option<Timestamp>,
     /// When the next of the keys in use expires, as the last look has shown it.
     expiry: Option<Timestamp>,
-    /// The lease this memory was gathered under.
+    /// The numbers to show to operators.
+    shown: Shown,
+    /// The assignment this memory was gathered under.
     epoch: Option<i64>,
+}
+
+/// What operators see of a reconciler; all but the streams since it was assigned.
+#[derive(Default)]
+struct Shown {
+    streams: usize,
+    repaired: u64,
+    disconnected: usize,
 }
 
 impl Reconciler {
@@ -87,7 +98,11 @@ impl Reconciler {
         Self { core, servers, polls, server, remote, intervals, memory: Memory::default() }
     }
 
-    async fn look(&mut self, lease: &Lease, hook_events: &[StoredHookEvent]) -> Result<Tick, TickError> {
+    async fn look(
+        &mut self,
+        assignment: &Assignment,
+        hook_events: &[StoredHookEvent],
+    ) -> Result<Tick, TaskError> {
         self.memory.expiry = None;
         let started = tokio::time::Instant::now();
         let looked = self.remote.snapshot().await;
@@ -96,9 +111,9 @@ impl Reconciler {
         metrics::gauge!("streamward_media_server_up", "media_server" => self.server.to_string())
             .set(if looked.is_ok() { 1.0 } else { 0.0 });
         match looked {
-            Ok(snapshot) => self.repair(lease, snapshot, hook_events).await,
+            Ok(snapshot) => self.repair(assignment, snapshot, hook_events).await,
             Err(error) => {
-                self.accept_hook_events(lease, &error, hook_events).await?;
+                self.accept_hook_events(assignment, &error, hook_events).await?;
                 Err(error.into())
             }
         }
@@ -107,10 +122,10 @@ impl Reconciler {
     /// The media server answered in full: make the records and it agree.
     async fn repair(
         &mut self,
-        lease: &Lease,
+        assignment: &Assignment,
         seen: Snapshot,
         hook_events: &[StoredHookEvent],
-    ) -> Result<Tick, TickError> {
+    ) -> Result<Tick, TaskError> {
         let restarted = self.note_run(&seen);
         let observations: Vec<Observation> =
             seen.paths.into_iter().map(|path| self.observation(path)).collect();
@@ -120,18 +135,23 @@ impl Reconciler {
         self.memory.expiry =
             view.keys.iter().filter_map(|(_, key)| key.expires_at).filter(|at| *at > now).min();
         let around = PollContext { server: self.server.clone(), now, restarted };
+        let active = view.streams.len();
         let plan = plan(&around, &observations, view);
-        let applied = self.apply(lease, &plan.changes, now).await?;
+        let applied = self.apply(assignment, &plan.changes, now).await?;
         self.forget_lost_relays(&observations);
         let relayed = self.relay(&plan).await;
         let disconnected = self.disconnect(&plan.disconnects).await;
         if let Some(last) = hook_events.last() {
-            store.delete_hook_events(lease, &self.server, last.seq).await?;
+            store.delete_hook_events(assignment, &self.server, last.seq).await?;
         }
         let repaired = (applied.started.len() + applied.ended.len() + disconnected + relayed) as u64;
         let look = PollResult::Succeeded { version: seen.version, run: seen.run, repaired };
-        store.record_poll(lease, &self.server, &look, now).await?;
+        store.record_poll(assignment, &self.server, &look, now).await?;
         self.memory.unreachable_since = None;
+        let shown = &mut self.memory.shown;
+        shown.streams = (active + applied.started.len()).saturating_sub(applied.ended.len());
+        shown.repaired += repaired;
+        shown.disconnected += disconnected;
         // A disconnected session takes a moment to go, and a postponed start waits for that.
         Ok(Tick { again: !plan.disconnects.is_empty() || applied.postponed > 0 })
     }
@@ -139,25 +159,25 @@ impl Reconciler {
     /// The media server cannot be asked: nothing ends, except what its own hooks say of sessions we know.
     async fn accept_hook_events(
         &mut self,
-        lease: &Lease,
+        assignment: &Assignment,
         error: &RemoteError,
         hook_events: &[StoredHookEvent],
-    ) -> Result<(), TickError> {
+    ) -> Result<(), TaskError> {
         let store = &self.core.worker_store;
         let now = self.core.now();
-        store.record_poll(lease, &self.server, &PollResult::Failed(error.to_string()), now).await?;
+        store.record_poll(assignment, &self.server, &PollResult::Failed(error.to_string()), now).await?;
         if !hook_events.is_empty() {
             let told: Vec<HookEvent> = hook_events.iter().map(|stored| stored.hook_event.clone()).collect();
             let view = store.reconcile_view(&self.server, &[], &told).await?;
             // The hook_events stay: when the media server answers again it is looked at anyway, and believing twice is
             // believing once.
-            self.apply(lease, &accept_hook_events(now, &told, &view), now).await?;
+            self.apply(assignment, &accept_hook_events(now, &told, &view), now).await?;
         }
         let unreachable_since = *self.memory.unreachable_since.get_or_insert(now);
         if now.since(unreachable_since) >= self.intervals.claim_ttl {
             // Its encoders have lost it too and may have moved to another media server: let them in there. Again and
             // again, since by its hooks a stream may have come live meanwhile.
-            store.release_holders(lease, &self.server, now).await?;
+            store.release_holders(assignment, &self.server, now).await?;
             self.memory.unreachable_since = Some(now);
         }
         Ok(())
@@ -183,14 +203,19 @@ impl Reconciler {
         restarted
     }
 
-    async fn apply(&self, lease: &Lease, changes: &Changes, now: Timestamp) -> Result<Applied, TickError> {
+    async fn apply(
+        &self,
+        assignment: &Assignment,
+        changes: &Changes,
+        now: Timestamp,
+    ) -> Result<Applied, TaskError> {
         if changes.is_empty() {
             return Ok(Applied::default());
         }
         let new_id = || StreamId(self.core.id());
         let store = &self.core.worker_store;
         let applied = store
-            .apply_changes(lease, &self.server, changes, now, &new_id)
+            .apply_changes(assignment, &self.server, changes, now, &new_id)
             .instrument(tracing::info_span!("store.apply_changes"))
             .await?;
         for (kind, streams) in [("stream_started", &applied.started), ("stream_ended", &applied.ended)] {
@@ -298,40 +323,46 @@ impl Reconciler {
     }
 
     /// After a change of hands somebody else may have acted in between: what is remembered is worth nothing.
-    async fn start_over_under(&mut self, lease: &Lease) -> Result<(), TickError> {
-        if self.memory.epoch != Some(lease.epoch) {
+    async fn start_over_under(&mut self, assignment: &Assignment) -> Result<(), TaskError> {
+        if self.memory.epoch != Some(assignment.epoch) {
             let known = self.core.worker_store.media_servers(&Scope::system()).await?;
             let run =
                 known.into_iter().find(|status| status.name == self.server).and_then(|status| status.run);
-            self.memory = Memory { run, epoch: Some(lease.epoch), ..Memory::default() };
+            self.memory = Memory { run, epoch: Some(assignment.epoch), ..Memory::default() };
         }
         Ok(())
     }
 }
 
-#[async_trait]
-impl Worker for Reconciler {
+impl Task for Reconciler {
     fn name(&self) -> String {
         format!("reconcile:{}", self.server)
     }
 
+    fn description(&self) -> &'static str {
+        "Compares one media server with the records, and repairs the difference."
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::OneInstance(OnLeaseDoubt::Stop)
+    }
+}
+
+#[async_trait]
+impl PeriodicTask for Reconciler {
     fn interval(&self) -> Duration {
         let expiry = self.memory.expiry.map(|at| at.since(self.core.now()));
         let away = self.memory.unreachable_since.map(|_| UNREACHABLE_POLL_INTERVAL);
         [expiry, away].into_iter().flatten().fold(self.intervals.poll, Duration::min)
     }
 
-    fn lease(&self) -> Option<String> {
-        Some(self.name())
-    }
-
-    fn hears(&self, wake_up: &WakeUp) -> bool {
+    fn wakes_on(&self, wake_up: &WakeUp) -> bool {
         matches!(wake_up, WakeUp::Reconcile(server) if *server == self.server)
     }
 
-    async fn tick(&mut self, lease: Option<&Lease>) -> Result<Tick, TickError> {
-        let Some(lease) = lease else { return Ok(Tick::default()) };
-        self.start_over_under(lease).await?;
+    async fn tick(&mut self, context: &TaskContext) -> Result<Tick, TaskError> {
+        let Some(assignment) = context.assignment() else { return Ok(Tick::default()) };
+        self.start_over_under(&assignment).await?;
         // Read before the look: what arrives during the look is looked into by the next one.
         let hook_events = self.core.worker_store.hook_events(&self.server).await?;
         let started = tokio::time::Instant::now();
@@ -340,9 +371,18 @@ impl Worker for Reconciler {
             Some(cause) => tracing::info_span!(parent: &cause, "reconcile", server = %self.server),
             None => tracing::debug_span!("reconcile", server = %self.server),
         };
-        let tick = self.look(lease, &hook_events).instrument(span).await;
+        let tick = self.look(&assignment, &hook_events).instrument(span).await;
         metrics::histogram!("streamward_reconcile_duration_seconds", "media_server" => self.server.to_string())
             .record(started.elapsed().as_secs_f64());
+        let Memory { unreachable_since, relays, shown, .. } = &self.memory;
+        context.show(json!({
+            "last_poll_at": self.core.now(),
+            "reachable": unreachable_since.is_none(),
+            "streams": shown.streams,
+            "relays": relays.len(),
+            "repaired": shown.repaired,
+            "disconnected": shown.disconnected,
+        }));
         tick
     }
 }

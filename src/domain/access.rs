@@ -95,8 +95,8 @@ impl Actor {
     pub fn authorize(&self, action: Action, resource: &Resource) -> Result<Scope, Forbidden> {
         let needs = match (action, resource) {
             (Action::Read, Resource::ApiToken | Resource::AuditLog) | (Action::Manage, _) => Role::Admin,
+            (Action::Operate, _) | (Action::Read, Resource::Task) => Role::Operator,
             (Action::Read, _) => Role::Viewer,
-            (Action::Operate, _) => Role::Operator,
         };
         if self.role >= needs { Ok(Scope(())) } else { Err(Forbidden { needs }) }
     }
@@ -132,6 +132,8 @@ pub enum Resource {
     StreamKey,
     /// Streamers.
     Streamer,
+    /// The background tasks of this instance.
+    Task,
 }
 
 /// Whose rows a store call may see: made by [`Actor::authorize`], so that no caller gets around it. All rows are of one

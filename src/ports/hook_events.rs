@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Lease, StoreError};
+use super::{Assignment, StoreError};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::HookEvent;
 
@@ -25,10 +25,10 @@ pub trait HookEventStore: Send + Sync {
     /// MUST return the server's hook_events in the order of arrival.
     async fn hook_events(&self, server: &MediaServerName) -> Result<Vec<StoredHookEvent>, StoreError>;
 
-    /// MUST drop the server's hook_events up to and including `seq`, under the lease.
+    /// MUST drop the server's hook_events up to and including `seq`, under the assignment.
     async fn delete_hook_events(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         seq: i64,
     ) -> Result<(), StoreError>;

@@ -5,34 +5,60 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::domain::Timestamp;
 
-/// The right to do a named piece of work for a while.
+/// The right of an instance to do its work for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
+pub struct InstanceLease {
+    /// The instance.
+    pub instance: String,
+    /// Grows each time the lease is given anew. What was assigned under an earlier epoch is free.
+    pub epoch: i64,
+    /// How much it takes.
+    pub capacity: u32,
+}
+
+/// The right of one instance to do a named piece of work, for as long as its lease lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
     /// The work, e.g. `reconcile:default`.
-    pub name: String,
+    pub key: String,
     /// The instance that has it.
-    pub owner: String,
-    /// Grows each time the lease changes hands. Every write made under the lease is conditional on it, so that an
-    /// instance that was asleep when its lease ran out writes nothing.
+    pub instance: String,
+    /// Grows each time the work is assigned. Every write made under the assignment is conditional on it and on the
+    /// lease, so that an instance that was asleep when its lease ran out writes nothing.
     pub epoch: i64,
 }
 
-/// Leases are rows with an epoch and an expiry in **database time**, so that clocks of instances do not matter.
+/// Leases of instances, and the work that is assigned to them. A lease is a row with an epoch and an expiry in
+/// **database time**, so that clocks of instances do not matter.
 #[async_trait]
 pub trait LeaseStore: Send + Sync {
-    /// MUST give the lease to exactly one of several owners that ask while it is free or has expired, with a greater
-    /// epoch than before. MUST give it to its present owner again, with the same epoch, and extend it.
-    async fn acquire_lease(
+    /// MUST extend the lease of an instance, with the same epoch. MUST give it anew with a greater epoch once it has
+    /// expired or was released.
+    async fn renew_instance(
         &self,
-        name: &str,
-        owner: &str,
+        instance: &str,
+        capacity: u32,
         ttl: Duration,
-    ) -> Result<Option<Lease>, StoreError>;
+    ) -> Result<InstanceLease, StoreError>;
 
-    /// MUST extend a lease that is held and return `true`; MUST return `false` once it has expired or changed hands.
-    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError>;
+    /// MUST return who has each of `keys`. Before that, MUST assign what is free to exactly one of several instances that
+    /// ask, with a greater epoch than before, until the instance has as many of `keys` as its capacity allows. Free is
+    /// what nobody has, or an instance whose lease has expired or was released. MUST assign nothing to an instance whose
+    /// own lease is not valid.
+    async fn take_assignments(
+        &self,
+        lease: &InstanceLease,
+        keys: &[String],
+    ) -> Result<Vec<Assignment>, StoreError>;
 
-    /// MUST free the lease if it is still ours, so that another instance need not wait for it to expire.
-    async fn release_lease(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// MUST free those that are still assigned as they say.
+    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<(), StoreError>;
+
+    /// MUST end the lease if it is still the same, which frees everything assigned under it.
+    async fn release_instance(&self, lease: &InstanceLease) -> Result<(), StoreError>;
+
+    /// MUST forget instances whose lease expired before `before` and that have nothing assigned; returns how many.
+    async fn prune_instances(&self, before: Timestamp) -> Result<u64, StoreError>;
 }

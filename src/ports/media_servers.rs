@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Lease, StoreError};
+use super::{Assignment, StoreError};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
@@ -35,16 +35,16 @@ pub enum Contact {
 /// The records of media servers.
 #[async_trait]
 pub trait MediaServerStore: Send + Sync {
-    /// MUST record the look, under the lease; `since` changes only when reachability does, `drift_repaired` adds up.
+    /// MUST record the look, under the assignment; `since` changes only when reachability does, `drift_repaired` adds up.
     async fn record_poll(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         look: &PollResult,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// MUST record that the server got in touch at `now`; never moves backwards. Needs no lease.
+    /// MUST record that the server got in touch at `now`; never moves backwards. Needs no assignment.
     async fn record_contact(
         &self,
         server: &MediaServerName,

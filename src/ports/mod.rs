@@ -29,7 +29,7 @@ pub use clock::{Clock, IdGen};
 pub use event_log::EventStore;
 pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
-pub use leases::{Lease, LeaseStore};
+pub use leases::{Assignment, InstanceLease, LeaseStore};
 pub use media_server::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
 pub use secret_store::SecretStore;
@@ -48,8 +48,8 @@ pub enum StoreError {
     /// The database cannot be reached, or has no room for us in time. Trying again later helps.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// The lease a write was made under is no longer ours; somebody else does the work now.
-    #[error("the lease {0} is held by another instance")]
+    /// The assignment a write was made under is not valid any more: another instance does the work, or may.
+    #[error("{0} is not assigned to this instance any more")]
     Fenced(String),
     /// A stored value is not what we wrote, or a statement is wrong. Trying again does not help.
     #[error("the database holds or said something unexpected: {0}")]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Lease, StoreError};
+use super::{Assignment, StoreError};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
@@ -91,8 +91,8 @@ pub trait StreamStore: Send + Sync {
         hook_events: &[HookEvent],
     ) -> Result<View, StoreError>;
 
-    /// Records what a look (or a believed hook_event) showed, under the lease. MUST write nothing with
-    /// [`StoreError::Fenced`] if the lease is no longer held.
+    /// Records what a look (or a believed hook_event) showed, under the assignment. MUST write nothing with
+    /// [`StoreError::Fenced`] if the assignment is not valid any more.
     ///
     /// - ended: MUST end active streams only, free the key if it is held live by that session, and write
     ///   `stream.ended`.
@@ -103,7 +103,7 @@ pub trait StreamStore: Send + Sync {
     /// - refreshed: MUST store the numbers, and write `stream.updated` where it is announced.
     async fn apply_changes(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         changes: &Changes,
         now: Timestamp,
@@ -111,10 +111,10 @@ pub trait StreamStore: Send + Sync {
     ) -> Result<Applied, StoreError>;
 
     /// Lets other connections claim the keys that are held live on a media server which has been away too long; the
-    /// streams stay active. MUST turn live holders on the server into claims that lapsed at `now`, under the lease.
+    /// streams stay active. MUST turn live holders on the server into claims that lapsed at `now`, under the assignment.
     async fn release_holders(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         now: Timestamp,
     ) -> Result<u64, StoreError>;

@@ -1,5 +1,7 @@
 //! WakeUps: "something changed, look now", within this instance and to the others.
 
+use std::fmt;
+
 use tokio::sync::broadcast;
 
 use crate::domain::media_server::MediaServerName;
@@ -19,7 +21,19 @@ pub enum WakeUp {
     Everything,
 }
 
-/// Carries wake_ups. They are hook_events only: whoever waits for one also looks now and then by itself.
+impl fmt::Display for WakeUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reconcile(server) => write!(f, "reconcile:{server}"),
+            Self::Events => f.write_str("events"),
+            Self::Keys => f.write_str("keys"),
+            Self::Streamers => f.write_str("streamers"),
+            Self::Everything => f.write_str("everything"),
+        }
+    }
+}
+
+/// Carries wake-ups. They may be lost: whoever waits for one also looks now and then by itself.
 pub trait WakeUps: Send + Sync {
     /// Tells everyone, this instance at once. Never waits and never fails; wake-ups to other instances may be merged
     /// or lost.

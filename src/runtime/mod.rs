@@ -3,6 +3,7 @@
 //! [`main`] is the whole program. `serve` is `service`; `bootstrap` is what every command that touches the
 //! database stands on.
 
+mod background;
 mod bootstrap;
 pub mod config;
 mod databases;
@@ -16,9 +17,8 @@ mod service;
 pub mod services;
 mod signals;
 mod streamers;
+pub mod tasks;
 pub mod telemetry;
 mod up;
-pub mod worker;
-mod workers;
 
 pub use main::main;

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::background;
 use super::bootstrap::Bootstrap;
 use super::config::{Config, DatabaseKind, Loaded};
 use super::databases::{Purpose, Schema};
@@ -22,15 +23,15 @@ use super::secrets::{hook_secrets, settings};
 use super::serve::{ServeLimits, serve};
 use super::services::Services;
 use super::signals::Signals;
+use super::tasks::Tasks;
 use super::telemetry::{Telemetry, TelemetryConfig};
 use super::up::{Supervised, SupervisedMediaMtx};
-use super::workers::Workers;
 use crate::adapters::cli::UpArgs;
 use crate::adapters::http::HttpOptions;
 use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::sql::{PgWakeUps, ServeLock};
 use crate::adapters::system::SystemIds;
-use crate::app::worker::Worker as _;
+use crate::app::task::{PeriodicTask as _, TaskContext};
 use crate::ports::{IdGen as _, WakeUps};
 
 /// How long a call that ends sessions waits for that.
@@ -88,10 +89,10 @@ struct Service<'a> {
 struct Running {
     base: Bootstrap,
     services: Services,
-    workers: Workers,
+    background: Tasks,
     listener: TcpListener,
     supervised: Option<Supervised>,
-    /// Ends what outlives the workers: wake-ups, gauges.
+    /// Ends what outlives the tasks: wake-ups, gauges.
     after: CancellationToken,
     _lock: Option<ServeLock>,
 }
@@ -131,14 +132,13 @@ impl Service<'_> {
         };
         let welcome = first_start::welcome(&base, &services.access, supervised.is_some()).await?;
         services.media_servers.retire_former_servers(&self.instance).await?;
-        let workers = Workers::start(&services, &base, &*wake_ups, &self.instance)?;
+        let background = background::start(&services, &base, wake_ups, &self.instance).await?;
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
         self.tasks.spawn(gauges::take(
             Arc::clone(&services.media_servers),
             base.databases.clone(),
             after.clone(),
         ));
-        workers.warm_up().await;
         let listener = listen::listen(socket, &base.config().http.listen)?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -151,17 +151,17 @@ impl Service<'_> {
         }
         // Without systemd there is nobody to tell.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Running { base, services, workers, listener, supervised, after, _lock: lock })
+        Ok(Running { base, services, background, listener, supervised, after, _lock: lock })
     }
 
     async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
-        let Running { base, services, workers, listener, supervised, after, _lock: lock } = running;
+        let Running { base, services, background, listener, supervised, after, _lock: lock } = running;
         let config = base.config();
         let options = HttpOptions {
             metrics: Some(Arc::new(self.telemetry.prometheus())),
             metrics_token: config.metrics.token.clone().map(|token| token.0),
             trusted_proxies: config.http.trusted_proxies.clone(),
-            workers: Some(workers.health()),
+            tasks: background.list(),
             stop: self.stop.clone(),
         };
         let limits = ServeLimits {
@@ -187,9 +187,9 @@ impl Service<'_> {
         let served = serve(listener, services.router(options), limits, closing).await;
         // Also when serving failed, so that everything that waits for the stop ends.
         self.stop.cancel();
-        workers.stop().await;
+        background.stop().await;
         // Counts that nobody has written down yet.
-        let last = timeout(LAST_WRITES, services.housekeeping().tick(None)).await;
+        let last = timeout(LAST_WRITES, services.housekeeping().tick(&TaskContext::default())).await;
         if !matches!(last, Ok(Ok(_))) {
             tracing::warn!("the last counts for the audit log are lost");
         }

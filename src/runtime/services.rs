@@ -25,6 +25,9 @@ use crate::app::streamer::{StreamerSettings, Streamers};
 use crate::domain::media_server::MediaServerName;
 use crate::ports::{MediaServer, WebhookVerifier};
 
+/// How long an instance whose lease expired is remembered.
+const INSTANCES_KEPT: Duration = Duration::from_secs(86_400);
+
 /// Limits, secrets and media servers.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -60,6 +63,7 @@ impl Default for Settings {
 }
 
 /// One service for each slice.
+#[derive(Clone)]
 #[expect(missing_docs, reason = "each field is named after its type")]
 pub struct Services {
     pub core: Arc<Core>,
@@ -111,6 +115,7 @@ impl Services {
             Retention { keep: streamers.history_retention, prune: |store, at| store.prune_status_events(at) },
             Retention { keep: settings.audit_retention, prune: |store, at| store.prune_audit(at) },
             Retention { keep: window, prune: |store, at| store.prune_signatures(at) },
+            Retention { keep: INSTANCES_KEPT, prune: |store, at| store.prune_instances(at) },
         ];
         Self {
             access: Arc::new(Access::new(of(&core), settings.access, Arc::clone(&servers))),
@@ -172,6 +177,7 @@ impl Services {
         let gate = Gate::new(Arc::clone(access), Arc::clone(&self.audit), &options.trusted_proxies);
         let events = EventStreams::new(Arc::clone(&self.events), Arc::clone(access), options.stop.clone());
         let document = openapi_json().into();
+        let tasks = options.tasks.clone();
         let operation = http::operation::Operation { health: Arc::clone(&self.health), options, document };
         let slices = [
             http::streams::routes().serve(Arc::clone(streams), &gate),
@@ -184,6 +190,7 @@ impl Services {
             http::api_tokens::routes().serve(Arc::clone(access), &gate),
             http::audit::routes().serve(Arc::clone(&self.audit), &gate),
             http::media_servers::routes().serve(Arc::clone(&self.media_servers), &gate),
+            http::tasks::routes().serve(tasks, &gate),
             http::auth::routes().serve((Arc::clone(access), Arc::clone(&self.publish)), &gate),
             http::hooks::routes().serve((Arc::clone(access), Arc::clone(&self.hooks)), &gate),
             http::operation::serve(operation, &gate),
@@ -205,6 +212,7 @@ pub fn openapi_json() -> String {
         http::api_tokens::routes().document(),
         http::audit::routes().document(),
         http::media_servers::routes().document(),
+        http::tasks::routes().document(),
         http::auth::routes().document(),
         http::hooks::routes().document(),
         http::operation::routes().document(),

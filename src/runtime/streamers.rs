@@ -29,7 +29,7 @@ use crate::adapters::memory::MemoryStore;
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::Core;
 use crate::app::streamer::Watcher;
-use crate::app::worker::Job as _;
+use crate::app::task::{LongRunningTask as _, TaskContext};
 use crate::domain::AuditId;
 use crate::domain::access::{Actor, Scope};
 use crate::domain::audit::AuditEntry;
@@ -190,7 +190,8 @@ pub(super) async fn watch(
     base.databases.close().await;
     let services = over_memory(&base, settings, &streamers).await?;
     let mut watcher = outside.watcher(&services);
-    let watching = watcher.run(stop.clone());
+    let context = TaskContext::new(tokio::sync::watch::Sender::default(), stop.clone());
+    let watching = watcher.run(&context);
     tokio::select! {
         shown = cli::streamer::watch(&services.streamers, &services.events, args, stop, out) => shown,
         ended = watching => ended.context("watching ended"),

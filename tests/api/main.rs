@@ -22,6 +22,7 @@ mod roles;
 mod secrets;
 mod streamers;
 mod streams;
+mod tasks;
 mod telemetry;
 mod watching;
 mod wire;

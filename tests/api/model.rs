@@ -16,7 +16,7 @@ use streamward::app::hook::HookMessage;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::reconcile::Reconciler;
 use streamward::app::stream_key::StreamKeyDraft;
-use streamward::app::worker::Worker;
+use streamward::app::task::{PeriodicTask as _, Task as _, TaskContext};
 use streamward::domain::access::Actor;
 use streamward::domain::credentials::{Action, AuthRequest, Credentials};
 use streamward::domain::event::EventKind;
@@ -29,10 +29,12 @@ use streamward::domain::reconcile::HookKind;
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
 use streamward::domain::{StreamKeyId, Timestamp};
 use streamward::ports::{
-    Clock, Lease, LeaseStore, MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings,
-    StatusFilter, StreamFilter,
+    Assignment, Clock, MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings, StatusFilter,
+    StreamFilter,
 };
 use streamward::runtime::services::{Services, Settings};
+
+use crate::harness::assigned;
 
 /// How many keys there are; each has a path of its own.
 const KEYS: usize = 3;
@@ -178,7 +180,7 @@ struct World {
     server: Arc<Server>,
     services: Services,
     reconciler: Reconciler,
-    lease: Lease,
+    assignment: Assignment,
     instance: u32,
     keys: Vec<(StreamKeyId, KeySecret)>,
     /// Connections that were allowed and are not live yet: the path they publish to.
@@ -192,7 +194,7 @@ impl World {
         let clock = Arc::new(Hands(Mutex::new(Timestamp::from_seconds(1_800_000_000))));
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
         let server = Arc::new(Server::default());
-        let (services, reconciler, lease) = start(&clock, &store, &server, 0).await;
+        let (services, reconciler, assignment) = start(&clock, &store, &server, 0).await;
         let broadcaster = services
             .broadcasters
             .create(&actor(), BroadcasterDraft { display_name: Some("Alice".into()), metadata: None })
@@ -220,7 +222,7 @@ impl World {
             server,
             services,
             reconciler,
-            lease,
+            assignment,
             instance: 0,
             keys,
             allowed: HashMap::new(),
@@ -326,20 +328,19 @@ impl World {
 
     async fn look(&mut self) {
         // Leases run by the same clock, which may have jumped.
-        let ttl = Duration::from_secs(3);
-        let name = self.reconciler.lease().expect("a reconciler has a lease");
-        if let Some(lease) = self.store.acquire_lease(&name, &self.lease.owner, ttl).await.expect("the store")
-        {
-            self.lease = lease;
+        let (instance, key) = (self.assignment.instance.clone(), self.reconciler.name());
+        if let Some(assignment) = assigned(&*self.store, &instance, key).await.expect("the store") {
+            self.assignment = assignment;
             // Failing to look is part of the history.
-            let _ = self.reconciler.tick(Some(&self.lease)).await;
+            let _ = self.reconciler.tick(&TaskContext::under(self.assignment.clone())).await;
         }
     }
 
     async fn restart(&mut self) {
         self.instance += 1;
-        self.store.release_lease(&self.lease).await.expect("the store");
-        (self.services, self.reconciler, self.lease) =
+        let held = std::slice::from_ref(&self.assignment);
+        self.store.release_assignments(held).await.expect("the store");
+        (self.services, self.reconciler, self.assignment) =
             start(&self.clock, &self.store, &self.server, self.instance).await;
     }
 
@@ -416,7 +417,7 @@ async fn start(
     store: &Arc<MemoryStore>,
     server: &Arc<Server>,
     instance: u32,
-) -> (Services, Reconciler, Lease) {
+) -> (Services, Reconciler, Assignment) {
     let urls = BaseUrls {
         hls: "h".into(),
         webrtc: "w".into(),
@@ -445,14 +446,9 @@ async fn start(
     let services = Services::new(core, settings, None);
     let remote = Arc::clone(server) as Arc<dyn MediaServer>;
     let reconciler = services.reconciler(MediaServerName::default(), remote, Duration::from_secs(2));
-    let name = reconciler.lease().expect("a reconciler has a lease");
-    let owner = format!("instance-{instance}");
-    let lease = store
-        .acquire_lease(&name, &owner, Duration::from_secs(3))
-        .await
-        .expect("the store")
-        .expect("a free lease");
-    (services, reconciler, lease)
+    let instance = format!("instance-{instance}");
+    let assignment = assigned(&**store, &instance, reconciler.name()).await.expect("the store");
+    (services, reconciler, assignment.expect("it is free"))
 }
 
 fn actor() -> Actor {

@@ -11,6 +11,7 @@ type Statuses = [u16; 4];
 
 const VIEWER: Statuses = [401, 200, 200, 200];
 const NOT_FOUND: Statuses = [401, 404, 404, 404];
+const OPERATOR: Statuses = [401, 403, 200, 200];
 const ADMIN: Statuses = [401, 403, 403, 200];
 const ADMIN_CREATES: Statuses = [401, 403, 403, 201];
 const ADMIN_REMOVES: Statuses = [401, 403, 403, 204];
@@ -56,6 +57,7 @@ async fn reading() {
         ("/broadcasters", VIEWER),
         (&format!("/broadcasters/{}", key.broadcaster), VIEWER),
         ("/media-servers", VIEWER),
+        ("/tasks", OPERATOR),
         ("/audit-logs", ADMIN),
         ("/api-tokens", ADMIN),
         ("/health", ANYONE),

@@ -20,7 +20,7 @@ use streamward::domain::secret::{KeySecret, SecretHash};
 use streamward::domain::stream::{IngestForm, Stream};
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
 use streamward::domain::{AuditId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
-use streamward::ports::{IdGen as _, KeyCreation, Lease, Store};
+use streamward::ports::{Assignment, IdGen as _, InstanceLease, KeyCreation, Store};
 use streamward_test_support::Cluster;
 use tempfile::TempDir;
 
@@ -214,10 +214,23 @@ impl World {
         self.store.claim_for_publish(hash, request, when, TTL).await.unwrap().expect("the key is known")
     }
 
-    /// The lease for reconciling a media server.
-    pub(crate) async fn lease(&self, name: &str) -> Lease {
-        let name = format!("reconcile:{name}");
-        self.store.acquire_lease(&name, "us", Duration::from_secs(60)).await.unwrap().expect("it is free")
+    /// The assignment for reconciling a media server.
+    pub(crate) async fn assignment(&self, name: &str) -> Assignment {
+        let taken = self.take("us", &[&format!("reconcile:{name}")]).await;
+        taken.into_iter().next().expect("it is free")
+    }
+
+    /// What of `keys` an instance has when it asks, under a lease of a minute.
+    pub(crate) async fn take(&self, instance: &str, keys: &[&str]) -> Vec<Assignment> {
+        let lease = self.store.renew_instance(instance, 1_000, Duration::from_secs(60)).await.unwrap();
+        self.take_under(&lease, keys).await
+    }
+
+    pub(crate) async fn take_under(&self, lease: &InstanceLease, keys: &[&str]) -> Vec<Assignment> {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let mut who = self.store.take_assignments(lease, &keys).await.unwrap();
+        who.retain(|one| one.instance == lease.instance);
+        who
     }
 
     pub(crate) async fn apply(
@@ -226,8 +239,8 @@ impl World {
         changes: &Changes,
         when: Timestamp,
     ) -> streamward::ports::Applied {
-        let lease = self.lease(on).await;
-        self.store.apply_changes(&lease, &server(on), changes, when, &new_id).await.unwrap()
+        let assignment = self.assignment(on).await;
+        self.store.apply_changes(&assignment, &server(on), changes, when, &new_id).await.unwrap()
     }
 
     /// A key that is live on the default media server, by connection `id`.

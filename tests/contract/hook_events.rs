@@ -63,9 +63,9 @@ async fn dropping_drops_the_servers_hook_events_up_to_and_including_a_number(#[c
     for (on, id) in [("default", "c1"), ("edge", "c2"), ("default", "c3"), ("default", "c4")] {
         world.store.record_hook_event(&hook_event(on, id)).await.unwrap();
     }
-    let lease = world.lease("default").await;
+    let assignment = world.assignment("default").await;
     let seq = world.store.hook_events(&server("default")).await.unwrap()[1].seq;
-    world.store.delete_hook_events(&lease, &server("default"), seq).await.unwrap();
+    world.store.delete_hook_events(&assignment, &server("default"), seq).await.unwrap();
     assert_eq!(ids(&world, "default").await, ["c4"]);
     assert_eq!(ids(&world, "edge").await, ["c2"]);
 }
@@ -77,7 +77,7 @@ async fn every_hook_event_is_seen_before_it_is_dropped(#[case] engine: Engine) {
     const WRITERS: usize = 4;
     const EACH: usize = 30;
     let world = engine.world().await;
-    let lease = world.lease("default").await;
+    let assignment = world.assignment("default").await;
     let writers = (0..WRITERS).map(|writer| {
         let world = &world;
         async move {
@@ -96,7 +96,7 @@ async fn every_hook_event_is_seen_before_it_is_dropped(#[case] engine: Engine) {
             let hook_events = world.store.hook_events(&server("default")).await.unwrap();
             seen += hook_events.len();
             if let Some(last) = hook_events.last() {
-                world.store.delete_hook_events(&lease, &server("default"), last.seq).await.unwrap();
+                world.store.delete_hook_events(&assignment, &server("default"), last.seq).await.unwrap();
             }
             tokio::task::yield_now().await;
         }

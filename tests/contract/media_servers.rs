@@ -9,8 +9,8 @@ use crate::every_store;
 use crate::fixture::{Engine, World, at, server};
 
 async fn look(world: &World, name: &str, look: PollResult, when: i64) -> MediaServerStatus {
-    let lease = world.lease(name).await;
-    world.store.record_poll(&lease, &server(name), &look, at(when)).await.unwrap();
+    let assignment = world.assignment(name).await;
+    world.store.record_poll(&assignment, &server(name), &look, at(when)).await.unwrap();
     status(world, name).await
 }
 

@@ -157,20 +157,26 @@ async fn errors_do_not_contain_the_password() {
 
 /// Frozen inside a transaction for longer than its lease: nothing of the old epoch is written.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_lease_stays_with_its_holder_until_the_transaction_that_relies_on_it_ends() {
+async fn an_assignment_stays_with_its_holder_until_the_transaction_that_relies_on_it_ends() {
     let database = postgres().await;
     let db = open_postgres(database.url(), &PgSettings::new(4)).unwrap();
     let mut paused = PgConnection::connect(database.url()).await.unwrap();
     let world = World::over(db, database);
     let ttl = Duration::from_millis(200);
-    let old = world.store.acquire_lease("work", "old", ttl).await.unwrap().unwrap();
+    let lease = world.store.renew_instance("old", 10, ttl).await.unwrap();
+    let old = world.take_under(&lease, &["work"]).await.remove(0);
     // What `guard` does in a transaction, which then pauses beyond the lease.
     let mut tx = paused.begin().await.unwrap();
-    sqlx::query("SELECT epoch FROM leases WHERE name = 'work' FOR SHARE").execute(&mut *tx).await.unwrap();
+    let guard =
+        "SELECT epoch FROM assignments WHERE key = 'work' AND EXISTS (SELECT 1 FROM instances) FOR SHARE";
+    sqlx::query(guard).execute(&mut *tx).await.unwrap();
+    let renewed = timeout(ttl, world.store.renew_instance("old", 10, ttl)).await;
+    renewed.expect("no renewal waits for a transaction").unwrap();
     tokio::time::sleep(ttl * 2).await;
-    let takeover = world.store.acquire_lease("work", "new", ttl);
-    assert!(timeout(ttl, takeover).await.is_err(), "the new owner waits for the commit");
+    let taken = timeout(ttl, world.take("new", &["work", "other work"])).await.expect("it does not wait");
+    assert_eq!(taken.len(), 1, "only what no transaction relies on");
     tx.commit().await.unwrap();
-    let new = world.store.acquire_lease("work", "new", ttl).await.unwrap().unwrap();
+    let taken = world.take("new", &["work", "other work"]).await;
+    let new = taken.iter().find(|one| one.key == "work").unwrap();
     assert!(new.epoch > old.epoch);
 }

@@ -9,7 +9,7 @@ use streamward::domain::path::IngestPath;
 use streamward::domain::reconcile::{Changes, HookEvent, HookKind, Observation, Refresh, Start};
 use streamward::domain::stream::{EndReason, StreamState};
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
-use streamward::ports::{Lease, PollResult, StatusFilter, StoreError, StreamFilter};
+use streamward::ports::{Assignment, PollResult, StatusFilter, StoreError, StreamFilter};
 
 use crate::every_store;
 use crate::fixture::{
@@ -22,8 +22,8 @@ fn started(starts: Vec<Start>) -> Changes {
 }
 
 async fn look(world: &World, name: &str, look: PollResult, when: i64) {
-    let lease = world.lease(name).await;
-    world.store.record_poll(&lease, &server(name), &look, at(when)).await.unwrap();
+    let assignment = world.assignment(name).await;
+    world.store.record_poll(&assignment, &server(name), &look, at(when)).await.unwrap();
 }
 
 fn failed() -> PollResult {
@@ -110,10 +110,10 @@ async fn started_makes_the_session_the_live_holder_and_writes_an_event(#[case] e
     let (key, hash) = world.key("live/alice").await;
     world.claim(&hash, &request("c1"), at(1)).await;
     let id = new_id();
-    let lease = world.lease("default").await;
+    let assignment = world.assignment("default").await;
     let changes = started(vec![start(key.id, connection("default", "c1"))]);
     let applied =
-        world.store.apply_changes(&lease, &server("default"), &changes, at(2), &|| id).await.unwrap();
+        world.store.apply_changes(&assignment, &server("default"), &changes, at(2), &|| id).await.unwrap();
     assert_eq!((applied.started.len(), applied.postponed), (1, 0));
     assert_eq!(applied.started[0].id, id, "the id is taken from new_id");
     assert_eq!(world.store.stream(&Scope::system(), id).await.unwrap().as_ref(), Some(&applied.started[0]));
@@ -241,8 +241,8 @@ async fn an_active_stream_on_an_unreachable_server_is_ended_as_takeover_first(#[
     let here = connection("default", "c2");
     let refused = world.claim(&hash, &request_from(Some(here.clone())), at(11)).await;
     assert_eq!(refused.holder.connection(), Some(&connection("edge", "c1")));
-    let lease = world.lease("edge").await;
-    assert_eq!(world.store.release_holders(&lease, &server("edge"), at(12)).await.unwrap(), 1);
+    let assignment = world.assignment("edge").await;
+    assert_eq!(world.store.release_holders(&assignment, &server("edge"), at(12)).await.unwrap(), 1);
     world.claim(&hash, &request_from(Some(here.clone())), at(13)).await;
     let applied = world.apply("default", &started(vec![start(key.id, here.clone())]), at(14)).await;
     assert_eq!((applied.started.len(), applied.ended.len()), (1, 1));
@@ -319,19 +319,28 @@ async fn refreshed_stores_the_numbers_and_writes_an_event_where_it_is_announced(
 
 #[apply(every_store)]
 #[tokio::test]
-async fn nothing_is_written_once_the_lease_is_no_longer_held(#[case] engine: Engine) {
+async fn nothing_is_written_once_the_assignment_is_not_valid(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key("live/alice").await;
     world.claim(&hash, &request("c1"), at(1)).await;
-    let ours = world.lease("default").await;
-    world.store.release_lease(&ours).await.unwrap();
-    let theirs = world.store.acquire_lease(&ours.name, "them", std::time::Duration::from_secs(60)).await;
-    assert!(theirs.unwrap().unwrap().epoch > ours.epoch);
-    let never = Lease { name: "reconcile:never".into(), ..ours.clone() };
+    let ours = world.assignment("default").await;
+    world.store.release_assignments(std::slice::from_ref(&ours)).await.unwrap();
+    let theirs = world.take("them", &[&ours.key]).await;
+    assert!(theirs[0].epoch > ours.epoch);
+    let never = Assignment { key: "reconcile:never".into(), ..ours.clone() };
+    // Nobody has taken these two. The lease of the first expired, the second was assigned under an expired lease.
+    let short = std::time::Duration::from_millis(100);
+    let lease = world.store.renew_instance("asleep", 10, short).await.unwrap();
+    let asleep = world.take_under(&lease, &["reconcile:asleep"]).await.remove(0);
+    let lease = world.store.renew_instance("woken", 10, short).await.unwrap();
+    let woken = world.take_under(&lease, &["reconcile:woken"]).await.remove(0);
+    tokio::time::sleep(short * 2).await;
+    let lease = world.store.renew_instance("woken", 10, std::time::Duration::from_secs(60)).await.unwrap();
+    let anew = world.take_under(&lease, &["reconcile:woken"]).await.remove(0);
     let events = world.events().await;
     let before = world.stored(&key).await;
     let changes = started(vec![start(key.id, connection("default", "c1"))]);
-    for stale in [&ours, &never] {
+    for stale in [&ours, &never, &asleep, &woken] {
         let on = server("default");
         let fenced = |error: StoreError| assert!(matches!(error, StoreError::Fenced(_)), "{error}");
         fenced(world.store.apply_changes(stale, &on, &changes, at(2), &new_id).await.unwrap_err());
@@ -351,8 +360,8 @@ async fn loosen_turns_live_holders_on_the_server_into_claims_that_lapsed(#[case]
     let (far, _, _) = world.live_on("edge", "b", "c2").await;
     let (claimed, hash) = world.key("c").await;
     let claim = world.claim(&hash, &request("c3"), at(20)).await;
-    let lease = world.lease("default").await;
-    assert_eq!(world.store.release_holders(&lease, &server("default"), at(21)).await.unwrap(), 1);
+    let assignment = world.assignment("default").await;
+    assert_eq!(world.store.release_holders(&assignment, &server("default"), at(21)).await.unwrap(), 1);
     let expected = Holder::Claimed { by: connection("default", "c1"), until: at(21) };
     assert_eq!(world.stored(&here).await.holder, expected);
     assert_eq!(world.stored(&far).await.holder, Holder::Live { by: connection("edge", "c2") });

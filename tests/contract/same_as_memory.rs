@@ -19,6 +19,7 @@ use streamward::domain::stream::{EndReason, Stream};
 use streamward::domain::stream_key::{OnConflict, StreamKey};
 use streamward::domain::{StreamId, Timestamp};
 use streamward::ports::{KeyCreation, KeyFilter, PollResult, StatusFilter, StreamFilter};
+use strum::VariantArray as _;
 
 use crate::every_store;
 use crate::fixture::{
@@ -206,14 +207,14 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
                 PollResult::Succeeded { version: None, run: None, repaired: 1 }
             };
             both!(worlds, |world| {
-                let lease = world.lease(SERVERS[*on]).await;
-                world.store.record_poll(&lease, &server(SERVERS[*on]), &look, now).await.unwrap();
+                let assignment = world.assignment(SERVERS[*on]).await;
+                world.store.record_poll(&assignment, &server(SERVERS[*on]), &look, now).await.unwrap();
             });
         }
         Step::Loosen { server: on } => {
             both!(worlds, |world| {
-                let lease = world.lease(SERVERS[*on]).await;
-                world.store.release_holders(&lease, &server(SERVERS[*on]), now).await.unwrap()
+                let assignment = world.assignment(SERVERS[*on]).await;
+                world.store.release_holders(&assignment, &server(SERVERS[*on]), now).await.unwrap()
             });
         }
     }
@@ -222,8 +223,8 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
 async fn apply_to(worlds: [&World; 2], story: &mut Story, on: &str, changes: Changes) {
     let id: StreamId = new_id();
     let applied = both!(worlds, |world| {
-        let lease = world.lease(on).await;
-        world.store.apply_changes(&lease, &server(on), &changes, story.now, &|| id).await.unwrap()
+        let assignment = world.assignment(on).await;
+        world.store.apply_changes(&assignment, &server(on), &changes, story.now, &|| id).await.unwrap()
     });
     story.streams.extend(applied.started);
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::operation::Operation;
 use super::problem::{Problem, ProblemKind};
+use crate::app::task::TaskStatus;
 use crate::domain::Timestamp;
 use crate::domain::streamer::Source;
 use crate::domain::streamer::feed::WatchStatus;
@@ -99,7 +100,7 @@ impl From<WatchStatus> for StreamersHealth {
     }
 }
 
-/// One worker.
+/// One task.
 #[derive(Serialize, ToSchema)]
 pub(super) struct WorkerReport {
     #[schema(example = "reconcile:default")]
@@ -131,11 +132,11 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
     if !health.database {
         return Err(Problem::unavailable());
     }
-    let workers = operation.options.workers.as_ref().map(|workers| workers()).unwrap_or_default();
-    let report = |worker: super::WorkerHealth| WorkerReport {
-        name: worker.name,
-        failing: worker.failing,
-        seconds_since_ok: worker.seconds_since_ok,
+    let tasks = operation.options.tasks.at_work();
+    let report = |task: TaskStatus| WorkerReport {
+        name: task.name,
+        failing: task.failing,
+        seconds_since_ok: task.last_ok.map(|(_, at)| at.elapsed().as_secs()),
     };
     Ok(Json(HealthReport {
         status: "ok",
@@ -146,7 +147,7 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
             unreachable: health.unreachable,
         },
         streamers: health.streamers.map(StreamersHealth::from),
-        workers: workers.into_iter().map(report).collect(),
+        workers: tasks.into_iter().map(report).collect(),
     }))
 }
 

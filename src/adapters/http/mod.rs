@@ -34,6 +34,7 @@ pub mod streamer_events;
 pub mod streamers;
 pub mod streams;
 mod strict;
+pub mod tasks;
 
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ use axum::middleware::from_fn_with_state;
 
 pub use authentication::Gate;
 pub use openapi::{Callers, openapi_json, problems_json};
-pub use options::{HttpOptions, MetricsText, WorkerHealth, WorkersHealth};
+pub use options::{HttpOptions, MetricsText};
 pub use problem::{ProblemKind, ProblemType};
 pub use routes::Routes;
 pub use sse::EventStreams;

@@ -19,7 +19,7 @@ use crate::app::health::Health;
 pub struct Operation {
     /// Checks what this instance depends on.
     pub health: Arc<Health>,
-    /// Metrics, workers and the stop.
+    /// Metrics, tasks and the stop.
     pub options: HttpOptions,
     /// The OpenAPI document.
     pub document: Bytes,

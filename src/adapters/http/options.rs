@@ -6,26 +6,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::task::TaskList;
 use crate::domain::secret::Secret;
 
 /// Renders the present numbers as Prometheus text.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
-
-/// Tells how the background workers are.
-pub type WorkersHealth = Arc<dyn Fn() -> Vec<WorkerHealth> + Send + Sync>;
-
-/// One background worker, for `/health`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WorkerHealth {
-    /// Its name, e.g. `reconcile:default`.
-    pub name: String,
-    /// Whether its last tick ended badly.
-    pub failing: bool,
-    /// Why, in words without secrets.
-    pub error: Option<String>,
-    /// How long ago a tick ended well, in seconds; `None` if none has.
-    pub seconds_since_ok: Option<u64>,
-}
 
 /// What the router must know besides the application. The default shows no metrics, trusts no proxy and never stops.
 #[derive(Clone, Default)]
@@ -36,8 +21,8 @@ pub struct HttpOptions {
     pub metrics_token: Option<Secret>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// How the background workers are, for `/health`.
-    pub workers: Option<WorkersHealth>,
+    /// The background tasks.
+    pub tasks: TaskList,
     /// Ends the endless answers (`/streams/events`) when the service stops, and makes `/readyz` say so.
     pub stop: CancellationToken,
 }

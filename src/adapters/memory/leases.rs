@@ -1,54 +1,108 @@
-//! Leases and hook_events, in memory.
+//! Leases, assignments and hook events, in memory.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, State};
 use crate::domain::Timestamp;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::HookEvent;
-use crate::ports::{HookEventStore, Lease, LeaseStore, StoreError, StoredHookEvent};
+use crate::ports::{Assignment, HookEventStore, InstanceLease, LeaseStore, StoreError, StoredHookEvent};
+
+/// The lease of an instance, and when it expires.
+pub(super) type InstanceRow = (InstanceLease, Timestamp);
+
+/// An assignment, and the lease it was assigned under.
+pub(super) type AssignmentRow = (Assignment, i64);
+
+impl MemoryStore {
+    fn is_held(&self, state: &State, (assignment, lease): &AssignmentRow) -> bool {
+        let row = state.instances.get(&assignment.instance);
+        row.is_some_and(|(now, until)| now.epoch == *lease && *until > self.clock.now())
+    }
+
+    pub(super) fn guard(&self, state: &State, assignment: &Assignment) -> Result<(), StoreError> {
+        match state.assignments.get(&assignment.key) {
+            Some(row) if row.0 == *assignment && self.is_held(state, row) => Ok(()),
+            _ => Err(StoreError::Fenced(assignment.key.clone())),
+        }
+    }
+}
 
 #[async_trait]
 impl LeaseStore for MemoryStore {
-    async fn acquire_lease(
+    async fn renew_instance(
         &self,
-        name: &str,
-        owner: &str,
+        instance: &str,
+        capacity: u32,
         ttl: Duration,
-    ) -> Result<Option<Lease>, StoreError> {
+    ) -> Result<InstanceLease, StoreError> {
         let now = self.clock.now();
         let mut state = self.state();
-        let epoch = match state.leases.get(name) {
-            Some((held, until)) if *until > now && held.owner != owner => return Ok(None),
-            Some((held, until)) if *until > now => held.epoch,
-            Some((held, _)) => held.epoch + 1,
+        let epoch = match state.instances.get(instance) {
+            Some((lease, until)) => lease.epoch + i64::from(*until <= now),
             None => 1,
         };
-        let lease = Lease { name: name.to_owned(), owner: owner.to_owned(), epoch };
-        state.leases.insert(name.to_owned(), (lease.clone(), now.plus(ttl)));
-        Ok(Some(lease))
+        let lease = InstanceLease { instance: instance.to_owned(), epoch, capacity };
+        state.instances.insert(instance.to_owned(), (lease.clone(), now.plus(ttl)));
+        Ok(lease)
     }
 
-    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
+    async fn take_assignments(
+        &self,
+        lease: &InstanceLease,
+        keys: &[String],
+    ) -> Result<Vec<Assignment>, StoreError> {
         let now = self.clock.now();
         let mut state = self.state();
-        if self.guard(&state, lease).is_err() {
-            return Ok(false);
+        let held = |state: &State, key: &String| {
+            state.assignments.get(key).filter(|row| self.is_held(state, row)).map(|row| row.0.clone())
+        };
+        let mut found: Vec<Assignment> = keys.iter().filter_map(|key| held(&state, key)).collect();
+        let is_valid = state
+            .instances
+            .get(&lease.instance)
+            .is_some_and(|(valid, until)| valid.epoch == lease.epoch && *until > now);
+        let ours = found.iter().filter(|one| one.instance == lease.instance).count();
+        let room = usize::try_from(lease.capacity).unwrap_or(usize::MAX).saturating_sub(ours);
+        let free = keys.iter().filter(|key| is_valid && held(&state, key).is_none()).take(room);
+        for key in free.cloned().collect::<Vec<_>>() {
+            let epoch = state.assignments.get(&key).map_or(1, |(last, _)| last.epoch + 1);
+            let taken = Assignment { key: key.clone(), instance: lease.instance.clone(), epoch };
+            state.assignments.insert(key, (taken.clone(), lease.epoch));
+            found.push(taken);
         }
-        state.leases.insert(lease.name.clone(), (lease.clone(), now.plus(ttl)));
-        Ok(true)
+        Ok(found)
     }
 
-    async fn release_lease(&self, lease: &Lease) -> Result<(), StoreError> {
+    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<(), StoreError> {
         let mut state = self.state();
-        if let Some((held, until)) = state.leases.get_mut(&lease.name)
-            && held == lease
+        for assignment in assignments {
+            if let Some((now, _)) = state.assignments.get_mut(&assignment.key)
+                && now == assignment
+            {
+                now.instance.clear();
+            }
+        }
+        Ok(())
+    }
+
+    async fn release_instance(&self, lease: &InstanceLease) -> Result<(), StoreError> {
+        if let Some((now, until)) = self.state().instances.get_mut(&lease.instance)
+            && now.epoch == lease.epoch
         {
             *until = Timestamp::from_micros(0);
         }
         Ok(())
+    }
+
+    async fn prune_instances(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let (all, busy) = (state.instances.len(), state.assignments.values());
+        let busy: Vec<String> = busy.map(|(one, _)| one.instance.clone()).collect();
+        state.instances.retain(|instance, (_, until)| *until >= before || busy.contains(instance));
+        Ok((all - state.instances.len()) as u64)
     }
 }
 
@@ -74,12 +128,12 @@ impl HookEventStore for MemoryStore {
 
     async fn delete_hook_events(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         seq: i64,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        self.guard(&state, lease)?;
+        self.guard(&state, assignment)?;
         state.hook_events.retain(|stored| stored.hook_event.server != *server || stored.seq > seq);
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::MemoryStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
-use crate::ports::{Contact, Lease, MediaServerStore, PollResult, StoreError};
+use crate::ports::{Assignment, Contact, MediaServerStore, PollResult, StoreError};
 
 fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
     MediaServerStatus {
@@ -27,13 +27,13 @@ fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
 impl MediaServerStore for MemoryStore {
     async fn record_poll(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         look: &PollResult,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        self.guard(&state, lease)?;
+        self.guard(&state, assignment)?;
         let status = state.media_servers.entry(server.clone()).or_insert_with(|| unknown(server, now));
         let reachable = matches!(look, PollResult::Succeeded { .. });
         if status.reachable != reachable {

@@ -27,7 +27,7 @@ use crate::domain::stream_key::StreamKey;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer};
 use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
-use crate::ports::{Clock, Lease, Store, StoreError, StoredHookEvent};
+use crate::ports::{Clock, Store, StoreError, StoredHookEvent};
 
 /// A store in memory. Clones share what is stored.
 #[derive(Clone)]
@@ -53,7 +53,8 @@ struct State {
     audit: Vec<AuditEntry>,
     tokens: BTreeMap<ApiTokenId, (SecretHash, ApiToken)>,
     signatures: HashMap<SecretHash, Timestamp>,
-    leases: HashMap<String, (Lease, Timestamp)>,
+    instances: HashMap<String, leases::InstanceRow>,
+    assignments: HashMap<String, leases::AssignmentRow>,
     secrets: HashMap<String, String>,
     hook_events: Vec<StoredHookEvent>,
     last_hint: i64,
@@ -72,13 +73,6 @@ impl MemoryStore {
     /// The whole state, for one verb. Verbs do not await while they have it.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn guard(&self, state: &State, lease: &Lease) -> Result<(), StoreError> {
-        match state.leases.get(&lease.name) {
-            Some((held, until)) if held == lease && *until > self.clock.now() => Ok(()),
-            _ => Err(StoreError::Fenced(lease.name.clone())),
-        }
     }
 }
 

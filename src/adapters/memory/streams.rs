@@ -14,7 +14,7 @@ use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::stream_key::Holder;
 use crate::domain::{StreamId, StreamKeyId, Timestamp};
-use crate::ports::{Applied, Lease, StatusFilter, StoreError, StreamFilter, StreamStore};
+use crate::ports::{Applied, Assignment, StatusFilter, StoreError, StreamFilter, StreamStore};
 
 fn passes(filter: &StreamFilter, stream: &Stream) -> bool {
     let state = match filter.status {
@@ -98,14 +98,14 @@ impl StreamStore for MemoryStore {
 
     async fn apply_changes(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         changes: &Changes,
         now: Timestamp,
         new_id: &(dyn Fn() -> StreamId + Send + Sync),
     ) -> Result<Applied, StoreError> {
         let mut state = self.state();
-        self.guard(&state, lease)?;
+        self.guard(&state, assignment)?;
         let writes = apply(server, changes, state.records(), now, new_id);
         state.write(&writes, now);
         Ok(Applied {
@@ -118,12 +118,12 @@ impl StreamStore for MemoryStore {
 
     async fn release_holders(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let mut state = self.state();
-        self.guard(&state, lease)?;
+        self.guard(&state, assignment)?;
         let mut released = 0;
         for (_, key) in state.keys.values_mut() {
             if let Holder::Live { by } = &key.holder

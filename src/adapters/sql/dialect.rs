@@ -28,6 +28,8 @@ macro_rules! part {
     (sqlite [lock]) => { "" };
     (pg [share]) => { " FOR SHARE" };
     (sqlite [share]) => { "" };
+    (pg [skip_locked $table:literal]) => { concat!(" FOR UPDATE OF ", $table, " SKIP LOCKED") };
+    (sqlite [skip_locked $table:literal]) => { "" };
 
     // A JSON list of texts as a subquery.
     (pg [texts $json:literal]) => {

@@ -11,7 +11,7 @@ use crate::domain::Timestamp;
 use crate::domain::media_server::{MediaServerName, SourceId, SourceKind};
 use crate::domain::path::StreamPath;
 use crate::domain::reconcile::{HookEvent, HookKind};
-use crate::ports::{HookEventStore, Lease, StoreError, StoredHookEvent};
+use crate::ports::{Assignment, HookEventStore, StoreError, StoredHookEvent};
 
 /// How many hook_events of a server are kept.
 const KEPT: i64 = 10_000;
@@ -96,12 +96,12 @@ impl HookEventStore for SqlStore {
 
     async fn delete_hook_events(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         seq: i64,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin_relaxed().await?;
-        leases::guard(&mut tx, lease).await?;
+        leases::guard(&mut tx, assignment).await?;
         tx.run(DROP, args![server.as_str(), seq]).await?;
         tx.commit().await
     }

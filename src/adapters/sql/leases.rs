@@ -1,64 +1,143 @@
-//! Leases, in the database's own time.
+//! Leases of instances and assignments, in the database's own time.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::json;
+use sqlx::FromRow;
 
 use super::SqlStore;
+use super::args::text_list;
 use super::db::Tx;
 use super::rows::{Number, signed};
-use crate::ports::{Lease, LeaseStore, StoreError};
+use crate::domain::Timestamp;
+use crate::ports::{Assignment, InstanceLease, LeaseStore, StoreError};
+
+/// The start of a condition: the lease of the instance that has the assignment is the one it was assigned under.
+macro_rules! valid {
+    () => {
+        "EXISTS (SELECT 1 FROM instances WHERE id = assignments.instance \
+         AND instances.epoch = assignments.instance_epoch AND expires_at > "
+    };
+}
 
 statements! {
-    ACQUIRE = [
-        "INSERT INTO leases (name, owner, epoch, expires_at) VALUES ($1, $2, 1, ", [now], " + $3) \
-         ON CONFLICT (name) DO UPDATE SET \
-         epoch = CASE WHEN leases.owner = excluded.owner AND leases.expires_at > ", [now],
-        " THEN leases.epoch ELSE leases.epoch + 1 END, owner = excluded.owner, expires_at = excluded.expires_at \
-         WHERE leases.owner = excluded.owner OR leases.expires_at <= ", [now], " RETURNING epoch",
-    ];
     RENEW = [
-        "UPDATE leases SET expires_at = ", [now], " + $4 \
-         WHERE name = $1 AND owner = $2 AND epoch = $3 AND expires_at > ", [now],
+        "INSERT INTO instances (id, epoch, expires_at, capacity) VALUES ($1, 1, ", [now], " + $3, $2) \
+         ON CONFLICT (id) DO UPDATE SET \
+         epoch = CASE WHEN instances.expires_at > ", [now], " THEN instances.epoch ELSE instances.epoch + 1 END, \
+         expires_at = excluded.expires_at, capacity = excluded.capacity RETURNING epoch",
     ];
-    // The row stays, so that the epoch goes on growing.
-    RELEASE = ["UPDATE leases SET expires_at = 0 WHERE name = $1 AND owner = $2 AND epoch = $3"];
+    WHO = [
+        "SELECT key, instance, epoch, ", (valid!()), [now], ") AS is_held \
+         FROM assignments WHERE key IN ", [texts "$1"],
+    ];
+    MAKE = [
+        "INSERT INTO assignments (key, instance, instance_epoch, epoch) SELECT value, '', 0, 0 FROM ", [texts "$1"],
+        " AS keys WHERE true ON CONFLICT (key) DO NOTHING",
+    ];
+    // Conditional on the epochs that were read: of several that take the same key one finds them unchanged. What a
+    // transaction of its holder still relies on is left for later.
+    TAKE = [
+        "WITH free AS MATERIALIZED (SELECT a.key FROM assignments AS a JOIN ", [rows "$1" key text, epoch int],
+        " ON a.key = r.key AND a.epoch = r.epoch", [skip_locked "a"], ") \
+         UPDATE assignments SET instance = $2, instance_epoch = $3, epoch = epoch + 1 \
+         WHERE key IN (SELECT key FROM free) \
+         AND EXISTS (SELECT 1 FROM instances WHERE id = $2 AND instances.epoch = $3 AND expires_at > ", [now], ") \
+         RETURNING key, instance, epoch, true AS is_held",
+    ];
+    RELEASE = [
+        "UPDATE assignments SET instance = '', instance_epoch = 0 FROM ",
+        [rows "$1" key text, instance text, epoch int],
+        " WHERE assignments.key = r.key AND assignments.instance = r.instance AND assignments.epoch = r.epoch",
+    ];
+    // The row stays, so that the epoch continues to grow.
+    END = ["UPDATE instances SET expires_at = 0 WHERE id = $1 AND epoch = $2"];
+    PRUNE = ["DELETE FROM instances WHERE expires_at < $1 AND id NOT IN (SELECT instance FROM assignments)"];
     HELD = [
-        "SELECT epoch FROM leases WHERE name = $1 AND owner = $2 AND epoch = $3 AND expires_at > ", [now], [share],
+        "SELECT epoch FROM assignments WHERE key = $1 AND instance = $2 AND epoch = $3 AND ", (valid!()),
+        [now], ")", [share],
     ];
 }
 
-/// Makes sure that the lease is held, and that nobody else gets it before the transaction ends.
-pub(super) async fn guard(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
-    let held: Option<Number> =
-        tx.row(HELD, args![lease.name.as_str(), lease.owner.as_str(), lease.epoch]).await?;
-    held.map(drop).ok_or_else(|| StoreError::Fenced(lease.name.clone()))
+/// Makes sure that the assignment and the lease behind it are valid, and that nobody else gets the assignment before the
+/// transaction ends. It does not lock the lease: renewing that never waits for a transaction.
+pub(super) async fn guard(tx: &mut Tx, assignment: &Assignment) -> Result<(), StoreError> {
+    let Assignment { key, instance, epoch } = assignment;
+    let held: Option<Number> = tx.row(HELD, args![key.as_str(), instance.as_str(), *epoch]).await?;
+    held.map(drop).ok_or_else(|| StoreError::Fenced(key.clone()))
 }
 
-fn micros(ttl: Duration) -> i64 {
-    signed(u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX))
+#[derive(FromRow)]
+struct AssignmentRow {
+    key: String,
+    instance: String,
+    epoch: i64,
+    is_held: bool,
+}
+
+impl From<AssignmentRow> for Assignment {
+    fn from(AssignmentRow { key, instance, epoch, .. }: AssignmentRow) -> Self {
+        Self { key, instance, epoch }
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    signed(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
 }
 
 #[async_trait]
 impl LeaseStore for SqlStore {
-    async fn acquire_lease(
+    async fn renew_instance(
         &self,
-        name: &str,
-        owner: &str,
+        instance: &str,
+        capacity: u32,
         ttl: Duration,
-    ) -> Result<Option<Lease>, StoreError> {
-        let done = self.db.write::<Number>(ACQUIRE, args![name, owner, micros(ttl)]).await?;
-        let lease = |Number(epoch)| Lease { name: name.to_owned(), owner: owner.to_owned(), epoch };
-        Ok(done.rows.into_iter().next().map(lease))
+    ) -> Result<InstanceLease, StoreError> {
+        let values = args![instance, i64::from(capacity), micros(ttl)];
+        let done = self.db.write::<Number>(RENEW, values).await?;
+        let epoch = done.rows.first().map_or(0, |Number(epoch)| *epoch);
+        Ok(InstanceLease { instance: instance.to_owned(), epoch, capacity })
     }
 
-    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
-        let values = args![lease.name.as_str(), lease.owner.as_str(), lease.epoch, micros(ttl)];
-        Ok(self.db.write::<()>(RENEW, values).await?.affected == 1)
+    async fn take_assignments(
+        &self,
+        lease: &InstanceLease,
+        keys: &[String],
+    ) -> Result<Vec<Assignment>, StoreError> {
+        let wanted = || args![text_list(keys.iter().map(String::as_str))];
+        let rows: Vec<AssignmentRow> = self.db.rows(WHO, wanted()).await?;
+        if rows.len() < keys.len() {
+            self.db.write::<()>(MAKE, wanted()).await?;
+        }
+        let known: HashMap<&str, &AssignmentRow> = rows.iter().map(|row| (row.key.as_str(), row)).collect();
+        let ours = rows.iter().filter(|row| row.is_held && row.instance == lease.instance).count();
+        let room = usize::try_from(lease.capacity).unwrap_or(usize::MAX).saturating_sub(ours);
+        let free = keys.iter().filter_map(|key| match known.get(key.as_str()) {
+            Some(row) => (!row.is_held).then(|| json!({"key": key, "epoch": row.epoch})),
+            None => Some(json!({"key": key, "epoch": 0})),
+        });
+        let free: Vec<serde_json::Value> = free.take(room).collect();
+        let mut taken = Vec::new();
+        if !free.is_empty() {
+            let values = args![json!(free).to_string(), lease.instance.as_str(), lease.epoch];
+            taken = self.db.write::<AssignmentRow>(TAKE, values).await?.rows;
+        }
+        Ok(rows.into_iter().filter(|row| row.is_held).chain(taken).map(Assignment::from).collect())
     }
 
-    async fn release_lease(&self, lease: &Lease) -> Result<(), StoreError> {
-        let values = args![lease.name.as_str(), lease.owner.as_str(), lease.epoch];
-        self.db.write::<()>(RELEASE, values).await.map(drop)
+    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<(), StoreError> {
+        let row = |one: &Assignment| json!({"key": one.key, "instance": one.instance, "epoch": one.epoch});
+        let rows = serde_json::Value::from_iter(assignments.iter().map(row));
+        self.db.write::<()>(RELEASE, args![rows.to_string()]).await.map(drop)
+    }
+
+    async fn release_instance(&self, lease: &InstanceLease) -> Result<(), StoreError> {
+        self.db.write::<()>(END, args![lease.instance.as_str(), lease.epoch]).await.map(drop)
+    }
+
+    async fn prune_instances(&self, before: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.db.write::<()>(PRUNE, args![before]).await?.affected)
     }
 }

@@ -9,7 +9,7 @@ use crate::adapters::sql::error::corrupt;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
-use crate::ports::{Contact, Lease, MediaServerStore, PollResult, StoreError};
+use crate::ports::{Assignment, Contact, MediaServerStore, PollResult, StoreError};
 
 macro_rules! columns {
     () => {
@@ -84,13 +84,13 @@ impl TryFrom<StatusRow> for MediaServerStatus {
 impl MediaServerStore for SqlStore {
     async fn record_poll(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         look: &PollResult,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        leases::guard(&mut tx, lease).await?;
+        leases::guard(&mut tx, assignment).await?;
         match look {
             PollResult::Succeeded { version, run, repaired } => {
                 let (version, run) = (version.as_deref(), run.as_deref());

@@ -20,7 +20,7 @@ use crate::domain::reconcile::{ActiveStream, Changes, HookEvent, Observation, Re
 use crate::domain::stream::{Stream, StreamState};
 use crate::domain::stream_key::StreamKey;
 use crate::domain::{StreamId, Timestamp};
-use crate::ports::{Applied, Lease, StoreError};
+use crate::ports::{Applied, Assignment, StoreError};
 
 /// How many changes are written in one transaction: enough to be quick, few enough not to be in the way.
 const CHUNK: usize = 500;
@@ -132,7 +132,7 @@ pub(super) fn chunks(changes: &Changes) -> Vec<Changes> {
 
 pub(super) async fn apply_chunk(
     db: &Db,
-    lease: &Lease,
+    assignment: &Assignment,
     server: &MediaServerName,
     changes: &Changes,
     now: Timestamp,
@@ -140,7 +140,7 @@ pub(super) async fn apply_chunk(
     applied: &mut Applied,
 ) -> Result<(), StoreError> {
     let mut tx = db.begin().await?;
-    leases::guard(&mut tx, lease).await?;
+    leases::guard(&mut tx, assignment).await?;
     let records = lock_records(&mut tx, changes).await?;
     let writes = apply(server, changes, records, now, new_id);
     write(&mut tx, &writes, now).await?;
@@ -240,12 +240,12 @@ fn started_row(stream: &Stream) -> serde_json::Value {
 
 pub(super) async fn release(
     db: &Db,
-    lease: &Lease,
+    assignment: &Assignment,
     server: &MediaServerName,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let mut tx = db.begin().await?;
-    leases::guard(&mut tx, lease).await?;
+    leases::guard(&mut tx, assignment).await?;
     let released = tx.run(LOOSEN, args![server.as_str(), now]).await?;
     tx.commit().await?;
     Ok(released)

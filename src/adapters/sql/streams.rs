@@ -15,7 +15,7 @@ use crate::domain::path::StreamPath;
 use crate::domain::reconcile::{Changes, HookEvent, Observation, View};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
-use crate::ports::{Applied, Lease, StatusFilter, StoreError, StreamCursor, StreamFilter, StreamStore};
+use crate::ports::{Applied, Assignment, StatusFilter, StoreError, StreamCursor, StreamFilter, StreamStore};
 
 // A place that is always given (the beginning of time and the highest id, if there is none) makes this a range of the
 // index. An id cannot be compared with NULL in one text for both engines, hence the flag beside it.
@@ -141,7 +141,7 @@ impl StreamStore for SqlStore {
 
     async fn apply_changes(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         changes: &Changes,
         now: Timestamp,
@@ -149,17 +149,17 @@ impl StreamStore for SqlStore {
     ) -> Result<Applied, StoreError> {
         let mut applied = Applied::default();
         for chunk in reconcile::chunks(changes) {
-            reconcile::apply_chunk(&self.db, lease, server, &chunk, now, new_id, &mut applied).await?;
+            reconcile::apply_chunk(&self.db, assignment, server, &chunk, now, new_id, &mut applied).await?;
         }
         Ok(applied)
     }
 
     async fn release_holders(
         &self,
-        lease: &Lease,
+        assignment: &Assignment,
         server: &MediaServerName,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        reconcile::release(&self.db, lease, server, now).await
+        reconcile::release(&self.db, assignment, server, now).await
     }
 }

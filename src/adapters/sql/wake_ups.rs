@@ -82,7 +82,7 @@ impl PgWakeUps {
 
 impl WakeUps for PgWakeUps {
     fn send(&self, wake_up: WakeUp) {
-        self.buffer.put([to_word(&wake_up)]);
+        self.buffer.put([wake_up.to_string()]);
         self.local.send(wake_up);
     }
 
@@ -92,16 +92,6 @@ impl WakeUps for PgWakeUps {
 
     fn listen(&self) -> broadcast::Receiver<WakeUp> {
         self.local.listen()
-    }
-}
-
-fn to_word(wake_up: &WakeUp) -> String {
-    match wake_up {
-        WakeUp::Reconcile(server) => format!("reconcile:{server}"),
-        WakeUp::Events => "events".into(),
-        WakeUp::Keys => "keys".into(),
-        WakeUp::Streamers => "streamers".into(),
-        WakeUp::Everything => "everything".into(),
     }
 }
 
@@ -123,7 +113,7 @@ fn encode(instance: &str, wake_ups: &BTreeSet<String>) -> String {
         serde_json::json!(Payload { from: instance.to_owned(), wake_ups: wake_ups.clone() }).to_string()
     };
     let payload = text(wake_ups);
-    if payload.len() <= LARGEST { payload } else { text(&BTreeSet::from([to_word(&WakeUp::Everything)])) }
+    if payload.len() <= LARGEST { payload } else { text(&BTreeSet::from([WakeUp::Everything.to_string()])) }
 }
 
 /// The wake-ups in a payload, none if it is our own.
@@ -201,7 +191,7 @@ mod tests {
     fn wake_ups_survive_the_way_and_our_own_are_dropped() {
         let server = WakeUp::Reconcile(MediaServerName::default());
         for wake_up in [server, WakeUp::Events, WakeUp::Keys, WakeUp::Streamers, WakeUp::Everything] {
-            let payload = encode("a", &BTreeSet::from([to_word(&wake_up)]));
+            let payload = encode("a", &BTreeSet::from([wake_up.to_string()]));
             assert_eq!(decode("b", &payload), [wake_up]);
             assert_eq!(decode("a", &payload), []);
         }

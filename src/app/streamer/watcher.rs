@@ -11,17 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::Streamers;
 use super::full_poll::PollQueue;
 use super::ingest::Ingest;
 use super::lookup::{Lookups, NameSource};
 use super::watchlist::Watchlist;
-use crate::app::worker::{Job, TickError};
+use crate::app::task::{LongRunningTask, OnLeaseDoubt, Placement, Task, TaskContext, TaskError};
 use crate::domain::access::Scope;
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
@@ -60,19 +60,29 @@ impl Watcher {
     }
 }
 
-#[async_trait]
-impl Job for Watcher {
+impl Task for Watcher {
     fn name(&self) -> String {
-        "streamers".into()
+        "kick:watch".into()
     }
 
-    async fn run(&mut self, leave: CancellationToken) -> Result<(), TickError> {
-        let watch =
-            Arc::new(Watch::new(Arc::clone(&self.app), Arc::clone(&self.kick), self.needs_channel_ids));
+    fn description(&self) -> &'static str {
+        "Keeps the status of every active streamer right."
+    }
+
+    fn placement(&self) -> Placement {
+        // What the feed says while the database is unreachable is said once. It is written when the database is back.
+        Placement::OneInstance(OnLeaseDoubt::Continue)
+    }
+}
+
+#[async_trait]
+impl LongRunningTask for Watcher {
+    async fn run(&mut self, context: &TaskContext) -> Result<(), TaskError> {
+        let watch = Arc::new(Watch::new(self, context.clone()));
         let (signals, incoming) = mpsc::channel(SIGNALS);
         let mut ingest = pin!(Ingest::new(&watch, incoming).run());
         tokio::select! {
-            () = leave.cancelled() => {}
+            () = context.stop.cancelled() => {}
             never = self.watch(&watch, signals) => match never {},
             () = &mut ingest => return Ok(()),
         }
@@ -154,14 +164,15 @@ pub(super) struct Watch {
     pub(super) watchlist_changed: Notify,
     /// Whether the feed needs channel numbers.
     needs_channel_ids: bool,
+    context: TaskContext,
     status: Mutex<WatchStatus>,
     status_changed: Notify,
 }
 
 impl Watch {
-    fn new(app: Arc<Streamers>, kick: Arc<dyn KickApi>, needs_channel_ids: bool) -> Self {
+    fn new(watcher: &Watcher, context: TaskContext) -> Self {
         let status = WatchStatus {
-            at: app.now(),
+            at: watcher.app.now(),
             feed: FeedStatus::default(),
             watched: 0,
             unresolved: 0,
@@ -171,14 +182,15 @@ impl Watch {
             sweep_error: None,
         };
         Self {
-            app,
-            kick,
+            app: Arc::clone(&watcher.app),
+            kick: Arc::clone(&watcher.kick),
+            context,
             watchlist: Mutex::default(),
             queue: Mutex::default(),
             poll_wanted: Notify::new(),
             refresh_wanted: Notify::new(),
             watchlist_changed: Notify::new(),
-            needs_channel_ids,
+            needs_channel_ids: watcher.needs_channel_ids,
             status: Mutex::new(status),
             status_changed: Notify::new(),
         }
@@ -356,6 +368,7 @@ impl Watch {
                 status.at = self.app.now();
                 status.clone()
             };
+            self.context.show(json!(status));
             if let Err(error) = self.app.core.worker_store.keep_watch_status(&status).await {
                 tracing::debug!(%error, "how watching is doing cannot be written down");
             }

@@ -1,4 +1,4 @@
-//! The application under test: the real router over a real store, its workers, and media servers that do as they are
+//! The application under test: the real router over a real store, its tasks, and media servers that do as they are
 //! told. `TestApp::memory().await.as_admin().post("/broadcasters").json(…).await.assert_status(201)`.
 
 mod answer;
@@ -24,6 +24,7 @@ use streamward::app::Core;
 use streamward::app::access::AccessSettings;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::streamer::StreamerSettings;
+use streamward::app::task::TaskList;
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
@@ -40,6 +41,7 @@ pub(crate) use media::FakeMedia;
 pub(crate) use reader::Reader;
 pub(crate) use record::Record;
 pub(crate) use steps::Key;
+pub(crate) use work::assigned;
 
 pub(crate) const HOOK_SECRET: &str = "hook-secret-0123456789";
 pub(crate) const CONTROL_SECRET: &str = "control-secret-0123456789";
@@ -58,7 +60,7 @@ pub(crate) struct TestApp {
     tokens: BTreeMap<Role, String>,
     instance: String,
     setup: Setup,
-    workers: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// What a test may want otherwise.
@@ -70,6 +72,7 @@ pub(crate) struct Setup {
     pub(crate) metrics_token: Option<Secret>,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     pub(crate) end_wait: Duration,
+    pub(crate) tasks: TaskList,
     pub(crate) webhooks: Option<Arc<dyn WebhookVerifier>>,
 }
 
@@ -82,6 +85,7 @@ impl Default for Setup {
             metrics_token: None,
             trusted_proxies: vec![],
             end_wait: Duration::from_secs(2),
+            tasks: TaskList::default(),
             webhooks: None,
         }
     }
@@ -113,7 +117,7 @@ impl TestApp {
             tokens,
             instance: "one".into(),
             setup,
-            workers: JoinSet::new(),
+            tasks: JoinSet::new(),
         };
         app.start().await;
         for (role, name) in [(Role::Viewer, "viewer"), (Role::Operator, "operator")] {
@@ -137,7 +141,7 @@ impl TestApp {
             tokens: self.tokens.clone(),
             instance: "two".into(),
             setup: self.setup.clone(),
-            workers: JoinSet::new(),
+            tasks: JoinSet::new(),
         };
         app.start().await;
         app
@@ -145,7 +149,7 @@ impl TestApp {
 
     /// As after a crash: nothing in memory survives.
     pub(crate) async fn restart(&mut self) {
-        self.workers.shutdown().await;
+        self.tasks.shutdown().await;
         if let Some(db) = self.db.take() {
             db.close().await;
         }
@@ -168,11 +172,11 @@ impl TestApp {
             metrics: self.setup.metrics.clone(),
             metrics_token: self.setup.metrics_token.clone(),
             trusted_proxies: self.setup.trusted_proxies.clone(),
-            workers: None,
+            tasks: self.setup.tasks.clone(),
             stop: self.stop.clone(),
         };
         self.db = db;
-        self.workers = work::start(&services, self, &store, &wake_ups);
+        self.tasks = work::start(&services, self, &store, &wake_ups);
         self.router = services.router(options);
     }
 

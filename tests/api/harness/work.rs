@@ -1,10 +1,10 @@
-//! The background work of an instance, quickened: every worker ticks as soon as it is woken, and many times a second.
+//! The background work of an instance, quickened: every task ticks as soon as it is woken, and many times a second.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamward::app::worker::Worker;
-use streamward::ports::{Store, WakeUp, WakeUps};
+use streamward::app::task::{PeriodicTask, Placement, TaskContext};
+use streamward::ports::{Assignment, Store, StoreError, WakeUp, WakeUps};
 use streamward::runtime::services::Services;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
@@ -21,35 +21,45 @@ pub(crate) fn start(
     store: &Arc<dyn Store>,
     wake_ups: &Arc<dyn WakeUps>,
 ) -> JoinSet<()> {
-    let mut workers: Vec<Box<dyn Worker>> = vec![
+    let mut all: Vec<Box<dyn PeriodicTask>> = vec![
         Box::new(services.event_tail()),
         Box::new(services.key_cache_loader()),
         Box::new(services.housekeeping()),
     ];
     for (name, media) in &test.media_servers {
         let media = Arc::new(media.clone());
-        workers.push(Box::new(services.reconciler(name.clone(), media, EVERY)));
+        all.push(Box::new(services.reconciler(name.clone(), media, EVERY)));
     }
     let mut tasks = JoinSet::new();
-    for worker in workers {
-        tasks.spawn(work(worker, Arc::clone(store), wake_ups.listen(), test.instance.clone()));
+    for task in all {
+        tasks.spawn(work(task, Arc::clone(store), wake_ups.listen(), test.instance.clone()));
     }
     tasks
 }
 
+/// The assignment of a task, if this instance can have it.
+pub(crate) async fn assigned(
+    store: &dyn Store,
+    instance: &str,
+    key: String,
+) -> Result<Option<Assignment>, StoreError> {
+    let lease = store.renew_instance(instance, 100, Duration::from_secs(3)).await?;
+    let who = store.take_assignments(&lease, &[key]).await?;
+    Ok(who.into_iter().find(|one| one.instance == instance))
+}
+
 async fn work(
-    mut worker: Box<dyn Worker>,
+    mut task: Box<dyn PeriodicTask>,
     store: Arc<dyn Store>,
     mut wake_ups: tokio::sync::broadcast::Receiver<WakeUp>,
-    owner: String,
+    instance: String,
 ) {
     loop {
-        let wanted = worker.lease();
-        let lease = match wanted {
-            None => None,
+        let context = match task.placement() {
+            Placement::EveryInstance => TaskContext::default(),
             // A store that does not answer is part of some tests.
-            Some(name) => match store.acquire_lease(&name, &owner, Duration::from_secs(3)).await {
-                Ok(Some(lease)) => Some(lease),
+            Placement::OneInstance(_) => match assigned(&*store, &instance, task.name()).await {
+                Ok(Some(assignment)) => TaskContext::under(assignment),
                 Ok(None) | Err(_) => {
                     sleep(EVERY).await;
                     continue;
@@ -57,11 +67,11 @@ async fn work(
             },
         };
         // What fails is tried again, as in the real driver.
-        let _ = worker.tick(lease.as_ref()).await;
+        let _ = task.tick(&context).await;
         let until = Instant::now() + EVERY;
         while let Ok(heard) = timeout_at(until, wake_ups.recv()).await {
             match heard {
-                Ok(wake_up) if !worker.hears(&wake_up) => {}
+                Ok(wake_up) if !task.wakes_on(&wake_up) => {}
                 Ok(_) | Err(RecvError::Lagged(_)) => break,
                 Err(RecvError::Closed) => return,
             }

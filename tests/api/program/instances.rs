@@ -36,8 +36,9 @@ async fn empty() -> Database {
 
 fn leads(home: &Home) -> bool {
     let said = home.said();
-    said.matches("lease taken").count()
-        > said.matches("lease lost").count() + said.matches("lease given back").count()
+    said.matches("task assigned to this instance").count()
+        > said.matches("the lease of this instance is lost").count()
+            + said.matches("tasks given back").count()
 }
 
 /// The one of the two that reconciles, and the other.
@@ -45,10 +46,10 @@ async fn led<'a>(
     a: (&'a Home, Process),
     b: (&'a Home, Process),
 ) -> ((&'a Home, Process), (&'a Home, Process)) {
-    eventually("somebody takes the lease", SOON, async || Ok((leads(a.0) || leads(b.0)).then_some(())))
+    eventually("the task is assigned", SOON, async || Ok((leads(a.0) || leads(b.0)).then_some(())))
         .await
-        .expect("taken");
-    assert!(!(leads(a.0) && leads(b.0)), "both have the lease");
+        .expect("assigned");
+    assert!(!(leads(a.0) && leads(b.0)), "it is assigned to both");
     if leads(a.0) { (a, b) } else { (b, a) }
 }
 
@@ -87,29 +88,31 @@ async fn a_key_revoked_through_one_is_refused_by_the_other_at_once() {
 }
 
 #[tokio::test]
-async fn the_lease_moves_within_five_seconds_when_its_holder_is_killed() {
+async fn tasks_move_within_five_seconds_when_their_instance_is_killed() {
     let database = empty().await;
     let (a, b) = (instance(database.url()), instance(database.url()));
     let (a, b) = ((&a, a.serve().await), (&b, b.serve().await));
     let ((_, mut leader), (follower, mut other)) = led(a, b).await;
     leader.kill();
-    let (_, took) = eventually("the other takes the lease", SOON, async || Ok(leads(follower).then_some(())))
-        .await
-        .expect("taken");
+    let (_, took) =
+        eventually("it is assigned to the other", SOON, async || Ok(leads(follower).then_some(())))
+            .await
+            .expect("assigned");
     assert!(took <= Duration::from_secs(5), "{took:?}");
     assert!(other.terminate(SOON).await.expect("it stops").success());
 }
 
 #[tokio::test]
-async fn a_holder_that_stops_in_good_order_is_followed_at_once() {
+async fn tasks_move_at_once_when_their_instance_is_stopped() {
     let database = empty().await;
     let (a, b) = (instance(database.url()), instance(database.url()));
     let (a, b) = ((&a, a.serve().await), (&b, b.serve().await));
     let ((_, mut leader), (follower, _other)) = led(a, b).await;
     assert!(leader.terminate(SOON).await.expect("it stops").success());
-    let (_, took) = eventually("the other takes the lease", SOON, async || Ok(leads(follower).then_some(())))
-        .await
-        .expect("taken");
+    let (_, took) =
+        eventually("it is assigned to the other", SOON, async || Ok(leads(follower).then_some(())))
+            .await
+            .expect("assigned");
     assert!(took <= Duration::from_secs(2), "{took:?}");
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{Home, SOON, client};
 
 #[tokio::test]
-async fn sigterm_ends_it_with_zero_and_gives_the_lease_back() {
+async fn sigterm_ends_it_with_zero_and_gives_its_tasks_back() {
     let home = Home::new();
     let mut service = home.serve().await;
-    super::eventually("the lease is taken", SOON, async || {
-        Ok(home.said().contains("lease taken").then_some(()))
+    super::eventually("the task is assigned", SOON, async || {
+        Ok(home.said().contains("task assigned to this instance").then_some(()))
     })
     .await
     .expect("taken");
@@ -20,7 +20,7 @@ async fn sigterm_ends_it_with_zero_and_gives_the_lease_back() {
     let status = service.terminate(Duration::from_secs(5)).await.expect("it stops");
     assert_eq!(status.code(), Some(0));
     let said = home.said();
-    assert!(said.contains("lease given back") && said.trim_end().ends_with("stopped"), "{said}");
+    assert!(said.contains("tasks given back") && said.trim_end().ends_with("stopped"), "{said}");
     drop(events);
 }
 

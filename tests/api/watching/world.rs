@@ -11,7 +11,7 @@ use streamward::adapters::memory::MemoryStore;
 use streamward::adapters::system::SystemIds;
 use streamward::app::Core;
 use streamward::app::streamer::{StreamerDraft, StreamerSettings, Streamers, Watcher};
-use streamward::app::worker::Job as _;
+use streamward::app::task::{LongRunningTask as _, TaskContext};
 use streamward::domain::access::{Actor, Scope};
 use streamward::domain::event::EventKind;
 use streamward::domain::secret::MasterKey;
@@ -25,7 +25,6 @@ use streamward::ports::{
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
 /// The wall clock, by the runtime's time.
 pub(super) struct RuntimeClock(Instant);
@@ -217,7 +216,7 @@ impl World {
         let kick = Arc::clone(&self.kick) as Arc<dyn KickApi>;
         let mut watcher = Watcher::new(Arc::clone(&self.streamers), Some(feed), kick, true);
         self.work.spawn(async move {
-            watcher.run(CancellationToken::new()).await.expect("it does not end by itself");
+            watcher.run(&TaskContext::default()).await.expect("it does not end by itself");
         });
         sleep(Duration::from_secs(1)).await;
     }

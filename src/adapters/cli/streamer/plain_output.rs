@@ -10,7 +10,7 @@ use super::super::Output;
 use super::view;
 use super::watch::Watched;
 use crate::app::events::{EventTail, Events, Next};
-use crate::app::worker::Worker as _;
+use crate::app::task::{PeriodicTask as _, TaskContext};
 use crate::domain::event::{Event, StreamerNews};
 
 /// How often the log is looked at.
@@ -46,7 +46,7 @@ pub(super) async fn print_changes(
                 _ = looks.tick() => {
                     // Nobody else moves the log's end to the readers of this process. While the log cannot be read
                     // nothing is lost: it is read from where it was left.
-                    let _ = tail.tick(None).await;
+                    let _ = tail.tick(&TaskContext::default()).await;
                     continue;
                 }
             };

@@ -1,13 +1,21 @@
 //! The driver under a clock that the test moves: when it ticks and what it survives.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
-use tokio::time::sleep;
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::adapters::system::SystemClock;
+use crate::app::task::{
+    Activation, OnLeaseDoubt, PeriodicTask, Task, TaskContext, TaskError, TaskState, Tick,
+};
+use crate::ports::{StoreError, WakeUp};
 
 mod leases;
+mod long_running;
+mod supervisor;
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -51,34 +59,42 @@ impl Log {
     }
 }
 
-/// A worker that does what the test says.
+/// A task that does what the test says.
 struct Scripted<F> {
+    name: String,
     log: Log,
-    lease: Option<String>,
+    placement: Placement,
     interval: Duration,
     step: F,
 }
 
-#[async_trait]
-impl<F: FnMut() -> Step + Send + Sync + 'static> Worker for Scripted<F> {
+impl<F: FnMut() -> Step + Send + Sync + 'static> Task for Scripted<F> {
     fn name(&self) -> String {
-        "scripted".to_owned()
+        self.name.clone()
     }
 
+    fn description(&self) -> &'static str {
+        "Does what the test says."
+    }
+
+    fn placement(&self) -> Placement {
+        self.placement
+    }
+}
+
+#[async_trait]
+impl<F: FnMut() -> Step + Send + Sync + 'static> PeriodicTask for Scripted<F> {
     fn interval(&self) -> Duration {
         self.interval
     }
 
-    fn lease(&self) -> Option<String> {
-        self.lease.clone()
-    }
-
-    fn hears(&self, wake_up: &WakeUp) -> bool {
+    fn wakes_on(&self, wake_up: &WakeUp) -> bool {
         *wake_up == WakeUp::Keys
     }
 
-    async fn tick(&mut self, _lease: Option<&Lease>) -> Result<Tick, TickError> {
+    async fn tick(&mut self, context: &TaskContext) -> Result<Tick, TaskError> {
         self.log.started.lock().unwrap().push(self.log.now());
+        context.show(serde_json::json!({ "ticks": self.log.started().len() }));
         let (time, result) = match (self.step)() {
             Step::Take(time) => (time, Ok(Tick::default())),
             Step::Hurry(interval) => {
@@ -95,35 +111,65 @@ impl<F: FnMut() -> Step + Send + Sync + 'static> Worker for Scripted<F> {
     }
 }
 
-/// One running worker.
+/// Wake-ups of which a receiver may be 16 behind.
+struct FewWakeUps(broadcast::Sender<WakeUp>);
+
+impl WakeUps for FewWakeUps {
+    fn send(&self, wake_up: WakeUp) {
+        self.send_local(wake_up);
+    }
+
+    fn send_local(&self, wake_up: WakeUp) {
+        let _ = self.0.send(wake_up);
+    }
+
+    fn listen(&self) -> broadcast::Receiver<WakeUp> {
+        self.0.subscribe()
+    }
+}
+
+/// The tasks of an instance that reaches `terms`.
+fn instance(terms: LeaseTerms) -> Tasks {
+    Tasks::new(terms, Arc::new(FewWakeUps(broadcast::Sender::new(16))), Arc::new(SystemClock))
+}
+
+/// One running task.
 struct Running {
     log: Log,
-    handle: WorkerHandle,
-    wake_ups: broadcast::Sender<WakeUp>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    tasks: Tasks,
 }
 
 impl Running {
     fn start(lease: Option<LeaseTerms>, step: impl FnMut() -> Step + Send + Sync + 'static) -> Self {
-        let log = Log::new();
-        let (tasks, stop, wake_ups) =
-            (TaskTracker::new(), CancellationToken::new(), broadcast::Sender::new(16));
-        let lease_name = lease.as_ref().map(|_| "work".to_owned());
-        let worker = Scripted { log: log.clone(), lease: lease_name, interval: ms(2000), step };
-        let options = WorkerOptions { tick_limit: ms(10_000), lease, wake_ups: wake_ups.subscribe() };
-        let handle = start(worker, options, &tasks, stop.clone());
-        Self { log, handle, wake_ups, tasks, stop }
+        let placement = match lease {
+            Some(_) => Placement::OneInstance(OnLeaseDoubt::Stop),
+            None => Placement::EveryInstance,
+        };
+        let terms = lease.unwrap_or_else(|| leases::Leases::new().terms("nobody"));
+        Self::placed(placement, terms, step)
+    }
+
+    fn placed(
+        placement: Placement,
+        terms: LeaseTerms,
+        step: impl FnMut() -> Step + Send + Sync + 'static,
+    ) -> Self {
+        let (log, tasks) = (Log::new(), instance(terms));
+        let (name, interval) = ("scripted".to_owned(), ms(2000));
+        tasks.start(AnyTask::periodic(Scripted { name, log: log.clone(), placement, interval, step }));
+        Self { log, tasks }
+    }
+
+    fn status(&self) -> TaskStatus {
+        self.tasks.statuses().remove(0)
+    }
+
+    fn why(&self) -> Activation {
+        self.status().last_activation.unwrap().1
     }
 
     fn wake_up(&self, wake_up: WakeUp) {
-        self.wake_ups.send(wake_up).unwrap();
-    }
-
-    async fn stopped(&self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.wake_ups.send(wake_up);
     }
 }
 
@@ -132,8 +178,8 @@ async fn it_ticks_at_once_and_then_at_the_interval() {
     let running = Running::start(None, || DONE);
     sleep(ms(6100)).await;
     assert_eq!(running.log.started(), [0, 2000, 4000, 6000]);
-    let status = running.handle.status();
-    assert_eq!((status.ticks, status.failures, status.failing), (4, 0, false));
+    let status = running.status();
+    assert_eq!((status.iterations, status.failures, status.failing), (4, 0, false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,12 +267,12 @@ async fn a_tick_that_never_ends_is_dropped_at_its_limit() {
         false => DONE,
     });
     sleep(ms(9990)).await;
-    assert_eq!(running.handle.status().ticks, 0);
+    assert_eq!(running.status().iterations, 0);
     sleep(ms(20)).await;
-    let status = running.handle.status();
+    let status = running.status();
     assert_eq!(status.last_error.unwrap().message, "took longer than 10s");
     sleep(ms(1000)).await;
-    assert!(!running.handle.status().failing);
+    assert!(!running.status().failing);
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,18 +280,38 @@ async fn a_panic_is_counted_and_work_goes_on() {
     let mut first = true;
     let running = Running::start(None, move || if std::mem::take(&mut first) { Step::Panic } else { DONE });
     sleep(ms(100)).await;
-    let status = running.handle.status();
+    let status = running.status();
     assert_eq!((status.panics, status.failures, status.failing), (1, 1, true));
     assert_eq!(status.last_error.unwrap().message, "panicked: on purpose");
     sleep(ms(2000)).await;
-    let status = running.handle.status();
-    assert_eq!((status.ticks, status.panics, status.failing), (2, 1, false));
+    let status = running.status();
+    assert_eq!((status.iterations, status.panics, status.failing), (2, 1, false));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_stop_ends_it_in_the_middle_of_a_tick() {
     let running = Running::start(None, || Step::Take(ms(9000)));
     sleep(ms(10)).await;
-    running.stopped().await;
+    running.tasks.stop().await;
     assert_eq!((running.log.now(), running.log.ended().len()), (10, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_tells_why_a_task_was_activated_and_what_it_shows() {
+    let running = Running::start(None, || Step::Take(ms(10)));
+    sleep(ms(5)).await;
+    let status = running.status();
+    assert_eq!((status.name.as_str(), status.description), ("scripted", "Does what the test says."));
+    assert_eq!((running.why(), status.state), (Activation::Start, TaskState::Running));
+    sleep(ms(100)).await;
+    assert_eq!(running.status().state, TaskState::Idle);
+    sleep(ms(2000)).await;
+    assert_eq!(running.why(), Activation::Timer);
+    running.wake_up(WakeUp::Keys);
+    sleep(ms(40)).await;
+    assert_eq!(running.why(), Activation::WakeUp(WakeUp::Keys));
+    assert_eq!(running.why().to_string(), "wake_up keys");
+    sleep(ms(100)).await;
+    assert_eq!(running.why(), Activation::FollowUp);
+    assert_eq!(running.status().details.unwrap()["ticks"], running.log.started().len());
 }

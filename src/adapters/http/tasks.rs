@@ -1,0 +1,129 @@
+//! `/tasks`: the background work of this instance.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::authentication::Caller;
+use super::extract::NoQuery;
+use super::openapi::Callers;
+use super::problem::Problem;
+use super::routes::Routes;
+use crate::app::task::{TaskFailure, TaskList, TaskStatus};
+use crate::domain::Timestamp;
+
+/// A background task, as it is on the instance that answers.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Task)]
+pub(super) struct TaskJson {
+    #[schema(example = "reconcile:default")]
+    name: String,
+    /// What it does.
+    description: &'static str,
+    /// `running` (at work), `idle` (until its next tick), `waiting` (it is not assigned to this instance), or
+    /// `restarting` (it ended or panicked, and starts again after a pause).
+    #[schema(example = "idle")]
+    state: &'static str,
+    /// The instance that runs it. Absent while nobody does, or this is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    instance: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    last_activation: Option<TaskActivation>,
+    /// Ticks and runs that ended since the instance started.
+    iterations: u64,
+    /// Those that failed.
+    failures: u64,
+    /// When a tick last succeeded, or a long run was last seen at work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, nullable = false)]
+    last_ok_at: Option<Timestamp>,
+    /// The last failure, however long ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    last_error: Option<TaskErrorJson>,
+    /// How long the last tick or run took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    duration_ms: Option<u64>,
+    /// What the task itself shows; differs from task to task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object, nullable = false)]
+    details: Option<serde_json::Value>,
+}
+
+/// Why a task was last activated.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TaskActivation {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// `start`, `assigned` (to this instance), `timer`, `wake_up` and what for, `follow_up` (shortly after a wake-up),
+    /// or `restart`.
+    #[schema(example = "wake_up reconcile:default")]
+    reason: String,
+}
+
+/// A tick or run that failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskError)]
+pub(super) struct TaskErrorJson {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    message: String,
+}
+
+impl From<TaskStatus> for TaskJson {
+    fn from(status: TaskStatus) -> Self {
+        let error = |TaskFailure { at, message }| TaskErrorJson { at, message };
+        Self {
+            name: status.name,
+            description: status.description,
+            state: status.state.as_str(),
+            instance: status.instance,
+            last_activation: status
+                .last_activation
+                .map(|(at, why)| TaskActivation { at, reason: why.to_string() }),
+            iterations: status.iterations,
+            failures: status.failures,
+            last_ok_at: status.last_ok.map(|(at, _)| at),
+            last_error: status.last_error.map(error),
+            duration_ms: status.duration.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            details: status.details,
+        }
+    }
+}
+
+/// All background tasks of an instance.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskList)]
+pub(super) struct TaskListJson {
+    tasks: Vec<TaskJson>,
+    count: usize,
+}
+
+/// The routes.
+pub fn routes() -> Routes<TaskList> {
+    Routes::new(Callers::Management("task")).with(routes!(list_tasks))
+}
+
+/// List background tasks
+///
+/// Those of the instance that answers. What fails is tried again by itself.
+#[utoipa::path(
+    get,
+    path = "/tasks",
+    tag = "operation",
+    responses((status = 200, body = TaskListJson)),
+    extensions(("x-role" = json!("operator")))
+)]
+pub(super) async fn list_tasks(
+    State(list): State<TaskList>,
+    Caller(actor): Caller,
+    _: NoQuery,
+) -> Result<Json<TaskListJson>, Problem> {
+    let tasks: Vec<TaskJson> = list.list(&actor)?.into_iter().map(TaskJson::from).collect();
+    Ok(Json(TaskListJson { count: tasks.len(), tasks }))
+}

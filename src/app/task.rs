@@ -1,0 +1,298 @@
+//! Background work: what a task looks like to the driver that runs it, and what it shows of itself.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::AppError;
+use crate::domain::Timestamp;
+use crate::domain::access::{Action, Actor, Resource};
+use crate::ports::{Assignment, RemoteError, StoreError, WakeUp};
+
+/// Why a task did not do its work. The next tick, or the next run, is the retry.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A media server.
+    #[error("the media server {0}")]
+    Remote(#[from] RemoteError),
+}
+
+/// What a task does while it is not sure that the lease of its instance is valid, e.g. because the database is
+/// unreachable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLeaseDoubt {
+    /// The work is dropped before another instance can begin it.
+    Stop,
+    /// The work continues until another instance is found to have it. It must do no harm if two instances do it for a
+    /// moment.
+    Continue,
+}
+
+/// Which instances run a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Each of them.
+    EveryInstance,
+    /// The one it is assigned to; the key of the assignment is the task's name.
+    OneInstance(OnLeaseDoubt),
+}
+
+/// What both kinds of tasks have.
+pub trait Task: Send {
+    /// Its name in logs, metrics, `/health` and `/tasks`, and the key of its assignment.
+    fn name(&self) -> String;
+
+    /// What it does, in one sentence for operators.
+    fn description(&self) -> &'static str;
+
+    /// Which instances run it.
+    fn placement(&self) -> Placement {
+        Placement::EveryInstance
+    }
+}
+
+/// Work that is done again and again: by timer or wake-up, idempotent, the same amount each time.
+#[async_trait]
+pub trait PeriodicTask: Task {
+    /// The time from the start of one tick to the start of the next, without being woken. Read after every tick.
+    fn interval(&self) -> Duration;
+
+    /// Whether this wake-up is about it. [`WakeUp::Everything`] always is.
+    fn wakes_on(&self, wake_up: &WakeUp) -> bool;
+
+    /// Does the work once. The context has an assignment if [`Task::placement`] asks for one.
+    async fn tick(&mut self, context: &TaskContext) -> Result<Tick, TaskError>;
+}
+
+/// Work that runs until it is told to stop.
+#[async_trait]
+pub trait LongRunningTask: Task {
+    /// Works until `context.stop`, then finishes what it has begun and returns; if that takes too long it is dropped.
+    /// If it returns before, or panics, it is started again after a pause.
+    async fn run(&mut self, context: &TaskContext) -> Result<(), TaskError>;
+}
+
+/// Tasks of which there is one for each row of some kind.
+#[async_trait]
+pub trait TaskSet: Send {
+    /// What tells the rows apart.
+    type Key: Clone + Ord + Send + Sync;
+
+    /// The name of the task that starts and stops them.
+    fn name(&self) -> String;
+
+    /// What they do, in one sentence for operators.
+    fn description(&self) -> &'static str;
+
+    /// Whether this wake-up may change what is desired.
+    fn wakes_on(&self, wake_up: &WakeUp) -> bool;
+
+    /// The rows that there should be a task for.
+    async fn desired(&mut self) -> Result<BTreeSet<Self::Key>, TaskError>;
+
+    /// The task for a row. Its name is unique. `None` if the row is gone meanwhile.
+    fn task(&self, key: &Self::Key) -> Option<AnyTask>;
+}
+
+/// A task of either kind.
+pub enum AnyTask {
+    /// Ticks.
+    Periodic(Box<dyn PeriodicTask>),
+    /// Runs.
+    LongRunning(Box<dyn LongRunningTask>),
+}
+
+impl AnyTask {
+    /// A task that ticks.
+    pub fn periodic(task: impl PeriodicTask + 'static) -> Self {
+        Self::Periodic(Box::new(task))
+    }
+
+    /// A task that runs until it is told to stop.
+    pub fn long_running(task: impl LongRunningTask + 'static) -> Self {
+        Self::LongRunning(Box::new(task))
+    }
+
+    /// What both kinds have.
+    pub fn as_task(&self) -> &dyn Task {
+        match self {
+            Self::Periodic(task) => &**task,
+            Self::LongRunning(task) => &**task,
+        }
+    }
+}
+
+/// What a tick leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// Something is under way: tick again soon, as after a wake-up.
+    pub again: bool,
+}
+
+/// What a task is given for its work. The default has no assignment and is never stopped.
+#[derive(Clone, Debug, Default)]
+pub struct TaskContext {
+    /// When a long-running task must finish.
+    pub stop: CancellationToken,
+    status: watch::Sender<TaskStatus>,
+}
+
+impl TaskContext {
+    /// The context of a task with this status.
+    pub fn new(status: watch::Sender<TaskStatus>, stop: CancellationToken) -> Self {
+        Self { stop, status }
+    }
+
+    /// A context with an assignment; for tests and benches.
+    pub fn under(assignment: Assignment) -> Self {
+        let status = TaskStatus { assignment: Some(assignment), ..TaskStatus::default() };
+        Self::new(watch::Sender::new(status), CancellationToken::new())
+    }
+
+    /// The assignment the task works under. While it is in doubt, the last one.
+    pub fn assignment(&self) -> Option<Assignment> {
+        self.status.borrow().assignment.clone()
+    }
+
+    /// Shows `details` in `/tasks`, in place of the ones before. They must hold no secret.
+    pub fn show(&self, details: Value) {
+        self.status.send_modify(|status| status.details = Some(details));
+    }
+}
+
+/// Why a task was last activated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// The instance started.
+    Start,
+    /// It was assigned to this instance.
+    Assigned,
+    /// The interval was over.
+    Timer,
+    /// A wake-up.
+    WakeUp(WakeUp),
+    /// A short time after a wake-up, or while something was under way.
+    FollowUp,
+    /// It had ended or panicked.
+    Restart,
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("start"),
+            Self::Assigned => f.write_str("assigned"),
+            Self::Timer => f.write_str("timer"),
+            Self::WakeUp(wake_up) => write!(f, "wake_up {wake_up}"),
+            Self::FollowUp => f.write_str("follow_up"),
+            Self::Restart => f.write_str("restart"),
+        }
+    }
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskState {
+    /// It is not assigned to this instance.
+    #[default]
+    Waiting,
+    /// It works.
+    Running,
+    /// It waits for its next tick.
+    Idle,
+    /// It ended or panicked, and starts again after a pause.
+    Restarting,
+}
+
+impl TaskState {
+    /// As it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Idle => "idle",
+            Self::Restarting => "restarting",
+        }
+    }
+}
+
+/// A tick or run that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskFailure {
+    /// When.
+    pub at: Timestamp,
+    /// Why, without secrets.
+    pub message: String,
+}
+
+/// How a task is doing on this instance.
+#[derive(Clone, Debug, Default)]
+pub struct TaskStatus {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: &'static str,
+    /// What it is doing now.
+    pub state: TaskState,
+    /// When it was last activated, and why.
+    pub last_activation: Option<(Timestamp, Activation)>,
+    /// Ticks and runs that ended, well or badly.
+    pub iterations: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Those that panicked; counted among the failures.
+    pub panics: u64,
+    /// Whether the last one failed.
+    pub failing: bool,
+    /// When a tick last succeeded, or a run was last seen at work.
+    pub last_ok: Option<(Timestamp, Instant)>,
+    /// The last failure, however long ago.
+    pub last_error: Option<TaskFailure>,
+    /// How long the last tick or run took.
+    pub duration: Option<Duration>,
+    /// The assignment it works under; `None` for a task of every instance, or while it is not assigned to this one.
+    pub assignment: Option<Assignment>,
+    /// The instance that runs it, if it is known.
+    pub instance: Option<String>,
+    /// What the task itself shows.
+    pub details: Option<Value>,
+    /// Whether its work is to start and stop other tasks.
+    pub supervises: bool,
+}
+
+/// The background tasks of this instance, for people. The default has none.
+#[derive(Clone, Default)]
+pub struct TaskList(Option<Arc<dyn Fn() -> Vec<TaskStatus> + Send + Sync>>);
+
+impl TaskList {
+    /// Those that `statuses` tells.
+    pub fn new(statuses: impl Fn() -> Vec<TaskStatus> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(statuses)))
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// Forbidden below operator.
+    pub fn list(&self, actor: &Actor) -> Result<Vec<TaskStatus>, AppError> {
+        actor.authorize(Action::Read, &Resource::Task)?;
+        Ok(self.0.as_ref().map(|statuses| statuses()).unwrap_or_default())
+    }
+
+    /// Those that do the work, for `/health`.
+    pub fn at_work(&self) -> Vec<TaskStatus> {
+        let mut all = self.0.as_ref().map(|statuses| statuses()).unwrap_or_default();
+        all.retain(|status| !status.supervises);
+        all
+    }
+}

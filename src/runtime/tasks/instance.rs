@@ -1,0 +1,297 @@
+//! The lease of this instance and the tasks assigned to it: one renewal a second, however many tasks there are.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use crate::ports::{Assignment, InstanceLease, LeaseStore, StoreError};
+
+/// How long a call about leases may take, while no lease depends on it.
+const CALL_LIMIT: Duration = Duration::from_secs(1);
+/// How many tasks an instance takes: more than any installation has.
+const CAPACITY: u32 = 100_000;
+/// After so many renewals an instance that has everything it wants checks that this is still so.
+const CHECK_EVERY: u32 = 10;
+
+/// Which instance this is, and how it keeps its lease.
+#[derive(Clone)]
+pub struct LeaseTerms {
+    /// Where leases and assignments are kept.
+    pub leases: Arc<dyn LeaseStore>,
+    /// The id of this instance.
+    pub instance: String,
+    /// At most this many tasks are assigned to it.
+    pub capacity: u32,
+    /// How long the lease lasts without renewal: the longest time nobody works after a crash. It is renewed every third
+    /// of that, and given up by its holder after two thirds without success.
+    pub ttl: Duration,
+    /// How often a lease that could not be had is asked for.
+    pub retry: Duration,
+}
+
+impl LeaseTerms {
+    /// A lease of three seconds, asked for every second.
+    #[must_use]
+    pub fn new(leases: Arc<dyn LeaseStore>, instance: impl Into<String>) -> Self {
+        let (ttl, retry) = (Duration::from_secs(3), Duration::from_secs(1));
+        Self { leases, instance: instance.into(), capacity: CAPACITY, ttl, retry }
+    }
+
+    /// How long after the call that confirmed it the holder relies on the lease.
+    fn reliable(&self) -> Duration {
+        2 * self.ttl / 3
+    }
+}
+
+/// What is known about an assignment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hold {
+    /// It is ours.
+    Ours(Assignment),
+    /// This instance was found to have it.
+    Elsewhere(String),
+    /// Nothing for certain.
+    Doubt,
+}
+
+/// A lease, confirmed by a call made at `confirmed`: when its answer comes the lease has aged by as much as the call
+/// took.
+#[derive(Clone)]
+struct Held {
+    lease: InstanceLease,
+    confirmed: Instant,
+}
+
+/// This instance among the others.
+pub(super) struct Instance {
+    terms: LeaseTerms,
+    lease: Mutex<Option<Held>>,
+    wanted: Mutex<BTreeMap<String, watch::Sender<Hold>>>,
+    /// Assignments that no task here wants any more.
+    given_up: Mutex<Vec<Assignment>>,
+    changed: Notify,
+}
+
+impl Instance {
+    pub(super) fn new(terms: LeaseTerms) -> Self {
+        let (wanted, given_up) = (Mutex::default(), Mutex::default());
+        Self { terms, lease: Mutex::default(), wanted, given_up, changed: Notify::new() }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.terms.instance
+    }
+
+    /// Asks for the assignment of the task `key` until the guard is dropped.
+    pub(super) fn ask_for(self: &Arc<Self>, key: &str) -> AssignmentGuard {
+        let hold = watch::Sender::new(Hold::Doubt);
+        lock(&self.wanted).insert(key.to_owned(), hold.clone());
+        self.changed.notify_one();
+        AssignmentGuard { instance: Arc::clone(self), key: key.to_owned(), hold }
+    }
+
+    /// Renews the lease and takes assignments, again and again, for as long as it is polled.
+    pub(super) async fn keep(&self) {
+        let third = self.terms.ttl / 3;
+        for round in 0_u32.. {
+            self.renew().await;
+            let confirmed = lock(&self.lease).as_ref().map(|held| held.confirmed);
+            let next = match confirmed {
+                Some(at) => (at + third).max(Instant::now() + third / 4),
+                None => Instant::now() + self.terms.retry,
+            };
+            while Instant::now() < next {
+                match timeout_at(next, self.exchange(round % CHECK_EVERY == 0)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!(%error, "assignments were not exchanged"),
+                    Err(_) => tracing::debug!("no answer about assignments"),
+                }
+                tokio::select! {
+                    () = sleep_until(next) => {}
+                    () = self.changed.notified() => {}
+                }
+            }
+        }
+    }
+
+    /// Gets or renews the lease. Gives it up when that fails for too long.
+    async fn renew(&self) {
+        let LeaseTerms { leases, instance, capacity, ttl, .. } = &self.terms;
+        let (asked, known) = (Instant::now(), lock(&self.lease).clone());
+        let until = known.as_ref().map(|held| held.confirmed + self.terms.reliable());
+        let limit = until.unwrap_or(asked + CALL_LIMIT);
+        match timeout_at(limit, leases.renew_instance(instance, *capacity, *ttl)).await {
+            Ok(Ok(lease)) if asked.elapsed() < self.terms.reliable() => {
+                if known.is_some_and(|held| held.lease != lease) {
+                    self.lose_all("it had expired");
+                }
+                *lock(&self.lease) = Some(Held { lease, confirmed: asked });
+                return;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "the lease of this instance was not renewed"),
+            _ => tracing::debug!("no answer about the lease of this instance"),
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            lock(&self.lease).take();
+            self.lose_all("it could not be renewed in time");
+        }
+    }
+
+    /// Releases what is not wanted any more, and takes what is wanted and free. When it has everything it asks nothing,
+    /// unless it is to `check`: after the loss of a database nobody else tells that an assignment is another's.
+    async fn exchange(&self, check: bool) -> Result<(), StoreError> {
+        let Some(Held { lease, .. }) = lock(&self.lease).clone() else { return Ok(()) };
+        let given_up = lock(&self.given_up).clone();
+        if !given_up.is_empty() {
+            self.terms.leases.release_assignments(&given_up).await?;
+            tracing::info!(tasks = given_up.len(), "tasks given back");
+            lock(&self.given_up).retain(|one| !given_up.contains(one));
+        }
+        let is_ours = |hold: &watch::Sender<Hold>| matches!(*hold.borrow(), Hold::Ours(_));
+        let keys: Vec<String> = lock(&self.wanted).keys().cloned().collect();
+        if keys.is_empty() || !check && lock(&self.wanted).values().all(is_ours) {
+            return Ok(());
+        }
+        let assigned = self.terms.leases.take_assignments(&lease, &keys).await?;
+        let mut assigned: BTreeMap<String, Assignment> =
+            assigned.into_iter().map(|one| (one.key.clone(), one)).collect();
+        let wanted = lock(&self.wanted);
+        for key in &keys {
+            let Some(hold) = wanted.get(key) else { continue };
+            let now = match assigned.remove(key) {
+                Some(one) if one.instance == lease.instance => Hold::Ours(one),
+                Some(one) => Hold::Elsewhere(one.instance),
+                None => Hold::Doubt,
+            };
+            note(key, hold, now);
+        }
+        Ok(())
+    }
+
+    fn lose_all(&self, reason: &str) {
+        let wanted = lock(&self.wanted);
+        let lost = wanted.iter().filter(|(key, hold)| note(key, hold, Hold::Doubt)).count();
+        if lost > 0 {
+            tracing::warn!(
+                reason,
+                tasks = lost,
+                "the lease of this instance is lost; its tasks are in doubt"
+            );
+        }
+    }
+
+    /// When the holder no longer relies on the lease, unless it is renewed.
+    fn reliable_until(&self) -> Instant {
+        let confirmed = lock(&self.lease).as_ref().map(|held| held.confirmed + self.terms.reliable());
+        confirmed.unwrap_or_else(Instant::now)
+    }
+
+    /// Gives the lease back, so that other instances need not wait for its expiry.
+    pub(super) async fn end(&self) {
+        let Some(Held { lease, .. }) = lock(&self.lease).take() else { return };
+        let tasks = lock(&self.given_up).len();
+        match timeout(CALL_LIMIT, self.terms.leases.release_instance(&lease)).await {
+            Ok(Ok(())) if tasks == 0 => {}
+            Ok(Ok(())) => tracing::info!(tasks, "tasks given back"),
+            _ => tracing::warn!("the lease of this instance could not be given back; it expires by itself"),
+        }
+    }
+}
+
+/// Notes what is known of an assignment now; returns whether it was ours and is not any more.
+fn note(task: &str, hold: &watch::Sender<Hold>, now: Hold) -> bool {
+    let before = hold.borrow().clone();
+    match (&before, &now) {
+        (Hold::Ours(_), Hold::Elsewhere(instance)) => {
+            tracing::warn!(task, instance, "the task is assigned elsewhere")
+        }
+        (_, Hold::Ours(ours)) if before != now => {
+            tracing::info!(task, epoch = ours.epoch, "task assigned to this instance")
+        }
+        _ => {}
+    }
+    let (was_ours, is_ours) = (matches!(before, Hold::Ours(_)), matches!(now, Hold::Ours(_)));
+    if was_ours || is_ours {
+        metrics::gauge!("streamward_lease_held", "task" => task.to_owned()).set(u32::from(is_ours));
+    }
+    if before != now {
+        hold.send_replace(now);
+    }
+    was_ours && !is_ours
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The assignment of one task, over time. Dropped, it is given back.
+pub(super) struct AssignmentGuard {
+    instance: Arc<Instance>,
+    key: String,
+    hold: watch::Sender<Hold>,
+}
+
+impl AssignmentGuard {
+    /// The assignment, once it is ours. Calls `elsewhere` with the instance that has it meanwhile.
+    pub(super) async fn held(&self, elsewhere: impl Fn(&str)) -> Assignment {
+        let mut hold = self.hold.subscribe();
+        loop {
+            match &*hold.borrow_and_update() {
+                Hold::Ours(ours) => return ours.clone(),
+                Hold::Elsewhere(instance) => elsewhere(instance),
+                Hold::Doubt => {}
+            }
+            // An error would mean that the sender is gone, which is `self`.
+            let _ = hold.changed().await;
+        }
+    }
+
+    /// Returns when `assignment` is not ours any more, or when the lease of this instance is too old to rely on.
+    pub(super) async fn lost(&self, assignment: Option<Assignment>) {
+        let (mut hold, ours) = (self.hold.subscribe(), assignment.map(Hold::Ours));
+        loop {
+            tokio::select! {
+                biased;
+                _ = hold.wait_for(|now| Some(now) != ours.as_ref()) => return,
+                () = sleep_until(self.instance.reliable_until()) => {
+                    if self.instance.reliable_until() <= Instant::now() {
+                        return self.lose();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns when another instance is found to have it, which nobody can tell while the database is unreachable.
+    /// Calls `renewed` when it is ours anew before that.
+    pub(super) async fn taken(&self, renewed: impl Fn(Assignment)) {
+        let mut hold = self.hold.subscribe();
+        loop {
+            match &*hold.borrow_and_update() {
+                Hold::Ours(ours) => renewed(ours.clone()),
+                Hold::Elsewhere(_) => return,
+                Hold::Doubt => {}
+            }
+            let _ = hold.changed().await;
+        }
+    }
+
+    /// Nothing is certain from now on, until the instance has asked again.
+    pub(super) fn lose(&self) {
+        note(&self.key, &self.hold, Hold::Doubt);
+    }
+}
+
+impl Drop for AssignmentGuard {
+    fn drop(&mut self) {
+        lock(&self.instance.wanted).remove(&self.key);
+        if let Hold::Ours(ours) = self.hold.borrow().clone() {
+            lock(&self.instance.given_up).push(ours);
+            self.instance.changed.notify_one();
+        }
+        self.lose();
+    }
+}

@@ -1,0 +1,132 @@
+//! Writing down how a task is doing: in its status, the metrics and the log.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, error::Elapsed};
+
+use crate::app::task::{Activation, TaskError, TaskFailure, TaskState, TaskStatus, Tick};
+use crate::ports::{Assignment, Clock, StoreError};
+
+/// What came of a tick or a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The work is done.
+    Done(Tick),
+    /// It failed. The text says why, and holds no secret.
+    Failed(String),
+    /// The work panicked.
+    Panicked(String),
+    /// A write was refused because the task is not assigned to this instance any more.
+    Fenced,
+}
+
+/// What work gives that may panic, and that is dropped when it takes too long.
+pub(super) type Ended<T> = Result<std::thread::Result<Result<T, TaskError>>, Elapsed>;
+
+impl Outcome {
+    /// `too_long`: what to say when the work took too long.
+    pub(super) fn of(ended: Ended<Tick>, too_long: impl FnOnce() -> String) -> Self {
+        match ended {
+            Ok(Ok(Ok(tick))) => Self::Done(tick),
+            Ok(Ok(Err(TaskError::Store(StoreError::Fenced(_))))) => Self::Fenced,
+            Ok(Ok(Err(error))) => Self::Failed(error.to_string()),
+            Ok(Err(panic)) => Self::panicked(&*panic),
+            Err(_) => Self::Failed(too_long()),
+        }
+    }
+
+    pub(super) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self::Panicked(format!("panicked: {}", text.unwrap_or("(no message)")))
+    }
+}
+
+/// Where the status of one task is written.
+pub(super) struct Recorder {
+    pub(super) name: String,
+    pub(super) status: watch::Sender<TaskStatus>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Recorder {
+    pub(super) fn change(&self, change: impl FnOnce(&mut TaskStatus)) {
+        self.status.send_modify(change);
+    }
+
+    pub(super) fn activated(&self, why: Activation) {
+        let at = self.clock.now();
+        self.change(|status| {
+            status.state = TaskState::Running;
+            status.last_activation = Some((at, why));
+        });
+    }
+
+    /// The task is assigned to this instance.
+    pub(super) fn assigned(&self, assignment: Assignment) {
+        self.change(|status| {
+            status.instance = Some(assignment.instance.clone());
+            status.assignment = Some(assignment);
+        });
+    }
+
+    /// Another instance runs the task, or nobody knows which one.
+    pub(super) fn runs_on(&self, instance: Option<String>) {
+        self.change(|status| status.instance = instance);
+    }
+
+    /// The work is over for now.
+    pub(super) fn stopped(&self, state: TaskState) {
+        self.change(|status| {
+            (status.state, status.details) = (state, None);
+            if status.assignment.take().is_some() {
+                status.instance = None;
+            }
+        });
+    }
+
+    /// A long-running task is at work. It has no ticks that would say so, and one that failed before must not be shown
+    /// as failing for as long as it now works.
+    pub(super) fn is_at_work(&self) {
+        let now = (self.clock.now(), Instant::now());
+        self.change(|status| (status.failing, status.last_ok) = (false, Some(now)));
+    }
+
+    /// The end of a tick or a run.
+    pub(super) fn ended(&self, outcome: Outcome, took: Duration) {
+        let (label, failure) = match outcome {
+            Outcome::Done(_) => ("done", None),
+            Outcome::Failed(why) => ("failed", Some(why)),
+            Outcome::Panicked(why) => ("panicked", Some(why)),
+            Outcome::Fenced => ("fenced", Some("it is not assigned to this instance any more".to_owned())),
+        };
+        let (task, panicked) = (&self.name, label == "panicked");
+        metrics::counter!("streamward_task_iterations_total", "task" => task.clone(), "outcome" => label)
+            .increment(1);
+        metrics::histogram!("streamward_task_seconds", "task" => task.clone()).record(took);
+        let (at, now) = (self.clock.now(), Instant::now());
+        self.change(|status| {
+            status.state = TaskState::Idle;
+            status.iterations += 1;
+            status.duration = Some(took);
+            let was_failing = std::mem::replace(&mut status.failing, failure.is_some());
+            let Some(message) = failure else {
+                status.last_ok = Some((at, now));
+                if was_failing {
+                    tracing::info!(task, "the task works again");
+                }
+                return;
+            };
+            let is_new = status.last_error.as_ref().is_none_or(|last| last.message != message);
+            if !was_failing || is_new || panicked {
+                tracing::warn!(task, error = message, "the task failed; it is tried again");
+            }
+            status.failures += 1;
+            status.panics += u64::from(panicked);
+            status.last_error = Some(TaskFailure { at, message });
+        });
+    }
+}

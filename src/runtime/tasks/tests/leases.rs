@@ -1,0 +1,221 @@
+//! Who may work at all, when several instances could.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+
+use tokio::time::advance;
+
+use super::*;
+use crate::adapters::memory::MemoryStore;
+use crate::domain::Timestamp;
+use crate::ports::{Assignment, InstanceLease, LeaseStore};
+
+/// The time of the test.
+struct TestTime(Instant);
+
+impl Clock for TestTime {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(1_000_000).plus(self.0.elapsed())
+    }
+}
+
+/// A store of leases that can be made unreachable, and counts what it is asked.
+pub(super) struct Leases {
+    store: MemoryStore,
+    pub(super) unreachable: AtomicBool,
+    pub(super) renewals: AtomicU32,
+    pub(super) other_calls: AtomicU32,
+}
+
+impl Leases {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            store: MemoryStore::new(Arc::new(TestTime(Instant::now()))),
+            unreachable: AtomicBool::default(),
+            renewals: AtomicU32::default(),
+            other_calls: AtomicU32::default(),
+        })
+    }
+
+    pub(super) fn terms(self: &Arc<Self>, instance: &str) -> LeaseTerms {
+        LeaseTerms::new(Arc::clone(self) as Arc<dyn LeaseStore>, instance)
+    }
+
+    /// Assigns what `from` has to another instance, for a minute.
+    pub(super) async fn move_from(&self, from: Assignment) {
+        self.store.release_assignments(std::slice::from_ref(&from)).await.unwrap();
+        let lease = self.store.renew_instance("another", 10, ms(60_000)).await.unwrap();
+        let taken = self.store.take_assignments(&lease, &[from.key]).await.unwrap();
+        assert_eq!(taken[0].instance, "another");
+    }
+
+    async fn reach(&self, calls: &AtomicU32) -> &MemoryStore {
+        calls.fetch_add(1, SeqCst);
+        if self.unreachable.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        &self.store
+    }
+}
+
+#[async_trait]
+impl LeaseStore for Leases {
+    async fn renew_instance(
+        &self,
+        instance: &str,
+        capacity: u32,
+        ttl: Duration,
+    ) -> Result<InstanceLease, StoreError> {
+        self.reach(&self.renewals).await.renew_instance(instance, capacity, ttl).await
+    }
+
+    async fn take_assignments(
+        &self,
+        lease: &InstanceLease,
+        keys: &[String],
+    ) -> Result<Vec<Assignment>, StoreError> {
+        self.reach(&self.other_calls).await.take_assignments(lease, keys).await
+    }
+
+    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<(), StoreError> {
+        self.reach(&self.other_calls).await.release_assignments(assignments).await
+    }
+
+    async fn release_instance(&self, lease: &InstanceLease) -> Result<(), StoreError> {
+        self.reach(&self.other_calls).await.release_instance(lease).await
+    }
+
+    async fn prune_instances(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.reach(&self.other_calls).await.prune_instances(before).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_instances_one_ticks_and_the_other_follows_its_stop() {
+    let leases = Leases::new();
+    let one = Running::start(Some(leases.terms("one")), || DONE);
+    sleep(ms(100)).await;
+    let two = Running::start(Some(leases.terms("two")), || DONE);
+    sleep(ms(20_000)).await;
+    assert_eq!((one.log.started().len(), two.log.started().len()), (11, 0));
+    assert_eq!(one.status().assignment.map(|one| one.epoch), Some(1));
+    one.tasks.stop().await;
+    sleep(ms(1010)).await;
+    assert_eq!(two.log.started().len(), 1, "within a second: the lease was given back");
+    assert_eq!(two.status().assignment.map(|one| one.epoch), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_cannot_renew_stops_before_another_can_start() {
+    let leases = Leases::new();
+    let one = Running::start(Some(leases.terms("one")), || Step::Take(ms(100)));
+    sleep(ms(3500)).await;
+    leases.unreachable.store(true, SeqCst);
+    sleep(ms(10_000)).await;
+    let last = *one.log.started().last().unwrap();
+    // Renewed last at 3000 ms, so given up at 5000 ms; another instance gets it at 6000 ms.
+    assert_eq!(last, 4000);
+    assert_eq!(one.status().assignment, None);
+    leases.unreachable.store(false, SeqCst);
+    sleep(ms(2000)).await;
+    assert_eq!(one.status().assignment.map(|one| one.epoch), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_renewed_through_a_long_tick_and_its_loss_drops_the_tick() {
+    let leases = Leases::new();
+    let one = Running::start(Some(leases.terms("one")), || Step::Take(ms(9000)));
+    sleep(ms(9500)).await;
+    assert_eq!(one.log.ended(), [9000]);
+    leases.unreachable.store(true, SeqCst);
+    sleep(ms(20_000)).await;
+    assert_eq!((one.log.started().len(), one.log.ended().len()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_write_ends_the_lease_guard_and_it_asks_anew() {
+    let leases = Leases::new();
+    let mut first = true;
+    let one = Running::start(Some(leases.terms("one")), move || match std::mem::take(&mut first) {
+        true => Step::Fenced,
+        false => DONE,
+    });
+    sleep(ms(500)).await;
+    assert_eq!(one.status().assignment, None);
+    sleep(ms(1000)).await;
+    assert!(one.status().assignment.is_some());
+    assert_eq!(one.log.started(), [0, 1000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_whole_process_no_old_work_goes_on() {
+    let leases = Leases::new();
+    let one = Running::start(Some(leases.terms("one")), || Step::Take(ms(2000)));
+    sleep(ms(500)).await;
+    // As SIGSTOP and SIGCONT would have it: every timer is over at once.
+    advance(ms(30_000)).await;
+    sleep(ms(10)).await;
+    assert_eq!(one.log.ended(), Vec::<u128>::new(), "the tick of the old epoch was dropped");
+    sleep(ms(1000)).await;
+    assert_eq!(one.status().assignment.map(|one| one.epoch), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_assignments_cost_one_renewal_a_second() {
+    let leases = Leases::new();
+    let one = Many::start(&leases, "one", 1000);
+    sleep(ms(500)).await;
+    assert_eq!(one.assigned(), 1000);
+    let before = (leases.renewals.load(SeqCst), leases.other_calls.load(SeqCst));
+    sleep(ms(60_000)).await;
+    let after = (leases.renewals.load(SeqCst), leases.other_calls.load(SeqCst));
+    assert_eq!((after.0 - before.0, after.1 - before.1), (60, 6), "and a check every ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_tasks_of_an_instance_that_dies_move_within_five_seconds() {
+    let leases = Leases::new();
+    let one = Many::start(&leases, "one", 100);
+    sleep(ms(100)).await;
+    let two = Many::start(&leases, "two", 100);
+    sleep(ms(3300)).await;
+    assert_eq!((one.assigned(), two.assigned()), (100, 0));
+    assert!(two.0.statuses().iter().all(|status| status.instance.as_deref() == Some("one")));
+    // As after a crash: it neither renews nor releases.
+    one.0.stop_keeper.cancel();
+    leases.unreachable.store(true, SeqCst);
+    sleep(ms(100)).await;
+    leases.unreachable.store(false, SeqCst);
+    sleep(ms(4900)).await;
+    assert_eq!((one.assigned(), two.assigned()), (0, 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assignment_that_went_elsewhere_with_the_database_is_noticed() {
+    let leases = Leases::new();
+    let one = Running::start(Some(leases.terms("one")), || DONE);
+    sleep(ms(1500)).await;
+    leases.move_from(one.status().assignment.unwrap()).await;
+    sleep(ms(10_000)).await;
+    assert_eq!(one.status().instance.as_deref(), Some("another"));
+    assert_eq!((one.status().state, one.status().assignment), (TaskState::Waiting, None));
+}
+
+/// Many tasks of one instance.
+struct Many(Tasks);
+
+impl Many {
+    fn start(leases: &Arc<Leases>, id: &str, count: usize) -> Self {
+        let tasks = instance(leases.terms(id));
+        for n in 0..count {
+            let placement = Placement::OneInstance(OnLeaseDoubt::Stop);
+            let step = || DONE;
+            let (log, interval, name) = (Log::new(), ms(2000), format!("task-{n}"));
+            tasks.start(AnyTask::periodic(Scripted { name, log, placement, interval, step }));
+        }
+        Self(tasks)
+    }
+
+    fn assigned(&self) -> usize {
+        self.0.statuses().iter().filter(|status| status.assignment.is_some()).count()
+    }
+}
