@@ -160,7 +160,7 @@ impl Service<'_> {
         let options = HttpOptions {
             metrics: Some(Arc::new(self.telemetry.prometheus())),
             metrics_token: config.metrics.token.clone().map(|token| token.0),
-            trusted_proxies: config.http.trusted_proxies.clone(),
+            trusted_proxies: config.http.trusted_proxies.0.clone(),
             tasks: background.list(),
             stop: self.stop.clone(),
         };

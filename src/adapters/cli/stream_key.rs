@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use humantime_serde::re::humantime;
 use serde_json::{Value, json};
 
 use super::{Output, broadcaster};

@@ -1,55 +1,60 @@
-//! The section `[kick]`: watching streamers on Kick.com.
+//! The section `[kick]`: watching streamers on Kick.com. Off until `feed` is set.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
-use super::types::{ConfigDuration, SecretValue, number};
+use super::error::ConfigError;
+use super::section::section;
+use super::values::{ConfigDuration, SecretValue, address, choice, if_set, within};
 
-/// Watching streamers on Kick.com. Off until `feed` is set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Kick {
-    /// Where edges come from, and with it whether streamers are watched at all. `webhook` and `poll` are official;
-    /// `auto`, `pusher` and `centrifugo` are Kick's own web feeds, unofficial and quicker.
-    pub feed: Option<KickFeedChoice>,
-    /// The app of kick.com/settings/developer.
-    pub client_id: Option<String>,
-    /// Its secret.
-    pub client_secret: Option<SecretValue>,
-    /// How often everyone is asked about.
-    pub sweep_interval: ConfigDuration,
-    /// Questions to Kick's API in a minute, at most.
-    #[serde(deserialize_with = "number")]
-    pub requests_per_minute: u32,
-    /// Channels on one connection of a feed, at most; never more than 100 with Centrifugo.
-    #[serde(deserialize_with = "number")]
-    pub channels_per_connection: u32,
-    /// How long somebody must have been offline before it is announced; a comeback within that time is not.
-    pub flap_window: ConfigDuration,
-    /// How long changes of status are kept; each streamer's last one for ever.
-    pub history_retention: ConfigDuration,
-    /// The key of Kick's Pusher app; asked for when absent.
-    pub pusher_key: Option<String>,
-    /// The Pusher server.
-    pub pusher_url: String,
-    /// The Centrifugo server; asked for when absent.
-    pub centrifugo_url: Option<String>,
-    /// Where the web site says which feed to use.
-    pub realtime_url: String,
-    /// The official API.
-    pub api_url: String,
-    /// Where tokens come from.
-    pub auth_url: String,
-    /// The web site, which alone tells the channel numbers of those who are not live. Unofficial.
-    pub site_url: String,
-    /// Kick's public key, as PEM, for the signatures of webhooks; asked for when absent.
-    pub webhook_public_key: Option<String>,
+section! {
+    pub struct Kick, check app; {
+        /// Where status changes come from. Without it nobody is watched. `webhook` and `poll` are official; `auto`,
+        /// `pusher` and `centrifugo` are the feeds of Kick's web site: unofficial, but faster.
+        feed: Option<KickFeedChoice>,
+            unset "not set: nobody is watched; auto, pusher, centrifugo (unofficial), webhook, poll";
+        /// The app of kick.com/settings/developer.
+        client_id: Option<String>;
+        /// Its secret.
+        client_secret: Option<SecretValue>, unset "not set: Kick's official API cannot be used";
+        /// How often Kick's API is asked about all streamers.
+        sweep_interval: ConfigDuration = ConfigDuration::MINUTE,
+            check within(ConfigDuration::SECOND, ConfigDuration::HOUR);
+        /// The most requests to Kick's API in a minute.
+        requests_per_minute: u32 = 60, check within(1, 100_000);
+        /// The most channels on one connection of a feed. With Centrifugo never more than 100.
+        channels_per_connection: u32 = 250, check within(1, 10_000);
+        /// How long a streamer must be offline before that is announced. A shorter break is not announced.
+        flap_window: ConfigDuration = ConfigDuration::seconds(15),
+            check within(ConfigDuration::seconds(0), ConfigDuration::HOUR);
+        /// How long status changes are kept. The last one of each streamer is kept for ever.
+        history_retention: ConfigDuration = ConfigDuration::days(365),
+            check within(ConfigDuration::HOUR, ConfigDuration::CENTURY);
+        /// The key of Kick's Pusher app. Fetched from Kick if not set.
+        pusher_key: Option<String>, unset "not set: fetched from Kick";
+        /// The Pusher server.
+        pusher_url: String = "wss://ws-us2.pusher.com".into(), check address(&["wss", "ws"]);
+        /// The Centrifugo server. Fetched from Kick if not set.
+        centrifugo_url: Option<String>, check if_set(address(&["wss", "ws"])), unset "not set: fetched from Kick";
+        /// Where Kick's web site says which feed to use.
+        realtime_url: String = "https://web.kick.com".into(), check address(&["https", "http"]);
+        /// The official API.
+        api_url: String = "https://api.kick.com".into(), check address(&["https", "http"]);
+        /// Where tokens come from.
+        auth_url: String = "https://id.kick.com".into(), check address(&["https", "http"]);
+        /// Kick's web site. Only it tells the channel ids of streamers who are not live. Unofficial.
+        site_url: String = "https://kick.com".into(), check address(&["https", "http"]);
+        /// Kick's public key, as PEM, for the signatures of webhooks. Fetched from Kick if not set.
+        webhook_public_key: Option<String>, unset "not set: fetched from Kick";
+    }
 }
 
-/// Where edges come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where status changes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, EnumString, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum KickFeedChoice {
-    /// Whatever Kick's web site is told to use. Unofficial.
+    /// The feed that Kick's web site uses now. Unofficial.
     Auto,
     /// Pusher. Unofficial.
     Pusher,
@@ -57,47 +62,35 @@ pub enum KickFeedChoice {
     Centrifugo,
     /// Kick's webhooks. Official.
     Webhook,
-    /// No edges: the official API is asked now and then.
+    /// None: the official API is polled.
     Poll,
 }
 
 impl KickFeedChoice {
-    /// As it is configured and shown.
+    /// The word in the configuration.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Pusher => "pusher",
-            Self::Centrifugo => "centrifugo",
-            Self::Webhook => "webhook",
-            Self::Poll => "poll",
-        }
+        self.into()
     }
 
-    /// Whether it is one of Kick's own web feeds.
+    /// Whether it is a feed of Kick's web site.
     pub fn is_unofficial(self) -> bool {
         matches!(self, Self::Auto | Self::Pusher | Self::Centrifugo)
     }
 }
 
-impl Default for Kick {
-    fn default() -> Self {
-        Self {
-            feed: None,
-            client_id: None,
-            client_secret: None,
-            sweep_interval: ConfigDuration::seconds(60),
-            requests_per_minute: 60,
-            channels_per_connection: 250,
-            flap_window: ConfigDuration::seconds(15),
-            history_retention: ConfigDuration::days(365),
-            pusher_key: None,
-            pusher_url: "wss://ws-us2.pusher.com".into(),
-            centrifugo_url: None,
-            realtime_url: "https://web.kick.com".into(),
-            api_url: "https://api.kick.com".into(),
-            auth_url: "https://id.kick.com".into(),
-            site_url: "https://kick.com".into(),
-            webhook_public_key: None,
-        }
+choice!(KickFeedChoice);
+
+/// An app of Kick needs both its id and its secret, and the official feeds need an app.
+fn app(kick: &mut Kick) -> Result<(), ConfigError> {
+    let needs_app = matches!(kick.feed, Some(KickFeedChoice::Webhook | KickFeedChoice::Poll));
+    let refuse = |key: &str, rule: &str| Err(ConfigError::new(key, rule));
+    match (&kick.client_id, &kick.client_secret) {
+        (None, Some(_)) => refuse("client_id", "is missing: it belongs to kick.client_secret"),
+        (Some(_), None) => refuse("client_secret", "is missing: it belongs to kick.client_id"),
+        (None, None) if needs_app => refuse(
+            "client_id",
+            "and kick.client_secret are needed with this kick.feed: make an app at kick.com/settings/developer",
+        ),
+        _ => Ok(()),
     }
 }

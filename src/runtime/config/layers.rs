@@ -1,221 +1,137 @@
-//! Where values come from: the file, the environment, the command line; and secrets that stand in files of their own.
+//! Where values come from: the file, the environment, the command line, and files that hold one secret each.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::LazyLock;
 
-use figment::value::{Dict, Map, Value};
-use figment::{Error, Metadata, Profile, Provider, Source};
+use toml::{Table, Value};
+
+use super::Config;
+use super::error::ConfigError;
+use super::section::{Key, Setting as _};
 
 const PREFIX: &str = "STREAMWARD_";
 
-/// All keys; `*` stands for a name. For suggestions, and to know which are secret (marked with `!`).
-pub(super) const KEYS: [&str; 44] = [
-    "data_dir",
-    "http.listen",
-    "http.max_connections",
-    "http.trusted_proxies",
-    "database.url",
-    "database.max_connections",
-    "hooks.secret",
-    "hooks.url",
-    "auth.claim_ttl",
-    "reconcile.interval",
-    "playback.access",
-    "api.admin_token",
-    "api.hmac_secret",
-    "api.hmac_keys.*",
-    "metrics.token",
-    "log.level",
-    "log.format",
-    "otel.endpoint",
-    "events.retention",
-    "audit.retention",
-    "kick.feed",
-    "kick.client_id",
-    "kick.client_secret",
-    "kick.sweep_interval",
-    "kick.requests_per_minute",
-    "kick.channels_per_connection",
-    "kick.flap_window",
-    "kick.history_retention",
-    "kick.pusher_key",
-    "kick.pusher_url",
-    "kick.centrifugo_url",
-    "kick.realtime_url",
-    "kick.api_url",
-    "kick.auth_url",
-    "kick.site_url",
-    "kick.webhook_public_key",
-    "media_servers.*.kind",
-    "media_servers.*.api_url",
-    "media_servers.*.control_secret",
-    "media_servers.*.rtmp_url",
-    "media_servers.*.rtsp_url",
-    "media_servers.*.srt_url",
-    "media_servers.*.hls_url",
-    "media_servers.*.webrtc_url",
-];
+/// All keys, derived from the types of [`Config`].
+pub(super) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let mut keys = Vec::new();
+    Config::keys("", &mut keys);
+    keys
+});
 
-/// Those that must not be shown, and can be given as a file.
-const SECRET_KEYS: [&str; 8] = [
-    "database.url",
-    "hooks.secret",
-    "api.admin_token",
-    "api.hmac_secret",
-    "api.hmac_keys.*",
-    "metrics.token",
-    "kick.client_secret",
-    "media_servers.*.control_secret",
-];
-
-/// Whether the value at this path must not be shown.
-pub(super) fn is_secret<S: AsRef<str>>(path: &[S]) -> bool {
-    SECRET_KEYS.iter().any(|key| {
-        let parts: Vec<&str> = key.split('.').collect();
-        parts.len() == path.len() && parts.iter().zip(path).all(|(a, b)| *a == "*" || *a == b.as_ref())
+/// The key at this path.
+pub(super) fn find_key<S: AsRef<str>>(path: &[S]) -> Option<&'static Key> {
+    KEYS.iter().find(|key| {
+        let mut parts = key.name.split('.');
+        path.iter().all(|name| parts.next().is_some_and(|part| part == "*" || part == name.as_ref()))
+            && parts.next().is_none()
     })
 }
 
-/// Where a value was set, in words.
-pub(super) fn origin(metadata: &Metadata, path: &[String]) -> Option<String> {
-    match &metadata.source {
-        Some(Source::File(file)) => Some(file.display().to_string()),
-        Some(Source::Custom(place)) if place == ENVIRONMENT => Some(variable(path)),
-        Some(Source::Custom(place)) => Some(place.clone()),
-        _ => None,
+/// A value for the key at `path`, and the place that sets it, in words.
+pub(super) struct Entry {
+    pub(super) path: Vec<String>,
+    pub(super) value: Value,
+    pub(super) origin: String,
+}
+
+impl Entry {
+    fn refuse(&self, message: impl Into<String>) -> ConfigError {
+        ConfigError::new(self.path.join("."), message).set_in(Some(self.origin.clone()))
+    }
+
+    /// The path of the secret, if this names a file that holds it.
+    fn secret_in_file(&self) -> Option<Vec<String>> {
+        let mut path = self.path.clone();
+        let name = path.pop()?.strip_suffix("_file")?.to_owned();
+        path.push(name);
+        find_key(&path).filter(|key| key.is_secret).map(|_| path)
     }
 }
 
-const ENVIRONMENT: &str = "environment";
+/// The values of one place, with secrets read from their files.
+pub(super) type Layer = Result<Vec<Entry>, ConfigError>;
 
-/// The variable that sets the key at `path`.
-fn variable(path: &[String]) -> String {
-    format!("{PREFIX}{}", path.join("__").to_uppercase())
+/// The file `streamward.toml`. File names in it are relative to its folder.
+pub(super) fn file(file: &Path) -> Layer {
+    let origin = file.display().to_string();
+    let refuse = |message: String| ConfigError::new("", message).set_in(Some(origin.clone()));
+    let text = std::fs::read_to_string(file).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        // Its own text shows the line, which may hold a secret.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        refuse(format!("line {}: {}", before.matches('\n').count() + 1, error.message().replace('\n', ", ")))
+    })?;
+    let mut entries = Vec::new();
+    flatten(table, &mut Vec::new(), &origin, &mut entries);
+    read_files(entries, file.parent().unwrap_or(Path::new("")))
 }
 
-/// The environment: `STREAMWARD_<SECTION>__<KEY>`, every value a text. An empty one counts as not given.
-pub(super) struct Environment(pub(super) Vec<(OsString, OsString)>);
-
-impl Provider for Environment {
-    fn metadata(&self) -> Metadata {
-        Metadata::named("environment").source(Source::Custom(ENVIRONMENT.to_owned()))
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        let mut all = Dict::new();
-        for (name, value) in &self.0 {
-            let Some(key) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-            if value.is_empty() || is_not_ours(key) {
-                continue;
-            }
-            let path: Vec<String> = key.to_lowercase().split("__").map(str::to_owned).collect();
-            let Some(value) = value.to_str() else {
-                return Err(Error::from("must be UTF-8 text".to_owned()).with_path(&path.join(".")));
-            };
-            insert(&mut all, &path, value);
-        }
-        Ok(Profile::Default.collect(all))
-    }
-}
-
-/// Variables of our prefix that are no configuration keys: what `main` reads itself, what tests need, and what
-/// Kubernetes sets in every container beside a service called `streamward`.
-fn is_not_ours(key: &str) -> bool {
-    matches!(key, "CONFIG" | "MASTER_KEY" | "MASTER_KEY_FILE" | "PORT" | "SERVICE_HOST" | "SERVICE_PORT")
-        || ["TEST_", "PORT_", "SERVICE_PORT_"].iter().any(|start| key.starts_with(start))
-}
-
-/// Settings from one place that have their final form, such as command line flags.
-pub(super) struct Given {
-    pub(super) place: &'static str,
-    pub(super) values: Vec<(String, String)>,
-}
-
-impl Provider for Given {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.place).source(Source::Custom(self.place.to_owned()))
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        let mut all = Dict::new();
-        for (key, value) in &self.values {
-            insert(&mut all, &key.split('.').map(str::to_owned).collect::<Vec<_>>(), value);
-        }
-        Ok(Profile::Default.collect(all))
-    }
-}
-
-fn insert(dict: &mut Dict, path: &[String], value: &str) {
-    match path {
-        [] => {}
-        [key] => {
-            dict.insert(key.clone(), Value::from(value));
-        }
-        [key, rest @ ..] => {
-            let inner = dict.entry(key.clone()).or_insert_with(|| Value::from(Dict::new()));
-            if let Value::Dict(_, inner) = inner {
-                insert(inner, rest, value);
-            }
-        }
-    }
-}
-
-/// Another provider, with `<secret>_file` keys replaced by what stands in the file. Done for each layer by itself, so
-/// that a file named in the environment wins over a secret in `streamward.toml`, and the other way round.
-pub(super) struct WithFiles<P> {
-    pub(super) inner: P,
-    /// What a relative file name is relative to.
-    pub(super) base: PathBuf,
-}
-
-impl<P: Provider> Provider for WithFiles<P> {
-    fn metadata(&self) -> Metadata {
-        self.inner.metadata()
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        let mut data = self.inner.data()?;
-        for dict in data.values_mut() {
-            resolve(dict, &mut Vec::new(), &self.base).map_err(|error| *error)?;
-        }
-        Ok(data)
-    }
-}
-
-fn resolve(dict: &mut Dict, path: &mut Vec<String>, base: &Path) -> Result<(), Box<Error>> {
-    let keys: Vec<String> = dict.keys().cloned().collect();
-    for key in keys {
-        path.push(key.clone());
-        if let Some(Value::Dict(_, inner)) = dict.get_mut(&key) {
-            resolve(inner, path, base)?;
-        } else if let Some(secret) = key.strip_suffix("_file") {
-            path.pop();
-            path.push(secret.to_owned());
-            if is_secret(path) {
-                let fail = |what: String| {
-                    Err(Box::new(Error::from(what).with_path(&format!("{}_file", path.join(".")))))
-                };
-                let Some(file) = dict.remove(&key).and_then(Value::into_string) else {
-                    return fail("must be the name of a file".to_owned());
-                };
-                if dict.contains_key(secret) {
-                    return fail(format!("and {secret} are both set; set one of them"));
-                }
-                let file = base.join(file);
-                let text = match std::fs::read_to_string(&file) {
-                    Ok(text) => text,
-                    Err(error) => {
-                        return fail(format!("names {}, which cannot be read: {error}", file.display()));
-                    }
-                };
-                let text = text.trim_end_matches(['\r', '\n']);
-                if text.is_empty() {
-                    return fail(format!("names {}, which is empty", file.display()));
-                }
-                dict.insert(secret.to_owned(), Value::from(text));
-            }
+fn flatten(table: Table, path: &mut Vec<String>, origin: &str, entries: &mut Vec<Entry>) {
+    for (key, value) in table {
+        path.push(key);
+        match value {
+            Value::Table(inner) => flatten(inner, path, origin, entries),
+            value => entries.push(Entry { path: path.clone(), value, origin: origin.to_owned() }),
         }
         path.pop();
     }
-    Ok(())
+}
+
+/// The environment: `STREAMWARD_<SECTION>__<KEY>`. An empty value counts as not set.
+pub(super) fn environment(env: &[(OsString, OsString)]) -> Layer {
+    let mut entries = Vec::new();
+    for (name, value) in env {
+        let Some(name) = name.to_str() else { continue };
+        let Some(key) = name.strip_prefix(PREFIX).filter(|key| !value.is_empty() && is_ours(key)) else {
+            continue;
+        };
+        let path = key.to_lowercase().split("__").map(str::to_owned).collect();
+        let mut entry = Entry { path, value: Value::String(String::new()), origin: name.to_uppercase() };
+        entry.value = value.to_str().ok_or_else(|| entry.refuse("must be UTF-8 text"))?.into();
+        entries.push(entry);
+    }
+    read_files(entries, Path::new(""))
+}
+
+/// Whether a variable with our prefix is a configuration key. Others are read by `main`, needed by tests, or set by
+/// Kubernetes in every container beside a service called `streamward`.
+fn is_ours(key: &str) -> bool {
+    !matches!(key, "CONFIG" | "MASTER_KEY" | "MASTER_KEY_FILE" | "PORT" | "SERVICE_HOST" | "SERVICE_PORT")
+        && !["TEST_", "PORT_", "SERVICE_PORT_"].iter().any(|start| key.starts_with(start))
+}
+
+/// Keys and their values from another place.
+pub(super) fn given<'a>(origin: &str, values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Layer {
+    let entry = |(key, value): (&str, &str)| Entry {
+        path: key.split('.').map(str::to_owned).collect(),
+        value: value.into(),
+        origin: origin.to_owned(),
+    };
+    read_files(values.into_iter().map(entry).collect(), Path::new(""))
+}
+
+/// Replaces `<secret>_file` by what the file holds. This is done for each layer by itself, so that a file named in the
+/// environment wins over a secret in `streamward.toml`, and the other way round.
+fn read_files(mut entries: Vec<Entry>, base: &Path) -> Layer {
+    for at in 0..entries.len() {
+        let Some(path) = entries[at].secret_in_file() else { continue };
+        if let Some(secret) = entries.iter().find(|other| other.path == path).and_then(|e| e.path.last()) {
+            return Err(entries[at].refuse(format!("and {secret} are both set; set one of them")));
+        }
+        let entry = &mut entries[at];
+        let text = read_secret(base, &entry.value).map_err(|message| entry.refuse(message))?;
+        (entry.path, entry.value) = (path, text.into());
+    }
+    Ok(entries)
+}
+
+fn read_secret(base: &Path, file: &Value) -> Result<String, String> {
+    let file = base.join(file.as_str().ok_or("must be the name of a file")?);
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| format!("names {}, which cannot be read: {error}", file.display()))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("names {}, which is empty", file.display())),
+        text => Ok(text.to_owned()),
+    }
 }

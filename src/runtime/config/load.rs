@@ -1,29 +1,25 @@
-//! Putting the layers together.
+//! Puts the layers together.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use figment::providers::{Format as _, Toml};
-use figment::value::Value;
-use figment::{Figment, Profile};
+use super::Config;
+use super::error::{ConfigError, unknown};
+use super::layers::{self, find_key};
+use super::section::Setting as _;
 
-use super::check::check;
-use super::error::ConfigError;
-use super::layers::{Environment, Given, WithFiles, origin};
-use super::model::Config;
-
-/// The file that is read if it is there and none is named.
+/// The file that is read if none is named.
 const DEFAULT_FILE: &str = "streamward.toml";
 
-/// Where the configuration is to be taken from.
+/// Where the configuration comes from.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// The file (`--config`); `streamward.toml`, which need not exist, if absent.
+    /// The file (`--config`). Without it `streamward.toml`, if that exists.
     pub file: Option<PathBuf>,
     /// The environment.
     pub env: Vec<(OsString, OsString)>,
-    /// Keys and values from the command line, which win over everything else.
+    /// Keys and values of the command line. They win over all others.
     pub flags: Vec<(String, String)>,
 }
 
@@ -32,7 +28,7 @@ pub struct Sources {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Where keys were set; what is not here has its default.
+    /// Where keys were set. The others have their defaults.
     pub origins: BTreeMap<String, String>,
     /// The file that was read.
     pub file: Option<PathBuf>,
@@ -44,63 +40,48 @@ impl Sources {
         Self { file, env: std::env::vars_os().collect(), flags: Vec::new() }
     }
 
-    /// Reads everything.
+    /// Reads and checks the configuration.
     ///
     /// # Errors
-    /// [`ConfigError`]: the first key that is unknown or not right.
+    /// [`ConfigError`] for the first key that is unknown or wrong.
     pub fn load(&self) -> Result<Loaded, ConfigError> {
         let file = match &self.file {
             Some(file) if file.is_file() => Some(file.clone()),
             Some(file) => {
-                return Err(ConfigError::new("", format!("the file {} is not there", file.display())));
+                return Err(ConfigError::new("", format!("the file {} does not exist", file.display())));
             }
             None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.is_file()),
         };
-        let mut figment = Figment::new();
+        let mut layers = Vec::new();
         if let Some(file) = &file {
-            let base = file.parent().map(PathBuf::from).unwrap_or_default();
-            figment = figment.merge(WithFiles { inner: Toml::file_exact(file), base });
+            layers.push(layers::file(file));
         }
-        for (place, key) in [("DATABASE_URL", "database.url"), ("DATABASE_URL_FILE", "database.url_file")] {
-            let set = self.env.iter().find(|(name, value)| name == place && !value.is_empty());
+        for (variable, key) in [("DATABASE_URL", "database.url"), ("DATABASE_URL_FILE", "database.url_file")]
+        {
+            let set = self.env.iter().find(|(name, value)| name == variable && !value.is_empty());
             if let Some(value) = set.and_then(|(_, value)| value.to_str()) {
-                let inner = Given { place, values: vec![(key.to_owned(), value.to_owned())] };
-                figment = figment.merge(WithFiles { inner, base: PathBuf::new() });
+                layers.push(layers::given(variable, [(key, value)]));
             }
         }
-        let environment = Environment(self.env.clone());
-        figment = figment.merge(WithFiles { inner: environment, base: PathBuf::new() });
-        figment = figment.merge(Given { place: "the command line", values: self.flags.clone() });
-        let mut config: Config = figment.extract()?;
-        let origins = origins(&figment);
-        check(&mut config).map_err(|error| {
+        layers.push(layers::environment(&self.env));
+        let flags = self.flags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        layers.push(layers::given("the command line", flags));
+        let mut entries = BTreeMap::new();
+        for layer in layers {
+            entries.extend(layer?.into_iter().map(|entry| (entry.path, (entry.value, entry.origin))));
+        }
+        let (mut config, mut origins) = (Config::default(), BTreeMap::new());
+        for (path, (value, origin)) in entries {
+            let done =
+                if find_key(&path).is_some() { config.set(&path, &value) } else { Err(unknown(&path)) };
+            let key = path.join(".");
+            done.map_err(|message| ConfigError::new(&key, message).set_in(Some(origin.clone())))?;
+            origins.insert(key, origin);
+        }
+        config.check().map_err(|error| {
             let origin = origins.get(&error.key).cloned();
             error.set_in(origin)
         })?;
         Ok(Loaded { config, origins, file })
-    }
-}
-
-fn origins(figment: &Figment) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    if let Ok(data) = figment::Provider::data(figment)
-        && let Some(dict) = data.get(&Profile::Default)
-    {
-        for (key, value) in dict {
-            walk(figment, &mut vec![key.clone()], value, &mut found);
-        }
-    }
-    found
-}
-
-fn walk(figment: &Figment, path: &mut Vec<String>, value: &Value, found: &mut BTreeMap<String, String>) {
-    if let Value::Dict(_, inner) = value {
-        for (key, value) in inner {
-            path.push(key.clone());
-            walk(figment, path, value, found);
-            path.pop();
-        }
-    } else if let Some(place) = figment.get_metadata(value.tag()).and_then(|m| origin(m, path)) {
-        found.insert(path.join("."), place);
     }
 }

@@ -1,7 +1,7 @@
-//! The master key: from the environment, from a file, or made at the first start and kept in a file of its own.
+//! The master key: from the environment, from a file, or created at the first start and kept in a file.
 //!
-//! Everything stored is hashed or sealed under it. It is never in the database, so that a copy of the database alone
-//! opens nothing.
+//! Secrets in the database are hashed or encrypted under it. It is never in the database, so that a copy of the database
+//! alone reveals nothing.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
+use super::Config;
 use super::error::ConfigError;
-use super::model::Config;
 use crate::domain::secret::MasterKey;
 
 const VARIABLE: &str = "STREAMWARD_MASTER_KEY";
@@ -25,7 +25,7 @@ const FILE_NAME: &str = "streamward-secrets.key";
 pub enum MasterKeySource {
     /// It was found.
     Found(MasterKey),
-    /// There is none; this is where a new one belongs.
+    /// There is none. A new one belongs in this file.
     Absent(PathBuf),
 }
 
@@ -80,12 +80,12 @@ fn parse(text: &str) -> Option<MasterKey> {
     <[u8; 32]>::try_from(bytes.as_slice()).ok().map(MasterKey::new)
 }
 
-/// Writes a new master key to `file`, readable by its owner only. If another process was faster, its key is returned.
+/// Writes a new master key to `file`, readable by its owner only. If another process was faster, returns its key.
 ///
 /// # Errors
 /// When the file can neither be written nor read.
 pub fn create_master_key(file: &Path, random: [u8; 32]) -> io::Result<MasterKey> {
-    // Complete under a name of its own first: nobody ever sees half a key.
+    // First complete under another name, so that nobody reads half a key.
     let fresh = file.with_extension(format!("new-{}", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

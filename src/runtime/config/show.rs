@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::layers::is_secret;
+use super::layers::find_key;
 use super::load::Loaded;
+
+/// What is shown of a secret.
+pub(super) const MASK: &str = "***";
 
 /// The configuration as it can be shown.
 pub struct Shown<'a>(pub &'a Loaded);
@@ -13,9 +16,31 @@ pub struct Shown<'a>(pub &'a Loaded);
 impl Shown<'_> {
     /// As one JSON document.
     pub fn to_json(&self) -> Value {
-        let mut value = serde_json::to_value(&self.0.config).unwrap_or_default();
+        let mut value = self.masked();
         strip_absent(&mut value);
         value
+    }
+
+    fn masked(&self) -> Value {
+        let mut value = serde_json::to_value(&self.0.config).unwrap_or_default();
+        mask(&mut Vec::new(), &mut value);
+        value
+    }
+}
+
+/// Masks every value that is not known to be public.
+pub(super) fn mask(path: &mut Vec<String>, value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                path.push(key.clone());
+                mask(path, value);
+                path.pop();
+            }
+        }
+        Value::Null => {}
+        _ if find_key(path).is_some_and(|key| !key.is_secret) => {}
+        _ => *value = MASK.into(),
     }
 }
 
@@ -28,58 +53,46 @@ fn strip_absent(value: &mut Value) {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let from = match &self.0.file {
-            Some(file) => format!("read from {}", file.display()),
-            None => "there is no streamward.toml here; this is what one could say".to_owned(),
-        };
-        writeln!(f, "# {from}")?;
-        let value = serde_json::to_value(&self.0.config).unwrap_or_default();
-        self.table(f, &mut Vec::new(), &value)
+        match &self.0.file {
+            Some(file) => writeln!(f, "# read from {}", file.display())?,
+            None => writeln!(f, "# There is no streamward.toml here. It could look like this.")?,
+        }
+        let Value::Object(map) = self.masked() else { return Ok(()) };
+        self.table(f, &mut Vec::new(), &map)
     }
 }
 
 impl Shown<'_> {
     /// Plain values first, then the tables inside, as TOML wants it.
-    fn table(&self, f: &mut fmt::Formatter<'_>, path: &mut Vec<String>, value: &Value) -> fmt::Result {
-        let Value::Object(map) = value else { return Ok(()) };
+    fn table(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        path: &mut Vec<String>,
+        map: &Map<String, Value>,
+    ) -> fmt::Result {
         let (tables, plain): (Vec<_>, Vec<_>) = map.iter().partition(|(_, value)| value.is_object());
         if !path.is_empty() && !plain.is_empty() {
             writeln!(f, "\n[{}]", path.join("."))?;
         }
         for (key, value) in plain {
             path.push(key.clone());
-            let full = path.join(".");
-            let origin = self.0.origins.get(&full).map_or("default", String::as_str);
             let (line, note) = match value {
-                Value::Null => (format!("# {key} ="), absent(path)),
-                value => (format!("{key} = {value}"), origin),
+                Value::Null => (format!("# {key} ="), find_key(path).map_or("not set", |key| key.unset)),
+                value => {
+                    let origin = self.0.origins.get(&path.join("."));
+                    (format!("{key} = {value}"), origin.map_or("default", String::as_str))
+                }
             };
             writeln!(f, "{line:<44} # {note}")?;
             path.pop();
         }
         for (key, value) in tables {
             path.push(key.clone());
-            self.table(f, path, value)?;
+            if let Value::Object(inner) = value {
+                self.table(f, path, inner)?;
+            }
             path.pop();
         }
         Ok(())
-    }
-}
-
-/// What holds where nothing is set.
-fn absent(path: &[String]) -> &'static str {
-    match path.join(".").as_str() {
-        "database.url" => "not set: streamward.db in data_dir",
-        "hooks.url" => "not set: the address of http.listen",
-        "hooks.secret" | "api.hmac_secret" => {
-            "not set: made at the first start, kept in the database; see `config --reveal`"
-        }
-        "metrics.token" => "not set: anyone who reaches /metrics may read it",
-        "kick.feed" => "not set: nobody is watched; auto, pusher, centrifugo (unofficial), webhook, poll",
-        "kick.client_secret" => "not set: Kick's official API cannot be asked",
-        "kick.pusher_key" | "kick.centrifugo_url" | "kick.webhook_public_key" => "not set: Kick is asked",
-        key if key.ends_with(".control_secret") => "not set: made at the first start, kept in the database",
-        _ if is_secret(path) => "not set",
-        _ => "not set",
     }
 }

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use tempfile::TempDir;
 
-use super::layers::{KEYS, is_secret};
+use super::layers::{KEYS, find_key};
+use super::show::{MASK, mask};
 use super::*;
 use crate::domain::secret::Secret;
 
@@ -54,7 +55,7 @@ fn the_environment_wins_over_the_file() {
     let loaded = load(toml, &env).unwrap();
     assert_eq!(loaded.config.auth.claim_ttl, ConfigDuration::seconds(30));
     assert_eq!((loaded.config.http.max_connections, loaded.config.database.max_connections), (7, 12));
-    assert_eq!(loaded.config.http.trusted_proxies.len(), 2);
+    assert_eq!(loaded.config.http.trusted_proxies.0.len(), 2);
     assert_eq!(loaded.origins["auth.claim_ttl"], "STREAMWARD_AUTH__CLAIM_TTL");
     assert!(loaded.origins["http.max_connections"].ends_with("streamward.toml"));
 }
@@ -165,14 +166,52 @@ fn what_is_shown_holds_no_secret_and_says_where_it_comes_from() {
 }
 
 #[test]
-fn every_key_of_the_list_is_one_and_secrets_are_known() {
-    for key in KEYS {
-        let path: Vec<&str> = key.split('.').map(|part| if part == "*" { "x" } else { part }).collect();
-        let name = format!("STREAMWARD_{}", path.join("__").to_uppercase());
-        let told = load("", &[(&name, "1")]).err().unwrap_or_default();
-        assert!(!told.contains("is not a key"), "{key}: {told}");
+fn every_key_can_be_set_and_secret_keys_are_those_of_secret_type() {
+    for key in KEYS.iter() {
+        let name = format!("STREAMWARD_{}", key.name.replace('*', "x").replace('.', "__").to_uppercase());
+        let error = load("", &[(&name, "1")]).err().unwrap_or_default();
+        assert!(!error.contains("is not a key"), "{}: {error}", key.name);
     }
-    assert!(is_secret(&["media_servers", "eu", "control_secret"]) && !is_secret(&["hooks", "url"]));
+    let secrets: Vec<&str> = KEYS.iter().filter(|key| key.is_secret).map(|key| key.name.as_str()).collect();
+    assert_eq!(
+        secrets,
+        [
+            "database.url",
+            "hooks.secret",
+            "api.admin_token",
+            "api.hmac_secret",
+            "api.hmac_keys.*",
+            "metrics.token",
+            "kick.client_secret",
+            "media_servers.*.control_secret",
+        ]
+    );
+}
+
+/// Every value of the configuration belongs to a key whose secrecy is known.
+#[test]
+fn every_shown_value_belongs_to_a_key() {
+    fn walk(path: &mut Vec<String>, value: &serde_json::Value) {
+        let serde_json::Value::Object(map) = value else {
+            assert!(find_key(path).is_some(), "{path:?} is shown, but no key is derived for it");
+            return;
+        };
+        for (key, value) in map {
+            path.push(key.clone());
+            walk(path, value);
+            path.pop();
+        }
+    }
+    let loaded = load("api.hmac_keys.dash = 'hunter2hunter2'", &[]).unwrap();
+    walk(&mut Vec::new(), &serde_json::to_value(&loaded.config).unwrap());
+}
+
+#[test]
+fn value_of_an_unknown_key_is_masked() {
+    let mut value =
+        serde_json::json!({"log": {"level": "warn", "new": "hunter2"}, "new": ["hunter2"], "none": null});
+    mask(&mut Vec::new(), &mut value);
+    assert_eq!(value, serde_json::json!({"log": {"level": "warn", "new": MASK}, "new": MASK, "none": null}));
 }
 
 #[test]

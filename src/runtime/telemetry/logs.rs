@@ -1,19 +1,21 @@
-//! The log lines: to standard error, as text or JSON, from a thread of their own.
+//! Log lines on standard error, as text or JSON, written by a thread.
 //!
-//! Whoever reads standard error may stop reading. Then lines are lost and counted; the service goes on.
+//! If nobody reads standard error, lines are dropped and counted. The service does not wait.
 
 use std::io::IsTerminal;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use strum::{EnumString, VariantNames};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::TelemetryError;
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, EnumString, VariantNames)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum LogFormat {
     /// One readable line per event.
     #[default]
@@ -22,7 +24,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// The thread that writes the lines. Dropping it writes what is left.
+/// The thread that writes the lines. On drop it writes what is left.
 pub(super) struct LogWriter {
     _thread: WorkerGuard,
     errors: ErrorCounter,
@@ -35,14 +37,14 @@ impl std::fmt::Debug for LogWriter {
 }
 
 impl LogWriter {
-    /// Reads how many lines were lost because nobody took them.
+    /// Reads how many lines were dropped.
     pub(super) fn dropped_lines(&self) -> impl Fn() -> usize + Send + 'static + use<> {
         let errors = self.errors.clone();
         move || errors.dropped_lines()
     }
 }
 
-/// Builds the layer that writes lines, and the thread behind it.
+/// Builds the layer that writes lines, and its thread.
 pub(super) fn layer<S>(
     level: &str,
     format: LogFormat,
@@ -50,9 +52,9 @@ pub(super) fn layer<S>(
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
 {
-    // PostgreSQL's notices are for whoever writes migrations; they come back with a filter that names sqlx.
+    // Notices of PostgreSQL only matter for migrations. A filter that names sqlx shows them.
     let quieter = if level.contains("sqlx") { "" } else { ",sqlx::postgres::notice=warn" };
-    // At `trace` it writes whole frames, and there are tokens in some of them.
+    // At `trace` tungstenite writes whole frames, and some contain tokens.
     let filter = EnvFilter::builder()
         .parse(format!("{level}{quieter},tungstenite=debug,tokio_tungstenite=debug"))
         .map_err(|reason| TelemetryError::Level { value: level.to_owned(), reason })?;
@@ -72,14 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_and_a_filter_are_both_understood() {
+    fn level_and_filter_are_accepted() {
         for good in ["info", "WARN", "info,sqlx=warn", "streamward::app=trace"] {
             assert!(layer::<tracing_subscriber::Registry>(good, LogFormat::Text).is_ok(), "{good}");
         }
     }
 
     #[test]
-    fn a_bad_level_is_refused_by_the_name_of_its_key() {
+    fn bad_level_is_refused_with_the_name_of_its_key() {
         let Err(error) = layer::<tracing_subscriber::Registry>("info,sqlx=loud", LogFormat::Json) else {
             panic!("accepted");
         };

@@ -70,7 +70,7 @@ fn what_is_wrong_with_the_configuration_is_one_line_and_exit_code_two() {
     }
     let home = Home::new();
     let line = home.refused(&["--config", "nowhere.toml", "serve"]);
-    assert!(line.contains("nowhere.toml is not there"), "{line}");
+    assert!(line.contains("nowhere.toml does not exist"), "{line}");
 }
 
 #[tokio::test]

@@ -1,0 +1,40 @@
+//! The section `[http]`: the web server.
+
+use std::net::SocketAddr;
+
+use super::Config;
+use super::section::section;
+use super::values::{Networks, require, within};
+
+section! {
+    pub struct Http {
+        /// Address and port to listen on.
+        listen: String = "127.0.0.1:8080".into(), check address_and_port;
+        /// The most connections at once. A connection above it is closed.
+        max_connections: u32 = 10_000, check within(1, 1_000_000);
+        /// Proxies whose `X-Forwarded-For` is trusted.
+        trusted_proxies: Networks;
+    }
+}
+
+fn address_and_port(listen: &mut String) -> Result<(), String> {
+    let host_and_port = listen.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains([':', '/']) && port.parse::<u16>().is_ok()
+    });
+    let holds = listen.parse::<SocketAddr>().is_ok() || host_and_port;
+    require(holds, || format!("must be an address and a port such as 127.0.0.1:8080, not {listen:?}"))
+}
+
+impl Config {
+    /// Where programs on this machine reach us: `http.listen`, with an address that can be called.
+    pub fn local_url(&self) -> String {
+        let listen = &self.http.listen;
+        let (host, port) = listen.rsplit_once(':').unwrap_or((listen, "8080"));
+        let host = match host {
+            "0.0.0.0" | "" => "127.0.0.1",
+            "[::]" => "[::1]",
+            host => host,
+        };
+        format!("http://{host}:{port}")
+    }
+}

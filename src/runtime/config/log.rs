@@ -1,0 +1,16 @@
+//! The section `[log]`: log lines.
+
+use super::section::section;
+use super::values::choice;
+use crate::runtime::telemetry::LogFormat;
+
+section! {
+    pub struct Log {
+        /// A level (`info`) or a filter (`info,sqlx=warn`).
+        level: String = "info".into();
+        /// For people (`text`) or machines (`json`).
+        format: LogFormat;
+    }
+}
+
+choice!(LogFormat);

@@ -1,0 +1,108 @@
+//! The section `[media_servers.<name>]`: where a media server is. An address that is not given is on the host of
+//! `api_url`, at MediaMTX's own port.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use strum::{EnumString, VariantNames};
+use url::Url;
+
+use super::Config;
+use super::error::ConfigError;
+use super::section::section;
+use super::values::{SecretValue, address, choice, if_set};
+use crate::domain::media_server::{BaseUrls, MediaServerName};
+
+section! {
+    pub struct MediaServer, check addresses_from_api; {
+        /// Which media server it is.
+        kind: MediaServerKind;
+        /// Its control API; `http://127.0.0.1:9997` for the one named `default`.
+        api_url: Option<String>, check if_set(address(&["http", "https"]));
+        /// The secret that opens its control API.
+        control_secret: Option<SecretValue>, unset "not set: made at the first start, kept in the database";
+        /// Where encoders and viewers reach it by RTMP.
+        rtmp_url: Option<String>, check if_set(address(&["rtmp", "rtmps"]));
+        /// By RTSP.
+        rtsp_url: Option<String>, check if_set(address(&["rtsp", "rtsps"]));
+        /// By SRT.
+        srt_url: Option<String>, check if_set(address(&["srt"]));
+        /// By HLS.
+        hls_url: Option<String>, check if_set(address(&["http", "https"]));
+        /// By WebRTC (WHIP and WHEP are below it).
+        webrtc_url: Option<String>, check if_set(address(&["http", "https"]));
+    }
+}
+
+/// Which media server it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, EnumString, VariantNames)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum MediaServerKind {
+    /// MediaMTX.
+    #[default]
+    Mediamtx,
+}
+
+choice!(MediaServerKind);
+
+/// Without any media server there is one named `default` on this machine.
+pub(super) fn with_default(servers: &mut BTreeMap<MediaServerName, MediaServer>) -> Result<(), String> {
+    if servers.is_empty() {
+        servers.insert(MediaServerName::default(), MediaServer::default());
+    }
+    if let Some(server) = servers.get_mut(&MediaServerName::default()) {
+        server.api_url.get_or_insert_with(|| "http://127.0.0.1:9997".to_owned());
+    }
+    Ok(())
+}
+
+fn addresses_from_api(server: &mut MediaServer) -> Result<(), ConfigError> {
+    let Some(api_url) = &server.api_url else {
+        let rule = "is missing: where is the control API of this media server, e.g. http://10.0.0.5:9997?";
+        return Err(ConfigError::new("api_url", rule));
+    };
+    // Not `Url::host()`: it would lose the brackets of an IPv6 address.
+    let host = Url::parse(api_url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    for (url, scheme, port) in [
+        (&mut server.rtmp_url, "rtmp", 1935),
+        (&mut server.rtsp_url, "rtsp", 8554),
+        (&mut server.srt_url, "srt", 8890),
+        (&mut server.hls_url, "http", 8888),
+        (&mut server.webrtc_url, "http", 8889),
+    ] {
+        url.get_or_insert_with(|| format!("{scheme}://{host}:{port}"));
+    }
+    Ok(())
+}
+
+/// If one media server had two names, two reconcile loops would undo each other's work.
+pub(super) fn distinct(config: &mut Config) -> Result<(), ConfigError> {
+    let mut seen = BTreeMap::new();
+    for (name, server) in &config.media_servers {
+        if let Some(other) = seen.insert(server.api_url(), name) {
+            let rule = format!("is the same as that of media server {other}; each needs its own");
+            return Err(ConfigError::new(format!("media_servers.{name}.api_url"), rule));
+        }
+    }
+    Ok(())
+}
+
+impl MediaServer {
+    /// Its control API.
+    pub fn api_url(&self) -> &str {
+        self.api_url.as_deref().unwrap_or_default()
+    }
+
+    /// Where encoders and viewers reach it.
+    pub fn base_urls(&self) -> BaseUrls {
+        let text = |url: &Option<String>| url.clone().unwrap_or_default();
+        BaseUrls {
+            hls: text(&self.hls_url),
+            webrtc: text(&self.webrtc_url),
+            rtmp: text(&self.rtmp_url),
+            rtsp: text(&self.rtsp_url),
+            srt: text(&self.srt_url),
+        }
+    }
+}

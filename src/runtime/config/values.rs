@@ -1,0 +1,201 @@
+//! The types of values in the configuration, how each is read, and the rules to check them with.
+
+use std::fmt::{self, Display};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+use serde_with::SerializeDisplay;
+use strum::VariantNames;
+use toml::Value;
+use url::Url;
+
+use crate::domain::secret::Secret;
+
+/// A type of value. In the environment every value is a text.
+pub(super) trait FromValue: Sized {
+    /// Whether it must not be shown, and can be given as a file.
+    const IS_SECRET: bool = false;
+
+    /// Reads the value, or says what it must be.
+    fn read(value: &Value) -> Result<Self, String>;
+}
+
+impl FromValue for String {
+    fn read(value: &Value) -> Result<Self, String> {
+        value.as_str().map(str::to_owned).ok_or_else(|| format!("must be a text in quotes, not {value}"))
+    }
+}
+
+impl FromValue for PathBuf {
+    fn read(value: &Value) -> Result<Self, String> {
+        String::read(value).map(Self::from)
+    }
+}
+
+impl FromValue for u32 {
+    fn read(value: &Value) -> Result<Self, String> {
+        let number = match value {
+            Value::Integer(number) => Self::try_from(*number).ok(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| format!("must be a whole number, not {value}"))
+    }
+}
+
+/// Reads one word of a fixed set.
+pub(super) fn read_choice<T: FromStr + VariantNames>(value: &Value) -> Result<T, String> {
+    let chosen = value.as_str().and_then(|word| word.parse().ok());
+    chosen.ok_or_else(|| format!("must be one of {}, not {value}", T::VARIANTS.join(", ")))
+}
+
+/// An enum whose variants are the words of a value.
+macro_rules! choice {
+    ($type:ty) => {
+        impl $crate::runtime::config::values::FromValue for $type {
+            fn read(value: &toml::Value) -> Result<Self, String> {
+                $crate::runtime::config::values::read_choice(value)
+            }
+        }
+    };
+}
+pub(super) use choice;
+
+/// A duration, written like `15s`, `1m 30s`, `30d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, SerializeDisplay)]
+pub struct ConfigDuration(pub Duration);
+
+impl ConfigDuration {
+    pub(super) const SECOND: Self = Self::seconds(1);
+    pub(super) const MINUTE: Self = Self::seconds(60);
+    pub(super) const HOUR: Self = Self::seconds(3_600);
+    pub(super) const CENTURY: Self = Self::days(36_525);
+
+    pub(super) const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// Days of 24 hours.
+    pub(super) const fn days(days: u64) -> Self {
+        Self::seconds(days * 86_400)
+    }
+}
+
+impl Display for ConfigDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+impl FromValue for ConfigDuration {
+    fn read(value: &Value) -> Result<Self, String> {
+        let duration = value.as_str().and_then(|text| humantime::parse_duration(text).ok());
+        let rule = "must be a duration such as \"15s\", \"2h\" or \"30d\"";
+        duration.map(Self).ok_or_else(|| format!("{rule}, not {value}"))
+    }
+}
+
+/// A secret. It prints as `***`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "&'static str")]
+pub struct SecretValue(pub Secret);
+
+impl Default for SecretValue {
+    fn default() -> Self {
+        Self(Secret::new(""))
+    }
+}
+
+impl From<SecretValue> for &'static str {
+    fn from(_: SecretValue) -> Self {
+        super::show::MASK
+    }
+}
+
+impl FromValue for SecretValue {
+    const IS_SECRET: bool = true;
+
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = value.as_str().ok_or("must be a text in quotes")?;
+        require(text.trim() == text && !text.is_empty(), || {
+            "must not be empty or have spaces around it".into()
+        })?;
+        Ok(Self(Secret::new(text)))
+    }
+}
+
+/// Addresses and networks: a list, or one text with commas between.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Networks(pub Vec<IpNet>);
+
+impl FromValue for Networks {
+    fn read(value: &Value) -> Result<Self, String> {
+        let network = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
+        let networks: Option<_> = match value {
+            Value::Array(list) => list.iter().map(|item| network(item.as_str()?)).collect(),
+            Value::String(text) => {
+                text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(network).collect()
+            }
+            _ => None,
+        };
+        let rule = "must be addresses or networks such as 10.0.0.1, 192.168.0.0/16";
+        networks.map(Self).ok_or_else(|| format!("{rule}, not {value}"))
+    }
+}
+
+pub(super) fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+    holds.then_some(()).ok_or_else(message)
+}
+
+/// A rule: the value is in this range.
+pub(super) fn within<T: PartialOrd + Display>(
+    least: T,
+    most: T,
+) -> impl FnOnce(&mut T) -> Result<(), String> {
+    move |value| {
+        let holds = (&least..=&most).contains(&&*value);
+        require(holds, || format!("must be {least} to {most}, not {value}"))
+    }
+}
+
+/// A rule for a value that need not be set.
+pub(super) fn if_set<T>(
+    rule: impl FnOnce(&mut T) -> Result<(), String>,
+) -> impl FnOnce(&mut Option<T>) -> Result<(), String> {
+    |value| value.as_mut().map_or(Ok(()), rule)
+}
+
+/// A rule: a base address with one of these schemes and a host, perhaps a port and a path, but no user, query or
+/// fragment. A slash at its end is removed.
+pub(super) fn address(schemes: &[&str]) -> impl FnOnce(&mut String) -> Result<(), String> {
+    move |given| {
+        let refuse = |what: &str| {
+            let scheme = schemes.first().unwrap_or(&"http");
+            Err(format!("{what}; it must be an address such as {scheme}://host:port"))
+        };
+        let Ok(url) = Url::parse(given) else { return refuse("cannot be read as an address") };
+        if !schemes.contains(&url.scheme()) {
+            return refuse(&format!(
+                "must start with {}://, not {}://",
+                schemes.join(":// or "),
+                url.scheme()
+            ));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return refuse("names no host");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("must not hold a user name or password");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return refuse("must not have a query or fragment");
+        }
+        given.truncate(given.trim_end_matches('/').len());
+        Ok(())
+    }
+}
