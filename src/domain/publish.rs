@@ -1,9 +1,11 @@
-//! The decision whether a client of a media server may do what it asks for.
+//! Decides whether a client of a media server may do what it requests.
 //!
-//! Publishing takes the key's current state: the store reads and claims it in one statement and hands the row to
-//! [`decide_publish`]. Everything else is decided from the request alone.
+//! To publish depends on the key's current state: the store reads and claims the key in one statement and passes the row
+//! to [`decide_publish`]. Everything else is decided from the request alone.
 
 use std::time::Duration;
+
+use strum::IntoStaticStr;
 
 use super::credentials::{Action, AuthRequest};
 use super::media_server::{Connection, MediaServerName};
@@ -13,27 +15,29 @@ use super::stream::IngestForm;
 use super::stream_key::{Holder, KeyStatus, OnConflict, StreamKey};
 use super::{StreamKeyId, Timestamp};
 
-/// Why a request was answered with yes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a request is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AllowReason {
-    /// The key is valid and now held by this connection.
+    /// The key is valid, and this connection holds it now.
     KeyClaimed,
-    /// The key is valid; nothing was claimed since the request named no connection.
+    /// The key is valid. The request named no connection, so nothing was claimed.
     KeyValid,
     /// Anyone may watch.
     PublicRead,
     /// It is our own relay.
     Relay,
-    /// It is us, or someone with the media server's control secret.
+    /// The client has the media server's control secret.
     ControlSecret,
 }
 
-/// Why a request was answered with no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a request is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum DenyReason {
-    /// Nothing in the request has a stream key's shape.
+    /// Nothing in the request has the shape of a stream key.
     NoKey,
-    /// No such key.
+    /// The key does not exist.
     UnknownKey,
     /// The key was revoked.
     KeyRevoked,
@@ -47,78 +51,65 @@ pub enum DenyReason {
     PrivatePath,
     /// The control secret is missing or wrong.
     WrongControlSecret,
-    /// The action is not known to this version.
+    /// This version does not know the action.
     UnknownAction,
-    /// It could not be decided in time; nothing is known against the client.
+    /// There was no decision in time. Nothing is known against the client.
     Undecided,
 }
 
 impl AllowReason {
     /// The word for logs and metrics.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::KeyClaimed => "key_claimed",
-            Self::KeyValid => "key_valid",
-            Self::PublicRead => "public_read",
-            Self::Relay => "relay",
-            Self::ControlSecret => "control_secret",
-        }
+        self.into()
     }
 }
 
 impl DenyReason {
     /// The word for logs and metrics.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoKey => "no_key",
-            Self::UnknownKey => "unknown_key",
-            Self::KeyRevoked => "key_revoked",
-            Self::KeyExpired => "key_expired",
-            Self::WrongPath => "wrong_path",
-            Self::KeyInUse => "key_in_use",
-            Self::PrivatePath => "private_path",
-            Self::WrongControlSecret => "wrong_control_secret",
-            Self::UnknownAction => "unknown_action",
-            Self::Undecided => "undecided",
-        }
+        self.into()
     }
 
-    /// What a person can do about it. Never contains anything the client sent.
+    /// What a person can do about it. Never contains anything that the client sent.
     pub fn advice(self) -> &'static str {
         match self {
             Self::NoKey => {
-                "No stream key was sent. Put it in ?key=sk_… behind the path, or in the password or bearer token."
+                "No stream key was sent. Add ?key=sk_… to the path, or send the key as password or bearer token."
             }
             Self::UnknownKey => {
-                "There is no such stream key. Compare it with the one that was shown when it was created, or create a new one."
+                "The stream key does not exist. Compare it with the one that was shown at its creation, or create a new key."
             }
-            Self::KeyRevoked => "The stream key was revoked. Create a new one.",
-            Self::KeyExpired => "The stream key has expired. Create a new one.",
-            Self::WrongPath => "The stream key is for another path. Publish to the path it was created for.",
+            Self::KeyRevoked => "The stream key was revoked. Create a new key.",
+            Self::KeyExpired => "The stream key has expired. Create a new key.",
+            Self::WrongPath => {
+                "The stream key is for another path. Publish to the path that it was created for."
+            }
             Self::KeyInUse => {
-                "The stream key is in use by another connection. Stop that encoder, or create the key with on_conflict takeover."
+                "Another connection uses the stream key. Stop that encoder, or create the key with on_conflict takeover."
             }
-            Self::PrivatePath => "This path cannot be watched. Use the stream's public path.",
-            Self::WrongControlSecret => "The media server's control secret is missing or wrong.",
-            Self::UnknownAction => "This action is not known to this version of Streamward.",
+            Self::PrivatePath => "This path cannot be watched. Use the public path of the stream.",
+            Self::WrongControlSecret => {
+                "The control secret is missing or wrong. Send the one in media_servers.<name>.control_secret."
+            }
+            Self::UnknownAction => "This version of Streamward does not know the action. Upgrade Streamward.",
             Self::Undecided => {
-                "It could not be decided in time. Try again; `streamward doctor` tells what is wrong."
+                "Streamward could not decide in time. Try again; `streamward doctor` shows what is wrong."
             }
         }
     }
 }
 
-/// The answer to a [`AuthRequest`].
+/// The answer to an [`AuthRequest`].
 pub type AuthResult = Result<AllowReason, DenyReason>;
 
-/// A request to publish, boiled down to what decides it.
+/// The parts of a request to publish that decide it.
 #[derive(Clone, Debug)]
 pub struct PublishRequest {
-    /// The secret the client brought.
+    /// The secret that the client sent.
     pub secret: KeySecret,
     /// The public path it names, or `None` if the secret itself is the path.
     pub path: Option<StreamPath>,
-    /// Who asks; `None` for a page that is only looked at.
+    /// The connection; `None` for a page that is only viewed.
     pub connection: Option<Connection>,
 }
 
@@ -134,7 +125,7 @@ impl PublishRequest {
             (IngestPath::Private(path), beside) if beside.as_ref().is_none_or(|s| s == path.secret()) => {
                 Ok(Self { secret: path.secret().clone(), path: None, connection })
             }
-            // A key beside another key's private path: that path is not the first key's.
+            // The private path belongs to another key than the one beside it.
             (IngestPath::Private(_), _) => Err(DenyReason::WrongPath),
             (_, None) => Err(DenyReason::NoKey),
             (IngestPath::Public(path), Some(secret)) => {
@@ -144,16 +135,16 @@ impl PublishRequest {
         }
     }
 
-    /// How the encoder is let in.
+    /// How the encoder names its path.
     pub fn form(&self) -> IngestForm {
         if self.path.is_some() { IngestForm::NamedPath } else { IngestForm::SecretPath }
     }
 }
 
-/// May `key`, as it is at `now`, be used as asked? `Ok` is its holder from now on.
+/// Decides whether `key` may be used at `now`. `Ok` is its holder from now on.
 ///
 /// # Errors
-/// The reason against it.
+/// The reason to deny it.
 pub fn decide_publish(
     key: &StreamKey,
     request: &PublishRequest,
@@ -178,7 +169,7 @@ pub fn decide_publish(
     }
 }
 
-/// The result on a request that does not publish. It costs no look-up: whether a path is private shows in its shape.
+/// Decides a request that does not publish. It needs no look-up: the shape of a path tells whether it is private.
 pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret: &Secret) -> AuthResult {
     match request.action {
         Action::Read | Action::Playback => match &request.path {
@@ -201,14 +192,14 @@ pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret
     }
 }
 
-/// A result with what is known about the key, for logs and audit.
+/// A decision and what is known about the key, for logs and audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Yes or no, and why.
+    /// Allow or deny, and why.
     pub result: AuthResult,
     /// The key, if one was recognised.
     pub key: Option<StreamKeyId>,
-    /// The public path: the one asked for, or the key's.
+    /// The public path: the requested one, or the key's.
     pub path: Option<String>,
 }
 
@@ -242,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ingest_forms_are_understood() {
+    fn key_is_read_beside_the_path_and_from_the_path() {
         let secret = KeySecret::from_random([1; 32]);
         let other = KeySecret::from_random([2; 32]);
         let server = MediaServerName::default();
@@ -268,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_publish_table() {
+    fn publish_is_decided_by_key_status_path_and_holder() {
         let live = |id: &str| Holder::Live { by: connection(id) };
         let claimed = |id: &str, at: Timestamp| Holder::Claimed { by: connection(id), until: at };
         let fresh = || claimed("c1", NOW.plus(TTL));
@@ -326,13 +317,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_without_a_connection_claims_nothing() {
+    fn request_without_a_connection_claims_nothing() {
         let held = StreamKey { holder: Holder::Live { by: connection("c2") }, ..key() };
         assert_eq!(decide_publish(&held, &publish(None, None), NOW, TTL), Ok(held.holder.clone()));
     }
 
     #[test]
-    fn reading_and_control_are_decided_from_the_question() {
+    fn read_and_control_are_decided_from_the_request() {
         let private = format!("live/{}", KeySecret::from_random([1; 32]).expose());
         let (control, relay) = (Secret::new("control"), Secret::new("relay"));
         let result = |action, path: &str, token: &str| {
@@ -354,9 +345,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever order connections request in, a key that rejects conflicts never changes hands while it is held.
+        /// A key that rejects conflicts never changes its holder while it is held, whoever requests it when.
         #[test]
-        fn a_held_key_changes_hands_only_when_its_claim_has_lapsed(asks in prop::collection::vec((0u8..4, 0u64..20), 1..40)) {
+        fn held_key_changes_its_holder_only_after_its_claim_lapsed(asks in prop::collection::vec((0u8..4, 0u64..20), 1..40)) {
             let mut key = key();
             let mut now = NOW;
             for (who, wait) in asks {

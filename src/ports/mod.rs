@@ -42,17 +42,17 @@ pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
 use async_trait::async_trait;
 
-/// Why a store could not do its work. Absence is not an error; it is `None`.
+/// Why a store failed. Absence is not an error; it is `None`.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached, or has no room for us in time. Trying again later helps.
+    /// The database cannot be reached, or has no free connection in time. Try again later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
     /// The assignment a write was made under is not valid any more: another instance does the work, or may.
     #[error("{0} is not assigned to this instance any more")]
     Fenced(String),
-    /// A stored value is not what we wrote, or a statement is wrong. Trying again does not help.
-    #[error("the database holds or said something unexpected: {0}")]
+    /// A stored value is not what we wrote, or a statement is wrong. To try again does not help.
+    #[error("the database returned a value or an error that was not expected: {0}")]
     Corrupt(String),
 }
 

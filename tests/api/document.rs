@@ -5,7 +5,7 @@ use std::path::Path;
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use streamward::adapters::http::{ProblemKind, problems_json};
+use streamward::adapters::http::{ProblemType, problems_json};
 use streamward::domain::access::Role;
 use streamward::runtime::services::openapi_json;
 
@@ -75,11 +75,11 @@ fn the_document_is_complete() {
         let name = reference.split('"').next().unwrap_or_default();
         assert!(document["components"]["schemas"][name].is_object(), "{name} is missing");
     }
-    for kind in ProblemKind::ALL {
-        if matches!(kind, ProblemKind::UnknownRoute | ProblemKind::MethodNotAllowed) {
+    for kind in ProblemType::all() {
+        if [ProblemType::UNKNOWN_ROUTE, ProblemType::METHOD_NOT_ALLOWED].contains(&kind) {
             continue; // Of no operation, since there is none then.
         }
-        assert!(text.contains(&format!("`{}`", kind.slug())), "no operation has the problem {}", kind.slug());
+        assert!(text.contains(&format!("`{}`", kind.slug)), "no operation has the problem {}", kind.slug);
     }
 }
 

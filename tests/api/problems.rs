@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use serde_json::json;
-use streamward::adapters::http::ProblemKind;
+use streamward::adapters::http::ProblemType;
 
 use crate::harness::{Engine, HOOK_SECRET, Setup, TestApp};
 
@@ -101,10 +101,10 @@ async fn the_query_and_secrets_in_the_path_are_not_repeated() {
 #[tokio::test]
 async fn every_type_leads_to_its_description() {
     let app = TestApp::memory().await;
-    for kind in ProblemKind::ALL {
-        let answer = app.as_nobody().get(&format!("/problems/{}", kind.slug())).await.assert_status(200);
-        assert_eq!(answer.json()["status"], kind.status().as_u16());
-        assert_eq!(answer.text("/type"), format!("/problems/{}", kind.slug()));
+    for kind in ProblemType::all() {
+        let answer = app.as_nobody().get(&format!("/problems/{}", kind.slug)).await.assert_status(200);
+        assert_eq!(answer.json()["status"], kind.status);
+        assert_eq!(answer.text("/type"), format!("/problems/{}", kind.slug));
     }
     app.as_nobody().get("/problems/nonsense").await.assert_status(404).assert_problem("not-found");
 }

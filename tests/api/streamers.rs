@@ -373,7 +373,7 @@ async fn every_write_leaves_an_entry_allowed_or_refused(#[case] engine: Engine) 
         })
         .collect();
     for (said, expected) in reported.iter().zip([
-        "delete failure there is no such streamer",
+        "delete failure the streamer does not exist or was deleted",
         "delete success null",
         "delete failure this needs the role admin",
         "update failure this needs the role admin",

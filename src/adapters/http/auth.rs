@@ -16,7 +16,7 @@ use super::body::{self, HOOK_BODY};
 use super::hook_secret::FromMediaServer;
 use super::lenient::Text;
 use super::openapi::Callers;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemType};
 use super::routes::Routes;
 use crate::app::access::Access;
 use crate::app::publish::PublishAuth;
@@ -113,7 +113,7 @@ pub(super) async fn auth(
     let decision = publish.decide(&server, &parse(&bytes)?).await;
     match decision.result {
         Ok(_) => Ok(StatusCode::OK),
-        Err(reason) => Err(Problem::new(ProblemKind::Denied, reason.advice())),
+        Err(reason) => Err(Problem::new(ProblemType::DENIED, reason.advice())),
     }
 }
 

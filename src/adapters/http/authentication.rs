@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::body::{self, MANAGEMENT_BODY};
 use super::origin::origin;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemType};
 use crate::app::access::{Access, SignedRequest};
 use crate::app::audit::AuditLog;
 use crate::app::error::Unauthenticated;
@@ -111,9 +111,8 @@ pub(super) async fn authenticate(State(door): State<Door>, request: Request, nex
         Ok(bytes) => {
             let call = next.run(Request::from_parts(parts, Body::from(bytes)));
             let Ok(response) = timeout(CALL_TIME, call).await else {
-                tracing::error!(actor = actor.name, "a call took too long and was given up");
-                let advice = ProblemKind::Timeout.describe().description;
-                return Problem::new(ProblemKind::Timeout, advice).into_response();
+                tracing::error!(actor = actor.name, "a request took more than 10 s and was cancelled");
+                return Problem::new(ProblemType::TIMEOUT, ProblemType::TIMEOUT.description).into_response();
             };
             response
         }
@@ -128,7 +127,7 @@ pub(super) async fn authenticate(State(door): State<Door>, request: Request, nex
 
 /// Too many callers at once.
 pub(super) fn busy() -> Problem {
-    Problem::new(ProblemKind::Unavailable, "Too many calls are under way. Try again in a moment.")
+    Problem::new(ProblemType::UNAVAILABLE, "Too many requests are in progress. Try again in a moment.")
 }
 
 /// Who calls, and the body as far as it had to be read to know that.

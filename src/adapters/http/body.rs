@@ -9,7 +9,7 @@ use axum::http::header::{CONTENT_LENGTH, EXPECT};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemType};
 
 /// The largest body of the management API, in bytes.
 pub(super) const MANAGEMENT_BODY: usize = 1024 * 1024;
@@ -63,16 +63,16 @@ fn broken(error: &(dyn Error + 'static), limit: usize) -> Problem {
         }
         cause = this.source();
     }
-    Problem::new(ProblemKind::RequestTimeout, "The body broke off before it was complete. Send it again.")
+    Problem::new(ProblemType::REQUEST_TIMEOUT, "The body broke off before it was complete. Send it again.")
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new(ProblemKind::TooLarge, format!("The body may have at most {limit} bytes here."))
+    Problem::new(ProblemType::TOO_LARGE, format!("The body may have at most {limit} bytes here."))
 }
 
 fn late() -> Problem {
     Problem::new(
-        ProblemKind::RequestTimeout,
+        ProblemType::REQUEST_TIMEOUT,
         "The body was not complete after 10 seconds. Send the request again.",
     )
 }

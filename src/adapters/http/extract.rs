@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::body::{self, MANAGEMENT_BODY};
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemType};
 use super::strict;
 use crate::domain::Invalid;
 
@@ -65,7 +65,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
         let (parts, body) = request.into_parts();
         if !may_be_json(&parts.headers) {
             let detail = "Send JSON, with Content-Type: application/json.";
-            return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).unauthenticated());
+            return Err(Problem::new(ProblemType::UNSUPPORTED_MEDIA_TYPE, detail).unauthenticated());
         }
         let bytes =
             body::read(&parts.headers, body, MANAGEMENT_BODY).await.map_err(Problem::unauthenticated)?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::operation::Operation;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemType};
 use crate::app::task::TaskStatus;
 use crate::domain::Timestamp;
 use crate::domain::streamer::Source;
@@ -170,7 +170,7 @@ pub(super) async fn livez() -> Json<Alive> {
 )]
 pub(super) async fn readyz(State(operation): State<Operation>) -> Result<Json<Alive>, Problem> {
     if operation.options.stop.is_cancelled() {
-        return Err(Problem::new(ProblemKind::Unavailable, "This instance is stopping."));
+        return Err(Problem::new(ProblemType::UNAVAILABLE, "This instance is stopping."));
     }
     if !operation.health.check().await.database {
         return Err(Problem::unavailable());

@@ -5,7 +5,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 
 use super::operation::Operation;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemType};
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -33,11 +33,11 @@ pub(super) async fn metrics(
             .is_some_and(|(how, shown)| how.eq_ignore_ascii_case("bearer") && token.matches(shown.trim()))
         {
             let detail = "Send the metrics token (metrics.token) as Authorization: Bearer.";
-            return Err(Problem::new(ProblemKind::Unauthenticated, detail));
+            return Err(Problem::new(ProblemType::UNAUTHENTICATED, detail));
         }
     }
     let Some(render) = &operation.options.metrics else {
-        return Err(Problem::new(ProblemKind::NotFound, "This instance keeps no numbers."));
+        return Err(Problem::new(ProblemType::NOT_FOUND, "This instance keeps no numbers."));
     };
     Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], render()))
 }

@@ -11,7 +11,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema as _, ToSchema};
 
-use super::problem::{FieldProblem, PROBLEM_JSON, ProblemBody, ProblemKind, ProblemType};
+use super::problem::{FieldProblem, PROBLEM_JSON, ProblemBody, ProblemType};
 use crate::domain::access::Role;
 
 const ABOUT: &str = "The control plane beside a MediaMTX media server: who may publish, what is live, who needs to \
@@ -32,8 +32,7 @@ pub fn openapi_json(parts: impl IntoIterator<Item = OpenApi>) -> String {
 
 /// The list of problems; the same text as `openapi/problems.json`.
 pub fn problems_json() -> String {
-    let all: Vec<ProblemType> = ProblemKind::ALL.into_iter().map(ProblemKind::describe).collect();
-    let mut text = serde_json::to_string_pretty(&all).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&ProblemType::all()).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -131,7 +130,7 @@ fn problem_schema() -> RefOr<Schema> {
     if let RefOr::T(Schema::Object(object)) = &mut schema
         && let Some(RefOr::T(Schema::Object(kind))) = object.properties.get_mut("type")
     {
-        let all = ProblemKind::ALL.into_iter().map(|kind| kind.describe().reference.into());
+        let all = ProblemType::all().into_iter().map(|kind| kind.reference.into());
         kind.enum_values = Some(all.collect());
     }
     schema
@@ -169,31 +168,36 @@ pub(super) fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation
 }
 
 /// What can go wrong with an operation because of what it is.
-fn possible(method: &HttpMethod, path: &str, operation: &Operation, callers: Callers) -> Vec<ProblemKind> {
-    use ProblemKind as P;
-    let mut kinds = vec![P::Internal];
+fn possible(
+    method: &HttpMethod,
+    path: &str,
+    operation: &Operation,
+    callers: Callers,
+) -> Vec<&'static ProblemType> {
+    use ProblemType as P;
+    let mut kinds = vec![P::INTERNAL];
     if callers == Callers::Anyone {
         return kinds;
     }
-    kinds.extend([P::Validation, P::Unauthenticated, P::RequestTimeout, P::TooLarge, P::Unavailable]);
+    kinds.extend([P::VALIDATION, P::UNAUTHENTICATED, P::REQUEST_TIMEOUT, P::TOO_LARGE, P::UNAVAILABLE]);
     if matches!(callers, Callers::Management(_)) {
-        kinds.extend([P::Forbidden, P::Timeout]);
+        kinds.extend([P::FORBIDDEN, P::TIMEOUT]);
         if *method != HttpMethod::Get {
-            kinds.push(P::Replayed);
+            kinds.push(P::REPLAYED);
         }
         if path.contains("{id}") {
-            kinds.push(P::NotFound);
+            kinds.push(P::NOT_FOUND);
         }
         if operation.request_body.is_some() {
-            kinds.push(P::UnsupportedMediaType);
+            kinds.push(P::UNSUPPORTED_MEDIA_TYPE);
         }
     }
     kinds
 }
 
-fn add_problem(operation: &mut Operation, kind: ProblemKind) {
+fn add_problem(operation: &mut Operation, kind: &ProblemType) {
     let status = kind.status().as_str().to_owned();
-    let note = format!("`{}`: {}", kind.slug(), kind.title());
+    let note = format!("`{}`: {}", kind.slug, kind.title);
     let response = operation
         .responses
         .responses

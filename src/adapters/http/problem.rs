@@ -1,9 +1,14 @@
 //! Problems: every answer that is not a success, as `application/problem+json` (RFC 9457).
 //!
-//! Handlers return a [`Problem`]; [`observe`](super::observe) writes it out, since only there path and request id are
-//! known for all of them.
+//! Handlers return a [`Problem`]. [`request_log`](super::request_log) writes it out, because only there the path and the
+//! request id are known.
 
-mod kind;
+mod access;
+mod general;
+mod publish;
+mod stream_keys;
+mod streamers;
+mod types;
 
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -11,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use kind::{ProblemKind, ProblemType};
+pub use types::ProblemType;
 
 use crate::app::AppError;
 use crate::app::error::Conflict;
@@ -21,23 +26,23 @@ use crate::ports::StoreError;
 /// The media type of a problem.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// After how many seconds it is worth trying again.
+/// `Retry-After` of a 503, in seconds.
 const RETRY_SECONDS: u16 = 2;
 
-/// A request that was not done, before it is known how it is called.
+/// A failed request, before its path and id are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
-    kind: ProblemKind,
+    kind: &'static ProblemType,
     detail: String,
     errors: Vec<FieldProblem>,
-    /// No use-case heard of it, so nothing was written to the audit log yet.
+    /// The request did not reach a use-case, so it is not in the audit log yet.
     unauthenticated: bool,
 }
 
 /// One field that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct FieldProblem {
-    /// Which: the name in the body, in the query or in the path; `body` for the body as a whole.
+    /// Its name in the body, the query or the path; `body` for the body as a whole.
     #[schema(example = "display_name")]
     pub field: String,
     /// What it must be.
@@ -49,11 +54,11 @@ pub(super) struct FieldProblem {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(super) struct ProblemBody<'a> {
-    /// Which kind of problem, a reference to its description.
+    /// The type of problem: a reference to its description.
     #[serde(rename = "type")]
     #[schema(example = "/problems/validation")]
-    reference: String,
-    /// The same words for every problem of this kind.
+    reference: &'static str,
+    /// The same words for every problem of this type.
     title: &'static str,
     /// The HTTP status.
     status: u16,
@@ -62,75 +67,67 @@ pub(super) struct ProblemBody<'a> {
     /// The path of the request.
     #[schema(example = "/broadcasters")]
     instance: &'a str,
-    /// What to look for in the log.
+    /// The id of the request. The log has it too.
     request_id: &'a str,
-    /// Every field that was refused; with `validation` only.
+    /// The refused fields; with `validation` only.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     errors: &'a [FieldProblem],
 }
 
 impl Problem {
-    /// A problem of this kind; `detail` is for the caller to act on.
-    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+    /// A problem of this type. `detail` says what happened and what the caller can do.
+    pub(super) fn new(kind: &'static ProblemType, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), errors: Vec::new(), unauthenticated: false }
     }
 
-    /// What is said when somebody else made the answer.
+    /// For an answer that a library made.
     pub(super) fn of_status(status: StatusCode) -> Self {
-        let kind = ProblemKind::of_status(status);
-        let detail = match kind {
-            ProblemKind::UnknownRoute => "Nothing is served under this path. /docs shows what is.",
-            ProblemKind::MethodNotAllowed => "This address does not have the method. See the header Allow.",
-            _ => kind.title(),
-        };
-        Self::new(kind, detail)
+        let kind = ProblemType::of_status(status);
+        Self::new(kind, kind.description)
     }
 
-    /// Something is broken on our side; what, is for the log alone.
+    /// We failed. The log has the details, the caller does not.
     pub(super) fn internal() -> Self {
-        Self::new(
-            ProblemKind::Internal,
-            "The fault is on this side. The log has the details under the request id.",
-        )
+        Self::new(ProblemType::INTERNAL, ProblemType::INTERNAL.description)
     }
 
-    /// Something we need is away.
+    /// The database cannot be used for the moment.
     pub(super) fn unavailable() -> Self {
-        let detail = "The database does not answer in time. Try again in a moment; `streamward doctor` tells what is wrong.";
-        Self::new(ProblemKind::Unavailable, detail)
+        let detail = "The database does not answer in time. Try again in a moment; `streamward doctor` shows what is wrong.";
+        Self::new(ProblemType::UNAVAILABLE, detail)
     }
 
-    /// The same problem, met before any use-case heard of the request: the audit log does not know yet.
+    /// The same problem of a request that did not reach a use-case.
     #[must_use]
     pub(super) fn unauthenticated(mut self) -> Self {
         self.unauthenticated = true;
         self
     }
 
-    /// Whether no use-case heard of it.
+    /// Whether the request did not reach a use-case.
     pub(super) fn is_unauthenticated(&self) -> bool {
         self.unauthenticated
     }
 
-    /// What is wrong this time.
+    /// What happened this time.
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The answer, now that path and request id are known. Headers that were set already stay.
+    /// The answer, once path and request id are known. Headers that are set already stay.
     pub(super) fn render(&self, instance: &str, request_id: &str, mut response: Response) -> Response {
         let status = self.kind.status();
         let body = ProblemBody {
-            reference: format!("/problems/{}", self.kind.slug()),
-            title: self.kind.title(),
+            reference: self.kind.reference,
+            title: self.kind.title,
             status: status.as_u16(),
             detail: &self.detail,
             instance,
             request_id,
             errors: &self.errors,
         };
-        // Plain text fields: serialising them cannot fail.
+        // Text and numbers: to serialise them cannot fail.
         let json = serde_json::to_vec(&body).unwrap_or_default();
         *response.status_mut() = status;
         *response.body_mut() = json.into();
@@ -145,7 +142,7 @@ impl Problem {
                 let bearer = HeaderValue::from_static("Bearer realm=\"streamward\"");
                 let basic = HeaderValue::from_static("Basic realm=\"streamward\"");
                 headers
-                    .insert(WWW_AUTHENTICATE, if self.kind == ProblemKind::Denied { basic } else { bearer });
+                    .insert(WWW_AUTHENTICATE, if self.kind == ProblemType::DENIED { basic } else { bearer });
             }
             _ => {}
         }
@@ -154,7 +151,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// An empty answer that carries the problem, to be written out by [`observe`](super::observe).
+    /// An empty answer that carries the problem. [`request_log`](super::request_log) writes it out.
     fn into_response(self) -> Response {
         let mut response = self.kind.status().into_response();
         response.extensions_mut().insert(self);
@@ -166,7 +163,7 @@ impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         let detail = invalid.to_string();
         let errors = invalid.0.into_iter().map(|e| FieldProblem { field: e.field, message: e.message });
-        Self { errors: errors.collect(), ..Self::new(ProblemKind::Validation, detail) }
+        Self { errors: errors.collect(), ..Self::new(ProblemType::VALIDATION, detail) }
     }
 }
 
@@ -175,28 +172,28 @@ impl From<AppError> for Problem {
         let kind = match error {
             AppError::Invalid(invalid) => return invalid.into(),
             AppError::Store(error) => return of_store(&error),
-            AppError::NotFound(_) => ProblemKind::NotFound,
-            AppError::WebhookKeyUnavailable => ProblemKind::WebhookKeyUnavailable,
-            AppError::Forbidden(_) => ProblemKind::Forbidden,
-            AppError::Unauthenticated(_) => ProblemKind::Unauthenticated,
-            AppError::Conflict(Conflict::PathTaken(_)) => ProblemKind::PathTaken,
-            AppError::Conflict(Conflict::StreamerTaken(_)) => ProblemKind::StreamerTaken,
-            AppError::Conflict(Conflict::KeyNotUsable(_)) => ProblemKind::KeyNotUsable,
-            AppError::Conflict(Conflict::Replayed) => ProblemKind::Replayed,
+            AppError::NotFound(_) => ProblemType::NOT_FOUND,
+            AppError::Forbidden(_) => ProblemType::FORBIDDEN,
+            AppError::Unauthenticated(_) => ProblemType::UNAUTHENTICATED,
+            AppError::Conflict(Conflict::PathTaken(_)) => ProblemType::PATH_TAKEN,
+            AppError::Conflict(Conflict::StreamerTaken(_)) => ProblemType::STREAMER_TAKEN,
+            AppError::Conflict(Conflict::KeyNotUsable(_)) => ProblemType::KEY_NOT_USABLE,
+            AppError::Conflict(Conflict::Replayed) => ProblemType::REPLAYED,
+            AppError::WebhookKeyUnavailable => ProblemType::WEBHOOK_KEY_UNAVAILABLE,
         };
         Self::new(kind, error.to_string())
     }
 }
 
-/// The caller learns nothing but the request id; this is where the log learns the rest.
+/// The log gets the details, the caller only the request id.
 fn of_store(error: &StoreError) -> Problem {
     match error {
         StoreError::Unavailable(_) | StoreError::Fenced(_) => {
-            tracing::error!(%error, "a request could not be done");
+            tracing::error!(%error, "a request failed: the database is unavailable");
             Problem::unavailable()
         }
         StoreError::Corrupt(_) => {
-            tracing::error!(%error, "a request failed");
+            tracing::error!(%error, "a request failed: the database returned something unexpected");
             Problem::internal()
         }
     }
@@ -208,14 +205,14 @@ mod tests {
     use crate::domain::access::{Forbidden, Role};
 
     #[test]
-    fn a_refused_field_is_named_in_detail_and_errors() {
+    fn refused_field_is_named_in_detail_and_errors() {
         let problem = Problem::from(Invalid::one("path", "must not be blank"));
         assert_eq!(problem.detail(), "path must not be blank");
         assert_eq!(problem.errors.len(), 1);
     }
 
     #[test]
-    fn our_own_failures_say_nothing_about_themselves() {
+    fn internal_failures_show_no_details() {
         for error in [
             StoreError::Unavailable("host=10.0.0.1 password=x".into()),
             StoreError::Fenced("reconcile:default".into()),
@@ -230,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_role_is_named() {
+    fn missing_role_is_named() {
         let problem = Problem::from(AppError::from(Forbidden { needs: Role::Operator }));
         assert_eq!(problem.kind.status(), StatusCode::FORBIDDEN);
         assert!(problem.detail().contains("operator"));

@@ -1,21 +1,22 @@
-//! `GET /problems/{slug}`: what a problem's `type` leads to.
+//! `GET /problems/{slug}`: the description of a problem type.
 
 use axum::Json;
 use axum::extract::Path;
 
-use super::problem::{Problem, ProblemKind, ProblemType};
+use super::problem::{Problem, ProblemType};
 
-/// Read what a kind of problem means
+/// Read the description of a problem type
 #[utoipa::path(
     get,
     path = "/problems/{slug}",
     tag = "operation",
     params(("slug" = String, Path, example = "validation")),
-    responses((status = 200, body = ProblemType), (status = 404, description = "`not-found`: There is no such kind"))
+    responses((status = 200, body = ProblemType), (status = 404, description = "`not-found`: The type does not exist"))
 )]
-pub(super) async fn read_problem(Path(slug): Path<String>) -> Result<Json<ProblemType>, Problem> {
-    let kind = ProblemKind::by_slug(&slug);
-    let kind =
-        kind.ok_or_else(|| Problem::new(ProblemKind::NotFound, "There is no such kind of problem."))?;
-    Ok(Json(kind.describe()))
+pub(super) async fn read_problem(Path(slug): Path<String>) -> Result<Json<&'static ProblemType>, Problem> {
+    let kind = ProblemType::by_slug(&slug);
+    let refused = || {
+        Problem::new(ProblemType::NOT_FOUND, "This problem type does not exist. See openapi/problems.json.")
+    };
+    kind.map(Json).ok_or_else(refused)
 }

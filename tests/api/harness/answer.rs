@@ -27,11 +27,11 @@ impl Answer {
         }
         let problem = self.json();
         let slug = problem["type"].as_str().and_then(|kind| kind.strip_prefix("/problems/"));
-        let kind = slug.and_then(streamward::adapters::http::ProblemKind::by_slug);
+        let kind = slug.and_then(streamward::adapters::http::ProblemType::by_slug);
         let kind = kind.unwrap_or_else(|| panic!("the type is not in the list: {self:?}"));
-        assert_eq!(kind.status(), self.status, "{self:?}");
+        assert_eq!(kind.status, self.status.as_u16(), "{self:?}");
         assert_eq!(problem["status"], self.status.as_u16(), "{self:?}");
-        assert_eq!(problem["title"], kind.title(), "{self:?}");
+        assert_eq!(problem["title"], kind.title, "{self:?}");
         let instance = problem["instance"].as_str().unwrap_or_default();
         // A secret in the path is masked.
         assert!(instance == path || instance.contains("***"), "{self:?}");

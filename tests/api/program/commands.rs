@@ -47,7 +47,7 @@ fn from_a_broadcaster_to_ready_settings() {
     home.ok(&["broadcaster", "delete", "Alice"]);
     assert_eq!(home.json(&["key", "list"])["count"], 0);
     let gone = home.refused(&["broadcaster", "show", "Alice"]);
-    assert!(gone.contains("there is no such broadcaster"), "{gone}");
+    assert!(gone.contains("the broadcaster does not exist"), "{gone}");
 }
 
 #[test]

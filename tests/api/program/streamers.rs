@@ -106,7 +106,7 @@ async fn from_an_empty_list_to_a_history() {
     let removed = home.ok(&["streamer", "remove", "alice"]);
     assert_eq!(removed.trim(), "Removed alice and the history.");
     let gone = home.refused(&["streamer", "events", "alice"]);
-    assert!(gone.contains("there is no such streamer") && gone.contains("streamer list"), "{gone}");
+    assert!(gone.contains("the streamer does not exist") && gone.contains("streamer list"), "{gone}");
 }
 
 #[test]
