@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use streamward::adapters::http::HttpOptions;
 use streamward::adapters::local_wake_ups::LocalWakeUps;
+use streamward::adapters::mediamtx::url_templates;
 use streamward::adapters::sql::{Db, PgSettings, SqlStore, migrate, open_postgres, open_sqlite};
 use streamward::adapters::system::{SystemClock, SystemIds};
 use streamward::app::Core;
@@ -167,7 +168,7 @@ fn settings() -> Settings {
         srt: "srt://localhost:8890".into(),
     };
     let server = MediaServerSettings {
-        urls,
+        urls: url_templates(&urls),
         control_secret: Secret::new("control"),
         relay_secret: Secret::new("relay"),
     };
@@ -215,7 +216,7 @@ async fn fill(services: &Services, store: &dyn Store) -> Vec<KeySecret> {
                 id: SourceId::parse(&format!("{round}-{n}")).expect("an id"),
             },
             aliases: vec![],
-            kind: Some(SourceKind("rtmpConn".into())),
+            kind: Some(SourceKind::Rtmp),
             form: IngestForm::NamedPath,
             stats: StreamStats {
                 readers: 3,

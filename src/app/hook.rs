@@ -57,7 +57,10 @@ impl Hooks {
             path,
             hash,
             source_id: message.source_id.as_deref().and_then(SourceId::parse),
-            source_kind: message.source_type.filter(|t| !t.is_empty()).map(SourceKind),
+            source_kind: message
+                .source_type
+                .filter(|t| !t.is_empty())
+                .map(|name| SourceKind::from_name(&name)),
             at: now,
         };
         tracing::info!(%server, kind = hook_event.kind.as_str(), path = hook_event.path.as_ref().map(tracing::field::display),

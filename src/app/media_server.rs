@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{AppError, Core};
 use crate::domain::access::{Action, Actor, Resource, Scope};
-use crate::domain::media_server::{BaseUrls, MediaServerName, MediaServerStatus};
+use crate::domain::media_server::{MediaServerName, MediaServerStatus, UrlTemplates};
 use crate::domain::reconcile::Changes;
 use crate::domain::secret::Secret;
 use crate::domain::stream::EndReason;
@@ -31,7 +31,7 @@ const LEASE: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct MediaServerSettings {
     /// Where viewers and encoders reach it.
-    pub urls: BaseUrls,
+    pub urls: UrlTemplates,
     /// What opens its control API, metrics and profiler.
     pub control_secret: Secret,
     /// What our relays show to read a private path.

@@ -260,6 +260,9 @@ impl Reconciler {
 
     /// Puts the wanted relays in place and removes the others.
     async fn relay(&mut self, plan: &Plan) -> usize {
+        if !self.remote.capabilities().relay {
+            return 0;
+        }
         let mut changed = 0;
         for (hash, relay) in &plan.relays {
             changed += usize::from(self.put_relay(*hash, relay).await);

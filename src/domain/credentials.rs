@@ -1,12 +1,16 @@
-//! What a client of a media server brings along, and where in it a stream key may hide.
+//! What a client of a media server requests, and where its stream key may be.
+
+use std::net::IpAddr;
+
+use strum::{EnumString, IntoStaticStr};
 
 use super::media_server::SourceId;
 use super::path::IngestPath;
 use super::secret::{KeySecret, Secret};
-use std::net::IpAddr;
 
-/// What the client wants to do (MediaMTX `action`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What the client wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// Send a stream.
     Publish,
@@ -20,48 +24,18 @@ pub enum Action {
     Metrics,
     /// Profile the media server.
     Pprof,
-    /// Something this version does not know; denied.
+    /// An action that this version does not know. It is denied.
     Unknown,
 }
 
 impl Action {
-    /// Reads MediaMTX's word for it.
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "publish" => Self::Publish,
-            "read" => Self::Read,
-            "playback" => Self::Playback,
-            "api" => Self::Api,
-            "metrics" => Self::Metrics,
-            "pprof" => Self::Pprof,
-            _ => Self::Unknown,
-        }
-    }
-
     /// The word for logs and metrics.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Publish => "publish",
-            Self::Read => "read",
-            Self::Playback => "playback",
-            Self::Api => "api",
-            Self::Metrics => "metrics",
-            Self::Pprof => "pprof",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
-/// The protocol as a word of a fixed set, so that a client cannot make up metric labels.
-pub fn protocol_word(text: &str) -> &'static str {
-    const KNOWN: [&str; 6] = ["rtmp", "rtsp", "srt", "hls", "webrtc", "moq"];
-    if text.is_empty() {
-        return "none";
-    }
-    KNOWN.into_iter().find(|known| *known == text).unwrap_or("other")
-}
-
-/// Everything a client may have put a secret in.
+/// Everything that may contain the secret of a client.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// Password, of Basic or the like.
@@ -73,8 +47,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Looks for something with a stream key's shape: `token`, `password`, then the query's `key`, `token`, `pass`,
-    /// `password`. The first one wins.
+    /// The first that has the shape of a stream key: `token`, `password`, then `key`, `token`, `pass`, `password` of the
+    /// query.
     pub fn stream_key(&self) -> Option<KeySecret> {
         KeySecret::parse(self.token.expose())
             .or_else(|| KeySecret::parse(self.password.expose()))
@@ -89,26 +63,26 @@ impl Credentials {
 
     /// Whether token or password is `secret`.
     pub fn present(&self, secret: &Secret) -> bool {
-        // Both are compared whatever the first says: no early return that time could tell.
+        // Compare both in any case, so that the time tells nothing.
         let (token, password) = (secret.matches(self.token.expose()), secret.matches(self.password.expose()));
         !secret.is_empty() && (token | password)
     }
 }
 
-/// A media server's request: may this client do that?
+/// A media server's request: may this client do this?
 #[derive(Clone, Debug)]
 pub struct AuthRequest {
     /// What it wants to do.
     pub action: Action,
-    /// Where.
+    /// The path.
     pub path: IngestPath,
-    /// By which protocol, see [`protocol_word`].
+    /// The protocol, as a word of a fixed set: it is a metric label.
     pub protocol: &'static str,
-    /// The connection, unless the client only looks at a page.
+    /// The connection. A client that only views a page has none.
     pub connection: Option<SourceId>,
-    /// From where; MediaMTX sends `<nil>` when it does not know.
+    /// The address of the client, if known.
     pub ip: Option<IpAddr>,
-    /// With what.
+    /// Its credentials.
     pub credentials: Credentials,
 }
 
@@ -121,7 +95,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_first_place_with_a_key_counts() {
+    fn first_place_with_a_key_counts() {
         let keys: Vec<KeySecret> = (1..=6).map(|n| KeySecret::from_random([n; 32])).collect();
         let text: Vec<&str> = keys.iter().map(KeySecret::expose).collect();
         let query = format!("password={}&pass={}&token={}&key={}", text[5], text[4], text[3], text[2]);
@@ -136,14 +110,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_query_is_decoded() {
+    fn query_is_decoded() {
         let key = KeySecret::from_random([1; 32]);
         let encoded = key.expose().replace('_', "%5F");
         assert_eq!(credentials("", "", &format!("a=1&key={encoded}&b")).stream_key(), Some(key));
     }
 
     #[test]
-    fn an_empty_secret_is_never_presented() {
+    fn empty_secret_never_matches() {
         assert!(!credentials("", "", "").present(&Secret::new("")));
         assert!(credentials("s", "", "").present(&Secret::new("s")));
         assert!(credentials("", "s", "").present(&Secret::new("s")));

@@ -1,21 +1,25 @@
-//! Media servers: their names, what a look at one shows, and where viewers and encoders reach it.
+//! Media servers: their names, what a poll of one shows, and where viewers and encoders reach it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+use strum::{Display, EnumString};
 
 use super::Timestamp;
-use super::invalid::Invalid;
+use super::invalid::{Invalid, text_type};
 use super::path::{IngestPath, PrivatePath, StreamPath};
-use super::secret::mask_keys;
+use super::secret::{KeySecret, mask_keys};
 
 /// A media server's name in the configuration: 1 to 64 lower-case letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MediaServerName(String);
 
+text_type!(MediaServerName);
+
 impl MediaServerName {
-    /// The name that is meant when none is given.
+    /// The media server that is meant when none is named.
     pub const DEFAULT: &'static str = "default";
 
     /// Checks and takes a name.
@@ -32,11 +36,6 @@ impl MediaServerName {
         }
         Ok(Self(name.to_owned()))
     }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl Default for MediaServerName {
@@ -45,34 +44,14 @@ impl Default for MediaServerName {
     }
 }
 
-impl fmt::Display for MediaServerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for MediaServerName {
-    type Error = Invalid;
-
-    fn try_from(name: String) -> Result<Self, Invalid> {
-        Self::parse(&name)
-    }
-}
-
-impl From<MediaServerName> for String {
-    fn from(name: MediaServerName) -> Self {
-        name.0
-    }
-}
-
-/// What a media server calls one connection or session; opaque, at most 128 characters are kept. It is stored and
-/// logged, and others wrote it: a stream key in it is masked.
+/// A media server's id for one connection or session. Opaque; at most 128 characters are kept. It is stored and logged,
+/// and others wrote it: a stream key in it is masked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SourceId(String);
 
 impl SourceId {
-    /// Takes an id; `None` if there is none to take.
+    /// Takes an id; `None` if it is empty.
     pub fn parse(id: &str) -> Option<Self> {
         let id: String = mask_keys(id).chars().filter(|c| !c.is_control()).take(128).collect();
         (!id.is_empty()).then_some(Self(id))
@@ -93,65 +72,95 @@ impl fmt::Display for SourceId {
 /// One connection on one media server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Connection {
-    /// Where it is.
+    /// The media server.
     pub server: MediaServerName,
-    /// What it is called there.
+    /// Its id there.
     pub id: SourceId,
 }
 
-/// What kind of thing feeds a path, as the media server names it (`rtmpConn`, `srtConn`, `rtspSource`, …).
-///
-/// An open list: MediaMTX adds kinds (moq came in 1.19).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SourceKind(pub String);
+/// What feeds a path. The names are those of `source_type` in the API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Display, EnumString, SerializeDisplay, DeserializeFromStr)]
+pub enum SourceKind {
+    /// RTMP.
+    #[strum(serialize = "rtmpConn")]
+    Rtmp,
+    /// RTMP over TLS.
+    #[strum(serialize = "rtmpsConn")]
+    Rtmps,
+    /// RTSP.
+    #[strum(serialize = "rtspSession")]
+    Rtsp,
+    /// RTSP over TLS.
+    #[strum(serialize = "rtspsSession")]
+    Rtsps,
+    /// SRT.
+    #[strum(serialize = "srtConn")]
+    Srt,
+    /// WebRTC (WHIP).
+    #[strum(serialize = "webRTCSession")]
+    WebRtc,
+    /// Media over QUIC.
+    #[strum(serialize = "moqSession")]
+    Moq,
+    /// Anything else, by the media server's own name.
+    #[strum(default, to_string = "{0}")]
+    Other(String),
+}
 
 impl SourceKind {
-    /// Whether someone connected from outside and publishes, as against a source the operator configured
-    /// (`rtspSource`, `redirect`, …), which is none of our business.
-    pub fn is_publisher(&self) -> bool {
-        self.0.ends_with("Conn") || self.0.ends_with("Session")
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Self {
+        name.parse().unwrap_or_else(|_| Self::Other(name.to_owned()))
     }
 }
 
-/// What feeds a path just now.
+/// What the media servers of a kind can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It can feed a public path from a private one, see [`Relay`].
+    pub relay: bool,
+}
+
+/// What feeds a path now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedSource {
     /// Its kind.
     pub kind: SourceKind,
+    /// Whether it is a client that connected and publishes. We leave alone a source that the operator configured.
+    pub publishes: bool,
     /// Its id, if the media server tells.
     pub id: Option<SourceId>,
-    /// Other ids the same client was known by: before MediaMTX 1.19.3 the auth callback names an RTSP *connection*,
-    /// the path list an RTSP *session*.
+    /// Other ids of the same client: before MediaMTX 1.19.3 the auth callback names an RTSP *connection*, the path list
+    /// an RTSP *session*.
     pub aliases: Vec<SourceId>,
 }
 
 impl ObservedSource {
-    /// Whether this is the client that was called `id`.
+    /// Whether `id` is an id of this client.
     pub fn is(&self, id: &SourceId) -> bool {
         self.id.as_ref() == Some(id) || self.aliases.contains(id)
     }
 }
 
-/// One path as a look at the media server shows it.
+/// One path, as a poll of the media server shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedPath {
     /// Its name.
     pub path: IngestPath,
     /// Whether media is coming in (`online`, or `ready` before MediaMTX 1.16).
     pub live: bool,
-    /// Whether the path has a configuration entry of its own, as against matching `all_others` or a pattern.
+    /// Whether the path has a configuration entry of its own, so that it does not just match `all_others` or a pattern.
     pub configured: bool,
-    /// What feeds it.
+    /// What feeds it, if anything.
     pub source: Option<ObservedSource>,
-    /// What it carries just now.
+    /// What it carries now.
     pub stats: StreamStats,
 }
 
-/// A complete look at a media server: every path it has. A partial answer never becomes one of these.
+/// A complete poll of a media server: every path it has. A partial answer never becomes a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Changes whenever the media server process is another one; `None` if it does not tell (before 1.15.3).
+    /// Changes with each start of the media server; `None` if it does not tell (MediaMTX before 1.15.3).
     pub run: Option<String>,
     /// Its version, e.g. `v1.20.1`.
     pub version: Option<String>,
@@ -159,7 +168,7 @@ pub struct Snapshot {
     pub paths: Vec<ObservedPath>,
 }
 
-/// What a live stream carries; changes all the time.
+/// What a live stream carries. It changes all the time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamStats {
     /// How many read it now.
@@ -170,7 +179,7 @@ pub struct StreamStats {
     pub inbound_bytes: u64,
 }
 
-/// A public path that is to be fed on demand from a private one on the same media server.
+/// A public path that a private one on the same media server feeds on demand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relay {
     /// What viewers read.
@@ -179,22 +188,22 @@ pub struct Relay {
     pub private: PrivatePath,
 }
 
-/// What is known about a media server, for people.
+/// The state of a media server, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaServerStatus {
     /// Its name.
     pub name: MediaServerName,
-    /// Its version, once it has told.
+    /// Its version, if known.
     pub version: Option<String>,
     /// Its run, see [`Snapshot::run`].
     pub run: Option<String>,
-    /// Whether the last look succeeded.
+    /// Whether the last poll succeeded.
     pub reachable: bool,
-    /// Since when it is reachable, or not.
+    /// Since when it is reachable or unreachable.
     pub since: Timestamp,
-    /// When a look last succeeded.
+    /// When a poll last succeeded.
     pub last_reconcile: Option<Timestamp>,
-    /// Why the last look failed, in words.
+    /// Why the last poll failed.
     pub last_error: Option<String>,
     /// Differences repaired since it was first seen.
     pub drift_repaired: u64,
@@ -209,7 +218,7 @@ pub struct MediaServerStatus {
 pub struct BaseUrls {
     /// e.g. `http://127.0.0.1:8888`.
     pub hls: String,
-    /// e.g. `http://127.0.0.1:8889`; WHEP and WHIP hang below it.
+    /// e.g. `http://127.0.0.1:8889`; WHEP and WHIP are below it.
     pub webrtc: String,
     /// e.g. `rtmp://127.0.0.1:1935`.
     pub rtmp: String,
@@ -235,7 +244,7 @@ pub struct PlaybackUrls {
     pub srt: String,
 }
 
-/// Ready settings for encoders, one for each protocol. These contain the key: shown once, when it is made.
+/// Ready settings for encoders. These contain the key, so they are shown once, when it is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngestUrls {
     /// OBS, "Server".
@@ -254,74 +263,47 @@ pub struct IngestUrls {
     pub whip: String,
 }
 
-impl BaseUrls {
+/// How the URLs of one media server look. `{path}` stands for the path, `{name}` for its last part, `{/folder}` for the
+/// rest with a slash before it (if there is a rest), `{key}` for the stream key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlTemplates {
+    /// For viewers.
+    pub playback: PlaybackUrls,
+    /// For encoders.
+    pub ingest: IngestUrls,
+}
+
+impl UrlTemplates {
     /// Where viewers read `path`.
     pub fn playback(&self, path: &StreamPath) -> PlaybackUrls {
+        let fill = |template: &String| template.replace("{path}", path.as_str());
+        let PlaybackUrls { hls, webrtc, rtmp, rtsp, srt } = &self.playback;
         PlaybackUrls {
-            hls: format!("{}/{path}/index.m3u8", self.hls),
-            webrtc: format!("{}/{path}", self.webrtc),
-            rtmp: format!("{}/{path}", self.rtmp),
-            rtsp: format!("{}/{path}", self.rtsp),
-            srt: format!("{}?streamid=read:{path}", self.srt),
+            hls: fill(hls),
+            webrtc: fill(webrtc),
+            rtmp: fill(rtmp),
+            rtsp: fill(rtsp),
+            srt: fill(srt),
         }
     }
 
     /// Where an encoder sends `path` with `key`.
-    pub fn ingest(&self, path: &StreamPath, key: &super::secret::KeySecret) -> IngestUrls {
-        let secret = key.expose();
-        let (app, name) =
-            path.as_str().rsplit_once('/').map_or(("", path.as_str()), |(app, name)| (app, name));
-        let slash = if app.is_empty() { "" } else { "/" };
-        let (scheme, host) = self.rtsp.split_once("://").unwrap_or(("rtsp", &self.rtsp));
+    pub fn ingest(&self, path: &StreamPath, key: &KeySecret) -> IngestUrls {
+        let path = path.as_str();
+        let (folder, name) = path.rfind('/').map_or(("", path), |at| path.split_at(at));
+        let fill = |template: &String| {
+            let filled = template.replace("{path}", path).replace("{/folder}", folder);
+            filled.replace("{name}", name.trim_start_matches('/')).replace("{key}", key.expose())
+        };
+        let IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip } = &self.ingest;
         IngestUrls {
-            obs_server: format!("{}{slash}{app}", self.rtmp),
-            obs_stream_key: format!("{name}?key={secret}"),
-            rtmp: format!("{}/{path}?key={secret}", self.rtmp),
-            rtmp_secret_path: format!("{}/{secret}", self.rtmp),
-            srt: format!("{}?streamid=publish:{path}:key:{secret}&pkt_size=1316", self.srt),
-            rtsp: format!("{scheme}://key:{secret}@{host}/{path}"),
-            whip: format!("{}/{path}/whip", self.webrtc),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::secret::KeySecret;
-    use super::*;
-
-    fn urls() -> BaseUrls {
-        BaseUrls {
-            hls: "http://h:8888".into(),
-            webrtc: "http://h:8889".into(),
-            rtmp: "rtmp://h:1935".into(),
-            rtsp: "rtsp://h:8554".into(),
-            srt: "srt://h:8890".into(),
-        }
-    }
-
-    #[test]
-    fn obs_gets_server_and_key_apart() {
-        let key = KeySecret::from_random([3; 32]);
-        let nested = urls().ingest(&StreamPath::parse("live/eu/alice").unwrap(), &key);
-        assert_eq!(nested.obs_server, "rtmp://h:1935/live/eu");
-        assert_eq!(nested.obs_stream_key, format!("alice?key={}", key.expose()));
-        let flat = urls().ingest(&StreamPath::parse("alice").unwrap(), &key);
-        assert_eq!(flat.obs_server, "rtmp://h:1935");
-        assert_eq!(flat.rtsp, format!("rtsp://key:{}@h:8554/alice", key.expose()));
-    }
-
-    #[test]
-    fn only_connected_clients_are_publishers() {
-        for (kind, publisher) in [
-            ("rtmpConn", true),
-            ("rtmpsConn", true),
-            ("webRTCSession", true),
-            ("srtConn", true),
-            ("rtspSource", false),
-            ("redirect", false),
-        ] {
-            assert_eq!(SourceKind(kind.into()).is_publisher(), publisher, "{kind}");
+            obs_server: fill(obs_server),
+            obs_stream_key: fill(obs_stream_key),
+            rtmp: fill(rtmp),
+            rtmp_secret_path: fill(rtmp_secret_path),
+            srt: fill(srt),
+            rtsp: fill(rtsp),
+            whip: fill(whip),
         }
     }
 }

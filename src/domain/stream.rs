@@ -186,7 +186,7 @@ pub(crate) mod tests {
             media_server: MediaServerName::default(),
             started_at: Timestamp::from_seconds(100),
             state: StreamState::Active { ending: None },
-            source_kind: Some(SourceKind("rtmpConn".into())),
+            source_kind: Some(SourceKind::Rtmp),
             source_id: SourceId::parse("s1"),
             ingest: IngestForm::NamedPath,
             stats: StreamStats::default(),

@@ -1,13 +1,12 @@
-//! A media server, as far as we need one.
+//! What we need from a media server.
 
 use async_trait::async_trait;
 
-use crate::domain::media_server::{ObservedSource, Relay, Snapshot};
+use crate::domain::media_server::{Capabilities, ObservedSource, Relay, Snapshot};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 
-/// Why another system (a media server, Disconnect) did not do what was asked. The texts contain no secrets and no private
-/// paths.
+/// Why a request to another system (a media server, Kick) failed. The texts contain no secrets and no private paths.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
     /// No connection.
@@ -16,7 +15,7 @@ pub enum RemoteError {
     /// No answer in time.
     #[error("did not answer in time")]
     TimedOut,
-    /// It refused the secret, or the credentials, that we showed.
+    /// It refused our credentials.
     #[error("refused our credentials")]
     Unauthorised,
     /// It answered with an error.
@@ -24,18 +23,18 @@ pub enum RemoteError {
     Status {
         /// HTTP status.
         status: u16,
-        /// What it said, masked and shortened.
+        /// Its message, masked and shortened.
         message: String,
     },
-    /// Its answer was incomplete or not understood.
-    #[error("gave an answer that is not understood: {0}")]
+    /// Its answer is incomplete or not readable.
+    #[error("gave an answer that cannot be read: {0}")]
     Malformed(String),
-    /// What was asked for cannot be done with this server.
+    /// It does not support what was asked.
     #[error("cannot do this: {0}")]
     Unsupported(String),
 }
 
-/// Which process it is.
+/// Which process the media server is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerInfo {
     /// Its version, e.g. `v1.20.1`; `None` before MediaMTX 1.15.3.
@@ -44,46 +43,49 @@ pub struct ServerInfo {
     pub run: Option<String>,
 }
 
-/// How it is set up, as far as `doctor` looks at it.
+/// The settings of a media server that `doctor` checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerSettings {
     /// `authMethod`.
     pub auth_method: String,
     /// Scheme, host and path of `authHTTPAddress`, without user info and query; `None` if it is empty.
     pub auth_address: Option<String>,
-    /// Whether path defaults run a command when a stream becomes available, and when not.
+    /// Whether the path defaults run a command when a stream becomes available and when it no longer is.
     pub hooks: bool,
 }
 
-/// What became of removing a relay.
+/// The result of removing a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelayRemoval {
-    /// It is gone, or was not there.
+    /// The relay does not exist any more.
     Gone,
-    /// The path is not a relay of ours; it was left alone.
+    /// The path is not a relay of ours. It was not changed.
     NotOurs,
 }
 
 /// One media server. Every call ends within a few seconds.
 #[async_trait]
 pub trait MediaServer: Send + Sync {
-    /// Looks at all paths. MUST be complete or an error: a page that is missing, malformed or contradicts the others
-    /// is an error.
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Polls all paths. MUST be complete or an error: a page that is missing, malformed or contradicts the others is an
+    /// error.
     async fn snapshot(&self) -> Result<Snapshot, RemoteError>;
 
-    /// Tells a session to end. MUST be `Ok` if it is not there any more. The session may still be seen for a moment.
+    /// Disconnects a session. MUST be `Ok` if it does not exist any more. The session may still be observed for a moment.
     async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError>;
 
-    /// Makes the public path pull the private one on demand, showing `secret` to be let in. MUST be idempotent. MUST
-    /// NOT replace a path that the operator configured.
+    /// Makes the public path pull the private one on demand, with `secret` as its password. MUST be idempotent. MUST NOT
+    /// replace a path that the operator configured.
     async fn ensure_relay(&self, relay: &Relay, secret: &Secret) -> Result<(), RemoteError>;
 
     /// Removes the relay at a public path. MUST NOT touch a path that is not a relay of ours.
     async fn remove_relay(&self, public: &StreamPath) -> Result<RelayRemoval, RemoteError>;
 
-    /// Asks which process it is.
+    /// Which process it is.
     async fn info(&self) -> Result<ServerInfo, RemoteError>;
 
-    /// Asks how it is set up.
+    /// How it is configured.
     async fn settings(&self) -> Result<ServerSettings, RemoteError>;
 }

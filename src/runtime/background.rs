@@ -7,13 +7,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use tokio::time::timeout;
-use url::Url;
 
 use super::bootstrap::Bootstrap;
+use super::media_servers;
 use super::services::Services;
 use super::streamers::Outside;
 use super::tasks::{LeaseTerms, Tasks};
-use crate::adapters::mediamtx::MediaMtx;
 use crate::adapters::sql::SqlStore;
 use crate::adapters::system::SystemClock;
 use crate::app::task::{AnyTask, TaskError, TaskSet};
@@ -58,12 +57,10 @@ impl Reconcilers {
         let mut remotes = BTreeMap::new();
         for (name, server) in &base.config().media_servers {
             let secret = services.servers().get(name).map(|known| known.control_secret.clone());
-            let remote = Url::parse(server.api_url()).context("media server address").and_then(|url| {
-                let secret = secret.context("a media server without settings")?;
-                Ok(MediaMtx::new(&url, secret)?)
-            });
+            let secret = secret.context("a media server without settings")?;
+            let remote = media_servers::connect(server, secret);
             let remote = remote.with_context(|| format!("media_servers.{name}.api_url"))?;
-            remotes.insert(name.clone(), Arc::new(remote) as Arc<dyn MediaServer>);
+            remotes.insert(name.clone(), remote);
         }
         Ok(Self { services: services.clone(), remotes, poll: base.config().reconcile.interval.0 })
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use url::Url;
 
 use super::bootstrap::Bootstrap;
 use super::config::{ConfigError, DatabaseKind, Loaded, Shown, Sources};
@@ -18,18 +17,18 @@ use super::doctor::{self, Severity};
 use super::media_config::{MediaConfig, addresses};
 use super::secrets::{control_secret, hook_secrets, settings};
 use super::services::{Services, openapi_json};
-use super::{service, streamers, up};
+use super::{media_servers, service, streamers, up};
 use crate::adapters::cli::kick::KickCommand;
 use crate::adapters::cli::streamer::StreamerCommand;
 use crate::adapters::cli::{self, Cli, Command, MediamtxConfigArgs, Output, healthcheck, hook};
 use crate::adapters::http::problems_json;
 use crate::adapters::local_wake_ups::LocalWakeUps;
-use crate::adapters::mediamtx::{MediaMtx, Version};
+use crate::adapters::mediamtx::Version;
 use crate::adapters::sql::{PgWakeUps, pending_migrations};
 use crate::adapters::system::SystemIds;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
-use crate::ports::{IdGen as _, MediaServer as _, WakeUps};
+use crate::ports::{IdGen as _, WakeUps};
 
 /// How long a command waits for the running service to end a session.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -218,7 +217,7 @@ async fn mediamtx_config(
         }
         // One that is running tells; for one that is not, the file suits all.
         None => {
-            let media = MediaMtx::new(&Url::parse(server.api_url())?, control_secret(&base, &name).await?)?;
+            let media = media_servers::connect(&server, control_secret(&base, &name).await?)?;
             media.info().await.ok().and_then(|info| info.version)
         }
     };

@@ -11,6 +11,7 @@ pub mod doctor;
 mod gauges;
 mod main;
 mod media_config;
+mod media_servers;
 mod secrets;
 pub mod serve;
 mod service;

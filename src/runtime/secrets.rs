@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::bootstrap::Bootstrap;
 use super::config::SecretValue;
+use super::media_servers::url_templates;
 use super::services::Settings;
 use crate::adapters::system::SystemIds;
 use crate::app::access::AccessSettings;
@@ -21,7 +22,8 @@ pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Set
     for (name, server) in &config.media_servers {
         let control = control_secret(base, name).await?;
         let relay_secret = kept(base, &format!("media_servers.{name}.relay_secret"), None).await?;
-        let server = MediaServerSettings { urls: server.base_urls(), control_secret: control, relay_secret };
+        let server =
+            MediaServerSettings { urls: url_templates(server), control_secret: control, relay_secret };
         media_servers.insert(name.clone(), server);
     }
     // With keys by name the one for all names opens nothing, so none is made.

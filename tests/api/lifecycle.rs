@@ -63,6 +63,17 @@ async fn a_secret_path_is_shown_at_the_public_one(#[case] engine: Engine) {
     wait_until(|| app.media().relays().is_empty()).await;
 }
 
+#[tokio::test]
+async fn media_server_that_cannot_relay_is_not_asked_to() {
+    let app = TestApp::memory().await;
+    app.media().set_without_relays();
+    let key = app.key("live/alice").await;
+    let private = format!("live/{}", key.secret);
+    app.media().go_live(&private, "c1");
+    app.stream_of("c1").await;
+    assert!(app.media().relays().is_empty());
+}
+
 #[apply(every_engine)]
 #[tokio::test]
 async fn revoking_ends_the_session_and_can_be_repeated(#[case] engine: Engine) {

@@ -42,7 +42,12 @@ fn paged(total: usize) -> impl Fn(&Asked) -> Say {
 }
 
 fn source(kind: &str, id: &str) -> ObservedSource {
-    ObservedSource { kind: SourceKind(kind.to_owned()), id: SourceId::parse(id), aliases: Vec::new() }
+    ObservedSource {
+        kind: SourceKind::from_name(kind),
+        publishes: true,
+        id: SourceId::parse(id),
+        aliases: Vec::new(),
+    }
 }
 
 #[tokio::test]

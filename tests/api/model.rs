@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proptest::prelude::*;
 use streamward::adapters::local_wake_ups::LocalWakeUps;
+use streamward::adapters::mediamtx::url_templates;
 use streamward::adapters::memory::MemoryStore;
 use streamward::adapters::system::SystemIds;
 use streamward::app::Core;
@@ -21,8 +22,8 @@ use streamward::domain::access::Actor;
 use streamward::domain::credentials::{Action, AuthRequest, Credentials};
 use streamward::domain::event::EventKind;
 use streamward::domain::media_server::{
-    BaseUrls, MediaServerName, ObservedPath, ObservedSource, Relay, Snapshot, SourceId, SourceKind,
-    StreamStats,
+    BaseUrls, Capabilities, MediaServerName, ObservedPath, ObservedSource, Relay, Snapshot, SourceId,
+    SourceKind, StreamStats,
 };
 use streamward::domain::path::{IngestPath, StreamPath};
 use streamward::domain::reconcile::HookKind;
@@ -119,6 +120,10 @@ impl Server {
 
 #[async_trait]
 impl MediaServer for Server {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { relay: true }
+    }
+
     async fn snapshot(&self) -> Result<Snapshot, RemoteError> {
         let state = self.state();
         if state.away {
@@ -129,7 +134,8 @@ impl MediaServer for Server {
             live: true,
             configured: false,
             source: Some(ObservedSource {
-                kind: SourceKind("rtmpConn".into()),
+                kind: SourceKind::Rtmp,
+                publishes: true,
                 id: SourceId::parse(id),
                 aliases: vec![],
             }),
@@ -139,7 +145,12 @@ impl MediaServer for Server {
             path: IngestPath::from_media_server(path),
             live: false,
             configured: true,
-            source: Some(ObservedSource { kind: SourceKind("rtspSource".into()), id: None, aliases: vec![] }),
+            source: Some(ObservedSource {
+                kind: SourceKind::from_name("rtspSource"),
+                publishes: false,
+                id: None,
+                aliases: vec![],
+            }),
             stats: StreamStats::default(),
         };
         let paths = state.live.iter().map(publisher).chain(state.relays.keys().map(relay)).collect();
@@ -426,7 +437,7 @@ async fn start(
         srt: "s".into(),
     };
     let known = MediaServerSettings {
-        urls,
+        urls: url_templates(&urls),
         control_secret: Secret::new("control"),
         relay_secret: Secret::new("relay"),
     };

@@ -154,7 +154,7 @@ pub(crate) fn start(key: StreamKeyId, connection: Connection) -> Start {
         key,
         connection,
         aliases: vec![],
-        kind: Some(SourceKind("rtmpConn".into())),
+        kind: Some(SourceKind::Rtmp),
         form: IngestForm::NamedPath,
         stats: StreamStats { readers: 1, tracks: vec!["H264".into(), "Opus".into()], inbound_bytes: 42 },
     }

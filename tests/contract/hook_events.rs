@@ -14,7 +14,7 @@ fn hook_event(on: &str, id: &str) -> HookEvent {
         path: Some(path("live/alice")),
         hash: None,
         source_id: SourceId::parse(id),
-        source_kind: Some(SourceKind("rtmpConn".into())),
+        source_kind: Some(SourceKind::Rtmp),
         at: at(1),
     }
 }

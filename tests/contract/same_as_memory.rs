@@ -7,7 +7,6 @@ use streamward::domain::access::Scope;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use strum::VariantArray as _;
 use proptest::test_runner::{Config, TestRunner};
 use rstest_reuse::apply;
 use streamward::domain::broadcaster::Broadcaster;

@@ -97,7 +97,7 @@ async fn seen_and_ended(bench: &Bench, kind: &str, url: impl Fn(&Server) -> Stri
 
 fn expect_publisher(gate: &Gate, seen: &ObservedPath, kind: &str) -> Result<()> {
     let source = seen.source.as_ref().context("somebody publishes")?;
-    ensure!(source.kind == SourceKind(kind.to_owned()), "{source:?}");
+    ensure!(source.kind == SourceKind::from_name(kind), "{source:?}");
     let asked = gate.publishers("live/alice");
     let id = asked.last().and_then(|id| SourceId::parse(id)).context("it asked with an id")?;
     ensure!(source.is(&id), "it asked as {id}, and is seen as {source:?}");
@@ -168,7 +168,7 @@ pub(crate) async fn a_relay_shows_a_private_path_at_a_public_one(bench: &Bench) 
     let mut viewer = encoder::watch(bench.path(), "viewer", &watched)?;
     let relayed = live(&server, "live/alice").await?;
     ensure!(relayed.configured && relayed.stats.readers <= 1, "{relayed:?}");
-    ensure!(relayed.source.as_ref().is_some_and(|s| !s.kind.is_publisher()), "{relayed:?}");
+    ensure!(relayed.source.as_ref().is_some_and(|s| !s.publishes), "{relayed:?}");
     encoder::cannot_be_watched(&format!("{}/{raw}", urls.rtsp)).await?;
 
     ensure!(client.remove_relay(&relay.public).await? == RelayRemoval::Gone);

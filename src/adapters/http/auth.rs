@@ -1,7 +1,7 @@
-//! `POST /auth`: a media server asks whether one of its clients may do something.
+//! `POST /auth`: a media server asks whether one of its clients may do something. The body is that of MediaMTX.
 //!
-//! MediaMTX decides nothing else while it waits, and logs the body of every answer that is not 200: so nothing here
-//! calls a media server, and no answer contains what was request.
+//! MediaMTX decides nothing else while it waits, and logs the body of every answer that is not 200. So nothing here calls
+//! a media server, and no answer repeats the request.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::routes::Routes;
 use crate::app::access::Access;
 use crate::app::publish::PublishAuth;
 use crate::domain::Invalid;
-use crate::domain::credentials::{Action, AuthRequest, Credentials, protocol_word};
+use crate::domain::credentials::{Action, AuthRequest, Credentials};
 use crate::domain::media_server::SourceId;
 use crate::domain::path::IngestPath;
 use crate::domain::secret::Secret;
@@ -67,9 +67,9 @@ pub struct Wire<'a> {
 impl From<Wire<'_>> for AuthRequest {
     fn from(wire: Wire<'_>) -> Self {
         Self {
-            action: Action::parse(&wire.action.0),
+            action: wire.action.0.parse().unwrap_or(Action::Unknown),
             path: IngestPath::from_media_server(&wire.path.0),
-            protocol: protocol_word(&wire.protocol.0),
+            protocol: protocol(&wire.protocol.0),
             connection: SourceId::parse(&wire.id.0),
             // Not every client has one: MediaMTX writes `<nil>` then.
             ip: wire.ip.0.parse().ok(),
@@ -85,6 +85,15 @@ impl From<Wire<'_>> for AuthRequest {
 /// The route.
 pub fn routes() -> Routes<(Arc<Access>, Arc<PublishAuth>)> {
     Routes::new(Callers::MediaServers).with(routes!(auth))
+}
+
+/// The protocol as a word of a fixed set, so that a client cannot make up metric labels.
+fn protocol(name: &str) -> &'static str {
+    const KNOWN: [&str; 6] = ["rtmp", "rtsp", "srt", "hls", "webrtc", "moq"];
+    if name.is_empty() {
+        return "none";
+    }
+    KNOWN.into_iter().find(|known| *known == name).unwrap_or("other")
 }
 
 /// Decide whether a media server's client may do something

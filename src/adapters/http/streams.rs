@@ -177,7 +177,7 @@ impl StreamJson {
             started_at: stream.started_at,
             ended_at,
             end_reason,
-            source_type: stream.source_kind.map(|kind| kind.0),
+            source_type: stream.source_kind.map(|kind| kind.to_string()),
             source_id: stream.source_id.map(|id| id.to_string()),
             readers: stream.stats.readers,
             tracks: stream.stats.tracks,

@@ -1,4 +1,4 @@
-//! HTTP to the control API: one client, limits on time and size, errors without secrets.
+//! HTTP client of the control API, with limits on time and size. Its errors contain no secrets.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::ports::RemoteError;
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long a call may take, answer included.
 const CALL: Duration = Duration::from_secs(3);
-/// How long a call may take whose refusal is wanted: MediaMTX holds back a refusal for up to 4 s (since 1.19.1).
+/// For calls that may be refused: MediaMTX delays a refusal by up to 4 s (since 1.19.1).
 pub(super) const PATIENT_CALL: Duration = Duration::from_millis(4_500);
-/// MediaMTX closes idle connections after its `readTimeout` (10 s); ours go before, so that no call meets that moment.
+/// MediaMTX closes idle connections after its `readTimeout` (10 s). We close them earlier, so that no call hits that.
 const IDLE: Duration = Duration::from_secs(5);
-/// Largest answer that is read: a path takes about 700 bytes in a list, so this is some 90,000 paths.
+/// The largest answer that is read. A path takes about 700 bytes in a list, so this is about 90,000 paths.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// Characters of a path name that stay as they are in a URL.
@@ -54,13 +54,13 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(base: &Url, secret: Secret) -> Result<Self, RemoteError> {
-        // Ours is the only provider in the tree; whoever comes first installs it.
+        // Fails only if it is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut base = base.clone();
         base.set_query(None);
         if !matches!(base.scheme(), "http" | "https") || base.set_username("").is_err() {
             return Err(RemoteError::Unsupported(
-                "the API address must begin with http:// or https://".into(),
+                "the address of the control API must begin with http:// or https://".into(),
             ));
         }
         let _ = base.set_password(None);
@@ -71,21 +71,21 @@ impl Api {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         if base.scheme() == "http" {
-            // No need for root certificates then, and an image built from scratch may have none.
+            // Plain HTTP needs no root certificates, and an image built from scratch may have none.
             client = client.tls_certs_only([]);
         }
         let http = client.build().map_err(|e| RemoteError::Unsupported(cause(&e)))?;
         Ok(Self { http, base, secret })
     }
 
-    /// Begins a request; `path` begins with `/v3/`, its names encoded.
+    /// A request. `path` begins with `/v3/`; names in it are encoded.
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let base = self.base.as_str().trim_end_matches('/');
         let request = self.http.request(method, format!("{base}{path}"));
         if self.secret.is_empty() { request } else { request.bearer_auth(self.secret.expose()) }
     }
 
-    /// Sends a request. `endpoint` is what spans and errors call it: never a name, never an id.
+    /// Sends a request. `endpoint` names it in spans and errors, without names and ids.
     pub(super) async fn send(
         &self,
         endpoint: &'static str,
@@ -105,7 +105,7 @@ impl Api {
         .await
     }
 
-    /// Gets `path` and reads the answer.
+    /// Sends a `GET` and reads the answer.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         endpoint: &'static str,
@@ -114,7 +114,7 @@ impl Api {
         self.send(endpoint, self.request(Method::GET, path)).await?.ok()?.json()
     }
 
-    /// Posts `body` to `path`.
+    /// Sends a `POST` with `body`.
     pub(super) async fn post<T: Serialize + Sync>(
         &self,
         endpoint: &'static str,
@@ -142,20 +142,20 @@ impl Answer {
         }
     }
 
-    /// The answer, or nothing if what was asked for is not there.
+    /// The answer; `None` for 404.
     pub(super) fn found(self) -> Result<Option<Self>, RemoteError> {
         if self.status == StatusCode::NOT_FOUND { Ok(None) } else { self.ok().map(Some) }
     }
 
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, RemoteError> {
         serde_json::from_slice(&self.body).map_err(|e| {
-            // Not the error's own words: they quote the value.
+            // The text of the error would quote the value.
             let (kind, column) = (e.classify(), e.column());
             RemoteError::Malformed(format!("{}: {kind:?} error at byte {column}", self.endpoint))
         })
     }
 
-    /// What it says went wrong: `{"error": …}`, or plain text where no route is.
+    /// The error message: `{"error": …}`, or plain text for an unknown route.
     fn message(&self) -> String {
         match serde_json::from_slice::<Refusal>(&self.body) {
             Ok(refusal) => repeat(&refusal.error),
@@ -169,21 +169,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_say_is_masked_and_shortened() {
+    fn message_of_another_system_is_masked_and_shortened() {
         let key = crate::domain::secret::KeySecret::from_random([4; 32]);
         assert_eq!(repeat(&format!("no 'in/{}'\n", key.expose())), "no 'in/sk_***'");
         assert_eq!(repeat(&"x".repeat(1_000)).len(), crate::adapters::remote::MAX_REPEATED);
     }
 
     #[test]
-    fn names_and_secrets_fit_into_a_url() {
+    fn names_and_secrets_are_encoded_for_urls() {
         assert_eq!(encode_name("live/a-b_c.d~e"), "live/a-b_c.d~e");
         assert_eq!(encode_name("a:b ?#%"), "a%3Ab%20%3F%23%25");
         assert_eq!(encode_userinfo("p@ss/w:rd"), "p%40ss%2Fw%3Ard");
     }
 
     #[test]
-    fn an_address_that_is_not_http_is_refused() {
+    fn address_that_is_not_http_is_refused() {
         let refused = Api::new(&Url::parse("ftp://127.0.0.1/").unwrap(), Secret::new("x"));
         assert!(matches!(refused.err(), Some(RemoteError::Unsupported(_))));
     }

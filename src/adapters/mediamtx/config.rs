@@ -7,26 +7,26 @@ use super::version::Version;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
-/// What stands in the file where the hook secret belongs, if it is left out.
+/// The placeholder for the hook secret in a file without it.
 pub const SECRET_PLACEHOLDER: &str = "HOOK_SECRET";
 
-/// What the file depends on, besides the version that is to read it.
+/// The setup that the file is for, besides the version of MediaMTX.
 #[derive(Clone, Debug)]
 pub struct ConfigInput {
     /// Where MediaMTX reaches Streamward, e.g. `http://127.0.0.1:8080`; no trailing slash needed.
     pub streamward: String,
-    /// The name this media server goes by.
+    /// The name of this media server.
     pub server: MediaServerName,
-    /// What it shows to be heard; `None` leaves [`SECRET_PLACEHOLDER`] in its place.
+    /// The hook secret; `None` leaves [`SECRET_PLACEHOLDER`] in its place.
     pub hook_secret: Option<Secret>,
-    /// The commands it runs; `None` leaves everything to looking, every two seconds.
+    /// The hook commands; without them Streamward only polls, every two seconds.
     pub hooks: Option<HookCommands>,
-    /// Where it listens.
+    /// The addresses it listens on.
     pub addresses: Addresses,
 }
 
-/// Commands for MediaMTX to run, program and arguments apart. They must not contain a secret: everybody on the machine
-/// sees the arguments of a process.
+/// Commands for MediaMTX to run: program and arguments. They must not contain a secret, since everyone on the machine can
+/// read the arguments of a process.
 #[derive(Clone, Debug)]
 pub struct HookCommands {
     /// When a stream becomes available, e.g. `streamward hook ready`.
@@ -35,7 +35,7 @@ pub struct HookCommands {
     pub not_ready: Vec<String>,
 }
 
-/// Where MediaMTX listens, each as `host:port` or `:port`.
+/// The addresses that MediaMTX listens on, as `host:port` or `:port`.
 #[derive(Clone, Debug)]
 pub struct Addresses {
     /// Control API.
@@ -55,7 +55,7 @@ pub struct Addresses {
 }
 
 impl Default for Addresses {
-    /// MediaMTX's own defaults, except that the control API is open to this machine only.
+    /// The defaults of MediaMTX. The control API listens on loopback only.
     fn default() -> Self {
         Self {
             api: "127.0.0.1:9997".to_owned(),
@@ -69,8 +69,8 @@ impl Default for Addresses {
     }
 }
 
-/// The mediamtx.yml for `setup`, as `version` (e.g. `v1.20.1`) understands it. Without a version, one that every
-/// release since 1.15 accepts. Contains the hook secret, so whoever writes it makes it readable by its owner only.
+/// The mediamtx.yml for `setup` and `version` (e.g. `v1.20.1`). Without a version: one that every release since 1.15
+/// accepts. It contains the hook secret, so its file must be readable by its owner only.
 pub fn yaml(setup: &ConfigInput, version: Option<&str>) -> String {
     let version = version.and_then(Version::parse);
     let mut out = header(setup, version);
@@ -86,18 +86,18 @@ fn header(setup: &ConfigInput, version: Option<Version>) -> String {
         None => "any MediaMTX since 1.15".to_owned(),
     };
     let secret = if setup.hook_secret.is_some() {
-        "# It contains the hook secret (authHTTPAddress): let nobody but its owner read it (chmod 600)."
+        "# It contains the hook secret (authHTTPAddress): make it readable by its owner only (chmod 600)."
             .to_owned()
     } else {
         format!(
-            "# Put the hook secret in the place of {SECRET_PLACEHOLDER} below, and let nobody but its owner read the file\n\
-             # then (chmod 600)."
+            "# Replace {SECRET_PLACEHOLDER} below by the hook secret, and make the file readable by its owner only\n\
+             # (chmod 600)."
         )
     };
     format!(
         "# mediamtx.yml for Streamward, media server {:?}, written for {for_whom}.\n{secret}\n\n\
-         # At \"info\" MediaMTX logs the name of every path. For an encoder that sends its stream key as the path,\n\
-         # that name is the key; at \"debug\" it logs passwords too.\n\
+         # At \"info\" MediaMTX logs the name of every path. If an encoder sends its stream key as the path, that\n\
+         # name is the key. At \"debug\" MediaMTX also logs passwords.\n\
          logLevel: warn\n\n",
         setup.server.as_str()
     )
@@ -110,11 +110,11 @@ fn auth(setup: &ConfigInput) -> String {
     let (scheme, host) = base.split_once("://").unwrap_or(("http", base));
     let address = format!("{scheme}://streamward:{secret}@{host}/auth?server={}", setup.server);
     format!(
-        "# Streamward decides who may publish, read, and use the control API. MediaMTX shows the hook secret as a\n\
-         # password, which it keeps out of its logs.\n\
+        "# Streamward decides who may publish, read, and use the control API. MediaMTX sends the hook secret as a\n\
+         # password, which it does not log.\n\
          authMethod: http\n\
          authHTTPAddress: {}\n\
-         # Nothing is exempt: up to 1.20.0 the control API is by default open to whoever reaches it.\n\
+         # No exemptions: up to 1.20.0 anyone who reaches the control API may use it by default.\n\
          authHTTPExclude: []\n\n",
         quoted(&address)
     )
@@ -122,13 +122,13 @@ fn auth(setup: &ConfigInput) -> String {
 
 fn listeners(at: &Addresses, version: Option<Version>) -> String {
     let mut out = format!(
-        "# Streamward looks at and steers this MediaMTX here; it shows its control secret.\n\
+        "# Streamward polls and controls this MediaMTX here, with its control secret.\n\
          api: yes\n\
          apiAddress: {}\n\n\
          rtmp: yes\n\
          rtmpAddress: {}\n\n\
-         # Needed also for encoders that send their key as the path: viewers get their stream through an RTSP relay\n\
-         # within this MediaMTX. Only over TCP, which needs no further ports.\n\
+         # Also needed for encoders that send their key as the path: viewers get the stream through an RTSP relay\n\
+         # within this MediaMTX. TCP only, which needs no further ports.\n\
          rtsp: yes\n\
          rtspTransports: [tcp]\n\
          rtspAddress: {}\n\n\
@@ -149,12 +149,12 @@ fn listeners(at: &Addresses, version: Option<Version>) -> String {
     );
     match version {
         Some(version) if version >= Version::MOQ => {
-            out.push_str("# On by default, and listens on three ports. Streamward has no URLs for it yet.\nmoq: no\n\n");
+            out.push_str("# MoQ is on by default and listens on three ports. Streamward has no URLs for it yet.\nmoq: no\n\n");
         }
         Some(_) => {}
         None => out.push_str(
-            "# Since 1.19 there is MoQ, on by default and listening on three ports. Older versions refuse a file that\n\
-             # mentions it; to switch it off, start MediaMTX with MTX_MOQ=no in its environment.\n\n",
+            "# Since 1.19 MoQ is on by default and listens on three ports. Older versions refuse a file that mentions it.\n\
+             # To switch it off, start MediaMTX with MTX_MOQ=no in its environment.\n\n",
         ),
     }
     out
@@ -171,22 +171,22 @@ fn paths(setup: &ConfigInput, version: Option<Version>) -> String {
                 _ => ("runOnReady", "runOnNotReady"),
             };
             if version.is_none() {
-                out.push_str("# The names up to 1.19.2; later versions take them too, with a warning.\n");
+                out.push_str("# The names up to 1.19.2. Later versions accept them with a warning.\n");
             }
             // Writing to a String cannot fail.
             let _ = write!(
                 out,
                 "pathDefaults:\n  \
-                 # They make Streamward look at once instead of within two seconds; they decide nothing.\n  \
+                 # With hooks, Streamward polls at once instead of within two seconds. What it sees decides.\n  \
                  {ready}: {}\n  {not_ready}: {}\n\n",
                 quoted(&command(&hooks.ready)),
                 quoted(&command(&hooks.not_ready)),
             );
         }
-        None => out.push_str("# No hooks: Streamward looks every two seconds.\n\n"),
+        None => out.push_str("# No hooks: Streamward polls every two seconds.\n\n"),
     }
     out.push_str(
-        "# Any path may be asked for; who may use it is decided by authHTTPAddress. Entries of your own are left alone.\n\
+        "# Clients may request any path; authHTTPAddress decides who may use it. Streamward does not change your own entries.\n\
          paths:\n  all_others:\n",
     );
     out
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn hooks_have_the_names_of_the_version() {
+    fn hooks_have_the_names_that_the_version_knows() {
         for (version, ready, not_ready) in [
             (Some("v1.15.4"), "runOnReady", "runOnNotReady"),
             (Some("v1.19.2"), "runOnReady", "runOnNotReady"),
@@ -247,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn moq_is_mentioned_only_to_those_who_know_it() {
+    fn moq_is_mentioned_only_to_versions_that_know_it() {
         let switched_off = |version| yaml(&setup(), version).lines().any(|line| line == "moq: no");
         assert!(switched_off(Some("v1.19.0")) && switched_off(Some("v1.20.1")));
         assert!(!switched_off(Some("v1.18.2")) && !switched_off(None));
     }
 
     #[test]
-    fn the_hook_secret_stands_in_the_auth_address_and_nowhere_else() {
+    fn hook_secret_is_in_the_auth_address_only() {
         let with = yaml(&setup(), None);
         let address =
             "\nauthHTTPAddress: \"http://streamward:p%40ss%2Fw%3Ard@127.0.0.1:8080/auth?server=default\"\n";
@@ -266,12 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn without_hooks_no_command_is_run() {
+    fn file_without_hooks_runs_no_command() {
         assert!(!yaml(&ConfigInput { hooks: None, ..setup() }, None).contains("runOn"));
     }
 
     #[test]
-    fn odd_words_survive_the_command_line() {
+    fn special_characters_are_quoted() {
         assert_eq!(command(&["it's".into(), String::new(), "a=b".into()]), r"'it'\''s' '' a=b");
         assert_eq!(quoted("a\"b\\"), r#""a\"b\\""#);
     }

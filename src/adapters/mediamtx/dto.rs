@@ -1,6 +1,6 @@
-//! What MediaMTX says, field by field, as far as we read it. Old and new names side by side; unknown fields are ignored.
+//! The JSON of the control API, as far as we use it, with old and new field names. Unknown fields are ignored.
 //!
-//! Nothing here is `Debug`: names, queries and sources carry secrets.
+//! Nothing here is `Debug`: names, queries and sources contain secrets.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
 }
 
-/// An item of a list, told apart by its name or id.
+/// An item of a list. Its identity is its name or id.
 pub(super) trait Item {
     fn identity(&self) -> &str;
 }

@@ -1,7 +1,7 @@
 //! MediaMTX behind the port [`MediaServer`]: its control API, its configuration file, its versions.
 //!
-//! MediaMTX decides every connection one after the other while it waits for our answer to its auth callback, and a
-//! call from within that answer back into it stops it for good. Nothing here is called on the way to an answer.
+//! MediaMTX handles one connection at a time while it waits for the answer to its auth callback. A call back into MediaMTX
+//! before that answer is a deadlock. So `/auth` never calls anything in here.
 //!
 //! # What differs between versions
 //! Measured with ffmpeg 5.1 on loopback; `tests/e2e` runs against both.
@@ -9,25 +9,28 @@
 //! | | v1.15.4 | v1.20.1 |
 //! |---|---|---|
 //! | live, for a publisher | `ready` | `online`, since 1.16 |
-//! | live, for a source that connects outwards | `ready` | `available`; an idle relay is `online` all the same |
+//! | live, for a source that MediaMTX pulls | `ready` | `available`; an idle relay is `online` all the same |
 //! | codecs, bytes | `tracks`, `bytesReceived` | `tracks2`, `inboundBytes`, since 1.17; the old ones are still there |
 //! | `id` in the auth callback of an RTSP publisher | the connection; `rtspconns[].session` leads to the session | the session (the path's `source.id`), since 1.19.3 |
 //! | `token` in the auth callback | only from `Authorization: Bearer` | also a copy of the password or of `?token=`, since 1.18 |
-//! | RTMP asks whether it may publish | after 2 s of looking for tracks | at once, since 1.20.1 |
+//! | RTMP asks whether it may publish | after 2 s of reading tracks | at once, since 1.20.1 |
 //! | hooks are called | `runOnReady`, `runOnNotReady`; the new names stop the start | `runOnAvailable`, `runOnUnavailable`, since 1.19.3; the old ones are warned about |
 //! | `MTX_QUERY` in a hook | raw | encoded once more, since 1.18.1 |
-//! | control API without `authHTTPExclude` | open | asked about like everything else, since 1.20.1 |
-//! | a refused client waits | 2 s | up to 4 s, since 1.19.1; nobody waits who showed no credentials at all |
-//! | a write that succeeded says | nothing | `{"status":"ok"}`, since 1.15.5 |
+//! | control API without `authHTTPExclude` | open | needs an allow of the auth callback, since 1.20.1 |
+//! | a refused client waits | 2 s | up to 4 s, since 1.19.1; not at all without credentials |
+//! | body of a successful write | empty | `{"status":"ok"}`, since 1.15.5 |
 //! | viewers of HLS | one `hlsMuxer` for all | one `hlsSession` each, since 1.18 |
-//! | MoQ | unknown, and a file that mentions it stops the start | on by default, since 1.19 |
+//! | MoQ | unknown; MediaMTX does not start with a file that mentions it | on by default, since 1.19 |
 //!
-//! The same on both: the id in the auth callback is the path's `source.id` for RTMP, SRT and WebRTC; a second publisher
-//! replaces the first only once it is let in and its tracks are known; adding, replacing and removing the entry of one
-//! path never disturbs another; a disconnected session is gone from the list within 5 ms. A publisher whose path got or lost an
-//! entry of its own between the question and its first pictures is turned away ("configuration has changed"): when a
-//! named path takes over from a secret one, whose relay goes, the newcomer's second try succeeds. A session that vanishes
-//! without a word is kept for 5 s (SRT) or 30 s (WebRTC).
+//! The same on both:
+//! * The id in the auth callback is the path's `source.id` for RTMP, SRT and WebRTC.
+//! * A second publisher replaces the first one when it is allowed and its tracks are known.
+//! * A change of the entry of one path does not disturb another path.
+//! * A disconnected session disappears from the list within 5 ms.
+//! * If a path gets or loses an entry of its own between the auth callback and the first frames, its publisher is refused
+//!   ("configuration has changed"). When a named path takes over from a secret one, whose relay is removed, the second
+//!   try of the new publisher succeeds.
+//! * A session that disappears without a close is kept for 5 s (SRT) or 30 s (WebRTC).
 
 mod api;
 pub mod config;
@@ -35,6 +38,7 @@ mod dto;
 mod relay;
 mod snapshot;
 mod version;
+mod words;
 
 use std::time::Duration;
 
@@ -44,30 +48,30 @@ use tokio::time::timeout;
 use url::Url;
 
 pub use version::{Version, binary_version};
+pub use words::url_templates;
 
 use self::api::{Api, PATIENT_CALL};
 use self::dto::{GlobalConf, PathDefaults};
 use crate::adapters::remote::repeat;
-use crate::domain::media_server::{ObservedSource, Relay, Snapshot};
+use crate::domain::media_server::{Capabilities, ObservedSource, Relay, Snapshot};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 use crate::ports::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
 
-/// How long a look may take, all pages together.
+/// How long a poll may take, all pages together.
 const POLL_TIME: Duration = Duration::from_secs(5);
 
-/// One MediaMTX. Cheap calls over few connections; holds nothing that must outlive the process.
+/// One MediaMTX.
 pub struct MediaMtx {
     api: Api,
     relays: relay::Relays,
 }
 
 impl MediaMtx {
-    /// The MediaMTX whose control API is at `api_url` and asks for `control_secret` (none if it is empty). Connects to
-    /// nothing yet.
+    /// The MediaMTX with the control API at `api_url`, which needs `control_secret` (none if empty). Does not connect yet.
     ///
     /// # Errors
-    /// [`RemoteError::Unsupported`] if the address is not http(s), or no TLS can be set up for https.
+    /// [`RemoteError::Unsupported`] if the address is not http(s), or TLS cannot be set up.
     pub fn new(api_url: &Url, control_secret: Secret) -> Result<Self, RemoteError> {
         Ok(Self { api: Api::new(api_url, control_secret)?, relays: relay::Relays::default() })
     }
@@ -84,26 +88,24 @@ impl MediaMtx {
 
 #[async_trait]
 impl MediaServer for MediaMtx {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { relay: true }
+    }
+
     async fn snapshot(&self) -> Result<Snapshot, RemoteError> {
         timeout(POLL_TIME, snapshot::snapshot(&self.api)).await.unwrap_or(Err(RemoteError::TimedOut))
     }
 
     async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError> {
-        let list = match source.kind.0.as_str() {
-            "rtmpConn" => "rtmpconns",
-            "rtmpsConn" => "rtmpsconns",
-            "rtspSession" => "rtspsessions",
-            "rtspsSession" => "rtspssessions",
-            "srtConn" => "srtconns",
-            "webRTCSession" => "webrtcsessions",
-            "moqSession" => "moqsessions",
-            other => return Err(RemoteError::Unsupported(format!("end a {}", repeat(other)))),
+        let Some(list) = words::session_list(&source.kind) else {
+            let kind = repeat(&source.kind.to_string());
+            return Err(RemoteError::Unsupported(format!("disconnect a {kind}")));
         };
         let Some(id) = &source.id else {
-            return Err(RemoteError::Unsupported("end a session that has no id".to_owned()));
+            return Err(RemoteError::Unsupported("disconnect a session that has no id".to_owned()));
         };
         let address = format!("/v3/{list}/kick/{}", api::encode_segment(id.as_str()));
-        // Not there is what was wanted; the same when its whole protocol has been switched off since.
+        // 404 is fine: the session ended, or its protocol was switched off.
         self.api.send("disconnect", self.api.request(Method::POST, &address)).await?.found().map(drop)
     }
 
@@ -134,7 +136,7 @@ impl MediaServer for MediaMtx {
     }
 }
 
-/// Scheme, host, port and path of an address: what may be shown of it.
+/// Scheme, host, port and path of an address, without secrets.
 fn without_secrets(address: &str) -> Option<String> {
     let url = Url::parse(address).ok()?;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_an_auth_address_only_the_harmless_part_is_shown() {
+    fn auth_address_is_shown_without_secrets() {
         let address = "http://streamward:hunter2@127.0.0.1:8080/auth?server=default&secret=x";
         assert_eq!(without_secrets(address).as_deref(), Some("http://127.0.0.1:8080/auth"));
         assert_eq!(without_secrets(""), None);

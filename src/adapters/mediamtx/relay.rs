@@ -1,4 +1,4 @@
-//! Relays: a public path that pulls, on demand and over RTSP on loopback, what an encoder publishes at a private path.
+//! Relays: a public path that pulls the stream of a private path, on demand and over RTSP on loopback.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,22 +13,22 @@ use crate::domain::path::StreamPath;
 use crate::domain::secret::{Secret, mask_keys};
 use crate::ports::{RelayRemoval, RemoteError};
 
-/// How long a viewer waits for the private path. It is live while the relay stands, so this only bounds a race.
+/// How long a viewer waits for the private path. That path is live as long as there is a relay, so this only limits a race.
 const START_TIMEOUT: &str = "5s";
-/// How long the media server's own RTSP address is taken for known: long enough for the thousand relays that a
-/// restarted one wants back, short enough to notice a change of its configuration file.
+/// How long the RTSP address of the media server is cached: long enough to restore a thousand relays after its restart,
+/// short enough to notice a change of its configuration file.
 const ADDRESS_LIFETIME: Duration = Duration::from_secs(2);
-/// The user name of relays; who may read is told by the password.
+/// The user name of relays. Only the password matters.
 const USER: &str = "streamward";
 
-/// Where and how the media server reads from itself.
+/// Address and transport for the media server to read from itself.
 #[derive(Clone)]
 struct Target {
     address: String,
     transport: Option<&'static str>,
 }
 
-/// Puts relays in place and removes them.
+/// Creates relays.
 #[derive(Default)]
 pub(super) struct Relays {
     target: Mutex<Option<(Instant, Target)>>,
@@ -54,7 +54,7 @@ impl Relays {
         if added.status != StatusCode::BAD_REQUEST {
             return added.ok().map(drop);
         }
-        // 400 is "exists already", and everything else that can be wrong.
+        // 400 is the answer if the path exists already, and for any other error.
         match existing(api, &name).await? {
             None => added.ok().map(drop),
             Some(existing) if existing.source == source => Ok(()),
@@ -63,13 +63,13 @@ impl Relays {
                 api.post("config/paths/replace", &replace, &conf).await?.ok().map(drop)
             }
             Some(_) => Err(RemoteError::Unsupported(format!(
-                "the path {} has a configuration of its own",
+                "the path {} has a configuration entry of the operator: remove it from mediamtx.yml, or use another path",
                 relay.public
             ))),
         }
     }
 
-    /// The media server's RTSP address as it can be reached from itself.
+    /// The RTSP address at which the media server reaches itself.
     async fn target(&self, api: &Api) -> Result<Target, RemoteError> {
         let known = self.target.lock().ok().and_then(|known| known.clone());
         if let Some((at, target)) = known
@@ -103,7 +103,7 @@ async fn existing(api: &Api, name: &str) -> Result<Option<PathConf>, RemoteError
     api.send("config/paths/get", request).await?.found()?.map(|answer| answer.json()).transpose()
 }
 
-/// Only a relay of ours pulls from a path with a stream key in it.
+/// Only our relays have a stream key in their source.
 fn is_ours(conf: &PathConf) -> bool {
     mask_keys(&conf.source) != conf.source
 }
@@ -111,17 +111,17 @@ fn is_ours(conf: &PathConf) -> bool {
 fn target_of(conf: &GlobalConf) -> Result<Target, RemoteError> {
     let unsupported = |why: &str| RemoteError::Unsupported(format!("relays need RTSP, and {why}"));
     if !conf.rtsp {
-        return Err(unsupported("it is switched off"));
+        return Err(unsupported("it is switched off: set `rtsp: yes` in mediamtx.yml"));
     }
     if conf.rtsp_encryption == "strict" {
-        return Err(unsupported("only the encrypted one is switched on"));
+        return Err(unsupported("it is encrypted only: set `rtspEncryption: optional` in mediamtx.yml"));
     }
     let (host, port) = conf
         .rtsp_address
         .rsplit_once(':')
         .filter(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
-        .ok_or_else(|| unsupported("its address has no port"))?;
-    // What listens everywhere listens on loopback, which is the only place a secret in clear may travel.
+        .ok_or_else(|| unsupported("rtspAddress in mediamtx.yml has no port"))?;
+    // An address for all interfaces includes loopback. A secret in clear may be sent over loopback only.
     let host = if matches!(host, "" | "0.0.0.0" | "[::]") { "127.0.0.1" } else { host };
     let tcp = conf.rtsp_transports.as_ref().is_none_or(|all| all.iter().any(|t| t == "tcp"));
     Ok(Target { address: format!("{host}:{port}"), transport: tcp.then_some("tcp") })
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rtsp_address_is_reached_from_within() {
+    fn rtsp_address_is_one_that_the_media_server_reaches() {
         for (address, reached) in [
             (":8554", "127.0.0.1:8554"),
             ("0.0.0.0:1", "127.0.0.1:1"),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rtsp_there_are_no_relays() {
+    fn media_server_without_rtsp_has_no_relays() {
         for json in [
             r#"{"rtsp":false,"rtspAddress":":8554"}"#,
             r#"{"rtsp":true,"rtspAddress":":8554","rtspEncryption":"strict"}"#,

@@ -1,4 +1,4 @@
-//! A complete look at all paths: every page, none contradicting another, in the terms of any version.
+//! A complete poll of all paths, for any version: every page is read, and no page contradicts another.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,21 +8,21 @@ use serde::de::DeserializeOwned;
 use super::api::{Api, PATIENT_CALL};
 use super::dto::{Info, Item, Page, PathItem, RtspConn};
 use super::version::Version;
+use super::words::{publishes, source_kind};
 use crate::domain::media_server::{
     ObservedPath, ObservedSource, Snapshot, SourceId, SourceKind, StreamStats,
 };
 use crate::domain::path::IngestPath;
 use crate::ports::RemoteError;
 
-/// Asks for everything on one page: a page is a snapshot of its own, and two of them may disagree.
+/// Requests everything on one page: each page is a snapshot of its own, and two pages may contradict each other.
 const ITEMS_PER_PAGE: usize = 100_000;
-/// More pages than this are not a list we can follow in time.
+/// More pages than this cannot be read in time.
 const MAX_PAGES: usize = 10_000;
 
-/// Looks at all paths.
+/// Polls all paths.
 pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
-    // First the process, then its paths: were it the other way round, a restart in between would show the old paths
-    // as the new process's.
+    // The process first. Otherwise a restart in between would attribute the old paths to the new process.
     let info = info(api).await?;
     let items: Vec<PathItem> = list(api, "paths/list", "/v3/paths/list").await?;
     let mut paths = items.into_iter().map(observed).collect::<Result<Vec<_>, _>>()?;
@@ -33,22 +33,22 @@ pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
     Ok(Snapshot { run: info.started, version: info.version, paths })
 }
 
-/// Which process it is; nothing is told before 1.15.3.
+/// Which process it is. Empty before 1.15.3.
 pub(super) async fn info(api: &Api) -> Result<Info, RemoteError> {
     let request = api.request(Method::GET, "/v3/info").timeout(PATIENT_CALL);
     let answer = api.send("info", request).await?.found()?;
     answer.map_or_else(|| Ok(Info::default()), |answer| answer.json())
 }
 
-/// Before 1.19.3 the auth callback named an RTSP publisher's connection, the path list names its session: adds the
-/// former to the latter.
+/// Before 1.19.3 the auth callback names the connection of an RTSP publisher, and the path list names its session. Adds
+/// the connections to the sessions.
 async fn name_connections(api: &Api, paths: &mut [ObservedPath]) -> Result<(), RemoteError> {
     for (kind, endpoint, address) in [
-        ("rtspSession", "rtspconns/list", "/v3/rtspconns/list"),
-        ("rtspsSession", "rtspsconns/list", "/v3/rtspsconns/list"),
+        (SourceKind::Rtsp, "rtspconns/list", "/v3/rtspconns/list"),
+        (SourceKind::Rtsps, "rtspsconns/list", "/v3/rtspsconns/list"),
     ] {
         let mut sources: Vec<&mut ObservedSource> =
-            paths.iter_mut().filter_map(|path| path.source.as_mut()).filter(|s| s.kind.0 == kind).collect();
+            paths.iter_mut().filter_map(|path| path.source.as_mut()).filter(|s| s.kind == kind).collect();
         if sources.is_empty() {
             continue;
         }
@@ -67,7 +67,7 @@ async fn name_connections(api: &Api, paths: &mut [ObservedPath]) -> Result<(), R
     Ok(())
 }
 
-/// All items of a list. If it changed while it was read, it is read once more.
+/// All items of a list. If the list changed while it was read, it is read once more.
 async fn list<T: Item + DeserializeOwned>(
     api: &Api,
     endpoint: &'static str,
@@ -81,7 +81,7 @@ async fn list<T: Item + DeserializeOwned>(
     }
 }
 
-/// All items of a list, or in what its pages contradict each other.
+/// All items of a list, or how its pages contradict each other.
 async fn list_once<T: Item + DeserializeOwned>(
     api: &Api,
     endpoint: &'static str,
@@ -94,7 +94,7 @@ async fn list_once<T: Item + DeserializeOwned>(
         let address = format!("{address}?itemsPerPage={ITEMS_PER_PAGE}&page={page}");
         let got: Page<T> = api.get(endpoint, &address).await?;
         if *counts.get_or_insert((got.item_count, got.page_count)) != (got.item_count, got.page_count) {
-            return Ok(Err("its length changed from page to page"));
+            return Ok(Err("its length changed between pages"));
         }
         if got.page_count > MAX_PAGES {
             return Err(RemoteError::Malformed(format!("{endpoint}: {} pages", got.page_count)));
@@ -107,25 +107,26 @@ async fn list_once<T: Item + DeserializeOwned>(
     }
     let distinct: HashSet<&str> = items.iter().map(Item::identity).collect();
     if distinct.len() != items.len() {
-        return Ok(Err("an item stood on two pages"));
+        return Ok(Err("an item is on two pages"));
     }
     if counts.is_some_and(|(count, _)| count != items.len()) {
-        return Ok(Err("items were missing"));
+        return Ok(Err("items are missing"));
     }
     Ok(Ok(items))
 }
 
 fn observed(item: PathItem) -> Result<ObservedPath, RemoteError> {
     let source = item.source.map(|source| ObservedSource {
-        kind: SourceKind(source.kind),
+        kind: source_kind(&source.kind),
+        publishes: publishes(&source.kind),
         id: SourceId::parse(&source.id),
         aliases: Vec::new(),
     });
-    // A path with a source that connects outwards is always "online", even while it waits for its first reader.
-    let publisher = source.as_ref().is_none_or(|source| source.kind.is_publisher());
+    // A path that MediaMTX pulls is always "online", even while it waits for its first reader.
+    let publisher = source.as_ref().is_none_or(|source| source.publishes);
     let live = if publisher { item.online } else { item.available }.or(item.ready);
     let live = live.ok_or_else(|| {
-        RemoteError::Malformed("paths/list: a path is neither ready nor not ready".to_owned())
+        RemoteError::Malformed("paths/list: a path has none of `online`, `available` and `ready`".to_owned())
     })?;
     let tracks = match item.tracks2 {
         Some(tracks) => tracks.into_iter().map(|track| track.codec).collect(),
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publisher_of_1_20_and_of_1_15_look_alike() {
+    fn publisher_of_1_20_and_of_1_15_are_read_alike() {
         let new = seen(
             r#"{"name":"live/x","confName":"all_others","ready":true,"available":true,"online":true,
             "source":{"type":"rtmpConn","id":"188d"},"tracks":["H264"],"tracks2":[{"codec":"H264","codecProps":{"width":320}}],
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_relay_is_not_live() {
+    fn idle_relay_is_not_live() {
         for json in [
             r#"{"name":"a","confName":"a","ready":false,"available":false,"online":true,"source":{"type":"rtspSource","id":""},"readers":null,"tracks":null}"#,
             r#"{"name":"a","confName":"a","ready":false,"source":{"type":"rtspSource","id":""},"tracks":[],"readers":[]}"#,
@@ -177,15 +178,15 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_channel_is_not_live() {
-        // alwaysAvailable: readers see the standby clip, nobody publishes.
+    fn channel_without_publisher_is_not_live() {
+        // alwaysAvailable: readers see the standby clip although nobody publishes.
         let waiting =
             seen(r#"{"name":"a","confName":"a","ready":true,"available":true,"online":false,"source":null}"#);
         assert!(!waiting.live);
     }
 
     #[test]
-    fn a_path_that_says_nothing_of_its_state_is_not_understood() {
+    fn path_without_state_is_malformed() {
         let item: PathItem = serde_json::from_str(r#"{"name":"a"}"#).unwrap();
         assert!(matches!(observed(item), Err(RemoteError::Malformed(_))));
     }

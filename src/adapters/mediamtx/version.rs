@@ -1,4 +1,4 @@
-//! MediaMTX versions: reading them, comparing them, asking a binary for its own.
+//! MediaMTX versions.
 
 use std::fmt;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How long `mediamtx --version` may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A release of MediaMTX, comparable.
+/// A release of MediaMTX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     major: u32,
@@ -19,17 +19,17 @@ pub struct Version {
 impl Version {
     /// MoQ exists, is on by default and listens on three ports.
     pub const MOQ: Self = Self::new(1, 19, 0);
-    /// `runOnAvailable` and `runOnUnavailable` take the place of `runOnReady` and `runOnNotReady`; before, the new
-    /// names stop the start, since then the old ones are warned about. From here on the auth callback of an RTSP
-    /// publisher names its session, before it names its connection.
+    /// `runOnAvailable` and `runOnUnavailable` replace `runOnReady` and `runOnNotReady`. Older versions do not start with
+    /// the new names; this one and later ones warn about the old names. Also since this version, the auth callback of
+    /// an RTSP publisher names its session, not its connection.
     pub const AVAILABLE_HOOKS: Self = Self::new(1, 19, 3);
 
-    /// A version by its numbers.
+    /// The version with these numbers.
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self { major, minor, patch }
     }
 
-    /// Reads `v1.20.1`, `1.20.1` or `v1.20.1-6-g3e09466c`. A build without a number (`v0.0.0`) is as good as unknown.
+    /// Reads `v1.20.1`, `1.20.1` or `v1.20.1-6-g3e09466c`. A build without a number (`v0.0.0`) counts as unknown.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let mut numbers = text.strip_prefix('v').unwrap_or(text).split(['.', '-', '+']).map(str::parse);
@@ -45,13 +45,13 @@ impl fmt::Display for Version {
     }
 }
 
-/// What `mediamtx --version` says, e.g. `v1.20.1`; `None` if the program cannot be run or says nothing sensible.
+/// The output of `mediamtx --version`, e.g. `v1.20.1`; `None` if the program cannot be run or prints something else.
 pub async fn binary_version(binary: &Path) -> Option<String> {
     let mut command = tokio::process::Command::new(binary);
     command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
-    let said = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    Version::parse(&said).map(|_| said)
+    let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    Version::parse(&text).map(|_| text)
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_is_no_mediamtx_has_no_version() {
+    async fn other_program_has_no_version() {
         assert_eq!(binary_version(Path::new("/nonexistent/mediamtx")).await, None);
         assert_eq!(binary_version(Path::new("/bin/true")).await, None);
     }

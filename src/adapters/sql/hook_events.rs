@@ -58,7 +58,7 @@ impl TryFrom<HookEventRow> for StoredHookEvent {
             path: row.path.map(|path| StreamPath::parse(&path)).transpose().map_err(corrupt)?,
             hash: row.key_hash.map(hash).transpose()?,
             source_id: row.source_id.as_deref().and_then(SourceId::parse),
-            source_kind: row.source_kind.map(SourceKind),
+            source_kind: row.source_kind.as_deref().map(SourceKind::from_name),
             at: Timestamp::from_micros(row.at),
         };
         Ok(Self { seq: row.seq, hook_event })
@@ -73,6 +73,7 @@ impl HookEventStore for SqlStore {
         let seq: Option<Number> = tx.row(TAKE, args![]).await?;
         let Number(seq) = seq.ok_or_else(|| corrupt("the counter of hook_events is missing"))?;
         let server = hook_event.server.as_str();
+        let source_kind = hook_event.source_kind.as_ref().map(SourceKind::to_string);
         let values = args![
             seq,
             server,
@@ -80,7 +81,7 @@ impl HookEventStore for SqlStore {
             hook_event.path.as_ref().map(StreamPath::as_str),
             hook_event.hash,
             hook_event.source_id.as_ref().map(SourceId::as_str),
-            hook_event.source_kind.as_ref().map(|kind| kind.0.as_str()),
+            source_kind.as_deref(),
             hook_event.at,
         ];
         tx.run(INSERT, values).await?;

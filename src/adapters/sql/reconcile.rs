@@ -228,7 +228,7 @@ fn started_row(stream: &Stream) -> serde_json::Value {
         "media_server": stream.media_server,
         "started_at": stream.started_at.micros(),
         // What a media server says may hold NUL, which PostgreSQL cannot.
-        "source_kind": stream.source_kind.as_ref().map(|kind| kind.0.replace('\0', "")),
+        "source_kind": stream.source_kind.as_ref().map(|kind| kind.to_string().replace('\0', "")),
         "source_id": stream.source_id,
         "ingest": ingest_word(stream.ingest),
         "readers": stream.stats.readers,

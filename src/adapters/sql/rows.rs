@@ -206,7 +206,7 @@ impl TryFrom<StreamRow> for Stream {
             media_server: MediaServerName::parse(&row.media_server).map_err(corrupt)?,
             started_at: Timestamp::from_micros(row.started_at),
             state,
-            source_kind: row.source_kind.map(SourceKind),
+            source_kind: row.source_kind.as_deref().map(SourceKind::from_name),
             source_id: row.source_id.as_deref().and_then(SourceId::parse),
             ingest: ingest(&row.ingest)?,
             stats: StreamStats {

@@ -182,11 +182,7 @@ pub fn plan(context: &PollContext, observations: &[Observation], view: View) -> 
 
 /// The source of a live path, if a client publishes there.
 fn publisher(observation: &Observation) -> Option<&ObservedSource> {
-    observation
-        .seen
-        .source
-        .as_ref()
-        .filter(|s| observation.seen.live && s.kind.is_publisher() && s.id.is_some())
+    observation.seen.source.as_ref().filter(|s| observation.seen.live && s.publishes && s.id.is_some())
 }
 
 struct Planner<'a> {

@@ -22,7 +22,7 @@ fn secret(n: u8) -> KeySecret {
 }
 
 fn source(id: &str) -> ObservedSource {
-    ObservedSource { kind: SourceKind("rtmpConn".into()), id: SourceId::parse(id), aliases: vec![] }
+    ObservedSource { kind: SourceKind::Rtmp, publishes: true, id: SourceId::parse(id), aliases: vec![] }
 }
 
 fn named(path: &str, id: &str) -> Observation {
@@ -129,8 +129,12 @@ fn stream_that_must_end_is_disconnected_until_it_is_gone() {
 #[test]
 fn publisher_without_a_key_is_disconnected_and_a_configured_source_is_not() {
     let mut camera = named("cam", "x");
-    camera.seen.source =
-        Some(ObservedSource { kind: SourceKind("rtspSource".into()), id: None, aliases: vec![] });
+    camera.seen.source = Some(ObservedSource {
+        kind: SourceKind::from_name("rtspSource"),
+        publishes: false,
+        id: None,
+        aliases: vec![],
+    });
     let plan =
         plan(&context(), &[named("live/bob", "b"), camera, private(9, "c")], view(vec![], vec![key()]));
     assert_eq!(
@@ -238,8 +242,12 @@ fn readers_of_a_private_path_are_those_of_its_relay() {
     pulled.seen.stats.readers = 1;
     let mut relay = named("live/alice", "x");
     relay.seen.configured = true;
-    relay.seen.source =
-        Some(ObservedSource { kind: SourceKind("rtspSource".into()), id: None, aliases: vec![] });
+    relay.seen.source = Some(ObservedSource {
+        kind: SourceKind::from_name("rtspSource"),
+        publishes: false,
+        id: None,
+        aliases: vec![],
+    });
     relay.seen.stats.readers = 7;
     for (observations, readers) in [(vec![pulled.clone(), relay], 7), (vec![pulled], 0)] {
         let started = plan(&context(), &observations, view(vec![], vec![held(claimed("a"))])).changes.started;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use streamward::domain::media_server::{
-    ObservedPath, ObservedSource, Relay, Snapshot, SourceId, SourceKind, StreamStats,
+    Capabilities, ObservedPath, ObservedSource, Relay, Snapshot, SourceId, SourceKind, StreamStats,
 };
 use streamward::domain::path::{IngestPath, StreamPath};
 use streamward::domain::secret::Secret;
@@ -19,6 +19,7 @@ pub(crate) struct FakeMedia(Arc<Mutex<State>>);
 struct State {
     away: bool,
     deaf: bool,
+    has_no_relays: bool,
     sessions: BTreeMap<String, Session>,
     relays: BTreeSet<StreamPath>,
     disconnected: Vec<String>,
@@ -60,6 +61,11 @@ impl FakeMedia {
         self.state().deaf = deaf;
     }
 
+    /// From now on it is of a kind that cannot relay.
+    pub(crate) fn set_without_relays(&self) {
+        self.state().has_no_relays = true;
+    }
+
     /// The ids of the sessions that were told to end, in order.
     pub(crate) fn disconnected(&self) -> Vec<String> {
         self.state().disconnected.clone()
@@ -81,6 +87,10 @@ impl FakeMedia {
 
 #[async_trait]
 impl MediaServer for FakeMedia {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { relay: !self.state().has_no_relays }
+    }
+
     async fn snapshot(&self) -> Result<Snapshot, RemoteError> {
         let state = self.reach()?;
         let live = state.sessions.iter().map(|(path, session)| ObservedPath {
@@ -88,7 +98,8 @@ impl MediaServer for FakeMedia {
             live: true,
             configured: false,
             source: Some(ObservedSource {
-                kind: SourceKind("rtmpConn".into()),
+                kind: SourceKind::Rtmp,
+                publishes: true,
                 id: SourceId::parse(&session.id),
                 aliases: vec![],
             }),

@@ -18,6 +18,7 @@ use std::time::Duration;
 use axum::Router;
 use streamward::adapters::http::{HttpOptions, MetricsText};
 use streamward::adapters::local_wake_ups::LocalWakeUps;
+use streamward::adapters::mediamtx::url_templates;
 use streamward::adapters::sql::Db;
 use streamward::adapters::system::SystemIds;
 use streamward::app::Core;
@@ -190,7 +191,7 @@ impl TestApp {
                 srt: format!("srt://{name}.test:8890"),
             };
             let (control_secret, relay_secret) = (Secret::new(CONTROL_SECRET), Secret::new(RELAY_SECRET));
-            (name.clone(), MediaServerSettings { urls, control_secret, relay_secret })
+            (name.clone(), MediaServerSettings { urls: url_templates(&urls), control_secret, relay_secret })
         };
         Settings {
             servers: ConfiguredServers(self.media_servers.keys().map(server).collect()),

@@ -134,7 +134,7 @@ async fn a_database_that_is_away_is_waited_for_and_got_over() {
     cluster.stop();
     let mut service = home.start();
     eventually("it says what it waits for", SOON, async || {
-        Ok(home.said().contains("the database cannot be reached; trying again").then_some(()))
+        Ok(home.said().contains("the database is unreachable; trying again").then_some(()))
     })
     .await
     .expect("said");

@@ -61,7 +61,7 @@ async fn a_stop_during_the_start_is_a_stop() {
     let home = Home::new().with("DATABASE__URL", &url);
     let mut service = home.start();
     super::eventually("it says what it waits for", SOON, async || {
-        Ok(home.said().contains("the database cannot be reached; trying again").then_some(()))
+        Ok(home.said().contains("the database is unreachable; trying again").then_some(()))
     })
     .await
     .expect("said");
