@@ -86,6 +86,9 @@ pub enum Unauthenticated {
     /// A part of a signed request is missing.
     #[error("a signed request needs all of X-API-Key, X-Timestamp and X-Signature")]
     HalfSigned,
+    /// An upload is signed.
+    #[error("an upload cannot be signed, because a signature covers the whole body: send an API token")]
+    SignedUpload,
     /// There are several credentials, or one of them twice.
     #[error("more than one set of credentials was sent: send only one")]
     Ambiguous,

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::body::{self, MANAGEMENT_BODY};
 use super::origin::origin;
 use super::problem::{Problem, ProblemType};
+use super::upload::Lane;
 use crate::app::access::{Access, SignedRequest};
 use crate::app::audit::AuditLog;
 use crate::app::error::Unauthenticated;
@@ -36,6 +37,8 @@ const CALL_TIME: Duration = Duration::from_secs(10);
 /// How many calls of the management API may be under way at once. It is what keeps them from taking every connection
 /// away from the media servers.
 const MAX_CALLS: usize = 1_000;
+/// The most uploads at once.
+const MAX_UPLOADS: usize = 64;
 
 /// What every call of the management API passes.
 #[derive(Clone)]
@@ -44,6 +47,7 @@ pub struct Gate {
     audit: Arc<AuditLog>,
     trusted_proxies: Arc<[IpNet]>,
     calls: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
 }
 
 impl Gate {
@@ -54,6 +58,7 @@ impl Gate {
             audit,
             trusted_proxies: trusted_proxies.into(),
             calls: Arc::new(Semaphore::new(MAX_CALLS)),
+            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
         }
     }
 }
@@ -67,6 +72,7 @@ pub(super) struct Door {
     /// The role that each method is documented to need. The use-case authorises by itself; this only keeps those who
     /// may not call it from learning what is wrong with their input.
     pub(super) roles: Arc<HashMap<Method, Role>>,
+    pub(super) lane: Lane,
 }
 
 impl Door {
@@ -91,11 +97,12 @@ pub(super) struct ShownToken(pub(super) Secret);
 /// use-case written to the audit log.
 pub(super) async fn authenticate(State(door): State<Door>, request: Request, next: Next) -> Response {
     let gate = &door.gate;
-    let Ok(_room) = gate.calls.try_acquire() else {
+    let room = if matches!(door.lane, Lane::Buffered) { &gate.calls } else { &gate.uploads };
+    let Ok(_room) = room.try_acquire() else {
         return busy().into_response();
     };
     let (mut parts, body) = request.into_parts();
-    let (actor, body) = match recognise(gate, &parts, body).await {
+    let (actor, body) = match recognise(&door, &parts, body).await {
         Ok(recognised) => recognised,
         Err(problem) => return problem.into_response(),
     };
@@ -105,12 +112,22 @@ pub(super) async fn authenticate(State(door): State<Door>, request: Request, nex
         parts.extensions.insert(token);
     }
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-    let body = body::read(&parts.headers, body, MANAGEMENT_BODY).await;
-    let response = match body.and_then(|bytes| door.check(&method, &actor).map(|()| bytes)) {
+    let body = match door.lane {
+        Lane::Buffered => body::read(&parts.headers, body, MANAGEMENT_BODY).await.map(Body::from),
+        Lane::Streaming(limits) => {
+            parts.extensions.insert(limits);
+            Ok(body)
+        }
+    };
+    let response = match body.and_then(|body| door.check(&method, &actor).map(|()| body)) {
         Err(problem) => problem.unauthenticated().into_response(),
-        Ok(bytes) => {
-            let call = next.run(Request::from_parts(parts, Body::from(bytes)));
-            let Ok(response) = timeout(CALL_TIME, call).await else {
+        Ok(body) => {
+            let call = next.run(Request::from_parts(parts, body));
+            let call = match door.lane {
+                Lane::Buffered => timeout(CALL_TIME, call).await,
+                Lane::Streaming(_) => Ok(call.await),
+            };
+            let Ok(response) = call else {
                 tracing::error!(actor = actor.name, "a request took more than 10 s and was cancelled");
                 return Problem::new(ProblemType::TIMEOUT, ProblemType::TIMEOUT.description).into_response();
             };
@@ -131,12 +148,16 @@ pub(super) fn busy() -> Problem {
 }
 
 /// Who calls, and the body as far as it had to be read to know that.
-async fn recognise(gate: &Gate, parts: &Parts, body: Body) -> std::result::Result<(Actor, Body), Problem> {
+async fn recognise(door: &Door, parts: &Parts, body: Body) -> std::result::Result<(Actor, Body), Problem> {
+    let gate = &door.gate;
     let origin = origin(parts, &gate.trusted_proxies);
     let ip = origin.ip;
     let recognised: Result<(Actor, Body)> = match shown(&parts.headers) {
         Err(why) => Err(why.into()),
         Ok(Shown::Token(token)) => gate.access.actor_of_token(token, origin).await.map(|actor| (actor, body)),
+        Ok(Shown::Signature { .. }) if matches!(door.lane, Lane::Streaming(_)) => {
+            Err(Unauthenticated::SignedUpload.into())
+        }
         Ok(Shown::Signature { key_id, timestamp, signature }) => {
             let bytes = body::read(&parts.headers, body, MANAGEMENT_BODY).await?;
             let (method, path) = (parts.method.as_str(), parts.uri.path());

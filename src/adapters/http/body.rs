@@ -1,4 +1,4 @@
-//! Reading bodies: bounded in size and time.
+//! Bodies, bounded in size and time. The buffered lane reads them as a whole with [`read`].
 
 use std::error::Error;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) const HOOK_BODY: usize = 64 * 1024;
 
 /// How long a body may take to arrive as a whole.
 const READ_TIME: Duration = Duration::from_secs(10);
-/// How much of a body that is too large is still taken in, so that its sender gets to read the answer.
+/// How much of a body that is too large is still read, so that the client gets to read the answer.
 const DRAIN: usize = 16 * 1024 * 1024;
 /// How long that may take.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -26,33 +26,42 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// The whole body, of at most `limit` bytes.
 ///
 /// # Errors
-/// Too large; not complete in time; broken off.
+/// The body is too large, not complete in time, or broken off.
 pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let stated = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-    if stated.is_some_and(|bytes: usize| bytes > limit) {
-        // Whoever waits for our consent (curl does) has not sent anything yet.
-        if !headers.contains_key(EXPECT) {
-            drain(body).await;
-        }
-        return Err(too_large(limit));
-    }
+    let body = stated_within(headers, body, limit as u64).await?;
     match timeout(READ_TIME, Limited::new(body, limit).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) => Err(broken(&*error, limit)),
+        Ok(Err(error)) => Err(broken(&*error, limit as u64)),
         Err(_) => Err(late()),
     }
 }
 
-/// Takes in what is still coming. A connection that is closed with unread data in it is reset, and its client would
-/// see that instead of our answer.
-async fn drain(body: Body) {
+/// The body, unless its stated length is above `limit`.
+///
+/// # Errors
+/// The body is too large.
+pub(super) async fn stated_within(headers: &HeaderMap, body: Body, limit: u64) -> Result<Body, Problem> {
+    let stated = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+    if stated.is_none_or(|bytes: u64| bytes <= limit) {
+        return Ok(body);
+    }
+    // A client that waits for `100 Continue` (curl does) has not sent anything yet.
+    if !headers.contains_key(EXPECT) {
+        drain(body).await;
+    }
+    Err(too_large(limit))
+}
+
+/// Reads what still arrives, up to a limit. A connection that is closed with unread data in it is reset, and the client
+/// would see that instead of our answer.
+pub(super) async fn drain(body: Body) {
     let mut body = Limited::new(body, DRAIN);
     let all = async { while let Some(Ok(_)) = body.frame().await {} };
-    // However it ends, the answer is the same.
+    // The answer is the same however this ends.
     let _ = timeout(DRAIN_TIME, all).await;
 }
 
-fn broken(error: &(dyn Error + 'static), limit: usize) -> Problem {
+pub(super) fn broken(error: &(dyn Error + 'static), limit: u64) -> Problem {
     let mut cause = Some(error);
     while let Some(this) = cause {
         if this.is::<LengthLimitError>() {
@@ -63,18 +72,19 @@ fn broken(error: &(dyn Error + 'static), limit: usize) -> Problem {
         }
         cause = this.source();
     }
-    Problem::new(ProblemType::REQUEST_TIMEOUT, "The body broke off before it was complete. Send it again.")
+    refused("The body broke off before it was complete. Send it again.")
 }
 
-fn too_large(limit: usize) -> Problem {
-    Problem::new(ProblemType::TOO_LARGE, format!("The body may have at most {limit} bytes here."))
+pub(super) fn too_large(limit: u64) -> Problem {
+    Problem::new(ProblemType::TOO_LARGE, format!("The body may have at most {limit} bytes."))
 }
 
 fn late() -> Problem {
-    Problem::new(
-        ProblemType::REQUEST_TIMEOUT,
-        "The body was not complete after 10 seconds. Send the request again.",
-    )
+    refused("The body was not complete within 10 seconds. Send the request again.")
+}
+
+pub(super) fn refused(detail: impl Into<String>) -> Problem {
+    Problem::new(ProblemType::REQUEST_TIMEOUT, detail)
 }
 
 #[cfg(test)]
@@ -86,13 +96,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_is_taken_up_to_its_limit() {
+    async fn body_is_read_up_to_its_limit() {
         assert_eq!(read_text(Body::from("12345"), 5).await.unwrap(), "12345");
         assert_eq!(read_text(Body::from("123456"), 5).await, Err(too_large(5)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_drips_is_given_up() {
+    async fn body_that_drips_is_refused_after_10_s() {
         let drops = futures_util::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))

@@ -12,12 +12,13 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::authentication::{Door, Gate, authenticate};
 use super::openapi::{self, Callers};
+use super::upload::{Lane, UploadLimits};
 use crate::domain::access::Role;
 
 /// The routes of a slice, for one kind of callers. `S` is what their handlers call.
 pub struct Routes<S> {
     callers: Callers,
-    methods: Vec<UtoipaMethodRouter<S>>,
+    methods: Vec<(UtoipaMethodRouter<S>, Lane)>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
@@ -25,15 +26,23 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         Self { callers, methods: Vec::new() }
     }
 
-    /// These too: what `routes!` makes.
+    /// Adds what `routes!` makes to the buffered lane: bodies are bounded and read as a whole.
     pub(super) fn with(mut self, methods: UtoipaMethodRouter<S>) -> Self {
-        self.methods.push(methods);
+        self.methods.push((methods, Lane::Buffered));
+        self
+    }
+
+    /// Adds routes of the management API to the streaming lane: their handlers take an [`Upload`](super::upload::Upload).
+    #[cfg_attr(not(test), expect(dead_code, reason = "no route takes uploads yet"))]
+    pub(super) fn with_upload(mut self, methods: UtoipaMethodRouter<S>, limits: UploadLimits) -> Self {
+        self.methods.push((methods, Lane::Streaming(limits)));
         self
     }
 
     /// What the OpenAPI document says of them.
     pub fn document(self) -> OpenApi {
-        let router = self.methods.into_iter().fold(OpenApiRouter::default(), OpenApiRouter::routes);
+        let methods = self.methods.into_iter().map(|(methods, _)| methods);
+        let router = methods.fold(OpenApiRouter::default(), OpenApiRouter::routes);
         let mut document = router.into_openapi();
         openapi::complete(&mut document.paths, self.callers);
         document
@@ -42,13 +51,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// The routes over `state`; those of the management API behind `gate`.
     pub fn serve(self, state: S, gate: &Gate) -> Router {
         let callers = self.callers;
-        let protect = |(schemas, mut paths, methods): UtoipaMethodRouter<S>| {
+        let protect = |((schemas, mut paths, methods), lane): (UtoipaMethodRouter<S>, Lane)| {
             let Callers::Management(resource) = callers else { return (schemas, paths, methods) };
             let roles = paths.paths.values_mut().flat_map(openapi::operations);
             let roles =
                 roles.filter_map(|(method, operation)| Some((word(&method), openapi::role(operation)?)));
             let roles: HashMap<Method, Role> = roles.collect();
-            let door = Door { gate: gate.clone(), resource, roles: Arc::new(roles) };
+            let door = Door { gate: gate.clone(), resource, roles: Arc::new(roles), lane };
             // On the methods, not on the route: a method that is not there is told as such to anyone.
             (schemas, paths, methods.route_layer(from_fn_with_state(door, authenticate)))
         };
