@@ -1,11 +1,9 @@
 //! Broadcasters: who may publish.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::invalid::{Invalid, text};
+use super::invalid::{Invalid, text, text_type};
 use super::{BroadcasterId, Timestamp};
 
 /// Largest metadata object, in bytes of compact JSON.
@@ -18,6 +16,8 @@ const MAX_DEPTH: usize = 32;
 #[serde(try_from = "String", into = "String")]
 pub struct DisplayName(String);
 
+text_type!(DisplayName);
+
 impl DisplayName {
     /// Parses a name.
     ///
@@ -25,31 +25,6 @@ impl DisplayName {
     /// [`Invalid`] naming `display_name`.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         text("display_name", value, 1, 255).map(Self)
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DisplayName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for DisplayName {
-    type Error = Invalid;
-
-    fn try_from(value: String) -> Result<Self, Invalid> {
-        Self::parse(&value)
-    }
-}
-
-impl From<DisplayName> for String {
-    fn from(name: DisplayName) -> Self {
-        name.0
     }
 }
 

@@ -1,8 +1,8 @@
-//! What is wrong with an input, field by field.
+//! Refused input, field by field.
 
 use std::fmt;
 
-/// One field that was refused, and why, in words a person can act on.
+/// A refused field, and why, so that a person can correct it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// The field as the caller named it, e.g. `display_name`.
@@ -11,7 +11,7 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// One or more fields were refused. Never empty.
+/// One or more refused fields. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid(pub Vec<FieldError>);
 
@@ -21,7 +21,7 @@ impl Invalid {
         Self(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
-    /// The same refusal, told of another field name; for a value that is called differently where it came from.
+    /// The same refusal of the field `field`, which is what the caller named it.
     #[must_use]
     pub fn of(mut self, field: &str) -> Self {
         for error in &mut self.0 {
@@ -43,12 +43,45 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// Collects the refusals of several fields, so that a caller learns of all of them at once.
+/// What every text type with a function `parse` has in common: its text, how it prints, and how serde reads and writes it.
+macro_rules! text_type {
+    ($name:ident) => {
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $crate::domain::Invalid;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+    };
+}
+pub(crate) use text_type;
+
+/// Collects the refusals of several fields, so that a caller gets all of them at once.
 #[derive(Debug, Default)]
 pub struct Checks(Vec<FieldError>);
 
 impl Checks {
-    /// Keeps the value, or notes why there is none.
+    /// Returns the value, or notes the refusal.
     pub fn take<T>(&mut self, result: Result<T, Invalid>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
@@ -59,7 +92,7 @@ impl Checks {
         }
     }
 
-    /// Like [`Checks::take`] for an optional field: absent is fine.
+    /// Like [`Checks::take`], for an optional field.
     pub fn take_opt<T>(&mut self, result: Option<Result<T, Invalid>>) -> Option<T> {
         result.and_then(|r| self.take(r))
     }
@@ -73,7 +106,7 @@ impl Checks {
     }
 }
 
-/// Checks a text's length in characters and refuses control characters (NUL among them: PostgreSQL cannot store it).
+/// Checks the length of a text in characters and refuses control characters. (PostgreSQL cannot store NUL.)
 ///
 /// # Errors
 /// [`Invalid`] naming `field` and the limit.

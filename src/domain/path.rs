@@ -1,10 +1,10 @@
-//! Paths: where a stream is found on a media server, and which of them may be shown.
+//! Paths: where a stream is on a media server, and which paths may be shown.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::invalid::Invalid;
+use super::invalid::{Invalid, text_type};
 use super::secret::{KeySecret, Secret, mask_keys};
 
 /// Longest public path, in characters.
@@ -15,6 +15,8 @@ pub const MAX_PATH: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamPath(String);
+
+text_type!(StreamPath);
 
 impl StreamPath {
     /// Checks and takes a path.
@@ -43,41 +45,16 @@ impl StreamPath {
         }
         Ok(Self(text.to_owned()))
     }
-
-    /// The path as text, without a leading slash.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl fmt::Display for StreamPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for StreamPath {
-    type Error = Invalid;
-
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        Self::parse(&text)
-    }
-}
-
-impl From<StreamPath> for String {
-    fn from(path: StreamPath) -> Self {
-        path.0
-    }
-}
-
-/// A path as a media server names it.
+/// A path in the words of a media server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IngestPath {
     /// A path that can be a key's public path.
     Public(StreamPath),
-    /// A path with a stream key in it. It works like the key, so it is never stored, logged or returned.
+    /// A path that contains a stream key. It works like the key, so it is never stored, logged or returned.
     Private(PrivatePath),
-    /// Anything else: empty, or with characters that no key's path has. Nobody can hold a key for it. Masked.
+    /// Any other path: empty, or with characters that no key's path has. No key can be for it. Keys in it are masked.
     Other(String),
 }
 
@@ -94,7 +71,7 @@ impl PrivatePath {
         &self.secret
     }
 
-    /// The path as the media server knows it; for its configuration only.
+    /// The path of the media server, for its configuration only.
     pub fn expose(&self) -> &str {
         self.raw.expose()
     }
@@ -107,7 +84,7 @@ impl fmt::Debug for PrivatePath {
 }
 
 impl IngestPath {
-    /// Sorts a path into its kind. Never fails; leading slashes are dropped.
+    /// The kind of this path. Leading slashes are dropped.
     pub fn from_media_server(raw: &str) -> Self {
         let path = raw.trim_start_matches('/');
         if let Some(secret) = path.split('/').find_map(KeySecret::parse) {
@@ -119,7 +96,7 @@ impl IngestPath {
         }
     }
 
-    /// What may be shown of it: the path, or nothing if it is private.
+    /// The path, if it may be shown.
     pub fn public(&self) -> Option<&str> {
         match self {
             Self::Public(path) => Some(path.as_str()),
@@ -134,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_public_path_has_one_shape() {
+    fn public_path_has_one_shape() {
         for good in ["a", "live/alice", "A-b_9/c/d", &"x".repeat(200)] {
             assert_eq!(StreamPath::parse(good).unwrap().as_str(), good);
         }
@@ -157,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_with_a_key_is_private_and_does_not_print() {
+    fn path_with_a_key_is_private_and_does_not_print() {
         let key = KeySecret::from_random([1; 32]);
         for raw in [key.expose().to_owned(), format!("live/{}", key.expose()), format!("/{}", key.expose())] {
             let path = IngestPath::from_media_server(&raw);

@@ -1,50 +1,48 @@
-//! Sealing: how secrets that must be read again are kept in the database (AES-256-GCM, NIST SP 800-38D).
+//! Encryption of the secrets in the database that must be read again (AES-256-GCM, NIST SP 800-38D).
 
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 use super::secret::{MasterKey, Secret};
 
-/// Why a sealed text cannot be opened. Never says anything about the content.
+/// Why a sealed text cannot be opened. Says nothing about its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// It was sealed under another master key.
     #[error(
-        "it was sealed under another master key: set STREAMWARD_MASTER_KEY or STREAMWARD_MASTER_KEY_FILE to the one it was made with"
+        "it is encrypted under another master key: set STREAMWARD_MASTER_KEY or STREAMWARD_MASTER_KEY_FILE to the key that this database was created with"
     )]
     OtherMasterKey,
-    /// It is not something [`Sealer::seal`] made for this place, or it was changed since.
-    #[error("it is damaged or belongs to another place")]
+    /// [`Sealer::seal`] did not make it for this place, or it was changed since.
+    #[error("it is damaged, or it was copied from another row")]
     Damaged,
 }
 
 /// Seals and opens under the master key.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sealer {
-    key: Secret32,
+    key: Zeroizing<[u8; 32]>,
     key_id: String,
 }
 
-#[derive(Clone)]
-struct Secret32(zeroize::Zeroizing<[u8; 32]>);
-
-impl std::fmt::Debug for Secret32 {
+impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
+        f.write_str("Sealer(***)")
     }
 }
 
 impl Sealer {
-    /// A sealer under a key of its own, derived from the master key.
+    /// A sealer with a key that is derived from the master key.
     pub fn new(master: &MasterKey) -> Self {
         let key_id = hex::encode(master.derive("streamward seal key id v1").get(..4).unwrap_or_default());
-        Self { key: Secret32(zeroize::Zeroizing::new(master.derive("streamward seal v1"))), key_id }
+        Self { key: Zeroizing::new(master.derive("streamward seal v1")), key_id }
     }
 
-    /// Seals `secret` for `place` (table, column and row): it opens there and nowhere else. `random` must never be
-    /// used for a second seal; 12 of its bytes are the nonce. The result is `v1.<key id>.<nonce>.<ciphertext>`.
+    /// Seals `secret` for `place` (table, column and row). It can be opened for that place only. Use `random` for one
+    /// seal only: 12 of its bytes are the nonce. The result is `v1.<key id>.<nonce>.<ciphertext>`.
     pub fn seal(&self, place: &str, secret: &Secret, random: [u8; 32]) -> String {
         let nonce: [u8; 12] = std::array::from_fn(|i| random[i]);
         let payload = Payload { msg: secret.expose().as_bytes(), aad: place.as_bytes() };
@@ -75,7 +73,7 @@ impl Sealer {
     }
 
     fn cipher(&self) -> Aes256Gcm {
-        Aes256Gcm::new((&*self.key.0).into())
+        Aes256Gcm::new((&*self.key).into())
     }
 }
 
@@ -84,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opens_only_where_it_was_sealed_for_and_under_its_key() {
+    fn sealed_secret_opens_for_its_place_and_under_its_key_only() {
         let sealer = Sealer::new(&MasterKey::new([1; 32]));
         let sealed = sealer.seal("secrets|sealed|hook", &Secret::new("hunter2"), [5; 32]);
         assert!(!sealed.contains("hunter2"));

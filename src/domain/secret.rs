@@ -9,29 +9,28 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// How a stream key begins.
+/// The first characters of a stream key.
 pub const KEY_PREFIX: &str = "sk_";
-/// Characters of a stream key: the prefix and 32 bytes in unpadded base64url.
+/// The length of a stream key: the prefix and 32 bytes in unpadded base64url.
 pub const KEY_LENGTH: usize = 46;
 
-/// Text that must never be shown: `Debug` prints `***`, there is no `Display`, memory is wiped on drop.
+/// Text that must never be shown: `Debug` prints `***`, there is no `Display`, and its memory is wiped on drop.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over.
+    /// Takes the text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself, for the one place that has to send it. Never log what this returns.
+    /// The text, for the place that has to send it. Never log it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether `given` is this secret, in time that does not depend on where they differ.
-    ///
-    /// Both sides are hashed first, so that the length does not show either.
+    /// Whether `given` is this secret, in constant time. Both are hashed first, so that the time does not depend on the
+    /// length either.
     pub fn matches(&self, given: &str) -> bool {
         Fingerprint::of(self.expose().as_bytes()).matches(&Fingerprint::of(given.as_bytes()))
     }
@@ -74,12 +73,12 @@ impl Fingerprint {
 pub struct KeySecret(Secret);
 
 impl KeySecret {
-    /// Makes the secret out of 32 bytes from a cryptographic random source.
+    /// Makes a secret of 32 bytes from a cryptographic random source.
     pub fn from_random(bytes: [u8; 32]) -> Self {
         Self(Secret::new(format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))
     }
 
-    /// The secret in `text`, if it has a key's shape. Whether it is a key that exists is another question.
+    /// The secret, if `text` has the shape of a key. The key need not exist.
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(KEY_PREFIX)?;
         let shaped = text.len() == KEY_LENGTH
@@ -87,12 +86,12 @@ impl KeySecret {
         shaped.then(|| Self(Secret::new(text)))
     }
 
-    /// The secret itself: for the answer to its creation, and for ingest addresses on the media server.
+    /// The secret: for the answer to its creation, and for ingest addresses on the media server.
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
 
-    /// The first eight characters, enough for a person to tell two keys apart and not enough to use one.
+    /// The first eight characters: enough to tell two keys apart, not enough to use one.
     pub fn prefix(&self) -> String {
         self.expose().chars().take(8).collect()
     }
@@ -104,11 +103,11 @@ impl fmt::Debug for KeySecret {
     }
 }
 
-/// How many characters behind `sk_` make a text look like a key, whole or with some lost in pasting. Of a key that shows
-/// fewer, more than 128 bits remain unknown.
-const TELLING: usize = 20;
+/// With this many characters after `sk_`, a text is masked as a key or a part of one. A shorter part leaves more than
+/// 128 bits unknown.
+const MASKED_LENGTH: usize = 20;
 
-/// Replaces everything in `text` that looks like a stream key, whole or in part, by `sk_***`; for text that others wrote.
+/// Replaces everything that looks like a stream key or a part of one by `sk_***`. For text that others wrote.
 pub fn mask_keys(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -117,7 +116,7 @@ pub fn mask_keys(text: &str) -> String {
         out.push_str(KEY_PREFIX);
         let run = candidate.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
         let (run, after) = candidate.split_at(run.unwrap_or(candidate.len()));
-        if run.len() >= TELLING {
+        if run.len() >= MASKED_LENGTH {
             out.push_str("***");
             rest = after;
         } else {
@@ -138,23 +137,23 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// The 32-byte key everything stored is hashed or sealed under; comes from outside the database.
+/// The 32-byte key under which everything stored is hashed or sealed. It is not in the database.
 #[derive(Clone)]
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 impl MasterKey {
-    /// Takes the bytes over.
+    /// Takes the bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The key itself, for writing it to its file.
+    /// The key, to write it to its file.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// A key of its own for each purpose, so that no two uses share one (NIST SP 800-108 in counter-free form:
-    /// one HMAC-SHA256 block over the label).
+    /// A key for one purpose, so that no two purposes share a key (NIST SP 800-108 without a counter: one HMAC-SHA256
+    /// block over the label).
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         keyed_hash(self.0.as_slice(), purpose.as_bytes())
     }
@@ -171,7 +170,7 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// Hashes secrets for storage and look-up. One hash suffices: the secrets have 256 bits (OWASP ASVS 5.0, 6.5.2).
+/// Hashes secrets for storage and look-up. One hash is enough: the secrets have 256 bits (OWASP ASVS 5.0, 6.5.2).
 #[derive(Clone)]
 pub struct SecretHasher(Zeroizing<[u8; 32]>);
 
@@ -181,7 +180,7 @@ impl SecretHasher {
         self.hash("key", secret.expose())
     }
 
-    /// The hash of a secret of the named kind; hashes of different kinds never meet.
+    /// The hash of a secret of this kind. Secrets of different kinds never have the same hash.
     pub fn hash(&self, kind: &str, secret: &str) -> SecretHash {
         SecretHash(keyed_hash(self.0.as_slice(), format!("{kind}\0{secret}").as_bytes()))
     }
@@ -195,8 +194,8 @@ impl fmt::Debug for SecretHasher {
 
 /// HMAC-SHA256 (RFC 2104) of `message` under `key`.
 pub fn keyed_hash(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let mut mac =
-        <Hmac<Sha256>>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    let mut mac = <Hmac<Sha256>>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC accepts keys of any length"));
     mac.update(message);
     mac.finalize().into_bytes().into()
 }
@@ -206,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_has_its_shape_and_does_not_print() {
+    fn key_has_its_shape_and_does_not_print() {
         let key = KeySecret::from_random([7; 32]);
         assert_eq!(key.expose().len(), KEY_LENGTH);
         assert_eq!(KeySecret::parse(key.expose()).as_ref(), Some(&key));
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_foreign_text_are_masked() {
+    fn keys_in_text_of_others_are_masked() {
         let key = KeySecret::from_random([9; 32]);
         let text = format!("path 'live/{}' sk_short ä", key.expose());
         assert_eq!(mask_keys(&text), "path 'live/sk_***' sk_short ä");

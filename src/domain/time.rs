@@ -1,16 +1,17 @@
 //! Points in time with microsecond resolution, the only form in which time is stored or compared.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 /// Microseconds since the Unix epoch, UTC.
 ///
-/// An integer rather than a calendar type because it compares and sorts the same in Rust, PostgreSQL (`BIGINT`) and
-/// SQLite (`INTEGER`); text times of varying precision do not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// An integer, because it sorts the same in Rust, PostgreSQL (`BIGINT`) and SQLite (`INTEGER`). Times as text do not if
+/// their precision differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -29,22 +30,22 @@ impl Timestamp {
         self.0
     }
 
-    /// This time plus `by`, saturating at the end of time.
+    /// This time plus `by`, saturating.
     pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// This time minus `by`, saturating at the beginning of time.
+    /// This time minus `by`, saturating.
     pub fn minus(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long ago `earlier` was; zero if it lies in the future.
+    /// The time since `earlier`; zero if that is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Parses an RFC 3339 time with any offset. `None` if it is not one, or beyond what microseconds can hold.
+    /// Parses an RFC 3339 time with any offset.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text).ok().map(|t| Self(t.timestamp_micros()))
     }
@@ -58,17 +59,11 @@ impl fmt::Display for Timestamp {
     }
 }
 
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+impl FromStr for Timestamp {
+    type Err = &'static str;
 
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse_rfc3339(&text)
-            .ok_or_else(|| D::Error::custom("must be an RFC 3339 time such as 2026-01-31T12:00:00Z"))
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse_rfc3339(text).ok_or("must be an RFC 3339 time such as 2026-01-31T12:00:00Z")
     }
 }
 

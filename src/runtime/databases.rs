@@ -1,4 +1,4 @@
-//! Opening the database, with connections apart for each kind of work.
+//! Opens the database, with separate connections for each kind of work.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use super::config::{Config, DatabaseKind};
 use crate::adapters::sql::{Db, Pg, PgSettings, migrate, open_postgres, open_sqlite, pending_migrations};
 use crate::ports::StoreError;
 
-/// How long a database that is away at the start is waited for.
+/// How long the start waits for a database that is unreachable.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Connections of the wake_ups: one listens, one sends.
 const WAKE_UP_CONNECTIONS: u32 = 2;
 
-/// The database, once for each kind of work: slow work of one kind never takes the connections of another. On SQLite
-/// they are the same: there is one writer, and readers do not wait for it.
+/// The database, with connections for each kind of work: slow work of one kind never uses the connections of another. On
+/// SQLite they are the same: there is one writer, and readers do not wait for it.
 #[derive(Clone, Debug)]
 pub(super) struct Databases {
     /// For `/auth`.
@@ -30,22 +30,22 @@ pub(super) struct Databases {
     pub(super) wake_ups: Option<Pg>,
 }
 
-/// Who opens it.
+/// What it is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// The service.
     Serve,
-    /// A command that is soon done.
+    /// A command.
     Command,
 }
 
 impl Databases {
-    /// Prepares connections; PostgreSQL need not be there yet.
+    /// Opens the database. PostgreSQL need not be reachable yet.
     pub(super) async fn open(config: &Config, purpose: Purpose) -> Result<Self, StoreError> {
         match config.database_kind() {
             DatabaseKind::Sqlite(file) => {
                 if let Some(folder) = file.parent() {
-                    // If it cannot be made, opening says what is wrong.
+                    // If this fails, the error of opening the file says why.
                     let _ = std::fs::create_dir_all(folder);
                 }
                 let db = open_sqlite(&file).await?;
@@ -83,7 +83,7 @@ impl Databases {
     }
 }
 
-/// How `all` connections are shared out: `/auth` and API get two fifths each, workers one.
+/// Shares out `all` connections: two fifths each to `/auth` and the API, one fifth to background tasks.
 fn shares(all: u32) -> [u32; 3] {
     let rest = all.saturating_sub(WAKE_UP_CONNECTIONS);
     let worker = (rest / 5).max(2);
@@ -91,16 +91,16 @@ fn shares(all: u32) -> [u32; 3] {
     [auth, rest.saturating_sub(worker + auth).max(1), worker]
 }
 
-/// What is to become of the schema.
+/// How the schema is prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Schema {
-    /// Brought up to date; a PostgreSQL that is away is waited for.
+    /// Migrate it. Waits for a PostgreSQL that is unreachable.
     Migrate,
-    /// Made if there is none at all. One that is behind belongs to a running service of another version.
+    /// Create it if there is none. An old one belongs to a running service of another version.
     Expect,
 }
 
-/// Sees to it that the schema is ours.
+/// Prepares the schema.
 pub(super) async fn prepare(db: &Db, schema: Schema) -> anyhow::Result<()> {
     match schema {
         Schema::Migrate => {
@@ -111,11 +111,13 @@ pub(super) async fn prepare(db: &Db, schema: Schema) -> anyhow::Result<()> {
                     Err(StoreError::Unavailable(why))
                         if matches!(db, Db::Pg(_)) && started.elapsed() < PATIENCE =>
                     {
-                        tracing::warn!(%why, "the database cannot be reached; trying again");
+                        tracing::warn!(%why, pause = ?PAUSE, "the database is unreachable; trying again");
                         sleep(PAUSE).await;
                     }
                     Err(error) => {
-                        return Err(error).context("database.url: is the database there, and ours?");
+                        return Err(error).context(
+                            "the database cannot be used: check database.url, and run `streamward doctor`",
+                        );
                     }
                 }
             }
@@ -126,7 +128,7 @@ pub(super) async fn prepare(db: &Db, schema: Schema) -> anyhow::Result<()> {
                 None => Ok(()),
                 Some(first) if first.starts_with("0001") => Ok(migrate(db).await?),
                 Some(_) => bail!(
-                    "the database's schema is behind ({} to be applied): run `streamward migrate`, or start this version of the service",
+                    "the schema of the database is too old ({} missing): run `streamward migrate`, or start this version of the service",
                     state.missing.join(", ")
                 ),
             }
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_are_shared_out_and_none_is_left_without() {
+    fn every_kind_of_work_gets_a_connection() {
         assert_eq!(shares(20), [7, 8, 3]);
         for all in 6..200 {
             let shares = shares(all);

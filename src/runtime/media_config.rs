@@ -1,4 +1,4 @@
-//! The mediamtx.yml of this setup: where MediaMTX listens, what it runs as hooks, and where all of that is kept.
+//! The mediamtx.yml of this setup: its addresses, its hooks, and where these files are.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -14,25 +14,25 @@ use crate::adapters::mediamtx::config::{Addresses, ConfigInput, HookCommands, ya
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
-/// The hook secret for the hook command, beside the files of this instance.
+/// The file with the hook secret for the hook command, in `data_dir`.
 const HOOK_SECRET_FILE: &str = "streamward-secrets.hook";
-/// How every file that we wrote begins.
+/// The first words of every file that we wrote.
 const OURS: &str = "# mediamtx.yml for Streamward";
 
-/// What the file is made of.
+/// What the file depends on.
 pub(super) struct MediaConfig {
-    /// The media server it is for.
+    /// The media server that reads it.
     pub(super) name: MediaServerName,
-    /// Where it listens.
+    /// The addresses it listens on.
     pub(super) addresses: Addresses,
-    /// Where it finds Streamward.
+    /// Where it reaches Streamward.
     pub(super) streamward: String,
-    /// What it shows.
+    /// The secret it sends.
     pub(super) hook_secret: Secret,
 }
 
 impl MediaConfig {
-    /// The file for the media server of this name, as `version` reads it.
+    /// The text of the file for `version`.
     pub(super) fn yaml(&self, hooks: Option<HookCommands>, version: Option<&str>) -> String {
         let input = ConfigInput {
             streamward: self.streamward.clone(),
@@ -44,7 +44,7 @@ impl MediaConfig {
         yaml(&input, version)
     }
 
-    /// What MediaMTX runs: `program`, which finds the secret in a file. On the command line everyone could read it.
+    /// The hook commands. The secret is in a file, since everyone can read a command line.
     pub(super) fn hooks(&self, program: &Path, secret_file: &Path) -> HookCommands {
         let command = |event: &str| {
             let mut words = vec![
@@ -64,15 +64,15 @@ impl MediaConfig {
         HookCommands { ready: command("ready"), not_ready: command("not-ready") }
     }
 
-    /// Hooks that run this very program, with the secret in a file in `data_dir`; writes that file.
+    /// Hooks that run this program. Writes the secret to a file in `data_dir`.
     pub(super) fn local_hooks(&self, config: &Config) -> anyhow::Result<HookCommands> {
-        let program = std::env::current_exe().context("where this program is")?;
+        let program = std::env::current_exe().context("the path of this program is unknown")?;
         let file = std::path::absolute(config.data_dir.join(HOOK_SECRET_FILE))?;
         write_private(&file, self.hook_secret.expose().as_bytes())?;
         Ok(self.hooks(&program, &file))
     }
 
-    /// Puts everything MediaMTX needs into `folder`: mediamtx.yml, the hook secret, and this program as its hook.
+    /// Writes everything that MediaMTX needs to `folder`: mediamtx.yml, the hook secret, and this program as its hook.
     pub(super) fn install(
         &self,
         folder: &Path,
@@ -80,7 +80,8 @@ impl MediaConfig {
         version: Option<&str>,
     ) -> anyhow::Result<Vec<PathBuf>> {
         let folder = std::path::absolute(folder)?;
-        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("the folder {} cannot be created", folder.display()))?;
         let mut written = Vec::new();
         let mut hooks = None;
         if with_hooks {
@@ -97,45 +98,45 @@ impl MediaConfig {
     }
 }
 
-/// Where MediaMTX is to listen: as said, else at the ports of the URLs in the configuration. The control API is open to
-/// this machine only, unless Streamward reaches it at another address.
-pub(super) fn addresses(server: &MediaServer, said: &PortArgs) -> Addresses {
+/// The addresses for MediaMTX: ports from the command line, else from the URLs of the configuration. The control API
+/// listens on loopback, unless Streamward reaches it at another address.
+pub(super) fn addresses(server: &MediaServer, args: &PortArgs) -> Addresses {
     let own = Addresses::default();
     let urls = server.base_urls();
-    let at = |said_port: Option<u16>, url: &str, own: &str| {
+    let at = |port: Option<u16>, url: &str, own: &str| {
         let own: u16 = own.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
-        let port = said_port.or_else(|| Url::parse(url).ok()?.port()).unwrap_or(own);
-        said.bind.map_or_else(|| format!(":{port}"), |ip| SocketAddr::new(ip, port).to_string())
+        let port = port.or_else(|| Url::parse(url).ok()?.port()).unwrap_or(own);
+        args.bind.map_or_else(|| format!(":{port}"), |ip| SocketAddr::new(ip, port).to_string())
     };
-    let api = at(said.api_port, server.api_url(), &own.api);
+    let api = at(args.api_port, server.api_url(), &own.api);
     let api_port = api.rsplit(':').next().unwrap_or_default();
     Addresses {
         api: if is_here(server.api_url()) { format!("127.0.0.1:{api_port}") } else { format!(":{api_port}") },
-        rtmp: at(said.rtmp_port, &urls.rtmp, &own.rtmp),
-        rtsp: at(said.rtsp_port, &urls.rtsp, &own.rtsp),
-        srt: at(said.srt_port, &urls.srt, &own.srt),
-        hls: at(said.hls_port, &urls.hls, &own.hls),
-        webrtc: at(said.webrtc_port, &urls.webrtc, &own.webrtc),
-        webrtc_udp: at(said.webrtc_udp_port, "", &own.webrtc_udp),
+        rtmp: at(args.rtmp_port, &urls.rtmp, &own.rtmp),
+        rtsp: at(args.rtsp_port, &urls.rtsp, &own.rtsp),
+        srt: at(args.srt_port, &urls.srt, &own.srt),
+        hls: at(args.hls_port, &urls.hls, &own.hls),
+        webrtc: at(args.webrtc_port, &urls.webrtc, &own.webrtc),
+        webrtc_udp: at(args.webrtc_udp_port, "", &own.webrtc_udp),
     }
 }
 
-/// Whether an address is on this machine and nowhere else.
+/// Whether an address is a loopback address.
 fn is_here(url: &str) -> bool {
     let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Writes a mediamtx.yml, but not over one that somebody else wrote.
+/// Writes a mediamtx.yml, but never over one that we did not write.
 pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<()> {
-    if fs::read_to_string(file).is_ok_and(|there| !there.starts_with(OURS)) {
-        bail!("{} is not one of ours: move it away, or name another directory", file.display());
+    if fs::read_to_string(file).is_ok_and(|existing| !existing.starts_with(OURS)) {
+        bail!("{} was not written by Streamward: move it away, or choose another folder", file.display());
     }
     write_private(file, text.as_bytes())
 }
 
-/// Writes a file that only its owner may read, all of it or nothing.
+/// Writes a file that only its owner may read. It is written whole or not at all.
 pub(super) fn write_private(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || -> io::Result<()> {
         let fresh = file.with_extension(format!("new-{}", std::process::id()));
@@ -149,7 +150,7 @@ pub(super) fn write_private(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("{} cannot be written", file.display()))
 }
 
-/// A copy of this program, put in place at once: a hook may be running the old one.
+/// Copies this program. It is replaced in one step, since a hook may be running the old one.
 fn copy_self(to: &Path) -> anyhow::Result<()> {
     let copy = || -> io::Result<()> {
         let fresh = to.with_extension(format!("new-{}", std::process::id()));
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_follow_from_urls_unless_they_are_said() {
+    fn ports_are_those_of_the_command_line_or_of_the_urls() {
         let plain = addresses(&server(&[]), &PortArgs::default());
         assert_eq!((plain.api.as_str(), plain.rtmp.as_str()), ("127.0.0.1:9997", ":1935"));
         let elsewhere = server(&[
@@ -181,14 +182,14 @@ mod tests {
             ("STREAMWARD_MEDIA_SERVERS__DEFAULT__RTMP_URL", "rtmp://example.org:11935"),
             ("STREAMWARD_MEDIA_SERVERS__DEFAULT__HLS_URL", "https://hls.example.org"),
         ]);
-        let said = PortArgs { srt_port: Some(4000), bind: "::1".parse().ok(), ..PortArgs::default() };
-        let at = addresses(&elsewhere, &said);
+        let args = PortArgs { srt_port: Some(4000), bind: "::1".parse().ok(), ..PortArgs::default() };
+        let at = addresses(&elsewhere, &args);
         assert_eq!((at.api.as_str(), at.rtmp.as_str()), (":9998", "[::1]:11935"));
         assert_eq!((at.srt.as_str(), at.hls.as_str()), ("[::1]:4000", "[::1]:8888"));
     }
 
     #[test]
-    fn what_is_installed_is_complete_and_private() {
+    fn installed_files_are_complete_and_private() {
         let dir = TempDir::new().unwrap();
         let setup = MediaConfig {
             name: MediaServerName::parse("eu").unwrap(),
@@ -211,6 +212,6 @@ mod tests {
         setup.install(dir.path(), false, None).unwrap();
         fs::write(dir.path().join("mediamtx.yml"), "paths: {}").unwrap();
         let refused = setup.install(dir.path(), false, None).unwrap_err().to_string();
-        assert!(refused.contains("not one of ours"), "{refused}");
+        assert!(refused.contains("was not written by Streamward"), "{refused}");
     }
 }

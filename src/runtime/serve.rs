@@ -1,7 +1,7 @@
-//! The accept loop: HTTP/1.1 connections with a limit on everything a client can make us wait for.
+//! The accept loop for HTTP/1.1, with a limit on everything that we wait for.
 //!
-//! `axum::serve` sets no timer at all: a connection that sends nothing, half a header or half a body stays open for
-//! ever, and so does one that stops reading. Here each of these ends by itself.
+//! `axum::serve` sets no timer: a connection stays open for ever if its client sends nothing, half a header or half a body,
+//! or stops reading. Here such a connection is closed.
 
 mod stall;
 #[cfg(test)]
@@ -32,28 +32,28 @@ use tower_http::timeout::TimeoutBody;
 
 use stall::StallGuard;
 
-/// Bytes a connection may buffer in each direction; also the longest request head.
+/// The most bytes that a connection buffers in each direction; also the longest request head.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// How long accepting rests when the system has nothing to accept with (no file descriptors left).
-const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// The pause after `accept` failed (no file descriptors left).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often such a failure is worth a log line.
-const ACCEPT_COMPLAINT: Duration = Duration::from_secs(10);
+/// The shortest time between two log lines about such failures.
+const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What a client may take.
+/// The limits of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeLimits {
-    /// From the opening of a connection, or from the last answer on it, to the end of the next request's head. So it is
-    /// also how long an idle connection is kept.
+    /// From the start of a connection, or from the last answer on it, to the end of the next request head. So it also
+    /// limits how long an idle connection is kept.
     pub header_read_timeout: Duration,
-    /// The longest pause between two parts of a request body. A body that drips is for the router's own time limit.
+    /// The longest pause between two parts of a request body. The router limits the whole time.
     pub body_pause: Duration,
-    /// How long a client may leave what is sent to it unread (and, on Linux, unacknowledged) before it is cut off.
+    /// How long a client may leave data unread (and, on Linux, unacknowledged) before it is disconnected.
     pub write_stall: Duration,
-    /// Connections at once. One more is accepted and closed.
+    /// The most connections at once. A connection above it is closed.
     pub max_connections: usize,
-    /// After the stop: how long requests in flight may take to finish before they are cut.
+    /// How long requests in progress may take after the stop, before their connections are closed.
     pub drain: Duration,
 }
 
@@ -69,14 +69,14 @@ impl Default for ServeLimits {
     }
 }
 
-/// Serves `router` on `listener` until `stop`, then lets what is in flight finish within [`ServeLimits::drain`].
+/// Serves `router` on `listener` until `stop`. Requests in progress may then finish within [`ServeLimits::drain`].
 ///
-/// Handlers find the peer as `ConnectInfo<SocketAddr>`. A handler that answers with an endless body (server-sent
-/// events) must watch `stop` itself, to end it with a last event; otherwise it is cut when the drain is over. When the
-/// returned future is dropped, every connection is dropped too.
+/// Handlers get the peer as `ConnectInfo<SocketAddr>`. A handler with an endless body (server-sent events) must watch `stop`
+/// itself; otherwise its connection is closed when the drain is over. When the returned future is dropped, so is every
+/// connection.
 ///
 /// # Errors
-/// When the listener has no local address. A failing `accept` is no reason to end: it is counted and tried again.
+/// When the listener has no local address. A failed `accept` is counted and tried again.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -94,17 +94,17 @@ pub async fn serve(
     tasks.close();
     tracing::info!(%address, open = tasks.len(), "no longer listening");
     if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
-        tracing::warn!(%address, open = tasks.len(), "cutting connections that did not finish in time");
+        tracing::warn!(%address, open = tasks.len(), "closing connections that did not finish in time");
         cut.cancel();
         tasks.wait().await;
     }
     Ok(())
 }
 
-/// Gives every connection a task, until the stop.
+/// Spawns a task for every connection, until the stop.
 async fn accept(listener: &TcpListener, connections: &Arc<Connections>, tasks: &TaskTracker) {
     let slots = Arc::new(Semaphore::new(connections.limits.max_connections.min(Semaphore::MAX_PERMITS)));
-    let mut last_complaint: Option<Instant> = None;
+    let mut last_logged: Option<Instant> = None;
     while let Some(accepted) = connections.stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, peer)) => match Arc::clone(&slots).try_acquire_owned() {
@@ -113,21 +113,21 @@ async fn accept(listener: &TcpListener, connections: &Arc<Connections>, tasks: &
                 }
                 Err(_) => metrics::counter!("streamward_http_connections_refused_total").increment(1),
             },
-            Err(error) if is_the_clients(&error) => {}
+            Err(error) if is_client_error(&error) => {}
             Err(error) => {
                 metrics::counter!("streamward_http_accept_errors_total").increment(1);
-                if last_complaint.is_none_or(|at| at.elapsed() > ACCEPT_COMPLAINT) {
-                    tracing::error!(%error, "cannot accept connections");
-                    last_complaint = Some(Instant::now());
+                if last_logged.is_none_or(|at| at.elapsed() > ACCEPT_LOG_INTERVAL) {
+                    tracing::error!(%error, "connections cannot be accepted; are there too few file descriptors (ulimit -n)?");
+                    last_logged = Some(Instant::now());
                 }
-                tokio::time::sleep(ACCEPT_REST).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// The client hung up between connecting and being accepted.
-fn is_the_clients(error: &io::Error) -> bool {
+/// Whether the client disconnected before it was accepted.
+fn is_client_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
@@ -177,7 +177,7 @@ impl Connections {
     }
 }
 
-/// Answers go out at once, and a peer that vanished without a word is noticed although nothing waits to be written.
+/// Answers are sent at once, and a peer that disappeared is noticed even if nothing waits to be written.
 fn prepare(stream: &TcpStream, unacknowledged: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
@@ -187,7 +187,7 @@ fn prepare(stream: &TcpStream, unacknowledged: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps the gauge of open connections right, however a connection ends.
+/// Counts one open connection until it is dropped.
 struct Counted;
 
 impl Counted {

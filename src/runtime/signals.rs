@@ -1,10 +1,9 @@
-//! Being told to stop.
+//! Signals.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// SIGTERM and SIGINT, from now on. SIGHUP does nothing: under `nohup`, or from a log rotation, it must not take a
-/// broadcast off the air.
+/// SIGTERM, SIGINT and SIGHUP. SIGHUP is ignored: under `nohup`, or from a log rotation, it must not end a broadcast.
 pub(super) struct Signals([Signal; 3]);
 
 impl Signals {
@@ -23,15 +22,15 @@ impl Signals {
             tokio::select! {
                 _ = term.recv() => return,
                 _ = int.recv() => return,
-                _ = hup.recv() => tracing::info!("SIGHUP is ignored: stop with SIGTERM"),
+                _ = hup.recv() => tracing::info!("SIGHUP is ignored; send SIGTERM to stop"),
             }
         }
     }
 
-    /// Turns the first signal into `stop`. At the second one there is nothing left to wait for: the process ends.
+    /// The first signal cancels `stop`. The second one ends the process at once.
     pub(super) async fn watch(mut self, stop: CancellationToken) {
         self.next().await;
-        tracing::info!("stopping");
+        tracing::info!("received a signal; stopping (send it again to end at once)");
         stop.cancel();
         self.next().await;
         std::process::exit(130);

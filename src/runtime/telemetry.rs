@@ -1,8 +1,8 @@
-//! Logs, traces and metrics of the process: set up once at the start, flushed once at the end.
+//! Logs, traces and metrics of the process: set up at the start, flushed at the end.
 //!
-//! Logs go to standard error (standard output belongs to the command line). Metrics are written with the `metrics`
-//! macros everywhere and can always be read as Prometheus text; with an OTLP endpoint the same numbers, and the
-//! spans of `tracing`, are pushed there as protobuf over HTTP.
+//! Logs go to standard error (standard output is for the output of commands). Metrics are recorded with the `metrics` macros
+//! and can always be read as Prometheus text. With an OTLP endpoint, they and the spans of `tracing` are also pushed there
+//! as protobuf over HTTP.
 
 mod logs;
 mod otel_recorder;
@@ -25,25 +25,25 @@ pub use otel_recorder::OtelRecorder;
 pub const SECONDS_BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The ending by which a histogram is known to hold seconds.
+/// The suffix of the name of a histogram of seconds.
 const SECONDS_SUFFIX: &str = "_seconds";
 
-/// How long the last logs, spans and metrics may take to leave.
+/// How long the last spans and metrics may take to be sent.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
 /// How often recorded samples are folded into their buckets when nobody scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What the telemetry of a process depends on.
+/// The settings of telemetry.
 #[derive(Debug, Clone)]
 pub struct TelemetryConfig {
-    /// Either a level (`info`) or a full filter (`info,sqlx=warn`), as `log.level` gives it.
+    /// A level (`info`) or a filter (`info,sqlx=warn`), see `log.level`.
     pub level: String,
-    /// Lines for people or for machines.
+    /// Text or JSON.
     pub format: LogFormat,
     /// Base address of an OTLP collector over HTTP, for example `http://127.0.0.1:4318`; nothing is pushed without it.
     pub otlp_endpoint: Option<String>,
-    /// What tells this instance from others: `service.instance.id` of everything pushed.
+    /// The id of this instance: `service.instance.id` of everything pushed.
     pub service_instance: String,
 }
 
@@ -51,7 +51,7 @@ pub struct TelemetryConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// `log.level` is neither a level nor a filter.
-    #[error("log.level {value:?} is neither a level nor a filter: {reason}")]
+    #[error("log.level {value:?} is neither a level (info) nor a filter (info,sqlx=warn): {reason}")]
     Level {
         /// What was given.
         value: String,
@@ -66,7 +66,7 @@ pub enum TelemetryError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The buckets were refused.
+    /// The metrics recorder was refused.
     #[error("the metrics recorder cannot be built: {0}")]
     Recorder(#[from] BuildError),
     /// The process already has a log subscriber.
@@ -89,7 +89,7 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Sets up logs, traces and metrics for the whole process. Call it once, from inside the tokio runtime.
+    /// Sets up logs, traces and metrics for the process. Call it once, inside the tokio runtime.
     ///
     /// # Errors
     /// When a value cannot be used (the message names its configuration key), or on a second call.
@@ -100,7 +100,7 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// Builds the parts without installing them, so that a test can install them for its own thread
+    /// Builds the parts without installing them. A test can install them for its own thread
     /// (`tracing::subscriber::set_default`, `metrics::set_default_local_recorder`).
     ///
     /// # Errors
@@ -132,13 +132,13 @@ impl Telemetry {
         Ok((Self { prometheus: handle, otlp, logs }, subscriber, recorder))
     }
 
-    /// What `GET /metrics` answers with: each call renders the current numbers as Prometheus text.
+    /// Renders the current metrics as Prometheus text on each call, for `GET /metrics`.
     pub fn prometheus(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static + use<> {
         let handle = self.prometheus.clone();
         move || handle.render()
     }
 
-    /// Keeps the memory of unread histograms bounded until `stop`. Run it as a task of the process.
+    /// Bounds the memory of histograms that nobody reads, until `stop`. Run it as a task.
     pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static + use<> {
         let prometheus = self.prometheus.clone();
         let dropped_lines = self.logs.dropped_lines();
@@ -151,9 +151,8 @@ impl Telemetry {
         }
     }
 
-    /// Sends what is still buffered, waiting at most two seconds for all of it together.
-    ///
-    /// Blocks the calling thread: call it after the runtime's work is done, or from `spawn_blocking`.
+    /// Sends what is still buffered, for at most two seconds. Blocks the thread: call it after the runtime is done, or in
+    /// `spawn_blocking`.
     pub fn shutdown(self) {
         if let Some(otlp) = self.otlp {
             otlp.shutdown(FLUSH_LIMIT);

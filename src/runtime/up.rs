@@ -1,4 +1,4 @@
-//! `streamward up`: the service, and a MediaMTX with the right configuration beside it.
+//! `streamward up`: the service, and a MediaMTX with the right configuration.
 
 mod child;
 mod log_lines;
@@ -17,7 +17,7 @@ use crate::domain::secret::Secret;
 
 pub(super) use child::Supervised;
 
-/// What is to be run beside the service.
+/// The MediaMTX that runs beside the service.
 pub(super) struct SupervisedMediaMtx {
     program: PathBuf,
     version: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct SupervisedMediaMtx {
 }
 
 impl SupervisedMediaMtx {
-    /// Finds the program, before anything is started.
+    /// Finds the program before anything is started.
     pub(super) async fn find(args: UpArgs) -> anyhow::Result<Self> {
         let program = match &args.mediamtx {
             Some(named) => Some(named.clone()).filter(|file| file.is_file()),
@@ -33,21 +33,21 @@ impl SupervisedMediaMtx {
         };
         let Some(program) = program else {
             match &args.mediamtx {
-                Some(named) => bail!("there is no program {}", named.display()),
+                Some(named) => bail!("the program {} does not exist (--mediamtx)", named.display()),
                 None => bail!(
-                    "there is no mediamtx on PATH or here: get one from https://github.com/bluenviron/mediamtx/releases, or name it with --mediamtx"
+                    "mediamtx is neither on PATH nor in this folder: get it from https://github.com/bluenviron/mediamtx/releases, or name it with --mediamtx"
                 ),
             }
         };
         let program = std::path::absolute(program)?;
         let version = binary_version(&program).await;
         if version.is_none() && args.media_config.is_none() {
-            tracing::warn!(program = %program.display(), "this MediaMTX does not tell its version");
+            tracing::warn!(program = %program.display(), "the version of this MediaMTX is unknown; its configuration is written for any version since 1.15");
         }
         Ok(Self { program, version, args })
     }
 
-    /// Writes the configuration and gives what it takes to run the program with it.
+    /// Writes the configuration. Returns the program with its arguments.
     pub(super) fn prepare(&self, config: &Config, hook_secret: &Secret) -> anyhow::Result<Supervised> {
         let file = match &self.args.media_config {
             Some(own) => std::path::absolute(own)?,
@@ -71,7 +71,7 @@ impl SupervisedMediaMtx {
     }
 }
 
-const NO_DEFAULT: &str = "`up` runs the media server called default, and the configuration names only others";
+const NO_DEFAULT: &str = "`up` runs the media server named `default`, but the configuration has only others: add media_servers.default";
 
 fn on_path(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
@@ -83,7 +83,7 @@ fn is_program(file: &Path) -> bool {
     file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// The configuration for `up`: where a port is said and no URL is configured, the URL names that port.
+/// The configuration for `up`: a URL that is not configured gets the port from the command line.
 pub(super) fn load(mut sources: Sources, args: &UpArgs) -> anyhow::Result<Loaded> {
     let loaded = sources.load()?;
     let server = loaded.config.media_servers.get(&MediaServerName::default()).context(NO_DEFAULT)?;
@@ -111,7 +111,7 @@ mod tests {
     use crate::adapters::cli::PortArgs;
 
     #[test]
-    fn a_port_that_is_said_shows_in_urls_that_are_not_configured() {
+    fn port_of_the_command_line_is_in_urls_that_are_not_configured() {
         let ports = PortArgs { rtmp_port: Some(11_935), hls_port: Some(18_888), ..PortArgs::default() };
         let args = UpArgs { ports, ..UpArgs::default() };
         let configured = ("STREAMWARD_MEDIA_SERVERS__DEFAULT__HLS_URL", "https://hls.example.org");
@@ -122,9 +122,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_is_not_there_is_told() {
+    async fn missing_program_is_named() {
         let args = UpArgs { mediamtx: Some("/nonexistent/mediamtx".into()), ..UpArgs::default() };
-        let told = SupervisedMediaMtx::find(args).await.err().unwrap().to_string();
-        assert_eq!(told, "there is no program /nonexistent/mediamtx");
+        let error = SupervisedMediaMtx::find(args).await.err().unwrap().to_string();
+        assert_eq!(error, "the program /nonexistent/mediamtx does not exist (--mediamtx)");
     }
 }

@@ -10,8 +10,8 @@ use reqwest::Client;
 /// [`reqwest::Error`] if TLS is needed and cannot be set up.
 pub(super) fn client(url: &str, limit: Duration) -> reqwest::Result<Client> {
     let client = Client::builder().no_proxy().timeout(limit);
-    // Plain HTTP needs no root certificates. MediaMTX's image, where hooks run, has none, and without any a client
-    // that wants them cannot be made.
+    // Plain HTTP needs no root certificates. The image of MediaMTX, where hooks run, has none, and then a client that needs
+    // them cannot be built.
     let client = if url.starts_with("http://") { client.tls_certs_only([]) } else { client };
     client.build()
 }

@@ -1,4 +1,4 @@
-//! `streamward healthcheck`: asks the running service whether it is well.
+//! `streamward healthcheck`: checks that the running service is healthy.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use super::client::client;
 /// Less than the three seconds that Docker waits.
 const LIMIT: Duration = Duration::from_millis(2_500);
 
-/// Asks the service at `base` (`http://host:port`) and returns what it says.
+/// The answer of `GET /health` at `base` (`http://host:port`).
 ///
 /// # Errors
-/// When it does not answer in time, or is not well.
+/// When the service does not answer in time, or is not healthy.
 pub async fn run(base: &str) -> anyhow::Result<String> {
     let answer = client(base, LIMIT)?.get(format!("{base}/health")).send().await;
     let answer = answer.map_err(reqwest::Error::without_url).context(format!("no answer from {base}"))?;
     let status = answer.status();
     let text = answer.text().await.unwrap_or_default();
-    if status.is_success() { Ok(text) } else { bail!("{base} is not well: {status} {text}") }
+    if status.is_success() { Ok(text) } else { bail!("{base} is not healthy: {status} {text}") }
 }

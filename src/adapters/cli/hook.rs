@@ -1,7 +1,7 @@
-//! `streamward hook ready|not-ready`: what MediaMTX runs, since its image has neither a shell nor curl.
+//! `streamward hook ready|not-ready`: the program that MediaMTX runs as its hooks. Its image has no shell and no curl.
 //!
-//! It ends within five seconds whatever happens: MediaMTX waits for its hooks when it stops. What is lost here is found
-//! by the next look at the media server.
+//! It always ends within five seconds, since MediaMTX waits for its hooks when it stops. The next poll of the media server
+//! finds what a lost hook would have told.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub const LIMIT: Duration = Duration::from_millis(4_500);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_millis(1_500);
 
-/// What happened, and how to tell it.
+/// The event, and where to send it.
 #[derive(Debug, Clone, Args)]
 pub struct HookArgs {
     /// What happened
@@ -47,10 +47,10 @@ pub enum HookName {
     NotReady,
 }
 
-/// Tells the service at `url` what the environment says, again and again until it has heard.
+/// Sends the event in the environment to the service at `url`. Tries again until the service has received it.
 ///
 /// # Errors
-/// When it refuses, or has not heard in time. The text holds no path: that may be a secret.
+/// When the service refuses it, or cannot be reached in time. The text contains no path, which may be a secret.
 pub async fn run(
     args: &HookArgs,
     url: &str,
@@ -62,60 +62,66 @@ pub async fn run(
         HookName::NotReady => "not-ready",
     };
     if env("MTX_PATH").is_empty() {
-        bail!("MTX_PATH is not set: this is run by MediaMTX (runOnReady, runOnAvailable), not by hand");
+        bail!(
+            "MTX_PATH is not set: MediaMTX runs this command (runOnReady, runOnAvailable); do not run it by hand"
+        );
     }
-    // MTX_QUERY holds whatever the encoder put into its URL, secrets among it, and nobody needs it.
-    let said = json!({
+    // Without MTX_QUERY: it may contain secrets, and nobody needs it.
+    let event_json = json!({
         "path": env("MTX_PATH"),
         "source_type": env("MTX_SOURCE_TYPE"),
         "source_id": env("MTX_SOURCE_ID"),
     });
     let client = client(url, ATTEMPT)?;
     let address = format!("{url}/webhook/{event}");
-    let tell = || tell(&client, &address, &args.server, secret, &said);
-    let often = ExponentialBuilder::default()
+    let send = || send(&client, &address, &args.server, secret, &event_json);
+    let backoff = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_millis(800))
         .without_max_times();
-    let heard = tell.retry(often).when(|failure| failure.again).await;
-    heard.map_err(|failure| failure.why).with_context(|| format!("hook {event} to {url}"))
+    let sent = send.retry(backoff).when(|failure| failure.retry).await;
+    sent.map_err(|failure| failure.why).with_context(|| format!("hook {event} to {url}"))
 }
 
 struct Failure {
     why: anyhow::Error,
-    again: bool,
+    retry: bool,
 }
 
-async fn tell(
+async fn send(
     client: &Client,
     address: &str,
     server: &str,
     secret: &Secret,
-    said: &Value,
+    event: &Value,
 ) -> Result<(), Failure> {
-    let request = client.post(address).query(&[("server", server)]).bearer_auth(secret.expose()).json(said);
+    let request = client.post(address).query(&[("server", server)]).bearer_auth(secret.expose()).json(event);
     let answer = request.send().await;
-    let answer = answer.map_err(|error| Failure { why: error.without_url().into(), again: true })?;
+    let answer = answer.map_err(|error| Failure { why: error.without_url().into(), retry: true })?;
     match answer.status() {
         status if status.is_success() => Ok(()),
         StatusCode::UNAUTHORIZED => Err(Failure {
-            why: anyhow::anyhow!("the hook secret is wrong, or no media server is called {server:?} there"),
-            again: false,
+            why: anyhow::anyhow!(
+                "the hook secret is wrong, or Streamward has no media server named {server:?}"
+            ),
+            retry: false,
         }),
         status => Err(Failure {
-            why: anyhow::anyhow!("it answered {status}"),
-            again: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
+            why: anyhow::anyhow!("Streamward answered {status}"),
+            retry: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
         }),
     }
 }
 
-/// Runs `work`, but no longer than a hook may take.
+/// Runs `work` for at most as long as a hook may take.
 ///
 /// # Errors
-/// Those of `work`; that it took too long.
+/// Those of `work`, or that it took too long.
 pub async fn within_limit<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     match timeout(LIMIT, work).await {
         Ok(done) => done,
-        Err(_) => bail!("Streamward was not reached in time; it will see for itself when it is back"),
+        Err(_) => bail!(
+            "Streamward could not be reached in time; its next poll of the media server will find the change"
+        ),
     }
 }

@@ -1,10 +1,10 @@
-//! Printing: tables and texts for people, JSON for machines.
+//! Output of commands: tables and texts for people, JSON for machines.
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
-/// Where commands print, and in which form.
+/// Where commands print to, as text or JSON.
 pub struct Output {
     to: Box<dyn Write + Send>,
     json: bool,
@@ -16,21 +16,21 @@ impl Output {
         Self { to: Box::new(io::stdout()), json }
     }
 
-    /// Whether machines read it.
+    /// Whether the output is JSON.
     pub fn is_json(&self) -> bool {
         self.json
     }
 
-    /// One thing: as JSON, or in the words of `text`.
+    /// One object, as JSON or as `text`.
     ///
     /// # Errors
-    /// When it cannot be printed. A reader that has gone away is no error.
+    /// When it cannot be printed. A closed pipe is no error.
     pub fn thing(&mut self, json: &Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
         let text = if self.json { format!("{json:#}") } else { text() };
         self.text(&text)
     }
 
-    /// A list: as JSON under `name` with its `count`, or as a table with these columns, taken from the same JSON.
+    /// A list, as JSON under `name` with its `count`, or as a table of these columns of the same JSON.
     ///
     /// # Errors
     /// When it cannot be printed.
@@ -45,7 +45,7 @@ impl Output {
         self.text(&text)
     }
 
-    /// A line of many. Returns whether there still is somebody who reads.
+    /// One line. Returns whether the pipe is still open.
     ///
     /// # Errors
     /// When it cannot be printed.
@@ -56,20 +56,16 @@ impl Output {
         }
     }
 
-    /// A text, with a line feed at its end.
+    /// A text and a line feed.
     ///
     /// # Errors
     /// When it cannot be printed.
     pub fn text(&mut self, text: &str) -> anyhow::Result<()> {
-        match writeln!(self.to, "{}", text.trim_end()).and_then(|()| self.to.flush()) {
-            // `streamward key list | head` is nobody's mistake.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            done => Ok(done?),
-        }
+        self.line(text.trim_end()).map(drop)
     }
 }
 
-/// Columns as wide as their widest cell; the head in capitals.
+/// A table. Columns are as wide as their widest cell.
 fn table(items: &[Value], columns: &[&str]) -> String {
     let head = columns.iter().map(|column| column.replace('_', " ").to_uppercase()).collect();
     let body = items.iter().map(|item| columns.iter().map(|column| cell(&item[*column])).collect());
@@ -99,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_lines_up() {
+    fn columns_of_a_table_are_aligned() {
         let items = [json!({"name": "Zoë", "in_use": true}), json!({"name": "Bartholomew", "in_use": null})];
         assert_eq!(
             table(&items, &["name", "in_use"]),

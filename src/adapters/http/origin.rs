@@ -1,4 +1,4 @@
-//! Where a request comes from, seen through proxies that are trusted, and only through these.
+//! The client address of a request, also behind trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,10 +10,10 @@ use ipnet::IpNet;
 use super::request_log::{RequestId, shown_path};
 use crate::domain::access::Origin;
 
-/// How much of a path is kept, in characters; ours are shorter.
+/// The most characters of a path that are kept. Our paths are shorter.
 const MAX_PATH: usize = 500;
 
-/// Where the request comes from, for the audit log.
+/// Client address, method, path and id of a request, for the audit log.
 pub(super) fn origin(parts: &Parts, trusted: &[IpNet]) -> Origin {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     Origin {
@@ -24,8 +24,8 @@ pub(super) fn origin(parts: &Parts, trusted: &[IpNet]) -> Origin {
     }
 }
 
-/// The nearest address that is not a trusted proxy. `X-Forwarded-For` is read from its end: each proxy appends whom it
-/// was called by, and what stands before the first untrusted address is that one's own word.
+/// The nearest address that is not a trusted proxy. Each proxy appends the address of its client to `X-Forwarded-For`, so
+/// it is read from the end. The part before the first untrusted address may be made up.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
     let mut nearest = peer.to_canonical();
@@ -41,7 +41,7 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     nearest
 }
 
-/// An address, maybe with a port.
+/// Reads an address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     let ip = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed_and_only_about_its_own_caller() {
+    fn only_trusted_proxies_are_believed_and_only_about_their_client() {
         assert_eq!(seen("192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
         assert_eq!(seen("10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
         assert_eq!(seen("10.0.0.1", &["1.2.3.4, 203.0.113.9", "10.0.0.2"]), "203.0.113.9");

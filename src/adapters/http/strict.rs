@@ -1,5 +1,5 @@
-//! Reading an object so that nothing a caller said is lost silently: unknown names, wrong types and bad encodings are
-//! refused by name. What a caller sent is never repeated in a message: it may be a secret.
+//! Reads an object strictly: unknown names, wrong types and bad encodings are refused by name, so that nothing is ignored
+//! silently. A message never repeats a value, since it may be a secret.
 
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::domain::Invalid;
 use crate::domain::secret::mask_keys;
 
-/// What a refusal of the body as a whole is called.
+/// The field name for the body as a whole.
 const BODY: &str = "body";
 
 /// Reads a JSON object.
@@ -17,14 +17,14 @@ const BODY: &str = "body";
 /// [`Invalid`] naming the field, or `body`.
 pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Invalid> {
     let text = std::str::from_utf8(bytes).map_err(|_| Invalid::one(BODY, "must be valid UTF-8"))?;
-    // A list would be taken for an object's values in order.
+    // serde would read a list as the values of an object.
     if !text.trim_start().starts_with('{') {
         return Err(Invalid::one(BODY, "must be a JSON object"));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| refusal(&error.path().to_string(), error.inner()))?;
-    reader.end().map_err(|_| Invalid::one(BODY, "must be one JSON object and nothing behind it"))?;
+    reader.end().map_err(|_| Invalid::one(BODY, "must be one JSON object and nothing after it"))?;
     Ok(value)
 }
 
@@ -53,7 +53,7 @@ fn decode(text: &str) -> Option<String> {
     (!decoded.contains('\0')).then(|| decoded.into_owned())
 }
 
-/// serde tells what is wrong as text only.
+/// serde tells only as text what is wrong.
 fn refusal(path: &str, error: &serde_json::Error) -> Invalid {
     let text = error.to_string();
     let at = if path == "." { BODY } else { path };
@@ -84,7 +84,7 @@ fn without_place(words: &str) -> &str {
     words.split_once(" at line ").map_or(words, |(words, _)| words)
 }
 
-/// A name somebody else made up, cut to a decent length. People paste keys into the oddest places.
+/// A name that the caller sent, shortened and with keys masked: people paste keys anywhere.
 fn shown(name: &str) -> String {
     mask_keys(name).chars().filter(|c| !c.is_control()).take(100).collect()
 }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_names_the_field_and_repeats_nothing() {
+    fn refusal_names_the_field_and_repeats_no_value() {
         for (json, field, message) in [
             ("", "body", "must be a JSON object"),
             ("[]", "body", "must be a JSON object"),
@@ -124,7 +124,7 @@ mod tests {
                 "body",
                 "must be valid JSON: EOF while parsing an object at line 1 column 12",
             ),
-            (r#"{"name": "x"} {}"#, "body", "must be one JSON object and nothing behind it"),
+            (r#"{"name": "x"} {}"#, "body", "must be one JSON object and nothing after it"),
             (r#"{"name": 5}"#, "name", "must be a string"),
             (r#"{"nmae": "x"}"#, "nmae", "is not known here, only `name` or `inner`"),
             (r#"{"name": "x", "name": "y"}"#, "name", "must be given once"),

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::invalid::Invalid;
+use crate::domain::invalid::{Invalid, text_type};
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident, $field:literal) => {
@@ -86,6 +86,8 @@ impl KickIds {
 #[serde(try_from = "String", into = "String")]
 pub struct Slug(String);
 
+text_type!(Slug);
+
 impl Slug {
     /// Takes a name as people give it: in capitals, with `@` before it, or as the whole address.
     ///
@@ -105,11 +107,6 @@ impl Slug {
         Err(Invalid::one("username", rule))
     }
 
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// How the name may be spelled in an address: people write their `user_name`, addresses say `user-name`.
     #[must_use]
     pub fn dashed(&self) -> Self {
@@ -119,26 +116,6 @@ impl Slug {
     /// Whether `name`, written by whomever, is this one.
     pub fn is(&self, name: &str) -> bool {
         name.eq_ignore_ascii_case(&self.0)
-    }
-}
-
-impl fmt::Display for Slug {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for Slug {
-    type Error = Invalid;
-
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Slug> for String {
-    fn from(slug: Slug) -> Self {
-        slug.0
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks of a media server: does it answer, does it ask us, with the right secret, and do its hooks arrive?
+//! Checks of a media server: does it answer, does it ask us with the right secret, and do its hooks arrive?
 
 use std::time::Duration;
 
@@ -6,157 +6,133 @@ use url::Url;
 
 use super::service::{clock, date_of, now};
 use super::store::Records;
-use super::{Finding, Patient};
-use crate::adapters::mediamtx::MediaMtx;
-use crate::domain::media_server::{MediaServerName, MediaServerStatus};
+use super::{Findings, Setup};
+use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 use crate::domain::stream::Stream;
-use crate::ports::{MediaServer as _, RemoteError, ServerSettings};
+use crate::ports::{RemoteError, ServerSettings};
 use crate::runtime::config::MediaServer;
+use crate::runtime::media_servers;
 
-/// How long after a stream's start its hook may arrive.
-const HOOK_GRACE: Duration = Duration::from_secs(30);
-/// How long it may take until it is written down that a hook arrived.
-const NOTED: Duration = Duration::from_secs(10);
+/// How long after the start of a stream its hook may arrive.
+const HOOK_DELAY: Duration = Duration::from_secs(30);
+/// How long it may take to store that a hook arrived.
+const STORE_DELAY: Duration = Duration::from_secs(10);
 
-const WIRE: &str = "run `streamward up`, or write what `streamward mediamtx-config` prints to its mediamtx.yml and restart it";
+const CONFIGURE: &str = "run `streamward up`, or write the output of `streamward mediamtx-config` to its mediamtx.yml and restart it";
 
-/// Adds what is found about one media server.
+/// Checks one media server.
 pub(super) async fn examine(
-    patient: &Patient<'_>,
+    setup: &Setup<'_>,
     records: Option<&Records>,
     running: bool,
     name: &MediaServerName,
     server: &MediaServer,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let check = format!("media server {name}");
-    let Ok(api) = Url::parse(server.api_url()) else {
-        findings.push(Finding::failure(
-            check,
-            "its api_url is no URL",
-            "correct media_servers.<name>.api_url",
-        ));
-        return;
-    };
     let configured = server.control_secret.as_ref().map(|given| given.0.clone());
     let control = match (configured, records) {
-        (Some(secret), _) => secret,
-        (None, Some(records)) => records
-            .secret(&format!("media_servers.{name}.control_secret"))
-            .await
-            .unwrap_or_else(|| Secret::new("")),
-        (None, None) => Secret::new(""),
+        (Some(secret), _) => Some(secret),
+        (None, Some(records)) => records.secret(&format!("media_servers.{name}.control_secret")).await,
+        (None, None) => None,
     };
-    let remote = match MediaMtx::new(&api, control) {
+    let remote = match media_servers::connect(server, control.unwrap_or_else(|| Secret::new(""))) {
         Ok(remote) => remote,
         Err(error) => {
-            findings.push(Finding::failure(check, error.to_string(), WIRE));
+            findings.failure(check, format!("{error:#}"), "correct media_servers.<name>.api_url");
             return;
         }
     };
+    let api = server.api_url();
     match remote.info().await {
-        Err(error) => findings.push(unreachable(&check, &api, &error, running)),
+        Err(error) => unreachable(check, api, &error, running, findings),
         Ok(info) => {
             let version = info.version.unwrap_or_else(|| "an old version".into());
-            findings.push(Finding::good(check, format!("{version} answers at {}", shown(&api))));
-            if let Ok(answer) = patient.http.get(api.clone()).send().await
+            findings.good(check, format!("{version} answers at {api}"));
+            if let Ok(answer) = setup.http.get(api).send().await
                 && let Some(date) = date_of(&answer)
             {
-                findings.push(clock(&format!("clock of {name}"), date, now()));
+                clock(&format!("clock of {name}"), date, now(), findings);
             }
             match remote.settings().await {
-                Ok(settings) => wiring(patient, name, &settings, findings),
-                Err(error) => {
-                    findings.push(Finding::warning(format!("auth of {name}"), error.to_string(), WIRE));
-                }
+                Ok(settings) => wiring(setup, name, &settings, findings),
+                Err(error) => findings.warning(format!("auth of {name}"), error.to_string(), CONFIGURE),
             }
         }
     }
     if let Some(records) = records {
-        let known = records.servers.iter().find(|status| status.name == *name);
-        contact(name, known, records, findings);
+        contact(name, records, findings);
     }
 }
 
-fn unreachable(check: &str, api: &Url, error: &RemoteError, running: bool) -> Finding {
-    let found = format!("{}: {error}", shown(api));
+fn unreachable(check: String, api: &str, error: &RemoteError, running: bool, findings: &mut Findings) {
+    let found = format!("{api}: {error}");
     match error {
-        // It asks Streamward whether its own control API may be used; so this is one of the two secrets.
-        RemoteError::Unauthorised if running => Finding::failure(
-            check,
-            found,
-            "its configuration has an old hook secret, or asks somebody else than this Streamward: print it anew with \
-             `streamward mediamtx-config` and restart it",
-        ),
+        // It asks Streamward who may use its control API. So one of the two secrets is wrong.
+        RemoteError::Unauthorised if running => {
+            let advice = "it has an old hook secret, or asks another program than this Streamward: write its mediamtx.yml \
+                          again with `streamward mediamtx-config` and restart it";
+            findings.failure(check, found, advice);
+        }
         RemoteError::Unauthorised => {
-            Finding::warning(check, found, "start Streamward first: it answers for the control API")
+            findings.warning(check, found, "start Streamward first: it allows the use of the control API");
         }
-        _ => Finding::failure(
-            check,
-            found,
-            "start MediaMTX (`streamward up` does), set `api: yes`, and check media_servers.<name>.api_url",
-        ),
+        _ => {
+            let advice = "start MediaMTX (`streamward up` does), set `api: yes`, and check media_servers.<name>.api_url";
+            findings.failure(check, found, advice);
+        }
     }
 }
 
-fn wiring(
-    patient: &Patient<'_>,
-    name: &MediaServerName,
-    settings: &ServerSettings,
-    findings: &mut Vec<Finding>,
-) {
+fn wiring(setup: &Setup<'_>, name: &MediaServerName, settings: &ServerSettings, findings: &mut Findings) {
     let check = format!("auth of {name}");
-    let ours = format!("{}/auth", patient.config.config.hooks_url());
-    findings.push(match &settings.auth_address {
+    let ours = format!("{}/auth", setup.config.config.hooks_url());
+    match &settings.auth_address {
         _ if settings.auth_method != "http" => {
-            let found =
-                format!("its authMethod is `{}`: it never asks, anyone may publish", settings.auth_method);
-            Finding::failure(check, found, WIRE)
+            let method = &settings.auth_method;
+            findings.failure(check, format!("its authMethod is `{method}`: anyone may publish"), CONFIGURE);
         }
-        None => Finding::failure(check, "its authHTTPAddress is empty", WIRE),
+        None => findings.failure(check, "its authHTTPAddress is empty", CONFIGURE),
         Some(address) if !same_place(address, &ours) => {
-            let found = format!("it asks {address}, and this Streamward is at {ours}");
-            Finding::failure(check, found, format!("{WIRE}; or set hooks.url if both are the same place"))
+            let found = format!("it asks {address}, but this Streamward is at {ours}");
+            findings.failure(
+                check,
+                found,
+                format!("{CONFIGURE}; or set hooks.url if both are the same place"),
+            );
         }
-        Some(_) => Finding::good(check, format!("it asks {ours}")),
-    });
+        Some(_) => findings.good(check, format!("it asks {ours}")),
+    }
     if !settings.hooks {
-        let found = "its configuration has none: streams are noticed by polling alone, up to 2 s later";
-        findings.push(Finding::warning(format!("hooks of {name}"), found, WIRE));
+        let found = "it has none: only polling notices streams, up to 2 s later";
+        findings.warning(format!("hooks of {name}"), found, CONFIGURE);
     }
 }
 
-/// What it really did, as against what its configuration says.
-fn contact(
-    name: &MediaServerName,
-    known: Option<&MediaServerStatus>,
-    records: &Records,
-    findings: &mut Vec<Finding>,
-) {
-    let Some(status) = known else { return };
+/// Whether auth requests and hooks of the media server arrive.
+fn contact(name: &MediaServerName, records: &Records, findings: &mut Findings) {
+    let Some(status) = records.servers.iter().find(|status| status.name == *name) else { return };
     if status.last_auth.is_none() {
-        let found = "it has never asked for a decision";
-        let advice = "if nobody has published or watched yet, that is fine; otherwise check authHTTPAddress and the network";
-        findings.push(Finding::warning(format!("auth of {name}"), found, advice));
+        let advice = "this is fine if nobody has published or watched yet; otherwise check authHTTPAddress and the network";
+        findings.warning(format!("auth of {name}"), "it has never asked for a decision", advice);
     }
-    // What has just arrived is not written down yet.
-    let writes = |stream: &&Stream| now().since(stream.started_at) >= NOTED;
+    // A hook that has just arrived may not be stored yet.
+    let is_stored = |stream: &&Stream| now().since(stream.started_at) >= STORE_DELAY;
     let last = records.last_stream.as_ref().filter(|stream| stream.media_server == *name);
-    let Some(stream) = last.filter(writes) else { return };
-    let told = status.last_hook.is_some_and(|hook| hook.plus(HOOK_GRACE) >= stream.started_at);
-    findings.push(if told {
-        Finding::good(format!("hooks of {name}"), "arrive")
+    let Some(stream) = last.filter(is_stored) else { return };
+    if status.last_hook.is_some_and(|hook| hook.plus(HOOK_DELAY) >= stream.started_at) {
+        findings.good(format!("hooks of {name}"), "arrive");
     } else {
         let found = format!("none arrived for the stream that started at {}", stream.started_at);
-        let advice = "run what its runOnReady (runOnAvailable) says by hand on its machine, and see the log: the program \
-                      must be there, find the hook secret, and reach hooks.url";
-        Finding::warning(format!("hooks of {name}"), found, advice)
-    });
+        let advice = "run the command of its runOnReady (runOnAvailable) by hand on its machine, and see the log: the \
+                      program must exist, find the hook secret, and reach hooks.url";
+        findings.warning(format!("hooks of {name}"), found, advice);
+    }
 }
 
-/// Whether two addresses mean the same: the names of this machine are one.
-fn same_place(one: &str, other: &str) -> bool {
+/// Whether two addresses are the same. All names of this machine are.
+pub(super) fn same_place(one: &str, other: &str) -> bool {
     let place = |text: &str| {
         let url = Url::parse(text).ok()?;
         let host = match url.host_str()? {
@@ -166,19 +142,4 @@ fn same_place(one: &str, other: &str) -> bool {
         Some((host, url.port_or_known_default(), url.path().to_owned()))
     };
     place(one).is_some() && place(one) == place(other)
-}
-
-/// The address without what may be secret in it.
-fn shown(url: &Url) -> String {
-    format!(
-        "{}://{}:{}",
-        url.scheme(),
-        url.host_str().unwrap_or_default(),
-        url.port_or_known_default().unwrap_or_default()
-    )
-}
-
-#[cfg(test)]
-pub(super) fn same_place_for_tests(one: &str, other: &str) -> bool {
-    same_place(one, other)
 }

@@ -1,7 +1,7 @@
-//! The doctor: looks at everything a working setup needs, and says of each thing that is wrong what to do about it.
+//! `streamward doctor`: checks everything that a working setup needs, and says what to do about each fault.
 //!
-//! It looks from outside, as the media server and the callers do, and changes nothing. Each check stands by itself and
-//! yields one [`Finding`]; a check that cannot be made because of an earlier one says so instead of guessing.
+//! It checks from outside, as media servers and callers do, and changes nothing. Each check adds one [`Finding`]. A check
+//! that is not possible because an earlier one failed says so.
 
 mod media;
 mod service;
@@ -10,50 +10,36 @@ mod store;
 mod tests;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::config::Loaded;
 use crate::domain::secret::Secret;
 
-/// How grave a finding is.
+/// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// As it should be.
     Good,
-    /// It works, but not as well as it could, or not for long.
+    /// It works, but not well or not for long.
     Warning,
-    /// Broadcasts fail because of this.
+    /// Broadcasts fail because of it.
     Failure,
 }
 
-/// What one check found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at, e.g. `database`.
+    /// What was checked, e.g. `database`.
     pub check: String,
-    /// How grave it is.
+    /// How bad it is.
     pub severity: Severity,
     /// What was found.
     pub found: String,
-    /// What to do about it; empty if there is nothing to do.
+    /// What to do; empty if there is nothing to do.
     pub advice: String,
-}
-
-impl Finding {
-    fn good(check: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { check: check.into(), severity: Severity::Good, found: found.into(), advice: String::new() }
-    }
-
-    fn warning(check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        let (check, found, advice) = (check.into(), found.into(), advice.into());
-        Self { check, severity: Severity::Warning, found, advice }
-    }
-
-    fn failure(check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { severity: Severity::Failure, ..Self::warning(check, found, advice) }
-    }
 }
 
 impl fmt::Display for Finding {
@@ -71,34 +57,59 @@ impl fmt::Display for Finding {
     }
 }
 
+/// The findings so far.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn good(&mut self, check: impl Into<String>, found: impl Into<String>) {
+        self.add(Severity::Good, check, found, "");
+    }
+
+    fn warning(&mut self, check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) {
+        self.add(Severity::Warning, check, found, advice);
+    }
+
+    fn failure(&mut self, check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) {
+        self.add(Severity::Failure, check, found, advice);
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        check: impl Into<String>,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        let (check, found, advice) = (check.into(), found.into(), advice.into());
+        self.0.push(Finding { check, severity, found, advice });
+    }
+}
+
 /// What the checks need of the configuration and of the secrets in the database.
-struct Patient<'a> {
+struct Setup<'a> {
     config: &'a Loaded,
     http: reqwest::Client,
-    /// What media servers must show; unknown if the database could not be read.
+    /// The secret that media servers must send. Unknown if the database cannot be read.
     hook_secret: Option<Secret>,
 }
 
-/// Examines the setup. Ends within about a minute whatever is broken.
+/// Checks the setup. Ends within about a minute in any case.
 pub async fn examine(config: &Loaded, env: &[(std::ffi::OsString, std::ffi::OsString)]) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let records = store::examine(config, env, &mut findings).await;
-    let client = || reqwest::Client::builder().timeout(std::time::Duration::from_secs(5)).no_proxy();
-    // A system without root certificates can still be looked at over plain HTTP.
+    let client = || reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy();
+    // Without root certificates, plain HTTP can still be checked.
     let http = client().build().or_else(|_| client().tls_certs_only([]).build());
     let Ok(http) = http else {
-        findings.push(Finding::failure(
-            "network",
-            "no HTTP client could be made",
-            "check the system's certificates",
-        ));
-        return findings;
+        findings.failure("network", "no HTTP client can be built", "check the certificates of the system");
+        return findings.0;
     };
     let hook_secret = records.as_ref().and_then(|records| records.hook_secret.clone());
-    let patient = Patient { config, http, hook_secret };
-    let running = service::examine(&patient, &mut findings).await;
+    let setup = Setup { config, http, hook_secret };
+    let running = service::examine(&setup, &mut findings).await;
     for (name, server) in &config.config.media_servers {
-        media::examine(&patient, records.as_ref(), running, name, server, &mut findings).await;
+        media::examine(&setup, records.as_ref(), running, name, server, &mut findings).await;
     }
-    findings
+    findings.0
 }

@@ -1,10 +1,9 @@
-//! Checks of the database: does it answer, is its schema ours, do its secrets open, and what does it know of the media
-//! servers?
+//! Checks of the database: does it answer, is its schema current, and does the master key open its secrets?
 
 use crate::domain::access::Scope;
 use std::ffi::OsString;
 
-use super::Finding;
+use super::Findings;
 use super::service::{clock, now};
 use crate::adapters::sql::{
     Db, PgSettings, SqlStore, database_time, open_postgres, open_sqlite, pending_migrations,
@@ -28,22 +27,22 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// The sealed secret of this name, if there is one and it opens.
+    /// The stored secret of this name, if it can be opened.
     pub(super) async fn secret(&self, name: &str) -> Option<Secret> {
         secrets::find(&self.store, &self.sealer, name).await.ok().flatten()
     }
 }
 
-/// Adds what is found; returns what the database knows, if it can be used.
+/// Returns what the other checks need, if the database can be used.
 pub(super) async fn examine(
     config: &Loaded,
     env: &[(OsString, OsString)],
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<Records> {
     let db = open(config, findings).await?;
     let usable = schema(&db, findings).await;
     if let Ok(time) = database_time(&db).await {
-        findings.push(clock("clock of the database", time, now()));
+        clock("clock of the database", time, now(), findings);
     }
     if !usable {
         return None;
@@ -54,15 +53,17 @@ pub(super) async fn examine(
     let first =
         configured.and_then(|given| given.0.expose().split(',').next().map(|s| Secret::new(s.trim())));
     let sealed = secrets::find(&store, &sealer, "hooks.secret").await;
-    findings.push(match &sealed {
-        Ok(Some(_)) => Finding::good("master key", "opens the secrets in the database"),
-        Ok(None) => Finding::good("master key", "is there; no secret is stored yet"),
-        Err(error) => Finding::failure(
-            "master key",
-            error.to_string(),
-            "use the key file or variable of the first start",
-        ),
-    });
+    match &sealed {
+        Ok(Some(_)) => findings.good("master key", "opens the secrets in the database"),
+        Ok(None) => findings.good("master key", "exists; no secret is stored yet"),
+        Err(error) => {
+            findings.failure(
+                "master key",
+                error.to_string(),
+                "use the key file or variable of the first start",
+            );
+        }
+    }
     let hook_secret = first.or_else(|| sealed.ok().flatten());
     let servers = store.media_servers(&Scope::system()).await.unwrap_or_default();
     let filter = StreamFilter { status: StatusFilter::All, limit: Some(1), ..StreamFilter::default() };
@@ -71,12 +72,12 @@ pub(super) async fn examine(
     Some(Records { hook_secret, servers, last_stream, store, sealer })
 }
 
-async fn open(config: &Loaded, findings: &mut Vec<Finding>) -> Option<Db> {
+async fn open(config: &Loaded, findings: &mut Findings) -> Option<Db> {
     let (opened, place) = match config.config.database_kind() {
         DatabaseKind::Sqlite(file) if !file.exists() => {
-            let found = format!("there is no file {} yet", file.display());
-            let advice = "start Streamward once: it makes the file";
-            findings.push(Finding::warning("database", found, advice));
+            let found = format!("the file {} does not exist yet", file.display());
+            let advice = "start Streamward once: it creates the file";
+            findings.warning("database", found, advice);
             return None;
         }
         DatabaseKind::Sqlite(file) => (open_sqlite(&file).await, format!("SQLite file {}", file.display())),
@@ -87,15 +88,14 @@ async fn open(config: &Loaded, findings: &mut Vec<Finding>) -> Option<Db> {
     match opened {
         Ok(db) => Some(db),
         Err(error) => {
-            let advice =
-                "check database.url (DATABASE_URL), and that the file or server is there and may be used";
-            findings.push(Finding::failure("database", format!("{place}: {error}"), advice));
+            let advice = "check database.url (DATABASE_URL), and the permissions of the file or user";
+            findings.failure("database", format!("{place}: {error}"), advice);
             None
         }
     }
 }
 
-async fn schema(db: &Db, findings: &mut Vec<Finding>) -> bool {
+async fn schema(db: &Db, findings: &mut Findings) -> bool {
     let state = match pending_migrations(db).await {
         Ok(state) => state,
         Err(error) => {
@@ -107,44 +107,37 @@ async fn schema(db: &Db, findings: &mut Vec<Finding>) -> bool {
                     "check that database.url names Streamward's own database"
                 }
             };
-            findings.push(Finding::failure("database", error.to_string(), advice));
+            findings.failure("database", error.to_string(), advice);
             return false;
         }
     };
-    findings.push(Finding::good("database", format!("{} answers", db.engine())));
+    findings.good("database", format!("{} answers", db.engine()));
     if !state.missing.is_empty() {
-        let found = format!("migrations are behind: {} must be applied", state.missing.join(", "));
-        findings.push(Finding::failure(
-            "schema",
-            found,
-            "run `streamward migrate`, or restart the service, which does it",
-        ));
+        let found = format!("migrations are behind: {} not applied", state.missing.join(", "));
+        findings.failure("schema", found, "run `streamward migrate`, or restart the service");
         return false;
     }
-    findings.push(if state.unknown.is_empty() {
-        Finding::good("schema", "is up to date")
+    if state.unknown.is_empty() {
+        findings.good("schema", "is up to date");
     } else {
-        let advice = "a newer Streamward has been here: upgrade this one";
-        Finding::warning("schema", "is newer than this program", advice)
-    });
+        let advice = "a newer Streamward has changed it: upgrade this one";
+        findings.warning("schema", "is newer than this program", advice);
+    }
     true
 }
 
-fn master_key(
-    config: &Loaded,
-    env: &[(OsString, OsString)],
-    findings: &mut Vec<Finding>,
-) -> Option<MasterKey> {
+fn master_key(config: &Loaded, env: &[(OsString, OsString)], findings: &mut Findings) -> Option<MasterKey> {
     match find_master_key(&config.config, env) {
         Ok(MasterKeySource::Found(key)) => Some(key),
         Ok(MasterKeySource::Absent(file)) => {
-            let found = format!("there is none: neither STREAMWARD_MASTER_KEY nor {}", file.display());
-            let advice = "start Streamward once to make it, or bring the one this database was made with";
-            findings.push(Finding::warning("master key", found, advice));
+            let found = format!("there is none: neither STREAMWARD_MASTER_KEY nor {} exists", file.display());
+            let advice =
+                "start Streamward once to create it, or copy the key that this database was created with";
+            findings.warning("master key", found, advice);
             None
         }
         Err(error) => {
-            findings.push(Finding::failure("master key", error.to_string(), "correct what it names"));
+            findings.failure("master key", error.to_string(), "correct it, or remove the variable");
             None
         }
     }

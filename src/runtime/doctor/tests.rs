@@ -1,26 +1,28 @@
-//! The doctor's judgement; the findings themselves are tested with real conditions from outside.
+//! Decisions of the doctor. `tests/api/program/doctor.rs` tests its findings from outside.
 
 use std::time::Duration;
 
-use super::Severity;
-use super::media::same_place_for_tests as same_place;
+use super::media::same_place;
 use super::service::clock;
+use super::{Findings, Severity};
 use crate::domain::Timestamp;
 
 #[test]
-fn clocks_apart_are_told() {
+fn difference_of_clocks_is_found() {
     let now = Timestamp::from_seconds(1_000);
     for (apart, severity) in
         [(0, Severity::Good), (2, Severity::Good), (3, Severity::Warning), (30, Severity::Failure)]
     {
         let apart = Duration::from_secs(apart);
-        assert_eq!(clock("clock", now.plus(apart), now).severity, severity, "{apart:?} ahead");
-        assert_eq!(clock("clock", now.minus(apart), now).severity, severity, "{apart:?} behind");
+        let mut findings = Findings::default();
+        clock("clock", now.plus(apart), now, &mut findings);
+        clock("clock", now.minus(apart), now, &mut findings);
+        assert!(findings.0.iter().all(|finding| finding.severity == severity), "{apart:?}: {:?}", findings.0);
     }
 }
 
 #[test]
-fn this_machine_has_several_names() {
+fn names_of_this_machine_are_the_same_place() {
     assert!(same_place("http://localhost:8080/auth", "http://127.0.0.1:8080/auth"));
     assert!(same_place("http://[::1]:80/auth", "http://127.0.0.1/auth"));
     for other in

@@ -1,7 +1,7 @@
 //! A socket that fails when its peer stops reading.
 //!
-//! A time limit inside a response body cannot do this: the body is only asked for more while the socket takes bytes, so
-//! a stalled client freezes the very timer that should end it. This one belongs to the write itself.
+//! A timer inside a response body cannot do this: the body is only polled while the socket takes bytes. So the timer is in
+//! the write.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// Passes everything through, and turns a write that waits longer than the limit into `TimedOut`.
+/// A write that waits for longer than the limit fails with `TimedOut`. Everything else is passed through.
 pub(super) struct StallGuard<S> {
     inner: S,
     limit: Duration,
@@ -69,7 +69,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flush = Pin::new(&mut self.inner).poll_flush(cx);
-        // A socket flushes at once; a waiting write keeps its timer through it.
+        // A socket flushes at once. The timer of a waiting write continues.
         if flush.is_pending() { self.watch(cx, flush) } else { flush }
     }
 
@@ -89,7 +89,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(20);
 
     #[tokio::test(start_paused = true)]
-    async fn a_write_that_waits_longer_than_the_limit_fails() {
+    async fn write_that_waits_longer_than_the_limit_fails() {
         let (near, _far) = tokio::io::duplex(8);
         let start = Instant::now();
         let error = StallGuard::new(near, LIMIT).write_all(&[0; 9]).await.unwrap_err();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_bit_of_progress_starts_the_limit_anew() {
+    async fn progress_restarts_the_limit() {
         let (near, mut far) = tokio::io::duplex(8);
         let reader = async {
             for _ in 0..100 {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_between_writes_is_no_stall() {
+    async fn pause_between_writes_is_no_stall() {
         let (near, _far) = tokio::io::duplex(8);
         let mut near = StallGuard::new(near, LIMIT);
         for _ in 0..8 {

@@ -99,7 +99,7 @@ async fn read_to_close(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_handler_knows_its_peer() {
+async fn handler_knows_its_peer() {
     let server = Server::start(short()).await;
     let mut client = server.send("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     let own = client.local_addr().unwrap().to_string();
@@ -107,20 +107,20 @@ async fn a_handler_knows_its_peer() {
 }
 
 #[tokio::test]
-async fn a_connection_that_sends_nothing_is_closed() {
+async fn connection_that_sends_nothing_is_closed() {
     let server = Server::start(short()).await;
     assert_eq!(read_to_close(&mut server.connect().await).await, "");
 }
 
 #[tokio::test]
-async fn a_half_header_is_closed() {
+async fn connection_with_half_a_header_is_closed() {
     let server = Server::start(short()).await;
     let answer = read_to_close(&mut server.send("GET / HTTP/1.1\r\nhost: x\r\nx-ha").await).await;
     assert!(!answer.contains("200 OK"), "{answer}");
 }
 
 #[tokio::test]
-async fn a_header_that_drips_is_closed() {
+async fn connection_with_a_slow_header_is_closed() {
     let server = Server::start(short()).await;
     let mut client = server.send("GET / HTTP/1.1\r\n").await;
     let start = Instant::now();
@@ -131,7 +131,7 @@ async fn a_header_that_drips_is_closed() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_and_a_used_one_is_kept() {
+async fn idle_connection_is_closed_and_a_used_one_is_kept() {
     let server = Server::start(short()).await;
     let mut client = server.connect().await;
     for _ in 0..4 {
@@ -143,7 +143,7 @@ async fn an_idle_connection_is_closed_and_a_used_one_is_kept() {
 }
 
 #[tokio::test]
-async fn a_stalled_request_body_is_answered_and_closed() {
+async fn stalled_request_body_is_answered_and_closed() {
     let server = Server::start(short()).await;
     let mut client = server.send("POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await;
     let answer = read_to_close(&mut client).await;
@@ -151,7 +151,7 @@ async fn a_stalled_request_body_is_answered_and_closed() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_closed_and_the_others_go_on() {
+async fn connection_above_the_limit_is_closed_and_the_others_stay() {
     let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, ..short() }).await;
     let mut kept = Vec::new();
     for _ in 0..3 {
@@ -164,7 +164,7 @@ async fn one_connection_too_many_is_closed_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_request_in_flight_finishes_after_the_stop() {
+async fn request_in_progress_finishes_after_the_stop() {
     let server = Server::start(ServeLimits { drain: SOON, ..short() }).await;
     let mut client = server.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
     server.shared.entered.notified().await;

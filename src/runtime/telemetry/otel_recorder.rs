@@ -1,6 +1,5 @@
-//! The bridge from the `metrics` macros to OpenTelemetry instruments of the same names.
-//!
-//! A published bridge exists (`metrics-exporter-otel`), but for an older OpenTelemetry than the one used here.
+//! Bridges the `metrics` macros to OpenTelemetry instruments of the same names. The crate `metrics-exporter-otel` does the
+//! same for an older OpenTelemetry.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +12,7 @@ use opentelemetry::metrics::Meter;
 
 use super::{SECONDS_BUCKETS, SECONDS_SUFFIX};
 
-/// A recorder whose numbers are collected by an OpenTelemetry meter.
+/// A recorder for an OpenTelemetry meter.
 #[derive(Debug)]
 pub struct OtelRecorder {
     registry: Registry<Key, Instruments>,
@@ -55,7 +54,7 @@ impl Recorder for OtelRecorder {
     }
 }
 
-/// Descriptions and units, told before the first number of that name.
+/// Descriptions and units by name. They come before the first value of that name.
 #[derive(Debug, Default)]
 struct Help(RwLock<HashMap<String, (Option<Unit>, SharedString)>>);
 
@@ -65,14 +64,14 @@ impl Help {
         all.insert(name.as_str().to_owned(), (unit, text));
     }
 
-    /// The unit in UCUM notation and the description of a name; empty where nothing was told.
+    /// The unit in UCUM notation, and the description. Empty if there is none.
     fn of(&self, name: &str) -> (&'static str, String) {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.get(name).map_or(("", String::new()), |(unit, text)| (ucum(*unit), text.to_string()))
     }
 }
 
-/// See <https://ucum.org>, the notation OpenTelemetry asks for.
+/// The notation that OpenTelemetry uses, see <https://ucum.org>.
 fn ucum(unit: Option<Unit>) -> &'static str {
     match unit {
         Some(Unit::Seconds) => "s",
@@ -86,7 +85,7 @@ fn ucum(unit: Option<Unit>) -> &'static str {
     }
 }
 
-/// Makes one cell per name and label set. A counter or gauge is a plain atomic that the meter reads when it collects.
+/// Creates one cell for each name and label set. A counter or gauge is an atomic that the meter reads when it collects.
 #[derive(Debug)]
 struct Instruments {
     meter: Meter,
@@ -102,7 +101,7 @@ impl Storage<Key> for Instruments {
         let cell = Arc::new(AtomicU64::new(0));
         let (unit, text) = self.help.of(key.name());
         let (read, labels) = (Arc::clone(&cell), labels(key));
-        // The handle may go: the meter keeps the callback.
+        // The meter keeps the callback; the handle is not needed.
         let _handle = self
             .meter
             .u64_observable_counter(key.name().to_owned())
@@ -138,7 +137,7 @@ impl Storage<Key> for Instruments {
     }
 }
 
-/// A histogram together with the labels of one key.
+/// A histogram with the labels of one key.
 #[derive(Debug)]
 struct Samples {
     histogram: opentelemetry::metrics::Histogram<f64>,

@@ -1,7 +1,7 @@
-//! The push side: spans and metrics as protobuf over HTTP to an OpenTelemetry collector.
+//! Pushes spans and metrics as protobuf over HTTP to an OpenTelemetry collector.
 //!
-//! The exporters run on threads of the SDK, not on the runtime, and use the blocking HTTP client: the async one panics
-//! there on the first export and every trace is lost while the service looks healthy.
+//! The exporters run on threads of the SDK, not on the tokio runtime, so they use the blocking HTTP client. The async one
+//! would panic there on the first export, and every trace would be lost while the service looks healthy.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -22,14 +22,13 @@ use super::TelemetryError;
 
 const SCOPE: &str = "streamward";
 
-/// How long one push may take; a slow collector costs spans, never a request.
+/// How long one push may take. A slow collector loses spans; it never delays a request.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How often metrics are pushed.
 const METRICS_INTERVAL: Duration = Duration::from_secs(15);
 
-/// What becomes a span, whatever `log.level` says. The exporter's own doings are left out, or each push would cause the
-/// next one.
+/// What becomes a span, whatever `log.level` says. Without the spans of the exporter: each push would cause the next.
 const SPAN_FILTER: &str = "info,streamward=debug,opentelemetry=off,hyper=off,hyper_util=off,reqwest=off";
 
 /// The two providers and their threads.
@@ -80,7 +79,7 @@ impl Otlp {
         Ok(Self { spans, metrics })
     }
 
-    /// The meter all metrics are collected from.
+    /// The meter for all metrics.
     pub(super) fn meter(&self) -> Meter {
         self.metrics.meter(SCOPE)
     }
@@ -97,27 +96,27 @@ impl Otlp {
             .boxed()
     }
 
-    /// Pushes what is left. The SDK's own limits are longer than ours and add up, so both run beside each other on
-    /// threads that are left behind when `limit` is over.
+    /// Pushes what is left, for at most `limit`. The limits of the SDK are longer and add up, so both providers shut down
+    /// at the same time, on threads that are abandoned after `limit`.
     pub(super) fn shutdown(self, limit: Duration) {
         let (done, wait) = mpsc::channel::<()>();
         let Self { spans, metrics } = self;
         let also_done = done.clone();
         std::thread::spawn(move || {
             if let Err(error) = spans.shutdown_with_timeout(limit) {
-                tracing::warn!(%error, "the last spans were not delivered");
+                tracing::warn!(%error, "the last spans could not be sent to otel.endpoint");
             }
             drop(done);
         });
         std::thread::spawn(move || {
             if let Err(error) = metrics.shutdown_with_timeout(limit) {
-                tracing::warn!(%error, "the last metrics were not delivered");
+                tracing::warn!(%error, "the last metrics could not be sent to otel.endpoint");
             }
             drop(also_done);
         });
         // Nothing is ever sent: the channel closes when both threads are done.
         if wait.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::warn!("the telemetry collector did not take the last data in time");
+            tracing::warn!("the collector at otel.endpoint did not take the last data in time");
         }
     }
 }
