@@ -1,0 +1,248 @@
+//! The rules about layers, adapters and crates. Each function returns the places that break its rule.
+
+use proc_macro2::{TokenStream, TokenTree};
+
+use crate::resolve::{Place, Reference};
+use crate::source::Modules;
+
+/// A layer and what it may import from, beside itself.
+const LAYERS: [(&str, &[&str]); 5] = [
+    ("domain", &[]),
+    ("ports", &["domain"]),
+    ("app", &["domain", "ports"]),
+    ("adapters", &["domain", "ports", "app"]),
+    ("runtime", &["domain", "ports", "app", "adapters"]),
+];
+
+/// Adapters that bring calls in. They may import from `app`; all others implement ports.
+const INBOUND: [&str; 2] = ["http", "cli"];
+
+/// Parts of `adapters` that are no adapter to anything, but what adapters are made of.
+const SHARED: [&str; 4] = ["local_wake_ups", "remote", "system", "views"];
+
+/// Crates that do no I/O: all that domain, ports and app may use.
+const WITHOUT_IO: [&str; 38] = [
+    // Rust's own
+    "std",
+    "core",
+    "alloc",
+    "bool",
+    "char",
+    "str",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "f64",
+    // Types, texts, derives
+    "arc_swap",
+    "async_trait",
+    "chrono",
+    "form_urlencoded",
+    "futures_util",
+    "metrics",
+    "serde",
+    "serde_json",
+    "serde_with",
+    "strum",
+    "thiserror",
+    "tokio",
+    "tokio_util",
+    "tracing",
+    "uuid",
+    // Tests
+    "prop",
+    "proptest",
+    "rstest",
+    // Checksums
+    "base64",
+    "hex",
+];
+
+/// What the domain may use beyond that: secrets are made, hashed and sealed there.
+const CRYPTO: [&str; 7] = ["aes_gcm", "crc32fast", "hkdf", "hmac", "sha2", "subtle", "zeroize"];
+
+/// What the inner layers may not use of crates that they may use.
+const IO: [&str; 17] = [
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "chrono::Local",
+    "chrono::Utc::now",
+    "tokio::fs",
+    "tokio::io",
+    "tokio::net",
+    "tokio::process",
+    "tokio::runtime",
+    "tokio::signal",
+];
+
+/// Addresses are data.
+const DATA: [&str; 4] =
+    ["std::net::IpAddr", "std::net::Ipv4Addr", "std::net::Ipv6Addr", "std::net::SocketAddr"];
+
+/// What only outbound adapters and the runtime use.
+const OUTBOUND_CRATES: [&str; 3] = ["sqlx", "reqwest", "tokio_tungstenite"];
+
+/// Imports that point outwards.
+pub(crate) fn against_layers(modules: &Modules) -> Vec<String> {
+    broken(modules, |reference| {
+        let Place::Ours(to, _) = &reference.place else { return false };
+        let (from, Some(to)) = (&reference.from.file_module, to.first()) else { return false };
+        let Some(layer) = from.first() else { return false };
+        let Some((_, inner)) = LAYERS.iter().find(|(name, _)| name == layer) else { return true };
+        let may_call_app = layer != "adapters"
+            || from.get(1).is_some_and(|part| INBOUND.contains(&part.as_str()) || part == "views");
+        to != layer && (!inner.contains(&to.as_str()) || (to == "app" && !may_call_app))
+    })
+}
+
+/// Imports of one adapter from another.
+pub(crate) fn between_adapters(modules: &Modules) -> Vec<String> {
+    broken(modules, |reference| {
+        let Place::Ours(to, _) = &reference.place else { return false };
+        let from = &reference.from.file_module;
+        let (Some("adapters"), Some("adapters")) =
+            (from.first().map(String::as_str), to.first().map(String::as_str))
+        else {
+            return false;
+        };
+        let (from, Some(to)) = (from.get(1), to.get(1)) else { return false };
+        let is_shared = |part: &String| SHARED.contains(&part.as_str());
+        from != Some(to) && !is_shared(to)
+    })
+}
+
+/// Crates that the inner layers may not use.
+pub(crate) fn crates_of_inner_layers(modules: &Modules) -> Vec<String> {
+    broken(modules, |reference| {
+        let Place::Outside(path) = &reference.place else { return false };
+        let Some(layer) = reference.from.file_module.first() else { return false };
+        if !["domain", "ports", "app"].contains(&layer.as_str()) {
+            return false;
+        }
+        let Some(name) = path.first() else { return false };
+        let is_known = WITHOUT_IO.contains(&name.as_str()) || CRYPTO.contains(&name.as_str());
+        !is_known || (begins_with(path, &IO) && !begins_with(path, &DATA))
+    })
+}
+
+/// Crates that HTTP and the command line may not use.
+pub(crate) fn crates_of_inbound_adapters(modules: &Modules) -> Vec<String> {
+    broken(modules, |reference| {
+        let Place::Outside(path) = &reference.place else { return false };
+        let [layer, adapter, ..] = reference.from.file_module.as_slice() else { return false };
+        let forbidden = if adapter == "cli" { &["sqlx"][..] } else { &OUTBOUND_CRATES };
+        layer == "adapters" && INBOUND.contains(&adapter.as_str()) && begins_with(path, forbidden)
+    })
+}
+
+/// Uses of tokio and of futures in the domain.
+pub(crate) fn tokio_in_domain(modules: &Modules) -> Vec<String> {
+    broken(modules, |reference| {
+        let from = &reference.from.file_module;
+        let is_tokio =
+            matches!(&reference.place, Place::Outside(path) if begins_with(path, &["tokio", "futures_util"]));
+        from.first().is_some_and(|layer| layer == "domain") && is_tokio
+    })
+}
+
+/// Lines of a file that contain `unsafe` or an attribute `allow`, comments and texts aside.
+pub(crate) fn unsafe_or_allow(text: &str) -> Vec<usize> {
+    fn allows(attribute: TokenStream) -> bool {
+        attribute.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == "allow",
+            TokenTree::Group(group) => allows(group.stream()),
+            _ => false,
+        })
+    }
+    lines(text, &|token, after| match token {
+        TokenTree::Ident(ident) => ident == "unsafe",
+        TokenTree::Punct(sign) if sign.as_char() == '#' => {
+            let inner = usize::from(matches!(after.first(), Some(TokenTree::Punct(_))));
+            matches!(after.get(inner), Some(TokenTree::Group(attribute)) if allows(attribute.stream()))
+        }
+        _ => false,
+    })
+}
+
+/// Programs that a file calls by name, with the line.
+pub(crate) fn programs(text: &str) -> Vec<(usize, String)> {
+    let is_call = |token: &TokenTree, after: &[TokenTree]| {
+        let [
+            TokenTree::Punct(_),
+            TokenTree::Punct(_),
+            TokenTree::Ident(new),
+            TokenTree::Group(arguments),
+            ..,
+        ] = after
+        else {
+            return None;
+        };
+        let is_command = matches!(token, TokenTree::Ident(ident) if ident == "Command") && new == "new";
+        match arguments.stream().into_iter().next() {
+            Some(TokenTree::Literal(name)) if is_command => {
+                Some(name.to_string().trim_matches('"').to_owned())
+            }
+            _ => None,
+        }
+    };
+    find(text, &is_call)
+}
+
+/// Lines of a file with `async` or `await`.
+pub(crate) fn async_or_await(text: &str) -> Vec<usize> {
+    lines(text, &|token, _| matches!(token, TokenTree::Ident(ident) if ident == "async" || ident == "await"))
+}
+
+/// What `look` makes of a token and those after it, at any depth, with the line.
+fn find<T>(text: &str, look: &dyn Fn(&TokenTree, &[TokenTree]) -> Option<T>) -> Vec<(usize, T)> {
+    fn walk<T>(
+        tokens: TokenStream,
+        look: &dyn Fn(&TokenTree, &[TokenTree]) -> Option<T>,
+        found: &mut Vec<(usize, T)>,
+    ) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        for (at, token) in tokens.iter().enumerate() {
+            found.extend(look(token, &tokens[at + 1..]).map(|one| (token.span().start().line, one)));
+            if let TokenTree::Group(group) = token {
+                walk(group.stream(), look, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(text.parse().unwrap_or_default(), look, &mut found);
+    found
+}
+
+fn lines(text: &str, is_wanted: &dyn Fn(&TokenTree, &[TokenTree]) -> bool) -> Vec<usize> {
+    let found = find(text, &|token, after| is_wanted(token, after).then_some(()));
+    found.into_iter().map(|(line, ())| line).collect()
+}
+
+fn broken(modules: &Modules, is_broken: impl Fn(&Reference<'_>) -> bool) -> Vec<String> {
+    let mut found: Vec<String> = modules.references().filter(|r| is_broken(r)).map(|r| r.at()).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn begins_with(path: &[String], starts: &[&str]) -> bool {
+    let path = path.join("::");
+    starts
+        .iter()
+        .any(|start| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
+}
