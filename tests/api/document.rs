@@ -5,6 +5,7 @@ use std::path::Path;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use similar::TextDiff;
 use streamward::adapters::http::{ProblemType, problems_json};
 use streamward::domain::access::Role;
 use streamward::runtime::services::openapi_json;
@@ -13,27 +14,41 @@ use crate::harness::{HOOK_SECRET, TestApp};
 
 const ID: &str = "01890000-0000-7000-8000-000000000000";
 
-fn checked_in(name: &str) -> String {
+/// Fails with the lines that differ.
+fn assert_checked_in(name: &str, generated: &str, command: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi").join(name);
-    fs::read_to_string(&path).unwrap_or_default()
+    let checked_in = fs::read_to_string(&path).unwrap_or_default();
+    let difference = difference(&checked_in, generated);
+    assert!(
+        difference.is_empty(),
+        "openapi/{name} differs from the code:\n{difference}If the change is meant:\n    \
+         cargo run -- {command} > openapi/{name}"
+    );
+}
+
+/// As `diff -u` shows it; empty if there is none.
+fn difference(old: &str, new: &str) -> String {
+    let diff = TextDiff::from_lines(old, new);
+    diff.unified_diff().context_radius(3).header("checked in", "generated").to_string()
+}
+
+#[test]
+fn difference_shows_the_changed_lines_only() {
+    let old: String = (1..=100).map(|n| format!("line {n}\n")).collect();
+    assert_eq!(difference(&old, &old), "");
+    let shown = difference(&old, &old.replace("line 50\n", "line fifty\n"));
+    assert!(shown.contains("\n-line 50\n+line fifty\n"), "{shown}");
+    assert!(shown.lines().count() < 15 && !shown.contains("line 40"), "{shown}");
 }
 
 #[test]
 fn the_document_is_the_one_that_is_checked_in() {
-    assert!(
-        checked_in("streamward.json") == openapi_json(),
-        "openapi/streamward.json is not what the router says; if the change is meant:\n    \
-         cargo run -- openapi > openapi/streamward.json"
-    );
+    assert_checked_in("streamward.json", &openapi_json(), "openapi");
 }
 
 #[test]
 fn the_problems_are_the_ones_that_are_checked_in() {
-    assert!(
-        checked_in("problems.json") == problems_json(),
-        "openapi/problems.json is not what the code says; if the change is meant:\n    \
-         cargo run -- openapi --problems > openapi/problems.json"
-    );
+    assert_checked_in("problems.json", &problems_json(), "openapi --problems");
 }
 
 /// All operations of the document: method, path, operation.
