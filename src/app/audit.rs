@@ -87,8 +87,10 @@ impl AuditLog {
                 entry.actor = field("actor", &report.actor, 255).or_else(|| entry.actor.clone());
                 entry.resource_type = field("resource_type", &report.resource_type, 100);
                 entry.resource_id = field("resource_id", &report.resource_id, 255);
-                entry.request_method = field("request_method", &report.request_method, 20);
-                entry.request_path = field("request_path", &report.request_path, 2_000);
+                entry.request_method = field("request_method", &report.request_method, 20)
+                    .or_else(|| entry.request_method.clone());
+                entry.request_path =
+                    field("request_path", &report.request_path, 2_000).or_else(|| entry.request_path.clone());
                 entry.failure_reason = field("failure_reason", &report.failure_reason, 1_000);
                 let outcome = checks.take_opt(report.outcome.as_deref().map(|word| {
                     Outcome::parse(word).ok_or_else(|| Invalid::one("outcome", "must be success or failure"))
