@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM scratch
 COPY --from=build /image/ /
-# Inside a container the port is only reachable where it is published.
+# Only published ports of a container are reachable.
 ENV STREAMWARD_HTTP__LISTEN=0.0.0.0:8080 \
     STREAMWARD_DATA_DIR=/data
 USER 65532:65532
