@@ -66,9 +66,12 @@ pub(crate) async fn drive(
         callers.spawn(async move { call(to, &requests[caller], how, until, &expected).await });
     }
     let mut total = Outcome::default();
-    while let Some(one) = callers.join_next().await {
-        total.add(one.expect("a caller does not panic"));
-    }
+    let ended = tokio::time::timeout(length + Duration::from_secs(60), async {
+        while let Some(one) = callers.join_next().await {
+            total.add(one.expect("a caller does not panic"));
+        }
+    });
+    ended.await.expect("every request is answered");
     total.elapsed = started.elapsed();
     total
 }

@@ -30,8 +30,8 @@ use streamward::domain::reconcile::HookKind;
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
 use streamward::domain::{StreamKeyId, Timestamp};
 use streamward::ports::{
-    Assignment, Clock, MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings, StatusFilter,
-    StreamFilter,
+    Assignment, Clock, LeaseStore as _, MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings,
+    StatusFilter, StreamFilter,
 };
 use streamward::runtime::services::{Services, Settings};
 

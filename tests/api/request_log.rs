@@ -2,10 +2,12 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use serde_json::{Value, json};
 use streamward::runtime::telemetry::{LogFormat, Telemetry, TelemetryConfig};
+use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -36,7 +38,9 @@ impl Lines {
     /// Asks until lines arrive. A line of the program that another thread came by first, at the very moment when this
     /// one began to collect, may have been taken for one that nobody wants.
     async fn until_heard(&self, app: &TestApp) {
+        let deadline = Instant::now() + Duration::from_secs(20);
         while self.with_message("request").is_empty() || self.with_message("auth").is_empty() {
+            assert!(Instant::now() < deadline, "no lines arrive");
             tracing::callsite::rebuild_interest_cache();
             app.ask(json!({"action": "read", "path": "live/x"})).await.assert_status(200);
         }

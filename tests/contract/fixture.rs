@@ -21,7 +21,7 @@ use streamward::domain::stream::{IngestForm, Stream};
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
 use streamward::domain::{AuditId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
 use streamward::ports::{Assignment, IdGen as _, InstanceLease, KeyCreation, Store};
-use streamward_test_support::Cluster;
+use streamward_test_support::{Cluster, TimeLimit};
 use tempfile::TempDir;
 
 pub(crate) const TTL: Duration = Duration::from_secs(15);
@@ -47,7 +47,7 @@ impl Engine {
         match self {
             Self::Memory => {
                 let store = MemoryStore::new(Arc::new(SystemClock));
-                World { store: Arc::new(store), _keep: Box::new(()) }
+                World { store: Arc::new(store), _keep: Box::new(TimeLimit::start()) }
             }
             Self::Sqlite => {
                 let folder = TempDir::new().unwrap();
@@ -167,7 +167,7 @@ pub(crate) fn new_id() -> StreamId {
 impl World {
     /// A store in a database that is migrated already.
     pub(crate) fn over(db: Db, keep: impl Any + Send + Sync) -> Self {
-        Self { store: Arc::new(SqlStore::new(db)), _keep: Box::new(keep) }
+        Self { store: Arc::new(SqlStore::new(db)), _keep: Box::new((keep, TimeLimit::start())) }
     }
 
     /// A stored broadcaster.

@@ -336,7 +336,7 @@ async fn nothing_is_written_once_the_assignment_is_not_valid(#[case] engine: Eng
     let woken = world.take_under(&lease, &["reconcile:woken"]).await.remove(0);
     tokio::time::sleep(short * 2).await;
     let lease = world.store.renew_instance("woken", 10, std::time::Duration::from_secs(60)).await.unwrap();
-    let anew = world.take_under(&lease, &["reconcile:woken"]).await.remove(0);
+    world.take_under(&lease, &["reconcile:woken"]).await;
     let events = world.events().await;
     let before = world.stored(&key).await;
     let changes = started(vec![start(key.id, connection("default", "c1"))]);

@@ -64,7 +64,7 @@ pub(crate) async fn the_written_configuration_is_accepted(bench: &Bench) -> Resu
         let address = settings.auth_address.context("an auth address")?;
         ensure!(address.ends_with("/auth") && !address.contains("secret"), "{address}");
         ensure!(client.snapshot().await?.paths.is_empty());
-        let said = server.said();
+        let said = server.log();
         // Written for its very version, it has nothing to warn about.
         ensure!(!known || !said.contains("WAR"), "{said}");
         ensure!(!said.contains("ERR"), "{said}");
@@ -91,7 +91,7 @@ async fn seen_and_ended(bench: &Bench, kind: &str, url: impl Fn(&Server) -> Stri
     ensure!(seen.stats.tracks == ["H264", "MPEG-4 Audio"], "{seen:?}");
     ensure!(seen.stats.readers == 0 && !seen.configured, "{seen:?}");
     end(&server, &seen).await?;
-    encoder.end_within(Duration::from_secs(5)).await?;
+    encoder.wait(Duration::from_secs(5)).await?;
     Ok(())
 }
 
@@ -173,9 +173,9 @@ pub(crate) async fn a_relay_shows_a_private_path_at_a_public_one(bench: &Bench) 
 
     ensure!(client.remove_relay(&relay.public).await? == RelayRemoval::Gone);
     ensure!(client.remove_relay(&relay.public).await? == RelayRemoval::Gone);
-    viewer.end_within(Duration::from_secs(5)).await?;
+    viewer.wait(Duration::from_secs(5)).await?;
     live(&server, &raw).await?;
-    let said = server.said();
+    let said = server.log();
     ensure!(!said.contains(&key()) && !said.contains("relay/secret"), "a secret is logged:\n{said}");
     Ok(())
 }

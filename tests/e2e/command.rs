@@ -4,7 +4,6 @@ use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,7 +12,7 @@ use serde_json::Value;
 use crate::Bench;
 use crate::encoder;
 use crate::media_server::{Ports, Server};
-use crate::process::eventually;
+use crate::process::{Signal, eventually, send_signal};
 use crate::program::{Key, Streamward};
 
 /// Makes a broadcaster and a key as people do.
@@ -47,7 +46,7 @@ pub(crate) async fn up_runs_everything(bench: &Bench) -> Result<()> {
         drop(encoder);
         streamward.ended(&stream, "publisher_left", Duration::from_millis(2_500)).await?;
     }
-    ensure!(!streamward.said().contains(&key.secret), "the key is logged:\n{}", streamward.said());
+    ensure!(!streamward.log().contains(&key.secret), "the key is logged:\n{}", streamward.log());
 
     kill_media_server(bench.path())?;
     let again = eventually("MediaMTX runs again", Duration::from_secs(5), async || {
@@ -67,9 +66,7 @@ pub(crate) async fn up_runs_everything(bench: &Bench) -> Result<()> {
 /// `kill -9`, by the number that `up` keeps for as long as it runs.
 fn kill_media_server(dir: &Path) -> Result<()> {
     let pid: u32 = fs::read_to_string(dir.join("mediamtx.pid"))?.trim().parse()?;
-    let killed = Command::new("sh").arg("-c").arg(format!("kill -KILL {pid}")).status()?;
-    ensure!(killed.success(), "there is no process {pid}");
-    Ok(())
+    send_signal(pid, Signal::KILL).with_context(|| format!("process {pid} cannot be killed"))
 }
 
 /// Kills the MediaMTX of an `up` that a failed test has killed.
@@ -99,7 +96,7 @@ pub(crate) async fn the_printed_configuration_is_all_it_takes(bench: &Bench) -> 
     });
     hooked.await?;
     is_healthy(&streamward)?;
-    let said = server.said();
+    let said = server.log();
     if said.contains("WAR") || said.contains("ERR") {
         bail!("{said}");
     }

@@ -1,15 +1,16 @@
 //! Encoders and viewers: ffmpeg, and for WHIP a second MediaMTX.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail, ensure};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::ports;
-use crate::process::{Process, TICK, eventually};
+use crate::process::{Process, Signal, TICK, eventually};
 use crate::tools::Tools;
 
 /// How long a viewer may need to see a picture: ffmpeg looks at several seconds of HLS and SRT before it is sure.
@@ -49,21 +50,24 @@ impl WhipEncoder {
         let file = format!("{name}.yml");
         fs::write(dir.join(&file), yaml)?;
         let forwarder = Process::start(name, Command::new(binary).arg(file), dir)?;
-        let mut command = Command::new("sh");
-        // It listens within a moment; ffmpeg does not try twice by itself.
-        let ffmpeg = format!(
-            "sleep 0.3; exec ffmpeg -hide_banner -nostdin -loglevel warning -re -stream_loop -1 -i '{}' -an -c copy \
-             -rtsp_transport tcp -f rtsp rtsp://127.0.0.1:{rtsp}/in",
-            tools.clip.display()
-        );
-        let source = Process::start(&format!("{name}-source"), command.arg("-c").arg(ffmpeg), dir)?;
+        // ffmpeg does not try twice by itself.
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", rtsp)).is_err() {
+            ensure!(Instant::now() < deadline, "the forwarder does not listen:\n{}", forwarder.log());
+            std::thread::sleep(TICK);
+        }
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-hide_banner", "-nostdin", "-loglevel", "warning", "-re", "-stream_loop", "-1", "-i"]);
+        ffmpeg.arg(&tools.clip).args(["-an", "-c", "copy", "-rtsp_transport", "tcp", "-f", "rtsp"]);
+        ffmpeg.arg(format!("rtsp://127.0.0.1:{rtsp}/in"));
+        let source = Process::start(&format!("{name}-source"), &mut ffmpeg, dir)?;
         Ok(Self { forwarder, _source: source })
     }
 
     /// Waits until it was turned away.
     pub(crate) async fn refused(&self, limit: Duration) -> Result<()> {
         let refused = eventually("the WHIP encoder is turned away", limit, async || {
-            Ok(self.forwarder.said().contains("401").then_some(()))
+            Ok(self.forwarder.log().contains("401").then_some(()))
         });
         refused.await.map(drop)
     }
@@ -72,9 +76,9 @@ impl WhipEncoder {
 impl Drop for WhipEncoder {
     /// Takes its leave: of one that vanishes, ICE gives up hope only after half a minute.
     fn drop(&mut self) {
-        let _ = self.forwarder.tell("TERM");
+        let _ = self.forwarder.signal(Signal::TERM);
         for _ in 0..100 {
-            if self.forwarder.ended().is_some() {
+            if self.forwarder.exit_status().is_some() {
                 break;
             }
             std::thread::sleep(TICK);

@@ -14,8 +14,6 @@ mod ending;
 mod gate;
 mod media_server;
 mod outage;
-mod ports;
-mod process;
 mod program;
 mod publish;
 mod tools;
@@ -29,13 +27,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use streamward_test_support::{ports, process};
 use tempfile::TempDir;
 use tools::Tools;
 
 /// How many tests run at once, if nothing else is asked for: each has an encoder, a media server and a Streamward.
 const AT_ONCE: usize = 2;
+
+/// How long a scenario may take.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// What a test is given: the programs, and a directory of its own.
 pub(crate) struct Bench {
@@ -160,7 +162,10 @@ fn trial(name: &'static str, tools: Result<Arc<Tools>, String>, scenario: Scenar
 /// Runs a scenario; if it fails, what the programs said is part of the report.
 fn run(bench: &Bench, scenario: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(scenario).with_context(|| logs(bench.path()))
+    runtime.block_on(async {
+        let limited = tokio::time::timeout(LIMIT, scenario).await;
+        limited.unwrap_or_else(|_| bail!("has not ended after {LIMIT:?}")).with_context(|| logs(bench.path()))
+    })
 }
 
 /// The end of every log in `dir`.

@@ -126,7 +126,7 @@ impl Server {
         let listens = eventually("MediaMTX listens", Duration::from_secs(10), async || {
             Ok(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok())
         });
-        listens.await.map_err(|error| anyhow!("{error}:\n{}", self.said()))?;
+        listens.await.map_err(|error| anyhow!("{error}:\n{}", self.log()))?;
         Ok(())
     }
 
@@ -136,8 +136,8 @@ impl Server {
     }
 
     /// Everything it logged.
-    pub(crate) fn said(&self) -> String {
-        self.process.as_ref().map(Process::said).unwrap_or_default()
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// The adapter, talking to it.

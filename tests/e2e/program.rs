@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::media_server::{CONTROL_SECRET, Ports};
 use crate::ports;
-use crate::process::{Process, eventually};
+use crate::process::{Process, eventually, output_within};
 use crate::tools::Tools;
 
 /// What media servers show.
@@ -98,7 +98,7 @@ impl Streamward {
 
     /// Runs another command on the same configuration; what it prints.
     pub(crate) fn says(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.command().args(arguments).output()?;
+        let output = output_within(self.command().args(arguments), UP)?;
         let error = String::from_utf8_lossy(&output.stderr);
         let said = String::from_utf8(output.stdout)?;
         ensure!(output.status.success(), "streamward {arguments:?}: {}: {error}{said}", output.status);
@@ -113,7 +113,7 @@ impl Streamward {
             let answer = self.http.get(self.url("/readyz")).send().await?;
             Ok(answer.status().is_success().then_some(()))
         });
-        ready.await.map_err(|error| anyhow!("{error}:\n{}", self.said()))?;
+        ready.await.map_err(|error| anyhow!("{error}:\n{}", self.log()))?;
         Ok(())
     }
 
@@ -128,8 +128,8 @@ impl Streamward {
     }
 
     /// Everything it logged.
-    pub(crate) fn said(&self) -> String {
-        self.process.as_ref().map(Process::said).unwrap_or_default()
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
     fn url(&self, path: &str) -> String {

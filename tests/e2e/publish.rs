@@ -78,7 +78,7 @@ async fn secret_as_path(bench: &Bench, application: &str) -> Result<()> {
 
     drop(encoder);
     api.ended(&stream, "publisher_left", LEFT).await?;
-    viewer.end_within(Duration::from_secs(3)).await?;
+    viewer.wait(Duration::from_secs(3)).await?;
     // The relay goes with the stream. What is not configured any more is not ours either.
     let client = world.server.client()?;
     let public = StreamPath::parse("shows/bob")?;

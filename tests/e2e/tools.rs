@@ -1,11 +1,14 @@
 //! What the tests need from the machine: a MediaMTX and ffmpeg. Without them there is nothing to test against.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use streamward::adapters::mediamtx::{Version, binary_version};
 use streamward_test_support::mediamtx_from_image;
+use streamward_test_support::process::output_within;
 use tempfile::TempDir;
 
 /// The programs, and a clip to publish.
@@ -25,9 +28,8 @@ impl Tools {
     /// Finds everything, or says what is missing.
     pub(crate) async fn find() -> Result<Self> {
         for tool in ["ffmpeg", "ffprobe"] {
-            let found =
-                Command::new(tool).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-            ensure!(found.is_ok_and(|status| status.success()), "{tool} is not on the PATH");
+            let found = output_within(Command::new(tool).arg("-version"), Duration::from_secs(10));
+            ensure!(found.is_ok_and(|output| output.status.success()), "{tool} is not on the PATH");
         }
         let dir = tempfile::tempdir()?;
         let (mediamtx, version) = mediamtx(dir.path()).await?;
@@ -60,8 +62,7 @@ async fn mediamtx(dir: &Path) -> Result<(PathBuf, String)> {
             "no MediaMTX: MEDIAMTX_BIN is not set, there is no mediamtx on the PATH, and none in Docker ({docker})"
         )
     })?;
-    let made = Command::new("chmod").arg("0755").arg(&binary).status()?;
-    ensure!(made.success(), "the mediamtx of the image cannot be made executable");
+    std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755))?;
     let version = binary_version(&binary).await.context("the mediamtx of the image does not run here")?;
     Ok((binary, version))
 }
@@ -87,7 +88,9 @@ fn encode(clip: &Path) -> Result<()> {
     let arguments = "-hide_banner -nostdin -loglevel error -t 90 -f lavfi -i testsrc=size=320x180:rate=15 \
         -t 90 -f lavfi -i sine=frequency=440:sample_rate=48000 -c:v libx264 -preset ultrafast -tune zerolatency \
         -pix_fmt yuv420p -g 15 -b:v 300k -c:a aac -b:a 64k";
-    let made = Command::new("ffmpeg").args(arguments.split_whitespace()).arg(clip).status()?;
-    ensure!(made.success(), "ffmpeg cannot encode H264 and AAC");
+    let mut ffmpeg = Command::new("ffmpeg");
+    let made = output_within(ffmpeg.args(arguments.split_whitespace()).arg(clip), Duration::from_secs(120))?;
+    let error = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success(), "ffmpeg cannot encode H264 and AAC: {error}");
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::Bench;
 use crate::encoder;
 use crate::media_server::Ports;
 use crate::ports;
-use crate::process::{Process, eventually};
+use crate::process::{Process, Signal, eventually, output_within, send_signal};
 
 const SOON: Duration = Duration::from_secs(20);
 /// How long everything may take to stop.
@@ -72,7 +72,7 @@ impl<'a> Home<'a> {
     }
 
     fn json(&self, arguments: &[&str]) -> Result<Value> {
-        let output = self.command(&[&["--json"], arguments].concat()).output()?;
+        let output = output_within(&mut self.command(&[&["--json"], arguments].concat()), SOON)?;
         ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(serde_json::from_slice(&output.stdout)?)
     }
@@ -95,11 +95,6 @@ impl<'a> Home<'a> {
         });
         seen.await.map(drop)
     }
-}
-
-fn kill_nine(pid: &str) -> Result<()> {
-    ensure!(Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status()?.success(), "kill -9 {pid}");
-    Ok(())
 }
 
 /// What the processes of this machine that have to do with `dir` were called with.
@@ -138,14 +133,14 @@ pub(crate) async fn one_command_puts_a_stream_on_the_air(bench: &Bench) -> Resul
     let environment = String::from_utf8_lossy(&environment);
     ensure!(!environment.contains("STREAMWARD_"), "what hooks inherit: {environment}");
 
-    let doctor = home.command(&["doctor"]).output()?;
+    let doctor = output_within(&mut home.command(&["doctor"]), SOON)?;
     let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
     ensure!(doctor.status.success() && found.contains("hook"), "{found}");
     let child = home.child()?;
     let status = up.terminate(STOP).await?;
-    ensure!(status.success(), "{status}: {}", up.said());
+    ensure!(status.success(), "{status}: {}", up.log());
     ensure!(!PathBuf::from(format!("/proc/{child}")).exists(), "MediaMTX is stopped with it");
-    ensure!(!up.said().contains(&secrets[0]), "the hook secret is in the log");
+    ensure!(!up.log().contains(&secrets[0]), "the hook secret is in the log");
     Ok(())
 }
 
@@ -153,7 +148,7 @@ pub(crate) async fn the_media_server_is_started_again(bench: &Bench) -> Result<(
     let home = Home::new(bench)?;
     let mut up = home.up().await?;
     let first = home.child()?;
-    kill_nine(&first)?;
+    send_signal(first.trim().parse()?, Signal::KILL)?;
     let again = eventually("another one runs", SOON, async || {
         Ok(home.child().ok().filter(|pid| *pid != first && !pid.is_empty()))
     });
@@ -170,7 +165,7 @@ pub(crate) async fn the_media_server_is_started_again(bench: &Bench) -> Result<(
     });
     replaced.await?;
     home.reachable().await?;
-    ensure!(up.terminate(STOP).await?.success(), "{}", up.said());
+    ensure!(up.terminate(STOP).await?.success(), "{}", up.log());
     Ok(())
 }
 
@@ -197,10 +192,10 @@ pub(crate) async fn what_is_installed_suffices(bench: &Bench) -> Result<()> {
     let _encoder = encoder::publish(&bench.tools, bench.path(), "encoder", url)?;
     home.live(1).await?;
     let told = eventually("its hook arrives", SOON, async || {
-        Ok(service.said().contains("kind=\"ready\"").then_some(()))
+        Ok(service.log().contains("kind=\"ready\"").then_some(()))
     });
     told.await?;
     let secret = key["key_value"].as_str().context("a secret")?;
-    ensure!(!service.said().contains(secret), "the key is in the log");
+    ensure!(!service.log().contains(secret), "the key is in the log");
     Ok(())
 }

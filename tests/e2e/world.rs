@@ -94,7 +94,7 @@ impl<'a> World<'a> {
         let mut task = JoinSet::new();
         task.spawn(async move {
             while let Ok(mut encoder) = encoder::publish(&tools, &dir, &name, &url) {
-                let _ = encoder.end_within(Duration::from_secs(3_600)).await;
+                let _ = encoder.wait(Duration::from_secs(3_600)).await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
@@ -111,7 +111,7 @@ impl<'a> World<'a> {
 
     /// Fails if `secret` stands in anything that was logged. What encoders say is theirs.
     pub(crate) fn is_not_logged(&self, secret: &str) -> Result<()> {
-        for (who, said) in [("Streamward", self.streamward.said()), ("MediaMTX", self.server.said())] {
+        for (who, said) in [("Streamward", self.streamward.log()), ("MediaMTX", self.server.log())] {
             if let Some(line) = said.lines().find(|line| line.contains(secret)) {
                 bail!("{who} logs a secret: {line}");
             }
@@ -130,7 +130,7 @@ impl Encoder {
     /// Waits for its end. A WHIP encoder starts again by itself, so it has none.
     pub(crate) async fn cut_off(&mut self) -> Result<Option<ExitStatus>> {
         match self {
-            Self::Ffmpeg(process) => process.end_within(Duration::from_secs(8)).await.map(Some),
+            Self::Ffmpeg(process) => process.wait(Duration::from_secs(8)).await.map(Some),
             Self::Whip(_) => Ok(None),
         }
     }
@@ -140,7 +140,7 @@ impl Encoder {
         match self {
             // An encoder that was let in would go on for an hour.
             Self::Ffmpeg(process) => {
-                let status = process.end_within(Duration::from_secs(12)).await?;
+                let status = process.wait(Duration::from_secs(12)).await?;
                 ensure!(!status.success(), "the encoder ended without complaint");
                 Ok(())
             }

@@ -6,10 +6,6 @@
 #![expect(clippy::print_stderr, reason = "what the tests run against is part of their report")]
 
 mod listener;
-#[path = "../e2e/ports.rs"]
-mod ports;
-#[path = "../e2e/process.rs"]
-mod process;
 mod scripted;
 mod soak;
 mod sockudo;
@@ -19,9 +15,12 @@ mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use streamward_test_support::{ports, process};
+use tokio::time::timeout;
 
 /// How many tests run at once, if nothing else is asked for: several measure time.
 const AT_ONCE: usize = 4;
@@ -116,5 +115,9 @@ fn trial(name: &'static str, sockudo: Option<Sockudo>, scenario: Scenario) -> Tr
 
 fn run(scenario: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(scenario)
+    runtime.block_on(async {
+        let soak = std::env::var("KICK_SOAK").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+        let limit = Duration::from_secs(300 + soak);
+        timeout(limit, scenario).await.unwrap_or_else(|_| bail!("has not ended after {limit:?}"))
+    })
 }

@@ -14,7 +14,9 @@ use streamward::adapters::system::SystemClock;
 use streamward::ports::Clock as _;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::process::{Signal, send_signal};
 
 pub(crate) struct Sockudo {
     program: PathBuf,
@@ -56,10 +58,8 @@ impl Sockudo {
 
     /// Asks it to end in good order, as a supervisor would, and waits.
     pub(crate) async fn terminate(&mut self) -> Result<()> {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).context("it runs")?;
-        let id = rustix::process::Pid::from_raw(id).context("it has an id")?;
-        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
-        self.child.wait().await?;
+        send_signal(self.child.id().context("it runs")?, Signal::TERM)?;
+        timeout(Duration::from_secs(20), self.child.wait()).await??;
         Ok(())
     }
 

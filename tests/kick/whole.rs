@@ -12,7 +12,7 @@ use streamward_test_support::feed_server::Dialect;
 use streamward_test_support::kick::{OTHER_TEST_KEY, SignedWebhook, TEST_KEY, stopped, went_live};
 use tokio::time::sleep;
 
-use crate::process::eventually;
+use crate::process::{eventually, output_within};
 use crate::world::{SOON, World};
 
 /// How the scripted server's guest tokens begin.
@@ -91,7 +91,10 @@ pub(crate) async fn without_a_feed_the_sweep_goes_on(_: &Path) -> Result<()> {
     let opened = world.feed.seen().opened;
     sleep(s(3)).await;
     ensure!(world.feed.seen().opened == opened && opened <= 3, "it is hammered: {opened}");
-    ensure!(!world.command(&["kick", "status"]).output()?.status.success(), "nothing is wrong?");
+    ensure!(
+        !output_within(&mut world.command(&["kick", "status"]), SOON)?.status.success(),
+        "nothing is wrong?"
+    );
     Ok(())
 }
 
@@ -276,12 +279,12 @@ pub(crate) async fn a_dry_run_writes_nothing(_: &Path) -> Result<()> {
     world.feed.until("it listens", |seen| seen.subscribed.len() == 5).await;
     world.goes_live(2);
     let told = eventually("it tells", SOON, async || {
-        let said = watch.said();
+        let said = watch.log();
         Ok((said.contains("person-2") && said.contains("online")).then_some(()))
     });
-    told.await.with_context(|| watch.said())?;
+    told.await.with_context(|| watch.log())?;
     let ended = watch.terminate(SOON).await?;
-    ensure!(ended.success(), "{ended}: {}", watch.said());
+    ensure!(ended.success(), "{ended}: {}", watch.log());
     let after = world.ok(&["--json", "streamer", "list"])?;
     ensure!(before == after, "{before}\n{after}");
     Ok(())

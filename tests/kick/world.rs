@@ -14,7 +14,7 @@ use streamward_test_support::feed_server::{Dialect, FeedServer, live, stop};
 use streamward_test_support::kick::{Broadcast, KickStub};
 use tempfile::TempDir;
 
-use crate::process::{Process, eventually};
+use crate::process::{Process, eventually, output_within};
 
 const LIVE: &str = r"App\Events\StreamerIsLive";
 const STOP: &str = r"App\Events\StopStreamBroadcast";
@@ -90,7 +90,7 @@ impl World {
 
     /// What a command prints that must succeed.
     pub(crate) fn ok(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.command(arguments).output()?;
+        let output = output_within(&mut self.command(arguments), SOON)?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.success(), "{arguments:?}: {said}");
         Ok(String::from_utf8(output.stdout)?)
@@ -104,7 +104,7 @@ impl World {
         let ready = eventually("the service is ready", SOON, async || {
             Ok(self.client.get(&url).send().await?.status().is_success().then_some(()))
         });
-        ready.await.with_context(|| program.said())?;
+        ready.await.with_context(|| program.log())?;
         Ok(())
     }
 
@@ -123,7 +123,7 @@ impl World {
     }
 
     pub(crate) fn said(&self) -> String {
-        self.program.as_ref().map(Process::said).unwrap_or_default()
+        self.program.as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// Adds people `1..=count`, with the number of their channel: Kick's web site is asked for one in a second.

@@ -85,7 +85,6 @@ mod tests {
     use std::sync::Arc;
 
     use axum::extract::State;
-    use serde_json::json;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::Semaphore;

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt};
+use streamward_test_support::TimeLimit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -38,6 +39,7 @@ struct Server {
     shared: Shared,
     stop: CancellationToken,
     task: JoinSet<io::Result<()>>,
+    _limit: TimeLimit,
 }
 
 impl Server {
@@ -54,7 +56,7 @@ impl Server {
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         task.spawn(serve(listener, router, limits, stop.clone()));
-        Self { address, shared, stop, task }
+        Self { address, shared, stop, task, _limit: TimeLimit::start() }
     }
 
     async fn connect(&self) -> TcpStream {

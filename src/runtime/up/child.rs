@@ -171,6 +171,7 @@ async fn read_lines(from: Option<impl AsyncRead + Unpin>) {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use streamward_test_support::TimeLimit;
     use tempfile::TempDir;
 
     use super::*;
@@ -192,6 +193,7 @@ mod tests {
     async fn child_is_restarted_when_it_ends_and_stopped_with_us() {
         let dir = TempDir::new().unwrap();
         let stop = CancellationToken::new();
+        let _limit = TimeLimit::start();
         let child = program(&dir, "[ $(wc -l < $(dirname $0)/ran) -gt 1 ] || exit 3\nexec sleep 60");
         let stopping = stop.clone();
         let watch = async {
@@ -212,6 +214,7 @@ mod tests {
     async fn child_of_a_killed_run_is_stopped_first() {
         let dir = TempDir::new().unwrap();
         let config = dir.path().join("x.yml");
+        let _limit = TimeLimit::start();
         let mut left = Command::new("sh").args(["-c", "sleep 60 & wait", "x"]).arg(&config).spawn().unwrap();
         let pid = left.id().unwrap();
         std::fs::write(dir.path().join("pid"), pid.to_string()).unwrap();

@@ -31,6 +31,7 @@ use streamward::domain::media_server::{BaseUrls, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
 use streamward::ports::{Clock, WakeUps, WebhookVerifier};
 use streamward::runtime::services::{Services, Settings};
+use streamward_test_support::TimeLimit;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,7 @@ pub(crate) struct TestApp {
     instance: String,
     setup: Setup,
     tasks: JoinSet<()>,
+    _limit: TimeLimit,
 }
 
 /// What a test may want otherwise.
@@ -119,6 +121,7 @@ impl TestApp {
             instance: "one".into(),
             setup,
             tasks: JoinSet::new(),
+            _limit: TimeLimit::start(),
         };
         app.start().await;
         for (role, name) in [(Role::Viewer, "viewer"), (Role::Operator, "operator")] {
@@ -143,6 +146,7 @@ impl TestApp {
             instance: "two".into(),
             setup: self.setup.clone(),
             tasks: JoinSet::new(),
+            _limit: TimeLimit::start(),
         };
         app.start().await;
         app

@@ -59,8 +59,10 @@ impl Reader {
         }
     }
 
-    pub(crate) async fn until_closed(&mut self) {
-        while self.any().await.is_some() {}
+    /// Reads to the end of the answer, which must come within `limit`: comments would keep it open for an hour.
+    pub(crate) async fn until_closed(&mut self, limit: Duration) {
+        let closed = timeout(limit, async { while self.any().await.is_some() {} }).await;
+        assert!(closed.is_ok(), "the answer has not ended after {limit:?}");
     }
 }
 

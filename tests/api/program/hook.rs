@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use streamward_test_support::process::output_within;
+
 use super::{Ended, HOOK_SECRET, Home};
 
 const PATH: &str = "live/sk_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -12,7 +14,7 @@ fn timed(mut command: Command) -> (Ended, Duration) {
     command.env("MTX_PATH", PATH).env("MTX_SOURCE_TYPE", "rtmpConn").env("MTX_SOURCE_ID", "11");
     command.env("MTX_QUERY", "key=sk_aaa");
     let started = Instant::now();
-    let ended = Ended::of(command.output().expect("it runs"));
+    let ended = Ended::of(output_within(&mut command, super::COMMAND_LIMIT).expect("it ends"));
     (ended, started.elapsed())
 }
 
@@ -26,11 +28,11 @@ async fn the_secret_is_found_as_the_service_finds_it() {
         assert!(took < Duration::from_secs(3), "{took:?}");
     }
     super::eventually("both are logged", super::SOON, async || {
-        Ok((home.said().matches("route=\"/webhook/").count() == 2).then_some(()))
+        Ok((home.log().matches("route=\"/webhook/").count() == 2).then_some(()))
     })
     .await
     .expect("logged");
-    assert!(!home.said().contains(PATH), "{}", home.said());
+    assert!(!home.log().contains(PATH), "{}", home.log());
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use streamward::adapters::sql::{PgSettings, migrate, open_postgres};
+use streamward_test_support::process::Process;
 use streamward_test_support::{Cluster, Database};
 
-use super::process::Process;
 use super::{HOOK_SECRET, Home, SOON, eventually};
 
 /// An instance on this database; all have one master key.
@@ -35,10 +35,9 @@ async fn empty() -> Database {
 }
 
 fn leads(home: &Home) -> bool {
-    let said = home.said();
-    said.matches("task assigned to this instance").count()
-        > said.matches("the lease of this instance is lost").count()
-            + said.matches("tasks given back").count()
+    let log = home.log();
+    log.matches("task assigned to this instance").count()
+        > log.matches("the lease of this instance is lost").count() + log.matches("tasks given back").count()
 }
 
 /// The one of the two that reconciles, and the other.
@@ -60,7 +59,7 @@ async fn two_start_and_migrate_at_the_same_moment() {
     let running = (a.start(), b.start());
     a.ready().await;
     b.ready().await;
-    let said = a.said() + &b.said();
+    let said = a.log() + &b.log();
     assert_eq!(said.matches("Admin API token").count(), 1, "one of them is the first: {said}");
     let revealed = |home: &Home| home.ok(&["config", "--reveal", "api.hmac_secret"]);
     assert_eq!(revealed(&a), revealed(&b), "they have the same secrets");
@@ -134,11 +133,11 @@ async fn a_database_that_is_away_is_waited_for_and_got_over() {
     cluster.stop();
     let mut service = home.start();
     eventually("it says what it waits for", SOON, async || {
-        Ok(home.said().contains("the database is unreachable; trying again").then_some(()))
+        Ok(home.log().contains("the database is unreachable; trying again").then_some(()))
     })
     .await
     .expect("said");
-    assert!(!home.said().contains("Admin API token"));
+    assert!(!home.log().contains("Admin API token"));
     cluster.run().expect("it starts");
     home.ready().await;
     let key = home.key();

@@ -9,7 +9,7 @@ async fn sigterm_ends_it_with_zero_and_gives_its_tasks_back() {
     let home = Home::new();
     let mut service = home.serve().await;
     super::eventually("the task is assigned", SOON, async || {
-        Ok(home.said().contains("task assigned to this instance").then_some(()))
+        Ok(home.log().contains("task assigned to this instance").then_some(()))
     })
     .await
     .expect("taken");
@@ -19,7 +19,7 @@ async fn sigterm_ends_it_with_zero_and_gives_its_tasks_back() {
     assert_eq!(events.status(), 200);
     let status = service.terminate(Duration::from_secs(5)).await.expect("it stops");
     assert_eq!(status.code(), Some(0));
-    let said = home.said();
+    let said = home.log();
     assert!(said.contains("tasks given back") && said.trim_end().ends_with("stopped"), "{said}");
     drop(events);
 }
@@ -61,7 +61,7 @@ async fn a_stop_during_the_start_is_a_stop() {
     let home = Home::new().with("DATABASE__URL", &url);
     let mut service = home.start();
     super::eventually("it says what it waits for", SOON, async || {
-        Ok(home.said().contains("the database is unreachable; trying again").then_some(()))
+        Ok(home.log().contains("the database is unreachable; trying again").then_some(()))
     })
     .await
     .expect("said");

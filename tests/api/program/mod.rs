@@ -1,12 +1,8 @@
 //! The program itself, as people, containers and media servers run it: one process for each instance.
 
-#[path = "../../e2e/ports.rs"]
-mod ports;
-#[path = "../../e2e/process.rs"]
-mod process;
-
 mod commands;
 mod doctor;
+mod harness;
 mod hook;
 mod instances;
 mod lifecycle;
@@ -18,12 +14,15 @@ use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use process::{Process, eventually};
 use serde_json::Value;
+use streamward_test_support::process::{Process, eventually, output_within};
+use streamward_test_support::{TimeLimit, ports};
 use tempfile::TempDir;
 
 /// How long a start or a stop may take on a machine that does other things too.
 const SOON: Duration = Duration::from_secs(20);
+/// How long a command may take there.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 /// What media servers show, where a test has to know it.
 const HOOK_SECRET: &str = "a-hook-secret-for-tests";
 
@@ -32,6 +31,7 @@ struct Home {
     dir: TempDir,
     port: u16,
     env: Vec<(String, String)>,
+    _limit: TimeLimit,
 }
 
 /// How a command ended.
@@ -44,7 +44,12 @@ struct Ended {
 impl Home {
     fn new() -> Self {
         let port = ports::free().expect("a port");
-        let home = Self { dir: tempfile::tempdir().expect("a directory"), port, env: Vec::new() };
+        let home = Self {
+            dir: tempfile::tempdir().expect("a directory"),
+            port,
+            env: Vec::new(),
+            _limit: TimeLimit::start(),
+        };
         // Where no test runs a media server.
         home.with("HTTP__LISTEN", &format!("127.0.0.1:{port}"))
             .with("MEDIA_SERVERS__DEFAULT__API_URL", "http://127.0.0.1:9")
@@ -66,7 +71,7 @@ impl Home {
 
     /// Runs a command to its end.
     fn run(&self, arguments: &[&str]) -> Ended {
-        Ended::of(self.command(arguments).output().expect("it runs"))
+        Ended::of(output_within(&mut self.command(arguments), COMMAND_LIMIT).expect("it ends"))
     }
 
     /// Runs a command that must succeed.
@@ -111,18 +116,18 @@ impl Home {
             Ok(answer.status().is_success().then_some(()))
         });
         if let Err(error) = ready.await {
-            panic!("{error}: {}", self.said());
+            panic!("{error}: {}", self.log());
         }
     }
 
     /// What the service said.
-    fn said(&self) -> String {
+    fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("serve.log")).unwrap_or_default()
     }
 
     /// The admin token that the first start printed.
     fn admin_token(&self) -> String {
-        let said = self.said();
+        let said = self.log();
         let tokens: Vec<&str> = said.split_whitespace().filter(|word| word.starts_with("swt_")).collect();
         assert_eq!(tokens.len(), 1, "it is printed once: {said}");
         tokens[0].to_owned()

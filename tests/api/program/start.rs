@@ -14,7 +14,7 @@ async fn the_first_start_shows_an_admin_token_once_and_keeps_it_out_of_the_log()
     assert_eq!(list(format!("{token}x")).await.expect("an answer").status(), 401);
     assert!(service.terminate(super::SOON).await.expect("it stops").success());
 
-    let said = home.said();
+    let said = home.log();
     let log: Vec<&str> = said.lines().filter(|line| line.starts_with('{')).collect();
     assert!(log.len() > 3 && log.iter().all(|line| !line.contains(&token)), "{log:#?}");
 
@@ -27,7 +27,7 @@ async fn the_first_start_shows_an_admin_token_once_and_keeps_it_out_of_the_log()
 async fn with_an_admin_token_of_ones_own_none_is_made() {
     let home = Home::new().with("API__ADMIN_TOKEN", "my-own-admin-token");
     let _service = home.serve().await;
-    let said = home.said();
+    let said = home.log();
     assert!(said.contains("api.admin_token") && !said.contains("swt_"), "{said}");
     assert!(!said.contains("my-own-admin-token"), "{said}");
     assert_eq!(home.json(&["token", "list"])["count"], 0);

@@ -1,8 +1,10 @@
 //! Streamers from the command line: the list, and following what changes, on a terminal and off it.
 
 use std::fs::File;
-use std::io::Write as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,9 +15,8 @@ use streamward::domain::streamer::decide::{Report, ReportedStatus};
 use streamward::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use streamward::domain::streamer::{Session, Source};
 use streamward::ports::{Clock as _, StreamerStore as _};
-use tokio::time::Instant;
+use streamward_test_support::process::{Process, Signal, eventually, wait_for_exit};
 
-use super::process::{Process, eventually};
 use super::{Home, SOON};
 
 /// Beside the program, on its database, as the watcher is.
@@ -44,20 +45,6 @@ async fn starts(store: &SqlStore, streamer: &Value, session: u64) {
 async fn stops(store: &SqlStore, streamer: &Value, session: u64) {
     let session = Session { id: Some(session.to_string()), ..Session::default() };
     says(store, streamer, ReportedStatus::Stopped { session, banned: true }).await;
-}
-
-/// How it ended; killed if it does not.
-async fn ended(child: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + SOON;
-    loop {
-        if let Some(status) = child.try_wait().expect("asked") {
-            return status;
-        }
-        if Instant::now() > deadline {
-            let _ = child.kill();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// The only streamer with this name.
@@ -179,9 +166,9 @@ async fn off_a_terminal_each_change_is_a_line_until_a_signal() {
     let mut one = watch("one", &["streamer", "watch", "@Bob"]);
     // What happened before it follows is not told, so it is made sure that both follow.
     let mut session = 0;
-    while all.said().is_empty() || one.said().is_empty() {
+    while all.log().is_empty() || one.log().is_empty() {
         session += 1;
-        assert!(session < 100, "{} {}", all.said(), one.said());
+        assert!(session < 100, "{} {}", all.log(), one.log());
         starts(&store, &bob, session).await;
         stops(&store, &bob, session).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -189,7 +176,7 @@ async fn off_a_terminal_each_change_is_a_line_until_a_signal() {
     starts(&store, &alice, 1).await;
     starts(&store, &bob, session + 1).await;
     let arrived = eventually("all changes are told", SOON, async || {
-        let (all, one) = (all.said(), one.said());
+        let (all, one) = (all.log(), one.log());
         let is_there = all.ends_with('\n') && all.trim_end().lines().count() > 3;
         let last: Value = serde_json::from_str(all.trim_end().lines().last().unwrap_or_default())?;
         let is_last = last["streamer"]["username"] == "bob" && last["change"]["new_status"] == "online";
@@ -201,8 +188,8 @@ async fn off_a_terminal_each_change_is_a_line_until_a_signal() {
     assert!(told.windows(2).all(|two| two[0]["seq"].as_i64() < two[1]["seq"].as_i64()));
     assert!(told.iter().any(|one| one["streamer"]["username"] == "alice"));
     assert!(!lines.contains("alice") && lines.contains("online → offline  (centrifugo, banned)"), "{lines}");
-    all.tell("INT").expect("told");
-    assert_eq!(all.end_within(SOON).await.expect("it ends").code(), Some(0));
+    all.signal(Signal::INT).expect("sent");
+    assert_eq!(all.wait(SOON).await.expect("it ends").code(), Some(0));
     assert_eq!(one.terminate(SOON).await.expect("it ends").code(), Some(0));
     let mistyped = home.refused(&["streamer", "watch", "alcie"]);
     assert!(
@@ -227,46 +214,62 @@ async fn whoever_stops_reading_ends_it_quietly() {
         stops(&store, &alice, session).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let status = ended(&mut child).await;
+    let status = wait_for_exit(&mut child, SOON).expect("it ends");
     assert_eq!(status.code(), Some(0));
     let output = child.wait_with_output().expect("it ended");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
-/// `script` gives it a terminal.
 #[tokio::test]
-async fn on_a_terminal_it_is_a_table_and_the_terminal_is_given_back() {
+async fn watch_draws_a_table_on_a_terminal_and_restores_the_terminal() {
     let home = Home::new();
     home.ok(&["streamer", "add", "alice", "bob"]);
     starts(&store(&home).await, &listed(&home, "bob"), 1).await;
-    for (key, name) in [("q", "q.log"), ("\u{1b}", "escape.log"), ("\u{3}", "control-c.log")] {
-        let log = home.dir.path().join(name);
-        let program = env!("CARGO_BIN_EXE_streamward");
-        let inside = format!("stty cols 110 rows 12; exec '{program}' streamer watch");
-        let mut command = Command::new("script");
-        command.args(["-qfec", &inside, "/dev/null"]).current_dir(home.dir.path()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TERM", "xterm");
-        command.envs(home.env.iter().map(|(name, value)| (name, value)));
-        let out = File::create(&log).expect("a file");
-        let Ok(mut child) = command.stdin(Stdio::piped()).stdout(out).spawn() else {
-            eprintln!("skipped: there is no `script` on this machine");
-            return;
-        };
-        let said = || String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
-        let drawn = eventually("the table is drawn", SOON, async || {
-            let said = said();
-            Ok((said.contains("USERNAME") && said.contains("Juice") && said.contains("q quit")).then_some(()))
+    for key in ["q", "\u{1b}", "\u{3}"] {
+        let (pty, inside) = pty_process::blocking::open().expect("a terminal");
+        pty.resize(pty_process::Size::new(12, 110)).expect("resized");
+        let mut terminal = File::from(OwnedFd::from(pty));
+        let mut command = home.command(&["streamer", "watch"]);
+        command.env("TERM", "xterm");
+        let mut child = pty_process::blocking::Command::from(command).spawn(inside).expect("it starts");
+        let drawn = Drawn::of(terminal.try_clone().expect("the terminal again"));
+        let table = eventually("the table is drawn", SOON, async || {
+            let text = drawn.text();
+            Ok((text.contains("USERNAME") && text.contains("Juice") && text.contains("q quit")).then_some(()))
         });
-        if let Err(error) = drawn.await {
+        if let Err(error) = table.await {
             let _ = child.kill();
-            panic!("{error}: {}", said());
+            panic!("{error}: {}", drawn.text());
         }
-        let mut keys = child.stdin.take().expect("a pipe");
-        keys.write_all(key.as_bytes()).expect("pressed");
-        keys.flush().expect("pressed");
-        let status = ended(&mut child).await;
-        assert_eq!(status.code(), Some(0), "{key:?}: {}", said());
-        let said = said();
-        assert!(said.contains("\u{1b}[?1049h") && said.contains("\u{1b}[?1049l"), "{key:?}: {said}");
+        terminal.write_all(key.as_bytes()).expect("pressed");
+        let status = wait_for_exit(&mut child, SOON).expect("it ends");
+        assert_eq!(status.code(), Some(0), "{key:?}: {}", drawn.text());
+        let restored = eventually("the terminal is restored", SOON, async || {
+            let text = drawn.text();
+            Ok((text.contains("\u{1b}[?1049h") && text.contains("\u{1b}[?1049l")).then_some(()))
+        });
+        restored.await.unwrap_or_else(|error| panic!("{key:?}: {error}: {}", drawn.text()));
+    }
+}
+
+/// What a program has drawn on a terminal.
+struct Drawn(Arc<Mutex<Vec<u8>>>);
+
+impl Drawn {
+    /// Reads until the program has closed the terminal.
+    fn of(mut terminal: File) -> Self {
+        let all = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&all);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = terminal.read(&mut buffer) {
+                kept.lock().expect("not poisoned").extend_from_slice(&buffer[..read]);
+            }
+        });
+        Self(all)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("not poisoned")).into_owned()
     }
 }

@@ -4,17 +4,21 @@ use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::process::{Signal, output_within, send_signal, wait_for_exit};
 use crate::watchdog;
 
 /// How its folders begin, below the system's folder for temporary files.
 const PREFIX: &str = "streamward-pg-";
 /// How long a server may take to be ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a server may take to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A PostgreSQL server of our own. Ends with this process at the latest.
 #[derive(Debug)]
@@ -42,15 +46,16 @@ impl Cluster {
         if let Some((uid, gid)) = other_user()? {
             chown(&folder, Some(uid), Some(gid)).map_err(told)?;
         }
-        // From here on somebody cleans up.
-        let script = r#"pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid"
+        // From here on the watchdog cleans up. `kill` is part of the shell.
+        let script = r#"{ read -r pid < "$1/data/postmaster.pid"; } 2>/dev/null && kill -QUIT "$pid"
             for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
             rm -rf "$1""#;
         let watchdog = watchdog::after_us(script, &[folder.as_os_str()]).map_err(told)?;
         let data = folder.join("data");
         let mut initdb = as_other_user(&bin.join("initdb"))?;
         initdb.arg("-D").arg(&data).args(["-U", "streamward", "--auth=trust", "--no-sync", "-E", "UTF8"]);
-        let made = initdb.args(["--locale=C"]).current_dir(&folder).output().map_err(told)?;
+        initdb.arg("--locale=C").current_dir(&folder);
+        let made = output_within(&mut initdb, START_LIMIT).map_err(|error| format!("{error:#}"))?;
         if !made.status.success() {
             return Err(format!("initdb failed: {}", String::from_utf8_lossy(&made.stderr)));
         }
@@ -108,23 +113,43 @@ impl Cluster {
     }
 
     /// Stops the server at once, as a crash would; what it wrote stays.
+    ///
+    /// # Panics
+    /// If it cannot be told to stop, or does not.
     pub fn stop(&mut self) {
-        self.signal("QUIT");
-        if let Some(mut server) = self.server.take() {
-            let _ = server.wait();
+        let Some(mut server) = self.server.take() else { return };
+        let stopped = send_signal(server.id(), Signal::QUIT)
+            .map_err(anyhow::Error::from)
+            .and_then(|()| wait_for_exit(&mut server, STOP_LIMIT));
+        if let Err(error) = stopped {
+            panic!("PostgreSQL did not stop: {error:#}");
         }
     }
 
-    /// Sends a signal to the server: `STOP` freezes it, `CONT` lets it go on. Its sessions are processes of their
-    /// own and get it too.
-    pub fn signal(&self, signal: &str) {
-        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
-        let Some(id) = file.lines().next() else { return };
-        let children = format!("/proc/{id}/task/{id}/children");
-        let children = fs::read_to_string(children).unwrap_or_default();
-        let sessions = if signal == "QUIT" { "" } else { children.as_str() };
-        let ids = std::iter::once(id).chain(sessions.split_whitespace());
-        let _ = Command::new("kill").arg(format!("-{signal}")).args(ids).stderr(Stdio::null()).status();
+    /// Freezes the server, which keeps its connections open and answers nothing, until [`Cluster::resume`].
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn freeze(&self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    /// Lets a frozen server continue.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    /// Its sessions are processes of their own.
+    fn signal_all(&self, signal: Signal) {
+        let server = self.server.as_ref().expect("PostgreSQL runs").id();
+        send_signal(server, signal).unwrap_or_else(|error| panic!("{signal:?} to PostgreSQL: {error}"));
+        for session in children(server) {
+            // It may have ended since it was listed.
+            let _ = send_signal(session, signal);
+        }
     }
 
     /// The address of a database in it.
@@ -140,11 +165,16 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // A frozen server would not hear it.
-        self.signal("CONT");
-        self.stop();
+        if let Some(mut server) = self.server.take() {
+            // A frozen server acts on no signal but this one.
+            let _ = send_signal(server.id(), Signal::CONT);
+            let _ = send_signal(server.id(), Signal::QUIT);
+            if let Err(error) = wait_for_exit(&mut server, STOP_LIMIT) {
+                eprintln!("PostgreSQL did not stop: {error:#}");
+            }
+        }
         drop(self.watchdog.stdin.take());
-        let _ = self.watchdog.wait();
+        let _ = wait_for_exit(&mut self.watchdog, STOP_LIMIT);
     }
 }
 
@@ -186,10 +216,17 @@ fn other_user() -> Result<Option<(u32, u32)>, String> {
 }
 
 fn as_other_user(program: &Path) -> Result<Command, String> {
-    let Some((uid, gid)) = other_user()? else { return Ok(Command::new(program)) };
-    let mut command = Command::new("setpriv");
-    command.arg(format!("--reuid={uid}")).arg(format!("--regid={gid}")).arg("--clear-groups").arg(program);
+    let mut command = Command::new(program);
+    if let Some((uid, gid)) = other_user()? {
+        // As root this gives up the supplementary groups too.
+        command.uid(uid).gid(gid);
+    }
     Ok(command)
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
 fn free_port() -> std::io::Result<u16> {

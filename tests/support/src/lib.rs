@@ -12,8 +12,12 @@ mod docker;
 pub mod feed_server;
 pub mod kick;
 mod mediamtx;
+pub mod ports;
+pub mod process;
+mod time_limit;
 mod watchdog;
 
 pub use cluster::Cluster;
 pub use database::{Database, database, empty_database};
 pub use mediamtx::mediamtx_from_image;
+pub use time_limit::TimeLimit;

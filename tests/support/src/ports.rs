@@ -11,7 +11,10 @@ const FIRST: u32 = 10_240;
 const COUNT: u32 = 20_000;
 
 /// A port that is free for TCP and UDP, and is not given again soon.
-pub(crate) fn free() -> Result<u16> {
+///
+/// # Errors
+/// That none is free.
+pub fn free() -> Result<u16> {
     // Two runs at the same time begin in different places.
     let offset = std::process::id().wrapping_mul(61);
     (0..COUNT)
