@@ -73,13 +73,17 @@ CREATE TABLE counters (
 ) STRICT;
 INSERT INTO counters (name, value) VALUES ('events', 0), ('hook_events', 0);
 
+-- topic, kind and version say how data is to be read. A reader skips what it does not know.
 CREATE TABLE events (
     seq     INTEGER PRIMARY KEY,
     at      INTEGER NOT NULL,
+    topic   TEXT    NOT NULL,
     kind    TEXT    NOT NULL,
+    version INTEGER NOT NULL,
     subject BLOB    NOT NULL,
     data    TEXT    NOT NULL
 ) STRICT;
+CREATE INDEX events_topic ON events (topic, seq);
 CREATE INDEX events_at ON events (at);
 
 CREATE TABLE audit_log (

@@ -1,48 +1,123 @@
-//! Following the event log: one tail of the log for all readers of this instance, and the log itself for those who
-//! resume.
+//! Events: one task reads the log for the whole instance and passes each event on to the readers of its topic. A
+//! reader that resumes reads the log itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
 use super::{Core, Result};
 use crate::domain::access::{Action, Actor, Resource};
-use crate::domain::event::Event;
-use crate::ports::WakeUp;
+use crate::domain::event::{Event, StoredEvent, Topic};
+use crate::ports::{EventStore, StoreError, WakeUp, WakeUps};
 
-/// How many events a reader may be behind before it is dropped.
-const BEHIND: usize = 1_024;
+/// A reader that is this many events of its topic behind is dropped.
+const MAX_BEHIND: usize = 1_024;
 /// How many events are read from the log at once.
 const PAGE: u32 = 500;
 
-/// The live end of the log.
-#[derive(Debug)]
-struct Feed {
-    live: broadcast::Sender<Arc<Event>>,
-    last: AtomicI64,
+/// The events of this instance.
+pub struct Events {
+    /// For readers that resume.
+    store: Arc<dyn EventStore>,
+    /// For the tail.
+    worker_store: Arc<dyn EventStore>,
+    wake_ups: Arc<dyn WakeUps>,
+    /// One channel for each topic, so that a burst in one topic drops no reader of another.
+    topics: Vec<broadcast::Sender<Arc<Event>>>,
+    /// The number up to which the tail has passed events on; negative before it is known.
+    position: AtomicI64,
 }
 
-impl Default for Feed {
-    fn default() -> Self {
-        Self { live: broadcast::Sender::new(BEHIND), last: AtomicI64::new(-1) }
+impl Events {
+    /// Events of the stores of `core`. [`EventTail`] passes them on.
+    pub fn new(core: &Core) -> Self {
+        let [store, worker_store] =
+            [&core.store, &core.worker_store].map(|store| Arc::clone(store) as Arc<_>);
+        Self::over(store, worker_store, Arc::clone(&core.wake_ups))
+    }
+
+    fn over(
+        store: Arc<dyn EventStore>,
+        worker_store: Arc<dyn EventStore>,
+        wake_ups: Arc<dyn WakeUps>,
+    ) -> Self {
+        let topics = Topic::ALL.iter().map(|_| broadcast::Sender::new(MAX_BEHIND)).collect();
+        Self { store, worker_store, wake_ups, topics, position: AtomicI64::new(-1) }
+    }
+
+    /// The events of a topic from now on, for a cache. Such a listener calls [`Events::begin`] before it reads what it
+    /// caches; then it misses no later change.
+    pub fn listen(&self, topic: Topic) -> broadcast::Receiver<Arc<Event>> {
+        self.topics[topic as usize].subscribe()
+    }
+
+    /// Makes sure that every event from now on is passed on; returns the number up to which that was done.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn begin(&self) -> std::result::Result<i64, StoreError> {
+        let position = self.position.load(Ordering::Acquire);
+        if position >= 0 {
+            return Ok(position);
+        }
+        let last = self.worker_store.last_event().await?;
+        let begun = self.position.compare_exchange(-1, last, Ordering::AcqRel, Ordering::Acquire);
+        Ok(begun.map_or_else(|position| position, |_| last))
+    }
+
+    /// Reads a topic from behind event `after`, or from the present end of the log.
+    ///
+    /// # Errors
+    /// Forbidden; the store.
+    pub async fn follow(&self, actor: &Actor, topic: Topic, after: Option<i64>) -> Result<EventReader> {
+        actor.authorize(Action::Read, &Resource::Event)?;
+        // In this order: what is passed on from now on is in `live`, and what was passed on before is in the log.
+        let live = self.listen(topic);
+        self.begin().await?;
+        let last = self.store.last_event().await?;
+        let (cursor, reset) = match after {
+            None => (last, false),
+            // The database was replaced: it does not have this number yet.
+            Some(seq) if seq > last || seq < 0 => (last, true),
+            Some(seq) => match self.store.first_event().await? {
+                Some(first) if seq < first - 1 => (first - 1, true),
+                None if seq < last => (last, true),
+                _ => (seq, false),
+            },
+        };
+        let (store, backlog) = (Arc::clone(&self.store), VecDeque::new());
+        Ok(EventReader { store, topic, cursor, backlog, live, caught_up: cursor == last, reset })
+    }
+
+    fn publish(&self, stored: &StoredEvent) -> Option<Topic> {
+        let event = readable(stored);
+        let topic = event.as_ref().map(|event| event.body.topic());
+        if let Some(event) = event {
+            // An error means that nobody listens.
+            let _ = self.topics[event.body.topic() as usize].send(Arc::new(event));
+        }
+        self.position.store(stored.seq, Ordering::Release);
+        topic
     }
 }
 
-impl Feed {
-    /// Whoever comes first, the tail or a reader, says where the live end begins, so that nothing lies between.
-    fn begin_at(&self, last: i64) {
-        // Begun already: fine.
-        let _ = self.last.compare_exchange(-1, last, Ordering::AcqRel, Ordering::Acquire);
-    }
+/// Decodes a row. A row that another version of the program wrote is skipped, so that it does not hold up the log.
+fn readable(stored: &StoredEvent) -> Option<Event> {
+    let error = match stored.decode() {
+        Ok(event) => return Some(event),
+        Err(error) => error,
+    };
+    metrics::counter!("streamward_events_skipped_total").increment(1);
+    tracing::warn!(seq = stored.seq, %error, "an event in the log cannot be read and is skipped");
+    None
 }
 
-/// Moves new events from the log to the readers of this instance.
+/// Passes new events of the log on to the readers and caches of this instance.
 pub struct EventTail {
     events: Arc<Events>,
 }
@@ -75,92 +150,45 @@ impl PeriodicTask for EventTail {
     }
 
     async fn tick(&mut self, _: &TaskContext) -> std::result::Result<Tick, TaskError> {
-        let Events { core, feed } = &*self.events;
-        let store = &core.worker_store;
-        let last = feed.last.load(Ordering::Acquire);
-        if last < 0 {
-            feed.begin_at(store.last_event().await?);
-            return Ok(Tick::default());
+        let Events { worker_store, wake_ups, .. } = &*self.events;
+        let position = self.events.begin().await?;
+        let page = worker_store.events_after(None, position, PAGE).await?;
+        let topics: BTreeSet<Topic> = page.iter().filter_map(|stored| self.events.publish(stored)).collect();
+        for topic in topics {
+            wake_ups.send_local(WakeUp::Topic(topic));
         }
-        let events = store.events_after(last, PAGE).await?;
-        let full = events.len() == PAGE as usize;
-        for event in events {
-            feed.last.store(event.seq, Ordering::Release);
-            // No receivers is fine.
-            let _ = feed.live.send(Arc::new(event));
-        }
-        if full {
-            core.wake_ups.send_local(WakeUp::Events);
+        if page.len() == PAGE as usize {
+            wake_ups.send_local(WakeUp::Events);
         }
         Ok(Tick::default())
     }
 }
 
-/// What a reader of the log meets next.
+/// What a reader gets next.
 #[derive(Clone, Debug)]
 pub enum Next {
-    /// The next event.
+    /// The next event of the topic.
     Event(Arc<Event>),
-    /// Events between the reader's place and this one are gone; the reader should look at everything anew.
+    /// Events between the reader's place and this one are gone; the reader should load everything anew.
     Reset {
-        /// Where it goes on.
+        /// Where it continues.
         seq: i64,
     },
     /// The reader is too slow, or the service stops. It may come back with the last number it saw.
     Closed,
 }
 
-/// One reader of the log.
+/// One reader of one topic.
 pub struct EventReader {
-    core: Arc<Core>,
+    store: Arc<dyn EventStore>,
+    topic: Topic,
+    /// Every event of the topic up to this number was read.
     cursor: i64,
     backlog: VecDeque<Arc<Event>>,
     live: broadcast::Receiver<Arc<Event>>,
+    /// The log was read to its end after `live` was opened, so `live` has everything that follows.
     caught_up: bool,
     reset: bool,
-}
-
-/// The event log of this instance.
-pub struct Events {
-    core: Arc<Core>,
-    feed: Feed,
-}
-
-impl Events {
-    /// Over the stores of `core`; [`EventTail`] moves it.
-    pub fn new(core: Arc<Core>) -> Self {
-        Self { core, feed: Feed::default() }
-    }
-
-    /// Follows the log from behind event `after`, or from its present end.
-    ///
-    /// # Errors
-    /// Forbidden; the store.
-    pub async fn follow(&self, actor: &Actor, after: Option<i64>) -> Result<EventReader> {
-        actor.authorize(Action::Read, &Resource::Event)?;
-        let live = self.feed.live.subscribe();
-        let last = self.core.store.last_event().await?;
-        self.feed.begin_at(last);
-        let (cursor, reset) = match after {
-            None => (last, false),
-            // From a future that this database does not have: it was replaced.
-            Some(seq) if seq > last || seq < 0 => (last, true),
-            Some(seq) => match self.core.store.first_event().await? {
-                Some(first) if seq < first - 1 => (first - 1, true),
-                None if seq < last => (last, true),
-                _ => (seq, false),
-            },
-        };
-        let caught_up = cursor == last;
-        Ok(EventReader {
-            core: Arc::clone(&self.core),
-            cursor,
-            backlog: VecDeque::new(),
-            live,
-            caught_up,
-            reset,
-        })
-    }
 }
 
 impl EventReader {
@@ -175,26 +203,165 @@ impl EventReader {
         }
         loop {
             if let Some(event) = self.backlog.pop_front() {
-                self.cursor = event.seq;
                 return Ok(Next::Event(event));
             }
             if !self.caught_up {
-                let page = self.core.store.events_after(self.cursor, PAGE).await?;
-                self.caught_up = page.is_empty();
-                self.backlog = page.into_iter().map(Arc::new).collect();
+                let page = self.store.events_after(Some(self.topic), self.cursor, PAGE).await?;
+                self.caught_up = page.len() < PAGE as usize;
+                self.cursor = page.last().map_or(self.cursor, |stored| stored.seq);
+                self.backlog.extend(page.iter().filter_map(readable).map(Arc::new));
                 continue;
             }
             match self.live.recv().await {
-                // Seen in the backlog already.
+                // It was in the backlog.
                 Ok(event) if event.seq <= self.cursor => {}
-                Ok(event) if event.seq == self.cursor + 1 => {
+                Ok(event) => {
                     self.cursor = event.seq;
                     return Ok(Next::Event(event));
                 }
-                // The tail is ahead of where the backlog ended: the log has what lies between.
-                Ok(_) => self.caught_up = false,
                 Err(RecvError::Lagged(_) | RecvError::Closed) => return Ok(Next::Closed),
             }
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Mutex;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::adapters::local_wake_ups::LocalWakeUps;
+    use crate::domain::Timestamp;
+    use crate::domain::event::{EventBody, StreamEventKind, StreamKeyEventKind};
+    use crate::domain::stream::tests::stream;
+    use crate::domain::stream_key::tests::key;
+
+    /// A log that is written by hand.
+    #[derive(Default)]
+    pub(crate) struct Log(Mutex<Vec<StoredEvent>>);
+
+    impl Log {
+        pub(crate) fn append(&self, body: &EventBody) -> i64 {
+            let mut rows = self.0.lock().unwrap();
+            let seq = i64::try_from(rows.len()).unwrap() + 1;
+            rows.push(body.stored(seq, Timestamp::from_seconds(seq)));
+            seq
+        }
+    }
+
+    #[async_trait]
+    impl EventStore for Log {
+        async fn events_after(
+            &self,
+            topic: Option<Topic>,
+            seq: i64,
+            limit: u32,
+        ) -> std::result::Result<Vec<StoredEvent>, StoreError> {
+            let rows = self.0.lock().unwrap();
+            let wanted = rows.iter().filter(|row| row.seq > seq);
+            let wanted = wanted.filter(|row| topic.is_none_or(|topic| row.topic == topic.as_str()));
+            Ok(wanted.take(limit as usize).cloned().collect())
+        }
+
+        async fn last_event(&self) -> std::result::Result<i64, StoreError> {
+            Ok(i64::try_from(self.0.lock().unwrap().len()).unwrap())
+        }
+
+        async fn first_event(&self) -> std::result::Result<Option<i64>, StoreError> {
+            Ok(self.0.lock().unwrap().first().map(|row| row.seq))
+        }
+
+        async fn prune_events(&self, _: Timestamp) -> std::result::Result<u64, StoreError> {
+            Ok(0)
+        }
+    }
+
+    pub(crate) fn tail(log: &Arc<Log>) -> (Arc<Events>, EventTail) {
+        let store = Arc::clone(log) as Arc<dyn EventStore>;
+        let wake_ups = Arc::new(LocalWakeUps::default());
+        let events = Arc::new(Events::over(Arc::clone(&store), store, wake_ups));
+        (Arc::clone(&events), EventTail::new(events))
+    }
+
+    fn started() -> EventBody {
+        EventBody::stream(StreamEventKind::Started, &stream())
+    }
+
+    fn created() -> EventBody {
+        EventBody::stream_key(StreamKeyEventKind::Created, &key())
+    }
+
+    async fn follow(events: &Events, after: Option<i64>) -> EventReader {
+        let actor = Actor::cli("test");
+        events.follow(&actor, Topic::Stream, after).await.unwrap()
+    }
+
+    async fn seq(reader: &mut EventReader) -> i64 {
+        match reader.next().await.unwrap() {
+            Next::Event(event) => event.seq,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn events_before_the_first_tick_and_between_log_and_tail_reach_the_reader_once() {
+        let log = Arc::new(Log::default());
+        let (events, mut tail) = tail(&log);
+        log.append(&started());
+        let mut reader = follow(&events, None).await;
+        let mut resumed = follow(&events, Some(0)).await;
+        log.append(&created());
+        log.append(&started());
+        tail.tick(&TaskContext::default()).await.unwrap();
+        log.append(&started());
+        // 3 is in the log and was passed on, 4 is only in the log.
+        assert_eq!([seq(&mut resumed).await, seq(&mut resumed).await, seq(&mut resumed).await], [1, 3, 4]);
+        tail.tick(&TaskContext::default()).await.unwrap();
+        log.append(&started());
+        tail.tick(&TaskContext::default()).await.unwrap();
+        assert_eq!([seq(&mut reader).await, seq(&mut reader).await, seq(&mut reader).await], [3, 4, 5]);
+        assert_eq!(seq(&mut resumed).await, 5);
+    }
+
+    #[tokio::test]
+    async fn burst_of_five_thousand_events_in_one_topic_drops_no_reader_of_another() {
+        let log = Arc::new(Log::default());
+        let (events, mut tail) = tail(&log);
+        let mut reader = follow(&events, None).await;
+        log.append(&started());
+        (0..5_000).for_each(|_| _ = log.append(&created()));
+        let last = log.append(&started());
+        for _ in 0..=5_000 / PAGE {
+            tail.tick(&TaskContext::default()).await.unwrap();
+        }
+        assert_eq!([seq(&mut reader).await, seq(&mut reader).await], [1, last]);
+        // A burst in its own topic drops it.
+        (0..=MAX_BEHIND).for_each(|_| _ = log.append(&started()));
+        for _ in 0..=MAX_BEHIND / PAGE as usize {
+            tail.tick(&TaskContext::default()).await.unwrap();
+        }
+        assert!(matches!(reader.next().await.unwrap(), Next::Closed));
+    }
+
+    #[tokio::test]
+    async fn event_of_an_unknown_version_is_skipped_by_the_tail_and_by_a_reader_that_resumes() {
+        let log = Arc::new(Log::default());
+        let (events, mut tail) = tail(&log);
+        let mut reader = follow(&events, None).await;
+        log.append(&started());
+        let strange = StoredEvent {
+            version: 99,
+            subject: Uuid::nil(),
+            ..started().stored(2, Timestamp::from_seconds(2))
+        };
+        log.0.lock().unwrap().push(strange);
+        log.append(&started());
+        tail.tick(&TaskContext::default()).await.unwrap();
+        assert_eq!([seq(&mut reader).await, seq(&mut reader).await], [1, 3]);
+        let mut resumed = follow(&events, Some(0)).await;
+        assert_eq!([seq(&mut resumed).await, seq(&mut resumed).await], [1, 3]);
+        assert_eq!(events.begin().await.unwrap(), 3, "the tail goes on behind it");
     }
 }

@@ -124,6 +124,9 @@ impl PublishAuth {
                 return deny(DenyReason::Undecided, request);
             }
         };
+        if key.revoked_at.is_some() {
+            self.cache.remove(&hash);
+        }
         let result = decide_publish(&key, &publish, now, ttl).and_then(|_| match &publish.connection {
             None => Ok(AllowReason::KeyValid),
             // The row is as it is after the claim: whoever is allowed finds itself the holder.

@@ -266,11 +266,10 @@ impl StreamKeys {
         Ok(())
     }
 
-    /// Keys changed: this instance forgets which keys it denied at once, the others when the wake-up reaches them.
+    /// Keys changed: this instance forgets at once which keys it denied, the others when they read the event.
     /// Then the sessions that must end are told.
     pub(super) async fn changed(&self, ending: &[Stream]) {
         self.cache.clear_negative();
-        self.core.wake_ups.send(WakeUp::Keys);
         self.core.wake_ups.send(WakeUp::Events);
         self.streams.end_sessions(ending).await;
     }

@@ -169,7 +169,7 @@ pub struct Snapshot {
 }
 
 /// What a live stream carries. It changes all the time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamStats {
     /// How many read it now.
     pub readers: u32,

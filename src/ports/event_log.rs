@@ -4,15 +4,21 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::Timestamp;
-use crate::domain::event::Event;
+use crate::domain::event::{StoredEvent, Topic};
 
 /// The event log. Other stores write to it, in the transaction of the change that the event tells of.
 ///
 /// Numbers grow by one in the order of commits, so whoever has read up to a number has missed nothing before it.
 #[async_trait]
 pub trait EventStore: Send + Sync {
-    /// MUST return up to `limit` events with a number above `seq`, in order, without a gap that a later commit fills.
-    async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
+    /// MUST return up to `limit` events of `topic`, or of all topics, with a number above `seq`, in order, without a gap
+    /// that a later commit fills. MUST also return events that this version of the program cannot read.
+    async fn events_after(
+        &self,
+        topic: Option<Topic>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// MUST return the number of the last event, 0 if there never was one. Keeps its value when events are pruned.
     async fn last_event(&self) -> Result<i64, StoreError>;

@@ -34,7 +34,7 @@ pub use media_server::{MediaServer, RelayRemoval, RemoteError, ServerInfo, Serve
 pub use media_servers::{Contact, MediaServerStore, PollResult};
 pub use secret_store::SecretStore;
 pub use status_feed::{FeedSignal, StatusFeed, StatusUpdate, Subject, Wanted};
-pub use stream_keys::{KeyCreation, KeyFilter, Revocation, Rotation, StreamKeyStore};
+pub use stream_keys::{KeyCreation, KeyFilter, KeyHashStore, Revocation, Rotation, StreamKeyStore};
 pub use streamers::{Recorded, StreamerFilter, StreamerStore, Written};
 pub use streams::{Applied, StatusFilter, StreamCursor, StreamFilter, StreamStore};
 pub use wake_ups::{WakeUp, WakeUps};
@@ -61,6 +61,7 @@ pub enum StoreError {
 pub trait Store:
     BroadcasterStore
     + StreamKeyStore
+    + KeyHashStore
     + StreamStore
     + EventStore
     + AuditStore

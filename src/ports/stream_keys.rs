@@ -117,7 +117,14 @@ pub trait StreamKeyStore: Send + Sync {
         now: Timestamp,
         claim_ttl: Duration,
     ) -> Result<Option<StreamKey>, StoreError>;
+}
 
-    /// MUST return the hashes of all keys that are not revoked: what the in-memory filter for unknown keys is made of.
+/// The hashes of keys: what the in-memory filter for unknown keys is made of.
+#[async_trait]
+pub trait KeyHashStore: Send + Sync {
+    /// MUST return the hashes of all keys that are not revoked.
     async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError>;
+
+    /// MUST return the hashes of those of these keys that exist and are not revoked.
+    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>, StoreError>;
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use tokio::sync::broadcast;
 
+use crate::domain::event::Topic;
 use crate::domain::media_server::MediaServerName;
 
 /// What to look at.
@@ -13,8 +14,8 @@ pub enum WakeUp {
     Reconcile(MediaServerName),
     /// The event log has grown.
     Events,
-    /// Keys were made, rotated, revoked or deleted.
-    Keys,
+    /// New events of this topic have reached the listeners of this instance.
+    Topic(Topic),
     /// Streamers were added, removed, or are to be watched differently.
     Streamers,
     /// Anything may have changed: wake-ups were lost.
@@ -26,7 +27,7 @@ impl fmt::Display for WakeUp {
         match self {
             Self::Reconcile(server) => write!(f, "reconcile:{server}"),
             Self::Events => f.write_str("events"),
-            Self::Keys => f.write_str("keys"),
+            Self::Topic(topic) => write!(f, "topic:{}", topic.as_str()),
             Self::Streamers => f.write_str("streamers"),
             Self::Everything => f.write_str("everything"),
         }

@@ -121,7 +121,7 @@ impl Services {
             access: Arc::new(Access::new(of(&core), settings.access, Arc::clone(&servers))),
             audit: Arc::new(AuditLog::new(of(&core))),
             broadcasters: Arc::new(Broadcasters::new(of(&core), Arc::clone(&stream_keys))),
-            events: Arc::new(Events::new(of(&core))),
+            events: Arc::new(Events::new(&core)),
             health: Arc::new(Health::new(of(&core), Arc::clone(&servers), streamers.is_on)),
             hooks: Arc::new(Hooks::new(of(&core), Arc::clone(&media_servers), Arc::clone(&polls))),
             publish: Arc::new(publish),
@@ -145,7 +145,7 @@ impl Services {
 
     /// Loads the keys that may be looked up.
     pub fn key_cache_loader(&self) -> KeyCacheLoader {
-        KeyCacheLoader::new(Arc::clone(&self.core), Arc::clone(&self.key_cache))
+        KeyCacheLoader::new(&self.core, Arc::clone(&self.key_cache), Arc::clone(&self.events))
     }
 
     /// Moves new events to the readers of this instance.

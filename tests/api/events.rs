@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use rstest_reuse::apply;
 use serde_json::json;
-use tokio::time::timeout;
 
 use crate::harness::{Engine, Reader, TestApp, every_engine};
 
@@ -13,7 +12,7 @@ use crate::harness::{Engine, Reader, TestApp, every_engine};
 async fn a_reader_follows_a_stream_from_start_to_end(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
-    // Keys and broadcasters are in the same log, but not of this kind.
+    // Events of keys and broadcasters are in the same log, but in other topics.
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "c1").await;
     let started = reader.next().await;
@@ -74,21 +73,38 @@ async fn a_number_from_another_database_means_reading_anew() {
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_read_is_dropped_and_others_go_on() {
+async fn reader_that_does_not_read_is_dropped_and_the_others_continue() {
+    const STREAMS: usize = 200;
     let app = TestApp::memory().await;
     let mut slow = Reader::open(app.as_viewer().get("/streams/events")).await;
     let mut quick = Reader::open(app.as_viewer().get("/streams/events")).await;
-    for n in 0..1_200 {
-        app.broadcaster(&format!("b{n}")).await;
-        if n % 100 == 0 {
-            // It has nothing to tell, but it keeps up.
-            let _ = timeout(Duration::from_millis(50), quick.any()).await;
+    for n in 0..STREAMS {
+        let key = app.key(&format!("live/{n}")).await;
+        app.ask_to_publish(&key, &format!("c{n}")).await.assert_status(200);
+        app.media().go_live(&key.path, &format!("c{n}"));
+    }
+    // More events than a reader may be behind.
+    for round in 1..=7 {
+        for _ in 0..STREAMS {
+            assert!(quick.next().await.event.starts_with("stream."));
         }
+        for n in 0..STREAMS {
+            app.media().watched_by(&format!("live/{n}"), round);
+        }
+    }
+    slow.until_closed(Duration::from_secs(30)).await;
+}
+
+#[tokio::test]
+async fn burst_in_one_topic_drops_no_reader_of_another() {
+    let app = TestApp::memory().await;
+    let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
+    for n in 0..5_000 {
+        app.broadcaster(&format!("b{n}")).await;
     }
     let key = app.key("live/alice").await;
     app.live(&key, "c1").await;
-    assert_eq!(quick.next().await.event, "stream.started");
-    slow.until_closed(Duration::from_secs(30)).await;
+    assert_eq!(reader.next().await.event, "stream.started");
 }
 
 #[tokio::test(start_paused = true)]

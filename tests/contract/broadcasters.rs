@@ -3,7 +3,6 @@
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
 use streamward::domain::broadcaster::{BroadcasterPatch, DisplayName, Metadata};
-use streamward::domain::event::EventKind;
 use streamward::domain::stream::EndReason;
 
 use crate::every_store;
@@ -15,7 +14,7 @@ async fn create_stores_the_broadcaster_an_event_and_the_audit_entry(#[case] engi
     let world = engine.world().await;
     let alice = world.broadcaster("Alice").await;
     assert_eq!(world.store.broadcaster(&Scope::system(), alice.id).await.unwrap(), Some(alice.clone()));
-    assert_eq!(world.events().await, [(EventKind::BroadcasterCreated, alice.id.0)]);
+    assert_eq!(world.events().await, [("broadcaster.created", alice.id.0)]);
     assert_eq!(world.audited().await, ["create"]);
 }
 
@@ -78,7 +77,7 @@ async fn update_changes_what_the_patch_names_and_nothing_else(#[case] engine: En
     assert_eq!(updated, Some(expected.clone()));
     assert_eq!(world.store.broadcaster(&Scope::system(), alice.id).await.unwrap(), Some(expected));
     assert_eq!(world.store.broadcaster(&Scope::system(), bob.id).await.unwrap(), Some(bob));
-    assert_eq!(world.events().await.last(), Some(&(EventKind::BroadcasterUpdated, alice.id.0)));
+    assert_eq!(world.events().await.last(), Some(&("broadcaster.updated", alice.id.0)));
     assert_eq!(world.audited().await[0], "update");
 }
 
@@ -117,7 +116,7 @@ async fn delete_removes_it_and_its_keys_marks_its_streams_and_keeps_them_as_hist
     assert_eq!(world.store.stream(&Scope::system(), ending.id).await.unwrap(), Some(ending));
     assert_eq!(world.store.stream(&Scope::system(), untouched.id).await.unwrap(), Some(untouched));
     assert!(world.store.stream_key(&Scope::system(), other.id).await.unwrap().is_some());
-    assert_eq!(world.events().await.last(), Some(&(EventKind::BroadcasterDeleted, key.broadcaster_id.0)));
+    assert_eq!(world.events().await.last(), Some(&("broadcaster.deleted", key.broadcaster_id.0)));
     assert_eq!(world.audited().await[0], "delete");
 }
 

@@ -11,7 +11,6 @@ use streamward::adapters::system::{SystemClock, SystemIds};
 use streamward::domain::access::{Actor, Scope};
 use streamward::domain::audit::AuditEntry;
 use streamward::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
-use streamward::domain::event::EventKind;
 use streamward::domain::media_server::{Connection, MediaServerName, SourceId, SourceKind, StreamStats};
 use streamward::domain::path::StreamPath;
 use streamward::domain::publish::PublishRequest;
@@ -270,12 +269,12 @@ impl World {
     }
 
     /// The kinds of all events, in order, with what they are about.
-    pub(crate) async fn events(&self) -> Vec<(EventKind, uuid::Uuid)> {
-        let events = self.store.events_after(0, 10_000).await.unwrap();
+    pub(crate) async fn events(&self) -> Vec<(&'static str, uuid::Uuid)> {
+        let events = self.store.events_after(None, 0, 10_000).await.unwrap();
         let numbers: Vec<i64> = events.iter().map(|event| event.seq).collect();
         let expected: Vec<i64> = (1..).take(events.len()).collect();
         assert_eq!(numbers, expected, "events are numbered without gaps");
-        events.into_iter().map(|event| (event.what.kind, event.what.subject)).collect()
+        events.into_iter().map(|event| (event.decode().unwrap().body.kind(), event.subject)).collect()
     }
 
     /// The actions of all audit entries, newest first.

@@ -3,7 +3,7 @@
 use rstest_reuse::apply;
 use streamward::domain::StreamKeyId;
 use streamward::domain::access::Scope;
-use streamward::domain::event::EventKind;
+use streamward::domain::event::{EventBody, StreamEventKind};
 use streamward::domain::media_server::{ObservedPath, SourceId, StreamStats};
 use streamward::domain::path::IngestPath;
 use streamward::domain::reconcile::{Changes, HookEvent, HookKind, Observation, Refresh, Start};
@@ -118,10 +118,10 @@ async fn started_makes_the_session_the_live_holder_and_writes_an_event(#[case] e
     assert_eq!(applied.started[0].id, id, "the id is taken from new_id");
     assert_eq!(world.store.stream(&Scope::system(), id).await.unwrap().as_ref(), Some(&applied.started[0]));
     assert_eq!(world.stored(&key).await.holder, Holder::Live { by: connection("default", "c1") });
-    let events = world.store.events_after(0, 100).await.unwrap();
+    let events = world.store.events_after(None, 0, 100).await.unwrap();
     let last = events.last().unwrap();
-    assert_eq!((last.what.kind, last.at), (EventKind::StreamStarted, at(2)));
-    assert_eq!(last.what.as_stream().as_ref(), Some(&applied.started[0]));
+    let started = EventBody::stream(StreamEventKind::Started, &applied.started[0]);
+    assert_eq!((last.at, last.decode().unwrap().body), (at(2), started));
 }
 
 #[apply(every_store)]
@@ -250,8 +250,8 @@ async fn an_active_stream_on_an_unreachable_server_is_ended_as_takeover_first(#[
     assert_eq!(world.store.stream(&Scope::system(), stream.id).await.unwrap().unwrap().state, expected);
     assert_eq!((active(&world).await, world.stored(&key).await.holder), (1, Holder::Live { by: here }));
     let events = world.events().await;
-    let kinds: Vec<EventKind> = events[events.len() - 2..].iter().map(|(kind, _)| *kind).collect();
-    assert_eq!(kinds, [EventKind::StreamEnded, EventKind::StreamStarted]);
+    let kinds: Vec<&str> = events[events.len() - 2..].iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, ["stream.ended", "stream.started"]);
 }
 
 #[apply(every_store)]
@@ -273,7 +273,7 @@ async fn ended_ends_active_streams_only_frees_the_key_and_writes_an_event(#[case
     assert_eq!(applied.ended, std::slice::from_ref(&expected), "and none that is on another server");
     assert_eq!(world.store.stream(&Scope::system(), expected.id).await.unwrap(), Some(expected.clone()));
     assert_eq!(world.stored(&key).await.holder, Holder::Free);
-    assert_eq!(world.events().await.last(), Some(&(EventKind::StreamEnded, expected.id.0)));
+    assert_eq!(world.events().await.last(), Some(&("stream.ended", expected.id.0)));
     let events = world.events().await;
     assert_eq!(world.apply("default", &changes, at(10)).await.ended, [], "it has ended already");
     assert_eq!(world.events().await, events);
@@ -312,7 +312,7 @@ async fn refreshed_stores_the_numbers_and_writes_an_event_where_it_is_announced(
         assert_eq!(world.store.stream(&Scope::system(), id).await.unwrap().unwrap().stats, stats);
     }
     assert_ne!(world.store.stream(&Scope::system(), over.id).await.unwrap().unwrap().stats, stats);
-    assert_eq!(world.events().await[events..], [(EventKind::StreamUpdated, loud.id.0)]);
+    assert_eq!(world.events().await[events..], [("stream.updated", loud.id.0)]);
     let view = world.store.reconcile_view(&server("default"), &[], &[]).await.unwrap();
     assert!(view.streams.iter().all(|active| active.refreshed_at == at(20)));
 }

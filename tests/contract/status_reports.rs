@@ -2,7 +2,6 @@
 
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
-use streamward::domain::event::EventKind;
 use streamward::domain::streamer::decide::{Outcome, ReportedStatus};
 use streamward::domain::streamer::{
     ChannelId, Found, KickIds, Learned, Session, Status, Streamer, StreamerPatch, UserId,
@@ -11,7 +10,9 @@ use streamward::ports::StreamerFilter;
 
 use crate::every_store;
 use crate::fixture::{Engine, World, at, audit};
-use crate::streamer_fixture::{AT_ONCE, FLAP, report, session, slug, started, stopped, streamer};
+use crate::streamer_fixture::{
+    AT_ONCE, FLAP, report, session, slug, started, stopped, streamer, streamer_event,
+};
 
 #[apply(every_store)]
 #[tokio::test]
@@ -36,8 +37,8 @@ async fn status_history_and_event_of_a_change_are_written_together(#[case] engin
     assert_eq!((history[0].change.occurred_at, history[0].recorded_at), (at(4), at(6)));
     let log = world.log().await;
     let last = log.last().unwrap();
-    assert_eq!((last.seq, last.at, last.what.kind), (history[0].seq, at(6), EventKind::StreamerOnline));
-    let news = last.what.as_streamer().unwrap();
+    assert_eq!((last.seq, last.at, last.kind.as_str()), (history[0].seq, at(6), "streamer.online"));
+    let news = streamer_event(last);
     assert_eq!((news.streamer, news.change), (now, recorded[0].change.clone()));
 }
 
@@ -60,8 +61,10 @@ async fn each_report_is_judged_by_what_the_one_before_it_left(#[case] engine: En
     use Outcome::{Changed, Duplicate, Stale};
     assert_eq!(outcomes, [Changed, Duplicate, Changed, Changed, Duplicate, Changed, Stale]);
     assert!(recorded.iter().zip(&batch).all(|(recorded, report)| recorded.streamer == report.streamer));
-    use EventKind::{StreamerCreated, StreamerOffline, StreamerOnline};
-    assert_eq!(world.told(&xqc).await, [StreamerCreated, StreamerOnline, StreamerOffline, StreamerOnline]);
+    assert_eq!(
+        world.told(&xqc).await,
+        ["streamer.created", "streamer.online", "streamer.offline", "streamer.online"]
+    );
     let now = world.now(&xqc).await;
     assert_eq!((now.track.status, now.track.session), (Status::Online, Some(session(2))));
     world.agree().await;
@@ -199,9 +202,9 @@ async fn numbers_names_and_problems_that_were_found_are_stored_with_an_event_for
     let third = world.now(&three).await;
     assert_eq!((third.username.as_str(), third.ids.user), ("third", UserId::new(3).ok()));
     let events = world.events().await;
-    let updated = |streamer: &Streamer| (EventKind::StreamerUpdated, streamer.id.0);
+    let updated = |streamer: &Streamer| ("streamer.updated", streamer.id.0);
     assert_eq!(events[3..], [updated(&one), updated(&two), updated(&three)]);
-    assert_eq!(world.log().await.last().unwrap().what.as_streamer().unwrap().streamer, third);
+    assert_eq!(streamer_event(world.log().await.last().unwrap()).streamer, third);
 
     world.store.learn(&learned, at(6)).await.unwrap();
     assert_eq!(world.events().await, events, "what is known already changes nothing");
@@ -281,22 +284,24 @@ async fn offline_is_announced_once_when_it_is_due(#[case] engine: Engine) {
     world.record(&batch, FLAP, at(1)).await;
     world.record(&[stopped(&xqc, 1, at(10)), stopped(&back, 2, at(10))], FLAP, at(10)).await;
     world.record(&[started(&back, 4, at(20))], FLAP, at(20)).await;
-    use EventKind::{StreamerCreated, StreamerOffline, StreamerOnline, StreamerUpdated};
-    assert_eq!(world.told(&xqc).await, [StreamerCreated, StreamerOnline, StreamerUpdated]);
+    assert_eq!(world.told(&xqc).await, ["streamer.created", "streamer.online", "streamer.updated"]);
 
     assert_eq!(world.store.announce_offline(at(69)).await.unwrap(), 0, "not yet");
     let before = world.now(&xqc).await;
     assert_eq!(before.track.offline_due, Some(at(70)));
     assert_eq!(world.store.announce_offline(at(70)).await.unwrap(), 1);
     assert_eq!(world.store.announce_offline(at(99)).await.unwrap(), 0, "once");
-    assert_eq!(world.told(&xqc).await, [StreamerCreated, StreamerOnline, StreamerUpdated, StreamerOffline]);
+    assert_eq!(
+        world.told(&xqc).await,
+        ["streamer.created", "streamer.online", "streamer.updated", "streamer.offline"]
+    );
     assert_eq!(
         world.told(&back).await,
-        [StreamerCreated, StreamerOnline, StreamerUpdated, StreamerUpdated],
+        ["streamer.created", "streamer.online", "streamer.updated", "streamer.updated"],
         "it was back in time: nobody was told that it was away"
     );
     let mut now = world.now(&xqc).await;
-    let news = world.log().await.pop().unwrap().what.as_streamer().unwrap();
+    let news = streamer_event(world.log().await.last().unwrap());
     assert_eq!((&news.streamer, news.change), (&now, None), "the change was told before");
     now.track.offline_due = before.track.offline_due;
     assert_eq!(now, before, "nothing else changes");

@@ -3,7 +3,6 @@
 use rstest_reuse::apply;
 use streamward::domain::StreamKeyId;
 use streamward::domain::access::Scope;
-use streamward::domain::event::EventKind;
 use streamward::domain::stream::EndReason;
 use streamward::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey};
 use streamward::ports::{KeyCreation, KeyFilter, Revocation, Rotation};
@@ -27,7 +26,7 @@ async fn create_stores_the_key_under_its_hash_with_an_event_and_the_audit_entry(
     assert_eq!(world.store.stream_key(&Scope::system(), full.id).await.unwrap(), Some(full.clone()));
     let page = streamward::domain::publish::PublishRequest { connection: None, ..request("c1") };
     assert_eq!(world.claim(&hash, &page, at(4)).await, full);
-    assert_eq!(world.events().await.last(), Some(&(EventKind::KeyCreated, full.id.0)));
+    assert_eq!(world.events().await.last(), Some(&("stream_key.created", full.id.0)));
     assert_eq!(world.audited().await, ["create", "create"]);
 }
 
@@ -135,7 +134,7 @@ async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_bars_the_hold
     assert_eq!(world.store.claim_for_publish(&old, &request("c2"), at(6), TTL).await.unwrap(), None);
     let claimed = world.claim(&new, &request("c2"), at(6)).await;
     assert_eq!(claimed.holder.connection(), Some(&connection("default", "c2")));
-    assert_eq!(world.events().await.last(), Some(&(EventKind::KeyRotated, alice.id.0)));
+    assert_eq!(world.events().await.last(), Some(&("stream_key.rotated", alice.id.0)));
     assert_eq!(world.audited().await[0], "rotate");
 }
 
@@ -203,7 +202,7 @@ async fn revoke_makes_the_key_invalid_at_once_and_marks_its_streams(#[case] engi
     assert_eq!(world.stored(&alice).await, key);
     assert_eq!(world.store.stream(&Scope::system(), ending.id).await.unwrap(), Some(ending));
     assert_eq!(world.claim(&hash, &request("c1"), at(6)).await, key, "asking again changes nothing");
-    assert_eq!(world.events().await.last(), Some(&(EventKind::KeyRevoked, alice.id.0)));
+    assert_eq!(world.events().await.last(), Some(&("stream_key.revoked", alice.id.0)));
     assert_eq!(world.audited().await[0], "revoke");
 }
 
@@ -260,4 +259,21 @@ async fn key_hashes_are_those_of_all_keys_that_are_not_revoked(#[case] engine: E
     let mut hashes = world.store.key_hashes().await.unwrap();
     hashes.sort();
     assert_eq!(hashes, [usable, expired]);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn key_hashes_of_some_keys_are_those_that_exist_and_are_not_revoked(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (first, hash) = world.key("a").await;
+    world.key("b").await;
+    let (revoked, _) = world.key("c").await;
+    world
+        .store
+        .revoke_stream_key(&Scope::system(), revoked.id, at(5), &audit("revoke", at(5)))
+        .await
+        .unwrap();
+    let nobody = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
+    assert_eq!(world.store.key_hashes_of(&[first.id, revoked.id, nobody]).await.unwrap(), [hash]);
+    assert_eq!(world.store.key_hashes_of(&[]).await.unwrap(), []);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use streamward::domain::access::Scope;
 
 use streamward::adapters::system::SystemIds;
-use streamward::domain::event::{Event, EventKind};
+use streamward::domain::event::{EventBody, StoredEvent, StreamerEvent};
 use streamward::domain::streamer::decide::{Outcome, Report, ReportedStatus};
 use streamward::domain::streamer::{Session, Slug, Source, Status, StatusEvent, Streamer};
 use streamward::domain::{StreamerId, Timestamp};
@@ -40,6 +40,14 @@ pub(crate) fn started(streamer: &Streamer, number: u64, when: Timestamp) -> Repo
 
 pub(crate) fn stopped(streamer: &Streamer, number: u64, when: Timestamp) -> Report {
     report(streamer.id, ReportedStatus::Stopped { session: session(number), banned: false }, when)
+}
+
+/// The event in a row of the log that is about a streamer.
+pub(crate) fn streamer_event(stored: &StoredEvent) -> StreamerEvent {
+    match stored.decode().unwrap().body {
+        EventBody::Streamer(event) => *event,
+        other => panic!("{other:?} is not about a streamer"),
+    }
 }
 
 impl World {
@@ -78,15 +86,15 @@ impl World {
     }
 
     /// The whole event log.
-    pub(crate) async fn log(&self) -> Vec<Event> {
+    pub(crate) async fn log(&self) -> Vec<StoredEvent> {
         self.events().await;
-        self.store.events_after(0, 100_000).await.unwrap()
+        self.store.events_after(None, 0, 100_000).await.unwrap()
     }
 
     /// The kinds of what the log tells of a streamer.
-    pub(crate) async fn told(&self, streamer: &Streamer) -> Vec<EventKind> {
-        let log = self.log().await;
-        log.iter().filter(|event| event.what.subject == streamer.id.0).map(|event| event.what.kind).collect()
+    pub(crate) async fn told(&self, streamer: &Streamer) -> Vec<&'static str> {
+        let all = self.events().await;
+        all.into_iter().filter(|(_, subject)| *subject == streamer.id.0).map(|(kind, _)| kind).collect()
     }
 
     /// All names, as they are listed.
@@ -97,7 +105,7 @@ impl World {
 
     /// Whatever happened: history leads to the status, and the log tells of each change under the same number.
     pub(crate) async fn agree(&self) {
-        let log = self.store.events_after(0, 100_000).await.unwrap();
+        let log = self.store.events_after(None, 0, 100_000).await.unwrap();
         for streamer in self.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap() {
             let mut history = self.history(&streamer).await;
             history.reverse();
@@ -111,7 +119,7 @@ impl World {
             }
             for event in history {
                 let told = log.iter().find(|told| told.seq == event.seq).expect("the log tells of it");
-                let news = told.what.as_streamer().expect("of a streamer");
+                let news = streamer_event(told);
                 assert_eq!(news.streamer.id, event.streamer_id);
                 assert_eq!(news.change, Some(event.change));
                 assert_eq!(told.at, event.recorded_at);

@@ -3,14 +3,13 @@
 use futures_util::future::join_all;
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
-use streamward::domain::event::EventKind;
 use streamward::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use streamward::domain::streamer::{ChannelId, KickIds, Status, Streamer, StreamerPatch, Track, UserId};
 use streamward::ports::{StreamerFilter, Written};
 
 use crate::every_store;
 use crate::fixture::{Engine, at, audit};
-use crate::streamer_fixture::{slug, started, stopped, streamer};
+use crate::streamer_fixture::{slug, started, stopped, streamer, streamer_event};
 
 #[apply(every_store)]
 #[tokio::test]
@@ -25,8 +24,8 @@ async fn create_stores_the_streamer_an_event_and_the_audit_entry(#[case] engine:
     );
     assert_eq!(world.store.streamer(&Scope::system(), xqc.id).await.unwrap(), Some(xqc.clone()));
     let log = world.log().await;
-    assert_eq!((log.len(), log[0].at, log[0].what.kind), (1, at(3), EventKind::StreamerCreated));
-    assert_eq!(log[0].what.as_streamer().unwrap().streamer, xqc);
+    assert_eq!((log.len(), log[0].at, log[0].kind.as_str()), (1, at(3), "streamer.created"));
+    assert_eq!(streamer_event(&log[0]).streamer, xqc);
     assert_eq!(world.audited().await, ["create"]);
 }
 
@@ -41,7 +40,7 @@ async fn create_stores_none_of_them_if_another_one_has_the_name_in_any_case(#[ca
         world.store.create_streamer(&Scope::system(), &second, &audit("again", at(1))).await.unwrap();
     assert_eq!(created, Written::NameTaken);
     assert_eq!(world.store.streamer(&Scope::system(), second.id).await.unwrap(), None);
-    assert_eq!(world.events().await, [(EventKind::StreamerCreated, first.id.0)]);
+    assert_eq!(world.events().await, [("streamer.created", first.id.0)]);
     assert_eq!(world.audited().await, ["create"]);
 }
 
@@ -150,8 +149,8 @@ async fn update_changes_what_the_patch_names_and_nothing_else_with_an_event_and_
     assert_eq!(world.now(&other).await, other);
     let log = world.log().await;
     let last = log.last().unwrap();
-    assert_eq!((last.at, last.what.kind), (at(7), EventKind::StreamerUpdated));
-    assert_eq!(last.what.as_streamer().unwrap().streamer, expected);
+    assert_eq!((last.at, last.kind.as_str()), (at(7), "streamer.updated"));
+    assert_eq!(streamer_event(last).streamer, expected);
     assert_eq!(world.audited().await[0], "update");
 }
 
@@ -236,7 +235,7 @@ async fn delete_removes_the_streamer_and_its_history_with_an_event_and_the_audit
     assert_eq!(world.store.streamer(&Scope::system(), xqc.id).await.unwrap(), None);
     assert_eq!(world.store.status_events(&Scope::system(), xqc.id, None, 10).await.unwrap(), None);
     assert_eq!(world.history(&other).await.len(), 1);
-    assert_eq!(world.told(&xqc).await.last(), Some(&EventKind::StreamerDeleted));
+    assert_eq!(world.told(&xqc).await.last(), Some(&"streamer.deleted"));
     assert_eq!(world.audited().await[0], "delete");
 
     let events = world.events().await;

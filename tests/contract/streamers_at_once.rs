@@ -4,7 +4,6 @@ use futures_util::future::join_all;
 use rstest_reuse::apply;
 use streamward::adapters::sql::{PgSettings, open_postgres};
 use streamward::domain::access::Scope;
-use streamward::domain::event::EventKind;
 use streamward::domain::streamer::decide::{Outcome, Report};
 use streamward::domain::streamer::{ChannelId, Found, KickIds, Learned, Streamer, StreamerPatch};
 use streamward::ports::StreamerFilter;
@@ -57,7 +56,7 @@ async fn of_many_who_report_one_edge_at_the_same_moment_one_changes_something(#[
     let outcomes = join_all((0..10).map(|_| world.hear(started(&xqc, 1, at(1))))).await;
     let of = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
     assert_eq!((of(Outcome::Changed), of(Outcome::Duplicate)), (1, 9));
-    assert_eq!(world.told(&xqc).await, [EventKind::StreamerCreated, EventKind::StreamerOnline]);
+    assert_eq!(world.told(&xqc).await, ["streamer.created", "streamer.online"]);
 }
 
 /// Whoever waits for a row must not hold one that the other waits for: PostgreSQL would end one of them.
@@ -162,6 +161,6 @@ async fn offline_is_announced_once_by_two_instances() {
     assert_eq!(total, 30);
     for one in &all {
         let told = worlds[0].told(one).await;
-        assert_eq!(told.iter().filter(|kind| **kind == EventKind::StreamerOffline).count(), 1);
+        assert_eq!(told.iter().filter(|kind| **kind == "streamer.offline").count(), 1);
     }
 }

@@ -53,10 +53,10 @@ async fn a_wake_up_reaches_this_instance_at_once() {
     let wake_ups = LocalWakeUps::default();
     wake_ups.send(WakeUp::Events);
     let (mut one, mut two) = (wake_ups.listen(), wake_ups.listen());
-    wake_ups.send(WakeUp::Keys);
+    wake_ups.send(WakeUp::Streamers);
     wake_ups.send_local(WakeUp::Events);
     for heard in [&mut one, &mut two] {
-        assert_eq!(heard.try_recv().unwrap(), WakeUp::Keys, "only what comes from now on");
+        assert_eq!(heard.try_recv().unwrap(), WakeUp::Streamers, "only what comes from now on");
         assert_eq!(heard.try_recv().unwrap(), WakeUp::Events);
     }
 }
@@ -156,8 +156,8 @@ async fn an_instance_whose_session_was_cut_looks_at_everything_and_hears_again()
         hear(&mut b.heard, &WakeUp::Everything).await;
     }
     // The sender was cut too; it tries again by itself.
-    a.wake_ups.send(WakeUp::Keys);
-    hear(&mut b.heard, &WakeUp::Keys).await;
+    a.wake_ups.send(WakeUp::Streamers);
+    hear(&mut b.heard, &WakeUp::Streamers).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,7 +166,7 @@ async fn wake_ups_go_on_after_the_database_was_away() {
     let url = cluster.url("postgres");
     let (a, mut b) = (instance(&url, "a").await, instance(&url, "b").await);
     cluster.stop();
-    a.wake_ups.send(WakeUp::Keys);
+    a.wake_ups.send(WakeUp::Streamers);
     tokio::time::sleep(Duration::from_millis(500)).await;
     cluster.run().unwrap();
     hear(&mut b.heard, &WakeUp::Everything).await;

@@ -24,7 +24,7 @@ use crate::app::access::Access;
 use crate::app::events::{EventReader, Events, Next};
 use crate::domain::Invalid;
 use crate::domain::access::{Actor, Origin};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Topic};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How often a comment is sent when there is nothing to say, so that nobody on the way takes the connection for dead.
@@ -85,14 +85,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Follow {
 }
 
 impl Follow {
-    /// The answer: every event of the log that `tell` makes something of, for as long as the reader may read and does.
-    pub(super) async fn answer<T>(self, shared: EventStreams, tell: T) -> Result<Response, Problem>
+    /// The answer: every event of `topic` as `tell` says it, for as long as the reader may read and does.
+    pub(super) async fn answer<T>(
+        self,
+        shared: EventStreams,
+        topic: Topic,
+        tell: T,
+    ) -> Result<Response, Problem>
     where
         T: Fn(&Event) -> Option<SseEvent> + Send + 'static,
     {
         let Self { actor, token, after } = self;
         let room = shared.readers.clone().try_acquire_owned().map_err(|_| busy())?;
-        let reader = shared.events.follow(&actor, after).await?;
+        let reader = shared.events.follow(&actor, topic, after).await?;
         metrics::gauge!("streamward_event_readers").increment(1);
         let now = Instant::now();
         let following = Following {
@@ -114,7 +119,7 @@ impl Follow {
 
 /// An event as it is sent, under its own name and number.
 pub(super) fn told(event: &Event, data: impl Serialize) -> Option<SseEvent> {
-    let named = SseEvent::default().event(event.what.kind.as_str()).id(event.seq.to_string());
+    let named = SseEvent::default().event(event.body.kind()).id(event.seq.to_string());
     named.json_data(data).ok()
 }
 

@@ -15,7 +15,7 @@ use super::sse::{EventStreams, EventsQuery, Follow, told};
 use super::streams::StreamJson;
 use crate::app::stream::Streams;
 use crate::domain::Timestamp;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventBody, Topic};
 
 /// The data of an event.
 #[derive(Serialize, ToSchema)]
@@ -51,8 +51,9 @@ pub(super) async fn follow_streams(
     follow: Follow,
 ) -> Result<Response, Problem> {
     let tell = move |event: &Event| {
-        let stream = StreamJson::of(&streams, event.what.as_stream()?);
+        let EventBody::Stream(body) = &event.body else { return None };
+        let stream = StreamJson::of(&streams, body.stream.clone());
         told(event, StreamEvent { at: event.at, stream })
     };
-    follow.answer(events, tell).await
+    follow.answer(events, Topic::Stream, tell).await
 }

@@ -18,7 +18,7 @@ use super::routes::Routes;
 use super::sse::{EventStreams, EventsQuery, Follow, told};
 use super::streamers::{SessionJson, StatusJson, StreamerJson};
 use crate::app::streamer::{MOST_EVENTS, Streamers};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventBody, Topic};
 use crate::domain::streamer::{Change, Source, StatusEvent};
 use crate::domain::{StreamerId, Timestamp};
 
@@ -196,11 +196,11 @@ pub(super) async fn follow_streamers(
     State(events): State<EventStreams>,
     follow: Follow,
 ) -> Result<Response, Problem> {
-    follow.answer(events, tell).await
+    follow.answer(events, Topic::Streamer, tell).await
 }
 
 fn tell(event: &Event) -> Option<SseEvent> {
-    let news = event.what.as_streamer()?;
-    let change = news.change.map(ChangeJson::from);
-    told(event, StreamerEvent { at: event.at, streamer: news.streamer.into(), change })
+    let EventBody::Streamer(body) = &event.body else { return None };
+    let change = body.change.clone().map(ChangeJson::from);
+    told(event, StreamerEvent { at: event.at, streamer: body.streamer.clone().into(), change })
 }

@@ -6,7 +6,7 @@ use super::MemoryStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
-use crate::domain::event::Event;
+use crate::domain::event::{StoredEvent, Topic};
 use crate::ports::{AuditStore, EventStore, StoreError};
 
 fn passes(filter: &AuditFilter, entry: &AuditEntry) -> bool {
@@ -51,9 +51,16 @@ impl AuditStore for MemoryStore {
 
 #[async_trait]
 impl EventStore for MemoryStore {
-    async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
+    async fn events_after(
+        &self,
+        topic: Option<Topic>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
         let state = self.state();
-        Ok(state.events.iter().filter(|event| event.seq > seq).take(limit as usize).cloned().collect())
+        let wanted =
+            |event: &&StoredEvent| event.seq > seq && topic.is_none_or(|topic| event.topic == topic.as_str());
+        Ok(state.events.iter().filter(wanted).take(limit as usize).cloned().collect())
     }
 
     async fn last_event(&self) -> Result<i64, StoreError> {

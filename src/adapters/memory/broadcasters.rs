@@ -6,7 +6,7 @@ use super::MemoryStore;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
-use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::event::{BroadcasterEventKind, EventBody};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, Timestamp};
 use crate::ports::{BroadcasterStore, StoreError};
@@ -22,8 +22,8 @@ impl BroadcasterStore for MemoryStore {
         let mut state = self.state();
         state.broadcasters.insert(broadcaster.id, broadcaster.clone());
         state.audit.push(audit.clone());
-        let event = NewEvent::broadcaster(EventKind::BroadcasterCreated, broadcaster);
-        state.tell(broadcaster.created_at, event);
+        let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
+        state.append_event(broadcaster.created_at, &event);
         Ok(())
     }
 
@@ -50,7 +50,7 @@ impl BroadcasterStore for MemoryStore {
         *broadcaster = broadcaster.clone().patched(patch, now);
         let broadcaster = broadcaster.clone();
         state.audit.push(audit.clone());
-        state.tell(now, NewEvent::broadcaster(EventKind::BroadcasterUpdated, &broadcaster));
+        state.append_event(now, &EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster));
         Ok(Some(broadcaster))
     }
 
@@ -66,7 +66,7 @@ impl BroadcasterStore for MemoryStore {
         state.keys.retain(|_, (_, key)| key.broadcaster_id != id);
         let ending = state.mark(EndReason::BroadcasterDeleted, |stream| stream.broadcaster_id == id);
         state.audit.push(audit.clone());
-        state.tell(now, NewEvent::broadcaster(EventKind::BroadcasterDeleted, &broadcaster));
+        state.append_event(now, &EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster));
         Ok(Some(ending))
     }
 }

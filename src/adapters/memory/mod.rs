@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::Broadcaster;
-use crate::domain::event::{Event, NewEvent};
+use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::domain::reconcile::ActiveStream;
 use crate::domain::secret::SecretHash;
@@ -48,7 +48,7 @@ struct State {
     broadcasters: BTreeMap<BroadcasterId, Broadcaster>,
     keys: BTreeMap<StreamKeyId, (SecretHash, StreamKey)>,
     streams: BTreeMap<StreamId, ActiveStream>,
-    events: Vec<Event>,
+    events: Vec<StoredEvent>,
     last_event: i64,
     audit: Vec<AuditEntry>,
     tokens: BTreeMap<ApiTokenId, (SecretHash, ApiToken)>,
@@ -77,9 +77,9 @@ impl MemoryStore {
 }
 
 impl State {
-    fn tell(&mut self, at: Timestamp, what: NewEvent) {
+    fn append_event(&mut self, at: Timestamp, event: &EventBody) {
         self.last_event += 1;
-        self.events.push(Event { seq: self.last_event, at, what });
+        self.events.push(event.stored(self.last_event, at));
     }
 
     fn key_by_hash(&mut self, hash: &SecretHash) -> Option<&mut StreamKey> {

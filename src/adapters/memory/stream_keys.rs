@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
-use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::publish::{PublishRequest, decide_publish};
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, StreamKeyStore};
+use crate::ports::{KeyCreation, KeyFilter, KeyHashStore, Revocation, Rotation, StoreError, StreamKeyStore};
 
 #[async_trait]
 impl StreamKeyStore for MemoryStore {
@@ -34,7 +34,7 @@ impl StreamKeyStore for MemoryStore {
         }
         state.keys.insert(key.id, (*hash, key.clone()));
         state.audit.push(audit.clone());
-        state.tell(key.created_at, NewEvent::key(EventKind::KeyCreated, key));
+        state.append_event(key.created_at, &EventBody::stream_key(StreamKeyEventKind::Created, key));
         Ok(KeyCreation::Created)
     }
 
@@ -75,7 +75,7 @@ impl StreamKeyStore for MemoryStore {
         let key = Box::new(key.clone());
         let ending = state.mark(EndReason::KeyRotated, |stream| stream.stream_key_id == id);
         state.audit.push(audit.clone());
-        state.tell(now, NewEvent::key(EventKind::KeyRotated, &key));
+        state.append_event(now, &EventBody::stream_key(StreamKeyEventKind::Rotated, &key));
         Ok(Rotation::Rotated { key, ending })
     }
 
@@ -94,7 +94,7 @@ impl StreamKeyStore for MemoryStore {
         let ending = state.mark(EndReason::KeyRevoked, |stream| stream.stream_key_id == id);
         if newly {
             state.audit.push(audit.clone());
-            state.tell(now, NewEvent::key(EventKind::KeyRevoked, &key));
+            state.append_event(now, &EventBody::stream_key(StreamKeyEventKind::Revoked, &key));
         }
         Ok(Some(Revocation { key, ending, newly }))
     }
@@ -116,9 +116,18 @@ impl StreamKeyStore for MemoryStore {
         }
         Ok(Some(key.clone()))
     }
+}
 
+#[async_trait]
+impl KeyHashStore for MemoryStore {
     async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError> {
         let state = self.state();
         Ok(state.keys.values().filter(|(_, key)| key.revoked_at.is_none()).map(|(hash, _)| *hash).collect())
+    }
+
+    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>, StoreError> {
+        let state = self.state();
+        let keys = ids.iter().filter_map(|id| state.keys.get(id));
+        Ok(keys.filter(|(_, key)| key.revoked_at.is_none()).map(|(hash, _)| *hash).collect())
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, State};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
-use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::event::{EventBody, StreamerEventKind};
 use crate::domain::streamer::apply::apply_reports;
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
@@ -51,7 +51,10 @@ impl StreamerStore for MemoryStore {
         }
         state.streamers.insert(streamer.id, streamer.clone());
         state.audit.push(audit.clone());
-        state.tell(streamer.created_at, NewEvent::streamer(EventKind::StreamerCreated, streamer, None));
+        state.append_event(
+            streamer.created_at,
+            &EventBody::streamer(StreamerEventKind::Created, streamer, None),
+        );
         Ok(Written::Done(()))
     }
 
@@ -84,7 +87,7 @@ impl StreamerStore for MemoryStore {
         }
         state.streamers.insert(id, streamer.clone());
         state.audit.push(audit.clone());
-        state.tell(now, NewEvent::streamer(EventKind::StreamerUpdated, &streamer, None));
+        state.append_event(now, &EventBody::streamer(StreamerEventKind::Updated, &streamer, None));
         Ok(Written::Done(streamer))
     }
 
@@ -99,7 +102,7 @@ impl StreamerStore for MemoryStore {
         let Some(streamer) = state.streamers.remove(&id) else { return Ok(false) };
         state.status_events.retain(|event| event.streamer_id != id);
         state.audit.push(audit.clone());
-        state.tell(now, NewEvent::streamer(EventKind::StreamerDeleted, &streamer, None));
+        state.append_event(now, &EventBody::streamer(StreamerEventKind::Deleted, &streamer, None));
         Ok(true)
     }
 
@@ -133,9 +136,9 @@ impl StreamerStore for MemoryStore {
             state.streamers.insert(streamer.id, streamer);
         }
         for event in applied.events {
-            state.tell(
+            state.append_event(
                 now,
-                NewEvent::streamer(event.announcement.into(), &event.streamer, event.change.as_ref()),
+                &EventBody::streamer(event.announcement.into(), &event.streamer, event.change.as_ref()),
             );
             let (seq, streamer_id) = (state.last_event, event.streamer.id);
             let change =
@@ -153,7 +156,7 @@ impl StreamerStore for MemoryStore {
             let is_taken = |name: &Slug| state.is_name_taken(name.as_str(), streamer.id);
             let Some(after) = streamer.learned(&one.found, now, is_taken) else { continue };
             state.streamers.insert(after.id, after.clone());
-            state.tell(now, NewEvent::streamer(EventKind::StreamerUpdated, &after, None));
+            state.append_event(now, &EventBody::streamer(StreamerEventKind::Updated, &after, None));
         }
         Ok(())
     }
@@ -167,7 +170,7 @@ impl StreamerStore for MemoryStore {
             streamer.track.offline_due = None;
             state.streamers.insert(streamer.id, streamer.clone());
             if streamer.track.status == Status::Offline {
-                state.tell(now, NewEvent::streamer(EventKind::StreamerOffline, streamer, None));
+                state.append_event(now, &EventBody::streamer(StreamerEventKind::Offline, streamer, None));
                 announced += 1;
             }
         }

@@ -165,7 +165,7 @@ impl State {
             }
         }
         for event in &writes.events {
-            self.tell(now, event.clone());
+            self.append_event(now, event);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{audit_log, events, stream_keys, streams};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
-use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::event::{BroadcasterEventKind, EventBody};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, Timestamp};
 use crate::ports::{BroadcasterStore, StoreError};
@@ -53,7 +53,7 @@ impl BroadcasterStore for SqlStore {
         ];
         tx.run(INSERT, values).await?;
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        let event = NewEvent::broadcaster(EventKind::BroadcasterCreated, broadcaster);
+        let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
         events::append(&mut tx, broadcaster.created_at, &[event]).await?;
         tx.commit().await
     }
@@ -83,7 +83,7 @@ impl BroadcasterStore for SqlStore {
         let values = args![id, broadcaster.display_name.as_str(), broadcaster.metadata.to_json(), now];
         tx.run(UPDATE, values).await?;
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        let event = NewEvent::broadcaster(EventKind::BroadcasterUpdated, &broadcaster);
+        let event = EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster);
         events::append(&mut tx, now, &[event]).await?;
         tx.commit().await?;
         Ok(Some(broadcaster))
@@ -107,7 +107,7 @@ impl BroadcasterStore for SqlStore {
         stream_keys::delete_of_broadcaster(&mut tx, id).await?;
         tx.run(DELETE, args![id]).await?;
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        let event = NewEvent::broadcaster(EventKind::BroadcasterDeleted, &broadcaster);
+        let event = EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster);
         events::append(&mut tx, now, &[event]).await?;
         tx.commit().await?;
         Ok(Some(ending))

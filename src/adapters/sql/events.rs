@@ -9,28 +9,35 @@ use uuid::Uuid;
 use super::SqlStore;
 use super::db::Tx;
 use super::error::corrupt;
-use super::rows::{Number, all};
+use super::rows::Number;
 use crate::domain::Timestamp;
-use crate::domain::event::{Event, EventKind, NewEvent};
+use crate::domain::event::{EventBody, StoredEvent, Topic};
 use crate::ports::{EventStore, StoreError};
 
 /// How many rows are removed at a time, so that no statement runs into its time limit.
 pub(super) const PRUNE_BATCH: i64 = 5_000;
 
+macro_rules! columns {
+    () => {
+        "seq, at, topic, kind, version, subject, data"
+    };
+}
+
 statements! {
     TAKE = ["UPDATE counters SET value = value + $1 WHERE name = 'events' RETURNING value"];
     INSERT = [
-        "INSERT INTO events (seq, at, kind, subject, data) SELECT seq, at, kind, subject, data FROM ",
-        [rows "$1" seq int, at int, kind text, subject uuid, data text],
+        "INSERT INTO events (", (columns!()), ") SELECT ", (columns!()), " FROM ",
+        [rows "$1" seq int, at int, topic text, kind text, version int, subject uuid, data text],
     ];
-    AFTER = ["SELECT seq, at, kind, subject, data FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
+    AFTER = ["SELECT ", (columns!()), " FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
+    AFTER_OF_TOPIC = ["SELECT ", (columns!()), " FROM events WHERE topic = $3 AND seq > $1 ORDER BY seq LIMIT $2"];
     LAST = ["SELECT value FROM counters WHERE name = 'events'"];
     FIRST = ["SELECT seq FROM events ORDER BY seq LIMIT 1"];
     PRUNE = ["DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)"];
 }
 
 /// Writes events as the last thing a transaction does. Returns the number of the first one; the others follow it.
-pub(super) async fn append(tx: &mut Tx, at: Timestamp, events: &[NewEvent]) -> Result<i64, StoreError> {
+pub(super) async fn append(tx: &mut Tx, at: Timestamp, events: &[EventBody]) -> Result<i64, StoreError> {
     if events.is_empty() {
         return Ok(0);
     }
@@ -41,12 +48,15 @@ pub(super) async fn append(tx: &mut Tx, at: Timestamp, events: &[NewEvent]) -> R
     let rows: Vec<_> = (first..)
         .zip(events)
         .map(|(seq, event)| {
+            let StoredEvent { topic, kind, version, subject, data, .. } = event.stored(seq, at);
             json!({
                 "seq": seq,
                 "at": at.micros(),
-                "kind": event.kind.as_str(),
-                "subject": event.subject,
-                "data": event.data.to_string(),
+                "topic": topic,
+                "kind": kind,
+                "version": version,
+                "subject": subject,
+                "data": data.to_string(),
             })
         })
         .collect();
@@ -58,27 +68,36 @@ pub(super) async fn append(tx: &mut Tx, at: Timestamp, events: &[NewEvent]) -> R
 struct EventRow {
     seq: i64,
     at: i64,
+    topic: String,
     kind: String,
+    version: i64,
     subject: Uuid,
     data: String,
 }
 
-impl TryFrom<EventRow> for Event {
-    type Error = StoreError;
-
-    fn try_from(row: EventRow) -> Result<Self, StoreError> {
-        let kind =
-            EventKind::parse(&row.kind).ok_or_else(|| corrupt(format!("event kind {:?}", row.kind)))?;
-        let data = serde_json::from_str(&row.data).map_err(corrupt)?;
-        let what = NewEvent { kind, subject: row.subject, data };
-        Ok(Self { seq: row.seq, at: Timestamp::from_micros(row.at), what })
+impl From<EventRow> for StoredEvent {
+    fn from(row: EventRow) -> Self {
+        let EventRow { seq, at, topic, kind, version, subject, data } = row;
+        // What is not JSON is skipped when it is decoded; an error here would hold up the log.
+        let data = serde_json::from_str(&data).unwrap_or_default();
+        Self { seq, at: Timestamp::from_micros(at), topic, kind, version, subject, data }
     }
 }
 
 #[async_trait]
 impl EventStore for SqlStore {
-    async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
-        all(self.db.rows::<EventRow>(AFTER, args![seq, i64::from(limit)]).await?)
+    async fn events_after(
+        &self,
+        topic: Option<Topic>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let limit = i64::from(limit);
+        let rows: Vec<EventRow> = match topic {
+            None => self.db.rows(AFTER, args![seq, limit]).await?,
+            Some(topic) => self.db.rows(AFTER_OF_TOPIC, args![seq, limit, topic.as_str()]).await?,
+        };
+        Ok(rows.into_iter().map(StoredEvent::from).collect())
     }
 
     async fn last_event(&self) -> Result<i64, StoreError> {

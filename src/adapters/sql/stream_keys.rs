@@ -6,19 +6,20 @@ use async_trait::async_trait;
 use sqlx::FromRow;
 
 use super::SqlStore;
+use super::args::id_list;
 use super::db::{Db, Tx};
 use super::rows::{HolderColumns, KeyRow, all, hash as to_hash};
 use super::{audit_log, broadcasters, events, group_commit, streams};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
-use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::path::StreamPath;
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, Revocation, Rotation, StoreError, StreamKeyStore};
+use crate::ports::{KeyCreation, KeyFilter, KeyHashStore, Revocation, Rotation, StoreError, StreamKeyStore};
 
 // `decide_publish` as SQL. $2 now, $3 the path that was asked for, $4 and $5 the connection that asks, $6 until when
 // it may claim. A property test holds the two together (`tests/contract`).
@@ -68,6 +69,7 @@ statements! {
     ];
     REVOKE = ["UPDATE stream_keys SET revoked_at = $2, path_held = $3 WHERE id = $1"];
     HASHES = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL"];
+    HASHES_OF = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL AND id IN ", [ids "$1"]];
     LOCK_OF_BROADCASTER = ["SELECT id FROM stream_keys WHERE broadcaster_id = $1 ORDER BY id", [lock]];
     DELETE_OF_BROADCASTER = ["DELETE FROM stream_keys WHERE broadcaster_id = $1"];
 }
@@ -123,7 +125,8 @@ impl StreamKeyStore for SqlStore {
             return Ok(KeyCreation::PathTaken);
         }
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        events::append(&mut tx, key.created_at, &[NewEvent::key(EventKind::KeyCreated, key)]).await?;
+        events::append(&mut tx, key.created_at, &[EventBody::stream_key(StreamKeyEventKind::Created, key)])
+            .await?;
         tx.commit().await?;
         Ok(KeyCreation::Created)
     }
@@ -163,7 +166,7 @@ impl StreamKeyStore for SqlStore {
         key.holder = key.holder.evicted();
         let ending = streams::end_of_key(&mut tx, id, EndReason::KeyRotated).await?;
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        events::append(&mut tx, now, &[NewEvent::key(EventKind::KeyRotated, &key)]).await?;
+        events::append(&mut tx, now, &[EventBody::stream_key(StreamKeyEventKind::Rotated, &key)]).await?;
         tx.commit().await?;
         Ok(Rotation::Rotated { key: Box::new(key), ending })
     }
@@ -188,7 +191,7 @@ impl StreamKeyStore for SqlStore {
         let ending = streams::end_of_key(&mut tx, id, EndReason::KeyRevoked).await?;
         if newly {
             audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-            events::append(&mut tx, now, &[NewEvent::key(EventKind::KeyRevoked, &key)]).await?;
+            events::append(&mut tx, now, &[EventBody::stream_key(StreamKeyEventKind::Revoked, &key)]).await?;
         }
         tx.commit().await?;
         Ok(Some(Revocation { key, ending, newly }))
@@ -223,9 +226,17 @@ impl StreamKeyStore for SqlStore {
         };
         row.map(StreamKey::try_from).transpose()
     }
+}
 
+#[async_trait]
+impl KeyHashStore for SqlStore {
     async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError> {
         let rows: Vec<HashRow> = self.db.rows(HASHES, args![]).await?;
+        rows.into_iter().map(|HashRow(bytes)| to_hash(bytes)).collect()
+    }
+
+    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>, StoreError> {
+        let rows: Vec<HashRow> = self.db.rows(HASHES_OF, args![id_list(ids.iter().map(|id| id.0))]).await?;
         rows.into_iter().map(|HashRow(bytes)| to_hash(bytes)).collect()
     }
 }

@@ -14,7 +14,7 @@ use super::error::corrupt;
 use super::rows::all;
 use super::streamer_rows::{StreamerRow, status_event_row, track_row};
 use super::{events, streamers};
-use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::event::{EventBody, StreamerEventKind};
 use crate::domain::streamer::apply::{Applied, apply_reports};
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::{Found, Learned, Slug, Status, StatusEvent, Streamer};
@@ -106,7 +106,7 @@ async fn write(tx: &mut Tx, applied: &Applied, now: Timestamp) -> Result<(), Sto
     write_tracks(tx, &applied.changed).await?;
     let events = applied.events.iter();
     let events: Vec<_> = events
-        .map(|event| NewEvent::streamer(event.announcement.into(), &event.streamer, event.change.as_ref()))
+        .map(|event| EventBody::streamer(event.announcement.into(), &event.streamer, event.change.as_ref()))
         .collect();
     let first = events::append(tx, now, &events).await?;
     let history: Vec<_> = (first..)
@@ -181,7 +181,7 @@ async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<boo
         streamers::write(&mut tx, &others).await?;
     }
     let events: Vec<_> =
-        after.iter().map(|row| NewEvent::streamer(EventKind::StreamerUpdated, row, None)).collect();
+        after.iter().map(|row| EventBody::streamer(StreamerEventKind::Updated, row, None)).collect();
     events::append(&mut tx, now, &events).await?;
     tx.commit().await?;
     Ok(true)
@@ -237,7 +237,7 @@ async fn announce_chunk(db: &Db, now: Timestamp) -> Result<u64, StoreError> {
     // Another program may have had its way with the row.
     let offline = due.iter().filter(|streamer| streamer.track.status == Status::Offline);
     let events: Vec<_> =
-        offline.map(|streamer| NewEvent::streamer(EventKind::StreamerOffline, streamer, None)).collect();
+        offline.map(|streamer| EventBody::streamer(StreamerEventKind::Offline, streamer, None)).collect();
     events::append(&mut tx, now, &events).await?;
     tx.commit().await?;
     Ok(events.len() as u64)

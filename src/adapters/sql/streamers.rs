@@ -13,7 +13,7 @@ use super::streamer_rows::{StatusEventRow, StreamerRow, streamer_row};
 use super::{SqlStore, audit_log, events, streamer_reports};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
-use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::event::{EventBody, StreamerEventKind};
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Learned, Status, StatusEvent, Streamer, StreamerPatch};
@@ -128,7 +128,7 @@ impl StreamerStore for SqlStore {
             return Ok(Written::NameTaken);
         }
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        let event = NewEvent::streamer(EventKind::StreamerCreated, streamer, None);
+        let event = EventBody::streamer(StreamerEventKind::Created, streamer, None);
         events::append(&mut tx, streamer.created_at, &[event]).await?;
         tx.commit().await?;
         Ok(Written::Done(()))
@@ -174,7 +174,7 @@ impl StreamerStore for SqlStore {
             return Ok(Written::NameTaken);
         }
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        let event = NewEvent::streamer(EventKind::StreamerUpdated, &streamer, None);
+        let event = EventBody::streamer(StreamerEventKind::Updated, &streamer, None);
         events::append(&mut tx, now, &[event]).await?;
         tx.commit().await?;
         Ok(Written::Done(streamer))
@@ -194,7 +194,7 @@ impl StreamerStore for SqlStore {
         };
         tx.run(DELETE, args![id]).await?;
         audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        let event = NewEvent::streamer(EventKind::StreamerDeleted, &streamer, None);
+        let event = EventBody::streamer(StreamerEventKind::Deleted, &streamer, None);
         events::append(&mut tx, now, &[event]).await?;
         tx.commit().await?;
         Ok(true)

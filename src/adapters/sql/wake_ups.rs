@@ -99,12 +99,13 @@ impl WakeUps for PgWakeUps {
 fn from_word(word: &str) -> WakeUp {
     match word {
         "events" => WakeUp::Events,
-        "keys" => WakeUp::Keys,
         "streamers" => WakeUp::Streamers,
-        word => word
-            .strip_prefix("reconcile:")
-            .and_then(|name| MediaServerName::parse(name).ok())
-            .map_or(WakeUp::Everything, WakeUp::Reconcile),
+        word => match word.split_once(':') {
+            Some(("reconcile", name)) => MediaServerName::parse(name).ok().map(WakeUp::Reconcile),
+            Some(("topic", topic)) => topic.parse().ok().map(WakeUp::Topic),
+            _ => None,
+        }
+        .unwrap_or(WakeUp::Everything),
     }
 }
 
@@ -186,11 +187,13 @@ async fn listen(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::Topic;
 
     #[test]
     fn wake_ups_survive_the_way_and_our_own_are_dropped() {
         let server = WakeUp::Reconcile(MediaServerName::default());
-        for wake_up in [server, WakeUp::Events, WakeUp::Keys, WakeUp::Streamers, WakeUp::Everything] {
+        let topic = WakeUp::Topic(Topic::StreamKey);
+        for wake_up in [server, topic, WakeUp::Events, WakeUp::Streamers, WakeUp::Everything] {
             let payload = encode("a", &BTreeSet::from([wake_up.to_string()]));
             assert_eq!(decode("b", &payload), [wake_up]);
             assert_eq!(decode("a", &payload), []);

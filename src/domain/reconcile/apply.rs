@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Changes, Refresh, Start};
 use crate::domain::broadcaster::Broadcaster;
-use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::event::{EventBody, StreamEventKind};
 use crate::domain::media_server::{Connection, MediaServerName};
 use crate::domain::stream::{EndReason, Stream, StreamState};
 use crate::domain::stream_key::{Holder, StreamKey};
@@ -39,7 +39,7 @@ pub struct Writes {
     /// Keys with another holder.
     pub holders: Vec<(StreamKeyId, Holder)>,
     /// Events to write, in this order.
-    pub events: Vec<NewEvent>,
+    pub events: Vec<EventBody>,
     /// Starts that must wait for the next poll.
     pub postponed: usize,
 }
@@ -94,7 +94,7 @@ impl Applier {
             self.held.insert(key.id);
         }
         if let Ok(stream) = stream.gone(self.now, reason) {
-            self.writes.events.push(NewEvent::stream(EventKind::StreamEnded, &stream));
+            self.writes.events.push(EventBody::stream(StreamEventKind::Ended, &stream));
             self.writes.ended.push(stream);
         }
     }
@@ -138,7 +138,7 @@ impl Applier {
             recording_ref: None,
         };
         self.hold(start);
-        self.writes.events.push(NewEvent::stream(EventKind::StreamStarted, &stream));
+        self.writes.events.push(EventBody::stream(StreamEventKind::Started, &stream));
         self.active.insert(stream.id, stream.clone());
         self.writes.started.push(stream);
         Some(())
@@ -157,7 +157,7 @@ impl Applier {
         };
         stream.stats = refresh.stats.clone();
         if refresh.announce {
-            self.writes.events.push(NewEvent::stream(EventKind::StreamUpdated, stream));
+            self.writes.events.push(EventBody::stream(StreamEventKind::Updated, stream));
         }
         self.writes.refreshed.push(stream.clone());
     }

@@ -92,7 +92,7 @@ impl Source {
 }
 
 /// What is known of a streamer's status, and what the next report is judged by.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Track {
     /// Whether the streamer is live.
     pub status: Status,
@@ -111,7 +111,7 @@ pub struct Track {
 }
 
 /// Someone whose status is watched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Streamer {
     /// Its identity here.
     pub id: StreamerId,
@@ -122,10 +122,8 @@ pub struct Streamer {
     /// Whether the status is watched.
     pub is_active: bool,
     /// Kick's three numbers, as far as they are known.
-    #[serde(flatten)]
     pub ids: KickIds,
     /// What is known of the status.
-    #[serde(flatten)]
     pub track: Track,
     /// Why the status cannot be watched, if it cannot.
     pub problem: Option<String>,
@@ -231,21 +229,20 @@ pub enum Found {
 }
 
 /// A change of status, as history keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusEvent {
     /// Its place in the event log, which tells of the same change.
     pub seq: i64,
     /// Whose status.
     pub streamer_id: StreamerId,
     /// What changed.
-    #[serde(flatten)]
     pub change: Change,
     /// When it was written.
     pub recorded_at: Timestamp,
 }
 
 /// A change of status.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The status before.
     pub previous_status: Status,

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::domain::Timestamp;
 
 /// Two accounts of one session may differ by this much in when it began: the feed tells when its record was made, the
@@ -11,7 +9,7 @@ use crate::domain::Timestamp;
 const SAME_START: Duration = Duration::from_secs(120);
 
 /// One broadcast on Kick, as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// Kick's number of the livestream. The feed tells it, the official API does not (yet).
     pub id: Option<String>,

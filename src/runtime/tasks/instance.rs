@@ -206,10 +206,10 @@ fn note(task: &str, hold: &watch::Sender<Hold>, now: Hold) -> bool {
     let before = hold.borrow().clone();
     match (&before, &now) {
         (Hold::Ours(_), Hold::Elsewhere(instance)) => {
-            tracing::warn!(task, instance, "the task is assigned elsewhere")
+            tracing::warn!(task, instance, "the task is assigned elsewhere");
         }
         (_, Hold::Ours(ours)) if before != now => {
-            tracing::info!(task, epoch = ours.epoch, "task assigned to this instance")
+            tracing::info!(task, epoch = ours.epoch, "task assigned to this instance");
         }
         _ => {}
     }

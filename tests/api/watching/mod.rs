@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use streamward::app::streamer::StreamerDraft;
 use streamward::domain::access::{Actor, Scope};
-use streamward::domain::event::EventKind;
 use streamward::domain::streamer::feed::FeedState;
 use streamward::domain::streamer::{ChannelId, Session, Status, UserId};
 use streamward::ports::{Clock as _, FeedSignal, Subject};
@@ -33,7 +32,10 @@ async fn at_the_start_everyone_is_asked_about() {
     assert_eq!(world.status(bob).await, Status::Unknown, "one answer proves nothing");
     pass(10).await;
     assert_eq!(world.status(bob).await, Status::Offline, "the second one does");
-    assert!(!world.news().await.contains(&EventKind::StreamerOnline), "she was live before we looked");
+    assert!(
+        !world.news().await.iter().any(|kind| kind == "streamer.online"),
+        "she was live before we looked"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,13 +45,13 @@ async fn an_edge_is_status_history_and_news() {
     world.start().await;
     world.goes_live(1, 7).await;
     assert_eq!(world.history(alice).await, [Status::Online]);
-    assert_eq!(world.news().await.last(), Some(&EventKind::StreamerOnline));
+    assert_eq!(world.news().await.last().unwrap(), "streamer.online");
     pass(100).await;
     world.stops(1, 7).await;
     assert_eq!(world.history(alice).await, [Status::Online, Status::Offline]);
-    assert_eq!(world.news().await.last(), Some(&EventKind::StreamerUpdated), "not announced yet");
+    assert_eq!(world.news().await.last().unwrap(), "streamer.updated", "not announced yet");
     pass(20).await;
-    assert_eq!(world.news().await.last(), Some(&EventKind::StreamerOffline));
+    assert_eq!(world.news().await.last().unwrap(), "streamer.offline");
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,9 +67,9 @@ async fn a_flap_is_recorded_and_announced_once() {
     }
     pass(20).await;
     assert_eq!(world.history(alice).await.len(), 10);
-    let announced: Vec<EventKind> =
-        world.news().await.into_iter().filter(|kind| *kind != EventKind::StreamerUpdated).collect();
-    assert_eq!(announced, [EventKind::StreamerOnline, EventKind::StreamerOffline]);
+    let announced: Vec<String> =
+        world.news().await.into_iter().filter(|kind| *kind != "streamer.updated").collect();
+    assert_eq!(announced, ["streamer.online", "streamer.offline"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,6 @@ use streamward::app::Core;
 use streamward::app::streamer::{StreamerDraft, StreamerSettings, Streamers, Watcher};
 use streamward::app::task::{LongRunningTask as _, TaskContext};
 use streamward::domain::access::{Actor, Scope};
-use streamward::domain::event::EventKind;
 use streamward::domain::secret::MasterKey;
 use streamward::domain::streamer::decide::ReportedStatus;
 use streamward::domain::streamer::{ChannelId, KickIds, Session, Slug, Source, Status, Streamer, UserId};
@@ -268,13 +267,9 @@ impl World {
     }
 
     /// What the event log told of changes, in order.
-    pub(super) async fn news(&self) -> Vec<EventKind> {
-        let events = self.store.events_after(0, 10_000).await.expect("as it should be");
-        events
-            .iter()
-            .map(|event| event.what.kind)
-            .filter(|kind| *kind != EventKind::StreamerCreated)
-            .collect()
+    pub(super) async fn news(&self) -> Vec<String> {
+        let events = self.store.events_after(None, 0, 10_000).await.expect("as it should be");
+        events.into_iter().map(|event| event.kind).filter(|kind| *kind != "streamer.created").collect()
     }
 
     pub(super) async fn say(&self, n: u64, reported: ReportedStatus) {

@@ -11,7 +11,7 @@ use super::view;
 use super::watch::Watched;
 use crate::app::events::{EventTail, Events, Next};
 use crate::app::task::{PeriodicTask as _, TaskContext};
-use crate::domain::event::{Event, StreamerNews};
+use crate::domain::event::{Event, EventBody, Topic};
 
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -28,7 +28,7 @@ pub(super) async fn print_changes(
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
     loop {
-        let mut reader = match events.follow(watched.actor(), last).await {
+        let mut reader = match events.follow(watched.actor(), Topic::Streamer, last).await {
             Ok(reader) => reader,
             Err(error) if last.is_none() => return Err(error.into()),
             // It was there before: it will be again.
@@ -53,8 +53,9 @@ pub(super) async fn print_changes(
             match next {
                 Ok(Next::Event(event)) => {
                     last = Some(event.seq);
-                    let told = event.what.as_streamer().filter(|news| watched.includes(&news.streamer));
-                    if let Some(line) = told.and_then(|news| line(&event, &news, out.is_json()))
+                    if let EventBody::Streamer(body) = &event.body
+                        && watched.includes(&body.streamer)
+                        && let Some(line) = line(&event, out.is_json())
                         && !out.line(&line)?
                     {
                         return Ok(());
@@ -68,12 +69,13 @@ pub(super) async fn print_changes(
 }
 
 /// What is printed of an event; nothing unless a status changed.
-fn line(event: &Event, news: &StreamerNews, is_json: bool) -> Option<String> {
-    let (streamer, change) = (&news.streamer, news.change.as_ref()?);
+fn line(event: &Event, is_json: bool) -> Option<String> {
+    let EventBody::Streamer(body) = &event.body else { return None };
+    let (streamer, change) = (&body.streamer, body.change.as_ref()?);
     if is_json {
         let object = json!({
             "seq": event.seq,
-            "event": event.what.kind.as_str(),
+            "event": event.body.kind(),
             "at": event.at,
             "streamer": view::streamer(streamer),
             "change": view::change(change),
@@ -98,7 +100,7 @@ mod tests {
     use super::super::table::tests::streamer;
     use super::*;
     use crate::domain::Timestamp;
-    use crate::domain::event::{EventKind, NewEvent};
+    use crate::domain::event::StreamerEventKind;
     use crate::domain::streamer::{Change, Source, Status};
 
     #[test]
@@ -117,18 +119,17 @@ mod tests {
         let event = |change: Option<&Change>| Event {
             seq: 7,
             at,
-            what: NewEvent::streamer(EventKind::StreamerOnline, &streamer, change),
+            body: EventBody::streamer(StreamerEventKind::Online, &streamer, change),
         };
-        let told = |event: &Event, is_json| line(event, &event.what.as_streamer().unwrap(), is_json);
         assert_eq!(
-            told(&event(Some(&change)), false).unwrap(),
+            line(&event(Some(&change)), false).unwrap(),
             "1970-01-01T00:01:40Z  alice  offline → online  (centrifugo)  alice plays · Slots"
         );
-        let object = told(&event(Some(&change)), true).unwrap();
+        let object = line(&event(Some(&change)), true).unwrap();
         assert!(!object.contains('\n'));
         let object: serde_json::Value = serde_json::from_str(&object).unwrap();
         assert_eq!((&object["seq"], &object["event"]), (&json!(7), &json!("streamer.online")));
         assert_eq!(object["change"]["new_status"], "online");
-        assert_eq!(told(&event(None), false), None, "an announcement of what was told before");
+        assert_eq!(line(&event(None), false), None, "an announcement of what was told before");
     }
 }

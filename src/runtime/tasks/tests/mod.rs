@@ -89,7 +89,7 @@ impl<F: FnMut() -> Step + Send + Sync + 'static> PeriodicTask for Scripted<F> {
     }
 
     fn wakes_on(&self, wake_up: &WakeUp) -> bool {
-        *wake_up == WakeUp::Keys
+        *wake_up == WakeUp::Streamers
     }
 
     async fn tick(&mut self, context: &TaskContext) -> Result<Tick, TaskError> {
@@ -194,7 +194,7 @@ async fn the_interval_may_change_from_tick_to_tick() {
 async fn a_wake_up_makes_it_look_at_once_and_three_times_more() {
     let running = Running::start(None, || DONE);
     sleep(ms(500)).await;
-    running.wake_up(WakeUp::Keys);
+    running.wake_up(WakeUp::Streamers);
     sleep(ms(3200)).await;
     assert_eq!(running.log.started(), [0, 500, 600, 900, 1500, 3500]);
 }
@@ -231,7 +231,7 @@ async fn wake_ups_during_a_tick_become_one() {
     let running = Running::start(None, || Step::Take(ms(50)));
     sleep(ms(10)).await;
     for _ in 0..1000 {
-        running.wake_up(WakeUp::Keys);
+        running.wake_up(WakeUp::Streamers);
     }
     sleep(ms(80)).await;
     assert_eq!(running.log.started(), [0, 75], "after a short rest");
@@ -241,7 +241,7 @@ async fn wake_ups_during_a_tick_become_one() {
 async fn a_storm_of_wake_ups_is_no_storm_of_ticks() {
     let running = Running::start(None, || DONE);
     for _ in 0..1000 {
-        running.wake_up(WakeUp::Keys);
+        running.wake_up(WakeUp::Streamers);
         sleep(ms(1)).await;
     }
     let ticks = running.log.started().len();
@@ -252,7 +252,7 @@ async fn a_storm_of_wake_ups_is_no_storm_of_ticks() {
 async fn a_long_tick_is_never_overtaken() {
     let running = Running::start(None, || Step::Take(ms(5000)));
     sleep(ms(1000)).await;
-    running.wake_up(WakeUp::Keys);
+    running.wake_up(WakeUp::Streamers);
     sleep(ms(11_500)).await;
     let (started, ended) = (running.log.started(), running.log.ended());
     assert_eq!(ended, [5000, 10_025]);
@@ -307,9 +307,9 @@ async fn the_status_tells_why_a_task_was_activated_and_what_it_shows() {
     assert_eq!(running.status().state, TaskState::Idle);
     sleep(ms(2000)).await;
     assert_eq!(running.why(), Activation::Timer);
-    running.wake_up(WakeUp::Keys);
+    running.wake_up(WakeUp::Streamers);
     sleep(ms(40)).await;
-    assert_eq!(running.why(), Activation::WakeUp(WakeUp::Keys));
+    assert_eq!(running.why(), Activation::WakeUp(WakeUp::Streamers));
     assert_eq!(running.why().to_string(), "wake_up keys");
     sleep(ms(100)).await;
     assert_eq!(running.why(), Activation::FollowUp);

@@ -1,0 +1,76 @@
+//! Events about stream keys. They hold no secret and no hash.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use super::{EventBody, StoredEvent, UnreadableEvent, to_value};
+use crate::domain::path::StreamPath;
+use crate::domain::stream_key::StreamKey;
+use crate::domain::{BroadcasterId, StreamKeyId};
+
+/// What happened to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+pub enum StreamKeyEventKind {
+    /// It was created.
+    #[strum(serialize = "stream_key.created")]
+    Created,
+    /// It got a new secret.
+    #[strum(serialize = "stream_key.rotated")]
+    Rotated,
+    /// It was revoked.
+    #[strum(serialize = "stream_key.revoked")]
+    Revoked,
+}
+
+/// An event about a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamKeyEvent {
+    /// What happened.
+    pub kind: StreamKeyEventKind,
+    /// The key.
+    pub id: StreamKeyId,
+    /// Whose it is.
+    pub broadcaster_id: BroadcasterId,
+    /// The path it opens.
+    pub path: StreamPath,
+    /// The first characters of the secret, as lists show them.
+    pub key_prefix: String,
+}
+
+pub(super) const VERSION: i64 = 1;
+
+/// The stored form, version 1.
+#[derive(Serialize, Deserialize)]
+struct StreamKeyV1 {
+    id: StreamKeyId,
+    broadcaster_id: BroadcasterId,
+    path: StreamPath,
+    key_prefix: String,
+}
+
+impl EventBody {
+    /// An event about a key.
+    pub fn stream_key(kind: StreamKeyEventKind, key: &StreamKey) -> Self {
+        let (path, key_prefix) = (key.path.clone(), key.key_prefix.clone());
+        Self::StreamKey(StreamKeyEvent {
+            kind,
+            id: key.id,
+            broadcaster_id: key.broadcaster_id,
+            path,
+            key_prefix,
+        })
+    }
+}
+
+impl StreamKeyEvent {
+    pub(super) fn data(&self) -> Value {
+        let Self { kind: _, id, broadcaster_id, path, key_prefix } = self.clone();
+        to_value(&StreamKeyV1 { id, broadcaster_id, path, key_prefix })
+    }
+
+    pub(super) fn from_stored(stored: &StoredEvent) -> Result<Self, UnreadableEvent> {
+        let (kind, StreamKeyV1 { id, broadcaster_id, path, key_prefix }) = stored.read(VERSION)?;
+        Ok(Self { kind, id, broadcaster_id, path, key_prefix })
+    }
+}
