@@ -43,7 +43,7 @@ pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Set
         end_wait,
         streamers: StreamerSettings {
             flap_window: config.kick.flap_window.0,
-            sweep_interval: config.kick.sweep_interval.0,
+            full_poll_interval: config.kick.sweep_interval.0,
             history_retention: config.kick.history_retention.0,
             is_on: config.kick.feed.is_some(),
         },

@@ -284,8 +284,8 @@ async fn the_watch_status_is_the_one_that_was_kept_last(#[case] engine: Engine) 
         unresolved: 3,
         queued: 2,
         last_report_at: Some(at(0)),
-        last_sweep_at: None,
-        sweep_error: Some("no".into()),
+        last_full_poll_at: None,
+        poll_error: Some("no".into()),
     };
     world.store.keep_watch_status(&status).await.unwrap();
     assert_eq!(world.store.watch_status(&Scope::system()).await.unwrap(), Some(status.clone()));

@@ -16,8 +16,8 @@ use super::streamer::{ago, length};
 use crate::app::streamer::Streamers;
 use crate::domain::Timestamp;
 use crate::domain::access::Actor;
+use crate::domain::streamer::ChannelId;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
-use crate::domain::streamer::{ChannelId, Source};
 use crate::ports::{FeedSignal, KickApi, StatusFeed, StreamerFilter, Subject, Wanted};
 
 /// After how long without a word nobody watches any more: the watcher writes every 15 seconds.
@@ -70,7 +70,7 @@ async fn status(streamers: &Streamers, out: &mut Output) -> anyhow::Result<()> {
 }
 
 fn text(status: &WatchStatus, now: Timestamp) -> String {
-    let WatchStatus { at, feed, watched, unresolved, queued, last_report_at, last_sweep_at, sweep_error } =
+    let WatchStatus { at, feed, watched, unresolved, queued, last_report_at, last_full_poll_at, poll_error } =
         status;
     let mut text = format!(
         "Feed         {}\nConnections  {} of {}\nChannels     {} of {} subscribed\n\
@@ -82,10 +82,10 @@ fn text(status: &WatchStatus, now: Timestamp) -> String {
         feed.subscribed,
         feed.wanted,
         ago(*last_report_at, now),
-        ago(*last_sweep_at, now),
+        ago(*last_full_poll_at, now),
         ago(Some(*at), now),
     );
-    for (name, error) in [("Feed error ", &feed.error), ("Sweep error", sweep_error)] {
+    for (name, error) in [("Feed error ", &feed.error), ("Sweep error", poll_error)] {
         if let Some(error) = error {
             // Writing into a string cannot fail.
             let _ = write!(text, "\n{name}  {error}");
@@ -103,7 +103,7 @@ fn state_of(feed: &FeedStatus) -> String {
 /// How watching is doing, in one line.
 pub(super) fn doing(status: &WatchStatus, now: Timestamp) -> String {
     let feed = &status.feed;
-    let sweep = format!("last sweep {}", ago(status.last_sweep_at, now));
+    let sweep = format!("last sweep {}", ago(status.last_full_poll_at, now));
     if feed.state == FeedState::Off {
         return format!("no feed, {sweep}");
     }
@@ -138,7 +138,7 @@ pub(super) fn trouble(status: Option<&WatchStatus>, now: Timestamp) -> Option<St
         FeedState::Connecting | FeedState::Degraded if status.feed.error.is_some() => {
             Some(format!("the feed is {}: {error}", status.feed.state.as_str()))
         }
-        _ => status.sweep_error.as_ref().map(|error| format!("the last sweep failed: {error}")),
+        _ => status.poll_error.as_ref().map(|error| format!("the last sweep failed: {error}")),
     }
 }
 
@@ -220,7 +220,7 @@ pub async fn probe(
     let view = json!({
         "connected": probed.is_connected(),
         "took_ms": took,
-        "provider": status.provider.map(Source::as_str),
+        "provider": status.provider.map(<&str>::from),
         "state": status.state,
         "connections": {"wanted": status.connections, "connected": status.connected},
         "subscriptions": {"wanted": status.wanted, "acknowledged": status.subscribed, "of": probed.subscribed},
@@ -304,8 +304,8 @@ mod tests {
             unresolved: 0,
             queued: 0,
             last_report_at: None,
-            last_sweep_at: None,
-            sweep_error: None,
+            last_full_poll_at: None,
+            poll_error: None,
         }
     }
 
@@ -338,7 +338,7 @@ mod tests {
         }
         assert!(is_bad(None, now()) && trouble(None, now()).is_some());
         let mut swept = status(Off, 1, None);
-        swept.sweep_error = Some("Kick did not answer in time".into());
+        swept.poll_error = Some("Kick did not answer in time".into());
         assert!(trouble(Some(&swept), now()).is_some_and(|told| told.contains("did not answer")));
         assert!(!is_bad(Some(&swept), now()));
     }
@@ -360,7 +360,7 @@ mod tests {
 
     fn feed(state: FeedState, connected: u32, subscribed: u32, error: Option<&str>) -> FeedSignal {
         let error = error.map(str::to_owned);
-        let provider = Some(Source::Pusher);
+        let provider = Some(crate::domain::streamer::Source::Pusher);
         FeedSignal::Status(FeedStatus {
             provider,
             state,

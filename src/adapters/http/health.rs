@@ -9,7 +9,6 @@ use super::operation::Operation;
 use super::problem::{Problem, ProblemType};
 use crate::app::task::TaskStatus;
 use crate::domain::Timestamp;
-use crate::domain::streamer::Source;
 use crate::domain::streamer::feed::WatchStatus;
 
 /// How this instance is.
@@ -84,7 +83,7 @@ impl From<WatchStatus> for StreamersHealth {
         let WatchStatus { at, feed, watched, unresolved, queued, .. } = status;
         Self {
             at,
-            feed: feed.provider.map(Source::as_str),
+            feed: feed.provider.map(<&str>::from),
             feed_state: feed.state.as_str(),
             feed_error: feed.error,
             connections: feed.connections,
@@ -94,8 +93,8 @@ impl From<WatchStatus> for StreamersHealth {
             unresolved,
             queued,
             last_report_at: status.last_report_at,
-            last_sweep_at: status.last_sweep_at,
-            sweep_error: status.sweep_error,
+            last_sweep_at: status.last_full_poll_at,
+            sweep_error: status.poll_error,
         }
     }
 }

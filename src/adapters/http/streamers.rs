@@ -280,7 +280,7 @@ impl StreamersQuery {
         let status = match self.status.as_deref() {
             None | Some("all") => None,
             Some(text) => {
-                let status = Status::parse(text);
+                let status = text.parse().ok();
                 Some(
                     status
                         .ok_or_else(|| Invalid::one("status", "must be unknown, online, offline or all"))?,

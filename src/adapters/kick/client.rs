@@ -8,7 +8,6 @@ use tracing::Instrument as _;
 use url::Url;
 
 use super::dto;
-use super::settings::Timing;
 use crate::adapters::remote::{self, cause, failure, read};
 use crate::domain::Timestamp;
 use crate::domain::secret::Secret;
@@ -27,32 +26,38 @@ pub(super) struct KickClient {
 }
 
 impl KickClient {
-    /// A client for the host at `base`. Connects to nothing yet. A proxy named by the environment is used, except for
-    /// plain `http`, which only tests and stand-ins speak.
-    pub(super) fn new(base: &Url, timing: &Timing) -> Result<Self, RemoteError> {
-        // Ours is the only provider in the tree; whoever comes first installs it.
+    /// A client for the host at `base`. Connects to nothing yet. With `proxy`, a proxy in the environment is used, except
+    /// for plain `http`, which only tests speak.
+    pub(super) fn new(
+        base: &Url,
+        connect: Duration,
+        call: Duration,
+        proxy: bool,
+    ) -> Result<Self, RemoteError> {
+        // It fails if another client has installed the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         if !matches!(base.scheme(), "http" | "https")
             || !base.username().is_empty()
             || base.password().is_some()
         {
-            let rule = "Kick's addresses must begin with http:// or https:// and hold no password";
+            let rule = "Kick's addresses must begin with http:// or https:// and contain no password";
             return Err(RemoteError::Unsupported(rule.to_owned()));
         }
-        let mut base = base.clone();
-        base.set_query(None);
-        base.set_fragment(None);
         // A redirect could lead credentials elsewhere.
         let mut client = Client::builder()
             .user_agent(USER_AGENT)
-            .connect_timeout(timing.connect)
-            .timeout(timing.call)
+            .connect_timeout(connect)
+            .timeout(call)
             .redirect(reqwest::redirect::Policy::none());
         if base.scheme() == "http" {
+            // An image built from scratch may have no certificates.
             client = client.no_proxy().tls_certs_only([]);
+        } else if !proxy {
+            client = client.no_proxy();
         }
         let client = client.build().map_err(|e| RemoteError::Unsupported(cause(&e)))?;
-        Ok(Self { client, base: base.as_str().trim_end_matches('/').to_owned() })
+        let path = base.path().trim_end_matches('/');
+        Ok(Self { client, base: format!("{}{path}", base.origin().ascii_serialization()) })
     }
 
     /// Begins a request; `path` begins with a slash.
@@ -199,7 +204,8 @@ mod tests {
     #[test]
     fn an_address_that_is_not_http_or_holds_a_password_is_refused() {
         for address in ["ftp://127.0.0.1/", "https://me:secret@kick.com/"] {
-            let refused = KickClient::new(&Url::parse(address).unwrap(), &Timing::default());
+            let refused =
+                KickClient::new(&Url::parse(address).unwrap(), Duration::ZERO, Duration::ZERO, true);
             let Some(RemoteError::Unsupported(told)) = refused.err() else { panic!("{address} was taken") };
             assert!(!told.contains("me:secret"), "{told}");
         }

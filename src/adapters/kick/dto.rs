@@ -1,5 +1,7 @@
-//! Kick's answers in our terms. They are read field by field, because Kick's description of them is loose: numbers come
-//! as text, what is absent comes as "", as zero, or as the year 1, and an item may lack what another one has.
+//! Reads Kick's answers, field by field because Kick's documentation is loose: numbers come as text, absent values as "",
+//! zero or the year 1, and an item may lack fields that another one has.
+
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
@@ -7,18 +9,22 @@ use crate::domain::Timestamp;
 use crate::domain::streamer::{ChannelId, ChatroomId, KickIds, Session, Slug, UserId};
 use crate::ports::{KickChannel, KickLive};
 
-/// Longest text that is taken over, in characters. Titles have 100.
-const LONGEST: usize = 500;
-/// Any time before this (2000-01-01) is Kick's way to say that there is none.
-const FIRST_TIME: Timestamp = Timestamp::from_seconds(946_684_800);
-/// Nobody could read a later one again once it was written down.
-const LAST_TIME: Timestamp = Timestamp::from_seconds(253_402_300_799);
+/// Longest text that is stored, in characters. Kick's titles have at most 100.
+pub(super) const LONGEST_TEXT: usize = 500;
+/// Plausible times: the years 2000 to 9999. Kick writes the year 1 for "none".
+pub(super) const TIMES: RangeInclusive<Timestamp> =
+    Timestamp::from_seconds(946_684_800)..=Timestamp::from_seconds(253_402_300_799);
 
-/// The text at `key`, without what no database and no terminal should get; `None` if there is nothing in it.
-pub(super) fn text(value: &Value, key: &str) -> Option<String> {
-    let text: String = value.get(key)?.as_str()?.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+/// A text without control characters; `None` if it is empty.
+pub(super) fn clean(text: &str) -> Option<String> {
+    let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The text at `key`.
+pub(super) fn text(value: &Value, key: &str) -> Option<String> {
+    clean(value.get(key)?.as_str()?)
 }
 
 /// The number at `key`, also if it is written as text.
@@ -32,7 +38,7 @@ pub(super) fn number(value: &Value, key: &str) -> Option<u64> {
 
 /// The time at `key`, if it is one.
 pub(super) fn time(value: &Value, key: &str) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(value.get(key)?.as_str()?).filter(|time| (FIRST_TIME..=LAST_TIME).contains(time))
+    Timestamp::parse_rfc3339(value.get(key)?.as_str()?).filter(|time| TIMES.contains(time))
 }
 
 fn user(value: &Value, key: &str) -> Option<UserId> {

@@ -57,7 +57,7 @@ impl KickHttp {
         let timing = settings.timing;
         let interval = Duration::from_secs(60) / settings.requests_per_minute.get();
         Ok(Self {
-            client: KickClient::new(&settings.api_url, &timing)?,
+            client: settings.client(&settings.api_url)?,
             tokens: Tokens::new(settings, Arc::clone(&clock))?,
             rate_limit: RateLimit::new(interval, settings.burst, timing.patience),
             site: Site::new(settings)?,

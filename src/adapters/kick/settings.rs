@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::client::KickClient;
 use crate::domain::secret::Secret;
+use crate::ports::RemoteError;
 
 /// Where Kick is, who we are there, and how hard it may be asked.
 #[derive(Clone, Debug)]
@@ -47,6 +49,13 @@ impl Default for KickSettings {
             livestreams_v2: false,
             timing: Timing::default(),
         }
+    }
+}
+
+impl KickSettings {
+    /// A client for one of the hosts.
+    pub(super) fn client(&self, base: &Url) -> Result<KickClient, RemoteError> {
+        KickClient::new(base, self.timing.connect, self.timing.call, true)
     }
 }
 

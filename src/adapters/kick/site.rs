@@ -28,7 +28,7 @@ impl Site {
     pub(super) fn new(settings: &KickSettings) -> Result<Self, RemoteError> {
         let timing = &settings.timing;
         Ok(Self {
-            client: KickClient::new(&settings.site_url, timing)?,
+            client: settings.client(&settings.site_url)?,
             allowed: settings.allow_site,
             rate_limit: RateLimit::new(timing.site_interval, NonZeroU32::MIN, timing.patience),
             closed: timing.site_closed,

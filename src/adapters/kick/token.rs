@@ -59,7 +59,7 @@ pub(super) struct Tokens {
 impl Tokens {
     /// Tokens for the app in `settings`; `None` if it names none.
     pub(super) fn new(settings: &KickSettings, clock: Arc<dyn Clock>) -> Result<Option<Self>, RemoteError> {
-        let client = KickClient::new(&settings.auth_url, &settings.timing)?;
+        let client = settings.client(&settings.auth_url)?;
         if settings.client_id.is_empty() || settings.client_secret.is_empty() {
             return Ok(None);
         }

@@ -80,7 +80,7 @@ impl KickWebhooks {
             })
         });
         Ok(Self {
-            client: KickClient::new(&settings.api_url, &settings.timing)?,
+            client: settings.client(&settings.api_url)?,
             settings: key,
             key: RwLock::new(given.transpose()?),
             fetched: Mutex::default(),

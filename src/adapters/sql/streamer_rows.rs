@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::error::corrupt;
 use super::rows::signed;
 use crate::domain::streamer::{
-    Change, ChannelId, ChatroomId, KickIds, Session, Source, Status, StatusEvent, Streamer, Track, UserId,
+    Change, ChannelId, ChatroomId, KickIds, Session, Status, StatusEvent, Streamer, Track, UserId,
 };
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::StoreError;
@@ -138,8 +138,10 @@ impl TryFrom<StatusEventRow> for StatusEvent {
             new_status,
             occurred_at: Timestamp::from_micros(row.occurred_at),
             received_at: Timestamp::from_micros(row.received_at),
-            source: Source::parse(&row.source)
-                .ok_or_else(|| corrupt(format!("the source {:?} of a status", row.source)))?,
+            source: row
+                .source
+                .parse()
+                .map_err(|_| corrupt(format!("the source {:?} of a status", row.source)))?,
             session: row.session.read(new_status),
             banned: row.banned,
         };
@@ -160,7 +162,7 @@ fn clamped(column: i64) -> Timestamp {
 }
 
 fn status(text: &str) -> Result<Status, StoreError> {
-    Status::parse(text).ok_or_else(|| corrupt(format!("the status {text:?}")))
+    text.parse().map_err(|_| corrupt(format!("the status {text:?}")))
 }
 
 fn micros(time: Option<Timestamp>) -> Option<i64> {

@@ -16,7 +16,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventBody, StreamerEventKind};
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
-use crate::domain::streamer::{Learned, Status, StatusEvent, Streamer, StreamerPatch};
+use crate::domain::streamer::{Learned, StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{Recorded, StoreError, StreamerFilter, StreamerStore, Written};
 
@@ -106,7 +106,7 @@ async fn lock(tx: &mut Tx, id: StreamerId) -> Result<Option<Streamer>, StoreErro
 
 fn values(filter: &StreamerFilter) -> Args {
     args![
-        filter.status.map(Status::as_str),
+        filter.status.map(<&str>::from),
         filter.is_active.unwrap_or_default(),
         filter.is_active.is_some(),
         filter.after.as_deref(),

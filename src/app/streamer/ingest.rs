@@ -1,11 +1,12 @@
-//! From the feed into the store: edges are written in the order in which they came, as many at once as have come, and
-//! none is given up while the database is away.
+//! Writes the feed's status updates to the store, in the order in which they arrived and in batches. None is lost while
+//! the database is unreachable.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable as _};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
 
 use super::watcher::Watch;
 use crate::domain::streamer::decide::Report;
@@ -13,114 +14,100 @@ use crate::ports::{FeedSignal, StatusUpdate, StoreError, Subject};
 
 /// How many signals are taken at once: enough to be quick, few enough for a short transaction.
 const BATCH: usize = 500;
-/// How long to wait after the first failure of the store, and after many.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// The way of the feed's signals into the store.
-pub(super) struct Ingest<'a> {
-    watch: &'a Arc<Watch>,
-    incoming: mpsc::Receiver<FeedSignal>,
+/// Takes the feed's signals until the feed is gone and everything it sent is stored.
+pub(super) async fn run(watch: &Arc<Watch>, mut incoming: mpsc::Receiver<FeedSignal>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while incoming.recv_many(&mut batch, BATCH).await > 0 {
+        let mut reports = Vec::new();
+        for signal in batch.drain(..) {
+            match signal {
+                FeedSignal::Update(update) => reports.extend(to_reports(watch, &update)),
+                FeedSignal::Subscribed(subjects) => poll_soon(watch, &subjects),
+                FeedSignal::Status(status) => watch.set_feed_status(status),
+            }
+        }
+        let queued = show_queue(&incoming);
+        if let Some(last) = reports.last() {
+            watch.set_status(|status| (status.last_report_at, status.queued) = (Some(last.at), queued));
+            write(watch, &reports, &incoming).await;
+        }
+    }
 }
 
-impl<'a> Ingest<'a> {
-    pub(super) fn new(watch: &'a Arc<Watch>, incoming: mpsc::Receiver<FeedSignal>) -> Self {
-        Self { watch, incoming }
-    }
+fn show_queue(incoming: &mpsc::Receiver<FeedSignal>) -> u32 {
+    let queued = u32::try_from(incoming.len()).unwrap_or(u32::MAX);
+    metrics::gauge!("streamward_kick_queue").set(queued);
+    queued
+}
 
-    /// Takes what comes until the feed is gone and everything it told is written down.
-    pub(super) async fn run(mut self) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while self.incoming.recv_many(&mut batch, BATCH).await > 0 {
-            let mut reports = Vec::new();
-            for signal in batch.drain(..) {
-                match signal {
-                    FeedSignal::Update(update) => reports.extend(self.reports(&update)),
-                    FeedSignal::Subscribed(subjects) => self.close_gap(&subjects),
-                    FeedSignal::Status(status) => self.watch.set_feed_status(status),
-                }
+/// One report for each row of the subject; none if it is not watched any more.
+fn to_reports(watch: &Watch, update: &StatusUpdate) -> Vec<Report> {
+    let (watchlist, source) = (watch.watchlist(), update.source);
+    let streamers = watchlist.of(update.subject);
+    if streamers.is_empty() {
+        count(source.as_str(), "not_watched");
+    }
+    let report = |streamer: &_| Report {
+        streamer: *streamer,
+        source,
+        at: update.received_at,
+        reported: update.reported.clone(),
+    };
+    streamers.iter().map(report).collect()
+}
+
+fn count(source: &'static str, outcome: &'static str) {
+    metrics::counter!("streamward_kick_reports_total", "source" => source, "outcome" => outcome).increment(1);
+}
+
+/// The feed sends nothing that happened before a subscription, so Kick's API is asked.
+fn poll_soon(watch: &Watch, subjects: &[Subject]) {
+    let streamers: Vec<_> = {
+        let watchlist = watch.watchlist();
+        subjects.iter().flat_map(|subject| watchlist.of(*subject).iter().copied()).collect()
+    };
+    watch.queue().add(streamers);
+    watch.poll_wanted.notify_one();
+}
+
+/// Writes reports, however long the database is unreachable. What arrives meanwhile waits.
+async fn write(watch: &Watch, reports: &[Report], incoming: &mpsc::Receiver<FeedSignal>) {
+    let has_waited = AtomicBool::new(false);
+    let backoff = ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(1))
+        .without_max_times();
+    let written = (|| watch.record(reports))
+        .retry(backoff)
+        .when(|error| matches!(error, StoreError::Unavailable(_)))
+        .notify(|error, _| {
+            if !has_waited.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%error, "the database is unreachable; reports of streamers wait");
             }
-            let waiting = self.waiting();
-            if reports.is_empty() {
-                continue;
+            show_queue(incoming);
+        })
+        .await;
+    match (written, reports) {
+        (Ok(_), _) => {
+            if has_waited.into_inner() {
+                tracing::info!("the database is reachable again; the reports of streamers are stored");
             }
-            let last = reports.last().map(|report| report.at);
-            self.watch.set_status(|status| (status.last_report_at, status.queued) = (last, waiting));
-            self.write(&reports).await;
-        }
-    }
-
-    /// How many signals wait; shown to monitors.
-    fn waiting(&self) -> u32 {
-        let waiting = u32::try_from(self.incoming.len()).unwrap_or(u32::MAX);
-        metrics::gauge!("streamward_kick_queue").set(waiting);
-        waiting
-    }
-
-    /// What an edge says of whom. Of nobody, if they were taken off the list meanwhile.
-    fn reports(&self, update: &StatusUpdate) -> Vec<Report> {
-        let watchlist = self.watch.watchlist();
-        let of = watchlist.of(update.subject);
-        if of.is_empty() {
-            metrics::counter!("streamward_kick_reports_total", "source" => update.source.as_str(), "outcome" => "not_watched")
-                .increment(1);
-        }
-        of.iter()
-            .map(|streamer| Report {
-                streamer: *streamer,
-                source: update.source,
-                at: update.received_at,
-                reported: update.reported.clone(),
-            })
-            .collect()
-    }
-
-    /// Nobody told what happened before the subscription: Kick is asked.
-    fn close_gap(&self, subjects: &[Subject]) {
-        let of: Vec<_> = {
-            let watchlist = self.watch.watchlist();
-            subjects.iter().flat_map(|subject| watchlist.of(*subject).iter().copied()).collect()
-        };
-        self.watch.queue().add(of);
-        self.watch.poll_wanted.notify_one();
-    }
-
-    /// Writes reports down, however long the database is away. What comes meanwhile waits its turn.
-    async fn write(&self, reports: &[Report]) {
-        let (mut wait, mut told) = (BACKOFF.0, false);
-        loop {
-            match self.watch.record(reports).await {
-                Ok(_) => break,
-                Err(StoreError::Unavailable(error)) => {
-                    if !told {
-                        tracing::warn!(%error, "the database is away: reports of streamers wait");
-                        told = true;
-                    }
-                    self.waiting();
-                    sleep(wait).await;
-                    wait = (wait * 2).min(BACKOFF.1);
-                }
-                Err(error) => return self.write_singly(reports, &error).await,
+            let now = watch.app.now();
+            for report in reports {
+                let took = now.since(report.at).as_secs_f64();
+                metrics::histogram!("streamward_kick_report_seconds").record(took);
             }
         }
-        if told {
-            tracing::info!("the database is back: reports of streamers are written down");
+        (Err(error), [report]) => {
+            count(report.source.as_str(), "failed");
+            tracing::error!(%error, streamer = %report.streamer, "a report of a streamer cannot be stored");
         }
-        let now = self.watch.app.now();
-        for report in reports {
-            metrics::histogram!("streamward_kick_report_seconds").record(now.since(report.at).as_secs_f64());
-        }
-    }
-
-    /// One of them cannot be written at all. The others must not suffer for it.
-    async fn write_singly(&self, reports: &[Report], error: &StoreError) {
-        if let [report] = reports {
-            metrics::counter!("streamward_kick_reports_total", "source" => report.source.as_str(), "outcome" => "failed")
-                .increment(1);
-            tracing::error!(%error, streamer = %report.streamer, "a report of a streamer cannot be written down");
-            return;
-        }
-        for report in reports {
-            Box::pin(self.write(std::slice::from_ref(report))).await;
+        // One of them cannot be stored at all; the others must not be lost with it.
+        (Err(_), _) => {
+            for report in reports {
+                Box::pin(write(watch, std::slice::from_ref(report), incoming)).await;
+            }
         }
     }
 }

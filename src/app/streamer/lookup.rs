@@ -1,4 +1,4 @@
-//! From names to numbers: each name is looked up once, and again after a while if there is nobody of that name.
+//! Looks up the ids behind names: once for each name, and again after a while if Kick does not know the name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,35 +7,34 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::watcher::Watch;
-use crate::domain::streamer::decide::{Report, ReportedStatus};
+use crate::domain::StreamerId;
+use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::{Found, KickIds, Learned, Slug};
-use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{KickChannel, MOST_USERS, RemoteError};
 
-/// When somebody of whom there is no such name on Kick is looked for again.
+/// When a name is looked up again that Kick does not know.
 const NOT_FOUND_RETRY: Duration = Duration::from_secs(3_600);
-/// How long to wait when Kick did not answer.
+/// The pause after Kick did not answer.
 const ERROR_RETRY: Duration = Duration::from_secs(10);
-/// How long to wait when this way may not be gone now.
+/// The pause after Kick refused us.
 const REFUSED_RETRY: Duration = Duration::from_secs(60);
 
 /// Where names are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameSource {
-    /// The official API: tells the user. Takes many names at once.
+    /// The official API: returns the user id. Takes many names at once.
     Api,
-    /// Kick's web site: tells all three numbers, of one name at a time. Unofficial.
+    /// Kick's web site: returns all three ids of one name. Unofficial.
     Site,
 }
 
-/// Somebody to be looked up.
 type Name = (StreamerId, String);
 
 /// Looks names up at one place.
 pub(super) struct Lookups<'a> {
     watch: &'a Arc<Watch>,
     source: NameSource,
-    /// When those that were looked up in vain are looked up again; under the name they had.
+    /// When to look a name up again, and which name it was.
     later: HashMap<StreamerId, (String, Instant)>,
 }
 
@@ -44,21 +43,21 @@ impl<'a> Lookups<'a> {
         Self { watch, source, later: HashMap::new() }
     }
 
-    /// Looks up whoever is due, for as long as it is polled.
     pub(super) async fn run(mut self) -> ! {
         loop {
             let watchlist_changed = self.watch.watchlist_changed.notified();
             let (names, next) = self.due();
-            let done = match (names.is_empty(), self.source) {
-                (true, _) => {
-                    match next {
-                        Some(at) => drop(timeout_at(at, watchlist_changed).await),
-                        None => watchlist_changed.await,
-                    }
+            let done = match (names.is_empty(), next, self.source) {
+                (true, Some(at), _) => {
+                    let _ = timeout_at(at, watchlist_changed).await;
                     Ok(())
                 }
-                (false, NameSource::Api) => self.ask_api(&names).await,
-                (false, NameSource::Site) => self.ask_site(&names).await,
+                (true, None, _) => {
+                    watchlist_changed.await;
+                    Ok(())
+                }
+                (false, _, NameSource::Api) => self.ask_api(&names).await,
+                (false, _, NameSource::Site) => self.ask_site(&names).await,
             };
             if let Err(wait) = done {
                 sleep(wait).await;
@@ -66,7 +65,7 @@ impl<'a> Lookups<'a> {
         }
     }
 
-    /// Some who are to be looked up now, and when the next one is.
+    /// Names to look up now, and when the next one is due.
     fn due(&mut self) -> (Vec<Name>, Option<Instant>) {
         let now = Instant::now();
         let watchlist = self.watch.watchlist();
@@ -84,140 +83,114 @@ impl<'a> Lookups<'a> {
         (due.take(MOST_USERS).collect(), self.later.values().map(|(_, at)| *at).min())
     }
 
-    /// Looks many names up at once; how long to wait if Kick did not answer.
+    /// Looks up many names at once; returns how long to pause if Kick did not answer.
     async fn ask_api(&mut self, names: &[Name]) -> Result<(), Duration> {
-        let mut learned = Vec::new();
-        let mut reports = Vec::new();
-        let mut open = self.spelled(names, &mut learned);
-        for spelling in [Slug::clone, Slug::dashed] {
-            let slugs: Vec<Slug> = open.iter().map(|(_, slug)| spelling(slug)).collect();
-            if slugs.is_empty() {
-                break;
-            }
-            let at = self.watch.app.now();
-            let found =
-                self.watch.kick.channels_named(&slugs).await.map_err(|error| self.wait_after(&error))?;
-            let found: HashMap<Slug, KickChannel> =
-                found.into_iter().map(|channel| (channel.slug.clone(), channel)).collect();
-            open.retain(|(name, slug)| match found.get(&spelling(slug)) {
-                Some(channel) => {
-                    self.take(name, at, channel, &mut learned, &mut reports);
-                    false
-                }
-                None => true,
-            });
-            open.retain(|(name, slug)| {
-                let has_another_spelling = slug.dashed() != *slug && spelling(slug) == *slug;
-                if !has_another_spelling {
-                    learned.push(self.not_found(name));
-                }
-                has_another_spelling
-            });
-        }
-        self.keep(&learned).await?;
-        // Not written: then the sweep finds it.
-        let _ = self.watch.record(&reports).await;
-        Ok(())
-    }
-
-    /// Those whose names can be names on Kick. The others have a problem.
-    fn spelled(&mut self, names: &[Name], learned: &mut Vec<Learned>) -> Vec<(Name, Slug)> {
-        let mut spelled = Vec::new();
+        let (mut learned, mut reports, mut open) = (Vec::new(), Vec::new(), Vec::new());
         for name in names {
             match Slug::parse(&name.1) {
-                Ok(slug) => spelled.push((name.clone(), slug)),
-                Err(invalid) => {
-                    self.put_off(name);
-                    learned.push(Learned { streamer: name.0, found: Found::Problem(invalid.to_string()) });
+                Ok(slug) => open.push((name, slug)),
+                Err(invalid) => learned.push(self.problem(name, invalid.to_string())),
+            }
+        }
+        // First as written, then with dashes.
+        for is_dashed in [false, true] {
+            if is_dashed {
+                open.retain(|(_, slug)| slug.dashed() != *slug);
+                open.iter_mut().for_each(|(_, slug)| *slug = slug.dashed());
+            }
+            if open.is_empty() {
+                break;
+            }
+            let slugs: Vec<Slug> = open.iter().map(|(_, slug)| slug.clone()).collect();
+            let at = self.watch.app.now();
+            let found =
+                self.watch.kick.channels_named(&slugs).await.map_err(|error| self.pause_after(&error))?;
+            let found: HashMap<Slug, KickChannel> =
+                found.into_iter().map(|channel| (channel.slug.clone(), channel)).collect();
+            for ((id, name), slug) in &open {
+                let Some(channel) = found.get(slug) else { continue };
+                let ids = KickIds { user: Some(channel.user), ..KickIds::default() };
+                let renamed = Some(&channel.slug).filter(|slug| !slug.is(name)).cloned();
+                learned.push(Learned { streamer: *id, found: Found::Ids { ids, renamed } });
+                // The answer tells the status in passing.
+                reports.extend(self.watch.report(*id, at, channel.live.clone()));
+            }
+            open.retain(|(_, slug)| !found.contains_key(slug));
+            for (name, slug) in &open {
+                if is_dashed || slug.dashed() == *slug {
+                    learned.push(self.not_found(name));
                 }
             }
         }
-        spelled
+        self.store(&learned, &reports).await
     }
 
-    /// Takes the user, and what was said of the status in passing.
-    fn take(
-        &self,
-        (id, name): &Name,
-        at: Timestamp,
-        channel: &KickChannel,
-        learned: &mut Vec<Learned>,
-        reports: &mut Vec<Report>,
-    ) {
-        let ids = KickIds { user: Some(channel.user), ..KickIds::default() };
-        let renamed = Some(&channel.slug).filter(|slug| !slug.is(name)).cloned();
-        learned.push(Learned { streamer: *id, found: Found::Ids { ids, renamed } });
-        let reported = channel.live.clone().map_or(ReportedStatus::NotLive, ReportedStatus::Live);
-        reports.extend(self.watch.report(*id, at, reported));
-    }
-
-    /// Looks names up one after the other; how long to wait if the site may not be asked now.
+    /// Looks up one name after the other; returns how long to pause if the site may not be asked now.
     async fn ask_site(&mut self, names: &[Name]) -> Result<(), Duration> {
         for name in names {
-            // It takes a second for each: the official API may have found out the right spelling meanwhile.
-            let is_as_it_was = self
-                .watch
-                .watchlist()
-                .row(name.0)
-                .is_some_and(|row| row.username == name.1 && row.ids.channel.is_none());
-            if !is_as_it_was {
+            // Each name takes a second: the official API may have found the right spelling meanwhile.
+            let row = self.watch.watchlist().row(name.0).cloned();
+            if row.is_none_or(|row| row.username != name.1 || row.ids.channel.is_some()) {
                 continue;
             }
             let Ok(slug) = Slug::parse(&name.1) else {
                 self.put_off(name);
                 continue;
             };
-            let found = self.watch.kick.ids_on_site(&slug).await.map_err(|error| self.wait_after(&error))?;
+            let found = self.watch.kick.ids_on_site(&slug).await.map_err(|error| self.pause_after(&error))?;
             let learned = match found {
                 Some(ids) => Learned { streamer: name.0, found: Found::Ids { ids, renamed: None } },
-                None => {
-                    let nobody = self.not_found(name);
-                    // The official API knows better.
-                    if self.watch.watchlist().row(name.0).is_some_and(|row| row.ids.user.is_some()) {
-                        continue;
-                    }
-                    nobody
+                // The official API knows the user, so the site is wrong.
+                None if self.watch.watchlist().row(name.0).is_some_and(|row| row.ids.user.is_some()) => {
+                    self.put_off(name);
+                    continue;
                 }
+                None => self.not_found(name),
             };
-            self.keep(&[learned]).await?;
+            self.store(&[learned], &[]).await?;
         }
         Ok(())
     }
 
-    fn not_found(&mut self, name: &Name) -> Learned {
-        self.put_off(name);
-        let problem =
-            format!("Kick has no channel called {}: correct the name, or remove the streamer", name.1);
-        Learned { streamer: name.0, found: Found::Problem(problem) }
-    }
-
-    async fn keep(&mut self, learned: &[Learned]) -> Result<(), Duration> {
+    async fn store(&mut self, learned: &[Learned], reports: &[Report]) -> Result<(), Duration> {
         self.watch.learn(learned).await.map_err(|error| {
-            tracing::warn!(%error, "what was found of streamers cannot be written down yet");
+            tracing::warn!(%error, "the ids of streamers cannot be stored yet");
             ERROR_RETRY
         })?;
-        // Not before the next look at the store shows it: until then they would be looked up again.
+        // Until the store is read again, these names would be looked up again.
         let until = Instant::now() + ERROR_RETRY;
         for Learned { streamer, found } in learned {
             if let (Found::Ids { .. }, Some(row)) = (found, self.watch.watchlist().row(*streamer)) {
                 self.later.insert(*streamer, (row.username.clone(), until));
             }
         }
+        // A report that is lost here comes again with the next poll.
+        let _ = self.watch.record(reports).await;
         Ok(())
+    }
+
+    fn not_found(&mut self, name: &Name) -> Learned {
+        let text = format!("Kick has no channel called {}: correct the name, or remove the streamer", name.1);
+        self.problem(name, text)
+    }
+
+    fn problem(&mut self, name: &Name, text: String) -> Learned {
+        self.put_off(name);
+        Learned { streamer: name.0, found: Found::Problem(text) }
     }
 
     fn put_off(&mut self, (id, name): &Name) {
         self.later.insert(*id, (name.clone(), Instant::now() + NOT_FOUND_RETRY));
     }
 
-    fn wait_after(&self, error: &RemoteError) -> Duration {
+    fn pause_after(&self, error: &RemoteError) -> Duration {
         if let (NameSource::Site, RemoteError::Unsupported(_)) = (self.source, error) {
-            tracing::debug!(%error, "Kick's web site cannot be asked for channel numbers now");
+            tracing::debug!(%error, "Kick's web site cannot be asked for channel ids now");
             return REFUSED_RETRY;
         }
-        tracing::warn!("names of streamers cannot be looked up; it is tried again: Kick {error}");
+        tracing::warn!("names of streamers cannot be looked up; trying again: Kick {error}");
         match error {
-            // Only a person can mend that.
+            // Only a person can fix that.
             RemoteError::Unsupported(_) | RemoteError::Unauthorised => REFUSED_RETRY,
             _ => ERROR_RETRY,
         }

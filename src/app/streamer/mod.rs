@@ -1,8 +1,9 @@
 //! Use-cases of streamers: whom to watch, what was seen of them, and the watcher that sees it.
 
-mod full_poll;
 mod ingest;
 mod lookup;
+mod poll;
+mod poll_queue;
 mod watcher;
 mod watchlist;
 
@@ -36,7 +37,7 @@ pub struct StreamerSettings {
     /// How long somebody must have been offline before it is announced (`kick.flap_window`, default 15 s).
     pub flap_window: Duration,
     /// How often Kick's API is asked about everyone (`kick.sweep_interval`, default 60 s).
-    pub sweep_interval: Duration,
+    pub full_poll_interval: Duration,
     /// How long changes of status are kept (`kick.history_retention`).
     pub history_retention: Duration,
     /// Whether this setup watches at all (`kick.feed` is set).
@@ -47,7 +48,7 @@ impl Default for StreamerSettings {
     fn default() -> Self {
         Self {
             flap_window: Duration::from_secs(15),
-            sweep_interval: Duration::from_secs(60),
+            full_poll_interval: Duration::from_secs(60),
             history_retention: Duration::from_secs(365 * 86_400),
             is_on: false,
         }

@@ -12,14 +12,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
+use strum::VariantArray as _;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Streamers;
-use super::full_poll::PollQueue;
-use super::ingest::Ingest;
+use super::ingest;
 use super::lookup::{Lookups, NameSource};
+use super::poll_queue::PollQueue;
 use super::watchlist::Watchlist;
 use crate::app::task::{LongRunningTask, OnLeaseDoubt, Placement, Task, TaskContext, TaskError};
 use crate::domain::access::Scope;
@@ -80,7 +81,7 @@ impl LongRunningTask for Watcher {
     async fn run(&mut self, context: &TaskContext) -> Result<(), TaskError> {
         let watch = Arc::new(Watch::new(self, context.clone()));
         let (signals, incoming) = mpsc::channel(SIGNALS);
-        let mut ingest = pin!(Ingest::new(&watch, incoming).run());
+        let mut ingest = pin!(ingest::run(&watch, incoming));
         tokio::select! {
             () = context.stop.cancelled() => {}
             never = self.watch(&watch, signals) => match never {},
@@ -129,12 +130,11 @@ impl Watcher {
     }
 }
 
-/// Shows for monitors how the feed is, whichever it is; `None` for whoever does not watch.
+/// Shows the state of the feed in metrics; `None` if this instance does not watch.
 fn show_state(state: Option<FeedState>) {
-    use FeedState::{Connected, Connecting, Degraded, Off, Rejected};
-    for one in [Off, Connecting, Degraded, Connected, Rejected] {
-        let is_it = u32::from(state == Some(one));
-        metrics::gauge!("streamward_kick_feed_state", "state" => one.as_str()).set(is_it);
+    for one in FeedState::VARIANTS {
+        let value = u32::from(state == Some(*one));
+        metrics::gauge!("streamward_kick_feed_state", "state" => one.as_str()).set(value);
     }
 }
 
@@ -144,7 +144,7 @@ impl Drop for Watch {
         show_state(None);
         metrics::gauge!("streamward_kick_queue").set(0);
         metrics::gauge!("streamward_streamers_unresolved").set(0);
-        for status in Status::ALL {
+        for status in Status::VARIANTS {
             metrics::gauge!("streamward_streamers", "status" => status.as_str()).set(0);
         }
     }
@@ -178,8 +178,8 @@ impl Watch {
             unresolved: 0,
             queued: 0,
             last_report_at: None,
-            last_sweep_at: None,
-            sweep_error: None,
+            last_full_poll_at: None,
+            poll_error: None,
         };
         Self {
             app: Arc::clone(&watcher.app),
@@ -238,18 +238,18 @@ impl Watch {
             let mut watchlist = self.watchlist();
             for one in &recorded {
                 if let Some(change) = &one.change {
-                    watchlist.note(one.streamer, change.new_status);
+                    watchlist.set_status(one.streamer, change.new_status);
                 }
                 if one.verify {
                     if one.change.is_none() {
-                        watchlist.mark_contradicted(one.streamer);
+                        watchlist.set_contradicted(one.streamer);
                     }
                     verify.insert(one.streamer, one.change.is_some());
                 }
             }
         }
         if !verify.is_empty() {
-            self.queue().verify(verify);
+            self.queue().check(verify);
             self.poll_wanted.notify_one();
         }
         Ok(recorded)
@@ -281,7 +281,7 @@ impl Watch {
                     let (difference, now_wanted) = {
                         let mut watchlist = self.watchlist();
                         let difference = watchlist.replace(streamers);
-                        let now_wanted = (difference.is_other || is_first).then(|| watchlist.wanted());
+                        let now_wanted = (difference.is_changed || is_first).then(|| watchlist.wanted());
                         (difference, now_wanted)
                     };
                     if let Some(now_wanted) = now_wanted {
@@ -293,8 +293,8 @@ impl Watch {
                         });
                         is_first = false;
                     }
-                    if !difference.askable.is_empty() {
-                        self.queue().add_first(difference.askable);
+                    if !difference.new_users.is_empty() {
+                        self.queue().add_new(difference.new_users);
                         self.poll_wanted.notify_one();
                     }
                     self.watchlist_changed.notify_waiters();
@@ -334,7 +334,7 @@ impl Watch {
             }
             u32::try_from(watchlist.len()).unwrap_or(u32::MAX)
         };
-        for status in Status::ALL {
+        for status in Status::VARIANTS {
             let count = counts.get(status.as_str()).copied().unwrap_or(0);
             metrics::gauge!("streamward_streamers", "status" => status.as_str()).set(count);
         }
@@ -346,7 +346,7 @@ impl Watch {
     async fn announce(&self) -> ! {
         loop {
             sleep(ANNOUNCE).await;
-            if !self.watchlist().offline_is_due() {
+            if !self.watchlist().offline_is_due {
                 continue;
             }
             match self.app.core.worker_store.announce_offline(self.app.now()).await {

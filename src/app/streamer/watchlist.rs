@@ -1,4 +1,4 @@
-//! Whom the watcher watches, as it was at the last look into the store, and how a report finds them.
+//! The streamers that are watched, as they were last read from the store.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use crate::domain::StreamerId;
 use crate::domain::streamer::{ChannelId, KickIds, Status, Streamer, UserId};
 use crate::ports::{Subject, Wanted};
 
-/// What the watcher must know of a streamer. Everything else stays in the store.
+/// What the watcher needs to know about a streamer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) username: String,
@@ -20,23 +20,23 @@ pub(super) struct Row {
 #[derive(Debug, Default)]
 pub(super) struct Watchlist {
     rows: HashMap<StreamerId, Row>,
-    /// Two rows may be about the same channel: nobody keeps another program from that.
+    /// Other programs may insert two rows about the same channel.
     by_channel: HashMap<ChannelId, Vec<StreamerId>>,
     by_user: HashMap<UserId, Vec<StreamerId>>,
-    offline_is_due: bool,
+    /// Whether going offline is still to be announced for somebody.
+    pub(super) offline_is_due: bool,
 }
 
-/// What a look into the store brought.
+/// What changed between two reads of the store.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
-    /// Who can be asked about now, and could not before.
-    pub(super) askable: Vec<StreamerId>,
-    /// Whether others are to be watched than before.
-    pub(super) is_other: bool,
+    /// Streamers whose user id is new, so that Kick's API can be asked about them.
+    pub(super) new_users: Vec<StreamerId>,
+    /// Whether rows came, went or have other ids.
+    pub(super) is_changed: bool,
 }
 
 impl Watchlist {
-    /// Takes what the store holds now.
     pub(super) fn replace(&mut self, streamers: Vec<Streamer>) -> Difference {
         let mut next = Self::default();
         let mut difference = Difference::default();
@@ -44,9 +44,9 @@ impl Watchlist {
             let (id, ids) = (streamer.id, streamer.ids);
             let before = self.rows.get(&id);
             if ids.user.is_some() && before.is_none_or(|row| row.ids.user != ids.user) {
-                difference.askable.push(id);
+                difference.new_users.push(id);
             }
-            difference.is_other |= before.is_none_or(|row| row.ids != ids);
+            difference.is_changed |= before.is_none_or(|row| row.ids != ids);
             if let Some(channel) = ids.channel {
                 next.by_channel.entry(channel).or_default().push(id);
             }
@@ -63,12 +63,12 @@ impl Watchlist {
             };
             next.rows.insert(id, row);
         }
-        difference.is_other |= next.rows.len() != self.rows.len();
+        difference.is_changed |= next.rows.len() != self.rows.len();
         *self = next;
         difference
     }
 
-    /// Whose channel or user it is; nobody if they are not watched any more.
+    /// The rows about a channel or user.
     pub(super) fn of(&self, subject: Subject) -> &[StreamerId] {
         let found = match subject {
             Subject::Channel(channel) => self.by_channel.get(&channel),
@@ -89,28 +89,20 @@ impl Watchlist {
         self.rows.len()
     }
 
-    /// Whether somebody's going offline is still to be announced.
-    pub(super) fn offline_is_due(&self) -> bool {
-        self.offline_is_due
-    }
-
-    /// What the next look into the store will show: somebody's status changed.
-    pub(super) fn note(&mut self, id: StreamerId, status: Status) {
+    /// Notes a change that the next read of the store will show.
+    pub(super) fn set_status(&mut self, id: StreamerId, status: Status) {
         if let Some(row) = self.rows.get_mut(&id) {
-            row.status = status;
-            row.is_contradicted = false;
+            (row.status, row.is_contradicted) = (status, false);
         }
         self.offline_is_due |= status == Status::Offline;
     }
 
-    /// An answer contradicted somebody's status.
-    pub(super) fn mark_contradicted(&mut self, id: StreamerId) {
+    pub(super) fn set_contradicted(&mut self, id: StreamerId) {
         if let Some(row) = self.rows.get_mut(&id) {
             row.is_contradicted = true;
         }
     }
 
-    /// For the feed.
     pub(super) fn wanted(&self) -> Wanted {
         Wanted {
             channels: self.by_channel.keys().copied().collect(),

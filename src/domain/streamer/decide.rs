@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use strum::IntoStaticStr;
+
 use super::session::Relation;
 use super::{Change, Session, Source, Status, Track};
 use crate::domain::{StreamerId, Timestamp};
@@ -60,7 +62,8 @@ pub enum Announcement {
 }
 
 /// What became of a report; for counting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The status changed.
     Changed,
@@ -72,19 +75,6 @@ pub enum Outcome {
     Stale,
     /// It contradicts the status; a second one is needed.
     Unconfirmed,
-}
-
-impl Outcome {
-    /// As it is counted.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Changed => "changed",
-            Self::Refreshed => "refreshed",
-            Self::Duplicate => "duplicate",
-            Self::Stale => "stale",
-            Self::Unconfirmed => "unconfirmed",
-        }
-    }
 }
 
 /// What follows from a report.

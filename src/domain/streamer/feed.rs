@@ -1,13 +1,15 @@
 //! How it is known who is live: the feed, its connections, and the sweep of Kick's API; for people and monitors.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::Source;
 use crate::domain::Timestamp;
 
 /// How a feed is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum FeedState {
     /// There is no feed by choice: only the sweep (`kick.feed = "poll"`).
     Off,
@@ -21,19 +23,6 @@ pub enum FeedState {
     /// It was refused in a way that trying again at once does not mend. It is tried again after minutes; until then
     /// only the sweep tells who is live.
     Rejected,
-}
-
-impl FeedState {
-    /// As it is shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Connecting => "connecting",
-            Self::Degraded => "degraded",
-            Self::Connected => "connected",
-            Self::Rejected => "rejected",
-        }
-    }
 }
 
 /// How the feed is doing, in numbers.
@@ -70,8 +59,10 @@ pub struct WatchStatus {
     pub queued: u32,
     /// When the feed last said anything of a streamer.
     pub last_report_at: Option<Timestamp>,
-    /// When all were last asked about.
-    pub last_sweep_at: Option<Timestamp>,
-    /// Why the last sweep failed, if it did.
-    pub sweep_error: Option<String>,
+    /// When the last full poll ended.
+    #[serde(rename = "last_sweep_at")]
+    pub last_full_poll_at: Option<Timestamp>,
+    /// Why the last poll failed, if it did.
+    #[serde(rename = "sweep_error")]
+    pub poll_error: Option<String>,
 }

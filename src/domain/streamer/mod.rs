@@ -12,6 +12,7 @@ mod tests;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 pub use ids::{ChannelId, ChatroomId, KickIds, Slug, UserId};
 pub use session::Session;
@@ -20,8 +21,22 @@ use super::invalid::{Invalid, text};
 use super::{StreamerId, Timestamp};
 
 /// Whether a streamer is live.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    EnumString,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// Nothing is known yet. Once something is, this never comes back.
     #[default]
@@ -32,25 +47,6 @@ pub enum Status {
     Offline,
 }
 
-impl Status {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Unknown, Self::Online, Self::Offline];
-
-    /// As it is stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Online => "online",
-            Self::Offline => "offline",
-        }
-    }
-
-    /// Reads what [`Status::as_str`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-}
-
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -58,8 +54,22 @@ impl fmt::Display for Status {
 }
 
 /// Where a report of a streamer comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    EnumString,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Source {
     /// Kick's former feed, over the Pusher protocol. Unofficial.
     Pusher,
@@ -71,25 +81,18 @@ pub enum Source {
     Poll,
 }
 
-impl Source {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pusher, Self::Centrifugo, Self::Webhook, Self::Poll];
-
-    /// As it is stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pusher => "pusher",
-            Self::Centrifugo => "centrifugo",
-            Self::Webhook => "webhook",
-            Self::Poll => "poll",
-        }
-    }
-
-    /// Reads what [`Source::as_str`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.as_str() == text)
-    }
+macro_rules! as_str {
+    ($($name:ty),+) => {
+        $(impl $name {
+            /// The word that is stored and shown.
+            pub fn as_str(self) -> &'static str {
+                self.into()
+            }
+        })+
+    };
 }
+
+as_str!(Status, Source, feed::FeedState, decide::Outcome);
 
 /// What is known of a streamer's status, and what the next report is judged by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

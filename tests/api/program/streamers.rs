@@ -132,9 +132,17 @@ async fn how_watching_is_doing_is_told_with_the_exit_code() {
         let feed =
             FeedStatus { provider, state, connections: 3, connected: 2, wanted: 9, subscribed: 8, error };
         let (watched, unresolved, queued) = (10, 1, 0);
-        let (last_report_at, last_sweep_at, sweep_error) = (None, Some(at), None);
-        let status =
-            WatchStatus { at, feed, watched, unresolved, queued, last_report_at, last_sweep_at, sweep_error };
+        let (last_report_at, last_full_poll_at, poll_error) = (None, Some(at), None);
+        let status = WatchStatus {
+            at,
+            feed,
+            watched,
+            unresolved,
+            queued,
+            last_report_at,
+            last_full_poll_at,
+            poll_error,
+        };
         store.keep_watch_status(&status).await.expect("kept");
     };
     keep(FeedState::Degraded, now, Some("closed with 4200")).await;

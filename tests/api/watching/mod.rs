@@ -132,8 +132,13 @@ async fn a_long_sweep_keeps_nobody_waiting_who_is_new_or_in_doubt() {
     world.kick.set_live(3_001, Some(session(8, world.clock.now())));
     pass(5).await;
     assert_eq!(world.status(new).await, Status::Online);
-    let swept =
-        world.store.watch_status(&Scope::system()).await.expect("a store").expect("a status").last_sweep_at;
+    let swept = world
+        .store
+        .watch_status(&Scope::system())
+        .await
+        .expect("a store")
+        .expect("a status")
+        .last_full_poll_at;
     assert!(world.clock.now().since(swept.expect("a sweep")) < Duration::from_secs(200));
 }
 
@@ -164,7 +169,7 @@ async fn nothing_changes_while_kick_is_away() {
     assert_eq!(world.history(alice).await, [Status::Online]);
     let status =
         world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
-    assert!(status.sweep_error.is_some());
+    assert!(status.poll_error.is_some());
     *world.kick.is_away.lock().expect("not poisoned") = false;
     world.kick.set_live(1, None);
     pass(80).await;
@@ -176,7 +181,7 @@ async fn nothing_changes_while_kick_is_away() {
             .await
             .expect("as it should be")
             .expect("as it should be")
-            .sweep_error,
+            .poll_error,
         None
     );
 }
@@ -340,7 +345,7 @@ async fn nobody_suffers_for_a_user_whom_kick_refuses_to_be_asked_about() {
     }
     let status =
         world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
-    assert!(status.last_sweep_at.is_some(), "the sweep came to its end");
+    assert!(status.last_full_poll_at.is_some(), "the sweep came to its end");
     // Its number is corrected.
     let draft = StreamerDraft { user_id: Some(201), ..StreamerDraft::default() };
     world.kick.person(201, "person-7");
@@ -388,5 +393,5 @@ async fn a_new_row_and_a_doubt_need_not_wait_for_the_end_of_a_sweep() {
     assert_eq!(world.status(alice).await, Status::Online);
     let status =
         world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
-    assert_eq!(status.last_sweep_at, None, "the sweep still goes on");
+    assert_eq!(status.last_full_poll_at, None, "the sweep still goes on");
 }

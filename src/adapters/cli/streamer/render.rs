@@ -163,8 +163,8 @@ mod tests {
             unresolved: 1,
             queued: 0,
             last_report_at: None,
-            last_sweep_at: Some(now().minus(std::time::Duration::from_secs(12))),
-            sweep_error: None,
+            last_full_poll_at: Some(now().minus(std::time::Duration::from_secs(12))),
+            poll_error: None,
         }
     }
 

@@ -1,4 +1,7 @@
 //! How long to wait before connecting again.
+//!
+//! The wait is any time up to a limit that doubles (full jitter), so that clients that lost their connections together
+//! do not return together. `backon` has no such jitter.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,17 +13,15 @@ use super::settings::Timing;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The waits of one connection. Full jitter: any time up to a limit that doubles, so that many who lost their connection
-/// together do not come back together.
+/// The waits of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     attempts: u32,
-    at_once: VecDeque<Instant>,
+    immediate: VecDeque<Instant>,
 }
 
 impl Backoff {
-    /// How long to wait after a connection that ended as `class` says and had lasted for `lasted`. `random` is any
-    /// number.
+    /// The wait after a connection that lasted for `lasted`. `random` is any number.
     pub(super) fn wait(
         &mut self,
         reconnect: Reconnect,
@@ -32,12 +33,10 @@ impl Backoff {
         if lasted >= timing.stable {
             self.attempts = 0;
         }
-        if reconnect == Reconnect::Immediately {
-            self.at_once.retain(|at| now < *at + MINUTE);
-            if self.at_once.len() < timing.at_once {
-                self.at_once.push_back(now);
-                return Duration::ZERO;
-            }
+        self.immediate.retain(|at| now < *at + MINUTE);
+        if reconnect == Reconnect::Immediately && self.immediate.len() < timing.at_once {
+            self.immediate.push_back(now);
+            return Duration::ZERO;
         }
         let limit =
             timing.backoff.saturating_mul(2_u32.saturating_pow(self.attempts)).min(timing.backoff_cap);
@@ -57,7 +56,7 @@ mod tests {
     const NONE: Duration = Duration::ZERO;
 
     #[tokio::test]
-    async fn waits_grow_to_a_limit_and_begin_anew_after_a_good_connection() {
+    async fn waits_grow_to_a_limit_and_restart_after_a_stable_connection() {
         let (mut backoff, now, timing) = (Backoff::default(), Instant::now(), Timing::default());
         for _ in 0..20 {
             assert!(backoff.wait(Reconnect::Soon, NONE, &timing, now, u64::MAX) <= timing.backoff_cap);
@@ -69,18 +68,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn at_once_is_at_once_a_few_times_a_minute() {
+    async fn immediate_reconnects_are_limited_per_minute() {
         let (mut backoff, now, timing) = (Backoff::default(), Instant::now(), Timing::default());
+        let mut wait = |now| backoff.wait(Reconnect::Immediately, NONE, &timing, now, 999);
         for _ in 0..timing.at_once {
-            assert_eq!(backoff.wait(Reconnect::Immediately, NONE, &timing, now, 999), NONE);
+            assert_eq!(wait(now), NONE);
         }
-        assert_eq!(backoff.wait(Reconnect::Immediately, NONE, &timing, now, 999), Duration::from_micros(999));
-        assert_eq!(backoff.wait(Reconnect::Immediately, NONE, &timing, now + MINUTE, 999), NONE);
+        assert_eq!(wait(now), Duration::from_micros(999));
+        assert_eq!(wait(now + MINUTE), NONE);
     }
 
     proptest! {
         #[test]
-        fn an_obligatory_wait_is_never_shorter(random in any::<u64>(), attempts in 0_u32..70) {
+        fn minimum_wait_is_never_shorter(random in any::<u64>(), attempts in 0_u32..70) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let _entered = runtime.enter();
             let timing = Timing::default();

@@ -1,29 +1,25 @@
 //! Centrifugo's client protocol in JSON, as Kick's web page speaks it. Kick documents none of it; Centrifugo does
 //! (centrifugal.dev/docs/transports/client_protocol, its codes at …/docs/server/codes).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::payload::{self, ProtocolError};
-use super::protocol::{Action, Ended, Frame, Idle, IdleTimer, Protocol, Reconnect};
+use super::protocol::{Action, Ended, Frame, Protocol, Reconnect, Session};
 use super::settings::Timing;
-use super::subscriptions::Subscriptions;
+use super::subscriptions::SubscribeRequest;
 use crate::domain::secret::Secret;
 use crate::domain::streamer::ChannelId;
 
-/// Ping intervals and token lifetimes that are believed, in seconds.
-const BELIEVED: std::ops::RangeInclusive<u64> = 1..=86_400;
-/// Until a new token is asked for again, if none came.
-const TOKEN_AGAIN: Duration = Duration::from_secs(30);
-
-/// Codes of errors (centrifugal.dev/docs/server/codes).
+/// Longest ping interval and token lifetime that is accepted, in seconds.
+const LONGEST: u64 = 86_400;
 const ALREADY_SUBSCRIBED: u64 = 105;
 const TOKEN_EXPIRED: u64 = 109;
 
-/// What a reply will be the answer to.
+/// The command that a reply will answer.
 enum Pending {
     Connect,
     Subscribe(ChannelId),
@@ -33,32 +29,18 @@ enum Pending {
 
 /// One connection to a Centrifugo server.
 pub(super) struct Centrifugo {
-    timing: Timing,
+    session: Session,
     token: Secret,
-    /// Until when the server may let us in; `None` once it has.
-    greeting: Option<Instant>,
-    silence: IdleTimer,
-    /// Whether the server pings. If so, silence is enough to know that it is gone.
-    pings: bool,
-    refresh: Option<Instant>,
+    /// Whether the server pings. Then its silence is enough to know that it is gone.
+    server_pings: bool,
     last_id: u64,
     pending: HashMap<u64, Pending>,
-    subscriptions: Subscriptions,
 }
 
 impl Centrifugo {
     pub(super) fn new(timing: &Timing, token: Secret, now: Instant) -> Self {
-        Self {
-            timing: timing.clone(),
-            token,
-            greeting: Some(now + timing.greeting),
-            silence: IdleTimer::new(now, timing.activity, timing.pong),
-            pings: false,
-            refresh: None,
-            last_id: 0,
-            pending: HashMap::new(),
-            subscriptions: Subscriptions::new(timing),
-        }
+        let session = Session::new(timing, now);
+        Self { session, token, server_pings: false, last_id: 0, pending: HashMap::new() }
     }
 
     fn command(&mut self, pending: Pending, name: &str, body: &Value) -> Action {
@@ -67,24 +49,9 @@ impl Centrifugo {
         Action::Send(Frame(json!({ "id": self.last_id, name: body }).to_string()))
     }
 
-    fn subscribe(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if self.greeting.is_some() {
-            return;
-        }
-        for request in self.subscriptions.due(now) {
-            if request.again {
-                self.pending
-                    .retain(|_, p| !matches!(p, Pending::Subscribe(channel) if *channel == request.channel));
-            }
-            let body = json!({ "channel": payload::channel_name(request.channel), "flag": 1 });
-            out.push(self.command(Pending::Subscribe(request.channel), "subscribe", &body));
-        }
-    }
-
     fn object(&mut self, line: &str, now: Instant, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         let mut message: Value = serde_json::from_str(line).map_err(|_| ProtocolError::NotJson)?;
-        let fields = message.as_object().ok_or(ProtocolError::NotProtocol)?;
-        if fields.is_empty() {
+        if message.as_object().ok_or(ProtocolError::NotProtocol)?.is_empty() {
             out.push(Action::Send(Frame("{}".into())));
             return Ok(());
         }
@@ -93,36 +60,26 @@ impl Centrifugo {
         }
         let pending = message.get("id").and_then(Value::as_u64).and_then(|id| self.pending.remove(&id));
         let pending = pending.ok_or(ProtocolError::NotProtocol)?;
-        match message.get("error") {
-            Some(error) => self.refused(&pending, error, now, out),
-            None => {
-                self.granted(&pending, &message, now, out);
-                Ok(())
-            }
+        if let Some(error) = message.get("error") {
+            return self.refused(&pending, error, now, out);
         }
-    }
-
-    fn granted(&mut self, pending: &Pending, reply: &Value, now: Instant, out: &mut Vec<Action>) {
         match pending {
             Pending::Connect => {
-                self.greeting = None;
-                let reply = &reply["connect"];
-                if let Some(ping) = seconds(&reply["ping"]) {
-                    self.pings = true;
-                    self.silence.limit = ping + self.timing.silence_margin;
+                self.session.greeting = None;
+                let reply = &message["connect"];
+                if let Some(interval) = seconds(&reply["ping"]) {
+                    self.server_pings = true;
+                    self.session.idle.limit = interval + self.session.timing.silence_margin;
                 }
-                self.expires(reply, now);
+                self.schedule_refresh(reply, now);
                 out.push(Action::Established);
-                self.subscribe(now, out);
+                self.send_subscriptions(now, out);
             }
-            Pending::Subscribe(channel) => {
-                if self.subscriptions.acknowledged(*channel) {
-                    out.push(Action::Subscribed(*channel));
-                }
-            }
-            Pending::Refresh => self.expires(&reply["refresh"], now),
+            Pending::Subscribe(channel) => self.session.acknowledge(channel, out),
+            Pending::Refresh => self.schedule_refresh(&message["refresh"], now),
             Pending::Unsubscribe => {}
         }
+        Ok(())
     }
 
     fn refused(
@@ -132,48 +89,44 @@ impl Centrifugo {
         now: Instant,
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
-        let code = error["code"].as_u64().unwrap_or_default();
-        let reported = error["message"].as_str().unwrap_or_default();
-        let passes = code < 100 || error["temporary"].as_bool().unwrap_or(false);
+        let (code, message) = code_and(error, "message");
+        let is_temporary = code < 100 || error["temporary"].as_bool().unwrap_or(false);
         let reconnect = match (pending, code) {
             // Every connection begins with a new token.
             (_, TOKEN_EXPIRED) | (Pending::Refresh, _) => Reconnect::Immediately,
-            (Pending::Connect, _) if passes => Reconnect::AfterBackoff,
+            (Pending::Connect, _) if is_temporary => Reconnect::AfterBackoff,
             (Pending::Connect, _) => Reconnect::Rejected,
             (Pending::Subscribe(channel), ALREADY_SUBSCRIBED) => {
-                if self.subscriptions.acknowledged(*channel) {
-                    out.push(Action::Subscribed(*channel));
-                }
+                self.session.acknowledge(*channel, out);
                 return Ok(());
             }
             (Pending::Subscribe(channel), _) => {
-                let wait = if passes { self.timing.ack } else { self.timing.refused };
-                self.subscriptions.lost(*channel, now, wait);
+                let timing = &self.session.timing;
+                let wait = if is_temporary { timing.ack } else { timing.refused };
+                self.session.subscriptions.retry(*channel, now, wait);
                 return Err(ProtocolError::SubscriptionRefused);
             }
             (Pending::Unsubscribe, _) => return Err(ProtocolError::ServerError),
         };
-        out.push(Action::End(Ended::by_server(reconnect, u16::try_from(code).unwrap_or(u16::MAX), reported)));
+        let code = u16::try_from(code).unwrap_or(u16::MAX);
+        out.push(Action::End(Ended::by_server(reconnect, code, message)));
         Ok(())
     }
 
     fn push(&mut self, push: &mut Value, now: Instant, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         if let Some(disconnect) = push.get("disconnect") {
-            let code =
-                disconnect["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
-            let reported = disconnect["reason"].as_str().unwrap_or_default();
-            out.push(Action::End(Ended::by_server(reconnect_for(code), code, reported)));
+            let (code, reason) = code_and(disconnect, "reason");
+            let code = u16::try_from(code).unwrap_or_default();
+            out.push(Action::End(Ended::by_server(reconnect_for(code), code, reason)));
             return Ok(());
         }
-        let name = push["channel"].as_str().ok_or(ProtocolError::MissingField)?;
-        let channel = payload::channel_of(name).filter(|channel| self.subscriptions.wants(*channel));
-        let channel = channel.ok_or(ProtocolError::UnknownChannel)?;
+        let channel = self.session.channel(push["channel"].as_str())?;
         if let Some(unsubscribed) = push.get("unsub") {
-            let again = unsubscribed["code"].as_u64().is_some_and(|code| (2500..3000).contains(&code));
-            let wait = if again { Duration::ZERO } else { self.timing.refused };
-            self.subscriptions.lost(channel, now, wait);
-            self.subscribe(now, out);
-            return if again { Ok(()) } else { Err(ProtocolError::SubscriptionRefused) };
+            let may_retry = unsubscribed["code"].as_u64().is_some_and(|code| (2500..3000).contains(&code));
+            let wait = if may_retry { Duration::ZERO } else { self.session.timing.refused };
+            self.session.subscriptions.retry(channel, now, wait);
+            self.send_subscriptions(now, out);
+            return if may_retry { Ok(()) } else { Err(ProtocolError::SubscriptionRefused) };
         }
         let publication = push.get_mut("pub").ok_or(ProtocolError::UnknownEvent)?;
         let envelope = publication.get_mut("data").map(Value::take).ok_or(ProtocolError::MissingField)?;
@@ -184,22 +137,28 @@ impl Centrifugo {
         Ok(())
     }
 
-    fn expires(&mut self, reply: &Value, now: Instant) {
+    fn schedule_refresh(&mut self, reply: &Value, now: Instant) {
         let ttl = seconds(&reply["ttl"]).filter(|_| reply["expires"].as_bool() != Some(false));
-        self.refresh = ttl.map(|ttl| now + ttl.saturating_sub(self.timing.refresh_early).max(ttl / 2));
+        let early = self.session.timing.refresh_early;
+        self.session.refresh_at = ttl.map(|ttl| now + ttl.saturating_sub(early).max(ttl / 2));
     }
 }
 
 impl Protocol for Centrifugo {
-    fn opened(&mut self, now: Instant, out: &mut Vec<Action>) {
-        self.greeting = Some(now + self.timing.greeting);
-        self.note_activity(now);
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    fn opened(&mut self, out: &mut Vec<Action>) {
         let body = json!({ "token": self.token.expose(), "name": "js" });
         out.push(self.command(Pending::Connect, "connect", &body));
     }
 
-    fn received(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
-        self.note_activity(now);
+    fn message(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             if let Err(error) = self.object(line, now, out) {
                 out.push(Action::Error(error));
@@ -207,53 +166,26 @@ impl Protocol for Centrifugo {
         }
     }
 
-    fn note_activity(&mut self, now: Instant) {
-        self.silence.reset(now);
+    fn subscribe(&mut self, request: &SubscribeRequest, out: &mut Vec<Action>) {
+        let channel = request.channel;
+        if request.is_retry {
+            self.pending.retain(|_, pending| !matches!(pending, Pending::Subscribe(of) if *of == channel));
+        }
+        let body = json!({ "channel": payload::channel_name(channel), "flag": 1 });
+        out.push(self.command(Pending::Subscribe(channel), "subscribe", &body));
     }
 
-    fn set_channels(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
-        for channel in self.subscriptions.want(channels) {
-            let body = json!({ "channel": payload::channel_name(channel) });
-            out.push(self.command(Pending::Unsubscribe, "unsubscribe", &body));
-        }
-        self.subscribe(now, out);
+    fn unsubscribe(&mut self, channel: ChannelId) -> Action {
+        let body = json!({ "channel": payload::channel_name(channel) });
+        self.command(Pending::Unsubscribe, "unsubscribe", &body)
+    }
+
+    fn ping(&self) -> Option<Action> {
+        (!self.server_pings).then_some(Action::Ping)
     }
 
     fn token(&mut self, token: &Secret, out: &mut Vec<Action>) {
-        self.token = token.clone();
         out.push(self.command(Pending::Refresh, "refresh", &json!({ "token": token.expose() })));
-    }
-
-    fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if self.greeting.is_some_and(|until| now >= until) {
-            let text = "the server did not let us in in time";
-            out.push(Action::End(Ended::new(Reconnect::Soon, "no_greeting", text)));
-            return;
-        }
-        match self.silence.check(now) {
-            Idle::Wait => {}
-            Idle::Ping if !self.pings => out.push(Action::Ping),
-            Idle::Ping | Idle::TimedOut => {
-                let text = "nothing was heard for too long";
-                out.push(Action::End(Ended::new(Reconnect::Immediately, "silent", text)));
-                return;
-            }
-        }
-        if self.refresh.is_some_and(|at| now >= at) {
-            self.refresh = Some(now + TOKEN_AGAIN);
-            out.push(Action::Token);
-        }
-        self.subscribe(now, out);
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let silence = Some(self.silence.deadline());
-        let next = if self.greeting.is_some() { self.greeting } else { self.subscriptions.deadline() };
-        [silence, next, self.refresh].into_iter().flatten().min()
-    }
-
-    fn subscribed(&self) -> usize {
-        self.subscriptions.acknowledged_count()
     }
 
     fn reconnect_for(&self, code: u16) -> Reconnect {
@@ -261,17 +193,18 @@ impl Protocol for Centrifugo {
     }
 }
 
-/// Centrifugo's terminal codes tell a client not to come back as it is.
+/// Centrifugo's terminal codes tell a client not to come back in the same way.
 fn reconnect_for(code: u16) -> Reconnect {
-    match code {
-        3500..=3999 | 4500..=4999 => Reconnect::Rejected,
-        _ => Reconnect::Soon,
-    }
+    if matches!(code, 3500..=3999 | 4500..=4999) { Reconnect::Rejected } else { Reconnect::Soon }
+}
+
+fn code_and<'a>(value: &'a Value, text: &str) -> (u64, &'a str) {
+    (value["code"].as_u64().unwrap_or_default(), value[text].as_str().unwrap_or_default())
 }
 
 fn seconds(value: &Value) -> Option<Duration> {
     let seconds = value.as_u64().filter(|seconds| *seconds > 0)?;
-    Some(Duration::from_secs(seconds.clamp(*BELIEVED.start(), *BELIEVED.end())))
+    Some(Duration::from_secs(seconds.min(LONGEST)))
 }
 
 #[cfg(test)]

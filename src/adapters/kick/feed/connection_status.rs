@@ -1,4 +1,4 @@
-//! How all connections are, in one place; and from it how the feed is.
+//! The status of each connection, and from it the status of the feed.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use super::plan::Slot;
 use crate::domain::streamer::Source;
 use crate::domain::streamer::feed::{FeedState, FeedStatus};
 
-/// Where everybody writes down how they are.
+/// The status of all connections, shared by their tasks.
 #[derive(Debug)]
 pub(super) struct ConnectionStatuses {
     state: Mutex<State>,
@@ -20,11 +20,11 @@ pub(super) struct ConnectionStatuses {
 #[derive(Debug)]
 struct State {
     provider: Option<Source>,
-    rejected: bool,
-    /// What is wrong with the feed as a whole.
+    is_rejected: bool,
+    /// An error of the feed as a whole.
     error: Option<String>,
     connections: BTreeMap<Slot, Connection>,
-    /// Since when there has been no connection.
+    /// Since when no connection is up.
     disconnected_since: Instant,
 }
 
@@ -35,42 +35,39 @@ struct Connection {
     error: Option<String>,
 }
 
+impl State {
+    fn new(provider: Option<Source>) -> Self {
+        let (connections, disconnected_since) = (BTreeMap::new(), Instant::now());
+        Self { provider, is_rejected: false, error: None, connections, disconnected_since }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.connections.values().any(|connection| connection.is_up)
+    }
+}
+
 impl ConnectionStatuses {
     pub(super) fn new() -> Self {
-        let state = State {
-            provider: None,
-            rejected: false,
-            error: None,
-            connections: BTreeMap::new(),
-            disconnected_since: Instant::now(),
-        };
-        Self { state: Mutex::new(state), changed: Notify::new() }
+        Self { state: Mutex::new(State::new(None)), changed: Notify::new() }
     }
 
-    /// Begins anew with a provider.
+    /// A session with a provider begins.
     pub(super) fn begin(&self, provider: Source) {
-        self.change(|state| {
-            state.provider = Some(provider);
-            state.rejected = false;
-            state.error = None;
-            state.connections.clear();
-            state.disconnected_since = Instant::now();
-        });
+        self.change(|state| *state = State::new(Some(provider)));
     }
 
-    /// There is no feed at the moment.
-    pub(super) fn trouble(&self, rejected: bool, error: String) {
+    /// The feed failed as a whole.
+    pub(super) fn fail(&self, is_rejected: bool, error: String) {
         self.change(|state| {
-            state.rejected = rejected;
-            state.error = Some(error);
+            (state.is_rejected, state.error) = (is_rejected, Some(error));
             state.connections.clear();
         });
     }
 
-    /// There should be a connection.
-    pub(super) fn expect(&self, slot: Slot) {
+    /// A connection will be opened.
+    pub(super) fn add(&self, slot: Slot) {
         self.change(|state| {
-            // Nothing was dark while nothing was wanted.
+            // Without channels there was nothing to connect for.
             if state.connections.is_empty() {
                 state.disconnected_since = Instant::now();
             }
@@ -78,18 +75,15 @@ impl ConnectionStatuses {
         });
     }
 
-    /// There should be no such connection any more.
-    pub(super) fn forget(&self, slot: Slot) {
-        self.change(|state| {
-            state.connections.remove(&slot);
-        });
+    /// A connection is not wanted any more.
+    pub(super) fn remove(&self, slot: Slot) {
+        self.change(|state| drop(state.connections.remove(&slot)));
     }
 
-    /// A connection is up.
+    /// A connection is up. This is called for every message.
     pub(super) fn up(&self, slot: Slot, subscribed: usize) {
         let mut state = self.state();
         let up = Connection { is_up: true, subscribed, error: None };
-        // This is called for every frame.
         if let Some(connection) = state.connections.get_mut(&slot).filter(|connection| **connection != up) {
             *connection = up;
             self.changed.notify_one();
@@ -99,26 +93,24 @@ impl ConnectionStatuses {
     /// A connection is down.
     pub(super) fn down(&self, slot: Slot, error: &str) {
         self.change(|state| {
-            let was_up = state.connections.values().any(|connection| connection.is_up);
+            let was_connected = state.is_connected();
             if let Some(connection) = state.connections.get_mut(&slot) {
                 *connection = Connection { error: Some(error.to_owned()), ..Connection::default() };
             }
-            if was_up && !state.connections.values().any(|connection| connection.is_up) {
+            if was_connected && !state.is_connected() {
                 state.disconnected_since = Instant::now();
             }
         });
     }
 
-    /// Whether any connection but this one is up.
     pub(super) fn is_another_up(&self, slot: Slot) -> bool {
         self.state().connections.iter().any(|(other, connection)| *other != slot && connection.is_up)
     }
 
-    /// Since when there has been no connection though there should be one.
+    /// Since when there has been no connection although there should be one.
     pub(super) fn disconnected_since(&self) -> Option<Instant> {
         let state = self.state();
-        let is_disconnected = !state.connections.is_empty() && !state.connections.values().any(|c| c.is_up);
-        is_disconnected.then_some(state.disconnected_since)
+        (!state.connections.is_empty() && !state.is_connected()).then_some(state.disconnected_since)
     }
 
     /// Waits for a change since this was last called.
@@ -126,31 +118,31 @@ impl ConnectionStatuses {
         self.changed.notified().await;
     }
 
-    /// How the feed is, if this many channels are wanted.
-    pub(super) fn status(&self, wanted: usize) -> FeedStatus {
+    /// The status of the feed if this many channels are wanted.
+    pub(super) fn feed_status(&self, wanted: usize) -> FeedStatus {
         let state = self.state();
-        let connections = state.connections.len();
-        let connected = state.connections.values().filter(|connection| connection.is_up).count();
-        let subscribed = state.connections.values().map(|connection| connection.subscribed).sum();
-        let feed = if state.rejected {
+        let (all, up) = (
+            state.connections.len(),
+            state.connections.values().filter(|connection| connection.is_up).count(),
+        );
+        let feed = if state.is_rejected {
             FeedState::Rejected
-        } else if wanted == 0 {
+        } else if wanted == 0 || (up > 0 && up == all) {
             FeedState::Connected
-        } else if connected == 0 {
+        } else if up == 0 {
             FeedState::Connecting
-        } else if connected < connections {
-            FeedState::Degraded
         } else {
-            FeedState::Connected
+            FeedState::Degraded
         };
         let error = || state.connections.values().find_map(|connection| connection.error.clone());
+        let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         FeedStatus {
             provider: state.provider,
             state: feed,
-            connections: count(connections),
-            connected: count(connected),
+            connections: count(all),
+            connected: count(up),
             wanted: count(wanted),
-            subscribed: count(subscribed),
+            subscribed: count(state.connections.values().map(|connection| connection.subscribed).sum()),
             error: state.error.clone().or_else(error),
         }
     }
@@ -165,54 +157,39 @@ impl ConnectionStatuses {
     }
 }
 
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_feed_is_as_its_connections_are() {
+    async fn feed_status_follows_from_the_connections() {
         let statuses = ConnectionStatuses::new();
-        assert_eq!(
-            statuses.status(0).state,
-            FeedState::Connected,
-            "nothing is wanted, so nothing is missing"
-        );
-        assert_eq!(statuses.status(3).state, FeedState::Connecting);
+        let status = |wanted| statuses.feed_status(wanted);
+        assert_eq!(status(0).state, FeedState::Connected, "nothing is wanted, so nothing is missing");
+        assert_eq!(status(3).state, FeedState::Connecting);
         statuses.begin(Source::Pusher);
-        statuses.expect(1);
-        statuses.expect(2);
+        statuses.add(1);
+        statuses.add(2);
         statuses.down(1, "no route");
-        assert_eq!(
-            statuses.status(3),
-            FeedStatus {
-                provider: Some(Source::Pusher),
-                state: FeedState::Connecting,
-                connections: 2,
-                connected: 0,
-                wanted: 3,
-                subscribed: 0,
-                error: Some("no route".into()),
-            }
-        );
+        let expected = FeedStatus {
+            provider: Some(Source::Pusher),
+            state: FeedState::Connecting,
+            connections: 2,
+            wanted: 3,
+            error: Some("no route".into()),
+            ..FeedStatus::default()
+        };
+        assert_eq!(status(3), expected);
         assert!(statuses.disconnected_since().is_some());
         statuses.up(1, 2);
-        assert_eq!((statuses.status(3).state, statuses.status(3).error), (FeedState::Degraded, None));
+        assert_eq!((status(3).state, status(3).error), (FeedState::Degraded, None));
         assert!(statuses.is_another_up(2) && !statuses.is_another_up(1));
         statuses.up(2, 1);
-        assert_eq!((statuses.status(3).state, statuses.status(3).subscribed), (FeedState::Connected, 3));
-        statuses.trouble(true, "4001".into());
-        let status = statuses.status(3);
-        assert_eq!((status.state, status.connections), (FeedState::Rejected, 0));
+        assert_eq!((status(3).state, status(3).subscribed), (FeedState::Connected, 3));
+        statuses.fail(true, "4001".into());
+        assert_eq!((status(3).state, status(3).connections), (FeedState::Rejected, 0));
         statuses.up(1, 2);
-        assert_eq!(
-            statuses.status(3).connections,
-            0,
-            "a late word of a connection that is closed does not count"
-        );
+        assert_eq!(status(3).connections, 0, "a late message of a closed connection does not count");
         assert_eq!(statuses.disconnected_since(), None);
     }
 }

@@ -7,7 +7,7 @@ use super::protocol::{Ended, Reconnect};
 impl SharedState {
     /// A message was not understood.
     pub(super) fn protocol_error(&self, provider: &'static str, error: ProtocolError) {
-        let kind = error.as_str();
+        let kind = error.into_str();
         metrics::counter!("streamward_kick_feed_protocol_errors_total", "kind" => kind).increment(1);
         let Some(suppressed) = self.throttle.allow(kind, self.clock.now()) else { return };
         if error == ProtocolError::UnknownEvent {

@@ -1,15 +1,13 @@
 //! Kick's push feeds as its web page uses them: the Pusher protocol, which it is leaving, and Centrifugo. Both are
-//! unofficial: Kick documents neither and may change them without a word.
+//! unofficial: Kick documents neither and may change them at any time.
 //!
 //! ```text
 //!   KickFeed ── supervise ──► which provider? (realtime)
 //!                  │
 //!                  ├─ plan: which channels share a connection
 //!                  └─ shard, one for each connection ── socket
-//!                        └─ machine: pusher | centrifugo ── payload
+//!                        └─ protocol: pusher | centrifugo ── payload
 //! ```
-//!
-//! The machines do no I/O and know no clock, so every rule of the protocols is tested without either.
 
 mod backoff;
 mod centrifugo;
@@ -26,6 +24,8 @@ mod shard;
 mod socket;
 mod subscriptions;
 mod supervise;
+#[cfg(test)]
+mod talk;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,7 +40,7 @@ pub use self::settings::{FeedChoice, FeedSettings, MOST_ON_CENTRIFUGO, PUSHER_UR
 use crate::domain::LogThrottle;
 use crate::ports::{Clock, FeedSignal, IdGen, RemoteError, StatusFeed, Wanted};
 
-/// Kick's feed, whichever it is at the moment.
+/// Kick's feed, whichever it serves at the moment.
 pub struct KickFeed {
     settings: FeedSettings,
     clock: Arc<dyn Clock>,
@@ -50,22 +50,18 @@ pub struct KickFeed {
 }
 
 impl KickFeed {
-    /// Takes the settings; connects to nothing yet.
+    /// Connects to nothing yet.
     ///
     /// # Errors
-    /// [`RemoteError::Unsupported`] if an address is not one of its kind.
+    /// [`RemoteError::Unsupported`] if an address has the wrong scheme.
     pub fn new(
         settings: FeedSettings,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdGen>,
     ) -> Result<Self, RemoteError> {
-        let unsupported = |text: &str| Err(RemoteError::Unsupported(text.into()));
-        if !matches!(settings.realtime_url.scheme(), "http" | "https") {
-            return unsupported("the realtime address must begin with http:// or https://");
-        }
         let sockets = || std::iter::once(&settings.pusher_url).chain(&settings.centrifugo_url);
         if !sockets().all(|url| matches!(url.scheme(), "ws" | "wss")) {
-            return unsupported("a feed's address must begin with ws:// or wss://");
+            return Err(RemoteError::Unsupported("a feed's address must begin with ws:// or wss://".into()));
         }
         let is_plain = settings.realtime_url.scheme() == "http" && sockets().all(|url| url.scheme() == "ws");
         // Before TLS: this installs the process's provider.
@@ -75,7 +71,7 @@ impl KickFeed {
     }
 }
 
-/// What everything that belongs to one [`StatusFeed::watch`] shares.
+/// What the tasks of one [`StatusFeed::watch`] share.
 struct SharedState {
     timing: Timing,
     clock: Arc<dyn Clock>,
@@ -90,17 +86,16 @@ struct SharedState {
 
 impl SharedState {
     /// Waits until a connection may be opened.
-    async fn acquire(&self) {
-        let turn = {
+    async fn wait_to_open(&self) {
+        let at = {
             let mut next = self.next_open.lock().unwrap_or_else(PoisonError::into_inner);
-            let turn = (*next).max(Instant::now());
-            *next = turn + self.timing.open_every;
-            turn
+            let at = (*next).max(Instant::now());
+            *next = at + self.timing.open_every;
+            at
         };
-        sleep_until(turn).await;
+        sleep_until(at).await;
     }
 
-    /// Any number.
     fn random(&self) -> u64 {
         self.ids.random32().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
@@ -125,25 +120,29 @@ impl StatusFeed for KickFeed {
 
 #[cfg(test)]
 mod tests {
-    use url::Url;
+    use rstest::rstest;
 
     use super::*;
     use crate::adapters::system::{SystemClock, SystemIds};
 
-    fn feed(change: impl FnOnce(&mut FeedSettings)) -> Result<KickFeed, RemoteError> {
+    #[rstest]
+    #[case("https://web.kick.com", PUSHER_URL, "wss://kick.com", true)]
+    #[case("https://web.kick.com", "ftp://kick.com", "wss://kick.com", false)]
+    #[case("https://web.kick.com", "https://kick.com", "wss://kick.com", false)]
+    #[case("https://web.kick.com", PUSHER_URL, "ftp://kick.com", false)]
+    #[case("https://web.kick.com", PUSHER_URL, "https://kick.com", false)]
+    #[case(PUSHER_URL, PUSHER_URL, "wss://kick.com", false)]
+    fn addresses_need_the_right_scheme(
+        #[case] realtime: &str,
+        #[case] pusher: &str,
+        #[case] centrifugo: &str,
+        #[case] is_valid: bool,
+    ) {
         let mut settings = FeedSettings::new(FeedChoice::Auto).unwrap();
-        change(&mut settings);
-        KickFeed::new(settings, Arc::new(SystemClock), Arc::new(SystemIds))
-    }
-
-    #[test]
-    fn addresses_must_be_of_their_kind() {
-        assert!(feed(|_| {}).is_ok_and(|feed| matches!(feed.tls, Connector::Rustls(_))));
-        for bad in ["ftp://kick.com", "https://kick.com"] {
-            let url = Url::parse(bad).unwrap();
-            assert!(feed(|settings| settings.pusher_url = url.clone()).is_err(), "{bad}");
-            assert!(feed(|settings| settings.centrifugo_url = Some(url)).is_err(), "{bad}");
-        }
-        assert!(feed(|settings| settings.realtime_url = Url::parse(PUSHER_URL).unwrap()).is_err());
+        settings.realtime_url = realtime.parse().unwrap();
+        settings.pusher_url = pusher.parse().unwrap();
+        settings.centrifugo_url = centrifugo.parse().ok();
+        let feed = KickFeed::new(settings, Arc::new(SystemClock), Arc::new(SystemIds));
+        assert_eq!(feed.is_ok_and(|feed| matches!(feed.tls, Connector::Rustls(_))), is_valid);
     }
 }

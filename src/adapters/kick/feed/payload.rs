@@ -1,12 +1,12 @@
-//! What Kick puts into its feed, the same on every provider: `{"event": …, "data": …}` on a channel `channel.<id>`.
+//! The events of Kick's feed, the same on every provider: `{"event": …, "data": …}` on a channel `channel.<id>`.
 //!
-//! Field names are those of recorded traffic; Kick documents none of this.
-
-use std::ops::RangeInclusive;
+//! The field names come from recorded traffic; Kick documents none of this.
 
 use chrono::NaiveDateTime;
 use serde_json::Value;
+use strum::IntoStaticStr;
 
+use super::super::dto;
 use crate::domain::Timestamp;
 use crate::domain::streamer::decide::ReportedStatus;
 use crate::domain::streamer::{ChannelId, Session};
@@ -14,68 +14,40 @@ use crate::domain::streamer::{ChannelId, Session};
 const LIVE: &str = r"App\Events\StreamerIsLive";
 const STOP: &str = r"App\Events\StopStreamBroadcast";
 const PREFIX: &str = "channel.";
-/// Longest title that is taken over, in characters. Kick's have 100.
-const LONGEST_TITLE: usize = 500;
-/// Times that can be meant: the years 2000 to 9999.
-const TIMES: RangeInclusive<Timestamp> =
-    Timestamp::from_seconds(946_684_800)..=Timestamp::from_seconds(253_402_300_799);
-
-/// What was not understood, by kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a message could not be used; the label in metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub(super) enum ProtocolError {
-    /// Not JSON, or not text at all.
     NotJson,
-    /// JSON, but nothing the protocol knows.
+    /// JSON, but no message of the protocol.
     NotProtocol,
-    /// An event that is none of ours. Kick sends some; they are no fault.
+    /// An event that we do not use. Kick sends some; they are no error.
     UnknownEvent,
-    /// An event of a channel that was not, or is no longer, asked for.
+    /// A channel that is not, or no longer, subscribed.
     UnknownChannel,
-    /// Something is not there that must be.
     MissingField,
-    /// Something is of another type than it should be.
     WrongType,
-    /// A time in no known format.
     BadTime,
     /// The event names another channel than the one it came on.
     ChannelMismatch,
-    /// A subscription was refused.
     SubscriptionRefused,
-    /// The server complained, but goes on.
+    /// The server reported an error that does not end the connection.
     ServerError,
 }
 
-impl ProtocolError {
-    /// As it is counted.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::NotJson => "not_json",
-            Self::NotProtocol => "not_protocol",
-            Self::UnknownEvent => "unknown_event",
-            Self::UnknownChannel => "unknown_channel",
-            Self::MissingField => "missing_field",
-            Self::WrongType => "wrong_type",
-            Self::BadTime => "bad_time",
-            Self::ChannelMismatch => "channel_mismatch",
-            Self::SubscriptionRefused => "subscription_refused",
-            Self::ServerError => "server_error",
-        }
-    }
-}
-
-/// What the feed calls a channel.
+/// The name of a channel in the feed.
 pub(super) fn channel_name(channel: ChannelId) -> String {
     format!("{PREFIX}{channel}")
 }
 
-/// Which channel the feed calls `name`.
+/// The channel with this name in the feed.
 pub(super) fn channel_of(name: &str) -> Option<ChannelId> {
     let channel = ChannelId::new(name.strip_prefix(PREFIX)?.parse().ok()?).ok()?;
     // Neither `+1` nor `01`.
     (channel_name(channel) == name).then_some(channel)
 }
 
-/// `data` as it was meant: Pusher sends JSON in a string, others the JSON itself.
+/// Decodes `data`: Pusher sends JSON in a string, others the JSON itself.
 pub(super) fn decoded(data: Value) -> Option<Value> {
     match data {
         Value::String(text) => serde_json::from_str(&text).ok(),
@@ -96,7 +68,7 @@ pub(super) fn read(channel: ChannelId, event: &str, data: Value) -> Result<Repor
     if event == LIVE {
         same_channel(channel, livestream.get("channel_id"))?;
         session.started_at = Some(time(member(livestream, "created_at")?)?);
-        session.title = optional(livestream.get("session_title"), Value::as_str)?.and_then(shown_title);
+        session.title = optional(livestream.get("session_title"), Value::as_str)?.and_then(dto::clean);
         return Ok(ReportedStatus::Started(session));
     }
     let named = optional(livestream.get("channel"), Value::as_object)?;
@@ -139,21 +111,13 @@ fn same_channel(channel: ChannelId, named: Option<&Value>) -> Result<(), Protoco
     }
 }
 
-/// A title without what no database and no terminal should get; `None` if there is nothing in it.
-fn shown_title(text: &str) -> Option<String> {
-    let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_TITLE).collect();
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// RFC 3339, or `2023-06-28 20:48:51`, which is UTC. A time that cannot be meant, or that nobody could read again once
-/// it was written down (past the year 9999), is none.
+/// RFC 3339, or `2023-06-28 20:48:51`, which is UTC. RFC 3339 cannot write times after the year 9999.
 fn time(value: &Value) -> Result<Timestamp, ProtocolError> {
     let text = value.as_str().ok_or(ProtocolError::WrongType)?;
     let plain = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok();
     Timestamp::parse_rfc3339(text)
         .or_else(|| plain().map(|time| Timestamp::from_micros(time.and_utc().timestamp_micros())))
-        .filter(|time| TIMES.contains(time))
+        .filter(|time| dto::TIMES.contains(time))
         .ok_or(ProtocolError::BadTime)
 }
 
@@ -179,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn both_edges_are_read_plain_and_in_a_string() {
+    fn both_events_are_read_plain_and_in_a_string() {
         let stop = |banned| json!({"livestream": {"id": 5, "channel": {"id": 668, "is_banned": banned}}});
         for (event, data, reported) in [
             (LIVE, live(), ReportedStatus::Started(session("74331109", Some(1_757_891_900), Some("hello")))),
@@ -192,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_absent_may_be_absent() {
+    fn optional_fields_may_be_absent() {
         let data = json!({"livestream": {"id": "7", "created_at": "2023-06-28 20:48:51"}});
         assert_eq!(on_668(LIVE, data), Ok(ReportedStatus::Started(session("7", Some(1_687_985_331), None))));
         let data = json!({"livestream": {"id": 7, "channel": null}});
@@ -203,20 +167,16 @@ mod tests {
     }
 
     #[test]
-    fn a_title_is_fit_to_be_stored_and_shown() {
+    fn title_has_no_control_characters_and_a_maximum_length() {
         let title = |title: &str| {
-            let Ok(ReportedStatus::Started(session)) = on_668(
-                LIVE,
-                json!({"livestream": {"id": 7,
-                "created_at": "2023-06-28 20:48:51", "session_title": title}}),
-            ) else {
-                panic!("{title:?}")
-            };
+            let mut data = live();
+            data["livestream"]["session_title"] = json!(title);
+            let Ok(ReportedStatus::Started(session)) = on_668(LIVE, data) else { panic!("{title:?}") };
             session.title
         };
         assert_eq!(title(" a\u{0}b\u{1b}[31m\n").as_deref(), Some("ab[31m"));
         assert_eq!(title("\n"), None);
-        assert_eq!(title(&"ä".repeat(100_000)).map(|title| title.chars().count()), Some(LONGEST_TITLE));
+        assert_eq!(title(&"ä".repeat(100_000)).map(|title| title.chars().count()), Some(dto::LONGEST_TEXT));
     }
 
     #[test]
@@ -232,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_has_its_kind() {
+    fn each_fault_has_its_error() {
         use ProtocolError::{BadTime, ChannelMismatch, MissingField, NotJson, UnknownEvent, WrongType};
         let with = |field: &str, value: Value| {
             let mut data = live();
@@ -268,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_has_one_name() {
+    fn channel_has_exactly_one_name() {
         assert_eq!(channel_of("channel.668").map(channel_name).as_deref(), Some("channel.668"));
         for name in
             ["channel_668", "channel.", "channel.0", "channel.+1", "channel.01", "channel.x", "668", ""]
@@ -279,11 +239,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn anything_at_all_is_either_understood_or_counted(text in ".*", live in any::<bool>()) {
+        fn any_input_is_either_read_or_an_error(text in ".*", live in any::<bool>()) {
             let event = if live { LIVE } else { STOP };
             let reported = on_668(event, Value::String(text.clone()));
-            let is_edge = serde_json::from_str::<Value>(&text).is_ok_and(|data| data["livestream"]["id"] != Value::Null);
-            prop_assert!(reported.is_err() || is_edge);
+            let is_event = serde_json::from_str::<Value>(&text).is_ok_and(|data| data["livestream"]["id"] != Value::Null);
+            prop_assert!(reported.is_err() || is_event);
         }
     }
 }

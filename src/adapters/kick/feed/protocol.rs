@@ -1,6 +1,7 @@
-//! What both protocols have in common: what goes in, what comes out, and when silence is too long.
+//! What the Pusher and the Centrifugo protocol have in common.
 //!
-//! A machine does no I/O and has no clock. It is told what happened and when, and says what to do.
+//! A protocol does no I/O and has no clock: its caller reports what happened and when, and carries out the actions
+//! that it returns.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,61 +9,62 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::payload::ProtocolError;
+use super::payload::{self, ProtocolError};
+use super::settings::Timing;
+use super::subscriptions::{SubscribeRequest, Subscriptions};
 use crate::domain::secret::Secret;
 use crate::domain::streamer::ChannelId;
 use crate::domain::streamer::decide::ReportedStatus;
 
-/// What to do next.
+/// Until another guest token is requested if none came.
+const TOKEN_RETRY: Duration = Duration::from_secs(30);
+
+/// What the caller does next.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
-    /// Send this text.
     Send(Frame),
     /// Send a WebSocket ping.
     Ping,
-    /// Know that the server has let us in.
+    /// The server has accepted the connection.
     Established,
-    /// Know that edges of this channel are heard from now on.
+    /// Status updates of this channel arrive from now on.
     Subscribed(ChannelId),
-    /// Tell this edge.
     Update(ChannelId, ReportedStatus),
-    /// Count this.
+    /// Count and log the error; the connection continues.
     Error(ProtocolError),
-    /// Get a new guest token and give it to [`Protocol::token`].
+    /// Fetch a new guest token and pass it to [`Protocol::token`].
     Token,
-    /// Close the connection.
     End(Ended),
 }
 
-/// Text to send. It may carry a token, so `Debug` tells nothing then.
+/// Text to send. `Debug` hides it if it carries a token.
 #[derive(Clone, PartialEq)]
 pub(super) struct Frame(pub(super) String);
 
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.contains("\"token\"") { f.write_str("***") } else { f.write_str(&self.0) }
+        f.write_str(if self.0.contains("\"token\"") { "***" } else { &self.0 })
     }
 }
 
-/// What the end of a connection means for the next one.
+/// When to connect again after a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reconnect {
-    /// Connect again at once, unless that happens too often.
+    /// Without a wait, unless that happens too often.
     Immediately,
-    /// Connect again after a wait, which may be short.
+    /// After a wait, which may be short.
     Soon,
-    /// Connect again after an obligatory wait.
+    /// After a wait of a minimum length.
     AfterBackoff,
-    /// Do not connect again like this: it was refused.
+    /// The server refused us; do not connect in the same way.
     Rejected,
 }
 
-/// How a connection, or an attempt at one, ended.
+/// How a connection, or an attempt to open one, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
-    /// What it means.
     pub(super) reconnect: Reconnect,
-    /// As it is counted.
+    /// The label in metrics.
     pub(super) reason: &'static str,
     /// For people.
     pub(super) text: String,
@@ -73,86 +75,139 @@ impl Ended {
         Self { reconnect, reason, text: text.into() }
     }
 
-    /// Something the server said, with a code.
-    pub(super) fn by_server(reconnect: Reconnect, code: u16, reported: &str) -> Self {
+    /// The server ended the connection with a code and a message.
+    pub(super) fn by_server(reconnect: Reconnect, code: u16, message: &str) -> Self {
         let reason = match reconnect {
             Reconnect::Immediately | Reconnect::Soon => "closed",
             Reconnect::AfterBackoff => "back_off",
             Reconnect::Rejected => "rejected",
         };
-        Self::new(
-            reconnect,
-            reason,
-            format!("the server ended it with {code} {}", shown(reported)).trim_end(),
-        )
+        let text = format!("the server ended the connection with {code} {}", printable(message));
+        Self::new(reconnect, reason, text.trim_end())
     }
 }
 
-/// What others wrote, fit to be shown.
-pub(super) fn shown(text: &str) -> String {
+/// Text of the server, safe to show.
+pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(120).collect()
 }
 
-/// One connection's worth of a protocol. Once it has said [`Action::End`] it is of no more use.
-pub(super) trait Protocol: Send {
-    /// The socket is open.
-    fn opened(&mut self, now: Instant, out: &mut Vec<Action>);
-    /// A text frame arrived.
-    fn received(&mut self, text: &str, now: Instant, out: &mut Vec<Action>);
-    /// Something else arrived, or could not have been noticed before now.
-    fn note_activity(&mut self, now: Instant);
-    /// Which channels to be subscribed to.
-    fn set_channels(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>);
-    /// A new guest token, after [`Action::Token`].
-    fn token(&mut self, token: &Secret, out: &mut Vec<Action>);
-    /// Time has passed.
-    fn tick(&mut self, now: Instant, out: &mut Vec<Action>);
-    /// When to call [`Protocol::tick`].
-    fn deadline(&self) -> Option<Instant>;
-    /// How many subscriptions are acknowledged.
-    fn subscribed(&self) -> usize;
-    /// What a close code means.
-    fn reconnect_for(&self, code: u16) -> Reconnect;
+/// The state that each connection has, whatever its protocol.
+pub(super) struct Session {
+    pub(super) timing: Timing,
+    /// Until when the server may accept the connection; `None` once it has.
+    pub(super) greeting: Option<Instant>,
+    pub(super) idle: IdleTimer,
+    pub(super) subscriptions: Subscriptions,
+    /// When to replace the guest token.
+    pub(super) refresh_at: Option<Instant>,
 }
 
-/// How long nothing was heard.
+impl Session {
+    pub(super) fn new(timing: &Timing, now: Instant) -> Self {
+        Self {
+            timing: timing.clone(),
+            greeting: Some(now + timing.greeting),
+            idle: IdleTimer { last: now, limit: timing.activity, pong: timing.pong, pinged: None },
+            subscriptions: Subscriptions::new(timing),
+            refresh_at: None,
+        }
+    }
+
+    /// The channel that the server calls `name`, if we are subscribed to it.
+    pub(super) fn channel(&self, name: Option<&str>) -> Result<ChannelId, ProtocolError> {
+        let channel = payload::channel_of(name.ok_or(ProtocolError::MissingField)?);
+        channel.filter(|channel| self.subscriptions.contains(*channel)).ok_or(ProtocolError::UnknownChannel)
+    }
+
+    pub(super) fn acknowledge(&mut self, channel: ChannelId, out: &mut Vec<Action>) {
+        if self.subscriptions.acknowledge(channel) {
+            out.push(Action::Subscribed(channel));
+        }
+    }
+}
+
+/// The protocol of one connection. After [`Action::End`] it must not be used again.
+pub(super) trait Protocol: Send {
+    fn session(&self) -> &Session;
+    fn session_mut(&mut self) -> &mut Session;
+    /// The socket is open.
+    fn opened(&mut self, out: &mut Vec<Action>);
+    /// A text message arrived.
+    fn message(&mut self, text: &str, now: Instant, out: &mut Vec<Action>);
+    fn subscribe(&mut self, request: &SubscribeRequest, out: &mut Vec<Action>);
+    fn unsubscribe(&mut self, channel: ChannelId) -> Action;
+    /// How to ask a silent server whether it is there; `None` if its silence already means that it is not.
+    fn ping(&self) -> Option<Action>;
+    /// A new guest token arrived.
+    fn token(&mut self, token: &Secret, out: &mut Vec<Action>);
+    /// What a close code means.
+    fn reconnect_for(&self, code: u16) -> Reconnect;
+
+    /// Anything arrived, or nothing could be noticed before `now`.
+    fn note_activity(&mut self, now: Instant) {
+        let idle = &mut self.session_mut().idle;
+        (idle.last, idle.pinged) = (now, None);
+    }
+
+    fn set_channels(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
+        for channel in self.session_mut().subscriptions.set_wanted(channels) {
+            out.push(self.unsubscribe(channel));
+        }
+        self.send_subscriptions(now, out);
+    }
+
+    fn send_subscriptions(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.session().greeting.is_none() {
+            for request in self.session_mut().subscriptions.due(now) {
+                self.subscribe(&request, out);
+            }
+        }
+    }
+
+    /// [`Protocol::deadline`] has come.
+    fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let mut end = |reconnect, reason, text| out.push(Action::End(Ended::new(reconnect, reason, text)));
+        let session = self.session_mut();
+        if session.greeting.is_some_and(|until| now >= until) {
+            return end(Reconnect::Soon, "no_greeting", "the server did not accept the connection in time");
+        }
+        if now >= session.idle.deadline() {
+            let was_pinged = session.idle.pinged.replace(now).is_some();
+            match self.ping().filter(|_| !was_pinged) {
+                Some(ping) => out.push(ping),
+                None => return end(Reconnect::Immediately, "silent", "the server was silent for too long"),
+            }
+        }
+        let session = self.session_mut();
+        if session.refresh_at.is_some_and(|at| now >= at) {
+            session.refresh_at = Some(now + TOKEN_RETRY);
+            out.push(Action::Token);
+        }
+        self.send_subscriptions(now, out);
+    }
+
+    /// When to call [`Protocol::tick`].
+    fn deadline(&self) -> Instant {
+        let session = self.session();
+        let next = session.greeting.or_else(|| session.subscriptions.deadline());
+        [next, session.refresh_at].into_iter().flatten().fold(session.idle.deadline(), Instant::min)
+    }
+}
+
+/// How long the server has been silent.
 #[derive(Debug)]
 pub(super) struct IdleTimer {
     last: Instant,
-    /// Longest silence before asking.
+    /// Longest silence before a ping.
     pub(super) limit: Duration,
-    /// Until anything comes after asking.
-    pong_timeout: Duration,
+    /// Longest wait for anything after a ping.
+    pong: Duration,
     pinged: Option<Instant>,
 }
 
-/// What silence calls for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Idle {
-    Wait,
-    Ping,
-    TimedOut,
-}
-
 impl IdleTimer {
-    pub(super) fn new(now: Instant, limit: Duration, pong_timeout: Duration) -> Self {
-        Self { last: now, limit, pong_timeout, pinged: None }
-    }
-
-    pub(super) fn reset(&mut self, now: Instant) {
-        self.last = now;
-        self.pinged = None;
-    }
-
-    /// Says [`Idle::Ping`] once for each silence.
-    pub(super) fn check(&mut self, now: Instant) -> Idle {
-        if now < self.deadline() {
-            return Idle::Wait;
-        }
-        if self.pinged.replace(now).is_some() { Idle::TimedOut } else { Idle::Ping }
-    }
-
-    pub(super) fn deadline(&self) -> Instant {
-        self.pinged.map_or(self.last + self.limit, |pinged| pinged + self.pong_timeout)
+    fn deadline(&self) -> Instant {
+        self.pinged.map_or(self.last + self.limit, |pinged| pinged + self.pong)
     }
 }

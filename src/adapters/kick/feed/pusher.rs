@@ -1,78 +1,47 @@
 //! The Pusher protocol, version 7, as a client of public channels speaks it
 //! (pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol).
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::payload::{self, ProtocolError};
-use super::protocol::{Action, Ended, Frame, Idle, IdleTimer, Protocol, Reconnect};
+use super::protocol::{Action, Ended, Frame, Protocol, Reconnect, Session};
 use super::settings::Timing;
-use super::subscriptions::Subscriptions;
+use super::subscriptions::SubscribeRequest;
 use crate::domain::secret::Secret;
 use crate::domain::streamer::ChannelId;
 
-/// IdleTimer that a server may ask us to break: a shorter one would only make work.
+/// The server may ask for a shorter time between pings, but not for less than this.
 const SHORTEST_ACTIVITY: Duration = Duration::from_secs(1);
 
 /// One connection to a Pusher server.
-pub(super) struct Pusher {
-    timing: Timing,
-    /// Until when the server may greet; `None` once it has.
-    greeting: Option<Instant>,
-    silence: IdleTimer,
-    subscriptions: Subscriptions,
-}
+pub(super) struct Pusher(Session);
 
 impl Pusher {
     pub(super) fn new(timing: &Timing, now: Instant) -> Self {
-        Self {
-            timing: timing.clone(),
-            greeting: Some(now + timing.greeting),
-            silence: IdleTimer::new(now, timing.activity, timing.pong),
-            subscriptions: Subscriptions::new(timing),
-        }
+        Self(Session::new(timing, now))
     }
 
-    fn subscribe(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if self.greeting.is_some() {
-            return;
-        }
-        for request in self.subscriptions.due(now) {
-            let channel = payload::channel_name(request.channel);
-            if request.again {
-                // A server that has us subscribed already would refuse.
-                out.push(send("pusher:unsubscribe", &json!({ "channel": channel })));
-            }
-            out.push(send("pusher:subscribe", &json!({ "auth": "", "channel": channel })));
-        }
-    }
-
-    fn event(&mut self, frame: &mut Value, now: Instant, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    fn event(&mut self, mut frame: Value, now: Instant, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
         let event = frame.get("event").and_then(Value::as_str).ok_or(ProtocolError::NotProtocol)?;
         let channel = frame.get("channel").and_then(Value::as_str);
         match event {
-            "pusher:connection_established" => self.established(data, now, out)?,
+            "pusher:connection_established" => return self.established(data, now, out),
             "pusher:ping" => out.push(send("pusher:pong", &json!({}))),
             "pusher:pong" => {}
-            "pusher:error" => out.push(complaint(data)?),
-            "pusher_internal:subscription_succeeded" => {
-                let channel = self.ours(channel)?;
-                if self.subscriptions.acknowledged(channel) {
-                    out.push(Action::Subscribed(channel));
-                }
-            }
+            "pusher:error" => out.push(error(data)?),
+            "pusher_internal:subscription_succeeded" => self.0.acknowledge(self.0.channel(channel)?, out),
             "pusher:subscription_error" => {
-                let channel = self.ours(channel)?;
-                self.subscriptions.lost(channel, now, self.timing.refused);
+                let channel = self.0.channel(channel)?;
+                self.0.subscriptions.retry(channel, now, self.0.timing.refused);
                 return Err(ProtocolError::SubscriptionRefused);
             }
             _ if event.starts_with("pusher") => return Err(ProtocolError::UnknownEvent),
             _ => {
-                let channel = self.ours(channel)?;
+                let channel = self.0.channel(channel)?;
                 out.push(Action::Update(channel, payload::read(channel, event, data)?));
             }
         }
@@ -80,87 +49,60 @@ impl Pusher {
     }
 
     fn established(&mut self, data: Value, now: Instant, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
-        if self.greeting.take().is_none() {
-            return Err(ProtocolError::NotProtocol);
-        }
+        self.0.greeting.take().ok_or(ProtocolError::NotProtocol)?;
         out.push(Action::Established);
-        self.subscribe(now, out);
+        self.send_subscriptions(now, out);
         let data = payload::decoded(data).ok_or(ProtocolError::NotJson)?;
-        let theirs = data.get("activity_timeout").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
-        let theirs = Duration::from_secs(theirs.ok_or(ProtocolError::MissingField)?).max(SHORTEST_ACTIVITY);
-        self.silence.limit = self.silence.limit.min(theirs);
+        let seconds = data.get("activity_timeout").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
+        let limit = Duration::from_secs(seconds.ok_or(ProtocolError::MissingField)?).max(SHORTEST_ACTIVITY);
+        self.0.idle.limit = self.0.idle.limit.min(limit);
         Ok(())
-    }
-
-    fn ours(&self, channel: Option<&str>) -> Result<ChannelId, ProtocolError> {
-        let channel = channel.ok_or(ProtocolError::MissingField)?;
-        let channel = payload::channel_of(channel).filter(|channel| self.subscriptions.wants(*channel));
-        channel.ok_or(ProtocolError::UnknownChannel)
     }
 }
 
 impl Protocol for Pusher {
-    fn opened(&mut self, now: Instant, _out: &mut Vec<Action>) {
-        self.greeting = Some(now + self.timing.greeting);
-        self.note_activity(now);
+    fn session(&self) -> &Session {
+        &self.0
     }
 
-    fn received(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
-        self.note_activity(now);
-        let frame = serde_json::from_str::<Value>(text).map_err(|_| ProtocolError::NotJson);
-        if let Err(error) = frame.and_then(|mut frame| self.event(&mut frame, now, out)) {
+    fn session_mut(&mut self) -> &mut Session {
+        &mut self.0
+    }
+
+    fn opened(&mut self, _out: &mut Vec<Action>) {}
+
+    fn message(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
+        let frame = serde_json::from_str(text).map_err(|_| ProtocolError::NotJson);
+        if let Err(error) = frame.and_then(|frame| self.event(frame, now, out)) {
             out.push(Action::Error(error));
         }
     }
 
-    fn note_activity(&mut self, now: Instant) {
-        self.silence.reset(now);
+    fn subscribe(&mut self, request: &SubscribeRequest, out: &mut Vec<Action>) {
+        if request.is_retry {
+            // A server that has us subscribed already would refuse.
+            out.push(self.unsubscribe(request.channel));
+        }
+        let channel = payload::channel_name(request.channel);
+        out.push(send("pusher:subscribe", &json!({ "auth": "", "channel": channel })));
     }
 
-    fn set_channels(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
-        for channel in self.subscriptions.want(channels) {
-            let channel = payload::channel_name(channel);
-            out.push(send("pusher:unsubscribe", &json!({ "channel": channel })));
-        }
-        self.subscribe(now, out);
+    fn unsubscribe(&mut self, channel: ChannelId) -> Action {
+        send("pusher:unsubscribe", &json!({ "channel": payload::channel_name(channel) }))
+    }
+
+    fn ping(&self) -> Option<Action> {
+        Some(send("pusher:ping", &json!({})))
     }
 
     fn token(&mut self, _token: &Secret, _out: &mut Vec<Action>) {}
-
-    fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if self.greeting.is_some_and(|until| now >= until) {
-            let text = "the server did not greet in time";
-            out.push(Action::End(Ended::new(Reconnect::Soon, "no_greeting", text)));
-            return;
-        }
-        match self.silence.check(now) {
-            Idle::Wait => {}
-            Idle::Ping => out.push(send("pusher:ping", &json!({}))),
-            Idle::TimedOut => {
-                let text = "nothing was heard, not even an answer to a ping";
-                out.push(Action::End(Ended::new(Reconnect::Immediately, "silent", text)));
-                return;
-            }
-        }
-        self.subscribe(now, out);
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let silence = Some(self.silence.deadline());
-        let next = if self.greeting.is_some() { self.greeting } else { self.subscriptions.deadline() };
-        [silence, next].into_iter().flatten().min()
-    }
-
-    fn subscribed(&self) -> usize {
-        self.subscriptions.acknowledged_count()
-    }
 
     fn reconnect_for(&self, code: u16) -> Reconnect {
         reconnect_for(code)
     }
 }
 
-/// As Pusher documents them, and for the rest as its own client (pusher-js) takes them.
+/// As Pusher documents the codes, and for the rest as its own client (pusher-js) treats them.
 fn reconnect_for(code: u16) -> Reconnect {
     match code {
         4200..=4299 => Reconnect::Immediately,
@@ -170,14 +112,13 @@ fn reconnect_for(code: u16) -> Reconnect {
     }
 }
 
-/// What `pusher:error` means: often nothing but that something was not understood.
-fn complaint(data: Value) -> Result<Action, ProtocolError> {
+/// What a `pusher:error` means. From 4300 on it is about a message, not about the connection.
+fn error(data: Value) -> Result<Action, ProtocolError> {
     let data = payload::decoded(data).ok_or(ProtocolError::NotJson)?;
     let code = data.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    // From 4300 on it is about a message, not about the connection.
     let code = code.filter(|code| (4000..4300).contains(code)).ok_or(ProtocolError::ServerError)?;
-    let reported = data.get("message").and_then(Value::as_str).unwrap_or_default();
-    Ok(Action::End(Ended::by_server(reconnect_for(code), code, reported)))
+    let message = data.get("message").and_then(Value::as_str).unwrap_or_default();
+    Ok(Action::End(Ended::by_server(reconnect_for(code), code, message)))
 }
 
 fn send(event: &str, data: &Value) -> Action {

@@ -1,16 +1,16 @@
-//! What a connection has heard and nobody has taken yet. It is bounded: when it is full, reading waits.
+//! What a connection received and nobody has taken yet. When it is full, the connection is not read.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::domain::streamer::ChannelId;
 use crate::ports::{FeedSignal, Subject};
 
-/// A busy reader must not keep us from answering pings, or the server ends the connection; so this much is kept for it.
-const MOST: usize = 1_000;
+/// While the receiver is busy we must still answer pings, or the server ends the connection. So this much is buffered.
+const CAPACITY: usize = 1_000;
 
 /// Signals on their way, in order.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct SendBuffer {
     out: mpsc::Sender<FeedSignal>,
     queue: VecDeque<FeedSignal>,
     acknowledged: Vec<Subject>,
-    /// When to tell what is acknowledged.
+    /// When to send what is acknowledged.
     due: Option<Instant>,
 }
 
@@ -32,31 +32,32 @@ impl SendBuffer {
     }
 
     /// Collects an acknowledgement, for at most `batch`.
-    pub(super) fn acknowledge(&mut self, channel: ChannelId, now: Instant, batch: Duration) {
+    pub(super) fn acknowledge(&mut self, channel: ChannelId, batch: Duration) {
         self.acknowledged.push(Subject::Channel(channel));
-        self.due.get_or_insert(now + batch);
+        self.due.get_or_insert(Instant::now() + batch);
     }
 
-    /// Forgets what was acknowledged and not told: the connection is gone.
-    pub(super) fn forget_acknowledged(&mut self) {
+    /// The connection ended: drops acknowledgements that were not sent, and sends the rest.
+    pub(super) async fn connection_ended(&mut self) {
         self.acknowledged.clear();
         self.due = None;
+        while !self.is_empty() {
+            self.send_next().await;
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.queue.len() >= MOST
+        self.queue.len() >= CAPACITY
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.due.is_none()
     }
 
-    /// Moves the next signal on, when it is time and there is room. Nothing is lost if this is dropped.
-    pub(super) async fn pump(&mut self) {
-        if self.queue.is_empty()
-            && let Some(due) = self.due
-        {
-            tokio::time::sleep_until(due).await;
+    /// Sends the next signal when it is due and there is room. Nothing is lost if this is dropped.
+    pub(super) async fn send_next(&mut self) {
+        if let (true, Some(due)) = (self.queue.is_empty(), self.due) {
+            sleep_until(due).await;
         }
         if self.due.is_some_and(|due| due <= Instant::now()) {
             self.due = None;
@@ -64,16 +65,9 @@ impl SendBuffer {
         }
         let permit = self.out.reserve().await;
         let next = self.queue.pop_front();
-        // If nobody listens any more, there is nobody to miss it.
+        // If the receiver is gone, nobody misses the signal.
         if let (Ok(permit), Some(signal)) = (permit, next) {
             permit.send(signal);
-        }
-    }
-
-    /// Moves everything on.
-    pub(super) async fn flush(&mut self) {
-        while !self.is_empty() {
-            self.pump().await;
         }
     }
 }

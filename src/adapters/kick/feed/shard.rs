@@ -1,6 +1,6 @@
-//! One place of the plan: keeps a connection for its channels, one after the other.
+//! One connection of the plan, opened again whenever it ends.
 //!
-//! A connection owns its socket and its machine, and both end with it: nothing of an old connection can be heard later.
+//! A connection owns its socket and its protocol, and both end with it: nothing of an old connection arrives later.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,58 +29,55 @@ use crate::domain::streamer::decide::ReportedStatus;
 use crate::domain::streamer::{ChannelId, Source};
 use crate::ports::{FeedSignal, StatusUpdate, Subject};
 
-/// One place of the plan.
+/// One connection of the plan.
 pub(super) struct Shard {
     pub(super) slot: Slot,
     pub(super) shared: Arc<SharedState>,
     pub(super) provider: Provider,
-    /// Who we say we are, for as long as we are not refused.
+    /// The client id that we show until it is refused.
     pub(super) client: Uuid,
     pub(super) wanted: watch::Receiver<Arc<BTreeSet<ChannelId>>>,
     pub(super) buffer: SendBuffer,
 }
 
 impl Shard {
-    /// Keeps a connection until `stop`, or until the feed is refused (this connection, while no other is up); says so
-    /// then. What was heard is told before this
-    /// returns.
+    /// Keeps a connection until `stop`, or until the server rejects it while no other is up; returns the rejection
+    /// then. Everything that was received is sent before this returns.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Option<Ended> {
         let rejected = stop.run_until_cancelled(self.keep_connected()).await;
-        self.buffer.forget_acknowledged();
-        self.buffer.flush().await;
-        self.shared.statuses.forget(self.slot);
+        self.buffer.connection_ended().await;
+        self.shared.statuses.remove(self.slot);
         rejected
     }
 
     async fn keep_connected(&mut self) -> Ended {
-        let (shared, mut backoff) = (Arc::clone(&self.shared), Backoff::default());
+        let (shared, source) = (Arc::clone(&self.shared), self.provider.source.as_str());
+        let mut backoff = Backoff::default();
         loop {
             let mut up_since = None;
             let ended = self.connection(&mut up_since).await;
             shared.statuses.down(self.slot, &ended.text);
-            shared.connection_ended(self.provider.source.as_str(), &ended);
-            if ended.reconnect == Reconnect::Rejected {
+            shared.connection_ended(source, &ended);
+            let wait = if ended.reconnect == Reconnect::Rejected {
                 if !shared.statuses.is_another_up(self.slot) {
                     return ended;
                 }
-                // The others are let in: what was refused is this connection, not the feed.
-                shared.connection_refused(self.provider.source.as_str(), &ended);
+                // The server accepts the others, so it refuses this client and not the feed.
+                shared.connection_refused(source, &ended);
                 self.client = shared.ids.uuid();
-                self.buffer.forget_acknowledged();
-                tokio::join!(sleep(shared.timing.rejected), self.buffer.flush());
-                continue;
-            }
-            let lasted = up_since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
-            let wait = backoff.wait(ended.reconnect, lasted, &shared.timing, Instant::now(), shared.random());
-            self.buffer.forget_acknowledged();
-            tokio::join!(sleep(wait), self.buffer.flush());
+                shared.timing.rejected
+            } else {
+                let lasted = up_since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
+                backoff.wait(ended.reconnect, lasted, &shared.timing, Instant::now(), shared.random())
+            };
+            tokio::join!(sleep(wait), self.buffer.connection_ended());
         }
     }
 
     async fn connection(&mut self, up_since: &mut Option<Instant>) -> Ended {
         let shared = Arc::clone(&self.shared);
-        shared.acquire().await;
-        let opened = async {
+        shared.wait_to_open().await;
+        let open = async {
             let token = match self.provider.source {
                 Source::Centrifugo => Some(shared.realtime.token(self.client).await?),
                 _ => None,
@@ -92,25 +89,25 @@ impl Shard {
             };
             Ok((socket, protocol))
         };
-        let (mut socket, mut protocol) = match opened.await {
+        let (mut socket, mut protocol) = match open.await {
             Ok(opened) => opened,
             Err(ended) => return ended,
         };
-        let ended = self.drive(&mut socket, protocol.as_mut(), up_since).await;
+        let Err(ended) = self.drive(&mut socket, protocol.as_mut(), up_since).await;
         socket.close(&shared.timing).await;
         ended
     }
 
-    /// Does what the machine says until the connection ends.
+    /// Carries out the protocol's actions until the connection ends.
     async fn drive(
         &mut self,
         socket: &mut Socket,
         protocol: &mut dyn Protocol,
         up_since: &mut Option<Instant>,
-    ) -> Ended {
+    ) -> Result<std::convert::Infallible, Ended> {
         let (shared, mut actions) = (Arc::clone(&self.shared), Vec::new());
         let mut token: Option<BoxFuture<'_, Result<Secret, Ended>>> = None;
-        protocol.opened(Instant::now(), &mut actions);
+        protocol.opened(&mut actions);
         protocol.set_channels(&self.wanted.borrow_and_update().clone(), Instant::now(), &mut actions);
         loop {
             let mut messages = Vec::new();
@@ -119,41 +116,34 @@ impl Shard {
                     Action::Send(frame) => messages.push(Message::text(frame.0)),
                     Action::Ping => messages.push(Message::Ping(Bytes::new())),
                     Action::Established => *up_since = Some(Instant::now()),
+                    Action::Subscribed(channel) => self.buffer.acknowledge(channel, shared.timing.ack_batch),
+                    Action::Update(channel, reported) => self.update(channel, reported),
+                    Action::Error(error) => shared.protocol_error(self.provider.source.as_str(), error),
                     Action::Token => token = Some(Box::pin(shared.realtime.token(self.client))),
-                    Action::End(ended) => return ended,
-                    other => self.told(other),
+                    Action::End(ended) => return Err(ended),
                 }
             }
-            if let Err(ended) = socket.write(messages, &shared.timing).await {
-                return ended;
-            }
+            socket.write(messages, &shared.timing).await?;
             if up_since.is_some() {
-                shared.statuses.up(self.slot, protocol.subscribed());
+                let subscribed = protocol.session().subscriptions.acknowledged_count();
+                shared.statuses.up(self.slot, subscribed);
             }
-            let reads = !self.buffer.is_full();
-            let deadline = protocol.deadline().unwrap_or_else(|| Instant::now() + shared.timing.activity);
+            let may_read = !self.buffer.is_full();
             select! {
-                incoming = socket.read(), if reads => match incoming {
-                    Ok(incoming) => {
-                        if let Err(ended) = self.received(protocol, incoming, &mut actions) {
-                            return ended;
-                        }
-                    }
-                    Err(ended) => return ended,
-                },
-                () = self.buffer.pump(), if !self.buffer.is_empty() => {
-                    if !reads {
-                        // Nothing was heard because nobody listened.
+                incoming = socket.read(), if may_read => received(protocol, incoming?, &mut actions)?,
+                () = self.buffer.send_next(), if !self.buffer.is_empty() => {
+                    if !may_read {
+                        // The connection was not read, so its silence means nothing.
                         protocol.note_activity(Instant::now());
                     }
                 }
                 Ok(()) = self.wanted.changed() => {
                     protocol.set_channels(&self.wanted.borrow_and_update().clone(), Instant::now(), &mut actions);
                 }
-                () = sleep_until(deadline), if reads => protocol.tick(Instant::now(), &mut actions),
+                () = sleep_until(protocol.deadline()), if may_read => protocol.tick(Instant::now(), &mut actions),
                 renewed = async { token.as_mut()?.await.ok() }, if token.is_some() => {
                     token = None;
-                    // Without one the machine asks again.
+                    // Without a token the protocol requests another one later.
                     if let Some(renewed) = renewed {
                         protocol.token(&renewed, &mut actions);
                     }
@@ -162,50 +152,33 @@ impl Shard {
         }
     }
 
-    fn received(
-        &self,
-        protocol: &mut dyn Protocol,
-        incoming: Incoming,
-        actions: &mut Vec<Action>,
-    ) -> Result<(), Ended> {
-        let now = Instant::now();
-        let kind = match incoming {
-            Incoming::Text(text) => {
-                protocol.received(&text, now, actions);
-                "text"
-            }
-            Incoming::Binary => {
-                protocol.note_activity(now);
-                actions.push(Action::Error(ProtocolError::NotJson));
-                "binary"
-            }
-            Incoming::Control => {
-                protocol.note_activity(now);
-                "control"
-            }
-            Incoming::Close(code, reported) => {
-                return Err(Ended::by_server(protocol.reconnect_for(code), code, &reported));
-            }
-        };
-        metrics::counter!("streamward_kick_feed_frames_total", "kind" => kind).increment(1);
-        Ok(())
+    fn update(&mut self, channel: ChannelId, reported: ReportedStatus) {
+        let (source, received_at) = (self.provider.source, self.shared.clock.now());
+        let kind = if matches!(reported, ReportedStatus::Started(_)) { "started" } else { "stopped" };
+        let labels = [("provider", source.as_str()), ("kind", kind)];
+        metrics::counter!("streamward_kick_feed_updates_total", &labels).increment(1);
+        let subject = Subject::Channel(channel);
+        self.buffer.push(FeedSignal::Update(StatusUpdate { subject, reported, source, received_at }));
     }
+}
 
-    fn told(&mut self, action: Action) {
-        let (shared, source) = (&self.shared, self.provider.source);
-        match action {
-            Action::Subscribed(channel) => {
-                self.buffer.acknowledge(channel, Instant::now(), shared.timing.ack_batch);
-            }
-            Action::Error(error) => shared.protocol_error(source.as_str(), error),
-            Action::Update(channel, reported) => {
-                let kind = if matches!(reported, ReportedStatus::Started(_)) { "started" } else { "stopped" };
-                metrics::counter!("streamward_kick_feed_updates_total", "provider" => source.as_str(), "kind" => kind)
-                    .increment(1);
-                let (subject, received_at) = (Subject::Channel(channel), shared.clock.now());
-                self.buffer.push(FeedSignal::Update(StatusUpdate { subject, reported, source, received_at }));
-            }
-            _ => {}
+fn received(protocol: &mut dyn Protocol, incoming: Incoming, actions: &mut Vec<Action>) -> Result<(), Ended> {
+    let now = Instant::now();
+    protocol.note_activity(now);
+    let kind = match incoming {
+        Incoming::Text(text) => {
+            protocol.message(&text, now, actions);
+            "text"
         }
-    }
+        Incoming::Binary => {
+            actions.push(Action::Error(ProtocolError::NotJson));
+            "binary"
+        }
+        Incoming::Control => "control",
+        Incoming::Close(code, text) => {
+            return Err(Ended::by_server(protocol.reconnect_for(code), code, &text));
+        }
+    };
+    metrics::counter!("streamward_kick_feed_frames_total", "kind" => kind).increment(1);
+    Ok(())
 }

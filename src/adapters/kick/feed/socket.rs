@@ -13,16 +13,16 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
-use super::protocol::{Ended, Reconnect, shown};
+use super::protocol::{Ended, Reconnect, printable};
 use super::realtime::{ORIGIN, Provider};
 use super::settings::Timing;
 
-/// Largest message that is read: edges take less than a kibibyte.
+/// Largest message that is read. Status updates have less than a kibibyte.
 const MAX_MESSAGE: usize = 256 * 1024;
-/// What each connection sets aside for reading.
+/// Read buffer of each connection.
 const READ_BUFFER: usize = 8 * 1024;
-/// How long saying good-bye may take.
-const FAREWELL: Duration = Duration::from_millis(200);
+/// How long closing may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 /// Without a code in it a close frame counts as this one (RFC 6455, 7.1.5).
 const NO_CODE: u16 = 1005;
 
@@ -32,21 +32,20 @@ pub(super) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 /// What came in.
 pub(super) enum Incoming {
     Text(Utf8Bytes),
-    /// Nothing we can read.
     Binary,
-    /// Only a sign of life.
+    /// A ping or pong.
     Control,
-    /// The end, with a code and what was said.
+    /// The code and the reason.
     Close(u16, String),
 }
 
-/// TLS with the certificates of the system, read once for all connections. The process has its provider already.
+/// TLS with the certificates of the system, read once for all connections.
 pub(super) fn tls() -> Connector {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        tracing::warn!("no root certificates were found: feeds over TLS cannot be reached");
+        tracing::warn!("no root certificates were found; feeds over TLS cannot be reached");
     }
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     Connector::Rustls(Arc::new(config))
@@ -66,7 +65,9 @@ impl Socket {
         let opening = connect_async_tls_with_config(request, Some(config), true, Some(tls));
         match timeout(timing.connect, Box::pin(opening)).await {
             Ok(opened) => opened.map(|(socket, _)| Self(socket)).map_err(failed),
-            Err(_) => Err(Ended::new(Reconnect::Soon, "not_opened", "could not be connected to in time")),
+            Err(_) => {
+                Err(Ended::new(Reconnect::Soon, "not_opened", "the connection could not be opened in time"))
+            }
         }
     }
 
@@ -74,7 +75,7 @@ impl Socket {
     pub(super) async fn read(&mut self) -> Result<Incoming, Ended> {
         let lost = |text| Err(Ended::new(Reconnect::Soon, "lost", text));
         match self.0.next().await {
-            None => lost("the connection ended without a word".to_owned()),
+            None => lost("the connection ended without a close frame".to_owned()),
             Some(Err(error)) => lost(format!("the connection broke: {error}")),
             Some(Ok(Message::Text(text))) => Ok(Incoming::Text(text)),
             Some(Ok(Message::Binary(_))) => Ok(Incoming::Binary),
@@ -89,7 +90,7 @@ impl Socket {
         }
     }
 
-    /// Writes all of it. Half-open connections take nothing after a while; that is not waited for.
+    /// Writes all messages. A half-open connection accepts nothing after a while, so this has a timeout.
     pub(super) async fn write(&mut self, messages: Vec<Message>, timing: &Timing) -> Result<(), Ended> {
         if messages.is_empty() {
             return Ok(());
@@ -111,9 +112,9 @@ impl Socket {
         }
     }
 
-    /// Says good-bye, if that is possible at once.
+    /// Closes the connection properly if that is possible at once.
     pub(super) async fn close(mut self, timing: &Timing) {
-        let _ = timeout(timing.write.min(FAREWELL), self.0.close(None)).await;
+        let _ = timeout(timing.write.min(CLOSE_TIMEOUT), self.0.close(None)).await;
     }
 }
 
@@ -123,12 +124,16 @@ fn not_opened(error: &Error) -> Ended {
             let status = response.status().as_u16();
             let reconnect =
                 if matches!(status, 401 | 403) { Reconnect::Rejected } else { Reconnect::AfterBackoff };
-            Ended::new(reconnect, "refused", format!("answered {status} instead of opening a connection"))
+            Ended::new(
+                reconnect,
+                "refused",
+                format!("the server answered {status} instead of opening a WebSocket"),
+            )
         }
         other => Ended::new(
             Reconnect::Soon,
             "not_opened",
-            format!("could not be connected to: {}", shown(&other.to_string())),
+            format!("the connection could not be opened: {}", printable(&other.to_string())),
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! Which channels of a connection are asked for, acknowledged, refused or still to be asked for; and at what pace.
+//! The channels of one connection: which are requested, acknowledged or refused, and when to request the next ones.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -12,18 +12,17 @@ use crate::domain::streamer::ChannelId;
 enum State {
     /// In the queue.
     Queued,
-    /// Asked for, or refused; back into the queue then.
+    /// Requested or refused; queued again at this time.
     Until(Instant),
-    /// Acknowledged.
-    Heard,
+    Acknowledged,
 }
 
-/// One channel to ask for.
+/// One channel to subscribe to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SubscribeRequest {
     pub(super) channel: ChannelId,
-    /// Whether it was asked for before: the server may think that we are subscribed.
-    pub(super) again: bool,
+    /// Whether it was requested before: the server may think that we are subscribed.
+    pub(super) is_retry: bool,
 }
 
 /// The subscriptions of one connection.
@@ -31,10 +30,10 @@ pub(super) struct SubscribeRequest {
 pub(super) struct Subscriptions {
     states: BTreeMap<ChannelId, State>,
     queue: VecDeque<SubscribeRequest>,
-    /// What [`State::Until`] says, soonest first. May hold what is no longer so.
+    /// The times of [`State::Until`], soonest first. May hold outdated ones.
     waits: BTreeSet<(Instant, ChannelId)>,
     next_burst: Option<Instant>,
-    heard: usize,
+    acknowledged: usize,
     burst: usize,
     burst_every: Duration,
     ack: Duration,
@@ -47,25 +46,22 @@ impl Subscriptions {
             queue: VecDeque::new(),
             waits: BTreeSet::new(),
             next_burst: None,
-            heard: 0,
+            acknowledged: 0,
             burst: timing.burst.max(1),
             burst_every: timing.burst_every,
             ack: timing.ack,
         }
     }
 
-    /// Takes what is wanted from now on. Returns what to unsubscribe from.
-    pub(super) fn want(&mut self, wanted: &BTreeSet<ChannelId>) -> Vec<ChannelId> {
-        let gone: Vec<_> = self.states.keys().filter(|channel| !wanted.contains(channel)).copied().collect();
-        let mut told = Vec::new();
-        for channel in gone {
-            match self.states.remove(&channel) {
-                Some(State::Queued) => self.queue.retain(|request| request.channel != channel),
-                Some(State::Heard) => {
-                    self.heard -= 1;
-                    told.push(channel);
-                }
-                _ => told.push(channel),
+    /// Replaces the wanted channels. Returns those to unsubscribe from.
+    pub(super) fn set_wanted(&mut self, wanted: &BTreeSet<ChannelId>) -> Vec<ChannelId> {
+        let mut removed = Vec::new();
+        for (channel, state) in self.states.extract_if(.., |channel, _| !wanted.contains(channel)) {
+            self.acknowledged -= usize::from(state == State::Acknowledged);
+            if state == State::Queued {
+                self.queue.retain(|request| request.channel != channel);
+            } else {
+                removed.push(channel);
             }
         }
         for channel in wanted {
@@ -73,14 +69,14 @@ impl Subscriptions {
                 self.enqueue(*channel, false);
             }
         }
-        told
+        removed
     }
 
-    pub(super) fn wants(&self, channel: ChannelId) -> bool {
+    pub(super) fn contains(&self, channel: ChannelId) -> bool {
         self.states.contains_key(&channel)
     }
 
-    /// What to ask for now.
+    /// The channels to request now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<SubscribeRequest> {
         while let Some((until, channel)) = self.waits.first().copied().filter(|(until, _)| *until <= now) {
             self.waits.pop_first();
@@ -103,38 +99,34 @@ impl Subscriptions {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let wait = self.waits.first().map(|(until, _)| *until);
         let burst = self.next_burst.filter(|_| !self.queue.is_empty());
-        [wait, burst].into_iter().flatten().min()
+        wait.into_iter().chain(burst).min()
     }
 
-    /// Notes an acknowledgement. Returns whether it is news.
-    pub(super) fn acknowledged(&mut self, channel: ChannelId) -> bool {
-        let Some(state) = self.states.get_mut(&channel).filter(|state| matches!(state, State::Until(_)))
-        else {
-            return false;
-        };
-        *state = State::Heard;
-        self.heard += 1;
-        true
+    /// Notes an acknowledgement. Returns whether it is new.
+    pub(super) fn acknowledge(&mut self, channel: ChannelId) -> bool {
+        let state = self.states.get_mut(&channel).filter(|state| matches!(state, State::Until(_)));
+        let is_new = state.map(|state| *state = State::Acknowledged).is_some();
+        self.acknowledged += usize::from(is_new);
+        is_new
     }
 
-    /// Notes that it is not, or no longer, subscribed, and is to be asked for again after `wait`.
-    pub(super) fn lost(&mut self, channel: ChannelId, now: Instant, wait: Duration) {
+    /// The channel is not subscribed (any more); it is requested again after `wait`.
+    pub(super) fn retry(&mut self, channel: ChannelId, now: Instant, wait: Duration) {
         match self.states.get(&channel) {
             None | Some(State::Queued) => return,
-            Some(State::Heard) => self.heard -= 1,
+            Some(State::Acknowledged) => self.acknowledged -= 1,
             Some(State::Until(_)) => {}
         }
         if wait.is_zero() { self.enqueue(channel, true) } else { self.wait(channel, now + wait) }
     }
 
-    /// How many are acknowledged.
     pub(super) fn acknowledged_count(&self) -> usize {
-        self.heard
+        self.acknowledged
     }
 
-    fn enqueue(&mut self, channel: ChannelId, again: bool) {
+    fn enqueue(&mut self, channel: ChannelId, is_retry: bool) {
         self.states.insert(channel, State::Queued);
-        self.queue.push_back(SubscribeRequest { channel, again });
+        self.queue.push_back(SubscribeRequest { channel, is_retry });
     }
 
     fn wait(&mut self, channel: ChannelId, until: Instant) {
@@ -151,7 +143,7 @@ mod tests {
         range.map(|n| ChannelId::new(n).unwrap()).collect()
     }
 
-    fn asked(subscriptions: &mut Subscriptions, now: Instant) -> Vec<u64> {
+    fn requested(subscriptions: &mut Subscriptions, now: Instant) -> Vec<u64> {
         subscriptions.due(now).iter().map(|request| request.channel.get()).collect()
     }
 
@@ -160,55 +152,61 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn asking_is_paced() {
+    async fn requests_are_paced() {
         let (start, mut subscriptions) = (Instant::now(), Subscriptions::new(&timing()));
         let every = timing().burst_every;
-        assert!(subscriptions.want(&channels(1..6)).is_empty());
+        assert!(subscriptions.set_wanted(&channels(1..6)).is_empty());
         for (after, expected) in [(0, vec![1, 2]), (0, vec![]), (1, vec![3, 4]), (2, vec![5]), (3, vec![])] {
-            assert_eq!(asked(&mut subscriptions, start + every * after), expected);
+            assert_eq!(requested(&mut subscriptions, start + every * after), expected);
         }
     }
 
     #[tokio::test]
-    async fn what_is_not_acknowledged_is_asked_for_again() {
+    async fn unacknowledged_channel_is_requested_again() {
         let (start, mut subscriptions) = (Instant::now(), Subscriptions::new(&timing()));
-        subscriptions.want(&channels(1..3));
-        assert_eq!(asked(&mut subscriptions, start), [1, 2]);
-        assert!(subscriptions.acknowledged(ChannelId::new(1).unwrap()));
-        assert!(!subscriptions.acknowledged(ChannelId::new(1).unwrap()), "told twice");
+        subscriptions.set_wanted(&channels(1..3));
+        assert_eq!(requested(&mut subscriptions, start), [1, 2]);
+        assert!(subscriptions.acknowledge(ChannelId::new(1).unwrap()));
+        assert!(
+            !subscriptions.acknowledge(ChannelId::new(1).unwrap()),
+            "a second acknowledgement is not news"
+        );
         assert_eq!(
             (subscriptions.acknowledged_count(), subscriptions.deadline()),
             (1, Some(start + timing().ack))
         );
-        let again = subscriptions.due(start + timing().ack);
-        assert_eq!(again, [SubscribeRequest { channel: ChannelId::new(2).unwrap(), again: true }]);
+        let retried = subscriptions.due(start + timing().ack);
+        assert_eq!(retried, [SubscribeRequest { channel: ChannelId::new(2).unwrap(), is_retry: true }]);
     }
 
     #[tokio::test]
-    async fn what_is_not_wanted_any_more_is_let_go() {
+    async fn unwanted_channel_is_dropped() {
         let (start, mut subscriptions) = (Instant::now(), Subscriptions::new(&timing()));
-        subscriptions.want(&channels(1..4));
+        subscriptions.set_wanted(&channels(1..4));
         subscriptions.due(start);
-        subscriptions.acknowledged(ChannelId::new(1).unwrap());
-        // 3 was never asked for, so there is nothing to unsubscribe from.
-        assert_eq!(subscriptions.want(&BTreeSet::new()), channels(1..3).into_iter().collect::<Vec<_>>());
+        subscriptions.acknowledge(ChannelId::new(1).unwrap());
+        // 3 was never requested, so there is nothing to unsubscribe from.
+        assert_eq!(
+            subscriptions.set_wanted(&BTreeSet::new()),
+            channels(1..3).into_iter().collect::<Vec<_>>()
+        );
         assert_eq!(subscriptions.acknowledged_count(), 0);
-        assert!(asked(&mut subscriptions, start + Duration::from_secs(60)).is_empty());
+        assert!(requested(&mut subscriptions, start + Duration::from_secs(60)).is_empty());
     }
 
     #[tokio::test]
-    async fn what_was_lost_is_asked_for_again_when_its_time_has_come() {
+    async fn lost_channel_is_requested_again_when_due() {
         let (start, mut subscriptions) = (Instant::now(), Subscriptions::new(&timing()));
-        subscriptions.want(&channels(1..3));
+        subscriptions.set_wanted(&channels(1..3));
         subscriptions.due(start);
         for n in 1..3 {
-            subscriptions.acknowledged(ChannelId::new(n).unwrap());
+            subscriptions.acknowledge(ChannelId::new(n).unwrap());
         }
-        subscriptions.lost(ChannelId::new(1).unwrap(), start, Duration::ZERO);
-        subscriptions.lost(ChannelId::new(2).unwrap(), start, Duration::from_secs(300));
-        assert_eq!(asked(&mut subscriptions, start + timing().burst_every), [1]);
-        subscriptions.acknowledged(ChannelId::new(1).unwrap());
-        assert!(asked(&mut subscriptions, start + Duration::from_secs(299)).is_empty());
-        assert_eq!(asked(&mut subscriptions, start + Duration::from_secs(300)), [2]);
+        subscriptions.retry(ChannelId::new(1).unwrap(), start, Duration::ZERO);
+        subscriptions.retry(ChannelId::new(2).unwrap(), start, Duration::from_secs(300));
+        assert_eq!(requested(&mut subscriptions, start + timing().burst_every), [1]);
+        subscriptions.acknowledge(ChannelId::new(1).unwrap());
+        assert!(requested(&mut subscriptions, start + Duration::from_secs(299)).is_empty());
+        assert_eq!(requested(&mut subscriptions, start + Duration::from_secs(300)), [2]);
     }
 }

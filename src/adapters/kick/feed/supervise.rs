@@ -1,4 +1,4 @@
-//! Which provider, which connections, and how they are: everything above a single connection.
+//! Chooses the provider, starts and stops its connections, and reports the status of the feed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
@@ -24,7 +24,7 @@ use crate::domain::streamer::{ChannelId, Source};
 use crate::ports::{FeedSignal, Wanted};
 
 type WantedReceiver = watch::Receiver<Arc<Wanted>>;
-/// How a shard is told its channels, and to stop.
+/// Sets the channels of a shard, and stops it.
 type Handle = (watch::Sender<Arc<BTreeSet<ChannelId>>>, CancellationToken);
 
 /// Watches, and never returns.
@@ -34,34 +34,31 @@ pub(super) async fn watch(
     wanted: WantedReceiver,
     out: mpsc::Sender<FeedSignal>,
 ) {
-    let _gone = GaugesGone;
+    let _reset = ResetGauges;
     select! {
-        () = provide(&shared, settings, wanted.clone(), &out) => {}
+        () = run(&shared, settings, wanted.clone(), &out) => {}
         () = report(&shared, wanted, &out) => {}
-        // Nobody listens: everything else is dropped, connections included.
+        // The receiver is gone: drop everything, connections included.
         () = out.closed() => {}
     }
     pending::<()>().await;
 }
 
-/// Finds a provider and stays with it for as long as that is possible, again and again.
-async fn provide(
+/// Runs one session after the other.
+async fn run(
     shared: &Arc<SharedState>,
     settings: &FeedSettings,
     mut wanted: WantedReceiver,
     out: &mpsc::Sender<FeedSignal>,
 ) {
     let mut backoff = Backoff::default();
-    // There is nothing to do without anybody to watch, and if nobody can ask any more.
+    // Ends when nothing is wanted and nobody can change that.
     while wanted.wait_for(|wanted| !wanted.channels.is_empty()).await.is_ok() {
         let begun = Instant::now();
         let ended = match shared.realtime.provider(settings, shared.ids.uuid()).await {
             Ok(provider) => {
-                tracing::info!(
-                    provider = provider.source.as_str(),
-                    host = provider.url.host_str(),
-                    "the feed begins"
-                );
+                let host = provider.url.host_str();
+                tracing::info!(provider = provider.source.as_str(), host, "connecting to the feed");
                 session(shared, settings, &provider, &mut wanted, out).await
             }
             Err(ended) => {
@@ -70,14 +67,14 @@ async fn provide(
             }
         };
         let is_rejected = ended.reconnect == Reconnect::Rejected;
-        shared.statuses.trouble(is_rejected, ended.text.clone());
+        shared.statuses.fail(is_rejected, ended.text.clone());
         let wait = if is_rejected {
             metrics::counter!("streamward_kick_feed_rejections_total").increment(1);
             let (error, seconds) = (ended.text, shared.timing.rejected.as_secs());
             tracing::warn!(
                 error,
                 seconds,
-                "the feed was refused; until it is tried again only the sweep tells who is live"
+                "the feed refused us; only full polls show who is live until it is tried again"
             );
             shared.timing.rejected
         } else {
@@ -88,7 +85,7 @@ async fn provide(
     pending::<()>().await;
 }
 
-/// Watches through one provider, until it refuses us or none of its connections could be made for long.
+/// Watches through one provider until it rejects us, or until there was no connection for a long time.
 async fn session(
     shared: &Arc<SharedState>,
     settings: &FeedSettings,
@@ -102,22 +99,22 @@ async fn session(
         _ => settings.channels_per_connection,
     };
     let mut plan = Plan::new(most);
-    let mut places: HashMap<Slot, Handle> = HashMap::new();
+    let mut handles: HashMap<Slot, Handle> = HashMap::new();
     let mut shards = JoinSet::new();
-    let mut looks = interval((shared.timing.renegotiate / 4).max(Duration::from_millis(1)));
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut checks = interval((shared.timing.renegotiate / 4).max(Duration::from_millis(1)));
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
-        let channels = Arc::clone(&wanted.borrow_and_update());
-        for (slot, here) in plan.update(&channels.channels) {
-            let here = Arc::new(here);
-            match places.remove(&slot) {
-                Some((_, stop)) if here.is_empty() => stop.cancel(),
-                Some((place, stop)) => {
-                    place.send_replace(here);
-                    places.insert(slot, (place, stop));
+        let current = Arc::clone(&wanted.borrow_and_update());
+        for (slot, channels) in plan.update(&current.channels) {
+            let channels = Arc::new(channels);
+            match handles.remove(&slot) {
+                Some((_, stop)) if channels.is_empty() => stop.cancel(),
+                Some((sender, stop)) => {
+                    sender.send_replace(channels);
+                    handles.insert(slot, (sender, stop));
                 }
                 None => {
-                    let ((place, wanted), stop) = (watch::channel(here), CancellationToken::new());
+                    let ((sender, wanted), stop) = (watch::channel(channels), CancellationToken::new());
                     let shard = Shard {
                         slot,
                         shared: Arc::clone(shared),
@@ -126,52 +123,47 @@ async fn session(
                         wanted,
                         buffer: SendBuffer::new(out.clone()),
                     };
-                    shared.statuses.expect(slot);
+                    shared.statuses.add(slot);
                     shards.spawn(shard.run(stop.clone()));
-                    places.insert(slot, (place, stop));
+                    handles.insert(slot, (sender, stop));
                 }
             }
         }
-        let ended = loop {
-            select! {
-                () = changed(wanted) => break None,
-                Some(over) = shards.join_next() => match over {
-                    Ok(None) => {}
-                    Ok(Some(rejected)) => break Some(rejected),
-                    Err(error) => {
-                        tracing::error!(%error, "a connection of the feed failed in a way it should not");
-                        break Some(Ended::new(Reconnect::AfterBackoff, "failed", "a connection failed in a way it should not"));
-                    }
-                },
-                _ = looks.tick(), if provider.negotiated => {
-                    let disconnected = shared.statuses.disconnected_since().map(|since| since.elapsed());
-                    if disconnected.is_some_and(|disconnected| disconnected >= shared.timing.renegotiate) {
-                        let text = "there was no connection for long; Kick is asked again which feed it serves";
-                        break Some(Ended::new(Reconnect::Soon, "disconnected", text));
-                    }
+        select! {
+            () = changed(wanted) => {}
+            Some(finished) = shards.join_next() => match finished {
+                Ok(None) => {}
+                Ok(Some(rejected)) => break rejected,
+                Err(error) => {
+                    tracing::error!(%error, "a connection task of the feed panicked");
+                    break Ended::new(Reconnect::AfterBackoff, "failed", "a connection task panicked");
+                }
+            },
+            _ = checks.tick(), if provider.negotiated => {
+                let since = shared.statuses.disconnected_since();
+                if since.is_some_and(|since| since.elapsed() >= shared.timing.renegotiate) {
+                    let text = "there was no connection for long; asking Kick again which feed it serves";
+                    break Ended::new(Reconnect::Soon, "disconnected", text);
                 }
             }
-        };
-        if let Some(ended) = ended {
-            break ended;
         }
     };
-    for (_, stop) in places.values() {
+    for (_, stop) in handles.values() {
         stop.cancel();
     }
-    // What they have heard is still told.
+    // They send what they have received.
     while shards.join_next().await.is_some() {}
     ended
 }
 
-/// Tells how the feed is whenever that changes, but not too often.
+/// Sends the status of the feed whenever it changes, but not too often.
 async fn report(shared: &SharedState, mut wanted: WantedReceiver, out: &mpsc::Sender<FeedSignal>) {
-    let mut told = None;
+    let mut sent = None;
     while !out.is_closed() {
-        let status = shared.statuses.status(wanted.borrow_and_update().channels.len());
-        if told.as_ref() != Some(&status) {
-            gauges(&status);
-            told = Some(status.clone());
+        let status = shared.statuses.feed_status(wanted.borrow_and_update().channels.len());
+        if sent.as_ref() != Some(&status) {
+            set_gauges(&status);
+            sent = Some(status.clone());
             let _ = out.send(FeedSignal::Status(status)).await;
             sleep(shared.timing.status_every).await;
         }
@@ -189,26 +181,22 @@ async fn changed(wanted: &mut WantedReceiver) {
     }
 }
 
-fn gauges(status: &FeedStatus) {
-    let connections = |state: &'static str, number: u32| {
-        metrics::gauge!("streamward_kick_feed_connections", "state" => state).set(number);
-    };
-    connections("connected", status.connected);
-    connections("connecting", status.connections.saturating_sub(status.connected));
-    let subscriptions = |state: &'static str, number: u32| {
-        metrics::gauge!("streamward_kick_feed_subscriptions", "state" => state).set(number);
-    };
-    subscriptions("acknowledged", status.subscribed);
-    subscriptions("missing", status.wanted.saturating_sub(status.subscribed));
+fn set_gauges(status: &FeedStatus) {
+    let missing = status.wanted.saturating_sub(status.subscribed);
+    let connecting = status.connections.saturating_sub(status.connected);
+    metrics::gauge!("streamward_kick_feed_connections", "state" => "connected").set(status.connected);
+    metrics::gauge!("streamward_kick_feed_connections", "state" => "connecting").set(connecting);
+    metrics::gauge!("streamward_kick_feed_subscriptions", "state" => "acknowledged").set(status.subscribed);
+    metrics::gauge!("streamward_kick_feed_subscriptions", "state" => "missing").set(missing);
     let is_rejected = u32::from(status.state == FeedState::Rejected);
     metrics::gauge!("streamward_kick_feed_rejected").set(is_rejected);
 }
 
-/// Whoever stops watching has no connections.
-struct GaugesGone;
+/// An instance that stops watching has no connections.
+struct ResetGauges;
 
-impl Drop for GaugesGone {
+impl Drop for ResetGauges {
     fn drop(&mut self) {
-        gauges(&FeedStatus::default());
+        set_gauges(&FeedStatus::default());
     }
 }
