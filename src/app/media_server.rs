@@ -18,7 +18,7 @@ use crate::ports::{Contact, StatusFilter, StoreError, StreamFilter, WakeUp};
 pub struct MediaServerOverview {
     /// Its name.
     pub name: MediaServerName,
-    /// What is known; `None` before the first look.
+    /// What is known; `None` before the first poll.
     pub status: Option<MediaServerStatus>,
     /// How many streams are recorded as live on it.
     pub streams: usize,
@@ -97,9 +97,9 @@ impl MediaServers {
         Ok(())
     }
 
-    /// Ends the streams of media servers that are no longer configured, and frees their keys: nobody looks at them any
-    /// more, so nobody else would. Leaves a server alone that another instance still reconciles. Done before anything is
-    /// reconciled, so that a server under a new name keeps its sessions.
+    /// Ends the streams of media servers that are no longer configured, and frees their keys, since
+    /// nothing reconciles these servers any more. Skips a server that another instance still reconciles. Called before
+    /// anything is reconciled, so that a server under a new name keeps its sessions.
     ///
     /// # Errors
     /// The store.

@@ -1,7 +1,7 @@
-//! The reconcile loop: looks at one media server, and repairs the difference to the records.
+//! The reconcile loop: polls one media server, and repairs the difference to the records.
 //!
 //! What to do is decided in [`plan`]; this carries it out, records first. It does the
-//! same work whether the timer, a hook or a revoked key woke it, and what fails is found again by the next look.
+//! same work whether the timer, a hook or a revoked key woke it, and the next poll finds again what failed.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -32,10 +32,11 @@ use crate::ports::{
 
 /// How many calls to a media server are under way at once.
 const CALLS: usize = 8;
-/// How long one look spends on ending sessions; the next one goes on. A server that hangs must not keep it from the rest.
+/// How long one poll spends on disconnecting sessions; the next one continues. A server that hangs must not block the
+/// rest.
 const DISCONNECT_TIME: Duration = Duration::from_secs(3);
 
-/// How often a media server that is away is looked for. Until it is seen again its old sessions hold their keys, and
+/// How often an unreachable media server is polled. Until it answers again its old sessions hold their keys, and
 /// encoders that come back are refused.
 const UNREACHABLE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -59,7 +60,7 @@ pub struct Reconciler {
     memory: Memory,
 }
 
-/// What is remembered between looks, only to save calls; all of it may be lost.
+/// What is remembered between polls, only to save calls; all of it may be lost.
 #[derive(Default)]
 struct Memory {
     /// The run that was last seen. Unknown until it was read from the records.
@@ -68,9 +69,9 @@ struct Memory {
     relays: HashMap<StreamPath, SecretHash>,
     /// Configured paths that are the operator's own.
     not_ours: HashSet<StreamPath>,
-    /// Since when the media server is away, or its holds were last released.
+    /// Since when the media server is unreachable, or when its holders were last released.
     unreachable_since: Option<Timestamp>,
-    /// When the next of the keys in use expires, as the last look has shown it.
+    /// When the next of the keys in use expires, as of the last poll.
     expiry: Option<Timestamp>,
     /// The numbers to show to operators.
     shown: Shown,
@@ -98,19 +99,19 @@ impl Reconciler {
         Self { core, servers, polls, server, remote, intervals, memory: Memory::default() }
     }
 
-    async fn look(
+    async fn poll(
         &mut self,
         assignment: &Assignment,
         hook_events: &[StoredHookEvent],
     ) -> Result<Tick, TaskError> {
         self.memory.expiry = None;
         let started = tokio::time::Instant::now();
-        let looked = self.remote.snapshot().await;
+        let polled = self.remote.snapshot().await;
         metrics::histogram!("streamward_media_server_call_seconds", "media_server" => self.server.to_string())
             .record(started.elapsed().as_secs_f64());
         metrics::gauge!("streamward_media_server_up", "media_server" => self.server.to_string())
-            .set(if looked.is_ok() { 1.0 } else { 0.0 });
-        match looked {
+            .set(if polled.is_ok() { 1.0 } else { 0.0 });
+        match polled {
             Ok(snapshot) => self.repair(assignment, snapshot, hook_events).await,
             Err(error) => {
                 self.accept_hook_events(assignment, &error, hook_events).await?;
@@ -145,8 +146,8 @@ impl Reconciler {
             store.delete_hook_events(assignment, &self.server, last.seq).await?;
         }
         let repaired = (applied.started.len() + applied.ended.len() + disconnected + relayed) as u64;
-        let look = PollResult::Succeeded { version: seen.version, run: seen.run, repaired };
-        store.record_poll(assignment, &self.server, &look, now).await?;
+        let result = PollResult::Succeeded { version: seen.version, run: seen.run, repaired };
+        store.record_poll(assignment, &self.server, &result, now).await?;
         self.memory.unreachable_since = None;
         let shown = &mut self.memory.shown;
         shown.streams = (active + applied.started.len()).saturating_sub(applied.ended.len());
@@ -156,7 +157,7 @@ impl Reconciler {
         Ok(Tick { again: !plan.disconnects.is_empty() || applied.postponed > 0 })
     }
 
-    /// The media server cannot be asked: nothing ends, except what its own hooks say of sessions we know.
+    /// The media server is unreachable: nothing ends, except what its own hooks say of sessions we know.
     async fn accept_hook_events(
         &mut self,
         assignment: &Assignment,
@@ -167,16 +168,15 @@ impl Reconciler {
         let now = self.core.now();
         store.record_poll(assignment, &self.server, &PollResult::Failed(error.to_string()), now).await?;
         if !hook_events.is_empty() {
-            let told: Vec<HookEvent> = hook_events.iter().map(|stored| stored.hook_event.clone()).collect();
-            let view = store.reconcile_view(&self.server, &[], &told).await?;
-            // The hook_events stay: when the media server answers again it is looked at anyway, and believing twice is
-            // believing once.
-            self.apply(assignment, &accept_hook_events(now, &told, &view), now).await?;
+            let events: Vec<HookEvent> = hook_events.iter().map(|stored| stored.hook_event.clone()).collect();
+            let view = store.reconcile_view(&self.server, &[], &events).await?;
+            // The hook events stay until the media server answers again. Accepting one twice changes nothing.
+            self.apply(assignment, &accept_hook_events(now, &events, &view), now).await?;
         }
         let unreachable_since = *self.memory.unreachable_since.get_or_insert(now);
         if now.since(unreachable_since) >= self.intervals.claim_ttl {
-            // Its encoders have lost it too and may have moved to another media server: let them in there. Again and
-            // again, since by its hooks a stream may have come live meanwhile.
+            // Its encoders have lost it too and may have moved to another media server, which must not refuse them.
+            // Repeated, since a hook may have made a stream live meanwhile.
             store.release_holders(assignment, &self.server, now).await?;
             self.memory.unreachable_since = Some(now);
         }
@@ -237,10 +237,10 @@ impl Reconciler {
 
     async fn disconnect(&self, disconnects: &[Disconnect]) -> usize {
         let calls: Vec<_> = disconnects.iter().map(|disconnect| self.disconnect_one(disconnect)).collect();
-        let told = stream::iter(calls).buffer_unordered(CALLS).take_until(sleep(DISCONNECT_TIME));
-        let told = told.filter(|told| std::future::ready(*told)).count().await;
-        self.count("session_disconnected", told);
-        told
+        let done = stream::iter(calls).buffer_unordered(CALLS).take_until(sleep(DISCONNECT_TIME));
+        let done = done.filter(|done| std::future::ready(*done)).count().await;
+        self.count("session_disconnected", done);
+        done
     }
 
     async fn disconnect_one(&self, disconnect: &Disconnect) -> bool {
@@ -248,11 +248,11 @@ impl Reconciler {
         match self.remote.disconnect(&disconnect.source).await {
             Ok(()) => {
                 let (path, reason) = (disconnect.path.public(), disconnect.reason.as_str());
-                tracing::info!(server = %self.server, source, path, reason, "session told to end");
+                tracing::info!(server = %self.server, source, path, reason, "session disconnected");
                 true
             }
             Err(error) => {
-                tracing::warn!(server = %self.server, source, %error, "a session could not be told to end");
+                tracing::warn!(server = %self.server, source, %error, "a session could not be disconnected; the next poll tries again");
                 false
             }
         }
@@ -355,8 +355,8 @@ impl Task for Reconciler {
 impl PeriodicTask for Reconciler {
     fn interval(&self) -> Duration {
         let expiry = self.memory.expiry.map(|at| at.since(self.core.now()));
-        let away = self.memory.unreachable_since.map(|_| UNREACHABLE_POLL_INTERVAL);
-        [expiry, away].into_iter().flatten().fold(self.intervals.poll, Duration::min)
+        let unreachable = self.memory.unreachable_since.map(|_| UNREACHABLE_POLL_INTERVAL);
+        [expiry, unreachable].into_iter().flatten().fold(self.intervals.poll, Duration::min)
     }
 
     fn wakes_on(&self, wake_up: &WakeUp) -> bool {
@@ -366,15 +366,15 @@ impl PeriodicTask for Reconciler {
     async fn tick(&mut self, context: &TaskContext) -> Result<Tick, TaskError> {
         let Some(assignment) = context.assignment() else { return Ok(Tick::default()) };
         self.start_over_under(&assignment).await?;
-        // Read before the look: what arrives during the look is looked into by the next one.
+        // Read before the poll: the next poll handles what arrives during this one.
         let hook_events = self.core.worker_store.hook_events(&self.server).await?;
         let started = tokio::time::Instant::now();
-        // Part of the trace of whoever had us look: a hook, a takeover, a revoked key.
+        // Part of the trace of the cause: a hook, a takeover, a revoked key.
         let span = match self.polls.take_cause(&self.server) {
             Some(cause) => tracing::info_span!(parent: &cause, "reconcile", server = %self.server),
             None => tracing::debug_span!("reconcile", server = %self.server),
         };
-        let tick = self.look(&assignment, &hook_events).instrument(span).await;
+        let tick = self.poll(&assignment, &hook_events).instrument(span).await;
         metrics::histogram!("streamward_reconcile_duration_seconds", "media_server" => self.server.to_string())
             .record(started.elapsed().as_secs_f64());
         let Memory { unreachable_since, relays, shown, .. } = &self.memory;

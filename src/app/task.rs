@@ -1,7 +1,6 @@
-//! Background work: what a task looks like to the driver that runs it, and what it shows of itself.
+//! Background work: the traits of tasks, and the status they show.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,11 +69,11 @@ pub trait PeriodicTask: Task {
     /// Whether this wake-up is about it. [`WakeUp::Everything`] always is.
     fn wakes_on(&self, wake_up: &WakeUp) -> bool;
 
-    /// Does the work once. The context has an assignment if [`Task::placement`] asks for one.
+    /// Does the work once. The context has an assignment if [`Task::placement`] needs one.
     async fn tick(&mut self, context: &TaskContext) -> Result<Tick, TaskError>;
 }
 
-/// Work that runs until it is told to stop.
+/// Work that runs until it is stopped.
 #[async_trait]
 pub trait LongRunningTask: Task {
     /// Works until `context.stop`, then finishes what it has begun and returns; if that takes too long it is dropped.
@@ -85,7 +84,7 @@ pub trait LongRunningTask: Task {
 /// Tasks of which there is one for each row of some kind.
 #[async_trait]
 pub trait TaskSet: Send {
-    /// What tells the rows apart.
+    /// Identifies a row.
     type Key: Clone + Ord + Send + Sync;
 
     /// The name of the task that starts and stops them.
@@ -118,7 +117,7 @@ impl AnyTask {
         Self::Periodic(Box::new(task))
     }
 
-    /// A task that runs until it is told to stop.
+    /// A task that runs until it is stopped.
     pub fn long_running(task: impl LongRunningTask + 'static) -> Self {
         Self::LongRunning(Box::new(task))
     }
@@ -171,7 +170,8 @@ impl TaskContext {
 }
 
 /// Why a task was last activated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum Activation {
     /// The instance started.
     Start,
@@ -180,6 +180,7 @@ pub enum Activation {
     /// The interval was over.
     Timer,
     /// A wake-up.
+    #[strum(to_string = "wake_up {0}")]
     WakeUp(WakeUp),
     /// A short time after a wake-up, or while something was under way.
     FollowUp,
@@ -187,21 +188,9 @@ pub enum Activation {
     Restart,
 }
 
-impl fmt::Display for Activation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start => f.write_str("start"),
-            Self::Assigned => f.write_str("assigned"),
-            Self::Timer => f.write_str("timer"),
-            Self::WakeUp(wake_up) => write!(f, "wake_up {wake_up}"),
-            Self::FollowUp => f.write_str("follow_up"),
-            Self::Restart => f.write_str("restart"),
-        }
-    }
-}
-
 /// What a task is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum TaskState {
     /// It is not assigned to this instance.
     #[default]
@@ -212,18 +201,6 @@ pub enum TaskState {
     Idle,
     /// It ended or panicked, and starts again after a pause.
     Restarting,
-}
-
-impl TaskState {
-    /// As it is shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Idle => "idle",
-            Self::Restarting => "restarting",
-        }
-    }
 }
 
 /// A tick or run that failed.
@@ -275,7 +252,7 @@ pub struct TaskStatus {
 pub struct TaskList(Option<Arc<dyn Fn() -> Vec<TaskStatus> + Send + Sync>>);
 
 impl TaskList {
-    /// Those that `statuses` tells.
+    /// Those that `statuses` returns.
     pub fn new(statuses: impl Fn() -> Vec<TaskStatus> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(statuses)))
     }

@@ -1,37 +1,26 @@
-//! WakeUps: "something changed, look now", within this instance and to the others.
-
-use std::fmt;
+//! Wake-ups: "something changed, run now", within this instance and to the others.
 
 use tokio::sync::broadcast;
 
 use crate::domain::event::Topic;
 use crate::domain::media_server::MediaServerName;
 
-/// What to look at.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, strum::Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum WakeUp {
     /// Reconcile this media server.
+    #[strum(to_string = "reconcile:{0}")]
     Reconcile(MediaServerName),
     /// The event log has grown.
     Events,
     /// New events of this topic have reached the listeners of this instance.
+    #[strum(to_string = "topic:{0}")]
     Topic(Topic),
     /// Streamers were added, removed, or are to be watched differently.
     Streamers,
     /// Anything may have changed: wake-ups were lost.
     Everything,
-}
-
-impl fmt::Display for WakeUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Reconcile(server) => write!(f, "reconcile:{server}"),
-            Self::Events => f.write_str("events"),
-            Self::Topic(topic) => write!(f, "topic:{}", topic.as_str()),
-            Self::Streamers => f.write_str("streamers"),
-            Self::Everything => f.write_str("everything"),
-        }
-    }
 }
 
 /// Carries wake-ups. They may be lost: whoever waits for one also looks now and then by itself.

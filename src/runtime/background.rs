@@ -19,7 +19,7 @@ use crate::app::task::{AnyTask, TaskError, TaskSet};
 use crate::domain::media_server::MediaServerName;
 use crate::ports::{MediaServer, WakeUp, WakeUps};
 
-/// How long the start waits for the key cache; without it every key is looked up, which also works.
+/// How long the start waits for the key cache; without it every key is read from the database, which also works.
 const WARM_UP: Duration = Duration::from_secs(2);
 
 /// Starts the background work of the instance with the id `instance`.
@@ -30,7 +30,7 @@ pub(super) async fn start(
     instance: &str,
 ) -> anyhow::Result<Tasks> {
     let reconcilers = Reconcilers::new(services, base)?;
-    let leases = Arc::new(SqlStore::new(base.databases.worker.clone()));
+    let leases = Arc::new(SqlStore::new(base.databases.leases()));
     let tasks = Tasks::new(LeaseTerms::new(leases, instance), wake_ups, Arc::new(SystemClock));
     let mut key_cache = tasks.start(AnyTask::periodic(services.key_cache_loader())).status;
     tasks.start(AnyTask::periodic(services.event_tail()));
@@ -40,7 +40,9 @@ pub(super) async fn start(
     }
     tasks.supervise(reconcilers);
     if timeout(WARM_UP, key_cache.wait_for(|status| status.last_ok.is_some())).await.is_err() {
-        tracing::warn!("the key cache could not be loaded yet: each key is looked up until it is");
+        tracing::warn!(
+            "the key cache could not be loaded yet: each key is read from the database until it is"
+        );
     }
     Ok(tasks)
 }

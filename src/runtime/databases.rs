@@ -13,7 +13,7 @@ use crate::ports::StoreError;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Connections of the wake_ups: one listens, one sends.
+/// Connections of the wake-ups: one listens, one sends and renews the lease of this instance.
 const WAKE_UP_CONNECTIONS: u32 = 2;
 
 /// The database, with connections for each kind of work: slow work of one kind never uses the connections of another. On
@@ -73,6 +73,12 @@ impl Databases {
                 vec![("auth", self.auth.clone()), ("api", self.api.clone()), ("worker", self.worker.clone())]
             }
         }
+    }
+
+    /// Where the lease of this instance is kept: everything stops when it is not renewed in time, so it never waits for a
+    /// connection behind other work.
+    pub(super) fn leases(&self) -> Db {
+        self.wake_ups.clone().map_or_else(|| self.worker.clone(), Db::Pg)
     }
 
     /// Closes everything.

@@ -16,7 +16,7 @@ use streamward::runtime::tasks::{LeaseTerms, Tasks};
 
 use crate::harness::{Engine, Setup, TestApp, TestClock};
 
-/// A task that fails when it is told to.
+/// A task that fails while `fails` is set.
 #[derive(Clone, Default)]
 struct Polls {
     fails: Arc<AtomicBool>,
@@ -43,7 +43,7 @@ impl PeriodicTask for Polls {
     }
 
     fn wakes_on(&self, wake_up: &WakeUp) -> bool {
-        *wake_up == WakeUp::Keys
+        *wake_up == WakeUp::Streamers
     }
 
     async fn tick(&mut self, context: &TaskContext) -> Result<Tick, TaskError> {
@@ -94,10 +94,10 @@ async fn operators_see_what_a_task_does_why_and_how_it_failed() {
     assert_eq!(seen, expected);
 
     polls.fails.store(true, Ordering::SeqCst);
-    wake_ups.send(WakeUp::Keys);
+    wake_ups.send(WakeUp::Streamers);
     let seen = task(&app, |task| task["failures"].as_u64() >= Some(1) && task["state"] == "idle").await;
     let reason = seen["last_activation"]["reason"].as_str().expect("a reason");
-    assert!(["wake_up keys", "follow_up"].contains(&reason), "{reason}");
+    assert!(["wake_up streamers", "follow_up"].contains(&reason), "{reason}");
     assert_eq!(seen["last_error"]["at"], now);
     let message = seen["last_error"]["message"].as_str().expect("a message");
     assert!(message.contains("it is being replaced"), "{message}");

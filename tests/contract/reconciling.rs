@@ -336,7 +336,7 @@ async fn nothing_is_written_once_the_assignment_is_not_valid(#[case] engine: Eng
     let woken = world.take_under(&lease, &["reconcile:woken"]).await.remove(0);
     tokio::time::sleep(short * 2).await;
     let lease = world.store.renew_instance("woken", 10, std::time::Duration::from_secs(60)).await.unwrap();
-    world.take_under(&lease, &["reconcile:woken"]).await;
+    let anew = world.take_under(&lease, &["reconcile:woken"]).await.remove(0);
     let events = world.events().await;
     let before = world.stored(&key).await;
     let changes = started(vec![start(key.id, connection("default", "c1"))]);
@@ -350,6 +350,7 @@ async fn nothing_is_written_once_the_assignment_is_not_valid(#[case] engine: Eng
     }
     assert_eq!((world.events().await, world.stored(&key).await), (events, before));
     assert_eq!(world.store.media_servers(&Scope::system()).await.unwrap(), []);
+    world.store.release_holders(&anew, &server("default"), at(2)).await.unwrap();
 }
 
 #[apply(every_store)]

@@ -81,7 +81,7 @@ impl From<TaskStatus> for TaskJson {
         Self {
             name: status.name,
             description: status.description,
-            state: status.state.as_str(),
+            state: status.state.into(),
             instance: status.instance,
             last_activation: status
                 .last_activation

@@ -11,7 +11,7 @@ mod streamer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 pub use broadcaster::{BroadcasterEvent, BroadcasterEventKind};
@@ -23,7 +23,7 @@ use super::Timestamp;
 
 /// Which part of the system an event belongs to. Readers and caches subscribe to topics.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, Display, IntoStaticStr, VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Topic {

@@ -1,4 +1,4 @@
-//! Runs one task, of either kind, until it is told to stop.
+//! Runs one task, of either kind, until it is stopped.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -20,7 +20,7 @@ use crate::ports::WakeUp;
 
 /// How long a long-running task may take to finish when another instance continues its work.
 const HAND_OVER: Duration = Duration::from_secs(10);
-/// The same when it is told to stop.
+/// The same when the process stops.
 const LAST: Duration = Duration::from_millis(1_500);
 /// How often it is noted that a long-running task is at work.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ pub(super) struct Driver {
 
 /// Why the work is over.
 enum Over {
-    /// It was told to stop, or it is not assigned to this instance any more.
+    /// It was stopped, or it is not assigned to this instance any more.
     Stopped,
     /// It ended by itself.
     Ended,
@@ -180,7 +180,7 @@ async fn run_until(
         }
     };
     let ended = ended.map(|caught| caught.map(|done| done.map(|()| Tick::default())));
-    let outcome = Outcome::of(ended, || "it did not finish in time after it was told to stop".to_owned());
+    let outcome = Outcome::of(ended, || "it did not finish in time after it was stopped".to_owned());
     record.ended(outcome, begun.elapsed());
     over
 }

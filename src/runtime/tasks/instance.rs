@@ -28,12 +28,12 @@ pub struct LeaseTerms {
     /// How long the lease lasts without renewal: the longest time nobody works after a crash. It is renewed every third
     /// of that, and given up by its holder after two thirds without success.
     pub ttl: Duration,
-    /// How often a lease that could not be had is asked for.
+    /// The pause after the lease could not be acquired.
     pub retry: Duration,
 }
 
 impl LeaseTerms {
-    /// A lease of three seconds, asked for every second.
+    /// A lease of three seconds, renewed every second.
     #[must_use]
     pub fn new(leases: Arc<dyn LeaseStore>, instance: impl Into<String>) -> Self {
         let (ttl, retry) = (Duration::from_secs(3), Duration::from_secs(1));
@@ -85,8 +85,8 @@ impl Instance {
         &self.terms.instance
     }
 
-    /// Asks for the assignment of the task `key` until the guard is dropped.
-    pub(super) fn ask_for(self: &Arc<Self>, key: &str) -> AssignmentGuard {
+    /// Requests the assignment of the task `key` until the guard is dropped.
+    pub(super) fn request(self: &Arc<Self>, key: &str) -> AssignmentGuard {
         let hold = watch::Sender::new(Hold::Doubt);
         lock(&self.wanted).insert(key.to_owned(), hold.clone());
         self.changed.notify_one();
@@ -120,15 +120,15 @@ impl Instance {
     /// Gets or renews the lease. Gives it up when that fails for too long.
     async fn renew(&self) {
         let LeaseTerms { leases, instance, capacity, ttl, .. } = &self.terms;
-        let (asked, known) = (Instant::now(), lock(&self.lease).clone());
+        let (called, known) = (Instant::now(), lock(&self.lease).clone());
         let until = known.as_ref().map(|held| held.confirmed + self.terms.reliable());
-        let limit = until.unwrap_or(asked + CALL_LIMIT);
+        let limit = until.unwrap_or(called + CALL_LIMIT);
         match timeout_at(limit, leases.renew_instance(instance, *capacity, *ttl)).await {
-            Ok(Ok(lease)) if asked.elapsed() < self.terms.reliable() => {
+            Ok(Ok(lease)) if called.elapsed() < self.terms.reliable() => {
                 if known.is_some_and(|held| held.lease != lease) {
                     self.lose_all("it had expired");
                 }
-                *lock(&self.lease) = Some(Held { lease, confirmed: asked });
+                *lock(&self.lease) = Some(Held { lease, confirmed: called });
                 return;
             }
             Ok(Err(error)) => tracing::debug!(%error, "the lease of this instance was not renewed"),
@@ -140,8 +140,8 @@ impl Instance {
         }
     }
 
-    /// Releases what is not wanted any more, and takes what is wanted and free. When it has everything it asks nothing,
-    /// unless it is to `check`: after the loss of a database nobody else tells that an assignment is another's.
+    /// Releases what is not wanted any more, and takes what is wanted and free. When it has everything there is no call,
+    /// unless `check` is set: after the loss of a database an assignment may be another instance's.
     async fn exchange(&self, check: bool) -> Result<(), StoreError> {
         let Some(Held { lease, .. }) = lock(&self.lease).clone() else { return Ok(()) };
         let given_up = lock(&self.given_up).clone();
@@ -279,7 +279,7 @@ impl AssignmentGuard {
         }
     }
 
-    /// Nothing is certain from now on, until the instance has asked again.
+    /// Nothing is certain from now on, until the next exchange.
     pub(super) fn lose(&self) {
         note(&self.key, &self.hold, Hold::Doubt);
     }

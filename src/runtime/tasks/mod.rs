@@ -105,7 +105,7 @@ impl Tasks {
                 record.runs_on(Some(self.instance.id().to_owned()));
                 None
             }
-            Placement::OneInstance(_) => Some(self.instance.ask_for(&record.name)),
+            Placement::OneInstance(_) => Some(self.instance.request(&record.name)),
         };
         let stop = self.stop.child_token();
         let driver = Driver {

@@ -44,7 +44,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Waits, from the end of a tick, until the next is due, and tells why.
+    /// Waits, from the end of a tick, until the next is due, and returns why.
     pub(super) async fn next(&mut self, task: &mut dyn PeriodicTask) -> Activation {
         let rested = Instant::now() + REST;
         let regular = self.started + task.interval();

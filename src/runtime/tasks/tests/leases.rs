@@ -18,7 +18,7 @@ impl Clock for TestTime {
     }
 }
 
-/// A store of leases that can be made unreachable, and counts what it is asked.
+/// A store of leases that can be made unreachable, and counts the calls.
 pub(super) struct Leases {
     store: MemoryStore,
     pub(super) unreachable: AtomicBool,

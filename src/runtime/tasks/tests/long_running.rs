@@ -1,4 +1,4 @@
-//! Tasks that run until they are told to stop, and what both kinds do while their lease is in doubt.
+//! Tasks that run until they are stopped, and what both kinds do while their lease is in doubt.
 
 use std::sync::atomic::Ordering::SeqCst;
 
