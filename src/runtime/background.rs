@@ -12,7 +12,7 @@ use super::bootstrap::Bootstrap;
 use super::media_servers;
 use super::services::Services;
 use super::streamers::Outside;
-use super::tasks::{LeaseTerms, Tasks};
+use super::tasks::{LeaseTerms, Tasks, supervise};
 use crate::adapters::sql::SqlStore;
 use crate::adapters::system::SystemClock;
 use crate::app::task::{AnyTask, TaskError, TaskSet};
@@ -38,7 +38,7 @@ pub(super) async fn start(
     if base.config().kick.feed.is_some() {
         tasks.start(AnyTask::long_running(Outside::new(&base.config().kick)?.watcher(services)));
     }
-    tasks.supervise(reconcilers);
+    supervise(&tasks, reconcilers);
     if timeout(WARM_UP, key_cache.wait_for(|status| status.last_ok.is_some())).await.is_err() {
         tracing::warn!(
             "the key cache could not be loaded yet: each key is read from the database until it is"

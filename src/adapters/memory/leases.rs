@@ -10,14 +10,8 @@ use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::HookEvent;
 use crate::ports::{Assignment, HookEventStore, InstanceLease, LeaseStore, StoreError, StoredHookEvent};
 
-/// The lease of an instance, and when it expires.
-pub(super) type InstanceRow = (InstanceLease, Timestamp);
-
-/// An assignment, and the lease it was assigned under.
-pub(super) type AssignmentRow = (Assignment, i64);
-
 impl MemoryStore {
-    fn is_held(&self, state: &State, (assignment, lease): &AssignmentRow) -> bool {
+    fn is_held(&self, state: &State, (assignment, lease): &(Assignment, i64)) -> bool {
         let row = state.instances.get(&assignment.instance);
         row.is_some_and(|(now, until)| now.epoch == *lease && *until > self.clock.now())
     }

@@ -27,7 +27,7 @@ use crate::domain::stream_key::StreamKey;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer};
 use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
-use crate::ports::{Clock, Store, StoreError, StoredHookEvent};
+use crate::ports::{Assignment, Clock, InstanceLease, Store, StoreError, StoredHookEvent};
 
 /// A store in memory. Clones share what is stored.
 #[derive(Clone)]
@@ -53,8 +53,10 @@ struct State {
     audit: Vec<AuditEntry>,
     tokens: BTreeMap<ApiTokenId, (SecretHash, ApiToken)>,
     signatures: HashMap<SecretHash, Timestamp>,
-    instances: HashMap<String, leases::InstanceRow>,
-    assignments: HashMap<String, leases::AssignmentRow>,
+    /// Leases, and when they expire.
+    instances: HashMap<String, (InstanceLease, Timestamp)>,
+    /// Assignments, and the epoch of the lease they were made under.
+    assignments: HashMap<String, (Assignment, i64)>,
     secrets: HashMap<String, String>,
     hook_events: Vec<StoredHookEvent>,
     last_hint: i64,

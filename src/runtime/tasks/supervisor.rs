@@ -6,12 +6,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{TaskHandle, Tasks};
-use crate::app::task::{PeriodicTask, Task, TaskContext, TaskError, TaskSet, Tick};
+use super::running::{TaskHandle, Tasks};
+use crate::app::task::{AnyTask, PeriodicTask, Task, TaskContext, TaskError, TaskSet, Tick};
 use crate::ports::WakeUp;
 
 /// How often rows and tasks are compared, when nobody wakes the supervisor.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Keeps one of `tasks` running for each row that `set` desires.
+pub fn supervise(tasks: &Tasks, set: impl TaskSet + 'static) -> TaskHandle {
+    tasks.start_one(AnyTask::periodic(Supervisor::new(set, tasks.clone())), true)
+}
 
 /// Starts and stops the tasks of a set. A task that ends or panics is restarted by its own driver; one whose driver is
 /// gone is started again here.

@@ -1,17 +1,20 @@
 //! The driver under a clock that the test moves: when it ticks and what it survives.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
 
+use super::supervisor::Supervisor;
 use super::*;
 use crate::adapters::system::SystemClock;
 use crate::app::task::{
-    Activation, OnLeaseDoubt, PeriodicTask, Task, TaskContext, TaskError, TaskState, Tick,
+    Activation, AnyTask, OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, TaskSet,
+    TaskState, TaskStatus, Tick,
 };
-use crate::ports::{StoreError, WakeUp};
+use crate::ports::{Clock, StoreError, WakeUp, WakeUps};
 
 mod leases;
 mod long_running;

@@ -59,7 +59,7 @@ impl TaskSet for Rows {
 
 fn supervised(rows: &Rows) -> Tasks {
     let tasks = instance(Leases::new().terms("one"));
-    tasks.supervise(rows.clone());
+    supervise(&tasks, rows.clone());
     tasks
 }
 
@@ -152,7 +152,7 @@ async fn of_two_instances_each_task_runs_on_one_and_a_full_one_leaves_the_rest()
     let rows = Rows { placement: Placement::OneInstance(OnLeaseDoubt::Stop), ..Rows::new(0..10) };
     let start = |name: &str, capacity| {
         let tasks = instance(LeaseTerms { capacity, ..leases.terms(name) });
-        tasks.supervise(rows.clone());
+        supervise(&tasks, rows.clone());
         tasks
     };
     let both = [start("small", 3), start("large", 100)];
