@@ -1,5 +1,5 @@
-//! What every adapter that asks another system over HTTP does alike: reading an answer of bounded size, and saying what
-//! went wrong without repeating what must not be repeated.
+//! What adapters with an HTTP client have in common: they read answers of bounded size, and their errors contain no
+//! secrets.
 
 use std::error::Error as _;
 
@@ -8,10 +8,10 @@ use reqwest::Response;
 use crate::domain::secret::mask_keys;
 use crate::ports::RemoteError;
 
-/// How much is repeated of what others wrote, in characters.
+/// The most characters of a foreign text that are repeated.
 pub(super) const MAX_REPEATED: usize = 200;
 
-/// What others wrote, fit to be shown.
+/// A text of another system, fit to be shown.
 pub(super) fn repeat(text: &str) -> String {
     mask_keys(text.trim()).chars().filter(|c| !c.is_control()).take(MAX_REPEATED).collect()
 }

@@ -63,7 +63,7 @@ impl Credentials {
 
     /// Whether token or password is `secret`.
     pub fn present(&self, secret: &Secret) -> bool {
-        // Compare both in any case, so that the time tells nothing.
+        // Both are always compared, so that the time reveals nothing.
         let (token, password) = (secret.matches(self.token.expose()), secret.matches(self.password.expose()));
         !secret.is_empty() && (token | password)
     }

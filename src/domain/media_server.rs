@@ -128,7 +128,7 @@ pub struct ObservedSource {
     pub kind: SourceKind,
     /// Whether it is a client that connected and publishes. We leave alone a source that the operator configured.
     pub publishes: bool,
-    /// Its id, if the media server tells.
+    /// Its id, if known.
     pub id: Option<SourceId>,
     /// Other ids of the same client: before MediaMTX 1.19.3 the auth callback names an RTSP *connection*, the path list
     /// an RTSP *session*.
@@ -209,7 +209,7 @@ pub struct MediaServerStatus {
     pub drift_repaired: u64,
     /// When a hook of it last arrived.
     pub last_hook: Option<Timestamp>,
-    /// When it last asked for an auth decision.
+    /// When it last sent an auth request.
     pub last_auth: Option<Timestamp>,
 }
 
@@ -263,7 +263,7 @@ pub struct IngestUrls {
     pub whip: String,
 }
 
-/// How the URLs of one media server look. `{path}` stands for the path, `{name}` for its last part, `{/folder}` for the
+/// The shapes of the URLs of one media server. `{path}` stands for the path, `{name}` for its last part, `{/folder}` for the
 /// rest with a slash before it (if there is a rest), `{key}` for the stream key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlTemplates {

@@ -169,7 +169,7 @@ pub fn decide_publish(
     }
 }
 
-/// Decides a request that does not publish. It needs no look-up: the shape of a path tells whether it is private.
+/// Decides a request that does not publish. It needs no look-up: a private path has its own shape.
 pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret: &Secret) -> AuthResult {
     match request.action {
         Action::Read | Action::Playback => match &request.path {
@@ -262,54 +262,24 @@ mod tests {
     fn publish_is_decided_by_key_status_path_and_holder() {
         let live = |id: &str| Holder::Live { by: connection(id) };
         let claimed = |id: &str, at: Timestamp| Holder::Claimed { by: connection(id), until: at };
-        let fresh = || claimed("c1", NOW.plus(TTL));
-        let (later, lapsed) = (NOW.plus(Duration::from_micros(1)), NOW);
-        let take = OnConflict::Takeover;
-        let base = key();
+        let held = |holder: Holder| StreamKey { holder, ..key() };
+        let takeover = |holder: Holder| StreamKey { holder, on_conflict: OnConflict::Takeover, ..key() };
+        let fresh = || Ok(claimed("c1", NOW.plus(TTL)));
+        let later = NOW.plus(Duration::from_micros(1));
         let rows = [
-            ("free", base.clone(), Some("live/alice"), Ok(fresh())),
-            ("secret as path", base.clone(), None, Ok(fresh())),
-            ("wrong path", base.clone(), Some("live/bob"), Err(DenyReason::WrongPath)),
-            (
-                "revoked",
-                StreamKey { revoked_at: Some(NOW), ..base.clone() },
-                None,
-                Err(DenyReason::KeyRevoked),
-            ),
-            (
-                "expired",
-                StreamKey { expires_at: Some(NOW), ..base.clone() },
-                None,
-                Err(DenyReason::KeyExpired),
-            ),
-            (
-                "live elsewhere",
-                StreamKey { holder: live("c2"), ..base.clone() },
-                None,
-                Err(DenyReason::KeyInUse),
-            ),
-            (
-                "claimed elsewhere",
-                StreamKey { holder: claimed("c2", later), ..base.clone() },
-                None,
-                Err(DenyReason::KeyInUse),
-            ),
-            ("claim lapsed", StreamKey { holder: claimed("c2", lapsed), ..base.clone() }, None, Ok(fresh())),
-            ("asks again", StreamKey { holder: claimed("c1", later), ..base.clone() }, None, Ok(fresh())),
-            ("asks again while live", StreamKey { holder: live("c1"), ..base.clone() }, None, Ok(live("c1"))),
-            ("other evicted", StreamKey { holder: live("c2").evicted(), ..base.clone() }, None, Ok(fresh())),
-            (
-                "takeover of live",
-                StreamKey { holder: live("c2"), on_conflict: take, ..base.clone() },
-                None,
-                Ok(fresh()),
-            ),
-            (
-                "takeover of claim",
-                StreamKey { holder: claimed("c2", later), on_conflict: take, ..base },
-                None,
-                Ok(fresh()),
-            ),
+            ("free", key(), Some("live/alice"), fresh()),
+            ("secret as path", key(), None, fresh()),
+            ("wrong path", key(), Some("live/bob"), Err(DenyReason::WrongPath)),
+            ("revoked", StreamKey { revoked_at: Some(NOW), ..key() }, None, Err(DenyReason::KeyRevoked)),
+            ("expired", StreamKey { expires_at: Some(NOW), ..key() }, None, Err(DenyReason::KeyExpired)),
+            ("live elsewhere", held(live("c2")), None, Err(DenyReason::KeyInUse)),
+            ("claimed elsewhere", held(claimed("c2", later)), None, Err(DenyReason::KeyInUse)),
+            ("claim lapsed", held(claimed("c2", NOW)), None, fresh()),
+            ("requests again", held(claimed("c1", later)), None, fresh()),
+            ("requests again while live", held(live("c1")), None, Ok(live("c1"))),
+            ("other evicted", held(live("c2").evicted()), None, fresh()),
+            ("takeover of live", takeover(live("c2")), None, fresh()),
+            ("takeover of claim", takeover(claimed("c2", later)), None, fresh()),
         ];
         for (name, key, path, expected) in rows {
             assert_eq!(decide_publish(&key, &publish(path, Some("c1")), NOW, TTL), expected, "{name}");
@@ -347,10 +317,10 @@ mod tests {
     proptest! {
         /// A key that rejects conflicts never changes its holder while it is held, whoever requests it when.
         #[test]
-        fn held_key_changes_its_holder_only_after_its_claim_lapsed(asks in prop::collection::vec((0u8..4, 0u64..20), 1..40)) {
+        fn held_key_changes_its_holder_only_after_its_claim_lapsed(requests in prop::collection::vec((0u8..4, 0u64..20), 1..40)) {
             let mut key = key();
             let mut now = NOW;
-            for (who, wait) in asks {
+            for (who, wait) in requests {
                 now = now.plus(Duration::from_secs(wait));
                 let before = key.holder.occupant(now).cloned();
                 let asking = connection(&format!("c{who}"));

@@ -1,4 +1,4 @@
-//! What the service and every command that touches the database stand on: configuration, database, master key.
+//! What the service and every command with a database need: configuration, database, master key.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
 use crate::ports::{IdGen as _, SecretStore as _, Store, WakeUps};
 
-/// The secret that is sealed first, and tells whether the master key is the one this database was set up under.
+/// The first secret that is stored. It shows whether the master key is the one that the database was created with.
 const SET_UP: &str = "set_up";
 
 /// Configuration, database and master key.
@@ -30,14 +30,14 @@ pub(super) struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// Opens the database, sees to its schema, and finds the master key or makes it.
+    /// Opens the database, prepares its schema, and finds or creates the master key.
     pub(super) async fn open(
         loaded: Loaded,
         env: &[(OsString, OsString)],
         purpose: Purpose,
         schema: Schema,
     ) -> anyhow::Result<Self> {
-        // Looked for before anything else: what was given wrongly is told before anything is made.
+        // First, so that a wrong master key is reported before anything is created.
         let found = find_master_key(&loaded.config, env)?;
         let databases = Databases::open(&loaded.config, purpose).await?;
         prepare(&databases.api, schema).await?;
@@ -46,16 +46,18 @@ impl Bootstrap {
             MasterKeySource::Found(master) => master,
             MasterKeySource::Absent(file) => {
                 let is_set_up = secret_store.sealed(SET_UP).await?.is_some();
-                // Looked for once more: another process may have made it just now, before it set the database up.
+                // Again, since another process may have created it meanwhile, before it prepared the database.
                 match find_master_key(&loaded.config, env)? {
                     MasterKeySource::Found(master) => master,
                     MasterKeySource::Absent(_) if is_set_up => bail!(
-                        "this database was set up under a master key that is not here: set STREAMWARD_MASTER_KEY_FILE, or put the key file back as {}",
+                        "the master key of this database is missing: set STREAMWARD_MASTER_KEY_FILE, or restore the key file {}",
                         file.display()
                     ),
                     MasterKeySource::Absent(_) => {
                         let made = create_master_key(&file, SystemIds.random32());
-                        made.with_context(|| format!("the master key cannot be kept in {}", file.display()))?
+                        made.with_context(|| {
+                            format!("the master key cannot be written to {}", file.display())
+                        })?
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! The whole program: from the command line to an exit code.
+//! The program: from the command line to an exit code.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -33,10 +33,10 @@ use crate::ports::{IdGen as _, WakeUps};
 /// How long a command waits for the running service to end a session.
 const END_WAIT: Duration = Duration::from_secs(5);
 const NOT_THERE: &str = "this command is not there yet";
-/// How long what was left in the background may take when everything else is done.
+/// How long background work may take after everything else is done.
 const LEFTOVERS: Duration = Duration::from_millis(100);
 
-/// Does what the command line says.
+/// Runs the command line.
 pub fn main(cli: Cli) -> ExitCode {
     // Fails only if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -52,7 +52,7 @@ pub fn main(cli: Cli) -> ExitCode {
     }
 }
 
-/// One line on standard error; 2 if it is the configuration's fault, otherwise 1.
+/// Prints one line on standard error. The exit code is 2 for an error of the configuration, otherwise 1.
 fn failed(error: &anyhow::Error) -> ExitCode {
     let text = format!("{error:#}").replace('\n', " ");
     let _ = writeln!(std::io::stderr(), "streamward: {text}");
@@ -85,8 +85,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             out.text(&if problems { problems_json() } else { openapi_json() })?;
         }
         Command::Healthcheck => {
-            let said = healthcheck::run(&sources.load()?.config.local_url()).await?;
-            out.text(&said)?;
+            out.text(&healthcheck::run(&sources.load()?.config.local_url()).await?)?;
         }
         Command::Streamer(StreamerCommand::Watch(args)) => {
             streamers::watch(sources.load()?, &env, &args, &mut out).await?;
@@ -103,7 +102,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A command that is a use-case.
+/// Runs a command that is a use-case.
 async fn run_command(
     loaded: Loaded,
     env: &[(OsString, OsString)],
@@ -147,7 +146,7 @@ pub(super) async fn with_services(
     let services = base.services(settings(&base, END_WAIT).await?, wake_ups)?;
     let done = work(&services).await;
     if base.databases.wake_ups.is_some() {
-        // What was said last is on its way to the other instances.
+        // The last wake-ups are on their way to the other instances.
         tokio::time::sleep(LEFTOVERS).await;
     }
     stop.cancel();
@@ -155,7 +154,7 @@ pub(super) async fn with_services(
     done
 }
 
-/// Exits with 1 if something was found that makes broadcasts fail.
+/// Exits with 1 if there is a failure.
 async fn examine(
     loaded: &Loaded,
     env: &[(OsString, OsString)],
@@ -194,7 +193,7 @@ async fn reveal(
         "hooks.secret" => hook_secrets(&base).await?.into_iter().next(),
         _ => settings(&base, END_WAIT).await?.access.hmac_secret,
     };
-    let secret = secret.with_context(|| format!("{key} is not in use: api.hmac_keys takes its place"))?;
+    let secret = secret.with_context(|| format!("{key} is not used, because api.hmac_keys is set"))?;
     out.thing(&serde_json::json!({ "key": key, "value": secret.expose() }), || secret.expose().to_owned())
 }
 
@@ -207,15 +206,17 @@ async fn mediamtx_config(
 ) -> anyhow::Result<()> {
     let name = MediaServerName::parse(&args.server)?;
     let server = loaded.config.media_servers.get(&name).cloned();
-    let server = server.with_context(|| format!("no media server is called {name} in the configuration"))?;
+    let server = server
+        .with_context(|| format!("the configuration has no media server {name}: add media_servers.{name}"))?;
     // As in the service: with compose this runs first, after an upgrade too.
     let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Migrate).await?;
     let version = match &args.for_version {
         Some(version) => {
-            Version::parse(version).with_context(|| format!("{version:?} is no version, such as v1.20.1"))?;
+            Version::parse(version)
+                .with_context(|| format!("{version:?} is not a version such as v1.20.1"))?;
             Some(version.clone())
         }
-        // One that is running tells; for one that is not, the file suits all.
+        // Without a running media server, the file is for any version.
         None => {
             let media = media_servers::connect(&server, control_secret(&base, &name).await?)?;
             media.info().await.ok().and_then(|info| info.version)
@@ -242,9 +243,9 @@ async fn mediamtx_config(
     }
 }
 
-/// With address and secret as they are said, or found as the service finds them.
+/// Address and secret come from the command line, else from where the service finds them.
 async fn run_hook(sources: &Sources, args: &hook::HookArgs) -> anyhow::Result<()> {
-    let said = match &args.secret_file {
+    let given = match &args.secret_file {
         Some(file) => {
             let text = std::fs::read_to_string(file);
             let text =
@@ -253,12 +254,12 @@ async fn run_hook(sources: &Sources, args: &hook::HookArgs) -> anyhow::Result<()
         }
         None => None,
     };
-    let (url, secret) = match (&args.url, said) {
+    let (url, secret) = match (&args.url, given) {
         (Some(url), Some(secret)) => (url.trim_end_matches('/').to_owned(), secret),
-        (url, said) => {
+        (url, given) => {
             let loaded = sources.load()?;
             let url = url.clone().unwrap_or_else(|| loaded.config.hooks_url());
-            let secret = match said {
+            let secret = match given {
                 Some(secret) => secret,
                 None => found_hook_secret(loaded, &sources.env).await?,
             };
@@ -276,9 +277,9 @@ async fn found_hook_secret(loaded: Loaded, env: &[(OsString, OsString)]) -> anyh
     if let DatabaseKind::Sqlite(file) = loaded.config.database_kind()
         && !file.exists()
     {
-        // Anything but making one here: a hook runs wherever MediaMTX was started.
+        // Do not create one: a hook runs in the folder where MediaMTX was started.
         bail!(
-            "there is no database {}: name --url and --secret-file, as `streamward mediamtx-config` does",
+            "the database {} does not exist: give --url and --secret-file, as `streamward mediamtx-config` does",
             file.display()
         );
     }

@@ -1,7 +1,7 @@
 //! `streamward hook ready|not-ready`: the program that MediaMTX runs as its hooks. Its image has no shell and no curl.
 //!
 //! It always ends within five seconds, since MediaMTX waits for its hooks when it stops. The next poll of the media server
-//! finds what a lost hook would have told.
+//! finds the change if a hook is lost.
 
 use std::path::PathBuf;
 use std::time::Duration;

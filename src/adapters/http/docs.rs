@@ -1,4 +1,4 @@
-//! `/openapi.json`, and `/docs`: a page to read the API and try it, complete in itself.
+//! `/openapi.json`, and `/docs`: a page to read and try the API, without the internet.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,12 +12,12 @@ use utoipa_swagger_ui::Config;
 use super::operation::Operation;
 use super::problem::Problem;
 
-/// The page may load nothing from elsewhere, and talk to nobody else.
+/// The page may load and call nothing but this server.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     let config = Config::from("/openapi.json").display_request_duration(true).try_it_out_enabled(true);
-    // The default asks a server on the internet for its opinion.
+    // The default asks a validator on the internet.
     Arc::new(config.validator_url("none"))
 });
 
@@ -41,13 +41,13 @@ pub(super) async fn document(State(operation): State<Operation>) -> ([(HeaderNam
 )]
 pub(super) async fn page() -> Result<Response, Problem> {
     let page = String::from_utf8(file("index.html")?.bytes.into_owned()).map_err(|_| Problem::internal())?;
-    // Its links are relative, and this page is not in a folder.
+    // The links of the page are relative to a folder.
     let page = page.replace("\"./", "\"/docs/").replace("\"index.css\"", "\"/docs/index.css\"");
     let policy = [(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))];
     Ok((policy, Html(page.replace("<title>Swagger UI</title>", "<title>Streamward</title>"))).into_response())
 }
 
-/// What the page is made of.
+/// A file of the page.
 pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
     let file = file(&name)?;
     let mut response = Response::new(Body::from(file.bytes.into_owned()));
@@ -64,7 +64,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem>
 
 fn file(name: &str) -> Result<utoipa_swagger_ui::SwaggerFile<'static>, Problem> {
     let found = utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)).map_err(|error| {
-        tracing::error!(%error, name, "a file of the documentation page cannot be made");
+        tracing::error!(%error, name, "a file of the documentation page cannot be built");
         Problem::internal()
     })?;
     found.ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))

@@ -1,4 +1,4 @@
-//! What handlers take out of a request. Whatever is refused here is told as a problem that no use-case heard of.
+//! Extractors. What they refuse did not reach a use-case, so the problem is marked as such.
 
 use std::str::FromStr;
 
@@ -23,13 +23,13 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
         let refused = || Problem::from(Invalid::one("id", "must be a UUID")).unauthenticated();
         let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| refused())?;
         let id = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value);
-        // The parser also takes braces and URNs; one spelling is enough.
+        // The parser also accepts braces and URNs.
         let id = id.filter(|text| text.len() == 36).and_then(|text| text.parse().ok());
         id.map(Self).ok_or_else(refused)
     }
 }
 
-/// The query, every name of it known.
+/// The query. Unknown names are refused.
 pub(super) struct StrictQuery<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T> {
@@ -41,7 +41,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T>
     }
 }
 
-/// No query at all.
+/// No query.
 pub(super) struct NoQuery;
 
 impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
@@ -55,7 +55,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
     }
 }
 
-/// A JSON object, every name of it known.
+/// A JSON object. Unknown names are refused.
 pub(super) struct StrictJson<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
@@ -73,7 +73,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
     }
 }
 
-/// No stated type is fine; a wrong one is not.
+/// A missing content type is accepted, a wrong one is not.
 fn may_be_json(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();

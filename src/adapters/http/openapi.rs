@@ -1,4 +1,4 @@
-//! The OpenAPI document (3.1.0). Paths come from the router itself; here is what all operations have in common.
+//! The OpenAPI document (3.1.0). Its paths come from the router. Here is what all operations have in common.
 
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
 use utoipa::openapi::schema::{Components, Schema};
@@ -48,7 +48,7 @@ pub enum Callers {
     Management(&'static str),
 }
 
-/// Completes the operations of one part of the router: who may call them, and what can go wrong with each.
+/// Completes the operations of one part of the router: who may call them, and which problems they can have.
 pub(super) fn complete(paths: &mut Paths, callers: Callers) {
     for (path, item) in &mut paths.paths {
         for (method, operation) in operations(item) {
@@ -71,7 +71,7 @@ pub(super) fn complete(paths: &mut Paths, callers: Callers) {
     }
 }
 
-/// What the whole document says, besides its paths.
+/// Adds everything but the paths.
 fn describe(document: &mut OpenApi) {
     document.info = InfoBuilder::new()
         .title("Streamward")
@@ -109,7 +109,7 @@ fn describe(document: &mut OpenApi) {
     }
 }
 
-/// What holds for all short texts, see [`text`](crate::domain::invalid::text): not blank, no control characters.
+/// The rule for short texts, see [`text`](crate::domain::invalid::text): not blank, no control characters.
 const TEXT: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
 fn say_text_rule(schema: &mut RefOr<Schema>) {
@@ -126,7 +126,7 @@ fn say_text_rule(schema: &mut RefOr<Schema>) {
 
 fn problem_schema() -> RefOr<Schema> {
     let mut schema = ProblemBody::<'static>::schema();
-    // Which problems there are is part of the contract.
+    // The list of problem types is part of the contract.
     if let RefOr::T(Schema::Object(object)) = &mut schema
         && let Some(RefOr::T(Schema::Object(kind))) = object.properties.get_mut("type")
     {
@@ -167,7 +167,7 @@ pub(super) fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation
     .collect()
 }
 
-/// What can go wrong with an operation because of what it is.
+/// The problems that an operation can have because of its kind.
 fn possible(
     method: &HttpMethod,
     path: &str,

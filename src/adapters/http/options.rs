@@ -1,4 +1,4 @@
-//! What the router must know besides the application.
+//! Settings of the HTTP adapter.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use tokio_util::sync::CancellationToken;
 use crate::app::task::TaskList;
 use crate::domain::secret::Secret;
 
-/// Renders the present numbers as Prometheus text.
+/// Renders the current metrics as Prometheus text.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// What the router must know besides the application. The default shows no metrics, trusts no proxy and never stops.
+/// Settings of the HTTP adapter. The default shows no metrics, trusts no proxy and never stops.
 #[derive(Clone, Default)]
 pub struct HttpOptions {
-    /// What `GET /metrics` answers with; without it, 404.
+    /// The answer of `GET /metrics`; 404 without it.
     pub metrics: Option<MetricsText>,
-    /// What `GET /metrics` asks for (`metrics.token`); without it, anyone may read.
+    /// The token that `GET /metrics` needs (`metrics.token`). Without it anyone may read.
     pub metrics_token: Option<Secret>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// The background tasks.
     pub tasks: TaskList,
-    /// Ends the endless answers (`/streams/events`) when the service stops, and makes `/readyz` say so.
+    /// Cancelled when the service stops: endless answers (`/streams/events`) end, and `/readyz` answers 503.
     pub stop: CancellationToken,
 }
 

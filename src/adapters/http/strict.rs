@@ -53,7 +53,7 @@ fn decode(text: &str) -> Option<String> {
     (!decoded.contains('\0')).then(|| decoded.into_owned())
 }
 
-/// serde tells only as text what is wrong.
+/// The error of serde is only a text.
 fn refusal(path: &str, error: &serde_json::Error) -> Invalid {
     let text = error.to_string();
     let at = if path == "." { BODY } else { path };
@@ -70,8 +70,8 @@ fn refusal(path: &str, error: &serde_json::Error) -> Invalid {
                 .split_once("`, expected")
                 .map_or_else(|| rest.split('`').next().unwrap_or_default(), |(name, _)| name);
             let expected = rest.split_once("`, expected ").map(|(_, words)| without_place(words));
-            let hint = expected.map(|words| format!(", only {}", words.trim_start_matches("one of ")));
-            return Invalid::one(shown(name), format!("{message}{}", hint.unwrap_or_default()));
+            let known = expected.map(|words| format!(", only {}", words.trim_start_matches("one of ")));
+            return Invalid::one(shown(name), format!("{message}{}", known.unwrap_or_default()));
         }
     }
     let expected = text.rsplit_once(", expected ").map(|(_, words)| without_place(words));

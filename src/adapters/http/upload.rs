@@ -18,8 +18,7 @@ use super::problem::Problem;
 pub(super) struct UploadLimits {
     /// The largest body, in bytes.
     pub(super) max_bytes: u64,
-    /// The longest pause between two chunks. The server closes a connection that pauses for longer than its own limit
-    /// (10 s), whatever is said here.
+    /// The longest pause between two chunks. The limit of the server (10 s) also applies.
     pub(super) idle: Duration,
 }
 

@@ -17,7 +17,7 @@ section! {
         client_id: Option<String>;
         /// Its secret.
         client_secret: Option<SecretValue>, unset "not set: Kick's official API cannot be used";
-        /// How often Kick's API is asked about all streamers.
+        /// How often all streamers are polled at Kick's API.
         sweep_interval: ConfigDuration = ConfigDuration::MINUTE,
             check within(ConfigDuration::SECOND, ConfigDuration::HOUR);
         /// The most requests to Kick's API in a minute.
@@ -42,7 +42,7 @@ section! {
         api_url: String = "https://api.kick.com".into(), check address(&["https", "http"]);
         /// Where tokens come from.
         auth_url: String = "https://id.kick.com".into(), check address(&["https", "http"]);
-        /// Kick's web site. Only it tells the channel ids of streamers who are not live. Unofficial.
+        /// Kick's web site. Only it has the channel ids of streamers who are not live. Unofficial.
         site_url: String = "https://kick.com".into(), check address(&["https", "http"]);
         /// Kick's public key, as PEM, for the signatures of webhooks. Fetched from Kick if not set.
         webhook_public_key: Option<String>, unset "not set: fetched from Kick";

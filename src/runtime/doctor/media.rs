@@ -1,4 +1,4 @@
-//! Checks of a media server: does it answer, does it ask us with the right secret, and do its hooks arrive?
+//! Checks of a media server: does it answer, does it send us auth requests with the right secret, and do its hooks arrive?
 
 use std::time::Duration;
 
@@ -69,9 +69,9 @@ pub(super) async fn examine(
 fn unreachable(check: String, api: &str, error: &RemoteError, running: bool, findings: &mut Findings) {
     let found = format!("{api}: {error}");
     match error {
-        // It asks Streamward who may use its control API. So one of the two secrets is wrong.
+        // Streamward decides who may use its control API. So one of the two secrets is wrong.
         RemoteError::Unauthorised if running => {
-            let advice = "it has an old hook secret, or asks another program than this Streamward: write its mediamtx.yml \
+            let advice = "it has an old hook secret, or sends auth requests to another program than this Streamward: write its mediamtx.yml \
                           again with `streamward mediamtx-config` and restart it";
             findings.failure(check, found, advice);
         }
@@ -95,14 +95,14 @@ fn wiring(setup: &Setup<'_>, name: &MediaServerName, settings: &ServerSettings, 
         }
         None => findings.failure(check, "its authHTTPAddress is empty", CONFIGURE),
         Some(address) if !same_place(address, &ours) => {
-            let found = format!("it asks {address}, but this Streamward is at {ours}");
+            let found = format!("its authHTTPAddress is {address}, but this Streamward is at {ours}");
             findings.failure(
                 check,
                 found,
                 format!("{CONFIGURE}; or set hooks.url if both are the same place"),
             );
         }
-        Some(_) => findings.good(check, format!("it asks {ours}")),
+        Some(_) => findings.good(check, format!("its authHTTPAddress is {ours}")),
     }
     if !settings.hooks {
         let found = "it has none: only polling notices streams, up to 2 s later";
@@ -115,7 +115,7 @@ fn contact(name: &MediaServerName, records: &Records, findings: &mut Findings) {
     let Some(status) = records.servers.iter().find(|status| status.name == *name) else { return };
     if status.last_auth.is_none() {
         let advice = "this is fine if nobody has published or watched yet; otherwise check authHTTPAddress and the network";
-        findings.warning(format!("auth of {name}"), "it has never asked for a decision", advice);
+        findings.warning(format!("auth of {name}"), "it has never sent an auth request", advice);
     }
     // A hook that has just arrived may not be stored yet.
     let is_stored = |stream: &&Stream| now().since(stream.started_at) >= STORE_DELAY;

@@ -69,7 +69,7 @@ impl Server {
         stream
     }
 
-    /// Stops it and says how long it took to end.
+    /// Stops it. Returns how long it took.
     async fn stopped(mut self) -> Duration {
         let start = Instant::now();
         self.stop.cancel();
@@ -84,7 +84,7 @@ async fn slow(State(shared): State<Shared>) -> &'static str {
     "finished"
 }
 
-/// Endless events, each large, with a guard that tells when the body is dropped.
+/// Endless events, each large, with a guard that shows when the body is dropped.
 async fn flood(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let guard: DropGuard = shared.body_dropped.drop_guard();
     Sse::new(futures_util::stream::repeat("x".repeat(16 * 1024)).map(move |text| {

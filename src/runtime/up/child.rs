@@ -129,9 +129,9 @@ impl Supervised {
             "the MediaMTX of an earlier run is still running; stopping it"
         );
         let _ = kill_process(pid, Signal::TERM);
-        let asked = Instant::now();
+        let started = Instant::now();
         while test_kill_process(pid).is_ok() {
-            if asked.elapsed() >= STOP_LIMIT {
+            if started.elapsed() >= STOP_LIMIT {
                 let _ = kill_process(pid, Signal::KILL);
                 break;
             }
@@ -203,9 +203,9 @@ mod tests {
             sleep(Duration::from_millis(100)).await;
             stopping.cancel();
         };
-        let asked = Instant::now();
+        let started = Instant::now();
         tokio::join!(child.run(stop), watch);
-        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
         assert_eq!(runs(&dir), 2);
         assert!(!dir.path().join("pid").exists());
     }

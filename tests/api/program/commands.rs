@@ -90,7 +90,7 @@ fn the_configuration_is_shown_without_secrets_and_one_is_revealed_when_asked_for
     assert!(!home.dir.path().join("streamward.db").exists(), "showing opens no database");
     assert_eq!(home.ok(&["config", "--reveal", "hooks.secret"]).trim(), HOOK_SECRET);
     assert!(
-        home.refused(&["config", "--reveal", "api.hmac_secret"]).contains("api.hmac_keys takes its place")
+        home.refused(&["config", "--reveal", "api.hmac_secret"]).contains("because api.hmac_keys is set")
     );
     let made = Home::new();
     let secret = made.ok(&["config", "--reveal", "api.hmac_secret"]);

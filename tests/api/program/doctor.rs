@@ -81,7 +81,7 @@ async fn a_setup_that_is_in_order_has_no_failure() {
     for check in ["clock of the database", "clock of the service", "clock of default"] {
         assert_eq!(found.severity(check, "agrees"), "good", "{check}");
     }
-    assert_eq!(found.severity("auth of default", "it asks"), "good");
+    assert_eq!(found.severity("auth of default", "its authHTTPAddress is"), "good");
     assert!(!found.failed());
     assert!(home.ok(&["doctor"]).contains("ok    service"));
 }
@@ -138,7 +138,7 @@ async fn an_auth_callback_that_is_not_wired() {
     for (method, address, words) in [
         ("internal", "", "authMethod is `internal`"),
         ("http", "", "authHTTPAddress is empty"),
-        ("http", "http://u:p@192.0.2.1:8080/auth", "it asks http://192.0.2.1:8080/auth"),
+        ("http", "http://u:p@192.0.2.1:8080/auth", "its authHTTPAddress is http://192.0.2.1:8080/auth"),
     ] {
         let home = Home::new();
         let media_server = media_server(&home, other(method, address)).await;

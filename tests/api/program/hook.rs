@@ -89,6 +89,6 @@ fn in_a_strange_place_it_makes_nothing() {
     let home = Home::new();
     let (ended, _) = timed(home.command(&["hook", "ready"]));
     assert_eq!(ended.code, Some(1));
-    assert!(ended.err.contains("there is no database"), "{}", ended.err);
+    assert!(ended.err.contains("does not exist: give --url"), "{}", ended.err);
     assert_eq!(std::fs::read_dir(home.dir.path()).expect("a directory").count(), 0);
 }

@@ -122,7 +122,7 @@ async fn another_master_key_is_refused_by_the_second_instance() {
     let _running = a.serve().await;
     let b = Home::new().with("DATABASE__URL", database.url());
     let line = b.refused(&["serve"]);
-    assert!(line.contains("set up under a master key that is not here"), "{line}");
+    assert!(line.contains("the master key of this database is missing"), "{line}");
 }
 
 #[tokio::test]

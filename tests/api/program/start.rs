@@ -81,7 +81,7 @@ async fn another_master_key_is_noticed_before_anything_goes_wrong_with_it() {
     let kept = std::fs::read(&key).expect("it was made");
     std::fs::remove_file(&key).expect("it is gone");
     let line = home.refused(&["serve"]);
-    assert!(line.contains("set up under a master key that is not here"), "{line}");
+    assert!(line.contains("the master key of this database is missing"), "{line}");
     assert!(!key.exists(), "no other key is made in its place");
     let other = Home { env: home.env.clone(), ..home }.with("MASTER_KEY", &"00".repeat(32));
     let line = other.refused(&["serve"]);
