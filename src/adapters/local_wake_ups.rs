@@ -1,13 +1,13 @@
-//! WakeUps within one process.
+//! Wake-ups within one process.
 
 use tokio::sync::broadcast;
 
 use crate::ports::{WakeUp, WakeUps};
 
-/// How many wake-ups a listener may lag behind before it has to take them for [`WakeUp::Everything`].
+/// A listener that is further behind than this gets [`WakeUp::Everything`].
 const CAPACITY: usize = 256;
 
-/// WakeUps that reach this instance only: all there is with SQLite, which one process serves.
+/// Wake-ups of this instance only. This is enough with SQLite, which one process uses.
 #[derive(Clone, Debug)]
 pub struct LocalWakeUps(broadcast::Sender<WakeUp>);
 

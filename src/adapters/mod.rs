@@ -1,4 +1,4 @@
-//! Everything that does I/O: each adapter implements ports for one outside system, or brings the world's calls in.
+//! Everything that does I/O: each adapter implements ports for one outside system, or accepts calls from outside.
 
 pub mod cli;
 pub mod http;

@@ -1,4 +1,4 @@
-//! The real clock, real ids and real randomness: the only place that asks the system for them.
+//! The clock, ids and random bytes of the system. Nothing else may use them directly.
 
 use chrono::Utc;
 use rand::TryRng as _;
@@ -29,7 +29,7 @@ impl IdGen for SystemIds {
         Uuid::now_v7()
     }
 
-    #[expect(clippy::panic, reason = "without a random source there is no safe way to go on")]
+    #[expect(clippy::panic, reason = "without a random source no key or token would be safe")]
     fn random32(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         if let Err(error) = SysRng.try_fill_bytes(&mut bytes) {

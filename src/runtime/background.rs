@@ -59,7 +59,7 @@ impl Reconcilers {
         let mut remotes = BTreeMap::new();
         for (name, server) in &base.config().media_servers {
             let secret = services.servers().get(name).map(|known| known.control_secret.clone());
-            let secret = secret.context("a media server without settings")?;
+            let secret = secret.context("no settings for this media server")?;
             let remote = media_servers::connect(server, secret);
             let remote = remote.with_context(|| format!("media_servers.{name}.api_url"))?;
             remotes.insert(name.clone(), remote);

@@ -11,13 +11,13 @@ use crate::ports::StoreError;
 
 /// How long the start waits for a database that is unreachable.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long between two attempts.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Connections of the wake-ups: one listens, one sends and renews the lease of this instance.
 const WAKE_UP_CONNECTIONS: u32 = 2;
 
-/// The database, with connections for each kind of work: slow work of one kind never uses the connections of another. On
-/// SQLite they are the same: there is one writer, and readers do not wait for it.
+/// The database, with separate connections for each kind of work, so that slow work of one kind never blocks another.
+/// On SQLite they are the same: there is one writer, and readers do not wait for it.
 #[derive(Clone, Debug)]
 pub(super) struct Databases {
     /// For `/auth`.
@@ -30,7 +30,7 @@ pub(super) struct Databases {
     pub(super) wake_ups: Option<Pg>,
 }
 
-/// What it is opened for.
+/// Who opens the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// The service.
@@ -45,7 +45,7 @@ impl Databases {
         match config.database_kind() {
             DatabaseKind::Sqlite(file) => {
                 if let Some(folder) = file.parent() {
-                    // If this fails, the error of opening the file says why.
+                    // If this fails, opening the file fails too, with a better error.
                     let _ = std::fs::create_dir_all(folder);
                 }
                 let db = open_sqlite(&file).await?;
@@ -89,7 +89,7 @@ impl Databases {
     }
 }
 
-/// Shares out `all` connections: two fifths each to `/auth` and the API, one fifth to background tasks.
+/// Divides `all` connections: two fifths each to `/auth` and the API, one fifth to background tasks.
 fn shares(all: u32) -> [u32; 3] {
     let rest = all.saturating_sub(WAKE_UP_CONNECTIONS);
     let worker = (rest / 5).max(2);
@@ -102,7 +102,7 @@ fn shares(all: u32) -> [u32; 3] {
 pub(super) enum Schema {
     /// Migrate it. Waits for a PostgreSQL that is unreachable.
     Migrate,
-    /// Create it if there is none. An old one belongs to a running service of another version.
+    /// Create it if there is none. Never migrate an old one: a service of another version may use it.
     Expect,
 }
 

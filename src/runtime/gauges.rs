@@ -1,4 +1,4 @@
-//! Numbers that nobody is there to write down when they change: taken every few seconds.
+//! Gauges that are sampled every few seconds, because no event reports their changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::domain::access::Actor;
 
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Takes them until `stop`.
+/// Samples them until `stop`.
 pub(super) async fn take(media_servers: Arc<MediaServers>, databases: Databases, stop: CancellationToken) {
     let mut tick = tokio::time::interval(EVERY);
     let actor = Actor::cli("gauges");

@@ -38,7 +38,7 @@ const LEFTOVERS: Duration = Duration::from_millis(100);
 
 /// Runs the command line.
 pub fn main(cli: Cli) -> ExitCode {
-    // Fails only if there is one already.
+    // Fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

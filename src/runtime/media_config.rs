@@ -1,4 +1,4 @@
-//! The mediamtx.yml of this setup: its addresses, its hooks, and where these files are.
+//! The mediamtx.yml of this setup: addresses, hooks and the files it needs.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -19,7 +19,7 @@ const HOOK_SECRET_FILE: &str = "streamward-secrets.hook";
 /// The first words of every file that we wrote.
 const OURS: &str = "# mediamtx.yml for Streamward";
 
-/// What the file depends on.
+/// The input of the file.
 pub(super) struct MediaConfig {
     /// The media server that reads it.
     pub(super) name: MediaServerName,
@@ -128,10 +128,10 @@ fn is_here(url: &str) -> bool {
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Writes a mediamtx.yml, but never over one that we did not write.
+/// Writes a mediamtx.yml. Never overwrites a foreign one.
 pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<()> {
     if fs::read_to_string(file).is_ok_and(|existing| !existing.starts_with(OURS)) {
-        bail!("{} was not written by Streamward: move it away, or choose another folder", file.display());
+        bail!("{} was not written by Streamward: move it, or choose another folder", file.display());
     }
     write_private(file, text.as_bytes())
 }

@@ -1,4 +1,4 @@
-//! Media servers by kind: the one place that knows which adapter serves which kind.
+//! Media servers by kind: chooses the adapter for each kind.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! Composition and lifecycle: what turns configuration into running parts. Decides nothing about streams.
+//! Composition and lifecycle: builds the running parts from the configuration. Decides nothing about streams.
 //!
-//! [`main`] is the whole program. `serve` is `service`; `bootstrap` is what every command that touches the
-//! database stands on.
+//! [`main`] is the whole program. `serve` is `service`; `bootstrap` opens the database for the service and for
+//! commands.
 
 mod background;
 mod bootstrap;

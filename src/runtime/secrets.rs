@@ -15,7 +15,7 @@ use crate::app::streamer::StreamerSettings;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
-/// What the application must know, with all secrets.
+/// The settings of the services, with all secrets.
 pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Settings, SecretError> {
     let config = base.config();
     let mut media_servers = std::collections::BTreeMap::new();
@@ -26,7 +26,7 @@ pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Set
             MediaServerSettings { urls: url_templates(server), control_secret: control, relay_secret };
         media_servers.insert(name.clone(), server);
     }
-    // With keys by name the one for all names opens nothing, so none is made.
+    // With one key per key id, the shared key is not accepted, so none is created.
     let hmac_secret = match (&config.api.hmac_secret, config.api.hmac_keys.is_empty()) {
         (None, false) => None,
         (given, _) => Some(kept(base, "api.hmac_secret", given.as_ref()).await?),
@@ -52,19 +52,19 @@ pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Set
     })
 }
 
-/// What media servers may show to be heard; the first is the one they are given.
+/// The secrets that media servers may send. The first one is written to their configuration.
 pub(super) async fn hook_secrets(base: &Bootstrap) -> Result<Vec<Secret>, SecretError> {
     let all = kept(base, "hooks.secret", base.config().hooks.secret.as_ref()).await?;
     Ok(all.expose().split(',').map(|part| Secret::new(part.trim())).collect())
 }
 
-/// What opens the control API of a media server.
+/// The secret of the control API of a media server.
 pub(super) async fn control_secret(base: &Bootstrap, name: &MediaServerName) -> Result<Secret, SecretError> {
     let given = base.config().media_servers.get(name).and_then(|server| server.control_secret.as_ref());
     kept(base, &format!("media_servers.{name}.control_secret"), given).await
 }
 
-/// The secret that is configured, or the one in the database, made if there is none.
+/// The configured secret, or the one in the database, which is created if there is none.
 async fn kept(base: &Bootstrap, name: &str, given: Option<&SecretValue>) -> Result<Secret, SecretError> {
     match given {
         Some(SecretValue(secret)) => Ok(secret.clone()),

@@ -1,4 +1,4 @@
-//! The accept loop for HTTP/1.1, with a limit on everything that we wait for.
+//! The accept loop for HTTP/1.1. Every wait has a limit.
 //!
 //! `axum::serve` sets no timer: a connection stays open for ever if its client sends nothing, half a header or half a body,
 //! or stops reading. Here such a connection is closed.
@@ -38,7 +38,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// The pause after `accept` failed (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The shortest time between two log lines about such failures.
+/// The shortest time between two log entries about such failures.
 const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The limits of a connection.
@@ -74,9 +74,7 @@ impl Default for ServeLimits {
 /// Handlers get the peer as `ConnectInfo<SocketAddr>`. A handler with an endless body (server-sent events) must watch `stop`
 /// itself; otherwise its connection is closed when the drain is over. When the returned future is dropped, so is every
 /// connection.
-///
-/// # Errors
-/// When the listener has no local address. A failed `accept` is counted and tried again.
+/// A failed `accept` is counted and tried again.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -132,7 +130,7 @@ fn is_client_error(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// What all connections share.
+/// Shared by all connections.
 struct Connections {
     router: Router,
     limits: ServeLimits,
@@ -177,7 +175,7 @@ impl Connections {
     }
 }
 
-/// Answers are sent at once, and a peer that disappeared is noticed even if nothing waits to be written.
+/// Sends answers at once, and detects a peer that disappeared even if nothing waits to be written.
 fn prepare(stream: &TcpStream, unacknowledged: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! `streamward serve`: from configuration to a running service, and back to nothing.
+//! `streamward serve`: starts the service, and stops it in order.
 
 mod first_start;
 mod listen;
@@ -34,17 +34,14 @@ use crate::adapters::system::SystemIds;
 use crate::app::task::{PeriodicTask as _, TaskContext};
 use crate::ports::{IdGen as _, WakeUps};
 
-/// How long a call that ends sessions waits for that.
+/// How long a call that ends sessions waits until they have ended.
 pub(super) const END_WAIT: Duration = Duration::from_secs(2);
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(8);
 /// How long the last writes may take.
 const LAST_WRITES: Duration = Duration::from_secs(1);
 
-/// Serves until told to stop, with a MediaMTX beside it if `up` says so.
-///
-/// # Errors
-/// What stands against the start, in words a person can act on.
+/// Serves until a signal stops it, with a supervised MediaMTX if `up` is given.
 pub(super) async fn run(
     loaded: Loaded,
     env: Vec<(OsString, OsString)>,
@@ -53,18 +50,18 @@ pub(super) async fn run(
     let instance = SystemIds.uuid().to_string();
     let telemetry = Telemetry::init(&telemetry_config(&loaded.config, &instance))?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    // Not one of `tasks`: it waits for a second signal to the very end.
+    // Not one of `tasks`, since it waits for a second signal until the process ends.
     let signals = TaskTracker::new();
     signals.spawn(Signals::listen()?.watch(stop.clone()));
     let service = Service { telemetry: &telemetry, instance, stop: stop.clone(), tasks };
-    // Told to stop before it has begun: then there is nothing to bring to an end.
+    // Stopped before it started: there is nothing to end.
     let started = stop.run_until_cancelled(Box::pin(service.start(loaded, &env, up))).await;
     let result = match started {
         Some(Ok(running)) => service.until_stopped(running).await,
         Some(Err(error)) => Err(error),
         None => Ok(()),
     };
-    // The last data are sent by threads that must not be waited for here.
+    // Threads send the last data. Waiting for them here would block.
     let flushed = tokio::task::spawn_blocking(|| telemetry.shutdown()).await;
     result.and(flushed.context("flushing telemetry"))
 }
@@ -85,7 +82,7 @@ struct Service<'a> {
     tasks: TaskTracker,
 }
 
-/// What is running, and must be brought to an end.
+/// The running parts, which must be stopped in order.
 struct Running {
     base: Bootstrap,
     services: Services,
@@ -104,7 +101,7 @@ impl Service<'_> {
         env: &[(OsString, OsString)],
         up: Option<UpArgs>,
     ) -> anyhow::Result<Running> {
-        // In this order: what stands against the start is found before anything is made or touched.
+        // In this order, so that a fault stops the start before anything is created or changed.
         let supervised = match up {
             Some(args) => Some(SupervisedMediaMtx::find(args).await?),
             None => None,
@@ -149,7 +146,7 @@ impl Service<'_> {
         if let Some(welcome) = welcome {
             first_start::print(&welcome);
         }
-        // Without systemd there is nobody to tell.
+        // Fails without systemd, which is fine.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         Ok(Running { base, services, background, listener, supervised, after, _lock: lock })
     }
@@ -173,7 +170,7 @@ impl Service<'_> {
         let close = closing.clone();
         self.tasks.spawn(async move {
             match supervised {
-                // Its last hooks shall still be heard.
+                // Its last hooks are still received.
                 Some(supervised) => supervised.run(stopping).await,
                 None => stopping.cancelled().await,
             }
@@ -188,7 +185,7 @@ impl Service<'_> {
         // Also when serving failed, so that everything that waits for the stop ends.
         self.stop.cancel();
         background.stop().await;
-        // Counts that nobody has written down yet.
+        // Counts that are not stored yet.
         let last = timeout(LAST_WRITES, services.housekeeping().tick(&TaskContext::default())).await;
         if !matches!(last, Ok(Ok(_))) {
             tracing::warn!("the last counts for the audit log are lost");

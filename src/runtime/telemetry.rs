@@ -31,7 +31,7 @@ const SECONDS_SUFFIX: &str = "_seconds";
 /// How long the last spans and metrics may take to be sent.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
-/// How often recorded samples are folded into their buckets when nobody scrapes.
+/// How often recorded samples are put into their buckets while nobody scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The settings of telemetry.
@@ -53,17 +53,17 @@ pub enum TelemetryError {
     /// `log.level` is neither a level nor a filter.
     #[error("log.level {value:?} is neither a level (info) nor a filter (info,sqlx=warn): {reason}")]
     Level {
-        /// What was given.
+        /// The given value.
         value: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: ParseError,
     },
     /// `otel.endpoint` cannot be used.
     #[error("otel.endpoint {value:?} cannot be used: {reason}")]
     Endpoint {
-        /// What was given.
+        /// The given value.
         value: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The metrics recorder was refused.
@@ -90,9 +90,6 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Sets up logs, traces and metrics for the process. Call it once, inside the tokio runtime.
-    ///
-    /// # Errors
-    /// When a value cannot be used (the message names its configuration key), or on a second call.
     pub fn init(config: &TelemetryConfig) -> Result<Self, TelemetryError> {
         let (telemetry, subscriber, recorder) = Self::build(config)?;
         subscriber.try_init()?;
@@ -102,9 +99,6 @@ impl Telemetry {
 
     /// Builds the parts without installing them. A test can install them for its own thread
     /// (`tracing::subscriber::set_default`, `metrics::set_default_local_recorder`).
-    ///
-    /// # Errors
-    /// As [`Telemetry::init`].
     pub fn build(
         config: &TelemetryConfig,
     ) -> Result<(Self, impl Subscriber + Send + Sync + use<>, BoxedRecorder), TelemetryError> {
@@ -151,7 +145,7 @@ impl Telemetry {
         }
     }
 
-    /// Sends what is still buffered, for at most two seconds. Blocks the thread: call it after the runtime is done, or in
+    /// Sends all buffered data, for at most two seconds. Blocks the thread: call it after the runtime has ended, or in
     /// `spawn_blocking`.
     pub fn shutdown(self) {
         if let Some(otlp) = self.otlp {

@@ -35,7 +35,7 @@ impl SupervisedMediaMtx {
             match &args.mediamtx {
                 Some(named) => bail!("the program {} does not exist (--mediamtx)", named.display()),
                 None => bail!(
-                    "mediamtx is neither on PATH nor in this folder: get it from https://github.com/bluenviron/mediamtx/releases, or name it with --mediamtx"
+                    "mediamtx is neither on PATH nor in this folder: get it from https://github.com/bluenviron/mediamtx/releases, or give its path with --mediamtx"
                 ),
             }
         };

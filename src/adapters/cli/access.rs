@@ -10,14 +10,14 @@ use crate::app::access::{Access, ApiTokenDraft};
 use crate::domain::ApiTokenId;
 use crate::domain::access::{Actor, ApiToken};
 
-/// What can be done with API tokens.
+/// Commands about API tokens.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Create a token; it is shown this once
+    /// Create a token; it is shown only once
     Create {
-        /// What it is for
+        /// A name that shows its purpose
         name: String,
-        /// What it may do
+        /// Its permissions
         #[arg(long, value_parser = ["viewer", "operator", "admin"])]
         role: String,
         /// How long it is valid
@@ -26,17 +26,14 @@ pub enum TokenCommand {
     },
     /// List all tokens, without their secrets
     List,
-    /// Delete a token; from then on it opens nothing
+    /// Delete a token; it is refused from then on
     Delete {
-        /// Its id, or its name if no other has it
+        /// Its id, or its name if no other token has it
         token: String,
     },
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// What the use-case says, or that nothing can be printed.
 pub async fn run(access: &Access, command: &TokenCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         TokenCommand::Create { name, role, until } => {

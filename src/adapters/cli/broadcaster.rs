@@ -11,14 +11,14 @@ use crate::domain::BroadcasterId;
 use crate::domain::access::Actor;
 use crate::domain::broadcaster::Broadcaster;
 
-/// What can be done with broadcasters. Wherever one is named, its id or its exact name will do.
+/// Commands about broadcasters. They accept an id or an exact name.
 #[derive(Debug, Subcommand)]
 pub enum BroadcasterCommand {
     /// Create a broadcaster
     Create {
         /// Its name
         name: String,
-        /// A JSON object to keep beside it
+        /// A JSON object to store with it
         #[arg(long, value_name = "JSON")]
         metadata: Option<String>,
     },
@@ -36,7 +36,7 @@ pub enum BroadcasterCommand {
         /// The new name
         #[arg(long)]
         name: Option<String>,
-        /// A JSON object in the place of the old one
+        /// A JSON object that replaces the old one
         #[arg(long, value_name = "JSON")]
         metadata: Option<String>,
     },
@@ -48,9 +48,6 @@ pub enum BroadcasterCommand {
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// What the use-case says, or that nothing can be printed.
 pub async fn run(
     broadcasters: &Broadcasters,
     command: &BroadcasterCommand,
@@ -102,7 +99,7 @@ pub async fn run(
     }
 }
 
-/// The broadcaster with this id or, if there is just one, this name.
+/// The broadcaster with this id, or the only one with this name.
 pub(super) async fn find(
     broadcasters: &Broadcasters,
     actor: &Actor,
@@ -143,7 +140,7 @@ fn describe(broadcaster: &Broadcaster) -> String {
     )
 }
 
-/// A word that a shell takes as one.
+/// Quotes `word` for a shell.
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }

@@ -5,13 +5,9 @@ use std::time::Duration;
 use reqwest::Client;
 
 /// A client for `url` whose calls end within `limit`.
-///
-/// # Errors
-/// [`reqwest::Error`] if TLS is needed and cannot be set up.
 pub(super) fn client(url: &str, limit: Duration) -> reqwest::Result<Client> {
     let client = Client::builder().no_proxy().timeout(limit);
-    // Plain HTTP needs no root certificates. The image of MediaMTX, where hooks run, has none, and then a client that needs
-    // them cannot be built.
+    // Plain HTTP needs no root certificates. The image of MediaMTX, where hooks run, has none.
     let client = if url.starts_with("http://") { client.tls_certs_only([]) } else { client };
     client.build()
 }

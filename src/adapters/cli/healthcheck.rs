@@ -10,9 +10,6 @@ use super::client::client;
 const LIMIT: Duration = Duration::from_millis(2_500);
 
 /// The answer of `GET /health` at `base` (`http://host:port`).
-///
-/// # Errors
-/// When the service does not answer in time, or is not healthy.
 pub async fn run(base: &str) -> anyhow::Result<String> {
     let answer = client(base, LIMIT)?.get(format!("{base}/health")).send().await;
     let answer = answer.map_err(reqwest::Error::without_url).context(format!("no answer from {base}"))?;

@@ -33,7 +33,7 @@ pub struct HookArgs {
     /// Where Streamward is (the key `hooks.url`)
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
-    /// A file with the hook secret; taken from the configuration or the database otherwise
+    /// A file with the hook secret; by default it comes from the configuration or the database
     #[arg(long, global = true, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
 }
@@ -43,14 +43,12 @@ pub struct HookArgs {
 pub enum HookName {
     /// A stream became available
     Ready,
-    /// It no longer is
+    /// A stream is no longer available
     NotReady,
 }
 
-/// Sends the event in the environment to the service at `url`. Tries again until the service has received it.
-///
-/// # Errors
-/// When the service refuses it, or cannot be reached in time. The text contains no path, which may be a secret.
+/// Sends the event in the environment to the service at `url`, and retries until the service has received it.
+/// Errors contain no path, since a path may be a secret.
 pub async fn run(
     args: &HookArgs,
     url: &str,
@@ -114,9 +112,6 @@ async fn send(
 }
 
 /// Runs `work` for at most as long as a hook may take.
-///
-/// # Errors
-/// Those of `work`, or that it took too long.
 pub async fn within_limit<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     match timeout(LIMIT, work).await {
         Ok(done) => done,

@@ -7,17 +7,14 @@ use super::Output;
 use crate::app::media_server::{MediaServerOverview, MediaServers};
 use crate::domain::access::Actor;
 
-/// What can be done with media servers.
+/// Commands about media servers.
 #[derive(Debug, Subcommand)]
 pub enum MediaServerCommand {
-    /// List the configured media servers and how they are
+    /// List the configured media servers and their state
     List,
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// What the use-case says, or that nothing can be printed.
 pub async fn run(
     media_servers: &MediaServers,
     command: &MediaServerCommand,

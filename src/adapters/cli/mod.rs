@@ -1,8 +1,8 @@
-//! The command line in: what can be said, and the commands that are use-cases under another name.
+//! The command line: its arguments, and the commands that call one use-case.
 //!
 //! Commands call [`app`](crate::app) as HTTP does, with [`Actor::cli`](crate::domain::access::Actor::cli), and never
-//! SQL. What needs the whole program (serving, supervising, examining) is only *parsed* here and done in
-//! [`runtime`](crate::runtime).
+//! SQL. Commands that need the whole program (`serve`, `up`, `doctor`) are only *parsed* here;
+//! [`runtime`](crate::runtime) runs them.
 
 pub mod access;
 pub mod broadcaster;
@@ -35,46 +35,46 @@ pub struct Cli {
     /// Print JSON, for machines
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do; serve if nothing is said
+    /// What to do; `serve` by default
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve: answer media servers and callers until told to stop
+    /// Serve media servers and API clients until a signal stops it
     Serve,
     /// Serve, and run a MediaMTX found on this machine with the right configuration
     Up(UpArgs),
     /// Print the mediamtx.yml for this setup, or install it where a MediaMTX finds it
     MediamtxConfig(MediamtxConfigArgs),
-    /// Tell Streamward what MediaMTX sees; MediaMTX runs this by itself
+    /// Report a change of a stream to Streamward; MediaMTX runs this as its hook
     Hook(hook::HookArgs),
-    /// Bring the database's schema up to date
+    /// Update the schema of the database
     Migrate,
-    /// Who may publish
+    /// Manage broadcasters, who may publish
     #[command(subcommand)]
     Broadcaster(broadcaster::BroadcasterCommand),
-    /// The secrets they publish with
+    /// Manage stream keys, the secrets for publishing
     #[command(subcommand)]
     Key(stream_key::KeyCommand),
-    /// What opens the management API
+    /// Manage tokens for the management API
     #[command(subcommand)]
     Token(access::TokenCommand),
-    /// What is live, and what was
+    /// List and end streams
     #[command(subcommand)]
     Stream(stream::StreamCommand),
-    /// People on Kick whose status is watched
+    /// Manage the streamers on Kick whose status is watched
     #[command(subcommand)]
     Streamer(streamer::StreamerCommand),
-    /// How watching Kick is doing, and whether Kick lets us in
+    /// Show the state of watching Kick, and check the access to Kick
     #[command(subcommand)]
     Kick(kick::KickCommand),
-    /// The configured media servers
+    /// Show the configured media servers
     #[command(subcommand)]
     MediaServer(media_server::MediaServerCommand),
-    /// Look for what is wrong with this setup, and say what to do about it
+    /// Check this setup, and show how to repair each fault
     Doctor,
     /// Print the OpenAPI document
     Openapi {
@@ -84,18 +84,18 @@ pub enum Command {
     },
     /// Print the effective configuration, secrets masked
     Config {
-        /// Print one secret instead, for wiring by hand
+        /// Print one secret instead, for a configuration by hand
         #[arg(long, value_name = "KEY", value_parser = ["hooks.secret", "api.hmac_secret"])]
         reveal: Option<String>,
     },
-    /// Ask the running service whether it is well; for container health checks
+    /// Check that the running service is healthy; for container health checks
     Healthcheck,
 }
 
 /// How to run MediaMTX.
 #[derive(Debug, Clone, Default, Args)]
 pub struct UpArgs {
-    /// The program; looked for on PATH and in the working directory otherwise
+    /// The program; by default it is searched on PATH and in the working directory
     #[arg(long, value_name = "FILE", env = "MEDIAMTX_BIN")]
     pub mediamtx: Option<PathBuf>,
     /// A mediamtx.yml of your own instead of a generated one
@@ -106,10 +106,10 @@ pub struct UpArgs {
     pub ports: PortArgs,
 }
 
-/// Where MediaMTX listens. What is not said follows from the URLs in the configuration.
+/// Where MediaMTX listens. The defaults come from the URLs in the configuration.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PortArgs {
-    /// Address encoders and viewers may reach it at; all of this machine's if absent
+    /// Address for encoders and viewers; all addresses of this machine by default
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<std::net::IpAddr>,
     /// Port of the control API
@@ -141,13 +141,13 @@ pub struct MediamtxConfigArgs {
     /// The media server it is for
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub server: String,
-    /// The MediaMTX that is to read it, e.g. v1.20.1; the running one is asked otherwise
+    /// The version of MediaMTX, e.g. v1.20.1; by default that of the running one
     #[arg(long, value_name = "VERSION")]
     pub for_version: Option<String>,
-    /// Where MediaMTX finds Streamward (the key `hooks.url`)
+    /// The address of Streamward for MediaMTX (the key `hooks.url`)
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// Without hooks: streams are noticed by looking, every two seconds
+    /// Without hooks; Streamward then finds streams by polling every two seconds
     #[arg(long)]
     pub no_hooks: bool,
     /// Put mediamtx.yml, the hook secret and this program (as MediaMTX's hook) into a directory

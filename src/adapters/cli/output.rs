@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-/// Where commands print to, as text or JSON.
+/// The output of a command, as text or JSON.
 pub struct Output {
     to: Box<dyn Write + Send>,
     json: bool,
@@ -21,19 +21,13 @@ impl Output {
         self.json
     }
 
-    /// One object, as JSON or as `text`.
-    ///
-    /// # Errors
-    /// When it cannot be printed. A closed pipe is no error.
+    /// Prints one object, as JSON or as `text`. A closed pipe is no error.
     pub fn thing(&mut self, json: &Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
         let text = if self.json { format!("{json:#}") } else { text() };
         self.text(&text)
     }
 
-    /// A list, as JSON under `name` with its `count`, or as a table of these columns of the same JSON.
-    ///
-    /// # Errors
-    /// When it cannot be printed.
+    /// Prints a list, as JSON under `name` with its `count`, or as a table of these columns of the same JSON.
     pub fn list(&mut self, name: &str, items: &[Value], columns: &[&str]) -> anyhow::Result<()> {
         let text = if self.json {
             format!("{:#}", serde_json::json!({ name: items, "count": items.len() }))
@@ -45,10 +39,7 @@ impl Output {
         self.text(&text)
     }
 
-    /// One line. Returns whether the pipe is still open.
-    ///
-    /// # Errors
-    /// When it cannot be printed.
+    /// Prints one line. Returns whether the pipe is still open.
     pub fn line(&mut self, line: &str) -> anyhow::Result<bool> {
         match writeln!(self.to, "{line}").and_then(|()| self.to.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
@@ -56,10 +47,7 @@ impl Output {
         }
     }
 
-    /// A text and a line feed.
-    ///
-    /// # Errors
-    /// When it cannot be printed.
+    /// Prints a text and a line feed.
     pub fn text(&mut self, text: &str) -> anyhow::Result<()> {
         self.line(text.trim_end()).map(drop)
     }

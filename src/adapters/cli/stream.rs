@@ -11,7 +11,7 @@ use crate::domain::access::Actor;
 use crate::domain::stream::{Stream, StreamState};
 use crate::ports::{StatusFilter, StreamFilter};
 
-/// What can be done with streams.
+/// Commands about streams.
 #[derive(Debug, Subcommand)]
 pub enum StreamCommand {
     /// List streams, newest first
@@ -42,9 +42,6 @@ pub enum Status {
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// What the use-case says, or that nothing can be printed.
 pub async fn run(streams: &Streams, command: &StreamCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         StreamCommand::List { status, limit } => {
@@ -76,7 +73,7 @@ pub async fn run(streams: &Streams, command: &StreamCommand, out: &mut Output) -
             out.thing(&view(streams, &now), || {
                 let path = &now.path;
                 if now.is_active() {
-                    format!("{path} was told to end; the running service sees to it.")
+                    format!("Ending {path}; the running service disconnects it.")
                 } else {
                     format!("{path} has ended.")
                 }

@@ -14,12 +14,12 @@ use crate::domain::stream_key::KeyStatus;
 use crate::domain::{StreamKeyId, Timestamp};
 use crate::ports::KeyFilter;
 
-/// What can be done with stream keys. Wherever one is named, its id will do, or its path if one usable key has it.
+/// Commands about stream keys. They accept an id, or a path if one usable key has it.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Create a key and print ready settings for encoders; the secret is shown this once
+    /// Create a key and print ready settings for encoders; the secret is shown only once
     Create {
-        /// Whose it shall be: id or name
+        /// Its broadcaster: id or name
         #[arg(long, value_name = "ID|NAME")]
         broadcaster: String,
         /// The public path, e.g. live/alice; made from the broadcaster's name if absent
@@ -37,7 +37,7 @@ pub enum KeyCommand {
     },
     /// List keys, without their secrets
     List {
-        /// Only those of this one: id or name
+        /// Only the keys of this broadcaster: id or name
         #[arg(long, value_name = "ID|NAME")]
         broadcaster: Option<String>,
     },
@@ -58,7 +58,7 @@ pub enum KeyCommand {
     },
 }
 
-/// How long something is valid; for ever if nothing is said.
+/// How long a key or token is valid; for ever by default.
 #[derive(Debug, Clone, Default, Args)]
 #[group(multiple = false)]
 pub struct Until {
@@ -73,14 +73,11 @@ pub struct Until {
 impl Until {
     /// As the use-cases take it.
     pub(super) fn expires_at(&self, now: Timestamp) -> Option<String> {
-        self.expires_in.map(|span| now.plus(span).to_string()).or_else(|| self.expires_at.clone())
+        self.expires_in.map(|duration| now.plus(duration).to_string()).or_else(|| self.expires_at.clone())
     }
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// What the use-case says, or that nothing can be printed.
 pub async fn run(
     keys: &StreamKeys,
     broadcasters: &Broadcasters,
@@ -116,11 +113,11 @@ pub async fn run(
             let id = find(keys, &actor, key).await?;
             let key = view(&keys.get(&actor, id).await?);
             out.thing(&key, || {
-                let lines = key.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+                let fields = key.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
                 let line = |(name, value): (&String, &Value)| {
                     format!("{name:<16}{}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
                 };
-                lines.map(line).collect::<Vec<_>>().join("\n")
+                fields.map(line).collect::<Vec<_>>().join("\n")
             })
         }
         KeyCommand::Rotate { key } => {

@@ -1,4 +1,4 @@
-//! The section `[api]`: callers of the management API.
+//! The section `[api]`: clients of the management API.
 
 use std::collections::BTreeMap;
 

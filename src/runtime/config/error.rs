@@ -1,4 +1,4 @@
-//! One line that names the key, says what is wrong with it, what is allowed, and where it was set.
+//! One line with the key, the fault, the allowed values, and the place where it was set.
 
 use std::fmt::{self, Display};
 
@@ -10,7 +10,7 @@ use super::section::Key;
 pub struct ConfigError {
     /// The key, e.g. `auth.claim_ttl`; empty if it is the file as a whole.
     pub key: String,
-    /// What is wrong, and what is allowed.
+    /// The fault, and the allowed values.
     pub message: String,
     /// Where it was set, if it was.
     pub origin: Option<String>,
@@ -33,7 +33,7 @@ impl Display for ConfigError {
 }
 
 impl ConfigError {
-    /// A key and what is wrong with it.
+    /// An error of `key`.
     pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { key: key.into(), message: message.into(), origin: None }
     }

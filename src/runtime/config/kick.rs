@@ -24,7 +24,7 @@ section! {
         requests_per_minute: u32 = 60, check within(1, 100_000);
         /// The most channels on one connection of a feed. With Centrifugo never more than 100.
         channels_per_connection: u32 = 250, check within(1, 10_000);
-        /// How long a streamer must be offline before that is announced. A shorter break is not announced.
+        /// How long a streamer must be offline before the change is announced.
         flap_window: ConfigDuration = ConfigDuration::seconds(15),
             check within(ConfigDuration::seconds(0), ConfigDuration::HOUR);
         /// How long status changes are kept. The last one of each streamer is kept for ever.
@@ -36,7 +36,7 @@ section! {
         pusher_url: String = "wss://ws-us2.pusher.com".into(), check address(&["wss", "ws"]);
         /// The Centrifugo server. Fetched from Kick if not set.
         centrifugo_url: Option<String>, check if_set(address(&["wss", "ws"])), unset "not set: fetched from Kick";
-        /// Where Kick's web site says which feed to use.
+        /// Where Kick's web site publishes which feed to use.
         realtime_url: String = "https://web.kick.com".into(), check address(&["https", "http"]);
         /// The official API.
         api_url: String = "https://api.kick.com".into(), check address(&["https", "http"]);

@@ -58,7 +58,7 @@ pub(super) fn file(file: &Path) -> Layer {
     let refuse = |message: String| ConfigError::new("", message).set_in(Some(origin.clone()));
     let text = std::fs::read_to_string(file).map_err(|error| refuse(format!("cannot be read: {error}")))?;
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
-        // Its own text shows the line, which may hold a secret.
+        // The text of the error shows the line, which may hold a secret.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         refuse(format!("line {}: {}", before.matches('\n').count() + 1, error.message().replace('\n', ", ")))
     })?;

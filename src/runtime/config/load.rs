@@ -1,4 +1,4 @@
-//! Puts the layers together.
+//! Merges the layers.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -41,9 +41,6 @@ impl Sources {
     }
 
     /// Reads and checks the configuration.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for the first key that is unknown or wrong.
     pub fn load(&self) -> Result<Loaded, ConfigError> {
         let file = match &self.file {
             Some(file) if file.is_file() => Some(file.clone()),

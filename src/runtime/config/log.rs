@@ -1,4 +1,4 @@
-//! The section `[log]`: log lines.
+//! The section `[log]`: the log.
 
 use super::section::section;
 use super::values::choice;

@@ -25,14 +25,11 @@ const FILE_NAME: &str = "streamward-secrets.key";
 pub enum MasterKeySource {
     /// It was found.
     Found(MasterKey),
-    /// There is none. A new one belongs in this file.
+    /// There is none. A new one is stored in this file.
     Absent(PathBuf),
 }
 
-/// Looks for the master key: `STREAMWARD_MASTER_KEY`, `STREAMWARD_MASTER_KEY_FILE`, then the file beside the database.
-///
-/// # Errors
-/// [`ConfigError`] if what is given is not a key of 32 bytes.
+/// Finds the master key: `STREAMWARD_MASTER_KEY`, `STREAMWARD_MASTER_KEY_FILE`, then the file beside the database.
 pub fn find_master_key(
     config: &Config,
     env: &[(OsString, OsString)],
@@ -81,11 +78,8 @@ fn parse(text: &str) -> Option<MasterKey> {
 }
 
 /// Writes a new master key to `file`, readable by its owner only. If another process was faster, returns its key.
-///
-/// # Errors
-/// When the file can neither be written nor read.
 pub fn create_master_key(file: &Path, random: [u8; 32]) -> io::Result<MasterKey> {
-    // First complete under another name, so that nobody reads half a key.
+    // Written under another name first, so that nobody reads half a key.
     let fresh = file.with_extension(format!("new-{}", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

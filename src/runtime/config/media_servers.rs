@@ -76,7 +76,7 @@ fn addresses_from_api(server: &mut MediaServer) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// If one media server had two names, two reconcile loops would undo each other's work.
+/// With two names for one media server, two reconcile loops would revert each other's changes.
 pub(super) fn distinct(config: &mut Config) -> Result<(), ConfigError> {
     let mut seen = BTreeMap::new();
     for (name, server) in &config.media_servers {

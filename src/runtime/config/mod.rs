@@ -1,7 +1,7 @@
 //! The configuration: `streamward.toml` (optional), then the environment, then the command line; the later wins.
 //!
-//! An unknown key or a bad value stops the start with one line that names the key, says where it was set and what is
-//! allowed. Secrets can be given as files and are never printed.
+//! An unknown key or a bad value stops the start with one line: the key, where it was set, and the allowed
+//! values. Secrets can be given as files and are never printed.
 
 mod api;
 mod audit;

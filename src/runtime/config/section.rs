@@ -1,6 +1,5 @@
 //! How a section of the configuration is written: each key once, with its type, default and rule.
-//!
-//! The list of keys, and which of them are secret, follows from the types of the fields ([`Setting`]).
+//! The types of the fields ([`Setting`]) decide which keys exist and which are secret.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -15,7 +14,7 @@ pub(super) struct Key {
     /// Its full name; `*` stands for a name that the operator chooses.
     pub(super) name: String,
     pub(super) is_secret: bool,
-    /// What applies while it is not set.
+    /// The effect while it is not set.
     pub(super) unset: &'static str,
 }
 

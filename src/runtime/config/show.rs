@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::layers::find_key;
 use super::load::Loaded;
 
-/// What is shown of a secret.
+/// Shown in place of a secret.
 pub(super) const MASK: &str = "***";
 
 /// The configuration as it can be shown.
@@ -55,7 +55,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.file {
             Some(file) => writeln!(f, "# read from {}", file.display())?,
-            None => writeln!(f, "# There is no streamward.toml here. It could look like this.")?,
+            None => writeln!(f, "# There is no streamward.toml here. This is an example.")?,
         }
         let Value::Object(map) = self.masked() else { return Ok(()) };
         self.table(f, &mut Vec::new(), &map)

@@ -1,4 +1,4 @@
-//! Layers, masks, and the one line for everything that is not right.
+//! Layers, masks and error lines.
 
 use std::ffi::OsString;
 
@@ -120,7 +120,7 @@ fn what_is_not_right_is_named_with_what_is() {
 }
 
 #[test]
-fn a_broken_file_is_told_without_its_text() {
+fn the_error_of_a_broken_file_does_not_contain_its_text() {
     let line = refused("[hooks]\nsecret = \"hunter2hunter2\nother = 1", &[]);
     assert!(line.contains("line 2") && !line.contains("hunter2"), "{line}");
     let line = refused("[hooks]\nsecret = 12345678", &[]);
@@ -150,7 +150,7 @@ fn a_secret_can_stand_in_a_file_of_its_own() {
 }
 
 #[test]
-fn what_is_shown_holds_no_secret_and_says_where_it_comes_from() {
+fn shown_configuration_has_sources_and_no_secrets() {
     let toml = "[hooks]\nsecret = 'hunter2hunter2'\n[api.hmac_keys]\ndash = 'hunter2hunter2'";
     let env = [("DATABASE_URL", "postgres://u:hunter2@h/d"), ("STREAMWARD_LOG__LEVEL", "warn")];
     let loaded = load(toml, &env).unwrap();
@@ -224,7 +224,7 @@ fn a_master_key_is_found_or_made_once() {
     assert_eq!((made.expose(), other.expose()), (&[7; 32], &[7; 32]), "the first one stays");
     let MasterKeySource::Found(found) = find_master_key(&config, &[]).unwrap() else { panic!("absent") };
     assert_eq!(found.expose(), &[7; 32]);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left lying about");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -20,7 +20,7 @@ pub(super) trait FromValue: Sized {
     /// Whether it must not be shown, and can be given as a file.
     const IS_SECRET: bool = false;
 
-    /// Reads the value, or says what it must be.
+    /// Reads the value. The error names the allowed values.
     fn read(value: &Value) -> Result<Self, String>;
 }
 

@@ -105,7 +105,7 @@ fn wiring(setup: &Setup<'_>, name: &MediaServerName, settings: &ServerSettings, 
         Some(_) => findings.good(check, format!("its authHTTPAddress is {ours}")),
     }
     if !settings.hooks {
-        let found = "it has none: only polling notices streams, up to 2 s later";
+        let found = "it has none: only polling finds streams, up to 2 s later";
         findings.warning(format!("hooks of {name}"), found, CONFIGURE);
     }
 }
@@ -131,7 +131,7 @@ fn contact(name: &MediaServerName, records: &Records, findings: &mut Findings) {
     }
 }
 
-/// Whether two addresses are the same. All names of this machine are.
+/// Whether two addresses are the same. All names of this machine count as one.
 pub(super) fn same_place(one: &str, other: &str) -> bool {
     let place = |text: &str| {
         let url = Url::parse(text).ok()?;

@@ -1,7 +1,7 @@
-//! `streamward doctor`: checks everything that a working setup needs, and says what to do about each fault.
+//! `streamward doctor`: checks everything that a working setup needs, and advises how to repair each fault.
 //!
-//! It checks from outside, as media servers and callers do, and changes nothing. Each check adds one [`Finding`]. A check
-//! that is not possible because an earlier one failed says so.
+//! It checks from outside, as media servers and API clients do, and changes nothing. Each check adds one [`Finding`], also
+//! when it is not possible because an earlier one failed.
 
 mod media;
 mod service;
@@ -21,7 +21,7 @@ use crate::domain::secret::Secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// As it should be.
+    /// No fault.
     Good,
     /// It works, but not well or not for long.
     Warning,

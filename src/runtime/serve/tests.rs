@@ -12,7 +12,7 @@ use tokio_util::sync::DropGuard;
 
 use super::*;
 
-/// Long enough for a busy machine, short enough to tell "ended by its limit" from "never".
+/// Long enough for a busy machine, short enough to distinguish "ended by its limit" from "never".
 const SOON: Duration = Duration::from_secs(3);
 
 fn short() -> ServeLimits {
@@ -93,7 +93,7 @@ async fn flood(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Ev
     }))
 }
 
-/// Everything until the server closes; a reset counts as closing.
+/// Reads until the server closes; a reset counts as closing.
 async fn read_to_close(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let _ = tokio::time::timeout(SOON, stream.read_to_end(&mut all)).await.expect("closed by the server");
@@ -203,10 +203,10 @@ async fn the_stop_closes_idle_connections_at_once() {
 }
 
 #[tokio::test]
-async fn the_stop_closes_a_connection_that_never_asked_anything() {
+async fn the_stop_closes_a_connection_without_a_request() {
     let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, drain: SOON, ..short() }).await;
     let mut client = server.connect().await;
-    // Served after it, so that the silent one is certainly accepted.
+    // A second connection is served, so the silent one has been accepted.
     let mut other = server.send("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     read_to_close(&mut other).await;
     let took = server.stopped().await;

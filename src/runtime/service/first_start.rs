@@ -1,4 +1,4 @@
-//! What the very first start on a database says, once: the admin token and what to do next.
+//! The text of the first start on a database: the admin token and the next steps.
 
 use std::io::Write as _;
 
@@ -29,11 +29,11 @@ pub(super) async fn welcome(
     Ok(Some(text(&base.config().local_url(), &token, &Reader::of_this_process(), with_media_server)))
 }
 
-/// Where whoever reads the text types the commands in it.
+/// Where the reader types the commands of the text.
 enum Reader {
     /// In this directory, with the program called this way: with `cargo run` it is not on the `PATH`.
     Here(String),
-    /// Outside the container that this program is all of.
+    /// Outside the container, in which this program is the first process.
     OutsideContainer,
 }
 
@@ -78,7 +78,7 @@ Next, {place}:
      prints settings for OBS and others
   {media_server}
   4. {program} doctor
-     looks whether all of it fits together
+     checks the whole setup
 
   API {url}   to read and try it: {url}/docs
 {line}
@@ -86,10 +86,10 @@ Next, {place}:
     )
 }
 
-/// To standard output: logs go to standard error, are kept and passed on, and must hold no secret.
+/// Prints to standard output: logs are stored and forwarded, and must hold no secret.
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout();
-    // Nobody there to read it: `streamward token create` makes another token.
+    // If nobody reads it, `streamward token create` makes another token.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 

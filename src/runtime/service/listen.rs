@@ -1,7 +1,7 @@
-//! Taking the address of `http.listen`.
+//! Binds the address of `http.listen`.
 //!
-//! It is taken early, so that a taken one is told before anything else is done, and listened on late, so that callers
-//! are refused rather than kept waiting until the service is ready.
+//! It binds early, so that a taken address stops the start before anything else, and listens late, so that clients are
+//! refused instead of waiting until the service is ready.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -12,16 +12,16 @@ use tokio::net::{TcpListener, TcpSocket, lookup_host};
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
-/// Takes the address.
+/// Binds the address.
 pub(super) async fn bind(listen: &str) -> anyhow::Result<TcpSocket> {
     let mut found = lookup_host(listen).await.with_context(|| format!("http.listen {listen}"))?;
-    let address = found.next().with_context(|| format!("http.listen {listen} is the name of nothing"))?;
+    let address = found.next().with_context(|| format!("http.listen {listen} cannot be resolved"))?;
     bind_to(address).map_err(|error| explain(listen, &error))
 }
 
 fn bind_to(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Or a restart would have to wait for connections of the last run to be forgotten.
+    // Otherwise a restart would fail until the system has forgotten the connections of the last run.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
@@ -35,7 +35,7 @@ pub(super) fn listen(socket: TcpSocket, listen: &str) -> anyhow::Result<TcpListe
 fn explain(listen: &str, error: &std::io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::AddrInUse => {
-            "something else listens there: stop it, or choose another one with STREAMWARD_HTTP__LISTEN=127.0.0.1:<port>"
+            "another program listens there: stop it, or choose another address with STREAMWARD_HTTP__LISTEN=127.0.0.1:<port>"
         }
         ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose one above",
         ErrorKind::AddrNotAvailable => {
@@ -51,16 +51,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_taken_port_is_told_with_what_to_do() {
+    async fn the_error_of_a_taken_port_has_advice() {
         let taken = listen(bind("127.0.0.1:0").await.unwrap(), "").unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let told = match bind(&address).await {
+        let error = match bind(&address).await {
             Err(error) => error,
             Ok(socket) => listen(socket, &address).unwrap_err(),
         };
-        let told = told.to_string();
-        assert!(told.starts_with(&format!("http.listen {address} cannot be used")), "{told}");
-        assert!(told.contains("STREAMWARD_HTTP__LISTEN"), "{told}");
+        let error = error.to_string();
+        assert!(error.starts_with(&format!("http.listen {address} cannot be used")), "{error}");
+        assert!(error.contains("STREAMWARD_HTTP__LISTEN"), "{error}");
         let elsewhere = bind("192.0.2.1:80").await.unwrap_err().to_string();
         assert!(elsewhere.contains("no such address"), "{elsewhere}");
     }

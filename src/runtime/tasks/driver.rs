@@ -18,11 +18,11 @@ use crate::app::task::{
 };
 use crate::ports::WakeUp;
 
-/// How long a long-running task may take to finish when another instance continues its work.
+/// How long a long-running task may take to finish when its assignment ends.
 const HAND_OVER: Duration = Duration::from_secs(10);
 /// The same when the process stops.
 const LAST: Duration = Duration::from_millis(1_500);
-/// How often it is noted that a long-running task is at work.
+/// How often the status of a long-running task is updated.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// The first pause before a task that ended or panicked is started again. It doubles each time.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -98,7 +98,7 @@ impl Driver {
     }
 }
 
-/// Returns when work must end because this instance does not have the assignment any more, or may not have it.
+/// Returns when work must end because the assignment is lost or in doubt.
 async fn assignment_ends(placement: Placement, guard: Option<&AssignmentGuard>, record: &Recorder) {
     let (Some(guard), Placement::OneInstance(on_doubt)) = (guard, placement) else {
         return std::future::pending().await;
@@ -141,7 +141,7 @@ async fn ticks(
     }
 }
 
-/// Runs until it ends, or until the stop or the end of the assignment; then it has a while to finish.
+/// Runs until it ends, or until the stop or the end of the assignment, after which it has some time to finish.
 async fn run_until(
     task: &mut dyn LongRunningTask,
     record: &Recorder,

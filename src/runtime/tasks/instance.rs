@@ -9,14 +9,14 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::ports::{Assignment, InstanceLease, LeaseStore, StoreError};
 
-/// How long a call about leases may take, while no lease depends on it.
+/// How long a call about leases may take while this instance has no lease.
 const CALL_LIMIT: Duration = Duration::from_secs(1);
 /// How many tasks an instance takes: more than any installation has.
 const CAPACITY: u32 = 100_000;
-/// After so many renewals an instance that has everything it wants checks that this is still so.
+/// After so many renewals an instance with all its wanted assignments checks that they are still its own.
 const CHECK_EVERY: u32 = 10;
 
-/// Which instance this is, and how it keeps its lease.
+/// The id of this instance, and the terms of its lease.
 #[derive(Clone)]
 pub struct LeaseTerms {
     /// Where leases and assignments are kept.
@@ -25,8 +25,8 @@ pub struct LeaseTerms {
     pub instance: String,
     /// At most this many tasks are assigned to it.
     pub capacity: u32,
-    /// How long the lease lasts without renewal: the longest time nobody works after a crash. It is renewed every third
-    /// of that, and given up by its holder after two thirds without success.
+    /// How long the lease lasts without renewal: the longest pause of the work after a crash. Its holder renews it every
+    /// third of that, and gives it up after two thirds without success.
     pub ttl: Duration,
     /// The pause after the lease could not be acquired.
     pub retry: Duration,
@@ -46,19 +46,18 @@ impl LeaseTerms {
     }
 }
 
-/// What is known about an assignment.
+/// The known state of an assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Hold {
-    /// It is ours.
+    /// It belongs to this instance.
     Ours(Assignment),
-    /// This instance was found to have it.
+    /// It belongs to the instance with this id.
     Elsewhere(String),
-    /// Nothing for certain.
+    /// Unknown.
     Doubt,
 }
 
-/// A lease, confirmed by a call made at `confirmed`: when its answer comes the lease has aged by as much as the call
-/// took.
+/// A lease. `confirmed` is the time of the request, not of its answer, since the lease ages meanwhile.
 #[derive(Clone)]
 struct Held {
     lease: InstanceLease,
@@ -70,7 +69,7 @@ pub(super) struct Instance {
     terms: LeaseTerms,
     lease: Mutex<Option<Held>>,
     wanted: Mutex<BTreeMap<String, watch::Sender<Hold>>>,
-    /// Assignments that no task here wants any more.
+    /// Assignments that no task here needs any more.
     given_up: Mutex<Vec<Assignment>>,
     changed: Notify,
 }
@@ -93,7 +92,7 @@ impl Instance {
         AssignmentGuard { instance: Arc::clone(self), key: key.to_owned(), hold }
     }
 
-    /// Renews the lease and takes assignments, again and again, for as long as it is polled.
+    /// Renews the lease and takes assignments in a loop.
     pub(super) async fn keep(&self) {
         let third = self.terms.ttl / 3;
         for round in 0_u32.. {
@@ -183,13 +182,13 @@ impl Instance {
         }
     }
 
-    /// When the holder no longer relies on the lease, unless it is renewed.
+    /// The end of reliance on the lease, unless it is renewed.
     fn reliable_until(&self) -> Instant {
         let confirmed = lock(&self.lease).as_ref().map(|held| held.confirmed + self.terms.reliable());
         confirmed.unwrap_or_else(Instant::now)
     }
 
-    /// Gives the lease back, so that other instances need not wait for its expiry.
+    /// Releases the lease, so that other instances need not wait for its expiry.
     pub(super) async fn end(&self) {
         let Some(Held { lease, .. }) = lock(&self.lease).take() else { return };
         let tasks = lock(&self.given_up).len();
@@ -201,7 +200,7 @@ impl Instance {
     }
 }
 
-/// Notes what is known of an assignment now; returns whether it was ours and is not any more.
+/// Stores the state of an assignment. Returns whether this instance just lost it.
 fn note(task: &str, hold: &watch::Sender<Hold>, now: Hold) -> bool {
     let before = hold.borrow().clone();
     match (&before, &now) {
@@ -227,7 +226,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The assignment of one task, over time. Dropped, it is given back.
+/// The assignment of one task. Dropping it releases the assignment.
 pub(super) struct AssignmentGuard {
     instance: Arc<Instance>,
     key: String,
@@ -235,7 +234,7 @@ pub(super) struct AssignmentGuard {
 }
 
 impl AssignmentGuard {
-    /// The assignment, once it is ours. Calls `elsewhere` with the instance that has it meanwhile.
+    /// Waits for the assignment. Calls `elsewhere` with the instance that has it meanwhile.
     pub(super) async fn held(&self, elsewhere: impl Fn(&str)) -> Assignment {
         let mut hold = self.hold.subscribe();
         loop {
@@ -244,12 +243,12 @@ impl AssignmentGuard {
                 Hold::Elsewhere(instance) => elsewhere(instance),
                 Hold::Doubt => {}
             }
-            // An error would mean that the sender is gone, which is `self`.
+            // Cannot fail: `self` holds the sender.
             let _ = hold.changed().await;
         }
     }
 
-    /// Returns when `assignment` is not ours any more, or when the lease of this instance is too old to rely on.
+    /// Returns when `assignment` is lost, or when the lease of this instance is too old to rely on.
     pub(super) async fn lost(&self, assignment: Option<Assignment>) {
         let (mut hold, ours) = (self.hold.subscribe(), assignment.map(Hold::Ours));
         loop {
@@ -265,8 +264,8 @@ impl AssignmentGuard {
         }
     }
 
-    /// Returns when another instance is found to have it, which nobody can tell while the database is unreachable.
-    /// Calls `renewed` when it is ours anew before that.
+    /// Returns when another instance has it, which is unknown while the database is unreachable. Calls `renewed` when
+    /// this instance gets it again before that.
     pub(super) async fn taken(&self, renewed: impl Fn(Assignment)) {
         let mut hold = self.hold.subscribe();
         loop {

@@ -1,8 +1,8 @@
-//! The driver of background work: starts tasks, keeps the lease of this instance, and shows how they are doing.
+//! The driver of background work: starts tasks, keeps the lease of this instance, and reports the status of tasks.
 //!
 //! A periodic task does the same amount of work each time, is idempotent and does not retry inside: the next tick is
-//! the retry. The driver does the rest: no overlap, a limit on the time of a tick, survival of a panic, a status anyone
-//! can read, and, with several instances, an assignment without which the task does not run.
+//! the retry. The driver does the rest: no overlap, a time limit for each tick, survival of a panic, a status, and, with
+//! several instances, an assignment to one of them.
 
 mod driver;
 mod instance;

@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep_until};
 use crate::app::task::{Activation, PeriodicTask};
 use crate::ports::WakeUp;
 
-/// A woken task ticks again after these times: what it was woken for may not show at once.
+/// A woken task ticks again after these times, because the change may not be visible at once.
 const FOLLOW_UPS: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1)];
 
-/// The shortest time between the end of a tick and the next one, so that many wake-ups are not as many ticks.
+/// The shortest pause between two ticks, so that many wake-ups cause few ticks.
 const REST: Duration = Duration::from_millis(25);
 
 /// Decides when to tick: at the interval, at a wake-up, and shortly after a wake-up.
@@ -29,14 +29,14 @@ impl<'a> Schedule<'a> {
         Self { wake_ups, started: Instant::now(), follow_ups: VecDeque::new() }
     }
 
-    /// A tick starts now; it serves every wake-up and follow-up until now.
+    /// A tick starts now. It covers every wake-up and repetition until now.
     pub(super) fn tick_starts(&mut self) {
         self.started = Instant::now();
         self.follow_ups.retain(|at| *at > self.started);
         while matches!(self.wake_ups.try_recv(), Ok(_) | Err(TryRecvError::Lagged(_))) {}
     }
 
-    /// Something is under way: ticks again soon, unless that is planned already.
+    /// Work is unfinished: ticks again soon, unless that is planned already.
     pub(super) fn schedule_follow_ups(&mut self) {
         if self.follow_ups.is_empty() {
             let now = Instant::now();

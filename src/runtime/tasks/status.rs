@@ -1,4 +1,4 @@
-//! Writing down how a task is doing: in its status, the metrics and the log.
+//! Records the state of a task: in its status, the metrics and the log.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use tokio::time::{Instant, error::Elapsed};
 use crate::app::task::{Activation, TaskError, TaskFailure, TaskState, TaskStatus, Tick};
 use crate::ports::{Assignment, Clock, StoreError};
 
-/// What came of a tick or a run.
+/// The outcome of a tick or a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The work is done.
     Done(Tick),
-    /// It failed. The text says why, and holds no secret.
+    /// It failed. The text holds the reason and no secret.
     Failed(String),
     /// The work panicked.
     Panicked(String),
@@ -23,11 +23,11 @@ pub(super) enum Outcome {
     Fenced,
 }
 
-/// What work gives that may panic, and that is dropped when it takes too long.
+/// The result of work that may panic, with a time limit.
 pub(super) type Ended<T> = Result<std::thread::Result<Result<T, TaskError>>, Elapsed>;
 
 impl Outcome {
-    /// `too_long`: what to say when the work took too long.
+    /// `too_long`: the message when the work took too long.
     pub(super) fn of(ended: Ended<Tick>, too_long: impl FnOnce() -> String) -> Self {
         match ended {
             Ok(Ok(Ok(tick))) => Self::Done(tick),
@@ -73,7 +73,7 @@ impl Recorder {
         });
     }
 
-    /// Another instance runs the task, or nobody knows which one.
+    /// Another instance runs the task, or it is unknown which one.
     pub(super) fn runs_on(&self, instance: Option<String>) {
         self.change(|status| status.instance = instance);
     }
@@ -88,8 +88,7 @@ impl Recorder {
         });
     }
 
-    /// A long-running task is at work. It has no ticks that would say so, and one that failed before must not be shown
-    /// as failing for as long as it now works.
+    /// A long-running task is at work. It has no ticks, so this clears the failure of an earlier run.
     pub(super) fn is_at_work(&self) {
         let now = (self.clock.now(), Instant::now());
         self.change(|status| (status.failing, status.last_ok) = (false, Some(now)));

@@ -1,4 +1,4 @@
-//! Keeps one task per row: compares the rows with the running tasks, and starts and stops what differs.
+//! Keeps one task per row: compares the rows with the running tasks, and starts and stops tasks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl<S: TaskSet> PeriodicTask for Supervisor<S> {
         }
         self.running.retain(|_, task| !task.driver.is_finished());
         for key in &desired {
-            // One that still stops is started again once it has.
+            // A task that is still stopping is started again afterwards.
             if !self.running.contains_key(key)
                 && let Some(task) = self.set.task(key)
             {

@@ -1,6 +1,5 @@
-//! Log lines on standard error, as text or JSON, written by a thread.
-//!
-//! If nobody reads standard error, lines are dropped and counted. The service does not wait.
+//! The log on standard error, as text or JSON, written by a thread. If nobody reads standard error, entries are dropped
+//! and counted; the service does not wait.
 
 use std::io::IsTerminal;
 
@@ -12,7 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use super::TelemetryError;
 
-/// The format of log lines.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, EnumString, VariantNames)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
@@ -24,7 +23,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// The thread that writes the lines. On drop it writes what is left.
+/// The thread that writes the log. On drop it writes the rest.
 pub(super) struct LogWriter {
     _thread: WorkerGuard,
     errors: ErrorCounter,
@@ -37,14 +36,14 @@ impl std::fmt::Debug for LogWriter {
 }
 
 impl LogWriter {
-    /// Reads how many lines were dropped.
+    /// Reads how many entries were dropped.
     pub(super) fn dropped_lines(&self) -> impl Fn() -> usize + Send + 'static + use<> {
         let errors = self.errors.clone();
         move || errors.dropped_lines()
     }
 }
 
-/// Builds the layer that writes lines, and its thread.
+/// Builds the layer that writes the log, and its thread.
 pub(super) fn layer<S>(
     level: &str,
     format: LogFormat,
@@ -52,7 +51,7 @@ pub(super) fn layer<S>(
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
 {
-    // Notices of PostgreSQL only matter for migrations. A filter that names sqlx shows them.
+    // PostgreSQL's NOTICE messages only matter for migrations. A filter that names sqlx shows them.
     let quieter = if level.contains("sqlx") { "" } else { ",sqlx::postgres::notice=warn" };
     // At `trace` tungstenite writes whole frames, and some contain tokens.
     let filter = EnvFilter::builder()
@@ -61,10 +60,10 @@ where
     let (writer, thread) =
         NonBlockingBuilder::default().lossy(true).thread_name("log-writer").finish(std::io::stderr());
     let errors = writer.error_counter();
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = match format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
+        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
     };
     Ok((layer, LogWriter { _thread: thread, errors }))
 }

@@ -1,7 +1,7 @@
 //! Pushes spans and metrics as protobuf over HTTP to an OpenTelemetry collector.
 //!
 //! The exporters run on threads of the SDK, not on the tokio runtime, so they use the blocking HTTP client. The async one
-//! would panic there on the first export, and every trace would be lost while the service looks healthy.
+//! would panic there on the first export, and every trace would be lost while the service seems healthy.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often metrics are pushed.
 const METRICS_INTERVAL: Duration = Duration::from_secs(15);
 
-/// What becomes a span, whatever `log.level` says. Without the spans of the exporter: each push would cause the next.
+/// The filter of spans, independent of `log.level`. It excludes the exporter: each push would cause the next.
 const SPAN_FILTER: &str = "info,streamward=debug,opentelemetry=off,hyper=off,hyper_util=off,reqwest=off";
 
 /// The two providers and their threads.
@@ -96,7 +96,7 @@ impl Otlp {
             .boxed()
     }
 
-    /// Pushes what is left, for at most `limit`. The limits of the SDK are longer and add up, so both providers shut down
+    /// Pushes the remaining data, for at most `limit`. The limits of the SDK are longer and add up, so both providers shut down
     /// at the same time, on threads that are abandoned after `limit`.
     pub(super) fn shutdown(self, limit: Duration) {
         let (done, wait) = mpsc::channel::<()>();
@@ -116,7 +116,7 @@ impl Otlp {
         });
         // Nothing is ever sent: the channel closes when both threads are done.
         if wait.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::warn!("the collector at otel.endpoint did not take the last data in time");
+            tracing::warn!("the collector at otel.endpoint did not accept the last data in time");
         }
     }
 }

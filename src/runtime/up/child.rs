@@ -16,10 +16,10 @@ use super::log_lines::log_line;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 /// After it ran for this long, the next pause is the shortest one again.
 const STABLE: Duration = Duration::from_secs(30);
-/// How long it may take to stop. It waits for its hooks.
+/// How long MediaMTX may take to stop. It waits for its hooks.
 const STOP_LIMIT: Duration = Duration::from_secs(7);
-/// How long we wait for its last lines.
-const LAST_LINES: Duration = Duration::from_millis(200);
+/// How long we wait for its last output.
+const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
 /// The program to run.
 pub(in crate::runtime) struct Supervised {
@@ -61,12 +61,12 @@ impl Supervised {
             let _ = std::fs::write(&self.pid_file, pid.to_string());
         }
         tracing::info!(pid, program = %self.program.display(), config = %self.config.display(), "MediaMTX started");
-        let mut lines = std::pin::pin!(read_both(&mut child));
+        let mut output = std::pin::pin!(read_both(&mut child));
         let mut closed = false;
         let ended = loop {
             tokio::select! {
                 ended = child.wait() => break Some(ended),
-                () = &mut lines, if !closed => closed = true,
+                () = &mut output, if !closed => closed = true,
                 () = stop.cancelled() => break None,
             }
         };
@@ -78,7 +78,7 @@ impl Supervised {
             let stopping = async {
                 tokio::select! {
                     _ = child.wait() => {}
-                    () = async { if !closed { (&mut lines).await; closed = true; } std::future::pending().await } => {}
+                    () = async { if !closed { (&mut output).await; closed = true; } std::future::pending().await } => {}
                 }
             };
             if timeout(STOP_LIMIT, stopping).await.is_err() {
@@ -86,9 +86,9 @@ impl Supervised {
                 let _ = child.kill().await;
             }
         }
-        // Its last lines say why it ended. Its hooks may keep the pipe open for longer.
+        // Its last output has the reason of its end. Its hooks may keep the pipe open for longer.
         if !closed {
-            let _ = timeout(LAST_LINES, lines).await;
+            let _ = timeout(LAST_OUTPUT, output).await;
         }
         match ended {
             None => return true,
@@ -151,7 +151,7 @@ fn runs_with(pid: u32, config: &Path) -> bool {
     words.split(|byte| *byte == 0).any(|word| word == wanted)
 }
 
-/// Logs its lines until both outputs are closed.
+/// Logs both outputs until they are closed.
 fn read_both(child: &mut Child) -> impl Future<Output = ()> + use<> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     async move {

@@ -1,4 +1,4 @@
-//! Lines of MediaMTX as lines of our log: with their level, and with stream keys masked.
+//! Copies the log of MediaMTX into our log, with its levels, and with stream keys masked.
 
 use tracing::Level;
 

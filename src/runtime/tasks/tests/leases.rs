@@ -1,4 +1,4 @@
-//! Who may work at all, when several instances could.
+//! Which of several instances may work.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
@@ -132,7 +132,7 @@ async fn a_lease_is_renewed_through_a_long_tick_and_its_loss_drops_the_tick() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_write_ends_the_lease_guard_and_it_asks_anew() {
+async fn a_refused_write_ends_the_lease_guard_and_a_new_one_is_requested() {
     let leases = Leases::new();
     let mut first = true;
     let one = Running::start(Some(leases.terms("one")), move || match std::mem::take(&mut first) {
@@ -147,11 +147,11 @@ async fn a_refused_write_ends_the_lease_guard_and_it_asks_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_pause_of_the_whole_process_no_old_work_goes_on() {
+async fn after_a_pause_of_the_whole_process_no_old_work_continues() {
     let leases = Leases::new();
     let one = Running::start(Some(leases.terms("one")), || Step::Take(ms(2000)));
     sleep(ms(500)).await;
-    // As SIGSTOP and SIGCONT would have it: every timer is over at once.
+    // As after SIGSTOP and SIGCONT: every timer fires at once.
     advance(ms(30_000)).await;
     sleep(ms(10)).await;
     assert_eq!(one.log.ended(), Vec::<u128>::new(), "the tick of the old epoch was dropped");

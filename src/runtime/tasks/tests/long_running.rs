@@ -6,7 +6,7 @@ use super::leases::Leases;
 use super::*;
 use crate::app::task::LongRunningTask;
 
-/// A long-running task that notes when it runs, and takes `finish` to finish.
+/// A long-running task that records its runs, and takes `finish` to finish.
 struct Runner {
     log: Log,
     on_doubt: OnLeaseDoubt,

@@ -1,4 +1,4 @@
-//! The driver under a clock that the test moves: when it ticks and what it survives.
+//! The driver under a clock that the test moves: when it ticks, and which faults it survives.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,7 +24,7 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// What one tick does.
+/// The behaviour of one tick.
 enum Step {
     Take(Duration),
     /// Wants the next ticks after another interval.
@@ -62,7 +62,7 @@ impl Log {
     }
 }
 
-/// A task that does what the test says.
+/// A task whose ticks the test scripts.
 struct Scripted<F> {
     name: String,
     log: Log,
@@ -77,7 +77,7 @@ impl<F: FnMut() -> Step + Send + Sync + 'static> Task for Scripted<F> {
     }
 
     fn description(&self) -> &'static str {
-        "Does what the test says."
+        "Runs the script of the test."
     }
 
     fn placement(&self) -> Placement {
@@ -194,7 +194,7 @@ async fn the_interval_may_change_from_tick_to_tick() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wake_up_makes_it_look_at_once_and_three_times_more() {
+async fn a_wake_up_causes_a_tick_at_once_and_three_more() {
     let running = Running::start(None, || DONE);
     sleep(ms(500)).await;
     running.wake_up(WakeUp::Streamers);
@@ -222,7 +222,7 @@ async fn it_hears_what_concerns_it_and_that_it_missed_something() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_under_way_is_looked_at_again_soon() {
+async fn unfinished_work_causes_another_tick_soon() {
     let mut steps = vec![DONE, Step::UnderWay, Step::UnderWay];
     let running = Running::start(None, move || steps.pop().unwrap_or(DONE));
     sleep(ms(2500)).await;
@@ -279,7 +279,7 @@ async fn a_tick_that_never_ends_is_dropped_at_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_is_counted_and_work_goes_on() {
+async fn a_panic_is_counted_and_work_continues() {
     let mut first = true;
     let running = Running::start(None, move || if std::mem::take(&mut first) { Step::Panic } else { DONE });
     sleep(ms(100)).await;
@@ -300,11 +300,11 @@ async fn the_stop_ends_it_in_the_middle_of_a_tick() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_status_tells_why_a_task_was_activated_and_what_it_shows() {
+async fn the_status_has_the_reason_of_activation_and_details() {
     let running = Running::start(None, || Step::Take(ms(10)));
     sleep(ms(5)).await;
     let status = running.status();
-    assert_eq!((status.name.as_str(), status.description), ("scripted", "Does what the test says."));
+    assert_eq!((status.name.as_str(), status.description), ("scripted", "Runs the script of the test."));
     assert_eq!((running.why(), status.state), (Activation::Start, TaskState::Running));
     sleep(ms(100)).await;
     assert_eq!(running.status().state, TaskState::Idle);
