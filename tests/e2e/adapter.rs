@@ -1,4 +1,4 @@
-//! The adapter alone, before a real MediaMTX: configuration, looks, disconnects, relays.
+//! The adapter alone, with a real MediaMTX: configuration, polls, disconnects, relays.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::media_server::{Ports, Server};
 use crate::process::eventually;
 use crate::{Bench, report};
 
-/// Long enough for an encoder to be on the air, and for a viewer's first picture.
+/// Long enough for an encoder to go live, and for a viewer's first picture.
 const ON_AIR: Duration = Duration::from_secs(10);
 /// Long enough for a disconnected session to be gone.
 const GONE: Duration = Duration::from_secs(1);
@@ -64,10 +64,10 @@ pub(crate) async fn the_written_configuration_is_accepted(bench: &Bench) -> Resu
         let address = settings.auth_address.context("an auth address")?;
         ensure!(address.ends_with("/auth") && !address.contains("secret"), "{address}");
         ensure!(client.snapshot().await?.paths.is_empty());
-        let said = server.log();
-        // Written for its very version, it has nothing to warn about.
-        ensure!(!known || !said.contains("WAR"), "{said}");
-        ensure!(!said.contains("ERR"), "{said}");
+        let log = server.log();
+        // A file for its own version causes no warnings.
+        ensure!(!known || !log.contains("WAR"), "{log}");
+        ensure!(!log.contains("ERR"), "{log}");
     }
     Ok(())
 }
@@ -75,8 +75,8 @@ pub(crate) async fn the_written_configuration_is_accepted(bench: &Bench) -> Resu
 pub(crate) async fn the_control_api_is_closed_to_others(bench: &Bench) -> Result<()> {
     let (_gate, server) = start(bench).await?;
     for wrong in ["", "wrong"] {
-        let told = server.client_with(wrong)?.info().await;
-        ensure!(told == Err(RemoteError::Unauthorised), "{wrong:?}: {told:?}");
+        let result = server.client_with(wrong)?.info().await;
+        ensure!(result == Err(RemoteError::Unauthorised), "{wrong:?}: {result:?}");
     }
     server.client()?.info().await?;
     Ok(())
@@ -98,9 +98,9 @@ async fn seen_and_ended(bench: &Bench, kind: &str, url: impl Fn(&Server) -> Stri
 fn expect_publisher(gate: &Gate, seen: &ObservedPath, kind: &str) -> Result<()> {
     let source = seen.source.as_ref().context("somebody publishes")?;
     ensure!(source.kind == SourceKind::from_name(kind), "{source:?}");
-    let asked = gate.publishers("live/alice");
-    let id = asked.last().and_then(|id| SourceId::parse(id)).context("it asked with an id")?;
-    ensure!(source.is(&id), "it asked as {id}, and is seen as {source:?}");
+    let ids = gate.publishers("live/alice");
+    let id = ids.last().and_then(|id| SourceId::parse(id)).context("its auth request has an id")?;
+    ensure!(source.is(&id), "its auth request has {id}, the poll has {source:?}");
     Ok(())
 }
 
@@ -109,7 +109,7 @@ async fn end(server: &Server, seen: &ObservedPath) -> Result<()> {
     let client = server.client()?;
     client.disconnect(source).await?;
     server.gone("live/alice", GONE).await?;
-    // Once more, now that it is not there, and somebody who never was.
+    // Again, now that it is gone, and with an id that never existed.
     client.disconnect(source).await?;
     let id = SourceId::parse("00000000-0000-4000-8000-000000000000");
     client.disconnect(&ObservedSource { id, ..source.clone() }).await?;
@@ -175,8 +175,8 @@ pub(crate) async fn a_relay_shows_a_private_path_at_a_public_one(bench: &Bench) 
     ensure!(client.remove_relay(&relay.public).await? == RelayRemoval::Gone);
     viewer.wait(Duration::from_secs(5)).await?;
     live(&server, &raw).await?;
-    let said = server.log();
-    ensure!(!said.contains(&key()) && !said.contains("relay/secret"), "a secret is logged:\n{said}");
+    let log = server.log();
+    ensure!(!log.contains(&key()) && !log.contains("relay/secret"), "a secret is logged:\n{log}");
     Ok(())
 }
 
@@ -184,7 +184,7 @@ pub(crate) async fn a_path_of_the_operators_own_is_left_alone(bench: &Bench) -> 
     let (_gate, server) = start_with(bench, "  live/alice:\n    maxReaders: 7\n").await?;
     let client = server.client()?;
     let IngestPath::Private(private) = IngestPath::from_media_server(&key()) else {
-        anyhow::bail!("a path that is a key is private")
+        anyhow::bail!("a path that is a key must be private")
     };
     let relay = Relay { public: StreamPath::parse("live/alice")?, private };
     let put = client.ensure_relay(&relay, &Secret::new(RELAY_SECRET)).await;
@@ -201,14 +201,14 @@ pub(crate) async fn another_process_is_another_run(bench: &Bench) -> Result<()> 
     let first = client.snapshot().await?.run;
     ensure!(first.is_some() && client.snapshot().await?.run == first, "the same process is the same run");
     server.kill();
-    let away = client.snapshot().await;
-    ensure!(matches!(away, Err(RemoteError::Unreachable(_))), "{away:?}");
+    let unreachable = client.snapshot().await;
+    ensure!(matches!(unreachable, Err(RemoteError::Unreachable(_))), "{unreachable:?}");
     server.start_again().await?;
     ensure!(client.snapshot().await?.run != first, "another process is another run");
     Ok(())
 }
 
-pub(crate) async fn thousands_of_paths_are_looked_at_quickly(bench: &Bench) -> Result<()> {
+pub(crate) async fn thousands_of_paths_are_polled_quickly(bench: &Bench) -> Result<()> {
     const PATHS: usize = 5_000;
     let mut entries = String::new();
     for n in 0..PATHS {
@@ -218,7 +218,7 @@ pub(crate) async fn thousands_of_paths_are_looked_at_quickly(bench: &Bench) -> R
     let started = Instant::now();
     let seen = server.client()?.snapshot().await?;
     ensure!(seen.paths.len() == PATHS, "{}", seen.paths.len());
-    report(format!("{PATHS} paths, looked at in"), started.elapsed());
+    report(format!("{PATHS} paths, polled in"), started.elapsed());
     ensure!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What people type: `up`, and wiring a MediaMTX of their own by `mediamtx-config`.
+//! The ways to run MediaMTX: `up`, and a MediaMTX of your own with `mediamtx-config`.
 
 use std::fs;
 use std::net::TcpStream;
@@ -15,17 +15,17 @@ use crate::media_server::{Ports, Server};
 use crate::process::{Signal, eventually, send_signal};
 use crate::program::{Key, Streamward};
 
-/// Makes a broadcaster and a key as people do.
+/// Creates a broadcaster and a key by commands.
 fn first_key(streamward: &Streamward) -> Result<Key> {
-    streamward.says(&["broadcaster", "create", "Alice"])?;
+    streamward.output_of(&["broadcaster", "create", "Alice"])?;
     let words = ["--json", "key", "create", "--broadcaster", "Alice", "--path", "live/alice"];
-    Key::from(&serde_json::from_str::<Value>(&streamward.says(&words)?)?)
+    Key::from(&serde_json::from_str::<Value>(&streamward.output_of(&words)?)?)
 }
 
-/// Fails with everything the doctor finds wrong.
+/// Fails with the findings of the doctor.
 fn is_healthy(streamward: &Streamward) -> Result<()> {
-    let told = streamward.says(&["doctor"])?;
-    ensure!(!told.lines().any(|line| line.starts_with("FAIL") || line.starts_with("warn")), "{told}");
+    let found = streamward.output_of(&["doctor"])?;
+    ensure!(!found.lines().any(|line| line.starts_with("FAIL") || line.starts_with("warn")), "{found}");
     Ok(())
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn up_runs_everything(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// `kill -9`, by the number that `up` keeps for as long as it runs.
+/// `kill -9`, by the process id that `up` stores.
 fn kill_media_server(dir: &Path) -> Result<()> {
     let pid: u32 = fs::read_to_string(dir.join("mediamtx.pid"))?.trim().parse()?;
     send_signal(pid, Signal::KILL).with_context(|| format!("process {pid} cannot be killed"))
@@ -84,8 +84,8 @@ pub(crate) async fn the_printed_configuration_is_all_it_takes(bench: &Bench) -> 
     let mut words = vec!["mediamtx-config".to_owned(), format!("--for-version={}", bench.tools.version)];
     words.extend(ports.flags());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let file = streamward.says(&words)?;
-    // Nothing in its environment: what the hooks need to know is in the file, or where the file says.
+    let file = streamward.output_of(&words)?;
+    // Without an environment: the file, and the files it names, contain everything for the hooks.
     let server = Server::start_with(&bench.tools, bench.path(), ports, &file, Vec::new()).await?;
     let key = first_key(&streamward)?;
     let _encoder = encoder::publish(&bench.tools, bench.path(), "encoder", &key.url("rtsp")?)?;
@@ -96,9 +96,9 @@ pub(crate) async fn the_printed_configuration_is_all_it_takes(bench: &Bench) -> 
     });
     hooked.await?;
     is_healthy(&streamward)?;
-    let said = server.log();
-    if said.contains("WAR") || said.contains("ERR") {
-        bail!("{said}");
+    let log = server.log();
+    if log.contains("WAR") || log.contains("ERR") {
+        bail!("{log}");
     }
     Ok(())
 }

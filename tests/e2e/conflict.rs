@@ -26,15 +26,15 @@ pub(crate) async fn a_second_encoder_is_refused(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// The newcomer wins, the first stream ends, and the first encoder is cut off.
+/// The second encoder wins, the first stream ends, and the first encoder is disconnected.
 async fn takeover(bench: &Bench, first: Way, second: Way) -> Result<()> {
     let world = World::start(bench).await?;
     let api = &world.streamward;
     let key = api.key("live/alice", json!({"on_conflict": "takeover"})).await?;
     let mut loser = world.encoder(first, &key)?;
     let stream = api.on_air("live/alice").await?;
-    // MediaMTX turns a publisher away from a path that was configured when it asked and is not any more, as it is with
-    // the relay of the loser; an encoder's second try meets a plain path.
+    // MediaMTX refuses a publisher if the entry of its path was removed after its auth request, as the relay of the
+    // loser is. The second try of the encoder succeeds.
     let _winner: Box<dyn Any> = match first {
         Way::SecretPath => Box::new(world.stubborn_encoder(second, &key)?),
         _ => Box::new(world.encoder(second, &key)?),
@@ -75,7 +75,7 @@ pub(crate) async fn an_encoder_that_was_cut_off_comes_back_at_once(bench: &Bench
     let first = world.encoder(Way::Rtmp, &key)?;
     let stream = api.on_air("live/alice").await?;
     drop(first);
-    // No pause: the key is free as soon as the media server says so.
+    // No pause: the key is free as soon as the media server reports the end.
     let _again = world.stubborn_encoder(Way::Rtmp, &key)?;
     let back = eventually("it is back", Duration::from_secs(8), async || {
         Ok(api.live("live/alice").await?.filter(|now| now["id"] != stream["id"]))

@@ -13,10 +13,10 @@ use crate::ports;
 use crate::process::{Process, Signal, TICK, eventually};
 use crate::tools::Tools;
 
-/// How long a viewer may need to see a picture: ffmpeg looks at several seconds of HLS and SRT before it is sure.
+/// How long a viewer may need to see a picture: ffmpeg reads several seconds of HLS and SRT first.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Publishes the clip at `url`, whose scheme says how.
+/// Publishes the clip at `url`, with the protocol of its scheme.
 pub(crate) fn publish(tools: &Tools, dir: &Path, name: &str, url: &str) -> Result<Process> {
     let output: &[&str] = match url.split_once("://") {
         Some(("rtmp", _)) => &["-f", "flv"],
@@ -31,7 +31,7 @@ pub(crate) fn publish(tools: &Tools, dir: &Path, name: &str, url: &str) -> Resul
 }
 
 /// An encoder that speaks WHIP: a MediaMTX that forwards what it gets from an ffmpeg of its own. It tries again every
-/// five seconds for as long as it lives.
+/// five seconds.
 pub(crate) struct WhipEncoder {
     forwarder: Process,
     _source: Process,
@@ -64,9 +64,9 @@ impl WhipEncoder {
         Ok(Self { forwarder, _source: source })
     }
 
-    /// Waits until it was turned away.
+    /// Waits until it was refused.
     pub(crate) async fn refused(&self, limit: Duration) -> Result<()> {
-        let refused = eventually("the WHIP encoder is turned away", limit, async || {
+        let refused = eventually("the WHIP encoder is refused", limit, async || {
             Ok(self.forwarder.log().contains("401").then_some(()))
         });
         refused.await.map(drop)
@@ -74,7 +74,7 @@ impl WhipEncoder {
 }
 
 impl Drop for WhipEncoder {
-    /// Takes its leave: of one that vanishes, ICE gives up hope only after half a minute.
+    /// Ends its session: if it just vanished, ICE would wait for half a minute.
     fn drop(&mut self) {
         let _ = self.forwarder.signal(Signal::TERM);
         for _ in 0..100 {
@@ -86,7 +86,7 @@ impl Drop for WhipEncoder {
     }
 }
 
-/// Watches `url` and throws away what it gets, until it is dropped or the stream ends.
+/// Watches `url` until it is dropped or the stream ends.
 pub(crate) fn watch(dir: &Path, name: &str, url: &str) -> Result<Process> {
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-nostdin", "-loglevel", "warning"]);
@@ -121,7 +121,7 @@ pub(crate) async fn codecs(url: &str) -> Result<Vec<String>> {
 /// Fails if `url` can be watched.
 pub(crate) async fn cannot_be_watched(url: &str) -> Result<()> {
     match codecs(url).await {
-        Ok(codecs) => bail!("somebody saw {codecs:?} at a path that is nobody's to read"),
+        Ok(codecs) => bail!("a viewer received {codecs:?} from a path that nobody may read"),
         Err(_) => Ok(()),
     }
 }

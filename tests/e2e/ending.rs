@@ -1,4 +1,4 @@
-//! Ending what is live: revoked, rotated, expired, deleted, or told to end, on every protocol.
+//! Ending live streams: key revoked, rotated, expired or deleted, or stream ended, on every protocol.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::program::Key;
 use crate::world::{Way, World};
 use crate::{Bench, report};
 
-/// How long a session may outlive its right to be there.
+/// How long a session may continue after its key became invalid.
 const LIMIT: Duration = Duration::from_millis(2_500);
 
 /// Revokes one key, rotates another and lets a third expire, all while live.
 async fn every_end(bench: &Bench, way: Way) -> Result<()> {
     let world = World::start(bench).await?;
     let api = &world.streamward;
-    // Long enough to be on the air first, whatever the protocol.
+    // Long enough to go live first with every protocol.
     let expires_at = now(api).await? + TimeDelta::seconds(12);
     let expires = expires_at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let revoked = api.key("live/revoked", json!({})).await?;
@@ -35,18 +35,18 @@ async fn every_end(bench: &Bench, way: Way) -> Result<()> {
     }
     let [first, second, third] = streams.as_slice() else { unreachable!("three keys, three streams") };
 
-    let asked = Instant::now();
+    let start = Instant::now();
     api.delete(&format!("/stream-keys/{}", revoked.id)).await?;
-    ensure!(asked.elapsed() < LIMIT, "the caller waited {:?}", asked.elapsed());
-    let took = api.ended(first, "key_revoked", LIMIT.saturating_sub(asked.elapsed())).await?;
+    ensure!(start.elapsed() < LIMIT, "the caller waited {:?}", start.elapsed());
+    let took = api.ended(first, "key_revoked", LIMIT.saturating_sub(start.elapsed())).await?;
     world.server.gone(&revoked.path, Duration::from_millis(100)).await?;
-    report(format!("{way:?}: revoked, gone after"), asked.elapsed().max(took));
+    report(format!("{way:?}: revoked, gone after"), start.elapsed().max(took));
 
-    let asked = Instant::now();
+    let start = Instant::now();
     let fresh = api.post(&format!("/stream-keys/{}/rotate", rotated.id), Value::Null).await;
     let fresh = Key::from(&fresh.context("rotating")?)?;
-    api.ended(second, "key_rotated", LIMIT.saturating_sub(asked.elapsed())).await?;
-    report(format!("{way:?}: rotated, gone after"), asked.elapsed());
+    api.ended(second, "key_rotated", LIMIT.saturating_sub(start.elapsed())).await?;
+    report(format!("{way:?}: rotated, gone after"), start.elapsed());
     ensure!(fresh.secret != rotated.secret && fresh.id == rotated.id);
 
     let until = (expires_at - now(api).await?).to_std().unwrap_or_default();
@@ -66,7 +66,7 @@ async fn every_end(bench: &Bench, way: Way) -> Result<()> {
     Ok(())
 }
 
-/// The time as Streamward has it.
+/// The time of Streamward's clock.
 async fn now(api: &crate::program::Streamward) -> Result<DateTime<Utc>> {
     let probe = api.post("/broadcasters", json!({"display_name": "clock"})).await?;
     Ok(probe["created_at"].as_str().context("it was made at some time")?.parse()?)

@@ -1,4 +1,4 @@
-//! A small stand-in for Streamward's `/auth`, for tests of the adapter alone: one key opens everything.
+//! A small stand-in for Streamward's `/auth`, for tests of the adapter alone: one key is valid everywhere.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,29 +23,29 @@ pub(crate) fn key() -> String {
     KeySecret::from_random([42; 32]).expose().to_owned()
 }
 
-type Questions = Arc<Mutex<Vec<Value>>>;
+type Requests = Arc<Mutex<Vec<Value>>>;
 
-/// Answers MediaMTX's questions, and remembers them. Stops when it is dropped.
+/// Answers and records the auth requests of MediaMTX. Stops when it is dropped.
 pub(crate) struct Gate {
     port: u16,
-    questions: Questions,
+    requests: Requests,
     _task: JoinSet<()>,
 }
 
 impl Gate {
     pub(crate) async fn start() -> Result<Self> {
-        let questions = Questions::default();
-        let router = axum::Router::new().route("/auth", post(answer)).with_state(Arc::clone(&questions));
+        let requests = Requests::default();
+        let router = axum::Router::new().route("/auth", post(answer)).with_state(Arc::clone(&requests));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let mut task = JoinSet::new();
         task.spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { port, questions, _task: task })
+        Ok(Self { port, requests, _task: task })
     }
 
-    /// The configuration of a MediaMTX that asks here.
+    /// The configuration of a MediaMTX that sends its auth requests here.
     pub(crate) fn setup(&self, ports: Ports) -> ConfigInput {
         ConfigInput {
             streamward: format!("http://127.0.0.1:{}", self.port),
@@ -56,32 +56,32 @@ impl Gate {
         }
     }
 
-    /// The ids that asked to publish at `path`, in order.
+    /// The ids of the requests to publish at `path`, in order.
     pub(crate) fn publishers(&self, path: &str) -> Vec<String> {
-        let questions = self.questions.lock().map(|all| all.clone()).unwrap_or_default();
-        let asked = questions.iter().filter(|q| q["action"] == "publish" && q["path"] == path);
-        asked.filter_map(|q| q["id"].as_str().map(str::to_owned)).collect()
+        let requests = self.requests.lock().map(|all| all.clone()).unwrap_or_default();
+        let publishes = requests.iter().filter(|r| r["action"] == "publish" && r["path"] == path);
+        publishes.filter_map(|r| r["id"].as_str().map(str::to_owned)).collect()
     }
 }
 
-async fn answer(State(questions): State<Questions>, headers: HeaderMap, body: String) -> StatusCode {
-    let question: Value = serde_json::from_str(&body).unwrap_or_default();
-    let text = |name: &str| question[name].as_str().unwrap_or_default().to_owned();
+async fn answer(State(requests): State<Requests>, headers: HeaderMap, body: String) -> StatusCode {
+    let request: Value = serde_json::from_str(&body).unwrap_or_default();
+    let text = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
     let shown = [text("password"), text("token")];
-    let allowed = asks_as_mediamtx(&headers)
+    let allowed = is_from_mediamtx(&headers)
         && match text("action").as_str() {
             "publish" => body.contains(&key()),
             "read" => !text("path").contains(&key()) || shown.contains(&RELAY_SECRET.to_owned()),
             _ => shown.contains(&CONTROL_SECRET.to_owned()),
         };
-    if let Ok(mut questions) = questions.lock() {
-        questions.push(question);
+    if let Ok(mut requests) = requests.lock() {
+        requests.push(request);
     }
     if allowed { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
 }
 
-/// Whether the hook secret is shown, as Basic credentials.
-fn asks_as_mediamtx(headers: &HeaderMap) -> bool {
+/// Whether the request has the hook secret as Basic credentials.
+fn is_from_mediamtx(headers: &HeaderMap) -> bool {
     let credentials = base64::engine::general_purpose::STANDARD.encode(format!("streamward:{HOOK_SECRET}"));
     headers.get("authorization").is_some_and(|shown| shown == format!("Basic {credentials}").as_str())
 }

@@ -1,7 +1,7 @@
 //! Streamward beside a real MediaMTX, with real encoders and viewers.
 //!
 //! Needs ffmpeg and a MediaMTX: `MEDIAMTX_BIN`, or `mediamtx` on the PATH, or a Docker daemon to take one from.
-//! Without them every test is reported as ignored, and says why. WHIP is sent by a MediaMTX ≥ 1.20.1: the same one, or
+//! Without them every test is reported as ignored, with the reason. WHIP is sent by a MediaMTX ≥ 1.20.1: the same one, or
 //! `MEDIAMTX_WHIP_BIN`.
 
 #![expect(clippy::print_stderr, reason = "what the tests run against is part of their report")]
@@ -33,13 +33,13 @@ use streamward_test_support::{ports, process};
 use tempfile::TempDir;
 use tools::Tools;
 
-/// How many tests run at once, if nothing else is asked for: each has an encoder, a media server and a Streamward.
+/// How many tests run at once by default: each has an encoder, a media server and a Streamward.
 const AT_ONCE: usize = 2;
 
 /// How long a scenario may take.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What a test is given: the programs, and a directory of its own.
+/// The input of a test: the programs, and its own directory.
 pub(crate) struct Bench {
     pub(crate) tools: Arc<Tools>,
     pub(crate) dir: TempDir,
@@ -51,7 +51,7 @@ impl Bench {
     }
 }
 
-/// Tells a measured time; it is part of what these tests are for.
+/// Prints a measured time.
 pub(crate) fn report(what: impl Display, took: Duration) {
     eprintln!("e2e: {what}: {} ms", took.as_millis());
 }
@@ -69,11 +69,11 @@ macro_rules! scenarios {
 }
 
 fn main() -> Result<ExitCode> {
-    // As in the program's own `main`; no client can be made without.
+    // As in the `main` of the program; HTTP clients need it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
-    let tools = if arguments.list { Err("not looked for".to_owned()) } else { find_tools()? };
+    let tools = if arguments.list { Err("not searched".to_owned()) } else { find_tools()? };
     let scenarios: Vec<(&'static str, Scenario)> = scenarios![
         adapter:
             the_written_configuration_is_accepted,
@@ -85,7 +85,7 @@ fn main() -> Result<ExitCode> {
             a_relay_shows_a_private_path_at_a_public_one,
             a_path_of_the_operators_own_is_left_alone,
             another_process_is_another_run,
-            thousands_of_paths_are_looked_at_quickly;
+            thousands_of_paths_are_polled_quickly;
         publish:
             rtmp_on_a_named_path,
             rtmp_with_the_secret_as_path,
@@ -113,7 +113,7 @@ fn main() -> Result<ExitCode> {
             the_media_server_is_killed_and_returns,
             streamward_is_killed_and_returns,
             a_key_that_died_while_streamward_was_down_is_ended,
-            without_hooks_looking_suffices,
+            streams_are_found_without_hooks,
             with_hooks_it_is_a_matter_of_moments,
             sigterm_ends_streamward_in_good_order;
         command:
@@ -159,7 +159,7 @@ fn trial(name: &'static str, tools: Result<Arc<Tools>, String>, scenario: Scenar
     })
 }
 
-/// Runs a scenario; if it fails, what the programs said is part of the report.
+/// Runs a scenario. If it fails, the report includes the logs of the programs.
 fn run(bench: &Bench, scenario: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {

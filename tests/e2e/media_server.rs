@@ -17,7 +17,7 @@ use crate::ports;
 use crate::process::{Process, eventually};
 use crate::tools::Tools;
 
-/// What opens its control API.
+/// The secret of its control API.
 pub(crate) const CONTROL_SECRET: &str = "e2e-control-secret";
 
 /// The ports of one MediaMTX.
@@ -58,7 +58,7 @@ impl Ports {
         }
     }
 
-    /// What the URLs in Streamward's configuration do not say, as flags of `up` and `mediamtx-config`.
+    /// The ports that Streamward's configuration does not contain, as flags of `up` and `mediamtx-config`.
     pub(crate) fn flags(&self) -> [String; 2] {
         ["--bind=127.0.0.1".to_owned(), format!("--webrtc-udp-port={}", self.webrtc_udp)]
     }
@@ -117,7 +117,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Starts it and waits until it answers; whether that is a refusal does not matter.
+    /// Starts it and waits until it answers, even with a refusal.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
         let mut command = Command::new(&self.binary);
         command.arg("mediamtx.yml").envs(self.environment.iter().map(|(k, v)| (k, v)));
@@ -149,7 +149,7 @@ impl Server {
         Ok(MediaMtx::new(&self.ports.api_url().parse()?, Secret::new(secret))?)
     }
 
-    /// Waits until nobody publishes at `path` any more; says how long that took.
+    /// Waits until nobody publishes at `path` any more; returns how long that took.
     pub(crate) async fn gone(&self, path: &str, limit: Duration) -> Result<Duration> {
         let client = self.client()?;
         let gone = eventually(format!("{path} is gone"), limit, async || {

@@ -1,4 +1,4 @@
-//! Things going away and coming back: the media server, Streamward, the hooks.
+//! Outages of the media server, of Streamward and of hooks.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::process::eventually;
 use crate::world::{Way, World};
 use crate::{Bench, report};
 
-/// How long everything may take to be right again.
+/// How long the recovery may take.
 const RIGHT_AGAIN: Duration = Duration::from_secs(5);
-/// How long a change may go unseen without hooks: the interval, and a moment.
+/// How long a change may go undetected without hooks: the interval, and a margin.
 const POLLED: Duration = Duration::from_millis(2_500);
 
 pub(crate) async fn the_media_server_is_killed_and_returns(bench: &Bench) -> Result<()> {
@@ -48,7 +48,7 @@ pub(crate) async fn the_media_server_is_killed_and_returns(bench: &Bench) -> Res
         api.ended(stream, "media_server_restarted", RIGHT_AGAIN.saturating_sub(back.elapsed())).await?;
     }
     report("media server back, the old streams ended after", back.elapsed());
-    // From here on it is the encoders' turn: each needs two seconds to be on the air, and may just have been refused.
+    // Now the encoders reconnect: each needs two seconds to go live, and may just have been refused.
     for stream in &before {
         let path = stream["path"].as_str().context("a path")?;
         let again = eventually(format!("{path} is back"), Duration::from_secs(12), async || {
@@ -75,7 +75,7 @@ pub(crate) async fn streamward_is_killed_and_returns(bench: &Bench) -> Result<()
     }
     world.streamward.kill();
     drop(leaves);
-    // Nobody is let in while nobody decides.
+    // Every publisher is refused while Streamward is unreachable.
     let mut denied = world.encoder_at("denied", &named.url("rtmp")?)?;
     ensure!(denied.cut_off().await?.is_some_and(|status| !status.success()), "let in by nobody");
 
@@ -92,7 +92,7 @@ pub(crate) async fn streamward_is_killed_and_returns(bench: &Bench) -> Result<()
     report("Streamward back, everything right after", back.elapsed());
     let url = format!("{}/shows/bob", world.server.ports.urls().rtsp);
     ensure!(encoder::codecs(&url).await? == ["aac", "h264"], "the relay is still there");
-    // Their keys are still held.
+    // Their keys are still in use.
     let mut second = world.encoder_at("second", &named.url("srt")?)?;
     ensure!(second.cut_off().await?.is_some_and(|status| !status.success()), "two encoders on one key");
     drop(encoders);
@@ -118,7 +118,7 @@ pub(crate) async fn a_key_that_died_while_streamward_was_down_is_ended(bench: &B
     Ok(())
 }
 
-pub(crate) async fn without_hooks_looking_suffices(bench: &Bench) -> Result<()> {
+pub(crate) async fn streams_are_found_without_hooks(bench: &Bench) -> Result<()> {
     let world = World::start_with(bench, false).await?;
     let api = &world.streamward;
     let key = api.key("live/alice", json!({})).await?;
@@ -153,7 +153,7 @@ pub(crate) async fn with_hooks_it_is_a_matter_of_moments(bench: &Bench) -> Resul
     report("with hooks, worst of 3 from ready to listed", worst[0]);
     report("with hooks, worst of 3 from left to ended", worst[1]);
     ensure!(worst.iter().all(|took| *took < Duration::from_secs(1)), "took {worst:?}");
-    // Written down every five seconds.
+    // Stored every five seconds.
     let noted = eventually("it is noted that hooks arrive", Duration::from_secs(10), async || {
         let servers = api.get("/media-servers").await?;
         Ok(servers["media_servers"][0]["last_hook"].is_string().then_some(()))
@@ -161,7 +161,7 @@ pub(crate) async fn with_hooks_it_is_a_matter_of_moments(bench: &Bench) -> Resul
     noted.await.map(drop)
 }
 
-/// The moment the media server has a publisher at `path`, asked of it directly.
+/// The moment the media server has a publisher at `path`, by its own API.
 async fn ready(world: &World<'_>, path: &str) -> Result<Instant> {
     let client = world.server.client()?;
     let seen = eventually(format!("{path} is ready"), Duration::from_secs(10), async || {
@@ -176,9 +176,9 @@ pub(crate) async fn sigterm_ends_streamward_in_good_order(bench: &Bench) -> Resu
     let key = world.streamward.key("live/alice", json!({})).await?;
     let _encoder = world.encoder(Way::Rtmp, &key)?;
     let stream = world.streamward.on_air("live/alice").await?;
-    let asked = Instant::now();
+    let start = Instant::now();
     let status = world.streamward.terminate(Duration::from_secs(10)).await?;
-    report("SIGTERM, gone after", asked.elapsed());
+    report("SIGTERM, gone after", start.elapsed());
     ensure!(status.code() == Some(0), "{status}");
     world.streamward.start_again().await?;
     let now = world.streamward.live("live/alice").await?.unwrap_or(Value::Null);

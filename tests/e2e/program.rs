@@ -13,11 +13,11 @@ use crate::ports;
 use crate::process::{Process, eventually, output_within};
 use crate::tools::Tools;
 
-/// What media servers show.
+/// The secret of media servers.
 pub(crate) const HOOK_SECRET: &str = "e2e-hook-secret";
 const ADMIN_TOKEN: &str = "e2e-admin-token";
 
-/// How long it may take to be up; it makes its database first.
+/// How long its start may take; it creates its database first.
 const UP: Duration = Duration::from_secs(15);
 
 /// A Streamward that can be killed and started again. Its database is a file in its directory.
@@ -70,8 +70,8 @@ impl Streamward {
             ("MEDIA_SERVERS__DEFAULT__HLS_URL", urls.hls),
             ("MEDIA_SERVERS__DEFAULT__WEBRTC_URL", urls.webrtc),
             ("API__ADMIN_TOKEN", ADMIN_TOKEN.to_owned()),
-            // Without the requests, of which waiting makes a great many.
-            ("LOG__LEVEL", "info,streamward::adapters::http::observe=warn".to_owned()),
+            // Without requests: waiting causes many.
+            ("LOG__LEVEL", "info,streamward::adapters::http::request_log=warn".to_owned()),
         ] {
             environment.push((format!("STREAMWARD_{key}"), value));
         }
@@ -96,16 +96,16 @@ impl Streamward {
         command
     }
 
-    /// Runs another command on the same configuration; what it prints.
-    pub(crate) fn says(&self, arguments: &[&str]) -> Result<String> {
+    /// Runs another command on the same configuration; returns its output.
+    pub(crate) fn output_of(&self, arguments: &[&str]) -> Result<String> {
         let output = output_within(self.command().args(arguments), UP)?;
         let error = String::from_utf8_lossy(&output.stderr);
-        let said = String::from_utf8(output.stdout)?;
-        ensure!(output.status.success(), "streamward {arguments:?}: {}: {error}{said}", output.status);
-        Ok(said)
+        let text = String::from_utf8(output.stdout)?;
+        ensure!(output.status.success(), "streamward {arguments:?}: {}: {error}{text}", output.status);
+        Ok(text)
     }
 
-    /// Starts it and waits until it can do its job.
+    /// Starts it and waits until it is ready.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
         let mut command = self.command();
         self.process = Some(Process::start("streamward", command.args(&self.arguments), &self.dir)?);
@@ -192,7 +192,7 @@ impl Streamward {
         Ok(seen.await?.0)
     }
 
-    /// Waits until the stream has ended, and checks why; says how long that took.
+    /// Waits until the stream has ended, and checks the reason; returns how long that took.
     pub(crate) async fn ended(&self, stream: &Value, reason: &str, limit: Duration) -> Result<Duration> {
         let id = stream["id"].as_str().context("a stream has an id")?;
         let ended = eventually(format!("the stream at {} has ended", stream["path"]), limit, async || {
@@ -206,7 +206,7 @@ impl Streamward {
     }
 }
 
-/// What `streamward hook` needs to know, and nothing else: not even certificates, of which MediaMTX's image has none.
+/// The environment of `streamward hook`, without certificates, as in MediaMTX's image.
 pub(crate) fn hook_environment(port: u16) -> Vec<(String, String)> {
     vec![
         ("STREAMWARD_HTTP__LISTEN".to_owned(), format!("127.0.0.1:{port}")),
@@ -223,7 +223,7 @@ pub(crate) struct Key {
     pub(crate) broadcaster_id: String,
     pub(crate) secret: String,
     pub(crate) path: String,
-    /// Settings for encoders, as they are shown to people.
+    /// Settings for encoders, as the API shows them.
     pub(crate) ingest: Value,
 }
 

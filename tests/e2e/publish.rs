@@ -1,4 +1,4 @@
-//! Getting on the air: every protocol, both ingest forms, and who is turned away.
+//! Publishing: every protocol, both ingest forms, and refusals.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) async fn rtmp_on_a_named_path(bench: &Bench) -> Result<()> {
     let world = World::start(bench).await?;
     let api = &world.streamward;
     let key = api.key("live/alice", json!({})).await?;
-    // As OBS puts them together.
+    // As OBS joins them.
     let obs = &key.ingest["obs"];
     let url =
         format!("{}/{}", obs["server"].as_str().unwrap_or("?"), obs["stream_key"].as_str().unwrap_or("?"));
@@ -79,7 +79,7 @@ async fn secret_as_path(bench: &Bench, application: &str) -> Result<()> {
     drop(encoder);
     api.ended(&stream, "publisher_left", LEFT).await?;
     viewer.wait(Duration::from_secs(3)).await?;
-    // The relay goes with the stream. What is not configured any more is not ours either.
+    // The relay is removed with the stream.
     let client = world.server.client()?;
     let public = StreamPath::parse("shows/bob")?;
     let gone = eventually("the relay is gone", Duration::from_secs(3), async || {
@@ -103,7 +103,7 @@ async fn on_a_named_path(bench: &Bench, way: Way, source: &str, codecs: &[&str])
     let seen = encoder::codecs(stream["urls"]["rtsp"].as_str().unwrap_or("?")).await?;
     ensure!(seen == codecs, "{seen:?}");
     drop(encoder);
-    // An SRT encoder that vanishes says no farewell; the media server waits for it.
+    // An SRT encoder that vanishes sends no close; the media server waits for it.
     let patience = if way == Way::Srt { Duration::from_secs(15) } else { LEFT };
     api.ended(&stream, "publisher_left", patience).await?;
     world.is_not_logged(&key.secret)

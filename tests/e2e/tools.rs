@@ -1,4 +1,4 @@
-//! What the tests need from the machine: a MediaMTX and ffmpeg. Without them there is nothing to test against.
+//! The programs that the tests need: MediaMTX and ffmpeg.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use tempfile::TempDir;
 
 /// The programs, and a clip to publish.
 pub(crate) struct Tools {
-    /// The program under test; a copy, since a build that runs meanwhile would put another one in its place.
+    /// The program under test; a copy, since a build may replace it meanwhile.
     pub(crate) streamward: PathBuf,
     pub(crate) mediamtx: PathBuf,
     pub(crate) version: String,
     /// A MediaMTX that can send WHIP (since 1.20.1), or why there is none.
     pub(crate) whip: Result<PathBuf, String>,
-    /// Ninety seconds of H264 and AAC, made once: encoding takes more time than everything else together.
+    /// Ninety seconds of H264 and AAC, made once, since encoding is slow.
     pub(crate) clip: PathBuf,
     _dir: TempDir,
 }
 
 impl Tools {
-    /// Finds everything, or says what is missing.
+    /// Finds everything. The error names what is missing.
     pub(crate) async fn find() -> Result<Self> {
         for tool in ["ffmpeg", "ffprobe"] {
             let found = output_within(Command::new(tool).arg("-version"), Duration::from_secs(10));

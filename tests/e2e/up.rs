@@ -1,4 +1,4 @@
-//! `streamward up`: one command, and everything runs. The commands are used as a person would.
+//! `streamward up`: one command runs everything.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -53,7 +53,7 @@ impl<'a> Home<'a> {
         command
     }
 
-    /// Runs it until it is well and its media server answers.
+    /// Runs it until it is healthy and its media server answers.
     async fn up(&self) -> Result<Process> {
         let mediamtx = self.bench.tools.mediamtx.display().to_string();
         let udp = ports::free()?.to_string();
@@ -82,7 +82,7 @@ impl<'a> Home<'a> {
         Ok(revealed["value"].as_str().context("a secret")?.to_owned())
     }
 
-    /// The number of the MediaMTX that runs now.
+    /// The process id of the running MediaMTX.
     fn child(&self) -> Result<String> {
         let pid = fs::read_to_string(self.bench.path().join("mediamtx.pid"))?;
         ensure!(PathBuf::from(format!("/proc/{pid}")).exists(), "{pid} is gone");
@@ -97,7 +97,7 @@ impl<'a> Home<'a> {
     }
 }
 
-/// What the processes of this machine that have to do with `dir` were called with.
+/// The command lines of the processes with `dir` in their arguments.
 fn process_list(dir: &Path) -> BTreeSet<String> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let called = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
@@ -115,7 +115,7 @@ pub(crate) async fn one_command_puts_a_stream_on_the_air(bench: &Bench) -> Resul
     let encoder = encoder::publish(&bench.tools, bench.path(), "encoder", url)?;
     home.live(1).await?;
     drop(encoder);
-    // Hooks come and go in a moment, so the list is looked at again and again.
+    // Hooks end quickly, so the list is polled.
     let mut seen = BTreeSet::new();
     let started = Instant::now();
     while !seen.iter().any(|called: &String| called.contains("hook not-ready")) && started.elapsed() < SOON {
@@ -155,7 +155,7 @@ pub(crate) async fn the_media_server_is_started_again(bench: &Bench) -> Result<(
     let (second, took) = again.await?;
     ensure!(took < Duration::from_secs(3), "{took:?}");
     home.reachable().await?;
-    // Now the other way round: the service is killed, and its media server outlives it.
+    // Now the service is killed, and its media server outlives it.
     up.kill();
     ensure!(home.child()? == second, "it outlives a kill");
     let mut up = home.up().await?;
@@ -169,7 +169,7 @@ pub(crate) async fn the_media_server_is_started_again(bench: &Bench) -> Result<(
     Ok(())
 }
 
-/// As in compose.yaml: everything MediaMTX needs stands in one directory, and nothing else is known to it.
+/// As in compose.yaml: one directory has everything MediaMTX needs.
 pub(crate) async fn what_is_installed_suffices(bench: &Bench) -> Result<()> {
     let home = Home::new(bench)?;
     let folder = bench.path().join("for-mediamtx");
@@ -178,7 +178,7 @@ pub(crate) async fn what_is_installed_suffices(bench: &Bench) -> Result<()> {
     let install = ["mediamtx-config", "--install", &place, "--bind", "127.0.0.1", "--webrtc-udp-port", &udp];
     home.json(&install)?;
     let mut serve = home.command(&["serve"]);
-    serve.env("STREAMWARD_LOG__LEVEL", "info,streamward::adapters::http::observe=warn");
+    serve.env("STREAMWARD_LOG__LEVEL", "info,streamward::adapters::http::request_log=warn");
     let service = Process::start("serve", &mut serve, bench.path())?;
     let elsewhere = bench.path().join("elsewhere");
     fs::create_dir(&elsewhere)?;
@@ -191,10 +191,10 @@ pub(crate) async fn what_is_installed_suffices(bench: &Bench) -> Result<()> {
     let url = key["ingest"]["rtmp_secret_path"].as_str().context("an address")?;
     let _encoder = encoder::publish(&bench.tools, bench.path(), "encoder", url)?;
     home.live(1).await?;
-    let told = eventually("its hook arrives", SOON, async || {
+    let hooked = eventually("its hook arrives", SOON, async || {
         Ok(service.log().contains("kind=\"ready\"").then_some(()))
     });
-    told.await?;
+    hooked.await?;
     let secret = key["key_value"].as_str().context("a secret")?;
     ensure!(!service.log().contains(secret), "the key is in the log");
     Ok(())

@@ -1,4 +1,4 @@
-//! Streamward beside MediaMTX, wired as the documentation says, with encoders.
+//! Streamward beside MediaMTX, configured as documented, with encoders.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) enum Way {
     Whip,
 }
 
-/// Everything, running.
+/// All running programs.
 pub(crate) struct World<'a> {
     pub(crate) bench: &'a Bench,
     pub(crate) server: Server,
@@ -83,7 +83,7 @@ impl<'a> World<'a> {
         Ok(Encoder::Ffmpeg(encoder::publish(&self.bench.tools, self.bench.path(), &name, url)?))
     }
 
-    /// An encoder that starts again whenever it is cut off, until it is dropped.
+    /// An encoder that restarts whenever it is disconnected, until it is dropped.
     pub(crate) fn stubborn_encoder(&self, way: Way, key: &Key) -> Result<JoinSet<()>> {
         let url = match way {
             Way::SecretPath => key.url("rtmp_secret_path")?,
@@ -101,7 +101,7 @@ impl<'a> World<'a> {
         Ok(task)
     }
 
-    /// Fails unless an encoder with `key` is turned away; nothing may show at its path, which was not live before.
+    /// Fails unless an encoder with `key` is refused. Its path, which was not live before, must stay so.
     pub(crate) async fn is_refused(&self, way: Way, key: &Key) -> Result<()> {
         let mut encoder = self.encoder(way, key)?;
         encoder.refused().await.with_context(|| format!("{way:?} at {}", key.path))?;
@@ -109,10 +109,10 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Fails if `secret` stands in anything that was logged. What encoders say is theirs.
+    /// Fails if a log of Streamward or MediaMTX contains `secret`.
     pub(crate) fn is_not_logged(&self, secret: &str) -> Result<()> {
-        for (who, said) in [("Streamward", self.streamward.log()), ("MediaMTX", self.server.log())] {
-            if let Some(line) = said.lines().find(|line| line.contains(secret)) {
+        for (who, log) in [("Streamward", self.streamward.log()), ("MediaMTX", self.server.log())] {
+            if let Some(line) = log.lines().find(|line| line.contains(secret)) {
                 bail!("{who} logs a secret: {line}");
             }
         }
@@ -135,13 +135,13 @@ impl Encoder {
         }
     }
 
-    /// Waits until it was turned away.
+    /// Waits until it was refused.
     async fn refused(&mut self) -> Result<()> {
         match self {
-            // An encoder that was let in would go on for an hour.
+            // An accepted encoder would publish for an hour.
             Self::Ffmpeg(process) => {
                 let status = process.wait(Duration::from_secs(12)).await?;
-                ensure!(!status.success(), "the encoder ended without complaint");
+                ensure!(!status.success(), "the encoder ended without an error");
                 Ok(())
             }
             Self::Whip(sender) => sender.refused(Duration::from_secs(8)).await,

@@ -18,7 +18,7 @@ use crate::ports::RemoteError;
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long a call may take, answer included.
 const CALL: Duration = Duration::from_secs(3);
-/// For calls that may be refused: MediaMTX delays a refusal by up to 4 s (since 1.19.1).
+/// The limit for calls that may be refused: MediaMTX delays a refusal by up to 4 s (since 1.19.1).
 pub(super) const PATIENT_CALL: Duration = Duration::from_millis(4_500);
 /// MediaMTX closes idle connections after its `readTimeout` (10 s). We close them earlier, so that no call hits that.
 const IDLE: Duration = Duration::from_secs(5);

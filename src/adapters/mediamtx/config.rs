@@ -31,7 +31,7 @@ pub struct ConfigInput {
 pub struct HookCommands {
     /// When a stream becomes available, e.g. `streamward hook ready`.
     pub ready: Vec<String>,
-    /// When it no longer is, e.g. `streamward hook not-ready`.
+    /// When a stream is no longer available, e.g. `streamward hook not-ready`.
     pub not_ready: Vec<String>,
 }
 

@@ -13,7 +13,7 @@
 //! | codecs, bytes | `tracks`, `bytesReceived` | `tracks2`, `inboundBytes`, since 1.17; the old ones are still there |
 //! | `id` in the auth callback of an RTSP publisher | the connection; `rtspconns[].session` leads to the session | the session (the path's `source.id`), since 1.19.3 |
 //! | `token` in the auth callback | only from `Authorization: Bearer` | also a copy of the password or of `?token=`, since 1.18 |
-//! | RTMP asks whether it may publish | after 2 s of reading tracks | at once, since 1.20.1 |
+//! | RTMP calls the auth callback | after 2 s of reading tracks | at once, since 1.20.1 |
 //! | hooks are called | `runOnReady`, `runOnNotReady`; the new names stop the start | `runOnAvailable`, `runOnUnavailable`, since 1.19.3; the old ones are warned about |
 //! | `MTX_QUERY` in a hook | raw | encoded once more, since 1.18.1 |
 //! | control API without `authHTTPExclude` | open | needs an allow of the auth callback, since 1.20.1 |
@@ -58,7 +58,7 @@ use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 use crate::ports::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
 
-/// How long a poll may take, all pages together.
+/// How long a poll may take, with all its pages.
 const POLL_TIME: Duration = Duration::from_secs(5);
 
 /// One MediaMTX.
@@ -69,9 +69,6 @@ pub struct MediaMtx {
 
 impl MediaMtx {
     /// The MediaMTX with the control API at `api_url`, which needs `control_secret` (none if empty). Does not connect yet.
-    ///
-    /// # Errors
-    /// [`RemoteError::Unsupported`] if the address is not http(s), or TLS cannot be set up.
     pub fn new(api_url: &Url, control_secret: Secret) -> Result<Self, RemoteError> {
         Ok(Self { api: Api::new(api_url, control_secret)?, relays: relay::Relays::default() })
     }

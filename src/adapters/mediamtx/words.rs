@@ -1,4 +1,4 @@
-//! MediaMTX's words: its names for what feeds a path, and the shapes of its URLs.
+//! MediaMTX's names for the sources of a path, and the forms of its URLs.
 
 use crate::domain::media_server::{BaseUrls, IngestUrls, PlaybackUrls, SourceKind, UrlTemplates};
 
@@ -13,7 +13,7 @@ const SESSIONS: [(&str, SourceKind, &str); 7] = [
     ("moqSession", SourceKind::Moq, "moqsessions"),
 ];
 
-/// What MediaMTX calls `name`.
+/// The kind of source that MediaMTX calls `name`.
 pub(super) fn source_kind(name: &str) -> SourceKind {
     let known = SESSIONS.into_iter().find(|(known, ..)| *known == name);
     known.map_or_else(|| SourceKind::Other(name.to_owned()), |(_, kind, _)| kind)

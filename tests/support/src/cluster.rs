@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::process::{Signal, output_within, send_signal, wait_for_exit};
 use crate::watchdog;
 
-/// How its folders begin, below the system's folder for temporary files.
+/// The prefix of its folders in the folder for temporary files.
 const PREFIX: &str = "streamward-pg-";
 /// How long a server may take to be ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -32,25 +32,22 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes and starts a cluster, or says why not. `durable` makes it wait for the disk, as a real one does.
-    ///
-    /// # Errors
-    /// What is missing, or what PostgreSQL said.
+    /// Creates and starts a cluster. `durable` makes it wait for the disk, as a real one does.
     pub fn start(durable: bool) -> Result<Self, String> {
         let bin = find_programs()?;
         clean_up_after_the_dead();
         let folder = std::env::temp_dir().join(format!("{PREFIX}{}-{}", std::process::id(), unique()));
-        let told = |error: std::io::Error| format!("{}: {error}", folder.display());
-        fs::create_dir_all(&folder).map_err(told)?;
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).map_err(told)?;
+        let io_error = |error: std::io::Error| format!("{}: {error}", folder.display());
+        fs::create_dir_all(&folder).map_err(io_error)?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).map_err(io_error)?;
         if let Some((uid, gid)) = other_user()? {
-            chown(&folder, Some(uid), Some(gid)).map_err(told)?;
+            chown(&folder, Some(uid), Some(gid)).map_err(io_error)?;
         }
-        // From here on the watchdog cleans up. `kill` is part of the shell.
+        // From here on the watchdog cleans up. `kill` is a shell builtin.
         let script = r#"{ read -r pid < "$1/data/postmaster.pid"; } 2>/dev/null && kill -QUIT "$pid"
             for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
             rm -rf "$1""#;
-        let watchdog = watchdog::after_us(script, &[folder.as_os_str()]).map_err(told)?;
+        let watchdog = watchdog::after_us(script, &[folder.as_os_str()]).map_err(io_error)?;
         let data = folder.join("data");
         let mut initdb = as_other_user(&bin.join("initdb"))?;
         initdb.arg("-D").arg(&data).args(["-U", "streamward", "--auth=trust", "--no-sync", "-E", "UTF8"]);
@@ -60,7 +57,7 @@ impl Cluster {
             return Err(format!("initdb failed: {}", String::from_utf8_lossy(&made.stderr)));
         }
         let mut cluster = Self { folder, bin, port: 0, durable, server: None, watchdog };
-        // The port is free when we ask, and may be taken a moment later.
+        // Another program may take the free port first.
         let mut result = Ok(());
         for _ in 0..3 {
             cluster.port = free_port().map_err(|error| error.to_string())?;
@@ -73,9 +70,6 @@ impl Cluster {
     }
 
     /// Starts the server again after [`Cluster::stop`], on the same port.
-    ///
-    /// # Errors
-    /// What PostgreSQL said.
     pub fn run(&mut self) -> Result<(), String> {
         let log = self.folder.join("log");
         let file = fs::File::create(&log).map_err(|error| error.to_string())?;
@@ -85,7 +79,7 @@ impl Cluster {
         let mut settings =
             vec!["listen_addresses=127.0.0.1", &port, "max_connections=400", "shared_buffers=64MB"];
         if !self.durable {
-            // Commits still reach the system before they are told, so that they survive `stop`.
+            // Commits still reach the system before they are confirmed, so they survive `stop`.
             settings.extend(["fsync=off", "full_page_writes=off"]);
         }
         for setting in settings {
@@ -94,7 +88,7 @@ impl Cluster {
         server.current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let mut server = server.spawn().map_err(|error| error.to_string())?;
         let started = Instant::now();
-        let said = || fs::read_to_string(&log).unwrap_or_default();
+        let output = || fs::read_to_string(&log).unwrap_or_default();
         loop {
             let status = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
             if status.lines().nth(7).is_some_and(|line| line.trim() == "ready") {
@@ -102,11 +96,11 @@ impl Cluster {
                 return Ok(());
             }
             if let Ok(Some(_)) = server.try_wait() {
-                return Err(format!("postgres did not start: {}", said()));
+                return Err(format!("postgres did not start: {}", output()));
             }
             if started.elapsed() > START_LIMIT {
                 let _ = server.kill();
-                return Err(format!("postgres was not ready in time: {}", said()));
+                return Err(format!("postgres was not ready in time: {}", output()));
             }
             sleep(Duration::from_millis(20));
         }
@@ -115,7 +109,7 @@ impl Cluster {
     /// Stops the server at once, as a crash would; what it wrote stays.
     ///
     /// # Panics
-    /// If it cannot be told to stop, or does not.
+    /// If it does not stop.
     pub fn stop(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         let stopped = send_signal(server.id(), Signal::QUIT)
@@ -233,13 +227,13 @@ fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// Tells clusters of one process apart.
+/// A number for each cluster of one process.
 fn unique() -> usize {
     static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
-/// Removes clusters of processes that are gone, watchdog and all (the machine was reset, the container killed).
+/// Removes clusters whose process and watchdog are gone (the machine was reset, the container killed).
 fn clean_up_after_the_dead() {
     for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name();

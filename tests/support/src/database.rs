@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use crate::cluster::Cluster;
 use crate::docker;
 
-/// Where the tests' PostgreSQL is, if not one of our own.
+/// The variable with the address of an existing PostgreSQL.
 const GIVEN: &str = "STREAMWARD_TEST_DATABASE_URL";
 
 /// The server for this process.
@@ -26,7 +26,7 @@ enum Server {
 }
 
 impl Server {
-    /// The given one, else one from installed programs, else one in a container.
+    /// The given server, else one from installed programs, else one in a container.
     fn get() -> &'static Self {
         static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
         let server = SERVER.get_or_init(|| match std::env::var(GIVEN) {
@@ -98,7 +98,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let name = self.name.clone();
-        // A thread, since this may run inside a runtime, which cannot wait; whoever still is connected is thrown out.
+        // A thread, since this may run inside a runtime, which cannot block. Open sessions are ended.
         let dropped = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
@@ -107,7 +107,7 @@ impl Drop for Database {
                 conn.execute(AssertSqlSafe(statement)).await.map(drop)
             })
         });
-        // The test has its verdict already; a database left over is no reason to change it.
+        // The test has its result already; a leftover database must not change it.
         let _: Result<Result<(), sqlx::Error>, _> = dropped.join();
     }
 }
@@ -116,7 +116,7 @@ impl Drop for Database {
 /// of `migrations/postgres`.
 ///
 /// # Panics
-/// If there is no PostgreSQL to be had, saying what to install; if migrating fails.
+/// If there is no PostgreSQL, or if migrating fails.
 pub async fn database<M, F, E>(migrate: M) -> Database
 where
     M: FnOnce(String) -> F,
@@ -148,12 +148,12 @@ async fn clone_of(template: &str) -> Database {
 /// A fresh database without any tables.
 ///
 /// # Panics
-/// If there is no PostgreSQL to be had, saying what to install.
+/// If there is no PostgreSQL.
 pub async fn empty_database() -> Database {
     clone_of("template1").await
 }
 
-/// The migrated template's name. The first one to need it makes it; it appears when it is complete.
+/// The name of the migrated template. The first caller creates it; it appears when it is complete.
 async fn template<M, F, E>(server: &Server, admin: &mut PgConnection, migrate: M) -> String
 where
     M: FnOnce(String) -> F,

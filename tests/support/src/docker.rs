@@ -14,8 +14,8 @@ const IMAGE: (&str, &str) = ("postgres", "17-alpine");
 
 /// Starts a container; returns the address of a server, up to the database's name. It ends with this process.
 pub(crate) fn start() -> Result<String, String> {
-    let (tell, told) = mpsc::channel();
-    // A thread of its own, since the client belongs to the runtime it was made in, and tests each have their own.
+    let (sender, receiver) = mpsc::channel();
+    // A separate thread, since the client belongs to its runtime, and each test has its own runtime.
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
@@ -38,7 +38,7 @@ pub(crate) fn start() -> Result<String, String> {
                 let started = async {
                     let container = image.start().await?;
                     let port = container.get_host_port_ipv4(5432.tcp()).await?;
-                    // Inside a container the client guesses the bridge's address, which need not be the right one.
+                    // Inside a container the client guesses the address of the bridge, and may be wrong.
                     let guess = container.get_host().await?.to_string();
                     let local = TcpStream::connect(("127.0.0.1", port)).is_ok();
                     let host = if local { "127.0.0.1" } else { guess.as_str() };
@@ -48,15 +48,15 @@ pub(crate) fn start() -> Result<String, String> {
                 match started {
                     Ok((container, url)) => {
                         let watchdog = watchdog::after_us("docker rm -f \"$1\"", &[container.id().as_ref()]);
-                        let _ = tell.send(Ok(url));
+                        let _ = sender.send(Ok(url));
                         std::future::pending::<()>().await;
                         drop((container, watchdog));
                     }
-                    Err(error) => drop(tell.send(Err(error.to_string()))),
+                    Err(error) => drop(sender.send(Err(error.to_string()))),
                 }
             }),
-            Err(error) => drop(tell.send(Err(error.to_string()))),
+            Err(error) => drop(sender.send(Err(error.to_string()))),
         }
     });
-    told.recv().map_err(|error| error.to_string())?
+    receiver.recv().map_err(|error| error.to_string())?
 }

@@ -1,5 +1,5 @@
-//! What several test binaries and the benches need. A crate of its own, so that it is built once, and so that the
-//! heavy Docker client is not in the way of anything else.
+//! Shared parts of the test binaries and the benches. A separate crate, so that it is built once, and only it needs the
+//! heavy Docker client.
 //!
 //! ```ignore
 //! let database = streamward_test_support::database(|url| async move { migrate(&url).await }).await;

@@ -1,4 +1,4 @@
-//! MediaMTX out of its image, for machines with Docker and without MediaMTX.
+//! MediaMTX from its image, for machines with Docker and without MediaMTX.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,11 +9,7 @@ use testcontainers::{GenericImage, ImageExt as _};
 
 const IMAGE: (&str, &str) = ("bluenviron/mediamtx", "1.20.1");
 
-/// Writes the program to `binary`. It is static, so it runs here like any other, hooks included; in its image there is
-/// nothing that a hook could run.
-///
-/// # Errors
-/// Why there is no image, or no Docker.
+/// Writes the program to `binary`. It is static, so it runs outside its image, where hooks can run other programs.
 pub async fn mediamtx_from_image(binary: &Path) -> Result<(), String> {
     let taken = async {
         let image = GenericImage::new(IMAGE.0, IMAGE.1)

@@ -1,4 +1,4 @@
-//! Free ports of loopback, outside the range the system hands out by itself.
+//! Free ports of loopback, outside the range of ephemeral ports.
 
 use std::net::{TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,9 +11,6 @@ const FIRST: u32 = 10_240;
 const COUNT: u32 = 20_000;
 
 /// A port that is free for TCP and UDP, and is not given again soon.
-///
-/// # Errors
-/// That none is free.
 pub fn free() -> Result<u16> {
     // Two runs at the same time begin in different places.
     let offset = std::process::id().wrapping_mul(61);

@@ -1,4 +1,4 @@
-//! Programs run for a test: their output goes to a file, none outlives the test, and no wait is without end.
+//! Programs run for a test: their output goes to a file, none outlives the test, and every wait has a limit.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -12,13 +12,10 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::Pid;
 pub use rustix::process::Signal;
 
-/// How often something that is waited for is looked at.
+/// The pause between two polls.
 pub const TICK: Duration = Duration::from_millis(20);
 
 /// Sends `signal` to the process with this id.
-///
-/// # Errors
-/// What the system says, for example that there is no such process.
 pub fn send_signal(pid: u32, signal: Signal) -> io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "this is no process id"))?;
@@ -26,9 +23,6 @@ pub fn send_signal(pid: u32, signal: Signal) -> io::Result<()> {
 }
 
 /// Waits until `child` has ended; kills it if it does not.
-///
-/// # Errors
-/// That it did not end within `limit`.
 pub fn wait_for_exit(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
     let started = Instant::now();
     loop {
@@ -45,9 +39,6 @@ pub fn wait_for_exit(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
 }
 
 /// Runs `command` to its end and collects what it prints; kills it if it does not end.
-///
-/// # Errors
-/// That it cannot be started, or did not end within `limit`.
 pub fn output_within(command: &mut Command, limit: Duration) -> Result<Output> {
     fn collect(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
         thread::spawn(move || {
@@ -71,9 +62,6 @@ pub struct Process {
 
 impl Process {
     /// Starts `command` in `dir`; what it prints is appended to `<dir>/<name>.log`.
-    ///
-    /// # Errors
-    /// That it cannot be started.
     pub fn start(name: &str, command: &mut Command, dir: &Path) -> Result<Self> {
         let log = dir.join(format!("{name}.log"));
         let out = File::options().create(true).append(true).open(&log)?;
@@ -88,9 +76,6 @@ impl Process {
     }
 
     /// Waits for its end.
-    ///
-    /// # Errors
-    /// That it still runs after `limit`, with its log.
     pub async fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let started = tokio::time::Instant::now();
         loop {
@@ -111,18 +96,12 @@ impl Process {
     }
 
     /// Sends SIGTERM and waits for its end.
-    ///
-    /// # Errors
-    /// That the signal cannot be sent, or that it still runs after `limit`.
     pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         self.wait(limit).await
     }
 
     /// Sends it a signal.
-    ///
-    /// # Errors
-    /// That it cannot be sent.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         send_signal(self.child.id(), signal).with_context(|| format!("{signal:?} cannot be sent"))
     }
@@ -140,9 +119,6 @@ impl Drop for Process {
 }
 
 /// Calls `poll` until it returns something; returns that and how long it took.
-///
-/// # Errors
-/// That there was nothing within `limit`, with the last error.
 pub async fn eventually<T>(
     what: impl Display,
     limit: Duration,

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// More than any test takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Ends the process if it is not dropped in time. Whatever sets a test up holds one.
+/// Ends the process if it is not dropped in time. The setup of each test holds one.
 #[derive(Debug)]
 pub struct TimeLimit {
     /// Closes when this value is dropped.

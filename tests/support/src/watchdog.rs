@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
 
-/// A shell that waits for this process to end and then runs `script`. It notices by its standard input, which closes
-/// with the process even when that is killed; no destructor would run then.
+/// A shell that waits for this process to end and then runs `script`. Its standard input closes with the
+/// process, even when that is killed and no destructor runs.
 pub(crate) fn after_us(script: &str, args: &[&OsStr]) -> std::io::Result<Child> {
     Command::new("sh")
         .arg("-c")
