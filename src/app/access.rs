@@ -1,4 +1,4 @@
-//! Who is calling: API tokens, signed requests, and the use-cases of tokens.
+//! Authentication with API tokens and signed requests, and the use-cases of tokens.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub struct ApiTokenDraft {
 
 const KIND: &str = "api_token";
 
-/// The secrets that callers show, apart from the tokens in the database.
+/// The configured secrets. API tokens are in the database.
 #[derive(Clone, Debug, Default)]
 pub struct AccessSettings {
     /// An admin token from the configuration (`api.admin_token`).
@@ -55,11 +55,11 @@ pub struct AccessSettings {
     pub hmac_secret: Option<Secret>,
     /// Signs requests under one key id each (`api.hmac_keys`).
     pub hmac_keys: BTreeMap<String, Secret>,
-    /// What media servers show to be heard; two at once while rotating (`hooks.secret`).
+    /// Media servers send one of these; there are two during a rotation (`hooks.secret`).
     pub hook_secrets: Vec<Secret>,
 }
 
-/// Recognises callers and media servers, and keeps the API tokens.
+/// Authenticates clients and media servers, and manages the API tokens.
 pub struct Access {
     core: Arc<Core>,
     settings: AccessSettings,
@@ -67,20 +67,17 @@ pub struct Access {
 }
 
 impl Access {
-    /// Callers are recognised by `settings`, media servers also by their names in `servers`.
+    /// Media servers must also have a name in `servers`.
     pub fn new(core: Arc<Core>, settings: AccessSettings, servers: Arc<ConfiguredServers>) -> Self {
         Self { core, settings, servers }
     }
 
-    /// The present time, for durations that a caller gives.
+    /// The present time, for durations that a client gives.
     pub fn now(&self) -> Timestamp {
         self.core.now()
     }
 
     /// Recognises the holder of a token.
-    ///
-    /// # Errors
-    /// [`Unauthenticated`]; the store.
     pub async fn actor_of_token(&self, token: &str, origin: Origin) -> Result<Actor> {
         if self.settings.admin_token.as_ref().is_some_and(|admin| admin.matches(token)) {
             return Ok(Actor { name: "admin_token".into(), role: Role::Admin, origin });
@@ -95,10 +92,7 @@ impl Access {
         Ok(Actor { name: format!("token:{}", found.name), role: found.role, origin })
     }
 
-    /// Recognises the signer of a request. A signed write is obeyed once.
-    ///
-    /// # Errors
-    /// [`Unauthenticated`]; [`Conflict::Replayed`]; the store.
+    /// Recognises the signer of a request. A signed write is accepted once.
     pub async fn actor_of_signature(&self, request: SignedRequest<'_>, origin: Origin) -> Result<Actor> {
         let settings = &self.settings;
         // Names of environment variables come in lower case.
@@ -119,7 +113,7 @@ impl Access {
         if !Secret::new(hex::encode(expected)).matches(&request.signature.to_ascii_lowercase()) {
             return Err(Unauthenticated::Signature.into());
         }
-        // With one secret for all, the key id is the caller's word and no proof.
+        // With one secret for all, the key id proves nothing.
         let label: String = request.key_id.chars().filter(|c| !c.is_control()).take(64).collect();
         let actor = Actor { name: format!("signed:{label}"), role: Role::Admin, origin };
         let reading = matches!(request.method, "GET" | "HEAD" | "OPTIONS");
@@ -133,11 +127,8 @@ impl Access {
     }
 
     /// Recognises a media server by the hook secret and the name it gives.
-    ///
-    /// # Errors
-    /// [`Unauthenticated::HookSecret`].
     pub fn media_server_of(&self, shown: &[&str], name: Option<&str>) -> Result<MediaServerName> {
-        // Every pair is compared, so that time does not tell which came close.
+        // Compare every pair, so that the time does not reveal which one came close.
         let matches = self.settings.hook_secrets.iter().flat_map(|s| shown.iter().map(|t| s.matches(t)));
         if !matches.fold(false, |any, one| any | one) {
             return Err(Unauthenticated::HookSecret.into());
@@ -146,10 +137,7 @@ impl Access {
         name.filter(|name| self.servers.get(name).is_some()).ok_or_else(|| Unauthenticated::HookSecret.into())
     }
 
-    /// Creates a token. The secret is in the answer and nowhere else.
-    ///
-    /// # Errors
-    /// Forbidden below admin; invalid fields; the store.
+    /// Creates a token. Only this answer contains the secret.
     pub async fn create_token(
         &self,
         actor: &Actor,
@@ -184,18 +172,12 @@ impl Access {
     }
 
     /// All tokens, newest first.
-    ///
-    /// # Errors
-    /// Forbidden below admin; the store.
     pub async fn tokens(&self, actor: &Actor) -> Result<Vec<ApiToken>> {
         let scope = actor.authorize(Action::Read, &Resource::ApiToken)?;
         Ok(self.core.store.api_tokens(&scope).await?)
     }
 
-    /// Deletes a token; from then on it opens nothing.
-    ///
-    /// # Errors
-    /// Forbidden below admin; not found; the store.
+    /// Deletes a token. It is invalid at once.
     pub async fn delete_token(&self, actor: &Actor, id: ApiTokenId) -> Result<()> {
         let entry = self.core.entry(actor, "delete", KIND).on(&id);
         self.core

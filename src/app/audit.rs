@@ -11,20 +11,20 @@ use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
 use crate::domain::broadcaster::Metadata;
 use crate::domain::invalid::{Checks, Invalid, text};
 
-/// What a trusted dashboard tells of its people, not checked yet.
+/// What a trusted dashboard reports about its users, not checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct AuditReport {
     /// What was done, at most 50 characters.
     pub event_type: String,
     /// Who did it.
     pub actor: Option<String>,
-    /// To what kind of thing.
+    /// The kind of resource.
     pub resource_type: Option<String>,
-    /// To which.
+    /// The id of the resource.
     pub resource_id: Option<String>,
-    /// How it was asked for.
+    /// The method of the request.
     pub request_method: Option<String>,
-    /// Where.
+    /// The path of the request.
     pub request_path: Option<String>,
     /// `success` (default) or `failure`.
     pub outcome: Option<String>,
@@ -46,16 +46,13 @@ impl AuditLog {
     }
 
     /// A page of the audit log, newest first, and how many entries pass the filter in all.
-    ///
-    /// # Errors
-    /// Forbidden below admin; the store.
     pub async fn entries(&self, actor: &Actor, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
         let scope = actor.authorize(Action::Read, &Resource::AuditLog)?;
         Ok(self.core.store.audit_entries(&scope, filter).await?)
     }
 
-    /// Records a write that was refused before a use-case could hear of it: its body could not be read, or its address
-    /// names nothing. A failing store loses the entry, and says so in the log.
+    /// Records a write that was refused before it reached a use-case: its body could not be read, or its path does not
+    /// exist. If the store fails, the entry is lost and that is logged.
     pub async fn record_refusal(
         &self,
         actor: &Actor,
@@ -69,10 +66,7 @@ impl AuditLog {
         self.core.record_refusal(entry).await;
     }
 
-    /// Records what somebody else witnessed, marked as told. Who told it stands in the entry's `metadata.told_by`.
-    ///
-    /// # Errors
-    /// Forbidden below admin; invalid fields; the store.
+    /// Records what a dashboard reports, marked as reported. `metadata.told_by` names the reporter.
     pub async fn report(&self, actor: &Actor, report: AuditReport) -> Result<AuditEntry> {
         let refusal = self.core.entry(actor, "create", "audit_event");
         self.core

@@ -1,5 +1,5 @@
-//! Counts what happens too often to be written down each time: auth decisions for the audit log, and when a media
-//! server last got in touch. Written by the housekeeping worker; a retry storm becomes one entry with a count.
+//! Counts auth decisions, which are too frequent to be written one by one. The housekeeping task writes the counts to
+//! the audit log, so a retry storm becomes one entry.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,9 @@ use crate::domain::media_server::MediaServerName;
 use crate::domain::{AuditId, StreamKeyId, Timestamp};
 use crate::ports::IdGen;
 
-/// How many different decisions are kept apart between two writes; of the rest only server, protocol and reason are.
+/// How many different decisions are kept between two writes. The rest are counted by server, protocol and reason.
 const MAX_KINDS: usize = 1_000;
-/// How many of these may be about no key that exists: unknown_publishers cannot fill the audit log.
+/// How many of these may be about unknown keys, so that unknown publishers cannot fill the audit log.
 const MAX_UNKNOWN_PUBLISHERS: usize = 50;
 
 /// What makes two decisions the same.
@@ -48,13 +48,13 @@ impl AuthRollup {
         let mut decisions = self.decisions();
         let known = key.key.is_some();
         if !known {
-            // Whatever a stranger calls itself is no news.
+            // An unknown publisher can choose any path.
             key.path = None;
         }
         let unknown_publishers = || decisions.keys().filter(|one| one.key.is_none()).count();
         let full =
             || decisions.len() >= MAX_KINDS || (!known && unknown_publishers() >= MAX_UNKNOWN_PUBLISHERS);
-        // In this order: a storm of the same question must not count the others each time.
+        // In this order: a storm of the same request must not count the others each time.
         if !decisions.contains_key(&key) && full() {
             key = RollupKey { key: None, path: None, ip: None, ..key };
         }
@@ -63,13 +63,12 @@ impl AuthRollup {
         count.last = now;
     }
 
-    /// The decisions as audit entries. They are forgotten only by [`AuthRollup::written`], so a write that fails is made
-    /// again.
+    /// The decisions as audit entries. Only [`AuthRollup::written`] forgets them, so a failed write is repeated.
     pub(super) fn entries(&self, ids: &dyn IdGen) -> Vec<(RollupKey, AuditEntry)> {
         self.decisions().iter().map(|(key, count)| (key.clone(), entry(key, count, ids))).collect()
     }
 
-    /// These were written up to the counts they had.
+    /// Subtracts the counts of these entries, which were written.
     pub(super) fn written(&self, entries: &[(RollupKey, AuditEntry)]) {
         let mut decisions = self.decisions();
         for (key, entry) in entries {
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_becomes_one_entry_and_what_comes_during_the_write_is_not_lost() {
+    fn storm_becomes_one_entry_and_decisions_during_the_write_are_not_lost() {
         let rollup = AuthRollup::default();
         for second in 0..1_000 {
             rollup.count(key("a"), Timestamp::from_seconds(second));
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_kinds_is_bounded() {
+    fn number_of_kinds_is_bounded() {
         let rollup = AuthRollup::default();
         for n in 0..5_000 {
             rollup.count(key(&n.to_string()), Timestamp::from_seconds(1));

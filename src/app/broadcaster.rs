@@ -12,12 +12,12 @@ use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch, DisplayName, Met
 use crate::domain::invalid::Checks;
 use crate::ports::WakeUp;
 
-/// A broadcaster as a caller describes it, not checked yet.
+/// A broadcaster as a client describes it, not checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct BroadcasterDraft {
     /// The name; needed to create one.
     pub display_name: Option<String>,
-    /// What the owner keeps beside it.
+    /// The owner's data.
     pub metadata: Option<Value>,
 }
 
@@ -36,9 +36,6 @@ impl Broadcasters {
     }
 
     /// Creates a broadcaster.
-    ///
-    /// # Errors
-    /// Forbidden below admin; invalid fields; the store.
     pub async fn create(&self, actor: &Actor, draft: BroadcasterDraft) -> Result<Broadcaster> {
         let id = BroadcasterId(self.core.id());
         let entry = self.core.entry(actor, "create", KIND).on(&id);
@@ -62,27 +59,18 @@ impl Broadcasters {
     }
 
     /// One broadcaster.
-    ///
-    /// # Errors
-    /// Forbidden; not found; the store.
     pub async fn get(&self, actor: &Actor, id: BroadcasterId) -> Result<Broadcaster> {
         let scope = actor.authorize(Action::Read, &Resource::Broadcaster)?;
         self.core.store.broadcaster(&scope, id).await?.ok_or(AppError::NotFound(KIND))
     }
 
     /// All broadcasters, newest first.
-    ///
-    /// # Errors
-    /// Forbidden; the store.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<Broadcaster>> {
         let scope = actor.authorize(Action::Read, &Resource::Broadcaster)?;
         Ok(self.core.store.broadcasters(&scope).await?)
     }
 
     /// Changes what the draft names.
-    ///
-    /// # Errors
-    /// Forbidden below admin; invalid fields; not found; the store.
     pub async fn update(
         &self,
         actor: &Actor,
@@ -107,9 +95,6 @@ impl Broadcasters {
     }
 
     /// Deletes a broadcaster and its keys, and ends its sessions. Its streams stay as history.
-    ///
-    /// # Errors
-    /// Forbidden below admin; not found; the store.
     pub async fn delete(&self, actor: &Actor, id: BroadcasterId) -> Result<()> {
         let entry = self.core.entry(actor, "delete", KIND).on(&id);
         let ending = self

@@ -1,4 +1,4 @@
-//! What every service of the application stands on.
+//! What every service of the application needs.
 
 use std::sync::Arc;
 
@@ -58,8 +58,7 @@ impl Core {
         AuditEntry::of(AuditId(self.id()), self.now(), actor, action, resource_type)
     }
 
-    /// Runs a write. If it is refused, an audit entry says so; the store writes the entry of a success, in the
-    /// transaction of the write.
+    /// Runs a write and records a refusal. The store records a success in the transaction of the write.
     pub(super) async fn audited<T>(
         &self,
         entry: &AuditEntry,
@@ -72,7 +71,7 @@ impl Core {
         result
     }
 
-    /// Records a refused write. If the store fails, only the log says so.
+    /// Records a refused write. If the store fails, that is logged.
     pub(super) async fn record_refusal(&self, entry: AuditEntry) {
         let action = entry.action.clone();
         if let Err(error) = self.store.record_audit(&[entry]).await {

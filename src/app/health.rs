@@ -1,4 +1,4 @@
-//! Whether this instance can do its job.
+//! The health of this instance.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The state of this instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthReport {
-    /// Whether the database answers. Without it nothing can be decided.
+    /// Whether the database answers. Without it no publish request can be decided.
     pub database: bool,
-    /// Media servers that did not answer when last looked at. Deciding goes on without them.
+    /// Media servers whose last poll failed. Decisions continue without them.
     pub unreachable: Vec<String>,
     /// How many media servers are configured.
     pub media_servers: usize,
-    /// How watching streamers is doing, if this setup does and it was written down. Deciding goes on without it.
+    /// The status of watching streamers, if this setup watches any. Decisions continue without it.
     pub streamers: Option<WatchStatus>,
 }
 
@@ -40,7 +40,7 @@ impl Health {
         Self { core, servers, watches_streamers }
     }
 
-    /// Looks at what this instance depends on. Always answers, within about a second.
+    /// Checks what this instance depends on. Always answers, within about a second.
     pub async fn check(&self) -> HealthReport {
         let media_servers = self.servers.0.len();
         let known = async {
@@ -56,10 +56,10 @@ impl Health {
         match timeout(PATIENCE, known).await {
             Ok(Ok((known, streamers))) => {
                 let configured = |name| self.servers.get(name).is_some();
-                let away = known.iter().filter(|s| !s.reachable && configured(&s.name));
+                let unreachable = known.iter().filter(|s| !s.reachable && configured(&s.name));
                 HealthReport {
                     database: true,
-                    unreachable: away.map(|s| s.name.to_string()).collect(),
+                    unreachable: unreachable.map(|s| s.name.to_string()).collect(),
                     media_servers,
                     streamers,
                 }

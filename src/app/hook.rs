@@ -1,4 +1,4 @@
-//! Hooks of media servers: kept as hook_events, then looked into at once.
+//! Hooks of media servers: stored as hook events, then handled by a poll.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use crate::domain::path::IngestPath;
 use crate::domain::reconcile::{HookEvent, HookKind};
 use crate::ports::Contact;
 
-/// What a hook said.
+/// The content of a hook.
 #[derive(Clone, Debug)]
 pub struct HookMessage {
     /// Which hook.
     pub kind: HookKind,
     /// The path as the media server names it.
     pub path: IngestPath,
-    /// What kind of session, if it said so.
+    /// The kind of session, if known.
     pub source_type: Option<String>,
-    /// Which session, if it said so.
+    /// The session, if known.
     pub source_id: Option<String>,
 }
 
-/// Takes the hooks of media servers.
+/// Accepts the hooks of media servers.
 pub struct Hooks {
     core: Arc<Core>,
     media_servers: Arc<MediaServers>,
@@ -38,10 +38,8 @@ impl Hooks {
         Self { core, media_servers, polls }
     }
 
-    /// Keeps the hook of `server` until it has been looked into. Returns once it is stored.
-    ///
-    /// # Errors
-    /// The store; the hook is then lost, and the next look finds what it would have told.
+    /// Stores the hook of `server` and requests a poll. If the store fails, the hook is lost, and the next regular poll
+    /// finds the change.
     pub async fn accept(&self, server: &MediaServerName, message: HookMessage) -> Result<()> {
         let now = self.core.now();
         let (path, hash) = match message.path {

@@ -1,4 +1,4 @@
-//! Writes down what was counted, and removes what is old.
+//! Writes counted decisions and contacts, and removes old rows.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub type Prune = for<'a> fn(
     Timestamp,
 ) -> Pin<Box<dyn Future<Output = Result<u64, StoreError>> + Send + 'a>>;
 
-/// How long a slice keeps rows of one kind.
+/// How long rows of one kind are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
     /// How long.
@@ -31,15 +31,15 @@ pub struct Retention {
     pub prune: Prune,
 }
 
-/// Writes the counted auth decisions and contacts every few seconds; removes old rows now and then. Runs on every
-/// instance: each has its own counts, and removing twice does no harm.
+/// Writes the counted auth decisions and contacts every few seconds, and removes old rows every ten minutes. Runs on
+/// every instance: each has its own counts, and removing twice does no harm.
 pub struct Housekeeping {
     core: Arc<Core>,
     publish: Arc<PublishAuth>,
     media_servers: Arc<MediaServers>,
     retentions: Vec<Retention>,
     pruned: Option<Timestamp>,
-    /// Its name on leases of its own.
+    /// The name on its own lease.
     instance: String,
 }
 

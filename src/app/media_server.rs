@@ -24,17 +24,17 @@ pub struct MediaServerOverview {
     pub streams: usize,
 }
 
-/// How long the lease lasts under which the records of former media servers are put in order.
+/// How long the lease lasts under which the records of former media servers are cleaned up.
 const LEASE: Duration = Duration::from_secs(3);
 
-/// One media server, seen from here.
+/// The settings of one media server.
 #[derive(Clone, Debug)]
 pub struct MediaServerSettings {
     /// Where viewers and encoders reach it.
     pub urls: UrlTemplates,
-    /// What opens its control API, metrics and profiler.
+    /// The secret for its control API, metrics and profiler.
     pub control_secret: Secret,
-    /// What our relays show to read a private path.
+    /// The secret with which our relays read a private path.
     pub relay_secret: Secret,
 }
 
@@ -63,7 +63,7 @@ impl ConfiguredServers {
 pub struct MediaServers {
     core: Arc<Core>,
     servers: Arc<ConfiguredServers>,
-    /// When each was last in touch, as far as it is not written yet.
+    /// When each last called us, if that is not written yet.
     contacts: Mutex<HashMap<(MediaServerName, Contact), Timestamp>>,
 }
 
@@ -73,7 +73,7 @@ impl MediaServers {
         Self { core, servers, contacts: Mutex::default() }
     }
 
-    /// Notes that `server` got in touch. [`write_contacts`](Self::write_contacts) stores it.
+    /// Notes that `server` called us. [`write_contacts`](Self::write_contacts) stores it.
     pub(super) fn note_contact(&self, server: &MediaServerName, contact: Contact) {
         let now = self.core.now();
         let mut contacts = self.contacts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,9 +86,6 @@ impl MediaServers {
     }
 
     /// Stores the contacts that were noted since the last time.
-    ///
-    /// # Errors
-    /// The store.
     pub async fn write_contacts(&self) -> Result<(), StoreError> {
         let contacts = std::mem::take(&mut *self.contacts.lock().unwrap_or_else(PoisonError::into_inner));
         for ((server, contact), at) in contacts {
@@ -131,9 +128,6 @@ impl MediaServers {
     }
 
     /// All configured media servers, by name.
-    ///
-    /// # Errors
-    /// Forbidden; the store.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<MediaServerOverview>, AppError> {
         let scope = actor.authorize(Action::Read, &Resource::MediaServer)?;
         let known = self.core.store.media_servers(&scope).await?;

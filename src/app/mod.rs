@@ -1,8 +1,8 @@
-//! The use-cases: the only way in, for HTTP, command line and background tasks alike.
+//! The use-cases. HTTP, command line and background tasks all use them.
 //!
 //! Each slice has a service: a struct that holds [`Core`] and the ports it needs. A use-case authorises its
 //! [`Actor`](crate::domain::access::Actor), validates, decides (in the [domain](crate::domain)), stores in one
-//! transaction, and only then talks to the outside.
+//! transaction, and only then calls other systems.
 
 pub mod access;
 pub mod audit;

@@ -1,4 +1,4 @@
-//! Asking for a media server to be polled at once.
+//! Requests to poll a media server at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,8 @@ use tracing::Span;
 use crate::domain::media_server::MediaServerName;
 use crate::ports::{WakeUp, WakeUps};
 
-/// Wakes the reconcile loops, and remembers the span that did it, so that the poll is part of its trace. The span is
-/// known to this instance only.
+/// Wakes the reconcile loops, and remembers the tracing span of each request, so that the poll is part of its trace.
+/// Other instances do not know the span.
 pub struct PollRequests {
     wake_ups: Arc<dyn WakeUps>,
     causes: Mutex<HashMap<MediaServerName, Span>>,
@@ -21,13 +21,13 @@ impl PollRequests {
         Self { wake_ups, causes: Mutex::default() }
     }
 
-    /// Has `server` polled by the instance that reconciles it.
+    /// Requests a poll of `server` by the instance that reconciles it.
     pub(super) fn request(&self, server: &MediaServerName) {
         self.causes().insert(server.clone(), Span::current());
         self.wake_ups.send(WakeUp::Reconcile(server.clone()));
     }
 
-    /// Has `server` polled if this instance reconciles it. Never waits for a database.
+    /// Requests a poll of `server` if this instance reconciles it. Never waits for a database.
     pub(super) fn request_local(&self, server: &MediaServerName) {
         self.causes().insert(server.clone(), Span::current());
         self.wake_ups.send_local(WakeUp::Reconcile(server.clone()));

@@ -1,7 +1,7 @@
-//! The answer to a media server that asks whether a client may do something.
+//! The answer to an auth request of a media server.
 //!
 //! It costs at most one database statement for publishing, none for anything else, and never a call to a media
-//! server: MediaMTX decides every connection one after the other while it waits for this answer.
+//! server. MediaMTX handles one connection after the other while it waits for this answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +26,9 @@ use crate::ports::{Contact, StoreError};
 /// How long claims hold and decisions take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishSettings {
-    /// How long a claim holds before the encoder is seen live (`auth.claim_ttl`, default 15 s).
+    /// How long a claim holds before the encoder is live (`auth.claim_ttl`, default 15 s).
     pub claim_ttl: Duration,
-    /// How long a decision may take before it is a no; below the 1 s that is promised to media servers.
+    /// A decision that takes longer is a denial. Below the 1 s that is promised to media servers.
     pub deadline: Duration,
 }
 
@@ -50,7 +50,7 @@ pub struct PublishAuth {
 }
 
 impl PublishAuth {
-    /// Keys that `cache` knows not to exist are denied without asking the database.
+    /// Keys that do not exist according to `cache` are denied without the database.
     pub fn new(
         core: Arc<Core>,
         settings: PublishSettings,
@@ -62,10 +62,7 @@ impl PublishAuth {
         Self { core, settings, servers, media_servers, polls, cache, rollup: AuthRollup::default() }
     }
 
-    /// Writes the decisions that were counted since the last time into the audit log.
-    ///
-    /// # Errors
-    /// The store; nothing is lost then.
+    /// Writes the decisions counted since the last time into the audit log. If the store fails, nothing is lost.
     pub async fn write_rollup(&self) -> Result<(), StoreError> {
         let counted = self.rollup.entries(&*self.core.ids);
         if !counted.is_empty() {
@@ -77,7 +74,7 @@ impl PublishAuth {
     }
 
     /// Decides `request` of `server`. Always answers, within
-    /// [`deadline`](PublishSettings::deadline); what cannot be decided is a no.
+    /// [`deadline`](PublishSettings::deadline). A request that cannot be decided is denied.
     pub async fn decide(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {
         let started = Instant::now();
         let decision = match request.action {
@@ -129,13 +126,13 @@ impl PublishAuth {
         }
         let result = decide_publish(&key, &publish, now, ttl).and_then(|_| match &publish.connection {
             None => Ok(AllowReason::KeyValid),
-            // The row is as it is after the claim: whoever is allowed finds itself the holder.
-            Some(asking) if key.holder.connection() == Some(asking) => Ok(AllowReason::KeyClaimed),
+            // The row is as it is after the claim, so an allowed connection is the holder.
+            Some(connection) if key.holder.connection() == Some(connection) => Ok(AllowReason::KeyClaimed),
             Some(_) => Err(DenyReason::KeyInUse),
         });
         if result == Ok(AllowReason::KeyClaimed) && key.on_conflict == OnConflict::Takeover {
-            // There may be a loser; have it found at once. Within this instance only: nothing on the way to this
-            // answer may wait for a database's notification lock, and the other instances look every two seconds.
+            // Another session may have lost the key, so poll at once. Only within this instance: this answer must not
+            // wait for a database's notification lock, and the other instances poll every two seconds.
             self.servers.names().for_each(|name| self.polls.request_local(name));
         }
         Decision { result, key: Some(key.id), path: Some(key.path.to_string()) }
@@ -153,7 +150,7 @@ impl PublishAuth {
         metrics::histogram!("streamward_auth_duration_seconds", "action" => action)
             .record(took.as_secs_f64());
         let ip = request.ip.map(|ip| ip.to_string());
-        macro_rules! say {
+        macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
                     %server, action, protocol, outcome, reason,
@@ -165,13 +162,13 @@ impl PublishAuth {
                 )
             };
         }
-        // Our own looks come back as questions every two seconds; at info they would drown the rest.
+        // Our own polls cause a request every two seconds. At info they would hide the rest.
         if decision.result == Ok(AllowReason::ControlSecret) {
-            say!(debug);
+            log!(debug);
         } else {
-            say!(info);
+            log!(info);
         }
-        // What is no request of a media server (`doctor` asks one) does not show that it asks.
+        // An unknown action may come from `doctor`, so it is no sign of the media server.
         if request.action != Action::Unknown {
             self.media_servers.note_contact(server, Contact::Auth);
         }

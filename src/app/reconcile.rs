@@ -30,7 +30,7 @@ use crate::ports::{
     Applied, Assignment, MediaServer, PollResult, RelayRemoval, RemoteError, StoredHookEvent, WakeUp,
 };
 
-/// How many calls to a media server are under way at once.
+/// How many calls to a media server run at once.
 const CALLS: usize = 8;
 /// How long one poll spends on disconnecting sessions; the next one continues. A server that hangs must not block the
 /// rest.
@@ -63,7 +63,7 @@ pub struct Reconciler {
 /// What is remembered between polls, only to save calls; all of it may be lost.
 #[derive(Default)]
 struct Memory {
-    /// The run that was last seen. Unknown until it was read from the records.
+    /// The last known run. `None` until it is read from the records.
     run: Option<String>,
     /// Relays that are known to be in place in this run.
     relays: HashMap<StreamPath, SecretHash>,
@@ -120,7 +120,7 @@ impl Reconciler {
         }
     }
 
-    /// The media server answered in full: make the records and it agree.
+    /// Repairs the difference between a complete snapshot and the records.
     async fn repair(
         &mut self,
         assignment: &Assignment,
@@ -153,7 +153,7 @@ impl Reconciler {
         shown.streams = (active + applied.started.len()).saturating_sub(applied.ended.len());
         shown.repaired += repaired;
         shown.disconnected += disconnected;
-        // A disconnected session takes a moment to go, and a postponed start waits for that.
+        // A disconnected session takes a moment to end, and a postponed start waits for that.
         Ok(Tick { again: !plan.disconnects.is_empty() || applied.postponed > 0 })
     }
 
@@ -191,7 +191,7 @@ impl Reconciler {
         Observation { seen, hash }
     }
 
-    /// Notes which process answered; a new one has forgotten the relays it was given.
+    /// Notes which process answered. A new one has lost the relays.
     fn note_run(&mut self, seen: &Snapshot) -> bool {
         let restarted = seen.run.is_some() && self.memory.run.is_some() && self.memory.run != seen.run;
         if restarted {
@@ -258,7 +258,7 @@ impl Reconciler {
         }
     }
 
-    /// Puts the wanted relays in place and removes the others.
+    /// Adds the wanted relays and removes the others.
     async fn relay(&mut self, plan: &Plan) -> usize {
         if !self.remote.capabilities().relay {
             return 0;
@@ -267,7 +267,7 @@ impl Reconciler {
         for (hash, relay) in &plan.relays {
             changed += usize::from(self.put_relay(*hash, relay).await);
         }
-        // Forget what is not wanted, so that it is put in place again when it is.
+        // Forget relays that are not wanted, so that they are added again when they are.
         let wanted: HashSet<&StreamPath> = plan.relays.iter().map(|(_, relay)| &relay.public).collect();
         self.memory.relays.retain(|path, _| wanted.contains(path));
         for path in &plan.other_configured {
@@ -283,15 +283,15 @@ impl Reconciler {
                     self.memory.not_ours.insert(path.clone());
                 }
                 Err(error) => {
-                    tracing::warn!(server = %self.server, %path, %error, "a relay could not be removed");
+                    tracing::warn!(server = %self.server, %path, %error, "a relay could not be removed; the next poll tries again");
                 }
             }
         }
         changed
     }
 
-    /// A change of its configuration file makes a media server forget what it was given, without a restart. Paths with
-    /// a configuration of their own are always listed, so what is not listed is lost.
+    /// A media server that reloads its configuration file loses its relays without a restart. Configured paths are always
+    /// listed, so a relay that is not listed is lost.
     fn forget_lost_relays(&mut self, observations: &[Observation]) {
         let configured =
             observations.iter().filter(|s| s.seen.configured).filter_map(|s| s.seen.path.public());
@@ -312,7 +312,7 @@ impl Reconciler {
                 true
             }
             Err(error) => {
-                tracing::warn!(server = %self.server, path = %relay.public, %error, "a relay could not be put in place");
+                tracing::warn!(server = %self.server, path = %relay.public, %error, "a relay could not be added; the next poll tries again");
                 false
             }
         }
@@ -325,7 +325,7 @@ impl Reconciler {
         }
     }
 
-    /// After a change of hands somebody else may have acted in between: what is remembered is worth nothing.
+    /// Forgets everything under a new assignment, because another instance may have acted in between.
     async fn start_over_under(&mut self, assignment: &Assignment) -> Result<(), TaskError> {
         if self.memory.epoch != Some(assignment.epoch) {
             let known = self.core.worker_store.media_servers(&Scope::system()).await?;

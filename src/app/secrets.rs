@@ -1,4 +1,4 @@
-//! The secrets Streamward makes for itself: made once, sealed, and the same for all instances on one database.
+//! The secrets that Streamward makes for itself, once for all instances on one database. They are stored sealed.
 
 use crate::domain::seal::{OpenError, Sealer};
 use crate::domain::secret::Secret;
@@ -6,13 +6,13 @@ use crate::ports::{IdGen, SecretStore, StoreError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Why a secret cannot be had.
+/// Why a secret cannot be read or made.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It is there, but does not open.
+    /// It is stored, but cannot be opened.
     #[error("the secret {name} in the database cannot be opened: {why}")]
     Open {
         /// Which.
@@ -26,11 +26,8 @@ fn place(name: &str) -> String {
     format!("secrets|sealed|{name}")
 }
 
-/// The secret of this name, made if there is none: 32 random bytes in base64url. Instances that try at the same moment
-/// get the same one.
-///
-/// # Errors
-/// [`SecretError`].
+/// The secret of this name; if there is none, it is made of 32 random bytes in base64url. Concurrent calls of several
+/// instances get the same one.
 pub async fn ensure(
     secret_store: &dyn SecretStore,
     sealer: &Sealer,
@@ -47,9 +44,6 @@ pub async fn ensure(
 }
 
 /// The secret of this name, if there is one.
-///
-/// # Errors
-/// [`SecretError`].
 pub async fn find(
     secret_store: &dyn SecretStore,
     sealer: &Sealer,
@@ -66,9 +60,6 @@ fn open(sealer: &Sealer, name: &str, sealed: &str) -> Result<Secret, SecretError
 }
 
 /// Whether this call was the first of its kind on this database: true exactly once, over all instances and restarts.
-///
-/// # Errors
-/// [`SecretError`].
 pub async fn first_time(
     secret_store: &dyn SecretStore,
     sealer: &Sealer,

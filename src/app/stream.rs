@@ -1,4 +1,4 @@
-//! Use-cases of streams: who is live, and ending it.
+//! Use-cases of streams: list them and end them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::domain::media_server::PlaybackUrls;
 use crate::domain::stream::{EndReason, Stream};
 use crate::ports::StreamFilter;
 
-/// How often a waiting call looks whether a session has ended, if no wake_up tells it.
+/// How often a waiting call checks whether a session has ended, without a wake-up.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Who is live, who was, and ending it.
+/// Live and ended streams.
 pub struct Streams {
     core: Arc<Core>,
     servers: Arc<ConfiguredServers>,
@@ -37,33 +37,24 @@ impl Streams {
     }
 
     /// All streams that pass the filter, newest first.
-    ///
-    /// # Errors
-    /// Forbidden; the store.
     pub async fn list(&self, actor: &Actor, filter: &StreamFilter) -> Result<Vec<Stream>> {
         let scope = actor.authorize(Action::Read, &Resource::Stream)?;
         Ok(self.core.store.streams(&scope, filter).await?)
     }
 
     /// One stream, live or ended.
-    ///
-    /// # Errors
-    /// Forbidden; not found; the store.
     pub async fn get(&self, actor: &Actor, id: StreamId) -> Result<Stream> {
         let scope = actor.authorize(Action::Read, &Resource::Stream)?;
         self.core.store.stream(&scope, id).await?.ok_or(AppError::NotFound("stream"))
     }
 
-    /// Where viewers find a stream; `None` if its media server is no longer configured.
+    /// The URLs for viewers of a stream; `None` if its media server is no longer configured.
     pub fn playback_urls(&self, stream: &Stream) -> Option<PlaybackUrls> {
         let server = self.servers.get(&stream.media_server)?;
         Some(server.urls.playback(&stream.path))
     }
 
-    /// Ends a stream's session; its key stays valid. Done when the session has been told, or after 2 s.
-    ///
-    /// # Errors
-    /// Forbidden below operator; not found; the store.
+    /// Ends a stream's session; its key stays valid. Returns when the session has ended, or after 2 s.
     pub async fn end(&self, actor: &Actor, id: StreamId) -> Result<()> {
         let entry = self.core.entry(actor, "delete", "stream").on(&id);
         let stream = self
@@ -81,9 +72,9 @@ impl Streams {
         Ok(())
     }
 
-    /// Has the sessions of streams that are marked as ending ended, and waits up to `end_wait` for that.
+    /// Waits up to `end_wait` until the sessions of streams that are marked as ending have ended.
     ///
-    /// The reconcile worker does the work, here or on another instance, and goes on after we stopped waiting.
+    /// The reconcile task ends them, here or on another instance, and continues after we stopped waiting.
     pub(super) async fn end_sessions(&self, ending: &[Stream]) {
         let deadline = Instant::now() + self.end_wait;
         let mut wake_ups = self.core.wake_ups.listen();
@@ -94,12 +85,12 @@ impl Streams {
             while Instant::now() < deadline {
                 match self.core.store.stream(&Scope::system(), stream.id).await {
                     Ok(Some(now)) if now.is_active() => {}
-                    // Gone; or the database is away, and waiting for it here helps nobody.
+                    // It has ended, or the database is unreachable and waiting does not help.
                     _ => break,
                 }
-                let look = (Instant::now() + POLL_INTERVAL).min(deadline);
-                // A lagging or closed channel only means that we look again at the next interval.
-                if timeout_at(look, wake_ups.recv()).await.is_ok_and(|wake_up| wake_up.is_err()) {
+                let next_check = (Instant::now() + POLL_INTERVAL).min(deadline);
+                // If the channel lags or is closed, check again at the next interval.
+                if timeout_at(next_check, wake_ups.recv()).await.is_ok_and(|wake_up| wake_up.is_err()) {
                     sleep(POLL_INTERVAL).await;
                 }
             }

@@ -19,10 +19,10 @@ use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey,
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{KeyCreation, KeyFilter, Rotation, WakeUp};
 
-/// A key as a caller describes it, not checked yet.
+/// A key as a client describes it, not checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct StreamKeyDraft {
-    /// Whose it shall be.
+    /// Its broadcaster.
     pub broadcaster_id: String,
     /// Its public path; `live/<name>` if absent.
     pub path: Option<String>,
@@ -45,11 +45,11 @@ pub struct KeyWithSecret {
     pub secret: KeySecret,
     /// Ready settings for encoders.
     pub ingest: Option<IngestUrls>,
-    /// Where viewers will find the stream; no secret in these.
+    /// The URLs for viewers, without a secret.
     pub playback: Option<PlaybackUrls>,
 }
 
-/// A key and what its status was when it was read.
+/// A key as it was read.
 #[derive(Clone, Debug)]
 pub struct KeyNow {
     /// The key.
@@ -102,8 +102,7 @@ pub struct StreamKeys {
 }
 
 impl StreamKeys {
-    /// Keys that become invalid end their sessions in `streams`; keys that become valid are looked up again though
-    /// `cache` has just denied them.
+    /// Sessions of invalid keys end through `streams`. Changed keys clear the negative entries of `cache`.
     pub fn new(
         core: Arc<Core>,
         servers: Arc<ConfiguredServers>,
@@ -113,15 +112,12 @@ impl StreamKeys {
         Self { core, servers, streams, cache }
     }
 
-    /// The present time, for durations that a caller gives.
+    /// The present time, for durations that a client gives.
     pub fn now(&self) -> Timestamp {
         self.core.now()
     }
 
-    /// Creates a key. The secret is in the answer and nowhere else.
-    ///
-    /// # Errors
-    /// Forbidden below admin; invalid fields; unknown broadcaster; another usable key has the path; the store.
+    /// Creates a key. Only this answer contains the secret.
     pub async fn create(&self, actor: &Actor, draft: StreamKeyDraft) -> Result<KeyWithSecret> {
         let id = StreamKeyId(self.core.id());
         let entry = self.core.entry(actor, "create", KIND).on(&id);
@@ -199,9 +195,6 @@ impl StreamKeys {
     }
 
     /// One key.
-    ///
-    /// # Errors
-    /// Forbidden; not found; the store.
     pub async fn get(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyNow> {
         let scope = actor.authorize(Action::Read, &Resource::StreamKey)?;
         let key = self.core.store.stream_key(&scope, id).await?.ok_or(AppError::NotFound("stream key"))?;
@@ -209,9 +202,6 @@ impl StreamKeys {
     }
 
     /// All keys that pass the filter, newest first.
-    ///
-    /// # Errors
-    /// Forbidden; the store.
     pub async fn list(&self, actor: &Actor, filter: &KeyFilter) -> Result<Vec<KeyNow>> {
         let scope = actor.authorize(Action::Read, &Resource::StreamKey)?;
         let keys = self.core.store.stream_keys(&scope, filter).await?;
@@ -220,9 +210,6 @@ impl StreamKeys {
     }
 
     /// Replaces the secret and ends the session on the old one.
-    ///
-    /// # Errors
-    /// Forbidden below admin; not found; the key is revoked or expired; the store.
     pub async fn rotate(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyWithSecret> {
         let entry = self.core.entry(actor, "rotate", KIND).on(&id);
         let secret = KeySecret::from_random(self.core.ids.random32());
@@ -249,9 +236,6 @@ impl StreamKeys {
     }
 
     /// Revokes a key and ends its session. Idempotent.
-    ///
-    /// # Errors
-    /// Forbidden below admin; not found; the store.
     pub async fn revoke(&self, actor: &Actor, id: StreamKeyId) -> Result<()> {
         let entry = self.core.entry(actor, "delete", KIND).on(&id);
         let revoked = self

@@ -30,10 +30,9 @@ pub enum TaskError {
 /// unreachable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnLeaseDoubt {
-    /// The work is dropped before another instance can begin it.
+    /// It stops before another instance can begin.
     Stop,
-    /// The work continues until another instance is found to have it. It must do no harm if two instances do it for a
-    /// moment.
+    /// It continues until another instance has the work. Two instances at once for a moment must do no harm.
     Continue,
 }
 
@@ -76,8 +75,8 @@ pub trait PeriodicTask: Task {
 /// Work that runs until it is stopped.
 #[async_trait]
 pub trait LongRunningTask: Task {
-    /// Works until `context.stop`, then finishes what it has begun and returns; if that takes too long it is dropped.
-    /// If it returns before, or panics, it is started again after a pause.
+    /// Works until `context.stop`, then finishes its current work and returns; if that takes too long it is dropped. If
+    /// it returns earlier or panics, it is restarted after a pause.
     async fn run(&mut self, context: &TaskContext) -> Result<(), TaskError>;
 }
 
@@ -96,7 +95,7 @@ pub trait TaskSet: Send {
     /// Whether this wake-up may change what is desired.
     fn wakes_on(&self, wake_up: &WakeUp) -> bool;
 
-    /// The rows that there should be a task for.
+    /// The rows that need a task.
     async fn desired(&mut self) -> Result<BTreeSet<Self::Key>, TaskError>;
 
     /// The task for a row. Its name is unique. `None` if the row is gone meanwhile.
@@ -131,14 +130,14 @@ impl AnyTask {
     }
 }
 
-/// What a tick leaves behind.
+/// The result of a tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tick {
-    /// Something is under way: tick again soon, as after a wake-up.
+    /// Work is in progress: tick again soon, as after a wake-up.
     pub again: bool,
 }
 
-/// What a task is given for its work. The default has no assignment and is never stopped.
+/// The context of a task. The default has no assignment and is never stopped.
 #[derive(Clone, Debug, Default)]
 pub struct TaskContext {
     /// When a long-running task must finish.
@@ -182,7 +181,7 @@ pub enum Activation {
     /// A wake-up.
     #[strum(to_string = "wake_up {0}")]
     WakeUp(WakeUp),
-    /// A short time after a wake-up, or while something was under way.
+    /// A short time after a wake-up, or while work was in progress.
     FollowUp,
     /// It had ended or panicked.
     Restart,
@@ -212,7 +211,7 @@ pub struct TaskFailure {
     pub message: String,
 }
 
-/// How a task is doing on this instance.
+/// The status of a task on this instance.
 #[derive(Clone, Debug, Default)]
 pub struct TaskStatus {
     /// Its name.
@@ -231,7 +230,7 @@ pub struct TaskStatus {
     pub panics: u64,
     /// Whether the last one failed.
     pub failing: bool,
-    /// When a tick last succeeded, or a run was last seen at work.
+    /// When a tick last succeeded, or a run was last working.
     pub last_ok: Option<(Timestamp, Instant)>,
     /// The last failure, however long ago.
     pub last_error: Option<TaskFailure>,
@@ -257,16 +256,13 @@ impl TaskList {
         Self(Some(Arc::new(statuses)))
     }
 
-    /// All of them.
-    ///
-    /// # Errors
-    /// Forbidden below operator.
+    /// All tasks.
     pub fn list(&self, actor: &Actor) -> Result<Vec<TaskStatus>, AppError> {
         actor.authorize(Action::Read, &Resource::Task)?;
         Ok(self.0.as_ref().map(|statuses| statuses()).unwrap_or_default())
     }
 
-    /// Those that do the work, for `/health`.
+    /// The tasks that do not supervise others, for `/health`.
     pub fn at_work(&self) -> Vec<TaskStatus> {
         let mut all = self.0.as_ref().map(|statuses| statuses()).unwrap_or_default();
         all.retain(|status| !status.supervises);

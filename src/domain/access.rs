@@ -1,4 +1,4 @@
-//! Callers of the management API: roles, tokens, and who is asking.
+//! Authorization in the management API: roles, actors and API tokens.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -32,9 +32,6 @@ impl Role {
     }
 
     /// Reads what [`Role::as_str`] wrote.
-    ///
-    /// # Errors
-    /// [`Invalid`] naming `role`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         [Self::Viewer, Self::Operator, Self::Admin]
             .into_iter()
@@ -62,7 +59,7 @@ pub struct Origin {
     pub request_id: Option<String>,
 }
 
-/// Whoever calls a use-case.
+/// The caller of a use-case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// How the audit log names it, e.g. `token:dashboard`, `signed:key-1`, `cli`.
@@ -81,17 +78,14 @@ pub struct Forbidden {
 }
 
 impl Actor {
-    /// Whoever sits at the machine itself.
+    /// The command line.
     pub fn cli(command: &str) -> Self {
         let origin =
             Origin { method: Some("CLI".into()), path: Some(command.to_owned()), ..Origin::default() };
         Self { name: "cli".into(), role: Role::Admin, origin }
     }
 
-    /// The first line of every use-case.
-    ///
-    /// # Errors
-    /// [`Forbidden`] if the actor's role is less than this needs.
+    /// Checks the actor's role. Every use-case calls this first.
     pub fn authorize(&self, action: Action, resource: &Resource) -> Result<Scope, Forbidden> {
         let needs = match (action, resource) {
             (Action::Read, Resource::ApiToken | Resource::AuditLog) | (Action::Manage, _) => Role::Admin,
@@ -136,13 +130,13 @@ pub enum Resource {
     Task,
 }
 
-/// Whose rows a store call may see: made by [`Actor::authorize`], so that no caller gets around it. All rows are of one
-/// organization for now.
+/// The rows that a store call may see. [`Actor::authorize`] makes it, so that no use-case can skip the check. All rows
+/// belong to one organization for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(());
 
 impl Scope {
-    /// All rows, for background tasks and what media servers ask.
+    /// All rows, for background tasks and requests of media servers.
     pub const fn system() -> Self {
         Self(())
     }
@@ -164,9 +158,6 @@ pub struct ApiToken {
 }
 
 /// Checks a token's name.
-///
-/// # Errors
-/// [`Invalid`] naming `name`.
 pub fn token_name(value: &str) -> Result<String, Invalid> {
     text("name", value, 1, 100)
 }
@@ -178,7 +169,7 @@ const CHECKSUM_CHARS: usize = 6;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// An API token's secret: `swt_`, 43 base62 characters (32 random bytes) and a CRC-32 of those in 6 more, so that a
-/// mistyped token, or one found by a secret scanner, is recognised without a look-up.
+/// mistyped token, or one found by a secret scanner, is recognised without the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSecret(Secret);
 

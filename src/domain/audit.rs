@@ -28,7 +28,7 @@ impl Outcome {
     }
 }
 
-/// One line of the audit log.
+/// An entry of the audit log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditEntry {
     /// Its identity; sorts by time.

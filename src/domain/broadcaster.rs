@@ -20,9 +20,6 @@ text_type!(DisplayName);
 
 impl DisplayName {
     /// Parses a name.
-    ///
-    /// # Errors
-    /// [`Invalid`] naming `display_name`.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         text("display_name", value, 1, 255).map(Self)
     }
@@ -34,10 +31,7 @@ impl DisplayName {
 pub struct Metadata(Map<String, Value>);
 
 impl Metadata {
-    /// Parses an object.
-    ///
-    /// # Errors
-    /// [`Invalid`] naming `metadata` when it is not an object, too large, too deep, or holds a NUL character.
+    /// Parses an object. Refuses one that is too large, too deep, or contains a NUL character.
     pub fn parse(value: Value) -> Result<Self, Invalid> {
         let Value::Object(object) = value else {
             return Err(Invalid::one("metadata", "must be a JSON object"));

@@ -21,7 +21,7 @@ impl Invalid {
         Self(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
-    /// The same refusal of the field `field`, which is what the caller named it.
+    /// The same refusal, naming the field `field`.
     #[must_use]
     pub fn of(mut self, field: &str) -> Self {
         for error in &mut self.0 {
@@ -76,7 +76,7 @@ macro_rules! text_type {
 }
 pub(crate) use text_type;
 
-/// Collects the refusals of several fields, so that a caller gets all of them at once.
+/// Collects the refusals of several fields, so that one answer contains them all.
 #[derive(Debug, Default)]
 pub struct Checks(Vec<FieldError>);
 
@@ -97,19 +97,13 @@ impl Checks {
         result.and_then(|r| self.take(r))
     }
 
-    /// `Ok` if nothing was refused.
-    ///
-    /// # Errors
-    /// All refusals noted so far.
+    /// `Ok` if nothing was refused, otherwise all refusals.
     pub fn finish(self) -> Result<(), Invalid> {
         if self.0.is_empty() { Ok(()) } else { Err(Invalid(self.0)) }
     }
 }
 
 /// Checks the length of a text in characters and refuses control characters. (PostgreSQL cannot store NUL.)
-///
-/// # Errors
-/// [`Invalid`] naming `field` and the limit.
 pub fn text(field: &str, value: &str, min: usize, max: usize) -> Result<String, Invalid> {
     let count = value.chars().count();
     if count < min || count > max {

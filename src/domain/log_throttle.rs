@@ -1,4 +1,4 @@
-//! At most one log line a minute for each kind of trouble, however often it happens.
+//! At most one log line a minute for each kind of problem.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -23,9 +23,6 @@ impl MediaServerName {
     pub const DEFAULT: &'static str = "default";
 
     /// Checks and takes a name.
-    ///
-    /// # Errors
-    /// [`Invalid`] naming the field `media_server`.
     pub fn parse(name: &str) -> Result<Self, Invalid> {
         let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
         if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
@@ -160,7 +157,7 @@ pub struct ObservedPath {
 /// A complete poll of a media server: every path it has. A partial answer never becomes a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Changes with each start of the media server; `None` if it does not tell (MediaMTX before 1.15.3).
+    /// Changes with each start of the media server; `None` if unknown (MediaMTX before 1.15.3).
     pub run: Option<String>,
     /// Its version, e.g. `v1.20.1`.
     pub version: Option<String>,

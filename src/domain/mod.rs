@@ -1,4 +1,4 @@
-//! The domain: types that cannot hold a bad value, lifecycles that can refuse, and every decision as a pure function.
+//! The domain: validated types, lifecycles, and every decision as a pure function.
 //!
 //! Nothing here does I/O, awaits, or reads a clock; `now` is always an argument. Start with [`publish`] (may this
 //! encoder publish?) and [`reconcile`] (how do the records differ from the media server?).

@@ -20,9 +20,6 @@ text_type!(StreamPath);
 
 impl StreamPath {
     /// Checks and takes a path.
-    ///
-    /// # Errors
-    /// [`Invalid`] naming the field `path` and the rule that is broken.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.is_empty() || text.len() > MAX_PATH {
             return Err(Invalid::one(
@@ -40,7 +37,7 @@ impl StreamPath {
         if mask_keys(text) != text {
             return Err(Invalid::one(
                 "path",
-                "must not contain anything that looks like a stream key: paths are public",
+                "must not contain a stream key or a part of one: paths are public",
             ));
         }
         Ok(Self(text.to_owned()))

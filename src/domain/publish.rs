@@ -114,10 +114,7 @@ pub struct PublishRequest {
 }
 
 impl PublishRequest {
-    /// Finds secret and path in a request from `server`.
-    ///
-    /// # Errors
-    /// [`DenyReason::NoKey`] if there is no secret; [`DenyReason::WrongPath`] if no key can have the path.
+    /// Finds secret and path in a request from `server`. Fails if there is no secret, or no key can have the path.
     pub fn from_auth_request(request: &AuthRequest, server: &MediaServerName) -> Result<Self, DenyReason> {
         let beside = request.credentials.stream_key();
         let connection = request.connection.clone().map(|id| Connection { server: server.clone(), id });
@@ -142,9 +139,6 @@ impl PublishRequest {
 }
 
 /// Decides whether `key` may be used at `now`. `Ok` is its holder from now on.
-///
-/// # Errors
-/// The reason to deny it.
 pub fn decide_publish(
     key: &StreamKey,
     request: &PublishRequest,
@@ -159,13 +153,13 @@ pub fn decide_publish(
     if request.path.as_ref().is_some_and(|path| *path != key.path) {
         return Err(DenyReason::WrongPath);
     }
-    let Some(asking) = &request.connection else {
+    let Some(connection) = &request.connection else {
         return Ok(key.holder.clone());
     };
     match key.holder.occupant(now) {
-        Some(by) if by == asking && matches!(key.holder, Holder::Live { .. }) => Ok(key.holder.clone()),
-        Some(by) if by != asking && key.on_conflict == OnConflict::Reject => Err(DenyReason::KeyInUse),
-        _ => Ok(Holder::Claimed { by: asking.clone(), until: now.plus(claim_ttl) }),
+        Some(by) if by == connection && matches!(key.holder, Holder::Live { .. }) => Ok(key.holder.clone()),
+        Some(by) if by != connection && key.on_conflict == OnConflict::Reject => Err(DenyReason::KeyInUse),
+        _ => Ok(Holder::Claimed { by: connection.clone(), until: now.plus(claim_ttl) }),
     }
 }
 
@@ -315,7 +309,7 @@ mod tests {
     }
 
     proptest! {
-        /// A key that rejects conflicts never changes its holder while it is held, whoever requests it when.
+        /// A key that rejects conflicts never changes its holder while it is held.
         #[test]
         fn held_key_changes_its_holder_only_after_its_claim_lapsed(requests in prop::collection::vec((0u8..4, 0u64..20), 1..40)) {
             let mut key = key();
@@ -323,17 +317,17 @@ mod tests {
             for (who, wait) in requests {
                 now = now.plus(Duration::from_secs(wait));
                 let before = key.holder.occupant(now).cloned();
-                let asking = connection(&format!("c{who}"));
-                let request = PublishRequest { connection: Some(asking.clone()), ..publish(None, None) };
+                let requester = connection(&format!("c{who}"));
+                let request = PublishRequest { connection: Some(requester.clone()), ..publish(None, None) };
                 match decide_publish(&key, &request, now, TTL) {
                     Ok(holder) => {
-                        prop_assert!(before.is_none() || before.as_ref() == Some(&asking));
-                        prop_assert_eq!(holder.occupant(now), Some(&asking));
+                        prop_assert!(before.is_none() || before.as_ref() == Some(&requester));
+                        prop_assert_eq!(holder.occupant(now), Some(&requester));
                         key.holder = holder;
                     }
                     Err(reason) => {
                         prop_assert_eq!(reason, DenyReason::KeyInUse);
-                        prop_assert!(before.is_some() && before != Some(asking));
+                        prop_assert!(before.is_some() && before != Some(requester));
                     }
                 }
             }

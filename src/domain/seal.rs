@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::secret::{MasterKey, Secret};
 
-/// Why a sealed text cannot be opened. Says nothing about its content.
+/// Why a sealed text cannot be opened. Reveals nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// It was sealed under another master key.
@@ -52,9 +52,6 @@ impl Sealer {
     }
 
     /// Opens what was sealed for `place`.
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub fn open(&self, place: &str, sealed: &str) -> Result<Secret, OpenError> {
         let [version, key_id, nonce, text] =
             <[&str; 4]>::try_from(sealed.split('.').collect::<Vec<_>>()).map_err(|_| OpenError::Damaged)?;

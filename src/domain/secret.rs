@@ -107,7 +107,7 @@ impl fmt::Debug for KeySecret {
 /// 128 bits unknown.
 const MASKED_LENGTH: usize = 20;
 
-/// Replaces everything that looks like a stream key or a part of one by `sk_***`. For text that others wrote.
+/// Replaces stream keys and parts of them by `sk_***`. For text that others wrote.
 pub fn mask_keys(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -170,7 +170,7 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// Hashes secrets for storage and look-up. One hash is enough: the secrets have 256 bits (OWASP ASVS 5.0, 6.5.2).
+/// Hashes secrets for storage and lookup. One hash is enough: the secrets have 256 bits (OWASP ASVS 5.0, 6.5.2).
 #[derive(Clone)]
 pub struct SecretHasher(Zeroizing<[u8; 32]>);
 

@@ -137,9 +137,6 @@ impl Stream {
     }
 
     /// Marks that it must end. The first reason stays.
-    ///
-    /// # Errors
-    /// [`AlreadyEnded`] if it has.
     pub fn end_requested(mut self, reason: EndReason) -> Result<Self, AlreadyEnded> {
         match &mut self.state {
             StreamState::Active { ending } => {
@@ -151,9 +148,6 @@ impl Stream {
     }
 
     /// Ends it because a poll no longer found it. An earlier requested reason wins over `found`.
-    ///
-    /// # Errors
-    /// [`AlreadyEnded`] if it had ended before.
     pub fn gone(mut self, at: Timestamp, found: EndReason) -> Result<Self, AlreadyEnded> {
         match self.state {
             StreamState::Active { ending } => {

@@ -31,9 +31,6 @@ impl OnConflict {
     }
 
     /// Reads what [`OnConflict::as_str`] wrote.
-    ///
-    /// # Errors
-    /// [`Invalid`] naming `on_conflict`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         text.parse().map_err(|_| Invalid::one("on_conflict", "must be reject or takeover"))
     }
@@ -57,9 +54,6 @@ pub struct Label(String);
 
 impl Label {
     /// Parses a label.
-    ///
-    /// # Errors
-    /// [`Invalid`] naming `label`.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         text("label", value, 1, 255).map(Self)
     }
@@ -179,10 +173,7 @@ impl StreamKey {
     }
 }
 
-/// Checks an expiry time.
-///
-/// # Errors
-/// [`Invalid`] naming `expires_at` when it is not in the future.
+/// Checks that an expiry time is in the future.
 pub fn expires_at(at: Timestamp, now: Timestamp) -> Result<Timestamp, Invalid> {
     if at > now {
         Ok(at)

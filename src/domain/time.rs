@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_future_time_was_zero_ago() {
+    fn time_since_a_future_time_is_zero() {
         let (a, b) = (Timestamp::from_seconds(1), Timestamp::from_seconds(3));
         assert_eq!(b.since(a), Duration::from_secs(2));
         assert_eq!(a.since(b), Duration::ZERO);

@@ -1,4 +1,4 @@
-//! The stores behind the management API's callers.
+//! The stores of API tokens and of signed requests.
 
 use async_trait::async_trait;
 
@@ -26,8 +26,7 @@ pub trait TokenStore: Send + Sync {
     /// MUST return the token with this hash, expired or not, or `None`.
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>, StoreError>;
 
-    /// MUST remove the token, with the audit entry; from then on it is not found. Returns whether it was there; if
-    /// not, nothing is written.
+    /// MUST remove the token, with the audit entry. Returns whether it existed; if not, nothing is written.
     async fn delete_api_token(
         &self,
         scope: &Scope,
@@ -36,10 +35,10 @@ pub trait TokenStore: Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// Memory of signed requests, so that none is obeyed twice.
+/// Signatures of requests, so that none is accepted twice.
 #[async_trait]
 pub trait SignatureStore: Send + Sync {
-    /// MUST return `true` exactly once for a signature, whichever instance asks, also after a restart.
+    /// MUST return `true` exactly once for a signature, over all instances and restarts.
     async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError>;
 
     /// MUST forget signatures remembered before `before`; returns how many.

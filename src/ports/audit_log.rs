@@ -7,8 +7,7 @@ use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
 
-/// The audit log. Successful writes are recorded by the verb that does them; this is for refusals, for what others
-/// tell, and for reading.
+/// The audit log. Each store method records its own success; this is for refusals, reports of others, and reading.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
     /// MUST store all entries or none.

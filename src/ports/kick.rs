@@ -1,4 +1,4 @@
-//! What is asked of Kick: who somebody is, and who is live.
+//! Kick's API: users, channels, and who is live.
 
 use async_trait::async_trait;
 
@@ -6,51 +6,50 @@ use super::RemoteError;
 use crate::domain::Timestamp;
 use crate::domain::streamer::{ChannelId, KickIds, Session, Slug, UserId};
 
-/// How many users one question may be about.
+/// The most users in one request.
 pub const MOST_USERS: usize = 50;
 
-/// A channel as Kick's official API tells of it.
+/// A channel in Kick's official API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KickChannel {
-    /// Whose it is.
+    /// Its user.
     pub user: UserId,
     /// Its name now.
     pub slug: Slug,
-    /// What it carries, if it says that it is live. That it is not proves nothing.
+    /// Its session, if Kick reports it live. `None` does not prove that it is offline.
     pub live: Option<Session>,
 }
 
-/// Somebody who is live, as Kick's official API tells of them.
+/// A user whom Kick's official API lists as live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KickLive {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Their channel: the only place where the official API tells its number.
+    /// The channel's number. No other answer of the official API contains it.
     pub channel: Option<ChannelId>,
-    /// Their channel's name now.
+    /// The channel's name now.
     pub slug: Option<Slug>,
-    /// What they carry.
+    /// The session.
     pub session: Session,
 }
 
-/// Kick's official API, and where it does not suffice its web site. Waits for its turn by itself: for the rate limit,
-/// and for as long as Kick told it to after a 429.
+/// Kick's official API, and its web site where the API does not suffice. A call waits for the rate limit, and after a 429
+/// for as long as Kick requires.
 #[async_trait]
 pub trait KickApi: Send + Sync {
-    /// Looks names up, at most [`MOST_USERS`]. MUST return the channels there are; names that Kick does not know MUST
-    /// not keep it from finding the others.
+    /// MUST return the channels of these names, at most [`MOST_USERS`]. An unknown name MUST NOT hide the others.
     async fn channels_named(&self, slugs: &[Slug]) -> Result<Vec<KickChannel>, RemoteError>;
 
-    /// MUST return what Kick says of these, at most [`MOST_USERS`]; who is missing was not known to it.
+    /// MUST return the channels of these users, at most [`MOST_USERS`]. Kick does not know a user who is missing.
     async fn channels(&self, users: &[UserId]) -> Result<Vec<KickChannel>, RemoteError>;
 
-    /// MUST return those of these, at most [`MOST_USERS`], that Kick lists as live.
+    /// MUST return those of these users, at most [`MOST_USERS`], whom Kick lists as live.
     async fn live_among(&self, users: &[UserId]) -> Result<Vec<KickLive>, RemoteError>;
 
-    /// Asks Kick's web site for the three numbers behind a name. Unofficial, and often refused to servers.
-    /// MUST return `None` if there is no such channel, and [`RemoteError::Unsupported`] if it may not be asked now.
+    /// Reads the three numbers of a name from Kick's web site, which often refuses servers. MUST return `None` if there is
+    /// no such channel, and [`RemoteError::Unsupported`] if the site may not be requested now.
     async fn ids_on_site(&self, slug: &Slug) -> Result<Option<KickIds>, RemoteError>;
 
-    /// Gets a token if there is none, and tells until when it is valid; never the token.
+    /// Gets a token if there is none, and returns when it expires; never the token itself.
     async fn token_valid_until(&self) -> Result<Timestamp, RemoteError>;
 }

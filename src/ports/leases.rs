@@ -12,9 +12,9 @@ use crate::domain::Timestamp;
 pub struct InstanceLease {
     /// The instance.
     pub instance: String,
-    /// Grows each time the lease is given anew. What was assigned under an earlier epoch is free.
+    /// Grows each time the lease is granted anew. Work assigned under an earlier epoch is free.
     pub epoch: i64,
-    /// How much it takes.
+    /// How many assignments it takes.
     pub capacity: u32,
 }
 
@@ -25,8 +25,8 @@ pub struct Assignment {
     pub key: String,
     /// The instance that has it.
     pub instance: String,
-    /// Grows each time the work is assigned. Every write made under the assignment is conditional on it and on the
-    /// lease, so that an instance that was asleep when its lease ran out writes nothing.
+    /// Grows each time the work is assigned. Every write under the assignment is conditional on it and on the lease, so
+    /// that an instance that was suspended when its lease expired writes nothing.
     pub epoch: i64,
 }
 
@@ -34,7 +34,7 @@ pub struct Assignment {
 /// **database time**, so that clocks of instances do not matter.
 #[async_trait]
 pub trait LeaseStore: Send + Sync {
-    /// MUST extend the lease of an instance, with the same epoch. MUST give it anew with a greater epoch once it has
+    /// MUST extend the lease of an instance, with the same epoch. MUST grant a new one with a greater epoch if it has
     /// expired or was released.
     async fn renew_instance(
         &self,
@@ -43,17 +43,17 @@ pub trait LeaseStore: Send + Sync {
         ttl: Duration,
     ) -> Result<InstanceLease, StoreError>;
 
-    /// MUST return who has each of `keys`. Before that, MUST assign what is free to exactly one of several instances that
-    /// ask, with a greater epoch than before, until the instance has as many of `keys` as its capacity allows. Free is
-    /// what nobody has, or an instance whose lease has expired or was released. MUST assign nothing to an instance whose
-    /// own lease is not valid.
+    /// MUST return who has each of `keys`. Before that, MUST assign each free key to exactly one of the instances that
+    /// compete, with a greater epoch than before, until the instance has as many of `keys` as its capacity allows. A key
+    /// is free if nobody has it, or an instance whose lease has expired or was released. MUST assign nothing to an
+    /// instance whose own lease is not valid.
     async fn take_assignments(
         &self,
         lease: &InstanceLease,
         keys: &[String],
     ) -> Result<Vec<Assignment>, StoreError>;
 
-    /// MUST free those that are still assigned as they say.
+    /// MUST free those of these assignments that are still valid.
     async fn release_assignments(&self, assignments: &[Assignment]) -> Result<(), StoreError>;
 
     /// MUST end the lease if it is still the same, which frees everything assigned under it.

@@ -1,4 +1,4 @@
-//! What we need from a media server.
+//! The interface to a media server.
 
 use async_trait::async_trait;
 
@@ -29,7 +29,7 @@ pub enum RemoteError {
     /// Its answer is incomplete or not readable.
     #[error("gave an answer that cannot be read: {0}")]
     Malformed(String),
-    /// It does not support what was asked.
+    /// It does not support the request.
     #[error("cannot do this: {0}")]
     Unsupported(String),
 }

@@ -1,4 +1,4 @@
-//! What is known about media servers.
+//! The store of media servers.
 
 use async_trait::async_trait;
 
@@ -7,26 +7,26 @@ use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 
-/// How a look at a media server went.
+/// The result of a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PollResult {
     /// It answered in full.
     Succeeded {
-        /// Its version, if it tells.
+        /// Its version, if known.
         version: Option<String>,
-        /// Its run, if it tells.
+        /// Its run, if known.
         run: Option<String>,
         /// How many differences were repaired.
         repaired: u64,
     },
-    /// It did not; why, in words without secrets.
+    /// It did not. The reason, without secrets.
     Failed(String),
 }
 
-/// How a media server last got in touch by itself.
+/// How a media server calls us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contact {
-    /// It asked for an auth decision.
+    /// It requested an auth decision.
     Auth,
     /// One of its hooks arrived.
     Hook,
@@ -35,16 +35,16 @@ pub enum Contact {
 /// The records of media servers.
 #[async_trait]
 pub trait MediaServerStore: Send + Sync {
-    /// MUST record the look, under the assignment; `since` changes only when reachability does, `drift_repaired` adds up.
+    /// MUST record the poll, under the assignment; `since` changes only when reachability does, `drift_repaired` adds up.
     async fn record_poll(
         &self,
         assignment: &Assignment,
         server: &MediaServerName,
-        look: &PollResult,
+        result: &PollResult,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// MUST record that the server got in touch at `now`; never moves backwards. Needs no assignment.
+    /// MUST record that the server called at `now`; never moves backwards. Needs no assignment.
     async fn record_contact(
         &self,
         server: &MediaServerName,
@@ -52,6 +52,6 @@ pub trait MediaServerStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// MUST return what is known of all servers that were ever recorded, by name.
+    /// MUST return all servers that were ever recorded, by name.
     async fn media_servers(&self, scope: &Scope) -> Result<Vec<MediaServerStatus>, StoreError>;
 }

@@ -1,8 +1,7 @@
 //! What the application needs from outside, as small traits in domain terms.
 //!
-//! Each method says what it MUST do; each MUST is a test of the contract suite that runs over every implementation
-//! (`tests/contract`). A store method is one business verb in one transaction; the events and the audit entry that
-//! belong to a change are written in that transaction.
+//! The contract suite (`tests/contract`) tests each MUST on every implementation. A store method is one use-case in one
+//! transaction, which also contains the events and the audit entry of the change.
 
 mod access;
 mod audit_log;
@@ -48,10 +47,10 @@ pub enum StoreError {
     /// The database cannot be reached, or has no free connection in time. Try again later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// The assignment a write was made under is not valid any more: another instance does the work, or may.
+    /// The assignment of the write is not valid any more: another instance may do the work.
     #[error("{0} is not assigned to this instance any more")]
     Fenced(String),
-    /// A stored value is not what we wrote, or a statement is wrong. To try again does not help.
+    /// A stored value is not what we wrote, or a statement is wrong. A retry does not help.
     #[error("the database returned a value or an error that was not expected: {0}")]
     Corrupt(String),
 }
@@ -73,9 +72,6 @@ pub trait Store:
     + MediaServerStore
     + StreamerStore
 {
-    /// Whether the database answers and its schema is ours.
-    ///
-    /// # Errors
-    /// [`StoreError`] saying why not.
+    /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<(), StoreError>;
 }

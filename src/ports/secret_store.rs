@@ -4,11 +4,11 @@ use async_trait::async_trait;
 
 use super::StoreError;
 
-/// Secrets that Streamward made for itself, sealed by the caller before they come here.
+/// Secrets that Streamward made for itself. The caller seals them.
 #[async_trait]
 pub trait SecretStore: Send + Sync {
-    /// MUST store the sealed secret unless there is one of that name; MUST return the one that is stored afterwards,
-    /// the same to all callers that try at the same moment.
+    /// MUST store the sealed secret unless there is one of that name. MUST return the stored one, the same for all
+    /// concurrent calls.
     async fn seal_if_absent(&self, name: &str, sealed: &str) -> Result<String, StoreError>;
 
     /// MUST return the sealed secret of that name, or `None`.

@@ -1,4 +1,4 @@
-//! A feed that pushes who goes live and who stops.
+//! A feed that pushes status updates of streamers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,55 +14,54 @@ use crate::domain::streamer::{ChannelId, Source, UserId};
 /// Whom to watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// By channel, for feeds that go by it.
+    /// For feeds that subscribe by channel.
     pub channels: BTreeSet<ChannelId>,
-    /// By user, for feeds that go by it.
+    /// For feeds that subscribe by user.
     pub users: BTreeSet<UserId>,
 }
 
-/// Of whom a feed tells.
+/// The streamer of a status update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// Whose channel it is.
+    /// By channel.
     Channel(ChannelId),
-    /// The user.
+    /// By user.
     User(UserId),
 }
 
-/// An status update: somebody went live or stopped.
+/// A streamer went live or stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusUpdate {
-    /// Who.
+    /// The streamer.
     pub subject: Subject,
     /// [`ReportedStatus::Started`] or [`ReportedStatus::Stopped`].
     pub reported: ReportedStatus,
-    /// Where it comes from.
+    /// The source.
     pub source: Source,
     /// When it arrived.
     pub received_at: Timestamp,
 }
 
-/// What a feed tells.
+/// What a feed sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeedSignal {
-    /// Somebody went live or stopped.
+    /// A status update.
     Update(StatusUpdate),
-    /// From here on status updates of these are heard. What happened before is not told: ask.
+    /// Status updates of these arrive from now on. Poll their present status.
     Subscribed(Vec<Subject>),
-    /// How the feed is has changed.
+    /// The state of the feed changed.
     Status(FeedStatus),
 }
 
-/// A feed of status updates, whatever its protocol.
+/// A feed of status updates.
 #[async_trait]
 pub trait StatusFeed: Send + Sync {
-    /// Watches whom `wanted` names, now and as it changes, for as long as it is polled; never returns by itself, nothing
-    /// that Kick does makes it panic, and dropping it closes its connections.
+    /// Watches the streamers in `wanted`, now and after each change. Never returns and never panics. Dropping the future
+    /// closes the connections.
     ///
-    /// - MUST tell each status update that arrives once, in the order of arrival within a connection, and wait while `out` is
-    ///   full rather than lose one.
-    /// - MUST tell [`FeedSignal::Subscribed`] when a subscription is acknowledged, again after every reconnect.
-    /// - MUST keep silent about what it does not understand, but count it, and log it at most once a minute per kind.
-    /// - MUST tell [`FeedSignal::Status`] when the state or the number of connections changes.
+    /// - MUST send each status update once, in the order of arrival within a connection, and wait while `out` is full.
+    /// - MUST send [`FeedSignal::Subscribed`] when a subscription is acknowledged, again after every reconnect.
+    /// - MUST skip messages that it does not understand, count them, and log them at most once a minute per kind.
+    /// - MUST send [`FeedSignal::Status`] when the state or the number of connections changes.
     async fn watch(&self, wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>);
 }

@@ -1,4 +1,4 @@
-//! The store of stream keys, where the publish decision is made atomic.
+//! The store of stream keys. It makes the publish decision atomic.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::domain::stream::Stream;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 
-/// What became of creating a key.
+/// The result of creating a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyCreation {
     /// It is stored.
@@ -25,7 +25,7 @@ pub enum KeyCreation {
     PathTaken,
 }
 
-/// What became of replacing a key's secret.
+/// The result of replacing a key's secret.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rotation {
     /// There is no such key; nothing was written.
@@ -41,14 +41,14 @@ pub enum Rotation {
     },
 }
 
-/// What became of revoking a key.
+/// The result of revoking a key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Revocation {
     /// The key as it is now.
     pub key: StreamKey,
     /// The streams that must end now.
     pub ending: Vec<Stream>,
-    /// Whether it was this call that revoked it.
+    /// Whether this call revoked it.
     pub newly: bool,
 }
 
@@ -65,8 +65,8 @@ pub struct KeyFilter {
 #[async_trait]
 pub trait StreamKeyStore: Send + Sync {
     /// MUST store the key under the hash of its secret, with a `stream_key.created` event and the audit entry.
-    /// MUST refuse a second *usable* key (not revoked, not expired at `key.created_at`) for a path, also when two
-    /// callers try at the same moment.
+    /// MUST refuse a second *usable* key (not revoked, not expired at `key.created_at`) for a path, also of two
+    /// concurrent calls.
     async fn create_stream_key(
         &self,
         scope: &Scope,
@@ -81,7 +81,7 @@ pub trait StreamKeyStore: Send + Sync {
     /// MUST return all keys that pass the filter, newest first, ties by id.
     async fn stream_keys(&self, scope: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError>;
 
-    /// MUST make the old secret invalid and the new one valid at once, bar the present holder, mark active streams of
+    /// MUST make the old secret invalid and the new one valid at once, evict the present holder, mark active streams of
     /// the key as ending (`key_rotated`), and write a `stream_key.rotated` event and the audit entry.
     async fn rotate_stream_key(
         &self,
@@ -106,9 +106,8 @@ pub trait StreamKeyStore: Send + Sync {
     ) -> Result<Option<Revocation>, StoreError>;
 
     /// Decides and claims in **one statement**: `MUST` set the holder exactly when
-    /// [`decide_publish`](crate::domain::publish::decide_publish) says `Ok` to the row as it is in the database, and
-    /// return the row as it is *after* that. Of callers at the same instant with different connections exactly one
-    /// MUST find itself the holder. MUST set `last_used_at` when it claims. MUST change nothing if the request has no
+    /// [`decide_publish`](crate::domain::publish::decide_publish) returns `Ok` for the row in the database, and return
+    /// the row as it is *after* that. Of concurrent calls with different connections exactly one MUST become the holder. MUST set `last_used_at` when it claims. MUST change nothing if the request has no
     /// connection. `None` if no key has the hash.
     async fn claim_for_publish(
         &self,

@@ -1,4 +1,4 @@
-//! The store of streamers and of what is known of their status.
+//! The store of streamers and their status.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Change, Learned, Status, StatusEvent, Streamer, StreamerPatch, UserId};
 use crate::domain::{StreamerId, Timestamp};
 
-/// What became of creating a streamer, or of changing its name.
+/// The result of creating or renaming a streamer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written<T> {
     /// It is stored.
@@ -40,23 +40,23 @@ pub struct StreamerFilter {
     pub after: Option<String>,
 }
 
-/// What became of one report.
+/// The result of one report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Of whom.
+    /// The streamer.
     pub streamer: StreamerId,
-    /// What became of it; `None` if the streamer is gone, or not watched any more.
+    /// The outcome; `None` if the streamer is deleted or not watched any more.
     pub outcome: Option<Outcome>,
     /// The change of status, if it was one.
     pub change: Option<Change>,
-    /// What was written into the event log.
+    /// The event that was written.
     pub announcement: Option<Announcement>,
-    /// Whether Kick's API should be asked about this one soon.
+    /// Whether Kick's API should be requested soon to verify it.
     pub verify: bool,
 }
 
 impl Recorded {
-    /// What became of a report of `streamer`, by the decision on it.
+    /// The result of a report on `streamer`, by its decision.
     pub fn new(streamer: StreamerId, decision: Option<Decision>) -> Self {
         let verify = decision.as_ref().is_some_and(|decision| decision.verify);
         let outcome = decision.as_ref().map(|decision| decision.outcome);
@@ -71,7 +71,7 @@ impl Recorded {
     }
 }
 
-/// Streamers. The table may be written by other programs too: rows come and go, and a name may be anything.
+/// Streamers. Other programs may write the table too: rows come and go, and a name may be any text.
 #[async_trait]
 pub trait StreamerStore: Send + Sync {
     /// MUST store the streamer, a `streamer.created` event and the audit entry, or none of them if another one has the
@@ -101,7 +101,7 @@ pub trait StreamerStore: Send + Sync {
     ) -> Result<Written<Streamer>, StoreError>;
 
     /// MUST remove the streamer and its history, with a `streamer.deleted` event and the audit entry. Returns whether
-    /// it was there; if not, nothing is written.
+    /// it existed; if not, nothing is written.
     async fn delete_streamer(
         &self,
         scope: &Scope,
@@ -120,12 +120,12 @@ pub trait StreamerStore: Send + Sync {
         limit: u32,
     ) -> Result<Option<Vec<StatusEvent>>, StoreError>;
 
-    /// Writes reports down, in their order, by [`decide`](crate::domain::streamer::decide::decide) on what is stored.
+    /// Records reports, in their order, by [`decide`](crate::domain::streamer::decide::decide) on what is stored.
     ///
-    /// - MUST write status, history and event of a change in one transaction, and judge each report by what the one
-    ///   before it left.
+    /// - MUST write status, history and event of a change in one transaction, and decide each report on the result
+    ///   of the one before it.
     /// - MUST write nothing for a report that changes nothing.
-    /// - MUST pass over streamers that are gone or not active.
+    /// - MUST skip streamers that are deleted or not active.
     /// - MUST return one [`Recorded`] for each report, in order.
     async fn record_reports(
         &self,
@@ -145,9 +145,9 @@ pub trait StreamerStore: Send + Sync {
     /// MUST remove changes recorded before `before`, but never a streamer's last one; returns how many.
     async fn prune_status_events(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// MUST keep how watching is doing, in the place of what was kept before.
+    /// MUST store the watch status in place of the earlier one.
     async fn keep_watch_status(&self, status: &WatchStatus) -> Result<(), StoreError>;
 
-    /// MUST return what was kept last.
+    /// MUST return the stored watch status.
     async fn watch_status(&self, scope: &Scope) -> Result<Option<WatchStatus>, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! The store of streams: history for people, and the verbs of the reconcile loop.
+//! The store of streams: history for people, and the methods of the reconcile loop.
 
 use async_trait::async_trait;
 
@@ -56,10 +56,10 @@ pub struct Applied {
     pub started: Vec<Stream>,
     /// Streams that were recorded as ended.
     pub ended: Vec<Stream>,
-    /// How many had their numbers written.
+    /// How many had their statistics written.
     pub refreshed: usize,
-    /// Starts that were not recorded because the key was no longer theirs, or its last stream has not ended yet. The
-    /// next look decides again.
+    /// Starts that were not recorded, because another connection has the key or its last stream has not ended yet. The
+    /// next poll decides again.
     pub postponed: usize,
 }
 
@@ -82,8 +82,8 @@ pub trait StreamStore: Send + Sync {
         audit: &AuditEntry,
     ) -> Result<Option<Stream>, StoreError>;
 
-    /// MUST return all active streams of the server, and every key that is held on it, belongs to one of these, has
-    /// the path of a observation or hook_event and is not revoked, or has its hash.
+    /// MUST return all active streams of the server, and every key that is held on it, belongs to one of these streams, or
+    /// matches an observation or hook event by its hash, or by its path if it is not revoked.
     async fn reconcile_view(
         &self,
         server: &MediaServerName,
@@ -91,16 +91,16 @@ pub trait StreamStore: Send + Sync {
         hook_events: &[HookEvent],
     ) -> Result<View, StoreError>;
 
-    /// Records what a look (or a believed hook_event) showed, under the assignment. MUST write nothing with
-    /// [`StoreError::Fenced`] if the assignment is not valid any more.
+    /// Records the changes of a poll or of accepted hook events, under the assignment. If that is not valid any more, MUST
+    /// write nothing and return [`StoreError::Fenced`].
     ///
     /// - ended: MUST end active streams only, free the key if it is held live by that session, and write
     ///   `stream.ended`.
     /// - started: MUST make the session the key's live holder and write `stream.started`, but only if the key is
-    ///   usable, not occupied by another connection, and not evicted; MUST never leave two active streams for one key. An active
-    ///   stream of the key on a media server that is unreachable is ended as `takeover` first: its encoder has moved.
-    ///   A session whose stream is recorded already MUST only regain the key. The id of a started stream is taken from `new_id`.
-    /// - refreshed: MUST store the numbers, and write `stream.updated` where it is announced.
+    ///   usable, not occupied by another connection, and not evicted. MUST never leave two active streams for one key. An
+    ///   active stream of the key on an unreachable media server ends as `takeover` first, because its encoder has moved. A
+    ///   session whose stream is recorded already MUST only regain the key. The id of a new stream comes from `new_id`.
+    /// - refreshed: MUST store the statistics, and write `stream.updated` if it is to be announced.
     async fn apply_changes(
         &self,
         assignment: &Assignment,
@@ -110,7 +110,7 @@ pub trait StreamStore: Send + Sync {
         new_id: &(dyn Fn() -> StreamId + Send + Sync),
     ) -> Result<Applied, StoreError>;
 
-    /// Lets other connections claim the keys that are held live on a media server which has been away too long; the
+    /// Lets other connections claim the keys that are held live on a media server which is unreachable for too long. The
     /// streams stay active. MUST turn live holders on the server into claims that lapsed at `now`, under the assignment.
     async fn release_holders(
         &self,

@@ -25,11 +25,10 @@ pub enum WakeUp {
 
 /// Carries wake-ups. They may be lost: whoever waits for one also looks now and then by itself.
 pub trait WakeUps: Send + Sync {
-    /// Tells everyone, this instance at once. Never waits and never fails; wake-ups to other instances may be merged
-    /// or lost.
+    /// Sends to all instances, to this one at once. Never waits and never fails; wake-ups to others may be merged or lost.
     fn send(&self, wake_up: WakeUp);
 
-    /// Tells this instance only.
+    /// Sends to this instance only.
     fn send_local(&self, wake_up: WakeUp);
 
     /// Listens from now on. A receiver that lags MUST treat it as [`WakeUp::Everything`].

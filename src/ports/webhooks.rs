@@ -1,4 +1,4 @@
-//! Proof that a webhook comes from Kick, and what it says.
+//! Verification of webhooks from Kick.
 
 use async_trait::async_trait;
 
@@ -20,10 +20,10 @@ pub struct WebhookHeaders {
     pub version: Option<String>,
 }
 
-/// Why a webhook is not believed. The texts are for its sender and quote nothing of it.
+/// Why a webhook is refused. The texts are for its sender and quote nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// A header is missing, empty or not what it should be.
+    /// A header is missing, empty or malformed.
     #[error("the header {0} is missing or malformed")]
     Header(
         /// Its name.
@@ -38,7 +38,7 @@ pub enum WebhookError {
     /// It is not Kick's signature, or not of this message.
     #[error("the signature is not Kick's")]
     Signature,
-    /// It is signed, but makes no sense.
+    /// It is signed, but the body is malformed.
     #[error("the body is not a {0}")]
     Body(
         /// What it should be.
@@ -52,14 +52,14 @@ pub enum WebhookError {
     ),
 }
 
-/// Tells Kick's webhooks from others.
+/// Verifies webhooks.
 #[async_trait]
 pub trait WebhookVerifier: Send + Sync {
     /// Reads a webhook that arrived at `now`, its `body` byte for byte as it came.
     ///
     /// - MUST return an error unless the signature proves that Kick sent this id, time and body, not long ago.
-    /// - MUST return the status update that a `livestream.status.updated` tells, and `None` for any other kind of event.
-    /// - MUST NOT panic, whatever it is given, and MUST NOT let senders make it call Kick more than now and then.
+    /// - MUST return the status update of a `livestream.status.updated`, and `None` for any other kind of event.
+    /// - MUST NOT panic on any input, and MUST limit how often senders can make it call Kick.
     async fn verify(
         &self,
         headers: &WebhookHeaders,
