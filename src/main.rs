@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use streamward::adapters::cli::Cli;
-
 fn main() -> ExitCode {
-    streamward::runtime::main(Cli::parse())
+    streamward::runtime::main()
 }

@@ -13,6 +13,7 @@ use streamward::adapters::system::{SystemClock, SystemIds};
 use streamward::app::Core;
 use streamward::app::access::AccessSettings;
 use streamward::app::broadcaster::BroadcasterDraft;
+use streamward::app::key_cache::KeyCacheLoader;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, TaskContext};
@@ -25,8 +26,9 @@ use streamward::domain::secret::{KeySecret, MasterKey, Secret};
 use streamward::domain::stream::{EndReason, IngestForm};
 use streamward::domain::{StreamId, Timestamp};
 use streamward::ports::{Clock as _, IdGen as _, Store, WakeUps};
+use streamward::runtime::config::Config;
 use streamward::runtime::serve::{ServeLimits, serve};
-use streamward::runtime::services::{Services, Settings};
+use streamward::runtime::slices::{Instance, Outside, Secrets, Shared};
 use streamward_test_support::Cluster;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -86,13 +88,18 @@ impl Subject {
             wake_ups,
             hasher: MasterKey::new([1; 32]).hasher(),
         };
-        let services = Services::new(core, settings(), None);
-        let keys = fill(&services, &*store).await;
-        services.key_cache_loader().tick(&TaskContext::default()).await.expect("the keys load");
+        let end_wait = Duration::from_secs(2);
+        let shared = Shared::new(core, Config::default(), secrets(), Outside::default(), end_wait);
+        let keys = fill(&shared, &*store).await;
+        KeyCacheLoader::new(Arc::clone(&shared.core), Arc::clone(&shared.key_cache))
+            .tick(&TaskContext::default())
+            .await
+            .expect("the keys load");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
         let address = listener.local_addr().expect("the port");
         let stop = CancellationToken::new();
-        let router = services.router(HttpOptions { stop: stop.clone(), ..HttpOptions::default() });
+        let options = HttpOptions { stop: stop.clone(), ..HttpOptions::default() };
+        let router = Instance::build(&shared, options).expect("the slices").router;
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, router, ServeLimits::default(), stop.clone()));
         Self { store: name, address, keys, stop, tasks, cluster: None, _files: files }
@@ -159,7 +166,7 @@ async fn prepared(db: Db) -> Db {
     db
 }
 
-fn settings() -> Settings {
+fn secrets() -> Secrets {
     let urls = BaseUrls {
         hls: "http://localhost:8888".into(),
         webrtc: "http://localhost:8889".into(),
@@ -172,30 +179,28 @@ fn settings() -> Settings {
         control_secret: Secret::new("control"),
         relay_secret: Secret::new("relay"),
     };
-    Settings {
+    Secrets {
         servers: ConfiguredServers([(MediaServerName::default(), server)].into()),
         access: AccessSettings {
             hook_secrets: vec![Secret::new(HOOK)],
             admin_token: Some(Secret::new(ADMIN)),
             ..AccessSettings::default()
         },
-        ..Settings::default()
     }
 }
 
 /// A key for each caller, ten thousand streams that have ended, and a hundred that are live on keys of their own.
-async fn fill(services: &Services, store: &dyn Store) -> Vec<KeySecret> {
+async fn fill(shared: &Shared, store: &dyn Store) -> Vec<KeySecret> {
     let actor = Actor::cli("bench");
     let draft = BroadcasterDraft { display_name: Some("Bench".into()), metadata: None };
-    let broadcaster =
-        services.broadcasters.create(&actor, draft).await.expect("a broadcaster").id.to_string();
+    let broadcaster = shared.broadcasters.create(&actor, draft).await.expect("a broadcaster").id.to_string();
     let key = async |path: String| {
         let draft = StreamKeyDraft {
             broadcaster_id: broadcaster.clone(),
             path: Some(path),
             ..StreamKeyDraft::default()
         };
-        services.stream_keys.create(&actor, draft).await.expect("a key")
+        shared.stream_keys.create(&actor, draft).await.expect("a key")
     };
     let mut secrets = Vec::new();
     let mut live = Vec::new();

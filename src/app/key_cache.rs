@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::Core;
 use super::events::Events;
@@ -84,6 +84,13 @@ impl KeyCache {
 
     pub(super) fn clear_negative(&self) {
         self.negative().clear();
+    }
+
+    /// Waits for the first load.
+    pub async fn loaded(&self) {
+        while self.hashes.read().unwrap_or_else(PoisonError::into_inner).is_none() {
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The key with this hash was revoked: from now on it is confirmed like any unknown one.

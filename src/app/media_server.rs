@@ -127,6 +127,16 @@ impl MediaServers {
         store.release_instance(&lease).await
     }
 
+    /// How many media servers are configured, and which of them did not answer the last poll.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn reachability(&self) -> Result<(usize, Vec<MediaServerName>), StoreError> {
+        let known = self.core.store.media_servers(&Scope::system()).await?;
+        let unreachable = known.into_iter().filter(|s| !s.reachable && self.servers.get(&s.name).is_some());
+        Ok((self.servers.names().count(), unreachable.map(|s| s.name).collect()))
+    }
+
     /// All configured media servers, by name.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<MediaServerOverview>, AppError> {
         let scope = actor.authorize(Action::Read, &Resource::MediaServer)?;

@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
 use super::config::{Config, Loaded, MasterKeySource, create_master_key, find_master_key};
 use super::databases::{Databases, Purpose, Schema, prepare};
-use super::services::{Services, Settings};
-use super::streamers::webhooks;
+use super::slices::{Outside, Secrets, Shared};
 use crate::adapters::sql::{Db, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::Core;
@@ -76,12 +76,14 @@ impl Bootstrap {
         SqlStore::new(self.databases.api.clone())
     }
 
-    /// The services on this bootstrap.
-    pub(super) fn services(
+    /// What slices share, on this bootstrap.
+    pub(super) fn shared(
         &self,
-        settings: Settings,
+        secrets: Secrets,
+        outside: Outside,
         wake_ups: Arc<dyn WakeUps>,
-    ) -> anyhow::Result<Services> {
+        end_wait: Duration,
+    ) -> Shared {
         let store = |db: &Db| Arc::new(SqlStore::new(db.clone())) as Arc<dyn Store>;
         let core = Core {
             auth_store: store(&self.databases.auth),
@@ -92,6 +94,6 @@ impl Bootstrap {
             wake_ups,
             hasher: self.master.hasher(),
         };
-        Ok(Services::new(core, settings, webhooks(self.config())?))
+        Shared::new(core, self.config().clone(), secrets, outside, end_wait)
     }
 }

@@ -3,48 +3,40 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use super::bootstrap::Bootstrap;
+use super::commands::CommandContext;
 use super::config::{ConfigError, DatabaseKind, Loaded, Shown, Sources};
 use super::databases::{Databases, Purpose, Schema, prepare};
 use super::doctor::{self, Severity};
 use super::media_config::{MediaConfig, addresses};
-use super::secrets::{control_secret, hook_secrets, settings};
-use super::services::{Services, openapi_json};
-use super::{media_servers, service, streamers, up};
-use crate::adapters::cli::kick::KickCommand;
-use crate::adapters::cli::streamer::StreamerCommand;
-use crate::adapters::cli::{self, Cli, Command, MediamtxConfigArgs, Output, healthcheck, hook};
+use super::secrets::{control_secret, hook_secrets, secrets};
+use super::slices::{self, openapi_json};
+use super::{media_servers, service, up};
+use crate::adapters::cli::{Cli, Command, Globals, MediamtxConfigArgs, Output, healthcheck, hook};
 use crate::adapters::http::problems_json;
-use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::mediamtx::Version;
-use crate::adapters::sql::{PgWakeUps, pending_migrations};
-use crate::adapters::system::SystemIds;
+use crate::adapters::sql::pending_migrations;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
-use crate::ports::{IdGen as _, WakeUps};
 
-/// How long a command waits for the running service to end a session.
-const END_WAIT: Duration = Duration::from_secs(5);
-const NOT_THERE: &str = "this command is not there yet";
 /// How long background work may take after everything else is done.
 const LEFTOVERS: Duration = Duration::from_millis(100);
 
 /// Runs the command line.
-pub fn main(cli: Cli) -> ExitCode {
+pub fn main() -> ExitCode {
+    let matches = slices::with_subcommands(Cli::command()).get_matches();
     // Fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let result = runtime.block_on(dispatch(cli));
+    let result = runtime.block_on(dispatch(&matches));
     runtime.shutdown_timeout(LEFTOVERS);
     match result {
         Ok(code) => code,
@@ -59,14 +51,21 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
 }
 
-async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    let mut sources = Sources::of_process(cli.config);
-    if let Some(folder) = &cli.data_dir {
+async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let globals = Globals::from_arg_matches(matches)?;
+    let mut sources = Sources::of_process(globals.config);
+    if let Some(folder) = &globals.data_dir {
         sources.flags.push(("data_dir".to_owned(), folder.display().to_string()));
     }
-    let mut out = Output::stdout(cli.json);
+    let mut out = Output::stdout(globals.json);
+    if let Some((name, matches)) = matches.subcommand() {
+        let context = CommandContext { sources: &sources, out: &mut out };
+        if let Some(running) = slices::run_subcommand(name, matches, context) {
+            return running.await.map(|()| ExitCode::SUCCESS);
+        }
+    }
     let env = sources.env.clone();
-    match cli.command.unwrap_or(Command::Serve) {
+    match Cli::from_arg_matches(matches)?.command.unwrap_or(Command::Serve) {
         Command::Serve => Box::pin(service::run(sources.load()?, env, None)).await?,
         Command::Up(args) => {
             Box::pin(service::run(up::load(sources, &args)?, env, Some(args))).await?;
@@ -87,71 +86,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Healthcheck => {
             out.text(&healthcheck::run(&sources.load()?.config.local_url()).await?)?;
         }
-        Command::Streamer(StreamerCommand::Watch(args)) => {
-            streamers::watch(sources.load()?, &env, &args, &mut out).await?;
-        }
-        Command::Streamer(StreamerCommand::Test { username }) => {
-            streamers::test(sources.load()?, &env, &username, &mut out).await?;
-        }
-        Command::Kick(KickCommand::Token) => streamers::token(&sources.load()?, &mut out).await?,
-        Command::Kick(KickCommand::Probe { channels }) => {
-            streamers::probe(sources.load()?, &env, &channels, &mut out).await?;
-        }
-        command => run_command(sources.load()?, &env, &command, &mut out).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Runs a command that is a use-case.
-async fn run_command(
-    loaded: Loaded,
-    env: &[(OsString, OsString)],
-    command: &Command,
-    out: &mut Output,
-) -> anyhow::Result<()> {
-    let run = async |services: &Services| match command {
-        Command::Broadcaster(command) => cli::broadcaster::run(&services.broadcasters, command, out).await,
-        Command::Key(command) => {
-            cli::stream_key::run(&services.stream_keys, &services.broadcasters, command, out).await
-        }
-        Command::Token(command) => cli::access::run(&services.access, command, out).await,
-        Command::Stream(command) => cli::stream::run(&services.streams, command, out).await,
-        Command::MediaServer(command) => cli::media_server::run(&services.media_servers, command, out).await,
-        Command::Streamer(command) => {
-            cli::streamer::run(&services.streamers, command, out).await.context(NOT_THERE)?
-        }
-        Command::Kick(command) => {
-            cli::kick::run(&services.streamers, command, out).await.context(NOT_THERE)?
-        }
-        _ => bail!(NOT_THERE),
-    };
-    with_services(loaded, env, run).await
-}
-
-/// The services on the database that the running service uses, for as long as `work` needs them.
-pub(super) async fn with_services(
-    loaded: Loaded,
-    env: &[(OsString, OsString)],
-    work: impl AsyncFnOnce(&Services) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let wake_ups: Arc<dyn WakeUps> = match &base.databases.wake_ups {
-        Some(pg) => {
-            let instance = format!("command {}", SystemIds.uuid());
-            Arc::new(PgWakeUps::start(pg.clone(), instance, &tasks, stop.clone()))
-        }
-        None => Arc::new(LocalWakeUps::default()),
-    };
-    let services = base.services(settings(&base, END_WAIT).await?, wake_ups)?;
-    let done = work(&services).await;
-    if base.databases.wake_ups.is_some() {
-        // The last wake-ups are on their way to the other instances.
-        tokio::time::sleep(LEFTOVERS).await;
-    }
-    stop.cancel();
-    base.databases.close().await;
-    done
 }
 
 /// Exits with 1 if there is a failure.
@@ -191,7 +127,7 @@ async fn reveal(
     let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
     let secret = match key {
         "hooks.secret" => hook_secrets(&base).await?.into_iter().next(),
-        _ => settings(&base, END_WAIT).await?.access.hmac_secret,
+        _ => secrets(&base).await?.access.hmac_secret,
     };
     let secret = secret.with_context(|| format!("{key} is not used, because api.hmac_keys is set"))?;
     out.thing(&serde_json::json!({ "key": key, "value": secret.expose() }), || secret.expose().to_owned())

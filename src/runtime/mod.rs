@@ -3,21 +3,22 @@
 //! [`main`] is the whole program. `serve` is `service`; `bootstrap` opens the database for the service and for
 //! commands.
 
-mod background;
 mod bootstrap;
+mod commands;
 pub mod config;
 mod databases;
 pub mod doctor;
 mod gauges;
+pub mod kick;
 mod main;
 mod media_config;
 mod media_servers;
+mod outside;
 mod secrets;
 pub mod serve;
 mod service;
-pub mod services;
 mod signals;
-mod streamers;
+pub mod slices;
 pub mod tasks;
 pub mod telemetry;
 mod up;

@@ -1,22 +1,18 @@
 //! The secrets of this instance: from the configuration, or made at the first start and kept sealed in the database.
 
-use std::time::Duration;
-
 use super::bootstrap::Bootstrap;
 use super::config::SecretValue;
 use super::media_servers::url_templates;
-use super::services::Settings;
+use super::slices::Secrets;
 use crate::adapters::system::SystemIds;
 use crate::app::access::AccessSettings;
 use crate::app::media_server::{ConfiguredServers, MediaServerSettings};
-use crate::app::publish::PublishSettings;
 use crate::app::secrets::{SecretError, ensure};
-use crate::app::streamer::StreamerSettings;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
-/// The settings of the services, with all secrets.
-pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Settings, SecretError> {
+/// All of them.
+pub(super) async fn secrets(base: &Bootstrap) -> Result<Secrets, SecretError> {
     let config = base.config();
     let mut media_servers = std::collections::BTreeMap::new();
     for (name, server) in &config.media_servers {
@@ -31,7 +27,7 @@ pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Set
         (None, false) => None,
         (given, _) => Some(kept(base, "api.hmac_secret", given.as_ref()).await?),
     };
-    Ok(Settings {
+    Ok(Secrets {
         servers: ConfiguredServers(media_servers),
         access: AccessSettings {
             admin_token: config.api.admin_token.clone().map(|SecretValue(secret)| secret),
@@ -39,16 +35,6 @@ pub(super) async fn settings(base: &Bootstrap, end_wait: Duration) -> Result<Set
             hmac_keys: config.api.hmac_keys.iter().map(|(id, key)| (id.clone(), key.0.clone())).collect(),
             hook_secrets: hook_secrets(base).await?,
         },
-        publish: PublishSettings { claim_ttl: config.auth.claim_ttl.0, ..PublishSettings::default() },
-        end_wait,
-        streamers: StreamerSettings {
-            flap_window: config.kick.flap_window.0,
-            full_poll_interval: config.kick.sweep_interval.0,
-            history_retention: config.kick.history_retention.0,
-            is_on: config.kick.feed.is_some(),
-        },
-        event_retention: config.events.retention.0,
-        audit_retention: config.audit.retention.0,
     })
 }
 

@@ -8,34 +8,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::background;
 use super::bootstrap::Bootstrap;
 use super::config::{Config, DatabaseKind, Loaded};
 use super::databases::{Purpose, Schema};
 use super::gauges;
-use super::secrets::{hook_secrets, settings};
+use super::outside::outside;
+use super::secrets::secrets;
 use super::serve::{ServeLimits, serve};
-use super::services::Services;
 use super::signals::Signals;
-use super::tasks::Tasks;
+use super::slices::{Instance, Shared, housekeeping};
+use super::tasks::{LeaseTerms, Tasks};
 use super::telemetry::{Telemetry, TelemetryConfig};
 use super::up::{Supervised, SupervisedMediaMtx};
 use crate::adapters::cli::UpArgs;
 use crate::adapters::http::HttpOptions;
 use crate::adapters::local_wake_ups::LocalWakeUps;
-use crate::adapters::sql::{PgWakeUps, ServeLock};
-use crate::adapters::system::SystemIds;
+use crate::adapters::sql::{PgWakeUps, ServeLock, SqlStore};
+use crate::adapters::system::{SystemClock, SystemIds};
+use crate::app::key_cache::KeyCache;
 use crate::app::task::{PeriodicTask as _, TaskContext};
 use crate::ports::{IdGen as _, WakeUps};
 
 /// How long a call that ends sessions waits until they have ended.
-pub(super) const END_WAIT: Duration = Duration::from_secs(2);
+const END_WAIT: Duration = Duration::from_secs(2);
+/// How long the start waits for the key cache; without it every key is read from the database, which also works.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(8);
 /// How long the last writes may take.
@@ -85,7 +89,8 @@ struct Service<'a> {
 /// The running parts, which must be stopped in order.
 struct Running {
     base: Bootstrap,
-    services: Services,
+    shared: Shared,
+    router: Router,
     background: Tasks,
     listener: TcpListener,
     supervised: Option<Supervised>,
@@ -122,17 +127,24 @@ impl Service<'_> {
             Some(pg) => Arc::new(PgWakeUps::start(pg.clone(), &*self.instance, &self.tasks, after.clone())),
             None => Arc::new(LocalWakeUps::default()),
         };
-        let services = base.services(settings(&base, END_WAIT).await?, Arc::clone(&wake_ups))?;
-        let supervised = match (supervised, hook_secrets(&base).await?.first()) {
+        let secrets = secrets(&base).await?;
+        let outside = outside(base.config(), &secrets)?;
+        let supervised = match (supervised, secrets.access.hook_secrets.first()) {
             (Some(supervised), Some(secret)) => Some(supervised.prepare(base.config(), secret)?),
             _ => None,
         };
-        let welcome = first_start::welcome(&base, &services.access, supervised.is_some()).await?;
-        services.media_servers.retire_former_servers(&self.instance).await?;
-        let background = background::start(&services, &base, wake_ups, &self.instance).await?;
+        let shared = base.shared(secrets, outside, Arc::clone(&wake_ups), END_WAIT);
+        let welcome = first_start::welcome(&base, &shared.access, supervised.is_some()).await?;
+        shared.media_servers.retire_former_servers(&self.instance).await?;
+        let leases = Arc::new(SqlStore::new(base.databases.leases()));
+        let leases = LeaseTerms::new(leases, &*self.instance);
+        let background = Tasks::new(leases, wake_ups, Arc::new(SystemClock));
+        let instance = Instance::build(&shared, self.http_options(base.config(), &background))?;
+        instance.work.into_iter().for_each(|work| work.start(&background));
+        warm_up(&shared.key_cache).await;
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
         self.tasks.spawn(gauges::take(
-            Arc::clone(&services.media_servers),
+            Arc::clone(&shared.media_servers),
             base.databases.clone(),
             after.clone(),
         ));
@@ -148,19 +160,31 @@ impl Service<'_> {
         }
         // Fails without systemd, which is fine.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Running { base, services, background, listener, supervised, after, _lock: lock })
+        Ok(Running {
+            base,
+            shared,
+            router: instance.router,
+            background,
+            listener,
+            supervised,
+            after,
+            _lock: lock,
+        })
     }
 
-    async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
-        let Running { base, services, background, listener, supervised, after, _lock: lock } = running;
-        let config = base.config();
-        let options = HttpOptions {
+    fn http_options(&self, config: &Config, background: &Tasks) -> HttpOptions {
+        HttpOptions {
             metrics: Some(Arc::new(self.telemetry.prometheus())),
             metrics_token: config.metrics.token.clone().map(|token| token.0),
             trusted_proxies: config.http.trusted_proxies.0.clone(),
             tasks: background.list(),
             stop: self.stop.clone(),
-        };
+        }
+    }
+
+    async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
+        let Running { base, shared, router, background, listener, supervised, after, _lock: lock } = running;
+        let config = base.config();
         let limits = ServeLimits {
             max_connections: usize::try_from(config.http.max_connections).unwrap_or(usize::MAX),
             drain: DRAIN,
@@ -181,12 +205,13 @@ impl Service<'_> {
             stopping.cancelled().await;
             let _ = sd_notify::notify(&[NotifyState::Stopping]);
         });
-        let served = serve(listener, services.router(options), limits, closing).await;
+        let served = serve(listener, router, limits, closing).await;
         // Also when serving failed, so that everything that waits for the stop ends.
         self.stop.cancel();
         background.stop().await;
         // Counts that are not stored yet.
-        let last = timeout(LAST_WRITES, services.housekeeping().tick(&TaskContext::default())).await;
+        let last =
+            timeout(LAST_WRITES, housekeeping(&shared, Vec::new()).tick(&TaskContext::default())).await;
         if !matches!(last, Ok(Ok(_))) {
             tracing::warn!("the last counts for the audit log are lost");
         }
@@ -197,5 +222,14 @@ impl Service<'_> {
         drop(lock);
         tracing::info!("stopped");
         served.context("serving HTTP")
+    }
+}
+
+/// Waits until the key cache was loaded, or it is clear that this takes longer.
+async fn warm_up(cache: &KeyCache) {
+    if timeout(WARM_UP, cache.loaded()).await.is_err() {
+        tracing::warn!(
+            "the key cache could not be loaded yet: each key is read from the database until it is"
+        );
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 use streamward::adapters::http::{ProblemType, problems_json};
 use streamward::domain::access::Role;
-use streamward::runtime::services::openapi_json;
+use streamward::runtime::slices::openapi_json;
 
 use crate::harness::{HOOK_SECRET, TestApp};
 

@@ -13,9 +13,9 @@ use streamward::adapters::memory::MemoryStore;
 use streamward::adapters::system::SystemIds;
 use streamward::app::Core;
 use streamward::app::broadcaster::BroadcasterDraft;
-use streamward::app::hook::HookMessage;
+use streamward::app::hook::{HookMessage, Hooks};
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
-use streamward::app::reconcile::Reconciler;
+use streamward::app::reconcile::{ReconcileIntervals, Reconciler};
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, Task as _, TaskContext};
 use streamward::domain::access::Actor;
@@ -32,7 +32,8 @@ use streamward::ports::{
     Assignment, Clock, LeaseStore as _, MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings,
     StatusFilter, StreamFilter,
 };
-use streamward::runtime::services::{Services, Settings};
+use streamward::runtime::config::Config;
+use streamward::runtime::slices::{Outside, Secrets, Shared};
 
 use crate::harness::assigned;
 
@@ -188,7 +189,8 @@ struct World {
     clock: Arc<Hands>,
     store: Arc<MemoryStore>,
     server: Arc<Server>,
-    services: Services,
+    shared: Shared,
+    hooks: Hooks,
     reconciler: Reconciler,
     assignment: Assignment,
     instance: u32,
@@ -204,8 +206,8 @@ impl World {
         let clock = Arc::new(Hands(Mutex::new(Timestamp::from_seconds(1_800_000_000))));
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
         let server = Arc::new(Server::default());
-        let (services, reconciler, assignment) = start(&clock, &store, &server, 0).await;
-        let broadcaster = services
+        let (shared, reconciler, assignment) = start(&clock, &store, &server, 0).await;
+        let broadcaster = shared
             .broadcasters
             .create(&actor(), BroadcasterDraft { display_name: Some("Alice".into()), metadata: None })
             .await
@@ -222,7 +224,7 @@ impl World {
                 expires_at: expires,
                 label: None,
             };
-            let key = services.stream_keys.create(&actor(), draft).await.expect("a key");
+            let key = shared.stream_keys.create(&actor(), draft).await.expect("a key");
             keys.push((key.key.id, key.secret));
         }
         let generation = vec![0; CONNECTIONS];
@@ -230,7 +232,8 @@ impl World {
             clock,
             store,
             server,
-            services,
+            hooks: hooks(&shared),
+            shared,
             reconciler,
             assignment,
             instance: 0,
@@ -264,8 +267,7 @@ impl World {
                     source_type: Some("rtmpConn".into()),
                     source_id: Some(self.id(*connection)),
                 };
-                self.services
-                    .hooks
+                self.hooks
                     .accept(&MediaServerName::default(), message)
                     .await
                     .expect("the store takes a hook");
@@ -283,18 +285,18 @@ impl World {
             }
             Step::RestartStreamward => self.restart().await,
             Step::Revoke { key } => {
-                self.services.stream_keys.revoke(&actor(), self.keys[*key].0).await.expect("a known key");
+                self.shared.stream_keys.revoke(&actor(), self.keys[*key].0).await.expect("a known key");
             }
             Step::Rotate { key } => {
                 // Refused once the key is dead; that is part of the history.
-                if let Ok(rotated) = self.services.stream_keys.rotate(&actor(), self.keys[*key].0).await {
+                if let Ok(rotated) = self.shared.stream_keys.rotate(&actor(), self.keys[*key].0).await {
                     self.keys[*key].1 = rotated.secret;
                 }
             }
             Step::End { key } => {
                 for stream in self.streams(StatusFilter::Active).await {
                     if stream.stream_key_id == self.keys[*key].0 {
-                        self.services.streams.end(&actor(), stream.id).await.expect("a known stream");
+                        self.shared.streams.end(&actor(), stream.id).await.expect("a known stream");
                     }
                 }
             }
@@ -324,7 +326,7 @@ impl World {
                 query: Secret::new(""),
             },
         };
-        if self.services.publish.decide(&MediaServerName::default(), &request).await.result.is_ok() {
+        if self.shared.publish.decide(&MediaServerName::default(), &request).await.result.is_ok() {
             self.allowed.insert(connection, path);
         }
     }
@@ -350,13 +352,14 @@ impl World {
         self.instance += 1;
         let held = std::slice::from_ref(&self.assignment);
         self.store.release_assignments(held).await.expect("the store");
-        (self.services, self.reconciler, self.assignment) =
+        (self.shared, self.reconciler, self.assignment) =
             start(&self.clock, &self.store, &self.server, self.instance).await;
+        self.hooks = hooks(&self.shared);
     }
 
     async fn streams(&self, status: StatusFilter) -> Vec<streamward::domain::stream::Stream> {
         let filter = StreamFilter { status, ..StreamFilter::default() };
-        self.services.streams.list(&actor(), &filter).await.expect("the store lists streams")
+        self.shared.streams.list(&actor(), &filter).await.expect("the store lists streams")
     }
 
     /// What is true at every moment.
@@ -384,8 +387,7 @@ impl World {
         assert_eq!(recorded, carried, "recorded as live, and really live");
         let now = self.clock.now();
         for stream in &active {
-            let key =
-                self.services.stream_keys.get(&actor(), stream.stream_key_id).await.expect("its key").key;
+            let key = self.shared.stream_keys.get(&actor(), stream.stream_key_id).await.expect("its key").key;
             assert!(key.is_usable(now), "a live stream for a dead key");
             assert_eq!(
                 key.holder.connection().map(|c| &c.id),
@@ -427,7 +429,7 @@ async fn start(
     store: &Arc<MemoryStore>,
     server: &Arc<Server>,
     instance: u32,
-) -> (Services, Reconciler, Assignment) {
+) -> (Shared, Reconciler, Assignment) {
     let urls = BaseUrls {
         hls: "h".into(),
         webrtc: "w".into(),
@@ -440,12 +442,8 @@ async fn start(
         control_secret: Secret::new("control"),
         relay_secret: Secret::new("relay"),
     };
-    let settings = Settings {
-        // Nobody reconciles while a call waits here.
-        end_wait: Duration::ZERO,
-        servers: ConfiguredServers([(MediaServerName::default(), known)].into()),
-        ..Settings::default()
-    };
+    let servers = ConfiguredServers([(MediaServerName::default(), known)].into());
+    let secrets = Secrets { servers, ..Secrets::default() };
     let core = Core::over_one_store(
         Arc::clone(store) as _,
         Arc::clone(clock) as _,
@@ -453,12 +451,20 @@ async fn start(
         Arc::new(LocalWakeUps::default()),
         MasterKey::new([1; 32]).hasher(),
     );
-    let services = Services::new(core, settings, None);
-    let remote = Arc::clone(server) as Arc<dyn MediaServer>;
-    let reconciler = services.reconciler(MediaServerName::default(), remote, Duration::from_secs(2));
+    // Nobody reconciles while a call waits for the end of a session.
+    let shared = Shared::new(core, Config::default(), secrets, Outside::default(), Duration::ZERO);
+    let remote = (MediaServerName::default(), Arc::clone(server) as Arc<dyn MediaServer>);
+    let (core, servers, polls) = (&shared.core, &shared.servers, &shared.polls);
+    let intervals = ReconcileIntervals { poll: Duration::from_secs(2), claim_ttl: Duration::from_secs(15) };
+    let reconciler =
+        Reconciler::new(Arc::clone(core), Arc::clone(servers), Arc::clone(polls), remote, intervals);
     let instance = format!("instance-{instance}");
     let assignment = assigned(&**store, &instance, reconciler.name()).await.expect("the store");
-    (services, reconciler, assignment.expect("it is free"))
+    (shared, reconciler, assignment.expect("it is free"))
+}
+
+fn hooks(shared: &Shared) -> Hooks {
+    Hooks::new(Arc::clone(&shared.core), Arc::clone(&shared.media_servers), Arc::clone(&shared.polls))
 }
 
 fn actor() -> Actor {

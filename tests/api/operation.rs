@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use streamward::domain::secret::Secret;
-use streamward::runtime::services::openapi_json;
+use streamward::runtime::slices::openapi_json;
 
 use crate::harness::{Answer, Engine, Setup, Shows, TestApp};
 

@@ -44,19 +44,11 @@ pub enum KickCommand {
     },
 }
 
-/// Runs what needs the store only. `None` for the others: [`token`] and [`probe`].
-pub async fn run(
-    streamers: &Streamers,
-    command: &KickCommand,
-    out: &mut Output,
-) -> Option<anyhow::Result<()>> {
-    match command {
-        KickCommand::Status => Some(status(streamers, out).await),
-        KickCommand::Token | KickCommand::Probe { .. } => None,
-    }
-}
-
-async fn status(streamers: &Streamers, out: &mut Output) -> anyhow::Result<()> {
+/// Shows how watching is doing.
+///
+/// # Errors
+/// It is not well; the store; nothing can be printed.
+pub async fn status(streamers: &Streamers, out: &mut Output) -> anyhow::Result<()> {
     let now = streamers.now();
     let status = streamers.watch_status(&Actor::cli("kick status")).await?;
     let trouble = trouble(status.as_ref(), now);

@@ -26,6 +26,17 @@ pub use output::Output;
 #[derive(Debug, Parser)]
 #[command(name = "streamward", version, about, max_term_width = 100)]
 pub struct Cli {
+    /// What every command takes
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do; serve if nothing is said
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct Globals {
     /// Configuration file; streamward.toml in the working directory is read if it is there
     #[arg(long, global = true, value_name = "FILE", env = "STREAMWARD_CONFIG")]
     pub config: Option<PathBuf>,
@@ -35,12 +46,9 @@ pub struct Cli {
     /// Print JSON, for machines
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do; `serve` by default
-    #[command(subcommand)]
-    pub command: Option<Command>,
 }
 
-/// The commands.
+/// The commands about the installation. Slices add their own.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve media servers and API clients until a signal stops it
@@ -53,27 +61,6 @@ pub enum Command {
     Hook(hook::HookArgs),
     /// Update the schema of the database
     Migrate,
-    /// Manage broadcasters, who may publish
-    #[command(subcommand)]
-    Broadcaster(broadcaster::BroadcasterCommand),
-    /// Manage stream keys, the secrets for publishing
-    #[command(subcommand)]
-    Key(stream_key::KeyCommand),
-    /// Manage tokens for the management API
-    #[command(subcommand)]
-    Token(access::TokenCommand),
-    /// List and end streams
-    #[command(subcommand)]
-    Stream(stream::StreamCommand),
-    /// Manage the streamers on Kick whose status is watched
-    #[command(subcommand)]
-    Streamer(streamer::StreamerCommand),
-    /// Show the state of watching Kick, and check the access to Kick
-    #[command(subcommand)]
-    Kick(kick::KickCommand),
-    /// Show the configured media servers
-    #[command(subcommand)]
-    MediaServer(media_server::MediaServerCommand),
     /// Check this setup, and show how to repair each fault
     Doctor,
     /// Print the OpenAPI document

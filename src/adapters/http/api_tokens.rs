@@ -12,7 +12,6 @@ use uuid::Uuid;
 
 use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictJson};
-use super::openapi::Callers;
 use super::problem::Problem;
 use super::routes::Routes;
 use crate::app::access::{Access, ApiTokenDraft};
@@ -98,9 +97,10 @@ pub(super) struct DraftJson {
 
 /// The routes.
 pub fn routes() -> Routes<Arc<Access>> {
-    Routes::new(Callers::Management("api_token"))
-        .with(routes!(list_api_tokens, create_api_token))
-        .with(routes!(delete_api_token))
+    Routes::new()
+        .tag("api tokens", "Who may call this API.")
+        .management("api_token", routes!(list_api_tokens, create_api_token))
+        .management("api_token", routes!(delete_api_token))
 }
 
 /// List API tokens

@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::authentication::Caller;
 use super::extract::{NoQuery, StrictJson, StrictQuery, number};
-use super::openapi::Callers;
 use super::problem::Problem;
 use super::routes::Routes;
 use crate::app::audit::{AuditLog, AuditReport};
@@ -191,9 +190,10 @@ pub(super) struct AuditReportJson {
 
 /// The routes.
 pub fn routes() -> Routes<Arc<AuditLog>> {
-    Routes::new(Callers::Management("audit_event"))
-        .with(routes!(read_audit_logs))
-        .with(routes!(report_audit_event))
+    Routes::new()
+        .tag("audit", "Who did what.")
+        .management("audit_event", routes!(read_audit_logs))
+        .management("audit_event", routes!(report_audit_event))
 }
 
 /// Read the audit log

@@ -15,7 +15,6 @@ use utoipa_axum::routes;
 use super::body::{self, HOOK_BODY};
 use super::hook_secret::FromMediaServer;
 use super::lenient::Text;
-use super::openapi::Callers;
 use super::problem::{Problem, ProblemType};
 use super::routes::Routes;
 use crate::app::access::Access;
@@ -84,7 +83,7 @@ impl From<Wire<'_>> for AuthRequest {
 
 /// The route.
 pub fn routes() -> Routes<(Arc<Access>, Arc<PublishAuth>)> {
-    Routes::new(Callers::MediaServers).with(routes!(auth))
+    Routes::new().media_servers(routes!(auth))
 }
 
 /// The protocol as a word of a fixed set, so that a client cannot make up metric labels.

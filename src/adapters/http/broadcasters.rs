@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictJson};
-use super::openapi::Callers;
 use super::problem::Problem;
 use super::routes::Routes;
 use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
@@ -83,9 +82,10 @@ pub(super) struct PatchJson {
 
 /// The routes.
 pub fn routes() -> Routes<Arc<Broadcasters>> {
-    Routes::new(Callers::Management("broadcaster"))
-        .with(routes!(list_broadcasters, create_broadcaster))
-        .with(routes!(read_broadcaster, update_broadcaster, delete_broadcaster))
+    Routes::new()
+        .tag("broadcasters", "Who may publish.")
+        .management("broadcaster", routes!(list_broadcasters, create_broadcaster))
+        .management("broadcaster", routes!(read_broadcaster, update_broadcaster, delete_broadcaster))
 }
 
 /// List broadcasters

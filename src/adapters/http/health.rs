@@ -1,15 +1,83 @@
 //! `/health`, `/livez` and `/readyz`: for people, and for whoever starts, stops and balances instances.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{OpenApi, Ref, RefOr};
 
 use super::operation::Operation;
 use super::problem::{Problem, ProblemType};
 use crate::app::task::TaskStatus;
-use crate::domain::Timestamp;
-use crate::domain::streamer::feed::WatchStatus;
+use crate::ports::StoreError;
+
+/// A section of `/health`, as the document says it.
+pub(super) trait HealthDocument: Serialize + ToSchema {
+    /// The name of the property.
+    const NAME: &'static str;
+    /// What it means; nothing if it is always there, and its schema says enough.
+    const OPTIONAL: Option<&'static str> = None;
+}
+
+/// The same, without its type.
+pub(super) struct HealthProperty {
+    name: &'static str,
+    optional: Option<&'static str>,
+    schema: Ref,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl HealthProperty {
+    pub(super) fn of<T: HealthDocument>() -> Self {
+        let mut schemas = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut schemas);
+        Self { name: T::NAME, optional: T::OPTIONAL, schema: Ref::from_schema_name(T::name()), schemas }
+    }
+
+    /// Adds it to the schema of [`HealthReport`].
+    pub(super) fn add_to(self, document: &mut OpenApi) {
+        let Some(components) = &mut document.components else { return };
+        components.schemas.extend(self.schemas);
+        let report = components.schemas.get_mut(&*HealthReport::name());
+        let Some(RefOr::T(Schema::Object(report))) = report else { return };
+        let mut schema = self.schema;
+        match self.optional {
+            Some(about) => about.clone_into(&mut schema.description),
+            None => report.required.push(self.name.to_owned()),
+        }
+        report.properties.insert(self.name.to_owned(), RefOr::Ref(schema));
+    }
+}
+
+/// A section of `/health`, as this instance answers it.
+pub struct HealthSection {
+    name: &'static str,
+    check: Arc<dyn Fn() -> BoxFuture<'static, Result<Option<Value>, StoreError>> + Send + Sync>,
+}
+
+impl HealthSection {
+    /// What `check` finds; nothing if there is nothing to say.
+    pub(super) fn new<T, F>(check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        T: HealthDocument,
+        F: Future<Output = Result<Option<T>, StoreError>> + Send + 'static,
+    {
+        let check = move || -> BoxFuture<'static, _> {
+            let found = check();
+            // Plain structs: serialising them cannot fail.
+            Box::pin(async move {
+                Ok(found.await?.map(|section| serde_json::to_value(section).unwrap_or_default()))
+            })
+        };
+        Self { name: T::NAME, check: Arc::new(check) }
+    }
+}
 
 /// How this instance is.
 #[derive(Serialize, ToSchema)]
@@ -20,83 +88,12 @@ pub(super) struct HealthReport {
     #[schema(example = "ok")]
     database: &'static str,
     version: &'static str,
-    media_servers: MediaServersHealth,
-    /// How watching streamers is doing; absent if this setup does not, or has not begun. Streamward does the rest of
-    /// its job without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    streamers: Option<StreamersHealth>,
+    /// What slices add.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    sections: BTreeMap<&'static str, Value>,
     /// The work in the background. It is tried again by itself; the log says what is wrong.
     workers: Vec<WorkerReport>,
-}
-
-/// How the media servers are. Streamward does its job without them.
-#[derive(Serialize, ToSchema)]
-pub(super) struct MediaServersHealth {
-    configured: usize,
-    /// Names of those that did not answer when last looked at.
-    unreachable: Vec<String>,
-}
-
-/// How watching streamers is doing, as the instance that does it last wrote it down.
-#[derive(Serialize, ToSchema)]
-pub(super) struct StreamersHealth {
-    /// When this was written: every 15 seconds at least. An older time means that nobody watches.
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
-    /// The feed that is in use, once one is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "centrifugo")]
-    feed: Option<&'static str>,
-    /// `off` by choice, `connecting`, `degraded` (some connections are down), `connected`, or `rejected`: refused for
-    /// now, so that only the sweep tells who is live.
-    #[schema(example = "connected")]
-    feed_state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    feed_error: Option<String>,
-    /// Connections there should be.
-    connections: u32,
-    /// Connections there are.
-    connected: u32,
-    /// Channels that are subscribed to.
-    subscribed: u32,
-    watched: u32,
-    /// Those that Kick does not know, or whose numbers are not known yet.
-    unresolved: u32,
-    /// Reports that wait to be written down.
-    queued: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime, nullable = false)]
-    last_report_at: Option<Timestamp>,
-    /// When Kick was last asked about everyone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime, nullable = false)]
-    last_sweep_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    sweep_error: Option<String>,
-}
-
-impl From<WatchStatus> for StreamersHealth {
-    fn from(status: WatchStatus) -> Self {
-        let WatchStatus { at, feed, watched, unresolved, queued, .. } = status;
-        Self {
-            at,
-            feed: feed.provider.map(<&str>::from),
-            feed_state: feed.state.as_str(),
-            feed_error: feed.error,
-            connections: feed.connections,
-            connected: feed.connected,
-            subscribed: feed.subscribed,
-            watched,
-            unresolved,
-            queued,
-            last_report_at: status.last_report_at,
-            last_sweep_at: status.last_full_poll_at,
-            sweep_error: status.poll_error,
-        }
-    }
 }
 
 /// One task.
@@ -127,10 +124,16 @@ pub(super) struct Alive {
     responses((status = 200, body = HealthReport), (status = 503, description = "`unavailable`: It cannot do its job"))
 )]
 pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<HealthReport>, Problem> {
-    let health = operation.health.check().await;
-    if !health.database {
-        return Err(Problem::unavailable());
-    }
+    let sections = async {
+        let mut told = BTreeMap::new();
+        for section in &*operation.sections {
+            if let Some(value) = (section.check)().await? {
+                told.insert(section.name, value);
+            }
+        }
+        Ok(told)
+    };
+    let sections = operation.health.check(sections).await.ok_or_else(Problem::unavailable)?;
     let tasks = operation.options.tasks.at_work();
     let report = |task: TaskStatus| WorkerReport {
         name: task.name,
@@ -141,11 +144,7 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
         status: "ok",
         database: "ok",
         version: env!("CARGO_PKG_VERSION"),
-        media_servers: MediaServersHealth {
-            configured: health.media_servers,
-            unreachable: health.unreachable,
-        },
-        streamers: health.streamers.map(StreamersHealth::from),
+        sections,
         workers: tasks.into_iter().map(report).collect(),
     }))
 }
@@ -171,7 +170,7 @@ pub(super) async fn readyz(State(operation): State<Operation>) -> Result<Json<Al
     if operation.options.stop.is_cancelled() {
         return Err(Problem::new(ProblemType::UNAVAILABLE, "This instance is stopping."));
     }
-    if !operation.health.check().await.database {
+    if operation.health.check(async { Ok(()) }).await.is_none() {
         return Err(Problem::unavailable());
     }
     Ok(Json(Alive { status: "ok" }))

@@ -14,7 +14,6 @@ use utoipa_axum::routes;
 use super::body::{self, HOOK_BODY};
 use super::hook_secret::FromMediaServer;
 use super::lenient::Text;
-use super::openapi::Callers;
 use super::problem::Problem;
 use super::routes::Routes;
 use crate::app::access::Access;
@@ -52,13 +51,13 @@ pub(super) struct Wire<'a> {
 
 /// The routes, with an alias for every name that MediaMTX has given these hooks.
 pub fn routes() -> Routes<(Arc<Access>, Arc<Hooks>)> {
-    Routes::new(Callers::MediaServers)
-        .with(routes!(ready))
-        .with(routes!(not_ready))
-        .with(alias("available", routes!(ready)))
-        .with(alias("online", routes!(ready)))
-        .with(alias("unavailable", routes!(not_ready)))
-        .with(alias("offline", routes!(not_ready)))
+    Routes::new()
+        .media_servers(routes!(ready))
+        .media_servers(routes!(not_ready))
+        .media_servers(alias("available", routes!(ready)))
+        .media_servers(alias("online", routes!(ready)))
+        .media_servers(alias("unavailable", routes!(not_ready)))
+        .media_servers(alias("offline", routes!(not_ready)))
 }
 
 /// The same route and the same documentation under another name.

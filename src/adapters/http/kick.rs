@@ -5,19 +5,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use utoipa_axum::routes;
 
 use super::body::{self, HOOK_BODY};
-use super::openapi::Callers;
 use super::problem::Problem;
-use super::routes::Routes;
 use crate::app::streamer::Streamers;
 use crate::ports::WebhookHeaders;
-
-/// The route.
-pub fn routes() -> Routes<Arc<Streamers>> {
-    Routes::new(Callers::Anyone).with(routes!(receive_kick_webhook))
-}
 
 /// Hear Kick
 ///

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::authentication::Caller;
 use super::extract::NoQuery;
-use super::openapi::Callers;
+use super::health::{HealthDocument, HealthSection};
 use super::problem::Problem;
 use super::routes::Routes;
 use crate::app::media_server::{MediaServerOverview, MediaServers};
@@ -82,7 +82,34 @@ pub(super) struct MediaServerList {
 
 /// The routes.
 pub fn routes() -> Routes<Arc<MediaServers>> {
-    Routes::new(Callers::Management("media_server")).with(routes!(list_media_servers))
+    Routes::new()
+        .tag("media servers", "What media servers ask and tell, and how they are.")
+        .health::<MediaServersHealth>()
+        .management("media_server", routes!(list_media_servers))
+}
+
+/// Tells which media servers cannot be reached.
+pub fn health(media_servers: Arc<MediaServers>) -> HealthSection {
+    HealthSection::new(move || {
+        let media_servers = Arc::clone(&media_servers);
+        async move {
+            let (configured, unreachable) = media_servers.reachability().await?;
+            let unreachable = unreachable.into_iter().map(String::from).collect();
+            Ok(Some(MediaServersHealth { configured, unreachable }))
+        }
+    })
+}
+
+/// How the media servers are. Streamward does its job without them.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MediaServersHealth {
+    configured: usize,
+    /// Names of those that did not answer when last looked at.
+    unreachable: Vec<String>,
+}
+
+impl HealthDocument for MediaServersHealth {
+    const NAME: &'static str = "media_servers";
 }
 
 /// List media servers

@@ -15,7 +15,7 @@ mod extract;
 mod health;
 mod hook_secret;
 pub mod hooks;
-pub mod kick;
+mod kick;
 mod lenient;
 pub mod media_servers;
 mod metrics;
@@ -28,13 +28,14 @@ mod problems;
 mod request_log;
 mod routes;
 mod sse;
-pub mod stream_events;
+mod stream_events;
 pub mod stream_keys;
-pub mod streamer_events;
+mod streamer_events;
+mod streamer_health;
 pub mod streamers;
 pub mod streams;
 mod strict;
-pub mod tasks;
+mod tasks;
 #[cfg_attr(not(test), expect(dead_code, reason = "no route takes uploads yet"))]
 mod upload;
 
@@ -45,10 +46,12 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
 pub use authentication::Gate;
-pub use openapi::{Callers, openapi_json, problems_json};
+pub use health::HealthSection;
+pub use openapi::{openapi_json, problems_json};
+pub use operation::Operation;
 pub use options::{HttpOptions, MetricsText};
 pub use problem::ProblemType;
-pub use routes::Routes;
+pub use routes::{Document, Routes};
 pub use sse::EventStreams;
 
 use crate::ports::IdGen;

@@ -5,12 +5,12 @@ use utoipa::openapi::schema::{Components, Schema};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApi, Paths, Ref, RefOr, Response, ResponseBuilder, ServerBuilder,
 };
 use utoipa::{PartialSchema as _, ToSchema};
 
+use super::Document;
 use super::problem::{FieldProblem, PROBLEM_JSON, ProblemBody, ProblemType};
 use crate::domain::access::Role;
 
@@ -20,10 +20,17 @@ const ABOUT: &str = "The control plane beside a MediaMTX media server: who may p
                      description. Names that are not known are refused, in bodies and in queries; only `/auth` and the \
                      hooks ignore them.";
 
-/// The document of these parts, for people and machines; the same text as `openapi/streamward.json`.
-pub fn openapi_json(parts: impl IntoIterator<Item = OpenApi>) -> String {
+/// The document of these slices, for people and machines; the same text as `openapi/streamward.json`.
+pub fn openapi_json(slices: impl IntoIterator<Item = Document>) -> String {
     let mut document = OpenApi::default();
-    parts.into_iter().for_each(|part| document.merge(part));
+    let (mut tags, mut health) = (Vec::new(), Vec::new());
+    for slice in slices {
+        document.merge(slice.api);
+        tags.extend(slice.tags);
+        health.extend(slice.health);
+    }
+    health.into_iter().for_each(|property| property.add_to(&mut document));
+    document.tags = Some(tags);
     describe(&mut document);
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
@@ -39,7 +46,7 @@ pub fn problems_json() -> String {
 
 /// Who may call the operations of a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Callers {
+pub(super) enum Callers {
     /// Anyone.
     Anyone,
     /// Media servers with the hook secret.
@@ -80,25 +87,6 @@ fn describe(document: &mut OpenApi) {
         .license(Some(utoipa::openapi::LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .build();
     document.servers = Some(vec![ServerBuilder::new().url("/").build()]);
-    document.tags = Some(
-        [
-            ("streams", "Who is live, who was, and what changes."),
-            ("stream keys", "The secrets broadcasters publish with."),
-            ("broadcasters", "Who may publish."),
-            ("streamers", "Who is watched on Kick, and whether they are live."),
-            ("api tokens", "Who may call this API."),
-            ("audit", "Who did what."),
-            ("media servers", "What media servers ask and tell, and how they are."),
-            ("operation", "Health, numbers and documents."),
-        ]
-        .into_iter()
-        .map(|(name, about)| {
-            let mut tag = Tag::new(name);
-            tag.description = Some(about.to_owned());
-            tag
-        })
-        .collect(),
-    );
     let components = document.components.get_or_insert_with(Components::new);
     components.schemas.insert("Problem".into(), problem_schema());
     components.schemas.insert("FieldProblem".into(), FieldProblem::schema());

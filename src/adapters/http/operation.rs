@@ -8,10 +8,10 @@ use axum::routing::get;
 use utoipa_axum::routes;
 
 use super::authentication::Gate;
-use super::openapi::Callers;
+use super::health::HealthSection;
 use super::options::HttpOptions;
 use super::routes::Routes;
-use super::{docs, health, metrics, problems};
+use super::{docs, health, metrics, problems, tasks};
 use crate::app::health::Health;
 
 /// What these routes show.
@@ -19,6 +19,8 @@ use crate::app::health::Health;
 pub struct Operation {
     /// Checks what this instance depends on.
     pub health: Arc<Health>,
+    /// What slices add to it.
+    pub sections: Arc<[HealthSection]>,
     /// Metrics, tasks and the stop.
     pub options: HttpOptions,
     /// The OpenAPI document.
@@ -27,14 +29,16 @@ pub struct Operation {
 
 /// The routes.
 pub fn routes() -> Routes<Operation> {
-    Routes::new(Callers::Anyone)
-        .with(routes!(health::health))
-        .with(routes!(health::livez))
-        .with(routes!(health::readyz))
-        .with(routes!(metrics::metrics))
-        .with(routes!(docs::document))
-        .with(routes!(docs::page))
-        .with(routes!(problems::read_problem))
+    Routes::new()
+        .tag("operation", "Health, numbers and documents.")
+        .anyone(routes!(health::health))
+        .anyone(routes!(health::livez))
+        .anyone(routes!(health::readyz))
+        .anyone(routes!(metrics::metrics))
+        .anyone(routes!(docs::document))
+        .anyone(routes!(docs::page))
+        .anyone(routes!(problems::read_problem))
+        .management("task", routes!(tasks::list_tasks))
 }
 
 /// The routes, and the files of the documentation page.

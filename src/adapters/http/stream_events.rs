@@ -6,11 +6,8 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
-use super::openapi::Callers;
 use super::problem::Problem;
-use super::routes::Routes;
 use super::sse::{EventStreams, EventsQuery, Follow, told};
 use super::streams::StreamJson;
 use crate::app::stream::Streams;
@@ -25,11 +22,6 @@ pub(super) struct StreamEvent {
     at: Timestamp,
     /// The stream right after it.
     stream: StreamJson,
-}
-
-/// The routes.
-pub fn routes() -> Routes<(EventStreams, Arc<Streams>)> {
-    Routes::new(Callers::Management("stream")).with(routes!(follow_streams))
 }
 
 /// Follow what changes
@@ -47,7 +39,8 @@ pub fn routes() -> Routes<(EventStreams, Arc<Streams>)> {
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn follow_streams(
-    State((events, streams)): State<(EventStreams, Arc<Streams>)>,
+    State(streams): State<Arc<Streams>>,
+    State(events): State<EventStreams>,
     follow: Follow,
 ) -> Result<Response, Problem> {
     let tell = move |event: &Event| {

@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictJson, StrictQuery, uuid};
-use super::openapi::Callers;
 use super::problem::Problem;
 use super::routes::Routes;
 use crate::app::stream_key::{KeyNow, KeyWithSecret, StreamKeyDraft, StreamKeys};
@@ -207,10 +206,11 @@ pub(super) struct StreamKeysQuery {
 
 /// The routes.
 pub fn routes() -> Routes<Arc<StreamKeys>> {
-    Routes::new(Callers::Management("stream_key"))
-        .with(routes!(list_stream_keys, create_stream_key))
-        .with(routes!(read_stream_key, revoke_stream_key))
-        .with(routes!(rotate_stream_key))
+    Routes::new()
+        .tag("stream keys", "The secrets broadcasters publish with.")
+        .management("stream_key", routes!(list_stream_keys, create_stream_key))
+        .management("stream_key", routes!(read_stream_key, revoke_stream_key))
+        .management("stream_key", routes!(rotate_stream_key))
 }
 
 /// Create a stream key

@@ -8,13 +8,10 @@ use axum::response::Response;
 use axum::response::sse::Event as SseEvent;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::authentication::Caller;
 use super::extract::{Id, StrictQuery, number};
-use super::openapi::Callers;
 use super::problem::Problem;
-use super::routes::Routes;
 use super::sse::{EventStreams, EventsQuery, Follow, told};
 use super::streamers::{SessionJson, StatusJson, StreamerJson};
 use crate::app::streamer::{MOST_EVENTS, Streamers};
@@ -167,11 +164,6 @@ pub(super) struct StreamerEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     change: Option<ChangeJson>,
-}
-
-/// The routes.
-pub fn routes() -> Routes<EventStreams> {
-    Routes::new(Callers::Management("streamer")).with(routes!(follow_streamers))
 }
 
 /// Follow what changes about streamers

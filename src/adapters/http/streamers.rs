@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::fmt;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, StatusCode};
 use base64::Engine as _;
@@ -19,10 +19,12 @@ use uuid::Uuid;
 
 use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictJson, StrictQuery, number};
-use super::openapi::Callers;
+use super::health::HealthSection;
 use super::problem::Problem;
 use super::routes::Routes;
-use super::streamer_events;
+use super::sse::EventStreams;
+use super::streamer_health::StreamersHealth;
+use super::{kick, streamer_events};
 use crate::app::streamer::{StreamerDraft, Streamers};
 use crate::domain::streamer::{ChannelId, ChatroomId, Session, Status, Streamer, UserId};
 use crate::domain::{Invalid, StreamerId, Timestamp};
@@ -318,12 +320,33 @@ fn read_cursor(text: &str) -> Result<String, Invalid> {
     name.ok_or_else(|| Invalid::one("cursor", "must be the next_cursor of an earlier answer"))
 }
 
+/// Tells how watching is doing.
+pub fn health(streamers: Arc<Streamers>) -> HealthSection {
+    HealthSection::new(move || {
+        let streamers = Arc::clone(&streamers);
+        async move { Ok(streamers.last_watch_status().await?.map(StreamersHealth::from)) }
+    })
+}
+
+/// What the routes call.
+#[derive(Clone, FromRef)]
+pub struct Streaming {
+    /// The streamers.
+    pub streamers: Arc<Streamers>,
+    /// What follows their changes.
+    pub events: EventStreams,
+}
+
 /// The routes.
-pub fn routes() -> Routes<Arc<Streamers>> {
-    Routes::new(Callers::Management("streamer"))
-        .with(routes!(list_streamers, create_streamer))
-        .with(routes!(read_streamer, update_streamer, delete_streamer))
-        .with(routes!(streamer_events::list_status_events))
+pub fn routes() -> Routes<Streaming> {
+    Routes::new()
+        .tag("streamers", "Who is watched on Kick, and whether they are live.")
+        .health::<StreamersHealth>()
+        .management("streamer", routes!(list_streamers, create_streamer))
+        .management("streamer", routes!(streamer_events::follow_streamers))
+        .management("streamer", routes!(read_streamer, update_streamer, delete_streamer))
+        .management("streamer", routes!(streamer_events::list_status_events))
+        .anyone(routes!(kick::receive_kick_webhook))
 }
 
 /// List streamers

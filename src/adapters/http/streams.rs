@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,9 +15,10 @@ use uuid::Uuid;
 
 use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictQuery, number, uuid};
-use super::openapi::Callers;
 use super::problem::Problem;
 use super::routes::Routes;
+use super::sse::EventStreams;
+use super::stream_events;
 use crate::app::stream::Streams;
 use crate::domain::media_server::{MediaServerName, PlaybackUrls};
 use crate::domain::path::StreamPath;
@@ -271,11 +272,22 @@ fn read_cursor(text: &str) -> Result<StreamCursor, Invalid> {
     parse().ok_or_else(|| Invalid::one("cursor", "must be the next_cursor of an earlier answer"))
 }
 
+/// What the routes call.
+#[derive(Clone, FromRef)]
+pub struct Streaming {
+    /// The streams.
+    pub streams: Arc<Streams>,
+    /// What follows their changes.
+    pub events: EventStreams,
+}
+
 /// The routes.
-pub fn routes() -> Routes<Arc<Streams>> {
-    Routes::new(Callers::Management("stream"))
-        .with(routes!(list_streams))
-        .with(routes!(read_stream, end_stream))
+pub fn routes() -> Routes<Streaming> {
+    Routes::new()
+        .tag("streams", "Who is live, who was, and what changes.")
+        .management("stream", routes!(list_streams))
+        .management("stream", routes!(stream_events::follow_streams))
+        .management("stream", routes!(read_stream, end_stream))
 }
 
 /// List streams

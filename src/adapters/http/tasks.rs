@@ -4,14 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::authentication::Caller;
 use super::extract::NoQuery;
-use super::openapi::Callers;
+use super::operation::Operation;
 use super::problem::Problem;
-use super::routes::Routes;
-use crate::app::task::{TaskFailure, TaskList, TaskStatus};
+use crate::app::task::{TaskFailure, TaskStatus};
 use crate::domain::Timestamp;
 
 /// A background task, as it is on the instance that answers.
@@ -104,11 +102,6 @@ pub(super) struct TaskListJson {
     count: usize,
 }
 
-/// The routes.
-pub fn routes() -> Routes<TaskList> {
-    Routes::new(Callers::Management("task")).with(routes!(list_tasks))
-}
-
 /// List background tasks
 ///
 /// Those of the instance that answers. What fails is tried again by itself.
@@ -120,10 +113,11 @@ pub fn routes() -> Routes<TaskList> {
     extensions(("x-role" = json!("operator")))
 )]
 pub(super) async fn list_tasks(
-    State(list): State<TaskList>,
+    State(operation): State<Operation>,
     Caller(actor): Caller,
     _: NoQuery,
 ) -> Result<Json<TaskListJson>, Problem> {
-    let tasks: Vec<TaskJson> = list.list(&actor)?.into_iter().map(TaskJson::from).collect();
+    let tasks: Vec<TaskJson> =
+        operation.options.tasks.list(&actor)?.into_iter().map(TaskJson::from).collect();
     Ok(Json(TaskListJson { count: tasks.len(), tasks }))
 }

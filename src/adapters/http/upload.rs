@@ -93,7 +93,6 @@ mod tests {
     use utoipa_axum::routes;
 
     use super::*;
-    use crate::adapters::http::openapi::Callers;
     use crate::adapters::http::{Gate, Routes, router};
     use crate::adapters::local_wake_ups::LocalWakeUps;
     use crate::adapters::memory::MemoryStore;
@@ -160,7 +159,7 @@ mod tests {
         let (sender, seen) = unbounded_channel();
         let may_read = Arc::new(Semaphore::new(reads));
         let limits = UploadLimits { max_bytes: MAX, idle: Duration::from_millis(300) };
-        let routes = Routes::new(Callers::Management("file")).with_upload(routes!(take), limits);
+        let routes = Routes::new().uploads("file", routes!(take), limits);
         let router = router([routes.serve((sender, Arc::clone(&may_read)), &gate())], Arc::new(SystemIds));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

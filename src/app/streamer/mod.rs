@@ -219,6 +219,14 @@ impl Streamers {
         found.ok_or(AppError::NotFound(KIND))
     }
 
+    /// How watching is doing, for `/health`.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn last_watch_status(&self) -> std::result::Result<Option<WatchStatus>, StoreError> {
+        self.core.store.watch_status(&Scope::system()).await
+    }
+
     /// How watching is doing, as the instance that does it last wrote it down; `None` if none ever did.
     ///
     /// # Errors

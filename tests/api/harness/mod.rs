@@ -24,13 +24,13 @@ use streamward::adapters::system::SystemIds;
 use streamward::app::Core;
 use streamward::app::access::AccessSettings;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
-use streamward::app::streamer::StreamerSettings;
 use streamward::app::task::TaskList;
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
 use streamward::ports::{Clock, WakeUps, WebhookVerifier};
-use streamward::runtime::services::{Services, Settings};
+use streamward::runtime::config::{Config, ConfigDuration, KickFeedChoice};
+use streamward::runtime::slices::{Instance, Outside, Secrets, Shared};
 use streamward_test_support::TimeLimit;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -172,7 +172,16 @@ impl TestApp {
             Arc::clone(&wake_ups),
             MasterKey::new([9; 32]).hasher(),
         );
-        let services = Services::new(core, self.settings(), self.setup.webhooks.clone());
+        let mut config = Config::default();
+        config.kick.feed = Some(KickFeedChoice::Poll);
+        config.reconcile.interval = ConfigDuration(work::EVERY);
+        let media = self.media_servers.iter();
+        let outside = Outside {
+            media_servers: media.map(|(name, media)| (name.clone(), Arc::new(media.clone()) as _)).collect(),
+            webhooks: self.setup.webhooks.clone(),
+            kick: None,
+        };
+        let shared = Shared::new(core, config, self.secrets(), outside, self.setup.end_wait);
         let options = HttpOptions {
             metrics: self.setup.metrics.clone(),
             metrics_token: self.setup.metrics_token.clone(),
@@ -181,11 +190,12 @@ impl TestApp {
             stop: self.stop.clone(),
         };
         self.db = db;
-        self.tasks = work::start(&services, self, &store, &wake_ups);
-        self.router = services.router(options);
+        let instance = Instance::build(&shared, options).expect("the slices");
+        self.tasks = work::start(instance.work, &store, &wake_ups, &self.instance).await;
+        self.router = instance.router;
     }
 
-    fn settings(&self) -> Settings {
+    fn secrets(&self) -> Secrets {
         let server = |name: &MediaServerName| {
             let urls = BaseUrls {
                 hls: format!("http://{name}.test:8888"),
@@ -197,7 +207,7 @@ impl TestApp {
             let (control_secret, relay_secret) = (Secret::new(CONTROL_SECRET), Secret::new(RELAY_SECRET));
             (name.clone(), MediaServerSettings { urls: url_templates(&urls), control_secret, relay_secret })
         };
-        Settings {
+        Secrets {
             servers: ConfiguredServers(self.media_servers.keys().map(server).collect()),
             access: AccessSettings {
                 hook_secrets: self.setup.hook_secrets.clone(),
@@ -205,9 +215,6 @@ impl TestApp {
                 hmac_secret: Some(Secret::new(HMAC_SECRET)),
                 hmac_keys: self.setup.hmac_keys.clone(),
             },
-            end_wait: self.setup.end_wait,
-            streamers: StreamerSettings { is_on: true, ..StreamerSettings::default() },
-            ..Settings::default()
         }
     }
 

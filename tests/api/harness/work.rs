@@ -3,36 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamward::app::task::{PeriodicTask, Placement, TaskContext};
+use streamward::app::task::{AnyTask, PeriodicTask, Placement, TaskContext};
 use streamward::ports::{Assignment, Store, StoreError, WakeUp, WakeUps};
-use streamward::runtime::services::Services;
+use streamward::runtime::slices::Work;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::TestApp;
-
-const EVERY: Duration = Duration::from_millis(50);
+pub(super) const EVERY: Duration = Duration::from_millis(50);
 
 /// Ends with the instance.
-pub(crate) fn start(
-    services: &Services,
-    test: &TestApp,
+pub(crate) async fn start(
+    all: Vec<Work>,
     store: &Arc<dyn Store>,
     wake_ups: &Arc<dyn WakeUps>,
+    instance: &str,
 ) -> JoinSet<()> {
-    let mut all: Vec<Box<dyn PeriodicTask>> = vec![
-        Box::new(services.event_tail()),
-        Box::new(services.key_cache_loader()),
-        Box::new(services.housekeeping()),
-    ];
-    for (name, media) in &test.media_servers {
-        let media = Arc::new(media.clone());
-        all.push(Box::new(services.reconciler(name.clone(), media, EVERY)));
-    }
     let mut tasks = JoinSet::new();
-    for task in all {
-        tasks.spawn(work(task, Arc::clone(store), wake_ups.listen(), test.instance.clone()));
+    for one in all {
+        for task in one.into_tasks().await.expect("the tasks that are desired") {
+            let AnyTask::Periodic(task) = task else { panic!("a task that does not tick") };
+            tasks.spawn(work(task, Arc::clone(store), wake_ups.listen(), instance.to_owned()));
+        }
     }
     tasks
 }

@@ -114,20 +114,18 @@ impl From<StatusArg> for Status {
 }
 
 /// Runs those commands that need the store only. `None` for the others: [`ask`] and [`watch`].
-pub async fn run(
-    streamers: &Streamers,
-    command: &StreamerCommand,
-    out: &mut Output,
-) -> Option<anyhow::Result<()>> {
-    Some(match command {
+pub async fn run(streamers: &Streamers, command: &StreamerCommand, out: &mut Output) -> anyhow::Result<()> {
+    match command {
         StreamerCommand::List { status, inactive } => list(streamers, *status, *inactive, out).await,
         StreamerCommand::Add(args) => add(streamers, args, out).await,
         StreamerCommand::Remove { streamer } => remove(streamers, streamer, out).await,
         StreamerCommand::Pause { streamer } => set_active(streamers, streamer, false, out).await,
         StreamerCommand::Resume { streamer } => set_active(streamers, streamer, true, out).await,
         StreamerCommand::Events { streamer, limit } => events(streamers, streamer, *limit, out).await,
-        StreamerCommand::Test { .. } | StreamerCommand::Watch(_) => return None,
-    })
+        StreamerCommand::Test { .. } | StreamerCommand::Watch(_) => {
+            bail!("this command needs more than the store")
+        }
+    }
 }
 
 async fn list(

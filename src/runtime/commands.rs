@@ -1,0 +1,66 @@
+//! What subcommands run with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::bootstrap::Bootstrap;
+use super::config::{Loaded, Sources};
+use super::databases::{Purpose, Schema};
+use super::secrets::secrets;
+use super::slices::{Outside, Shared};
+use crate::adapters::cli::Output;
+use crate::adapters::local_wake_ups::LocalWakeUps;
+use crate::adapters::sql::PgWakeUps;
+use crate::adapters::system::SystemIds;
+use crate::ports::{IdGen as _, WakeUps};
+
+/// How long a command waits for the running service to end a session.
+const END_WAIT: Duration = Duration::from_secs(5);
+/// How long wake-ups to other instances may take when everything else is done.
+const LEFTOVERS: Duration = Duration::from_millis(100);
+
+/// The configuration a command goes by, and where it prints.
+pub(super) struct CommandContext<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) out: &'a mut Output,
+}
+
+impl CommandContext<'_> {
+    /// The configuration.
+    pub(super) fn load(&self) -> anyhow::Result<Loaded> {
+        Ok(self.sources.load()?)
+    }
+
+    /// The database that the running service uses.
+    pub(super) async fn open(&self, loaded: Loaded) -> anyhow::Result<Bootstrap> {
+        Bootstrap::open(loaded, &self.sources.env, Purpose::Command, Schema::Expect).await
+    }
+
+    /// Runs `work` over that database.
+    pub(super) async fn run(
+        self,
+        work: impl AsyncFnOnce(&Shared, &mut Output) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let base = self.open(self.load()?).await?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let wake_ups: Arc<dyn WakeUps> = match &base.databases.wake_ups {
+            Some(pg) => {
+                let instance = format!("command {}", SystemIds.uuid());
+                Arc::new(PgWakeUps::start(pg.clone(), instance, &tasks, stop.clone()))
+            }
+            None => Arc::new(LocalWakeUps::default()),
+        };
+        let shared = base.shared(secrets(&base).await?, Outside::default(), wake_ups, END_WAIT);
+        let done = work(&shared, self.out).await;
+        if base.databases.wake_ups.is_some() {
+            // The last wake-ups are on their way to the other instances.
+            tokio::time::sleep(LEFTOVERS).await;
+        }
+        stop.cancel();
+        base.databases.close().await;
+        done
+    }
+}

@@ -1,0 +1,105 @@
+//! What slices share: the configuration, the systems outside, and the services that more than one slice calls.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::Core;
+use crate::app::access::{Access, AccessSettings};
+use crate::app::audit::AuditLog;
+use crate::app::broadcaster::Broadcasters;
+use crate::app::events::Events;
+use crate::app::key_cache::KeyCache;
+use crate::app::media_server::{ConfiguredServers, MediaServers};
+use crate::app::poll_requests::PollRequests;
+use crate::app::publish::{PublishAuth, PublishSettings};
+use crate::app::stream::Streams;
+use crate::app::stream_key::StreamKeys;
+use crate::domain::media_server::MediaServerName;
+use crate::ports::{MediaServer, WebhookVerifier};
+use crate::runtime::config::Config;
+use crate::runtime::kick::KickClients;
+
+/// What is secret: given in the configuration, or made at the first start and kept in the database.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// What callers show.
+    pub access: AccessSettings,
+    /// The media servers with what they and we show each other.
+    pub servers: ConfiguredServers,
+}
+
+/// The systems outside, behind their ports.
+#[derive(Default)]
+pub struct Outside {
+    /// The media servers.
+    pub media_servers: BTreeMap<MediaServerName, Arc<dyn MediaServer>>,
+    /// Kick, if streamers are watched.
+    pub kick: Option<KickClients>,
+    /// Tells Kick's webhooks from others, if they are received.
+    pub webhooks: Option<Arc<dyn WebhookVerifier>>,
+}
+
+/// What slices share.
+#[expect(missing_docs, reason = "most fields are named after their type")]
+pub struct Shared {
+    pub config: Config,
+    pub outside: Outside,
+    pub core: Arc<Core>,
+    pub servers: Arc<ConfiguredServers>,
+    pub polls: Arc<PollRequests>,
+    pub key_cache: Arc<KeyCache>,
+    pub access: Arc<Access>,
+    pub audit: Arc<AuditLog>,
+    pub broadcasters: Arc<Broadcasters>,
+    pub events: Arc<Events>,
+    pub media_servers: Arc<MediaServers>,
+    pub publish: Arc<PublishAuth>,
+    pub stream_keys: Arc<StreamKeys>,
+    pub streams: Arc<Streams>,
+}
+
+impl Shared {
+    /// Puts it together. A call that ends sessions waits up to `end_wait` for them.
+    pub fn new(core: Core, config: Config, secrets: Secrets, outside: Outside, end_wait: Duration) -> Self {
+        let core = Arc::new(core);
+        let servers = Arc::new(secrets.servers);
+        let polls = Arc::new(PollRequests::new(Arc::clone(&core.wake_ups)));
+        let key_cache = Arc::new(KeyCache::default());
+        let access = Access::new(Arc::clone(&core), secrets.access, Arc::clone(&servers));
+        let media_servers = Arc::new(MediaServers::new(Arc::clone(&core), Arc::clone(&servers)));
+        let streams = Streams::new(Arc::clone(&core), Arc::clone(&servers), Arc::clone(&polls), end_wait);
+        let streams = Arc::new(streams);
+        let stream_keys = StreamKeys::new(
+            Arc::clone(&core),
+            Arc::clone(&servers),
+            Arc::clone(&streams),
+            Arc::clone(&key_cache),
+        );
+        let stream_keys = Arc::new(stream_keys);
+        let publish = PublishAuth::new(
+            Arc::clone(&core),
+            PublishSettings { claim_ttl: config.auth.claim_ttl.0, ..PublishSettings::default() },
+            Arc::clone(&servers),
+            Arc::clone(&media_servers),
+            Arc::clone(&polls),
+            Arc::clone(&key_cache),
+        );
+        Self {
+            access: Arc::new(access),
+            audit: Arc::new(AuditLog::new(Arc::clone(&core))),
+            broadcasters: Arc::new(Broadcasters::new(Arc::clone(&core), Arc::clone(&stream_keys))),
+            events: Arc::new(Events::new(&core)),
+            publish: Arc::new(publish),
+            config,
+            outside,
+            core,
+            servers,
+            polls,
+            key_cache,
+            media_servers,
+            stream_keys,
+            streams,
+        }
+    }
+}
