@@ -7,6 +7,7 @@ mod access;
 mod audit_log;
 mod broadcasters;
 mod clock;
+mod error;
 mod event_log;
 mod hook_events;
 mod kick;
@@ -25,6 +26,7 @@ pub use access::{SignatureStore, TokenStore};
 pub use audit_log::AuditStore;
 pub use broadcasters::BroadcasterStore;
 pub use clock::{Clock, IdGen};
+pub use error::StoreError;
 pub use event_log::EventStore;
 pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
@@ -40,20 +42,6 @@ pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
 use async_trait::async_trait;
-
-/// Why a store failed. Absence is not an error; it is `None`.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database cannot be reached, or has no free connection in time. Try again later.
-    #[error("the database is unavailable: {0}")]
-    Unavailable(String),
-    /// The assignment of the write is not valid any more: another instance may do the work.
-    #[error("{0} is not assigned to this instance any more")]
-    Fenced(String),
-    /// A stored value is not what we wrote, or a statement is wrong. A retry does not help.
-    #[error("the database returned a value or an error that was not expected: {0}")]
-    Corrupt(String),
-}
 
 /// Everything that is stored. One implementation serves one kind of work (auth, API, workers) with its own connections.
 #[async_trait]

@@ -4,29 +4,25 @@
 //! and can always be read as Prometheus text. With an OTLP endpoint, they and the spans of `tracing` are also pushed there
 //! as protobuf over HTTP.
 
+mod error;
 mod logs;
 mod otel_recorder;
 mod otlp;
 
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::layers::FanoutBuilder;
 use tokio_util::sync::CancellationToken;
 use tracing::Subscriber;
-use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::util::SubscriberInitExt;
 
+pub use error::TelemetryError;
 pub use logs::LogFormat;
-pub use otel_recorder::OtelRecorder;
+pub use otel_recorder::{OtelRecorder, SECONDS_BUCKETS};
 
-/// Upper bounds, in seconds, of the buckets of every histogram whose name ends in `_seconds`.
-pub const SECONDS_BUCKETS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
-/// The suffix of the name of a histogram of seconds.
-const SECONDS_SUFFIX: &str = "_seconds";
+use otel_recorder::SECONDS_SUFFIX;
 
 /// How long the last spans and metrics may take to be sent.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
@@ -45,36 +41,6 @@ pub struct TelemetryConfig {
     pub otlp_endpoint: Option<String>,
     /// The id of this instance: `service.instance.id` of everything pushed.
     pub service_instance: String,
-}
-
-/// Why telemetry could not be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
-    /// `log.level` is neither a level nor a filter.
-    #[error("log.level {value:?} is neither a level (info) nor a filter (info,sqlx=warn): {reason}")]
-    Level {
-        /// The given value.
-        value: String,
-        /// The fault.
-        reason: ParseError,
-    },
-    /// `otel.endpoint` cannot be used.
-    #[error("otel.endpoint {value:?} cannot be used: {reason}")]
-    Endpoint {
-        /// The given value.
-        value: String,
-        /// The fault.
-        reason: String,
-    },
-    /// The metrics recorder was refused.
-    #[error("the metrics recorder cannot be built: {0}")]
-    Recorder(#[from] BuildError),
-    /// The process already has a log subscriber.
-    #[error("logging is already set up in this process: {0}")]
-    SecondSubscriber(#[from] TryInitError),
-    /// The process already has a metrics recorder.
-    #[error("metrics are already set up in this process")]
-    SecondRecorder,
 }
 
 /// A metrics recorder that can be installed for the process or, in tests, for one thread.

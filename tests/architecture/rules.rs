@@ -21,7 +21,7 @@ const INBOUND: [&str; 2] = ["http", "cli"];
 const SHARED: [&str; 4] = ["local_wake_ups", "remote", "system", "views"];
 
 /// Crates that do no I/O: all that domain, ports and app may use.
-const WITHOUT_IO: [&str; 38] = [
+const WITHOUT_IO: [&str; 39] = [
     // Rust's own
     "std",
     "core",
@@ -43,6 +43,7 @@ const WITHOUT_IO: [&str; 38] = [
     "f64",
     // Types, texts, derives
     "arc_swap",
+    "backon",
     "async_trait",
     "chrono",
     "form_urlencoded",
@@ -97,6 +98,13 @@ const DATA: [&str; 4] =
 /// What only outbound adapters and the runtime use.
 const OUTBOUND_CRATES: [&str; 3] = ["sqlx", "reqwest", "tokio_tungstenite"];
 
+/// Whether it is an adapter that is made for unit tests too, since it stays within the process.
+fn is_in_process(place: &Place) -> bool {
+    let Place::Ours(path, _) = place else { return false };
+    let [layer, adapter, ..] = path.as_slice() else { return false };
+    layer == "adapters" && ["local_wake_ups", "memory", "system"].contains(&adapter.as_str())
+}
+
 /// Imports that point outwards.
 pub(crate) fn against_layers(modules: &Modules) -> Vec<String> {
     broken(modules, |reference| {
@@ -106,7 +114,8 @@ pub(crate) fn against_layers(modules: &Modules) -> Vec<String> {
         let Some((_, inner)) = LAYERS.iter().find(|(name, _)| name == layer) else { return true };
         let may_call_app = layer != "adapters"
             || from.get(1).is_some_and(|part| INBOUND.contains(&part.as_str()) || part == "views");
-        to != layer && (!inner.contains(&to.as_str()) || (to == "app" && !may_call_app))
+        let is_for_test = layer == "app" && reference.is_test() && is_in_process(&reference.place);
+        to != layer && !is_for_test && (!inner.contains(&to.as_str()) || (to == "app" && !may_call_app))
     })
 }
 
@@ -122,7 +131,8 @@ pub(crate) fn between_adapters(modules: &Modules) -> Vec<String> {
         };
         let (from, Some(to)) = (from.get(1), to.get(1)) else { return false };
         let is_shared = |part: &String| SHARED.contains(&part.as_str());
-        from != Some(to) && !is_shared(to)
+        let is_for_test = reference.is_test() && is_in_process(&reference.place);
+        from != Some(to) && !is_shared(to) && !is_for_test
     })
 }
 

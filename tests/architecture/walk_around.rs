@@ -122,6 +122,25 @@ fn shared_parts_of_adapters_may_be_imported_but_import_no_adapter() {
     assert_eq!(rules::between_adapters(&fine), [""; 0]);
     let broken = crate_of(&[("src/adapters/remote.rs", "use super::sql;")]);
     assert_eq!(rules::between_adapters(&broken).len(), 1);
+    let tests = |text: &str| {
+        let adapters = "pub mod http; pub mod sql; pub mod remote; pub mod memory;";
+        let files = [
+            ("src/adapters/mod.rs", adapters),
+            ("src/adapters/memory.rs", ""),
+            ("src/adapters/sql.rs", text),
+        ];
+        rules::between_adapters(&crate_of(&files)).len()
+    };
+    assert_eq!(tests("#[cfg(test)] mod tests { use super::super::memory; }"), 0, "it is made for tests");
+    assert_eq!(tests("mod tests { use super::super::memory; }"), 1);
+    let app = |text: &str| {
+        let adapters = "pub mod http; pub mod sql; pub mod remote; pub mod memory;";
+        let files =
+            [("src/adapters/mod.rs", adapters), ("src/adapters/memory.rs", ""), ("src/app/stream.rs", text)];
+        rules::against_layers(&crate_of(&files)).len()
+    };
+    assert_eq!(app("#[cfg(test)] mod tests { use crate::adapters::memory; }"), 0);
+    assert_eq!(app("use crate::adapters::memory;"), 1);
 }
 
 #[test]

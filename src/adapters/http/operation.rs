@@ -1,31 +1,14 @@
 //! What operators and orchestrators read: health, numbers and documents.
 
-use std::sync::Arc;
-
 use axum::Router;
-use axum::body::Bytes;
 use axum::routing::get;
 use utoipa_axum::routes;
 
 use super::authentication::Gate;
-use super::health::HealthSection;
-use super::options::HttpOptions;
+use super::openapi::Callers;
+pub use super::options::Operation;
 use super::routes::Routes;
-use super::{docs, health, metrics, problems, tasks};
-use crate::app::health::Health;
-
-/// What these routes show.
-#[derive(Clone)]
-pub struct Operation {
-    /// Checks what this instance depends on.
-    pub health: Arc<Health>,
-    /// What slices add to it.
-    pub sections: Arc<[HealthSection]>,
-    /// Metrics, tasks and the stop.
-    pub options: HttpOptions,
-    /// The OpenAPI document.
-    pub document: Bytes,
-}
+use super::{docs, health, metrics, problems};
 
 /// The routes.
 pub fn routes() -> Routes<Operation> {

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::health::Health;
 use crate::app::task::TaskList;
 use crate::domain::secret::Secret;
 
@@ -35,4 +37,15 @@ impl fmt::Debug for HttpOptions {
             .field("trusted_proxies", &self.trusted_proxies)
             .finish_non_exhaustive()
     }
+}
+
+/// The state of the routes for operators.
+#[derive(Clone)]
+pub struct Operation {
+    /// Checks what this instance depends on.
+    pub health: Arc<Health>,
+    /// Metrics, tasks and the stop.
+    pub options: HttpOptions,
+    /// The OpenAPI document.
+    pub document: Bytes,
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod general;
+mod list;
 mod publish;
 mod stream_keys;
 mod streamers;

@@ -89,7 +89,6 @@ mod tests {
     use tokio::sync::Semaphore;
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
     use tokio::task::JoinSet;
-    use tokio_util::sync::CancellationToken;
     use utoipa_axum::routes;
 
     use super::*;
@@ -101,7 +100,6 @@ mod tests {
     use crate::app::access::{Access, AccessSettings};
     use crate::app::audit::AuditLog;
     use crate::domain::secret::{MasterKey, Secret};
-    use crate::runtime::serve::{ServeLimits, serve};
 
     /// Does not fit into the socket buffers of loopback.
     const MAX: u64 = 16 * 1024 * 1024;
@@ -164,7 +162,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, router, ServeLimits::default(), CancellationToken::new()));
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        task.spawn(async move { axum::serve(listener, service).await });
         Server { address, seen, may_read, _task: task }
     }
 

@@ -10,7 +10,12 @@ use metrics_util::registry::{Registry, Storage};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
-use super::{SECONDS_BUCKETS, SECONDS_SUFFIX};
+/// Upper bounds, in seconds, of the buckets of every histogram whose name ends in `_seconds`.
+pub const SECONDS_BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// The suffix of the name of a histogram of seconds.
+pub(super) const SECONDS_SUFFIX: &str = "_seconds";
 
 /// A recorder for an OpenTelemetry meter.
 #[derive(Debug)]

@@ -18,12 +18,13 @@ use crate::app::AppError;
 use crate::app::streamer::{MOST_EVENTS, StreamerDraft, Streamers};
 use crate::domain::StreamerId;
 use crate::domain::access::Actor;
-use crate::domain::streamer::{Slug, Status, Streamer};
+use crate::domain::streamer::{Status, Streamer};
 use crate::ports::StreamerFilter;
 
 pub(super) use view::{ago, length};
 
 pub use lookup::lookup;
+use watch::plain;
 pub use watch::{WatchArgs, watch};
 
 /// What can be done with streamers. Wherever one is named, the name on Kick or the id will do.
@@ -243,9 +244,4 @@ async fn find(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Res
 async fn named(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Result<Option<Streamer>> {
     let filter = StreamerFilter { username: Some(plain(wanted)), ..StreamerFilter::default() };
     Ok(streamers.list(actor, &filter).await?.pop())
-}
-
-/// A name without what people write around it.
-fn plain(name: &str) -> String {
-    Slug::parse(name).map_or_else(|_| name.to_ascii_lowercase(), String::from)
 }

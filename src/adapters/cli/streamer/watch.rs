@@ -7,12 +7,12 @@ use std::io::{IsTerminal as _, stdout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Output;
-use super::{plain, plain_output, terminal};
+use super::{plain_output, terminal};
 use crate::app::events::Events;
 use crate::app::streamer::Streamers;
 use crate::domain::access::Actor;
-use crate::domain::streamer::Streamer;
 use crate::domain::streamer::feed::WatchStatus;
+use crate::domain::streamer::{Slug, Streamer};
 use crate::ports::StreamerFilter;
 
 /// Whom to show, and how.
@@ -94,4 +94,9 @@ impl Watched {
         }
         Ok(())
     }
+}
+
+/// A name without what people write around it.
+pub(super) fn plain(name: &str) -> String {
+    Slug::parse(name).map_or_else(|_| name.to_ascii_lowercase(), String::from)
 }
