@@ -10,14 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// Whether a caller keeps its connection. MediaMTX does not: it opens a new one for every question.
+/// Whether a caller keeps its connection. MediaMTX does not: it opens a new one for every request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Connections {
     New,
     Kept,
 }
 
-/// What the callers send: `requests[caller]`, each a ring of whole requests.
+/// The requests of each caller, sent in turn.
 pub(crate) type Requests = Arc<Vec<Vec<Vec<u8>>>>;
 
 /// One measurement.
@@ -34,7 +34,7 @@ impl Outcome {
         self.answers as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// The latency that this many of a hundred answers did not exceed, in milliseconds.
+    /// A percentile of the latency, in milliseconds.
     pub(crate) fn percentile(&mut self, of_hundred: usize) -> f64 {
         self.latencies.sort_unstable();
         let at = (self.latencies.len() * of_hundred / 100).min(self.latencies.len().saturating_sub(1));
@@ -118,12 +118,12 @@ async fn call(
 async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
-    // Closed by reset: tens of thousands of connections a second would use up the local ports in TIME_WAIT.
+    // Closed by reset, or thousands of connections a second would exhaust the local ports in TIME_WAIT.
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     Ok(stream)
 }
 
-/// Reads head and body of one answer. Only what our servers send: `content-length`, no chunks.
+/// Reads head and body of one answer with `content-length`; chunks are not supported.
 async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
     loop {

@@ -1,14 +1,9 @@
-//! What an answer costs over HTTP, as a ratio to a bare axum handler that parses the same JSON.
+//! The throughput over HTTP, as a ratio to a bare axum handler that parses the same JSON.
 //!
-//! Subject and reference take turns within the same run, several rounds each, so that whatever else the machine does
-//! meets both. `cargo bench --bench http 2>/dev/null` prints the table of `benches/README.md`: with log lines (on
-//! standard error), spans and metrics, as the service runs. `-- silent` leaves them out, `-- quick` takes a tenth of the
-//! time.
-#![expect(
-    clippy::expect_used,
-    clippy::print_stdout,
-    reason = "a bench that cannot be set up has nothing to measure"
-)]
+//! Subject and reference take turns for several rounds of the same run, so that other load on the machine affects both.
+//! `cargo bench --bench http 2>/dev/null` prints the table of `benches/README.md`: with logs (on standard error), spans
+//! and metrics, as the service runs. `-- silent` omits them, `-- quick` takes a tenth of the time.
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench without its setup measures nothing")]
 
 mod load;
 mod subject;
@@ -27,12 +22,12 @@ use streamward::runtime::telemetry::{LogFormat, Telemetry, TelemetryConfig};
 use subject::Subject;
 use tokio::task::JoinSet;
 
-/// Callers at the same time, at most; the subject has as many keys.
+/// The most concurrent callers; the subject has as many keys.
 pub(crate) const CALLERS: usize = 100;
 
-/// The body of MediaMTX 1.20's question, as the reference parses it.
+/// The body of MediaMTX 1.20's `/auth` request, as the reference parses it.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "the reference parses the fields and does nothing with them")]
+#[expect(dead_code, reason = "the reference parses the fields without using them")]
 struct Body {
     ip: String,
     user: String,
@@ -61,14 +56,14 @@ struct Case {
 const AUTH: [Case; 4] = [
     Case { name: "read", request: Subject::read, ring: 1, status: 200, reference: "/bare" },
     Case {
-        name: "publish, unknown key, again and again",
+        name: "publish, one unknown key",
         request: Subject::unknown,
         ring: 1,
         status: 401,
         reference: "/bare",
     },
     Case {
-        name: "publish, unknown keys, all different",
+        name: "publish, many unknown keys",
         request: Subject::unknown,
         ring: 2_000,
         status: 401,
@@ -92,7 +87,7 @@ struct Plan {
 
 #[tokio::main]
 async fn main() {
-    // `cargo test --benches` and `cargo bench` pass flags of their own.
+    // Cargo passes flags too.
     let telemetry = TelemetryConfig {
         level: "info".into(),
         format: LogFormat::Text,
@@ -139,7 +134,7 @@ async fn row(
         Arc::new(requests.iter().map(|ring| ring.iter().map(|r| aim(r, case.reference)).collect()).collect());
     let (mut total, mut ratios) = (Outcome::default(), Vec::new());
     for round in 0..=plan.rounds {
-        // Which of the two goes first alternates.
+        // The two alternate in going first.
         let mut pair = [None, None];
         for who in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
             pair[who] = Some(match who {
@@ -148,8 +143,8 @@ async fn row(
             });
         }
         let [Some(reference), Some(measured)] = pair else { unreachable!("both were driven") };
-        assert_eq!(reference.unexpected, 0, "the reference answered something else");
-        assert_eq!(measured.unexpected, 0, "{}: something else than {} was answered", case.name, case.status);
+        assert_eq!(reference.unexpected, 0, "the reference gave another status");
+        assert_eq!(measured.unexpected, 0, "{}: not every status is {}", case.name, case.status);
         // The first round warms up.
         if round > 0 {
             ratios.push(measured.per_second() / reference.per_second());
@@ -180,7 +175,7 @@ fn aim(request: &[u8], path: &str) -> Vec<u8> {
     format!("{method} {path} {rest}").into_bytes()
 }
 
-/// Plain axum with nothing around it: one handler that parses the question, one that gives a ready body.
+/// Plain axum: one handler parses the request, the other sends a fixed body.
 async fn bare(list: String, tasks: &mut JoinSet<io::Result<()>>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
     let address = listener.local_addr().expect("the port");

@@ -1,4 +1,4 @@
-//! What is measured: the application on a real database behind its real accept loop, with keys and streams in it.
+//! The subject: the application with its accept loop on a real database with keys and streams.
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::CALLERS;
 
-/// Streams that have ended before the measurement.
+/// Streams that ended before the measurement.
 const ENDED: usize = 10_000;
 const HOOK: &str = "hook-secret-of-the-bench";
 const ADMIN: &str = "admin-token-of-the-bench";
@@ -60,8 +60,7 @@ impl Subject {
         Self::start("SQLite", [Arc::clone(&store), Arc::clone(&store), store], Some(files)).await
     }
 
-    /// On a PostgreSQL that syncs to disk, with connections of its own for each kind of work, shared out as the service
-    /// does by default.
+    /// On a PostgreSQL that syncs to disk, with separate connections for each kind of work as in the service.
     pub(crate) async fn postgres() -> Self {
         let cluster = Cluster::start(true).expect("PostgreSQL's programs: .ci/setup installs them");
         let pool = |n| open_postgres(&cluster.url("postgres"), &PgSettings::new(n)).expect("a pool");
@@ -112,21 +111,21 @@ impl Subject {
         }
     }
 
-    /// A viewer's question.
+    /// A viewer's `/auth` request.
     pub(crate) fn read(&self, n: usize, _: usize) -> Vec<u8> {
-        question("read", &format!("live/{n}"), n, "")
+        auth_request("read", &format!("live/{n}"), n, "")
     }
 
-    /// An encoder's question with a key that is there. The same connection asks again, so each answer is a claim.
+    /// An encoder's `/auth` request with a valid key, always of the same connection, so that each one is a claim.
     pub(crate) fn known(&self, n: usize, _: usize) -> Vec<u8> {
-        question("publish", &format!("live/{n}"), n, &format!("key={}", self.keys[n].expose()))
+        auth_request("publish", &format!("live/{n}"), n, &format!("key={}", self.keys[n].expose()))
     }
 
-    /// An encoder's question with a key that was made up.
+    /// An encoder's `/auth` request with an unknown key.
     pub(crate) fn unknown(&self, n: usize, i: usize) -> Vec<u8> {
         let mut bytes = [0xAB; 32];
         bytes[..8].copy_from_slice(&(n * 1_000_000 + i).to_le_bytes());
-        question(
+        auth_request(
             "publish",
             &format!("live/{n}"),
             n,
@@ -134,20 +133,20 @@ impl Subject {
         )
     }
 
-    /// A dashboard's poll.
+    /// A dashboard's `GET /streams`.
     pub(crate) fn list(&self, _: usize, _: usize) -> Vec<u8> {
         format!("GET /streams HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {ADMIN}\r\n\r\n").into_bytes()
     }
 
-    /// What `GET /streams` answers, for the reference to send as it is.
+    /// The body of `GET /streams`, for the reference to send.
     pub(crate) async fn list_body(&self) -> String {
         let answer = crate::load::fetch(self.address, &self.list(0, 0)).await.expect("the list");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an HTTP head");
         body.to_owned()
     }
 }
 
-fn question(action: &str, path: &str, n: usize, query: &str) -> Vec<u8> {
+fn auth_request(action: &str, path: &str, n: usize, query: &str) -> Vec<u8> {
     let body = format!(
         "{{\"ip\":\"127.0.0.1\",\"user\":\"\",\"password\":\"\",\"token\":\"\",\"action\":\"{action}\",\"path\":\"{path}\",\
          \"protocol\":\"rtmp\",\"id\":\"188d9bad-0000-4000-8000-{n:012}\",\"query\":\"{query}\",\
@@ -189,8 +188,8 @@ fn secrets() -> Secrets {
     }
 }
 
-/// A key for each caller, ten thousand streams that have ended, and a hundred that are live on keys of their own.
-async fn fill(shared: &Shared, store: &dyn Store) -> Vec<KeySecret> {
+/// A key for each caller, ten thousand ended streams, and a hundred live ones with other keys.
+async fn fill(services: &Services, store: &dyn Store) -> Vec<KeySecret> {
     let actor = Actor::cli("bench");
     let draft = BroadcasterDraft { display_name: Some("Bench".into()), metadata: None };
     let broadcaster = shared.broadcasters.create(&actor, draft).await.expect("a broadcaster").id.to_string();

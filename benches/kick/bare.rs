@@ -1,5 +1,5 @@
-//! The reference: hears the same frames over the same number of connections and writes as many rows in the same
-//! batches, with two bare statements for each. It judges nothing, knows no sessions and tells no one.
+//! The reference: receives the same frames over as many connections and writes as many rows in the same batches, with
+//! two bare statements for each batch. It decides nothing, and has no sessions and no events.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -14,10 +14,10 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::database::Database;
 use crate::program::{PER_CONNECTION, channel};
 
-/// As many at once as the service takes.
+/// The batch size of the service.
 const BATCH: usize = 500;
 
-/// A running reference. Its threads are its own, as the service's are.
+/// A running reference with its own threads, like the service.
 pub(crate) struct Bare {
     pub(crate) feed: FeedServer,
     pub(crate) database: Database,
@@ -30,10 +30,10 @@ impl Bare {
         let feed = FeedServer::start(Dialect::Pusher).await;
         database.prepare_bare(i64::try_from(people).expect("a small number")).await;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads");
-        let (edges, incoming) = mpsc::channel(100_000);
+        let (changes, incoming) = mpsc::channel(100_000);
         let channels: Vec<u64> = (1..=people as u64).map(channel).collect();
         for some in channels.chunks(PER_CONNECTION) {
-            runtime.spawn(listen(feed.ws_url(), some.to_vec(), edges.clone()));
+            runtime.spawn(listen(feed.ws_url(), some.to_vec(), changes.clone()));
         }
         runtime.spawn(write(database.clone(), incoming));
         feed.until("the reference's subscriptions", |seen| seen.subscribed.len() == people).await;
@@ -49,7 +49,7 @@ impl Drop for Bare {
     }
 }
 
-async fn listen(url: String, channels: Vec<u64>, edges: mpsc::Sender<Value>) {
+async fn listen(url: String, channels: Vec<u64>, changes: mpsc::Sender<Value>) {
     let (mut socket, _) = connect_async(format!("{url}/app/key")).await.expect("a connection");
     for channel in channels {
         let frame = json!({"event": "pusher:subscribe", "data": {"channel": format!("channel.{channel}")}});
@@ -65,8 +65,8 @@ async fn listen(url: String, channels: Vec<u64>, edges: mpsc::Sender<Value>) {
             Some(r"App\Events\StopStreamBroadcast") => "offline",
             _ => continue,
         };
-        let edge = json!({"channel": channel, "status": status, "at": SystemClock.now().micros()});
-        if edges.send(edge).await.is_err() {
+        let change = json!({"channel": channel, "status": status, "at": SystemClock.now().micros()});
+        if changes.send(change).await.is_err() {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! A connection of our own to a database: what others see of it, as soon as they can see it.
+//! Another connection to a database, which sees changes as soon as they are committed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Database {
         }
     }
 
-    /// As another program would: people `1..=count` with all their numbers.
+    /// Adds people `1..=count` with their channel ids, as another program would.
     pub(crate) async fn add_people(&self, count: i64) {
         on!(
             self,
@@ -100,7 +100,7 @@ impl Database {
         on!(self, sql, sql, |text, pool| sqlx::query_as(text).bind(seq).fetch_all(pool))
     }
 
-    /// What the reference keeps: a row for each of these channels, and a history.
+    /// Creates the reference's tables: a row for each channel, and a history.
     pub(crate) async fn prepare_bare(&self, count: i64) {
         self.run(
             "CREATE TABLE people (channel BIGINT PRIMARY KEY, status TEXT NOT NULL, at BIGINT NOT NULL)",
@@ -123,7 +123,7 @@ impl Database {
         );
     }
 
-    /// What the reference does with a batch: `[{"channel", "status", "at"}]`, one transaction, two statements.
+    /// Writes a batch as the reference does: `[{"channel", "status", "at"}]`, one transaction, two statements.
     pub(crate) async fn record_bare(&self, batch: &str) {
         const ROWS_PG: &str = "jsonb_to_recordset($1::jsonb) AS r (channel bigint, status text, at bigint)";
         const ROWS_LITE: &str = "(SELECT value ->> 'channel' AS channel, value ->> 'status' AS status, \

@@ -1,14 +1,14 @@
-//! What watching Kick costs: from a frame of the feed to a row that others can read, how many edges in a second, and
-//! how much memory ten thousand streamers take.
+//! The cost of watching Kick: latency from a frame of the feed to a readable row, status changes a second, and memory for
+//! ten thousand streamers.
 //!
-//! The program as it is released hears a scripted feed; the times are those of a reader with a connection of its own.
-//! The reference takes turns with it within the same run (`bare.rs`). `cargo bench --bench kick` prints the tables of
+//! The release build receives a scripted feed; a reader on another connection measures the times. The reference
+//! (`bare.rs`) takes turns with it in the same run. `cargo bench --bench kick` prints the tables of
 //! `benches/README.md`; `-- quick` takes fewer people and rounds.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a bench that cannot be set up has nothing to measure"
+    reason = "a bench without its setup measures nothing"
 )]
 
 mod bare;
@@ -27,15 +27,15 @@ use tokio::time::sleep;
 
 /// How much is measured.
 struct Plan {
-    /// Who change at once.
+    /// Streamers for the latencies.
     few: u64,
-    /// Who are watched at most.
+    /// Streamers for memory and throughput.
     many: u64,
-    /// Rounds that count; one more warms up. Odd, so that everybody has stopped at the end.
+    /// Measured rounds, after one to warm up. Odd, so that everybody is offline at the end.
     rounds: u64,
 }
 
-/// Where it is measured.
+/// The kind of database.
 struct Place {
     store: &'static str,
     cluster: Option<Cluster>,
@@ -43,7 +43,7 @@ struct Place {
 }
 
 impl Place {
-    /// A program and a reference with databases of their own.
+    /// A program with its own database.
     async fn program(&self, name: &str) -> Program {
         let Some(cluster) = &self.cluster else { return Program::new(None).await };
         let admin = Database::postgres(&cluster.url("postgres")).await;
@@ -65,7 +65,7 @@ impl Place {
 #[tokio::main]
 async fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // `cargo test --benches` and `cargo bench` pass flags of their own.
+    // Cargo passes flags too.
     let is_quick = std::env::args().any(|argument| argument == "quick" || argument == "--test");
     let plan = if is_quick {
         Plan { few: 100, many: 1_000, rounds: 1 }
@@ -82,11 +82,11 @@ async fn main() {
         speed.push(row);
         memory.push(more);
     }
-    println!("| store | what | p50 ms | p99 ms | max ms | edges a second | bare p99 ms | p99 to bare |");
+    println!("| store | what | p50 ms | p99 ms | max ms | changes a second | bare p99 ms | p99 to bare |");
     println!("|---|---|---|---|---|---|---|---|");
     println!("{}\n", speed.join("\n"));
     println!(
-        "| store | idle MiB | watching MiB | after all edges MiB | peak MiB | more than idle | subscribed after |"
+        "| store | idle MiB | watching MiB | after all changes MiB | peak MiB | more than idle | subscribed after |"
     );
     println!("|---|---|---|---|---|---|---|");
     println!("{}", memory.join("\n"));
@@ -115,7 +115,7 @@ async fn many(plan: &Plan, place: &Place) -> (String, String) {
     sleep(Duration::from_secs(5)).await;
     let idle = program.memory();
     let took = watched(&mut program, &database, plan.many, "10s").await;
-    program.until_swept(&database, usize::try_from(plan.many).expect("a small number"), 3).await;
+    program.until_polled(&database, usize::try_from(plan.many).expect("a small number"), 3).await;
     sleep(Duration::from_secs(2)).await;
     let watching = program.memory();
     let bare = place.bare("many", plan.many).await;
@@ -139,7 +139,7 @@ fn memory_row(store: &str, idle: Memory, watching: Memory, after: Memory, took: 
     )
 }
 
-/// Starts the program with people to watch; returns how long it took from its start until all were subscribed to.
+/// Starts the program with streamers to watch; returns the time from start until all are subscribed.
 async fn watched(program: &mut Program, database: &Database, people: u64, sweep: &str) -> Duration {
     program.stop();
     program.people(people);
@@ -148,7 +148,7 @@ async fn watched(program: &mut Program, database: &Database, people: u64, sweep:
     let started = program.start(true, sweep).await;
     program.until_subscribed(count).await;
     let took = started.elapsed();
-    program.until_swept(database, 0, 0).await;
+    program.until_polled(database, 0, 0).await;
     took
 }
 
@@ -160,7 +160,7 @@ struct Pair<'a> {
     livestream: u64,
 }
 
-/// How both did.
+/// The results of both.
 #[derive(Default)]
 struct Both {
     program: Outcome,
@@ -169,7 +169,7 @@ struct Both {
 }
 
 impl Pair<'_> {
-    /// Everybody goes live, which is measured, and stops, which is not; the first round warms up.
+    /// Everybody goes live, which is measured, then offline, which is not. The first round warms up.
     async fn rounds(&mut self, rounds: u64, people: u64, over: Duration) -> Both {
         let mut both = Both::default();
         for round in 0..=rounds {
@@ -187,7 +187,7 @@ impl Pair<'_> {
         both
     }
 
-    /// Which of the two goes first alternates.
+    /// The two alternate in going first.
     async fn wave(&self, is_first: bool, wave: Wave) -> (Outcome, Outcome) {
         let (mut mine, mut bare) = (Outcome::default(), Outcome::default());
         for who in [is_first, !is_first] {

@@ -1,4 +1,4 @@
-//! The program itself, as it is released, beside a stand-in for Kick and a scripted feed.
+//! The release build with a stand-in for Kick and a scripted feed.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -16,12 +16,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::database::Database;
 
-/// Channels on one connection: what the service does unless told otherwise.
+/// Channels on one connection, the default of the service.
 pub(crate) const PER_CONNECTION: usize = 250;
-/// How long anything may take that is not measured.
+/// How long a step that is not measured may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The number of a person's channel, as the stand-in gives them.
+/// The channel id that the stand-in gives a person.
 pub(crate) fn channel(n: u64) -> u64 {
     n + 1_000_000
 }
@@ -33,7 +33,7 @@ pub(crate) struct Memory {
     pub(crate) peak: f64,
 }
 
-/// A place for the program to run in.
+/// The program with its directory and stand-ins.
 pub(crate) struct Program {
     pub(crate) feed: FeedServer,
     kick: KickStub,
@@ -46,7 +46,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Not running yet.
+    /// Does not start it.
     pub(crate) async fn new(url: Option<String>) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
         Self {
@@ -60,7 +60,7 @@ impl Program {
         }
     }
 
-    /// Its database, by a connection of our own. It must have been started once.
+    /// Another connection to its database. It must have been started once.
     pub(crate) async fn database(&self) -> Database {
         match &self.url {
             Some(url) => Database::postgres(url).await,
@@ -68,13 +68,13 @@ impl Program {
         }
     }
 
-    /// Starts it, watching or not, and waits until it serves. Returns when it was started.
+    /// Starts it with or without watching and waits until it is ready. Returns when it was started.
     pub(crate) async fn start(&mut self, watches: bool, sweep: &str) -> Instant {
         self.stop();
         let mut settings = vec![
             ("HTTP__LISTEN", format!("127.0.0.1:{}", self.port)),
             ("API__ADMIN_TOKEN", TokenSecret::from_random([7; 32]).expose().to_owned()),
-            // Where there is no media server.
+            // No media server runs there.
             ("MEDIA_SERVERS__DEFAULT__API_URL", "http://127.0.0.1:9".into()),
         ];
         settings.extend(self.url.clone().map(|url| ("DATABASE__URL", url)));
@@ -100,20 +100,20 @@ impl Program {
         let started = Instant::now();
         self.running = Some(command.spawn().expect("the program starts"));
         let url = format!("http://127.0.0.1:{}/readyz", self.port);
-        self.until("it serves", async || {
+        self.until("the service is ready", async || {
             self.client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
         started
     }
 
-    /// Waits for something, and fails with what the program said.
+    /// Waits for a condition; fails with the log of the program.
     pub(crate) async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
         let begun = Instant::now();
         while !is_so().await {
             if begun.elapsed() > PATIENCE {
-                let said = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-                panic!("{what}: not so after {PATIENCE:?}\n{said}");
+                let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+                panic!("{what}: not within {PATIENCE:?}\n{log}");
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -121,7 +121,7 @@ impl Program {
 
     /// Waits until `count` subscriptions are acknowledged.
     pub(crate) async fn until_subscribed(&self, count: usize) {
-        self.until("all are subscribed to", async || {
+        self.until("all channels are subscribed", async || {
             let answer = self.client.get(format!("http://127.0.0.1:{}/health", self.port)).send().await;
             let Ok(answer) = answer else { return false };
             let health: Value = answer.json().await.unwrap_or_default();
@@ -130,20 +130,20 @@ impl Program {
         .await;
     }
 
-    /// Waits until Kick has been asked about everyone, all of whom are offline, `sweeps` times more.
-    pub(crate) async fn until_swept(&self, database: &Database, people: usize, sweeps: usize) {
+    /// Waits until everyone is offline and Kick has been polled about everyone `polls` more times.
+    pub(crate) async fn until_polled(&self, database: &Database, people: usize, polls: usize) {
         self.until("everybody is offline", async || database.not_offline().await == 0).await;
-        let asked = || self.kick.count("livestreams") + self.kick.count("livestreams_v2");
-        let enough = asked() + sweeps * people.div_ceil(50);
-        self.until("Kick is asked about everyone", async || asked() >= enough).await;
+        let requests = || self.kick.count("livestreams") + self.kick.count("livestreams_v2");
+        let enough = requests() + polls * people.div_ceil(50);
+        self.until("Kick is polled about everyone", async || requests() >= enough).await;
     }
 
-    /// Lets the stand-in know people `1..=count`.
+    /// Adds people `1..=count` to the stand-in.
     pub(crate) fn people(&self, count: u64) {
         self.kick.set(|world| (1..=count).for_each(|n| world.add(n, &format!("person-{n}"))));
     }
 
-    /// Lets the stand-in say of all of them what the feed said.
+    /// Gives all of them the status in the stand-in that the feed announced.
     pub(crate) fn all_are(&self, count: u64, livestream: Option<u64>) {
         let now = SystemClock.now().to_string();
         self.kick.set(|world| {

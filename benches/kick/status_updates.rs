@@ -1,4 +1,4 @@
-//! Everybody goes live, or stops: how long until others can read it in the database.
+//! Measures how long it takes until a status change of every streamer can be read in the database.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::database::{Database, Who};
 use crate::program::channel;
 
-/// How often the database is looked at: the times are this much too long at worst, and never too short.
+/// How often the database is read: times are at most this much too long, and never too short.
 const LOOK: Duration = Duration::from_millis(1);
-/// How long until edges count as lost.
+/// How long until a change counts as lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One time that everybody changes.
+/// A status change of every streamer.
 #[derive(Clone, Copy)]
 pub(crate) struct Wave {
     pub(crate) people: u64,
-    /// Whether they go live, or stop.
+    /// Whether they go live or offline.
     pub(crate) live: bool,
-    /// People have livestreams `base + n`.
+    /// Streamer `n` has the livestream `base + n`.
     pub(crate) base: u64,
-    /// Over which time.
+    /// The time over which the changes are spread.
     pub(crate) over: Duration,
 }
 
-/// How a wave went.
+/// The result of a wave.
 #[derive(Default)]
 pub(crate) struct Outcome {
     /// From the frame to the row, sorted.
@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// In milliseconds: the time that this many of a hundred did not exceed.
+    /// A percentile of the latency, in milliseconds.
     pub(crate) fn percentile(&self, of_hundred: usize) -> f64 {
         let at = (self.latencies.len() * of_hundred / 100).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(at).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3)
@@ -56,7 +56,7 @@ impl Outcome {
     }
 }
 
-/// Lets the feed say it, and watches the database with a connection of our own.
+/// Publishes the changes on the feed and reads the database on another connection.
 pub(crate) async fn run(wave: Wave, feed: &FeedServer, database: &Database, who: Who) -> Outcome {
     let (last, eye) = (database.last(who).await, database.clone());
     let mut reader = JoinSet::new();
@@ -69,7 +69,7 @@ pub(crate) async fn run(wave: Wave, feed: &FeedServer, database: &Database, who:
             sleep_until(begun + wave.over.mul_f64(n as f64 / wave.people as f64)).await;
         }
         let (channel, id) = (channel(n), wave.base + n);
-        // Told before it is written to the socket: no time is lost in our favour.
+        // The time before the write to the socket, so that latencies are never too short.
         sent.insert(channel, Instant::now());
         if wave.live {
             feed.publish(channel, r"App\Events\StreamerIsLive", &live(channel, id, &now));
@@ -78,14 +78,14 @@ pub(crate) async fn run(wave: Wave, feed: &FeedServer, database: &Database, who:
         }
     }
     let seen = reader.join_next().await.expect("one task").expect("it does not panic");
-    let seen = seen.expect("no edge is lost");
+    let seen = seen.expect("no change is lost");
     let mut latencies: Vec<_> = seen.iter().map(|(channel, at)| *at - sent[channel]).collect();
     latencies.sort_unstable();
     let elapsed = seen.values().max().map_or(Duration::ZERO, |last| *last - begun);
     Outcome { latencies, elapsed }
 }
 
-/// When each channel's change could be read.
+/// When each channel's change was first read.
 async fn watch(database: &Database, who: Who, mut last: i64, people: u64) -> HashMap<u64, Instant> {
     let mut seen = HashMap::new();
     while (seen.len() as u64) < people {

@@ -9,7 +9,7 @@ use crate::harness::{Engine, Setup, Shows, TestApp, every_engine};
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn every_write_leaves_an_entry(#[case] engine: Engine) {
+async fn every_write_leaves_an_audit_entry(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     app.as_admin()
@@ -42,7 +42,7 @@ async fn every_write_leaves_an_entry(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn an_entry_says_who_what_where_and_from_where(#[case] engine: Engine) {
+async fn audit_entry_names_actor_action_resource_and_address(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let call = app.as_admin().post("/broadcasters").json(json!({"display_name": "A"}));
     let made = call.header("x-request-id", "req-1").await.assert_status(201);
@@ -59,7 +59,7 @@ async fn an_entry_says_who_what_where_and_from_where(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_refusal_leaves_an_entry_too(#[case] engine: Engine) {
+async fn refused_write_leaves_an_audit_entry(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let (broadcaster, missing) = (app.broadcaster("A").await, "01890000-0000-7000-8000-000000000000");
     let admin = app.as_admin();
@@ -101,7 +101,7 @@ async fn a_refusal_leaves_an_entry_too(#[case] engine: Engine) {
 }
 
 #[tokio::test]
-async fn whoever_is_not_known_does_not_fill_it_and_reading_does_not_either() {
+async fn unauthenticated_calls_and_reads_leave_no_audit_entry() {
     let app = TestApp::memory().await;
     let before = app.audit("").await.len();
     for _ in 0..20 {
@@ -116,12 +116,12 @@ async fn whoever_is_not_known_does_not_fill_it_and_reading_does_not_either() {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn decisions_are_counted_not_listed(#[case] engine: Engine) {
+async fn auth_decisions_are_rolled_up_in_the_audit_log(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     for _ in 0..30 {
-        app.ask_to_publish(&key, "c1").await.assert_status(200);
-        app.ask_to_publish(&key, "c2").await.assert_status(401);
+        app.request_publish(&key, "c1").await.assert_status(200);
+        app.request_publish(&key, "c2").await.assert_status(401);
     }
     let count = |entries: &[Value], outcome: &str| {
         let of = entries.iter().filter(|entry| entry["outcome"] == outcome);
@@ -146,7 +146,7 @@ async fn decisions_are_counted_not_listed(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn pages_and_filters(#[case] engine: Engine) {
+async fn audit_log_is_paged_and_filtered(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     app.clock.stop();
     for name in ["A", "B", "C", "D", "E"] {
@@ -178,14 +178,14 @@ async fn pages_and_filters(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_dashboard_tells_what_its_people_did(#[case] engine: Engine) {
+async fn dashboard_reports_what_its_users_did(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
-    let told = json!({
+    let event = json!({
         "event_type": "login", "actor": "carol@example.org", "resource_type": "session", "resource_id": "s-1",
         "request_method": "POST", "request_path": "/login", "outcome": "failure", "failure_reason": "wrong password",
         "metadata": {"browser": "x"},
     });
-    let entry = app.as_signer().post("/audit-events").json(told).await.assert_status(201).json();
+    let entry = app.as_signer().post("/audit-events").json(event).await.assert_status(201).json();
     for (field, value) in [
         ("action", json!("login")),
         ("actor", json!("carol@example.org")),
@@ -204,7 +204,7 @@ async fn a_dashboard_tells_what_its_people_did(#[case] engine: Engine) {
 }
 
 #[tokio::test]
-async fn the_address_is_the_callers_even_behind_a_trusted_proxy() {
+async fn address_is_the_callers_behind_a_trusted_proxy() {
     let trusted_proxies = vec!["192.0.2.0/24".parse().expect("a net")];
     let app = TestApp::with(Engine::Memory, Setup { trusted_proxies, ..Setup::default() }).await;
     let call = app.as_role(Role::Admin).post("/broadcasters").json(json!({"display_name": "A"}));

@@ -1,4 +1,4 @@
-//! Three ways in, all equal: a bearer token, the same token in the seed's header, a signed request.
+//! Three equal ways to authenticate: a bearer token, the same token in `X-API-Key`, a signed request.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use streamward::domain::secret::Secret;
 use crate::harness::{Engine, HMAC_SECRET, Setup, Shows, TestApp, every_engine};
 
 #[tokio::test]
-async fn the_three_ways_are_equal() {
+async fn three_ways_to_authenticate_give_the_same_rights() {
     let app = TestApp::memory().await;
     let admin = app.token(Role::Admin).to_owned();
     for shows in [Shows::Bearer(admin.clone()), Shows::ApiKey(admin), app.as_signer().shows] {
@@ -26,7 +26,7 @@ async fn the_three_ways_are_equal() {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_token_works_until_it_expires_or_is_deleted(#[case] engine: Engine) {
+async fn token_works_until_it_expires_or_is_deleted(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let draft = json!({"name": "short", "role": "viewer", "expires_at": in_seconds(&app, 60)});
     let made = app.as_admin().post("/api-tokens").json(draft).shown_once().await.assert_status(201);
@@ -41,7 +41,7 @@ async fn a_token_works_until_it_expires_or_is_deleted(#[case] engine: Engine) {
     let tokens = app.as_admin().get("/api-tokens").await.assert_status(200).json();
     assert_eq!(tokens["count"], 3);
     let id = tokens["api_tokens"].as_array().and_then(|list| list.iter().find(|t| t["name"] == "viewer"));
-    let id = id.and_then(|token| token["id"].as_str()).expect("the viewer's").to_owned();
+    let id = id.and_then(|token| token["id"].as_str()).expect("the viewer's token").to_owned();
     app.as_admin().delete(&format!("/api-tokens/{id}")).await.assert_status(204);
     let refused = viewer.get("/streams").await.assert_status(401);
     assert!(refused.text("/detail").contains("deleted"));
@@ -49,7 +49,7 @@ async fn a_token_works_until_it_expires_or_is_deleted(#[case] engine: Engine) {
 }
 
 #[tokio::test]
-async fn a_token_is_shown_once() {
+async fn token_is_shown_once() {
     let app = TestApp::memory().await;
     let draft = json!({"name": "dashboard", "role": "operator"});
     let made = app.as_admin().post("/api-tokens").json(draft).shown_once().await.assert_status(201);
@@ -63,7 +63,7 @@ async fn a_token_is_shown_once() {
 }
 
 #[tokio::test]
-async fn whoever_is_not_known_is_told_why() {
+async fn unauthenticated_caller_is_told_why() {
     let app = TestApp::memory().await;
     let good = app.token(Role::Admin).to_owned();
     let mut typo = good.clone();
@@ -93,7 +93,7 @@ async fn whoever_is_not_known_is_told_why() {
     caller.get("/streams").header("x-api-key", &good).await.assert_status(401);
     caller.get("/streams").header("x-timestamp", "1").await.assert_status(401);
     app.as_signer().get("/streams").header("x-signature", "00").await.assert_status(401);
-    // What a proxy in front of us asks for is not for us.
+    // Basic credentials belong to a proxy in front of Streamward.
     caller.get("/streams").header("authorization", "Basic eDp5").await.assert_status(200);
 }
 
@@ -106,7 +106,7 @@ fn in_seconds(app: &TestApp, seconds: i64) -> String {
 }
 
 #[tokio::test]
-async fn a_signature_holds_for_300_seconds_either_way() {
+async fn signature_is_valid_within_300_seconds_of_its_time() {
     let app = TestApp::memory().await;
     app.clock.stop();
     let now = app.clock.seconds();
@@ -120,7 +120,7 @@ async fn a_signature_holds_for_300_seconds_either_way() {
 }
 
 #[tokio::test]
-async fn a_signature_covers_method_path_time_and_body_but_not_the_query() {
+async fn signature_covers_method_path_time_and_body_but_not_the_query() {
     let app = TestApp::memory().await;
     app.clock.stop();
     let now = app.clock.seconds();
@@ -147,7 +147,7 @@ async fn a_signature_covers_method_path_time_and_body_but_not_the_query() {
     send(Method::GET, "/stream-keys", "", &good).await.assert_status(401);
     send(Method::HEAD, "/streams", "", &good).await.assert_status(401);
     send(Method::HEAD, "/streams", "", &sign("HEAD", "/streams", "")).await.assert_status(200);
-    // The path as it was sent, not as it is understood.
+    // The path as it was sent, before decoding.
     let encoded = "/broadcasters/%7801";
     send(Method::GET, encoded, "", &sign("GET", encoded, "")).await.assert_status(400);
     send(Method::GET, encoded, "", &sign("GET", "/broadcasters/x01", "")).await.assert_status(401);
@@ -155,7 +155,7 @@ async fn a_signature_covers_method_path_time_and_body_but_not_the_query() {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_signed_write_is_obeyed_once_also_after_a_restart_and_elsewhere(#[case] engine: Engine) {
+async fn signed_write_is_accepted_once_across_restarts_and_instances(#[case] engine: Engine) {
     let mut app = TestApp::on(engine).await;
     app.clock.stop();
     let now = app.clock.seconds();
@@ -185,20 +185,20 @@ async fn a_signed_write_is_obeyed_once_also_after_a_restart_and_elsewhere(#[case
 }
 
 #[tokio::test]
-async fn with_named_keys_only_these_sign() {
+async fn configured_hmac_keys_are_the_only_ones_accepted() {
     let hmac_keys =
         BTreeMap::from([("one".to_owned(), Secret::new("s1")), ("two".to_owned(), Secret::new("s2"))]);
     let app = TestApp::with(Engine::Memory, Setup { hmac_keys, ..Setup::default() }).await;
     let now = app.clock.seconds();
-    let ask = |key_id: &str, secret: &str| app.showing(signature(key_id, secret, now)).get("/streams");
-    ask("one", "s1").await.assert_status(200);
-    ask("two", "s2").await.assert_status(200);
-    ask("one", "s2").await.assert_status(401);
-    ask("three", HMAC_SECRET).await.assert_status(401);
-    ask("one", HMAC_SECRET).await.assert_status(401);
+    let get = |key_id: &str, secret: &str| app.showing(signature(key_id, secret, now)).get("/streams");
+    get("one", "s1").await.assert_status(200);
+    get("two", "s2").await.assert_status(200);
+    get("one", "s2").await.assert_status(401);
+    get("three", HMAC_SECRET).await.assert_status(401);
+    get("one", HMAC_SECRET).await.assert_status(401);
 }
 
-/// It signs, states a JSON body where it has none, and polls.
+/// It signs, sends a JSON content type without a body, and polls.
 #[tokio::test]
 async fn the_existing_dashboard_works_unmodified() {
     let app = TestApp::memory().await;
@@ -218,8 +218,8 @@ async fn the_existing_dashboard_works_unmodified() {
     let (id, value) = (key.text("/id"), key.text("/key_value"));
     let list = json_type(dashboard(0).get("/stream-keys")).await.assert_status(200).json();
     assert_eq!(list["count"], 1);
-    // It only knows the secret as a path.
-    app.ask(json!({"action": "publish", "path": value, "protocol": "rtmp", "id": "c1"}))
+    // Its users publish to the secret as the path.
+    app.auth(json!({"action": "publish", "path": value, "protocol": "rtmp", "id": "c1"}))
         .await
         .assert_status(200);
     app.media().go_live(&value, "c1");

@@ -1,4 +1,4 @@
-//! A scripted stand-in for MediaMTX's control API: says what it is told to say, and remembers what it was asked.
+//! A scripted stand-in for MediaMTX's control API that records its requests.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,26 +14,26 @@ use streamward::adapters::mediamtx::MediaMtx;
 use streamward::domain::secret::Secret;
 use tokio::task::JoinSet;
 
-/// What the stand-in says to one question.
-pub(crate) enum Say {
+/// The reply to one request.
+pub(crate) enum Reply {
     Json(u16, Value),
     Text(u16, &'static str),
     /// A body that ends before its announced length.
-    Half(&'static str),
+    Truncated(&'static str),
     Late(Duration, Box<Self>),
 }
 
-impl Say {
+impl Reply {
     pub(crate) fn ok(body: Value) -> Self {
         Self::Json(200, body)
     }
 
-    /// What v1.15.4 says to a write that succeeded.
+    /// The reply of v1.15.4 to a successful write.
     pub(crate) fn empty() -> Self {
         Self::Text(200, "")
     }
 
-    /// What gin says where there is no route, as for a protocol that is switched off.
+    /// The reply where there is no route, as for a disabled protocol.
     pub(crate) fn no_route() -> Self {
         Self::Text(404, "404 page not found")
     }
@@ -43,19 +43,19 @@ impl Say {
     }
 }
 
-/// One question as it arrived.
+/// One request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Received {
     pub(crate) line: String,
     pub(crate) authorization: Option<String>,
     pub(crate) body: Value,
 }
 
-type Script = Box<dyn Fn(&Asked) -> Say + Send + Sync>;
+type Script = Box<dyn Fn(&Received) -> Reply + Send + Sync>;
 
 struct Shared {
     script: Script,
-    asked: Mutex<Vec<Asked>>,
+    received: Mutex<Vec<Received>>,
 }
 
 /// The stand-in. Stops when it is dropped.
@@ -66,9 +66,9 @@ pub(crate) struct ControlApi {
 }
 
 impl ControlApi {
-    /// Answers every question with what `script` says to it.
-    pub(crate) async fn start(script: impl Fn(&Asked) -> Say + Send + Sync + 'static) -> Self {
-        let shared = Arc::new(Shared { script: Box::new(script), asked: Mutex::default() });
+    /// Answers every request with the reply of `script`.
+    pub(crate) async fn start(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        let shared = Arc::new(Shared { script: Box::new(script), received: Mutex::default() });
         let router = axum::Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -80,21 +80,21 @@ impl ControlApi {
     /// The adapter, talking to this.
     pub(crate) fn client(&self) -> MediaMtx {
         let url = self.url().parse().expect("an address");
-        MediaMtx::new(&url, Secret::new("control-secret")).expect("an http address is fine")
+        MediaMtx::new(&url, Secret::new("control-secret")).expect("a valid address")
     }
 
-    /// Where it is.
+    /// Its address.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.shared.asked.lock().expect("not poisoned").clone()
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.shared.received.lock().expect("not poisoned").clone()
     }
 
-    /// Method and path of everything asked so far.
+    /// Method and path of every request so far.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.asked().into_iter().map(|asked| asked.line).collect()
+        self.received().into_iter().map(|received| received.line).collect()
     }
 }
 
@@ -105,23 +105,23 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let asked = Asked {
+    let received = Received {
         line: format!("{method} {uri}"),
         authorization: headers.get("authorization").and_then(|v| v.to_str().ok()).map(str::to_owned),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
-    shared.asked.lock().expect("not poisoned").push(asked.clone());
-    say((shared.script)(&asked)).await
+    shared.received.lock().expect("not poisoned").push(received.clone());
+    reply((shared.script)(&received)).await
 }
 
-async fn say(what: Say) -> Response {
+async fn reply(what: Reply) -> Response {
     let status = |code| StatusCode::from_u16(code).expect("a status");
     match what {
-        Say::Json(code, body) => (status(code), axum::Json(body)).into_response(),
-        Say::Text(code, text) => (status(code), text).into_response(),
-        Say::Half(text) => {
-            let parts = [Ok(Bytes::from(text)), Err(std::io::Error::other("the rest is lost"))];
-            // A moment between them, or the part that is there would be lost too.
+        Reply::Json(code, body) => (status(code), axum::Json(body)).into_response(),
+        Reply::Text(code, text) => (status(code), text).into_response(),
+        Reply::Truncated(text) => {
+            let parts = [Ok(Bytes::from(text)), Err(std::io::Error::other("connection lost"))];
+            // Without a pause the first part would be lost too.
             let parts = stream::iter(parts).then(|part| async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 part
@@ -129,9 +129,9 @@ async fn say(what: Say) -> Response {
             let body = Body::from_stream(parts);
             ([("content-length", (text.len() + 100).to_string())], body).into_response()
         }
-        Say::Late(by, then) => {
+        Reply::Late(by, then) => {
             tokio::time::sleep(by).await;
-            Box::pin(say(*then)).await
+            Box::pin(reply(*then)).await
         }
     }
 }

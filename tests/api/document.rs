@@ -42,12 +42,12 @@ fn difference_shows_the_changed_lines_only() {
 }
 
 #[test]
-fn the_document_is_the_one_that_is_checked_in() {
+fn openapi_document_is_checked_in() {
     assert_checked_in("streamward.json", &openapi_json(), "openapi");
 }
 
 #[test]
-fn the_problems_are_the_ones_that_are_checked_in() {
+fn problem_types_are_checked_in() {
     assert_checked_in("problems.json", &problems_json(), "openapi --problems");
 }
 
@@ -66,7 +66,7 @@ fn operations() -> Vec<(Method, String, Value)> {
 }
 
 #[test]
-fn the_document_is_complete() {
+fn openapi_document_is_complete() {
     let document: Value = serde_json::from_str(&openapi_json()).expect("JSON");
     assert_eq!(document["openapi"], "3.1.0");
     let text = document.to_string();
@@ -99,7 +99,7 @@ fn the_document_is_complete() {
 }
 
 #[tokio::test]
-async fn every_route_of_the_document_answers_with_a_status_it_documents() {
+async fn every_documented_route_answers_with_a_documented_status() {
     let app = TestApp::memory().await;
     for (method, path, operation) in operations() {
         let mut path = path.replace("{id}", ID).replace("{slug}", "validation");
@@ -122,7 +122,7 @@ async fn every_route_of_the_document_answers_with_a_status_it_documents() {
 }
 
 #[tokio::test]
-async fn each_operation_asks_for_the_role_it_documents() {
+async fn every_operation_requires_the_role_it_documents() {
     let app = TestApp::memory().await;
     for (method, path, operation) in operations() {
         let Some(role) = operation["x-role"].as_str() else { continue };

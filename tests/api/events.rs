@@ -1,4 +1,4 @@
-//! `/streams/events`: what changes, in order, without loss.
+//! `/streams/events`: every change in order, none lost.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::harness::{Engine, Reader, TestApp, every_engine};
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_reader_follows_a_stream_from_start_to_end(#[case] engine: Engine) {
+async fn reader_sees_a_stream_start_change_and_end(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
     // Events of keys and broadcasters are in the same log, but in other topics.
@@ -30,7 +30,7 @@ async fn a_reader_follows_a_stream_from_start_to_end(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_reader_that_comes_back_has_missed_nothing_also_over_a_restart(#[case] engine: Engine) {
+async fn reader_that_resumes_misses_nothing_across_a_restart(#[case] engine: Engine) {
     let mut app = TestApp::on(engine).await;
     let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
     let key = app.key("live/alice").await;
@@ -44,10 +44,10 @@ async fn a_reader_that_comes_back_has_missed_nothing_also_over_a_restart(#[case]
     let mut reader = Reader::open(resume(seen)).await;
     let ended = reader.next().await;
     assert_eq!((ended.event.as_str(), &ended.data["stream"]["id"]), ("stream.ended", &stream["id"]));
-    // Then it goes on live.
+    // Then it continues with new events.
     app.live(&key, "c2").await;
     assert_eq!(reader.next().await.event, "stream.started");
-    // From the very beginning, and by the query.
+    // From the beginning, and by query parameter.
     let mut all = Reader::open(resume(0)).await;
     let events = [all.next().await, all.next().await, all.next().await].map(|got| got.event);
     assert_eq!(events, ["stream.started", "stream.ended", "stream.started"]);
@@ -56,7 +56,7 @@ async fn a_reader_that_comes_back_has_missed_nothing_also_over_a_restart(#[case]
 }
 
 #[tokio::test]
-async fn a_number_from_another_database_means_reading_anew() {
+async fn unknown_last_event_id_resets_the_reader() {
     let app = TestApp::memory().await;
     let mut reader =
         Reader::open(app.as_viewer().get("/streams/events").header("last-event-id", "999999")).await;
@@ -66,8 +66,8 @@ async fn a_number_from_another_database_means_reading_anew() {
     app.live(&key, "c1").await;
     let started = reader.next().await;
     assert!(started.event == "stream.started" && started.id > reset.id);
-    for odd in ["-1", "x", "1.5"] {
-        let call = app.as_viewer().get("/streams/events").header("last-event-id", odd);
+    for invalid in ["-1", "x", "1.5"] {
+        let call = app.as_viewer().get("/streams/events").header("last-event-id", invalid);
         call.await.assert_refuses(&["Last-Event-ID"]);
     }
 }
@@ -80,7 +80,7 @@ async fn reader_that_does_not_read_is_dropped_and_the_others_continue() {
     let mut quick = Reader::open(app.as_viewer().get("/streams/events")).await;
     for n in 0..STREAMS {
         let key = app.key(&format!("live/{n}")).await;
-        app.ask_to_publish(&key, &format!("c{n}")).await.assert_status(200);
+        app.request_publish(&key, &format!("c{n}")).await.assert_status(200);
         app.media().go_live(&key.path, &format!("c{n}"));
     }
     // More events than a reader may be behind.
@@ -117,13 +117,13 @@ async fn event_stream_ends_when_the_service_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_whose_token_is_deleted_is_dropped_within_half_a_minute() {
+async fn reader_with_a_deleted_token_is_dropped_within_half_a_minute() {
     let app = TestApp::memory().await;
     let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
     let mut signer = Reader::open(app.as_signer().get("/streams/events")).await;
     let tokens = app.as_admin().get("/api-tokens").await.json();
     let viewer = tokens["api_tokens"].as_array().and_then(|all| all.iter().find(|t| t["name"] == "viewer"));
-    let viewer = viewer.and_then(|token| token["id"].as_str()).expect("the viewer's").to_owned();
+    let viewer = viewer.and_then(|token| token["id"].as_str()).expect("the viewer's token").to_owned();
     app.as_admin().delete(&format!("/api-tokens/{viewer}")).await.assert_status(204);
     let deleted = tokio::time::Instant::now();
     reader.until_closed(Duration::from_secs(60)).await;
@@ -132,7 +132,7 @@ async fn a_reader_whose_token_is_deleted_is_dropped_within_half_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_broken_every_fifteen_seconds_and_an_answer_lasts_an_hour() {
+async fn comment_is_sent_every_fifteen_seconds_and_the_answer_ends_after_an_hour() {
     let app = TestApp::memory().await;
     let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
     let opened = tokio::time::Instant::now();

@@ -1,4 +1,4 @@
-//! From a key to a live stream to its end: with a media server that does as it is told, over every store.
+//! The lifecycle of keys and streams with a media server in memory, on every store.
 
 use std::time::Duration;
 
@@ -20,35 +20,35 @@ async fn key_now(app: &TestApp, key: &Key) -> Value {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_stream_appears_is_watched_and_ends(#[case] engine: Engine) {
+async fn stream_starts_counts_readers_and_ends(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "c1").await;
     assert_eq!(stream["path"], "live/alice");
     assert_eq!(key_now(&app, &key).await["in_use"], true);
-    app.ask_to_publish(&key, "c2").await.assert_status(401);
+    app.request_publish(&key, "c2").await.assert_status(401);
 
     app.media().watched_by("live/alice", 3);
     let path = format!("/streams/{}", id(&stream));
     let watched = |s: crate::harness::Answer| Some(s.json()).filter(|stream| stream["readers"] == 3);
     let watched = app.until(|| app.as_viewer().get(&path), watched).await;
-    assert_eq!(watched["urls"], stream["urls"], "the same while it lives");
+    assert_eq!(watched["urls"], stream["urls"], "they do not change while it is live");
 
     app.media().leave("live/alice");
     let ended = app.ended(&stream["id"]).await;
     assert_eq!(ended["end_reason"], "publisher_left");
     assert!(ended["ended_at"].is_string());
     assert_eq!(app.as_viewer().get("/streams").await.json(), json!({"streams": [], "count": 0}));
-    app.ask_to_publish(&key, "c2").await.assert_status(200);
+    app.request_publish(&key, "c2").await.assert_status(200);
 }
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_secret_path_is_shown_at_the_public_one(#[case] engine: Engine) {
+async fn stream_on_a_secret_path_is_listed_at_the_public_path(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     let private = format!("live/{}", key.secret);
-    app.ask(json!({"action": "publish", "path": private, "id": "c1", "protocol": "rtmp"}))
+    app.auth(json!({"action": "publish", "path": private, "id": "c1", "protocol": "rtmp"}))
         .await
         .assert_status(200);
     app.media().go_live(&private, "c1");
@@ -56,8 +56,8 @@ async fn a_secret_path_is_shown_at_the_public_one(#[case] engine: Engine) {
     assert_eq!(stream["path"], "live/alice");
     assert_eq!(stream["urls"]["hls"], "http://default.test:8888/live/alice/index.m3u8");
     wait_until(|| app.media().relays() == ["live/alice"]).await;
-    app.ask(json!({"action": "read", "path": private})).await.assert_status(401);
-    app.ask(json!({"action": "read", "path": "live/alice"})).await.assert_status(200);
+    app.auth(json!({"action": "read", "path": private})).await.assert_status(401);
+    app.auth(json!({"action": "read", "path": "live/alice"})).await.assert_status(200);
     app.media().leave(&private);
     app.ended(&stream["id"]).await;
     wait_until(|| app.media().relays().is_empty()).await;
@@ -76,17 +76,17 @@ async fn media_server_that_cannot_relay_is_not_asked_to() {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn revoking_ends_the_session_and_can_be_repeated(#[case] engine: Engine) {
+async fn revoking_ends_the_session_and_is_idempotent(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "c1").await;
     let revoke = || app.as_admin().delete(&format!("/stream-keys/{}", key.id));
     revoke().await.assert_status(204);
-    assert!(!app.media().carries("live/alice"), "it was waited for");
+    assert!(!app.media().carries("live/alice"), "the call waits for the end");
     assert_eq!(app.ended(&stream["id"]).await["end_reason"], "key_revoked");
     let now = key_now(&app, &key).await;
     assert_eq!((&now["status"], &now["in_use"]), (&json!("revoked"), &json!(false)));
-    let denied = app.ask_to_publish(&key, "c2").await.assert_status(401);
+    let denied = app.request_publish(&key, "c2").await.assert_status(401);
     assert!(denied.text("/detail").contains("revoked"));
     revoke().await.assert_status(204);
     assert_eq!(key_now(&app, &key).await["revoked_at"], now["revoked_at"]);
@@ -96,7 +96,7 @@ async fn revoking_ends_the_session_and_can_be_repeated(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn rotating_replaces_the_secret_and_ends_the_session_on_the_old_one(#[case] engine: Engine) {
+async fn rotating_replaces_the_secret_and_ends_the_session(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let old = app.key("live/alice").await;
     let stream = app.live(&old, "c1").await;
@@ -107,21 +107,21 @@ async fn rotating_replaces_the_secret_and_ends_the_session_on_the_old_one(#[case
     assert!(rotated.text("/ingest/obs/stream_key").ends_with(&new.secret));
     assert!(!app.media().carries("live/alice"));
     assert_eq!(app.ended(&stream["id"]).await["end_reason"], "key_rotated");
-    app.ask_to_publish(&old, "c2").await.assert_status(401);
-    app.ask_to_publish(&new, "c3").await.assert_status(200);
+    app.request_publish(&old, "c2").await.assert_status(401);
+    app.request_publish(&new, "c3").await.assert_status(200);
     assert_eq!(key_now(&app, &new).await["status"], "active");
 }
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn an_expired_key_ends_its_session(#[case] engine: Engine) {
+async fn expired_key_ends_its_session(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let at = streamward::domain::Timestamp::from_seconds(app.clock.seconds() + 3_600).to_string();
     let key = app.key_with(json!({"path": "live/alice", "expires_at": at})).await;
     let stream = app.live(&key, "c1").await;
     app.clock.advance(Duration::from_secs(3_601));
     assert_eq!(key_now(&app, &key).await["status"], "expired");
-    app.ask_to_publish(&key, "c2").await.assert_status(401);
+    app.request_publish(&key, "c2").await.assert_status(401);
     assert_eq!(app.ended(&stream["id"]).await["end_reason"], "key_expired");
     assert_eq!(app.media().disconnected().first().map(String::as_str), Some("c1"));
 }
@@ -146,7 +146,7 @@ async fn deleting_a_broadcaster_ends_its_sessions_and_keeps_its_history(#[case] 
     app.as_admin().delete(&key_path).await.assert_status(404);
     app.as_viewer().get(&broadcaster).await.assert_status(404);
     app.as_admin().delete(&broadcaster).await.assert_status(404);
-    app.ask_to_publish(&key, "c2").await.assert_status(401);
+    app.request_publish(&key, "c2").await.assert_status(401);
 }
 
 #[apply(every_engine)]
@@ -166,11 +166,11 @@ async fn ending_a_stream_leaves_its_key_valid(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn takeover_lets_the_newcomer_win(#[case] engine: Engine) {
+async fn takeover_gives_the_key_to_the_newcomer(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key_with(json!({"path": "live/alice", "on_conflict": "takeover"})).await;
     let stream = app.live(&key, "c1").await;
-    app.ask_to_publish(&key, "c2").await.assert_status(200);
+    app.request_publish(&key, "c2").await.assert_status(200);
     wait_until(|| app.media().disconnected().contains(&"c1".to_owned())).await;
     app.media().go_live("live/alice", "c2");
     assert_eq!(app.ended(&stream["id"]).await["end_reason"], "takeover");
@@ -181,24 +181,24 @@ async fn takeover_lets_the_newcomer_win(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn an_answer_does_not_wait_longer_than_two_seconds_and_the_work_goes_on(#[case] engine: Engine) {
+async fn revoking_answers_within_two_seconds_and_ending_continues(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "c1").await;
-    app.media().set_deaf(true);
+    app.media().set_ignores_disconnects(true);
     let started = Instant::now();
     app.as_admin().delete(&format!("/stream-keys/{}", key.id)).await.assert_status(204);
     let took = started.elapsed();
     assert!(took >= Duration::from_millis(1_900) && took < Duration::from_secs(4), "{took:?}");
     let still = app.as_viewer().get(&format!("/streams/{}", id(&stream))).await.json();
-    assert_eq!(still["status"], "active", "ended only when it is gone");
-    app.media().set_deaf(false);
+    assert_eq!(still["status"], "active", "it ends only when its session is gone");
+    app.media().set_ignores_disconnects(false);
     assert_eq!(app.ended(&stream["id"]).await["end_reason"], "key_revoked");
 }
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_hook_is_believed_only_while_the_media_server_is_away(#[case] engine: Engine) {
+async fn hook_event_is_accepted_only_while_the_media_server_is_unreachable(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "c1").await;
@@ -213,25 +213,25 @@ async fn a_hook_is_believed_only_while_the_media_server_is_away(#[case] engine: 
     let stream_path = format!("/streams/{}", id(&stream));
     assert_eq!(app.as_viewer().get(&stream_path).await.json()["status"], "active");
 
-    app.media().set_away(true);
-    hook("unavailable", "somebody-else").await.assert_status(204);
+    app.media().set_unreachable(true);
+    hook("unavailable", "another-session").await.assert_status(204);
     hook("offline", "c1").await.assert_status(204);
     assert_eq!(app.ended(&stream["id"]).await["end_reason"], "publisher_left");
-    app.ask_to_publish(&key, "c2").await.assert_status(200);
+    app.request_publish(&key, "c2").await.assert_status(200);
     hook("online", "c2").await.assert_status(204);
-    let believed = app.stream_of("c2").await;
+    let accepted = app.stream_of("c2").await;
     app.media().leave("live/alice");
     app.media().go_live("live/alice", "c2");
-    app.media().set_away(false);
+    app.media().set_unreachable(false);
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(app.stream_of("c2").await["id"], believed["id"], "it was right");
+    assert_eq!(app.stream_of("c2").await["id"], accepted["id"], "it is still the same stream");
 }
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_stranger_is_ended(#[case] engine: Engine) {
+async fn session_of_an_unknown_publisher_is_ended(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
-    app.media().go_live("live/nobody", "stranger");
+    app.media().go_live("live/nobody", "unknown");
     let made_up = format!("sk_{}", "c".repeat(43));
     app.media().go_live(&made_up, "guesser");
     wait_until(|| !app.media().carries("live/nobody") && !app.media().carries(&made_up)).await;
@@ -240,12 +240,12 @@ async fn a_stranger_is_ended(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_restart_finds_what_is_live(#[case] engine: Engine) {
+async fn live_stream_is_found_again_after_a_restart(#[case] engine: Engine) {
     let mut app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "c1").await;
     app.restart().await;
-    app.ask_to_publish(&key, "c2").await.assert_status(401);
+    app.request_publish(&key, "c2").await.assert_status(401);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(app.stream_of("c1").await["id"], stream["id"]);
     app.media().leave("live/alice");
@@ -254,15 +254,15 @@ async fn a_restart_finds_what_is_live(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn an_encoder_moves_to_another_media_server(#[case] engine: Engine) {
+async fn encoder_moves_to_another_media_server(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "c1").await;
     app.media().leave("live/alice");
     app.ended(&stream["id"]).await;
     let query = format!("/auth?secret={HOOK_SECRET}&server=eu");
-    let question = json!({"action": "publish", "path": "live/alice", "id": "c1", "token": key.secret});
-    app.as_nobody().post(&query).json(question).await.assert_status(200);
+    let request = json!({"action": "publish", "path": "live/alice", "id": "c1", "token": key.secret});
+    app.as_nobody().post(&query).json(request).await.assert_status(200);
     let eu = MediaServerName::parse("eu").expect("a name");
     app.media_servers[&eu].go_live("live/alice", "c1");
     let moved = app.stream_of("c1").await;
@@ -281,41 +281,41 @@ async fn an_encoder_moves_to_another_media_server(#[case] engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_revoked_through_one_instance_is_refused_by_the_other_at_once() {
+async fn revoked_key_is_refused_on_every_instance() {
     let one = TestApp::on(Engine::Postgres).await;
     let two = one.another().await;
     let key = one.key("live/alice").await;
-    two.ask_to_publish(&key, "c1").await.assert_status(200);
+    two.request_publish(&key, "c1").await.assert_status(200);
     two.media().go_live("live/alice", "c1");
     let stream = one.stream_of("c1").await;
     one.as_admin().delete(&format!("/stream-keys/{}", key.id)).await.assert_status(204);
-    two.ask_to_publish(&key, "c2").await.assert_status(401);
+    two.request_publish(&key, "c2").await.assert_status(401);
     assert_eq!(two.ended(&stream["id"]).await["end_reason"], "key_revoked");
 }
 
 async fn wait_until(condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !condition() {
-        assert!(Instant::now() < deadline, "waited too long");
+        assert!(Instant::now() < deadline, "not within 20 s");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 #[tokio::test]
-async fn a_media_server_under_a_new_name_frees_the_keys_of_the_old_one() {
+async fn renamed_media_server_releases_the_keys_of_the_old_name() {
     let mut app = TestApp::memory().await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "c1").await;
     app.media_servers.remove(&MediaServerName::default());
     app.restart().await;
-    // As long as the instance before might still be there, its media server is left alone.
+    // A media server that is not configured is left alone while its last instance may still run.
     app.clock.advance(Duration::from_secs(4));
     assert_eq!(app.ended(&stream["id"]).await["end_reason"], "media_server_removed");
-    let question = json!({"action": "publish", "path": key.path, "protocol": "rtmp", "id": "c2",
+    let request = json!({"action": "publish", "path": key.path, "protocol": "rtmp", "id": "c2",
                           "query": format!("key={}", key.secret)});
     app.as_nobody()
         .post(&format!("/auth?server=eu&secret={HOOK_SECRET}"))
-        .json(question)
+        .json(request)
         .await
         .assert_status(200);
 }

@@ -1,4 +1,4 @@
-//! What is refused, field by field.
+//! Validation, field by field.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::harness::TestApp;
 const ID: &str = "01890000-0000-7000-8000-000000000000";
 
 #[tokio::test]
-async fn fields_of_a_body() {
+async fn field_beyond_its_limit_is_refused() {
     let app = TestApp::memory().await;
     let broadcaster = app.broadcaster("Alice").await;
     let key = |field: &str, value: Value| {
@@ -21,9 +21,9 @@ async fn fields_of_a_body() {
     let meta = |value: Value| json!({"display_name": "A", "metadata": value});
     let token = |name: Value, role: Value| json!({"name": name, "role": role});
     let event = |field: &str, value: Value| {
-        let mut told = json!({"event_type": "login"});
-        told[field] = value;
-        told
+        let mut event = json!({"event_type": "login"});
+        event[field] = value;
+        event
     };
     let mut deep = json!(1);
     for _ in 0..40 {
@@ -75,7 +75,7 @@ async fn fields_of_a_body() {
 }
 
 #[tokio::test]
-async fn what_is_just_within_the_limits_is_taken() {
+async fn field_at_its_limit_is_accepted() {
     let app = TestApp::memory().await;
     let admin = app.as_admin();
     let long = |n: usize| "ä".repeat(n);
@@ -91,7 +91,7 @@ async fn what_is_just_within_the_limits_is_taken() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_object() {
+async fn body_must_be_one_json_object() {
     let app = TestApp::memory().await;
     for body in [
         "",
@@ -118,7 +118,7 @@ async fn bodies_that_are_no_object() {
 }
 
 #[tokio::test]
-async fn ids_in_the_path() {
+async fn id_in_the_path_must_be_a_uuid() {
     let app = TestApp::memory().await;
     for id in [
         "x",
@@ -142,7 +142,7 @@ async fn ids_in_the_path() {
 }
 
 #[tokio::test]
-async fn queries() {
+async fn query_parameters_are_validated() {
     let app = TestApp::memory().await;
     for (path, query, field) in [
         ("/streams", "status=live", "status"),
@@ -190,7 +190,7 @@ async fn queries() {
 }
 
 #[tokio::test]
-async fn auth_and_hooks_take_what_they_do_not_know() {
+async fn auth_and_hooks_ignore_unknown_fields() {
     let app = TestApp::memory().await;
     let hook = format!("/webhook/ready?secret={}&more=1", crate::harness::HOOK_SECRET);
     for body in [
@@ -203,17 +203,17 @@ async fn auth_and_hooks_take_what_they_do_not_know() {
     app.as_nobody().post(&hook).body("path=live%2Fx&source_type=rtmpConn&more=1").await.assert_status(204);
     app.as_nobody().post(&hook).json(json!({"source_id": "1"})).await.assert_refuses(&["path"]);
     app.as_nobody().post(&hook).body("{").await.assert_refuses(&["body"]);
-    for question in [
+    for request in [
         json!({"action": "read", "path": "live/x", "id": null, "ip": "<nil>", "protocol": "carrier-pigeon", "more": [1]}),
         json!({"action": "read", "path": "cam.1", "user": null, "password": null, "token": 5}),
         json!({"action": "playback"}),
     ] {
-        app.ask(question).await.assert_status(200);
+        app.auth(request).await.assert_status(200);
     }
-    for question in [json!({}), json!({"action": null}), json!({"action": "dance", "path": "live/x"})] {
-        app.ask(question).await.assert_status(401).assert_problem("denied");
+    for request in [json!({}), json!({"action": null}), json!({"action": "dance", "path": "live/x"})] {
+        app.auth(request).await.assert_status(401).assert_problem("denied");
     }
     for body in ["", "[]", "{", "null"] {
-        app.ask(json!({})).body(body).await.assert_refuses(&["body"]);
+        app.auth(json!({})).body(body).await.assert_refuses(&["body"]);
     }
 }

@@ -1,5 +1,5 @@
-//! The whole of system 1 as a model: random histories of encoders, hooks, polls, revocations, outages and restarts,
-//! and what must be true whatever happens.
+//! A model of publishing: random histories of encoders, hooks, polls, revocations, outages and restarts, and what must
+//! hold after each of them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -45,27 +45,27 @@ const CONNECTIONS: usize = 8;
 /// What can happen.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A connection asks to publish with a key; the path is named, or it is the key.
-    Ask { connection: usize, key: usize, private: bool },
-    /// An allowed connection's tracks are known: it is live.
+    /// A connection requests to publish with a key, at a named path or at the key as the path.
+    Publish { connection: usize, key: usize, private: bool },
+    /// An allowed connection becomes live.
     GoLive { connection: usize },
-    /// A connection goes, allowed or live.
+    /// A connection ends, allowed or live.
     Leave { connection: usize },
-    /// A hook arrives: true or not, late or twice.
+    /// A hook event arrives, true or not, perhaps late or twice.
     Hook { kind: HookKind, connection: usize, key: usize },
-    /// The reconcile loop looks.
-    PollResult,
+    /// The reconcile loop polls.
+    Poll,
     /// The media server stops or begins to answer.
     Reachable(bool),
-    /// The media server is another process.
+    /// The media server restarts.
     RestartServer,
-    /// Streamward is another process.
+    /// Streamward restarts.
     RestartStreamward,
     /// A key is revoked.
     Revoke { key: usize },
     /// A key gets a new secret.
     Rotate { key: usize },
-    /// Whatever is live on a key is ended by an operator.
+    /// An operator ends the stream of a key.
     End { key: usize },
     /// Time passes.
     Wait { seconds: u64 },
@@ -75,11 +75,11 @@ fn step() -> impl Strategy<Value = Step> {
     let (connection, key) = (0..CONNECTIONS, 0..KEYS);
     let kind = prop_oneof![Just(HookKind::Ready), Just(HookKind::NotReady)];
     prop_oneof![
-        6 => (connection.clone(), key.clone(), any::<bool>()).prop_map(|(connection, key, private)| Step::Ask { connection, key, private }),
+        6 => (connection.clone(), key.clone(), any::<bool>()).prop_map(|(connection, key, private)| Step::Publish { connection, key, private }),
         6 => connection.clone().prop_map(|connection| Step::GoLive { connection }),
         3 => connection.clone().prop_map(|connection| Step::Leave { connection }),
         4 => (kind, connection, key.clone()).prop_map(|(kind, connection, key)| Step::Hook { kind, connection, key }),
-        6 => Just(Step::PollResult),
+        6 => Just(Step::Poll),
         2 => any::<bool>().prop_map(Step::Reachable),
         1 => Just(Step::RestartServer),
         1 => Just(Step::RestartStreamward),
@@ -90,7 +90,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A clock that moves when told.
+/// A clock that is set by the test.
 struct Hands(Mutex<Timestamp>);
 
 impl Clock for Hands {
@@ -99,13 +99,13 @@ impl Clock for Hands {
     }
 }
 
-/// A media server with sessions, as far as the port shows one.
+/// A media server in memory.
 #[derive(Default)]
 struct Server(Mutex<ServerState>);
 
 #[derive(Default)]
 struct ServerState {
-    away: bool,
+    unreachable: bool,
     run: u32,
     /// Connection → path, once live.
     live: HashMap<String, String>,
@@ -126,7 +126,7 @@ impl MediaServer for Server {
 
     async fn snapshot(&self) -> Result<Snapshot, RemoteError> {
         let state = self.state();
-        if state.away {
+        if state.unreachable {
             return Err(RemoteError::TimedOut);
         }
         let publisher = |(id, path): (&String, &String)| ObservedPath {
@@ -159,7 +159,7 @@ impl MediaServer for Server {
 
     async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError> {
         let mut state = self.state();
-        if state.away {
+        if state.unreachable {
             return Err(RemoteError::TimedOut);
         }
         state.live.remove(source.id.as_ref().expect("publishers have ids").as_str());
@@ -197,7 +197,7 @@ struct World {
     keys: Vec<(StreamKeyId, KeySecret)>,
     /// Connections that were allowed and are not live yet: the path they publish to.
     allowed: HashMap<usize, String>,
-    /// Connections that have been used up; a client that comes back is another connection.
+    /// How often each client has reconnected; every time it is another connection.
     generation: Vec<u32>,
 }
 
@@ -249,12 +249,14 @@ impl World {
 
     async fn take(&mut self, step: &Step) {
         match step {
-            Step::Ask { connection, key, private } => self.ask(*connection, *key, *private).await,
+            Step::Publish { connection, key, private } => {
+                self.request_publish(*connection, *key, *private).await
+            }
             Step::GoLive { connection } => {
                 if let Some(path) = self.allowed.remove(connection) {
                     let id = self.id(*connection);
                     let mut state = self.server.state();
-                    // MediaMTX: the newcomer overrides whoever publishes to the path.
+                    // In MediaMTX a new publisher replaces the one at the same path.
                     state.live.retain(|_, other| *other != path);
                     state.live.insert(id, path);
                 }
@@ -272,8 +274,8 @@ impl World {
                     .await
                     .expect("the store takes a hook");
             }
-            Step::PollResult => self.look().await,
-            Step::Reachable(reachable) => self.server.state().away = !reachable,
+            Step::Poll => self.poll().await,
+            Step::Reachable(reachable) => self.server.state().unreachable = !reachable,
             Step::RestartServer => {
                 {
                     let mut state = self.server.state();
@@ -288,8 +290,8 @@ impl World {
                 self.shared.stream_keys.revoke(&actor(), self.keys[*key].0).await.expect("a known key");
             }
             Step::Rotate { key } => {
-                // Refused once the key is dead; that is part of the history.
-                if let Ok(rotated) = self.shared.stream_keys.rotate(&actor(), self.keys[*key].0).await {
+                // A revoked or expired key is refused, which is part of the history.
+                if let Ok(rotated) = self.services.stream_keys.rotate(&actor(), self.keys[*key].0).await {
                     self.keys[*key].1 = rotated.secret;
                 }
             }
@@ -307,7 +309,7 @@ impl World {
         }
     }
 
-    async fn ask(&mut self, connection: usize, key: usize, private: bool) {
+    async fn request_publish(&mut self, connection: usize, key: usize, private: bool) {
         let live = self.server.state().live.contains_key(&self.id(connection));
         if live || self.allowed.contains_key(&connection) {
             return;
@@ -338,12 +340,12 @@ impl World {
         self.generation[connection] += 1;
     }
 
-    async fn look(&mut self) {
-        // Leases run by the same clock, which may have jumped.
+    async fn poll(&mut self) {
+        // The lease may have expired, since the clock may have jumped.
         let (instance, key) = (self.assignment.instance.clone(), self.reconciler.name());
         if let Some(assignment) = assigned(&*self.store, &instance, key).await.expect("the store") {
             self.assignment = assignment;
-            // Failing to look is part of the history.
+            // A failed poll is part of the history.
             let _ = self.reconciler.tick(&TaskContext::under(self.assignment.clone())).await;
         }
     }
@@ -362,7 +364,7 @@ impl World {
         self.shared.streams.list(&actor(), &filter).await.expect("the store lists streams")
     }
 
-    /// What is true at every moment.
+    /// What must hold at every moment.
     async fn check(&self) {
         let active = self.streams(StatusFilter::Active).await;
         for (key, _) in &self.keys {
@@ -371,11 +373,11 @@ impl World {
         }
     }
 
-    /// What is true once everything answers and has been looked at a few times.
-    async fn check_settled(&mut self) {
-        self.server.state().away = false;
+    /// What must hold once everything is reachable and has been polled several times.
+    async fn check_recovered(&mut self) {
+        self.server.state().unreachable = false;
         for _ in 0..6 {
-            self.look().await;
+            self.poll().await;
         }
         let active = self.streams(StatusFilter::Active).await;
         let live: Vec<String> = self.server.state().live.keys().cloned().collect();
@@ -384,24 +386,21 @@ impl World {
         let mut carried = live.clone();
         recorded.sort();
         carried.sort();
-        assert_eq!(recorded, carried, "recorded as live, and really live");
+        assert_eq!(recorded, carried, "the records differ from the media server");
         let now = self.clock.now();
         for stream in &active {
-            let key = self.shared.stream_keys.get(&actor(), stream.stream_key_id).await.expect("its key").key;
-            assert!(key.is_usable(now), "a live stream for a dead key");
+            let key =
+                self.services.stream_keys.get(&actor(), stream.stream_key_id).await.expect("its key").key;
+            assert!(key.is_usable(now), "a live stream of an unusable key");
             assert_eq!(
                 key.holder.connection().map(|c| &c.id),
                 stream.source_id.as_ref(),
-                "the holder is who is live"
+                "the holder is not the live connection"
             );
         }
         self.check_history().await;
         let private: usize = self.server.state().live.values().filter(|path| path.contains("sk_")).count();
-        assert_eq!(
-            self.server.state().relays.len(),
-            private,
-            "a relay for each private session, and no other"
-        );
+        assert_eq!(self.server.state().relays.len(), private, "not one relay for each private session");
     }
 
     /// Every stream started once in the log, and ended once if it has ended; nothing is lost.
@@ -409,8 +408,8 @@ impl World {
         use streamward::ports::EventStore as _;
         let events = self.store.events_after(None, 0, u32::MAX).await.expect("the log");
         let of = |kind: &'static str| {
-            let told = events.iter().filter(move |event| event.kind == kind);
-            let mut ids: Vec<_> = told.map(|event| event.subject).collect();
+            let logged = events.iter().filter(move |event| event.kind == kind);
+            let mut ids: Vec<_> = logged.map(|event| event.subject).collect();
             ids.sort();
             ids
         };
@@ -420,7 +419,7 @@ impl World {
         };
         assert_eq!(of("stream.started"), ids(self.streams(StatusFilter::All).await));
         assert_eq!(of("stream.ended"), ids(self.streams(StatusFilter::Ended).await));
-        assert!(events.iter().zip(1..).all(|(event, n)| event.seq == n), "no gap in the log");
+        assert!(events.iter().zip(1..).all(|(event, n)| event.seq == n), "a gap in the log");
     }
 }
 
@@ -442,8 +441,12 @@ async fn start(
         control_secret: Secret::new("control"),
         relay_secret: Secret::new("relay"),
     };
-    let servers = ConfiguredServers([(MediaServerName::default(), known)].into());
-    let secrets = Secrets { servers, ..Secrets::default() };
+    let settings = Settings {
+        // No reconcile loop runs while a call waits.
+        end_wait: Duration::ZERO,
+        servers: ConfiguredServers([(MediaServerName::default(), known)].into()),
+        ..Settings::default()
+    };
     let core = Core::over_one_store(
         Arc::clone(store) as _,
         Arc::clone(clock) as _,
@@ -474,9 +477,9 @@ fn actor() -> Actor {
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
-    /// No history leaves two live streams for one key, a live stream for a dead key, or a lost ended stream.
+    /// No history leaves two live streams of one key, a live stream of an unusable key, or a lost end.
     #[test]
-    fn every_history_ends_in_the_truth(history in prop::collection::vec(step(), 1..80)) {
+    fn every_history_ends_with_correct_records(history in prop::collection::vec(step(), 1..80)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let mut world = World::new().await;
@@ -484,7 +487,7 @@ proptest! {
                 world.take(step).await;
                 world.check().await;
             }
-            world.check_settled().await;
+            world.check_recovered().await;
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Health, numbers and documents.
+//! Health, metrics and documents.
 
 use std::sync::Arc;
 
@@ -9,22 +9,22 @@ use streamward::runtime::slices::openapi_json;
 use crate::harness::{Answer, Engine, Setup, Shows, TestApp};
 
 #[tokio::test]
-async fn health_is_ok_also_without_a_media_server() {
+async fn health_is_ok_without_a_media_server() {
     let app = TestApp::memory().await;
     let health = app.as_nobody().get("/health").await.assert_status(200).json();
     assert_eq!((&health["status"], &health["database"]), (&json!("ok"), &json!("ok")));
     assert_eq!(health["media_servers"], json!({"configured": 2, "unreachable": []}));
-    app.media().set_away(true);
-    let away = |answer: Answer| {
+    app.media().set_unreachable(true);
+    let unreachable = |answer: Answer| {
         let health = answer.assert_status(200).json();
         Some(health).filter(|health| health["media_servers"]["unreachable"] == json!(["default"]))
     };
-    let health = app.until(|| app.as_nobody().get("/health"), away).await;
+    let health = app.until(|| app.as_nobody().get("/health"), unreachable).await;
     assert_eq!(health["status"], "ok");
 }
 
 #[tokio::test]
-async fn an_instance_that_stops_is_alive_but_not_ready() {
+async fn stopping_instance_is_alive_but_not_ready() {
     let app = TestApp::memory().await;
     app.as_nobody().get("/readyz").await.assert_status(200);
     app.stop.cancel();
@@ -33,7 +33,7 @@ async fn an_instance_that_stops_is_alive_but_not_ready() {
 }
 
 #[tokio::test]
-async fn media_servers_tell_how_they_are() {
+async fn media_servers_show_their_state() {
     let app = TestApp::memory().await;
     let seen = |answer: Answer| {
         let list = answer.json();
@@ -51,16 +51,16 @@ async fn media_servers_tell_how_they_are() {
         Some(server).filter(|server| server["drift_repaired"] == 1 && server["last_auth"].is_string())
     };
     assert_eq!(app.until(list, busy).await["streams"], 1);
-    app.media().set_away(true);
-    let away = |answer: Answer| {
+    app.media().set_unreachable(true);
+    let unreachable = |answer: Answer| {
         let server = answer.json()["media_servers"][0].clone();
         Some(server).filter(|server| server["reachable"] == false)
     };
-    assert_eq!(app.until(list, away).await["last_error"], "cannot be reached: refused");
+    assert_eq!(app.until(list, unreachable).await["last_error"], "cannot be reached: refused");
 }
 
 #[tokio::test]
-async fn numbers_are_open_unless_a_token_is_set() {
+async fn metrics_need_a_token_only_if_one_is_set() {
     let metrics: Option<streamward::adapters::http::MetricsText> = Some(Arc::new(|| "up 1\n".into()));
     let app = TestApp::memory().await;
     app.as_admin().get("/metrics").await.assert_status(404);
@@ -77,7 +77,7 @@ async fn numbers_are_open_unless_a_token_is_set() {
 }
 
 #[tokio::test]
-async fn the_document_is_served_as_it_is_checked_in() {
+async fn served_document_is_the_checked_in_one() {
     let app = TestApp::memory().await;
     let answer = app.as_nobody().get("/openapi.json").await.assert_status(200);
     assert_eq!(answer.header("content-type"), "application/json");
@@ -85,7 +85,7 @@ async fn the_document_is_served_as_it_is_checked_in() {
 }
 
 #[tokio::test]
-async fn the_page_needs_nothing_from_elsewhere() {
+async fn docs_page_loads_nothing_from_other_hosts() {
     let app = TestApp::memory().await;
     let get = |path: String| app.as_nobody().get(&path);
     for page in ["/docs", "/docs/"] {
@@ -111,7 +111,7 @@ async fn the_page_needs_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn answers_are_not_kept_by_caches() {
+async fn answers_forbid_caching() {
     let app = TestApp::memory().await;
     for path in ["/streams", "/health", "/stream-keys", "/nonsense"] {
         assert_eq!(app.as_viewer().get(path).await.header("cache-control"), "no-store", "{path}");

@@ -1,4 +1,4 @@
-//! A real OTLP receiver on loopback: it decodes what is pushed to it and answers questions about it.
+//! An OTLP receiver on loopback that decodes what is pushed to it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ impl OtlpReceiver {
         Self { address, got, _task: task }
     }
 
-    /// What goes into `otel.endpoint`.
+    /// The value for `otel.endpoint`.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -1,5 +1,4 @@
-//! Problems: whatever is not done is told in one form. (That every answer in these tests has it is checked where they
-//! arrive, in `harness::Answer::check`.)
+//! Problem details. `harness::Answer::check` checks their form for every answer of every test.
 
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use streamward::adapters::http::ProblemType;
 use crate::harness::{Engine, HOOK_SECRET, Setup, TestApp};
 
 #[tokio::test]
-async fn an_unknown_address() {
+async fn unknown_route_is_a_problem() {
     let app = TestApp::memory().await;
     for path in
         ["/", "/nonsense", "/streams/", "/stream-keys/x/y/z", "/docs/nonsense.js", "//streams", "/%00"]
@@ -21,7 +20,7 @@ async fn an_unknown_address() {
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_there_comes_with_those_that_are() {
+async fn wrong_method_lists_the_allowed_ones() {
     let app = TestApp::memory().await;
     for (method, path, allowed) in [
         (Method::PUT, "/streams", "GET,HEAD"),
@@ -41,7 +40,7 @@ async fn a_method_that_is_not_there_comes_with_those_that_are() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large() {
+async fn oversized_body_is_a_problem() {
     let app = TestApp::memory().await;
     let long = |bytes: usize| "x".repeat(bytes);
     let (mib, kib64) = (1024 * 1024, 64 * 1024);
@@ -59,7 +58,7 @@ async fn a_body_that_is_too_large() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_kind() {
+async fn body_of_another_content_type_is_a_problem() {
     let app = TestApp::memory().await;
     let call = |kind| {
         app.as_admin().post("/broadcasters").header("content-type", kind).body(r#"{"display_name":"A"}"#)
@@ -74,21 +73,21 @@ async fn a_body_of_another_kind() {
 }
 
 #[tokio::test]
-async fn a_sane_request_id_is_echoed_and_another_is_replaced() {
+async fn valid_request_id_is_echoed_and_an_invalid_one_replaced() {
     let app = TestApp::memory().await;
-    let ask = |id: String| app.as_nobody().get("/nonsense").header("x-request-id", &id);
-    for sane in ["a".to_owned(), "x".repeat(128), "req/1:2~!".to_owned()] {
-        assert_eq!(ask(sane.clone()).await.header("x-request-id"), sane);
+    let call = |id: String| app.as_nobody().get("/nonsense").header("x-request-id", &id);
+    for valid in ["a".to_owned(), "x".repeat(128), "req/1:2~!".to_owned()] {
+        assert_eq!(call(valid.clone()).await.header("x-request-id"), valid);
     }
-    for odd in [String::new(), "x".repeat(129), "a b".to_owned(), "a\tb".to_owned()] {
-        assert_eq!(ask(odd).await.header("x-request-id").len(), 36);
+    for invalid in [String::new(), "x".repeat(129), "a b".to_owned(), "a\tb".to_owned()] {
+        assert_eq!(call(invalid).await.header("x-request-id").len(), 36);
     }
     let (one, two) = (app.as_nobody().get("/livez").await, app.as_nobody().get("/livez").await);
     assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
 }
 
 #[tokio::test]
-async fn the_query_and_secrets_in_the_path_are_not_repeated() {
+async fn query_and_path_secrets_are_not_repeated() {
     let app = TestApp::memory().await;
     let key = format!("sk_{}", "a".repeat(43));
     let answer = app.as_admin().get(&format!("/stream-keys?nonsense={key}")).await.assert_status(400);
@@ -99,7 +98,7 @@ async fn the_query_and_secrets_in_the_path_are_not_repeated() {
 }
 
 #[tokio::test]
-async fn every_type_leads_to_its_description() {
+async fn every_problem_type_has_a_description() {
     let app = TestApp::memory().await;
     for kind in ProblemType::all() {
         let answer = app.as_nobody().get(&format!("/problems/{}", kind.slug)).await.assert_status(200);
@@ -120,7 +119,7 @@ async fn head_is_answered_wherever_get_is() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_told_with_a_time_to_come_back() {
+async fn unreachable_database_is_a_problem_with_retry_after() {
     let app = TestApp::on(Engine::Sqlite).await;
     let key = app.key("live/alice").await;
     app.db.as_ref().expect("a database").close().await;
@@ -131,15 +130,15 @@ async fn a_database_that_is_away_is_told_with_a_time_to_come_back() {
     app.as_nobody().get("/health").await.assert_status(503);
     app.as_nobody().get("/readyz").await.assert_status(503);
     app.as_nobody().get("/livez").await.assert_status(200);
-    let denied = app.ask_to_publish(&key, "c1").await.assert_status(401).assert_problem("denied");
+    let denied = app.request_publish(&key, "c1").await.assert_status(401).assert_problem("denied");
     assert!(denied.text("/detail").contains("could not be decided"), "{denied:?}");
-    app.ask(json!({"action": "read", "path": "live/alice"})).await.assert_status(200);
+    app.auth(json!({"action": "read", "path": "live/alice"})).await.assert_status(200);
     let hook = app.as_nobody().post(&format!("/webhook/ready?secret={HOOK_SECRET}"));
     hook.json(json!({"path": "live/alice"})).await.assert_status(503);
 }
 
 #[tokio::test]
-async fn a_panic_is_our_problem_and_nobody_elses() {
+async fn panic_fails_one_request_only() {
     let setup = Setup { metrics: Some(Arc::new(|| panic!("a bug, for this test"))), ..Setup::default() };
     let app = TestApp::with(Engine::Memory, setup).await;
     let answer = app.as_nobody().get("/metrics").await.assert_status(500).assert_problem("internal");

@@ -1,4 +1,4 @@
-//! What a request leaves in logs, numbers and traces.
+//! Logs, metrics and traces of a request.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -35,14 +35,14 @@ impl Lines {
         self.0.lock().expect("not poisoned").clone()
     }
 
-    /// Asks until lines arrive. A line of the program that another thread came by first, at the very moment when this
-    /// one began to collect, may have been taken for one that nobody wants.
-    async fn until_heard(&self, app: &TestApp) {
+    /// Calls until log lines arrive. `tracing` caches whether anyone wants a log statement; another thread that reached
+    /// the statement first may have cached that nobody does.
+    async fn until_collecting(&self, app: &TestApp) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.with_message("request").is_empty() || self.with_message("auth").is_empty() {
             assert!(Instant::now() < deadline, "no lines arrive");
             tracing::callsite::rebuild_interest_cache();
-            app.ask(json!({"action": "read", "path": "live/x"})).await.assert_status(200);
+            app.auth(json!({"action": "read", "path": "live/x"})).await.assert_status(200);
         }
     }
 
@@ -72,22 +72,22 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// Numbers of this thread alone.
+/// Metrics of this thread only.
 pub(crate) fn recorder() -> PrometheusRecorder {
     PrometheusBuilder::new().build_recorder()
 }
 
 #[tokio::test]
-async fn a_request_leaves_one_line_with_its_route_and_not_its_path() {
+async fn request_is_logged_once_with_its_route() {
     let lines = Lines::default();
     let _collecting = lines.collect();
     let app = TestApp::memory().await;
-    lines.until_heard(&app).await;
+    lines.until_collecting(&app).await;
     let key = app.key("live/alice").await;
     let before = lines.with_message("request").len();
-    let call = app.as_viewer().get(&format!("/stream-keys/{}?nonsense=hush", key.id));
+    let call = app.as_viewer().get(&format!("/stream-keys/{}?nonsense=secret-text", key.id));
     call.header("x-request-id", "req-7").await.assert_status(400);
-    app.as_nobody().get("/nowhere/hush").await.assert_status(404);
+    app.as_nobody().get("/nowhere/secret-text").await.assert_status(404);
     let requests = lines.with_message("request").split_off(before);
     assert_eq!(requests.len(), 2);
     let one = &requests[0];
@@ -95,21 +95,21 @@ async fn a_request_leaves_one_line_with_its_route_and_not_its_path() {
     assert_eq!((&one["status"], &one["request_id"]), (&json!(400), &json!("req-7")));
     assert!(one["duration_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{one}");
     assert_eq!((&requests[1]["route"], &requests[1]["status"]), (&json!("unmatched"), &json!(404)));
-    assert!(!String::from_utf8_lossy(&lines.bytes()).contains("hush"));
+    assert!(!String::from_utf8_lossy(&lines.bytes()).contains("secret-text"));
 }
 
 #[tokio::test]
-async fn every_decision_leaves_a_line_that_says_why() {
+async fn every_auth_decision_is_logged_with_its_reason() {
     let lines = Lines::default();
     let _collecting = lines.collect();
     let app = TestApp::memory().await;
-    lines.until_heard(&app).await;
+    lines.until_collecting(&app).await;
     let before = lines.with_message("auth").len();
     let key = app.key("live/alice").await;
-    app.ask_to_publish(&key, "c1").await.assert_status(200);
-    app.ask_to_publish(&key, "c2").await.assert_status(401);
+    app.request_publish(&key, "c1").await.assert_status(200);
+    app.request_publish(&key, "c2").await.assert_status(401);
     let decisions = lines.with_message("auth").split_off(before);
-    let told: Vec<[&Value; 6]> = decisions
+    let logged: Vec<[&Value; 6]> = decisions
         .iter()
         .map(|line| ["outcome", "reason", "key_id", "path", "protocol", "ip"].map(|field| &line[field]))
         .collect();
@@ -118,7 +118,7 @@ async fn every_decision_leaves_a_line_that_says_why() {
     let expected = [allow, deny];
     let expected: Vec<[&Value; 6]> =
         expected.iter().map(|[outcome, why]| [outcome, why, &id, &path, &protocol, &ip]).collect();
-    assert_eq!(told, expected);
+    assert_eq!(logged, expected);
 }
 
 #[tokio::test]
@@ -127,8 +127,8 @@ async fn requests_decisions_and_hooks_are_counted() {
     let _counting = metrics::set_default_local_recorder(&recorder);
     let app = TestApp::memory().await;
     let key = app.key("live/alice").await;
-    app.ask_to_publish(&key, "c1").await.assert_status(200);
-    app.ask(json!({"action": "publish", "path": "x", "protocol": "new"})).await.assert_status(401);
+    app.request_publish(&key, "c1").await.assert_status(200);
+    app.auth(json!({"action": "publish", "path": "x", "protocol": "new"})).await.assert_status(401);
     app.as_nobody().get("/streams").await.assert_status(401);
     app.as_nobody().get("/a/b").await.assert_status(404);
     let hook = app.as_nobody().post(&format!("/webhook/online?secret={HOOK_SECRET}"));
@@ -151,7 +151,7 @@ async fn requests_decisions_and_hooks_are_counted() {
 }
 
 #[tokio::test]
-async fn a_trace_leads_from_the_question_to_the_store() {
+async fn trace_leads_from_the_request_to_the_store() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let receiver = OtlpReceiver::start().await;
     let config = TelemetryConfig {
@@ -165,7 +165,7 @@ async fn a_trace_leads_from_the_question_to_the_store() {
         let _tracing = tracing::subscriber::set_default(subscriber);
         let app = TestApp::memory().await;
         let key = app.key("live/alice").await;
-        app.ask_to_publish(&key, "c1").await.assert_status(200);
+        app.request_publish(&key, "c1").await.assert_status(200);
     }
     tokio::task::spawn_blocking(|| telemetry.shutdown()).await.expect("flushed");
     assert_eq!(receiver.path_to("store.claim_for_publish"), ["POST /auth", "store.claim_for_publish"]);

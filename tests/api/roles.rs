@@ -1,4 +1,4 @@
-//! Who may do what: the contract's table, row by row, with every caller there is.
+//! Which role may do what, for every route and every kind of caller.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use streamward::domain::access::Role;
 
 use crate::harness::{Caller, HOOK_SECRET, TestApp};
 
-/// The status for nobody, a viewer, an operator and an admin.
+/// The status for no credentials, a viewer, an operator and an admin.
 type Statuses = [u16; 4];
 
 const VIEWER: Statuses = [401, 200, 200, 200];
@@ -38,7 +38,7 @@ async fn check(app: &TestApp, method: &str, path: &str, body: Option<Value>, exp
 }
 
 #[tokio::test]
-async fn reading() {
+async fn reading_requires_the_viewer_role() {
     let app = TestApp::memory().await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "s1").await;
@@ -78,7 +78,7 @@ async fn reading() {
 }
 
 #[tokio::test]
-async fn writing() {
+async fn writing_requires_its_role() {
     let app = TestApp::memory().await;
     let key = app.key("live/alice").await;
     let of = |path: &str, id: &str| format!("{path}/{id}");
@@ -109,7 +109,7 @@ async fn writing() {
 }
 
 #[tokio::test]
-async fn a_role_is_judged_before_the_input() {
+async fn role_is_checked_before_the_input() {
     let app = TestApp::memory().await;
     for (method, path) in [
         (Method::POST, "/broadcasters"),
@@ -125,7 +125,7 @@ async fn a_role_is_judged_before_the_input() {
 }
 
 #[tokio::test]
-async fn media_servers_show_the_hook_secret_and_nothing_else_will_do() {
+async fn media_servers_authenticate_with_the_hook_secret_only() {
     let app = TestApp::memory().await;
     let (token, hook) = (app.token(Role::Admin).to_owned(), json!({"path": "live/x"}));
     for name in ["ready", "not-ready", "available", "online", "unavailable", "offline"] {
@@ -139,11 +139,11 @@ async fn media_servers_show_the_hook_secret_and_nothing_else_will_do() {
         app.as_admin().post(&path).json(hook.clone()).await.assert_status(401);
     }
     app.as_admin().post("/auth").json(json!({"action": "read"})).await.assert_status(401);
-    app.ask(json!({"action": "read", "path": "live/x"})).await.assert_status(200);
+    app.auth(json!({"action": "read", "path": "live/x"})).await.assert_status(200);
 }
 
 #[tokio::test]
-async fn what_is_left_for_later_is_not_there() {
+async fn later_features_have_no_routes() {
     let app = TestApp::memory().await;
     app.as_admin().post("/playback-tokens").json(json!({})).await.assert_status(404);
     app.as_nobody().get("/.well-known/jwks.json").await.assert_status(404);

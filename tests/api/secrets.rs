@@ -1,5 +1,5 @@
-//! No secret is anywhere but where it belongs: everything this program answers, logs, counts and stores in the course
-//! of a busy day is searched for every secret there was, plain and in its usual disguises.
+//! No answer, log line, metric or stored value contains a secret. All output of a busy instance is searched for every
+//! secret, as plain text and in its usual encodings.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ const METRICS_TOKEN: &str = "metrics-secret-0123456789";
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn nothing_gives_a_secret_away(#[case] engine: Engine) {
+async fn no_output_contains_a_secret(#[case] engine: Engine) {
     let (lines, recorder) = (Lines::default(), recorder());
     let (_collecting, handle) = (lines.collect(), recorder.handle());
     let _counting = metrics::set_default_local_recorder(&recorder);
@@ -38,8 +38,8 @@ async fn nothing_gives_a_secret_away(#[case] engine: Engine) {
     let named = app.key("live/named").await;
     let private = app.key("live/private").await;
     let taken = app.key_with(json!({"path": "live/taken", "on_conflict": "takeover"})).await;
-    publish_in_every_way(&app, &named, &private, &taken).await;
-    go_wrong_in_every_way(&app, &named, &private).await;
+    publish_with_every_form_of_key(&app, &named, &private, &taken).await;
+    put_secrets_in_wrong_places(&app, &named, &private).await;
     let rotate = app.as_admin().post(&format!("/stream-keys/{}/rotate", taken.id)).shown_once();
     secrets.push(rotate.await.assert_status(200).text("/key_value"));
     app.as_admin().delete(&format!("/stream-keys/{}", private.id)).await.assert_status(204);
@@ -59,12 +59,9 @@ async fn nothing_gives_a_secret_away(#[case] engine: Engine) {
     let stored = stored(&app.place).await;
     let searched = [("answers", app.record.bytes()), ("logs", lines.bytes()), ("store", stored)];
     for (place, bytes) in &searched {
-        assert!(
-            engine == Engine::Memory || bytes.len() > 10_000,
-            "{place} is too small to have everything in it"
-        );
+        assert!(engine == Engine::Memory || bytes.len() > 10_000, "{place} is too small to be complete");
         for (n, secret) in secrets.iter().enumerate() {
-            for (form, needle) in disguises(secret) {
+            for (form, needle) in encodings(secret) {
                 let found = bytes.windows(needle.len()).position(|window| window == needle);
                 let around = found.map(|at| {
                     let (from, to) = (at.saturating_sub(200), (at + needle.len() + 100).min(bytes.len()));
@@ -74,38 +71,38 @@ async fn nothing_gives_a_secret_away(#[case] engine: Engine) {
             }
         }
     }
-    // A search that cannot find anything proves nothing.
+    // The search must be able to find something.
     let id = app.as_admin().get("/api-tokens").await.text("/api_tokens/0/id");
     assert!(String::from_utf8_lossy(&app.record.bytes()).contains(&id));
 }
 
-async fn publish_in_every_way(app: &TestApp, named: &Key, private: &Key, taken: &Key) {
+async fn publish_with_every_form_of_key(app: &TestApp, named: &Key, private: &Key, taken: &Key) {
     let stream = app.live(named, "n1").await;
-    app.ask_to_publish(named, "n2").await.assert_status(401);
+    app.request_publish(named, "n2").await.assert_status(401);
     let path = format!("live/{}", private.secret);
-    app.ask(json!({"action": "publish", "path": path, "id": "p1", "protocol": "srt"}))
+    app.auth(json!({"action": "publish", "path": path, "id": "p1", "protocol": "srt"}))
         .await
         .assert_status(200);
     app.media().go_live(&path, "p1");
     for name in ["ready", "online", "not-ready"] {
         let hook = app.as_nobody().post(&format!("/webhook/{name}?secret={HOOK_SECRET}"));
-        let told = json!({"path": path, "source_id": "p1", "query": format!("key={}", named.secret)});
-        hook.json(told).await.assert_status(204);
+        let event = json!({"path": path, "source_id": "p1", "query": format!("key={}", named.secret)});
+        hook.json(event).await.assert_status(204);
     }
     app.stream_of("p1").await;
-    app.ask(json!({"action": "read", "path": path, "password": RELAY_SECRET})).await.assert_status(200);
-    app.ask(json!({"action": "api", "token": CONTROL_SECRET})).await.assert_status(200);
+    app.auth(json!({"action": "read", "path": path, "password": RELAY_SECRET})).await.assert_status(200);
+    app.auth(json!({"action": "api", "token": CONTROL_SECRET})).await.assert_status(200);
     app.live(taken, "t1").await;
-    app.ask_to_publish(taken, "t2").await.assert_status(200);
+    app.request_publish(taken, "t2").await.assert_status(200);
     let stream = format!("/streams/{}", stream["id"].as_str().expect("an id"));
     app.as_operator().delete(&stream).await.assert_status(204);
     app.as_signer().get("/streams").await.assert_status(200);
 }
 
-/// Secrets in places where they do not belong, as people put them.
-async fn go_wrong_in_every_way(app: &TestApp, named: &Key, private: &Key) {
+/// Secrets in the wrong places, as people put them there.
+async fn put_secrets_in_wrong_places(app: &TestApp, named: &Key, private: &Key) {
     let (secret, admin) = (&private.secret, app.as_admin());
-    app.media().set_away(true);
+    app.media().set_unreachable(true);
     admin.get(&format!("/stream-keys/{secret}")).await.assert_status(400);
     admin.delete(&format!("/stream-keys/{secret}")).await.assert_status(400);
     admin.get(&format!("/{secret}")).await.assert_status(404);
@@ -136,15 +133,15 @@ async fn go_wrong_in_every_way(app: &TestApp, named: &Key, private: &Key) {
         hook.json(json!({"path": "live/other", field: secret})).await.assert_status(204);
     }
     for field in ["id", "protocol", "action", "ip", "query", "token", "password", "path"] {
-        let mut question = json!({"action": "publish", "path": "live/other", "protocol": "rtmp"});
-        question[field] = named.secret.as_str().into();
-        app.ask(question).await;
+        let mut request = json!({"action": "publish", "path": "live/other", "protocol": "rtmp"});
+        request[field] = named.secret.as_str().into();
+        app.auth(request).await;
     }
-    app.ask(json!({"action": "publish", "path": "live/other", "query": format!("key={secret}&key={}", named.secret)}))
+    app.auth(json!({"action": "publish", "path": "live/other", "query": format!("key={secret}&key={}", named.secret)}))
         .await
         .assert_status(401);
-    app.ask(json!({"action": "read", "path": format!("x y/{secret}.m3u8")})).await;
-    app.media().set_away(false);
+    app.auth(json!({"action": "read", "path": format!("x y/{secret}.m3u8")})).await;
+    app.media().set_unreachable(false);
 }
 
 async fn events(app: &TestApp) {
@@ -160,7 +157,7 @@ async fn events(app: &TestApp) {
     app.record.keep_text(&text);
 }
 
-/// Everything that is stored: the file and its log as they are on the disk, or every row.
+/// Everything stored: the database files as bytes, or every row.
 async fn stored(place: &Place) -> Vec<u8> {
     match place {
         Place::Memory(_) => vec![],
@@ -184,8 +181,8 @@ async fn stored(place: &Place) -> Vec<u8> {
     }
 }
 
-/// The secret as it may appear.
-fn disguises(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
+/// The encodings in which a secret may appear.
+fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     // Without its prefix, which may have been cut off.
     let core = secret.split_once('_').map_or(secret, |(_, rest)| rest);
     let mut forms = vec![
@@ -193,7 +190,7 @@ fn disguises(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("in hex", hex::encode(core).into_bytes()),
         ("in hex", hex::encode_upper(core).into_bytes()),
     ];
-    // Inside something longer its base64 depends on where it begins; the ends depend on the neighbours.
+    // Within a longer text its base64 depends on its offset, and at both ends on what surrounds it.
     for shift in 0..3 {
         let text = format!("{}{core}", "x".repeat(shift));
         for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {

@@ -1,4 +1,4 @@
-//! Lists and single things, in the form the contract gives them.
+//! Streams, keys and broadcasters in the documented form, and their lists.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn ids(list: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_stream_has_exactly_the_fields_of_the_contract() {
+async fn stream_has_exactly_the_documented_fields() {
     let app = TestApp::memory().await;
     let key = app.key("live/alice").await;
     let live = app.live(&key, "c1").await;
@@ -62,7 +62,7 @@ async fn a_stream_has_exactly_the_fields_of_the_contract() {
 }
 
 #[tokio::test]
-async fn a_key_has_exactly_the_fields_of_the_contract() {
+async fn stream_key_has_exactly_the_documented_fields() {
     let app = TestApp::memory().await;
     let broadcaster = app.broadcaster("Rescue Team 7!").await;
     let draft = json!({"broadcaster_id": broadcaster});
@@ -103,14 +103,14 @@ async fn a_key_has_exactly_the_fields_of_the_contract() {
     assert_eq!(fields(&shown.json()), expected);
     let list = app.as_viewer().get("/stream-keys").await.json();
     assert_eq!(list, json!({"stream_keys": [shown.json()], "count": 1}));
-    // The path is taken: the next one without a path gets another.
+    // The path is taken, so the next key without a path gets another one.
     let second = app.as_admin().post("/stream-keys").json(draft).shown_once().await.assert_status(201);
     assert_ne!(second.text("/path"), made.text("/path"));
 }
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_path_belongs_to_one_usable_key(#[case] engine: Engine) {
+async fn path_belongs_to_one_usable_key(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;
     let draft = json!({"broadcaster_id": key.broadcaster, "path": "live/alice", "label": "spare"});
@@ -128,7 +128,7 @@ async fn a_path_belongs_to_one_usable_key(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn broadcasters_are_made_changed_and_listed(#[case] engine: Engine) {
+async fn broadcasters_are_created_updated_and_listed(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let draft = json!({"display_name": "Alice", "metadata": {"b": [1, null, {"c": "ä"}], "a": 1.5}});
     let made = app.as_admin().post("/broadcasters").json(draft.clone()).await.assert_status(201);
@@ -187,7 +187,7 @@ async fn streams_are_filtered_and_paged_in_a_stable_order(#[case] engine: Engine
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
     assert_eq!(pages.concat(), ids(&all));
     let exact = get("?status=all&limit=5").await.json();
-    assert_eq!(exact.get("next_cursor"), None, "no page follows");
+    assert_eq!(exact.get("next_cursor"), None, "there is no next page");
     let cursor = get("?status=all&limit=2").await.text("/next_cursor");
     assert_eq!(ids(&get(&format!("?status=all&cursor={cursor}")).await.json()).len(), 3);
 }

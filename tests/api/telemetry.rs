@@ -1,4 +1,4 @@
-//! Spans and metrics reach a collector, and what is buffered at the end is not lost.
+//! Spans and metrics reach a collector, also those buffered at shutdown.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn config(endpoint: Option<String>) -> TelemetryConfig {
     }
 }
 
-/// What `main` does first; the second test to do it finds it done.
+/// As `main` does. Only the first call has an effect.
 fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
@@ -31,7 +31,7 @@ async fn store() {
     metrics::histogram!("streamward_test_seconds").record(0.002);
 }
 
-/// What a request does, seen from telemetry: three spans inside each other, and numbers.
+/// Three nested spans and some metrics, as of a request.
 async fn work() {
     decide().instrument(info_span!("POST /auth")).await;
     metrics::describe_counter!("streamward_test_total", "decisions");
@@ -43,14 +43,14 @@ async fn work() {
 }
 
 #[tokio::test]
-async fn a_collector_sees_the_span_tree_and_the_metrics() {
+async fn collector_receives_the_span_tree_and_the_metrics() {
     use_ring();
     let receiver = OtlpReceiver::start().await;
     let (telemetry, subscriber, recorder) =
         Telemetry::build(&config(Some(receiver.endpoint()))).expect("built");
     {
         let _spans = tracing::subscriber::set_default(subscriber);
-        let _numbers = metrics::set_default_local_recorder(&recorder);
+        let _metrics = metrics::set_default_local_recorder(&recorder);
         work().await;
     }
     let render = telemetry.prometheus();
@@ -79,15 +79,15 @@ async fn a_collector_sees_the_span_tree_and_the_metrics() {
 }
 
 #[tokio::test]
-async fn a_collector_that_never_answers_holds_the_end_up_by_two_seconds_at_most() {
+async fn silent_collector_delays_shutdown_by_two_seconds_at_most() {
     use_ring();
-    // Connections are taken by the kernel and never answered.
+    // The kernel accepts connections; nobody answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let endpoint = format!("http://{}", silent.local_addr().expect("bound"));
     let (telemetry, subscriber, recorder) = Telemetry::build(&config(Some(endpoint))).expect("built");
     {
         let _spans = tracing::subscriber::set_default(subscriber);
-        let _numbers = metrics::set_default_local_recorder(&recorder);
+        let _metrics = metrics::set_default_local_recorder(&recorder);
         work().await;
     }
     let start = tokio::time::Instant::now();
@@ -96,7 +96,7 @@ async fn a_collector_that_never_answers_holds_the_end_up_by_two_seconds_at_most(
 }
 
 #[tokio::test]
-async fn a_bad_endpoint_is_refused_by_the_name_of_its_key() {
+async fn invalid_endpoint_is_refused_with_the_name_of_its_key() {
     for bad in ["127.0.0.1:4318", "ftp://collector", ""] {
         let Err(error) = Telemetry::build(&config(Some(bad.to_owned()))) else {
             panic!("{bad} accepted");

@@ -24,20 +24,20 @@ async fn listening(app: &TestApp) -> (SocketAddr, JoinSet<()>) {
 
 fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // MediaMTX opens a connection for each question.
+    // MediaMTX opens a connection for each request.
     reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_hundred_connections_with_one_key_exactly_one_is_let_in() {
+async fn one_of_a_hundred_connections_gets_the_key() {
     let app = TestApp::on(Engine::Sqlite).await;
     let key = app.key("live/alice").await;
     let (address, _task) = listening(&app).await;
     let (client, mut calls) = (client(), JoinSet::new());
     for n in 0..100 {
-        let question =
+        let request =
             json!({"action": "publish", "path": key.path, "id": format!("c{n}"), "token": key.secret});
-        let call = client.post(format!("http://:{HOOK_SECRET}@{address}/auth")).json(&question).send();
+        let call = client.post(format!("http://:{HOOK_SECRET}@{address}/auth")).json(&request).send();
         calls.spawn(async move { call.await.expect("answered").status() });
     }
     let statuses = calls.join_all().await;
@@ -47,7 +47,7 @@ async fn of_a_hundred_connections_with_one_key_exactly_one_is_let_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_sends_too_much_still_reads_why() {
+async fn sender_of_an_oversized_body_reads_the_answer() {
     let app = TestApp::memory().await;
     let (address, _task) = listening(&app).await;
     for (path, bytes) in [("/auth", 70_000), ("/auth", 5_000_000), ("/webhook/ready", 70_000)] {
@@ -64,7 +64,7 @@ async fn whoever_sends_too_much_still_reads_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_do_not_hold_up_the_stop() {
+async fn readers_do_not_delay_shutdown() {
     let app = TestApp::memory().await;
     let (address, mut task) = listening(&app).await;
     let mut readers = Vec::new();

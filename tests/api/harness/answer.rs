@@ -1,4 +1,4 @@
-//! An answer, and what a test may say about it.
+//! An answer, and assertions about it.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -6,14 +6,14 @@ use serde_json::Value;
 
 #[derive(Clone)]
 pub(crate) struct Answer {
-    pub(crate) asked: String,
+    pub(crate) request: String,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
 impl Answer {
-    /// What is true of every answer, whatever was asked.
+    /// Checks what holds for every answer.
     pub(crate) fn check(&self, path: &str) {
         let id = self.header("x-request-id");
         assert!(!id.is_empty() && id.len() <= 128, "{self:?}");
@@ -22,13 +22,13 @@ impl Answer {
             return;
         }
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
-        if self.asked.starts_with("HEAD") {
+        if self.request.starts_with("HEAD") {
             return;
         }
         let problem = self.json();
         let slug = problem["type"].as_str().and_then(|kind| kind.strip_prefix("/problems/"));
         let kind = slug.and_then(streamward::adapters::http::ProblemType::by_slug);
-        let kind = kind.unwrap_or_else(|| panic!("the type is not in the list: {self:?}"));
+        let kind = kind.unwrap_or_else(|| panic!("unknown problem type: {self:?}"));
         assert_eq!(kind.status, self.status.as_u16(), "{self:?}");
         assert_eq!(problem["status"], self.status.as_u16(), "{self:?}");
         assert_eq!(problem["title"], kind.title, "{self:?}");
@@ -37,7 +37,7 @@ impl Answer {
         assert!(instance == path || instance.contains("***"), "{self:?}");
         assert_eq!(problem["request_id"], id, "{self:?}");
         let detail = problem["detail"].as_str().unwrap_or_default();
-        assert!(detail.len() > 10, "a person can act on it: {self:?}");
+        assert!(detail.len() > 10, "the detail is too short: {self:?}");
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => assert!(!self.header("allow").is_empty(), "{self:?}"),
             StatusCode::SERVICE_UNAVAILABLE => assert!(!self.header("retry-after").is_empty(), "{self:?}"),
@@ -46,7 +46,7 @@ impl Answer {
                 let errors = problem["errors"].as_array().expect("errors of a bad request");
                 for error in errors {
                     let field = error["field"].as_str().expect("a field");
-                    assert!(detail.contains(field), "detail names the field: {self:?}");
+                    assert!(detail.contains(field), "the detail does not name the field: {self:?}");
                     assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
                 }
             }
@@ -60,14 +60,14 @@ impl Answer {
         self
     }
 
-    /// It is this problem.
+    /// The problem type is this one.
     #[track_caller]
     pub(crate) fn assert_problem(self, slug: &str) -> Self {
         assert_eq!(self.json()["type"], format!("/problems/{slug}"), "{self:?}");
         self
     }
 
-    /// It refuses exactly these fields.
+    /// The status is 400, and exactly these fields are named.
     #[track_caller]
     pub(crate) fn assert_refuses(self, fields: &[&str]) -> Self {
         assert_eq!(self.status.as_u16(), 400, "{self:?}");
@@ -104,6 +104,6 @@ impl Answer {
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let body = String::from_utf8_lossy(&self.body);
-        write!(f, "{} → {}\n{:#?}\n{body}", self.asked, self.status, self.headers)
+        write!(f, "{} → {}\n{:#?}\n{body}", self.request, self.status, self.headers)
     }
 }

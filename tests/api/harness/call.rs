@@ -1,4 +1,4 @@
-//! A call of the API, as a test writes it: `app.as_admin().post("/broadcasters").json(…).await`.
+//! A call of the API: `app.as_admin().post("/broadcasters").json(…).await`.
 
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tower::ServiceExt as _;
 use super::answer::Answer;
 use super::record::Record;
 
-/// Who calls.
+/// A caller with its credentials.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) router: Router,
@@ -24,7 +24,7 @@ pub(crate) struct Caller {
     pub(crate) shows: Shows,
 }
 
-/// What a caller shows.
+/// A caller's credentials.
 #[derive(Clone)]
 pub(crate) enum Shows {
     Nothing,
@@ -80,7 +80,7 @@ impl Call {
         self
     }
 
-    /// The answer is one of the few that may contain a secret.
+    /// The answer contains a secret, and is not recorded.
     pub(crate) fn shown_once(mut self) -> Self {
         self.secret = true;
         self
@@ -121,12 +121,12 @@ impl Call {
     }
 
     async fn send(self) -> Answer {
-        let asked = format!("{} {}", self.method, self.path);
+        let line = format!("{} {}", self.method, self.path);
         let path = self.path.split('?').next().unwrap_or_default().to_owned();
         let (record, secret) = (self.caller.record.clone(), self.secret);
         let (parts, body) = self.open().await.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
-        let answer = Answer { asked, status: parts.status, headers: parts.headers, body };
+        let answer = Answer { request: line, status: parts.status, headers: parts.headers, body };
         answer.check(&path);
         if !secret {
             record.keep(&answer);

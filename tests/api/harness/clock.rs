@@ -1,4 +1,4 @@
-//! A clock that runs, can be put forward, and stopped.
+//! A running clock that can be advanced and stopped.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

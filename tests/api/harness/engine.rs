@@ -1,4 +1,4 @@
-//! The store below the application: in memory, or a database of the test's own.
+//! The store: in memory, or a database for one test.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) enum Engine {
 #[case::postgres(crate::harness::Engine::Postgres)]
 pub(crate) fn every_engine(#[case] engine: crate::harness::Engine) {}
 
-/// Where things are stored. It outlives the application that uses it, as a database does.
+/// Where data is stored. It outlives the instances that use it.
 pub(crate) enum Place {
     Memory(MemoryStore),
     File(TempDir),

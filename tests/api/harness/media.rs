@@ -1,4 +1,4 @@
-//! A media server in this process: sessions come and go as a test says, and it does what it is told.
+//! A media server in memory, whose sessions are set by the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,8 +17,8 @@ pub(crate) struct FakeMedia(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    away: bool,
-    deaf: bool,
+    unreachable: bool,
+    ignores_disconnects: bool,
     has_no_relays: bool,
     sessions: BTreeMap<String, Session>,
     relays: BTreeSet<StreamPath>,
@@ -35,7 +35,7 @@ impl FakeMedia {
         self.0.lock().expect("not poisoned")
     }
 
-    /// An encoder that was let in is on the air at `path`, which may be a private one.
+    /// An allowed encoder publishes at `path`, which may be private.
     pub(crate) fn go_live(&self, path: &str, id: &str) {
         let session = Session { id: id.into(), readers: 0 };
         self.state().sessions.insert(path.into(), session);
@@ -51,14 +51,14 @@ impl FakeMedia {
         }
     }
 
-    /// From now on it does not answer, or does again.
-    pub(crate) fn set_away(&self, away: bool) {
-        self.state().away = away;
+    /// Whether it answers.
+    pub(crate) fn set_unreachable(&self, unreachable: bool) {
+        self.state().unreachable = unreachable;
     }
 
-    /// From now on it takes no orders: what it is told to end stays.
-    pub(crate) fn set_deaf(&self, deaf: bool) {
-        self.state().deaf = deaf;
+    /// Whether sessions stay although they are disconnected.
+    pub(crate) fn set_ignores_disconnects(&self, ignores_disconnects: bool) {
+        self.state().ignores_disconnects = ignores_disconnects;
     }
 
     /// From now on it is of a kind that cannot relay.
@@ -66,7 +66,7 @@ impl FakeMedia {
         self.state().has_no_relays = true;
     }
 
-    /// The ids of the sessions that were told to end, in order.
+    /// The ids of the disconnected sessions, in order.
     pub(crate) fn disconnected(&self) -> Vec<String> {
         self.state().disconnected.clone()
     }
@@ -81,7 +81,7 @@ impl FakeMedia {
 
     fn reach(&self) -> Result<MutexGuard<'_, State>, RemoteError> {
         let state = self.state();
-        if state.away { Err(RemoteError::Unreachable("refused".into())) } else { Ok(state) }
+        if state.unreachable { Err(RemoteError::Unreachable("refused".into())) } else { Ok(state) }
     }
 }
 
@@ -127,7 +127,7 @@ impl MediaServer for FakeMedia {
         let mut state = self.reach()?;
         let id = source.id.as_ref().map(ToString::to_string).unwrap_or_default();
         state.disconnected.push(id.clone());
-        if !state.deaf {
+        if !state.ignores_disconnects {
             state.sessions.retain(|_, session| session.id != id);
         }
         Ok(())

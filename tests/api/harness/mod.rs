@@ -1,5 +1,5 @@
-//! The application under test: the real router over a real store, its tasks, and media servers that do as they are
-//! told. `TestApp::memory().await.as_admin().post("/broadcasters").json(…).await.assert_status(201)`.
+//! The application under test: the real router, a real store, the tasks, and media servers in memory.
+//! `TestApp::memory().await.as_admin().post("/broadcasters").json(…).await.assert_status(201)`.
 
 mod answer;
 mod call;
@@ -50,7 +50,7 @@ pub(crate) const CONTROL_SECRET: &str = "control-secret-0123456789";
 pub(crate) const RELAY_SECRET: &str = "relay-secret-0123456789";
 pub(crate) const HMAC_SECRET: &str = "hmac-secret-0123456789";
 
-/// An instance, and what stands around it.
+/// An instance with its store and media servers.
 pub(crate) struct TestApp {
     pub(crate) router: Router,
     pub(crate) clock: Arc<TestClock>,
@@ -66,7 +66,7 @@ pub(crate) struct TestApp {
     _limit: TimeLimit,
 }
 
-/// What a test may want otherwise.
+/// What a test may configure.
 #[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) hmac_keys: BTreeMap<String, Secret>,
@@ -152,7 +152,7 @@ impl TestApp {
         app
     }
 
-    /// As after a crash: nothing in memory survives.
+    /// Starts anew with the same store, as after a crash.
     pub(crate) async fn restart(&mut self) {
         self.tasks.shutdown().await;
         if let Some(db) = self.db.take() {
@@ -247,7 +247,7 @@ impl TestApp {
         self.showing(Shows::Nothing)
     }
 
-    /// A signer with the right secret, whose clock is right.
+    /// Signs with the right secret and time.
     pub(crate) fn as_signer(&self) -> Caller {
         self.signing_at(self.clock.seconds())
     }

@@ -31,11 +31,11 @@ impl Reader {
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         let mut reader = Self { body: answer.into_body().into_data_stream(), text: String::new() };
-        assert!(reader.any().await.expect("a first word").retry);
+        assert!(reader.any().await.expect("a first block").retry);
         reader
     }
 
-    /// The next thing that is said, or `None` at the end.
+    /// The next event or comment, or `None` at the end.
     pub(crate) async fn any(&mut self) -> Option<Got> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -43,8 +43,9 @@ impl Reader {
                 self.text = rest.to_owned();
                 return Some(got);
             }
-            let next = timeout(Duration::from_secs(30), self.body.next()).await.expect("something is said");
-            let bytes = next?.expect("a body that does not break");
+            let next =
+                timeout(Duration::from_secs(30), self.body.next()).await.expect("an event or a comment");
+            let bytes = next?.expect("an unbroken body");
             self.text.push_str(std::str::from_utf8(&bytes).expect("UTF-8"));
         }
     }

@@ -1,4 +1,4 @@
-//! Everything that was answered, except what may contain a secret.
+//! All answers, except those that may contain a secret.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ pub(crate) struct Record(Arc<Mutex<Vec<u8>>>);
 impl Record {
     pub(crate) fn keep(&self, answer: &Answer) {
         let mut all = self.0.lock().expect("not poisoned");
-        // Not what was asked: that may well contain a secret.
+        // Without the request, which may contain a secret.
         all.extend_from_slice(format!("{} {:?}\n", answer.status, answer.headers).as_bytes());
         all.extend_from_slice(&answer.body);
     }

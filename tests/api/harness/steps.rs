@@ -1,4 +1,4 @@
-//! What tests do again and again, in one word each.
+//! Steps that many tests share.
 
 use std::time::Duration;
 
@@ -40,23 +40,23 @@ impl TestApp {
         }
     }
 
-    /// Asks as the media server `default` does.
-    pub(crate) fn ask(&self, question: Value) -> Call {
-        self.as_nobody().post(&format!("/auth?secret={HOOK_SECRET}")).json(question)
+    /// Calls `/auth` as the media server `default` does.
+    pub(crate) fn auth(&self, request: Value) -> Call {
+        self.as_nobody().post(&format!("/auth?secret={HOOK_SECRET}")).json(request)
     }
 
-    /// May the connection `id` publish to the key's path with its secret beside it?
-    pub(crate) fn ask_to_publish(&self, key: &Key, id: &str) -> Call {
+    /// Requests to publish as the connection `id`, at the key's path with the secret in the query.
+    pub(crate) fn request_publish(&self, key: &Key, id: &str) -> Call {
         let query = format!("key={}", key.secret);
-        self.ask(
+        self.auth(
             json!({"action": "publish", "path": key.path, "protocol": "rtmp", "id": id, "ip": "192.0.2.7",
                         "query": query, "user": "", "password": "", "token": ""}),
         )
     }
 
-    /// The connection `id` is let in, and live; returns the stream.
+    /// Publishes as the connection `id`; returns the live stream.
     pub(crate) async fn live(&self, key: &Key, id: &str) -> Value {
-        self.ask_to_publish(key, id).await.assert_status(200);
+        self.request_publish(key, id).await.assert_status(200);
         self.media().go_live(&key.path, id);
         self.stream_of(id).await
     }
@@ -77,15 +77,15 @@ impl TestApp {
         self.until(|| self.as_viewer().get(&path), ended).await
     }
 
-    /// Asks until the answer is what is waited for.
-    pub(crate) async fn until<T>(&self, ask: impl Fn() -> Call, found: impl Fn(Answer) -> Option<T>) -> T {
+    /// Repeats a call until `found` accepts the answer.
+    pub(crate) async fn until<T>(&self, call: impl Fn() -> Call, found: impl Fn(Answer) -> Option<T>) -> T {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            let answer = ask().await;
+            let answer = call().await;
             if let Some(found) = found(answer.clone()) {
                 return found;
             }
-            assert!(Instant::now() < deadline, "waited too long; the last answer was {answer:?}");
+            assert!(Instant::now() < deadline, "not within 20 s; last answer: {answer:?}");
             sleep(Duration::from_millis(20)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! The background work of an instance, quickened: every task ticks as soon as it is woken, and many times a second.
+//! The tasks of an instance, each ticking at every wake-up and many times a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ async fn work(
     loop {
         let context = match task.placement() {
             Placement::EveryInstance => TaskContext::default(),
-            // A store that does not answer is part of some tests.
+            // In some tests the store is unreachable.
             Placement::OneInstance(_) => match assigned(&*store, &instance, task.name()).await {
                 Ok(Some(assignment)) => TaskContext::under(assignment),
                 Ok(None) | Err(_) => {
@@ -58,7 +58,7 @@ async fn work(
                 }
             },
         };
-        // What fails is tried again, as in the real driver.
+        // A failed tick is repeated, as by the real driver.
         let _ = task.tick(&context).await;
         let until = Instant::now() + EVERY;
         while let Ok(heard) = timeout_at(until, wake_ups.recv()).await {

@@ -1,11 +1,11 @@
-//! The commands that are use-cases, and those that print.
+//! Commands that change something, and commands that print.
 
 use serde_json::Value;
 
 use super::{HOOK_SECRET, Home};
 
 #[test]
-fn from_a_broadcaster_to_ready_settings() {
+fn commands_create_a_key_and_print_encoder_settings() {
     let home = Home::new();
     let text = home.ok(&["broadcaster", "create", "Alice B.", "--metadata", r#"{"team": 7}"#]);
     assert!(text.contains("streamward key create --broadcaster 'Alice B.'"), "{text}");
@@ -51,7 +51,7 @@ fn from_a_broadcaster_to_ready_settings() {
 }
 
 #[test]
-fn tokens_come_and_go() {
+fn tokens_are_created_listed_and_deleted() {
     let home = Home::new();
     let made = home.json(&["token", "create", "dashboard", "--role", "viewer", "--expires-in", "30d"]);
     assert!(made["token"].as_str().is_some_and(|token| token.starts_with("swt_")));
@@ -66,7 +66,7 @@ fn tokens_come_and_go() {
 }
 
 #[tokio::test]
-async fn what_is_done_by_command_counts_in_the_service_at_once_and_is_audited() {
+async fn change_by_command_takes_effect_in_the_service_and_is_audited() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
     let _service = home.serve().await;
     let key = home.key();
@@ -77,17 +77,17 @@ async fn what_is_done_by_command_counts_in_the_service_at_once_and_is_audited() 
         super::client().get(home.url("/audit-logs?actor=cli&action=delete")).bearer_auth(home.admin_token());
     let audit: Value = audit.send().await.expect("an answer").json().await.expect("JSON");
     let entry = &audit["audit_logs"][0];
-    let told = (&entry["request_method"], &entry["request_path"], &entry["resource_type"]);
-    assert_eq!(told, (&"CLI".into(), &"key revoke".into(), &"stream_key".into()));
+    let recorded = (&entry["request_method"], &entry["request_path"], &entry["resource_type"]);
+    assert_eq!(recorded, (&"CLI".into(), &"key revoke".into(), &"stream_key".into()));
 }
 
 #[test]
-fn the_configuration_is_shown_without_secrets_and_one_is_revealed_when_asked_for() {
+fn configuration_is_shown_without_secrets_until_one_is_revealed() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET).with("API__HMAC_KEYS__DASH", "signing-secret");
     let shown = home.ok(&["config"]) + &home.ok(&["config", "--json"]);
     assert!(shown.contains("STREAMWARD_HOOKS__SECRET") && shown.contains("dash"), "{shown}");
     assert!(!shown.contains(HOOK_SECRET) && !shown.contains("signing-secret"), "{shown}");
-    assert!(!home.dir.path().join("streamward.db").exists(), "showing opens no database");
+    assert!(!home.dir.path().join("streamward.db").exists(), "it opened a database");
     assert_eq!(home.ok(&["config", "--reveal", "hooks.secret"]).trim(), HOOK_SECRET);
     assert!(
         home.refused(&["config", "--reveal", "api.hmac_secret"]).contains("because api.hmac_keys is set")
@@ -95,11 +95,11 @@ fn the_configuration_is_shown_without_secrets_and_one_is_revealed_when_asked_for
     let made = Home::new();
     let secret = made.ok(&["config", "--reveal", "api.hmac_secret"]);
     assert_eq!(secret.trim().len(), 43);
-    assert_eq!(made.ok(&["config", "--reveal", "api.hmac_secret"]), secret, "made once");
+    assert_eq!(made.ok(&["config", "--reveal", "api.hmac_secret"]), secret, "it is generated once");
 }
 
 #[test]
-fn the_configuration_of_mediamtx_follows_its_version() {
+fn mediamtx_configuration_follows_its_version() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
     let old = home.ok(&["mediamtx-config", "--for-version", "v1.15.4"]);
     let new = home.ok(&["mediamtx-config", "--for-version", "v1.20.1", "--url", "http://streamward:8080"]);
@@ -120,7 +120,7 @@ fn the_configuration_of_mediamtx_follows_its_version() {
 }
 
 #[test]
-fn what_is_printed_for_machines_is_complete() {
+fn output_for_machines_is_complete() {
     let home = Home::new();
     let document: Value = serde_json::from_str(&home.ok(&["openapi"])).expect("JSON");
     assert!(document["paths"]["/auth"].is_object());

@@ -1,4 +1,4 @@
-//! `streamward doctor`: each thing that can be wrong, made wrong for real, is found and comes with what to do.
+//! `streamward doctor` finds every kind of fault and says what to do about it.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use streamward::adapters::system::SystemClock;
 use streamward::ports::Clock as _;
 
 use super::{HOOK_SECRET, Home, SOON, eventually};
-use crate::control_api::{Asked, ControlApi, Say};
+use crate::control_api::{ControlApi, Received, Reply};
 
-/// What it found, and how it ended.
+/// Its findings and exit code.
 struct Findings {
     all: Vec<Value>,
     code: Option<i32>,
@@ -28,12 +28,12 @@ impl Findings {
         Self { all: found["findings"].as_array().expect("findings").clone(), code: ended.code }
     }
 
-    /// The severity of the finding about `check` whose text contains `words`. What is not good comes with advice.
+    /// The severity of the finding about `check` whose text contains `words`. Every fault comes with advice.
     fn severity(&self, check: &str, words: &str) -> &str {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let found = self.all.iter().find(|f| f["check"] == check && text(&f["found"]).contains(words));
         let found =
-            found.unwrap_or_else(|| panic!("nothing about {check:?} with {words:?} in {:#?}", self.all));
+            found.unwrap_or_else(|| panic!("no finding about {check:?} with {words:?} in {:#?}", self.all));
         let severity = found["severity"].as_str().expect("a severity");
         assert_eq!(severity == "good", text(&found["advice"]).is_empty(), "{found}");
         severity
@@ -44,14 +44,14 @@ impl Findings {
     }
 }
 
-/// A media server that is set up for `home`, unless `change` changes that.
+/// A media server configured for `home`, except for what `change` returns.
 async fn media_server(
     home: &Home,
-    change: impl Fn(&Asked) -> Option<Value> + Send + Sync + 'static,
+    change: impl Fn(&Received) -> Option<Value> + Send + Sync + 'static,
 ) -> ControlApi {
     let auth = home.url("/auth?server=default").replace("http://", "http://streamward:secret@");
-    ControlApi::start(move |asked| {
-        let usual = || match asked.line.split(['?', ' ']).nth(1).unwrap_or_default() {
+    ControlApi::start(move |received| {
+        let usual = || match received.line.split(['?', ' ']).nth(1).unwrap_or_default() {
             "/v3/info" => json!({"version": "v1.20.1", "started": "2026-01-01T00:00:00Z"}),
             "/v3/config/global/get" => json!({
                 "authMethod": "http", "authHTTPAddress": auth, "rtsp": true, "rtspAddress": ":8554"
@@ -59,7 +59,7 @@ async fn media_server(
             "/v3/config/pathdefaults/get" => json!({"runOnAvailable": "x", "runOnUnavailable": "y"}),
             _ => json!({"itemCount": 0, "pageCount": 0, "items": []}),
         };
-        Say::ok(change(asked).unwrap_or_else(usual))
+        Reply::ok(change(received).unwrap_or_else(usual))
     })
     .await
 }
@@ -69,7 +69,7 @@ fn beside(home: Home, media_server: &ControlApi) -> Home {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_setup_that_is_in_order_has_no_failure() {
+async fn correct_setup_has_no_failure() {
     let home = Home::new();
     let media_server = media_server(&home, |_| None).await;
     let home = beside(home, &media_server);
@@ -87,7 +87,7 @@ async fn a_setup_that_is_in_order_has_no_failure() {
 }
 
 #[test]
-fn a_database_that_cannot_be_reached() {
+fn unreachable_database_is_a_failure() {
     let url = format!("postgres://u:hunter2@{}/d", super::nowhere());
     let home = Home::new().with("DATABASE__URL", &url);
     let found = Findings::of(&home);
@@ -97,7 +97,7 @@ fn a_database_that_cannot_be_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn migrations_that_are_behind_or_ahead() {
+async fn migrations_behind_or_ahead_are_reported() {
     let home = Home::new();
     let file = home.dir.path().join("streamward.db");
     std::fs::write(&file, "").expect("an empty database");
@@ -119,7 +119,7 @@ async fn migrations_that_are_behind_or_ahead() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_media_server_that_cannot_be_reached() {
+async fn unreachable_media_server_is_a_failure() {
     let home = Home::new();
     let _service = home.serve().await;
     let found = Findings::of(&home);
@@ -128,11 +128,11 @@ async fn a_media_server_that_cannot_be_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_auth_callback_that_is_not_wired() {
+async fn wrong_auth_callback_is_a_failure() {
     let other = |method: &'static str, address: &'static str| {
-        move |asked: &Asked| {
+        move |received: &Received| {
             let settings = json!({"authMethod": method, "authHTTPAddress": address, "rtsp": true, "rtspAddress": ":8554"});
-            asked.line.contains("/v3/config/global/get").then_some(settings)
+            received.line.contains("/v3/config/global/get").then_some(settings)
         }
     };
     for (method, address, words) in [
@@ -151,7 +151,7 @@ async fn an_auth_callback_that_is_not_wired() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hook_secret_that_the_service_does_not_know() {
+async fn unknown_hook_secret_is_a_failure() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
     let _service = home.serve().await;
     assert_eq!(Findings::of(&home).severity("hook secret", ""), "good");
@@ -162,16 +162,16 @@ async fn a_hook_secret_that_the_service_does_not_know() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hooks_that_do_not_arrive() {
+async fn missing_hooks_are_reported() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
-    let media_server = media_server(&home, |asked| {
+    let media_server = media_server(&home, |received| {
         let path = json!({
             "name": "live/alice", "confName": "all_others", "ready": true, "available": true, "online": true,
             "source": {"type": "rtmpConn", "id": "00000000-0000-4000-8000-000000000001"},
             "tracks": ["H264"], "readers": [], "inboundBytes": 1
         });
         let list = json!({"itemCount": 1, "pageCount": 1, "items": [path]});
-        asked.line.contains("/v3/paths/list").then_some(list)
+        received.line.contains("/v3/paths/list").then_some(list)
     })
     .await;
     let home = beside(home, &media_server);
@@ -183,17 +183,18 @@ async fn hooks_that_do_not_arrive() {
     })
     .await
     .expect("live");
-    let silent = eventually("it is told that no hook came", SOON, async || {
+    let silent = eventually("the missing hooks are reported", SOON, async || {
         let found = Findings::of(&home);
-        let told = found.all.iter().any(|f| f["check"] == "hooks of default" && f["severity"] == "warning");
-        Ok(told.then_some(found))
+        let is_reported =
+            found.all.iter().any(|f| f["check"] == "hooks of default" && f["severity"] == "warning");
+        Ok(is_reported.then_some(found))
     });
-    let (found, took) = silent.await.expect("told");
+    let (found, took) = silent.await.expect("reported");
     assert_eq!(found.severity("hooks of default", "none arrived"), "warning");
-    assert!(took > Duration::from_secs(5), "not while the hook may still be on its way: {took:?}");
-    // One that arrives after all.
+    assert!(took > Duration::from_secs(5), "too early, the hook may still arrive: {took:?}");
+    // Then one arrives.
     home.command(&["hook", "ready"]).env("MTX_PATH", "live/alice").status().expect("it runs");
-    eventually("it is told that hooks arrive", SOON, async || {
+    eventually("hooks are reported to arrive", SOON, async || {
         let found = Findings::of(&home);
         Ok(found
             .all
@@ -202,11 +203,11 @@ async fn hooks_that_do_not_arrive() {
             .then_some(()))
     })
     .await
-    .expect("told");
+    .expect("reported");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clocks_that_disagree() {
+async fn clocks_that_disagree_are_reported() {
     for (apart, severity) in [(-10, "warning"), (3_600, "failure")] {
         let home = Home::new();
         home.ok(&["broadcaster", "list"]);
@@ -227,7 +228,7 @@ async fn clocks_that_disagree() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_port_that_is_taken() {
+async fn port_in_use_is_reported() {
     let home = Home::new();
     home.ok(&["broadcaster", "list"]);
     let router = axum::Router::new().fallback(|| async { "a web page" });

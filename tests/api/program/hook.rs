@@ -1,4 +1,4 @@
-//! `streamward hook`: what MediaMTX runs. It ends in time whatever happens, and never says a path.
+//! `streamward hook`, which MediaMTX runs. It always ends in time and never prints a path.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ fn timed(mut command: Command) -> (Ended, Duration) {
 }
 
 #[tokio::test]
-async fn the_secret_is_found_as_the_service_finds_it() {
+async fn hook_finds_its_secret_as_the_service_does() {
     let home = Home::new();
     let _service = home.serve().await;
     for event in ["ready", "not-ready"] {
@@ -36,17 +36,18 @@ async fn the_secret_is_found_as_the_service_finds_it() {
 }
 
 #[tokio::test]
-async fn address_and_secret_can_be_said() {
+async fn hook_takes_address_and_secret_as_flags() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
     let _service = home.serve().await;
-    let stranger = Home::new();
-    std::fs::write(stranger.dir.path().join("secret"), HOOK_SECRET).expect("written");
+    let elsewhere = Home::new();
+    std::fs::write(elsewhere.dir.path().join("secret"), HOOK_SECRET).expect("written");
     let url = home.url("/");
-    let (ended, _) = timed(stranger.command(&["hook", "ready", "--url", &url, "--secret-file", "secret"]));
+    let (ended, _) = timed(elsewhere.command(&["hook", "ready", "--url", &url, "--secret-file", "secret"]));
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-    assert!(!stranger.dir.path().join("streamward.db").exists(), "nothing else is looked at");
-    std::fs::write(stranger.dir.path().join("secret"), "another-secret").expect("written");
-    let (ended, took) = timed(stranger.command(&["hook", "ready", "--url", &url, "--secret-file", "secret"]));
+    assert!(!elsewhere.dir.path().join("streamward.db").exists(), "it opened a database");
+    std::fs::write(elsewhere.dir.path().join("secret"), "another-secret").expect("written");
+    let (ended, took) =
+        timed(elsewhere.command(&["hook", "ready", "--url", &url, "--secret-file", "secret"]));
     assert_eq!(ended.code, Some(1));
     assert!(
         ended.err.contains("hook secret is wrong") && took < Duration::from_secs(3),
@@ -56,7 +57,7 @@ async fn address_and_secret_can_be_said() {
 }
 
 #[test]
-fn it_gives_up_in_time_when_nobody_is_there() {
+fn hook_gives_up_in_time_without_a_service() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let addresses = [super::nowhere(), silent.local_addr().expect("bound")];
     for address in addresses {
@@ -71,7 +72,7 @@ fn it_gives_up_in_time_when_nobody_is_there() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_does_not_hold_it_up() {
+async fn unreachable_database_does_not_delay_the_hook() {
     let url = format!("postgres://nobody@{}/nothing", super::nowhere());
     let (ended, took) = timed(Home::new().with("DATABASE__URL", &url).command(&["hook", "not-ready"]));
     assert_eq!(ended.code, Some(1));
@@ -79,13 +80,13 @@ async fn a_database_that_is_away_does_not_hold_it_up() {
 }
 
 #[test]
-fn by_hand_it_says_who_runs_it() {
+fn hook_run_by_hand_explains_what_is_missing() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
     assert!(home.refused(&["hook", "ready"]).contains("MTX_PATH is not set"));
 }
 
 #[test]
-fn in_a_strange_place_it_makes_nothing() {
+fn hook_in_an_empty_directory_creates_nothing() {
     let home = Home::new();
     let (ended, _) = timed(home.command(&["hook", "ready"]));
     assert_eq!(ended.code, Some(1));

@@ -1,4 +1,4 @@
-//! Several Streamwards on one PostgreSQL, and one whose PostgreSQL comes and goes.
+//! Several instances on one PostgreSQL, and an instance whose PostgreSQL stops and starts.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn instance(url: &str) -> Home {
         .with("MASTER_KEY", &"07".repeat(32))
 }
 
-/// A database with nothing in it.
+/// An empty database.
 async fn empty() -> Database {
     let database = streamward_test_support::database(|url| async move {
         let db = open_postgres(&url, &PgSettings::new(2))?;
@@ -40,7 +40,7 @@ fn leads(home: &Home) -> bool {
         > log.matches("the lease of this instance is lost").count() + log.matches("tasks given back").count()
 }
 
-/// The one of the two that reconciles, and the other.
+/// The instance that reconciles, and the other one.
 async fn led<'a>(
     a: (&'a Home, Process),
     b: (&'a Home, Process),
@@ -53,21 +53,21 @@ async fn led<'a>(
 }
 
 #[tokio::test]
-async fn two_start_and_migrate_at_the_same_moment() {
+async fn two_instances_start_and_migrate_at_the_same_time() {
     let database = empty().await;
     let (a, b) = (instance(database.url()), instance(database.url()));
     let running = (a.start(), b.start());
     a.ready().await;
     b.ready().await;
-    let said = a.log() + &b.log();
-    assert_eq!(said.matches("Admin API token").count(), 1, "one of them is the first: {said}");
+    let log = a.log() + &b.log();
+    assert_eq!(log.matches("Admin API token").count(), 1, "only the first start prints it: {log}");
     let revealed = |home: &Home| home.ok(&["config", "--reveal", "api.hmac_secret"]);
-    assert_eq!(revealed(&a), revealed(&b), "they have the same secrets");
+    assert_eq!(revealed(&a), revealed(&b), "their secrets differ");
     drop(running);
 }
 
 #[tokio::test]
-async fn a_key_revoked_through_one_is_refused_by_the_other_at_once() {
+async fn revoked_key_is_refused_by_the_other_process() {
     let database = empty().await;
     let (a, b) =
         (instance(database.url()), instance(database.url()).with("API__ADMIN_TOKEN", "admin-of-b-for-tests"));
@@ -76,7 +76,7 @@ async fn a_key_revoked_through_one_is_refused_by_the_other_at_once() {
         let name = format!("Alice {round}");
         a.ok(&["broadcaster", "create", &name]);
         let key = a.json(&["key", "create", "--broadcaster", &name]);
-        assert_eq!(b.may_publish(&key, 1).await, 200, "a key made elsewhere works at once");
+        assert_eq!(b.may_publish(&key, 1).await, 200, "a new key works on every instance at once");
         let id = key["id"].as_str().expect("an id");
         let revoke =
             super::client().delete(a.url(&format!("/stream-keys/{id}"))).bearer_auth(a.admin_token());
@@ -116,7 +116,7 @@ async fn tasks_move_at_once_when_their_instance_is_stopped() {
 }
 
 #[tokio::test]
-async fn another_master_key_is_refused_by_the_second_instance() {
+async fn instance_with_another_master_key_refuses_to_start() {
     let database = empty().await;
     let a = instance(database.url());
     let _running = a.serve().await;
@@ -126,17 +126,17 @@ async fn another_master_key_is_refused_by_the_second_instance() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_waited_for_and_got_over() {
+async fn service_waits_for_an_unreachable_database_and_recovers() {
     let mut cluster =
         tokio::task::spawn_blocking(|| Cluster::start(true)).await.expect("no panic").expect("a cluster");
     let home = instance(&cluster.url("postgres"));
     cluster.stop();
     let mut service = home.start();
-    eventually("it says what it waits for", SOON, async || {
+    eventually("it reports what it waits for", SOON, async || {
         Ok(home.log().contains("the database is unreachable; trying again").then_some(()))
     })
     .await
-    .expect("said");
+    .expect("reported");
     assert!(!home.log().contains("Admin API token"));
     cluster.run().expect("it starts");
     home.ready().await;
@@ -144,17 +144,17 @@ async fn a_database_that_is_away_is_waited_for_and_got_over() {
     assert_eq!(home.may_publish(&key, 1).await, 200);
 
     cluster.stop();
-    assert_eq!(home.may_publish(&key, 1).await, 401, "what cannot be decided is a no");
+    assert_eq!(home.may_publish(&key, 1).await, 401, "without a database it refuses");
     let health = super::client().get(home.url("/health")).send().await.expect("an answer");
     assert_eq!(health.status(), 503);
     assert!(home.run(&["doctor"]).out.contains("FAIL  database"));
     cluster.run().expect("it starts");
     home.ready().await;
-    let (status, _) = eventually("it decides again", SOON, async || {
+    let (status, _) = eventually("it allows again", SOON, async || {
         Ok(Some(home.may_publish(&key, 1).await).filter(|status| *status == 200))
     })
     .await
-    .expect("decided");
+    .expect("allowed");
     assert_eq!(status, 200);
     assert!(service.terminate(SOON).await.expect("it stops").success());
 }

@@ -1,4 +1,4 @@
-//! Stopping, and being stopped.
+//! Stopping and being killed.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ async fn sigterm_ends_it_with_zero_and_gives_its_tasks_back() {
     })
     .await
     .expect("taken");
-    // A reader of an endless answer does not hold it up.
+    // An open event stream does not delay the stop.
     let events = client().get(home.url("/streams/events")).bearer_auth(home.admin_token()).send().await;
-    let events = events.expect("they begin");
+    let events = events.expect("an answer");
     assert_eq!(events.status(), 200);
     let status = service.terminate(Duration::from_secs(5)).await.expect("it stops");
     assert_eq!(status.code(), Some(0));
-    let said = home.log();
-    assert!(said.contains("tasks given back") && said.trim_end().ends_with("stopped"), "{said}");
+    let log = home.log();
+    assert!(log.contains("tasks given back") && log.trim_end().ends_with("stopped"), "{log}");
     drop(events);
 }
 
 #[tokio::test]
-async fn what_was_answered_is_true_after_kill_nine() {
+async fn acknowledged_writes_survive_a_kill() {
     let home = Home::new();
     let mut service = home.serve().await;
     let token = home.admin_token();
@@ -49,28 +49,28 @@ async fn what_was_answered_is_true_after_kill_nine() {
         .filter_map(|b| b["display_name"].as_str())
         .collect();
     for name in &answered {
-        assert!(names.contains(&name.as_str()), "{name} was acknowledged and is lost");
+        assert!(names.contains(&name.as_str()), "{name} was acknowledged but is lost");
     }
     drop(service);
 }
 
 #[tokio::test]
-async fn a_stop_during_the_start_is_a_stop() {
-    // The database is never there: it is still being waited for when the signal comes.
+async fn sigterm_during_startup_stops_the_service() {
+    // The database never appears, so the service still waits for it.
     let url = format!("postgres://nobody@{}/nothing", super::nowhere());
     let home = Home::new().with("DATABASE__URL", &url);
     let mut service = home.start();
-    super::eventually("it says what it waits for", SOON, async || {
+    super::eventually("it reports what it waits for", SOON, async || {
         Ok(home.log().contains("the database is unreachable; trying again").then_some(()))
     })
     .await
-    .expect("said");
+    .expect("reported");
     let status = service.terminate(Duration::from_secs(5)).await.expect("it stops");
     assert_eq!(status.code(), Some(0));
 }
 
 #[tokio::test]
-async fn the_health_of_a_container_is_an_exit_code() {
+async fn healthcheck_exit_code_is_the_health() {
     let home = Home::new();
     assert!(home.refused(&["healthcheck"]).contains("no answer from"));
     let _service = home.serve().await;

@@ -1,4 +1,4 @@
-//! The program itself, as people, containers and media servers run it: one process for each instance.
+//! The program as people, containers and media servers run it, one process for each instance.
 
 mod commands;
 mod doctor;
@@ -19,14 +19,14 @@ use streamward_test_support::process::{Process, eventually, output_within};
 use streamward_test_support::{TimeLimit, ports};
 use tempfile::TempDir;
 
-/// How long a start or a stop may take on a machine that does other things too.
+/// How long a start or a stop may take on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 /// How long a command may take there.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
-/// What media servers show, where a test has to know it.
+/// The hook secret, where a test has to know it.
 const HOOK_SECRET: &str = "a-hook-secret-for-tests";
 
-/// A directory with a configuration of its own, in which the program is run.
+/// A directory and a configuration in which the program runs.
 struct Home {
     dir: TempDir,
     port: u16,
@@ -50,7 +50,7 @@ impl Home {
             env: Vec::new(),
             _limit: TimeLimit::start(),
         };
-        // Where no test runs a media server.
+        // No media server runs there.
         home.with("HTTP__LISTEN", &format!("127.0.0.1:{port}"))
             .with("MEDIA_SERVERS__DEFAULT__API_URL", "http://127.0.0.1:9")
     }
@@ -87,7 +87,7 @@ impl Home {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// Runs a command that must fail, with one line that says why.
+    /// Runs a command that must fail with one line on standard error.
     fn refused(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
         assert!(ended.code.is_some_and(|code| code != 0), "{arguments:?}: {}{}", ended.out, ended.err);
@@ -99,7 +99,7 @@ impl Home {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Starts the service and waits until it is ready. What it says goes to `serve.log`.
+    /// Starts the service and waits until it is ready. Its output goes to `serve.log`.
     async fn serve(&self) -> Process {
         let process = self.start();
         self.ready().await;
@@ -120,16 +120,16 @@ impl Home {
         }
     }
 
-    /// What the service said.
+    /// The output of the service.
     fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("serve.log")).unwrap_or_default()
     }
 
     /// The admin token that the first start printed.
     fn admin_token(&self) -> String {
-        let said = self.log();
-        let tokens: Vec<&str> = said.split_whitespace().filter(|word| word.starts_with("swt_")).collect();
-        assert_eq!(tokens.len(), 1, "it is printed once: {said}");
+        let log = self.log();
+        let tokens: Vec<&str> = log.split_whitespace().filter(|word| word.starts_with("swt_")).collect();
+        assert_eq!(tokens.len(), 1, "it is printed once: {log}");
         tokens[0].to_owned()
     }
 
@@ -139,14 +139,14 @@ impl Home {
         self.json(&["key", "create", "--broadcaster", "Alice"])
     }
 
-    /// Asks as a media server does whether a connection may publish; returns the status.
+    /// Calls `/auth` for a connection as a media server does; returns the status.
     async fn may_publish(&self, key: &Value, connection: u32) -> u16 {
-        let question = serde_json::json!({
+        let body = serde_json::json!({
             "action": "publish", "path": key["path"], "protocol": "rtmp", "ip": "127.0.0.1",
             "id": format!("00000000-0000-4000-8000-{connection:012}"), "password": key["key_value"],
         });
         let request = client().post(self.url("/auth")).basic_auth("streamward", Some(HOOK_SECRET));
-        request.json(&question).send().await.expect("an answer").status().as_u16()
+        request.json(&body).send().await.expect("an answer").status().as_u16()
     }
 }
 
@@ -163,7 +163,7 @@ fn client() -> reqwest::Client {
     client.build().expect("a client")
 }
 
-/// An address nobody listens at.
+/// An address where nothing listens.
 fn nowhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], ports::free().expect("a port")))
 }

@@ -1,11 +1,11 @@
-//! Starting: what is shown once, and what stands against it.
+//! Starting: what is printed once, and what prevents a start.
 
 use std::net::TcpListener;
 
 use super::{Home, client};
 
 #[tokio::test]
-async fn the_first_start_shows_an_admin_token_once_and_keeps_it_out_of_the_log() {
+async fn first_start_prints_an_admin_token_once_and_does_not_log_it() {
     let home = Home::new().with("LOG__FORMAT", "json").with("LOG__LEVEL", "debug");
     let mut service = home.serve().await;
     let token = home.admin_token();
@@ -14,27 +14,27 @@ async fn the_first_start_shows_an_admin_token_once_and_keeps_it_out_of_the_log()
     assert_eq!(list(format!("{token}x")).await.expect("an answer").status(), 401);
     assert!(service.terminate(super::SOON).await.expect("it stops").success());
 
-    let said = home.log();
-    let log: Vec<&str> = said.lines().filter(|line| line.starts_with('{')).collect();
-    assert!(log.len() > 3 && log.iter().all(|line| !line.contains(&token)), "{log:#?}");
+    let log = home.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(lines.len() > 3 && lines.iter().all(|line| !line.contains(&token)), "{lines:#?}");
 
     let _again = home.serve().await;
-    assert_eq!(home.admin_token(), token, "the second start prints none");
+    assert_eq!(home.admin_token(), token, "the second start prints no token");
     assert_eq!(list(token).await.expect("an answer").status(), 200);
 }
 
 #[tokio::test]
-async fn with_an_admin_token_of_ones_own_none_is_made() {
+async fn configured_admin_token_replaces_the_generated_one() {
     let home = Home::new().with("API__ADMIN_TOKEN", "my-own-admin-token");
     let _service = home.serve().await;
-    let said = home.log();
-    assert!(said.contains("api.admin_token") && !said.contains("swt_"), "{said}");
-    assert!(!said.contains("my-own-admin-token"), "{said}");
+    let log = home.log();
+    assert!(log.contains("api.admin_token") && !log.contains("swt_"), "{log}");
+    assert!(!log.contains("my-own-admin-token"), "{log}");
     assert_eq!(home.json(&["token", "list"])["count"], 0);
 }
 
 #[tokio::test]
-async fn a_second_service_on_the_same_file_refuses_and_says_why() {
+async fn second_service_on_the_same_file_is_refused() {
     let home = Home::new();
     let _service = home.serve().await;
     let file = home.dir.path().join("streamward.db");
@@ -42,11 +42,11 @@ async fn a_second_service_on_the_same_file_refuses_and_says_why() {
     let line = other.refused(&["serve"]);
     assert!(line.contains("already served by another Streamward (process "), "{line}");
     assert!(line.contains("DATABASE_URL"), "{line}");
-    assert_eq!(home.json(&["broadcaster", "list"])["count"], 0, "commands work beside the service");
+    assert_eq!(home.json(&["broadcaster", "list"])["count"], 0, "commands work while the service runs");
 }
 
 #[tokio::test]
-async fn a_taken_port_is_told_before_anything_is_made() {
+async fn port_in_use_is_reported_before_anything_is_created() {
     let home = Home::new();
     let _taken = TcpListener::bind(("127.0.0.1", home.port)).expect("it is free");
     let line = home.refused(&["serve"]);
@@ -56,7 +56,7 @@ async fn a_taken_port_is_told_before_anything_is_made() {
 }
 
 #[test]
-fn what_is_wrong_with_the_configuration_is_one_line_and_exit_code_two() {
+fn configuration_error_is_one_line_with_exit_code_two() {
     for (name, value, expected) in [
         ("HTTP__LISTEN_ON", "x", "http.listen_on is not a key; did you mean http.listen?"),
         ("AUTH__CLAIM_TTL", "soon", "auth.claim_ttl must be a duration such as"),
@@ -74,15 +74,15 @@ fn what_is_wrong_with_the_configuration_is_one_line_and_exit_code_two() {
 }
 
 #[tokio::test]
-async fn another_master_key_is_noticed_before_anything_goes_wrong_with_it() {
+async fn another_master_key_is_refused_at_startup() {
     let home = Home::new();
     home.ok(&["broadcaster", "create", "Alice"]);
     let key = home.dir.path().join("streamward-secrets.key");
-    let kept = std::fs::read(&key).expect("it was made");
-    std::fs::remove_file(&key).expect("it is gone");
+    let kept = std::fs::read(&key).expect("it was generated");
+    std::fs::remove_file(&key).expect("removed");
     let line = home.refused(&["serve"]);
     assert!(line.contains("the master key of this database is missing"), "{line}");
-    assert!(!key.exists(), "no other key is made in its place");
+    assert!(!key.exists(), "it generated another key");
     let other = Home { env: home.env.clone(), ..home }.with("MASTER_KEY", &"00".repeat(32));
     let line = other.refused(&["serve"]);
     assert!(line.contains("sealed under another master key"), "{line}");

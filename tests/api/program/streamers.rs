@@ -1,4 +1,4 @@
-//! Streamers from the command line: the list, and following what changes, on a terminal and off it.
+//! Streamers on the command line: the list, and watching changes with and without a terminal.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -19,12 +19,12 @@ use streamward_test_support::process::{Process, Signal, eventually, wait_for_exi
 
 use super::{Home, SOON};
 
-/// Beside the program, on its database, as the watcher is.
+/// A store on the program's database, as the watcher uses it.
 async fn store(home: &Home) -> SqlStore {
     SqlStore::new(open_sqlite(&home.dir.path().join("streamward.db")).await.expect("opened"))
 }
 
-async fn says(store: &SqlStore, streamer: &Value, reported: ReportedStatus) {
+async fn report(store: &SqlStore, streamer: &Value, reported: ReportedStatus) {
     let now = SystemClock.now();
     let id = streamer["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
     let report = Report { streamer: id, source: Source::Centrifugo, at: now, reported };
@@ -34,7 +34,7 @@ async fn says(store: &SqlStore, streamer: &Value, reported: ReportedStatus) {
 
 async fn starts(store: &SqlStore, streamer: &Value, session: u64) {
     let title = Some("Juice".into());
-    says(
+    report(
         store,
         streamer,
         ReportedStatus::Started(Session { id: Some(session.to_string()), title, ..Session::default() }),
@@ -44,14 +44,14 @@ async fn starts(store: &SqlStore, streamer: &Value, session: u64) {
 
 async fn stops(store: &SqlStore, streamer: &Value, session: u64) {
     let session = Session { id: Some(session.to_string()), ..Session::default() };
-    says(store, streamer, ReportedStatus::Stopped { session, banned: true }).await;
+    report(store, streamer, ReportedStatus::Stopped { session, banned: true }).await;
 }
 
 /// The only streamer with this name.
 fn listed(home: &Home, username: &str) -> Value {
     let list = home.json(&["streamer", "list"]);
     let all = list["streamers"].as_array().cloned().unwrap_or_default();
-    all.into_iter().find(|one| one["username"] == username).expect("it is on the list")
+    all.into_iter().find(|one| one["username"] == username).expect("it is listed")
 }
 
 fn names(list: &Value) -> Vec<&str> {
@@ -60,7 +60,7 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn from_an_empty_list_to_a_history() {
+async fn streamers_are_added_paused_and_removed_by_command() {
     let home = Home::new();
     assert_eq!(home.ok(&["streamer", "list"]).trim(), "no streamers");
     let added = home.ok(&["streamer", "add", "xQc", "@alice", "https://kick.com/bob"]);
@@ -97,7 +97,7 @@ async fn from_an_empty_list_to_a_history() {
 }
 
 #[test]
-fn one_name_that_is_refused_keeps_no_other_out() {
+fn refused_name_does_not_stop_the_others() {
     let home = Home::new();
     home.ok(&["streamer", "add", "alice"]);
     let ended = home.run(&["streamer", "add", "ALICE", "a b", "carol"]);
@@ -120,7 +120,7 @@ fn one_name_that_is_refused_keeps_no_other_out() {
 }
 
 #[tokio::test]
-async fn how_watching_is_doing_is_told_with_the_exit_code() {
+async fn kick_status_exit_code_is_the_health() {
     let home = Home::new();
     home.ok(&["migrate"]);
     let never = home.refused(&["kick", "status"]);
@@ -163,7 +163,7 @@ async fn how_watching_is_doing_is_told_with_the_exit_code() {
 }
 
 #[tokio::test]
-async fn off_a_terminal_each_change_is_a_line_until_a_signal() {
+async fn watch_without_a_terminal_prints_a_line_per_change_until_a_signal() {
     let home = Home::new();
     home.ok(&["streamer", "add", "alice", "bob"]);
     let (store, alice, bob) = (store(&home).await, listed(&home, "alice"), listed(&home, "bob"));
@@ -172,7 +172,7 @@ async fn off_a_terminal_each_change_is_a_line_until_a_signal() {
     };
     let mut all = watch("all", &["streamer", "watch", "--json"]);
     let mut one = watch("one", &["streamer", "watch", "@Bob"]);
-    // What happened before it follows is not told, so it is made sure that both follow.
+    // Only new changes are printed, so wait until both print some.
     let mut session = 0;
     while all.log().is_empty() || one.log().is_empty() {
         session += 1;
@@ -183,18 +183,19 @@ async fn off_a_terminal_each_change_is_a_line_until_a_signal() {
     }
     starts(&store, &alice, 1).await;
     starts(&store, &bob, session + 1).await;
-    let arrived = eventually("all changes are told", SOON, async || {
+    let arrived = eventually("all changes are printed", SOON, async || {
         let (all, one) = (all.log(), one.log());
         let is_there = all.ends_with('\n') && all.trim_end().lines().count() > 3;
         let last: Value = serde_json::from_str(all.trim_end().lines().last().unwrap_or_default())?;
         let is_last = last["streamer"]["username"] == "bob" && last["change"]["new_status"] == "online";
-        let is_told = one.trim_end().ends_with("bob  offline → online  (centrifugo)  Juice");
-        Ok((is_there && is_last && is_told).then_some((all, one)))
+        let is_printed = one.trim_end().ends_with("bob  offline → online  (centrifugo)  Juice");
+        Ok((is_there && is_last && is_printed).then_some((all, one)))
     });
-    let ((told, lines), _) = arrived.await.expect("told");
-    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert!(told.windows(2).all(|two| two[0]["seq"].as_i64() < two[1]["seq"].as_i64()));
-    assert!(told.iter().any(|one| one["streamer"]["username"] == "alice"));
+    let ((json_lines, lines), _) = arrived.await.expect("printed");
+    let changes: Vec<Value> =
+        json_lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(changes.windows(2).all(|two| two[0]["seq"].as_i64() < two[1]["seq"].as_i64()));
+    assert!(changes.iter().any(|one| one["streamer"]["username"] == "alice"));
     assert!(!lines.contains("alice") && lines.contains("online → offline  (centrifugo, banned)"), "{lines}");
     all.signal(Signal::INT).expect("sent");
     assert_eq!(all.wait(SOON).await.expect("it ends").code(), Some(0));
@@ -207,16 +208,16 @@ async fn off_a_terminal_each_change_is_a_line_until_a_signal() {
 }
 
 #[tokio::test]
-async fn whoever_stops_reading_ends_it_quietly() {
+async fn watch_ends_quietly_when_its_reader_goes() {
     let home = Home::new();
     home.ok(&["streamer", "add", "alice"]);
     let (store, alice) = (store(&home).await, listed(&home, "alice"));
     let mut command = home.command(&["streamer", "watch"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     drop(child.stdout.take());
-    // It notices when it has something to say.
+    // It notices at its next write.
     let mut session = 0;
-    while child.try_wait().expect("asked").is_none() && session < 100 {
+    while child.try_wait().expect("its status").is_none() && session < 100 {
         session += 1;
         starts(&store, &alice, session).await;
         stops(&store, &alice, session).await;
@@ -240,30 +241,30 @@ async fn watch_draws_a_table_on_a_terminal_and_restores_the_terminal() {
         let mut command = home.command(&["streamer", "watch"]);
         command.env("TERM", "xterm");
         let mut child = pty_process::blocking::Command::from(command).spawn(inside).expect("it starts");
-        let drawn = Drawn::of(terminal.try_clone().expect("the terminal again"));
-        let table = eventually("the table is drawn", SOON, async || {
-            let text = drawn.text();
+        let screen = Screen::of(terminal.try_clone().expect("the terminal again"));
+        let table = eventually("the table appears", SOON, async || {
+            let text = screen.text();
             Ok((text.contains("USERNAME") && text.contains("Juice") && text.contains("q quit")).then_some(()))
         });
         if let Err(error) = table.await {
             let _ = child.kill();
-            panic!("{error}: {}", drawn.text());
+            panic!("{error}: {}", screen.text());
         }
         terminal.write_all(key.as_bytes()).expect("pressed");
         let status = wait_for_exit(&mut child, SOON).expect("it ends");
-        assert_eq!(status.code(), Some(0), "{key:?}: {}", drawn.text());
+        assert_eq!(status.code(), Some(0), "{key:?}: {}", screen.text());
         let restored = eventually("the terminal is restored", SOON, async || {
-            let text = drawn.text();
+            let text = screen.text();
             Ok((text.contains("\u{1b}[?1049h") && text.contains("\u{1b}[?1049l")).then_some(()))
         });
-        restored.await.unwrap_or_else(|error| panic!("{key:?}: {error}: {}", drawn.text()));
+        restored.await.unwrap_or_else(|error| panic!("{key:?}: {error}: {}", screen.text()));
     }
 }
 
-/// What a program has drawn on a terminal.
-struct Drawn(Arc<Mutex<Vec<u8>>>);
+/// What a program has written to a terminal.
+struct Screen(Arc<Mutex<Vec<u8>>>);
 
-impl Drawn {
+impl Screen {
     /// Reads until the program has closed the terminal.
     fn of(mut terminal: File) -> Self {
         let all = Arc::new(Mutex::new(Vec::new()));

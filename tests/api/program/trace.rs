@@ -1,43 +1,44 @@
-//! One trace from a hook through the store to the call of the media server, as a collector receives it.
+//! One trace from a hook through the store to the media server, as a collector receives it.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{HOOK_SECRET, Home, SOON, client, eventually};
-use crate::control_api::{ControlApi, Say};
+use crate::control_api::{ControlApi, Reply};
 use crate::otlp::OtlpReceiver;
 
 #[tokio::test]
-async fn a_hook_leads_to_the_store_and_to_the_media_server() {
+async fn hook_trace_leads_to_the_store_and_the_media_server() {
     let collector = OtlpReceiver::start().await;
-    let media = ControlApi::start(|asked| match asked.line.as_str() {
-        "GET /v3/info" => Say::ok(json!({"version": "v1.20.1", "started": "2026-01-01T00:00:00Z"})),
+    let media = ControlApi::start(|received| match received.line.as_str() {
+        "GET /v3/info" => Reply::ok(json!({"version": "v1.20.1", "started": "2026-01-01T00:00:00Z"})),
         line if line.starts_with("GET /v3/paths/list") => {
-            Say::ok(json!({"itemCount": 0, "pageCount": 0, "items": []}))
+            Reply::ok(json!({"itemCount": 0, "pageCount": 0, "items": []}))
         }
-        _ => Say::no_route(),
+        _ => Reply::no_route(),
     })
     .await;
-    // Only the hook has it look: its own time does not come during this test.
+    // The interval does not pass during the test, so only the hook makes it poll.
     let home = Home::new()
         .with("OTEL__ENDPOINT", &collector.endpoint())
         .with("MEDIA_SERVERS__DEFAULT__API_URL", &media.url())
         .with("RECONCILE__INTERVAL", "60s")
         .with("HOOKS__SECRET", HOOK_SECRET);
     let mut service = home.serve().await;
-    let looked = |times: usize| {
+    let polled = |times: usize| {
         let media = &media;
-        eventually("it looks", SOON, async move || {
-            let looks = media.lines().iter().filter(|line| line.contains("/v3/paths/list")).count();
-            Ok((looks >= times).then_some(()))
+        eventually("it polls", SOON, async move || {
+            let polls = media.lines().iter().filter(|line| line.contains("/v3/paths/list")).count();
+            Ok((polls >= times).then_some(()))
         })
     };
-    looked(1).await.expect("at the start");
+    polled(1).await.expect("at the start");
     let hook = client().post(home.url("/webhook/ready")).bearer_auth(HOOK_SECRET);
-    let told = hook.json(&json!({"path": "live/alice", "source_id": "c1"})).send().await.expect("an answer");
-    assert_eq!(told.status(), 204);
-    looked(2).await.expect("because of the hook");
+    let answer =
+        hook.json(&json!({"path": "live/alice", "source_id": "c1"})).send().await.expect("an answer");
+    assert_eq!(answer.status(), 204);
+    polled(2).await.expect("because of the hook");
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(service.terminate(SOON).await.expect("it stops").success());
     let to = |name: &str, path: &[&str]| {
