@@ -77,7 +77,7 @@ fn main() -> ExitCode {
         whole:
             names_are_enough,
             what_was_missed_is_made_up_for,
-            without_a_feed_the_sweep_goes_on,
+            full_polls_continue_without_a_feed,
             a_row_written_by_another_program_is_watched_at_once,
             another_instance_goes_on,
             the_database_may_be_away,

@@ -70,8 +70,8 @@ pub(crate) async fn what_was_missed_is_made_up_for(_: &Path) -> Result<()> {
     world.check_history().await.map(drop)
 }
 
-/// With the feed refused for good, the sweep goes on, and everybody can see why it is slow.
-pub(crate) async fn without_a_feed_the_sweep_goes_on(_: &Path) -> Result<()> {
+/// With the feed refused for good, full polls continue, and the status shows why they are slow.
+pub(crate) async fn full_polls_continue_without_a_feed(_: &Path) -> Result<()> {
     let mut world = World::new(Dialect::Pusher).await?;
     world.feed.script(|script| script.closes_with = Some(4001));
     world.start().await?;

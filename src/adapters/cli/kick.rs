@@ -29,14 +29,14 @@ const FEW: usize = 10;
 /// How many signals may wait.
 const SIGNALS: usize = 1_000;
 
-/// What can be asked about watching Kick.
+/// Commands about watching Kick.
 #[derive(Debug, Subcommand)]
 pub enum KickCommand {
     /// Show how watching is doing; exit code 1 if it is not well
     Status,
-    /// Get a token from Kick with the configured client id and secret, and say how long it is valid; never shows it
+    /// Get a token from Kick with the configured client id and secret, and show how long it is valid; never shows it
     Token,
-    /// Connect to the configured feed for up to 15 seconds, and say what came of it; exit code 1 if it does not connect
+    /// Connect to the configured feed for up to 15 seconds, and show the result; exit code 1 if it does not connect
     Probe {
         /// Numbers of channels to subscribe to; some that are watched otherwise
         #[arg(value_name = "CHANNEL_ID")]
@@ -67,7 +67,7 @@ fn text(status: &WatchStatus, now: Timestamp) -> String {
     let mut text = format!(
         "Feed         {}\nConnections  {} of {}\nChannels     {} of {} subscribed\n\
          Streamers    {watched} watched, {unresolved} of them unresolved\nQueued       {queued}\n\
-         Last report  {}\nLast sweep   {}\nWritten      {}",
+         Last report  {}\nLast poll    {}\nWritten      {}",
         state_of(feed),
         feed.connected,
         feed.connections,
@@ -77,7 +77,7 @@ fn text(status: &WatchStatus, now: Timestamp) -> String {
         ago(*last_full_poll_at, now),
         ago(Some(*at), now),
     );
-    for (name, error) in [("Feed error ", &feed.error), ("Sweep error", poll_error)] {
+    for (name, error) in [("Feed error ", &feed.error), ("Poll error ", poll_error)] {
         if let Some(error) = error {
             // Writing into a string cannot fail.
             let _ = write!(text, "\n{name}  {error}");
@@ -95,12 +95,12 @@ fn state_of(feed: &FeedStatus) -> String {
 /// How watching is doing, in one line.
 pub(super) fn doing(status: &WatchStatus, now: Timestamp) -> String {
     let feed = &status.feed;
-    let sweep = format!("last sweep {}", ago(status.last_full_poll_at, now));
+    let poll = format!("last full poll {}", ago(status.last_full_poll_at, now));
     if feed.state == FeedState::Off {
-        return format!("no feed, {sweep}");
+        return format!("no feed, {poll}");
     }
     format!(
-        "feed {}, {} of {} connections, {} of {} channels, {sweep}",
+        "feed {}, {} of {} connections, {} of {} channels, {poll}",
         state_of(feed),
         feed.connected,
         feed.connections,
@@ -124,13 +124,13 @@ pub(super) fn trouble(status: Option<&WatchStatus>, now: Timestamp) -> Option<St
     let error = status.feed.error.as_deref().unwrap_or("no reason given");
     match status.feed.state {
         FeedState::Rejected => Some(format!(
-            "the feed refuses us, so only the sweep tells who is live: {error}; it is tried again by itself, and \
+            "the feed refuses us, so only full polls show who is live: {error}; it is tried again by itself, and \
              another kick.feed may help"
         )),
         FeedState::Connecting | FeedState::Degraded if status.feed.error.is_some() => {
             Some(format!("the feed is {}: {error}", status.feed.state.as_str()))
         }
-        _ => status.poll_error.as_ref().map(|error| format!("the last sweep failed: {error}")),
+        _ => status.poll_error.as_ref().map(|error| format!("the last poll failed: {error}")),
     }
 }
 
@@ -144,11 +144,11 @@ fn is_bad(status: Option<&WatchStatus>, now: Timestamp) -> bool {
 /// # Errors
 /// Kick gives none; it cannot be printed.
 pub async fn token(kick: &dyn KickApi, now: Timestamp, out: &mut Output) -> anyhow::Result<()> {
-    let asked = Instant::now();
+    let start = Instant::now();
     let until = kick.token_valid_until().await.map_err(|error| {
         anyhow!("Kick gives no token, it {error}: check kick.client_id and kick.client_secret")
     })?;
-    let took = asked.elapsed();
+    let took = start.elapsed();
     let valid = until.since(now);
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     out.thing(&json!({"valid_until": until, "valid_seconds": valid.as_secs(), "took_ms": millis}), || {
@@ -161,15 +161,15 @@ pub async fn token(kick: &dyn KickApi, now: Timestamp, out: &mut Output) -> anyh
 struct Probed {
     status: FeedStatus,
     subscribed: BTreeSet<String>,
-    edges: u64,
+    updates: u64,
     first_error: Option<String>,
 }
 
 impl Probed {
-    /// Takes what the feed tells. Returns whether nothing more is to be waited for.
+    /// Takes a signal. Returns whether the result is clear.
     fn take(&mut self, signal: FeedSignal) -> bool {
         match signal {
-            FeedSignal::Update(_) => self.edges += 1,
+            FeedSignal::Update(_) => self.updates += 1,
             FeedSignal::Subscribed(subjects) => self.subscribed.extend(subjects.iter().map(name_of)),
             FeedSignal::Status(status) => {
                 self.first_error = self.first_error.take().or_else(|| status.error.clone());
@@ -205,9 +205,9 @@ pub async fn probe(
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let wanted = wanted(streamers, channels).await?;
-    let asked = Instant::now();
+    let start = Instant::now();
     let probed = try_feed(&*feed, wanted).await;
-    let took = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let status = &probed.status;
     let view = json!({
         "connected": probed.is_connected(),
@@ -216,27 +216,27 @@ pub async fn probe(
         "state": status.state,
         "connections": {"wanted": status.connections, "connected": status.connected},
         "subscriptions": {"wanted": status.wanted, "acknowledged": status.subscribed, "of": probed.subscribed},
-        "edges": probed.edges,
+        "updates": probed.updates,
         "first_error": probed.first_error,
     });
     out.thing(&view, || {
         let error = probed.first_error.as_deref().unwrap_or("none");
         format!(
             "Feed           {}, after {took} ms\nConnections    {} of {}\nSubscriptions  {} of {} acknowledged\n\
-             Edges          {}\nFirst error    {error}",
+             Updates        {}\nFirst error    {error}",
             state_of(status),
             status.connected,
             status.connections,
             status.subscribed,
             status.wanted,
-            probed.edges,
+            probed.updates,
         )
     })?;
     if probed.is_connected() {
         return Ok(());
     }
     if status.state == FeedState::Off {
-        bail!("there is no feed to connect to: kick.feed is set to ask Kick's API only");
+        bail!("there is no feed to connect to: kick.feed is set to poll Kick's API only");
     }
     let why = probed.first_error.as_deref().unwrap_or("nothing answered in time");
     bail!("the feed does not connect: {why}; try another kick.feed, or see whether this machine may go out")
@@ -257,10 +257,10 @@ async fn wanted(streamers: &Streamers, channels: &[u64]) -> anyhow::Result<Wante
 async fn try_feed(feed: &dyn StatusFeed, wanted: Wanted) -> Probed {
     let deadline = Instant::now() + PROBE;
     let (_keep, wanting) = watch::channel(Arc::new(wanted));
-    let (signals, mut heard) = mpsc::channel(SIGNALS);
+    let (signals, mut received) = mpsc::channel(SIGNALS);
     let mut probed = Probed::default();
     let listen = async {
-        while let Some(signal) = heard.recv().await {
+        while let Some(signal) = received.recv().await {
             if probed.take(signal) {
                 return;
             }
@@ -315,31 +315,31 @@ mod tests {
                 Rejected,
                 1,
                 Some("4001"),
-                Some("the feed refuses us, so only the sweep tells who is live: 4001"),
+                Some("the feed refuses us, so only full polls show who is live: 4001"),
                 true,
             ),
             (Rejected, 1, None, Some("no reason given"), true),
         ] {
             let status = status(state, age, error);
-            let told = trouble(Some(&status), now());
+            let text = trouble(Some(&status), now());
             match words {
-                None => assert_eq!(told, None, "{state:?}"),
-                Some(words) => assert!(told.as_ref().is_some_and(|told| told.contains(words)), "{told:?}"),
+                None => assert_eq!(text, None, "{state:?}"),
+                Some(words) => assert!(text.as_ref().is_some_and(|text| text.contains(words)), "{text:?}"),
             }
             assert_eq!(is_bad(Some(&status), now()), bad, "{state:?} {age}");
         }
         assert!(is_bad(None, now()) && trouble(None, now()).is_some());
-        let mut swept = status(Off, 1, None);
-        swept.poll_error = Some("Kick did not answer in time".into());
-        assert!(trouble(Some(&swept), now()).is_some_and(|told| told.contains("did not answer")));
-        assert!(!is_bad(Some(&swept), now()));
+        let mut failed = status(Off, 1, None);
+        failed.poll_error = Some("Kick did not answer in time".into());
+        assert!(trouble(Some(&failed), now()).is_some_and(|text| text.contains("did not answer")));
+        assert!(!is_bad(Some(&failed), now()));
     }
 
-    /// A feed that says something after a while, and then nothing more.
-    struct Told(Vec<(u64, FeedSignal)>);
+    /// A feed that sends these signals and then nothing.
+    struct Scripted(Vec<(u64, FeedSignal)>);
 
     #[async_trait]
-    impl StatusFeed for Told {
+    impl StatusFeed for Scripted {
         async fn watch(&self, wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>) {
             assert!(!wanted.borrow().channels.is_empty());
             for (wait, signal) in &self.0 {
@@ -364,11 +364,11 @@ mod tests {
         })
     }
 
-    async fn probed(told: Vec<(u64, FeedSignal)>) -> (Probed, Duration) {
+    async fn probed(signals: Vec<(u64, FeedSignal)>) -> (Probed, Duration) {
         let channel = ChannelId::new(668).unwrap();
         let wanted = Wanted { channels: [channel].into(), ..Wanted::default() };
-        let asked = Instant::now();
-        (try_feed(&Told(told), wanted).await, asked.elapsed())
+        let start = Instant::now();
+        (try_feed(&Scripted(signals), wanted).await, start.elapsed())
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! `POST /kick/webhook`: what Kick tells, signed. Give this address to Kick (kick.com/settings/developer).
+//! `POST /kick/webhook`: Kick's signed webhooks. Enter this address at kick.com/settings/developer.
 
 use std::sync::Arc;
 
@@ -11,7 +11,12 @@ use super::problem::Problem;
 use crate::app::streamer::Streamers;
 use crate::ports::WebhookHeaders;
 
-/// Hear Kick
+/// The route.
+pub fn routes() -> Routes<Arc<Streamers>> {
+    Routes::new(Callers::Anyone).with(routes!(receive_kick_webhook))
+}
+
+/// Receive a webhook of Kick
 ///
 /// For Kick's servers. Believed if the signature shows that Kick sent it within the last five minutes; then a
 /// `livestream.status.updated` is written down before the answer, and everything else is ignored. The same message may

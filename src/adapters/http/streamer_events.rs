@@ -19,7 +19,7 @@ use crate::domain::event::{Event, EventBody, Topic};
 use crate::domain::streamer::{Change, Source, StatusEvent};
 use crate::domain::{StreamerId, Timestamp};
 
-/// How many changes are told when nothing is said.
+/// Number of changes without `limit`.
 const DEFAULT_EVENTS: u32 = 100;
 
 /// A change of status.
@@ -29,10 +29,10 @@ pub(super) struct ChangeJson {
     previous_status: StatusJson,
     /// `online` or `offline`, and never the one before.
     new_status: StatusJson,
-    /// When it happened: Kick's time if Kick told one, otherwise when it was heard of.
+    /// When it happened: Kick's time if known, otherwise when the report arrived.
     #[schema(value_type = String, format = DateTime)]
     occurred_at: Timestamp,
-    /// When it was heard of.
+    /// When the report arrived.
     #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
     source: SourceJson,
@@ -46,7 +46,7 @@ pub(super) struct ChangeJson {
     banned: Option<bool>,
 }
 
-/// Who told of a change.
+/// The source of a change.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = StatusSource)]
@@ -57,7 +57,7 @@ pub(super) enum SourceJson {
     Centrifugo,
     /// Kick's webhooks.
     Webhook,
-    /// Kick's API, when it was asked.
+    /// Kick's API, when it was polled.
     Poll,
 }
 
@@ -90,7 +90,7 @@ impl From<Change> for ChangeJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = StatusEvent)]
 pub(super) struct StatusEventJson {
-    /// The number of the event that told of it.
+    /// The number of the event about it.
     seq: i64,
     #[serde(flatten)]
     change: ChangeJson,
@@ -160,7 +160,7 @@ pub(super) struct StreamerEvent {
     at: Timestamp,
     /// The streamer right after it.
     streamer: StreamerJson,
-    /// The change of status; absent if something else changed, or an earlier event told of this change.
+    /// The change of status; absent if something else changed, or an earlier event was about this change.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     change: Option<ChangeJson>,
@@ -169,10 +169,10 @@ pub(super) struct StreamerEvent {
 /// Follow what changes about streamers
 ///
 /// Server-sent events, each with its number as `id` and with data as shown here. `streamer.online` and
-/// `streamer.offline` are what to announce: going offline is told once it has lasted for the flap window
-/// (`kick.flap_window`), and a comeback within it is not told at all by these. `streamer.updated` is everything else:
+/// `streamer.offline` are what to announce: going offline is sent once it has lasted for the flap window
+/// (`kick.flap_window`), and a comeback within it is not sent as either. `streamer.updated` is everything else:
 /// other fields, another session, and every change of status that is not to be announced, or not yet: offline before
-/// the flap window is over, back online within it, and what a streamer was found to be at the first look. These have
+/// the flap window is over, back online within it, and the first status of a streamer. These have
 /// `change`, so a reader that wants each change at once reads `change`, not names. `streamer.created` and
 /// `streamer.deleted` are about the list. `Last-Event-ID` resumes and `reset` means as for `/streams/events`: read
 /// `/streamers` anew.

@@ -129,7 +129,7 @@ pub(super) struct SessionJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, nullable = false)]
     ended_at: Option<Timestamp>,
-    /// How many watched when last asked.
+    /// Number of viewers at the last poll.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     viewers: Option<u64>,
@@ -173,7 +173,7 @@ pub(super) struct StreamerList {
     streamers: Vec<StreamerJson>,
     /// How many are in this answer.
     count: usize,
-    /// Where the next page begins; absent on the last one, and when no page was asked for.
+    /// Where the next page begins; absent on the last one, and without `limit` and `cursor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next_cursor: Option<String>,
@@ -309,7 +309,7 @@ impl StreamersQuery {
     }
 }
 
-/// A place in the list, in a form that says nothing to callers: names are unique in lower case, and sorted by that.
+/// A place in the list, opaque to callers: names are unique in lower case, and sorted by that.
 fn write_cursor(streamer: &Streamer) -> String {
     URL_SAFE_NO_PAD.encode(streamer.username.to_ascii_lowercase())
 }
@@ -351,7 +351,7 @@ pub fn routes() -> Routes<Streaming> {
 
 /// List streamers
 ///
-/// By name. The whole list, unless `limit` or `cursor` ask for a page.
+/// By name. The whole list, or a page with `limit` or `cursor`.
 #[utoipa::path(
     get,
     path = "/streamers",
@@ -367,7 +367,7 @@ pub(super) async fn list_streamers(
 ) -> Result<Json<StreamerList>, Problem> {
     let mut filter = query.filter()?;
     let page = filter.limit;
-    // One more than asked for tells whether there is a next page.
+    // One more than requested shows whether there is a next page.
     filter.limit = page.map(|limit| limit + 1);
     let mut found = streamers.list(&actor, &filter).await?;
     let page = page.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| found.len() > *limit);
@@ -381,7 +381,7 @@ pub(super) async fn list_streamers(
 
 /// Watch a streamer
 ///
-/// The status is `unknown` until Kick was asked.
+/// The status is `unknown` until the first answer of Kick.
 #[utoipa::path(
     post,
     path = "/streamers",

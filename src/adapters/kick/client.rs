@@ -15,7 +15,7 @@ use crate::ports::RemoteError;
 
 /// Largest answer that is read: fifty channels take some 100 kB.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
-/// Who is asking. Honest, so that Kick can tell us from a browser.
+/// Honest, so that Kick can distinguish us from a browser.
 const USER_AGENT: &str = concat!("streamward/", env!("CARGO_PKG_VERSION"));
 
 /// A client for one of Kick's hosts.
@@ -117,7 +117,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// What it says, if it is a success and JSON.
+    /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, RemoteError> {
         serde_json::from_slice(&self.body).map_err(|e| {
             // Not the error's own words: they quote the value.
@@ -131,12 +131,12 @@ impl Answer {
         RemoteError::Malformed(format!("{}: {why}", self.endpoint))
     }
 
-    /// Its status and what it says about it, without `secrets`.
+    /// The error for its status, with Kick's message, without `secrets`.
     pub(super) fn error(&self, secrets: &[&Secret]) -> RemoteError {
         RemoteError::Status { status: self.status.as_u16(), message: self.message(secrets) }
     }
 
-    /// What it says went wrong: `data` and `message` of Kick's JSON, otherwise its beginning.
+    /// Kick's error message: `data`, `error` and `message` of its JSON, otherwise the beginning of the body.
     pub(super) fn message(&self, secrets: &[&Secret]) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let reported = match serde_json::from_slice::<Value>(&self.body) {
@@ -150,7 +150,7 @@ impl Answer {
         repeat(&reported, secrets)
     }
 
-    /// How long it says to wait, counted from `now`.
+    /// How long to wait, from `now` on.
     pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         retry_after(self.retry_after.as_deref()?, now)
     }
@@ -165,7 +165,7 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Timestamp::from_micros(date.timestamp_micros()).since(now))
 }
 
-/// What Kick wrote, fit to be shown.
+/// Text of Kick, safe to show.
 pub(super) fn repeat(text: &str, secrets: &[&Secret]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
@@ -179,14 +179,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kick_says_is_masked_and_shortened() {
+    fn kicks_text_is_masked_and_shortened() {
         let secret = Secret::new("hunter2");
         assert_eq!(repeat(" no such client hunter2\n", &[&secret, &Secret::new("")]), "no such client ***");
         assert_eq!(repeat(&"x".repeat(1_000), &[]).len(), remote::MAX_REPEATED);
     }
 
     #[test]
-    fn waiting_is_told_in_seconds_or_as_a_date() {
+    fn retry_after_is_seconds_or_a_date() {
         let now = Timestamp::parse_rfc3339("2026-11-20T12:00:00Z").unwrap();
         for (value, seconds) in [
             ("7", Some(7)),
@@ -202,12 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_not_http_or_holds_a_password_is_refused() {
+    fn address_needs_http_and_no_password() {
         for address in ["ftp://127.0.0.1/", "https://me:secret@kick.com/"] {
             let refused =
                 KickClient::new(&Url::parse(address).unwrap(), Duration::ZERO, Duration::ZERO, true);
-            let Some(RemoteError::Unsupported(told)) = refused.err() else { panic!("{address} was taken") };
-            assert!(!told.contains("me:secret"), "{told}");
+            let Some(RemoteError::Unsupported(text)) = refused.err() else { panic!("{address} was taken") };
+            assert!(!text.contains("me:secret"), "{text}");
         }
     }
 }

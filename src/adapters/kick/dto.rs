@@ -102,7 +102,7 @@ pub(super) fn live(item: &Value) -> Option<KickLive> {
     Some(KickLive { user: user(item, "broadcaster_user_id")?, channel, slug: slug(item), session })
 }
 
-/// What the web site tells of a channel; `None` if it names neither channel nor user.
+/// The ids in the web site's answer; `None` if it has neither channel nor user.
 pub(super) fn site_ids(answer: &Value) -> Option<KickIds> {
     let chatroom = answer.get("chatroom").and_then(|chatroom| number(chatroom, "id"));
     let ids = KickIds {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_channel_tells_its_session() {
+    fn live_channel_has_a_session() {
         let channel = channel(&item()).unwrap();
         assert_eq!((channel.user.get(), channel.slug.as_str()), (123, "xqc"));
         let session = channel.live.unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_is_not_live_tells_nothing() {
+    fn offline_channel_has_no_session() {
         let mut item = item();
         item["stream"] = json!({"is_live": false, "start_time": "0001-01-01T00:00:00Z", "viewer_count": 0,
             "key": "", "language": "", "url": ""});
@@ -187,9 +187,9 @@ mod tests {
 
     #[test]
     fn zeros_empty_texts_and_the_year_one_are_absent() {
-        let odd = json!({"broadcaster_user_id": "7", "slug": "", "channel_id": 0, "started_at": "0001-01-01T00:00:00Z",
+        let empty = json!({"broadcaster_user_id": "7", "slug": "", "channel_id": 0, "started_at": "0001-01-01T00:00:00Z",
             "stream_title": "", "viewer_count": -1, "category": {"name": ""}, "id": 0});
-        let live = live(&odd).unwrap();
+        let live = live(&empty).unwrap();
         assert_eq!((live.user.get(), live.channel, live.slug), (7, None, None));
         assert_eq!(live.session, Session::default());
     }
@@ -208,10 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn items_that_name_nobody_are_no_items() {
-        for odd in [json!(null), json!(3), json!({}), json!({"broadcaster_user_id": 0, "slug": "a"})] {
-            assert!(channel(&odd).is_none() && live(&odd).is_none() && subscription(&odd).is_none(), "{odd}");
-            assert!(status_updated(&odd).is_none() && site_ids(&odd).is_none(), "{odd}");
+    fn item_without_a_user_is_invalid() {
+        for invalid in [json!(null), json!(3), json!({}), json!({"broadcaster_user_id": 0, "slug": "a"})] {
+            assert!(
+                channel(&invalid).is_none() && live(&invalid).is_none() && subscription(&invalid).is_none(),
+                "{invalid}"
+            );
+            assert!(status_updated(&invalid).is_none() && site_ids(&invalid).is_none(), "{invalid}");
         }
     }
 

@@ -2,14 +2,13 @@
 //!
 //! | call | endpoint |
 //! |---|---|
-//! | names | `GET /public/v1/channels?slug=…`: an unknown one fails the whole question, which is then asked in halves |
-//! | users | `GET /public/v1/channels?broadcaster_user_id=…`: about half of those live come back as not live when 50 are asked about (KickDevDocs #321) |
+//! | names | `GET /public/v1/channels?slug=…`: an unknown one fails the whole request, which is then repeated in halves |
+//! | users | `GET /public/v1/channels?broadcaster_user_id=…`: about half of those live come back as not live in a request about 50 (KickDevDocs #321) |
 //! | who is live | `GET /public/v1/livestreams?broadcaster_user_id=…`, or v2 (with pages and numbers of livestreams) once v1, deprecated in June 2026, is gone |
 //!
-//! Every call waits for its turn. After a 429 all of them wait as long as it says (30 s if it does not say), then the
-//! call is tried once more. If that is longer than 30 s they fail at once with [`RemoteError::Status`] 429 and a text
-//! that says how long: whoever sweeps stops there, and goes on with a later tick that finds the door open again. Until
-//! then its calls fail without reaching Kick.
+//! Every call waits for the rate limit. After a 429 all calls wait for its `Retry-After` (30 s without one), then the call
+//! is repeated once. If the wait is longer than 30 s, calls fail at once with [`RemoteError::Status`] 429 and do not
+//! reach Kick until the wait is over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,10 +28,10 @@ use crate::domain::Timestamp;
 use crate::domain::streamer::{KickIds, Slug, UserId};
 use crate::ports::{Clock, KickApi, KickChannel, KickLive, MOST_USERS, RemoteError};
 
-/// How many times a question about several is asked anew in parts because one of them spoils it. Enough to find two in
-/// fifty; beyond that something else is wrong.
+/// How many requests one call may be split into because of an unknown user. Enough to find two in fifty; beyond that
+/// something else is wrong.
 const MOST_PARTS: usize = 24;
-/// Most pages of who is live that are read for one question; one holds 100.
+/// Most pages of live streams that are read; one has 100.
 const MOST_PAGES: usize = 5;
 
 /// Kick's official API, and its web site as far as that is allowed. Holds nothing that must outlive the process.
@@ -43,7 +42,7 @@ pub struct KickHttp {
     site: Site,
     timing: Timing,
     clock: Arc<dyn Clock>,
-    /// Whether who is live is asked at v2.
+    /// Whether v2 of the live streams is used.
     second: AtomicBool,
 }
 
@@ -70,14 +69,14 @@ impl KickHttp {
     fn tokens(&self) -> Result<&Tokens, RemoteError> {
         self.tokens.as_ref().ok_or_else(|| {
             RemoteError::Unsupported(
-                "Kick's official API asks for an app's credentials: set `kick.client_id` and `kick.client_secret`"
+                "Kick's official API needs the credentials of an app: set `kick.client_id` and `kick.client_secret`"
                     .to_owned(),
             )
         })
     }
 
-    /// Asks when it is our turn, with a token; once more with another one if that is refused, and once more after a
-    /// 429. The answer may be an error, but neither of these two.
+    /// Sends a request within the rate limit; once more with a new token if Kick refuses the token, and once more after
+    /// a 429. The reply may be any other error.
     pub(super) async fn call(
         &self,
         endpoint: &'static str,
@@ -104,7 +103,11 @@ impl KickHttp {
                 StatusCode::TOO_MANY_REQUESTS => {
                     let hold = answer.retry_after(self.clock.now()).unwrap_or(self.timing.hold);
                     let hold = hold.min(self.timing.longest_hold);
-                    tracing::info!(endpoint, seconds = hold.as_secs(), "Kick asks us to wait");
+                    tracing::info!(
+                        endpoint,
+                        seconds = hold.as_secs(),
+                        "Kick's rate limit is reached; waiting"
+                    );
                     self.rate_limit.hold(hold);
                     if waited {
                         return Err(too_long(TooLong(hold)));
@@ -120,20 +123,20 @@ impl KickHttp {
         self.call(endpoint, Method::GET, path, None).await
     }
 
-    /// Asks about all of `pairs` at once, and in halves where one of them spoils the question; a lone one that does is
-    /// unknown. At most `most` questions.
+    /// Requests all of `pairs` at once, and in halves if Kick refuses one of them. A pair that is refused alone is
+    /// unknown. At most `most` requests.
     async fn channels_in_parts(
         &self,
         pairs: Vec<String>,
         most: usize,
     ) -> Result<Vec<KickChannel>, RemoteError> {
         let mut parts = if pairs.is_empty() { Vec::new() } else { vec![pairs] };
-        let (mut found, mut questions) = (Vec::new(), 0);
+        let (mut found, mut requests) = (Vec::new(), 0);
         while let Some(mut part) = parts.pop() {
-            questions += 1;
+            requests += 1;
             let reply = self.get("channels", &format!("/public/v1/channels?{}", part.join("&"))).await?;
             match reply.answer.status {
-                StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND if questions < most => {
+                StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND if requests < most => {
                     if part.len() > 1 {
                         let right = part.split_off(part.len() / 2);
                         parts.extend([right, part]);
@@ -175,13 +178,12 @@ impl KickHttp {
 
 fn not_too_many(count: usize) -> Result<(), RemoteError> {
     if count > MOST_USERS {
-        return Err(RemoteError::Unsupported(format!("tell of more than {MOST_USERS} at once")));
+        return Err(RemoteError::Unsupported(format!("handle more than {MOST_USERS} users at once")));
     }
     Ok(())
 }
 
-/// Who is live is believed only of those asked about: if others come, Kick did not understand the question, and that
-/// somebody is missing means nothing.
+/// Refuses an answer about other users: then Kick ignored the filter, and a missing user means nothing.
 fn only_those(
     reply: &Reply<'_>,
     users: &[UserId],
@@ -190,7 +192,7 @@ fn only_those(
     if found.iter().all(|live| users.contains(&live.user)) {
         return Ok(found);
     }
-    Err(reply.answer.malformed("it tells of others than those asked about"))
+    Err(reply.answer.malformed("it is about other users"))
 }
 
 fn of_users(users: &[UserId]) -> Vec<String> {
@@ -206,11 +208,11 @@ fn livestreams(version: &str, users: &[UserId], cursor: Option<&str>) -> String 
 }
 
 fn too_long(TooLong(wait): TooLong) -> RemoteError {
-    let message = format!("too many requests; Kick is asked again in {} s", wait.as_secs().max(1));
+    let message = format!("too many requests; retrying in {} s", wait.as_secs().max(1));
     RemoteError::Status { status: 429, message }
 }
 
-/// An answer, with what must not be repeated of it.
+/// An answer, with the secrets that must not be shown.
 pub(super) struct Reply<'a> {
     pub(super) answer: Answer,
     tokens: &'a Tokens,
@@ -218,7 +220,7 @@ pub(super) struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// What it says, if it is a success.
+    /// The body of a success.
     pub(super) fn ok(&self) -> Result<Value, RemoteError> {
         if self.answer.status.is_success() { self.answer.json() } else { Err(self.error()) }
     }
@@ -227,12 +229,12 @@ impl Reply<'_> {
         self.answer.error(&[self.tokens.client_secret(), &self.token])
     }
 
-    /// What it says went wrong.
+    /// Kick's error message.
     pub(super) fn message(&self) -> String {
         self.answer.message(&[self.tokens.client_secret(), &self.token])
     }
 
-    /// Its items, without those that make no sense.
+    /// Its valid items.
     pub(super) fn items<T>(
         &self,
         body: &Value,
@@ -240,13 +242,13 @@ impl Reply<'_> {
     ) -> Result<Vec<T>, RemoteError> {
         let items = dto::items(body).ok_or_else(|| self.answer.malformed("there is no list in it"))?;
         let found: Vec<T> = items.iter().filter_map(read).collect();
-        let odd = items.len() - found.len();
-        if odd > 0 {
-            metrics::counter!("streamward_kick_api_invalid_items_total").increment(odd as u64);
-            tracing::debug!(odd, of = items.len(), "Kick's answer has items that make no sense");
+        let invalid = items.len() - found.len();
+        if invalid > 0 {
+            metrics::counter!("streamward_kick_api_invalid_items_total").increment(invalid as u64);
+            tracing::debug!(invalid, of = items.len(), "Kick's answer has invalid items; they are ignored");
         }
-        if found.is_empty() && odd > 0 {
-            return Err(self.answer.malformed("no item in it makes sense"));
+        if found.is_empty() && invalid > 0 {
+            return Err(self.answer.malformed("it has no valid item"));
         }
         Ok(found)
     }
@@ -256,7 +258,7 @@ impl Reply<'_> {
 impl KickApi for KickHttp {
     async fn channels_named(&self, slugs: &[Slug]) -> Result<Vec<KickChannel>, RemoteError> {
         not_too_many(slugs.len())?;
-        // Unknown names are an everyday matter: in the worst case each name is asked for by itself.
+        // Unknown names are common: in the worst case each name needs a request.
         self.channels_in_parts(slugs.iter().map(|slug| format!("slug={slug}")).collect(), usize::MAX).await
     }
 
@@ -266,9 +268,9 @@ impl KickApi for KickHttp {
     }
 
     async fn live_among(&self, users: &[UserId]) -> Result<Vec<KickLive>, RemoteError> {
-        // Never in parts: that a question fails must not look as if nobody were live.
+        // Never in parts: a failed request must not look as if nobody were live.
         not_too_many(users.len())?;
-        // Without a filter Kick would tell of everybody.
+        // Without a filter Kick would list everybody.
         if users.is_empty() { Ok(Vec::new()) } else { self.lives_of(users).await }
     }
 

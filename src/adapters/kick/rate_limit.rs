@@ -1,4 +1,4 @@
-//! When Kick may be asked: so many times a minute, and not at all for as long as it told us to wait.
+//! The rate limit of requests to Kick, and the pause after a 429.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -10,16 +10,16 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// It will be too long until the next turn.
+/// The hold lasts too long to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLong(
     /// How long.
     pub(super) Duration,
 );
 
-/// Turns, in the order in which they were asked for.
+/// Permits, in the order in which they were requested.
 pub(super) struct RateLimit {
-    /// Whoever has it is next. Fair, so nobody is overtaken by those who come later.
+    /// Fair: callers are served in order.
     next: tokio::sync::Mutex<()>,
     bucket: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
     ticks: Ticks,
@@ -28,8 +28,8 @@ pub(super) struct RateLimit {
 }
 
 impl RateLimit {
-    /// One turn per `interval`, up to `burst` at once after a pause. Whoever would wait longer than `patience` because
-    /// of a hold is told so instead.
+    /// One permit per `interval`, up to `burst` at once after a pause. A caller who would wait longer than `patience` for
+    /// a hold to end gets an error instead.
     pub(super) fn new(interval: Duration, burst: NonZeroU32, patience: Duration) -> Self {
         let interval = interval.max(Duration::from_nanos(1));
         let quota = Quota::with_period(interval)
@@ -40,7 +40,7 @@ impl RateLimit {
         Self { next: tokio::sync::Mutex::default(), bucket, ticks, held_until: Mutex::default(), patience }
     }
 
-    /// Waits for a turn. Whoever gives up waiting has used none.
+    /// Waits for a permit. A cancelled wait uses none.
     pub(super) async fn acquire(&self) -> Result<(), TooLong> {
         self.held()?;
         let _next = self.next.lock().await;
@@ -56,14 +56,14 @@ impl RateLimit {
         }
     }
 
-    /// Gives nobody a turn for this long from now. A hold is never shortened.
+    /// Gives no permit for this long. A hold is never shortened.
     pub(super) fn hold(&self, duration: Duration) {
         let until = Instant::now() + duration;
         let mut held = self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
         *held = (*held).max(Some(until));
     }
 
-    /// Until when nobody gets a turn, if that is in the future and not too far.
+    /// Until when no permit is given.
     fn held(&self) -> Result<Option<Instant>, TooLong> {
         let held = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_burst_turns_come_one_by_one_to_however_many_wait() {
+    async fn permits_come_one_by_one_after_a_burst() {
         let (rate_limit, start) = (rate_limit(3), Instant::now());
         let mut waiting = JoinSet::new();
         for _ in 0..10 {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hold_stops_everybody_and_is_never_shortened() {
+    async fn hold_stops_all_calls_and_is_never_shortened() {
         let (rate_limit, start) = (rate_limit(5), Instant::now());
         rate_limit.hold(20 * SECOND);
         rate_limit.hold(SECOND);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_long_hold_is_told_at_once() {
+    async fn long_hold_fails_at_once() {
         let (rate_limit, start) = (rate_limit(5), Instant::now());
         rate_limit.hold(31 * SECOND);
         assert_eq!(rate_limit.acquire().await, Err(TooLong(31 * SECOND)));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hold_reaches_those_who_wait_already() {
+    async fn hold_applies_to_callers_that_already_wait() {
         let rate_limit = rate_limit(1);
         rate_limit.acquire().await.unwrap();
         let waiting = Arc::clone(&rate_limit);

@@ -1,4 +1,4 @@
-//! What Kick's HTTP needs to be told.
+//! Settings of Kick's HTTP API.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::client::KickClient;
 use crate::domain::secret::Secret;
 use crate::ports::RemoteError;
 
-/// Where Kick is, who we are there, and how hard it may be asked.
+/// Addresses, credentials and limits.
 #[derive(Clone, Debug)]
 pub struct KickSettings {
     /// The official API.
@@ -22,16 +22,16 @@ pub struct KickSettings {
     pub client_id: String,
     /// The app's secret; empty if there is none.
     pub client_secret: Secret,
-    /// How many questions a minute the official API is asked at most, repeated ones included. Kick does not say how
-    /// many it allows; 100 is what its staff named in 2026.
+    /// Most requests to the official API in a minute, repeated ones included. Kick does not document its limit; its staff
+    /// named 100 in 2026.
     pub requests_per_minute: NonZeroU32,
-    /// How many of them may be asked at once after a pause.
+    /// Most requests at once after a pause.
     pub burst: NonZeroU32,
-    /// Whether the web site may be asked for numbers that the official API does not tell.
+    /// Whether the web site may be used for ids that the official API lacks.
     pub allow_site: bool,
-    /// Whether who is live is asked at `/public/v2/livestreams` from the start. Otherwise it is once v1 is gone.
+    /// Whether `/public/v2/livestreams` is used from the start, rather than once v1 is gone.
     pub livestreams_v2: bool,
-    /// How long things take.
+    /// Timeouts.
     pub timing: Timing,
 }
 
@@ -63,7 +63,7 @@ fn known(address: &'static str) -> Url {
     Url::parse(address).unwrap_or_else(|_| unreachable!("{address} is an address"))
 }
 
-/// How long things take. The defaults are for Kick; tests shorten them.
+/// Timeouts. The defaults suit Kick; tests use shorter ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// How long a connection may take.
@@ -72,19 +72,19 @@ pub struct Timing {
     pub call: Duration,
     /// How long a call waits at most after a 429; if it would have to wait longer it fails at once.
     pub patience: Duration,
-    /// How long nothing is asked after a 429 that does not say.
+    /// The pause after a 429 without `Retry-After`.
     pub hold: Duration,
-    /// How long nothing is asked at most, whatever a 429 says.
+    /// Longest pause after a 429.
     pub longest_hold: Duration,
     /// How long before its end a token is replaced; at most a tenth of its life.
     pub token_margin: Duration,
-    /// How long no token is asked for after that failed.
+    /// The pause after a token request failed.
     pub token_pause: Duration,
-    /// The same after our credentials were refused: only a person can mend that.
+    /// The same after our credentials were refused: only a person can fix that.
     pub refused_pause: Duration,
-    /// The time between two questions to the web site.
+    /// The time between two requests to the web site.
     pub site_interval: Duration,
-    /// How long the web site is not asked after it refused.
+    /// The pause after the web site refused us.
     pub site_closed: Duration,
 }
 

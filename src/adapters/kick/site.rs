@@ -1,5 +1,5 @@
-//! Kick's web site, which knows the channel's and the chatroom's number. Unofficial: it may refuse, and then it is left
-//! alone. Nothing is done to look like a browser.
+//! Kick's web site, which knows the channel and chatroom ids. Unofficial: it may refuse us, and then it gets no requests for
+//! a while. We do not pretend to be a browser.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -36,18 +36,17 @@ impl Site {
         })
     }
 
-    /// The three numbers behind a name.
+    /// The three ids behind a name.
     pub(super) async fn ids(&self, slug: &Slug) -> Result<Option<KickIds>, RemoteError> {
         if !self.allowed {
             return Err(RemoteError::Unsupported(
-                "kick.com is not asked for a channel's number unless `kick.feed` is auto, pusher or centrifugo"
-                    .to_owned(),
+                "channel ids come from kick.com only if `kick.feed` is auto, pusher or centrifugo".to_owned(),
             ));
         }
         self.open()?;
-        // It is never held, so there is nothing to be too long.
+        // It has no holds, so this cannot fail.
         let _ = self.rate_limit.acquire().await;
-        // Those who waited need not knock at a door that was shut meanwhile.
+        // It may have been closed while we waited.
         self.open()?;
         let path = format!("/api/v2/channels/{slug}");
         let request =
@@ -59,7 +58,7 @@ impl Site {
                 let mut until = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
                 *until = Some(Instant::now() + self.closed);
                 drop(until);
-                tracing::info!(status = answer.status.as_u16(), "kick.com refuses to tell channels' numbers");
+                tracing::info!(status = answer.status.as_u16(), "kick.com refuses requests for channel ids");
                 Err(refused(self.closed))
             }
             status if status.is_success() => match dto::site_ids(&answer.json()?) {
@@ -80,7 +79,7 @@ impl Site {
 fn refused(wait: Duration) -> RemoteError {
     let seconds = wait.as_secs().max(1);
     RemoteError::Unsupported(format!(
-        "kick.com refuses to be asked from here; it is asked again in {seconds} s. Give the channel's number by hand \
+        "kick.com refuses requests from here; retrying in {seconds} s. Set the channel id by hand \
          instead"
     ))
 }

@@ -1,11 +1,11 @@
-//! What Kick's webhooks are sent for: keeps the app's subscriptions equal to who is watched.
+//! Keeps the app's webhook subscriptions equal to the watched streamers.
 //!
-//! Subscriptions belong to the app, and outlive us. So what exists is listed at the start and from time to time (Kick
-//! removes them when webhooks fail for a day), what is missing is made, one paced call each, and what nobody wants any
-//! more is deleted: only those to the one event we use, and only after a while, because who starts anew wants nobody yet
-//! for a moment. Two installations with one app would take each other's away; each needs its own.
+//! Subscriptions belong to the app and outlive this process. They are listed at the start and regularly (Kick removes
+//! them when webhooks fail for a day), missing ones are created, and unwanted ones are deleted: only those to the one
+//! event we use, and only after a while, because a new process wants nobody for a moment. Two installations with one app
+//! would delete each other's subscriptions; each needs its own app.
 //!
-//! The edges themselves come in over HTTP ([`super::KickWebhooks`]).
+//! The webhooks arrive over HTTP ([`super::KickWebhooks`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
@@ -26,23 +26,23 @@ use crate::domain::streamer::{Source, UserId};
 use crate::ports::{FeedSignal, RemoteError, StatusFeed, Subject, Wanted};
 
 const PATH: &str = "/public/v1/events/subscriptions";
-/// How many are deleted with one call: 50 works, some 330 were refused.
+/// Most deletions in one call: 50 works, some 330 were refused.
 const MOST_DELETED: usize = 50;
-/// After how many new ones they are told of.
-const TELL_AFTER: usize = 10;
+/// After how many new subscriptions they are reported.
+const REPORT_AFTER: usize = 10;
 /// Most pages of a list that are read.
 const MOST_PAGES: usize = 200;
 
-/// When subscriptions are looked after.
+/// When subscriptions are listed, retried and deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct SubscriptionSettings {
-    /// How often all are listed.
+    /// The time between two listings.
     pub list: Duration,
-    /// How long nothing is tried after something failed.
+    /// The pause after a failure.
     pub retry: Duration,
-    /// The same after Kick refused us altogether.
+    /// The same after Kick refused us.
     pub refused_retry: Duration,
-    /// How long nobody must have wanted one before it is deleted.
+    /// How long a subscription must be unwanted before it is deleted.
     pub delete_after: Duration,
 }
 
@@ -79,7 +79,7 @@ impl StatusFeed for WebhookSubscriptions {
             out,
             present: None,
             unwanted: BTreeMap::new(),
-            told: BTreeSet::new(),
+            reported: BTreeSet::new(),
             refused: BTreeMap::new(),
             full: false,
             status: None,
@@ -89,23 +89,23 @@ impl StatusFeed for WebhookSubscriptions {
             let now = Arc::clone(&wanted.borrow_and_update());
             let error = sync.round(&now, &wanted).await.err();
             let wait = sync.wait(error.as_ref());
-            sync.tell(&now).await;
+            sync.report(&now).await;
             sync.show(&now, error.as_ref()).await;
             if let Ok(Err(_)) = timeout(wait, wanted.changed()).await {
-                // Nobody will change it any more; it holds as it is.
+                // Nobody can change it any more.
                 tokio::time::sleep(wait).await;
             }
         }
     }
 }
 
-/// What became of a subscription that was asked for.
+/// The result of creating a subscription.
 enum Created {
-    /// It is there; its id, if that was told.
+    /// Created; its id, if Kick returned one.
     Done(Option<String>),
-    /// There is no room for another one.
+    /// The app may have no more subscriptions.
     QuotaReached,
-    /// This one is not given, and why.
+    /// Refused for this user, and why.
     Refused(String),
 }
 
@@ -115,11 +115,11 @@ struct SubscriptionSync<'a> {
     out: mpsc::Sender<FeedSignal>,
     /// The subscriptions that exist, and when they were listed.
     present: Option<(Instant, BTreeMap<UserId, Vec<String>>)>,
-    /// Since when nobody wants these.
+    /// Since when these are unwanted.
     unwanted: BTreeMap<UserId, Instant>,
-    /// Whose edges were said to be heard.
-    told: BTreeSet<UserId>,
-    /// Whom Kick gives us no subscription to, and why; tried again after the next listing.
+    /// The users that were reported as subscribed.
+    reported: BTreeSet<UserId>,
+    /// Users whose subscription Kick refused, and why; retried after the next listing.
     refused: BTreeMap<UserId, String>,
     /// Whether there is no room for more.
     full: bool,
@@ -127,7 +127,7 @@ struct SubscriptionSync<'a> {
 }
 
 impl SubscriptionSync<'_> {
-    /// Brings what exists nearer to `wanted`; ends early when that changes.
+    /// Creates and deletes subscriptions; ends early when the wanted users change.
     async fn round(
         &mut self,
         wanted: &Wanted,
@@ -139,7 +139,7 @@ impl SubscriptionSync<'_> {
             self.refused.clear();
             self.full = false;
         }
-        self.tell(wanted).await;
+        self.report(wanted).await;
         self.delete(wanted).await?;
         let present = self.present.as_ref().map(|(_, present)| present);
         let missing = wanted.users.iter().filter(|user| {
@@ -161,8 +161,8 @@ impl SubscriptionSync<'_> {
                     self.refused.insert(user, why);
                 }
             }
-            if (n + 1) % TELL_AFTER == 0 {
-                self.tell(wanted).await;
+            if (n + 1) % REPORT_AFTER == 0 {
+                self.report(wanted).await;
                 self.show(wanted, None).await;
             }
         }
@@ -190,34 +190,35 @@ impl SubscriptionSync<'_> {
         }
     }
 
-    /// Tells from whom edges are heard now.
-    async fn tell(&mut self, wanted: &Wanted) {
+    /// Reports users that are subscribed now.
+    async fn report(&mut self, wanted: &Wanted) {
         let Some((_, present)) = &self.present else { return };
-        let heard: BTreeSet<UserId> =
+        let subscribed: BTreeSet<UserId> =
             wanted.users.iter().filter(|user| present.contains_key(user)).copied().collect();
-        let fresh: Vec<Subject> = heard.difference(&self.told).map(|user| Subject::User(*user)).collect();
-        self.told = heard;
+        let fresh: Vec<Subject> =
+            subscribed.difference(&self.reported).map(|user| Subject::User(*user)).collect();
+        self.reported = subscribed;
         if !fresh.is_empty() {
             self.send(FeedSignal::Subscribed(fresh)).await;
         }
     }
 
-    /// Tells how it stands, if that is new.
+    /// Reports the status if it changed.
     async fn show(&mut self, wanted: &Wanted, error: Option<&RemoteError>) {
-        let (all, heard) = (wanted.users.len(), self.told.len());
+        let (all, subscribed) = (wanted.users.len(), self.reported.len());
         let state = match error {
             Some(error) if refuses_us(error) => FeedState::Rejected,
             Some(_) if self.present.is_some() => FeedState::Degraded,
             Some(_) => FeedState::Connecting,
             None if self.present.is_none() => FeedState::Connecting,
-            None if heard < all => FeedState::Degraded,
+            None if subscribed < all => FeedState::Degraded,
             None => FeedState::Connected,
         };
-        let missing = all.saturating_sub(heard);
+        let missing = all.saturating_sub(subscribed);
         let error = match error {
             Some(error) => Some(format!("Kick {error}")),
             None if self.full && missing > 0 => Some(format!(
-                "Kick gives this app no more event subscriptions: only the sweep tells of {missing} streamers; a \
+                "Kick gives this app no more event subscriptions: only full polls cover {missing} streamers; a \
                  verified app gets more"
             )),
             None => self.refused.values().next().map(|why| {
@@ -230,7 +231,7 @@ impl SubscriptionSync<'_> {
             provider: Some(Source::Webhook),
             state,
             wanted: count(all),
-            subscribed: count(heard),
+            subscribed: count(subscribed),
             error,
             ..FeedStatus::default()
         };
@@ -342,7 +343,7 @@ fn refuses_us(error: &RemoteError) -> bool {
     )
 }
 
-/// Whether Kick says that there is no room for another subscription.
+/// Whether Kick reports that the app may have no more subscriptions.
 fn is_full(why: &str) -> bool {
     why.to_ascii_lowercase().contains("limit reached")
 }

@@ -16,7 +16,7 @@ use crate::domain::Timestamp;
 use crate::domain::secret::Secret;
 use crate::ports::{Clock, RemoteError};
 
-/// How long a token lives that does not say: Kick's documentation shows an empty `expires_in`.
+/// The lifetime of a token without `expires_in`.
 const UNSAID_LIFE: Duration = Duration::from_hours(1);
 
 /// A token, and which one it is.
@@ -52,7 +52,7 @@ pub(super) struct Tokens {
     client_secret: Secret,
     timing: Timing,
     clock: Arc<dyn Clock>,
-    /// Locked while a token is asked for: everybody else waits for that one.
+    /// Locked while a token is requested; all others wait for it.
     held: Mutex<Cached>,
 }
 
@@ -128,7 +128,7 @@ impl Tokens {
         }
     }
 
-    /// Asks for a token. An error comes with how long not to ask again.
+    /// Requests a token. An error comes with the pause before the next request.
     async fn call(&self, number: u64) -> Result<Token, (RemoteError, Duration)> {
         let pause = self.timing.token_pause;
         let form = [
@@ -157,7 +157,7 @@ impl Tokens {
             _ => pause,
         };
         // Not in its own words: it was sent the secret, and might repeat it.
-        let message = told(&answer).unwrap_or_else(|| "no token".to_owned());
+        let message = error_code(&answer).unwrap_or_else(|| "no token".to_owned());
         let message = repeat(&message, &[&self.client_secret]);
         Err((RemoteError::Status { status: answer.status.as_u16(), message }, pause))
     }
@@ -182,11 +182,11 @@ impl Tokens {
 fn refuses_us(answer: &Answer) -> bool {
     let errors = ["invalid_client", "unauthorized_client"];
     answer.status == StatusCode::UNAUTHORIZED
-        || told(answer).is_some_and(|error| errors.contains(&error.as_str()))
+        || error_code(answer).is_some_and(|error| errors.contains(&error.as_str()))
 }
 
-/// The code of the error that it tells, such as `invalid_request`.
-fn told(answer: &Answer) -> Option<String> {
+/// The error code, such as `invalid_request`.
+fn error_code(answer: &Answer) -> Option<String> {
     let code = dto::text(&answer.json().ok()?, "error")?;
     let shaped = code.len() <= 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     shaped.then_some(code)

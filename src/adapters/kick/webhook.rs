@@ -1,9 +1,8 @@
 //! Kick's webhooks: RSA signatures (PKCS#1 v1.5, SHA-256) over `<message id>.<timestamp>.<body>`.
 //!
-//! The signature covers neither kind nor version, and Kick signs for every app with one key. So a message may have been
-//! meant for somebody else's app, or may be shown under another kind than its own: what it says is believed only if its
-//! body has the shape of what it claims to be. Sent again within the window it says nothing new, because edges are
-//! judged by session and Kick's time, not by arrival.
+//! The signature covers neither kind nor version, and Kick signs for all apps with one key. So a message may be meant for
+//! another app or have a wrong kind: it is only accepted if its body has the shape of its kind. A replay changes nothing,
+//! because reports are compared by session and Kick's time, not by arrival.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -28,7 +27,7 @@ use crate::domain::streamer::Source;
 use crate::domain::streamer::decide::ReportedStatus;
 use crate::ports::{RemoteError, StatusUpdate, Subject, WebhookError, WebhookHeaders, WebhookVerifier};
 
-/// The event that tells who goes live and who stops.
+/// The event of going live and stopping.
 pub(super) const STATUS_UPDATED: &str = "livestream.status.updated";
 /// Its version that is understood.
 pub(super) const STATUS_VERSION: u64 = 1;
@@ -59,7 +58,7 @@ impl Default for WebhookKeySettings {
 /// An RSA public key: the DER of its `RSAPublicKey`.
 type Key = Arc<Vec<u8>>;
 
-/// Tells Kick's webhooks from others.
+/// Verifies Kick's webhooks.
 pub struct KickWebhooks {
     client: KickClient,
     settings: WebhookKeySettings,
@@ -91,8 +90,8 @@ impl KickWebhooks {
         self.key.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A key that is not `unfit`: one that somebody else fetched meanwhile, or the one that Kick names now. `None` if
-    /// it still is the same, or it is too early to ask again.
+    /// A key other than `unfit`: one that was fetched meanwhile, or Kick's present key. `None` if the key has not changed,
+    /// or it is too early for another request.
     async fn another(&self, unfit: Option<&Key>) -> Result<Option<Key>, WebhookError> {
         if self.settings.pem.is_some() {
             return Ok(None);
@@ -128,9 +127,9 @@ impl KickWebhooks {
             }
             Err(error) => {
                 tracing::warn!(%error, "Kick's public key for webhooks cannot be fetched");
-                let told = failed(&error);
+                let result = failed(&error);
                 *fetched = Some((began, Some(error)));
-                told
+                result
             }
         }
     }
@@ -184,14 +183,14 @@ impl KickWebhooks {
         if kind != STATUS_UPDATED || version.trim().parse() != Ok(STATUS_VERSION) {
             return Ok(None);
         }
-        let told = serde_json::from_slice(body).ok().and_then(|body| dto::status_updated(&body));
-        let told = told.ok_or(WebhookError::Body(STATUS_UPDATED))?;
-        let reported = if told.is_live {
-            ReportedStatus::Started(crate::domain::streamer::Session { ended_at: None, ..told.session })
+        let update = serde_json::from_slice(body).ok().and_then(|body| dto::status_updated(&body));
+        let update = update.ok_or(WebhookError::Body(STATUS_UPDATED))?;
+        let reported = if update.is_live {
+            ReportedStatus::Started(crate::domain::streamer::Session { ended_at: None, ..update.session })
         } else {
-            ReportedStatus::Stopped { session: told.session, banned: false }
+            ReportedStatus::Stopped { session: update.session, banned: false }
         };
-        let subject = Subject::User(told.user);
+        let subject = Subject::User(update.user);
         Ok(Some(StatusUpdate { subject, reported, source: Source::Webhook, received_at: now }))
     }
 }

@@ -1,7 +1,7 @@
-//! What reports of streamers and look-ups write, in few statements however many there are.
+//! Stores reports of streamers and the results of lookups, with a fixed number of statements for each batch.
 //!
-//! Most of what is heard is known already. So a batch is first judged by what a plain read shows, and only the rows that
-//! it changes are locked, in the order of their ids, as everywhere, and judged again.
+//! Most reports change nothing. So a batch is first applied to a plain read, and only the rows that it changes are
+//! locked, in the order of their ids, and the batch is applied to them again.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -169,7 +169,7 @@ fn micros(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::micros)
 }
 
-/// PostgreSQL cannot hold NUL in a text, and what Kick says may have one.
+/// PostgreSQL cannot store NUL in a text, and Kick's texts may have one.
 fn storable(text: Option<&String>) -> Option<String> {
     text.map(|text| text.replace('\0', ""))
 }

@@ -1,4 +1,4 @@
-//! Streamers and their history. What reports and look-ups write is in `streamer_reports.rs`.
+//! Streamers and their history. Reports and lookups are stored by `streamer_reports.rs`.
 
 use std::time::Duration;
 

@@ -61,7 +61,7 @@ fn count(source: &'static str, outcome: &'static str) {
     metrics::counter!("streamward_kick_reports_total", "source" => source, "outcome" => outcome).increment(1);
 }
 
-/// The feed sends nothing that happened before a subscription, so Kick's API is asked.
+/// The feed sends nothing that happened before a subscription, so Kick's API is polled.
 fn poll_soon(watch: &Watch, subjects: &[Subject]) {
     let streamers: Vec<_> = {
         let watchlist = watch.watchlist();

@@ -112,7 +112,7 @@ impl<'a> Lookups<'a> {
                 let ids = KickIds { user: Some(channel.user), ..KickIds::default() };
                 let renamed = Some(&channel.slug).filter(|slug| !slug.is(name)).cloned();
                 learned.push(Learned { streamer: *id, found: Found::Ids { ids, renamed } });
-                // The answer tells the status in passing.
+                // The answer includes the status.
                 reports.extend(self.watch.report(*id, at, channel.live.clone()));
             }
             open.retain(|(_, slug)| !found.contains_key(slug));
@@ -125,7 +125,7 @@ impl<'a> Lookups<'a> {
         self.store(&learned, &reports).await
     }
 
-    /// Looks up one name after the other; returns how long to pause if the site may not be asked now.
+    /// Looks up one name after the other; returns how long to pause if the site may not be used now.
     async fn ask_site(&mut self, names: &[Name]) -> Result<(), Duration> {
         for name in names {
             // Each name takes a second: the official API may have found the right spelling meanwhile.
@@ -185,7 +185,7 @@ impl<'a> Lookups<'a> {
 
     fn pause_after(&self, error: &RemoteError) -> Duration {
         if let (NameSource::Site, RemoteError::Unsupported(_)) = (self.source, error) {
-            tracing::debug!(%error, "Kick's web site cannot be asked for channel ids now");
+            tracing::debug!(%error, "Kick's web site cannot be used for channel ids now");
             return REFUSED_RETRY;
         }
         tracing::warn!("names of streamers cannot be looked up; trying again: Kick {error}");

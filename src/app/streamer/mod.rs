@@ -28,7 +28,7 @@ use crate::ports::{
 };
 
 const KIND: &str = "streamer";
-/// How many changes of status are told at once.
+/// Most status changes in one answer.
 pub const MOST_EVENTS: u32 = 500;
 
 /// How streamers are watched.
@@ -36,7 +36,7 @@ pub const MOST_EVENTS: u32 = 500;
 pub struct StreamerSettings {
     /// How long somebody must have been offline before it is announced (`kick.flap_window`, default 15 s).
     pub flap_window: Duration,
-    /// How often Kick's API is asked about everyone (`kick.sweep_interval`, default 60 s).
+    /// The time between two full polls (`kick.sweep_interval`, default 60 s).
     pub full_poll_interval: Duration,
     /// How long changes of status are kept (`kick.history_retention`).
     pub history_retention: Duration,
@@ -251,9 +251,9 @@ impl Streamers {
                 metrics::counter!("streamward_kick_webhooks_refused_total").increment(1);
                 // Anybody can send these, and as many as they like.
                 if self.refused_webhooks.allow((), self.core.now()).is_some() {
-                    tracing::warn!(%error, "a webhook is not believed; others within a minute are only counted");
+                    tracing::warn!(%error, "a webhook is refused; others within a minute are only counted");
                 } else {
-                    tracing::debug!(%error, "a webhook is not believed");
+                    tracing::debug!(%error, "a webhook is refused");
                 }
                 return Err(match error {
                     WebhookError::Body(_) => Invalid::one("body", error.to_string()).into(),
@@ -280,7 +280,7 @@ impl Streamers {
         Ok(())
     }
 
-    /// Writes reports down, counts them, and tells whoever follows events.
+    /// Stores reports, counts them, and wakes the readers of events.
     pub(crate) async fn record_reports(
         &self,
         reports: &[Report],

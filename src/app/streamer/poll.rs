@@ -1,5 +1,5 @@
-//! Asks Kick's API who is live: about streamers whose status updates may have been missed, about contradicted statuses,
-//! and regularly about everyone (the full poll).
+//! Polls Kick's API: streamers whose status updates may have been missed, contradicted statuses, and regularly everyone
+//! (the full poll).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::domain::streamer::{Found, KickIds, Learned, Session, Slug, Source, St
 use crate::domain::{LogThrottle, StreamerId, Timestamp};
 use crate::ports::RemoteError;
 
-/// How long streamers are collected before Kick is asked.
+/// How long streamers are collected before a request.
 const COLLECT: Duration = Duration::from_millis(200);
 /// The pause after Kick did not answer.
 const ERROR_RETRY: Duration = Duration::from_secs(5);
 
-/// What Kick says about a user.
+/// Kick's answer about a user.
 type Answer = (Option<Session>, KickIds, Option<Slug>);
 
 impl Watch {
-    /// Asks whenever there is something to ask.
+    /// Sends requests whenever the queue has some.
     pub(super) async fn poll(&self) -> ! {
         self.queue().full_poll_at = Some(Instant::now());
         let throttle = LogThrottle::default();
@@ -34,7 +34,7 @@ impl Watch {
             }
             sleep(COLLECT).await;
             while let Some(request) = self.next_request() {
-                match self.ask(&request).await {
+                match self.send(&request).await {
                     Ok(()) => self.queue().succeeded(),
                     Err(error) => sleep(self.failed(request, &error, &throttle)).await,
                 }
@@ -59,9 +59,9 @@ impl Watch {
         let is_refusal = self.queue().is_refusal(error);
         let users = self.with_users(request.about());
         if let ([(_, user)], PollRequest::Live(_), true) = (users.as_slice(), &request, is_refusal) {
-            tracing::warn!(%error, %user, "Kick refuses to tell about this user; asking again in an hour");
+            tracing::warn!(%error, %user, "Kick refuses requests about this user; trying again in an hour");
         } else if let Some(suppressed) = throttle.allow((), self.app.now()) {
-            tracing::warn!(%error, suppressed, "Kick could not be asked who is live; trying again");
+            tracing::warn!(%error, suppressed, "Kick could not be polled; trying again");
         }
         // The database's own words are for the log: they may name hosts and users.
         let shown = match error {
@@ -85,7 +85,7 @@ impl Watch {
         streamers.iter().filter_map(|id| Some((*id, watchlist.row(*id)?.ids.user?))).collect()
     }
 
-    async fn ask(&self, request: &PollRequest) -> Result<(), PollError> {
+    async fn send(&self, request: &PollRequest) -> Result<(), PollError> {
         let about = self.with_users(request.about());
         if about.is_empty() {
             return Ok(());

@@ -1,8 +1,8 @@
-//! Whom to ask Kick's API about next.
+//! Whom to poll at Kick's API next.
 //!
 //! Three kinds of requests take turns: checks of contradicted statuses, streamers that are new or were just subscribed
 //! to, and the full poll. With ten thousand streamers a full poll takes minutes, and nothing else may wait for it. A
-//! request that failed is repeated after the others, so that a streamer whom Kick refuses to tell about blocks nobody.
+//! request that failed is repeated after the others, so that a streamer whom Kick refuses blocks nobody.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -15,17 +15,17 @@ use crate::domain::streamer::Status;
 use crate::domain::streamer::decide::{API_LAG, CONFIRM_AFTER};
 use crate::ports::{MOST_USERS, RemoteError, StoreError};
 
-/// A little more than the domain asks for, so that a second answer is not ignored for a few milliseconds.
+/// A little more than the domain requires, so that a second answer is not ignored for a few milliseconds.
 const MARGIN: Duration = Duration::from_millis(500);
 /// After so many refusals in a row the cause is not a single streamer: Kick refuses every request.
 const MOST_REFUSALS: usize = 10;
-/// How long a streamer is excluded whom Kick refuses to tell about.
+/// How long a streamer is excluded whom Kick refuses.
 const EXCLUDED_FOR: Duration = Duration::from_secs(3_600);
-/// When Kick's `/channels` was asked about fifty users at once, it called half of the live ones not live. So a streamer
+/// In a request about fifty users, Kick's `/channels` reported half of the live ones as not live. So a streamer
 /// who seems to be live is only taken offline by an answer about few.
 const FEW: usize = 10;
 
-/// What to ask Kick.
+/// A request to Kick.
 #[derive(Debug)]
 pub(super) enum PollRequest {
     /// Which of these are live.
@@ -50,7 +50,7 @@ pub(super) enum PollError {
     Store(#[from] StoreError),
 }
 
-/// Whom to ask about.
+/// The requests that are due, by kind.
 #[derive(Debug, Default)]
 pub(super) struct PollQueue {
     /// New streamers, who come before `soon`.
@@ -65,7 +65,7 @@ pub(super) struct PollQueue {
     remaining: VecDeque<StreamerId>,
     /// Requests that failed.
     failed: VecDeque<Vec<StreamerId>>,
-    /// Streamers whom Kick refuses to tell about, and until when they are excluded.
+    /// Streamers whom Kick refuses, and until when they are excluded.
     excluded: BTreeMap<StreamerId, Instant>,
     refusals_in_a_row: usize,
     turn: usize,
@@ -85,7 +85,7 @@ impl PollQueue {
     }
 
     /// Schedules checks for when their answers will count: after a change Kick's API lags, and after a contradiction
-    /// the next answer must be independent. The flag tells whether the status has changed.
+    /// the next answer must be independent. The flag: whether the status has changed.
     pub(super) fn check(&mut self, streamers: impl IntoIterator<Item = (StreamerId, bool)>) {
         let now = Instant::now();
         for (streamer, has_changed) in streamers {
@@ -94,7 +94,7 @@ impl PollQueue {
         }
     }
 
-    /// When there is something to ask.
+    /// When the next request is due.
     pub(super) fn next_at(&self, watchlist: &Watchlist) -> Option<Instant> {
         let is_idle = self.new.is_empty() && self.soon.is_empty();
         if !is_idle || !self.remaining.is_empty() || !self.failed.is_empty() {
@@ -105,7 +105,7 @@ impl PollQueue {
         self.checks.values().copied().chain(full_poll).min()
     }
 
-    /// What to ask now.
+    /// The next request.
     pub(super) fn next(&mut self, watchlist: &Watchlist, full_poll_every: Duration) -> Option<PollRequest> {
         let now = Instant::now();
         let is_due = self.remaining.is_empty() && self.full_poll_at.is_some_and(|at| at <= now);
@@ -133,12 +133,12 @@ impl PollQueue {
 
     fn begin_full_poll(&mut self, watchlist: &Watchlist, now: Instant, every: Duration) {
         self.excluded.retain(|_, until| now < *until);
-        let askable = watchlist.rows().filter(|(_, row)| row.ids.user.is_some()).map(|(id, _)| id);
-        let mut all: Vec<StreamerId> = askable.filter(|id| !self.excluded.contains_key(id)).collect();
+        let known = watchlist.rows().filter(|(_, row)| row.ids.user.is_some()).map(|(id, _)| id);
+        let mut all: Vec<StreamerId> = known.filter(|id| !self.excluded.contains_key(id)).collect();
         all.sort_unstable();
         self.full_polls += 1;
         if !all.is_empty() {
-            // Each streamer is asked about with others each time, so that two answers are independent.
+            // Different groups each time, so that two answers about a streamer are independent.
             let shift = self.full_polls.wrapping_mul(17) % all.len();
             all.rotate_left(shift);
         }

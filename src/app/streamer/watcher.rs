@@ -1,8 +1,8 @@
 //! The watcher: keeps the status of every active streamer right, for as long as this instance is the one to do it.
 //!
-//! Several things go on at once, none of which waits for another: the feed's edges are written down as they come
-//! (`intake.rs`), Kick's API is asked when a gap must be closed or a doubt settled, and about everyone now and then
-//! (`sweep.rs`), names are looked up (`lookup.rs`), and the store is looked at for rows that came or went.
+//! Several loops run side by side, and none waits for another: the feed's updates are stored as they arrive
+//! (`ingest.rs`), Kick's API is polled (`poll.rs`), names are looked up (`lookup.rs`), and the watchlist is read from the
+//! store.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -29,13 +29,13 @@ use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use crate::domain::streamer::{Learned, Status};
 use crate::ports::{FeedSignal, KickApi, Recorded, StatusFeed, StoreError, StreamerFilter, WakeUp, Wanted};
 
-/// How often the store is looked at for rows that came or went, when nobody tells.
+/// The time between two reads of the watchlist without a wake-up.
 const REFRESH: Duration = Duration::from_secs(10);
-/// The time between two looks, however often somebody tells.
+/// The shortest time between two reads.
 const SPACING: Duration = Duration::from_secs(1);
 /// How many signals of the feed may wait to be written down. When there are more, the feed is not read further.
 const SIGNALS: usize = 100_000;
-/// How often it is looked whether somebody's going offline is to be announced.
+/// The time between two checks for offline announcements that are due.
 const ANNOUNCE: Duration = Duration::from_secs(1);
 /// How often it is written down how watching is doing, if nothing changed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -49,8 +49,8 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// One that is not watching yet. Without a feed only the sweep tells who is live. `needs_channel_ids`: whether the
-    /// feed needs channel numbers, which the official API tells only while somebody is live.
+    /// One that is not watching yet. Without a feed only polls show who is live. `needs_channel_ids`: whether the
+    /// feed needs channel ids, which the official API returns only for live streamers.
     pub fn new(
         app: Arc<Streamers>,
         feed: Option<Arc<dyn StatusFeed>>,
@@ -71,7 +71,7 @@ impl Task for Watcher {
     }
 
     fn placement(&self) -> Placement {
-        // What the feed says while the database is unreachable is said once. It is written when the database is back.
+        // The feed sends each update once. Updates that arrive while the database is unreachable are stored later.
         Placement::OneInstance(OnLeaseDoubt::Continue)
     }
 }
@@ -87,29 +87,29 @@ impl LongRunningTask for Watcher {
             never = self.watch(&watch, signals) => match never {},
             () = &mut ingest => return Ok(()),
         }
-        // The feed is gone. What it told before is still written down.
+        // The feed is gone. What it sent before is still stored.
         ingest.await;
         Ok(())
     }
 }
 
 impl Watcher {
-    /// Everything but writing down what the feed tells.
+    /// Everything but storing what the feed sends.
     async fn watch(&self, watch: &Arc<Watch>, signals: mpsc::Sender<FeedSignal>) -> Infallible {
         let wake_ups = self.app.core.wake_ups.listen();
         let (wanted, mut wanting) = watch::channel(Arc::new(Wanted::default()));
         let feed = async {
             match &self.feed {
                 Some(feed) => {
-                    // Not before the first look: a feed that keeps subscriptions at Kick would take it that nobody is
-                    // wanted, for as long as the database is away, and drop all of them.
+                    // Not before the first read of the store: a feed with subscriptions at Kick would delete them all
+                    // while the database is unreachable.
                     if wanting.changed().await.is_ok() {
                         feed.watch(wanting, signals.clone()).await;
                     }
                 }
                 None => watch.set_feed_status(FeedStatus { state: FeedState::Off, ..FeedStatus::default() }),
             }
-            // It has no end of its own; what else there is goes on without it.
+            // The other loops continue without it.
             std::future::pending::<Infallible>().await
         };
         let site_names = async {
@@ -156,11 +156,11 @@ pub(super) struct Watch {
     pub(super) kick: Arc<dyn KickApi>,
     watchlist: Mutex<Watchlist>,
     queue: Mutex<PollQueue>,
-    /// There is something to ask Kick about.
+    /// The poll queue has new entries.
     pub(super) poll_wanted: Notify,
-    /// The store should be looked at.
+    /// The watchlist should be read again.
     refresh_wanted: Notify,
-    /// The roster changed: there may be names to look up.
+    /// There may be new names to look up.
     pub(super) watchlist_changed: Notify,
     /// Whether the feed needs channel numbers.
     needs_channel_ids: bool,
@@ -220,7 +220,7 @@ impl Watch {
             let error = feed.error.as_deref().unwrap_or("no reason given");
             tracing::error!(
                 error,
-                "Kick's feed refuses us: only the sweep tells who is live until it is tried again"
+                "Kick's feed refuses us; only full polls show who is live until it is tried again"
             );
         }
         show_state(Some(feed.state));
@@ -266,7 +266,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Looks into the store, again and again.
+    /// Reads the watchlist, again and again.
     async fn refresh_watchlist(
         &self,
         mut wake_ups: broadcast::Receiver<WakeUp>,
@@ -300,10 +300,10 @@ impl Watch {
                     self.watchlist_changed.notify_waiters();
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the streamers cannot be read; those that are known are watched on");
+                    tracing::warn!(%error, "the streamers cannot be read; the known ones are still watched");
                 }
             }
-            let told = async {
+            let woken = async {
                 loop {
                     match wake_ups.recv().await {
                         Ok(WakeUp::Streamers | WakeUp::Everything) | Err(RecvError::Lagged(_)) => return,
@@ -313,7 +313,7 @@ impl Watch {
                 }
             };
             tokio::select! {
-                () = told => {}
+                () = woken => {}
                 () = self.refresh_wanted.notified() => {}
                 () = sleep(REFRESH) => {}
             }

@@ -30,7 +30,7 @@ pub(super) struct Watchlist {
 /// What changed between two reads of the store.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
-    /// Streamers whose user id is new, so that Kick's API can be asked about them.
+    /// Streamers whose user id is new, so that Kick's API can be polled for them.
     pub(super) new_users: Vec<StreamerId>,
     /// Whether rows came, went or have other ids.
     pub(super) is_changed: bool,

@@ -1,4 +1,4 @@
-//! What a batch of reports comes to, and what a look-up changes: the same for every store.
+//! Applies a batch of reports, or the result of a lookup: the same for every store.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::decide::{Announcement, Decision, Report, decide};
 use super::{Change, Found, Slug, Streamer};
 use crate::domain::{StreamerId, Timestamp};
 
-/// What an event is to tell.
+/// An event to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingEvent {
     /// What it is.
@@ -25,7 +25,7 @@ pub struct Applied {
     pub decisions: Vec<Option<Decision>>,
     /// The streamers of whom something is to be written, by id, as they are after the last report.
     pub changed: Vec<Streamer>,
-    /// What is to be told, in order.
+    /// The events to write, in order.
     pub events: Vec<PendingEvent>,
 }
 

@@ -1,7 +1,7 @@
 //! What a report of a streamer means, given what is known already.
 //!
 //! Reports come from several sources, late, twice, and in any order. So what counts is which session a report is about
-//! and when Kick says that something happened, never when or in what order we heard of it.
+//! and when something happened by Kick's time, never when or in what order reports arrive.
 
 use std::time::Duration;
 
@@ -11,35 +11,35 @@ use super::session::Relation;
 use super::{Change, Session, Source, Status, Track};
 use crate::domain::{StreamerId, Timestamp};
 
-/// Kick's API lags behind its feed: an answer to a question asked less than this after a change says nothing about it.
+/// Kick's API lags behind its feed: an answer to a request within this time after a change is ignored.
 pub const API_LAG: Duration = Duration::from_secs(30);
-/// Two answers are independent if the second question was asked at least this long after the first.
+/// Two answers are independent if their requests are at least this far apart.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(5);
 
 /// By how much Kick's clock and ours may differ.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(10);
 
-/// Something that was said of a streamer.
+/// A report about a streamer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Of whom.
     pub streamer: StreamerId,
     /// By whom.
     pub source: Source,
-    /// When: for an edge, when it arrived; for an answer, when the question was *asked*. Our clock.
+    /// When a status update arrived, or when the request of an answer was *sent*. Our clock.
     pub at: Timestamp,
     /// What.
     pub reported: ReportedStatus,
 }
 
-/// What was said.
+/// The status in a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportedStatus {
     /// This session began.
     Started(Session),
     /// This session ended.
     Stopped {
-        /// Which, as far as it was told; `ended_at` if Kick told when.
+        /// Which, as far as known; with `ended_at` if Kick sent it.
         session: Session,
         /// Whether a ban ended it.
         banned: bool,
@@ -50,7 +50,7 @@ pub enum ReportedStatus {
     NotLive,
 }
 
-/// What the event log is to tell.
+/// The kind of the event to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announcement {
     /// The streamer went online.
@@ -84,11 +84,11 @@ pub struct Decision {
     pub track: Track,
     /// The change of status, for history.
     pub change: Option<Change>,
-    /// What the event log tells; there always is something when the status changed.
+    /// The event to write; always one when the status changed.
     pub announcement: Option<Announcement>,
     /// What became of the report.
     pub outcome: Outcome,
-    /// Whether it is not certain and Kick's API should be asked soon.
+    /// Whether it is uncertain, so that Kick's API should be polled soon.
     pub verify: bool,
 }
 
@@ -136,7 +136,7 @@ impl Decider<'_> {
                 let verify = relation == Relation::Unclear;
                 Decision { verify, ..self.offline(known.filled(session), banned) }
             }
-            // Its beginning was not heard of, and may still come; then it is late.
+            // The report of its beginning is missing. If it still arrives, it is late.
             (Status::Offline, Relation::Newer) => {
                 let mut track = self.track.clone();
                 end(&mut track, session.clone(), self.report.at);
@@ -166,7 +166,7 @@ impl Decider<'_> {
 
     fn not_live(&self) -> Decision {
         if self.track.status == Status::Offline {
-            // What was in doubt is as it was thought to be.
+            // The answer confirms the status.
             let track = Track { contradicted_at: None, ..self.track.clone() };
             return Decision { track, ..self.nothing(Outcome::Duplicate) };
         }
@@ -174,8 +174,8 @@ impl Decider<'_> {
             .unwrap_or_else(|| self.offline(self.track.session.clone().unwrap_or_default(), false))
     }
 
-    /// Whether `session` is said to have begun well before the last one ended. Then it may be that one, of which another
-    /// source tells another beginning: Kick's feed tells when the record was made, its API when the stream began.
+    /// Whether `session` began well before the last one ended. Then it may be the same one with another beginning: Kick's
+    /// feed sends the time of the record, its API the start of the stream.
     fn overlaps(&self, session: &Session) -> bool {
         self.track.session.as_ref().is_some_and(|known| {
             let are_known_apart = known.id.is_some() && session.id.is_some();
@@ -200,19 +200,19 @@ impl Decider<'_> {
         if is_over && relation != Relation::Same { Relation::Older } else { relation }
     }
 
-    /// All there is to an answer that contradicts the status; `None` if it is the second one to do so, and is believed.
+    /// The decision on an answer that contradicts the status; `None` if it is the second one and counts.
     fn contradicted(&self) -> Option<Decision> {
-        let asked = self.report.at;
+        let sent = self.report.at;
         let lag_end = self.track.last_status_update.map(|changed| changed.plus(API_LAG));
-        if lag_end.is_some_and(|lag_end| asked < lag_end) {
+        if lag_end.is_some_and(|lag_end| sent < lag_end) {
             return Some(self.nothing(Outcome::Stale));
         }
         match self.track.contradicted_at {
-            Some(first) if asked >= first.plus(CONFIRM_AFTER) => None,
-            // Too soon. Whoever was to ask again may be gone.
+            Some(first) if sent >= first.plus(CONFIRM_AFTER) => None,
+            // Too soon. Another check may be needed.
             Some(_) => Some(Decision { verify: true, ..self.nothing(Outcome::Unconfirmed) }),
             None => {
-                let track = Track { contradicted_at: Some(asked), ..self.track.clone() };
+                let track = Track { contradicted_at: Some(sent), ..self.track.clone() };
                 Some(Decision { track, verify: true, ..self.nothing(Outcome::Unconfirmed) })
             }
         }
@@ -275,12 +275,12 @@ impl Decider<'_> {
         track.last_seen_online = track.last_seen_online.max(Some(report.at));
         track.last_status_update = Some(report.at);
         track.contradicted_at = None;
-        // Still to be announced as offline: nobody was told yet that it was away.
+        // The offline announcement is still due, so the break stays unannounced.
         let was_away_shortly = track.offline_due.take().is_some();
         let was_live_before_us = self.track.status == Status::Unknown && report.source == Source::Poll;
         let announcement =
             if was_away_shortly || was_live_before_us { Announcement::Updated } else { Announcement::Online };
-        // It began long ago, but it was away in between.
+        // It began long ago, but was offline in between.
         let occurred = track.session.as_ref().and_then(|session| session.started_at).filter(|_| !has_resumed);
         self.changed(track, occurred, announcement, false)
     }
@@ -343,7 +343,7 @@ fn end(track: &mut Track, session: Session, at: Timestamp) {
     raise_watermark(track);
 }
 
-/// The session that is known is over: whatever is said of it, or of one before it, comes too late.
+/// The known session is over: reports about it, or about earlier ones, are late.
 fn raise_watermark(track: &mut Track) {
     let number = track.session.as_ref().and_then(Session::number);
     track.ended_watermark = track.ended_watermark.max(number);

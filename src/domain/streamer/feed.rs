@@ -1,4 +1,4 @@
-//! How it is known who is live: the feed, its connections, and the sweep of Kick's API; for people and monitors.
+//! The status of the feed, its connections and the polls; for people and monitors.
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
@@ -11,7 +11,7 @@ use crate::domain::Timestamp;
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum FeedState {
-    /// There is no feed by choice: only the sweep (`kick.feed = "poll"`).
+    /// No feed is configured, only polls (`kick.feed = "poll"`).
     Off,
     /// It is not connected yet, or not any more, and tries again.
     #[default]
@@ -20,8 +20,8 @@ pub enum FeedState {
     Degraded,
     /// All is well.
     Connected,
-    /// It was refused in a way that trying again at once does not mend. It is tried again after minutes; until then
-    /// only the sweep tells who is live.
+    /// Kick refused us, and an immediate retry is useless. It is tried again after minutes; until then only full polls
+    /// show who is live.
     Rejected,
 }
 
@@ -57,7 +57,7 @@ pub struct WatchStatus {
     pub unresolved: u32,
     /// Reports that wait to be written down.
     pub queued: u32,
-    /// When the feed last said anything of a streamer.
+    /// When the feed last reported a streamer.
     pub last_report_at: Option<Timestamp>,
     /// When the last full poll ended.
     #[serde(rename = "last_sweep_at")]

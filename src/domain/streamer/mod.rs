@@ -94,7 +94,7 @@ macro_rules! as_str {
 
 as_str!(Status, Source, feed::FeedState, decide::Outcome);
 
-/// What is known of a streamer's status, and what the next report is judged by.
+/// The known status of a streamer, to which the next report is applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Track {
     /// Whether the streamer is live.
@@ -107,7 +107,7 @@ pub struct Track {
     pub session: Option<Session>,
     /// The greatest number of a session that is over: a report of this one or an earlier one comes too late.
     pub ended_watermark: Option<u64>,
-    /// When an answer first contradicted the status; the second one that does so, later, is believed.
+    /// When an answer first contradicted the status; a second, later one changes it.
     pub contradicted_at: Option<Timestamp>,
     /// When it will be announced that the streamer went offline, unless they are back before.
     pub offline_due: Option<Timestamp>,
@@ -234,7 +234,7 @@ pub enum Found {
 /// A change of status, as history keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusEvent {
-    /// Its place in the event log, which tells of the same change.
+    /// The number of the event about the same change.
     pub seq: i64,
     /// Whose status.
     pub streamer_id: StreamerId,
@@ -251,9 +251,9 @@ pub struct Change {
     pub previous_status: Status,
     /// The status after; never the same, never [`Status::Unknown`].
     pub new_status: Status,
-    /// When it happened: Kick's time if it told one, otherwise when we heard of it.
+    /// When it happened: Kick's time if known, otherwise when the report arrived.
     pub occurred_at: Timestamp,
-    /// When we heard of it.
+    /// When the report arrived.
     pub received_at: Timestamp,
     /// From where.
     pub source: Source,

@@ -4,24 +4,24 @@ use std::time::Duration;
 
 use crate::domain::Timestamp;
 
-/// Two accounts of one session may differ by this much in when it began: the feed tells when its record was made, the
-/// API when the stream began. That two sessions follow each other more closely is told by the end of the first.
+/// Two sources may differ by this much about the start of a session: the feed sends the time of the record, the API the
+/// start of the stream. Sessions that are closer than this are distinguished by the end of the first.
 const SAME_START: Duration = Duration::from_secs(120);
 
 /// One broadcast on Kick, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
-    /// Kick's number of the livestream. The feed tells it, the official API does not (yet).
+    /// Kick's id of the livestream. The feed sends it, the official API does not (yet).
     pub id: Option<String>,
     /// When it began, by Kick's clock.
     pub started_at: Option<Timestamp>,
-    /// When it ended; by Kick's clock if Kick told.
+    /// When it ended; by Kick's clock if Kick sent it.
     pub ended_at: Option<Timestamp>,
     /// Its title.
     pub title: Option<String>,
     /// Its category.
     pub category: Option<String>,
-    /// How many watched when last asked.
+    /// Number of viewers at the last poll.
     pub viewers: Option<u64>,
 }
 
@@ -34,7 +34,7 @@ pub enum Relation {
     Newer,
     /// It came earlier.
     Older,
-    /// What is known of the two does not tell.
+    /// Too little is known to compare them.
     Unclear,
 }
 
@@ -97,7 +97,7 @@ impl Session {
         }
     }
 
-    /// This session with what changes while it lasts as `later` tells it.
+    /// This session with the changes in `later`.
     #[must_use]
     pub fn refreshed(&self, later: &Self) -> Self {
         let title = later.title.clone().or_else(|| self.title.clone());

@@ -47,12 +47,12 @@ fn stopped(id: u64, second: i64) -> Report {
     report(Source::Pusher, second, ReportedStatus::Stopped { session: by_id(id), banned: false })
 }
 
-fn live(asked: i64, session: Session) -> Report {
-    report(Source::Poll, asked, ReportedStatus::Live(session))
+fn live(sent: i64, session: Session) -> Report {
+    report(Source::Poll, sent, ReportedStatus::Live(session))
 }
 
-fn not_live(asked: i64) -> Report {
-    report(Source::Poll, asked, ReportedStatus::NotLive)
+fn not_live(sent: i64) -> Report {
+    report(Source::Poll, sent, ReportedStatus::NotLive)
 }
 
 /// Applies reports one after the other; returns the last decision.
@@ -89,7 +89,7 @@ fn history(reports: &[Report]) -> Vec<Status> {
 #[test]
 fn an_answer_that_lags_and_tells_another_beginning_brings_nobody_back() {
     let lag = i64::try_from(API_LAG.as_secs()).unwrap();
-    // The feed said 0, the API says 300: more than may be the same by itself.
+    // The feed sent 0, the API 300: too far apart to be the same session by their times.
     let over = vec![started(5, 0), stopped(5, 600)];
     let with = |more: &[Report]| [over.as_slice(), more].concat();
     assert_eq!(history(&with(&[live(601, by_time(300))])), [Status::Online, Status::Offline]);
@@ -97,7 +97,7 @@ fn an_answer_that_lags_and_tells_another_beginning_brings_nobody_back() {
     assert_eq!(history(&with(&lasting)), [Status::Online, Status::Offline, Status::Online]);
     assert_eq!(after(&with(&[live(602, by_time(601))])).track.status, Status::Online, "this one is new");
     let late = report(Source::Webhook, 601, ReportedStatus::Started(by_time(300)));
-    assert!(after(&with(&[late])).verify, "Kick is asked whether that is so");
+    assert!(after(&with(&[late])).verify, "this needs a poll");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn what_the_reports_leave() {
             vec![Online, Offline],
         ),
         (
-            "the same edges from a feed that tells no numbers",
+            "the same updates from a feed without ids",
             vec![
                 started(5, 0),
                 report(Source::Webhook, 1, ReportedStatus::Started(by_time(3))),
@@ -182,13 +182,13 @@ fn what_the_reports_leave() {
             vec![Online, Offline, Online],
         ),
         (
-            "a stop of a session of whose beginning the API tells otherwise",
+            "a stop of a session with another start in the API",
             vec![started(5, 0), live(40, by_time(25)), stopped(5, 60)],
             Offline,
             vec![Online, Offline],
         ),
         (
-            "sessions that follow each other closely, without numbers",
+            "sessions that are close together, without ids",
             vec![
                 report(Source::Webhook, 1, ReportedStatus::Started(by_time(0))),
                 report(Source::Webhook, 31, ReportedStatus::Stopped { session: ended(0, 30), banned: false }),
@@ -275,8 +275,8 @@ fn a_flap_is_announced_once() {
     assert_eq!((back.announcement, back.track.offline_due), (Some(Announcement::Updated), None));
     assert_eq!(history(&[started(5, 0), stopped(5, 60), started(6, 65)]).len(), 3, "all of it is recorded");
     // Announced meanwhile.
-    let away = Track { offline_due: None, ..pending.track };
-    assert_eq!(decide(&away, &started(6, 90), WINDOW).announcement, Some(Announcement::Online));
+    let announced = Track { offline_due: None, ..pending.track };
+    assert_eq!(decide(&announced, &started(6, 90), WINDOW).announcement, Some(Announcement::Online));
     let track = after(&[started(5, 0)]).track;
     let at_once = decide(&track, &stopped(5, 60), Duration::ZERO);
     assert_eq!((at_once.announcement, at_once.track.offline_due), (Some(Announcement::Offline), None));
@@ -305,21 +305,21 @@ fn another_name_is_another_streamer() {
 }
 
 /// Starts and stops of sessions 1 to 4 in any order: the session, whether it is its start, and the report.
-type Edges = Vec<(u64, bool, Report)>;
+type Updates = Vec<(u64, bool, Report)>;
 
 /// As the feed sends them: a number always, a time only with a start.
-fn of_the_feed() -> impl Strategy<Value = Edges> {
-    edges(
+fn of_the_feed() -> impl Strategy<Value = Updates> {
+    updates(
         |id, begin, is_start| {
             if is_start { (Source::Pusher, begun(id, begin)) } else { (Source::Pusher, by_id(id)) }
         },
     )
 }
 
-/// As a feed that tells numbers and times, and webhooks that tell times only, send them.
-fn of_two_sources() -> impl Strategy<Value = Edges> {
+/// As a feed with ids and times, and webhooks with times only, send them.
+fn of_two_sources() -> impl Strategy<Value = Updates> {
     any::<u32>().prop_flat_map(|mask| {
-        edges(move |id, begin, is_start| {
+        updates(move |id, begin, is_start| {
             let by_webhook = mask >> (2 * id + u64::from(is_start)) & 1 == 1;
             match (by_webhook, is_start) {
                 (false, _) => (Source::Pusher, begun(id, begin)),
@@ -332,7 +332,7 @@ fn of_two_sources() -> impl Strategy<Value = Edges> {
     })
 }
 
-fn edges(describe: impl Fn(u64, i64, bool) -> (Source, Session) + Clone) -> impl Strategy<Value = Edges> {
+fn updates(describe: impl Fn(u64, i64, bool) -> (Source, Session) + Clone) -> impl Strategy<Value = Updates> {
     prop::collection::vec((1_u64..5, any::<bool>()), 1..24).prop_map(move |picks| {
         let update = |(arrival, (id, is_start)): (usize, (u64, bool))| {
             let (source, session) = describe(id, i64::try_from(id).unwrap() * 1_000, is_start);
@@ -347,42 +347,42 @@ fn edges(describe: impl Fn(u64, i64, bool) -> (Source, Session) + Clone) -> impl
     })
 }
 
-fn reports_of(edges: &Edges) -> Vec<Report> {
-    edges.iter().map(|(_, _, report)| report.clone()).collect()
+fn reports_of(updates: &Updates) -> Vec<Report> {
+    updates.iter().map(|(_, _, report)| report.clone()).collect()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// Whatever the order, and however often each is told: live exactly if the newest session has not stopped.
+    /// Whatever the order, and however often each is repeated: live exactly if the newest session has not stopped.
     #[test]
-    fn the_order_of_arrival_decides_nothing(edges in prop_oneof![of_the_feed(), of_two_sources()]) {
-        let newest = edges.iter().map(|(id, _, _)| *id).max().unwrap();
-        let is_over = edges.iter().any(|(id, is_start, _)| (*id, *is_start) == (newest, false));
+    fn the_order_of_arrival_decides_nothing(updates in prop_oneof![of_the_feed(), of_two_sources()]) {
+        let newest = updates.iter().map(|(id, _, _)| *id).max().unwrap();
+        let is_over = updates.iter().any(|(id, is_start, _)| (*id, *is_start) == (newest, false));
         let expected = if is_over { Status::Offline } else { Status::Online };
-        let reports = reports_of(&edges);
+        let reports = reports_of(&updates);
         prop_assert_eq!(after(&reports).track.status, expected);
         history(&reports);
     }
 
     /// Nothing that was lag changes anything when it is lag again.
     #[test]
-    fn telling_it_all_again_changes_nothing(edges in prop_oneof![of_the_feed(), of_two_sources()]) {
-        let track = after(&reports_of(&edges)).track;
-        for (_, _, report) in &edges {
+    fn repeated_reports_change_nothing(updates in prop_oneof![of_the_feed(), of_two_sources()]) {
+        let track = after(&reports_of(&updates)).track;
+        for (_, _, report) in &updates {
             let again = decide(&track, report, WINDOW);
             prop_assert_eq!(again.change, None);
             prop_assert_eq!(again.track.status, track.status);
         }
     }
 
-    /// No mixture of edges and answers breaks the chain of history, or comes back to unknown.
+    /// No mixture of updates and answers breaks the chain of history, or comes back to unknown.
     #[test]
     fn history_and_status_agree(
-        edges in of_the_feed(),
+        updates in of_the_feed(),
         answers in prop::collection::vec((0_usize..24, 0_i64..60, prop::option::of(1_i64..5)), 0..12),
     ) {
-        let mut all = reports_of(&edges);
+        let mut all = reports_of(&updates);
         for (place, second, session) in answers {
             let answer = match session {
                 Some(begin) => live(10_000 + second, by_time(begin * 1_000)),
@@ -397,11 +397,11 @@ proptest! {
 
     /// One answer alone never takes anybody off.
     #[test]
-    fn absence_in_one_answer_proves_nothing(edges in of_the_feed(), asked in 0_i64..100_000) {
-        let track = after(&reports_of(&edges)).track;
-        let decision = decide(&track, &not_live(asked), WINDOW);
+    fn absence_in_one_answer_proves_nothing(updates in of_the_feed(), sent in 0_i64..100_000) {
+        let track = after(&reports_of(&updates)).track;
+        let decision = decide(&track, &not_live(sent), WINDOW);
         prop_assert_eq!(decision.track.status, track.status);
-        let soon = asked + i64::try_from(CONFIRM_AFTER.as_secs()).unwrap() - 1;
+        let soon = sent + i64::try_from(CONFIRM_AFTER.as_secs()).unwrap() - 1;
         prop_assert_eq!(decide(&decision.track, &not_live(soon), WINDOW).track.status, track.status);
     }
 }

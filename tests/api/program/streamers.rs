@@ -156,7 +156,7 @@ async fn kick_status_exit_code_is_the_health() {
     assert_eq!((&status["healthy"], &status["status"]["feed"]["state"]), (&json!(true), &json!("degraded")));
     keep(FeedState::Rejected, now, Some("the app key is not known (4001)")).await;
     let rejected = home.refused(&["kick", "status"]);
-    assert!(rejected.contains("4001") && rejected.contains("only the sweep"), "{rejected}");
+    assert!(rejected.contains("4001") && rejected.contains("only full polls"), "{rejected}");
     keep(FeedState::Connected, now.minus(Duration::from_secs(61)), None).await;
     let stale = home.refused(&["kick", "status"]);
     assert!(stale.contains("nobody has watched for 1m"), "{stale}");

@@ -1,4 +1,4 @@
-//! `streamward streamer test`: what Kick says of a name now, beside what is stored. Nothing is written.
+//! `streamward streamer test`: what Kick reports about a name now, and what is stored. Nothing is written.
 
 use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::ports::{KickApi, RemoteError};
 struct Answer {
     /// Who gave it.
     from: &'static str,
-    /// Whether it says that they are live; nothing if it does not tell.
+    /// Whether the streamer is live; `None` if the answer has only ids.
     live: Option<bool>,
     /// Why there is none.
     error: Option<String>,
@@ -26,13 +26,13 @@ impl Answer {
             (Some(error), _) => format!("{}: no answer, it {error}", self.from),
             (None, Some(true)) => format!("{}: live", self.from),
             (None, Some(false)) => format!("{}: not live", self.from),
-            (None, None) => format!("{}: tells the numbers only", self.from),
+            (None, None) => format!("{}: ids only", self.from),
         }
     }
 }
 
-/// All that was said.
-struct ReportedStatus {
+/// All answers about a name.
+struct Found {
     name: Slug,
     ids: KickIds,
     session: Option<Session>,
@@ -40,7 +40,7 @@ struct ReportedStatus {
     row: Option<Streamer>,
 }
 
-/// Asks Kick about `username` and prints what it says.
+/// Requests `username` from Kick and prints the answers.
 ///
 /// # Errors
 /// There is no such name; Kick does not answer; it cannot be printed.
@@ -53,26 +53,27 @@ pub async fn lookup(
     let slug = Slug::parse(username)?;
     let actor = Actor::cli("streamer test");
     let row = super::named(streamers, &actor, username).await?;
-    let mut said = question(kick, slug, row).await?;
-    if said.row.is_none() {
+    let mut found = request(kick, slug, row).await?;
+    if found.row.is_none() {
         // On the list it may stand as Kick spells it.
-        said.row = super::named(streamers, &actor, said.name.as_str()).await?;
+        found.row = super::named(streamers, &actor, found.name.as_str()).await?;
     }
-    out.thing(&said.json(), || said.text())
+    out.thing(&found.json(), || found.text())
 }
 
-async fn question(kick: &dyn KickApi, slug: Slug, row: Option<Streamer>) -> anyhow::Result<ReportedStatus> {
+async fn request(kick: &dyn KickApi, slug: Slug, row: Option<Streamer>) -> anyhow::Result<Found> {
     let mut spellings = vec![slug.clone(), slug.dashed()];
     spellings.dedup();
-    let found = kick.channels_named(&spellings).await.map_err(|error| {
-        anyhow!("Kick {error}; `streamward kick token` tells whether it knows this installation")
-    })?;
+    let found = kick
+        .channels_named(&spellings)
+        .await
+        .map_err(|error| anyhow!("Kick {error}; `streamward kick token` checks the credentials"))?;
     let Some(channel) = found.into_iter().next() else {
         bail!(
             "Kick has no channel called {slug}: take the name from the address of the channel, where _ may be -"
         );
     };
-    let mut said = ReportedStatus {
+    let mut found = Found {
         name: channel.slug,
         ids: KickIds { user: Some(channel.user), ..KickIds::default() },
         answers: vec![Answer { from: "channels", live: Some(channel.live.is_some()), error: None }],
@@ -82,38 +83,38 @@ async fn question(kick: &dyn KickApi, slug: Slug, row: Option<Streamer>) -> anyh
     match kick.live_among(&[channel.user]).await {
         Ok(live) => {
             let one = live.into_iter().find(|one| one.user == channel.user);
-            said.answers.push(Answer { from: "livestreams", live: Some(one.is_some()), error: None });
+            found.answers.push(Answer { from: "livestreams", live: Some(one.is_some()), error: None });
             if let Some(one) = one {
-                said.ids.channel = one.channel;
-                let known = said.session.take().unwrap_or_default();
-                said.session = Some(known.refreshed(&one.session));
+                found.ids.channel = one.channel;
+                let known = found.session.take().unwrap_or_default();
+                found.session = Some(known.refreshed(&one.session));
             }
         }
-        Err(error) => said.answers.push(failed("livestreams", &error)),
+        Err(error) => found.answers.push(failed("livestreams", &error)),
     }
-    match kick.ids_on_site(&said.name).await {
+    match kick.ids_on_site(&found.name).await {
         Ok(Some(ids)) => {
-            said.ids = said.ids.updated(ids);
-            said.answers.push(Answer { from: "web site (unofficial)", live: None, error: None });
+            found.ids = found.ids.updated(ids);
+            found.answers.push(Answer { from: "web site (unofficial)", live: None, error: None });
         }
         Ok(None) => {
             let error = Some("knows no such channel".to_owned());
-            said.answers.push(Answer { from: "web site (unofficial)", live: None, error });
+            found.answers.push(Answer { from: "web site (unofficial)", live: None, error });
         }
-        Err(error) => said.answers.push(failed("web site (unofficial)", &error)),
+        Err(error) => found.answers.push(failed("web site (unofficial)", &error)),
     }
-    Ok(said)
+    Ok(found)
 }
 
 fn failed(from: &'static str, error: &RemoteError) -> Answer {
     Answer { from, live: None, error: Some(error.to_string()) }
 }
 
-impl ReportedStatus {
-    /// One answer that says live is enough; that they are not, one answer does not prove.
-    fn verdict(&self) -> &'static str {
-        let told: Vec<bool> = self.answers.iter().filter_map(|answer| answer.live).collect();
-        match (told.contains(&true), told.len()) {
+impl Found {
+    /// One answer that is live is enough. One that is not live proves nothing.
+    fn result(&self) -> &'static str {
+        let answers: Vec<bool> = self.answers.iter().filter_map(|answer| answer.live).collect();
+        match (answers.contains(&true), answers.len()) {
             (true, _) => "live",
             (false, 0 | 1) => "perhaps not live",
             (false, _) => "not live",
@@ -132,7 +133,7 @@ impl ReportedStatus {
             "channel_id": self.ids.channel,
             "chatroom_id": self.ids.chatroom,
             "live": self.session.is_some(),
-            "verdict": self.verdict(),
+            "verdict": self.result(),
             "session": self.session.as_ref().map(view::session),
             "answers": answers,
             "row": self.row.as_ref().map(view::streamer),
@@ -144,26 +145,25 @@ impl ReportedStatus {
             number.map_or_else(|| "not known".to_owned(), |number| number.to_string())
         }
         let session = self.session.as_ref();
-        let mut lines = vec![
-            format!("{}: {}", self.name, self.verdict()),
+        let mut text = vec![
+            format!("{}: {}", self.name, self.result()),
             format!("  user      {}", or_unknown(self.ids.user)),
             format!("  channel   {}", or_unknown(self.ids.channel)),
         ];
         if let Some(session) = session {
             let none = || "-".to_owned();
-            lines
-                .push(format!("  title     {}", session.title.as_deref().map_or_else(none, view::printable)));
-            lines.push(format!(
+            text.push(format!("  title     {}", session.title.as_deref().map_or_else(none, view::printable)));
+            text.push(format!(
                 "  category  {}",
                 session.category.as_deref().map_or_else(none, view::printable)
             ));
-            lines.push(format!(
+            text.push(format!(
                 "  viewers   {}",
                 session.viewers.map_or_else(none, |count| count.to_string())
             ));
         }
-        lines.extend(self.answers.iter().map(|answer| format!("  says      {}", answer.text())));
-        lines.push(match &self.row {
+        text.extend(self.answers.iter().map(|answer| format!("  says      {}", answer.text())));
+        text.push(match &self.row {
             None => format!("  here      not on the list: `streamward streamer add {}`", self.name),
             Some(row) => {
                 let since = row.track.last_status_update;
@@ -173,7 +173,7 @@ impl ReportedStatus {
                 format!("  here      {}{since}, {watched}{}", row.track.status, problem.unwrap_or_default())
             }
         });
-        lines.join("\n")
+        text.join("\n")
     }
 }
 
@@ -231,13 +231,13 @@ mod tests {
     #[tokio::test]
     async fn one_answer_that_says_live_is_enough_and_each_is_shown() {
         let slug = || Slug::parse("xqc").unwrap();
-        for (channels_say, livestreams_say, verdict) in
+        for (channels_say, livestreams_say, result) in
             [(true, true, "live"), (false, true, "live"), (true, false, "live"), (false, false, "not live")]
         {
-            let said = question(&OneUser { channels_say, livestreams_say }, slug(), None).await.unwrap();
-            assert_eq!(said.verdict(), verdict);
-            assert_eq!(said.json()["live"], verdict == "live");
-            let text = said.text();
+            let found = request(&OneUser { channels_say, livestreams_say }, slug(), None).await.unwrap();
+            assert_eq!(found.result(), result);
+            assert_eq!(found.json()["live"], result == "live");
+            let text = found.text();
             let words = |yes| if yes { "live" } else { "not live" };
             assert!(text.contains(&format!("says      channels: {}\n", words(channels_say))), "{text}");
             assert!(text.contains(&format!("says      livestreams: {}\n", words(livestreams_say))), "{text}");
@@ -246,7 +246,7 @@ mod tests {
             assert_eq!(text.contains("channel   668"), livestreams_say, "{text}");
         }
         let kick = OneUser { channels_say: true, livestreams_say: true };
-        let unknown = question(&kick, Slug::parse("nobody").unwrap(), None).await.err().unwrap();
+        let unknown = request(&kick, Slug::parse("nobody").unwrap(), None).await.err().unwrap();
         assert!(unknown.to_string().contains("Kick has no channel called nobody"), "{unknown}");
     }
 }

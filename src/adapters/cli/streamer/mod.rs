@@ -1,4 +1,4 @@
-//! `streamward streamer …`: the list of those whose status on Kick is watched. Asking Kick about one is in `ask.rs`,
+//! `streamward streamer …`: the list of those whose status on Kick is watched. `lookup.rs` requests one from Kick,
 //! the live table in `watch.rs` and what it is made of.
 
 mod lookup;
@@ -64,7 +64,7 @@ pub enum StreamerCommand {
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_EVENTS)))]
         limit: u32,
     },
-    /// Ask Kick about a name now and show what it says; nothing is written
+    /// Show what Kick reports about a name now; nothing is written
     Test {
         /// The name on Kick; it need not be on the list
         username: String,
@@ -114,9 +114,13 @@ impl From<StatusArg> for Status {
     }
 }
 
-/// Runs those commands that need the store only. `None` for the others: [`ask`] and [`watch`].
-pub async fn run(streamers: &Streamers, command: &StreamerCommand, out: &mut Output) -> anyhow::Result<()> {
-    match command {
+/// Runs those commands that need the store only. `None` for the others: [`lookup`] and [`watch`].
+pub async fn run(
+    streamers: &Streamers,
+    command: &StreamerCommand,
+    out: &mut Output,
+) -> Option<anyhow::Result<()>> {
+    Some(match command {
         StreamerCommand::List { status, inactive } => list(streamers, *status, *inactive, out).await,
         StreamerCommand::Add(args) => add(streamers, args, out).await,
         StreamerCommand::Remove { streamer } => remove(streamers, streamer, out).await,
@@ -177,7 +181,7 @@ async fn add(streamers: &Streamers, args: &AddArgs, out: &mut Output) -> anyhow:
         .map(|(username, error)| json!({"username": username, "error": error.to_string()}))
         .collect();
     let all = json!({"streamers": views, "count": views.len(), "refused": refusals});
-    let lines = || {
+    let text = || {
         let added = added.iter().map(|one| format!("Watching {} ({})", one.username, one.id));
         let refused = refused.iter().map(|(username, error)| format!("Not added: {username}: {error}"));
         let hint = (!streamers.settings().is_on).then(|| {
@@ -185,7 +189,7 @@ async fn add(streamers: &Streamers, args: &AddArgs, out: &mut Output) -> anyhow:
         });
         added.chain(refused).chain(hint).collect::<Vec<_>>().join("\n")
     };
-    out.thing(&all, lines)?;
+    out.thing(&all, text)?;
     match refused.len() {
         0 => Ok(()),
         some => bail!("{some} of {} names were not added", usernames.len()),

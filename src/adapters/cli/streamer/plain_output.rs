@@ -13,8 +13,8 @@ use crate::app::events::{EventTail, Events, Next};
 use crate::app::task::{PeriodicTask as _, TaskContext};
 use crate::domain::event::{Event, EventBody, Topic};
 
-/// How often the log is looked at.
-const LOOK: Duration = Duration::from_millis(250);
+/// The time between two reads of the log.
+const POLL: Duration = Duration::from_millis(250);
 
 /// Prints each change until `stop`, or until nobody reads any more.
 pub(super) async fn print_changes(
@@ -24,8 +24,8 @@ pub(super) async fn print_changes(
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let mut tail = EventTail::new(Arc::clone(events));
-    let mut looks = interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut polls = interval(POLL);
+    polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
     loop {
         let mut reader = match events.follow(watched.actor(), Topic::Streamer, last).await {
@@ -35,7 +35,7 @@ pub(super) async fn print_changes(
             Err(_) => {
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
-                    _ = looks.tick() => continue,
+                    _ = polls.tick() => continue,
                 }
             }
         };
@@ -43,7 +43,7 @@ pub(super) async fn print_changes(
             let next = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 next = reader.next() => next,
-                _ = looks.tick() => {
+                _ = polls.tick() => {
                     // Nobody else moves the log's end to the readers of this process. While the log cannot be read
                     // nothing is lost: it is read from where it was left.
                     let _ = tail.tick(&TaskContext::default()).await;
@@ -130,6 +130,6 @@ mod tests {
         let object: serde_json::Value = serde_json::from_str(&object).unwrap();
         assert_eq!((&object["seq"], &object["event"]), (&json!(7), &json!("streamer.online")));
         assert_eq!(object["change"]["new_status"], "online");
-        assert_eq!(line(&event(None), false), None, "an announcement of what was told before");
+        assert_eq!(line(&event(None), false), None, "an announcement of a change that was printed before");
     }
 }

@@ -1,4 +1,4 @@
-//! What the live table looks like. Only the rows that are seen are laid out.
+//! Renders the live table; only the visible rows.
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout};
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(
             drawn(&mut table(), 110, 8),
             [
-                "feed connected (centrifugo), 3 of 3 connections, 4 of 4 channels, last sweep 12s ago              15:54:46 UTC",
+                "feed connected (centrifugo), 3 of 3 connections, 4 of 4 channels, last full poll 12s ago          15:54:46 UTC",
                 "3 watched  1 online  1 offline  1 unknown  1 unresolved",
                 "USERNAME                  STATUS    SINCE   TITLE · CATEGORY                         VIEWERS LAST CHANGE (UTC)",
                 "alice                     online    1h 01m  alice plays · Slots                        12345 11-20 14:54:46",

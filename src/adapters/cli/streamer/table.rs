@@ -27,7 +27,7 @@ pub(super) struct Row {
     pub(super) has_problem: bool,
     /// Whether Kick's numbers are lacking, or something is wrong.
     pub(super) is_unresolved: bool,
-    /// What text filters and sorting by name look at.
+    /// The text for filters and sorting.
     key: String,
 }
 
@@ -87,7 +87,7 @@ impl Sort {
         }
     }
 
-    /// What people look for first comes first: who is live, what changed last, who has most viewers.
+    /// The most interesting rows come first: live, changed last, most viewers.
     fn compare(self, one: &Row, other: &Row) -> Ordering {
         let rank = |row: &Row| match row.status {
             Status::Online => 0,
@@ -104,7 +104,7 @@ impl Sort {
     }
 }
 
-/// What is to follow from a key.
+/// The effect of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pressed {
     /// Go on.

@@ -15,23 +15,23 @@ use super::table::{Pressed, Table};
 use super::watch::Watched;
 use crate::app::streamer::Streamers;
 
-/// How often the store is looked at.
+/// The time between two reads of the store.
 const REFRESH: Duration = Duration::from_secs(1);
-/// How often it is looked whether somebody still waits for keys.
+/// How long to wait for a key before checking whether the table is closed.
 const KEY_WAIT: Duration = Duration::from_millis(100);
 /// How many keys may wait.
 const KEYS: usize = 64;
 
 /// The terminal while the table has it. A panic gives it back, too: ratatui sees to that.
-struct Screen(DefaultTerminal);
+struct Terminal(DefaultTerminal);
 
-impl Screen {
+impl Terminal {
     fn enter() -> io::Result<Self> {
         ratatui::try_init().map(Self).inspect_err(|_| ratatui::restore())
     }
 }
 
-impl Drop for Screen {
+impl Drop for Terminal {
     fn drop(&mut self) {
         ratatui::restore();
     }
@@ -45,16 +45,16 @@ pub(super) async fn show(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut table = Table::new(is_dry_run);
-    // What cannot be read at all is said before the screen is taken.
+    // Fail before taking the terminal if the store cannot be read.
     refresh(streamers, watched, &mut table).await?;
-    let mut screen = Screen::enter()?;
+    let mut terminal = Terminal::enter()?;
     let (keys, mut pressed) = mpsc::channel(KEYS);
     let mut reader = JoinSet::new();
     reader.spawn_blocking(move || read_keys(&keys));
     let mut refreshes = interval(REFRESH);
     refreshes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        screen.0.draw(|frame| render(frame, &mut table, streamers.now()))?;
+        terminal.0.draw(|frame| render(frame, &mut table, streamers.now()))?;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             event = pressed.recv() => match event {
@@ -70,7 +70,7 @@ pub(super) async fn show(
             },
             _ = refreshes.tick() => {
                 if let Err(error) = refresh(streamers, watched, &mut table).await {
-                    // What is known stays on the screen.
+                    // The table keeps showing the last rows.
                     table.trouble = Some(format!("{error:#}; it is tried again"));
                 }
             }

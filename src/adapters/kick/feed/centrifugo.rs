@@ -193,7 +193,7 @@ impl Protocol for Centrifugo {
     }
 }
 
-/// Centrifugo's terminal codes tell a client not to come back in the same way.
+/// After Centrifugo's terminal codes a client must not connect again in the same way.
 fn reconnect_for(code: u16) -> Reconnect {
     if matches!(code, 3500..=3999 | 4500..=4999) { Reconnect::Rejected } else { Reconnect::Soon }
 }

@@ -137,7 +137,7 @@ pub(super) trait Protocol: Send {
     fn message(&mut self, text: &str, now: Instant, out: &mut Vec<Action>);
     fn subscribe(&mut self, request: &SubscribeRequest, out: &mut Vec<Action>);
     fn unsubscribe(&mut self, channel: ChannelId) -> Action;
-    /// How to ask a silent server whether it is there; `None` if its silence already means that it is not.
+    /// The ping for a silent server; `None` if its silence already means that it is gone.
     fn ping(&self) -> Option<Action>;
     /// A new guest token arrived.
     fn token(&mut self, token: &Secret, out: &mut Vec<Action>);

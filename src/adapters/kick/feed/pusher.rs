@@ -13,7 +13,7 @@ use super::subscriptions::SubscribeRequest;
 use crate::domain::secret::Secret;
 use crate::domain::streamer::ChannelId;
 
-/// The server may ask for a shorter time between pings, but not for less than this.
+/// The server may request a shorter time between pings, but not less than this.
 const SHORTEST_ACTIVITY: Duration = Duration::from_secs(1);
 
 /// One connection to a Pusher server.

@@ -1,4 +1,4 @@
-//! Asks Kick which feed it serves, and for guest tokens, as its web page does. Unofficial.
+//! Requests the feed that Kick serves, and guest tokens, as its web page does. Unofficial.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

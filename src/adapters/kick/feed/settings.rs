@@ -1,14 +1,14 @@
-//! What a feed is told by whoever sets it up: where, how, and how patiently.
+//! Settings of a feed: addresses, limits and timeouts.
 
 use std::time::Duration;
 
 use url::Url;
 
-/// Where Kick's former feed is, as its web page had it.
+/// Kick's former feed, as its web page had it.
 pub const PUSHER_URL: &str = "wss://ws-us2.pusher.com";
-/// Where Kick tells which feed it serves, and gives out guest tokens.
+/// Where Kick names the feed that it serves, and issues guest tokens.
 pub const REALTIME_URL: &str = "https://web.kick.com";
-/// Centrifugo keeps a client to 128 channels unless it is told otherwise, and what Kick told it is not known.
+/// Centrifugo's default limit is 128 channels for each client. Kick's setting is not known.
 pub const MOST_ON_CENTRIFUGO: usize = 100;
 
 /// Which feed.
@@ -28,18 +28,18 @@ pub enum FeedChoice {
 pub struct FeedSettings {
     /// Which feed.
     pub choice: FeedChoice,
-    /// Where to ask which feed Kick serves; `http` or `https`, without a path.
+    /// Where Kick names the feed; `http` or `https`, without a path.
     pub realtime_url: Url,
     /// Where the Pusher protocol is spoken; `ws` or `wss`, without a path. Left at [`PUSHER_URL`], the cluster that Kick
     /// names goes before it.
     pub pusher_url: Url,
-    /// The Pusher app's key. With it, [`FeedChoice::Pusher`] asks Kick nothing.
+    /// The Pusher app's key. With it, [`FeedChoice::Pusher`] needs no request to Kick.
     pub pusher_key: Option<String>,
-    /// Where Centrifugo is. With it, [`FeedChoice::Centrifugo`] asks Kick for nothing but guest tokens.
+    /// Where Centrifugo is. With it, [`FeedChoice::Centrifugo`] requests only guest tokens from Kick.
     pub centrifugo_url: Option<Url>,
     /// At most this many channels share a connection; on Centrifugo never more than [`MOST_ON_CENTRIFUGO`].
     pub channels_per_connection: usize,
-    /// How patient to be.
+    /// Timeouts and limits.
     pub timing: Timing,
 }
 
@@ -61,7 +61,7 @@ impl FeedSettings {
     }
 }
 
-/// How patient to be. The defaults are for Kick; tests are in more of a hurry.
+/// Timeouts and limits. The defaults suit Kick; tests use shorter ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Opening a connection, TLS and handshake included.
@@ -70,41 +70,41 @@ pub struct Timing {
     pub greeting: Duration,
     /// Writing to a connection.
     pub write: Duration,
-    /// A question to Kick over HTTP.
+    /// A request to Kick over HTTP.
     pub call: Duration,
-    /// Longest silence on Pusher before we ask; the server may want it shorter.
+    /// Longest silence on Pusher before we ping; the server may request a shorter one.
     pub activity: Duration,
-    /// Until anything comes after we asked.
+    /// Longest wait for anything after a ping.
     pub pong: Duration,
     /// How much longer than its ping interval Centrifugo may be silent.
     pub silence_margin: Duration,
     /// How long before its end a guest token is replaced.
     pub refresh_early: Duration,
-    /// Until a subscription that is not acknowledged is asked for again.
+    /// Until an unacknowledged subscription is requested again.
     pub ack: Duration,
-    /// Until a subscription that was refused is asked for again.
+    /// Until a refused subscription is requested again.
     pub refused: Duration,
-    /// Subscriptions asked for in one go, on one connection.
+    /// Subscriptions requested at once, on one connection.
     pub burst: usize,
-    /// Time between two such goes.
+    /// Time between two such bursts.
     pub burst_every: Duration,
     /// Time between opening two connections.
     pub open_every: Duration,
-    /// How long acknowledgements are collected before they are told.
+    /// How long acknowledgements are collected before they are reported.
     pub ack_batch: Duration,
-    /// Shortest time between two reports of how the feed is.
+    /// Shortest time between two reports of the feed's status.
     pub status_every: Duration,
     /// First, and shortest obligatory, wait before connecting again.
     pub backoff: Duration,
     /// Longest wait before connecting again.
     pub backoff_cap: Duration,
-    /// A connection that lasted this long was a good one: waits begin anew.
+    /// A connection that lasted this long resets the backoff.
     pub stable: Duration,
     /// How often a connection may be opened again without waiting, within a minute.
     pub at_once: usize,
     /// Wait after the feed was refused for good.
     pub rejected: Duration,
-    /// Without any connection for this long, Kick is asked again which feed it serves.
+    /// Without any connection for this long, the feed is negotiated again.
     pub renegotiate: Duration,
 }
 

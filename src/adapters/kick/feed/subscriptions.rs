@@ -169,7 +169,7 @@ mod tests {
         assert!(subscriptions.acknowledge(ChannelId::new(1).unwrap()));
         assert!(
             !subscriptions.acknowledge(ChannelId::new(1).unwrap()),
-            "a second acknowledgement is not news"
+            "the second acknowledgement is not new"
         );
         assert_eq!(
             (subscriptions.acknowledged_count(), subscriptions.deadline()),
