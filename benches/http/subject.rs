@@ -90,7 +90,7 @@ impl Subject {
         let end_wait = Duration::from_secs(2);
         let shared = Shared::new(core, Config::default(), secrets(), Outside::default(), end_wait);
         let keys = fill(&shared, &*store).await;
-        KeyCacheLoader::new(Arc::clone(&shared.core), Arc::clone(&shared.key_cache))
+        KeyCacheLoader::new(&shared.core, Arc::clone(&shared.key_cache), Arc::clone(&shared.events))
             .tick(&TaskContext::default())
             .await
             .expect("the keys load");
@@ -189,7 +189,7 @@ fn secrets() -> Secrets {
 }
 
 /// A key for each caller, ten thousand ended streams, and a hundred live ones with other keys.
-async fn fill(services: &Services, store: &dyn Store) -> Vec<KeySecret> {
+async fn fill(shared: &Shared, store: &dyn Store) -> Vec<KeySecret> {
     let actor = Actor::cli("bench");
     let draft = BroadcasterDraft { display_name: Some("Bench".into()), metadata: None };
     let broadcaster = shared.broadcasters.create(&actor, draft).await.expect("a broadcaster").id.to_string();

@@ -291,7 +291,7 @@ impl World {
             }
             Step::Rotate { key } => {
                 // A revoked or expired key is refused, which is part of the history.
-                if let Ok(rotated) = self.services.stream_keys.rotate(&actor(), self.keys[*key].0).await {
+                if let Ok(rotated) = self.shared.stream_keys.rotate(&actor(), self.keys[*key].0).await {
                     self.keys[*key].1 = rotated.secret;
                 }
             }
@@ -389,8 +389,7 @@ impl World {
         assert_eq!(recorded, carried, "the records differ from the media server");
         let now = self.clock.now();
         for stream in &active {
-            let key =
-                self.services.stream_keys.get(&actor(), stream.stream_key_id).await.expect("its key").key;
+            let key = self.shared.stream_keys.get(&actor(), stream.stream_key_id).await.expect("its key").key;
             assert!(key.is_usable(now), "a live stream of an unusable key");
             assert_eq!(
                 key.holder.connection().map(|c| &c.id),
@@ -441,12 +440,8 @@ async fn start(
         control_secret: Secret::new("control"),
         relay_secret: Secret::new("relay"),
     };
-    let settings = Settings {
-        // No reconcile loop runs while a call waits.
-        end_wait: Duration::ZERO,
-        servers: ConfiguredServers([(MediaServerName::default(), known)].into()),
-        ..Settings::default()
-    };
+    let servers = ConfiguredServers([(MediaServerName::default(), known)].into());
+    let secrets = Secrets { servers, ..Secrets::default() };
     let core = Core::over_one_store(
         Arc::clone(store) as _,
         Arc::clone(clock) as _,

@@ -19,7 +19,6 @@ use streamward::domain::stream_key::{OnConflict, StreamKey};
 use streamward::domain::{StreamId, Timestamp};
 use streamward::ports::{KeyCreation, KeyFilter, PollResult, StatusFilter, StreamFilter};
 use strum::VariantArray as _;
-use strum::VariantArray as _;
 
 use crate::every_store;
 use crate::fixture::{

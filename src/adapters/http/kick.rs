@@ -11,11 +11,6 @@ use super::problem::Problem;
 use crate::app::streamer::Streamers;
 use crate::ports::WebhookHeaders;
 
-/// The route.
-pub fn routes() -> Routes<Arc<Streamers>> {
-    Routes::new(Callers::Anyone).with(routes!(receive_kick_webhook))
-}
-
 /// Receive a webhook of Kick
 ///
 /// For Kick's servers. Believed if the signature shows that Kick sent it within the last five minutes; then a

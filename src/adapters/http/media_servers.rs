@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::authentication::Caller;
 use super::extract::NoQuery;
-use super::health::{HealthDocument, HealthSection};
+use super::health_section::{HealthDocument, HealthSection};
 use super::problem::Problem;
 use super::routes::Routes;
 use crate::app::media_server::{MediaServerOverview, MediaServers};

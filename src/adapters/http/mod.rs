@@ -13,6 +13,7 @@ pub mod broadcasters;
 mod docs;
 mod extract;
 mod health;
+mod health_section;
 mod hook_secret;
 pub mod hooks;
 mod kick;
@@ -46,7 +47,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
 pub use authentication::Gate;
-pub use health::HealthSection;
+pub use health_section::HealthSection;
 pub use openapi::{openapi_json, problems_json};
 pub use operation::Operation;
 pub use options::{HttpOptions, MetricsText};

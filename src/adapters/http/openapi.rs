@@ -29,7 +29,7 @@ pub fn openapi_json(slices: impl IntoIterator<Item = Document>) -> String {
         tags.extend(slice.tags);
         health.extend(slice.health);
     }
-    health.into_iter().for_each(|property| property.add_to(&mut document));
+    health.into_iter().for_each(|property| property.add_to(&mut document, "HealthReport"));
     document.tags = Some(tags);
     describe(&mut document);
     let mut text = document.to_pretty_json().unwrap_or_default();

@@ -5,10 +5,9 @@ use axum::routing::get;
 use utoipa_axum::routes;
 
 use super::authentication::Gate;
-use super::openapi::Callers;
 pub use super::options::Operation;
 use super::routes::Routes;
-use super::{docs, health, metrics, problems};
+use super::{docs, health, metrics, problems, tasks};
 
 /// The routes.
 pub fn routes() -> Routes<Operation> {

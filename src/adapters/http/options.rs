@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
+use super::health_section::HealthSection;
 use crate::app::health::Health;
 use crate::app::task::TaskList;
 use crate::domain::secret::Secret;
@@ -44,6 +45,8 @@ impl fmt::Debug for HttpOptions {
 pub struct Operation {
     /// Checks what this instance depends on.
     pub health: Arc<Health>,
+    /// The sections that slices add to `/health`.
+    pub sections: Arc<[HealthSection]>,
     /// Metrics, tasks and the stop.
     pub options: HttpOptions,
     /// The OpenAPI document.

@@ -12,7 +12,7 @@ use utoipa::openapi::tag::Tag;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::authentication::{Door, Gate, authenticate};
-use super::health::{HealthDocument, HealthProperty};
+use super::health_section::{HealthDocument, HealthProperty};
 use super::openapi::{self, Callers};
 use super::upload::{Lane, UploadLimits};
 use crate::domain::access::Role;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::health::HealthDocument;
+use super::health_section::HealthDocument;
 use crate::domain::Timestamp;
 use crate::domain::streamer::feed::WatchStatus;
 

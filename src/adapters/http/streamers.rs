@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::authentication::Caller;
 use super::extract::{Id, NoQuery, StrictJson, StrictQuery, number};
-use super::health::HealthSection;
+use super::health_section::HealthSection;
 use super::problem::Problem;
 use super::routes::Routes;
 use super::sse::EventStreams;

@@ -114,13 +114,9 @@ impl From<StatusArg> for Status {
     }
 }
 
-/// Runs those commands that need the store only. `None` for the others: [`lookup`] and [`watch`].
-pub async fn run(
-    streamers: &Streamers,
-    command: &StreamerCommand,
-    out: &mut Output,
-) -> Option<anyhow::Result<()>> {
-    Some(match command {
+/// Runs the commands that need the store only. The others are [`lookup`] and [`watch`].
+pub async fn run(streamers: &Streamers, command: &StreamerCommand, out: &mut Output) -> anyhow::Result<()> {
+    match command {
         StreamerCommand::List { status, inactive } => list(streamers, *status, *inactive, out).await,
         StreamerCommand::Add(args) => add(streamers, args, out).await,
         StreamerCommand::Remove { streamer } => remove(streamers, streamer, out).await,
