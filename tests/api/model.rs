@@ -250,7 +250,7 @@ impl World {
     async fn take(&mut self, step: &Step) {
         match step {
             Step::Publish { connection, key, private } => {
-                self.request_publish(*connection, *key, *private).await
+                self.request_publish(*connection, *key, *private).await;
             }
             Step::GoLive { connection } => {
                 if let Some(path) = self.allowed.remove(connection) {
