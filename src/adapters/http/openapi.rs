@@ -143,10 +143,11 @@ fn say_role(operation: &mut Operation) {
 }
 
 pub(super) fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
-    let PathItem { get, post, patch, delete, .. } = item;
+    let PathItem { get, post, put, patch, delete, .. } = item;
     [
         (HttpMethod::Get, get),
         (HttpMethod::Post, post),
+        (HttpMethod::Put, put),
         (HttpMethod::Patch, patch),
         (HttpMethod::Delete, delete),
     ]

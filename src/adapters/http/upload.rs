@@ -200,7 +200,8 @@ mod tests {
     async fn upload_that_states_too_large_a_size_is_refused_before_it_is_read() {
         let server = start(100).await;
         let client = begin(&server, MAX + 1).await;
-        assert!(answer(client).await.starts_with("HTTP/1.1 413"));
+        let answer = answer(client).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
         assert!(server.seen.is_empty());
     }
 
