@@ -15,7 +15,7 @@ use crate::ports::RemoteError;
 
 /// Largest answer that is read: fifty channels take some 100 kB.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
-/// Honest, so that Kick can distinguish us from a browser.
+/// Kick can distinguish us from a browser by it.
 const USER_AGENT: &str = concat!("streamward/", env!("CARGO_PKG_VERSION"));
 
 /// A client for one of Kick's hosts.
@@ -26,8 +26,8 @@ pub(super) struct KickClient {
 }
 
 impl KickClient {
-    /// A client for the host at `base`. Connects to nothing yet. With `proxy`, a proxy in the environment is used, except
-    /// for plain `http`, which only tests speak.
+    /// A client for the host at `base`; does not connect yet. With `proxy`, a proxy in the environment is used, except
+    /// for plain `http`, which only tests use.
     pub(super) fn new(
         base: &Url,
         connect: Duration,
@@ -65,7 +65,7 @@ impl KickClient {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
-    /// Sends a request. `endpoint` is what spans, counters and errors call it: never a name, never an id.
+    /// Sends a request. `endpoint` labels spans, counters and errors; it must not contain names or ids.
     pub(super) async fn send(
         &self,
         endpoint: &'static str,
@@ -108,7 +108,7 @@ fn outcome(status: StatusCode) -> &'static str {
     }
 }
 
-/// A complete answer.
+/// An answer with its body.
 pub(super) struct Answer {
     endpoint: &'static str,
     pub(super) status: StatusCode,
@@ -117,16 +117,15 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, RemoteError> {
         serde_json::from_slice(&self.body).map_err(|e| {
-            // Not the error's own words: they quote the value.
+            // The error's own text quotes the value.
             let (kind, column) = (e.classify(), e.column());
             self.malformed(&format!("{kind:?} error at byte {column}"))
         })
     }
 
-    /// The error that its content makes no sense; `why` must not quote it.
+    /// The error for invalid content; `why` must not quote it.
     pub(super) fn malformed(&self, why: &str) -> RemoteError {
         RemoteError::Malformed(format!("{}: {why}", self.endpoint))
     }
@@ -150,7 +149,7 @@ impl Answer {
         repeat(&reported, secrets)
     }
 
-    /// How long to wait, from `now` on.
+    /// The wait that Kick requests.
     pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         retry_after(self.retry_after.as_deref()?, now)
     }
@@ -165,7 +164,7 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Timestamp::from_micros(date.timestamp_micros()).since(now))
 }
 
-/// Text of Kick, safe to show.
+/// Kick's text, shortened and without secrets.
 pub(super) fn repeat(text: &str, secrets: &[&Secret]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {

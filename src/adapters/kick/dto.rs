@@ -22,7 +22,6 @@ pub(super) fn clean(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The text at `key`.
 pub(super) fn text(value: &Value, key: &str) -> Option<String> {
     clean(value.get(key)?.as_str()?)
 }
@@ -36,7 +35,7 @@ pub(super) fn number(value: &Value, key: &str) -> Option<u64> {
     number.filter(|number| i64::try_from(*number).is_ok())
 }
 
-/// The time at `key`, if it is one.
+/// The time at `key`, if it is valid.
 pub(super) fn time(value: &Value, key: &str) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(value.get(key)?.as_str()?).filter(|time| TIMES.contains(time))
 }
@@ -49,7 +48,7 @@ fn slug(value: &Value) -> Option<Slug> {
     Slug::parse(value.get("slug")?.as_str()?).ok()
 }
 
-/// The livestream's number: promised, under a name that is not known yet.
+/// The livestream's number. Kick has announced it but not its field name.
 fn livestream_id(value: &Value, keys: &[&str]) -> Option<String> {
     keys.iter().find_map(|key| match number(value, key) {
         Some(0) => None,
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_is_found_where_it_may_be() {
+    fn next_page_is_found_in_every_known_place() {
         for answer in [json!({"pagination": {"next_cursor": "c"}}), json!({"cursor": "c"})] {
             assert_eq!(next_cursor(&answer).as_deref(), Some("c"), "{answer}");
         }

@@ -28,13 +28,12 @@ use crate::domain::Timestamp;
 use crate::domain::streamer::{KickIds, Slug, UserId};
 use crate::ports::{Clock, KickApi, KickChannel, KickLive, MOST_USERS, RemoteError};
 
-/// How many requests one call may be split into because of an unknown user. Enough to find two in fifty; beyond that
-/// something else is wrong.
+/// Most requests that one call may be split into because of an unknown user. Enough to find two in fifty.
 const MOST_PARTS: usize = 24;
 /// Most pages of live streams that are read; one has 100.
 const MOST_PAGES: usize = 5;
 
-/// Kick's official API, and its web site as far as that is allowed. Holds nothing that must outlive the process.
+/// Kick's official API, and its web site if that is allowed. Its state need not outlive the process.
 pub struct KickHttp {
     client: KickClient,
     tokens: Option<Tokens>,
@@ -47,11 +46,8 @@ pub struct KickHttp {
 }
 
 impl KickHttp {
-    /// Kick as `settings` describe it. Connects to nothing yet. Without `client_id` and `client_secret` every official
-    /// call is [`RemoteError::Unsupported`].
-    ///
-    /// # Errors
-    /// [`RemoteError::Unsupported`] if an address is not http(s), or no TLS can be set up.
+    /// Does not connect yet. Without `client_id` and `client_secret` every official call is
+    /// [`RemoteError::Unsupported`]; so is this one if an address is not http(s) or TLS is not available.
     pub fn new(settings: &KickSettings, clock: Arc<dyn Clock>) -> Result<Self, RemoteError> {
         let timing = settings.timing;
         let interval = Duration::from_secs(60) / settings.requests_per_minute.get();
@@ -123,8 +119,8 @@ impl KickHttp {
         self.call(endpoint, Method::GET, path, None).await
     }
 
-    /// Requests all of `pairs` at once, and in halves if Kick refuses one of them. A pair that is refused alone is
-    /// unknown. At most `most` requests.
+    /// Requests all `pairs` at once, or in halves if Kick refuses one of them. A pair that is refused alone is unknown.
+    /// Sends at most `most` requests.
     async fn channels_in_parts(
         &self,
         pairs: Vec<String>,
@@ -161,9 +157,9 @@ impl KickHttp {
         for _ in 0..MOST_PAGES {
             let reply = self.get("livestreams_v2", &livestreams("v2", users, cursor.as_deref())).await?;
             let body = reply.ok()?;
-            // Only now is it certain that v2 is there.
+            // v2 exists, as this answer shows.
             if !self.second.swap(true, Ordering::Relaxed) {
-                tracing::info!("Kick has withdrawn /public/v1/livestreams; asking at v2 from now on");
+                tracing::info!("Kick has withdrawn /public/v1/livestreams; using v2 from now on");
             }
             let page = reply.items(&body, dto::live)?;
             found.extend(only_those(&reply, users, page)?);
@@ -268,7 +264,7 @@ impl KickApi for KickHttp {
     }
 
     async fn live_among(&self, users: &[UserId]) -> Result<Vec<KickLive>, RemoteError> {
-        // Never in parts: a failed request must not look as if nobody were live.
+        // Never in parts: a failed part must not make streamers appear offline.
         not_too_many(users.len())?;
         // Without a filter Kick would list everybody.
         if users.is_empty() { Ok(Vec::new()) } else { self.lives_of(users).await }

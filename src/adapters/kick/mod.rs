@@ -1,10 +1,9 @@
 //! Kick.com: its official API and webhooks, and its unofficial feeds.
 //!
-//! Official are [`KickHttp`] (who somebody is, who is live), [`KickWebhooks`] (proof that a webhook comes from Kick) and
-//! [`WebhookSubscriptions`] (what it is sent for). Kick's answers are read leniently, because they are described
-//! loosely and change: what is not known is ignored, an item that makes no sense is left out and counted, and only an
-//! answer that is no answer at all is an error. The one unofficial call here, [`crate::ports::KickApi::ids_on_site`], has
-//! to be allowed.
+//! Official: [`KickHttp`] (ids and live status), [`KickWebhooks`] (signatures) and [`WebhookSubscriptions`].
+//! Kick's answers are loosely documented and change. So unknown fields are ignored, invalid items are skipped and
+//! counted, and only an answer without any valid item is an error. The one unofficial call,
+//! [`crate::ports::KickApi::ids_on_site`], must be allowed in the settings.
 
 mod client;
 mod dto;

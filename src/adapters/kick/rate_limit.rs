@@ -10,10 +10,10 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The hold lasts too long to wait for.
+/// The hold is longer than the caller waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLong(
-    /// How long.
+    /// The length of the hold.
     pub(super) Duration,
 );
 
@@ -73,7 +73,7 @@ impl RateLimit {
     }
 }
 
-/// tokio's clock for the bucket, so that tests can pause it: the time since this was made.
+/// tokio's clock for the bucket, which tests can pause.
 #[derive(Clone, Copy, Debug)]
 struct Ticks(Instant);
 

@@ -29,7 +29,7 @@ pub struct KickSettings {
     pub burst: NonZeroU32,
     /// Whether the web site may be used for ids that the official API lacks.
     pub allow_site: bool,
-    /// Whether `/public/v2/livestreams` is used from the start, rather than once v1 is gone.
+    /// Whether `/public/v2/livestreams` is used from the start, and not only once v1 is gone.
     pub livestreams_v2: bool,
     /// Timeouts.
     pub timing: Timing,
@@ -66,11 +66,11 @@ fn known(address: &'static str) -> Url {
 /// Timeouts. The defaults suit Kick; tests use shorter ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// How long a connection may take.
+    /// Longest time for connecting.
     pub connect: Duration,
-    /// How long a call may take, answer included, waiting for its turn excluded.
+    /// Longest time for a call with its answer, without the wait for its turn.
     pub call: Duration,
-    /// How long a call waits at most after a 429; if it would have to wait longer it fails at once.
+    /// Longest wait of a call after a 429; if the wait is longer, the call fails at once.
     pub patience: Duration,
     /// The pause after a 429 without `Retry-After`.
     pub hold: Duration,
@@ -80,7 +80,7 @@ pub struct Timing {
     pub token_margin: Duration,
     /// The pause after a token request failed.
     pub token_pause: Duration,
-    /// The same after our credentials were refused: only a person can fix that.
+    /// The pause after our credentials were refused: only a person can fix that.
     pub refused_pause: Duration,
     /// The time between two requests to the web site.
     pub site_interval: Duration,

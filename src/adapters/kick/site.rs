@@ -1,5 +1,5 @@
-//! Kick's web site, which knows the channel and chatroom ids. Unofficial: it may refuse us, and then it gets no requests for
-//! a while. We do not pretend to be a browser.
+//! Kick's web site, which has the channel and chatroom ids. Unofficial: after a refusal we pause. We do not pretend to be a
+//! browser.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ use super::settings::KickSettings;
 use crate::domain::streamer::{KickIds, Slug};
 use crate::ports::RemoteError;
 
-/// The web site.
+/// A client for the web site.
 pub(super) struct Site {
     client: KickClient,
     allowed: bool,

@@ -28,7 +28,7 @@ use crate::ports::{FeedSignal, RemoteError, StatusFeed, Subject, Wanted};
 const PATH: &str = "/public/v1/events/subscriptions";
 /// Most deletions in one call: 50 works, some 330 were refused.
 const MOST_DELETED: usize = 50;
-/// After how many new subscriptions they are reported.
+/// New subscriptions are reported in batches of this size.
 const REPORT_AFTER: usize = 10;
 /// Most pages of a list that are read.
 const MOST_PAGES: usize = 200;
@@ -40,7 +40,7 @@ pub struct SubscriptionSettings {
     pub list: Duration,
     /// The pause after a failure.
     pub retry: Duration,
-    /// The same after Kick refused us.
+    /// The pause after Kick refused us.
     pub refused_retry: Duration,
     /// How long a subscription must be unwanted before it is deleted.
     pub delete_after: Duration,
@@ -64,7 +64,7 @@ pub struct WebhookSubscriptions {
 }
 
 impl WebhookSubscriptions {
-    /// The subscriptions of the app that `kick` has the credentials of; its calls wait for the same turns.
+    /// Shares the credentials and the rate limit of `kick`.
     pub fn new(kick: Arc<KickHttp>, settings: SubscriptionSettings) -> Self {
         Self { kick, settings }
     }
@@ -92,7 +92,7 @@ impl StatusFeed for WebhookSubscriptions {
             sync.report(&now).await;
             sync.show(&now, error.as_ref()).await;
             if let Ok(Err(_)) = timeout(wait, wanted.changed()).await {
-                // Nobody can change it any more.
+                // The sender is gone.
                 tokio::time::sleep(wait).await;
             }
         }
@@ -115,7 +115,7 @@ struct SubscriptionSync<'a> {
     out: mpsc::Sender<FeedSignal>,
     /// The subscriptions that exist, and when they were listed.
     present: Option<(Instant, BTreeMap<UserId, Vec<String>>)>,
-    /// Since when these are unwanted.
+    /// Unwanted subscriptions, and since when.
     unwanted: BTreeMap<UserId, Instant>,
     /// The users that were reported as subscribed.
     reported: BTreeSet<UserId>,
@@ -243,7 +243,7 @@ impl SubscriptionSync<'_> {
 
     async fn send(&self, signal: FeedSignal) {
         if self.out.send(signal).await.is_err() {
-            // Nobody listens any more; whoever polls this is about to drop it.
+            // The receiver is gone, so this future is about to be dropped.
             pending::<()>().await;
         }
     }
@@ -291,13 +291,13 @@ impl SubscriptionSync<'_> {
         }
     }
 
-    /// Deletes what nobody has wanted for a while, and all but one of those that a user has several of.
+    /// Deletes subscriptions that were unwanted for a while, and duplicates of a user.
     async fn delete(&mut self, wanted: &Wanted) -> Result<(), RemoteError> {
         let Some((_, present)) = &self.present else { return Ok(()) };
         self.unwanted.retain(|user, _| present.contains_key(user) && !wanted.users.contains(user));
         let mut gone: Vec<(UserId, String)> = Vec::new();
         for (user, ids) in present {
-            // The id of one that was just made may not be known before the next listing.
+            // The id of a new subscription may be unknown until the next listing.
             let keep = if wanted.users.contains(user) || ids.is_empty() {
                 1
             } else {
@@ -309,7 +309,7 @@ impl SubscriptionSync<'_> {
         for batch in gone.chunks(MOST_DELETED) {
             let path = at(batch.iter().map(|(_, id)| ("id", id.as_str())));
             let reply = self.kick.call("unsubscribe", Method::DELETE, &path, None).await?;
-            // Not there is what was wanted.
+            // It is deleted already.
             if !reply.answer.status.is_success() && reply.answer.status != StatusCode::NOT_FOUND {
                 return Err(reply.error());
             }
@@ -329,13 +329,13 @@ impl SubscriptionSync<'_> {
     }
 }
 
-/// Where subscriptions are, with a query if there is anything to put into it.
+/// The path of subscriptions, with a query unless it is empty.
 fn at<'a>(pairs: impl Iterator<Item = (&'static str, &'a str)>) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     if query.is_empty() { PATH.to_owned() } else { format!("{PATH}?{query}") }
 }
 
-/// Whether trying again soon does not help.
+/// Whether a retry soon would be useless.
 fn refuses_us(error: &RemoteError) -> bool {
     matches!(
         error,

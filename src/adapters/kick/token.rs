@@ -1,4 +1,4 @@
-//! The app's token: one for everybody, replaced before it ends and once it is refused.
+//! The app's token. All calls share it. It is replaced before it expires and after a refusal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::domain::secret::Secret;
 use crate::ports::{Clock, RemoteError};
 
 /// The lifetime of a token without `expires_in`.
-const UNSAID_LIFE: Duration = Duration::from_hours(1);
+const DEFAULT_LIFE: Duration = Duration::from_hours(1);
 
-/// A token, and which one it is.
+/// A token and its serial number.
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) secret: Secret,
@@ -37,9 +37,9 @@ impl fmt::Debug for Token {
 #[derive(Default)]
 struct Cached {
     token: Option<Token>,
-    /// How many there were.
+    /// The number of tokens so far.
     count: u64,
-    /// Why the last attempt failed, and until when there is no other.
+    /// Why the last attempt failed, and when the next one is allowed.
     failed: Option<(RemoteError, Instant)>,
     /// When a refused token was last replaced.
     replaced: Option<Instant>,
@@ -57,7 +57,7 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens for the app in `settings`; `None` if it names none.
+    /// Tokens for the app in `settings`; `None` without an app.
     pub(super) fn new(settings: &KickSettings, clock: Arc<dyn Clock>) -> Result<Option<Self>, RemoteError> {
         let client = settings.client(&settings.auth_url)?;
         if settings.client_id.is_empty() || settings.client_secret.is_empty() {
@@ -73,12 +73,12 @@ impl Tokens {
         }))
     }
 
-    /// What must not be repeated.
+    /// The texts that must not be shown.
     pub(super) fn client_secret(&self) -> &Secret {
         &self.client_secret
     }
 
-    /// A token that is good for a while. One that is about to end is still given out if there is no other.
+    /// A valid token. One that is about to expire is still used if there is no other.
     pub(super) async fn token(&self) -> Result<Token, RemoteError> {
         let mut held = self.held.lock().await;
         let now = self.clock.now();
@@ -90,8 +90,8 @@ impl Tokens {
         }
     }
 
-    /// Another token than `refused`, which Kick did not accept: the one that somebody else got meanwhile, or a new one.
-    /// A new one that is refused at once is not replaced again: then it is not the token.
+    /// Another token than `refused`: the one that another call got meanwhile, or a new one. If Kick refuses a new token at
+    /// once, it is not replaced: the token is not the cause.
     pub(super) async fn instead_of(&self, refused: &Token) -> Result<Token, RemoteError> {
         let mut held = self.held.lock().await;
         if let Some(token) = held.token.as_ref().filter(|token| token.number != refused.number) {
@@ -156,7 +156,7 @@ impl Tokens {
             }
             _ => pause,
         };
-        // Not in its own words: it was sent the secret, and might repeat it.
+        // Without Kick's own text, which might repeat the secret.
         let message = error_code(&answer).unwrap_or_else(|| "no token".to_owned());
         let message = repeat(&message, &[&self.client_secret]);
         Err((RemoteError::Status { status: answer.status.as_u16(), message }, pause))
@@ -169,7 +169,7 @@ impl Tokens {
             return Err(answer.malformed("there is no token in it"));
         }
         let life = match dto::number(&body, "expires_in") {
-            None | Some(0) => UNSAID_LIFE,
+            None | Some(0) => DEFAULT_LIFE,
             Some(seconds) => Duration::from_secs(seconds),
         };
         let margin = self.timing.token_margin.min(life / 10);
@@ -178,7 +178,7 @@ impl Tokens {
     }
 }
 
-/// Whether it is our credentials that are wrong (RFC 6749, 5.2).
+/// Whether our credentials are wrong (RFC 6749, 5.2).
 fn refuses_us(answer: &Answer) -> bool {
     let errors = ["invalid_client", "unauthorized_client"];
     answer.status == StatusCode::UNAUTHORIZED

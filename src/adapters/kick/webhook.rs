@@ -27,9 +27,9 @@ use crate::domain::streamer::Source;
 use crate::domain::streamer::decide::ReportedStatus;
 use crate::ports::{RemoteError, StatusUpdate, Subject, WebhookError, WebhookHeaders, WebhookVerifier};
 
-/// The event of going live and stopping.
+/// The event for going live and going offline.
 pub(super) const STATUS_UPDATED: &str = "livestream.status.updated";
-/// Its version that is understood.
+/// The supported version of the event.
 pub(super) const STATUS_VERSION: u64 = 1;
 /// How far a message's time may be from ours.
 const WINDOW: Duration = Duration::from_secs(300);
@@ -43,9 +43,9 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 pub struct WebhookKeySettings {
     /// The key in PEM (`-----BEGIN PUBLIC KEY-----`), from a file; `None` to fetch it from the official API.
     pub pem: Option<String>,
-    /// A key that a message does not fit is fetched again at most this often.
+    /// After a wrong signature the key is fetched again at most this often.
     pub refetch: Duration,
-    /// While there is no key at all, fetching it is tried at most this often.
+    /// Without a key, fetching it is retried at most this often.
     pub retry: Duration,
 }
 
@@ -63,15 +63,13 @@ pub struct KickWebhooks {
     client: KickClient,
     settings: WebhookKeySettings,
     key: RwLock<Option<Key>>,
-    /// Locked while the key is fetched: when that last began, and why it failed.
+    /// When the last fetch began, and why it failed. Locked during a fetch.
     fetched: Mutex<Option<(Instant, Option<RemoteError>)>>,
 }
 
 impl KickWebhooks {
-    /// Webhooks signed with the key that `key` gives, or that the API in `settings` names. Connects to nothing yet.
-    ///
-    /// # Errors
-    /// [`RemoteError::Unsupported`] if the given key is not an RSA public key in PEM, or the address is not http(s).
+    /// Uses the key in `key`, or the one from the API in `settings`. Does not connect yet.
+    /// [`RemoteError::Unsupported`] if the key is not an RSA public key in PEM, or the address is not http(s).
     pub fn new(settings: &KickSettings, key: WebhookKeySettings) -> Result<Self, RemoteError> {
         let given = key.pem.as_deref().map(|pem| {
             read_pem(pem).ok_or_else(|| {
@@ -90,8 +88,8 @@ impl KickWebhooks {
         self.key.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A key other than `unfit`: one that was fetched meanwhile, or Kick's present key. `None` if the key has not changed,
-    /// or it is too early for another request.
+    /// A key other than `unfit`: one fetched meanwhile, or Kick's present key. `None` if the key has not changed, or it is
+    /// too early for another request.
     async fn another(&self, unfit: Option<&Key>) -> Result<Option<Key>, WebhookError> {
         if self.settings.pem.is_some() {
             return Ok(None);
@@ -102,7 +100,7 @@ impl KickWebhooks {
             return Ok(present);
         }
         let failed = |error: &RemoteError| match present {
-            // There is a key, and this message does not fit it.
+            // There is a key, but the signature does not match it.
             Some(_) => Ok(None),
             None => Err(WebhookError::KeyUnavailable(error.to_string())),
         };
@@ -112,7 +110,7 @@ impl KickWebhooks {
                 return error.as_ref().map_or(Ok(None), failed);
             }
         }
-        // Noted first: whoever gives up while this is under way must not make room for the next.
+        // Stored before the request: a cancelled call must not permit another one at once.
         let began = Instant::now();
         *fetched = Some((began, Some(RemoteError::TimedOut)));
         match self.fetch().await {
@@ -163,7 +161,7 @@ impl KickWebhooks {
         now: Timestamp,
     ) -> Result<Option<StatusUpdate>, WebhookError> {
         let id = header(headers.message_id.as_deref(), "Kick-Event-Message-Id")?;
-        // With a dot in it, the same signed text could be cut into other parts.
+        // With a dot in the id, the signed text could be split differently.
         if id.len() > LONGEST_ID || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
             return Err(WebhookError::Header("Kick-Event-Message-Id"));
         }
@@ -226,7 +224,7 @@ fn fits(key: &Key, message: &[u8], signature: &[u8]) -> bool {
     UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.as_slice()).verify(message, signature).is_ok()
 }
 
-/// The RSA key in a PEM text, if it is one. Line ends may be written as `\n`, as they are in environment variables.
+/// The RSA key in a PEM text. Newlines may be written as `\n`, as in environment variables.
 fn read_pem(text: &str) -> Option<Key> {
     let text = text.replace("\\n", "\n");
     let (label, document) = Document::from_pem(text.trim()).ok()?;

@@ -1,7 +1,7 @@
 //! How long to wait before connecting again.
 //!
-//! The wait is any time up to a limit that doubles (full jitter), so that clients that lost their connections together
-//! do not return together. `backon` has no such jitter.
+//! The wait is a random time up to a limit that doubles (full jitter), so that clients do not reconnect all at once.
+//! `backon` has no such jitter.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -54,7 +54,7 @@ async fn frame_carries_many_events_in_envelopes() {
 }
 
 #[tokio::test]
-async fn server_that_does_not_accept_us_is_left() {
+async fn connection_that_is_not_accepted_is_ended() {
     assert_eq!(reconnect(&open().tick(9)), None);
     assert_eq!(reconnect(&open().tick(10)), Some(Reconnect::Soon));
 }
@@ -104,7 +104,7 @@ async fn token_is_replaced_before_it_expires() {
 #[case(r#"{"code":100,"message":"internal","temporary":true}"#, Reconnect::AfterBackoff)]
 #[case(r#"{"code":"x"}"#, Reconnect::AfterBackoff)]
 #[tokio::test]
-async fn refused_connect_says_when_to_reconnect(#[case] error: &str, #[case] expected: Reconnect) {
+async fn refused_connect_decides_when_to_reconnect(#[case] error: &str, #[case] expected: Reconnect) {
     let actions = open().receive(&format!(r#"{{"id":1,"error":{error}}}"#));
     assert_eq!(reconnect(&actions), Some(expected));
 }
@@ -113,7 +113,7 @@ async fn refused_connect_says_when_to_reconnect(#[case] error: &str, #[case] exp
 #[case(&[3000, 3001, 3499, 4000, 4499, 1000, 1006], Reconnect::Soon)]
 #[case(&[3500, 3999, 4500, 4999], Reconnect::Rejected)]
 #[tokio::test]
-async fn close_code_says_when_to_reconnect(#[case] codes: &[u16], #[case] expected: Reconnect) {
+async fn close_code_decides_when_to_reconnect(#[case] codes: &[u16], #[case] expected: Reconnect) {
     for code in codes {
         assert_eq!(reconnect_for(*code), expected, "{code}");
         let push = format!(r#"{{"push":{{"disconnect":{{"code":{code},"reason":"why"}}}}}}"#);
@@ -122,7 +122,7 @@ async fn close_code_says_when_to_reconnect(#[case] codes: &[u16], #[case] expect
 }
 
 #[tokio::test]
-async fn refused_subscription_leaves_the_others_alone() {
+async fn refused_subscription_does_not_affect_others() {
     let mut talk = connected(WELCOME);
     let actions = talk.receive(
         "{\"id\":2,\"error\":{\"code\":103,\"message\":\"permission denied\"}}\n{\"id\":3,\"error\":{\"code\":105}}",

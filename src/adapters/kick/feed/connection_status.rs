@@ -67,7 +67,7 @@ impl ConnectionStatuses {
     /// A connection will be opened.
     pub(super) fn add(&self, slot: Slot) {
         self.change(|state| {
-            // Without channels there was nothing to connect for.
+            // Before that no connection was wanted.
             if state.connections.is_empty() {
                 state.disconnected_since = Instant::now();
             }

@@ -25,7 +25,7 @@ impl SharedState {
     /// A connection, or an attempt to open one, ended.
     pub(super) fn connection_ended(&self, provider: &'static str, ended: &Ended) {
         metrics::counter!("streamward_kick_feed_reconnects_total", "reason" => ended.reason).increment(1);
-        // The caller logs refusals, because it knows what follows from them.
+        // The caller logs refusals, because it knows their consequences.
         if ended.reconnect != Reconnect::Rejected {
             self.warn(ended.reason, provider, ended, "a connection of the feed was lost; it is opened again");
         }

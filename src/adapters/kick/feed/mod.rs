@@ -50,10 +50,7 @@ pub struct KickFeed {
 }
 
 impl KickFeed {
-    /// Connects to nothing yet.
-    ///
-    /// # Errors
-    /// [`RemoteError::Unsupported`] if an address has the wrong scheme.
+    /// Does not connect yet. [`RemoteError::Unsupported`] if an address has the wrong scheme.
     pub fn new(
         settings: FeedSettings,
         clock: Arc<dyn Clock>,

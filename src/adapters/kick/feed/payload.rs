@@ -19,11 +19,11 @@ const PREFIX: &str = "channel.";
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub(super) enum ProtocolError {
     NotJson,
-    /// JSON, but no message of the protocol.
+    /// JSON, but not a message of the protocol.
     NotProtocol,
-    /// An event that we do not use. Kick sends some; they are no error.
+    /// An event that we do not use. Kick sends some; they are harmless.
     UnknownEvent,
-    /// A channel that is not, or no longer, subscribed.
+    /// A channel that is not subscribed.
     UnknownChannel,
     MissingField,
     WrongType,

@@ -16,7 +16,7 @@ use crate::domain::secret::Secret;
 use crate::domain::streamer::ChannelId;
 use crate::domain::streamer::decide::ReportedStatus;
 
-/// Until another guest token is requested if none came.
+/// Without a guest token, the wait before the next request.
 const TOKEN_RETRY: Duration = Duration::from_secs(30);
 
 /// What the caller does next.
@@ -66,7 +66,7 @@ pub(super) struct Ended {
     pub(super) reconnect: Reconnect,
     /// The label in metrics.
     pub(super) reason: &'static str,
-    /// For people.
+    /// The text for logs.
     pub(super) text: String,
 }
 
@@ -87,7 +87,7 @@ impl Ended {
     }
 }
 
-/// Text of the server, safe to show.
+/// The server's text, shortened and without control characters.
 pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(120).collect()
 }
@@ -144,7 +144,7 @@ pub(super) trait Protocol: Send {
     /// What a close code means.
     fn reconnect_for(&self, code: u16) -> Reconnect;
 
-    /// Anything arrived, or nothing could be noticed before `now`.
+    /// A message arrived, or the connection was not read until `now`.
     fn note_activity(&mut self, now: Instant) {
         let idle = &mut self.session_mut().idle;
         (idle.last, idle.pinged) = (now, None);

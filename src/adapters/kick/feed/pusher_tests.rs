@@ -58,7 +58,7 @@ async fn greeting_sets_the_idle_limit(
 }
 
 #[tokio::test]
-async fn server_without_a_greeting_is_left() {
+async fn connection_without_a_greeting_is_ended() {
     assert_eq!(reconnect(&open().tick_at_deadline(10)), Some(Reconnect::Soon));
 }
 
@@ -92,7 +92,7 @@ async fn unwanted_channel_is_unsubscribed_and_ignored() {
 
 #[rstest]
 #[tokio::test]
-async fn silent_server_is_pinged_and_then_left(
+async fn silent_server_is_pinged_and_then_disconnected(
     #[values(r#"{"event":"pusher:pong"}"#, LIVE, "garbage")] answer: &str,
 ) {
     let mut talk = established();
@@ -123,7 +123,7 @@ async fn ping_is_answered() {
 #[case(&[4100, 4199, 1002, 1003, 1004], Reconnect::AfterBackoff)]
 #[case(&[4200, 4201, 4202, 4299], Reconnect::Immediately)]
 #[case(&[1000, 1001, 1005, 1006, 1011, 3000, 3999], Reconnect::Soon)]
-fn close_code_says_when_to_reconnect(#[case] codes: &[u16], #[case] expected: Reconnect) {
+fn close_code_decides_when_to_reconnect(#[case] codes: &[u16], #[case] expected: Reconnect) {
     for code in codes {
         assert_eq!(reconnect_for(*code), expected, "{code}");
     }
@@ -138,7 +138,7 @@ fn close_code_says_when_to_reconnect(#[case] codes: &[u16], #[case] expected: Re
 #[case("17", None)]
 #[case("\"4001\"", None)]
 #[tokio::test]
-async fn error_ends_the_connection_if_its_code_says_so(
+async fn error_ends_the_connection_if_its_code_requires_it(
     #[case] code: &str,
     #[case] expected: Option<Reconnect>,
 ) {

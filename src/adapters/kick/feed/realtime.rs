@@ -20,7 +20,7 @@ pub(super) const ORIGIN: &str = "https://kick.com";
 pub(super) struct Provider {
     pub(super) source: Source,
     pub(super) url: Url,
-    /// Whether Kick named it, rather than the configuration.
+    /// Whether Kick named it, and not the configuration.
     pub(super) negotiated: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a connection received and nobody has taken yet. When it is full, the connection is not read.
+//! Holds a connection's signals until the receiver takes them. While it is full, the connection is not read.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl SendBuffer {
         }
         let permit = self.out.reserve().await;
         let next = self.queue.pop_front();
-        // If the receiver is gone, nobody misses the signal.
+        // Without a receiver the signal is not needed.
         if let (Ok(permit), Some(signal)) = (permit, next) {
             permit.send(signal);
         }

@@ -14,7 +14,7 @@ pub const MOST_ON_CENTRIFUGO: usize = 100;
 /// Which feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FeedChoice {
-    /// Whichever Kick offers.
+    /// The one that Kick offers.
     #[default]
     Auto,
     /// Pusher protocol.
@@ -30,8 +30,8 @@ pub struct FeedSettings {
     pub choice: FeedChoice,
     /// Where Kick names the feed; `http` or `https`, without a path.
     pub realtime_url: Url,
-    /// Where the Pusher protocol is spoken; `ws` or `wss`, without a path. Left at [`PUSHER_URL`], the cluster that Kick
-    /// names goes before it.
+    /// The Pusher server; `ws` or `wss`, without a path. Kick's cluster replaces the
+    /// default [`PUSHER_URL`].
     pub pusher_url: Url,
     /// The Pusher app's key. With it, [`FeedChoice::Pusher`] needs no request to Kick.
     pub pusher_key: Option<String>,
@@ -44,10 +44,7 @@ pub struct FeedSettings {
 }
 
 impl FeedSettings {
-    /// What suits Kick as it is.
-    ///
-    /// # Errors
-    /// Never: both addresses are constants.
+    /// The settings for Kick. Cannot fail: both addresses are constants.
     pub fn new(choice: FeedChoice) -> Result<Self, url::ParseError> {
         Ok(Self {
             choice,
@@ -66,7 +63,7 @@ impl FeedSettings {
 pub struct Timing {
     /// Opening a connection, TLS and handshake included.
     pub connect: Duration,
-    /// Until the server greets, once it is open.
+    /// Until the server greets on an open connection.
     pub greeting: Duration,
     /// Writing to a connection.
     pub write: Duration,
@@ -104,7 +101,7 @@ pub struct Timing {
     pub at_once: usize,
     /// Wait after the feed was refused for good.
     pub rejected: Duration,
-    /// Without any connection for this long, the feed is negotiated again.
+    /// After this long without a connection, the feed is negotiated again.
     pub renegotiate: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! WebSockets: opening, reading and writing, each within its time.
+//! WebSockets: opening, reading and writing, each with a timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const MAX_MESSAGE: usize = 256 * 1024;
 const READ_BUFFER: usize = 8 * 1024;
 /// How long closing may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
-/// Without a code in it a close frame counts as this one (RFC 6455, 7.1.5).
+/// The code of a close frame without one (RFC 6455, 7.1.5).
 const NO_CODE: u16 = 1005;
 
 /// An open connection.
@@ -112,7 +112,7 @@ impl Socket {
         }
     }
 
-    /// Closes the connection properly if that is possible at once.
+    /// Closes the connection with a close frame if that is possible at once.
     pub(super) async fn close(mut self, timing: &Timing) {
         let _ = timeout(timing.write.min(CLOSE_TIMEOUT), self.0.close(None)).await;
     }

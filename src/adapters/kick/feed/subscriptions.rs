@@ -10,7 +10,6 @@ use crate::domain::streamer::ChannelId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// In the queue.
     Queued,
     /// Requested or refused; queued again at this time.
     Until(Instant),
@@ -95,7 +94,7 @@ impl Subscriptions {
         requests
     }
 
-    /// When something is due next.
+    /// The time of the next request.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let wait = self.waits.first().map(|(until, _)| *until);
         let burst = self.next_burst.filter(|_| !self.queue.is_empty());

@@ -38,7 +38,7 @@ pub(super) async fn watch(
     select! {
         () = run(&shared, settings, wanted.clone(), &out) => {}
         () = report(&shared, wanted, &out) => {}
-        // The receiver is gone: drop everything, connections included.
+        // The receiver is gone: drop all connections.
         () = out.closed() => {}
     }
     pending::<()>().await;
@@ -52,7 +52,7 @@ async fn run(
     out: &mpsc::Sender<FeedSignal>,
 ) {
     let mut backoff = Backoff::default();
-    // Ends when nothing is wanted and nobody can change that.
+    // Ends when no channel is wanted and the sender is gone.
     while wanted.wait_for(|wanted| !wanted.channels.is_empty()).await.is_ok() {
         let begun = Instant::now();
         let ended = match shared.realtime.provider(settings, shared.ids.uuid()).await {
@@ -85,7 +85,7 @@ async fn run(
     pending::<()>().await;
 }
 
-/// Watches through one provider until it rejects us, or until there was no connection for a long time.
+/// Watches through one provider until it rejects us, or has had no connection for a long time.
 async fn session(
     shared: &Arc<SharedState>,
     settings: &FeedSettings,
@@ -142,7 +142,7 @@ async fn session(
             _ = checks.tick(), if provider.negotiated => {
                 let since = shared.statuses.disconnected_since();
                 if since.is_some_and(|since| since.elapsed() >= shared.timing.renegotiate) {
-                    let text = "there was no connection for long; asking Kick again which feed it serves";
+                    let text = "no connection for a long time; requesting the feed from Kick again";
                     break Ended::new(Reconnect::Soon, "disconnected", text);
                 }
             }
@@ -151,7 +151,7 @@ async fn session(
     for (_, stop) in handles.values() {
         stop.cancel();
     }
-    // They send what they have received.
+    // The connections send what they have received.
     while shards.join_next().await.is_some() {}
     ended
 }
@@ -176,7 +176,7 @@ async fn report(shared: &SharedState, mut wanted: WantedReceiver, out: &mpsc::Se
 
 async fn changed(wanted: &mut WantedReceiver) {
     if wanted.changed().await.is_err() {
-        // Nobody can change it any more.
+        // The sender is gone.
         pending::<()>().await;
     }
 }

@@ -1,4 +1,4 @@
-//! A conversation with a protocol at invented times, for the tests of both protocols.
+//! Drives a protocol with a test clock, for the tests of both protocols.
 
 use std::time::Duration;
 
