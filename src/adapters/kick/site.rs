@@ -1,5 +1,5 @@
-//! Kick's web site, which has the channel and chatroom ids. Unofficial: after a refusal we pause. We do not pretend to be a
-//! browser.
+//! Kick's web site, which has the channel and chatroom ids. Unofficial: after a refusal we pause. We do
+//! not pretend to be a browser.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};

@@ -90,8 +90,8 @@ impl Tokens {
         }
     }
 
-    /// Another token than `refused`: the one that another call got meanwhile, or a new one. If Kick refuses a new token at
-    /// once, it is not replaced: the token is not the cause.
+    /// Another token than `refused`: the one that another call got meanwhile, or a new one. If Kick refuses a new token
+    /// at once, it is not replaced: the token is not the cause.
     pub(super) async fn instead_of(&self, refused: &Token) -> Result<Token, RemoteError> {
         let mut held = self.held.lock().await;
         if let Some(token) = held.token.as_ref().filter(|token| token.number != refused.number) {

@@ -88,8 +88,8 @@ impl KickWebhooks {
         self.key.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A key other than `unfit`: one fetched meanwhile, or Kick's present key. `None` if the key has not changed, or it is
-    /// too early for another request.
+    /// A key other than `unfit`: one fetched meanwhile, or Kick's present key. `None` if the key has not changed, or
+    /// it is too early for another request.
     async fn another(&self, unfit: Option<&Key>) -> Result<Option<Key>, WebhookError> {
         if self.settings.pem.is_some() {
             return Ok(None);
