@@ -1,4 +1,4 @@
-//! What is known about media servers, in memory.
+//! The last known state of each media server, in memory.
 
 use async_trait::async_trait;
 
@@ -29,18 +29,18 @@ impl MediaServerStore for MemoryStore {
         &self,
         assignment: &Assignment,
         server: &MediaServerName,
-        look: &PollResult,
+        poll: &PollResult,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
         self.guard(&state, assignment)?;
         let status = state.media_servers.entry(server.clone()).or_insert_with(|| unknown(server, now));
-        let reachable = matches!(look, PollResult::Succeeded { .. });
+        let reachable = matches!(poll, PollResult::Succeeded { .. });
         if status.reachable != reachable {
             status.reachable = reachable;
             status.since = now;
         }
-        match look {
+        match poll {
             PollResult::Succeeded { version, run, repaired } => {
                 status.version.clone_from(version);
                 status.run.clone_from(run);

@@ -1,4 +1,4 @@
-//! API tokens, and the memory of signed requests.
+//! API tokens, and the signatures of requests that were already used.
 
 use async_trait::async_trait;
 use sqlx::FromRow;
@@ -101,7 +101,7 @@ impl TokenStore for SqlStore {
 #[async_trait]
 impl SignatureStore for SqlStore {
     async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
-        // In a transaction, though it is one statement: it must not be carried out twice when a connection breaks.
+        // One statement in a transaction, because it must not run twice when a connection breaks.
         let mut tx = self.db.begin().await?;
         let new = tx.run(REMEMBER, args![signature, now]).await? == 1;
         tx.commit().await?;

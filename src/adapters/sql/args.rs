@@ -1,4 +1,4 @@
-//! Arguments of statements, in the few forms that both engines store.
+//! Arguments of statements, in the types that both engines store.
 
 use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
@@ -55,7 +55,7 @@ from! {
     Option<SecretHash>, value => Self::Bytes(value.map(|hash| hash.0.to_vec()));
 }
 
-/// PostgreSQL cannot hold NUL in a text. Inputs with one are refused at the door; this is for what media servers say.
+/// PostgreSQL cannot store NUL in a text. The API refuses it in requests; this handles texts from media servers.
 fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "") } else { text }
 }

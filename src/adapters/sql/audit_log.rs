@@ -22,7 +22,7 @@ macro_rules! columns {
     };
 }
 
-// The comparison stands before `IS NULL`, so that PostgreSQL learns the argument's type from the column.
+// The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the column.
 macro_rules! passes {
     () => {
         "(at >= $1 OR $1 IS NULL) AND (at <= $2 OR $2 IS NULL) AND (actor = $3 OR $3 IS NULL) \

@@ -26,7 +26,7 @@ statements! {
     DELETE = ["DELETE FROM broadcasters WHERE id = $1"];
 }
 
-/// Whether there is such a broadcaster, and keeps it from being deleted until the transaction ends.
+/// Whether the broadcaster exists. Locks it against deletion until the transaction ends.
 pub(super) async fn hold(tx: &mut Tx, id: BroadcasterId) -> Result<bool, StoreError> {
     Ok(tx.row::<BroadcasterRow>(GET_SHARED, args![id]).await?.is_some())
 }
@@ -101,7 +101,7 @@ impl BroadcasterStore for SqlStore {
             tx.rollback().await?;
             return Ok(None);
         };
-        // Keys before streams, as everywhere.
+        // Lock keys before streams, as everywhere.
         stream_keys::lock_of_broadcaster(&mut tx, id).await?;
         let ending = streams::end_of_broadcaster(&mut tx, id, EndReason::BroadcasterDeleted).await?;
         stream_keys::delete_of_broadcaster(&mut tx, id).await?;

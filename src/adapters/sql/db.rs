@@ -1,4 +1,4 @@
-//! A database of either kind, and how a statement gets there and back.
+//! A database of either engine, and how statements run on it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::group_commit::Queue;
 use super::postgres::{Pg, PooledConnection};
 use crate::ports::StoreError;
 
-/// A database with its connections. Cheap to clone; clones share the connections.
+/// A database with its connections. Clones share the connections.
 #[derive(Clone, Debug)]
 pub enum Db {
     /// PostgreSQL.
@@ -31,7 +31,7 @@ pub struct SqlitePools {
     pub(super) claims: Arc<Queue>,
 }
 
-/// A row that can be read from either database.
+/// A row that either engine can return.
 pub(super) trait Record:
     for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {
@@ -39,13 +39,13 @@ pub(super) trait Record:
 
 impl<T> Record for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
 
-/// What a statement gave.
+/// The result of a statement.
 pub(super) struct Done<R> {
     pub(super) rows: Vec<R>,
     pub(super) affected: u64,
 }
 
-/// Runs a statement to its very end: with a row in hand a `RETURNING` statement is not committed yet.
+/// Runs a statement to its end. A `RETURNING` statement is not committed when its first row arrives.
 macro_rules! drain {
     ($executor:expr, $text:expr, $args:expr) => {{
         let query = sqlx::query_with($text, $args.map_err(sqlx::Error::Encode)?);
@@ -79,7 +79,7 @@ pub(super) async fn drain_sqlite<R: Record>(
 }
 
 impl Db {
-    /// Which engine, for people.
+    /// The name of the engine, for people.
     pub fn engine(&self) -> &'static str {
         match self {
             Self::Pg(_) => "PostgreSQL",
@@ -102,7 +102,7 @@ impl Db {
         }
     }
 
-    /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
+    /// Closes all connections. On SQLite this also folds the write-ahead log into the file.
     pub async fn close(&self) {
         match self {
             Self::Pg(pg) => pg.pool.close().await,
@@ -113,7 +113,6 @@ impl Db {
         }
     }
 
-    /// Reads.
     pub(super) async fn rows<R: Record>(&self, sql: Sql, args: Args) -> Result<Vec<R>, StoreError> {
         let done = match self {
             Self::Pg(pg) => pg.exec_twice(sql, args).await,
@@ -125,13 +124,13 @@ impl Db {
         done.map(|done| done.rows).map_err(classify)
     }
 
-    /// Reads one row at most.
+    /// Reads at most one row.
     pub(super) async fn row<R: Record>(&self, sql: Sql, args: Args) -> Result<Option<R>, StoreError> {
         Ok(self.rows(sql, args).await?.pop())
     }
 
-    /// Writes with one statement, committed when this returns. It may be carried out twice when a connection breaks,
-    /// so it must be one that does no harm then.
+    /// Writes with one statement, committed on return. If a connection breaks it may run twice, so running it twice
+    /// must be harmless.
     pub(super) async fn write<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
         match self {
             Self::Pg(pg) => pg.exec_twice(sql, args).await,
@@ -143,18 +142,18 @@ impl Db {
         .map_err(classify)
     }
 
-    /// Begins a transaction that writes.
+    /// Begins a writing transaction.
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         self.begin_with("BEGIN").await
     }
 
-    /// Begins a transaction that writes what may be lost when the *database* crashes; it then need not wait for the
-    /// disk with a row locked. Only PostgreSQL knows the difference.
+    /// Begins a transaction whose writes may be lost if the *database* crashes. So it does not wait for the disk while
+    /// it holds a row lock. On SQLite it is an ordinary transaction.
     pub(super) async fn begin_relaxed(&self) -> Result<Tx, StoreError> {
         self.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await
     }
 
-    /// Begins a transaction that reads several things as they were at one moment.
+    /// Begins a transaction that reads one consistent snapshot.
     pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
         match self {
             Self::Pg(_) => self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await,
@@ -166,13 +165,13 @@ impl Db {
         match self {
             Self::Pg(pg) => {
                 let begun = match pg.begin(pg_begin).await {
-                    // Nothing was sent but the beginning: safe to begin again.
+                    // Only BEGIN was sent, so it is safe to begin again.
                     Err(error) if is_broken(&error) => pg.begin(pg_begin).await,
                     begun => begun,
                 };
                 begun.map(Tx::Pg).map_err(classify)
             }
-            // A transaction that reads first and writes later fails when somebody else wrote in between.
+            // IMMEDIATE: a transaction that reads first and writes later fails if another one wrote in between.
             Self::Sqlite(sqlite) => {
                 sqlite.write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite).map_err(classify)
             }
@@ -206,13 +205,13 @@ impl Tx {
         Ok(self.rows(sql, args).await?.pop())
     }
 
-    /// Runs a statement for its effect; returns how many rows it touched.
+    /// Runs a statement. Returns how many rows it changed.
     pub(super) async fn run(&mut self, sql: Sql, args: Args) -> Result<u64, StoreError> {
         Ok(self.exec::<()>(sql, args).await?.affected)
     }
 
-    /// Runs a statement for its effect; returns false if a unique index forbids it. Then the transaction is of no use
-    /// any more: [`Tx::undo`] it.
+    /// Runs a statement. Returns false if a unique index forbids it; the transaction is then unusable and must end with
+    /// [`Tx::rollback`].
     pub(super) async fn run_if_free(&mut self, sql: Sql, args: Args) -> Result<bool, StoreError> {
         match self.try_exec::<()>(sql, args).await {
             Ok(_) => Ok(true),
@@ -229,7 +228,7 @@ impl Tx {
         .map_err(classify)
     }
 
-    /// Rolls back and keeps the connection; after a failure, dropping is enough.
+    /// Rolls back and keeps the connection. After a failure, dropping is enough.
     pub(super) async fn rollback(self) -> Result<(), StoreError> {
         match self {
             Self::Pg(pooled) => pooled.finish("ROLLBACK").await,

@@ -1,8 +1,8 @@
-//! Statements: one text for both engines, and the few words in which the engines differ.
+//! Statements: one text for both engines, and the few parts that differ.
 //!
-//! [`statements!`] declares a slice's statements from parts. A part in quotes, or in
-//! parentheses if it has a name, is the same everywhere; a part in brackets is looked up in [`part!`], the only place where the engines' SQL differs. Lists of values travel as one
-//! JSON text, so that a statement has one text whatever their number.
+//! [`statements!`] declares statements from parts. A part in quotes, or a named part in parentheses, is the same for
+//! both engines. A part in brackets comes from [`part!`], the only place where the engines' SQL differs. A list of
+//! values is one JSON text, so the statement does not depend on how many there are.
 
 /// A statement in both dialects.
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +18,12 @@ macro_rules! part {
     (pg ($($text:tt)+)) => { $($text)+ };
     (sqlite ($($text:tt)+)) => { $($text)+ };
 
-    // The database's own time in microseconds. `clock_timestamp()`, not `now()`: a transaction's start would make a
-    // lease look fresher than it is.
+    // The database's own time in microseconds. Not `now()`: that is the start of the transaction and would make a lease
+    // appear fresher than it is.
     (pg [now]) => { "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)" };
     (sqlite [now]) => { "CAST(unixepoch('subsec') * 1000000 AS INTEGER)" };
 
-    // Row locks. SQLite has one writer at a time, and takes that lock when a transaction begins.
+    // Row locks. SQLite needs none: it has one writer, which is locked when a transaction begins.
     (pg [lock]) => { " FOR UPDATE" };
     (sqlite [lock]) => { "" };
     (pg [share]) => { " FOR SHARE" };
@@ -58,7 +58,7 @@ macro_rules! part {
     };
     (sqlite [rows $json:literal $($name:ident $type:ident),+]) => {
         concat!(
-            // Otherwise SQLite writes each object out again for each of its columns: twice the time.
+            // Without this, SQLite serialises each object once per column, which doubles the time.
             "(WITH list (value) AS MATERIALIZED (SELECT value FROM json_each(", $json, ")) SELECT ",
             $(part!(@sqlite $name $type), " AS ", stringify!($name), ", ",)+ "NULL AS nil FROM list) AS r"
         )
@@ -71,7 +71,7 @@ macro_rules! part {
     (@sqlite $name:ident $type:ident) => { concat!("value->>'", stringify!($name), "'") };
 }
 
-/// Declares statements, and lists them in `ALL` so that a test can prepare each of them on both engines.
+/// Declares statements and lists them in `ALL`, so that a test can prepare each on both engines.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = [$($part:tt),+ $(,)?];)+) => {
         $($(#[$doc])* const $name: $crate::adapters::sql::dialect::Sql = $crate::adapters::sql::dialect::Sql {

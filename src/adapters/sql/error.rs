@@ -1,24 +1,24 @@
-//! What a driver's error means to the application.
+//! Translates a driver's errors into the application's.
 
 use std::io;
 
 use crate::ports::StoreError;
 
-/// SQLSTATE classes and codes of PostgreSQL that pass: connection lost, no room, stopped by an operator or a time
-/// limit, deadlock, not (yet) allowed in, read-only after a failover.
+/// SQLSTATE classes and codes that are temporary: connection lost, no room, stopped by an operator or a time limit,
+/// deadlock, not allowed in (yet), read-only after a failover.
 const PASSING: [&str; 10] = ["08", "53", "57", "58", "40", "28", "3D", "25006", "25P03", "55P03"];
-/// SQLSTATE classes and codes that say that the connection is of no use any more.
+/// SQLSTATE classes and codes after which the connection cannot be used.
 const BROKEN: [&str; 6] = ["08", "57P01", "57P02", "57P03", "57P05", "25P03"];
-/// Primary result codes of SQLite that pass: busy, locked, read-only, interrupted, I/O, full, cannot open.
+/// SQLite's primary result codes that are temporary: busy, locked, read-only, interrupted, I/O, full, cannot open.
 const PASSING_SQLITE: [i64; 7] = [5, 6, 8, 9, 10, 13, 14];
 
-/// Sorts a driver's error. The text says what a person can act on, and holds no values and no secrets.
+/// Classifies a driver's error. The text helps a person to act and contains no values or secrets.
 pub(super) fn classify(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default().into_owned();
             let text = format!("{} ({code})", error.message());
-            // SQLite's codes are numbers of up to four digits, PostgreSQL's have five characters.
+            // SQLite's codes have up to four digits, PostgreSQL's have five characters.
             let passes = match code.parse::<i64>() {
                 Ok(number) if code.len() < 5 => PASSING_SQLITE.contains(&(number & 0xff)),
                 _ => PASSING.iter().any(|class| code.starts_with(class)),
@@ -34,13 +34,13 @@ pub(super) fn classify(error: sqlx::Error) -> StoreError {
         | sqlx::Error::Protocol(_)
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed) => StoreError::Unavailable(error.to_string()),
-        // May quote the address, and with it a password.
+        // Its text may quote the address, which may contain a password.
         sqlx::Error::Configuration(_) => StoreError::Corrupt("the database address is not understood".into()),
         error => StoreError::Corrupt(error.to_string()),
     }
 }
 
-/// Whether the connection the error came from is of no use any more.
+/// Whether the connection that returned the error cannot be used any more.
 pub(super) fn is_broken(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
@@ -51,23 +51,23 @@ pub(super) fn is_broken(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a unique index forbids it.
+/// Whether a unique index was violated.
 pub(super) fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
-/// Whether SQLite says that somebody else has the file locked.
+/// Whether another process has the SQLite file locked.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<i64>().ok());
     code.is_some_and(|code| code & 0xff == 5)
 }
 
-/// A statement that was not answered in time.
+/// A statement that did not answer in time.
 pub(super) fn timed_out() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
 }
 
-/// A stored value that is not what we wrote.
+/// A stored value that we did not write like this.
 pub(super) fn corrupt(what: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(what.to_string())
 }

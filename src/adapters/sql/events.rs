@@ -1,5 +1,5 @@
-//! The event log. Its numbers come from one row that every writing transaction locks last and keeps until its end:
-//! so they are given in the order of commits, without gaps, and never twice.
+//! The event log. Every writing transaction locks one counter row last and keeps it until it ends. So the numbers are
+//! in commit order, without gaps, and never used twice.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::domain::Timestamp;
 use crate::domain::event::{EventBody, StoredEvent, Topic};
 use crate::ports::{EventStore, StoreError};
 
-/// How many rows are removed at a time, so that no statement runs into its time limit.
+/// How many rows one statement deletes. This keeps it below its time limit.
 pub(super) const PRUNE_BATCH: i64 = 5_000;
 
 macro_rules! columns {
@@ -36,7 +36,7 @@ statements! {
     PRUNE = ["DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)"];
 }
 
-/// Writes events as the last thing a transaction does. Returns the number of the first one; the others follow it.
+/// Writes events at the end of a transaction. Returns the number of the first; the others count up from it.
 pub(super) async fn append(tx: &mut Tx, at: Timestamp, events: &[EventBody]) -> Result<i64, StoreError> {
     if events.is_empty() {
         return Ok(0);
@@ -78,7 +78,7 @@ struct EventRow {
 impl From<EventRow> for StoredEvent {
     fn from(row: EventRow) -> Self {
         let EventRow { seq, at, topic, kind, version, subject, data } = row;
-        // What is not JSON is skipped when it is decoded; an error here would hold up the log.
+        // Rows that are not JSON are skipped when decoded. An error here would stop the log.
         let data = serde_json::from_str(&data).unwrap_or_default();
         Self { seq, at: Timestamp::from_micros(at), topic, kind, version, subject, data }
     }
@@ -116,7 +116,7 @@ impl EventStore for SqlStore {
 }
 
 impl SqlStore {
-    /// Removes what is older than `before`, batch by batch.
+    /// Deletes events older than `before`, in batches.
     pub(super) async fn prune(
         &self,
         batch: super::dialect::Sql,

@@ -1,9 +1,9 @@
-//! Claims that come at the same moment, carried out together on SQLite.
+//! Commits simultaneous claims in one transaction on SQLite.
 //!
-//! SQLite has one writer, and what is acknowledged must be on the disk: a hundred encoders that reconnect at once would
-//! wait for a hundred trips to the disk, one after the other. So whoever gets the writer carries out every claim that
-//! waits for it, in one transaction with one trip. Each claim still is one statement and meets what the one before it
-//! left. PostgreSQL does this by itself for transactions that commit at the same moment.
+//! SQLite has one writer, and every acknowledged write must be on the disk. If a hundred encoders reconnected at once,
+//! they would wait for a hundred disk writes, one after the other. So the task that gets the writer runs all waiting
+//! claims in one transaction with one disk write. Each claim is still one statement and sees the result of the one
+//! before. PostgreSQL groups simultaneous commits by itself.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -18,12 +18,12 @@ use super::error::classify;
 use super::rows::KeyRow;
 use crate::ports::StoreError;
 
-/// How many claims share a transaction at most.
+/// The maximum number of claims in one transaction.
 const MAX_GROUP: usize = 500;
 
 type Answer = Result<Option<KeyRow>, StoreError>;
 
-/// A claim that waits.
+/// A waiting claim.
 struct Waiting {
     args: Args,
     answer: oneshot::Sender<Answer>,
@@ -46,7 +46,7 @@ impl Queue {
         answered
     }
 
-    /// The ones that came first, without those nobody waits for any more.
+    /// Takes the oldest claims, without those whose caller gave up.
     fn take(&self) -> Vec<Waiting> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|one| !one.answer.is_closed());
@@ -55,7 +55,7 @@ impl Queue {
     }
 }
 
-/// Carries out the claim `sql` with `args`, together with all that wait at this moment; committed when this returns.
+/// Runs the claim `sql` with `args` in one transaction with all waiting claims. It is committed on return.
 pub(super) async fn claim(sqlite: &SqlitePools, sql: Sql, args: impl Fn() -> Args) -> Answer {
     loop {
         let mut answered = sqlite.claims.push(args());
@@ -64,7 +64,7 @@ pub(super) async fn claim(sqlite: &SqlitePools, sql: Sql, args: impl Fn() -> Arg
                 biased;
                 answer = &mut answered => match answer {
                     Ok(answer) => return answer,
-                    // Whoever had it in hand was interrupted, and its transaction undone: once more.
+                    // The task that ran it was cancelled, and its transaction was rolled back: try again.
                     Err(_) => break,
                 },
                 writer = sqlite.write.acquire() => writer.map_err(classify)?,
@@ -74,14 +74,14 @@ pub(super) async fn claim(sqlite: &SqlitePools, sql: Sql, args: impl Fn() -> Arg
     }
 }
 
-/// Answers all of `waiting`, before anybody else gets the writer. Dropped halfway, nothing has happened and nobody was
-/// answered.
+/// Answers all of `waiting` before another task gets the writer. If dropped halfway, nothing is written and nobody gets
+/// an answer.
 async fn carry_out(mut writer: PoolConnection<Sqlite>, sql: Sql, waiting: Vec<Waiting>) {
     let (rows, answers): (Vec<_>, Vec<_>) = waiting.into_iter().map(|one| (one.args, one.answer)).unzip();
     match in_one_transaction(&mut writer, sql, rows).await {
         Ok(rows) => {
             for (answer, row) in answers.into_iter().zip(rows) {
-                // If nobody waits for it any more, nobody was told; a claim that lapses is made for that.
+                // If the caller gave up, nobody gets the answer. The claim then expires.
                 drop(answer.send(Ok(row)));
             }
         }

@@ -1,5 +1,5 @@
-//! Hooks that have arrived and were not acted upon yet. Numbered like events: by a row that is locked until the
-//! commit, so that whoever drops hook_events up to a number drops none that it has not seen.
+//! Hooks that arrived and have not been handled yet. A counter row, locked until the commit, numbers them like events.
+//! So deleting up to a number never deletes a hook event that the reader has not seen.
 
 use async_trait::async_trait;
 use sqlx::FromRow;
@@ -13,9 +13,9 @@ use crate::domain::path::StreamPath;
 use crate::domain::reconcile::{HookEvent, HookKind};
 use crate::ports::{Assignment, HookEventStore, StoreError, StoredHookEvent};
 
-/// How many hook_events of a server are kept.
+/// How many hook events are kept per server.
 const KEPT: i64 = 10_000;
-/// Every so many hook_events, the ones beyond are dropped.
+/// After this many hook events, the surplus is deleted.
 const DROP_EVERY: i64 = 256;
 
 statements! {
@@ -68,7 +68,7 @@ impl TryFrom<HookEventRow> for StoredHookEvent {
 #[async_trait]
 impl HookEventStore for SqlStore {
     async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<(), StoreError> {
-        // A hook_event that a crash of the database loses is found by the next look.
+        // If a database crash loses a hook event, the next poll finds the change.
         let mut tx = self.db.begin_relaxed().await?;
         let seq: Option<Number> = tx.row(TAKE, args![]).await?;
         let Number(seq) = seq.ok_or_else(|| corrupt("the counter of hook_events is missing"))?;

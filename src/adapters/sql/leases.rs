@@ -14,7 +14,7 @@ use super::rows::{Number, signed};
 use crate::domain::Timestamp;
 use crate::ports::{Assignment, InstanceLease, LeaseStore, StoreError};
 
-/// The start of a condition: the lease of the instance that has the assignment is the one it was assigned under.
+/// The start of a condition: the instance still has the lease under which the assignment was made.
 macro_rules! valid {
     () => {
         "EXISTS (SELECT 1 FROM instances WHERE id = assignments.instance \
@@ -37,8 +37,8 @@ statements! {
         "INSERT INTO assignments (key, instance, instance_epoch, epoch) SELECT value, '', 0, 0 FROM ", [texts "$1"],
         " AS keys WHERE true ON CONFLICT (key) DO NOTHING",
     ];
-    // Conditional on the epochs that were read: of several that take the same key one finds them unchanged. What a
-    // transaction of its holder still relies on is left for later.
+    // Matches the epochs that were read: if several take the same key, only one finds them unchanged. Keys that a
+    // transaction of the holder still uses are left for later.
     TAKE = [
         "WITH free AS MATERIALIZED (SELECT a.key FROM assignments AS a JOIN ", [rows "$1" key text, epoch int],
         " ON a.key = r.key AND a.epoch = r.epoch", [skip_locked "a"], ") \
@@ -52,7 +52,7 @@ statements! {
         [rows "$1" key text, instance text, epoch int],
         " WHERE assignments.key = r.key AND assignments.instance = r.instance AND assignments.epoch = r.epoch",
     ];
-    // The row stays, so that the epoch continues to grow.
+    // The row stays, so that the epoch keeps growing.
     END = ["UPDATE instances SET expires_at = 0 WHERE id = $1 AND epoch = $2"];
     PRUNE = ["DELETE FROM instances WHERE expires_at < $1 AND id NOT IN (SELECT instance FROM assignments)"];
     HELD = [
@@ -61,8 +61,8 @@ statements! {
     ];
 }
 
-/// Makes sure that the assignment and the lease behind it are valid, and that nobody else gets the assignment before the
-/// transaction ends. It does not lock the lease: renewing that never waits for a transaction.
+/// Checks that the assignment and its lease are valid, and keeps others from taking the assignment until the
+/// transaction ends. The lease is not locked, so a renewal never waits for a transaction.
 pub(super) async fn guard(tx: &mut Tx, assignment: &Assignment) -> Result<(), StoreError> {
     let Assignment { key, instance, epoch } = assignment;
     let held: Option<Number> = tx.row(HELD, args![key.as_str(), instance.as_str(), *epoch]).await?;

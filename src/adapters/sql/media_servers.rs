@@ -1,4 +1,4 @@
-//! What is known about media servers.
+//! The last known state of each media server.
 
 use async_trait::async_trait;
 use sqlx::FromRow;
@@ -86,12 +86,12 @@ impl MediaServerStore for SqlStore {
         &self,
         assignment: &Assignment,
         server: &MediaServerName,
-        look: &PollResult,
+        poll: &PollResult,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         leases::guard(&mut tx, assignment).await?;
-        match look {
+        match poll {
             PollResult::Succeeded { version, run, repaired } => {
                 let (version, run) = (version.as_deref(), run.as_deref());
                 tx.run(SEEN, args![server.as_str(), version, run, true, now, signed(*repaired)]).await?
@@ -113,7 +113,7 @@ impl MediaServerStore for SqlStore {
             Contact::Auth => AUTH,
             Contact::Hook => HOOK,
         };
-        // Nothing is known about whether it can be reached before it was looked at.
+        // Before the first poll, nobody knows whether the server can be reached.
         self.db.write::<()>(statement, args![server.as_str(), false, now]).await.map(drop)
     }
 

@@ -1,4 +1,4 @@
-//! Bringing the schema up to date, and telling whether it is.
+//! Migrates the schema and checks whether it is up to date.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::ports::StoreError;
 static PG: Migrator = sqlx::migrate!("migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// How long another instance that migrates at the same moment is waited for.
+/// How long to wait for another instance that is migrating.
 const LIMIT: Duration = Duration::from_secs(60);
 
 statements! {
@@ -26,31 +26,27 @@ statements! {
 /// The state of the schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Migrations {
-    /// Ours that have not been applied yet.
+    /// Our migrations that have not been applied yet.
     pub missing: Vec<String>,
-    /// Numbers of ones that we do not know: a newer Streamward has been here.
+    /// Applied migrations that we do not know. A newer Streamward made them.
     pub unknown: Vec<i64>,
 }
 
 impl Migrations {
-    /// Whether the schema is ours.
+    /// Whether the schema is exactly ours.
     pub fn is_current(&self) -> bool {
         self.missing.is_empty() && self.unknown.is_empty()
     }
 }
 
-/// Brings the schema up to date, all of it or nothing. Any number of instances may do so at the same moment.
-///
-/// # Errors
-/// [`StoreError::Unavailable`] if the database cannot be reached; [`StoreError::Corrupt`] if a newer Streamward, or
-/// something else, has been here.
+/// Migrates the schema, completely or not at all. Any number of instances may call this at once.
 pub async fn migrate(db: &Db) -> Result<(), StoreError> {
     let work = async {
         match db {
             Db::Pg(pg) => {
                 let mut conn = pg.connect().await.map_err(classify)?;
                 let mut tx = conn.begin().await.map_err(classify)?;
-                // Held until the transaction ends, which also holds behind a pooler that changes connections.
+                // Held until the transaction ends. This also works behind a pooler that switches connections.
                 tx.execute("SELECT pg_advisory_xact_lock(6004296735847265876)").await.map_err(classify)?;
                 unlocked(&PG).run(&mut *tx).await.map_err(refused)?;
                 tx.commit().await.map_err(classify)?;
@@ -66,7 +62,7 @@ pub async fn migrate(db: &Db) -> Result<(), StoreError> {
     timeout(LIMIT, work).await.unwrap_or_else(|_| Err(classify(timed_out())))
 }
 
-/// The same migrations for a caller that holds a lock already.
+/// The same migrations, for a caller that already holds a lock.
 fn unlocked(migrator: &Migrator) -> Migrator {
     let mut unlocked = Migrator::with_migrations(migrator.iter().cloned().collect());
     unlocked.set_locking(false);
@@ -83,14 +79,11 @@ fn refused(error: MigrateError) -> StoreError {
     }
 }
 
-/// Compares the schema with ours, changing nothing.
-///
-/// # Errors
-/// [`StoreError::Unavailable`] saying why the database cannot be reached.
+/// Compares the schema with ours and changes nothing.
 pub async fn pending_migrations(db: &Db) -> Result<Migrations, StoreError> {
     let (migrator, applied) = match db {
         Db::Pg(pg) => {
-            // Asked on a connection of its own: a pool only tells that it has none.
+            // Uses a connection outside the pool, because the pool does not report why it cannot connect.
             let mut conn = pg.connect().await.map_err(classify)?;
             let rows = drain_pg::<Number>(&mut conn, APPLIED, args![]).await;
             (&PG, rows.map(|done| done.rows).map_err(classify))
@@ -100,10 +93,7 @@ pub async fn pending_migrations(db: &Db) -> Result<Migrations, StoreError> {
     compare(migrator, applied)
 }
 
-/// What time it is for the database; leases run by it.
-///
-/// # Errors
-/// [`StoreError::Unavailable`] saying why the database cannot be reached.
+/// The current time of the database. Leases use it.
 pub async fn database_time(db: &Db) -> Result<Timestamp, StoreError> {
     let now = db.row::<Number>(TIME, args![]).await?;
     now.map(|Number(micros)| Timestamp::from_micros(micros))
@@ -113,7 +103,7 @@ pub async fn database_time(db: &Db) -> Result<Timestamp, StoreError> {
 fn compare(migrator: &Migrator, applied: Result<Vec<Number>, StoreError>) -> Result<Migrations, StoreError> {
     let applied: Vec<i64> = match applied {
         Ok(rows) => rows.into_iter().map(|Number(version)| version).collect(),
-        // Of this plain statement only a missing table can be the reason.
+        // This plain statement can only fail because the table is missing.
         Err(StoreError::Corrupt(_)) => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -124,7 +114,7 @@ fn compare(migrator: &Migrator, applied: Result<Vec<Number>, StoreError>) -> Res
     })
 }
 
-/// Whether the database answers and its schema is ours.
+/// Checks that the database answers and that the schema is ours.
 pub(super) async fn check(db: &Db) -> Result<(), StoreError> {
     let migrator = match db {
         Db::Pg(_) => &PG,
@@ -132,7 +122,7 @@ pub(super) async fn check(db: &Db) -> Result<(), StoreError> {
     };
     let state = compare(migrator, db.rows::<Number>(APPLIED, args![]).await)?;
     if state.missing.is_empty() {
-        // Unknown ones are no fault: during an upgrade old instances still run beside the new schema.
+        // Unknown migrations are fine: during an upgrade, old instances run on the new schema.
         return Ok(());
     }
     Err(corrupt(format!("its schema is behind: {} must be applied", state.missing.join(", "))))

@@ -1,7 +1,7 @@
-//! The stores on PostgreSQL and SQLite: one set of statements and one body for both.
+//! The stores on PostgreSQL and SQLite, with one set of statements and one implementation for both.
 //!
-//! A slice's file declares its statements and implements its port. The engines' differences are in `dialect.rs` (words
-//! of SQL), `postgres.rs` and `sqlite.rs` (connections), and nowhere else.
+//! Each file declares its statements and implements its port. The engines differ only in `dialect.rs` (SQL),
+//! `postgres.rs` and `sqlite.rs` (connections).
 
 #[macro_use]
 mod dialect;
@@ -43,7 +43,7 @@ pub use postgres::{Pg, PgSettings, open_postgres};
 pub use sqlite::{ServeLock, ServeLockError, open_sqlite};
 pub use wake_ups::PgWakeUps;
 
-/// Everything that is stored, in a SQL database.
+/// The store in a SQL database.
 #[derive(Clone, Debug)]
 pub struct SqlStore {
     db: Db,
@@ -55,7 +55,7 @@ impl SqlStore {
         Self { db }
     }
 
-    /// The database it is in.
+    /// The database of this store.
     pub fn db(&self) -> &Db {
         &self.db
     }
@@ -68,7 +68,7 @@ impl Store for SqlStore {
     }
 }
 
-/// Every statement with its name, in PostgreSQL's and in SQLite's dialect; for a test that prepares them all.
+/// Every statement with its name and its text for PostgreSQL and for SQLite. A test prepares them all.
 #[doc(hidden)]
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     [

@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL, and getting over broken ones.
+//! Connections to PostgreSQL, and recovery from broken ones.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -16,25 +16,25 @@ use super::dialect::Sql;
 use super::error::{classify, is_broken, timed_out};
 use crate::ports::StoreError;
 
-/// How a session is set up. The limits are PostgreSQL's own, so that nothing of ours can hold locks for long, even
-/// when this process is stopped in the middle. Set by statement rather than at connect, which poolers refuse.
+/// Settings of a session. PostgreSQL enforces these limits, so we never hold locks for long, even if this process is
+/// frozen. They are set by a statement, because poolers refuse them at connect.
 const SESSION: &str = "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000";
-/// How long an answer is waited for: more than PostgreSQL gives a statement.
+/// How long to wait for an answer: longer than PostgreSQL's own statement limit.
 const ANSWER_LIMIT: Duration = Duration::from_millis(3_000);
 
-/// How many connections, and how long to wait for one.
+/// The size of the pool, and how long to wait for a connection.
 #[derive(Clone, Debug)]
 pub struct PgSettings {
     /// At most this many connections.
     pub max_connections: u32,
     /// How long a statement waits for a free or new connection.
     pub acquire_timeout: Duration,
-    /// What the sessions are called in `pg_stat_activity`.
+    /// The name of the sessions in `pg_stat_activity`.
     pub application_name: String,
 }
 
 impl PgSettings {
-    /// At most `max_connections`, waited for half a second, under the name of `streamward`.
+    /// At most `max_connections`, a wait of half a second, and the name `streamward`.
     #[must_use]
     pub fn new(max_connections: u32) -> Self {
         Self {
@@ -45,10 +45,8 @@ impl PgSettings {
     }
 }
 
-/// Prepares connections to `url` (`postgres://…`). None is made yet: the database need not be there.
-///
-/// # Errors
-/// [`StoreError::Corrupt`] if the address is not understood; it is not quoted, since it may hold a password.
+/// Creates a pool for `url` (`postgres://…`). It connects later, so the database may be down now. An error never quotes
+/// the address, because it may contain a password.
 pub fn open_postgres(url: &str, settings: &PgSettings) -> Result<Db, StoreError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(classify)?
@@ -56,14 +54,14 @@ pub fn open_postgres(url: &str, settings: &PgSettings) -> Result<Db, StoreError>
         .log_statements(log::LevelFilter::Off)
         .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
     let suspicion = Arc::new(Suspicion::default());
-    let asked = Arc::clone(&suspicion);
+    let shared = Arc::clone(&suspicion);
     let pool = PgPoolOptions::new()
         .max_connections(settings.max_connections)
         .acquire_timeout(settings.acquire_timeout)
         .test_before_acquire(false)
         .after_connect(|conn, _| Box::pin(async move { conn.execute(SESSION).await.map(drop) }))
         .before_acquire(move |conn, meta| {
-            let doubtful = asked.is_about(meta.idle_for);
+            let doubtful = shared.is_about(meta.idle_for);
             Box::pin(async move {
                 if doubtful {
                     conn.ping().await?;
@@ -84,13 +82,13 @@ pub struct Pg {
 
 impl fmt::Debug for Pg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The pool's own form would show the options it connects with.
+        // The pool's own `Debug` would show the connect options.
         f.debug_struct("Pg").field("size", &self.pool.size()).finish_non_exhaustive()
     }
 }
 
-/// When a connection was last found broken. The others that have idled since before then are tested before they are
-/// used again; testing each one each time would double what a statement costs.
+/// When a connection was last found broken. Connections idle since before then are tested before use. Testing every
+/// connection every time would double the cost of a statement.
 #[derive(Debug, Default)]
 struct Suspicion(Mutex<Option<Instant>>);
 
@@ -105,8 +103,7 @@ impl Suspicion {
 }
 
 impl Pg {
-    /// A connection of its own, outside the pool and without its limits; tells why there is none, which the pool
-    /// does not.
+    /// Opens a connection outside the pool and without its limits. It reports why it fails; the pool does not.
     pub(super) async fn connect(&self) -> Result<sqlx::PgConnection, sqlx::Error> {
         let options = self.pool.connect_options();
         timeout(ANSWER_LIMIT, options.connect()).await.unwrap_or_else(|_| Err(timed_out()))
@@ -120,11 +117,11 @@ impl Pg {
     pub(super) async fn begin(&self, statement: &'static str) -> Result<PooledConnection, sqlx::Error> {
         let mut pooled = self.acquire().await?;
         pooled.within = true;
-        pooled.say(statement).await?;
+        pooled.execute_statement(statement).await?;
         Ok(pooled)
     }
 
-    /// Runs one statement, on a fresh connection once more if the first one turns out broken.
+    /// Runs one statement. Retries once on a fresh connection if the first one is broken.
     pub(super) async fn exec_twice<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
         match self.acquire().await?.exec(sql, args.clone()).await {
             Err(error) if is_broken(&error) && !is_time_out(&error) => {
@@ -139,12 +136,12 @@ fn is_time_out(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
 }
 
-/// A connection on loan from the pool. It goes back only when it is in order: not if it broke, and not if whoever
-/// waited for an answer, or was inside a transaction, gave up; then it is closed, which also ends its transaction.
+/// A connection from the pool. It returns to the pool only if it is clean. If it broke, or if its user gave up during a
+/// statement or transaction, it is closed, which also ends the transaction.
 pub(super) struct PooledConnection {
     conn: Option<PoolConnection<Postgres>>,
     suspicion: Arc<Suspicion>,
-    /// An answer is outstanding, or a transaction open.
+    /// A statement or a transaction is still open.
     within: bool,
 }
 
@@ -156,7 +153,7 @@ impl PooledConnection {
         self.judge(before, done.unwrap_or_else(|_| Err(timed_out())))
     }
 
-    async fn say(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+    async fn execute_statement(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
         let before = std::mem::replace(&mut self.within, true);
         let Some(conn) = self.conn.as_mut() else { return Err(sqlx::Error::WorkerCrashed) };
         let done = timeout(ANSWER_LIMIT, conn.execute(statement)).await;
@@ -165,7 +162,7 @@ impl PooledConnection {
 
     pub(super) async fn finish(mut self, statement: &'static str) -> Result<(), sqlx::Error> {
         self.within = false;
-        self.say(statement).await
+        self.execute_statement(statement).await
     }
 
     fn judge<T>(&mut self, before: bool, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {

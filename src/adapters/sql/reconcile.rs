@@ -1,4 +1,4 @@
-//! The verbs of the reconcile loop, in few statements however many streams there are.
+//! The store's side of the reconcile loop. The number of statements does not grow with the number of streams.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ use crate::domain::stream_key::StreamKey;
 use crate::domain::{StreamId, Timestamp};
 use crate::ports::{Applied, Assignment, StoreError};
 
-/// How many changes are written in one transaction: enough to be quick, few enough not to be in the way.
+/// How many changes one transaction writes: enough to be quick, few enough not to block others.
 const CHUNK: usize = 500;
 
 statements! {
@@ -69,7 +69,7 @@ statements! {
         "UPDATE streams SET readers = r.readers, tracks = r.tracks, inbound_bytes = r.inbound_bytes, refreshed_at = $2 \
          FROM ", [rows "$1" id uuid, readers int, tracks text, inbound_bytes int], " WHERE streams.id = r.id",
     ];
-    LOOSEN = [
+    RELEASE = [
         "UPDATE stream_keys SET holder_kind = 'claimed', holder_until = $2 \
          WHERE holder_server = $1 AND holder_kind = 'live'",
     ];
@@ -119,7 +119,7 @@ pub(super) async fn view(
     Ok(View { streams: all(streams)?, keys: all(keys)? })
 }
 
-/// The changes in pieces, in their order: what ends, ends before anything starts.
+/// Splits the changes in order: streams end before others start.
 pub(super) fn chunks(changes: &Changes) -> Vec<Changes> {
     let ended = changes.ended.chunks(CHUNK).map(|c| Changes { ended: c.to_vec(), ..Changes::default() });
     let started =
@@ -152,8 +152,8 @@ pub(super) async fn apply_chunk(
     Ok(())
 }
 
-/// Reads what the changes concern and locks it, keys before streams and each by id, as everywhere: so no two
-/// transactions wait for each other.
+/// Reads and locks the rows of the changes: keys before streams, each by id, as everywhere, so that transactions never
+/// deadlock.
 async fn lock_records(tx: &mut Tx, changes: &Changes) -> Result<Records, StoreError> {
     let starting: HashSet<Uuid> = changes.started.iter().map(|start| start.key.0).collect();
     let mut keys = starting.clone();
@@ -227,7 +227,7 @@ fn started_row(stream: &Stream) -> serde_json::Value {
         "path": stream.path,
         "media_server": stream.media_server,
         "started_at": stream.started_at.micros(),
-        // What a media server says may hold NUL, which PostgreSQL cannot.
+        // A media server's text may contain NUL, which PostgreSQL cannot store.
         "source_kind": stream.source_kind.as_ref().map(|kind| kind.to_string().replace('\0', "")),
         "source_id": stream.source_id,
         "ingest": ingest_word(stream.ingest),
@@ -246,7 +246,7 @@ pub(super) async fn release(
 ) -> Result<u64, StoreError> {
     let mut tx = db.begin().await?;
     leases::guard(&mut tx, assignment).await?;
-    let released = tx.run(LOOSEN, args![server.as_str(), now]).await?;
+    let released = tx.run(RELEASE, args![server.as_str(), now]).await?;
     tx.commit().await?;
     Ok(released)
 }

@@ -1,4 +1,4 @@
-//! Rows as they are stored, and the domain's types they become.
+//! Rows, and their conversion to the domain's types.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -116,7 +116,7 @@ fn holder(
     }
 }
 
-/// A holder in its four columns.
+/// The four columns of a holder.
 pub(super) struct HolderColumns<'a> {
     pub(super) kind: Option<&'static str>,
     pub(super) server: Option<&'a str>,
@@ -137,7 +137,7 @@ impl<'a> From<&'a Holder> for HolderColumns<'a> {
     }
 }
 
-/// A key with the hash it is found by.
+/// A key with its hash.
 #[derive(FromRow)]
 pub(super) struct HashedKeyRow {
     key_hash: Vec<u8>,
@@ -228,7 +228,7 @@ fn ingest(text: &str) -> Result<IngestForm, StoreError> {
     }
 }
 
-/// The word for an ingest form in its column.
+/// The column value for an ingest form.
 pub(super) fn ingest_word(form: IngestForm) -> &'static str {
     match form {
         IngestForm::NamedPath => "named_path",
@@ -236,17 +236,16 @@ pub(super) fn ingest_word(form: IngestForm) -> &'static str {
     }
 }
 
-/// Reads a hash.
 pub(super) fn hash(bytes: Vec<u8>) -> Result<SecretHash, StoreError> {
     bytes.try_into().map(SecretHash).map_err(|_| corrupt("a hash that is not 32 bytes long"))
 }
 
-/// Was checked when it was written, and is not checked again: limits may have become narrower since.
+/// Not checked again: it was valid when written, and limits may be narrower now.
 fn metadata(text: &str) -> Result<Metadata, StoreError> {
     serde_json::from_str(text).map_err(corrupt)
 }
 
-/// Turns rows into what they mean.
+/// Converts rows to the domain's types.
 pub(super) fn all<T, R>(rows: Vec<R>) -> Result<Vec<T>, StoreError>
 where
     T: TryFrom<R, Error = StoreError>,

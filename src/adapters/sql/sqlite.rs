@@ -1,4 +1,4 @@
-//! Opening a SQLite file, and making sure that one process serves it.
+//! Opens a SQLite file and makes sure that only one process serves it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -14,41 +14,37 @@ use super::db::{Db, SqlitePools};
 use super::error::{classify, corrupt, is_busy};
 use crate::ports::StoreError;
 
-/// Releases before this one can, in a rare race of two connections over the write-ahead log, corrupt the file.
+/// Older releases can corrupt the file in a rare race between two connections on the write-ahead log.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
-/// How long to go on trying to open a file that others open too, and how long to wait in between.
+/// How long to retry opening a file that others open too, and the pause between tries.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
-/// Connections that read.
 const READERS: u32 = 8;
 
-/// Opens the database at `path`, making it if it is not there, readable by its owner only.
-///
-/// # Errors
-/// [`StoreError::Unavailable`] if the file cannot be opened; [`StoreError::Corrupt`] if SQLite is too old.
+/// Opens the database at `path`. Creates it if it does not exist; only its owner can read it.
 pub async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
     create_private(path)
         .map_err(|error| StoreError::Unavailable(format!("{} cannot be opened: {error}", path.display())))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
-        // What was answered must be true after the power failed: NORMAL would lose the last transactions.
+        // An acknowledged write must survive a power failure. NORMAL could lose the last transactions.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        // Waits for other processes only (the command line); within this one there is a single writer.
+        // Only other processes (the command line) can hold the lock. This process has a single writer.
         .busy_timeout(Duration::from_secs(2))
         .pragma("journal_size_limit", "67108864")
         .log_statements(log::LevelFilter::Off)
         .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
-    // Connections are kept for good: the last one to close folds the log into the file each time.
+    // Connections never expire: each time the last one closes, it folds the log into the file.
     let pool = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
-    // The queue for the one writer moves at the pace of the disk; a hundred waiting is no failure.
+    // Writers queue at the speed of the disk. A hundred in the queue is not a failure.
     let writer = pool().max_connections(1).acquire_timeout(Duration::from_secs(2));
-    let asked = Instant::now();
+    let started = Instant::now();
     let write = loop {
         match writer.clone().connect_with(options.clone()).await {
-            // Who makes a new file a WAL file shuts all others out for a moment, and SQLite does not wait for that.
-            Err(error) if is_busy(&error) && asked.elapsed() < OPEN_LIMIT => sleep(OPEN_PAUSE).await,
+            // A process that turns a new file into a WAL file locks it for a moment. SQLite does not wait for that.
+            Err(error) if is_busy(&error) && started.elapsed() < OPEN_LIMIT => sleep(OPEN_PAUSE).await,
             opened => break opened.map_err(classify)?,
         }
     };
@@ -79,8 +75,8 @@ fn is_recent(version: &str) -> bool {
     (next(), next(), next()) >= OLDEST
 }
 
-/// The right to serve a SQLite file, held until it is dropped or the process ends, however it ends. Commands that
-/// come and go need none: SQLite lets them write beside the serving process.
+/// The right to serve a SQLite file. It ends when dropped or when the process ends. Short commands do not need it:
+/// SQLite lets them write beside the serving process.
 #[derive(Debug)]
 pub struct ServeLock {
     _file: File,
@@ -89,7 +85,7 @@ pub struct ServeLock {
 /// Why a SQLite file cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeLockError {
-    /// Somebody else serves it.
+    /// Another process serves it.
     #[error(
         "{path} is already served by another Streamward{by}. Stop that one, or use PostgreSQL (DATABASE_URL) to run several.",
         path = path.display(), by = process.as_ref().map(|id| format!(" (process {id})")).unwrap_or_default()
@@ -97,24 +93,21 @@ pub enum ServeLockError {
     Served {
         /// The database.
         path: PathBuf,
-        /// Who, if it left its number.
+        /// The process, if it wrote its number.
         process: Option<u32>,
     },
-    /// The lock file beside it cannot be used.
+    /// The lock file cannot be used.
     #[error("the lock file beside {path} cannot be used: {error}", path = path.display())]
     Io {
         /// The database.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
 }
 
 impl ServeLock {
-    /// Takes the right to serve the database at `path`, by an exclusive lock on `<path>.lock`.
-    ///
-    /// # Errors
-    /// [`ServeLockError`] saying who has it, or why it cannot be known.
+    /// Takes the right to serve the database at `path`, with an exclusive lock on `<path>.lock`.
     pub fn take(path: &Path) -> Result<Self, ServeLockError> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
@@ -135,7 +128,7 @@ impl ServeLock {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        // Only for the message above; the lock is what counts.
+        // Only for the message above. The lock itself decides.
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))

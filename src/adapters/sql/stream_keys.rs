@@ -1,4 +1,4 @@
-//! Stream keys, and the one statement that decides who publishes.
+//! Stream keys, and the one statement that decides who may publish.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{KeyCreation, KeyFilter, KeyHashStore, Revocation, Rotation, StoreError, StreamKeyStore};
 
-// `decide_publish` as SQL. $2 now, $3 the path that was asked for, $4 and $5 the connection that asks, $6 until when
-// it may claim. A property test holds the two together (`tests/contract`).
+// `decide_publish` as SQL. $2 is now, $3 the requested path, $4 and $5 the requesting connection, $6 the end of its
+// claim. A property test (`tests/contract`) proves that both decide the same.
 macro_rules! may_publish {
     () => {
         "revoked_at IS NULL AND (expires_at > $2 OR expires_at IS NULL) AND (path = $3 OR $3 IS NULL) \
@@ -37,8 +37,8 @@ macro_rules! is_live {
 }
 
 statements! {
-    // One statement: the row lock it takes makes askers at the same moment pass one after the other, each meeting
-    // what the one before it left (in PostgreSQL because READ COMMITTED evaluates it again on the new row).
+    // One statement: its row lock makes simultaneous requests pass one after the other, and each sees the result of the
+    // one before (PostgreSQL's READ COMMITTED evaluates the condition again on the new row).
     CLAIM = [
         "UPDATE stream_keys SET \
          holder_kind = CASE WHEN ", (may_publish!()), " AND ", (is_live!()), " THEN 'live' \
@@ -119,7 +119,7 @@ impl StreamKeyStore for SqlStore {
             hash,
             usable,
         ];
-        // The unique index on held paths decides between two who create at the same moment.
+        // If two create at the same moment, the unique index on held paths decides.
         if tx.run(INSERT, values).await? == 0 {
             tx.rollback().await?;
             return Ok(KeyCreation::PathTaken);
@@ -218,7 +218,7 @@ impl StreamKeyStore for SqlStore {
                     ]
                 };
                 match &self.db {
-                    // Harmless when it is carried out twice: the second time the asker holds the key already.
+                    // Running this twice is harmless: the second time, the requester already holds the key.
                     Db::Pg(_) => self.db.write::<KeyRow>(CLAIM, values()).await?.rows.pop(),
                     Db::Sqlite(sqlite) => group_commit::claim(sqlite, CLAIM, values).await?,
                 }

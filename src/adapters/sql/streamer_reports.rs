@@ -1,6 +1,6 @@
 //! Stores reports of streamers and the results of lookups, with a fixed number of statements for each batch.
 //!
-//! Most reports change nothing. So a batch is first applied to a plain read, and only the rows that it changes are
+//! Most reports change nothing. So a batch is first applied to a plain read. Only the rows that it changes are then
 //! locked, in the order of their ids, and the batch is applied to them again.
 
 use std::collections::{HashMap, HashSet};
@@ -21,9 +21,9 @@ use crate::domain::streamer::{Found, Learned, Slug, Status, StatusEvent, Streame
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{Recorded, StoreError};
 
-/// How many reports are written in one transaction: enough to be quick, few enough not to be in the way.
+/// How many reports one transaction writes: enough to be quick, few enough not to block others.
 const CHUNK: usize = 500;
-/// How often a name may be taken by somebody else between looking and writing.
+/// How often to retry when another writer takes a name between the read and the write.
 const ATTEMPTS: usize = 5;
 
 statements! {
@@ -36,7 +36,7 @@ statements! {
     HOLDERS = [
         "SELECT ", (streamer_columns!()), " FROM streamers WHERE lower(username) IN ", [texts "$1"],
     ];
-    // Names none of the columns that the triggers of the migration watch.
+    // Sets none of the columns that the triggers in the migration watch.
     TRACK = [
         "UPDATE streamers SET status = r.status, last_status_update = r.last_status_update, \
          last_seen_online = r.last_seen_online, session_id = r.session_id, \
@@ -140,7 +140,7 @@ pub(super) async fn learn(db: &Db, learned: &[Learned], now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Returns false if a name was taken by somebody else at this very moment; then nothing is written.
+/// Returns false and writes nothing if another writer took a name at this moment.
 async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<bool, StoreError> {
     let named = ids(learned.iter().map(|one| one.streamer));
     let names: Vec<&str> = learned.iter().filter_map(|one| new_name(&one.found)).map(Slug::as_str).collect();
@@ -169,7 +169,7 @@ async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<boo
     let renamed: HashSet<StreamerId> = after.iter().filter(is_renamed).map(|row| row.id).collect();
     let (steps, others): (Vec<Streamer>, Vec<Streamer>) =
         after.iter().cloned().partition(|row| renamed.contains(&row.id));
-    // One after the other, in their order: one may take the name that another one gave up.
+    // One after the other, in order: one may take the name that an earlier one gave up.
     for row in steps {
         if !streamers::write(&mut tx, &[row]).await? {
             tx.rollback().await?;
@@ -194,7 +194,7 @@ fn new_name(found: &Found) -> Option<&Slug> {
     }
 }
 
-/// What is learned, in order, each by what the one before it left: the row after each of them that changes it.
+/// Applies the lookups in order, each to the result of the one before. Returns the row after each change.
 fn apply(rows: Vec<Streamer>, learned: &[Learned], now: Timestamp) -> Vec<Streamer> {
     let mut rows: HashMap<StreamerId, Streamer> = rows.into_iter().map(|row| (row.id, row)).collect();
     let mut holders: HashMap<String, StreamerId> =
@@ -212,7 +212,7 @@ fn apply(rows: Vec<Streamer>, learned: &[Learned], now: Timestamp) -> Vec<Stream
     changes
 }
 
-/// Each row as it is in the end.
+/// The final state of each row.
 fn last_of_each(changes: &[Streamer]) -> Vec<Streamer> {
     let mut seen = HashSet::new();
     changes.iter().rev().filter(|row| seen.insert(row.id)).cloned().collect()
@@ -234,7 +234,7 @@ async fn announce_chunk(db: &Db, now: Timestamp) -> Result<u64, StoreError> {
         streamer.track.offline_due = None;
     }
     write_tracks(&mut tx, &due).await?;
-    // Another program may have had its way with the row.
+    // Another program may have changed the row.
     let offline = due.iter().filter(|streamer| streamer.track.status == Status::Offline);
     let events: Vec<_> =
         offline.map(|streamer| EventBody::streamer(StreamerEventKind::Offline, streamer, None)).collect();

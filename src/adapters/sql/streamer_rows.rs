@@ -1,7 +1,7 @@
 //! Streamers and their history as rows.
 //!
-//! Other programs write the table of streamers too. So what cannot be made sense of there is taken as not known, and
-//! never keeps anybody from reading the row.
+//! Other programs also write the table of streamers. A value that makes no sense is treated as unknown, and the row can
+//! still be read.
 
 use std::ops::RangeInclusive;
 
@@ -45,7 +45,7 @@ struct SessionColumns {
 }
 
 impl SessionColumns {
-    /// Who is online has a session, even if nothing is known of it; who is not has one only if something is.
+    /// A streamer who is online always has a session. Any other has one only if something about it is known.
     fn read(self, status: Status) -> Option<Session> {
         let session = Session {
             id: self.session_id,
@@ -150,7 +150,7 @@ impl TryFrom<StatusEventRow> for StatusEvent {
     }
 }
 
-/// The times that can be written down: the years 1 to 9999.
+/// The times that can be formatted: years 1 to 9999.
 const TIMES: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 fn time(column: Option<i64>) -> Option<Timestamp> {
@@ -169,7 +169,7 @@ fn micros(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::micros)
 }
 
-/// PostgreSQL cannot store NUL in a text, and Kick's texts may have one.
+/// Removes NUL, which Kick's texts may contain and PostgreSQL cannot store.
 fn storable(text: Option<&String>) -> Option<String> {
     text.map(|text| text.replace('\0', ""))
 }
@@ -192,7 +192,7 @@ pub(super) fn streamer_row(streamer: &Streamer) -> Value {
     row
 }
 
-/// What is known of a streamer's status as a JSON row.
+/// The status columns of a streamer as a JSON row.
 pub(super) fn track_row(streamer: &Streamer) -> Value {
     let track = &streamer.track;
     let mut row = json!({

@@ -1,4 +1,4 @@
-//! Streamers and their history. Reports and lookups are stored by `streamer_reports.rs`.
+//! Streamers and their history. `streamer_reports.rs` stores reports and lookups.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::domain::streamer::{Learned, StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{Recorded, StoreError, StreamerFilter, StreamerStore, Written};
 
-/// The one row of its table.
+/// The key of the table's only row.
 const WATCH: &str = "kick";
 
-// The comparison stands before `IS NULL`, so that PostgreSQL learns the argument's type from the column.
+// The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the column.
 macro_rules! passes {
     () => {
         "(status = $1 OR $1 IS NULL) AND (is_active = $2 OR NOT $3) AND (lower(username) > $4 OR $4 IS NULL)"
@@ -36,7 +36,7 @@ macro_rules! in_order {
 }
 
 statements! {
-    // The unique index on names decides between two who create at the same moment.
+    // If two create at the same moment, the unique index on names decides.
     INSERT = [
         "INSERT INTO streamers (", (streamer_columns!()), ") SELECT ", (streamer_columns!()), " FROM ",
         [rows "$1" id uuid, username text, display_name text, is_active bool, user_id int, channel_id int,
@@ -56,7 +56,7 @@ statements! {
         "SELECT ", (streamer_columns!()), " FROM streamers WHERE user_id = $6 \
          AND (lower(username) = $7 OR $7 IS NULL) AND ", (passes!()), (in_order!()),
     ];
-    // Growing revision: the change is ours (see the triggers of the migration).
+    // A growing revision marks the change as ours (see the triggers in the migration).
     UPDATE = [
         "UPDATE streamers SET username = r.username, display_name = r.display_name, is_active = r.is_active, \
          user_id = r.user_id, channel_id = r.channel_id, chatroom_id = r.chatroom_id, status = r.status, \
@@ -72,7 +72,7 @@ statements! {
          session_viewers int, ended_watermark int, contradicted_at int, offline_due int, problem text, updated_at int],
         " WHERE streamers.id = r.id",
     ];
-    // History goes with it.
+    // This also deletes the history.
     DELETE = ["DELETE FROM streamers WHERE id = $1"];
     EXISTS = ["SELECT id FROM streamers WHERE id = $1"];
     HISTORY = [
@@ -94,7 +94,7 @@ statements! {
 #[derive(FromRow)]
 struct Text(String);
 
-/// Writes whole rows of streamers that are there. Returns false if one is to have a name that another one has.
+/// Updates whole rows of existing streamers. Returns false if another row already has one of the names.
 pub(super) async fn write(tx: &mut Tx, streamers: &[Streamer]) -> Result<bool, StoreError> {
     let rows: Vec<_> = streamers.iter().map(streamer_row).collect();
     tx.run_if_free(UPDATE, args![json!(rows).to_string()]).await
@@ -243,7 +243,7 @@ impl StreamerStore for SqlStore {
 
     async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>, StoreError> {
         let kept: Option<Text> = self.db.row(WATCH_STATUS, args![WATCH]).await?;
-        // Another version may have written it; ours will be there soon.
+        // Another version may have written it. This version will write its own soon.
         Ok(kept.and_then(|Text(status)| serde_json::from_str(&status).ok()))
     }
 }

@@ -1,4 +1,4 @@
-//! Streams: history for people.
+//! Streams, active and ended.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -17,8 +17,8 @@ use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
 use crate::ports::{Applied, Assignment, StatusFilter, StoreError, StreamCursor, StreamFilter, StreamStore};
 
-// A place that is always given (the beginning of time and the highest id, if there is none) makes this a range of the
-// index. An id cannot be compared with NULL in one text for both engines, hence the flag beside it.
+// A start position is always given (the earliest time and the highest id, if there is none), so this is a range of the
+// index. No SQL for both engines compares an id with NULL, so a flag is passed beside it.
 macro_rules! passes {
     () => {
         "(broadcaster_id = $1 OR NOT $2) AND (path = $3 OR $3 IS NULL) AND (media_server = $4 OR $4 IS NULL) \

@@ -1,8 +1,8 @@
-//! WakeUps between instances, over PostgreSQL's LISTEN and NOTIFY.
+//! Wake-ups between instances, with PostgreSQL's LISTEN and NOTIFY.
 //!
-//! They only save time: who waits for one also looks now and then by itself, so nothing depends on them, and nothing
-//! breaks behind a pooler that does not know LISTEN. A notification takes a lock that all commits of the database
-//! queue for, so they are merged, and sent by a task of their own.
+//! Wake-ups only save time. Every receiver also polls, so nothing depends on them, and nothing breaks behind a pooler
+//! without LISTEN. A notification takes a lock that all commits of the database queue for. So wake-ups are merged and a
+//! separate task sends them.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,17 +22,17 @@ use crate::domain::media_server::MediaServerName;
 use crate::ports::{WakeUp, WakeUps};
 
 const CHANNEL: &str = "streamward";
-/// What is sent within this time travels together.
+/// Wake-ups within this time are sent as one notification.
 const MERGE: Duration = Duration::from_millis(20);
-/// PostgreSQL takes payloads below 8,000 bytes.
+/// PostgreSQL accepts payloads below 8,000 bytes.
 const LARGEST: usize = 7_000;
-/// How long to wait after the first failure, and after many.
+/// How long to wait after the first failure, and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// There is nothing like it in SQLite, which one process serves.
+/// SQLite has no NOTIFY and needs none: one process serves the file.
 const NOTIFY: Sql = Sql { pg: "SELECT pg_notify($1, $2)", sqlite: "" };
 
-/// WakeUps to this instance at once, and to the others as soon as the database has told them.
+/// Sends wake-ups to this instance at once, and to the others through the database.
 #[derive(Clone, Debug)]
 pub struct PgWakeUps {
     local: LocalWakeUps,
@@ -56,7 +56,7 @@ impl SendBuffer {
     }
 }
 
-/// What travels.
+/// The payload of a notification.
 #[derive(Serialize, Deserialize)]
 struct Payload {
     from: String,
@@ -64,8 +64,8 @@ struct Payload {
 }
 
 impl PgWakeUps {
-    /// Starts sending and listening. `instance` tells our own notifications from those of others. Two tasks run on
-    /// `tasks` until `stop`; they need two connections of `pg`'s pool, one of them all the time.
+    /// Starts sending and listening. `instance` marks our own notifications. Two tasks run on `tasks` until `stop`;
+    /// they need two connections of `pg`'s pool, one of them permanently.
     pub fn start(pg: Pg, instance: impl Into<String>, tasks: &TaskTracker, stop: CancellationToken) -> Self {
         let wake_ups = Self { local: LocalWakeUps::default(), buffer: Arc::default() };
         let instance = instance.into();
@@ -95,7 +95,7 @@ impl WakeUps for PgWakeUps {
     }
 }
 
-/// A word that is not understood comes from a newer version: look at everything.
+/// An unknown word comes from a newer version: check everything.
 fn from_word(word: &str) -> WakeUp {
     match word {
         "events" => WakeUp::Events,
@@ -117,7 +117,7 @@ fn encode(instance: &str, wake_ups: &BTreeSet<String>) -> String {
     if payload.len() <= LARGEST { payload } else { text(&BTreeSet::from([WakeUp::Everything.to_string()])) }
 }
 
-/// The wake-ups in a payload, none if it is our own.
+/// The wake-ups in a payload; none if the payload is our own.
 fn decode(instance: &str, payload: &str) -> Vec<WakeUp> {
     match serde_json::from_str::<Payload>(payload) {
         Ok(payload) if payload.from == instance => Vec::new(),
@@ -132,7 +132,7 @@ async fn send_all(pg: Pg, instance: String, buffer: Arc<SendBuffer>) -> ! {
         buffer.filled.notified().await;
         sleep(MERGE).await;
         let words = buffer.take();
-        // A wake_up that arrives twice does no harm, so it may be tried again on another connection.
+        // A second copy of a wake-up is harmless, so another connection may send it again.
         let sent = pg.exec_twice::<()>(NOTIFY, args![CHANNEL, encode(&instance, &words)]);
         if let Err(error) = sent.await {
             tracing::debug!(%error, "other instances could not be woken");
@@ -160,7 +160,7 @@ async fn listen_forever(pg: Pg, instance: String, local: LocalWakeUps) -> ! {
     }
 }
 
-/// Listens until the connection fails in a way that the listener does not mend by itself.
+/// Listens until the connection fails in a way that the listener cannot repair.
 async fn listen(
     mut listener: PgListener,
     instance: &str,
@@ -170,7 +170,7 @@ async fn listen(
     if let Err(error) = listener.listen(CHANNEL).await {
         return error;
     }
-    // What was sent while nobody listened is lost.
+    // Notifications sent while nobody listened are lost.
     local.send(WakeUp::Everything);
     *wait = BACKOFF.0;
     loop {
