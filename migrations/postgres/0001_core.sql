@@ -1,4 +1,4 @@
--- Everything the first release keeps. Times are microseconds since the Unix epoch; JSON is text, kept as it was given.
+-- Times are microseconds since the Unix epoch. JSON is text, stored as received.
 
 CREATE TABLE broadcasters (
     id           UUID PRIMARY KEY,
@@ -8,8 +8,8 @@ CREATE TABLE broadcasters (
     updated_at   BIGINT NOT NULL
 );
 
--- path_held: this key keeps its path from other keys. Given up when the key is revoked, and by the next creation on
--- the path when it has expired.
+-- path_held: this key reserves its path. Revoking the key frees the path; so does the next creation on the path once
+-- the key has expired.
 CREATE TABLE stream_keys (
     id             UUID PRIMARY KEY,
     broadcaster_id UUID    NOT NULL REFERENCES broadcasters (id),
@@ -37,8 +37,8 @@ CREATE INDEX stream_keys_path ON stream_keys (path);
 CREATE INDEX stream_keys_broadcaster ON stream_keys (broadcaster_id);
 CREATE INDEX stream_keys_held_on ON stream_keys (holder_server) WHERE holder_server IS NOT NULL;
 
--- No reference to keys and broadcasters: history outlives them. end_reason without ended_at: it must end, and has not
--- been seen gone yet.
+-- No reference to keys and broadcasters: history outlives them. end_reason without ended_at: the stream must end, but
+-- the media server still has it.
 CREATE TABLE streams (
     id               UUID PRIMARY KEY,
     stream_key_id    UUID   NOT NULL,
@@ -66,14 +66,14 @@ CREATE INDEX streams_newest ON streams (started_at, id);
 CREATE INDEX streams_broadcaster ON streams (broadcaster_id, started_at, id);
 CREATE INDEX streams_path ON streams (path, started_at, id);
 
--- Numbers that grow by one in the order of commits: taken last in a transaction, the row stays locked until its end.
+-- Counters in commit order. A transaction takes its numbers last and keeps the row locked until it ends.
 CREATE TABLE counters (
     name  TEXT PRIMARY KEY,
     value BIGINT NOT NULL
 ) WITH (fillfactor = 10);
 INSERT INTO counters (name, value) VALUES ('events', 0), ('hook_events', 0);
 
--- topic, kind and version say how data is to be read. A reader skips what it does not know.
+-- topic, kind and version define the format of data. Readers skip unknown ones.
 CREATE TABLE events (
     seq     BIGINT PRIMARY KEY,
     at      BIGINT NOT NULL,
@@ -120,7 +120,7 @@ CREATE TABLE signed_requests (
 );
 CREATE INDEX signed_requests_at ON signed_requests (at);
 
--- expires_at is time of the database, not of an instance.
+-- expires_at is in the database's time, not an instance's.
 CREATE TABLE instances (
     id         TEXT PRIMARY KEY,
     epoch      BIGINT NOT NULL,
@@ -128,8 +128,8 @@ CREATE TABLE instances (
     capacity   BIGINT NOT NULL
 ) WITH (fillfactor = 50);
 
--- Valid while the lease of the instance is the one of instance_epoch, and has not expired. Rows stay, so that the epoch
--- continues to grow.
+-- Valid while the instance's lease has the epoch instance_epoch and has not expired. Rows stay, so that the epoch keeps
+-- growing.
 CREATE TABLE assignments (
     key            TEXT PRIMARY KEY,
     instance       TEXT   NOT NULL,

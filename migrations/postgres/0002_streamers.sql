@@ -2,12 +2,12 @@
 --
 --     INSERT INTO streamers (username) VALUES ('xqc');
 --
--- is all it takes to watch one; UPDATE streamers SET is_active = FALSE pauses it, DELETE ends it. Running instances are
--- told at once (the triggers below). What is read is best read from the view streamer_status, which shows times as
--- times. Everything from status to problem belongs to Streamward.
+-- is enough to watch a streamer; UPDATE streamers SET is_active = FALSE pauses it, DELETE removes it. Triggers (below)
+-- notify running instances at once. To read, use the view streamer_status, which has readable times. Streamward owns
+-- the columns from status to problem.
 
--- revision grows with each of our own writes of what belongs to the owner: a write that leaves it as it is comes from
--- another program. COLLATE "C" lowers and sorts names as SQLite does.
+-- revision grows with each of our own writes to the owner's columns. A write that does not change it comes from another
+-- program. COLLATE "C" lowercases and orders names as SQLite does.
 CREATE TABLE streamers (
     id                 UUID    PRIMARY KEY DEFAULT gen_random_uuid(),
     username           TEXT    COLLATE "C" NOT NULL,
@@ -37,7 +37,7 @@ CREATE UNIQUE INDEX streamers_username ON streamers (lower(username));
 CREATE INDEX streamers_user ON streamers (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX streamers_offline_due ON streamers (offline_due) WHERE offline_due IS NOT NULL;
 
--- Each change of status. seq is the number of the event in the event log that tells of the same change.
+-- Each change of status. seq is the number of its event in the event log.
 CREATE TABLE status_events (
     seq                BIGINT  PRIMARY KEY,
     streamer_id        UUID    NOT NULL REFERENCES streamers (id) ON DELETE CASCADE,
@@ -59,15 +59,15 @@ CREATE TABLE status_events (
 CREATE INDEX status_events_streamer ON status_events (streamer_id, seq);
 CREATE INDEX status_events_recorded_at ON status_events (recorded_at);
 
--- How watching is doing, as whoever does it wrote it down last.
+-- The state of watching, last written by the instance that watches.
 CREATE TABLE watch_status (
     name   TEXT   PRIMARY KEY,
     at     BIGINT NOT NULL,
     status TEXT   NOT NULL
 ) WITH (fillfactor = 10);
 
--- For people and programs that read by SQL: who is live, with times as times. The session is the present one while
--- online, otherwise the last one that is known.
+-- For people and programs that read by SQL: who is live, with readable times. The session is the current one while
+-- online, otherwise the last known one.
 CREATE VIEW streamer_status AS
 SELECT
     id,
@@ -86,14 +86,14 @@ SELECT
     problem
 FROM streamers;
 
--- Another program changed what belongs to the owner: note when, and forget what was known of another name. Numbers
--- that it gave together with the new name are kept.
+-- Another program changed the owner's columns: set updated_at. For a new name, clear what was known of the old one;
+-- keep ids that were set in the same statement.
 CREATE FUNCTION streamers_changed_elsewhere() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT);
     NEW.revision := OLD.revision + 1;
     IF NOT NEW.is_active THEN
-        -- Nobody will know whether it lasts.
+        -- An inactive streamer is not watched, so a pending offline cannot be confirmed.
         NEW.offline_due := NULL;
     END IF;
     IF lower(NEW.username) <> lower(OLD.username) THEN
@@ -123,9 +123,9 @@ WHEN (NEW.revision = OLD.revision AND (NEW.username, NEW.display_name, NEW.is_ac
       IS DISTINCT FROM (OLD.username, OLD.display_name, OLD.is_active))
 EXECUTE FUNCTION streamers_changed_elsewhere();
 
--- Who is to be watched changed, by whomever: wake_up all instances. PostgreSQL sends the same notification once per
--- transaction, however many rows there are. A change of status never gets here: a notification takes a lock that all
--- commits of the database queue for.
+-- The set of watched streamers changed, through any program: wake all instances. PostgreSQL merges equal notifications
+-- of one transaction. A change of status must not notify: a notification takes a lock that all commits of the database
+-- queue for.
 CREATE FUNCTION streamers_nudge() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('streamward', '{"from":"sql","wake_ups":["streamers"]}');

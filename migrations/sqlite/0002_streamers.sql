@@ -2,15 +2,15 @@
 --
 --     INSERT INTO streamers (username) VALUES ('xqc');
 --
--- is all it takes to watch one; UPDATE streamers SET is_active = FALSE pauses it, DELETE ends it. The serving process
--- finds it when it looks the next time. What is read is best read from the view streamer_status, which shows times as
--- times. Everything from status to problem belongs to Streamward.
+-- is enough to watch a streamer; UPDATE streamers SET is_active = FALSE pauses it, DELETE removes it. The serving
+-- process finds the change at its next poll. To read, use the view streamer_status, which has readable times.
+-- Streamward owns the columns from status to problem.
 --
--- Defaults, triggers and the view are carried out by the other program's SQLite, so they use nothing that 3.37 lacks.
+-- The other program's SQLite runs the defaults, triggers and view, so they work with SQLite 3.37.
 
--- id: a random UUID, version 4, as 16 bytes. The bytes with version and variant are chosen among those that fit.
--- revision grows with each of our own writes of what belongs to the owner: a write that leaves it as it is comes from
--- another program.
+-- id: a random UUID, version 4, as 16 bytes. The version and variant bytes are picked from the valid ones.
+-- revision grows with each of our own writes to the owner's columns. A write that does not change it comes from another
+-- program.
 CREATE TABLE streamers (
     id                 BLOB    NOT NULL PRIMARY KEY DEFAULT (CAST(randomblob(6) || substr(x'404142434445464748494A4B4C4D4E4F', 1 + (random() & 15), 1) || randomblob(1)
         || substr(x'8090A0B0', 1 + (random() & 3), 1) || randomblob(7) AS BLOB)) CHECK (length(id) = 16),
@@ -41,7 +41,7 @@ CREATE UNIQUE INDEX streamers_username ON streamers (lower(username));
 CREATE INDEX streamers_user ON streamers (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX streamers_offline_due ON streamers (offline_due) WHERE offline_due IS NOT NULL;
 
--- Each change of status. seq is the number of the event in the event log that tells of the same change.
+-- Each change of status. seq is the number of its event in the event log.
 CREATE TABLE status_events (
     seq                INTEGER PRIMARY KEY,
     streamer_id        BLOB    NOT NULL REFERENCES streamers (id) ON DELETE CASCADE,
@@ -63,20 +63,20 @@ CREATE TABLE status_events (
 CREATE INDEX status_events_streamer ON status_events (streamer_id, seq);
 CREATE INDEX status_events_recorded_at ON status_events (recorded_at);
 
--- SQLite cascades only where a program asked for it; this does it for all.
+-- SQLite only cascades if the program enabled foreign keys. This trigger works for every program.
 CREATE TRIGGER streamers_deleted AFTER DELETE ON streamers BEGIN
     DELETE FROM status_events WHERE streamer_id = OLD.id;
 END;
 
--- How watching is doing, as whoever does it wrote it down last.
+-- The state of watching, last written by the instance that watches.
 CREATE TABLE watch_status (
     name   TEXT    NOT NULL PRIMARY KEY,
     at     INTEGER NOT NULL,
     status TEXT    NOT NULL
 ) STRICT;
 
--- For people and programs that read by SQL: who is live, with times as times. The session is the present one while
--- online, otherwise the last one that is known.
+-- For people and programs that read by SQL: who is live, with readable times. The session is the current one while
+-- online, otherwise the last known one.
 CREATE VIEW streamer_status AS
 SELECT
     lower(substr(hex(id), 1, 8) || '-' || substr(hex(id), 9, 4) || '-' || substr(hex(id), 13, 4) || '-'
@@ -96,15 +96,15 @@ SELECT
     problem
 FROM streamers;
 
--- Another program changed what belongs to the owner: note when, and forget what was known of another name. Numbers
--- that it gave together with the new name are kept.
+-- Another program changed the owner's columns: set updated_at. For a new name, clear what was known of the old one;
+-- keep ids that were set in the same statement.
 CREATE TRIGGER streamers_changed_elsewhere AFTER UPDATE OF username, display_name, is_active ON streamers
 WHEN NEW.revision = OLD.revision AND (NEW.username <> OLD.username OR NEW.display_name IS NOT OLD.display_name
                                       OR NEW.is_active <> OLD.is_active)
 BEGIN
     UPDATE streamers SET revision = OLD.revision + 1, updated_at = (CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000)
     WHERE id = NEW.id;
-    -- Nobody will know whether it lasts.
+    -- An inactive streamer is not watched, so a pending offline cannot be confirmed.
     UPDATE streamers SET offline_due = NULL WHERE id = NEW.id AND NOT NEW.is_active;
     UPDATE streamers SET
         user_id = CASE WHEN NEW.user_id IS NOT OLD.user_id THEN NEW.user_id END,

@@ -1,4 +1,4 @@
-//! API tokens and the memory of signed requests.
+//! API tokens and used signatures.
 
 use rstest_reuse::apply;
 use streamward::adapters::system::SystemIds;
@@ -49,7 +49,7 @@ async fn all_tokens_newest_first_ties_by_id(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
-async fn a_removed_token_is_not_found_from_then_on(#[case] engine: Engine) {
+async fn a_removed_token_is_not_found(#[case] engine: Engine) {
     let world = engine.world().await;
     let (hash, one) = (fresh_hash(), token("a", at(0)));
     world.store.create_api_token(&Scope::system(), &one, &hash, &audit("create", at(0))).await.unwrap();
@@ -62,11 +62,11 @@ async fn a_removed_token_is_not_found_from_then_on(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
-async fn a_signature_is_new_exactly_once_whoever_asks(#[case] engine: Engine) {
+async fn a_signature_is_new_exactly_once(#[case] engine: Engine) {
     let world = engine.world().await;
     let signature = fresh_hash();
-    let asks = (0..20).map(|n| world.store.remember_signature(&signature, at(n)));
-    let answers = futures_util::future::join_all(asks).await;
+    let calls = (0..20).map(|n| world.store.remember_signature(&signature, at(n)));
+    let answers = futures_util::future::join_all(calls).await;
     assert_eq!(answers.iter().filter(|answer| *answer.as_ref().unwrap()).count(), 1);
     assert!(!world.store.remember_signature(&signature, at(99)).await.unwrap());
     assert!(world.store.remember_signature(&fresh_hash(), at(99)).await.unwrap());

@@ -20,7 +20,7 @@ async fn create_stores_the_broadcaster_an_event_and_the_audit_entry(#[case] engi
 
 #[apply(every_store)]
 #[tokio::test]
-async fn create_stores_none_of_them_when_one_cannot_be(#[case] engine: Engine) {
+async fn create_stores_all_of_them_or_none(#[case] engine: Engine) {
     if engine == Engine::Memory {
         return; // Nothing can fail there.
     }

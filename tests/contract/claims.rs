@@ -12,7 +12,7 @@ use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
 use crate::every_store;
 use crate::fixture::{Engine, TTL, World, at, audit, connection, fresh_hash, path, request, request_from};
 
-/// A key whose holder has come about as the application would do it.
+/// A key whose holder is set through the same calls as in the application.
 async fn held(
     world: &World,
     on: &str,
@@ -43,7 +43,7 @@ async fn held(
 
 #[apply(every_store)]
 #[tokio::test]
-async fn the_holder_is_set_exactly_when_the_decision_says_so_and_the_row_is_as_it_is_after(
+async fn the_holder_is_set_exactly_when_the_decision_allows_it_and_the_new_row_is_returned(
     #[case] engine: Engine,
 ) {
     let world = engine.world().await;
@@ -94,7 +94,7 @@ async fn agrees(
 
 #[apply(every_store)]
 #[tokio::test]
-async fn of_callers_at_the_same_instant_exactly_one_is_the_holder(#[case] engine: Engine) {
+async fn of_simultaneous_requests_exactly_one_becomes_the_holder(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key("live/alice").await;
     let askers = (0..100).map(|n| {
@@ -125,7 +125,7 @@ async fn last_used_at_is_set_when_it_claims_and_only_then(#[case] engine: Engine
 
 #[apply(every_store)]
 #[tokio::test]
-async fn an_ask_without_a_connection_changes_nothing(#[case] engine: Engine) {
+async fn a_request_without_a_connection_changes_nothing(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash) = world.key("live/alice").await;
     assert_eq!(world.claim(&hash, &request_from(None), at(1)).await, key);
@@ -144,7 +144,7 @@ async fn an_unknown_hash_is_none(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
-async fn the_live_connection_that_asks_again_stays_live(#[case] engine: Engine) {
+async fn a_second_request_of_the_live_connection_keeps_it_live(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash, _) = world.live("live/alice", "c1").await;
     let after =

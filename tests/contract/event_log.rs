@@ -32,9 +32,7 @@ async fn up_to_limit_events_above_a_number_in_order(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
-async fn the_number_of_the_last_event_is_0_if_there_never_was_one_and_survives_pruning(
-    #[case] engine: Engine,
-) {
+async fn the_number_of_the_last_event_starts_at_0_and_survives_pruning(#[case] engine: Engine) {
     let world = engine.world().await;
     assert_eq!(world.store.last_event().await.unwrap(), 0);
     fill(&world, 4).await;
@@ -45,7 +43,7 @@ async fn the_number_of_the_last_event_is_0_if_there_never_was_one_and_survives_p
 
 #[apply(every_store)]
 #[tokio::test]
-async fn the_number_of_the_oldest_event_that_is_still_there(#[case] engine: Engine) {
+async fn the_first_event_is_the_oldest_one_not_pruned(#[case] engine: Engine) {
     let world = engine.world().await;
     assert_eq!(world.store.first_event().await.unwrap(), None);
     fill(&world, 4).await;
@@ -94,11 +92,11 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
     }
 }
 
-/// Four writers, and a reader that follows as `/streams/events` does. What it sees must be without gaps at any moment:
-/// a number that is filled in later would be missed by whoever has read past it.
+/// Four writers, and a reader like `/streams/events`. The reader must never see a gap: it would miss a number that is
+/// filled in later.
 #[apply(every_store)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_follows_concurrent_writers_misses_nothing(#[case] engine: Engine) {
+async fn a_reader_beside_concurrent_writers_misses_nothing(#[case] engine: Engine) {
     const WRITERS: usize = 4;
     const EACH: usize = 40;
     let world = engine.world().await;

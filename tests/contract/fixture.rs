@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 pub(crate) const TTL: Duration = Duration::from_secs(15);
 
-/// Which store.
+/// The kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Memory,
@@ -33,10 +33,10 @@ pub(crate) enum Engine {
     Postgres,
 }
 
-/// A store, and what a test knows of it.
+/// A store, and what a test needs around it.
 pub(crate) struct World {
     pub(crate) store: Arc<dyn Store>,
-    /// What must live as long as the store: its folder or database.
+    /// Must live as long as the store: its folder or database.
     _keep: Box<dyn Any + Send + Sync>,
 }
 
@@ -56,7 +56,7 @@ impl Engine {
             }
             Self::Postgres => {
                 let database = postgres().await;
-                // Unoptimised, a login with a password takes long.
+                // Password hashing is slow in debug builds.
                 let settings = PgSettings { acquire_timeout: Duration::from_secs(10), ..PgSettings::new(12) };
                 let db = open_postgres(database.url(), &settings).unwrap();
                 World::over(db, database)
@@ -74,17 +74,17 @@ pub(crate) async fn postgres() -> streamward_test_support::Database {
     .await
 }
 
-/// A PostgreSQL server of a test's own, if its programs are installed here.
+/// A PostgreSQL server for one test, if its programs are installed.
 pub(crate) fn own_cluster() -> Option<Cluster> {
     Cluster::start(false).map_err(|error| eprintln!("skipped: {error} (see .ci/setup)")).ok()
 }
 
-/// Seconds on the tests' own time line; stores take the time as an argument.
+/// Seconds on the tests' clock. Stores take the time as an argument.
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(1_000_000 + seconds)
 }
 
-/// A number that no other call in this process gets.
+/// A number that is unique in this process.
 fn next() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -98,7 +98,7 @@ pub(crate) fn connection(server_name: &str, id: &str) -> Connection {
     Connection { server: server(server_name), id: SourceId::parse(id).unwrap() }
 }
 
-/// A hash that is nobody else's.
+/// A unique hash.
 pub(crate) fn fresh_hash() -> SecretHash {
     let mut hash = [0; 32];
     hash[..8].copy_from_slice(&next().to_be_bytes());
@@ -164,7 +164,7 @@ pub(crate) fn new_id() -> StreamId {
 }
 
 impl World {
-    /// A store in a database that is migrated already.
+    /// A store in a migrated database.
     pub(crate) fn over(db: Db, keep: impl Any + Send + Sync) -> Self {
         Self { store: Arc::new(SqlStore::new(db)), _keep: Box::new((keep, TimeLimit::start())) }
     }
@@ -176,7 +176,7 @@ impl World {
         one
     }
 
-    /// A stored key of a broadcaster of its own.
+    /// A stored key with its own broadcaster.
     pub(crate) async fn key(&self, on: &str) -> (StreamKey, SecretHash) {
         self.key_with(on, |key| key).await
     }
@@ -199,7 +199,7 @@ impl World {
             .unwrap()
     }
 
-    /// The key as it is stored.
+    /// The key as stored.
     pub(crate) async fn stored(&self, key: &StreamKey) -> StreamKey {
         self.store.stream_key(&Scope::system(), key.id).await.unwrap().expect("the key is stored")
     }
@@ -219,7 +219,7 @@ impl World {
         taken.into_iter().next().expect("it is free")
     }
 
-    /// What of `keys` an instance has when it asks, under a lease of a minute.
+    /// Takes `keys` for an instance under a lease of a minute; returns its assignments.
     pub(crate) async fn take(&self, instance: &str, keys: &[&str]) -> Vec<Assignment> {
         let lease = self.store.renew_instance(instance, 1_000, Duration::from_secs(60)).await.unwrap();
         self.take_under(&lease, keys).await
@@ -268,7 +268,7 @@ impl World {
         applied.started.into_iter().next().expect("it starts")
     }
 
-    /// The kinds of all events, in order, with what they are about.
+    /// The kinds and subjects of all events, in order.
     pub(crate) async fn events(&self) -> Vec<(&'static str, uuid::Uuid)> {
         let events = self.store.events_after(None, 0, 10_000).await.unwrap();
         let numbers: Vec<i64> = events.iter().map(|event| event.seq).collect();

@@ -1,4 +1,4 @@
-//! Hooks that were not acted upon yet.
+//! Hook events that have not been handled yet.
 
 use rstest_reuse::apply;
 use streamward::domain::media_server::{SourceId, SourceKind};
@@ -27,7 +27,7 @@ async fn ids(world: &World, on: &str) -> Vec<String> {
 
 #[apply(every_store)]
 #[tokio::test]
-async fn a_hook_event_is_kept_a_private_path_as_its_hash_only(#[case] engine: Engine) {
+async fn a_hook_event_is_stored_with_only_the_hash_of_a_private_path(#[case] engine: Engine) {
     let world = engine.world().await;
     let private = HookEvent {
         kind: HookKind::Ready,
@@ -46,7 +46,7 @@ async fn a_hook_event_is_kept_a_private_path_as_its_hash_only(#[case] engine: En
 
 #[apply(every_store)]
 #[tokio::test]
-async fn hints_of_a_server_in_the_order_of_arrival(#[case] engine: Engine) {
+async fn hook_events_of_a_server_are_in_the_order_of_arrival(#[case] engine: Engine) {
     let world = engine.world().await;
     for (on, id) in [("default", "c1"), ("edge", "c2"), ("default", "c3"), ("default", "c0")] {
         world.store.record_hook_event(&hook_event(on, id)).await.unwrap();
@@ -70,7 +70,7 @@ async fn dropping_drops_the_servers_hook_events_up_to_and_including_a_number(#[c
     assert_eq!(ids(&world, "edge").await, ["c2"]);
 }
 
-/// Whoever drops up to what it has read must not drop what came in between.
+/// Deleting up to the last number read must not delete an event that arrived in between.
 #[apply(every_store)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_hook_event_is_seen_before_it_is_dropped(#[case] engine: Engine) {

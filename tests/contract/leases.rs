@@ -24,7 +24,7 @@ async fn expired() {
     tokio::time::sleep(SHORT + Duration::from_millis(50)).await;
 }
 
-/// What ten instances get that ask for `keys` at the same moment.
+/// The assignments of ten instances that take `keys` at the same moment.
 async fn race(world: &World, keys: &[&str]) -> Vec<Assignment> {
     let names: Vec<String> = (0..10).map(|n| format!("instance-{n}")).collect();
     let taken = join_all(names.iter().map(|name| world.take(name, keys))).await;
@@ -58,7 +58,7 @@ async fn a_lease_that_expired_or_was_released_is_given_anew_with_a_greater_epoch
 
 #[apply(every_store)]
 #[tokio::test]
-async fn what_is_free_is_assigned_to_exactly_one_of_several_instances(#[case] engine: Engine) {
+async fn a_free_key_is_assigned_to_exactly_one_instance(#[case] engine: Engine) {
     let world = engine.world().await;
     let keys = ["a", "b", "c"];
     let given = race(&world, &keys).await;
@@ -69,7 +69,7 @@ async fn what_is_free_is_assigned_to_exactly_one_of_several_instances(#[case] en
 
 #[apply(every_store)]
 #[tokio::test]
-async fn what_an_expired_instance_had_is_assigned_to_exactly_one_with_a_greater_epoch(
+async fn a_key_of_an_expired_instance_is_assigned_to_exactly_one_with_a_greater_epoch(
     #[case] engine: Engine,
 ) {
     let world = engine.world().await;
@@ -86,9 +86,7 @@ async fn what_an_expired_instance_had_is_assigned_to_exactly_one_with_a_greater_
 
 #[apply(every_store)]
 #[tokio::test]
-async fn the_same_instance_gets_back_what_it_had_before_its_lease_expired_with_a_greater_epoch(
-    #[case] engine: Engine,
-) {
+async fn an_instance_regains_its_keys_after_its_lease_expired_with_a_greater_epoch(#[case] engine: Engine) {
     let world = engine.world().await;
     let old = lease(&world, "us", SHORT).await;
     let had = world.take_under(&old, &["work"]).await;
@@ -99,7 +97,7 @@ async fn the_same_instance_gets_back_what_it_had_before_its_lease_expired_with_a
 
 #[apply(every_store)]
 #[tokio::test]
-async fn who_asks_is_told_who_has_each_of_the_keys(#[case] engine: Engine) {
+async fn taking_returns_the_holder_of_each_key(#[case] engine: Engine) {
     let world = engine.world().await;
     let theirs = world.take("them", &["a"]).await;
     let ours = lease(&world, "us", LONG).await;
@@ -139,7 +137,7 @@ async fn nothing_is_assigned_to_an_instance_whose_lease_is_not_valid(#[case] eng
 
 #[apply(every_store)]
 #[tokio::test]
-async fn releasing_frees_what_is_still_assigned_as_it_says(#[case] engine: Engine) {
+async fn releasing_frees_only_assignments_that_are_still_current(#[case] engine: Engine) {
     let world = engine.world().await;
     let ours = world.take("us", &["a", "b"]).await;
     world.store.release_assignments(&ours).await.unwrap();
@@ -153,7 +151,7 @@ async fn releasing_frees_what_is_still_assigned_as_it_says(#[case] engine: Engin
 
 #[apply(every_store)]
 #[tokio::test]
-async fn ending_a_lease_frees_everything_unless_it_is_another_one_now(#[case] engine: Engine) {
+async fn ending_a_lease_frees_everything_unless_a_newer_lease_exists(#[case] engine: Engine) {
     let world = engine.world().await;
     let old = lease(&world, "us", SHORT).await;
     expired().await;
@@ -168,7 +166,7 @@ async fn ending_a_lease_frees_everything_unless_it_is_another_one_now(#[case] en
 
 #[apply(every_store)]
 #[tokio::test]
-async fn instances_that_expired_long_ago_and_have_nothing_are_forgotten(#[case] engine: Engine) {
+async fn instances_that_expired_long_ago_and_have_no_keys_are_deleted(#[case] engine: Engine) {
     let world = engine.world().await;
     let [idle, busy] = [lease(&world, "idle", SHORT).await, lease(&world, "busy", SHORT).await];
     world.take_under(&busy, &["work"]).await;
@@ -183,7 +181,7 @@ async fn instances_that_expired_long_ago_and_have_nothing_are_forgotten(#[case] 
     assert_eq!(prune(SystemClock.now()).await, 0, "their leases are valid");
 }
 
-/// Five instances ask, release, expire and begin anew as it comes.
+/// Five instances take, release, expire and start again in random order.
 #[apply(every_store)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_is_ever_assigned_twice_with_the_same_epoch(#[case] engine: Engine) {
@@ -208,7 +206,7 @@ async fn no_key_is_ever_assigned_twice_with_the_same_epoch(#[case] engine: Engin
 
 const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// What the instance `n` was given, in a history that only depends on `n` and on the others.
+/// The assignments of instance `n`, which depend only on `n` and the other instances.
 async fn history(store: &dyn Store, n: u64) -> Vec<Assignment> {
     let (instance, keys) = (format!("instance-{n}"), KEYS.map(str::to_owned));
     let mut seed = n;

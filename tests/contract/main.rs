@@ -1,9 +1,9 @@
-//! What the ports promise, tested over every store: in memory, SQLite, PostgreSQL.
+//! The rules of the ports, tested on every store: memory, SQLite, PostgreSQL.
 //!
-//! Each MUST of a port's documentation is a test with its words in the name. A test is written once, for all stores
-//! (`#[apply(every_store)]`), so that none can be forgotten.
+//! Each MUST in a port's documentation has a test that names it. Each test is written once and runs on all stores
+//! (`#[apply(every_store)]`).
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+#![expect(clippy::print_stderr, reason = "a skipped test reports why")]
 
 mod access;
 mod audit_log;

@@ -1,4 +1,4 @@
-//! What is known about media servers.
+//! The last known state of each media server.
 
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
@@ -8,9 +8,9 @@ use streamward::ports::{Contact, PollResult};
 use crate::every_store;
 use crate::fixture::{Engine, World, at, server};
 
-async fn look(world: &World, name: &str, look: PollResult, when: i64) -> MediaServerStatus {
+async fn record(world: &World, name: &str, poll: PollResult, when: i64) -> MediaServerStatus {
     let assignment = world.assignment(name).await;
-    world.store.record_poll(&assignment, &server(name), &look, at(when)).await.unwrap();
+    world.store.record_poll(&assignment, &server(name), &poll, at(when)).await.unwrap();
     status(world, name).await
 }
 
@@ -29,11 +29,9 @@ fn failed(why: &str) -> PollResult {
 
 #[apply(every_store)]
 #[tokio::test]
-async fn a_look_is_recorded_since_changes_only_when_reachability_does_and_repairs_add_up(
-    #[case] engine: Engine,
-) {
+async fn a_poll_is_recorded_since_changes_only_with_reachability_and_repairs_add_up(#[case] engine: Engine) {
     let world = engine.world().await;
-    let first = look(&world, "default", seen(2), 1).await;
+    let first = record(&world, "default", seen(2), 1).await;
     let expected = MediaServerStatus {
         name: server("default"),
         version: Some("v1.20.1".into()),
@@ -47,18 +45,18 @@ async fn a_look_is_recorded_since_changes_only_when_reachability_does_and_repair
         last_auth: None,
     };
     assert_eq!(first, expected);
-    let second = look(&world, "default", seen(3), 2).await;
+    let second = record(&world, "default", seen(3), 2).await;
     let expected = MediaServerStatus { last_reconcile: Some(at(2)), drift_repaired: 5, ..expected };
     assert_eq!(second, expected);
-    let away = look(&world, "default", failed("refused"), 3).await;
+    let down = record(&world, "default", failed("refused"), 3).await;
     let expected =
         MediaServerStatus { reachable: false, since: at(3), last_error: Some("refused".into()), ..expected };
-    assert_eq!(away, expected);
-    let still = look(&world, "default", failed("timed out"), 4).await;
+    assert_eq!(down, expected);
+    let still = record(&world, "default", failed("timed out"), 4).await;
     let expected = MediaServerStatus { last_error: Some("timed out".into()), ..expected };
     assert_eq!(still, expected);
     let back =
-        look(&world, "default", PollResult::Succeeded { version: None, run: None, repaired: 0 }, 5).await;
+        record(&world, "default", PollResult::Succeeded { version: None, run: None, repaired: 0 }, 5).await;
     let expected = MediaServerStatus {
         version: None,
         run: None,
@@ -73,9 +71,9 @@ async fn a_look_is_recorded_since_changes_only_when_reachability_does_and_repair
 
 #[apply(every_store)]
 #[tokio::test]
-async fn a_first_look_may_fail(#[case] engine: Engine) {
+async fn a_first_poll_may_fail(#[case] engine: Engine) {
     let world = engine.world().await;
-    let status = look(&world, "default", failed("refused"), 3).await;
+    let status = record(&world, "default", failed("refused"), 3).await;
     assert_eq!((status.reachable, status.since, status.last_reconcile), (false, at(3), None));
 }
 
@@ -92,18 +90,18 @@ async fn a_contact_is_recorded_and_never_moves_backwards(#[case] engine: Engine)
     assert_eq!(contact(Contact::Hook, 7).await, (Some(at(5)), Some(at(7))));
     assert_eq!(contact(Contact::Auth, 4).await, (Some(at(5)), Some(at(7))));
     assert_eq!(contact(Contact::Hook, 9).await, (Some(at(5)), Some(at(9))));
-    assert!(!status(&world, "default").await.reachable, "nobody has looked yet");
-    let looked = look(&world, "default", seen(0), 10).await;
-    assert_eq!((looked.reachable, looked.since, looked.last_auth), (true, at(10), Some(at(5))));
+    assert!(!status(&world, "default").await.reachable, "it was never polled");
+    let polled = record(&world, "default", seen(0), 10).await;
+    assert_eq!((polled.reachable, polled.since, polled.last_auth), (true, at(10), Some(at(5))));
 }
 
 #[apply(every_store)]
 #[tokio::test]
-async fn all_servers_that_were_ever_recorded_by_name(#[case] engine: Engine) {
+async fn all_recorded_servers_are_listed_by_name(#[case] engine: Engine) {
     let world = engine.world().await;
     assert_eq!(world.store.media_servers(&Scope::system()).await.unwrap(), []);
     for name in ["b_1", "a-1", "a", "b"] {
-        look(&world, name, seen(0), 1).await;
+        record(&world, name, seen(0), 1).await;
     }
     let names: Vec<String> = world
         .store

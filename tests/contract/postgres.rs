@@ -1,4 +1,4 @@
-//! What is particular about PostgreSQL: it can go away, come back, hang, and throw us out.
+//! Rules that only PostgreSQL has: it can stop, restart, hang and end our sessions.
 
 use std::time::Duration;
 use streamward::domain::access::Scope;
@@ -12,8 +12,8 @@ use tokio::time::{Instant, timeout};
 
 use crate::fixture::{World, at, audit, broadcaster, own_cluster, postgres, request};
 
-/// A server of its own, with which a test may do what it likes. Where PostgreSQL runs in a container or far away,
-/// there is none, and the test is skipped.
+/// A server for one test, which may stop it. If PostgreSQL runs in a container or on another machine, the test is
+/// skipped.
 async fn own_server() -> Option<(Cluster, Db)> {
     let cluster = own_cluster()?;
     let db = open_postgres(&cluster.url("postgres"), &PgSettings::new(6)).unwrap();
@@ -45,7 +45,7 @@ async fn after_a_restart_of_the_database_the_first_call_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_database_is_away_calls_fail_soon_and_as_unavailable() {
+async fn while_the_database_is_down_calls_fail_soon_as_unavailable() {
     let Some((mut cluster, db)) = own_server().await else { return };
     let world = World::over(db.clone(), ());
     let (_, hash) = world.key("live/alice").await;
@@ -54,10 +54,10 @@ async fn while_the_database_is_away_calls_fail_soon_and_as_unavailable() {
     let limit = Duration::from_secs(3);
     for _ in 0..3 {
         let (store, scope, started) = (&world.store, Scope::system(), Instant::now());
-        let (question, bob, entry) = (request("c1"), broadcaster("Bob", at(1)), audit("create", at(1)));
+        let (publish, bob, entry) = (request("c1"), broadcaster("Bob", at(1)), audit("create", at(1)));
         let (read, claim, write) = tokio::join!(
             store.broadcasters(&scope),
-            store.claim_for_publish(&hash, &question, at(1), limit),
+            store.claim_for_publish(&hash, &publish, at(1), limit),
             store.create_broadcaster(&scope, &bob, &entry),
         );
         for error in [read.unwrap_err(), claim.unwrap_err(), write.unwrap_err()] {
@@ -72,13 +72,13 @@ async fn while_the_database_is_away_calls_fail_soon_and_as_unavailable() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_hangs_costs_nothing_once_it_goes_on() {
+async fn a_database_that_hung_leaves_no_broken_connections() {
     let Some((cluster, db)) = own_server().await else { return };
     let world = World::over(db.clone(), ());
     let (_, hash) = world.key("live/alice").await;
     warm_up(&world).await;
     cluster.freeze();
-    // Callers with a deadline of their own give up in the middle, many more than there are connections.
+    // Many more calls than connections, all cancelled halfway by a deadline.
     for _ in 0..3 {
         let request = request("c1");
         let claim = || timeout(Duration::from_millis(300), world.claim(&hash, &request, at(1)));
@@ -96,7 +96,7 @@ async fn a_database_that_hangs_costs_nothing_once_it_goes_on() {
     warm_up(&world).await;
 }
 
-/// A writer that is cancelled after it took its event numbers must not keep the others from theirs.
+/// A writer that is cancelled after it took its event numbers must not block the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_writer_leaves_no_lock_behind() {
     let database = postgres().await;
@@ -113,7 +113,7 @@ async fn a_cancelled_writer_leaves_no_lock_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_that_are_thrown_out_are_replaced() {
+async fn terminated_sessions_are_replaced() {
     let database = postgres().await;
     let db = open_postgres(database.url(), &PgSettings::new(4)).unwrap();
     let mut admin = PgConnection::connect(database.url()).await.unwrap();
@@ -155,9 +155,9 @@ async fn errors_do_not_contain_the_password() {
     assert!(texts.iter().all(|text| !text.contains(secret)), "{texts:#?}");
 }
 
-/// Frozen inside a transaction for longer than its lease: nothing of the old epoch is written.
+/// A transaction frozen for longer than its lease writes nothing under the old epoch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_assignment_stays_with_its_holder_until_the_transaction_that_relies_on_it_ends() {
+async fn an_assignment_stays_with_its_holder_until_its_transaction_ends() {
     let database = postgres().await;
     let db = open_postgres(database.url(), &PgSettings::new(4)).unwrap();
     let mut paused = PgConnection::connect(database.url()).await.unwrap();
@@ -165,7 +165,7 @@ async fn an_assignment_stays_with_its_holder_until_the_transaction_that_relies_o
     let ttl = Duration::from_millis(200);
     let lease = world.store.renew_instance("old", 10, ttl).await.unwrap();
     let old = world.take_under(&lease, &["work"]).await.remove(0);
-    // What `guard` does in a transaction, which then pauses beyond the lease.
+    // Like `guard` in a transaction, which then pauses for longer than the lease.
     let mut tx = paused.begin().await.unwrap();
     let guard =
         "SELECT epoch FROM assignments WHERE key = 'work' AND EXISTS (SELECT 1 FROM instances) FOR SHARE";

@@ -1,4 +1,4 @@
-//! The verbs of the reconcile loop.
+//! The store's side of the reconcile loop.
 
 use rstest_reuse::apply;
 use streamward::domain::StreamKeyId;
@@ -21,9 +21,9 @@ fn started(starts: Vec<Start>) -> Changes {
     Changes { started: starts, ..Changes::default() }
 }
 
-async fn look(world: &World, name: &str, look: PollResult, when: i64) {
+async fn record_poll(world: &World, name: &str, poll: PollResult, when: i64) {
     let assignment = world.assignment(name).await;
-    world.store.record_poll(&assignment, &server(name), &look, at(when)).await.unwrap();
+    world.store.record_poll(&assignment, &server(name), &poll, at(when)).await.unwrap();
 }
 
 fn failed() -> PollResult {
@@ -55,7 +55,7 @@ async fn the_view_has_all_active_streams_of_the_server_and_every_key_that_may_be
     let (held, held_hash) = world.key("held").await;
     world.claim(&held_hash, &request("c2"), at(1)).await;
     let (seen, _) = world.key("seen").await;
-    let (hinted, _) = world.key("hinted").await;
+    let (hooked, _) = world.key("hooked").await;
     let (revoked, _) = world.key("revoked").await;
     world
         .store
@@ -68,7 +68,7 @@ async fn the_view_has_all_active_streams_of_the_server_and_every_key_that_may_be
         .revoke_stream_key(&Scope::system(), private.id, at(2), &audit("revoke", at(2)))
         .await
         .unwrap();
-    let (told, told_hash) = world.key("told").await;
+    let (hashed, hook_hash) = world.key("hashed").await;
     let (_, elsewhere_hash) = world.key("elsewhere").await;
     world.claim(&elsewhere_hash, &request_from(Some(connection("edge", "c3"))), at(1)).await;
     world.live_on("edge", "far", "c4").await;
@@ -88,13 +88,13 @@ async fn the_view_has_all_active_streams_of_the_server_and_every_key_that_may_be
         source_kind: None,
         at: at(3),
     };
-    let hook_events = [hook_event(Some("hinted"), None), hook_event(None, Some(told_hash))];
+    let hook_events = [hook_event(Some("hooked"), None), hook_event(None, Some(hook_hash))];
     let view = world.store.reconcile_view(&server("default"), &observations, &hook_events).await.unwrap();
     assert_eq!(view.streams.len(), 1);
     assert_eq!((&view.streams[0].stream, view.streams[0].refreshed_at), (&stream, at(2)));
     let mut ids: Vec<StreamKeyId> = view.keys.iter().map(|(_, key)| key.id).collect();
     ids.sort();
-    let mut expected = [a.id, held.id, seen.id, hinted.id, private.id, told.id];
+    let mut expected = [a.id, held.id, seen.id, hooked.id, private.id, hashed.id];
     expected.sort();
     assert_eq!(ids, expected);
     let of_held = view.keys.iter().find(|(_, key)| key.id == held.id).unwrap();
@@ -214,7 +214,7 @@ async fn there_are_never_two_active_streams_for_one_key(#[case] engine: Engine) 
         started(vec![start(key.id, connection("default", "c1")), start(key.id, connection("default", "c1"))]);
     let applied = world.apply("default", &twice, at(2)).await;
     assert_eq!((applied.started.len(), active(&world).await), (1, 1));
-    // A takeover: the newcomer has the key, its predecessor has not ended yet.
+    // A takeover: the new connection has the key, and the old stream has not ended yet.
     world.claim(&hash, &request("c2"), at(3)).await;
     let newcomer = start(key.id, connection("default", "c2"));
     let applied = world.apply("default", &started(vec![newcomer.clone()]), at(4)).await;
@@ -237,7 +237,7 @@ async fn there_are_never_two_active_streams_for_one_key(#[case] engine: Engine) 
 async fn an_active_stream_on_an_unreachable_server_is_ended_as_takeover_first(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, hash, stream) = world.live_on("edge", "live/alice", "c1").await;
-    look(&world, "edge", failed(), 10).await;
+    record_poll(&world, "edge", failed(), 10).await;
     let here = connection("default", "c2");
     let refused = world.claim(&hash, &request_from(Some(here.clone())), at(11)).await;
     assert_eq!(refused.holder.connection(), Some(&connection("edge", "c1")));
@@ -328,7 +328,7 @@ async fn nothing_is_written_once_the_assignment_is_not_valid(#[case] engine: Eng
     let theirs = world.take("them", &[&ours.key]).await;
     assert!(theirs[0].epoch > ours.epoch);
     let never = Assignment { key: "reconcile:never".into(), ..ours.clone() };
-    // Nobody has taken these two. The lease of the first expired, the second was assigned under an expired lease.
+    // Both are free. The lease of the first expired; the second was assigned under an expired lease.
     let short = std::time::Duration::from_millis(100);
     let lease = world.store.renew_instance("asleep", 10, short).await.unwrap();
     let asleep = world.take_under(&lease, &["reconcile:asleep"]).await.remove(0);
@@ -355,7 +355,7 @@ async fn nothing_is_written_once_the_assignment_is_not_valid(#[case] engine: Eng
 
 #[apply(every_store)]
 #[tokio::test]
-async fn loosen_turns_live_holders_on_the_server_into_claims_that_lapsed(#[case] engine: Engine) {
+async fn release_turns_live_holders_on_the_server_into_expired_claims(#[case] engine: Engine) {
     let world = engine.world().await;
     let (here, _, stream) = world.live("a", "c1").await;
     let (far, _, _) = world.live_on("edge", "b", "c2").await;

@@ -1,6 +1,5 @@
-//! Random sequences of everything that can happen to keys and streams, played to the store in memory and to another
-//! one: every answer and every row must be the same. This is what holds the SQL of the publish decision and the
-//! domain's function together.
+//! Runs random steps of keys and streams on the store in memory and on a SQL store. Every answer and every row must be
+//! the same. This also proves that the SQL of the publish decision matches the domain's function.
 
 use std::fmt::Debug;
 use streamward::domain::access::Scope;
@@ -28,12 +27,12 @@ use crate::fixture::{
 const SERVERS: [&str; 2] = ["default", "edge"];
 const PATHS: [&str; 3] = ["live/a", "live/b", "live/c"];
 
-/// Something that happens. Numbers choose among what there is by then.
+/// A random step. Numbers select among the existing things.
 #[derive(Clone, Debug)]
 enum Step {
     Wait { seconds: i64 },
     Create { owner: usize, path: usize, takeover: bool, lasts: Option<i64> },
-    Ask { secret: usize, server: usize, connection: Option<u8>, path: Option<usize> },
+    Publish { secret: usize, server: usize, connection: Option<u8>, path: Option<usize> },
     Rotate { key: usize },
     Revoke { key: usize },
     DeleteOwner { owner: usize },
@@ -42,7 +41,7 @@ enum Step {
     Refresh { stream: usize, readers: u32, announce: bool },
     RequestEnd { stream: usize },
     PollResult { server: usize, fails: bool },
-    Loosen { server: usize },
+    Release { server: usize },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -59,7 +58,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let one = prop_oneof![
         3 => (0i64..12).prop_map(|seconds| Step::Wait { seconds }),
         4 => create.prop_map(|(owner, path, takeover, lasts)| Step::Create { owner, path, takeover, lasts }),
-        12 => request.prop_map(|(secret, server, connection, path)| Step::Ask { secret, server, connection, path }),
+        12 => request.prop_map(|(secret, server, connection, path)| Step::Publish { secret, server, connection, path }),
         2 => some.clone().prop_map(|key| Step::Rotate { key }),
         1 => some.clone().prop_map(|key| Step::Revoke { key }),
         1 => (0usize..3).prop_map(|owner| Step::DeleteOwner { owner }),
@@ -70,12 +69,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(stream, readers, announce)| Step::Refresh { stream, readers, announce }),
         1 => some.prop_map(|stream| Step::RequestEnd { stream }),
         2 => (server.clone(), any::<bool>()).prop_map(|(server, fails)| Step::PollResult { server, fails }),
-        1 => server.prop_map(|server| Step::Loosen { server }),
+        1 => server.prop_map(|server| Step::Release { server }),
     ];
     vec(one, 1..60)
 }
 
-/// What has been made so far, the same for both stores.
+/// The things created so far, the same in both stores.
 struct Story {
     now: Timestamp,
     owners: Vec<Broadcaster>,
@@ -92,7 +91,7 @@ fn by(server: usize, connection: u8) -> Connection {
     crate::fixture::connection(SERVERS[server], &format!("c{connection}"))
 }
 
-/// Does the same to both stores and compares the answers.
+/// Runs one step on both stores and compares the answers.
 macro_rules! both {
     ($worlds:expr, |$world:ident| $call:expr) => {{
         let [one, other] = $worlds;
@@ -122,7 +121,7 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
                 story.secrets.push(hash);
             }
         }
-        Step::Ask { secret, server, connection, path: named } => {
+        Step::Publish { secret, server, connection, path: named } => {
             let Some(hash) = pick(&story.secrets, *secret) else { return };
             let request = PublishRequest {
                 path: named.map(|n| path(PATHS[n])),
@@ -130,7 +129,7 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
             };
             let after =
                 both!(worlds, |world| world.store.claim_for_publish(hash, &request, now, TTL).await.unwrap());
-            // Who is told yes finds itself the holder; who is told no by the row as it is now was not let in.
+            // An accepted request becomes the holder. A request refused by the current row does not.
             if let (Some(key), Some(asking)) = (after, &request.connection) {
                 let allowed = decide_publish(&key, &request, now, TTL).is_ok();
                 let holds = key.holder.connection() == Some(asking);
@@ -200,17 +199,17 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
             });
         }
         Step::PollResult { server: on, fails } => {
-            let look = if *fails {
-                PollResult::Failed("away".into())
+            let poll = if *fails {
+                PollResult::Failed("down".into())
             } else {
                 PollResult::Succeeded { version: None, run: None, repaired: 1 }
             };
             both!(worlds, |world| {
                 let assignment = world.assignment(SERVERS[*on]).await;
-                world.store.record_poll(&assignment, &server(SERVERS[*on]), &look, now).await.unwrap();
+                world.store.record_poll(&assignment, &server(SERVERS[*on]), &poll, now).await.unwrap();
             });
         }
-        Step::Loosen { server: on } => {
+        Step::Release { server: on } => {
             both!(worlds, |world| {
                 let assignment = world.assignment(SERVERS[*on]).await;
                 world.store.release_holders(&assignment, &server(SERVERS[*on]), now).await.unwrap()

@@ -1,5 +1,5 @@
-//! Random sequences of everything that can happen to streamers, played to the store in memory and to another one:
-//! every answer and every row must be the same, and history must lead to the status at any moment.
+//! Runs random steps of streamers on the store in memory and on a SQL store. Every answer and every row must be the
+//! same, and the history must always lead to the current status.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -22,21 +22,21 @@ use crate::streamer_fixture::{slug, streamer};
 
 const NAMES: [&str; 4] = ["anna", "bo_b", "c-c", "dora"];
 
-/// Something that happens. Numbers choose among what there is by then; times are seconds before now.
+/// A random step. Numbers select among the existing things; times are seconds before now.
 #[derive(Clone, Debug)]
 enum Step {
     Wait(u64),
     Create { name: usize },
     Update { streamer: usize, name: Option<usize>, is_active: Option<bool>, channel: Option<u64> },
     Delete { streamer: usize },
-    Record { reports: Vec<(usize, Source, u64, SaidOf)>, flap: bool },
+    Record { reports: Vec<(usize, Source, u64, ReportedOf)>, flap: bool },
     Learn(Vec<(usize, FoundOf)>),
     Announce,
     Prune { ago: u64 },
 }
 
 #[derive(Clone, Debug)]
-enum SaidOf {
+enum ReportedOf {
     Started(SessionOf),
     Stopped(SessionOf, bool),
     Live(SessionOf),
@@ -69,12 +69,12 @@ fn sessions() -> impl Strategy<Value = SessionOf> {
         .prop_map(|(id, started, ended, title, viewers)| SessionOf { id, started, ended, title, viewers })
 }
 
-fn said() -> impl Strategy<Value = SaidOf> {
+fn reported() -> impl Strategy<Value = ReportedOf> {
     prop_oneof![
-        3 => sessions().prop_map(SaidOf::Started),
-        3 => (sessions(), any::<bool>()).prop_map(|(session, banned)| SaidOf::Stopped(session, banned)),
-        2 => sessions().prop_map(SaidOf::Live),
-        2 => Just(SaidOf::NotLive),
+        3 => sessions().prop_map(ReportedOf::Started),
+        3 => (sessions(), any::<bool>()).prop_map(|(session, banned)| ReportedOf::Stopped(session, banned)),
+        2 => sessions().prop_map(ReportedOf::Live),
+        2 => Just(ReportedOf::NotLive),
     ]
 }
 
@@ -102,7 +102,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             Step::Update { streamer, name, is_active, channel }
         }),
         1 => some.clone().prop_map(|streamer| Step::Delete { streamer }),
-        12 => (vec((some.clone(), source, 0u64..8, said()), 1..6), any::<bool>())
+        12 => (vec((some.clone(), source, 0u64..8, reported()), 1..6), any::<bool>())
             .prop_map(|(reports, flap)| Step::Record { reports, flap }),
         2 => vec((some, found), 1..5).prop_map(Step::Learn),
         2 => Just(Step::Announce),
@@ -111,7 +111,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(one, 1..40)
 }
 
-/// What has been made so far, the same for both stores.
+/// The things created so far, the same in both stores.
 struct Story {
     now: Timestamp,
     made: Vec<Streamer>,
@@ -137,16 +137,16 @@ impl Story {
         }
     }
 
-    fn report(&self, (of, source, ago, said): &(usize, Source, u64, SaidOf)) -> Option<Report> {
-        let said = match said {
-            SaidOf::Started(session) => ReportedStatus::Started(self.session(session)),
-            SaidOf::Stopped(session, banned) => {
+    fn report(&self, (of, source, ago, reported): &(usize, Source, u64, ReportedOf)) -> Option<Report> {
+        let reported = match reported {
+            ReportedOf::Started(session) => ReportedStatus::Started(self.session(session)),
+            ReportedOf::Stopped(session, banned) => {
                 ReportedStatus::Stopped { session: self.session(session), banned: *banned }
             }
-            SaidOf::Live(session) => ReportedStatus::Live(self.session(session)),
-            SaidOf::NotLive => ReportedStatus::NotLive,
+            ReportedOf::Live(session) => ReportedStatus::Live(self.session(session)),
+            ReportedOf::NotLive => ReportedStatus::NotLive,
         };
-        Some(Report { streamer: self.id(*of)?, source: *source, at: self.ago(*ago), reported: said })
+        Some(Report { streamer: self.id(*of)?, source: *source, at: self.ago(*ago), reported })
     }
 
     fn learned(&self, (of, found): &(usize, FoundOf)) -> Option<Learned> {
@@ -169,7 +169,7 @@ fn numbers(user: Option<u64>, channel: Option<u64>) -> KickIds {
     }
 }
 
-/// Does the same to both stores and compares the answers.
+/// Runs one step on both stores and compares the answers.
 macro_rules! both {
     ($worlds:expr, |$world:ident| $call:expr) => {{
         let [one, other] = $worlds;

@@ -1,4 +1,4 @@
-//! The statements and the schema themselves, on both engines.
+//! The statements and the schema on both engines.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::fixture::{World, postgres};
 
-/// A migrated SQLite file and a plain pool on it.
+/// A migrated SQLite file and a pool on it.
 async fn sqlite() -> (TempDir, SqlitePool) {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("streamward.db");
@@ -70,7 +70,7 @@ async fn both_migrations_yield_the_same_tables_columns_and_indexes() {
     let columns = "SELECT m.name, c.name, c.type, c.\"notnull\" = 0 FROM sqlite_schema m, pragma_table_info(m.name) c \
                    WHERE m.type = 'table' AND m.name <> '_sqlx_migrations'";
     let mut in_lite = tables(sqlx::query_as(columns).fetch_all(&lite).await.unwrap());
-    // An INTEGER PRIMARY KEY is never NULL, without saying so.
+    // An INTEGER PRIMARY KEY is never NULL, although its column is not declared NOT NULL.
     for name in ["events", "hook_events", "status_events"] {
         in_lite.get_mut(name).unwrap().get_mut("seq").unwrap().1 = false;
     }
@@ -97,7 +97,7 @@ fn migrations_have_the_same_names_in_both_folders() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn any_number_of_instances_may_migrate_at_the_same_moment() {
+async fn many_instances_may_migrate_at_the_same_moment() {
     let database = streamward_test_support::empty_database().await;
     let instances = (0..4).map(|_| open_postgres(database.url(), &PgSettings::new(2)).unwrap());
     let outcomes = join_all(instances.map(|db| async move { migrate(&db).await })).await;
@@ -118,7 +118,7 @@ async fn any_number_of_instances_may_migrate_at_the_same_moment() {
 }
 
 #[tokio::test]
-async fn a_schema_that_is_behind_is_told_and_one_that_is_ahead_is_not_migrated() {
+async fn an_old_schema_is_reported_and_a_newer_one_is_not_migrated() {
     let database = streamward_test_support::empty_database().await;
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("streamward.db");

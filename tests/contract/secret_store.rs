@@ -18,7 +18,7 @@ async fn a_secret_is_stored_unless_there_is_one_of_that_name(#[case] engine: Eng
 
 #[apply(every_store)]
 #[tokio::test]
-async fn all_callers_that_try_at_the_same_moment_get_the_same(#[case] engine: Engine) {
+async fn simultaneous_seals_all_return_the_same_secret(#[case] engine: Engine) {
     let world = engine.world().await;
     let sealed: Vec<String> = (0..10).map(|n| format!("v1.{n}")).collect();
     let tries = sealed.iter().map(|sealed| world.store.seal_if_absent("hook", sealed));

@@ -1,4 +1,4 @@
-//! What is particular about SQLite.
+//! Rules that only SQLite has.
 
 use std::time::Duration;
 use streamward::domain::access::Scope;
@@ -39,7 +39,7 @@ async fn a_reader_held_open_does_not_block_a_writer() {
 
 /// The command line writes beside the serving process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_write_to_one_file_without_being_told_that_it_is_locked() {
+async fn two_processes_write_to_one_file_without_a_locked_error() {
     let (world, file) = world().await;
     let other = World::over(open_sqlite(&file).await.unwrap(), ());
     let write = |world: World| async move {
@@ -60,7 +60,7 @@ async fn many_writers_queue_for_the_one_connection() {
     assert_eq!(world.events().await.len(), 100);
 }
 
-/// There is one connection that writes: whoever gives up in the middle must not take it along.
+/// There is one writing connection: a cancelled writer must leave it usable.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_writer_leaves_the_connection_in_order() {
     let (world, _) = world().await;
@@ -105,7 +105,7 @@ async fn the_file_is_for_its_owner_only() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_opened_is_said_so() {
+async fn an_error_names_the_file_that_cannot_be_opened() {
     let error = open_sqlite(std::path::Path::new("/nowhere/at/all.db")).await.unwrap_err();
     assert!(error.to_string().contains("/nowhere/at/all.db cannot be opened"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! What is heard of streamers, and what comes of it.
+//! Status reports of streamers and their effects.
 
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
@@ -38,13 +38,13 @@ async fn status_history_and_event_of_a_change_are_written_together(#[case] engin
     let log = world.log().await;
     let last = log.last().unwrap();
     assert_eq!((last.seq, last.at, last.kind.as_str()), (history[0].seq, at(6), "streamer.online"));
-    let news = streamer_event(last);
-    assert_eq!((news.streamer, news.change), (now, recorded[0].change.clone()));
+    let event = streamer_event(last);
+    assert_eq!((event.streamer, event.change), (now, recorded[0].change.clone()));
 }
 
 #[apply(every_store)]
 #[tokio::test]
-async fn each_report_is_judged_by_what_the_one_before_it_left(#[case] engine: Engine) {
+async fn each_report_is_judged_by_the_result_of_the_one_before(#[case] engine: Engine) {
     let world = engine.world().await;
     let (xqc, other) = (world.streamer("xqc").await, world.streamer("other").await);
     let batch = [
@@ -62,7 +62,7 @@ async fn each_report_is_judged_by_what_the_one_before_it_left(#[case] engine: En
     assert_eq!(outcomes, [Changed, Duplicate, Changed, Changed, Duplicate, Changed, Stale]);
     assert!(recorded.iter().zip(&batch).all(|(recorded, report)| recorded.streamer == report.streamer));
     assert_eq!(
-        world.told(&xqc).await,
+        world.logged(&xqc).await,
         ["streamer.created", "streamer.online", "streamer.offline", "streamer.online"]
     );
     let now = world.now(&xqc).await;
@@ -103,7 +103,7 @@ async fn nothing_is_written_for_a_report_that_changes_nothing(#[case] engine: En
 
 #[apply(every_store)]
 #[tokio::test]
-async fn streamers_that_are_gone_or_not_active_are_passed_over(#[case] engine: Engine) {
+async fn deleted_and_inactive_streamers_are_skipped(#[case] engine: Engine) {
     let world = engine.world().await;
     let (gone, paused, xqc) =
         (world.streamer("gone").await, world.streamer("paused").await, world.streamer("xqc").await);
@@ -124,7 +124,7 @@ async fn streamers_that_are_gone_or_not_active_are_passed_over(#[case] engine: E
 
 #[apply(every_store)]
 #[tokio::test]
-async fn one_recorded_for_each_report_in_order_however_many_there_are(#[case] engine: Engine) {
+async fn each_report_has_one_result_in_order(#[case] engine: Engine) {
     let world = engine.world().await;
     let mut all = Vec::new();
     for number in 0..3 {
@@ -153,9 +153,7 @@ async fn one_recorded_for_each_report_in_order_however_many_there_are(#[case] en
 
 #[apply(every_store)]
 #[tokio::test]
-async fn a_streamer_who_is_online_with_a_session_of_which_nothing_is_known_still_has_one(
-    #[case] engine: Engine,
-) {
+async fn an_online_streamer_has_a_session_even_if_nothing_is_known_of_it(#[case] engine: Engine) {
     let world = engine.world().await;
     let xqc = world.streamer("xqc").await;
     world.hear(report(xqc.id, ReportedStatus::Live(Session::default()), at(1))).await;
@@ -233,7 +231,7 @@ async fn a_name_that_another_row_has_becomes_a_problem_on_this_one(#[case] engin
 
 #[apply(every_store)]
 #[tokio::test]
-async fn names_that_move_on_within_a_batch_are_taken_in_its_order(#[case] engine: Engine) {
+async fn names_that_change_rows_within_a_batch_are_taken_in_its_order(#[case] engine: Engine) {
     let world = engine.world().await;
     let (a, b, c, d) = (
         world.streamer("a").await,
@@ -284,7 +282,7 @@ async fn offline_is_announced_once_when_it_is_due(#[case] engine: Engine) {
     world.record(&batch, FLAP, at(1)).await;
     world.record(&[stopped(&xqc, 1, at(10)), stopped(&back, 2, at(10))], FLAP, at(10)).await;
     world.record(&[started(&back, 4, at(20))], FLAP, at(20)).await;
-    assert_eq!(world.told(&xqc).await, ["streamer.created", "streamer.online", "streamer.updated"]);
+    assert_eq!(world.logged(&xqc).await, ["streamer.created", "streamer.online", "streamer.updated"]);
 
     assert_eq!(world.store.announce_offline(at(69)).await.unwrap(), 0, "not yet");
     let before = world.now(&xqc).await;
@@ -292,17 +290,17 @@ async fn offline_is_announced_once_when_it_is_due(#[case] engine: Engine) {
     assert_eq!(world.store.announce_offline(at(70)).await.unwrap(), 1);
     assert_eq!(world.store.announce_offline(at(99)).await.unwrap(), 0, "once");
     assert_eq!(
-        world.told(&xqc).await,
+        world.logged(&xqc).await,
         ["streamer.created", "streamer.online", "streamer.updated", "streamer.offline"]
     );
     assert_eq!(
-        world.told(&back).await,
+        world.logged(&back).await,
         ["streamer.created", "streamer.online", "streamer.updated", "streamer.updated"],
-        "it was back in time: nobody was told that it was away"
+        "it was back in time: offline was not announced"
     );
     let mut now = world.now(&xqc).await;
-    let news = streamer_event(world.log().await.last().unwrap());
-    assert_eq!((&news.streamer, news.change), (&now, None), "the change was told before");
+    let event = streamer_event(world.log().await.last().unwrap());
+    assert_eq!((&event.streamer, event.change), (&now, None), "the change was announced before");
     now.track.offline_due = before.track.offline_due;
     assert_eq!(now, before, "nothing else changes");
     assert_eq!(world.history(&xqc).await.len(), 2);

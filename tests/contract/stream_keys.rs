@@ -1,4 +1,4 @@
-//! Stream keys: made, listed, rotated, revoked.
+//! Stream keys: create, list, rotate, revoke.
 
 use rstest_reuse::apply;
 use streamward::domain::StreamKeyId;
@@ -76,7 +76,7 @@ async fn create_refuses_a_second_usable_key_for_a_path(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
-async fn create_refuses_a_second_usable_key_also_when_callers_try_at_the_same_moment(#[case] engine: Engine) {
+async fn create_refuses_a_second_usable_key_also_at_the_same_moment(#[case] engine: Engine) {
     let world = engine.world().await;
     let owner = world.broadcaster("Alice").await;
     let tries =
@@ -110,7 +110,7 @@ async fn keys_that_pass_the_filter_newest_first_ties_by_id(#[case] engine: Engin
 
 #[apply(every_store)]
 #[tokio::test]
-async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_bars_the_holder_and_marks_its_streams(
+async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_evicts_the_holder_and_marks_its_streams(
     #[case] engine: Engine,
 ) {
     let world = engine.world().await;
@@ -140,7 +140,7 @@ async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_bars_the_hold
 
 #[apply(every_store)]
 #[tokio::test]
-async fn rotate_of_a_key_that_nobody_holds_bars_nobody(#[case] engine: Engine) {
+async fn rotate_of_a_key_without_a_holder_evicts_nobody(#[case] engine: Engine) {
     let world = engine.world().await;
     let (alice, _) = world.key("live/alice").await;
     let new = fresh_hash();
@@ -208,7 +208,7 @@ async fn revoke_makes_the_key_invalid_at_once_and_marks_its_streams(#[case] engi
 
 #[apply(every_store)]
 #[tokio::test]
-async fn revoke_is_idempotent_and_still_returns_what_has_not_ended_yet(#[case] engine: Engine) {
+async fn revoke_is_idempotent_and_still_returns_active_streams(#[case] engine: Engine) {
     let world = engine.world().await;
     let (alice, _, stream) = world.live("live/alice", "c1").await;
     let revoke = async |when| {

@@ -1,4 +1,4 @@
-//! Streamers to test with, and what is said of them.
+//! Streamers to test with, and reports about them.
 
 use std::time::Duration;
 use streamward::domain::access::Scope;
@@ -12,9 +12,9 @@ use streamward::ports::{IdGen as _, Recorded, StreamerFilter, Written};
 
 use crate::fixture::{World, at, audit};
 
-/// Going offline is announced at once.
+/// Offline is announced at once.
 pub(crate) const AT_ONCE: Duration = Duration::ZERO;
-/// Going offline is announced when it has lasted for this long.
+/// Offline is announced after this time.
 pub(crate) const FLAP: Duration = Duration::from_secs(60);
 
 pub(crate) fn slug(name: &str) -> Slug {
@@ -42,7 +42,7 @@ pub(crate) fn stopped(streamer: &Streamer, number: u64, when: Timestamp) -> Repo
     report(streamer.id, ReportedStatus::Stopped { session: session(number), banned: false }, when)
 }
 
-/// The event in a row of the log that is about a streamer.
+/// The streamer event in a row of the log.
 pub(crate) fn streamer_event(stored: &StoredEvent) -> StreamerEvent {
     match stored.decode().unwrap().body {
         EventBody::Streamer(event) => *event,
@@ -60,7 +60,7 @@ impl World {
         one
     }
 
-    /// The streamer as it is stored.
+    /// The streamer as stored.
     pub(crate) async fn now(&self, streamer: &Streamer) -> Streamer {
         self.store.streamer(&Scope::system(), streamer.id).await.unwrap().expect("the streamer is stored")
     }
@@ -69,7 +69,7 @@ impl World {
         self.store.record_reports(reports, flap, when).await.unwrap()
     }
 
-    /// What becomes of one report, announced at once and recorded when it is made.
+    /// The result of one report that is announced at once and recorded when it is made.
     pub(crate) async fn hear(&self, report: Report) -> Outcome {
         let when = report.at;
         let recorded = self.record(&[report], AT_ONCE, when).await.pop().expect("one for each report");
@@ -91,19 +91,19 @@ impl World {
         self.store.events_after(None, 0, 100_000).await.unwrap()
     }
 
-    /// The kinds of what the log tells of a streamer.
-    pub(crate) async fn told(&self, streamer: &Streamer) -> Vec<&'static str> {
+    /// The kinds of a streamer's events in the log.
+    pub(crate) async fn logged(&self, streamer: &Streamer) -> Vec<&'static str> {
         let all = self.events().await;
         all.into_iter().filter(|(_, subject)| *subject == streamer.id.0).map(|(kind, _)| kind).collect()
     }
 
-    /// All names, as they are listed.
+    /// All names in list order.
     pub(crate) async fn names(&self, filter: &StreamerFilter) -> Vec<String> {
         let all = self.store.streamers(&Scope::system(), filter).await.unwrap();
         all.into_iter().map(|streamer| streamer.username).collect()
     }
 
-    /// Whatever happened: history leads to the status, and the log tells of each change under the same number.
+    /// Always true: the history leads to the status, and the log has each change under the same number.
     pub(crate) async fn agree(&self) {
         let log = self.store.events_after(None, 0, 100_000).await.unwrap();
         for streamer in self.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap() {
@@ -111,18 +111,18 @@ impl World {
             history.reverse();
             let last = history.last().map(|event| event.change.new_status);
             let status = streamer.track.status;
-            // What was known is forgotten when the owner gives another name.
+            // A new name from the owner clears the status.
             assert!(status == Status::Unknown || Some(status) == last, "{streamer:?} {history:?}");
             for pair in history.windows(2) {
                 let (before, after) = (pair[0].change.new_status, pair[1].change.previous_status);
                 assert!(after == before || after == Status::Unknown, "{history:?}");
             }
             for event in history {
-                let told = log.iter().find(|told| told.seq == event.seq).expect("the log tells of it");
-                let news = streamer_event(told);
-                assert_eq!(news.streamer.id, event.streamer_id);
-                assert_eq!(news.change, Some(event.change));
-                assert_eq!(told.at, event.recorded_at);
+                let row = log.iter().find(|row| row.seq == event.seq).expect("the log has it");
+                let logged = streamer_event(row);
+                assert_eq!(logged.streamer.id, event.streamer_id);
+                assert_eq!(logged.change, Some(event.change));
+                assert_eq!(row.at, event.recorded_at);
             }
         }
     }

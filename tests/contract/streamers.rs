@@ -1,4 +1,4 @@
-//! Streamers, as their owner has them.
+//! Streamers: create, list, update, delete.
 
 use futures_util::future::join_all;
 use rstest_reuse::apply;
@@ -46,7 +46,7 @@ async fn create_stores_none_of_them_if_another_one_has_the_name_in_any_case(#[ca
 
 #[apply(every_store)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_who_create_one_name_at_the_same_moment_one_does(#[case] engine: Engine) {
+async fn of_simultaneous_creations_of_one_name_one_succeeds(#[case] engine: Engine) {
     let world = engine.world().await;
     let create = || async {
         let one = streamer("xqc", at(0));
@@ -71,7 +71,7 @@ async fn an_unknown_streamer_is_none(#[case] engine: Engine) {
 #[tokio::test]
 async fn all_that_pass_the_filter_by_name_in_lower_case(#[case] engine: Engine) {
     let world = engine.world().await;
-    // '_' is between capitals and small letters, '-' before both, and 'ä' after all of them.
+    // '_' comes between capitals and small letters, '-' before both, 'ä' after all.
     for name in ["b", "A", "a_", "a-b", "C", "Ab", "ä", "a0"] {
         let one = Streamer { username: name.to_owned(), ..streamer("x", at(0)) };
         world.store.create_streamer(&Scope::system(), &one, &audit("create", at(0))).await.unwrap();
@@ -173,7 +173,7 @@ async fn update_writes_nothing_at_all_if_the_new_name_is_taken(#[case] engine: E
     assert_eq!(world.now(&xqc).await, xqc);
     assert_eq!(world.events().await.len(), 2);
     assert_eq!(world.audited().await, ["create", "create"]);
-    // The connection is still good, and the own name is nobody else's.
+    // The connection still works, and a streamer may keep its own name.
     let same = StreamerPatch { username: Some(slug("XQC")), ..StreamerPatch::default() };
     let updated = world
         .store
@@ -185,13 +185,13 @@ async fn update_writes_nothing_at_all_if_the_new_name_is_taken(#[case] engine: E
 
 #[apply(every_store)]
 #[tokio::test]
-async fn another_name_forgets_what_was_known_of_the_old_one_but_not_its_history(#[case] engine: Engine) {
+async fn a_new_name_clears_the_status_but_not_the_history(#[case] engine: Engine) {
     let world = engine.world().await;
     let xqc = world.streamer("xqc").await;
     world.hear(started(&xqc, 5, at(1))).await;
     let ids = KickIds { user: UserId::new(2).ok(), ..KickIds::default() };
     let patch = StreamerPatch { username: Some(slug("newer")), ids, ..StreamerPatch::default() };
-    // In the very moment of the last change: it is not by time that ours is told from another program's.
+    // In the same microsecond as the last change: our write is not recognised by its time.
     world
         .store
         .update_streamer(&Scope::system(), xqc.id, &patch, at(0), &audit("update", at(0)))
@@ -235,7 +235,7 @@ async fn delete_removes_the_streamer_and_its_history_with_an_event_and_the_audit
     assert_eq!(world.store.streamer(&Scope::system(), xqc.id).await.unwrap(), None);
     assert_eq!(world.store.status_events(&Scope::system(), xqc.id, None, 10).await.unwrap(), None);
     assert_eq!(world.history(&other).await.len(), 1);
-    assert_eq!(world.told(&xqc).await.last(), Some(&"streamer.deleted"));
+    assert_eq!(world.logged(&xqc).await.last(), Some(&"streamer.deleted"));
     assert_eq!(world.audited().await[0], "delete");
 
     let events = world.events().await;

@@ -1,4 +1,4 @@
-//! Several who write of the same streamers at the same moment: tasks of one instance, and two instances on PostgreSQL.
+//! Several writers of the same streamers: tasks of one instance, and two instances on PostgreSQL.
 
 use futures_util::future::join_all;
 use rstest_reuse::apply;
@@ -12,7 +12,7 @@ use crate::every_store;
 use crate::fixture::{Engine, World, at, audit, postgres};
 use crate::streamer_fixture::{AT_ONCE, FLAP, slug, started, stopped};
 
-/// Two instances on one database, each with connections of its own.
+/// Two instances on one database, each with its own connections.
 async fn two_instances() -> [World; 2] {
     let database = postgres().await;
     let open = || open_postgres(database.url(), &PgSettings::new(6)).unwrap();
@@ -21,7 +21,7 @@ async fn two_instances() -> [World; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_edge_from_two_instances_is_one_change() {
+async fn the_same_transition_from_two_instances_is_one_change() {
     let worlds = two_instances().await;
     let mut all = Vec::new();
     for number in 0..20 {
@@ -50,18 +50,18 @@ async fn the_same_edge_from_two_instances_is_one_change() {
 
 #[apply(every_store)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_who_report_one_edge_at_the_same_moment_one_changes_something(#[case] engine: Engine) {
+async fn of_simultaneous_reports_of_one_transition_one_changes_something(#[case] engine: Engine) {
     let world = engine.world().await;
     let xqc = world.streamer("xqc").await;
     let outcomes = join_all((0..10).map(|_| world.hear(started(&xqc, 1, at(1))))).await;
     let of = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
     assert_eq!((of(Outcome::Changed), of(Outcome::Duplicate)), (1, 9));
-    assert_eq!(world.told(&xqc).await, ["streamer.created", "streamer.online"]);
+    assert_eq!(world.logged(&xqc).await, ["streamer.created", "streamer.online"]);
 }
 
-/// Whoever waits for a row must not hold one that the other waits for: PostgreSQL would end one of them.
+/// Writers lock rows in the same order. Otherwise PostgreSQL would end one of them as a deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn batches_in_different_orders_and_everything_else_do_not_get_in_each_others_way() {
+async fn batches_in_different_orders_and_other_writes_do_not_deadlock() {
     let worlds = two_instances().await;
     let mut all = Vec::new();
     for number in 0..40 {
@@ -125,9 +125,9 @@ async fn batches_in_different_orders_and_everything_else_do_not_get_in_each_othe
     }
 }
 
-/// Two rows turn out to be the same streamer, and two instances find that out at the same moment.
+/// Two rows are the same streamer, and two instances find out at the same moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_name_that_is_learned_twice_at_the_same_moment_goes_to_one_row() {
+async fn a_name_learned_twice_at_the_same_moment_goes_to_one_row() {
     let worlds = two_instances().await;
     for round in 0..10 {
         let one = worlds[0].streamer(&format!("one{round}")).await;
@@ -142,8 +142,8 @@ async fn one_name_that_is_learned_twice_at_the_same_moment_goes_to_one_row() {
         assert!(a.is_ok() && b.is_ok(), "{a:?} {b:?}");
         let rows = [worlds[0].now(&one).await, worlds[0].now(&other).await];
         let renamed = rows.iter().filter(|row| row.username == format!("new{round}")).count();
-        let told = rows.iter().filter(|row| row.problem.is_some()).count();
-        assert_eq!((renamed, told), (1, 1), "{rows:?}");
+        let conflicting = rows.iter().filter(|row| row.problem.is_some()).count();
+        assert_eq!((renamed, conflicting), (1, 1), "{rows:?}");
     }
 }
 
@@ -160,7 +160,7 @@ async fn offline_is_announced_once_by_two_instances() {
     let total: u64 = announced.into_iter().map(Result::unwrap).sum();
     assert_eq!(total, 30);
     for one in &all {
-        let told = worlds[0].told(one).await;
-        assert_eq!(told.iter().filter(|kind| **kind == "streamer.offline").count(), 1);
+        let logged = worlds[0].logged(one).await;
+        assert_eq!(logged.iter().filter(|kind| **kind == "streamer.offline").count(), 1);
     }
 }

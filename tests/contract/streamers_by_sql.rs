@@ -1,4 +1,4 @@
-//! The table of streamers is written and read straight in SQL by other programs, too.
+//! Other programs read and write the table of streamers directly in SQL.
 
 use std::time::Duration;
 use streamward::domain::access::Scope;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::fixture::{Engine, World, at, audit, postgres};
 use crate::streamer_fixture::{AT_ONCE, FLAP, report, session, slug, started, stopped};
 
-/// A store, and another program that has the same database open.
+/// A store, and another program with the same database open.
 struct Beside {
     world: World,
     other: Other,
@@ -40,7 +40,7 @@ impl Beside {
         let file = folder.path().join("streamward.db");
         let db = open_sqlite(&file).await.unwrap();
         migrate(&db).await.unwrap();
-        // As programs open it that know nothing of us.
+        // Most programs open SQLite without foreign keys.
         let options = SqliteConnectOptions::new().filename(&file).foreign_keys(false);
         let other = SqliteConnection::connect_with(&options).await.unwrap();
         Self { world: World::over(db, folder), other: Other::Lite(Box::new(other)) }
@@ -58,7 +58,7 @@ impl Beside {
         self.try_sql(sql).await.unwrap();
     }
 
-    /// The one text that a query gives.
+    /// The one text that a query returns.
     async fn text(&mut self, sql: &str) -> Option<String> {
         let query = AssertSqlSafe(sql.to_owned());
         match &mut self.other {
@@ -81,7 +81,7 @@ fn now() -> Timestamp {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test]
-async fn a_name_is_all_that_a_row_needs(#[case] engine: Engine) {
+async fn a_row_needs_only_a_name(#[case] engine: Engine) {
     let mut beside = Beside::new(engine).await;
     let before = now().minus(Duration::from_millis(2));
     beside.sql("INSERT INTO streamers (username) VALUES ('xQc'), ('other')").await;
@@ -108,7 +108,7 @@ async fn a_name_is_all_that_a_row_needs(#[case] engine: Engine) {
     assert!(beside.try_sql("INSERT INTO streamers (username) VALUES ('XQC')").await.is_err());
 }
 
-/// The bytes that say which version it is are put together by hand on SQLite.
+/// On SQLite, the default of `id` builds the version bytes by hand.
 #[tokio::test]
 async fn every_id_that_sqlite_makes_is_a_random_uuid() {
     let mut beside = Beside::new(Engine::Sqlite).await;
@@ -125,7 +125,7 @@ async fn every_id_that_sqlite_makes_is_a_random_uuid() {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test]
-async fn what_makes_no_sense_in_a_row_is_taken_as_not_known(#[case] engine: Engine) {
+async fn values_that_make_no_sense_are_read_as_unknown(#[case] engine: Engine) {
     let mut beside = Beside::new(engine).await;
     let long = "x".repeat(500);
     beside
@@ -154,7 +154,7 @@ async fn what_makes_no_sense_in_a_row_is_taken_as_not_known(#[case] engine: Engi
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test]
-async fn a_row_that_is_given_another_name_forgets_what_was_known_of_the_old_one(#[case] engine: Engine) {
+async fn a_new_name_in_a_row_clears_the_status(#[case] engine: Engine) {
     let mut beside = Beside::new(engine).await;
     let xqc = beside.world.streamer("xqc").await;
     let ids = KickIds { user: UserId::new(1).ok(), channel: ChannelId::new(2).ok(), chatroom: None };
@@ -185,7 +185,7 @@ async fn a_row_that_is_given_another_name_forgets_what_was_known_of_the_old_one(
     assert_eq!(beside.world.history(&xqc).await.len(), 1);
     assert_eq!(beside.world.hear(started(&now, 1, at(2))).await, Outcome::Changed);
 
-    // A renaming that we found out ourselves is another matter.
+    // A renaming that we found ourselves keeps the status.
     let found = Found::Ids { ids: KickIds::default(), renamed: Slug::parse("newest").ok() };
     beside.world.store.learn(&[Learned { streamer: xqc.id, found }], now.updated_at).await.unwrap();
     let renamed = beside.world.now(&xqc).await;
@@ -198,7 +198,7 @@ async fn a_row_that_is_given_another_name_forgets_what_was_known_of_the_old_one(
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test]
-async fn a_row_that_another_program_pauses_or_deletes_is_passed_over(#[case] engine: Engine) {
+async fn a_row_paused_or_deleted_by_another_program_is_skipped(#[case] engine: Engine) {
     let mut beside = Beside::new(engine).await;
     let (paused, gone) = (beside.world.streamer("paused").await, beside.world.streamer("gone").await);
     for one in [&paused, &gone] {
@@ -220,12 +220,12 @@ async fn a_row_that_another_program_pauses_or_deletes_is_passed_over(#[case] eng
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test]
-async fn the_view_shows_who_is_live_with_times_as_times(#[case] engine: Engine) {
+async fn the_view_shows_who_is_live_with_readable_times(#[case] engine: Engine) {
     let mut beside = Beside::new(engine).await;
     let xqc = beside.world.streamer("xqc").await;
-    let said = ReportedStatus::Started(Session { started_at: Some(at(4)), ..session(9) });
+    let reported = ReportedStatus::Started(Session { started_at: Some(at(4)), ..session(9) });
     let when = Timestamp::from_micros(at(5).micros() + 250_000);
-    beside.world.record(&[report(xqc.id, said, when)], FLAP, when).await;
+    beside.world.record(&[report(xqc.id, reported, when)], FLAP, when).await;
     let times = if engine == Engine::Postgres {
         "SELECT to_char(last_seen_online AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM streamer_status"
     } else {
@@ -237,17 +237,17 @@ async fn the_view_shows_who_is_live_with_times_as_times(#[case] engine: Engine) 
     assert_eq!(beside.text("SELECT CAST(session_ended_at AS TEXT) FROM streamer_status").await, None);
 }
 
-/// As if the process had been killed in the middle: what was written before is not there either.
+/// Like a process killed halfway: earlier writes of the same transaction are gone too.
 #[rstest::rstest]
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test]
-async fn when_history_cannot_be_written_neither_status_nor_event_is(#[case] engine: Engine) {
+async fn if_history_cannot_be_written_status_and_event_are_not_written(#[case] engine: Engine) {
     let mut beside = Beside::new(engine).await;
     let (xqc, other) = (beside.world.streamer("xqc").await, beside.world.streamer("other").await);
     beside.world.hear(started(&other, 1, at(1))).await;
     let events = beside.world.events().await;
-    // The number that the next event will have.
+    // The number of the next event.
     beside.sql("UPDATE status_events SET seq = seq + 1").await;
     let reports = [started(&xqc, 2, at(2))];
     assert!(beside.world.store.record_reports(&reports, AT_ONCE, at(2)).await.is_err());
@@ -262,7 +262,7 @@ async fn when_history_cannot_be_written_neither_status_nor_event_is(#[case] engi
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test]
-async fn offline_is_not_announced_of_a_row_that_is_not_offline_any_more(#[case] engine: Engine) {
+async fn offline_is_not_announced_for_a_row_that_is_online_again(#[case] engine: Engine) {
     let mut beside = Beside::new(engine).await;
     let xqc = beside.world.streamer("xqc").await;
     beside.world.record(&[started(&xqc, 1, at(1)), stopped(&xqc, 1, at(2))], FLAP, at(2)).await;

@@ -96,7 +96,7 @@ async fn a_stream_is_returned_live_or_ended_as_it_was_stored(#[case] engine: Eng
 
 #[apply(every_store)]
 #[tokio::test]
-async fn the_largest_numbers_and_oddest_texts_survive(#[case] engine: Engine) {
+async fn extreme_numbers_and_texts_are_stored_unchanged(#[case] engine: Engine) {
     let world = engine.world().await;
     let (_, _, live) = world.live("live/alice", "c1").await;
     let mut stats = live.stats.clone();

@@ -1,4 +1,4 @@
-//! WakeUps, within an instance and between two.
+//! Wake-ups within an instance and between two.
 
 use std::time::Duration;
 use streamward::domain::access::Scope;
@@ -23,7 +23,7 @@ struct Instance {
     stop: CancellationToken,
 }
 
-/// An instance whose listening has begun.
+/// An instance that listens.
 async fn instance(url: &str, name: &str) -> Instance {
     let Db::Pg(pg) = open_postgres(url, &PgSettings::new(2)).unwrap() else {
         panic!("PostgreSQL was opened")
@@ -39,7 +39,7 @@ async fn next(heard: &mut Receiver<WakeUp>) -> WakeUp {
     timeout(Duration::from_secs(10), heard.recv()).await.expect("a wake_up arrives").unwrap()
 }
 
-/// Waits for a wake_up among others.
+/// Waits for one wake-up among others.
 async fn hear(heard: &mut Receiver<WakeUp>, wanted: &WakeUp) {
     while next(heard).await != *wanted {}
 }
@@ -76,7 +76,7 @@ async fn a_wake_up_reaches_the_other_instances_and_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn wake_ups_in_quick_succession_travel_together() {
+async fn wake_ups_in_quick_succession_are_one_notification() {
     let database = postgres().await;
     let (a, mut b) = (instance(database.url(), "a").await, instance(database.url(), "b").await);
     for _ in 0..100 {
@@ -86,13 +86,13 @@ async fn wake_ups_in_quick_succession_travel_together() {
     assert!(silent(&mut b.heard).await);
 }
 
-/// Runs a statement as another program would.
+/// Runs a statement like another program.
 async fn sql(conn: &mut PgConnection, statement: &'static str) {
     sqlx::query(statement).execute(conn).await.unwrap();
 }
 
 #[tokio::test]
-async fn another_program_that_changes_who_is_watched_wake_ups_at_once_and_once() {
+async fn another_program_that_changes_who_is_watched_wakes_instances_once() {
     let database = postgres().await;
     let mut conn = PgConnection::connect(database.url()).await.unwrap();
     let mut here = instance(database.url(), "a").await;
@@ -114,7 +114,7 @@ async fn another_program_that_changes_who_is_watched_wake_ups_at_once_and_once()
 }
 
 #[tokio::test]
-async fn what_does_not_change_who_is_watched_does_not_nudge() {
+async fn a_write_that_does_not_change_who_is_watched_wakes_nobody() {
     let database = postgres().await;
     let mut conn = PgConnection::connect(database.url()).await.unwrap();
     sql(&mut conn, "INSERT INTO streamers (username, channel_id) VALUES ('xqc', 668), ('other', 1)").await;
@@ -145,7 +145,7 @@ async fn stopping_ends_the_tasks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_instance_whose_session_was_cut_looks_at_everything_and_hears_again() {
+async fn an_instance_whose_session_was_ended_checks_everything_and_listens_again() {
     let database = postgres().await;
     let (a, mut b) = (instance(database.url(), "a").await, instance(database.url(), "b").await);
     let mut admin = PgConnection::connect(database.url()).await.unwrap();
@@ -155,13 +155,13 @@ async fn an_instance_whose_session_was_cut_looks_at_everything_and_hears_again()
         sqlx::query(listeners).execute(&mut admin).await.unwrap();
         hear(&mut b.heard, &WakeUp::Everything).await;
     }
-    // The sender was cut too; it tries again by itself.
+    // The sender's session was ended too; it retries by itself.
     a.wake_ups.send(WakeUp::Streamers);
     hear(&mut b.heard, &WakeUp::Streamers).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wake_ups_go_on_after_the_database_was_away() {
+async fn wake_ups_resume_after_the_database_was_down() {
     let Some(mut cluster) = own_cluster() else { return };
     let url = cluster.url("postgres");
     let (a, mut b) = (instance(&url, "a").await, instance(&url, "b").await);
