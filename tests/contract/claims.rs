@@ -88,7 +88,7 @@ async fn agrees(
         expected.last_used_at = Some(when);
     }
     let after = world.store.claim_for_publish(hash, request, when, TTL).await.unwrap().unwrap();
-    assert_eq!(after, expected, "{before:?} asked {request:?} at {when}: {decision:?}");
+    assert_eq!(after, expected, "{before:?} with {request:?} at {when}: {decision:?}");
     assert_eq!(world.stored(before).await, expected);
 }
 

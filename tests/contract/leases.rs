@@ -200,7 +200,7 @@ async fn no_key_is_ever_assigned_twice_with_the_same_epoch(#[case] engine: Engin
     for key in KEYS {
         let epochs: Vec<i64> = all.iter().filter(|(of, _)| of == key).map(|(_, epoch)| *epoch).collect();
         let expected: Vec<i64> = (1..).take(epochs.len()).collect();
-        assert_eq!(epochs, expected, "{key}: every epoch was somebody's");
+        assert_eq!(epochs, expected, "{key}: every epoch had an owner");
     }
 }
 

@@ -26,13 +26,13 @@ async fn sqlite() -> (TempDir, SqlitePool) {
 async fn every_statement_prepares_on_both_engines() {
     let database = postgres().await;
     let mut pg = PgConnection::connect(database.url()).await.unwrap();
-    let (_folder, lite) = sqlite().await;
+    let (_folder, sqlite_pool) = sqlite().await;
     let mut count = 0;
     for (name, pg_text, lite_text) in statements() {
         count += 1;
         let prepared = pg.prepare(AssertSqlSafe(pg_text).into_sql_str()).await;
         assert!(prepared.is_ok(), "PostgreSQL: {name}: {}\n{pg_text}", prepared.err().unwrap());
-        let prepared = lite.prepare(AssertSqlSafe(lite_text).into_sql_str()).await;
+        let prepared = sqlite_pool.prepare(AssertSqlSafe(lite_text).into_sql_str()).await;
         assert!(prepared.is_ok(), "SQLite: {name}: {}\n{lite_text}", prepared.err().unwrap());
     }
     assert!(count > 50, "only {count} statements were found");
@@ -62,14 +62,14 @@ fn tables(rows: Vec<(String, String, String, bool)>) -> Tables {
 async fn both_migrations_yield_the_same_tables_columns_and_indexes() {
     let database = postgres().await;
     let mut pg = PgConnection::connect(database.url()).await.unwrap();
-    let (_folder, lite) = sqlite().await;
+    let (_folder, sqlite_pool) = sqlite().await;
     let columns = "SELECT table_name::text, column_name::text, data_type::text, is_nullable = 'YES' \
                    FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations' \
                    AND table_name IN (SELECT tablename FROM pg_tables)";
     let in_pg = tables(sqlx::query_as(columns).fetch_all(&mut pg).await.unwrap());
     let columns = "SELECT m.name, c.name, c.type, c.\"notnull\" = 0 FROM sqlite_schema m, pragma_table_info(m.name) c \
                    WHERE m.type = 'table' AND m.name <> '_sqlx_migrations'";
-    let mut in_lite = tables(sqlx::query_as(columns).fetch_all(&lite).await.unwrap());
+    let mut in_lite = tables(sqlx::query_as(columns).fetch_all(&sqlite_pool).await.unwrap());
     // An INTEGER PRIMARY KEY is never NULL, although its column is not declared NOT NULL.
     for name in ["events", "hook_events", "status_events"] {
         in_lite.get_mut(name).unwrap().get_mut("seq").unwrap().1 = false;
@@ -81,7 +81,7 @@ async fn both_migrations_yield_the_same_tables_columns_and_indexes() {
                    ORDER BY indexname COLLATE \"C\"";
     let of_pg: Vec<(String,)> = sqlx::query_as(indexes).fetch_all(&mut pg).await.unwrap();
     let indexes = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name";
-    let of_lite: Vec<(String,)> = sqlx::query_as(indexes).fetch_all(&lite).await.unwrap();
+    let of_lite: Vec<(String,)> = sqlx::query_as(indexes).fetch_all(&sqlite_pool).await.unwrap();
     assert_eq!(of_pg, of_lite);
 }
 

@@ -21,8 +21,8 @@ async fn status_history_and_event_of_a_change_are_written_together(#[case] engin
     let xqc = world.streamer("xqc").await;
     let began =
         Session { started_at: Some(at(4)), category: Some("Slots".into()), viewers: Some(12), ..session(9) };
-    let edge = report(xqc.id, ReportedStatus::Started(began.clone()), at(5));
-    let recorded = world.record(&[edge], FLAP, at(6)).await;
+    let online = report(xqc.id, ReportedStatus::Started(began.clone()), at(5));
+    let recorded = world.record(&[online], FLAP, at(6)).await;
     assert_eq!((recorded.len(), recorded[0].streamer), (1, xqc.id));
     assert_eq!((recorded[0].outcome, recorded[0].verify), (Some(Outcome::Changed), false));
 
@@ -85,9 +85,9 @@ async fn written(world: &World) -> impl PartialEq + std::fmt::Debug + use<> {
 async fn nothing_is_written_for_a_report_that_changes_nothing(#[case] engine: Engine) {
     let world = engine.world().await;
     let (xqc, other) = (world.streamer("xqc").await, world.streamer("other").await);
-    world.hear(stopped(&xqc, 1, at(1))).await;
-    world.hear(started(&xqc, 2, at(2))).await;
-    world.hear(stopped(&other, 3, at(2))).await;
+    world.record_one(stopped(&xqc, 1, at(1))).await;
+    world.record_one(started(&xqc, 2, at(2))).await;
+    world.record_one(stopped(&other, 3, at(2))).await;
     let before = written(&world).await;
     let again = [
         started(&xqc, 2, at(3)),
@@ -156,11 +156,15 @@ async fn each_report_has_one_result_in_order(#[case] engine: Engine) {
 async fn an_online_streamer_has_a_session_even_if_nothing_is_known_of_it(#[case] engine: Engine) {
     let world = engine.world().await;
     let xqc = world.streamer("xqc").await;
-    world.hear(report(xqc.id, ReportedStatus::Live(Session::default()), at(1))).await;
+    world.record_one(report(xqc.id, ReportedStatus::Live(Session::default()), at(1))).await;
     assert_eq!(world.now(&xqc).await.track.session, Some(Session::default()));
     assert_eq!(world.history(&xqc).await[0].change.session, Some(Session::default()));
     world
-        .hear(report(xqc.id, ReportedStatus::Stopped { session: Session::default(), banned: true }, at(50)))
+        .record_one(report(
+            xqc.id,
+            ReportedStatus::Stopped { session: Session::default(), banned: true },
+            at(50),
+        ))
         .await;
     assert_eq!(world.now(&xqc).await.track.session, None);
     let last = &world.history(&xqc).await[0];
@@ -205,7 +209,7 @@ async fn numbers_names_and_problems_that_were_found_are_stored_with_an_event_for
     assert_eq!(streamer_event(world.log().await.last().unwrap()).streamer, third);
 
     world.store.learn(&learned, at(6)).await.unwrap();
-    assert_eq!(world.events().await, events, "what is known already changes nothing");
+    assert_eq!(world.events().await, events, "known values change nothing");
     world.store.learn(&[found(&two, KickIds::default(), None)], at(7)).await.unwrap();
     assert_eq!(world.now(&two).await, two, "the problem is over");
 }
@@ -313,11 +317,11 @@ async fn offline_is_announced_once_when_it_is_due(#[case] engine: Engine) {
 async fn changes_recorded_before_are_removed_but_never_a_streamers_last_one(#[case] engine: Engine) {
     let world = engine.world().await;
     let (xqc, rare) = (world.streamer("xqc").await, world.streamer("rare").await);
-    world.hear(started(&rare, 1, at(1))).await;
+    world.record_one(started(&rare, 1, at(1))).await;
     for round in 0..4 {
         let when = i64::try_from(round).unwrap() * 10;
-        world.hear(started(&xqc, round + 1, at(when))).await;
-        world.hear(stopped(&xqc, round + 1, at(when + 5))).await;
+        world.record_one(started(&xqc, round + 1, at(when))).await;
+        world.record_one(stopped(&xqc, round + 1, at(when + 5))).await;
     }
     let all = world.history(&xqc).await;
     assert_eq!(world.store.prune_status_events(at(15)).await.unwrap(), 3, "at 0, 5 and 10");

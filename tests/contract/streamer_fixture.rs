@@ -70,7 +70,7 @@ impl World {
     }
 
     /// The result of one report that is announced at once and recorded when it is made.
-    pub(crate) async fn hear(&self, report: Report) -> Outcome {
+    pub(crate) async fn record_one(&self, report: Report) -> Outcome {
         let when = report.at;
         let recorded = self.record(&[report], AT_ONCE, when).await.pop().expect("one for each report");
         recorded.outcome.expect("the streamer is watched")

@@ -95,8 +95,8 @@ async fn all_that_pass_the_filter_by_name_in_lower_case(#[case] engine: Engine) 
         .update_streamer(&Scope::system(), c.id, &paused, at(1), &audit("update", at(1)))
         .await
         .unwrap();
-    world.hear(started(&a, 1, at(2))).await;
-    world.hear(stopped(&b, 1, at(2))).await;
+    world.record_one(started(&a, 1, at(2))).await;
+    world.record_one(stopped(&b, 1, at(2))).await;
     let status = |status| StreamerFilter { status: Some(status), ..StreamerFilter::default() };
     assert_eq!(world.names(&status(Status::Online)).await, ["A"]);
     assert_eq!(world.names(&status(Status::Offline)).await, ["b"]);
@@ -134,7 +134,7 @@ async fn update_changes_what_the_patch_names_and_nothing_else_with_an_event_and_
 ) {
     let world = engine.world().await;
     let (xqc, other) = (world.streamer("xqc").await, world.streamer("other").await);
-    world.hear(started(&xqc, 5, at(1))).await;
+    world.record_one(started(&xqc, 5, at(1))).await;
     let before = world.now(&xqc).await;
     let ids = KickIds { channel: ChannelId::new(668).ok(), ..KickIds::default() };
     let patch = StreamerPatch { ids, display_name: Some("X".into()), ..StreamerPatch::default() };
@@ -188,7 +188,7 @@ async fn update_writes_nothing_at_all_if_the_new_name_is_taken(#[case] engine: E
 async fn a_new_name_clears_the_status_but_not_the_history(#[case] engine: Engine) {
     let world = engine.world().await;
     let xqc = world.streamer("xqc").await;
-    world.hear(started(&xqc, 5, at(1))).await;
+    world.record_one(started(&xqc, 5, at(1))).await;
     let ids = KickIds { user: UserId::new(2).ok(), ..KickIds::default() };
     let patch = StreamerPatch { username: Some(slug("newer")), ids, ..StreamerPatch::default() };
     // In the same microsecond as the last change: our write is not recognised by its time.
@@ -227,8 +227,8 @@ async fn delete_removes_the_streamer_and_its_history_with_an_event_and_the_audit
 ) {
     let world = engine.world().await;
     let (xqc, other) = (world.streamer("xqc").await, world.streamer("other").await);
-    world.hear(started(&xqc, 5, at(1))).await;
-    world.hear(started(&other, 6, at(1))).await;
+    world.record_one(started(&xqc, 5, at(1))).await;
+    world.record_one(started(&other, 6, at(1))).await;
     assert!(
         world.store.delete_streamer(&Scope::system(), xqc.id, at(9), &audit("delete", at(9))).await.unwrap()
     );
@@ -254,9 +254,9 @@ async fn up_to_limit_changes_before_an_event_newest_first(#[case] engine: Engine
     let (xqc, other) = (world.streamer("xqc").await, world.streamer("other").await);
     assert_eq!(world.history(&xqc).await, []);
     for round in 0..3 {
-        world.hear(started(&xqc, round + 1, at(10))).await;
-        world.hear(started(&other, round + 1, at(10))).await;
-        world.hear(stopped(&xqc, round + 1, at(20))).await;
+        world.record_one(started(&xqc, round + 1, at(10))).await;
+        world.record_one(started(&other, round + 1, at(10))).await;
+        world.record_one(stopped(&xqc, round + 1, at(20))).await;
     }
     let all = world.history(&xqc).await;
     let statuses: Vec<Status> = all.iter().map(|event| event.change.new_status).collect();

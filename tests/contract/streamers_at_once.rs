@@ -29,11 +29,11 @@ async fn the_same_transition_from_two_instances_is_one_change() {
     }
     for round in 1..=20u64 {
         let when = at(i64::try_from(round).unwrap());
-        let edge = |streamer: &Streamer| match round % 2 {
+        let transition = |streamer: &Streamer| match round % 2 {
             0 => stopped(streamer, round / 2, when),
             _ => started(streamer, round / 2 + 1, when),
         };
-        let batch: Vec<Report> = all.iter().map(edge).collect();
+        let batch: Vec<Report> = all.iter().map(transition).collect();
         let recorded = join_all(worlds.iter().map(|world| world.record(&batch, AT_ONCE, when))).await;
         for (one, other) in recorded[0].iter().zip(&recorded[1]) {
             let mut outcomes = [one.outcome, other.outcome];
@@ -53,7 +53,7 @@ async fn the_same_transition_from_two_instances_is_one_change() {
 async fn of_simultaneous_reports_of_one_transition_one_changes_something(#[case] engine: Engine) {
     let world = engine.world().await;
     let xqc = world.streamer("xqc").await;
-    let outcomes = join_all((0..10).map(|_| world.hear(started(&xqc, 1, at(1))))).await;
+    let outcomes = join_all((0..10).map(|_| world.record_one(started(&xqc, 1, at(1))))).await;
     let of = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
     assert_eq!((of(Outcome::Changed), of(Outcome::Duplicate)), (1, 9));
     assert_eq!(world.logged(&xqc).await, ["streamer.created", "streamer.online"]);

@@ -25,7 +25,7 @@ struct Beside {
 
 enum Other {
     Pg(Box<PgConnection>),
-    Lite(Box<SqliteConnection>),
+    Sqlite(Box<SqliteConnection>),
 }
 
 impl Beside {
@@ -43,14 +43,14 @@ impl Beside {
         // Most programs open SQLite without foreign keys.
         let options = SqliteConnectOptions::new().filename(&file).foreign_keys(false);
         let other = SqliteConnection::connect_with(&options).await.unwrap();
-        Self { world: World::over(db, folder), other: Other::Lite(Box::new(other)) }
+        Self { world: World::over(db, folder), other: Other::Sqlite(Box::new(other)) }
     }
 
     async fn try_sql(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
         let sql = AssertSqlSafe(sql.to_owned());
         match &mut self.other {
             Other::Pg(conn) => conn.execute(sql).await.map(|done| done.rows_affected()),
-            Other::Lite(conn) => conn.execute(sql).await.map(|done| done.rows_affected()),
+            Other::Sqlite(conn) => conn.execute(sql).await.map(|done| done.rows_affected()),
         }
     }
 
@@ -63,7 +63,7 @@ impl Beside {
         let query = AssertSqlSafe(sql.to_owned());
         match &mut self.other {
             Other::Pg(conn) => sqlx::query_scalar(query).fetch_one(&mut **conn).await.unwrap(),
-            Other::Lite(conn) => sqlx::query_scalar(query).fetch_one(&mut **conn).await.unwrap(),
+            Other::Sqlite(conn) => sqlx::query_scalar(query).fetch_one(&mut **conn).await.unwrap(),
         }
     }
 
@@ -97,7 +97,7 @@ async fn a_row_needs_only_a_name(#[case] engine: Engine) {
     assert_eq!(Streamer { updated_at: row.created_at, ..row.clone() }, expected);
 
     let world = &beside.world;
-    assert_eq!(world.hear(started(&row, 1, at(1))).await, Outcome::Changed);
+    assert_eq!(world.record_one(started(&row, 1, at(1))).await, Outcome::Changed);
     let found =
         Found::Ids { ids: KickIds { user: UserId::new(5).ok(), ..KickIds::default() }, renamed: None };
     world.store.learn(&[Learned { streamer: row.id, found }], at(2)).await.unwrap();
@@ -145,7 +145,7 @@ async fn values_that_make_no_sense_are_read_as_unknown(#[case] engine: Engine) {
     assert_eq!((&row.track.session, row.track.ended_watermark), (&None, None));
     assert_eq!(row.track.last_seen_online, None, "there is no such time");
     for row in &all {
-        assert_eq!(beside.world.hear(started(row, 1, at(1))).await, Outcome::Changed);
+        assert_eq!(beside.world.record_one(started(row, 1, at(1))).await, Outcome::Changed);
     }
     beside.world.agree().await;
 }
@@ -160,7 +160,7 @@ async fn a_new_name_in_a_row_clears_the_status(#[case] engine: Engine) {
     let ids = KickIds { user: UserId::new(1).ok(), channel: ChannelId::new(2).ok(), chatroom: None };
     let found = Found::Ids { ids, renamed: None };
     beside.world.store.learn(&[Learned { streamer: xqc.id, found }], at(1)).await.unwrap();
-    beside.world.hear(started(&xqc, 9, at(1))).await;
+    beside.world.record_one(started(&xqc, 9, at(1))).await;
     let before = beside.world.now(&xqc).await;
 
     beside.sql("UPDATE streamers SET username = 'XQC', display_name = 'X'").await;
@@ -183,7 +183,7 @@ async fn a_new_name_in_a_row_clears_the_status(#[case] engine: Engine) {
         "what it was given with"
     );
     assert_eq!(beside.world.history(&xqc).await.len(), 1);
-    assert_eq!(beside.world.hear(started(&now, 1, at(2))).await, Outcome::Changed);
+    assert_eq!(beside.world.record_one(started(&now, 1, at(2))).await, Outcome::Changed);
 
     // A renaming that we found ourselves keeps the status.
     let found = Found::Ids { ids: KickIds::default(), renamed: Slug::parse("newest").ok() };
@@ -202,13 +202,13 @@ async fn a_row_paused_or_deleted_by_another_program_is_skipped(#[case] engine: E
     let mut beside = Beside::new(engine).await;
     let (paused, gone) = (beside.world.streamer("paused").await, beside.world.streamer("gone").await);
     for one in [&paused, &gone] {
-        beside.world.hear(started(one, 1, at(1))).await;
+        beside.world.record_one(started(one, 1, at(1))).await;
     }
     beside.sql("UPDATE streamers SET is_active = FALSE WHERE username = 'paused'").await;
     beside.sql("DELETE FROM streamers WHERE username = 'gone'").await;
     let now = beside.world.now(&paused).await;
     assert!(!now.is_active && now.updated_at > paused.updated_at);
-    assert_eq!(now.track.status, Status::Online, "what is known stays");
+    assert_eq!(now.track.status, Status::Online, "the last status stays");
     let recorded =
         beside.world.record(&[stopped(&paused, 1, at(2)), stopped(&gone, 1, at(2))], AT_ONCE, at(2)).await;
     assert!(recorded.iter().all(|one| one.outcome.is_none()), "{recorded:?}");
@@ -245,7 +245,7 @@ async fn the_view_shows_who_is_live_with_readable_times(#[case] engine: Engine) 
 async fn if_history_cannot_be_written_status_and_event_are_not_written(#[case] engine: Engine) {
     let mut beside = Beside::new(engine).await;
     let (xqc, other) = (beside.world.streamer("xqc").await, beside.world.streamer("other").await);
-    beside.world.hear(started(&other, 1, at(1))).await;
+    beside.world.record_one(started(&other, 1, at(1))).await;
     let events = beside.world.events().await;
     // The number of the next event.
     beside.sql("UPDATE status_events SET seq = seq + 1").await;

@@ -18,7 +18,7 @@ use crate::streamer_fixture::started;
 
 struct Instance {
     wake_ups: PgWakeUps,
-    heard: Receiver<WakeUp>,
+    received: Receiver<WakeUp>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -30,22 +30,22 @@ async fn instance(url: &str, name: &str) -> Instance {
     };
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let wake_ups = PgWakeUps::start(pg, name, &tasks, stop.clone());
-    let mut heard = wake_ups.listen();
-    assert_eq!(next(&mut heard).await, WakeUp::Everything, "it does not know what it missed");
-    Instance { wake_ups, heard, tasks, stop }
+    let mut received = wake_ups.listen();
+    assert_eq!(next(&mut received).await, WakeUp::Everything, "it may have missed some");
+    Instance { wake_ups, received, tasks, stop }
 }
 
-async fn next(heard: &mut Receiver<WakeUp>) -> WakeUp {
-    timeout(Duration::from_secs(10), heard.recv()).await.expect("a wake_up arrives").unwrap()
+async fn next(received: &mut Receiver<WakeUp>) -> WakeUp {
+    timeout(Duration::from_secs(10), received.recv()).await.expect("a wake-up arrives").unwrap()
 }
 
 /// Waits for one wake-up among others.
-async fn hear(heard: &mut Receiver<WakeUp>, wanted: &WakeUp) {
-    while next(heard).await != *wanted {}
+async fn wait_for(received: &mut Receiver<WakeUp>, wanted: &WakeUp) {
+    while next(received).await != *wanted {}
 }
 
-async fn silent(heard: &mut Receiver<WakeUp>) -> bool {
-    timeout(Duration::from_millis(300), heard.recv()).await.is_err()
+async fn silent(received: &mut Receiver<WakeUp>) -> bool {
+    timeout(Duration::from_millis(300), received.recv()).await.is_err()
 }
 
 #[tokio::test]
@@ -55,9 +55,9 @@ async fn a_wake_up_reaches_this_instance_at_once() {
     let (mut one, mut two) = (wake_ups.listen(), wake_ups.listen());
     wake_ups.send(WakeUp::Streamers);
     wake_ups.send_local(WakeUp::Events);
-    for heard in [&mut one, &mut two] {
-        assert_eq!(heard.try_recv().unwrap(), WakeUp::Streamers, "only what comes from now on");
-        assert_eq!(heard.try_recv().unwrap(), WakeUp::Events);
+    for received in [&mut one, &mut two] {
+        assert_eq!(received.try_recv().unwrap(), WakeUp::Streamers, "only what comes from now on");
+        assert_eq!(received.try_recv().unwrap(), WakeUp::Events);
     }
 }
 
@@ -67,12 +67,12 @@ async fn a_wake_up_reaches_the_other_instances_and_does_not_come_back() {
     let (mut a, mut b) = (instance(database.url(), "a").await, instance(database.url(), "b").await);
     let wake_up = WakeUp::Reconcile(server("default"));
     a.wake_ups.send(wake_up.clone());
-    assert_eq!(a.heard.try_recv().unwrap(), wake_up, "here it is at once");
-    assert_eq!(next(&mut b.heard).await, wake_up);
-    assert!(silent(&mut a.heard).await && silent(&mut b.heard).await);
+    assert_eq!(a.received.try_recv().unwrap(), wake_up, "here it is at once");
+    assert_eq!(next(&mut b.received).await, wake_up);
+    assert!(silent(&mut a.received).await && silent(&mut b.received).await);
     b.wake_ups.send_local(WakeUp::Events);
-    assert_eq!(next(&mut b.heard).await, WakeUp::Events);
-    assert!(silent(&mut a.heard).await, "a local one stays here");
+    assert_eq!(next(&mut b.received).await, WakeUp::Events);
+    assert!(silent(&mut a.received).await, "a local one stays here");
 }
 
 #[tokio::test]
@@ -82,8 +82,8 @@ async fn wake_ups_in_quick_succession_are_one_notification() {
     for _ in 0..100 {
         a.wake_ups.send(WakeUp::Events);
     }
-    assert_eq!(next(&mut b.heard).await, WakeUp::Events);
-    assert!(silent(&mut b.heard).await);
+    assert_eq!(next(&mut b.received).await, WakeUp::Events);
+    assert!(silent(&mut b.received).await);
 }
 
 /// Runs a statement like another program.
@@ -107,9 +107,9 @@ async fn another_program_that_changes_who_is_watched_wakes_instances_once() {
         "DELETE FROM streamers",
     ] {
         sql(&mut conn, statement).await;
-        let heard = timeout(Duration::from_secs(1), here.heard.recv()).await;
-        assert_eq!(heard.expect("at once").unwrap(), WakeUp::Streamers, "{statement}");
-        assert!(silent(&mut here.heard).await, "one for all rows: {statement}");
+        let received = timeout(Duration::from_secs(1), here.received.recv()).await;
+        assert_eq!(received.expect("at once").unwrap(), WakeUp::Streamers, "{statement}");
+        assert!(silent(&mut here.received).await, "one for all rows: {statement}");
     }
 }
 
@@ -122,7 +122,7 @@ async fn a_write_that_does_not_change_who_is_watched_wakes_nobody() {
     let db = open_postgres(database.url(), &PgSettings::new(2)).unwrap();
     let world = World::over(db, ());
     let all = world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
-    assert_eq!(world.hear(started(&all[0], 1, at(1))).await, Outcome::Changed);
+    assert_eq!(world.record_one(started(&all[0], 1, at(1))).await, Outcome::Changed);
     for statement in [
         "UPDATE streamers SET status = 'offline', last_seen_online = 5, session_title = 'x'",
         "UPDATE streamers SET display_name = 'X'",
@@ -132,7 +132,7 @@ async fn a_write_that_does_not_change_who_is_watched_wakes_nobody() {
     ] {
         sql(&mut conn, statement).await;
     }
-    assert!(silent(&mut here.heard).await);
+    assert!(silent(&mut here.received).await);
 }
 
 #[tokio::test]
@@ -153,11 +153,11 @@ async fn an_instance_whose_session_was_ended_checks_everything_and_listens_again
         let listeners = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                          WHERE datname = current_database() AND pid <> pg_backend_pid()";
         sqlx::query(listeners).execute(&mut admin).await.unwrap();
-        hear(&mut b.heard, &WakeUp::Everything).await;
+        wait_for(&mut b.received, &WakeUp::Everything).await;
     }
     // The sender's session was ended too; it retries by itself.
     a.wake_ups.send(WakeUp::Streamers);
-    hear(&mut b.heard, &WakeUp::Streamers).await;
+    wait_for(&mut b.received, &WakeUp::Streamers).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,10 +169,10 @@ async fn wake_ups_resume_after_the_database_was_down() {
     a.wake_ups.send(WakeUp::Streamers);
     tokio::time::sleep(Duration::from_millis(500)).await;
     cluster.run().unwrap();
-    hear(&mut b.heard, &WakeUp::Everything).await;
+    wait_for(&mut b.received, &WakeUp::Everything).await;
     loop {
         a.wake_ups.send(WakeUp::Events);
-        if timeout(Duration::from_millis(500), hear(&mut b.heard, &WakeUp::Events)).await.is_ok() {
+        if timeout(Duration::from_millis(500), wait_for(&mut b.received, &WakeUp::Events)).await.is_ok() {
             break;
         }
     }

@@ -16,7 +16,7 @@ use crate::domain::streamer::{Learned, Slug, Status, StatusEvent, Streamer, Stre
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{Recorded, StoreError, StreamerFilter, StreamerStore, Written};
 
-/// The name by which a streamer is found and sorted.
+/// The name by which a streamer is found and ordered.
 fn name(streamer: &Streamer) -> String {
     streamer.username.to_ascii_lowercase()
 }

@@ -26,16 +26,16 @@ pub(super) fn classify(error: sqlx::Error) -> StoreError {
             if passes { StoreError::Unavailable(text) } else { StoreError::Corrupt(text) }
         }
         sqlx::Error::PoolTimedOut => {
-            StoreError::Unavailable("no connection could be had in time: it is down, or too busy".into())
+            StoreError::Unavailable("no free connection in time: it is down or too busy".into())
         }
-        sqlx::Error::PoolClosed => StoreError::Unavailable("we are stopping".into()),
+        sqlx::Error::PoolClosed => StoreError::Unavailable("Streamward is stopping".into()),
         error @ (sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed) => StoreError::Unavailable(error.to_string()),
         // Its text may quote the address, which may contain a password.
-        sqlx::Error::Configuration(_) => StoreError::Corrupt("the database address is not understood".into()),
+        sqlx::Error::Configuration(_) => StoreError::Corrupt("the database address is not valid".into()),
         error => StoreError::Corrupt(error.to_string()),
     }
 }

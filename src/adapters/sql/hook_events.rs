@@ -54,7 +54,7 @@ impl TryFrom<HookEventRow> for StoredHookEvent {
         let hook_event = HookEvent {
             server: MediaServerName::parse(&row.media_server).map_err(corrupt)?,
             kind: HookKind::parse(&row.kind)
-                .ok_or_else(|| corrupt(format!("hook_event kind {:?}", row.kind)))?,
+                .ok_or_else(|| corrupt(format!("hook event kind {:?}", row.kind)))?,
             path: row.path.map(|path| StreamPath::parse(&path)).transpose().map_err(corrupt)?,
             hash: row.key_hash.map(hash).transpose()?,
             source_id: row.source_id.as_deref().and_then(SourceId::parse),

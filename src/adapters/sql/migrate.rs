@@ -125,5 +125,5 @@ pub(super) async fn check(db: &Db) -> Result<(), StoreError> {
         // Unknown migrations are fine: during an upgrade, old instances run on the new schema.
         return Ok(());
     }
-    Err(corrupt(format!("its schema is behind: {} must be applied", state.missing.join(", "))))
+    Err(corrupt(format!("its schema is too old: {} must be applied", state.missing.join(", "))))
 }

@@ -135,7 +135,7 @@ async fn send_all(pg: Pg, instance: String, buffer: Arc<SendBuffer>) -> ! {
         // A second copy of a wake-up is harmless, so another connection may send it again.
         let sent = pg.exec_twice::<()>(NOTIFY, args![CHANNEL, encode(&instance, &words)]);
         if let Err(error) = sent.await {
-            tracing::debug!(%error, "other instances could not be woken");
+            tracing::debug!(%error, "cannot wake other instances; retrying");
             buffer.put(words);
             sleep(wait).await;
             wait = (wait * 2).min(BACKOFF.1);
@@ -151,9 +151,9 @@ async fn listen_forever(pg: Pg, instance: String, local: LocalWakeUps) -> ! {
         match PgListener::connect_with(&pg.pool).await {
             Ok(listener) => {
                 let error = listen(listener, &instance, &local, &mut wait).await;
-                tracing::debug!(%error, "listening for wake_ups was interrupted");
+                tracing::debug!(%error, "lost the connection that listens for wake-ups; reconnecting");
             }
-            Err(error) => tracing::debug!(%error, "cannot listen for wake_ups"),
+            Err(error) => tracing::debug!(%error, "cannot listen for wake-ups; retrying"),
         }
         sleep(wait).await;
         wait = (wait * 2).min(BACKOFF.1);
