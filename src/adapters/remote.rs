@@ -1,5 +1,4 @@
-//! What adapters with an HTTP client have in common: they read answers of bounded size, and their errors contain no
-//! secrets.
+//! Shared by the HTTP clients: answers have a bounded size, and errors contain no secrets.
 
 use std::error::Error as _;
 
@@ -8,10 +7,10 @@ use reqwest::Response;
 use crate::domain::secret::mask_keys;
 use crate::ports::RemoteError;
 
-/// The most characters of a foreign text that are repeated.
+/// The most characters that are repeated of another system's text.
 pub(super) const MAX_REPEATED: usize = 200;
 
-/// A text of another system, fit to be shown.
+/// A text of another system, safe to show.
 pub(super) fn repeat(text: &str) -> String {
     mask_keys(text.trim()).chars().filter(|c| !c.is_control()).take(MAX_REPEATED).collect()
 }

@@ -1,4 +1,4 @@
-//! `/api-tokens`: who may call this API. A token is in one answer only: the one that made it.
+//! `/api-tokens`: who may call this API. Only the answer that creates a token contains it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::domain::{ApiTokenId, Timestamp};
 #[schema(as = ApiToken)]
 pub(super) struct ApiTokenJson {
     id: Uuid,
-    /// What it is for.
+    /// Its purpose.
     #[schema(example = "dashboard")]
     name: String,
     role: RoleJson,
@@ -63,12 +63,12 @@ impl From<ApiToken> for ApiTokenJson {
     }
 }
 
-/// A token that was just made.
+/// A new token.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NewApiToken {
     #[serde(flatten)]
     api_token: ApiTokenJson,
-    /// The token itself. It is shown here and never again.
+    /// The token itself. It is shown only once.
     #[schema(pattern = "^swt_[0-9A-Za-z]{49}$")]
     token: String,
 }
@@ -80,17 +80,17 @@ pub(super) struct ApiTokenList {
     count: usize,
 }
 
-/// A token to make.
+/// A token to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ApiTokenDraft)]
 pub(super) struct DraftJson {
-    /// What it is for.
+    /// Its purpose.
     #[schema(value_type = String, required = true, example = "dashboard", min_length = 1, max_length = 100)]
     name: Option<String>,
     #[schema(value_type = RoleJson, required = true)]
     role: Option<String>,
-    /// From when on it is invalid; in the future.
+    /// When it expires; must be in the future.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
@@ -105,7 +105,7 @@ pub fn routes() -> Routes<Arc<Access>> {
 
 /// List API tokens
 ///
-/// Newest first; never their secrets.
+/// Newest first, without their secrets.
 #[utoipa::path(
     get,
     path = "/api-tokens",
@@ -125,7 +125,7 @@ pub(super) async fn list_api_tokens(
 
 /// Create an API token
 ///
-/// The answer is the only time it is shown.
+/// The token is shown only in this answer.
 #[utoipa::path(
     post,
     path = "/api-tokens",
@@ -152,7 +152,7 @@ pub(super) async fn create_api_token(
 
 /// Delete an API token
 ///
-/// From then on it opens nothing.
+/// The token is invalid from then on.
 #[utoipa::path(
     delete,
     path = "/api-tokens/{id}",

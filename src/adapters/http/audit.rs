@@ -21,10 +21,10 @@ use crate::domain::{Invalid, Timestamp};
 
 const MAX_PAGE: u64 = 100;
 const DEFAULT_PAGE: u64 = 50;
-/// As far as the store can count.
+/// The largest `offset`: what the store can count.
 const MAX_OFFSET: u64 = i64::MAX.unsigned_abs();
 
-/// One line of the audit log. Unlike everywhere else, absent values are `null`.
+/// An entry of the audit log. Unlike everywhere else, absent values are `null`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
 pub(super) struct AuditEntryJson {
@@ -33,7 +33,7 @@ pub(super) struct AuditEntryJson {
     timestamp: Timestamp,
     #[schema(required = true, example = "token:dashboard")]
     actor: Option<String>,
-    /// `create`, `update`, `delete`, `rotate`, `publish`, …, or what a dashboard told.
+    /// `create`, `update`, `delete`, `rotate`, `publish`, …, or an action that a dashboard reported.
     #[schema(example = "create")]
     action: String,
     #[schema(required = true, example = "stream_key")]
@@ -42,7 +42,7 @@ pub(super) struct AuditEntryJson {
     resource_id: Option<String>,
     #[schema(required = true, example = "POST")]
     request_method: Option<String>,
-    /// Without the query.
+    /// The path of the request, without the query.
     #[schema(required = true, example = "/stream-keys")]
     request_path: Option<String>,
     #[schema(required = true, example = "192.0.2.7")]
@@ -54,7 +54,7 @@ pub(super) struct AuditEntryJson {
     metadata: Map<String, Value>,
     #[schema(required = true)]
     request_id: Option<String>,
-    /// Whether a dashboard told it, as against Streamward's own witness.
+    /// Whether a dashboard reported it. `false`: Streamward recorded it itself.
     told: bool,
 }
 
@@ -63,9 +63,9 @@ pub(super) struct AuditEntryJson {
 #[serde(rename_all = "snake_case")]
 #[schema(as = AuditOutcome)]
 pub(super) enum OutcomeJson {
-    /// It was done.
+    /// It succeeded.
     Success,
-    /// It was refused, or failed.
+    /// It was refused or failed.
     Failure,
 }
 
@@ -106,7 +106,7 @@ pub(super) struct AuditPage {
 pub(super) struct Pagination {
     limit: u32,
     offset: u64,
-    /// How many entries pass the filter in all.
+    /// How many entries match the filter in all.
     total: u64,
 }
 
@@ -121,19 +121,19 @@ pub(super) struct AuditQuery {
     /// How many to skip.
     #[param(value_type = Option<u64>)]
     offset: Option<String>,
-    /// Not before.
+    /// Entries at or after this time.
     #[param(format = DateTime)]
     from: Option<String>,
-    /// Not after.
+    /// Entries at or before this time.
     #[param(format = DateTime)]
     to: Option<String>,
-    /// By whom.
+    /// Entries of this actor.
     actor: Option<String>,
-    /// What.
+    /// Entries with this action.
     action: Option<String>,
-    /// To what kind of thing.
+    /// Entries about this kind of resource.
     resource_type: Option<String>,
-    /// To which.
+    /// Entries about the resource with this id.
     resource_id: Option<String>,
 }
 
@@ -159,15 +159,15 @@ impl AuditQuery {
     }
 }
 
-/// What a trusted dashboard tells of its people.
+/// An action of a dashboard's user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AuditEvent)]
 pub(super) struct AuditReportJson {
-    /// What was done; becomes the entry's `action`.
+    /// The action; becomes the entry's `action`.
     #[schema(value_type = String, required = true, example = "login", min_length = 1, max_length = 50)]
     event_type: Option<String>,
-    /// Who did it; whoever tells it, if nobody is named.
+    /// Who did it. By default the caller.
     #[schema(min_length = 1, max_length = 255)]
     actor: Option<String>,
     #[schema(min_length = 1, max_length = 100)]
@@ -219,9 +219,9 @@ pub(super) async fn read_audit_logs(
     Ok(Json(AuditPage { audit_logs: entries.into_iter().map(AuditEntryJson::from).collect(), pagination }))
 }
 
-/// Tell what people did
+/// Report an action of a dashboard's user
 ///
-/// For dashboards that are trusted to know. The entry is marked as told, and says who told it.
+/// For trusted dashboards. The entry is marked with `told` and names the caller who reported it.
 #[utoipa::path(
     post,
     path = "/audit-events",

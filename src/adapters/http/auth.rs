@@ -1,7 +1,7 @@
-//! `POST /auth`: a media server asks whether one of its clients may do something. The body is that of MediaMTX.
+//! `POST /auth`: the auth callback of MediaMTX. It decides whether a client may publish, read or use an API.
 //!
-//! MediaMTX decides nothing else while it waits, and logs the body of every answer that is not 200. So nothing here calls
-//! a media server, and no answer repeats the request.
+//! MediaMTX handles one callback at a time, and logs the body of every answer that is not 200. So nothing here calls a
+//! media server, and no answer repeats the request.
 
 use std::sync::Arc;
 
@@ -25,23 +25,23 @@ use crate::domain::media_server::SourceId;
 use crate::domain::path::IngestPath;
 use crate::domain::secret::Secret;
 
-/// What MediaMTX sends. Fields that are missing, null or of an odd type count as empty; others are ignored.
+/// What MediaMTX sends. Fields that are missing, null or of another type count as empty. Unknown fields are ignored.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AuthQuestion)]
 pub struct Wire<'a> {
-    /// What the client wants: `publish`, `read`, `playback`, `api`, `metrics` or `pprof`. Anything else is denied.
+    /// The requested action: `publish`, `read`, `playback`, `api`, `metrics` or `pprof`. Anything else is denied.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "publish")]
     action: Text<'a>,
-    /// Where.
+    /// The requested path.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "live/alice")]
     path: Text<'a>,
-    /// By which protocol.
+    /// The client's protocol.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "rtmp")]
     protocol: Text<'a>,
-    /// The connection or session. Without one nothing is claimed.
+    /// The connection or session. Without it the stream key is not marked as in use.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>)]
     id: Text<'a>,
@@ -49,15 +49,15 @@ pub struct Wire<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "192.0.2.7")]
     ip: Text<'a>,
-    /// The raw query the client came with.
+    /// The client's raw query.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>)]
     query: Text<'a>,
-    /// The password the client came with.
+    /// The client's password.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, format = Password)]
     password: Text<'a>,
-    /// The bearer token the client came with.
+    /// The client's bearer token.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, format = Password)]
     token: Text<'a>,
@@ -86,7 +86,7 @@ pub fn routes() -> Routes<(Arc<Access>, Arc<PublishAuth>)> {
     Routes::new().media_servers(routes!(auth))
 }
 
-/// The protocol as a word of a fixed set, so that a client cannot make up metric labels.
+/// The protocol as a word of a fixed set, so that clients cannot invent metric labels.
 fn protocol(name: &str) -> &'static str {
     const KNOWN: [&str; 6] = ["rtmp", "rtsp", "srt", "hls", "webrtc", "moq"];
     if name.is_empty() {
@@ -97,17 +97,17 @@ fn protocol(name: &str) -> &'static str {
 
 /// Decide whether a media server's client may do something
 ///
-/// For media servers (MediaMTX `authHTTPAddress`). 200 lets the client in, anything else does not. The answer comes
-/// within a second whatever is broken, and is no when it cannot be decided.
+/// For media servers (MediaMTX `authHTTPAddress`). 200 allows the client, any other status denies it. The answer comes
+/// within a second, also during a failure. If no decision is possible, the client is denied.
 #[utoipa::path(
     post,
     path = "/auth",
     tag = "media servers",
-    params(("server" = Option<String>, Query, description = "Which media server is asking; `default` without it")),
+    params(("server" = Option<String>, Query, description = "The name of the media server; `default` without it")),
     request_body = Wire<'static>,
     responses(
         (status = 200, description = "Let in"),
-        (status = 401, description = "`denied`: Not let in"),
+        (status = 401, description = "`denied`: The client is refused"),
     )
 )]
 pub(super) async fn auth(
@@ -126,7 +126,7 @@ pub(super) async fn auth(
 }
 
 fn parse(bytes: &[u8]) -> Result<AuthRequest, Invalid> {
-    // A list would be taken for an object's values in order.
+    // serde would read a list as the values of an object.
     let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
     let wire = is_object.then(|| serde_json::from_slice::<Wire<'_>>(bytes).ok()).flatten();
     wire.map(AuthRequest::from).ok_or_else(|| Invalid::one("body", "must be a JSON object"))

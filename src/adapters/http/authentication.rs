@@ -1,4 +1,4 @@
-//! Callers of the management API: who they are, by token or by signature.
+//! Authentication of the management API, by token or by signature.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,13 +34,12 @@ const X_SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
 /// How long a call may take, from its last byte to the head of the answer.
 const CALL_TIME: Duration = Duration::from_secs(10);
 
-/// How many calls of the management API may be under way at once. It is what keeps them from taking every connection
-/// away from the media servers.
+/// How many calls of the management API may be in progress at once. The limit leaves connections for media servers.
 const MAX_CALLS: usize = 1_000;
 /// The most uploads at once.
 const MAX_UPLOADS: usize = 64;
 
-/// What every call of the management API passes.
+/// The checks that every call of the management API must pass.
 #[derive(Clone)]
 pub struct Gate {
     access: Arc<Access>,
@@ -51,7 +50,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// `trusted_proxies`: whose `X-Forwarded-For` is believed.
+    /// `trusted_proxies`: the proxies whose `X-Forwarded-For` is trusted.
     pub fn new(access: Arc<Access>, audit: Arc<AuditLog>, trusted_proxies: &[IpNet]) -> Self {
         Self {
             access,
@@ -69,8 +68,8 @@ pub(super) struct Door {
     pub(super) gate: Gate,
     /// The kind of resource behind it, as the audit log names it.
     pub(super) resource: &'static str,
-    /// The role that each method is documented to need. The use-case authorises by itself; this only keeps those who
-    /// may not call it from learning what is wrong with their input.
+    /// The documented role of each method. The use-case authorises by itself; this check comes before validation, so
+    /// that a caller without the role learns nothing about its input.
     pub(super) roles: Arc<HashMap<Method, Role>>,
     pub(super) lane: Lane,
 }
@@ -83,18 +82,18 @@ impl Door {
     }
 }
 
-/// What a caller shows.
+/// The credentials of a request.
 enum Shown<'a> {
     Token(&'a str),
     Signature { key_id: &'a str, timestamp: &'a str, signature: &'a str },
 }
 
-/// The token a caller showed, for answers that outlive it.
+/// The caller's token, for answers that may outlive it.
 #[derive(Clone)]
 pub(super) struct ShownToken(pub(super) Secret);
 
-/// Recognises the caller of everything behind this layer, and has writes that were refused on the way to their
-/// use-case written to the audit log.
+/// Authenticates every request behind this layer, and adds writes that were refused before their use-case to the audit
+/// log.
 pub(super) async fn authenticate(State(door): State<Door>, request: Request, next: Next) -> Response {
     let gate = &door.gate;
     let room = if matches!(door.lane, Lane::Buffered) { &gate.calls } else { &gate.uploads };
@@ -142,12 +141,12 @@ pub(super) async fn authenticate(State(door): State<Door>, request: Request, nex
     response
 }
 
-/// Too many callers at once.
+/// Too many requests at once.
 pub(super) fn busy() -> Problem {
     Problem::new(ProblemType::UNAVAILABLE, "Too many requests are in progress. Try again in a moment.")
 }
 
-/// Who calls, and the body as far as it had to be read to know that.
+/// The caller, and the request with its body if that was needed for the signature.
 async fn recognise(door: &Door, parts: &Parts, body: Body) -> std::result::Result<(Actor, Body), Problem> {
     let gate = &door.gate;
     let origin = origin(parts, &gate.trusted_proxies);
@@ -168,10 +167,10 @@ async fn recognise(door: &Door, parts: &Parts, body: Body) -> std::result::Resul
     };
     recognised.map_err(|error| {
         if !matches!(error, AppError::Store(_)) {
-            // Not in the audit log: whoever is not known could fill it.
+            // Not in the audit log: unknown clients could fill it.
             metrics::counter!("streamward_http_unauthenticated_total").increment(1);
             let ip = ip.map(tracing::field::display);
-            tracing::warn!(ip, method = %parts.method, reason = %error, "a caller was not recognised");
+            tracing::warn!(ip, method = %parts.method, reason = %error, "a request is not authenticated");
         }
         error.into()
     })
@@ -197,7 +196,7 @@ fn shown(headers: &HeaderMap) -> std::result::Result<Shown<'_>, Unauthenticated>
     }
 }
 
-/// A header that may be given once: of two, somebody on the way might have read the other one.
+/// A header that may be given only once: a proxy might have read the other one of two.
 fn one<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -214,7 +213,7 @@ fn is_write(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// What a write does and to which resource, told from its address: for those that no use-case heard of.
+/// The action and resource of a write, read from its address: for writes that did not reach a use-case.
 fn target<'a>(method: &Method, path: &'a str) -> (&'static str, Option<&'a str>) {
     let mut parts = path.split('/').skip(2);
     let (id, verb) = (parts.next(), parts.next());
@@ -227,7 +226,7 @@ fn target<'a>(method: &Method, path: &'a str) -> (&'static str, Option<&'a str>)
     (action, id.filter(|id| Uuid::parse_str(id).is_ok()))
 }
 
-/// Whoever calls, as [`authenticate`] recognised it.
+/// The caller, as [`authenticate`] found it.
 pub(super) struct Caller(pub(super) Actor);
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

@@ -18,15 +18,12 @@ pub(super) const HOOK_BODY: usize = 64 * 1024;
 
 /// How long a body may take to arrive as a whole.
 const READ_TIME: Duration = Duration::from_secs(10);
-/// How much of a body that is too large is still read, so that the client gets to read the answer.
+/// How much of a too large body is still read, so that the client can read the answer.
 const DRAIN: usize = 16 * 1024 * 1024;
-/// How long that may take.
+/// How long reading the rest may take.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// The whole body, of at most `limit` bytes.
-///
-/// # Errors
-/// The body is too large, not complete in time, or broken off.
 pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
     let body = stated_within(headers, body, limit as u64).await?;
     match timeout(READ_TIME, Limited::new(body, limit).collect()).await {
@@ -37,9 +34,6 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
 }
 
 /// The body, unless its stated length is above `limit`.
-///
-/// # Errors
-/// The body is too large.
 pub(super) async fn stated_within(headers: &HeaderMap, body: Body, limit: u64) -> Result<Body, Problem> {
     let stated = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
     if stated.is_none_or(|bytes: u64| bytes <= limit) {
@@ -52,12 +46,12 @@ pub(super) async fn stated_within(headers: &HeaderMap, body: Body, limit: u64) -
     Err(too_large(limit))
 }
 
-/// Reads what still arrives, up to a limit. A connection that is closed with unread data in it is reset, and the client
-/// would see that instead of our answer.
+/// Reads the rest of the body, up to a limit. Closing a connection with unread data resets it, and the client would not
+/// get our answer.
 pub(super) async fn drain(body: Body) {
     let mut body = Limited::new(body, DRAIN);
     let all = async { while let Some(Ok(_)) = body.frame().await {} };
-    // The answer is the same however this ends.
+    // The answer is the same in every case.
     let _ = timeout(DRAIN_TIME, all).await;
 }
 

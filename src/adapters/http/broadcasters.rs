@@ -20,15 +20,15 @@ use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
 use crate::domain::broadcaster::Broadcaster;
 use crate::domain::{BroadcasterId, Timestamp};
 
-/// Someone, or something, that may publish with its stream keys.
+/// A person or device that may publish with its stream keys.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Broadcaster)]
 pub(super) struct BroadcasterJson {
     id: Uuid,
-    /// The name as people see it.
+    /// The display name.
     #[schema(example = "Alice")]
     display_name: String,
-    /// What its owner keeps beside it.
+    /// Data of your own.
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
     #[schema(value_type = String, format = DateTime)]
@@ -56,7 +56,7 @@ pub(super) struct BroadcasterList {
     count: usize,
 }
 
-/// A broadcaster to make.
+/// A broadcaster to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = BroadcasterDraft)]
@@ -68,14 +68,14 @@ pub(super) struct DraftJson {
     metadata: Option<Value>,
 }
 
-/// What to change of a broadcaster; what is not given stays as it is.
+/// Changes of a broadcaster. Absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = BroadcasterPatch)]
 pub(super) struct PatchJson {
     #[schema(example = "Alice", min_length = 1, max_length = 255)]
     display_name: Option<String>,
-    /// At most 16 KiB; replaces the old one whole.
+    /// At most 16 KiB. Replaces the old metadata completely.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
 }
@@ -171,7 +171,7 @@ pub(super) async fn update_broadcaster(
 
 /// Delete a broadcaster
 ///
-/// Its sessions are ended and its stream keys are gone. Its streams stay as history, with the name it had.
+/// Its sessions are ended and its stream keys are deleted. Its streams stay as history, with their names.
 #[utoipa::path(
     delete,
     path = "/broadcasters/{id}",

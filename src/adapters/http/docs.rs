@@ -12,12 +12,12 @@ use utoipa_swagger_ui::Config;
 use super::operation::Operation;
 use super::problem::Problem;
 
-/// The page may load and call nothing but this server.
+/// The page may load and call only this server.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     let config = Config::from("/openapi.json").display_request_duration(true).try_it_out_enabled(true);
-    // The default asks a validator on the internet.
+    // The default calls a validator on the internet.
     Arc::new(config.validator_url("none"))
 });
 

@@ -1,4 +1,4 @@
-//! Extractors. What they refuse did not reach a use-case, so the problem is marked as such.
+//! Extractors. Their problems are marked: the request did not reach a use-case.
 
 use std::str::FromStr;
 
@@ -83,9 +83,6 @@ fn may_be_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a number parameter between `min` and `max`.
-///
-/// # Errors
-/// [`Invalid`] naming `field`.
 pub(super) fn number(field: &str, text: Option<&str>, min: u64, max: u64) -> Result<Option<u64>, Invalid> {
     let Some(text) = text else { return Ok(None) };
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -94,9 +91,6 @@ pub(super) fn number(field: &str, text: Option<&str>, min: u64, max: u64) -> Res
 }
 
 /// Reads a UUID parameter.
-///
-/// # Errors
-/// [`Invalid`] naming `field`.
 pub(super) fn uuid<T: FromStr>(field: &str, text: &str) -> Result<T, Invalid> {
     let id = Some(text).filter(|text| text.len() == 36).and_then(|text| text.parse().ok());
     id.ok_or_else(|| Invalid::one(field, "must be a UUID"))

@@ -1,4 +1,4 @@
-//! `/health`, `/livez` and `/readyz`: for people, and for whoever starts, stops and balances instances.
+//! `/health`, `/livez` and `/readyz`: for people, orchestrators and load balancers.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ use super::operation::Operation;
 use super::problem::{Problem, ProblemType};
 use crate::app::task::TaskStatus;
 
-/// How this instance is.
+/// The state of this instance.
 #[derive(Serialize, ToSchema)]
 pub(super) struct HealthReport {
-    /// `ok` whenever it can do its job; otherwise the answer is 503.
+    /// Always `ok`. Otherwise the answer is 503.
     #[schema(example = "ok")]
     status: &'static str,
     #[schema(example = "ok")]
     database: &'static str,
     version: &'static str,
-    /// What slices add.
+    /// The sections of the slices.
     #[serde(flatten)]
     #[schema(ignore)]
     sections: BTreeMap<&'static str, Value>,
-    /// The work in the background. It is tried again by itself; the log says what is wrong.
+    /// The background tasks. A failed task is retried automatically; the log shows the error.
     workers: Vec<WorkerReport>,
 }
 
@@ -36,35 +36,35 @@ pub(super) struct WorkerReport {
     name: String,
     /// Whether its last try failed.
     failing: bool,
-    /// How long ago it last did its work; absent if it never has.
+    /// How long ago it last succeeded; absent if it never has.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     seconds_since_ok: Option<u64>,
 }
 
-/// A plain yes.
+/// The answer of a probe.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Alive {
     #[schema(example = "ok")]
     status: &'static str,
 }
 
-/// Read how this instance is
+/// Read the state of this instance
 #[utoipa::path(
     get,
     path = "/health",
     tag = "operation",
-    responses((status = 200, body = HealthReport), (status = 503, description = "`unavailable`: It cannot do its job"))
+    responses((status = 200, body = HealthReport), (status = 503, description = "`unavailable`: It cannot work"))
 )]
 pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<HealthReport>, Problem> {
     let sections = async {
-        let mut told = BTreeMap::new();
+        let mut found = BTreeMap::new();
         for section in &*operation.sections {
             if let Some(value) = (section.check)().await? {
-                told.insert(section.name, value);
+                found.insert(section.name, value);
             }
         }
-        Ok(told)
+        Ok(found)
     };
     let sections = operation.health.check(sections).await.ok_or_else(Problem::unavailable)?;
     let tasks = operation.options.tasks.at_work();
@@ -82,7 +82,7 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
     }))
 }
 
-/// Ask whether the process lives
+/// Check whether the process is alive
 ///
 /// For orchestrators: when this fails, restart it.
 #[utoipa::path(get, path = "/livez", tag = "operation", responses((status = 200, body = Alive)))]
@@ -90,9 +90,9 @@ pub(super) async fn livez() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }
 
-/// Ask whether it should be sent requests
+/// Check whether the instance is ready for requests
 ///
-/// For orchestrators: no while the database does not answer, and from the moment it was told to stop.
+/// For orchestrators and load balancers: 503 while the database does not answer or the instance is stopping.
 #[utoipa::path(
     get,
     path = "/readyz",

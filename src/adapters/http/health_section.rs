@@ -11,11 +11,11 @@ use utoipa::openapi::{OpenApi, Ref, RefOr};
 
 use crate::ports::StoreError;
 
-/// A section of `/health`, as the document says it.
+/// A section of `/health` in the OpenAPI document.
 pub(super) trait HealthDocument: Serialize + ToSchema {
     /// The name of the property.
     const NAME: &'static str;
-    /// What it means; nothing if it is always there, and its schema says enough.
+    /// Its description; `None` if it is always present and its schema is enough.
     const OPTIONAL: Option<&'static str> = None;
 }
 
@@ -49,14 +49,14 @@ impl HealthProperty {
     }
 }
 
-/// A section of `/health`, as this instance answers it.
+/// A section of `/health` in the answer of this instance.
 pub struct HealthSection {
     pub(super) name: &'static str,
     pub(super) check: Arc<dyn Fn() -> BoxFuture<'static, Result<Option<Value>, StoreError>> + Send + Sync>,
 }
 
 impl HealthSection {
-    /// What `check` finds; nothing if there is nothing to say.
+    /// The result of `check`; `None` leaves the section out.
     pub(super) fn new<T, F>(check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         T: HealthDocument,

@@ -1,4 +1,4 @@
-//! Which media server is asking: the hook secret and the name it gives.
+//! Authentication of media servers: the hook secret, and the name of the server.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::app::access::Access;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
-/// A media server that showed the hook secret: as the password of Basic (what `http://user:secret@host/auth` becomes),
-/// as a bearer token, or in the query, where MediaMTX must put it since it cannot set headers.
+/// An authenticated media server. The hook secret is the password of Basic (`http://user:secret@host/auth`), a bearer
+/// token, or in the query, since MediaMTX cannot set headers.
 pub(super) struct FromMediaServer(pub MediaServerName);
 
 impl<S: Send + Sync> FromRequestParts<(Arc<Access>, S)> for FromMediaServer {
@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequestParts<(Arc<Access>, S)> for FromMediaServer {
         let shown: Vec<&str> = shown.iter().map(Secret::expose).collect();
         access.media_server_of(&shown, name.as_deref()).map(Self).map_err(|error| {
             metrics::counter!("streamward_hook_secret_refused_total").increment(1);
-            tracing::warn!("a media server did not show the hook secret, or is not configured");
+            tracing::warn!("a media server is refused: wrong hook secret or unknown server name");
             error.into()
         })
     }

@@ -1,4 +1,4 @@
-//! `POST /webhook/…`: what media servers tell when a path goes live or is gone. HookEvents; what is true is looked up.
+//! `POST /webhook/…`: media servers report that a path became live or ended. This only starts a poll.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::domain::secret::mask_keys;
 /// The longest kind of session that is kept, in characters.
 const MAX_KIND: usize = 64;
 
-/// What a hook tells. Fields that are null or of an odd type count as absent; others are ignored.
+/// The report of a hook. Fields that are null or of another type count as absent. Unknown fields are ignored.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = HookMessage)]
 pub(super) struct Wire<'a> {
@@ -34,22 +34,22 @@ pub(super) struct Wire<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = String, required = true, example = "live/alice", pattern = "[^ ]")]
     path: Text<'a>,
-    /// What kind of session feeds it (`MTX_SOURCE_TYPE`).
+    /// The kind of session that publishes it (`MTX_SOURCE_TYPE`).
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "rtmpConn")]
     source_type: Text<'a>,
-    /// Which session (`MTX_SOURCE_ID`).
+    /// The id of the session (`MTX_SOURCE_ID`).
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>)]
     source_id: Text<'a>,
-    /// The raw query the client came with (`MTX_QUERY`); not read: it may contain the key.
+    /// The client's raw query (`MTX_QUERY`). Not read, since it may contain the key.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    #[expect(dead_code, reason = "part of the contract, and nobody's business")]
+    #[expect(dead_code, reason = "part of the contract, but never read")]
     query: IgnoredAny,
 }
 
-/// The routes, with an alias for every name that MediaMTX has given these hooks.
+/// The routes, with an alias for each MediaMTX name of these hooks.
 pub fn routes() -> Routes<(Arc<Access>, Arc<Hooks>)> {
     Routes::new()
         .media_servers(routes!(ready))
@@ -73,14 +73,14 @@ fn alias<S>(name: &str, (schemas, mut paths, methods): UtoipaMethodRouter<S>) ->
     (schemas, paths, methods)
 }
 
-/// Tell that a path went live
+/// Report that a path became live
 ///
-/// For media servers. As JSON or as a form. It makes Streamward look at once; what it sees decides.
+/// For media servers. As JSON or as a form. Streamward polls the media server at once, and only the poll counts.
 #[utoipa::path(
     post,
     path = "/webhook/ready",
     tag = "media servers",
-    params(("server" = Option<String>, Query, description = "Which media server tells; `default` without it")),
+    params(("server" = Option<String>, Query, description = "The name of the media server; `default` without it")),
     request_body(content(
         (Wire<'static> = "application/json"),
         (Wire<'static> = "application/x-www-form-urlencoded"),
@@ -98,14 +98,14 @@ pub(super) async fn ready(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Tell that a path is no longer live
+/// Report that a path is no longer live
 ///
-/// For media servers. As JSON or as a form. While the media server still carries that session it changes nothing.
+/// For media servers. As JSON or as a form. The report has no effect while the media server still has the session.
 #[utoipa::path(
     post,
     path = "/webhook/not-ready",
     tag = "media servers",
-    params(("server" = Option<String>, Query, description = "Which media server tells; `default` without it")),
+    params(("server" = Option<String>, Query, description = "The name of the media server; `default` without it")),
     request_body(content(
         (Wire<'static> = "application/json"),
         (Wire<'static> = "application/x-www-form-urlencoded"),
@@ -135,7 +135,7 @@ async fn message(kind: HookKind, headers: &HeaderMap, body: Body) -> Result<Hook
     })
 }
 
-/// JSON if it looks like it, a form otherwise: `curl -d` says "form" whatever it sends.
+/// JSON if the body starts like JSON, otherwise a form: `curl -d` always sends the content type of a form.
 fn parse(bytes: &[u8]) -> Result<Wire<'_>, Invalid> {
     let wire = if bytes.trim_ascii_start().first() == Some(&b'{') {
         serde_json::from_slice(bytes).map_err(|_| Invalid::one("body", "must be a JSON object or a form"))?

@@ -13,9 +13,9 @@ use crate::ports::WebhookHeaders;
 
 /// Receive a webhook of Kick
 ///
-/// For Kick's servers. Believed if the signature shows that Kick sent it within the last five minutes; then a
-/// `livestream.status.updated` is written down before the answer, and everything else is ignored. The same message may
-/// come again, and in any order: it changes nothing then. Answers 404 where streamers are not watched.
+/// For Kick's servers. The signature must show that Kick sent the message within the last five minutes. A
+/// `livestream.status.updated` is stored before the answer; other messages are ignored. Messages may arrive twice and
+/// in any order: a repeated message has no effect. The answer is 404 if this setup does not watch streamers.
 #[utoipa::path(
     post,
     path = "/kick/webhook",
@@ -29,10 +29,10 @@ use crate::ports::WebhookHeaders;
     ),
     request_body(content = String, content_type = "application/json"),
     responses(
-        (status = 204, description = "It is written down, or it is nothing that is written down"),
-        (status = 400, description = "`validation`: It is signed, and makes no sense"),
-        (status = 401, description = "`unauthenticated`: It is not shown to be Kick's"),
-        (status = 404, description = "`not-found`: Streamers are not watched here"),
+        (status = 204, description = "The message is stored, or its type is ignored"),
+        (status = 400, description = "`validation`: The signature is valid, but the message is not"),
+        (status = 401, description = "`unauthenticated`: The signature is not valid"),
+        (status = 404, description = "`not-found`: This setup does not watch streamers"),
         (status = 503, description = "`unavailable` or `webhook-key-unavailable`: Send it again"),
     )
 )]

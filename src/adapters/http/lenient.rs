@@ -1,5 +1,5 @@
-//! Reads what media servers send. They add fields, omit others, and send null or another type instead of a text. That is
-//! no reason to refuse a publisher.
+//! Reads what media servers send. They may add or omit fields, and send null or another type instead of a
+//! text. A publisher is not refused for that.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! `/media-servers`: which there are, and how they are.
+//! `/media-servers`: the configured media servers and their state.
 
 use std::sync::Arc;
 
@@ -22,35 +22,35 @@ use crate::domain::Timestamp;
 pub(super) struct MediaServerJson {
     #[schema(example = "default")]
     name: String,
-    /// Its version, once it has told.
+    /// Its version; absent until the first successful poll.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "v1.20.1", nullable = false)]
     version: Option<String>,
-    /// Whether the last look at it succeeded.
+    /// Whether the last poll succeeded.
     reachable: bool,
-    /// Since when it is reachable, or not. Absent before the first look.
+    /// Since when it is reachable or unreachable. Absent before the first poll.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     since: Option<Timestamp>,
-    /// When a look at it last succeeded.
+    /// When a poll last succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     last_reconcile: Option<Timestamp>,
-    /// Why the last look failed.
+    /// Why the last poll failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     last_error: Option<String>,
-    /// When a hook of it last arrived.
+    /// When its last hook arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     last_hook: Option<Timestamp>,
-    /// When it last asked for a decision.
+    /// When its last request to `/auth` arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     last_auth: Option<Timestamp>,
-    /// Live streams on it.
+    /// Number of its live streams.
     streams: usize,
-    /// Differences between it and the records that were repaired.
+    /// Number of repaired differences between it and the database.
     drift_repaired: u64,
 }
 
@@ -83,12 +83,12 @@ pub(super) struct MediaServerList {
 /// The routes.
 pub fn routes() -> Routes<Arc<MediaServers>> {
     Routes::new()
-        .tag("media servers", "What media servers ask and tell, and how they are.")
+        .tag("media servers", "The requests of media servers, and their state.")
         .health::<MediaServersHealth>()
         .management("media_server", routes!(list_media_servers))
 }
 
-/// Tells which media servers cannot be reached.
+/// Adds the unreachable media servers to `/health`.
 pub fn health(media_servers: Arc<MediaServers>) -> HealthSection {
     HealthSection::new(move || {
         let media_servers = Arc::clone(&media_servers);
@@ -100,11 +100,11 @@ pub fn health(media_servers: Arc<MediaServers>) -> HealthSection {
     })
 }
 
-/// How the media servers are. Streamward does its job without them.
+/// The state of the media servers. Streamward works without them.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MediaServersHealth {
     configured: usize,
-    /// Names of those that did not answer when last looked at.
+    /// Names of the media servers whose last poll failed.
     unreachable: Vec<String>,
 }
 

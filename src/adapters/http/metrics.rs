@@ -1,4 +1,4 @@
-//! `GET /metrics`: the present numbers as Prometheus text.
+//! `GET /metrics`: the metrics as Prometheus text.
 
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -9,9 +9,9 @@ use super::problem::{Problem, ProblemType};
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Read the numbers
+/// Read the metrics
 ///
-/// Prometheus text. Where `metrics.token` is set, it is needed as a bearer token.
+/// Prometheus text. If `metrics.token` is set, it is required as a bearer token.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -20,7 +20,7 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
     responses(
         (status = 200, content_type = "text/plain", body = String),
         (status = 401, description = "`unauthenticated`: The metrics token is missing or wrong"),
-        (status = 404, description = "`not-found`: This instance keeps no numbers"),
+        (status = 404, description = "`not-found`: Metrics are switched off"),
     )
 )]
 pub(super) async fn metrics(
@@ -37,7 +37,7 @@ pub(super) async fn metrics(
         }
     }
     let Some(render) = &operation.options.metrics else {
-        return Err(Problem::new(ProblemType::NOT_FOUND, "This instance keeps no numbers."));
+        return Err(Problem::new(ProblemType::NOT_FOUND, "Metrics are switched off on this instance."));
     };
     Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], render()))
 }

@@ -1,8 +1,8 @@
-//! HTTP in: the router, one file for each resource. Handlers extract, convert, make one call into the service that is
-//! their state, and convert back.
+//! The HTTP API: the router, and one file for each resource. A handler converts the request, calls the service that is
+//! its state, and converts the result.
 //!
-//! A request passes `request_log` (id, span, log line, numbers, problems), for the management API `authentication`, and
-//! arrives at a handler. The OpenAPI document is made of the same [`Routes`] as the router.
+//! A request passes `request_log` (id, span, log entry, metrics, problems), then `authentication` for the management
+//! API, then a handler. The OpenAPI document comes from the same [`Routes`] as the router.
 
 pub mod api_tokens;
 pub mod audit;
@@ -58,7 +58,7 @@ pub use sse::EventStreams;
 use crate::ports::IdGen;
 use problem::Problem;
 
-/// Everything that is answered over HTTP. Serve it with the peer's address as `ConnectInfo<SocketAddr>`.
+/// The complete router. Serve it with the peer's address as `ConnectInfo<SocketAddr>`.
 pub fn router(slices: impl IntoIterator<Item = Router>, ids: Arc<dyn IdGen>) -> Router {
     let all = slices.into_iter().fold(Router::new(), Router::merge);
     all.fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })

@@ -1,4 +1,4 @@
-//! The OpenAPI document (3.1.0). Its paths come from the router. Here is what all operations have in common.
+//! The OpenAPI document (3.1.0). Its paths come from the router; this file adds the parts that operations share.
 
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
 use utoipa::openapi::schema::{Components, Schema};
@@ -14,11 +14,10 @@ use super::Document;
 use super::problem::{FieldProblem, PROBLEM_JSON, ProblemBody, ProblemType};
 use crate::domain::access::Role;
 
-const ABOUT: &str = "The control plane beside a MediaMTX media server: who may publish, what is live, who needs to \
-                     know.\n\nTimes are RFC 3339 in UTC. What is absent is left out, except in the audit log. Every \
-                     answer that is not a success is `application/problem+json` (RFC 9457); its `type` leads to a \
-                     description. Names that are not known are refused, in bodies and in queries; only `/auth` and the \
-                     hooks ignore them.";
+const ABOUT: &str = "The control plane beside a MediaMTX media server: who may publish, what is live, and events \
+                     about both.\n\nTimes are RFC 3339 in UTC. Absent values are left out, except in the audit log. \
+                     Every error is `application/problem+json` (RFC 9457); its `type` links to a description. Unknown \
+                     names in bodies and queries are refused; only `/auth` and the hooks ignore them.";
 
 /// The document of these slices, for people and machines; the same text as `openapi/streamward.json`.
 pub fn openapi_json(slices: impl IntoIterator<Item = Document>) -> String {
@@ -46,24 +45,24 @@ pub fn problems_json() -> String {
 
 /// Who may call the operations of a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Callers {
+pub(super) enum Audience {
     /// Anyone.
     Anyone,
     /// Media servers with the hook secret.
     MediaServers,
-    /// Callers of the management API; with the kind of resource that the audit log names.
+    /// Clients of the management API; with the kind of resource for the audit log.
     Management(&'static str),
 }
 
-/// Completes the operations of one part of the router: who may call them, and which problems they can have.
-pub(super) fn complete(paths: &mut Paths, callers: Callers) {
+/// Completes operations: who may call them, and which problems they can have.
+pub(super) fn complete(paths: &mut Paths, audience: Audience) {
     for (path, item) in &mut paths.paths {
         for (method, operation) in operations(item) {
-            if callers != Callers::Anyone {
-                operation.security = Some(security(callers));
+            if audience != Audience::Anyone {
+                operation.security = Some(security(audience));
             }
-            say_role(operation);
-            for kind in possible(&method, path, operation, callers) {
+            describe_role(operation);
+            for kind in possible(&method, path, operation, audience) {
                 add_problem(operation, kind);
             }
             for (status, response) in &mut operation.responses.responses {
@@ -129,13 +128,13 @@ fn problem_content() -> utoipa::openapi::Content {
     ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).build()
 }
 
-/// The role that callers need, as the handler's documentation names it.
+/// The required role, from the handler's documentation.
 pub(super) fn role(operation: &Operation) -> Option<Role> {
     Role::parse(operation.extensions.as_ref()?.get("x-role")?.as_str()?).ok()
 }
 
-/// The role in words, for people.
-fn say_role(operation: &mut Operation) {
+/// Adds the role to the description.
+fn describe_role(operation: &mut Operation) {
     if let Some(role) = role(operation) {
         let about = operation.description.as_deref().map(|text| format!("{text}\n\n")).unwrap_or_default();
         operation.description = Some(format!("{about}Role: {role}."));
@@ -161,15 +160,15 @@ fn possible(
     method: &HttpMethod,
     path: &str,
     operation: &Operation,
-    callers: Callers,
+    audience: Audience,
 ) -> Vec<&'static ProblemType> {
     use ProblemType as P;
     let mut kinds = vec![P::INTERNAL];
-    if callers == Callers::Anyone {
+    if audience == Audience::Anyone {
         return kinds;
     }
     kinds.extend([P::VALIDATION, P::UNAUTHENTICATED, P::REQUEST_TIMEOUT, P::TOO_LARGE, P::UNAVAILABLE]);
-    if matches!(callers, Callers::Management(_)) {
+    if matches!(audience, Audience::Management(_)) {
         kinds.extend([P::FORBIDDEN, P::TIMEOUT]);
         if *method != HttpMethod::Get {
             kinds.push(P::REPLAYED);
@@ -198,14 +197,14 @@ fn add_problem(operation: &mut Operation, kind: &ProblemType) {
     }
 }
 
-fn security(callers: Callers) -> Vec<SecurityRequirement> {
+fn security(audience: Audience) -> Vec<SecurityRequirement> {
     let none = || -> [&str; 0] { [] };
-    match callers {
-        Callers::Anyone => vec![],
-        Callers::MediaServers => {
+    match audience {
+        Audience::Anyone => vec![],
+        Audience::MediaServers => {
             ["hook_basic", "hook_bearer", "hook_query"].map(|s| SecurityRequirement::new(s, none())).into()
         }
-        Callers::Management(_) => vec![
+        Audience::Management(_) => vec![
             SecurityRequirement::new("bearer", none()),
             SecurityRequirement::new("api_key", none()),
             SecurityRequirement::new("signature_key_id", none())
@@ -226,15 +225,12 @@ fn schemes() -> Vec<(&'static str, SecurityScheme)> {
     };
     let query = ApiKey::Query(ApiKeyValue::with_description(
         "secret",
-        "The hook secret, where nothing else can be set.",
+        "The hook secret, for clients that cannot set headers.",
     ));
     vec![
         ("bearer", http(HttpAuthScheme::Bearer, "An API token, `swt_…`.")),
         ("api_key", header("X-API-Key", "The same API token in another header.")),
-        (
-            "signature_key_id",
-            header("X-API-Key", "Which secret the request is signed with, or merely a label."),
-        ),
+        ("signature_key_id", header("X-API-Key", "The id of the signing secret, or only a label.")),
         ("signature_timestamp", header("X-Timestamp", "Unix seconds, within 300 of the server's clock.")),
         (
             "signature",
@@ -248,6 +244,6 @@ fn schemes() -> Vec<(&'static str, SecurityScheme)> {
         ("hook_basic", http(HttpAuthScheme::Basic, "Any user, the hook secret as the password.")),
         ("hook_bearer", http(HttpAuthScheme::Bearer, "The hook secret.")),
         ("hook_query", SecurityScheme::ApiKey(query)),
-        ("metrics_token", http(HttpAuthScheme::Bearer, "`metrics.token`, where it is set.")),
+        ("metrics_token", http(HttpAuthScheme::Bearer, "`metrics.token`, if it is set.")),
     ]
 }

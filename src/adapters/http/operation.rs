@@ -1,4 +1,4 @@
-//! What operators and orchestrators read: health, numbers and documents.
+//! Routes for operators and orchestrators: health, metrics and documents.
 
 use axum::Router;
 use axum::routing::get;
@@ -12,7 +12,7 @@ use super::{docs, health, metrics, problems, tasks};
 /// The routes.
 pub fn routes() -> Routes<Operation> {
     Routes::new()
-        .tag("operation", "Health, numbers and documents.")
+        .tag("operation", "Health, metrics and documents.")
         .anyone(routes!(health::health))
         .anyone(routes!(health::livez))
         .anyone(routes!(health::readyz))

@@ -26,7 +26,7 @@ pub struct HttpOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// The background tasks.
     pub tasks: TaskList,
-    /// Cancelled when the service stops: endless answers (`/streams/events`) end, and `/readyz` answers 503.
+    /// Cancelled when the service stops: event streams (`/streams/events`) end, and `/readyz` answers 503.
     pub stop: CancellationToken,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Debug for HttpOptions {
 /// The state of the routes for operators.
 #[derive(Clone)]
 pub struct Operation {
-    /// Checks what this instance depends on.
+    /// Checks whether this instance can work.
     pub health: Arc<Health>,
     /// The sections that slices add to `/health`.
     pub sections: Arc<[HealthSection]>,

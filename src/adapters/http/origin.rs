@@ -24,8 +24,8 @@ pub(super) fn origin(parts: &Parts, trusted: &[IpNet]) -> Origin {
     }
 }
 
-/// The nearest address that is not a trusted proxy. Each proxy appends the address of its client to `X-Forwarded-For`, so
-/// it is read from the end. The part before the first untrusted address may be made up.
+/// The nearest address that is not a trusted proxy. Each proxy appends its client's address to `X-Forwarded-For`, so it
+/// is read from the end. Everything before the first untrusted address may be forged.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
     let mut nearest = peer.to_canonical();

@@ -46,7 +46,7 @@ pub(super) struct FieldProblem {
     /// Its name in the body, the query or the path; `body` for the body as a whole.
     #[schema(example = "display_name")]
     pub field: String,
-    /// What it must be.
+    /// The rule that it breaks.
     #[schema(example = "must be 1 to 255 characters, got 300")]
     pub message: String,
 }
@@ -59,43 +59,43 @@ pub(super) struct ProblemBody<'a> {
     #[serde(rename = "type")]
     #[schema(example = "/problems/validation")]
     reference: &'static str,
-    /// The same words for every problem of this type.
+    /// The same text for every problem of this type.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What happened this time, and what to do about it.
+    /// What happened in this request, and how to fix it.
     detail: &'a str,
     /// The path of the request.
     #[schema(example = "/broadcasters")]
     instance: &'a str,
-    /// The id of the request. The log has it too.
+    /// The id of the request, also in the log.
     request_id: &'a str,
-    /// The refused fields; with `validation` only.
+    /// The refused fields; only with `validation`.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     errors: &'a [FieldProblem],
 }
 
 impl Problem {
-    /// A problem of this type. `detail` says what happened and what the caller can do.
+    /// A problem of this type. `detail` explains what happened and what the caller can do.
     pub(super) fn new(kind: &'static ProblemType, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), errors: Vec::new(), unauthenticated: false }
     }
 
-    /// For an answer that a library made.
+    /// For an answer of a library.
     pub(super) fn of_status(status: StatusCode) -> Self {
         let kind = ProblemType::of_status(status);
         Self::new(kind, kind.description)
     }
 
-    /// We failed. The log has the details, the caller does not.
+    /// A failure of Streamward. Only the log has the details.
     pub(super) fn internal() -> Self {
         Self::new(ProblemType::INTERNAL, ProblemType::INTERNAL.description)
     }
 
-    /// The database cannot be used for the moment.
+    /// The database is temporarily unavailable.
     pub(super) fn unavailable() -> Self {
-        let detail = "The database does not answer in time. Try again in a moment; `streamward doctor` shows what is wrong.";
+        let detail = "The database does not answer in time. Try again in a moment; `streamward doctor` shows the cause.";
         Self::new(ProblemType::UNAVAILABLE, detail)
     }
 
@@ -111,12 +111,12 @@ impl Problem {
         self.unauthenticated
     }
 
-    /// What happened this time.
+    /// What happened in this request.
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The answer, once path and request id are known. Headers that are set already stay.
+    /// The answer with path and request id. Headers that are already set stay.
     pub(super) fn render(&self, instance: &str, request_id: &str, mut response: Response) -> Response {
         let status = self.kind.status();
         let body = ProblemBody {
@@ -128,7 +128,7 @@ impl Problem {
             request_id,
             errors: &self.errors,
         };
-        // Text and numbers: to serialise them cannot fail.
+        // Serialising text and numbers cannot fail.
         let json = serde_json::to_vec(&body).unwrap_or_default();
         *response.status_mut() = status;
         *response.body_mut() = json.into();

@@ -1,5 +1,4 @@
-//! Around every request: its id, its span, one log line, its numbers, the last resort for a panic, and the writing out
-//! of problems.
+//! The outermost layer: request id, span, log entry and metrics. It catches panics and writes problems.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use crate::ports::IdGen;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 128;
 
-/// The request's id: the caller's if it is sane, otherwise ours.
+/// The request's id: the caller's if it is valid, otherwise a new one.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(HeaderValue);
 
@@ -43,7 +42,7 @@ impl RequestId {
     }
 }
 
-/// A request's path as it may be shown: nobody is stopped from writing a secret into an address.
+/// A request's path with secrets masked: a client may put a secret into an address.
 pub(super) fn shown_path(path: &str) -> String {
     if path.contains("swt_") {
         let mask = |part| if str::starts_with(part, "swt_") { "swt_***" } else { part };
@@ -63,7 +62,7 @@ pub(super) async fn request_log(
     request.extensions_mut().insert(id.clone());
     let (method, uri) = (method_word(request.method()), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    // The template, never the path: a path may contain what must not be logged.
+    // The template, not the path: a path may contain a secret.
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = tracing::info_span!(
         "http",
@@ -92,13 +91,13 @@ pub(super) async fn request_log(
     response
 }
 
-/// Writes problems out and sets the headers that every answer has.
+/// Writes problems and sets the common headers.
 fn finish(mut response: Response, path: &str, id: &RequestId) -> Response {
     let failed = response.status().is_client_error() || response.status().is_server_error();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = problem.render(&shown_path(path), id.as_str(), response);
     } else if failed && response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != PROBLEM_JSON) {
-        // Made by a library: an unknown route, a method that is not there, a body that could not be read.
+        // An answer of a library: an unknown route or method, or an unreadable body.
         response = Problem::of_status(response.status()).render(&shown_path(path), id.as_str(), response);
     }
     let headers = response.headers_mut();
@@ -108,7 +107,7 @@ fn finish(mut response: Response, path: &str, id: &RequestId) -> Response {
     response
 }
 
-/// The method as a word of a fixed set: a client must not be able to make up metric labels.
+/// The method as a word of a fixed set, so that clients cannot invent metric labels.
 fn method_word(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "POST", "DELETE", "PATCH", "HEAD", "PUT", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")

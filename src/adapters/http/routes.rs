@@ -1,4 +1,4 @@
-//! The routes of a slice: documented by themselves, and served once the services behind them are there.
+//! The routes of a slice. They can be documented without the services, and are served with them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::authentication::{Door, Gate, authenticate};
 use super::health_section::{HealthDocument, HealthProperty};
-use super::openapi::{self, Callers};
+use super::openapi::{self, Audience};
 use super::upload::{Lane, UploadLimits};
 use crate::domain::access::Role;
 
-/// The routes of a slice, and what else the document says of it. `S` is what the handlers call.
+/// The routes of a slice, with their documentation. `S` is the state of the handlers.
 pub struct Routes<S> {
-    methods: Vec<(Callers, Lane, UtoipaMethodRouter<S>)>,
+    methods: Vec<(Audience, Lane, UtoipaMethodRouter<S>)>,
     tags: Vec<Tag>,
     health: Vec<HealthProperty>,
 }
 
-/// What the OpenAPI document says of a slice.
+/// The part of a slice in the OpenAPI document.
 #[derive(Default)]
 pub struct Document {
     pub(super) api: OpenApi,
@@ -52,19 +52,19 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// Routes for anyone; what `routes!` makes.
+    /// Routes for anyone, from `routes!`.
     pub(super) fn anyone(self, methods: UtoipaMethodRouter<S>) -> Self {
-        self.with(Callers::Anyone, Lane::Buffered, methods)
+        self.with(Audience::Anyone, Lane::Buffered, methods)
     }
 
-    /// Routes for media servers, which show the hook secret.
+    /// Routes for media servers, which need the hook secret.
     pub(super) fn media_servers(self, methods: UtoipaMethodRouter<S>) -> Self {
-        self.with(Callers::MediaServers, Lane::Buffered, methods)
+        self.with(Audience::MediaServers, Lane::Buffered, methods)
     }
 
-    /// Routes of the management API; `resource` is what the audit log calls the things behind them.
+    /// Routes of the management API; `resource` is their kind of resource in the audit log.
     pub(super) fn management(self, resource: &'static str, methods: UtoipaMethodRouter<S>) -> Self {
-        self.with(Callers::Management(resource), Lane::Buffered, methods)
+        self.with(Audience::Management(resource), Lane::Buffered, methods)
     }
 
     /// The same in the streaming lane: their handlers take an [`Upload`](super::upload::Upload).
@@ -75,19 +75,19 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         methods: UtoipaMethodRouter<S>,
         limits: UploadLimits,
     ) -> Self {
-        self.with(Callers::Management(resource), Lane::Streaming(limits), methods)
+        self.with(Audience::Management(resource), Lane::Streaming(limits), methods)
     }
 
-    fn with(mut self, callers: Callers, lane: Lane, methods: UtoipaMethodRouter<S>) -> Self {
-        self.methods.push((callers, lane, methods));
+    fn with(mut self, audience: Audience, lane: Lane, methods: UtoipaMethodRouter<S>) -> Self {
+        self.methods.push((audience, lane, methods));
         self
     }
 
-    /// What the OpenAPI document says of them.
+    /// Their part of the OpenAPI document.
     pub fn document(self) -> Document {
         let complete =
-            |(callers, _, (schemas, mut paths, methods)): (Callers, Lane, UtoipaMethodRouter<S>)| {
-                openapi::complete(&mut paths, callers);
+            |(audience, _, (schemas, mut paths, methods)): (Audience, Lane, UtoipaMethodRouter<S>)| {
+                openapi::complete(&mut paths, audience);
                 (schemas, paths, methods)
             };
         let router =
@@ -98,14 +98,14 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// The routes over `state`; those of the management API behind `gate`.
     pub fn serve(self, state: S, gate: &Gate) -> Router {
         let protect =
-            |(callers, lane, (schemas, mut paths, methods)): (Callers, Lane, UtoipaMethodRouter<S>)| {
-                let Callers::Management(resource) = callers else { return (schemas, paths, methods) };
+            |(audience, lane, (schemas, mut paths, methods)): (Audience, Lane, UtoipaMethodRouter<S>)| {
+                let Audience::Management(resource) = audience else { return (schemas, paths, methods) };
                 let roles = paths.paths.values_mut().flat_map(openapi::operations);
                 let roles =
                     roles.filter_map(|(method, operation)| Some((word(&method), openapi::role(operation)?)));
                 let roles: HashMap<Method, Role> = roles.collect();
                 let door = Door { gate: gate.clone(), resource, roles: Arc::new(roles), lane };
-                // On the methods, not on the route: a method that is not there is told as such to anyone.
+                // On the methods, not on the route: 405 needs no authentication.
                 (schemas, paths, methods.route_layer(from_fn_with_state(door, authenticate)))
             };
         let router =

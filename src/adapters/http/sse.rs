@@ -1,5 +1,5 @@
-//! Following what changes, as server-sent events (WHATWG HTML, 9.2), read from the event log, so that a reader which
-//! comes back with the last number it saw has missed nothing. Each slice says which events it tells and how.
+//! Server-sent events (WHATWG HTML, 9.2), read from the event log. A reader that reconnects with its last number misses
+//! nothing. Each slice chooses its events and their form.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,30 +27,30 @@ use crate::domain::access::{Actor, Origin};
 use crate::domain::event::{Event, Topic};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// How often a comment is sent when there is nothing to say, so that nobody on the way takes the connection for dead.
+/// How often a comment is sent while there are no events, so that proxies keep the connection open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// After how long a reader should come back when the answer has ended.
+/// After how long a reader should reconnect when the answer has ended.
 const RETRY: Duration = Duration::from_secs(2);
-/// How long one answer lasts at most. The reader comes back and shows again who it is.
+/// The longest duration of an answer. The reader then reconnects and authenticates again.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// How often it is looked whether the reader's token is still one.
+/// How often the reader's token is checked.
 const RECHECK: Duration = Duration::from_secs(30);
 
-/// Where to go on.
+/// Where to resume.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
-    /// For clients that cannot set the header `Last-Event-ID`, which goes first.
+    /// For clients that cannot set the header `Last-Event-ID`. The header takes precedence.
     #[param(value_type = Option<u64>)]
     last_event_id: Option<String>,
 }
 
-/// How many readers may follow events at once.
+/// How many readers may be connected at once.
 const MAX_READERS: usize = 2_000;
 
-/// What all endless answers share.
+/// The state that all event streams share.
 #[derive(Clone)]
 pub struct EventStreams {
     events: Arc<Events>,
@@ -60,20 +60,20 @@ pub struct EventStreams {
 }
 
 impl EventStreams {
-    /// Answers end at `stop`, and when `access` does not know the reader's token any more.
+    /// Answers end at `stop`, and when the reader's token becomes invalid.
     pub fn new(events: Arc<Events>, access: Arc<Access>, stop: CancellationToken) -> Self {
         Self { events, access, readers: Arc::new(Semaphore::new(MAX_READERS)), stop }
     }
 }
 
-/// A request to follow events: by whom, and from where on.
-pub(super) struct Follow {
+/// A request for events: the reader, and the event to resume after.
+pub(super) struct EventRequest {
     actor: Actor,
     token: Option<ShownToken>,
     after: Option<i64>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Follow {
+impl<S: Send + Sync> FromRequestParts<S> for EventRequest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -84,13 +84,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Follow {
     }
 }
 
-impl Follow {
-    /// The answer: every event of `topic` as `tell` says it, for as long as the reader may read and does.
+impl EventRequest {
+    /// The answer: the events of `topic`, made by `render`, while the reader is connected and allowed.
     pub(super) async fn answer<T>(
         self,
         shared: EventStreams,
         topic: Topic,
-        tell: T,
+        render: T,
     ) -> Result<Response, Problem>
     where
         T: Fn(&Event) -> Option<SseEvent> + Send + 'static,
@@ -100,32 +100,32 @@ impl Follow {
         let reader = shared.events.follow(&actor, topic, after).await?;
         metrics::gauge!("streamward_event_readers").increment(1);
         let now = Instant::now();
-        let following = Following {
+        let reader_events = ReaderEvents {
             shared,
             reader,
-            tell,
+            render,
             token,
             until: now + LIFETIME,
             recheck: now + RECHECK,
             _room: room,
         };
         let hello = stream::iter([Ok(SseEvent::default().retry(RETRY))]);
-        let events = hello.chain(following.into_stream());
+        let events = hello.chain(reader_events.into_stream());
         let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
-        // nginx would hold the events back.
+        // nginx would buffer the events.
         Ok(([("x-accel-buffering", HeaderValue::from_static("no"))], sse).into_response())
     }
 }
 
-/// An event as it is sent, under its own name and number.
-pub(super) fn told(event: &Event, data: impl Serialize) -> Option<SseEvent> {
+/// An event with its name and number.
+pub(super) fn sse_event(event: &Event, data: impl Serialize) -> Option<SseEvent> {
     let named = SseEvent::default().event(event.body.kind()).id(event.seq.to_string());
     named.json_data(data).ok()
 }
 
 fn resume_from(headers: &HeaderMap, query: &EventsQuery) -> Result<Option<i64>, Invalid> {
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
-    // EventSource sends an empty one when it has not seen any.
+    // EventSource sends an empty one before its first event.
     let header = header.map(|text| ("Last-Event-ID", text)).filter(|(_, text)| !text.is_empty());
     let given = header.or(query.last_event_id.as_deref().map(|text| ("last_event_id", text)));
     let Some((field, text)) = given else { return Ok(None) };
@@ -133,24 +133,24 @@ fn resume_from(headers: &HeaderMap, query: &EventsQuery) -> Result<Option<i64>, 
     number.map(Some).ok_or_else(|| Invalid::one(field, "must be the number of an event"))
 }
 
-/// One reader of the log and what ends it.
-struct Following<T> {
+/// The events of one reader.
+struct ReaderEvents<T> {
     shared: EventStreams,
     reader: EventReader,
-    tell: T,
+    render: T,
     token: Option<ShownToken>,
     until: Instant,
     recheck: Instant,
     _room: OwnedSemaphorePermit,
 }
 
-impl<T> Drop for Following<T> {
+impl<T> Drop for ReaderEvents<T> {
     fn drop(&mut self) {
         metrics::gauge!("streamward_event_readers").decrement(1);
     }
 }
 
-impl<T: Fn(&Event) -> Option<SseEvent> + Send + 'static> Following<T> {
+impl<T: Fn(&Event) -> Option<SseEvent> + Send + 'static> ReaderEvents<T> {
     fn into_stream(self) -> impl Stream<Item = Result<SseEvent, Infallible>> + Send + 'static {
         stream::unfold(self, |mut this| async {
             let event = this.next().await?;
@@ -158,7 +158,7 @@ impl<T: Fn(&Event) -> Option<SseEvent> + Send + 'static> Following<T> {
         })
     }
 
-    /// The next event, or `None` when the answer is to end.
+    /// The next event; `None` ends the answer.
     async fn next(&mut self) -> Option<SseEvent> {
         loop {
             let now = Instant::now();
@@ -170,7 +170,7 @@ impl<T: Fn(&Event) -> Option<SseEvent> + Send + 'static> Following<T> {
             let Ok(next) = timeout_at(self.until.min(self.recheck), next).await else { continue };
             match next? {
                 Ok(Next::Event(event)) => {
-                    if let Some(event) = (self.tell)(&event) {
+                    if let Some(event) = (self.render)(&event) {
                         return Some(event);
                     }
                 }
@@ -182,20 +182,20 @@ impl<T: Fn(&Event) -> Option<SseEvent> + Send + 'static> Following<T> {
                     return None;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a reader of events is dropped: the log cannot be read");
+                    tracing::warn!(%error, "a reader of events was disconnected: the event log cannot be read");
                     return None;
                 }
             }
         }
     }
 
-    /// A token that was deleted, or has expired, opens nothing any more. While that cannot be known the reader stays.
+    /// Whether the token is still valid. While the check fails, the reader stays connected.
     async fn is_still_known(&mut self) -> bool {
         self.recheck = Instant::now() + RECHECK;
         let Some(ShownToken(token)) = &self.token else { return true };
         match self.shared.access.actor_of_token(token.expose(), Origin::default()).await {
             Err(AppError::Unauthenticated(why)) => {
-                tracing::info!(reason = %why, "a reader of events is dropped");
+                tracing::info!(reason = %why, "a reader of events was disconnected: its token is no longer valid");
                 false
             }
             _ => true,
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_goes_before_the_query() {
+    fn the_header_takes_precedence_over_the_query() {
         let mut headers = HeaderMap::new();
         let query = |text: &str| EventsQuery { last_event_id: Some(text.into()) };
         assert_eq!(resume_from(&headers, &EventsQuery { last_event_id: None }), Ok(None));

@@ -1,4 +1,4 @@
-//! `/stream-keys`: the secrets broadcasters publish with. A secret is in one answer only: the one that made it.
+//! `/stream-keys`: the secrets broadcasters publish with. Only the answer that creates a secret contains it.
 
 use std::sync::Arc;
 
@@ -28,16 +28,16 @@ use crate::ports::KeyFilter;
 pub(super) struct StreamKeyJson {
     id: Uuid,
     broadcaster_id: Uuid,
-    /// A note of its owner.
+    /// A note of your own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     label: Option<String>,
-    /// The one public path it publishes.
+    /// The public path that it publishes.
     #[schema(example = "live/alice")]
     path: String,
-    /// Computed when it was read.
+    /// The status at the time of the answer.
     status: KeyStatusJson,
-    /// Whether a connection has it, live or about to be.
+    /// Whether a connection uses it, live or about to be.
     in_use: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -47,12 +47,12 @@ pub(super) struct StreamKeyJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     revoked_at: Option<Timestamp>,
-    /// When it last was allowed to publish.
+    /// When it was last allowed to publish.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     last_used_at: Option<Timestamp>,
     on_conflict: OnConflictJson,
-    /// The first characters of the secret, to tell keys apart.
+    /// The first characters of the secret, to recognise the key.
     #[schema(example = "sk_Ab3dE")]
     key_prefix: String,
 }
@@ -62,22 +62,22 @@ pub(super) struct StreamKeyJson {
 #[serde(rename_all = "snake_case")]
 #[schema(as = KeyStatus)]
 pub(super) enum KeyStatusJson {
-    /// It can.
+    /// The key can be used.
     Active,
-    /// Somebody revoked it.
+    /// The key was revoked.
     Revoked,
-    /// Its time has passed.
+    /// The key has expired.
     Expired,
 }
 
-/// What happens when a second connection comes with a key that is in use.
+/// What happens when a second connection uses the same key.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = OnConflict)]
 pub(super) enum OnConflictJson {
-    /// The newcomer is denied.
+    /// The second connection is denied.
     Reject,
-    /// The newcomer wins, the session that was there is ended.
+    /// The second connection is allowed, and the first session is ended.
     Takeover,
 }
 
@@ -108,36 +108,36 @@ impl From<KeyNow> for StreamKeyJson {
     }
 }
 
-/// A key that was just made or rotated.
+/// A key that was just created or rotated.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NewStreamKey {
     #[serde(flatten)]
     key: StreamKeyJson,
-    /// The secret. It is shown here and never again.
+    /// The secret. It is shown only once.
     #[schema(pattern = "^sk_[A-Za-z0-9_-]{43}$")]
     key_value: String,
-    /// Ready settings for encoders; they contain the secret.
+    /// Settings for encoders. They contain the secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     ingest: Option<IngestJson>,
 }
 
-/// Ready settings for encoders.
+/// Settings for encoders.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ingest)]
 pub(super) struct IngestJson {
     obs: ObsJson,
-    /// RTMP in one line.
+    /// RTMP as one URL.
     rtmp: String,
-    /// RTMP for encoders that only know an opaque key: the secret is the path.
+    /// RTMP for encoders that accept only a plain key: the secret is the path.
     rtmp_secret_path: String,
     srt: String,
     rtsp: String,
-    /// WHIP endpoint; the key goes in `Authorization: Bearer`.
+    /// WHIP endpoint. Send the key as `Authorization: Bearer`.
     whip: String,
 }
 
-/// What OBS asks for under Settings, Stream, Custom.
+/// For OBS: Settings, Stream, Custom.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ObsSettings)]
 pub(super) struct ObsJson {
@@ -164,14 +164,14 @@ impl From<KeyWithSecret> for NewStreamKey {
     }
 }
 
-/// All keys that were asked for.
+/// The requested keys.
 #[derive(Serialize, ToSchema)]
 pub(super) struct StreamKeyList {
     stream_keys: Vec<StreamKeyJson>,
     count: usize,
 }
 
-/// A key to make.
+/// A key to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StreamKeyDraft)]
@@ -184,22 +184,22 @@ pub(super) struct DraftJson {
     /// A note.
     #[schema(min_length = 1, max_length = 255)]
     label: Option<String>,
-    /// From when on it is invalid; in the future.
+    /// When it expires; must be in the future.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
     #[schema(value_type = Option<OnConflictJson>)]
     on_conflict: Option<String>,
 }
 
-/// Which keys.
+/// Filter of the keys.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct StreamKeysQuery {
-    /// Of this broadcaster.
+    /// Keys of this broadcaster.
     #[param(format = Uuid)]
     broadcaster_id: Option<String>,
-    /// With this path.
+    /// Keys with this path.
     #[param(max_length = 200, pattern = "^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$")]
     path: Option<String>,
 }
@@ -215,7 +215,7 @@ pub fn routes() -> Routes<Arc<StreamKeys>> {
 
 /// Create a stream key
 ///
-/// The answer is the only time its secret is shown.
+/// The secret is shown only in this answer.
 #[utoipa::path(
     post,
     path = "/stream-keys",
@@ -244,7 +244,7 @@ pub(super) async fn create_stream_key(
 
 /// List stream keys
 ///
-/// Newest first; never their secrets.
+/// Newest first, without their secrets.
 #[utoipa::path(
     get,
     path = "/stream-keys",
@@ -287,7 +287,7 @@ pub(super) async fn read_stream_key(
 
 /// Replace a stream key's secret
 ///
-/// The old secret is invalid at once and the session on it is ended. The answer is the only time the new one is shown.
+/// The old secret is invalid at once, and its session is ended. The new secret is shown only in this answer.
 #[utoipa::path(
     post,
     path = "/stream-keys/{id}/rotate",
@@ -310,7 +310,7 @@ pub(super) async fn rotate_stream_key(
 
 /// Revoke a stream key
 ///
-/// It is invalid at once and its session is ended. Revoking it again changes nothing.
+/// It is invalid at once and its session is ended. Revoking it again has no effect.
 #[utoipa::path(
     delete,
     path = "/stream-keys/{id}",

@@ -1,4 +1,4 @@
-//! `/streamers/events` and `/streamers/{id}/events`: what changes about streamers, and how each one's status changed.
+//! `/streamers/events` and `/streamers/{id}/events`: changes of streamers, and the history of each status.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::authentication::Caller;
 use super::extract::{Id, StrictQuery, number};
 use super::problem::Problem;
-use super::sse::{EventStreams, EventsQuery, Follow, told};
+use super::sse::{EventRequest, EventStreams, EventsQuery, sse_event};
 use super::streamers::{SessionJson, StatusJson, StreamerJson};
 use crate::app::streamer::{MOST_EVENTS, Streamers};
 use crate::domain::event::{Event, EventBody, Topic};
@@ -27,7 +27,7 @@ const DEFAULT_EVENTS: u32 = 100;
 #[schema(as = StatusChange)]
 pub(super) struct ChangeJson {
     previous_status: StatusJson,
-    /// `online` or `offline`, and never the one before.
+    /// `online` or `offline`; never the same as before.
     new_status: StatusJson,
     /// When it happened: Kick's time if known, otherwise when the report arrived.
     #[schema(value_type = String, format = DateTime)]
@@ -51,13 +51,13 @@ pub(super) struct ChangeJson {
 #[serde(rename_all = "snake_case")]
 #[schema(as = StatusSource)]
 pub(super) enum SourceJson {
-    /// Kick's former feed. Unofficial.
+    /// Kick's old feed. Unofficial.
     Pusher,
-    /// Kick's present feed. Unofficial.
+    /// Kick's current feed. Unofficial.
     Centrifugo,
     /// Kick's webhooks.
     Webhook,
-    /// Kick's API, when it was polled.
+    /// A poll of Kick's API.
     Poll,
 }
 
@@ -86,15 +86,15 @@ impl From<Change> for ChangeJson {
     }
 }
 
-/// A change of status, as history keeps it.
+/// A change of status in the history.
 #[derive(Serialize, ToSchema)]
 #[schema(as = StatusEvent)]
 pub(super) struct StatusEventJson {
-    /// The number of the event about it.
+    /// The number of its event.
     seq: i64,
     #[serde(flatten)]
     change: ChangeJson,
-    /// When it was written down.
+    /// When it was stored.
     #[schema(value_type = String, format = DateTime)]
     recorded_at: Timestamp,
 }
@@ -121,14 +121,14 @@ pub(super) struct HistoryQuery {
     /// At most this many; 100 without it.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
-    /// Only those before this `seq`: the last one of the page before.
+    /// Changes before this `seq`. For the next page: the last `seq` of this page.
     #[param(value_type = Option<u64>)]
     before: Option<String>,
 }
 
-/// Read how a streamer's status changed
+/// Read the status history of a streamer
 ///
-/// Newest first. Changes within the flap window are among them.
+/// Newest first, including changes within the flap window.
 #[utoipa::path(
     get,
     path = "/streamers/{id}/events",
@@ -155,10 +155,10 @@ pub(super) async fn list_status_events(
 /// The data of an event.
 #[derive(Serialize, ToSchema)]
 pub(super) struct StreamerEvent {
-    /// When it happened.
+    /// When the change happened.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// The streamer right after it.
+    /// The streamer after the change.
     streamer: StreamerJson,
     /// The change of status; absent if something else changed, or an earlier event was about this change.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,33 +166,35 @@ pub(super) struct StreamerEvent {
     change: Option<ChangeJson>,
 }
 
-/// Follow what changes about streamers
+/// Receive changes of streamers
 ///
-/// Server-sent events, each with its number as `id` and with data as shown here. `streamer.online` and
-/// `streamer.offline` are what to announce: going offline is sent once it has lasted for the flap window
-/// (`kick.flap_window`), and a comeback within it is not sent as either. `streamer.updated` is everything else:
-/// other fields, another session, and every change of status that is not to be announced, or not yet: offline before
-/// the flap window is over, back online within it, and the first status of a streamer. These have
-/// `change`, so a reader that wants each change at once reads `change`, not names. `streamer.created` and
-/// `streamer.deleted` are about the list. `Last-Event-ID` resumes and `reset` means as for `/streams/events`: read
-/// `/streamers` anew.
+/// Server-sent events, each with its number as `id` and with data as shown here.
+///
+/// `streamer.online` and `streamer.offline` are for announcements. `streamer.offline` is sent when the streamer was
+/// offline for the whole flap window (`kick.flap_window`). If the streamer returns earlier, neither event is sent.
+/// `streamer.updated` is any other change: fields, the session, or a change of status without an announcement: the
+/// first status, offline before the flap window is over, or back online within it. Every change of status is sent at
+/// once in the field `change` of one event; to react to each change, read `change` instead of the event name.
+/// `streamer.created` and `streamer.deleted` report changes of the list.
+///
+/// `Last-Event-ID` and `reset` work as for `/streams/events`; after a `reset`, read `/streamers` again.
 #[utoipa::path(
     get,
     path = "/streamers/events",
     tag = "streamers",
-    params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "The last number that was seen")),
+    params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "The number of the last event received")),
     responses((status = 200, content_type = "text/event-stream", body = StreamerEvent)),
     extensions(("x-role" = json!("viewer")))
 )]
 pub(super) async fn follow_streamers(
     State(events): State<EventStreams>,
-    follow: Follow,
+    request: EventRequest,
 ) -> Result<Response, Problem> {
-    follow.answer(events, Topic::Streamer, tell).await
+    request.answer(events, Topic::Streamer, render).await
 }
 
-fn tell(event: &Event) -> Option<SseEvent> {
+fn render(event: &Event) -> Option<SseEvent> {
     let EventBody::Streamer(body) = &event.body else { return None };
     let change = body.change.clone().map(ChangeJson::from);
-    told(event, StreamerEvent { at: event.at, streamer: body.streamer.clone().into(), change })
+    sse_event(event, StreamerEvent { at: event.at, streamer: body.streamer.clone().into(), change })
 }

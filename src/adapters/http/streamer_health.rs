@@ -1,4 +1,4 @@
-//! What `GET /health` says of watching streamers.
+//! The section of `GET /health` about watching streamers.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,38 +7,38 @@ use super::health_section::HealthDocument;
 use crate::domain::Timestamp;
 use crate::domain::streamer::feed::WatchStatus;
 
-/// How watching streamers is doing, as the instance that does it last wrote it down.
+/// The state of watching streamers, as the instance that watches them last stored it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct StreamersHealth {
-    /// When this was written: every 15 seconds at least. An older time means that nobody watches.
+    /// When this was stored, at least every 15 seconds. An older time means that no instance watches.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// The feed that is in use, once one is.
+    /// The feed in use; absent before the first connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "centrifugo")]
     feed: Option<&'static str>,
-    /// `off` by choice, `connecting`, `degraded` (some connections are down), `connected`, or `rejected`: refused for
-    /// now, so that only the sweep tells who is live.
+    /// `off` by choice, `connecting`, `degraded` (some connections are down), `connected`, or `rejected`: Kick
+    /// refuses the feed for now, and only the poll of Kick's API finds live streamers.
     #[schema(example = "connected")]
     feed_state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     feed_error: Option<String>,
-    /// Connections there should be.
+    /// Number of wanted connections.
     connections: u32,
-    /// Connections there are.
+    /// Number of open connections.
     connected: u32,
-    /// Channels that are subscribed to.
+    /// Number of subscribed channels.
     subscribed: u32,
     watched: u32,
-    /// Those that Kick does not know, or whose numbers are not known yet.
+    /// Number of streamers that Kick does not know, or whose Kick numbers are not known yet.
     unresolved: u32,
-    /// Reports that wait to be written down.
+    /// Number of reports that wait to be stored.
     queued: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, nullable = false)]
     last_report_at: Option<Timestamp>,
-    /// When Kick was last asked about everyone.
+    /// When all streamers were last polled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, nullable = false)]
     last_sweep_at: Option<Timestamp>,
@@ -71,6 +71,6 @@ impl From<WatchStatus> for StreamersHealth {
 impl HealthDocument for StreamersHealth {
     const NAME: &'static str = "streamers";
     const OPTIONAL: Option<&'static str> = Some(
-        "How watching streamers is doing; absent if this setup does not, or has not begun. Streamward does the rest of\nits job without it.",
+        "The state of watching streamers. Absent if this setup does not watch streamers or has not started. The rest of\nStreamward works without it.",
     );
 }

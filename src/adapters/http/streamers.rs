@@ -1,4 +1,4 @@
-//! `/streamers`: whose status on Kick is watched, and what it is. Following and history are in
+//! `/streamers`: the watched streamers and their status on Kick. Events and history are in
 //! [`streamer_events`](super::streamer_events).
 
 use std::sync::Arc;
@@ -30,11 +30,11 @@ use crate::domain::streamer::{ChannelId, ChatroomId, Session, Status, Streamer, 
 use crate::domain::{Invalid, StreamerId, Timestamp};
 use crate::ports::StreamerFilter;
 
-/// Most streamers on a page, and how many there are on one when only a cursor is given.
+/// The largest page, and the size of a page without `limit`.
 const MAX_PAGE: u32 = 1_000;
 const DEFAULT_PAGE: u32 = 100;
 
-/// Someone on Kick whose status is watched.
+/// A streamer on Kick.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Streamer)]
 pub(super) struct StreamerJson {
@@ -42,7 +42,7 @@ pub(super) struct StreamerJson {
     /// The name on Kick, as in `kick.com/<username>`.
     #[schema(example = "xqc")]
     username: String,
-    /// A name of your own choice.
+    /// A display name of your choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     display_name: Option<String>,
@@ -56,19 +56,19 @@ pub(super) struct StreamerJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, nullable = false)]
     last_status_update: Option<Timestamp>,
-    /// What is on now; only while online.
+    /// The current session; only while online.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     session: Option<SessionJson>,
-    /// What was on last, if it is known; never while online.
+    /// The last session, if known; never while online.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     last_session: Option<SessionJson>,
-    /// Kick's number of the user: what its official API goes by.
+    /// Kick's number of the user, used by its official API.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>, nullable = false)]
     user_id: Option<UserId>,
-    /// Kick's number of the channel: what its feed goes by.
+    /// Kick's number of the channel, used by its feed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>, nullable = false)]
     channel_id: Option<ChannelId>,
@@ -76,7 +76,7 @@ pub(super) struct StreamerJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>, nullable = false)]
     chatroom_id: Option<ChatroomId>,
-    /// Why the status cannot be watched, and what to do about it.
+    /// Why the status cannot be watched, and how to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problem: Option<String>,
@@ -91,7 +91,7 @@ pub(super) struct StreamerJson {
 #[serde(rename_all = "snake_case")]
 #[schema(as = StreamerStatus)]
 pub(super) enum StatusJson {
-    /// Nothing is known yet.
+    /// Not known yet.
     Unknown,
     /// Live.
     Online,
@@ -173,13 +173,13 @@ pub(super) struct StreamerList {
     streamers: Vec<StreamerJson>,
     /// How many are in this answer.
     count: usize,
-    /// Where the next page begins; absent on the last one, and without `limit` and `cursor`.
+    /// The cursor of the next page. Absent on the last page, and without `limit` and `cursor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next_cursor: Option<String>,
 }
 
-/// One of Kick's numbers in a body. Which ones are good, the domain decides.
+/// One of Kick's numbers in a body. The domain checks its range.
 struct Number(u64);
 
 impl<'de> Deserialize<'de> for Number {
@@ -200,13 +200,12 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A streamer to watch. The numbers are found out by themselves; they need to be given only where Kick keeps them from
-/// us, see `problem`.
+/// A streamer to watch. Streamward finds the numbers itself. Set them only if `problem` of the streamer requires it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StreamerDraft)]
 pub(super) struct DraftJson {
-    /// The name on Kick; `@name` and the address of the channel are understood, too.
+    /// The name on Kick, `@name`, or the address of the channel.
     #[schema(value_type = String, required = true, example = "xqc", min_length = 1, pattern = "^[^\\u0000]+$")]
     username: Option<String>,
     #[schema(min_length = 1, max_length = 200)]
@@ -221,12 +220,12 @@ pub(super) struct DraftJson {
     chatroom_id: Option<Number>,
 }
 
-/// What to change of a streamer; what is not given stays as it is.
+/// Changes of a streamer. Absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StreamerPatch)]
 pub(super) struct PatchJson {
-    /// Another name on Kick. Numbers, status and session of the old one are forgotten, its history is not.
+    /// Another name on Kick. This resets numbers, status and session, and keeps the history.
     #[schema(example = "xqc", min_length = 1, pattern = "^[^\\u0000]+$")]
     username: Option<String>,
     #[schema(min_length = 1, max_length = 200)]
@@ -256,7 +255,7 @@ macro_rules! into_draft {
 into_draft!(DraftJson);
 into_draft!(PatchJson);
 
-/// Which streamers.
+/// Filter of the streamers.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -264,15 +263,15 @@ pub(super) struct StreamersQuery {
     /// `unknown`, `online`, `offline` or `all` (default).
     #[param(pattern = "^(unknown|online|offline|all)$")]
     status: Option<String>,
-    /// Watched (`true`) or not (`false`); both without it.
+    /// Watched (`true`) or not watched (`false`) streamers; both without it.
     #[param(value_type = Option<bool>)]
     active: Option<String>,
-    /// With this name, in any case.
+    /// The streamer with this name; upper and lower case do not matter.
     username: Option<String>,
     /// At most this many; the whole list without it.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(pattern = "^[0-9A-Za-z_-]+$")]
     cursor: Option<String>,
 }
@@ -309,7 +308,7 @@ impl StreamersQuery {
     }
 }
 
-/// A place in the list, opaque to callers: names are unique in lower case, and sorted by that.
+/// An opaque cursor: names are unique in lower case, and the list has that order.
 fn write_cursor(streamer: &Streamer) -> String {
     URL_SAFE_NO_PAD.encode(streamer.username.to_ascii_lowercase())
 }
@@ -320,7 +319,7 @@ fn read_cursor(text: &str) -> Result<String, Invalid> {
     name.ok_or_else(|| Invalid::one("cursor", "must be the next_cursor of an earlier answer"))
 }
 
-/// Tells how watching is doing.
+/// Adds the state of watching to `/health`.
 pub fn health(streamers: Arc<Streamers>) -> HealthSection {
     HealthSection::new(move || {
         let streamers = Arc::clone(&streamers);
@@ -328,12 +327,12 @@ pub fn health(streamers: Arc<Streamers>) -> HealthSection {
     })
 }
 
-/// What the routes call.
+/// The state of the routes.
 #[derive(Clone, FromRef)]
 pub struct Streaming {
     /// The streamers.
     pub streamers: Arc<Streamers>,
-    /// What follows their changes.
+    /// The event streams.
     pub events: EventStreams,
 }
 
@@ -381,7 +380,7 @@ pub(super) async fn list_streamers(
 
 /// Watch a streamer
 ///
-/// The status is `unknown` until the first answer of Kick.
+/// The status is `unknown` until Kick first answers.
 #[utoipa::path(
     post,
     path = "/streamers",
@@ -424,7 +423,7 @@ pub(super) async fn read_streamer(
 
 /// Change a streamer
 ///
-/// With `is_active` false the status is not watched and stays as it is.
+/// With `is_active` false the status is not watched and does not change.
 #[utoipa::path(
     patch,
     path = "/streamers/{id}",
@@ -449,7 +448,7 @@ pub(super) async fn update_streamer(
 
 /// Delete a streamer
 ///
-/// The history goes with it. To keep it, set `is_active` to false instead.
+/// This also deletes the history. To keep it, set `is_active` to false instead.
 #[utoipa::path(
     delete,
     path = "/streamers/{id}",

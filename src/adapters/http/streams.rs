@@ -1,4 +1,4 @@
-//! `/streams`: who is live, who was, and ending it. Following what changes is in [`stream_events`](super::stream_events).
+//! `/streams`: live and ended streams, and ending one. Events are in [`stream_events`](super::stream_events).
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::domain::stream::{EndReason, Stream, StreamState};
 use crate::domain::{Invalid, StreamId, Timestamp};
 use crate::ports::{StatusFilter, StreamCursor, StreamFilter};
 
-/// Most streams on a page, and how many there are on one when only a cursor is given.
+/// The largest page, and the size of a page without `limit`.
 const MAX_PAGE: u32 = 1_000;
 const DEFAULT_PAGE: u32 = 100;
 
@@ -37,7 +37,7 @@ pub(super) struct StreamJson {
     id: Uuid,
     stream_key_id: Uuid,
     broadcaster_id: Uuid,
-    /// The broadcaster's name when it started.
+    /// The broadcaster's name at the start.
     #[schema(example = "Alice")]
     broadcaster_name: String,
     /// The public path.
@@ -54,7 +54,7 @@ pub(super) struct StreamJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<EndReasonJson>, nullable = false)]
     end_reason: Option<EndReasonJson>,
-    /// What publishes it, as the media server names it.
+    /// The kind of publisher, in the media server's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "rtmpConn", nullable = false)]
     source_type: Option<String>,
@@ -62,21 +62,21 @@ pub(super) struct StreamJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     source_id: Option<String>,
-    /// How many read it now.
+    /// Current number of viewers.
     readers: u32,
     /// Codecs.
     #[schema(example = json!(["H264", "MPEG-4 Audio"]))]
     tracks: Vec<String>,
-    /// Bytes received since it started.
+    /// Bytes received since the start.
     inbound_bytes: u64,
-    /// The broadcaster's metadata when it started.
+    /// The broadcaster's metadata at the start.
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
-    /// Where a recording of it is found.
+    /// The location of its recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     recording_ref: Option<String>,
-    /// Where viewers find it. Absent if its media server is no longer configured.
+    /// The URLs for viewers. Absent if its media server is no longer configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     urls: Option<UrlsJson>,
@@ -87,9 +87,9 @@ pub(super) struct StreamJson {
 #[serde(rename_all = "snake_case")]
 #[schema(as = StreamStatus)]
 pub(super) enum StreamStatusJson {
-    /// The media server carries it.
+    /// It is live.
     Active,
-    /// It is gone.
+    /// It has ended.
     Ended,
 }
 
@@ -102,7 +102,7 @@ pub(super) enum EndReasonJson {
     PublisherLeft,
     /// Its key was revoked.
     KeyRevoked,
-    /// Its key got a new secret.
+    /// Its key was rotated.
     KeyRotated,
     /// Its key expired.
     KeyExpired,
@@ -114,7 +114,7 @@ pub(super) enum EndReasonJson {
     Takeover,
     /// The media server was restarted.
     MediaServerRestarted,
-    /// The media server was taken out of the configuration.
+    /// The media server was removed from the configuration.
     MediaServerRemoved,
 }
 
@@ -134,7 +134,7 @@ impl From<EndReason> for EndReasonJson {
     }
 }
 
-/// Ready URLs for viewers, the same for as long as the stream lives. None contains a secret.
+/// URLs for viewers. They stay the same while the stream is live and contain no secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PlaybackUrls)]
 pub(super) struct UrlsJson {
@@ -158,7 +158,7 @@ impl From<PlaybackUrls> for UrlsJson {
 }
 
 impl StreamJson {
-    /// The stream as it is shown, with its URLs.
+    /// The stream with its URLs.
     pub(super) fn of(streams: &Streams, stream: Stream) -> Self {
         let urls = streams.playback_urls(&stream).map(UrlsJson::from);
         let (status, ended_at, end_reason) = match stream.state {
@@ -196,13 +196,13 @@ pub(super) struct StreamList {
     streams: Vec<StreamJson>,
     /// How many are in this answer.
     count: usize,
-    /// Where the next page begins; absent on the last one, and when no page was asked for.
+    /// The cursor of the next page. Absent on the last page, and without `limit` and `cursor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next_cursor: Option<String>,
 }
 
-/// Which streams.
+/// Filter of the streams.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -210,19 +210,19 @@ pub(super) struct StreamsQuery {
     /// `active` (default), `ended` or `all`.
     #[param(pattern = "^(active|ended|all)$")]
     status: Option<String>,
-    /// Of this broadcaster.
+    /// Streams of this broadcaster.
     #[param(format = Uuid)]
     broadcaster_id: Option<String>,
-    /// On this path.
+    /// Streams on this path.
     #[param(max_length = 200, pattern = "^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$")]
     path: Option<String>,
-    /// On this media server.
+    /// Streams on this media server.
     #[param(pattern = "^[0-9a-z_-]{1,64}$")]
     media_server: Option<String>,
     /// At most this many; the whole list without it.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(pattern = "^[0-9A-Za-z_-]{32}$")]
     cursor: Option<String>,
 }
@@ -253,7 +253,7 @@ impl StreamsQuery {
     }
 }
 
-/// A place in the list, in a form that says nothing to callers.
+/// An opaque cursor.
 fn write_cursor(stream: &Stream) -> String {
     let mut bytes = stream.started_at.micros().to_be_bytes().to_vec();
     bytes.extend_from_slice(stream.id.0.as_bytes());
@@ -272,19 +272,19 @@ fn read_cursor(text: &str) -> Result<StreamCursor, Invalid> {
     parse().ok_or_else(|| Invalid::one("cursor", "must be the next_cursor of an earlier answer"))
 }
 
-/// What the routes call.
+/// The state of the routes.
 #[derive(Clone, FromRef)]
 pub struct Streaming {
     /// The streams.
     pub streams: Arc<Streams>,
-    /// What follows their changes.
+    /// The event streams.
     pub events: EventStreams,
 }
 
 /// The routes.
 pub fn routes() -> Routes<Streaming> {
     Routes::new()
-        .tag("streams", "Who is live, who was, and what changes.")
+        .tag("streams", "Live and ended streams, and their changes.")
         .management("stream", routes!(list_streams))
         .management("stream", routes!(stream_events::follow_streams))
         .management("stream", routes!(read_stream, end_stream))
@@ -292,7 +292,7 @@ pub fn routes() -> Routes<Streaming> {
 
 /// List streams
 ///
-/// Live ones unless `status` says otherwise, newest first. The whole list, unless `limit` or `cursor` ask for a page.
+/// Newest first. By default only live streams; see `status`. The whole list, or a page with `limit` or `cursor`.
 #[utoipa::path(
     get,
     path = "/streams",
@@ -308,7 +308,7 @@ pub(super) async fn list_streams(
 ) -> Result<Json<StreamList>, Problem> {
     let mut filter = query.filter()?;
     let page = filter.limit;
-    // One more than asked for tells whether there is a next page.
+    // One more than requested shows whether there is a next page.
     filter.limit = page.map(|limit| limit + 1);
     let mut found = streams.list(&actor, &filter).await?;
     let page = page.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| found.len() > *limit);
@@ -341,14 +341,14 @@ pub(super) async fn read_stream(
 
 /// End a stream
 ///
-/// Its session is told to end; the answer does not wait for that longer than two seconds. The stream key stays valid:
-/// an encoder that connects again is let in. Revoke the key to keep it out.
+/// Streamward disconnects the session and waits at most two seconds for that. The stream key stays valid, so the
+/// encoder may connect again. To prevent that, revoke the key.
 #[utoipa::path(
     delete,
     path = "/streams/{id}",
     tag = "streams",
     params(("id" = Uuid, Path)),
-    responses((status = 204, description = "The session is told to end")),
+    responses((status = 204, description = "The session is being disconnected")),
     extensions(("x-role" = json!("operator")))
 )]
 pub(super) async fn end_stream(

@@ -1,5 +1,5 @@
-//! Reads an object strictly: unknown names, wrong types and bad encodings are refused by name, so that nothing is ignored
-//! silently. A message never repeats a value, since it may be a secret.
+//! Reads an object strictly: unknown names, wrong types and bad encodings are refused, never ignored. A message names
+//! the field, but never repeats a value, since it may be a secret.
 
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -12,9 +12,6 @@ use crate::domain::secret::mask_keys;
 const BODY: &str = "body";
 
 /// Reads a JSON object.
-///
-/// # Errors
-/// [`Invalid`] naming the field, or `body`.
 pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Invalid> {
     let text = std::str::from_utf8(bytes).map_err(|_| Invalid::one(BODY, "must be valid UTF-8"))?;
     // serde would read a list as the values of an object.
@@ -29,9 +26,6 @@ pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Invalid>
 }
 
 /// Reads a raw query, each name at most once.
-///
-/// # Errors
-/// [`Invalid`] naming the parameter, or `query`.
 pub(super) fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, Invalid> {
     let mut object = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -53,7 +47,7 @@ fn decode(text: &str) -> Option<String> {
     (!decoded.contains('\0')).then(|| decoded.into_owned())
 }
 
-/// The error of serde is only a text.
+/// serde's error is only a text, so it is parsed.
 fn refusal(path: &str, error: &serde_json::Error) -> Invalid {
     let text = error.to_string();
     let at = if path == "." { BODY } else { path };
@@ -84,7 +78,7 @@ fn without_place(words: &str) -> &str {
     words.split_once(" at line ").map_or(words, |(words, _)| words)
 }
 
-/// A name that the caller sent, shortened and with keys masked: people paste keys anywhere.
+/// A name from the caller, shortened and with keys masked: people paste keys anywhere.
 fn shown(name: &str) -> String {
     mask_keys(name).chars().filter(|c| !c.is_control()).take(100).collect()
 }

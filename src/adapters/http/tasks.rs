@@ -1,4 +1,4 @@
-//! `/tasks`: the background work of this instance.
+//! `/tasks`: the background tasks of this instance.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,19 +12,19 @@ use super::problem::Problem;
 use crate::app::task::{TaskFailure, TaskStatus};
 use crate::domain::Timestamp;
 
-/// A background task, as it is on the instance that answers.
+/// A background task of the instance that answers.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Task)]
 pub(super) struct TaskJson {
     #[schema(example = "reconcile:default")]
     name: String,
-    /// What it does.
+    /// Its purpose.
     description: &'static str,
-    /// `running` (at work), `idle` (until its next tick), `waiting` (it is not assigned to this instance), or
+    /// `running`, `idle` (until its next tick), `waiting` (it is not assigned to this instance), or
     /// `restarting` (it ended or panicked, and starts again after a pause).
     #[schema(example = "idle")]
     state: &'static str,
-    /// The instance that runs it. Absent while nobody does, or this is not known.
+    /// The instance that runs it. Absent if no instance runs it, or this is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     instance: Option<String>,
@@ -33,13 +33,13 @@ pub(super) struct TaskJson {
     last_activation: Option<TaskActivation>,
     /// Ticks and runs that ended since the instance started.
     iterations: u64,
-    /// Those that failed.
+    /// Number of failed ticks and runs.
     failures: u64,
-    /// When a tick last succeeded, or a long run was last seen at work.
+    /// When a tick last succeeded, or a long run last reported progress.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, nullable = false)]
     last_ok_at: Option<Timestamp>,
-    /// The last failure, however long ago.
+    /// The last failure, also if it is long ago.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     last_error: Option<TaskErrorJson>,
@@ -47,13 +47,13 @@ pub(super) struct TaskJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     duration_ms: Option<u64>,
-    /// What the task itself shows; differs from task to task.
+    /// Details of the task; each task has its own fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object, nullable = false)]
     details: Option<serde_json::Value>,
 }
 
-/// Why a task was last activated.
+/// Why the task was last activated.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TaskActivation {
     #[schema(value_type = String, format = DateTime)]
@@ -104,7 +104,7 @@ pub(super) struct TaskListJson {
 
 /// List background tasks
 ///
-/// Those of the instance that answers. What fails is tried again by itself.
+/// The tasks of the instance that answers. A failed task is retried automatically.
 #[utoipa::path(
     get,
     path = "/tasks",

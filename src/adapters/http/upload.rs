@@ -39,10 +39,7 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// The next chunk; `None` at the end of a complete body.
-    ///
-    /// # Errors
-    /// The body is too large, pauses for too long, or breaks off. What was received so far must then be discarded.
+    /// The next chunk; `None` at the end of a complete body. After an error, discard everything received so far.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
             let Ok(frame) = timeout(self.limits.idle, self.body.frame()).await else {

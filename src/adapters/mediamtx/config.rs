@@ -192,7 +192,7 @@ fn paths(setup: &ConfigInput, version: Option<Version>) -> String {
     out
 }
 
-/// A command line as MediaMTX splits it (go-shellquote): no shell, quotes as in one.
+/// A command in MediaMTX's syntax (go-shellquote): quotes as in a shell, but no shell.
 fn command(words: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     let word = |word: &String| {

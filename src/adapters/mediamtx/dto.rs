@@ -38,7 +38,7 @@ pub(super) struct PathItem {
     pub(super) name: String,
     pub(super) conf_name: Option<String>,
     pub(super) source: Option<Source>,
-    /// The only one of the three before 1.16.
+    /// The only field of the three before 1.16.
     pub(super) ready: Option<bool>,
     /// Since 1.16.
     pub(super) available: Option<bool>,

@@ -16,7 +16,7 @@ use crate::ports::{RelayRemoval, RemoteError};
 /// How long a viewer waits for the private path. That path is live as long as there is a relay, so this only limits a race.
 const START_TIMEOUT: &str = "5s";
 /// How long the RTSP address of the media server is cached: long enough to restore a thousand relays after its restart,
-/// short enough to notice a change of its configuration file.
+/// short enough to apply a change of its configuration file.
 const ADDRESS_LIFETIME: Duration = Duration::from_secs(2);
 /// The user name of relays. Only the password matters.
 const USER: &str = "streamward";

@@ -33,7 +33,7 @@ pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
     Ok(Snapshot { run: info.started, version: info.version, paths })
 }
 
-/// Which process it is. Empty before 1.15.3.
+/// Identifies the process. Empty before 1.15.3.
 pub(super) async fn info(api: &Api) -> Result<Info, RemoteError> {
     let request = api.request(Method::GET, "/v3/info").timeout(PATIENT_CALL);
     let answer = api.send("info", request).await?.found()?;

@@ -23,7 +23,7 @@ problem_types! {
          the `request_id`.";
     UNAVAILABLE: "unavailable", SERVICE_UNAVAILABLE, "The service is temporarily unavailable",
         "Something that the request needs, such as the database, does not answer. Try again after `Retry-After` \
-         seconds. `streamward doctor` shows what is wrong.";
+         seconds. `streamward doctor` shows the cause.";
     TIMEOUT: "timeout", SERVICE_UNAVAILABLE, "The request took too long",
         "The request was cancelled after 10 seconds. It may or may not have been carried out: check before you try \
          again.";

@@ -1,4 +1,4 @@
-//! All problem types: the lists of the slices together.
+//! All problem types: the lists of all slices.
 
 use axum::http::StatusCode;
 
@@ -24,7 +24,7 @@ impl ProblemType {
         Self::all().into_iter().find(|kind| kind.slug == slug)
     }
 
-    /// The type that says no more than the status does, for an answer that a library made.
+    /// The general type for this status, for an answer of a library.
     pub(super) fn of_status(status: StatusCode) -> &'static Self {
         match status {
             StatusCode::UNAUTHORIZED => Self::UNAUTHENTICATED,

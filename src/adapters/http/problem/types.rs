@@ -1,4 +1,4 @@
-//! What a problem type is, and how a slice defines its types.
+//! Problem types, and the macro that defines them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,9 +16,9 @@ pub struct ProblemType {
     /// The HTTP status of the answer.
     #[schema(example = 400)]
     pub status: u16,
-    /// The same words for every problem of this type.
+    /// The same text for every problem of this type.
     pub title: &'static str,
-    /// What it means and what to do about it.
+    /// What it means and how to fix it.
     pub description: &'static str,
 }
 
