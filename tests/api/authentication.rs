@@ -63,7 +63,7 @@ async fn token_is_shown_once() {
 }
 
 #[tokio::test]
-async fn unauthenticated_caller_is_told_why() {
+async fn refusal_names_the_missing_credentials() {
     let app = TestApp::memory().await;
     let good = app.token(Role::Admin).to_owned();
     let mut typo = good.clone();

@@ -1,4 +1,4 @@
-//! The checked-in documents say what the router does.
+//! The checked-in documents match the router.
 
 use std::fs;
 use std::path::Path;
@@ -76,7 +76,7 @@ fn openapi_document_is_complete() {
         assert!(operation["responses"]["500"].is_object(), "{place}: a problem is possible anywhere");
         let secured = operation["security"].as_array().is_some_and(|list| !list.is_empty());
         let open = ["/health", "/livez", "/readyz", "/openapi.json", "/docs", "/problems/{slug}"];
-        // What Kick sends is known by its signature, which is no security scheme of OpenAPI's.
+        // Kick authenticates with a signature, which is no security scheme of OpenAPI.
         let is_open = open.contains(&path.as_str()) || path == "/kick/webhook";
         assert_eq!(secured, !is_open, "{place}");
         assert_eq!(
@@ -85,7 +85,7 @@ fn openapi_document_is_complete() {
             "{place}"
         );
     }
-    // Whatever is referred to exists.
+    // All references resolve.
     for reference in text.split("\"#/components/schemas/").skip(1) {
         let name = reference.split('"').next().unwrap_or_default();
         assert!(document["components"]["schemas"][name].is_object(), "{name} is missing");

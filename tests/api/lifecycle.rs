@@ -64,7 +64,7 @@ async fn stream_on_a_secret_path_is_listed_at_the_public_path(#[case] engine: En
 }
 
 #[tokio::test]
-async fn media_server_that_cannot_relay_is_not_asked_to() {
+async fn media_server_without_relays_gets_no_relay_requests() {
     let app = TestApp::memory().await;
     app.media().set_without_relays();
     let key = app.key("live/alice").await;

@@ -17,7 +17,7 @@ const ADMIN_CREATES: Statuses = [401, 403, 403, 201];
 const ADMIN_REMOVES: Statuses = [401, 403, 403, 204];
 const ANYONE: Statuses = [200; 4];
 
-fn callers(app: &TestApp) -> [(&'static str, Caller); 4] {
+fn accounts(app: &TestApp) -> [(&'static str, Caller); 4] {
     [
         ("nobody", app.as_nobody()),
         ("viewer", app.as_role(Role::Viewer)),
@@ -27,7 +27,7 @@ fn callers(app: &TestApp) -> [(&'static str, Caller); 4] {
 }
 
 async fn check(app: &TestApp, method: &str, path: &str, body: Option<Value>, expected: Statuses) {
-    for ((who, caller), status) in callers(app).into_iter().zip(expected) {
+    for ((who, caller), status) in accounts(app).into_iter().zip(expected) {
         let mut call = caller.call(method.parse::<Method>().expect("a method"), path).shown_once();
         if let Some(body) = &body {
             call = call.json(body.clone());
@@ -69,7 +69,7 @@ async fn reading_requires_the_viewer_role() {
     ] {
         check(&app, "GET", path, None, expected).await;
     }
-    for (who, caller) in callers(&app) {
+    for (who, caller) in accounts(&app) {
         for path in ["/streams/events", "/streamers/events"] {
             let opened = caller.get(path).open().await;
             assert_eq!(opened.status().as_u16(), if who == "nobody" { 401 } else { 200 }, "{who}: {path}");

@@ -191,8 +191,8 @@ fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("in hex", hex::encode_upper(core).into_bytes()),
     ];
     // Within a longer text its base64 depends on its offset, and at both ends on what surrounds it.
-    for shift in 0..3 {
-        let text = format!("{}{core}", "x".repeat(shift));
+    for offset in 0..3 {
+        let text = format!("{}{core}", "x".repeat(offset));
         for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
             let inner = encoded.get(4..encoded.len() - 4).unwrap_or_default();
             forms.push(("in base64", inner.as_bytes().to_vec()));

@@ -1,4 +1,4 @@
-//! `/streamers`: the list, each one's history, and following what changes.
+//! `/streamers`: the list, the history of each streamer, and its events.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use streamward::ports::{Clock as _, Store};
 
 use crate::harness::{Engine, Reader, TestApp, every_engine};
 
-/// How long somebody must be offline before it is announced.
+/// How long a streamer must be offline before it is announced.
 const FLAP_WINDOW: Duration = Duration::from_secs(15);
 
-/// The watcher, as far as the API can tell: it writes down what was seen.
+/// Stores reports as the watcher does.
 struct Watcher<'a> {
     app: &'a TestApp,
     store: std::sync::Arc<dyn Store>,
@@ -133,7 +133,7 @@ async fn streamers_are_made_changed_and_deleted(#[case] engine: Engine) {
     assert_eq!(named["username"], "some_one");
     let paused = patch(json!({"is_active": false})).await.assert_status(200).json();
     assert_eq!((&paused["is_active"], &paused["user_id"]), (&json!(false), &json!(7)));
-    // Another name is another person on Kick.
+    // Another name means another person on Kick.
     let renamed = patch(json!({"username": "someone-else"})).await.assert_status(200).json();
     assert_eq!((&renamed["username"], renamed.get("user_id")), (&json!("someone-else"), None));
     assert_eq!(renamed["display_name"], "Someone");
@@ -161,7 +161,7 @@ async fn each_name_is_on_the_list_once(#[case] engine: Engine) {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_said_field_by_field() {
+async fn refused_fields_are_named() {
     let app = TestApp::memory().await;
     let with = |field: &str, value: Value| {
         let mut draft = json!({"username": "alice"});
@@ -247,14 +247,14 @@ async fn streamers_are_filtered_and_paged_by_name(#[case] engine: Engine) {
     }
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
     assert_eq!(json!(pages.concat()), all["streamers"]);
-    assert_eq!(get("?limit=5").await.get("next_cursor"), None, "no page follows");
+    assert_eq!(get("?limit=5").await.get("next_cursor"), None, "this is the last page");
     let cursor = get("?limit=2&active=true").await["next_cursor"].as_str().expect("a cursor").to_owned();
     assert_eq!(names(&get(&format!("?active=true&cursor={cursor}")).await), ["carol", "dora"]);
 }
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn history_tells_each_change_newest_first(#[case] engine: Engine) {
+async fn history_lists_each_change_newest_first(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let watcher = Watcher::of(&app).await;
     let (alice, bob) = (add(&app, "alice").await, add(&app, "bob").await);
@@ -293,10 +293,10 @@ async fn history_tells_each_change_newest_first(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
-async fn a_reader_follows_streamers_and_resumes_over_a_restart(#[case] engine: Engine) {
+async fn a_reader_gets_streamer_events_and_resumes_after_a_restart(#[case] engine: Engine) {
     let mut app = TestApp::on(engine).await;
     let mut reader = Reader::open(app.as_viewer().get("/streamers/events")).await;
-    // What else is in the log is not for this reader.
+    // This reader gets no other events of the log.
     app.broadcaster("Alice").await;
     let alice = add(&app, "alice").await;
     let created = reader.next().await;
@@ -312,7 +312,7 @@ async fn a_reader_follows_streamers_and_resumes_over_a_restart(#[case] engine: E
     assert_eq!(online.data["streamer"], app.as_viewer().get(&path(&alice)).await.json());
     drop(reader);
 
-    // Away and back within the flap window: recorded, but not announced.
+    // Offline and back within the flap window: recorded, but not announced.
     watcher.sees_stop(&alice, 1, false).await;
     watcher.sees_start(&alice, 2).await;
     watcher.sees_stop(&alice, 2, false).await;
@@ -341,7 +341,7 @@ async fn a_reader_follows_streamers_and_resumes_over_a_restart(#[case] engine: E
 }
 
 #[tokio::test]
-async fn readers_of_streams_hear_nothing_of_streamers() {
+async fn readers_of_streams_get_no_streamer_events() {
     let app = TestApp::memory().await;
     let mut reader = Reader::open(app.as_viewer().get("/streams/events")).await;
     let alice = add(&app, "alice").await;
@@ -372,7 +372,7 @@ async fn every_write_leaves_an_entry_allowed_or_refused(#[case] engine: Engine) 
             format!("{} {} {}", entry["action"], entry["outcome"], entry["failure_reason"]).replace('"', "")
         })
         .collect();
-    for (said, expected) in reported.iter().zip([
+    for (text, expected) in reported.iter().zip([
         "delete failure the streamer does not exist or was deleted",
         "delete success null",
         "delete failure this needs the role admin",
@@ -384,8 +384,8 @@ async fn every_write_leaves_an_entry_allowed_or_refused(#[case] engine: Engine) 
         "create success null",
     ]) {
         assert!(
-            said.starts_with(expected) || said.to_lowercase().contains(expected),
-            "{said} is not {expected}"
+            text.starts_with(expected) || text.to_lowercase().contains(expected),
+            "{text} is not {expected}"
         );
     }
     assert_eq!(entries.len(), 9);

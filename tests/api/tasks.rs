@@ -1,4 +1,4 @@
-//! `GET /tasks`: what operators see of the background work.
+//! `GET /tasks`: the background tasks as operators see them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Somebody who watches channels through a feed and remembers all that it tells.
+//! A reader that watches channels through a feed and records all signals.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use url::Url;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What was told.
+/// All signals so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heard {
     pub(crate) updates: Vec<StatusUpdate>,
-    /// How many were subscribed in one go, each time.
+    /// The size of each batch of subscriptions.
     pub(crate) batches: Vec<usize>,
     pub(crate) statuses: Vec<FeedStatus>,
 }
@@ -40,17 +40,17 @@ impl Heard {
         self.statuses.last().is_some_and(|status| status.state == state)
     }
 
-    /// Channel and livestream of each edge, and whether it began.
-    pub(crate) fn told(&self) -> Vec<(u64, u64, bool)> {
-        let told = |edge: &StatusUpdate| {
-            let Subject::Channel(channel) = edge.subject else { return None };
-            match &edge.reported {
+    /// Channel and livestream of each change, and whether it is a start.
+    pub(crate) fn changes(&self) -> Vec<(u64, u64, bool)> {
+        let changes = |update: &StatusUpdate| {
+            let Subject::Channel(channel) = update.subject else { return None };
+            match &update.reported {
                 ReportedStatus::Started(session) => Some((channel.get(), session.number()?, true)),
                 ReportedStatus::Stopped { session, .. } => Some((channel.get(), session.number()?, false)),
                 _ => None,
             }
         };
-        self.updates.iter().filter_map(told).collect()
+        self.updates.iter().filter_map(changes).collect()
     }
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Listener {
     tasks: JoinSet<()>,
 }
 
-/// Settings for a server of this machine, in a hurry.
+/// Settings with short waits for a local server.
 pub(crate) fn settings(choice: FeedChoice, http: &str, ws: &str) -> Result<FeedSettings> {
     let ms = Duration::from_millis;
     let timing = Timing {
@@ -80,7 +80,7 @@ pub(crate) fn settings(choice: FeedChoice, http: &str, ws: &str) -> Result<FeedS
     Ok(FeedSettings { timing, ..settings })
 }
 
-/// Settings for a scripted server that is asked which feed it serves.
+/// Settings that negotiate the feed with a scripted server.
 pub(crate) fn auto(server: &FeedServer) -> Result<FeedSettings> {
     settings(FeedChoice::Auto, &server.url(), &server.ws_url())
 }
@@ -93,7 +93,7 @@ impl Listener {
         listener.tasks.spawn(async move {
             while let Some(signal) = out.recv().await {
                 heard.send_modify(|heard| match signal {
-                    FeedSignal::Update(edge) => heard.updates.push(edge),
+                    FeedSignal::Update(update) => heard.updates.push(update),
                     FeedSignal::Subscribed(subjects) => heard.batches.push(subjects.len()),
                     FeedSignal::Status(status) => heard.statuses.push(status),
                 });
@@ -102,7 +102,7 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Who does not listen: what is told stays where it is.
+    /// A reader that leaves all signals in the channel.
     pub(crate) fn deaf(
         settings: FeedSettings,
         channels: impl IntoIterator<Item = u64>,
@@ -130,11 +130,11 @@ impl Listener {
         let found = waited.ok().and_then(|heard| heard.ok().map(|heard| heard.clone()));
         found.with_context(|| {
             let heard = self.heard.borrow();
-            format!("{what} was not heard; {} edges, {:?}", heard.updates.len(), heard.status())
+            format!("{what} was not heard; {} changes, {:?}", heard.updates.len(), heard.status())
         })
     }
 
-    /// Waits until this many subscriptions in all were told, and all is well.
+    /// Waits until this many subscriptions were reported and the feed is connected.
     pub(crate) async fn until_subscribed(&mut self, number: usize) -> Result<Heard> {
         let what = format!("{number} subscriptions");
         self.until(&what, |heard| heard.subscribed() >= number && heard.is(FeedState::Connected)).await

@@ -1,7 +1,7 @@
 //! Streamward and Kick: the push feeds, against a scripted server and against a real Pusher server.
 //!
 //! The real one is `sockudo` (the crate of that name), found by `SOCKUDO_BIN`. Without it its tests are reported as
-//! ignored, and say why; the scripted ones always run.
+//! ignored, with the reason; the scripted ones always run.
 
 #![expect(clippy::print_stderr, reason = "what the tests run against is part of their report")]
 
@@ -22,11 +22,11 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use streamward_test_support::{ports, process};
 use tokio::time::timeout;
 
-/// How many tests run at once, if nothing else is asked for: several measure time.
+/// How many tests run at once by default: several measure time.
 const AT_ONCE: usize = 4;
 const SOCKUDO: &str = "SOCKUDO_BIN";
 
-/// What a test is given: the Pusher server, if it needs one.
+/// The input of a test: the Pusher server, if it needs one.
 type Sockudo = PathBuf;
 type Scenario = fn(&Sockudo) -> Result<()>;
 
@@ -41,7 +41,7 @@ macro_rules! scenarios {
 }
 
 fn main() -> ExitCode {
-    // As in the program's own `main`; no client can be made without.
+    // As in the `main` of the program; HTTP clients need it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
@@ -55,40 +55,40 @@ fn main() -> ExitCode {
     }
     let scenarios: Vec<(&'static str, Scenario)> = scenarios![
         scripted:
-            edges_are_told_by_either_protocol,
-            kick_is_asked_which_feed_it_serves,
-            what_is_configured_is_not_asked_for,
-            a_fatal_code_stops_everything_and_is_tried_again_much_later,
+            status_changes_arrive_over_either_protocol,
+            the_feed_is_negotiated_with_kick,
+            a_configured_feed_is_not_negotiated,
+            a_fatal_code_stops_all_connections_and_is_retried_much_later,
             one_connection_that_is_refused_does_not_end_the_others,
-            over_capacity_is_waited_for,
-            at_once_is_at_once_but_not_for_ever,
-            a_lost_acknowledgement_is_asked_for_again,
+            over_capacity_waits_before_the_retry,
+            immediate_reconnects_are_limited,
+            an_unacknowledged_subscription_is_repeated,
             a_half_open_connection_is_noticed,
             a_quiet_connection_is_kept,
             garbage_changes_nothing,
             ten_thousand_channels_are_watched,
             a_channel_comes_and_goes_without_touching_others,
-            nothing_is_lost_while_nobody_listens,
+            nothing_is_lost_while_nobody_reads,
             a_guest_token_is_replaced_in_time,
-            a_negotiation_that_fails_is_tried_again,
+            a_failed_negotiation_is_retried,
             a_refusal_to_open_is_a_refusal,
             a_feed_that_moved_is_found,
-            whoever_stops_watching_has_no_connections;
+            connections_close_when_watching_stops;
         whole:
             names_are_enough,
-            what_was_missed_is_made_up_for,
+            missed_changes_are_found_later,
             full_polls_continue_without_a_feed,
             a_row_written_by_another_program_is_watched_at_once,
-            another_instance_goes_on,
-            the_database_may_be_away,
+            another_instance_continues,
+            the_database_may_be_unreachable,
             it_may_be_killed_at_any_time,
-            webhooks_are_heard,
+            webhooks_change_the_status,
             a_dry_run_writes_nothing,
-            the_command_line_asks_kick;
+            commands_query_kick_and_print_no_secret;
         soak:
             disconnects_leave_no_trace;
         with_sockudo:
-            edges_make_the_round_trip,
+            status_changes_make_the_round_trip,
             a_thousand_channels_share_connections,
             an_unsubscribed_channel_is_silent,
             a_restart_is_survived,

@@ -1,4 +1,4 @@
-//! The feeds against a server that does what no real one can be made to do.
+//! The feeds against a scripted server, for faults that a real one cannot produce.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,15 +23,15 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// Everything is as it should be: a new edge is told.
+/// The feed works: a new change arrives.
 async fn hears(listener: &mut Listener, server: &FeedServer, channel: u64) -> Result<()> {
     let id = 1_000_000 + u64::try_from(listener.heard().updates.len())?;
     server.publish(channel, LIVE, &live(channel, id, AT));
-    listener.until("an edge", |heard| heard.told().last() == Some(&(channel, id, true))).await?;
+    listener.until("a change", |heard| heard.changes().last() == Some(&(channel, id, true))).await?;
     Ok(())
 }
 
-pub(crate) async fn edges_are_told_by_either_protocol(_: &Path) -> Result<()> {
+pub(crate) async fn status_changes_arrive_over_either_protocol(_: &Path) -> Result<()> {
     for (dialect, source) in BOTH.into_iter().zip([Source::Pusher, Source::Centrifugo]) {
         let server = FeedServer::start(dialect).await;
         let mut listener = Listener::start(auto(&server)?, [7, 8])?;
@@ -39,9 +39,9 @@ pub(crate) async fn edges_are_told_by_either_protocol(_: &Path) -> Result<()> {
         server.publish(7, LIVE, &live(7, 100, AT));
         server.publish_as(7, STOP, &stop(7, 100));
         server.publish_as(8, LIVE, &live(8, 101, "2025-09-14 23:18:20"));
-        let heard = listener.until("three edges", |heard| heard.updates.len() == 3).await?;
-        ensure!(heard.told() == [(7, 100, true), (7, 100, false), (8, 101, true)], "{heard:?}");
-        ensure!(heard.updates.iter().all(|edge| edge.source == source), "{heard:?}");
+        let heard = listener.until("three changes", |heard| heard.updates.len() == 3).await?;
+        ensure!(heard.changes() == [(7, 100, true), (7, 100, false), (8, 101, true)], "{heard:?}");
+        ensure!(heard.updates.iter().all(|update| update.source == source), "{heard:?}");
         let status = heard.status();
         ensure!(
             (status.connections, status.connected, status.wanted, status.subscribed) == (1, 1, 2, 2),
@@ -52,7 +52,7 @@ pub(crate) async fn edges_are_told_by_either_protocol(_: &Path) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn kick_is_asked_which_feed_it_serves(_: &Path) -> Result<()> {
+pub(crate) async fn the_feed_is_negotiated_with_kick(_: &Path) -> Result<()> {
     for (choice, dialect, accepted) in [
         (FeedChoice::Auto, Dialect::Pusher, vec!["pusher", "centrifugo"]),
         (FeedChoice::Auto, Dialect::Centrifugo, vec!["pusher", "centrifugo"]),
@@ -70,7 +70,7 @@ pub(crate) async fn kick_is_asked_which_feed_it_serves(_: &Path) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn what_is_configured_is_not_asked_for(_: &Path) -> Result<()> {
+pub(crate) async fn a_configured_feed_is_not_negotiated(_: &Path) -> Result<()> {
     for dialect in BOTH {
         let server = FeedServer::start(dialect).await;
         let settings = match dialect {
@@ -90,7 +90,7 @@ pub(crate) async fn what_is_configured_is_not_asked_for(_: &Path) -> Result<()> 
     Ok(())
 }
 
-pub(crate) async fn a_fatal_code_stops_everything_and_is_tried_again_much_later(_: &Path) -> Result<()> {
+pub(crate) async fn a_fatal_code_stops_all_connections_and_is_retried_much_later(_: &Path) -> Result<()> {
     for (dialect, code) in BOTH.into_iter().zip([4001, 3501]) {
         let server = FeedServer::start(dialect).await;
         server.script(|script| script.closes_with = Some(code));
@@ -104,12 +104,12 @@ pub(crate) async fn a_fatal_code_stops_everything_and_is_tried_again_much_later(
         sleep(ms(500)).await;
         let attempts = server.seen().opened;
         sleep(ms(1_500)).await;
-        ensure!(server.seen().opened == attempts, "a refused feed is not hammered");
+        ensure!(server.seen().opened == attempts, "a refused feed is retried slowly");
         ensure!(server.seen().negotiations == 1 && listener.heard().is(FeedState::Rejected));
         server.script(|script| script.closes_with = None);
         listener.until_subscribed(20).await?;
         ensure!(rejected.elapsed() >= ms(2_800), "again after {:?}", rejected.elapsed());
-        ensure!(server.seen().negotiations == 2, "Kick is asked again");
+        ensure!(server.seen().negotiations == 2, "Kick gets another request");
     }
     Ok(())
 }
@@ -135,7 +135,7 @@ pub(crate) async fn one_connection_that_is_refused_does_not_end_the_others(_: &P
     Ok(())
 }
 
-pub(crate) async fn over_capacity_is_waited_for(_: &Path) -> Result<()> {
+pub(crate) async fn over_capacity_waits_before_the_retry(_: &Path) -> Result<()> {
     let server = FeedServer::start(Dialect::Pusher).await;
     server.script(|script| script.closes_with = Some(4100));
     let mut settings = auto(&server)?;
@@ -150,7 +150,7 @@ pub(crate) async fn over_capacity_is_waited_for(_: &Path) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn at_once_is_at_once_but_not_for_ever(_: &Path) -> Result<()> {
+pub(crate) async fn immediate_reconnects_are_limited(_: &Path) -> Result<()> {
     let server = FeedServer::start(Dialect::Pusher).await;
     let mut settings = auto(&server)?;
     settings.timing = Timing { backoff: ms(60_000), backoff_cap: ms(60_000), ..settings.timing };
@@ -167,21 +167,21 @@ pub(crate) async fn at_once_is_at_once_but_not_for_ever(_: &Path) -> Result<()> 
     server.close_all(4200);
     server.until("the last attempts", |seen| seen.opened == 7).await;
     sleep(ms(1_500)).await;
-    // Six without a wait, and at most one more that drew a very short one.
+    // Six without a wait, and at most one more with a very short one.
     ensure!(server.seen().opened <= 8, "{:?}", server.seen());
     Ok(())
 }
 
-pub(crate) async fn a_lost_acknowledgement_is_asked_for_again(_: &Path) -> Result<()> {
+pub(crate) async fn an_unacknowledged_subscription_is_repeated(_: &Path) -> Result<()> {
     for dialect in BOTH {
         let server = FeedServer::start(dialect).await;
         server.script(|script| script.acknowledges = false);
         let mut listener = Listener::start(auto(&server)?, [7, 8])?;
-        let seen = server.until("both asked for again", |seen| seen.subscribes >= 6).await;
+        let seen = server.until("both requested again", |seen| seen.subscribes >= 6).await;
         ensure!(seen.opened == 1 && listener.heard().subscribed() == 0, "{seen:?}");
         server.script(|script| script.acknowledges = true);
         let heard = listener.until_subscribed(2).await?;
-        ensure!(heard.subscribed() == 2, "each is told once: {:?}", heard.batches);
+        ensure!(heard.subscribed() == 2, "each is reported once: {:?}", heard.batches);
         hears(&mut listener, &server, 8).await?;
     }
     Ok(())
@@ -252,7 +252,7 @@ pub(crate) async fn ten_thousand_channels_are_watched(_: &Path) -> Result<()> {
         let server = FeedServer::start(dialect).await;
         let begun = Instant::now();
         let mut settings = auto(&server)?;
-        // A busy machine must not look like lost acknowledgements.
+        // Slow answers of a busy machine must not count as lost acknowledgements.
         settings.timing.ack = ms(20_000);
         let mut listener = Listener::start(settings, 1..=10_000)?;
         let heard = listener.until("all", |heard| heard.status().subscribed == 10_000).await?;
@@ -289,7 +289,7 @@ pub(crate) async fn a_channel_comes_and_goes_without_touching_others(_: &Path) -
         ensure!((seen.opened, seen.open, seen.subscribes, seen.unsubscribes) == (3, 3, 26, 1), "{seen:?}");
         server.publish(3, LIVE, &live(3, 1, AT));
         hears(&mut listener, &server, 26).await?;
-        ensure!(listener.heard().told().iter().all(|(channel, ..)| *channel != 3), "3 is not watched");
+        ensure!(listener.heard().changes().iter().all(|(channel, ..)| *channel != 3), "3 is not watched");
         // The last connection has 21 to 26.
         listener.want((1..=20).filter(|channel| *channel != 3))?;
         let seen = server.until("one connection less", |seen| seen.open == 2).await;
@@ -299,7 +299,7 @@ pub(crate) async fn a_channel_comes_and_goes_without_touching_others(_: &Path) -
     Ok(())
 }
 
-pub(crate) async fn nothing_is_lost_while_nobody_listens(_: &Path) -> Result<()> {
+pub(crate) async fn nothing_is_lost_while_nobody_reads(_: &Path) -> Result<()> {
     let server = FeedServer::start(Dialect::Centrifugo).await;
     let (_listener, mut out) = Listener::deaf(auto(&server)?, [7], 1)?;
     server.until("a subscription", |seen| seen.subscribed.contains_key(&7)).await;
@@ -315,9 +315,12 @@ pub(crate) async fn nothing_is_lost_while_nobody_listens(_: &Path) -> Result<()>
     let mut next = 1;
     while next <= total {
         match timeout(ms(5_000), out.recv()).await? {
-            Some(FeedSignal::Update(edge)) => {
-                ensure!(format!("{:?}", edge.reported).contains(&format!("\"{next}\"")), "{next}: {edge:?}");
-                ensure!(matches!(edge.subject, Subject::Channel(channel) if channel.get() == 7));
+            Some(FeedSignal::Update(update)) => {
+                ensure!(
+                    format!("{:?}", update.reported).contains(&format!("\"{next}\"")),
+                    "{next}: {update:?}"
+                );
+                ensure!(matches!(update.subject, Subject::Channel(channel) if channel.get() == 7));
                 next += 1;
             }
             Some(_) => {}
@@ -338,13 +341,13 @@ pub(crate) async fn a_guest_token_is_replaced_in_time(_: &Path) -> Result<()> {
     hears(&mut listener, &server, 7).await
 }
 
-pub(crate) async fn a_negotiation_that_fails_is_tried_again(_: &Path) -> Result<()> {
+pub(crate) async fn a_failed_negotiation_is_retried(_: &Path) -> Result<()> {
     let server = FeedServer::start(Dialect::Centrifugo).await;
     server.script(|script| script.refuses_questions = Some(503));
     let mut listener = Listener::start(auto(&server)?, [7])?;
     let heard = listener.until("trouble", |heard| heard.status().error.is_some()).await?;
     ensure!(heard.is(FeedState::Connecting), "{heard:?}");
-    server.until("three questions", |seen| seen.negotiations == 3).await;
+    server.until("three negotiations", |seen| seen.negotiations == 3).await;
     server.script(|script| script.refuses_questions = None);
     let heard = listener.until_subscribed(1).await?;
     ensure!(heard.status().error.is_none(), "{heard:?}");
@@ -393,7 +396,7 @@ pub(crate) async fn a_feed_that_moved_is_found(_: &Path) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn whoever_stops_watching_has_no_connections(_: &Path) -> Result<()> {
+pub(crate) async fn connections_close_when_watching_stops(_: &Path) -> Result<()> {
     let server = FeedServer::start(Dialect::Pusher).await;
     let mut settings = auto(&server)?;
     settings.channels_per_connection = 10;

@@ -1,5 +1,5 @@
-//! A soak: everybody comes and goes while the feed is disconnected again and again, one way or another. At the end all
-//! statuses are those of the script.
+//! A soak: streamers go live and stop while the feed is disconnected repeatedly in several ways. At the end all
+//! statuses match the script.
 //!
 //! Ten minutes with a disconnect every 20 s if `KICK_SOAK` is `600`; otherwise half a minute, with one every 3 s.
 
@@ -25,7 +25,7 @@ pub(crate) async fn disconnects_leave_no_trace(_: &Path) -> Result<()> {
     let (begun, mut next, mut step, mut disconnects) = (Instant::now(), Instant::now() + every, 0_u64, 0_u64);
     while begun.elapsed() < lasts {
         step += 1;
-        // Multiplying by what has no divisor in common with it visits everybody, in an order that looks random.
+        // The factor is coprime to the count, so every streamer is visited, in an irregular order.
         let n = step * 7_919 % PEOPLE + 1;
         if world.truth.contains_key(&n) {
             world.stops(n);
@@ -45,13 +45,13 @@ pub(crate) async fn disconnects_leave_no_trace(_: &Path) -> Result<()> {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    // A stop that was missed takes two answers, the first one half a minute after the change.
-    let settled = world.until_right(Duration::from_secs(90)).await?;
+    // A missed stop takes two answers, the first one half a minute after the change.
+    let recovered = world.until_right(Duration::from_secs(90)).await?;
     let changes = world.check_history().await?;
     world.until_subscribed(usize::try_from(PEOPLE)?).await?;
     ensure!(changes > 100 && disconnects > 2, "{changes} changes, {disconnects} disconnects");
     eprintln!(
-        "kick: soak of {lasts:?}: {step} edges, {disconnects} disconnects, {changes} changes recorded, all right {settled:?} after"
+        "kick: soak of {lasts:?}: {step} reports, {disconnects} disconnects, {changes} changes recorded, all right {recovered:?} after"
     );
     Ok(())
 }

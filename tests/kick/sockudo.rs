@@ -36,7 +36,7 @@ impl Sockudo {
             "max_event_batch_size": 100, "max_event_channels_at_once": 100, "max_event_name_length": 200,
             "max_event_payload_in_kb": 100, "max_channel_name_length": 200
         });
-        // Left alone it listens on every address of the machine.
+        // By default it listens on every address of the machine.
         let config = json!({
             "host": "127.0.0.1", "port": port, "activity_timeout": activity_seconds, "shutdown_grace_period": 1,
             "metrics": { "enabled": false, "host": "127.0.0.1" }, "adapter": { "driver": "local" },
@@ -56,7 +56,7 @@ impl Sockudo {
         format!("ws://127.0.0.1:{}", self.port)
     }
 
-    /// Asks it to end in good order, as a supervisor would, and waits.
+    /// Stops it gracefully, as a supervisor would, and waits.
     pub(crate) async fn terminate(&mut self) -> Result<()> {
         send_signal(self.child.id().context("it runs")?, Signal::TERM)?;
         timeout(Duration::from_secs(20), self.child.wait()).await??;

@@ -1,4 +1,4 @@
-//! The whole program: from a frame of the feed to what callers see, through outages of everything around it.
+//! The whole program: from a frame of the feed to the API, through outages of everything around it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use crate::process::{eventually, output_within};
 use crate::world::{SOON, World};
 
-/// How the scripted server's guest tokens begin.
+/// The prefix of the scripted server's guest tokens.
 const GUEST_TOKEN: &str = "guest-";
 const BOTH: [Dialect; 2] = [Dialect::Pusher, Dialect::Centrifugo];
 
@@ -23,7 +23,7 @@ fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Names are all it is given: numbers, subscriptions, statuses follow.
+/// From names alone it finds numbers, subscribes and gets statuses.
 pub(crate) async fn names_are_enough(_: &Path) -> Result<()> {
     for dialect in BOTH {
         let mut world = World::new(dialect).await?;
@@ -48,8 +48,8 @@ pub(crate) async fn names_are_enough(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What happens while nobody listens is found out when somebody does again.
-pub(crate) async fn what_was_missed_is_made_up_for(_: &Path) -> Result<()> {
+/// Changes during an outage are found after it.
+pub(crate) async fn missed_changes_are_found_later(_: &Path) -> Result<()> {
     let mut world = World::new(Dialect::Pusher).await?.with("KICK__SWEEP_INTERVAL", "1h");
     world.start().await?;
     world.add(20).await?;
@@ -90,7 +90,7 @@ pub(crate) async fn full_polls_continue_without_a_feed(_: &Path) -> Result<()> {
     world.until_right(s(6)).await?;
     let opened = world.feed.seen().opened;
     sleep(s(3)).await;
-    ensure!(world.feed.seen().opened == opened && opened <= 3, "it is hammered: {opened}");
+    ensure!(world.feed.seen().opened == opened && opened <= 3, "too many connections: {opened}");
     ensure!(
         !output_within(&mut world.command(&["kick", "status"]), SOON)?.status.success(),
         "nothing is wrong?"
@@ -98,7 +98,7 @@ pub(crate) async fn full_polls_continue_without_a_feed(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Another program writes the table; on PostgreSQL it is noticed at once.
+/// A row that another program writes is noticed at once on PostgreSQL.
 pub(crate) async fn a_row_written_by_another_program_is_watched_at_once(_: &Path) -> Result<()> {
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(false)).await?.map_err(anyhow::Error::msg)?;
     let mut world = World::new(Dialect::Centrifugo).await?.with("DATABASE__URL", &cluster.url("postgres"));
@@ -123,8 +123,8 @@ pub(crate) async fn a_row_written_by_another_program_is_watched_at_once(_: &Path
     Ok(())
 }
 
-/// Of two instances one watches. When it dies, the other one goes on.
-pub(crate) async fn another_instance_goes_on(_: &Path) -> Result<()> {
+/// One of two instances watches. When it dies, the other one continues.
+pub(crate) async fn another_instance_continues(_: &Path) -> Result<()> {
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(false)).await?.map_err(anyhow::Error::msg)?;
     let mut world = World::new(Dialect::Pusher).await?.with("DATABASE__URL", &cluster.url("postgres"));
     world.start().await?;
@@ -149,14 +149,15 @@ pub(crate) async fn another_instance_goes_on(_: &Path) -> Result<()> {
     for n in 16..=20 {
         world.goes_live(n);
     }
-    // Stops that nobody heard take two answers, the first one half a minute after the change.
+    // Missed stops take two answers, the first one half a minute after the change.
     world.until_right(s(60)).await?;
     world.check_history().await.map(drop)
 }
 
-/// The database is away while everybody goes live and stops: nothing is lost, and the order is kept.
-pub(crate) async fn the_database_may_be_away(_: &Path) -> Result<()> {
-    let away: u64 = std::env::var("KICK_OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+/// The database is unreachable while streamers go live and stop: nothing is lost, and the order is kept.
+pub(crate) async fn the_database_may_be_unreachable(_: &Path) -> Result<()> {
+    let outage: u64 =
+        std::env::var("KICK_OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let mut cluster =
         tokio::task::spawn_blocking(|| Cluster::start(false)).await?.map_err(anyhow::Error::msg)?;
     let mut world = World::new(Dialect::Pusher)
@@ -170,28 +171,28 @@ pub(crate) async fn the_database_may_be_away(_: &Path) -> Result<()> {
     let before = world.check_history().await?;
     cluster.stop();
     let begun = tokio::time::Instant::now();
-    let mut edges = 0;
-    while begun.elapsed() < s(away) {
+    let mut changes = 0;
+    while begun.elapsed() < s(outage) {
         for n in 1..=50 {
             if world.truth.contains_key(&n) {
                 world.stops(n);
             } else {
                 world.goes_live(n);
             }
-            edges += 1;
+            changes += 1;
         }
         sleep(Duration::from_millis(500)).await;
     }
     cluster.run().map_err(anyhow::Error::msg)?;
     world.until_right(SOON).await?;
     let written = eventually("all is written", SOON, async || {
-        Ok((world.check_history().await? == before + edges).then_some(()))
+        Ok((world.check_history().await? == before + changes).then_some(()))
     });
-    written.await.with_context(|| format!("{edges} edges"))?;
+    written.await.with_context(|| format!("{changes} changes"))?;
     Ok(())
 }
 
-/// `kill -9` in the middle of it, several times.
+/// `kill -9` at work, several times.
 pub(crate) async fn it_may_be_killed_at_any_time(_: &Path) -> Result<()> {
     let mut world = World::new(Dialect::Pusher).await?;
     world.start().await?;
@@ -220,18 +221,18 @@ pub(crate) async fn it_may_be_killed_at_any_time(_: &Path) -> Result<()> {
         world.check_history().await?;
         world.until_subscribed(40).await?;
     }
-    // Who was told to have stopped by answers only needs two of them, apart from each other and from the change.
+    // A stop that only answers report needs two of them, some time after each other and after the change.
     world.until_right(s(90)).await?;
     world.check_history().await.map(drop)
 }
 
-/// Kick's webhooks: believed when they are signed, written down before they are acknowledged, harmless when repeated.
-pub(crate) async fn webhooks_are_heard(_: &Path) -> Result<()> {
+/// Signed webhooks are accepted, stored before they are acknowledged, and harmless when repeated.
+pub(crate) async fn webhooks_change_the_status(_: &Path) -> Result<()> {
     let mut world = World::new(Dialect::Pusher).await?.with("KICK__FEED", "webhook");
     world.start().await?;
     world.add(3).await?;
     world.until_right(SOON).await?;
-    let subscribed = eventually("Kick is asked for webhooks", SOON, async || {
+    let subscribed = eventually("webhooks are subscribed", SOON, async || {
         Ok((world.kick.set(|kick| kick.subscriptions.len()) == 3).then_some(()))
     });
     subscribed.await?;
@@ -261,7 +262,7 @@ pub(crate) async fn webhooks_are_heard(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Observing without writing: the database is as it was.
+/// A dry run leaves the database unchanged.
 pub(crate) async fn a_dry_run_writes_nothing(_: &Path) -> Result<()> {
     let mut world = World::new(Dialect::Centrifugo).await?;
     world.start().await?;
@@ -270,19 +271,19 @@ pub(crate) async fn a_dry_run_writes_nothing(_: &Path) -> Result<()> {
     world.until_right(SOON).await?;
     world.kill();
     let before = world.ok(&["--json", "streamer", "list"])?;
-    world.feed.until("nobody listens", |seen| seen.open == 0).await;
+    world.feed.until("nothing is connected", |seen| seen.open == 0).await;
     let mut watch = crate::process::Process::start(
         "watch",
         &mut world.command(&["--json", "streamer", "watch", "--dry-run"]),
         world.dir.path(),
     )?;
-    world.feed.until("it listens", |seen| seen.subscribed.len() == 5).await;
+    world.feed.until("all are subscribed", |seen| seen.subscribed.len() == 5).await;
     world.goes_live(2);
-    let told = eventually("it tells", SOON, async || {
-        let said = watch.log();
-        Ok((said.contains("person-2") && said.contains("online")).then_some(()))
+    let changes = eventually("a change is printed", SOON, async || {
+        let log = watch.log();
+        Ok((log.contains("person-2") && log.contains("online")).then_some(()))
     });
-    told.await.with_context(|| watch.log())?;
+    changes.await.with_context(|| watch.log())?;
     let ended = watch.terminate(SOON).await?;
     ensure!(ended.success(), "{ended}: {}", watch.log());
     let after = world.ok(&["--json", "streamer", "list"])?;
@@ -290,8 +291,8 @@ pub(crate) async fn a_dry_run_writes_nothing(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the command line says of Kick, and what nothing here ever says: not even the log at its most talkative.
-pub(crate) async fn the_command_line_asks_kick(_: &Path) -> Result<()> {
+/// Commands print the state of Kick. No output contains a secret, not even the log at level `trace`.
+pub(crate) async fn commands_query_kick_and_print_no_secret(_: &Path) -> Result<()> {
     let mut world = World::new(Dialect::Centrifugo).await?.with("LOG__LEVEL", "trace");
     world.start().await?;
     world.add(3).await?;
@@ -312,18 +313,18 @@ pub(crate) async fn the_command_line_asks_kick(_: &Path) -> Result<()> {
     for word in ["valid until", "connected", "online", "person-1"] {
         ensure!(all.contains(word), "{word}: {all}");
     }
-    all += &world.said();
+    all += &world.log();
     all += &world.get("/health").await?.to_string();
     all += &world.client().get(world.url("/metrics")).send().await?.text().await?;
     for file in std::fs::read_dir(world.dir.path())?.flatten() {
         all += &String::from_utf8_lossy(&std::fs::read(file.path())?);
     }
-    ensure!(all.contains("TRACE"), "the log says little");
+    ensure!(all.contains("TRACE"), "the log has no trace lines");
     let tokens = world.kick.set(|kick| kick.tokens.clone());
     ensure!(!tokens.is_empty() && world.feed.seen().tokens > 0);
     for secret in tokens.iter().map(String::as_str).chain(["stub-client-secret", GUEST_TOKEN]) {
         let place = all.find(secret).map(|at| all.get(at.saturating_sub(300)..at + 50).unwrap_or_default());
-        ensure!(place.is_none(), "{secret} is told: {}", place.unwrap_or_default());
+        ensure!(place.is_none(), "{secret} is printed: {}", place.unwrap_or_default());
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ fn pusher(sockudo: &Sockudo) -> Result<FeedSettings> {
     Ok(FeedSettings { pusher_key: Some("kickkey".into()), ..settings })
 }
 
-pub(crate) async fn edges_make_the_round_trip(program: &Path) -> Result<()> {
+pub(crate) async fn status_changes_make_the_round_trip(program: &Path) -> Result<()> {
     let sockudo = Sockudo::start(program, 120).await?;
     let mut listener = Listener::start(pusher(&sockudo)?, [668, 669])?;
     listener.until_subscribed(2).await?;
@@ -40,9 +40,9 @@ pub(crate) async fn edges_make_the_round_trip(program: &Path) -> Result<()> {
             (670, LIVE, text(&live(670, 3, AT))),
         ])
         .await?;
-    let heard = listener.until("three edges", |heard| heard.updates.len() >= 3).await?;
-    eprintln!("kick: three edges took {} ms, publishing included", sent.elapsed().as_millis());
-    ensure!(heard.told() == [(668, 1, true), (669, 2, true), (668, 1, false)], "{heard:?}");
+    let heard = listener.until("three changes", |heard| heard.updates.len() >= 3).await?;
+    eprintln!("kick: three changes took {} ms, publishing included", sent.elapsed().as_millis());
+    ensure!(heard.changes() == [(668, 1, true), (669, 2, true), (668, 1, false)], "{heard:?}");
     Ok(())
 }
 
@@ -54,10 +54,10 @@ pub(crate) async fn a_thousand_channels_share_connections(program: &Path) -> Res
     let events: Vec<_> =
         (1..=1_000).map(|channel| (channel, LIVE, text(&live(channel, channel, AT)))).collect();
     sockudo.publish(&events).await?;
-    let heard = listener.until("an edge of each", |heard| heard.updates.len() >= 1_000).await?;
-    let mut told = heard.told();
-    told.sort_unstable();
-    ensure!(told == (1..=1_000).map(|channel| (channel, channel, true)).collect::<Vec<_>>());
+    let heard = listener.until("a change of each", |heard| heard.updates.len() >= 1_000).await?;
+    let mut changes = heard.changes();
+    changes.sort_unstable();
+    ensure!(changes == (1..=1_000).map(|channel| (channel, channel, true)).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -68,13 +68,13 @@ pub(crate) async fn an_unsubscribed_channel_is_silent(program: &Path) -> Result<
     listener.want([2])?;
     listener.until("one less", |heard| heard.status().subscribed == 1).await?;
     sockudo.publish(&[(1, LIVE, text(&live(1, 1, AT))), (2, LIVE, text(&live(2, 2, AT)))]).await?;
-    let heard = listener.until("an edge", |heard| !heard.updates.is_empty()).await?;
-    ensure!(heard.told() == [(2, 2, true)], "{heard:?}");
-    // And back again.
+    let heard = listener.until("a change", |heard| !heard.updates.is_empty()).await?;
+    ensure!(heard.changes() == [(2, 2, true)], "{heard:?}");
+    // The channel is watched again.
     listener.want([1, 2])?;
     listener.until_subscribed(3).await?;
     sockudo.publish(&[(1, STOP, text(&stop(1, 1)))]).await?;
-    listener.until("the other", |heard| heard.told().last() == Some(&(1, 1, false))).await?;
+    listener.until("the other", |heard| heard.changes().last() == Some(&(1, 1, false))).await?;
     Ok(())
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn a_restart_is_survived(program: &Path) -> Result<()> {
     listener.until_subscribed(600).await?;
     eprintln!("kick: all was subscribed again {} ms after the restart", again.elapsed().as_millis());
     sockudo.publish(&[(300, LIVE, text(&live(300, 5, AT)))]).await?;
-    listener.until("an edge", |heard| heard.told() == [(300, 5, true)]).await?;
+    listener.until("a change", |heard| heard.changes() == [(300, 5, true)]).await?;
     Ok(())
 }
 
@@ -99,11 +99,11 @@ pub(crate) async fn our_pings_are_answered(program: &Path) -> Result<()> {
     settings.timing.activity = Duration::from_millis(300);
     let mut listener = Listener::start(settings, [7])?;
     let before = listener.until_subscribed(1).await?;
-    // Each of these silences needs an answer within half a second, or the connection is given up.
+    // After each silence an answer must come within half a second, or the connection is closed.
     sleep(Duration::from_secs(4)).await;
     let heard = listener.heard();
     ensure!(heard.batches == before.batches && heard.statuses.len() == before.statuses.len(), "{heard:?}");
     sockudo.publish(&[(7, LIVE, text(&live(7, 5, AT)))]).await?;
-    listener.until("an edge", |heard| heard.told() == [(7, 5, true)]).await?;
+    listener.until("a change", |heard| heard.changes() == [(7, 5, true)]).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The program itself, watching people on a stand-in for Kick through a scripted feed.
+//! The program, watching people on a stand-in for Kick through a scripted feed.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -18,10 +18,10 @@ use crate::process::{Process, eventually, output_within};
 
 const LIVE: &str = r"App\Events\StreamerIsLive";
 const STOP: &str = r"App\Events\StopStreamBroadcast";
-/// How long something may take on a machine that does other things too.
+/// How long something may take on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
-/// All that a test needs.
+/// The surroundings of a test.
 pub(crate) struct World {
     pub(crate) kick: KickStub,
     pub(crate) feed: FeedServer,
@@ -31,7 +31,7 @@ pub(crate) struct World {
     client: reqwest::Client,
     program: Option<Process>,
     livestreams: u64,
-    /// Who is live on Kick, with which livestream.
+    /// The livestreams of the people who are live on Kick.
     pub(crate) truth: BTreeMap<u64, u64>,
 }
 
@@ -44,7 +44,7 @@ impl World {
         let env = [
             ("HTTP__LISTEN", format!("127.0.0.1:{port}")),
             ("API__ADMIN_TOKEN", token.expose().to_owned()),
-            // Where no test runs a media server.
+            // No media server listens there.
             ("MEDIA_SERVERS__DEFAULT__API_URL", "http://127.0.0.1:9".into()),
             ("KICK__FEED", "auto".into()),
             ("KICK__CLIENT_ID", "stub-client".into()),
@@ -74,7 +74,7 @@ impl World {
         })
     }
 
-    /// With `STREAMWARD_<name>` set otherwise.
+    /// With `STREAMWARD_<name>` set.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.env.insert(name.to_owned(), value.to_owned());
         self
@@ -88,15 +88,15 @@ impl World {
         command
     }
 
-    /// What a command prints that must succeed.
+    /// Runs a command that must succeed; returns its output.
     pub(crate) fn ok(&self, arguments: &[&str]) -> Result<String> {
         let output = output_within(&mut self.command(arguments), SOON)?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "{arguments:?}: {said}");
+        let output_text = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{arguments:?}: {output_text}");
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Starts the program, again if it ran before, and waits until it serves.
+    /// Starts or restarts the program and waits until it serves.
     pub(crate) async fn start(&mut self) -> Result<()> {
         let program = Process::start("serve", &mut self.command(&["serve"]), self.dir.path())?;
         let program = self.program.insert(program);
@@ -113,7 +113,7 @@ impl World {
         self.program = None;
     }
 
-    /// Starts another instance, which is the one that is asked from now on. Returns the one before.
+    /// Starts another instance, which gets all requests from now on. Returns the previous one.
     pub(crate) async fn start_another(&mut self) -> Result<Option<Process>> {
         let before = self.program.take();
         self.port = crate::ports::free()?;
@@ -122,11 +122,11 @@ impl World {
         Ok(before)
     }
 
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.program.as_ref().map(Process::log).unwrap_or_default()
     }
 
-    /// Adds people `1..=count`, with the number of their channel: Kick's web site is asked for one in a second.
+    /// Adds people `1..=count` with their channel numbers, since Kick's web site returns only one a second.
     pub(crate) async fn add(&self, count: u64) -> Result<()> {
         for n in 1..=count {
             self.kick.set(|world| world.add(n, &format!("person-{n}")));
@@ -154,7 +154,7 @@ impl World {
         &self.client
     }
 
-    /// Somebody goes live on Kick, and the feed says so to whoever listens.
+    /// A person goes live on Kick, and the feed reports it.
     pub(crate) fn goes_live(&mut self, n: u64) -> u64 {
         self.livestreams += 1;
         let (id, now) = (self.livestreams, SystemClock.now().to_string());
@@ -164,7 +164,7 @@ impl World {
         id
     }
 
-    /// Somebody stops, and the feed says so.
+    /// A person stops, and the feed reports it.
     pub(crate) fn stops(&mut self, n: u64) {
         let Some(id) = self.truth.remove(&n) else { return };
         self.kick.set(|world| world.stop(n));
@@ -182,7 +182,7 @@ impl World {
         Ok(all.iter().filter_map(of).collect())
     }
 
-    /// Waits until every status is what it is on Kick; returns how long that took.
+    /// Waits until every status is as on Kick; returns how long that took.
     pub(crate) async fn until_right(&self, limit: Duration) -> Result<Duration> {
         let right = eventually("every status is right", limit, async || {
             let statuses = self.statuses().await?;
@@ -215,7 +215,7 @@ impl World {
         subscribed.await.map(drop)
     }
 
-    /// Each streamer's history is a chain that ends in its status; returns how many changes there are in all.
+    /// Checks that each history is a chain that ends in the streamer's status; returns the number of all changes.
     pub(crate) async fn check_history(&self) -> Result<usize> {
         let answer = self.get("/streamers").await?;
         let mut changes = 0;

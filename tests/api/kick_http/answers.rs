@@ -1,4 +1,4 @@
-//! What is made of Kick's answers, the right ones and the others.
+//! The client's results for right and wrong answers of Kick.
 
 use serde_json::json;
 use streamward::adapters::kick::KickSettings;
@@ -10,7 +10,7 @@ use streamward_test_support::kick::{Broadcast, Fault, KickStub};
 use super::{BEGAN, all_live, client, named, settings, slug, user, users, with};
 
 #[tokio::test]
-async fn a_name_is_looked_up_and_what_is_carried_under_it() {
+async fn a_name_is_resolved_to_its_channel_and_livestream() {
     let kick = all_live(1).await;
     kick.set(|world| world.add(2, "quiet"));
     let http = client(&kick);
@@ -30,7 +30,7 @@ async fn a_name_is_looked_up_and_what_is_carried_under_it() {
 }
 
 #[tokio::test]
-async fn an_unknown_name_is_none_however_kick_says_so() {
+async fn every_form_of_an_unknown_name_is_none() {
     let kick = all_live(1).await;
     let http = client(&kick);
     assert_eq!(named(&http, "nobody").await, Ok(None), "400");
@@ -41,7 +41,7 @@ async fn an_unknown_name_is_none_however_kick_says_so() {
 }
 
 #[tokio::test]
-async fn unknown_names_do_not_keep_the_others_from_being_found() {
+async fn unknown_names_do_not_hide_the_others() {
     let kick = all_live(40).await;
     let http = client(&kick);
     let mut slugs: Vec<_> = (1..=40).map(|n| slug(&format!("user{n}"))).collect();
@@ -55,7 +55,7 @@ async fn unknown_names_do_not_keep_the_others_from_being_found() {
 }
 
 #[tokio::test]
-async fn after_a_rename_the_old_name_is_unknown_and_the_number_tells_the_new_one() {
+async fn after_a_rename_only_the_number_finds_the_new_name() {
     let kick = all_live(1).await;
     let http = client(&kick);
     kick.set(|world| world.rename(1, "newname"));
@@ -65,7 +65,7 @@ async fn after_a_rename_the_old_name_is_unknown_and_the_number_tells_the_new_one
 }
 
 #[tokio::test]
-async fn of_fifty_live_channels_half_come_back_as_not_live_and_all_come_back() {
+async fn channels_returns_fifty_and_half_of_the_live_ones_as_not_live() {
     let kick = all_live(50).await;
     let http = client(&kick);
     let found = http.channels(&users(1..=50)).await.expect("an answer");
@@ -73,13 +73,17 @@ async fn of_fifty_live_channels_half_come_back_as_not_live_and_all_come_back() {
     assert_eq!(found.iter().filter(|channel| channel.live.is_some()).count(), 25);
     assert_eq!(kick.count("channels"), 1);
     let live = http.live_among(&users(1..=50)).await.expect("an answer");
-    assert_eq!(live.len(), 50, "the other endpoint tells of all");
+    assert_eq!(live.len(), 50, "the other endpoint returns all");
     let found = http.channels(&users(1..=25)).await.expect("an answer");
-    assert_eq!(found.iter().filter(|channel| channel.live.is_some()).count(), 25, "so do smaller questions");
+    assert_eq!(
+        found.iter().filter(|channel| channel.live.is_some()).count(),
+        25,
+        "smaller requests return all too"
+    );
 }
 
 #[tokio::test]
-async fn nobody_costs_no_question_and_too_many_are_refused() {
+async fn an_empty_list_sends_no_request_and_a_long_one_is_refused() {
     let kick = all_live(1).await;
     let http = client(&kick);
     assert_eq!(http.channels(&[]).await, Ok(Vec::new()));
@@ -87,31 +91,31 @@ async fn nobody_costs_no_question_and_too_many_are_refused() {
     let too_many = users(1..=MOST_USERS as u64 + 1);
     assert!(matches!(http.channels(&too_many).await, Err(RemoteError::Unsupported(_))));
     assert!(matches!(http.live_among(&too_many).await, Err(RemoteError::Unsupported(_))));
-    assert!(kick.asked().is_empty());
+    assert!(kick.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_user_who_is_gone_does_not_hide_the_others() {
+async fn a_deleted_user_does_not_hide_the_others() {
     let kick = all_live(50).await;
     kick.set(|world| world.people.remove(&17));
     let http = client(&kick);
     let found = http.channels(&users(1..=50)).await.expect("an answer");
     assert_eq!(found.len(), 49);
-    assert!(kick.count("channels") <= 13, "{} questions", kick.count("channels"));
+    assert!(kick.count("channels") <= 13, "{} requests", kick.count("channels"));
     assert_eq!(http.channels(&users([17])).await, Ok(Vec::new()));
 }
 
 #[tokio::test]
-async fn if_every_question_is_spoilt_that_is_an_error_soon() {
+async fn constant_refusals_end_with_an_error_soon() {
     let kick = all_live(50).await;
     kick.set(|world| world.always("channels", Some(Fault::Error(400, "no".to_owned()))));
-    let told = client(&kick).channels(&users(1..=50)).await;
-    assert!(matches!(&told, Err(RemoteError::Status { status: 400, .. })), "{told:?}");
-    assert!(kick.count("channels") <= 24, "{} questions", kick.count("channels"));
+    let result = client(&kick).channels(&users(1..=50)).await;
+    assert!(matches!(&result, Err(RemoteError::Status { status: 400, .. })), "{result:?}");
+    assert!(kick.count("channels") <= 24, "{} requests", kick.count("channels"));
 }
 
 #[tokio::test]
-async fn who_is_live_comes_with_channel_and_session() {
+async fn live_users_have_a_channel_and_a_session() {
     let kick = all_live(2).await;
     kick.set(|world| world.add(3, "quiet"));
     let live = client(&kick).live_among(&users([1, 3])).await.expect("an answer");
@@ -120,11 +124,11 @@ async fn who_is_live_comes_with_channel_and_session() {
     assert_eq!(live[0].channel.map(ChannelId::get), Some(1_000_001));
     assert_eq!(live[0].slug, Some(slug("user1")));
     assert_eq!(live[0].session.started_at, Timestamp::parse_rfc3339(BEGAN));
-    assert_eq!(live[0].session.id, None, "v1 tells no number");
+    assert_eq!(live[0].session.id, None, "v1 has no number");
 }
 
 #[tokio::test]
-async fn when_the_first_version_is_gone_the_second_one_is_asked_from_then_on() {
+async fn v2_is_used_once_v1_is_gone() {
     for gone in [404, 410] {
         let kick = all_live(3).await;
         kick.set(|world| world.always("livestreams", Some(Fault::Error(gone, "gone".to_owned()))));
@@ -139,7 +143,7 @@ async fn when_the_first_version_is_gone_the_second_one_is_asked_from_then_on() {
 }
 
 #[tokio::test]
-async fn pages_are_read_to_the_end_and_not_for_ever() {
+async fn pages_are_read_to_the_end_but_not_endlessly() {
     let kick = all_live(10).await;
     kick.set(|world| {
         world.livestreams_v1 = false;
@@ -150,41 +154,41 @@ async fn pages_are_read_to_the_end_and_not_for_ever() {
     assert_eq!(http.live_among(&users(1..=11)).await.expect("an answer").len(), 10);
     assert_eq!(kick.count("livestreams_v2"), 3);
     let endless = json!({"data": [], "pagination": {"next_cursor": "again"}}).to_string();
-    kick.set(|world| world.always("livestreams_v2", Some(Fault::Says(endless))));
-    let told = http.live_among(&users(1..=11)).await;
-    assert!(matches!(&told, Err(RemoteError::Malformed(_))), "{told:?}");
+    kick.set(|world| world.always("livestreams_v2", Some(Fault::Body(endless))));
+    let result = http.live_among(&users(1..=11)).await;
+    assert!(matches!(&result, Err(RemoteError::Malformed(_))), "{result:?}");
 }
 
 #[tokio::test]
-async fn that_both_versions_are_gone_does_not_look_as_if_nobody_were_live() {
+async fn missing_endpoints_are_an_error_and_not_an_empty_list() {
     let kick = all_live(1).await;
     kick.set(|world| (world.livestreams_v1, world.livestreams_v2) = (false, false));
     let http = client(&kick);
     for _ in 0..2 {
-        let told = http.live_among(&users([1])).await;
-        assert!(matches!(&told, Err(RemoteError::Status { status: 404, .. })), "{told:?}");
+        let result = http.live_among(&users([1])).await;
+        assert!(matches!(&result, Err(RemoteError::Status { status: 404, .. })), "{result:?}");
     }
     kick.set(|world| world.livestreams_v1 = true);
     assert_eq!(http.live_among(&users([1])).await.expect("v1 is back").len(), 1);
 }
 
 #[tokio::test]
-async fn an_answer_about_others_proves_nothing() {
+async fn an_answer_about_other_users_is_an_error() {
     let kick = all_live(1).await;
     let others = json!({"data": [{"broadcaster_user_id": 99, "slug": "x", "started_at": BEGAN}]}).to_string();
-    kick.set(|world| world.always("livestreams", Some(Fault::Says(others))));
-    let told = client(&kick).live_among(&users([1])).await;
-    assert!(matches!(&told, Err(RemoteError::Malformed(_))), "{told:?}");
+    kick.set(|world| world.always("livestreams", Some(Fault::Body(others))));
+    let result = client(&kick).live_among(&users([1])).await;
+    assert!(matches!(&result, Err(RemoteError::Malformed(_))), "{result:?}");
 }
 
 #[tokio::test]
-async fn odd_items_are_left_out_and_odd_answers_are_errors() {
+async fn malformed_items_are_skipped_and_malformed_answers_are_errors() {
     let kick = all_live(1).await;
     let http = client(&kick);
     let good = json!({"broadcaster_user_id": 1, "slug": "user1", "stream": null});
     let odd = [json!(null), json!("x"), json!({}), json!({"broadcaster_user_id": "x"}), json!({"slug": "a"})];
     let mixed: Vec<_> = odd.iter().cloned().chain([good.clone()]).collect();
-    kick.set(|world| world.next("channels", Fault::Says(json!({"data": mixed}).to_string())));
+    kick.set(|world| world.next("channels", Fault::Body(json!({"data": mixed}).to_string())));
     assert_eq!(http.channels(&users([1])).await.expect("an answer").len(), 1);
     for (what, body) in [
         ("only odd items", json!({"data": odd}).to_string()),
@@ -196,45 +200,45 @@ async fn odd_items_are_left_out_and_odd_answers_are_errors() {
         ("nothing", String::new()),
     ] {
         kick.set(|world| {
-            world.next("channels", Fault::Says(body.clone()));
-            world.next("channels", Fault::Says(body.clone()));
-            world.next("livestreams", Fault::Says(body));
+            world.next("channels", Fault::Body(body.clone()));
+            world.next("channels", Fault::Body(body.clone()));
+            world.next("livestreams", Fault::Body(body));
         });
-        let told = http.channels(&users([1])).await;
-        assert!(matches!(&told, Err(RemoteError::Malformed(_))), "{what}: {told:?}");
-        let told = named(&http, "user1").await;
-        assert!(matches!(&told, Err(RemoteError::Malformed(_))), "{what}: {told:?}");
-        let told = http.live_among(&users([1])).await;
-        assert!(matches!(&told, Err(RemoteError::Malformed(_))), "{what}: {told:?}");
+        let result = http.channels(&users([1])).await;
+        assert!(matches!(&result, Err(RemoteError::Malformed(_))), "{what}: {result:?}");
+        let result = named(&http, "user1").await;
+        assert!(matches!(&result, Err(RemoteError::Malformed(_))), "{what}: {result:?}");
+        let result = http.live_among(&users([1])).await;
+        assert!(matches!(&result, Err(RemoteError::Malformed(_))), "{what}: {result:?}");
     }
 }
 
 #[tokio::test]
-async fn errors_say_what_kick_said_and_are_not_retried_here() {
+async fn errors_contain_the_text_of_kick_and_are_not_retried() {
     let kick = all_live(1).await;
     let http = client(&kick);
     let body = json!({"data": "boom", "message": "Internal"}).to_string();
     kick.set(|world| world.next("channels", Fault::Error(500, body)));
-    let told = http.channels(&users([1])).await;
+    let result = http.channels(&users([1])).await;
     let expected = RemoteError::Status { status: 500, message: "boom: Internal".to_owned() };
-    assert_eq!(told, Err(expected));
+    assert_eq!(result, Err(expected));
     assert_eq!(kick.count("channels"), 1);
     let page = "<html>Request blocked by security policy</html>".to_owned();
     kick.set(|world| world.next("channels", Fault::Error(403, page)));
-    let told = http.channels(&users([1])).await;
+    let result = http.channels(&users([1])).await;
     let expected = RemoteError::Status { status: 403, message: "(a page for people)".to_owned() };
-    assert_eq!(told, Err(expected));
+    assert_eq!(result, Err(expected));
 }
 
 #[tokio::test]
-async fn a_kick_that_is_not_there_is_unreachable() {
+async fn a_closed_port_is_unreachable() {
     let kick = KickStub::start().await;
     let nobody =
         std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let api_url = format!("http://{nobody}").parse().expect("an address");
     let http = with(&KickSettings { api_url, ..settings(&kick) });
-    let told = http.channels(&users([1])).await;
-    assert!(matches!(&told, Err(RemoteError::Unreachable(_))), "{told:?}");
+    let result = http.channels(&users([1])).await;
+    assert!(matches!(&result, Err(RemoteError::Unreachable(_))), "{result:?}");
 }
 
 #[tokio::test]

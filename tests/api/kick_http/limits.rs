@@ -1,4 +1,4 @@
-//! How often Kick is asked, and what a 429 does.
+//! The pace of requests to Kick, and the effect of a 429.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,26 +14,30 @@ use super::{all_live, client, settings, users, with};
 use crate::harness::TestClock;
 
 #[tokio::test]
-async fn questions_are_spread_however_many_ask() {
+async fn requests_of_all_calls_are_spread() {
     let kick = all_live(1).await;
     let per_minute = NonZeroU32::new(1_200).expect("not zero");
     let http =
         with(&KickSettings { requests_per_minute: per_minute, burst: NonZeroU32::MIN, ..settings(&kick) });
-    let mut callers = JoinSet::new();
+    let mut calls = JoinSet::new();
     for _ in 0..11 {
         let http = Arc::clone(&http);
-        callers.spawn(async move { http.channels(&users([1])).await.expect("an answer") });
+        calls.spawn(async move { http.channels(&users([1])).await.expect("an answer") });
     }
-    callers.join_all().await;
-    let asked: Vec<Instant> =
-        kick.asked().iter().filter(|asked| asked.endpoint == "channels").map(|asked| asked.at).collect();
-    assert_eq!(asked.len(), 11);
+    calls.join_all().await;
+    let requests: Vec<Instant> = kick
+        .requests()
+        .iter()
+        .filter(|request| request.endpoint == "channels")
+        .map(|request| request.at)
+        .collect();
+    assert_eq!(requests.len(), 11);
     // Ten times 50 ms; the first one may have been late.
-    assert!(asked[10] - asked[0] >= Duration::from_millis(400), "{:?}", asked[10] - asked[0]);
+    assert!(requests[10] - requests[0] >= Duration::from_millis(400), "{:?}", requests[10] - requests[0]);
 }
 
 #[tokio::test]
-async fn after_a_429_everybody_waits_as_long_as_it_says() {
+async fn after_a_429_every_call_waits_for_its_retry_time() {
     let kick = all_live(1).await;
     let http = client(&kick);
     http.channels(&users([1])).await.expect("an answer");
@@ -49,14 +53,14 @@ async fn after_a_429_everybody_waits_as_long_as_it_says() {
     };
     let (first, second) = tokio::join!(first, second);
     assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
-    let asked = kick.asked();
-    let late = asked.iter().filter(|asked| asked.at - begun >= Duration::from_millis(950)).count();
+    let requests = kick.requests();
+    let late = requests.iter().filter(|request| request.at - begun >= Duration::from_millis(950)).count();
     assert_eq!(late, 2, "both calls came after the wait");
     assert_eq!((kick.count("channels"), kick.count("livestreams")), (3, 1));
 }
 
 #[tokio::test]
-async fn a_date_is_understood_too() {
+async fn the_retry_time_may_be_a_date() {
     let kick = all_live(1).await;
     let http = client(&kick);
     let until = TestClock::default().now().plus(Duration::from_secs(2)).micros() / 1_000_000;
@@ -69,7 +73,7 @@ async fn a_date_is_understood_too() {
 }
 
 #[tokio::test]
-async fn a_429_that_does_not_say_is_waited_out_for_the_usual_time_and_the_second_one_is_an_error() {
+async fn a_429_without_a_time_waits_for_the_default_and_a_second_one_is_an_error() {
     let kick = all_live(1).await;
     let timing = Timing { hold: Duration::from_millis(300), ..settings(&kick).timing };
     let http = with(&KickSettings { timing, ..settings(&kick) });
@@ -78,24 +82,24 @@ async fn a_429_that_does_not_say_is_waited_out_for_the_usual_time_and_the_second
     http.channels(&users([1])).await.expect("an answer");
     assert!(begun.elapsed() >= Duration::from_millis(300));
     kick.set(|world| world.always("channels", Some(Fault::TooMany(None))));
-    let told = http.channels(&users([1])).await;
-    assert!(matches!(&told, Err(RemoteError::Status { status: 429, .. })), "{told:?}");
+    let result = http.channels(&users([1])).await;
+    assert!(matches!(&result, Err(RemoteError::Status { status: 429, .. })), "{result:?}");
     assert_eq!(kick.count("channels"), 4);
 }
 
 #[tokio::test]
-async fn a_long_wait_is_told_at_once_and_kick_is_left_alone_meanwhile() {
+async fn a_long_wait_is_an_error_at_once_and_no_requests_are_sent_meanwhile() {
     let kick = all_live(1).await;
     let http = client(&kick);
     kick.set(|world| world.next("channels", Fault::TooMany(Some("86400".to_owned()))));
     let begun = Instant::now();
     http.live_among(&users([1])).await.expect("nothing is held yet");
-    let told = http.channels(&users([1])).await;
-    let Err(RemoteError::Status { status: 429, message }) = &told else { panic!("{told:?}") };
-    // A day is too long whatever it says; ten minutes is the most.
+    let result = http.channels(&users([1])).await;
+    let Err(RemoteError::Status { status: 429, message }) = &result else { panic!("{result:?}") };
+    // A day is too long: ten minutes is the limit.
     assert!(message.contains("in 599 s") || message.contains("in 600 s"), "{message}");
-    let told = http.live_among(&users([1])).await;
-    assert!(matches!(&told, Err(RemoteError::Status { status: 429, .. })), "{told:?}");
+    let result = http.live_among(&users([1])).await;
+    assert!(matches!(&result, Err(RemoteError::Status { status: 429, .. })), "{result:?}");
     for _ in 0..5 {
         assert!(http.channels(&users([1])).await.is_err());
     }

@@ -1,4 +1,4 @@
-//! Kick's official side against a stand-in for Kick: the API, its token and its pace, webhooks, subscriptions.
+//! Kick's official API against a stand-in: requests, token, pace, webhooks, subscriptions.
 
 mod answers;
 mod limits;
@@ -21,7 +21,7 @@ use crate::harness::TestClock;
 
 const BEGAN: &str = "2026-01-31T12:00:00Z";
 
-/// Settings that lead to the stand-in, ask as often as they like, and wait for nothing long.
+/// Settings for the stand-in, without a pace and with short waits.
 fn settings(kick: &KickStub) -> KickSettings {
     let url = kick.url().parse().expect("an address");
     let many = NonZeroU32::new(60_000).expect("not zero");
@@ -47,7 +47,7 @@ fn client(kick: &KickStub) -> Arc<KickHttp> {
     with(&settings(kick))
 }
 
-/// Looks one name up.
+/// Resolves one name.
 async fn named(http: &KickHttp, name: &str) -> Result<Option<KickChannel>, RemoteError> {
     Ok(http.channels_named(&[slug(name)]).await?.pop())
 }

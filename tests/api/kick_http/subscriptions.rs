@@ -1,4 +1,4 @@
-//! Subscriptions to webhooks: kept equal to who is watched, and nobody else's touched.
+//! Webhook subscriptions match the watched users; other subscriptions stay untouched.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::{settings, users, with};
 
 const EVENT: &str = "livestream.status.updated";
 
-/// A keeper at work, and what it has told.
+/// Running subscriptions, and their signals so far.
 struct Keeping {
     wanted: watch::Sender<Arc<Wanted>>,
     signals: mpsc::Receiver<FeedSignal>,
@@ -54,7 +54,7 @@ impl Keeping {
         Self { wanted, signals, subscribed: Vec::new(), status: FeedStatus::default(), _task: task }
     }
 
-    /// Listens until the status is as `is` wants it.
+    /// Reads signals until `is` holds for the status.
     async fn until(&mut self, is: impl Fn(&FeedStatus) -> bool) -> &FeedStatus {
         let listened = timeout(Duration::from_secs(10), async {
             loop {
@@ -63,7 +63,7 @@ impl Keeping {
                     FeedSignal::Subscribed(subjects) => {
                         self.subscribed.extend(subjects.into_iter().map(who));
                     }
-                    FeedSignal::Update(edge) => panic!("{edge:?}"),
+                    FeedSignal::Update(update) => panic!("{update:?}"),
                 }
                 if is(&self.status) {
                     return;
@@ -84,7 +84,7 @@ fn who(subject: Subject) -> UserId {
     user
 }
 
-/// Whose status the app is subscribed to at Kick.
+/// The users to whose status the app is subscribed at Kick.
 fn at_kick(kick: &KickStub) -> Vec<u64> {
     let mut users: Vec<u64> =
         kick.set(|world| world.subscriptions.iter().filter(|s| s.event == EVENT).map(|s| s.user).collect());
@@ -97,25 +97,25 @@ fn exists(kick: &KickStub, id: &str, user: u64, event: &str) {
     kick.set(|world| world.subscriptions.push(one));
 }
 
-/// Waits until what is at Kick is as `is` wants it.
+/// Waits until `is` holds for the subscriptions at Kick.
 async fn until_at_kick(kick: &KickStub, is: impl Fn(&[u64]) -> bool) {
-    let looked = timeout(Duration::from_secs(10), async {
+    let arrived = timeout(Duration::from_secs(10), async {
         while !is(&at_kick(kick)) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
-    assert!(looked.await.is_ok(), "it stays at {:?}", at_kick(kick));
+    assert!(arrived.await.is_ok(), "it stays at {:?}", at_kick(kick));
 }
 
 #[tokio::test]
-async fn what_is_missing_is_made_and_told_of_once() {
+async fn missing_subscriptions_are_created_and_reported_once() {
     let kick = KickStub::start().await;
     exists(&kick, "old", 3, EVENT);
     exists(&kick, "chat", 1, "chat.message.sent");
     let mut keeping = Keeping::start(&settings(&kick), quick(), 1..=25);
     keeping.until_connected(25).await;
     assert_eq!(at_kick(&kick), (1..=25).collect::<Vec<_>>());
-    assert_eq!(keeping.subscribed.len(), 25, "everybody once, who was there already too");
+    assert_eq!(keeping.subscribed.len(), 25, "each user once, existing subscriptions included");
     assert_eq!(keeping.subscribed.iter().collect::<BTreeSet<_>>().len(), 25);
     assert_eq!(keeping.status.provider, Some(Source::Webhook));
     assert_eq!((keeping.status.wanted, keeping.status.error.as_deref()), (25, None));
@@ -127,7 +127,7 @@ async fn what_is_missing_is_made_and_told_of_once() {
 }
 
 #[tokio::test]
-async fn who_is_not_wanted_is_deleted_after_a_while_in_batches_and_nobody_else() {
+async fn only_unwanted_subscriptions_are_deleted_later_in_batches() {
     let kick = KickStub::start().await;
     for user in 1..=120 {
         exists(&kick, &format!("s{user}"), user, EVENT);
@@ -139,17 +139,17 @@ async fn who_is_not_wanted_is_deleted_after_a_while_in_batches_and_nobody_else()
     until_at_kick(&kick, |users| users == [116, 117, 118, 119, 120]).await;
     let left = kick.set(|world| world.subscriptions.iter().map(|s| s.id.clone()).collect::<Vec<_>>());
     assert!(left.contains(&"chat".to_owned()), "{left:?}");
-    for asked in kick.asked().iter().filter(|asked| asked.line.starts_with("DELETE")) {
-        assert!(asked.line.matches("id=").count() <= 50, "{}", asked.line);
+    for request in kick.requests().iter().filter(|request| request.line.starts_with("DELETE")) {
+        assert!(request.line.matches("id=").count() <= 50, "{}", request.line);
     }
 }
 
 #[tokio::test]
-async fn who_is_missed_only_for_a_moment_keeps_the_subscription() {
+async fn a_user_unwanted_for_a_moment_keeps_the_subscription() {
     let kick = KickStub::start().await;
     exists(&kick, "s1", 1, EVENT);
     let patient = SubscriptionSettings { delete_after: Duration::from_millis(600), ..quick() };
-    // Nobody is wanted yet, as when the database has not been read.
+    // No users yet, as before the database has been read.
     let mut keeping = Keeping::start(&settings(&kick), patient, []);
     keeping.until_connected(0).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -161,23 +161,23 @@ async fn who_is_missed_only_for_a_moment_keeps_the_subscription() {
 }
 
 #[tokio::test]
-async fn a_full_app_is_degraded_and_room_is_used_when_there_is_some() {
+async fn a_full_app_is_degraded_and_free_places_are_used() {
     let kick = KickStub::start().await;
     kick.set(|world| world.subscription_limit = 3);
     let mut keeping = Keeping::start(&settings(&kick), quick(), 1..=5);
     let status = keeping.until(|status| status.error.is_some()).await;
     assert_eq!((status.state, status.subscribed, status.wanted), (FeedState::Degraded, 3, 5));
     assert!(status.error.as_deref().is_some_and(|text| text.contains("2 streamers")), "{status:?}");
-    let asked = kick.count("subscriptions");
-    assert_eq!(asked, 1 + 3 + 1, "it does not try for everybody");
-    // Two leave, and there is room for the two others.
+    let requests = kick.count("subscriptions");
+    assert_eq!(requests, 1 + 3 + 1, "it does not try for everybody");
+    // Two users leave, so there is room for two others.
     keeping.wanted.send_replace(want([1, 4, 5]));
     keeping.until_connected(3).await;
     assert_eq!(at_kick(&kick), [1, 4, 5]);
 }
 
 #[tokio::test]
-async fn who_gets_none_does_not_keep_others_from_theirs() {
+async fn a_refused_subscription_does_not_block_the_others() {
     let kick = KickStub::start().await;
     kick.set(|world| world.unsubscribable.insert(2));
     let mut keeping = Keeping::start(&settings(&kick), quick(), 1..=3);
@@ -188,7 +188,7 @@ async fn who_gets_none_does_not_keep_others_from_theirs() {
 }
 
 #[tokio::test]
-async fn what_kick_took_away_is_made_again_and_told_of_again() {
+async fn a_removed_subscription_is_created_and_reported_again() {
     let kick = KickStub::start().await;
     let often = SubscriptionSettings { list: Duration::from_millis(200), ..quick() };
     let mut keeping = Keeping::start(&settings(&kick), often, 1..=2);
@@ -205,11 +205,11 @@ async fn what_kick_took_away_is_made_again_and_told_of_again() {
         }
     })
     .await
-    .expect("it is told of again");
+    .expect("it is reported again");
 }
 
 #[tokio::test]
-async fn failures_are_shown_and_got_over() {
+async fn failures_are_shown_and_retried() {
     let kick = KickStub::start().await;
     kick.set(|world| world.next("subscriptions", Fault::Error(500, "oops".to_owned())));
     let mut keeping = Keeping::start(&settings(&kick), quick(), 1..=3);
@@ -223,7 +223,7 @@ async fn failures_are_shown_and_got_over() {
 }
 
 #[tokio::test]
-async fn without_the_right_secret_it_is_rejected_and_does_not_hammer() {
+async fn with_a_wrong_secret_it_is_rejected_and_retries_slowly() {
     let kick = KickStub::start().await;
     let wrong = KickSettings { client_secret: Secret::new("hunter2"), ..settings(&kick) };
     let mut keeping = Keeping::start(&wrong, quick(), 1..=3);

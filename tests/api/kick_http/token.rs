@@ -1,4 +1,4 @@
-//! The token: one for everybody, replaced in time, and never shown.
+//! The token: shared by all calls, replaced in time, and never shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use super::{all_live, client, named, settings, slug, users, with};
 use crate::harness::TestClock;
 
 #[tokio::test]
-async fn fifty_callers_ask_for_one_token_and_for_one_more_when_it_is_refused() {
+async fn fifty_calls_request_one_token_and_one_more_when_it_is_refused() {
     let kick = all_live(1).await;
     let http = client(&kick);
     for tokens in 1..=2 {
-        let mut callers = JoinSet::new();
+        let mut calls = JoinSet::new();
         for _ in 0..50 {
             let http = Arc::clone(&http);
-            callers.spawn(async move { named(&http, "user1").await });
+            calls.spawn(async move { named(&http, "user1").await });
         }
-        for found in callers.join_all().await {
+        for found in calls.join_all().await {
             assert_eq!(found.expect("an answer").expect("a channel").user.get(), 1);
         }
         assert_eq!(kick.count("token"), tokens, "token requests so far");
@@ -50,7 +50,7 @@ async fn a_token_is_replaced_shortly_before_its_end() {
         let begun = clock.now();
         let until = http.token_valid_until().await.expect("a token");
         assert_eq!(until, begun.plus(Duration::from_secs(life)), "{expires_in}");
-        // This clock runs; five seconds are for the test's own time.
+        // The clock runs; five seconds are the margin.
         let clock = Arc::new(TestClock::default());
         let http = KickHttp::new(&settings(&kick), Arc::clone(&clock) as _).expect("a client");
         http.token_valid_until().await.expect("a token");
@@ -65,32 +65,32 @@ async fn a_token_is_replaced_shortly_before_its_end() {
 }
 
 #[tokio::test]
-async fn while_no_new_token_is_given_the_old_one_serves_to_its_end() {
+async fn an_old_token_is_used_to_its_end_if_no_new_one_is_given() {
     let kick = all_live(1).await;
     kick.set(|world| world.expires_in = json!(1_000));
     let clock = Arc::new(TestClock::default());
     let http = KickHttp::new(&settings(&kick), Arc::clone(&clock) as _).expect("a client");
     http.channels(&users([1])).await.expect("an answer");
-    kick.set(|world| world.always("token", Some(Fault::Error(503, "away".to_owned()))));
+    kick.set(|world| world.always("token", Some(Fault::Error(503, "unavailable".to_owned()))));
     clock.advance(Duration::from_secs(950));
     for _ in 0..5 {
         http.channels(&users([1])).await.expect("an answer with the old token");
     }
     assert_eq!(kick.count("token"), 2, "a failed attempt is not repeated at once");
     clock.advance(Duration::from_secs(51));
-    let told = http.channels(&users([1])).await;
-    assert!(matches!(&told, Err(RemoteError::Status { status: 503, .. })), "{told:?}");
+    let result = http.channels(&users([1])).await;
+    assert!(matches!(&result, Err(RemoteError::Status { status: 503, .. })), "{result:?}");
 }
 
 #[tokio::test]
-async fn after_a_pause_a_failed_token_is_asked_for_again() {
+async fn a_failed_token_request_is_repeated_after_a_pause() {
     let kick = all_live(1).await;
     let timing = Timing { token_pause: Duration::from_millis(200), ..settings(&kick).timing };
     let http = with(&KickSettings { timing, ..settings(&kick) });
     kick.set(|world| world.next("token", Fault::Error(500, "oops".to_owned())));
     for _ in 0..5 {
-        let told = http.token_valid_until().await;
-        assert!(matches!(&told, Err(RemoteError::Status { status: 500, .. })), "{told:?}");
+        let result = http.token_valid_until().await;
+        assert!(matches!(&result, Err(RemoteError::Status { status: 500, .. })), "{result:?}");
     }
     assert_eq!(kick.count("token"), 1);
     tokio::time::sleep(Duration::from_millis(250)).await;
@@ -99,7 +99,7 @@ async fn after_a_pause_a_failed_token_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_once_is_replaced_and_one_that_always_is_does_not_cost_one_each_time() {
+async fn a_refused_token_is_replaced_but_not_at_every_refusal() {
     let kick = all_live(1).await;
     let http = client(&kick);
     kick.set(|world| world.next("channels", Fault::Unauthorised));
@@ -115,13 +115,13 @@ async fn a_token_that_is_refused_once_is_replaced_and_one_that_always_is_does_no
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_told_and_not_tried_again_and_again() {
+async fn a_wrong_secret_is_reported_and_not_retried_constantly() {
     let kick = all_live(1).await;
     let http = with(&KickSettings { client_secret: Secret::new("hunter2"), ..settings(&kick) });
     for _ in 0..10 {
-        let told = http.channels(&users([1])).await.expect_err("the secret is wrong");
-        assert_eq!(told, RemoteError::Unauthorised);
-        assert_eq!(told.to_string(), "refused our credentials");
+        let result = http.channels(&users([1])).await.expect_err("the secret is wrong");
+        assert_eq!(result, RemoteError::Unauthorised);
+        assert_eq!(result.to_string(), "refused our credentials");
     }
     assert_eq!((kick.count("token"), kick.count("channels")), (1, 0));
 }
@@ -132,24 +132,24 @@ async fn without_credentials_the_keys_to_set_are_named() {
     for (client_id, client_secret) in [("", "secret"), ("id", "")] {
         let (client_id, client_secret) = (client_id.to_owned(), Secret::new(client_secret));
         let http = with(&KickSettings { client_id, client_secret, ..settings(&kick) });
-        let told = [
+        let results = [
             named(&http, "user1").await.err(),
             http.channels(&users([1])).await.err(),
             http.live_among(&users([1])).await.err(),
             http.token_valid_until().await.err(),
         ];
-        for told in told {
-            let Some(RemoteError::Unsupported(text)) = told else { panic!("{told:?}") };
+        for result in results {
+            let Some(RemoteError::Unsupported(text)) = result else { panic!("{result:?}") };
             assert!(text.contains("`kick.client_id`") && text.contains("`kick.client_secret`"), "{text}");
         }
     }
-    assert!(kick.asked().is_empty());
+    assert!(kick.requests().is_empty());
 }
 
 #[tokio::test]
 async fn neither_secret_nor_token_is_in_any_error() {
     let kick = all_live(1).await;
-    // Kick repeats everything it was sent, in every way it can.
+    // Kick repeats the whole request in every way.
     let echo = "no stub-client-secret and no stub-token-1 here".to_owned();
     let as_json = json!({"message": echo, "data": echo, "error": echo}).to_string();
     for body in [echo, as_json] {
@@ -160,7 +160,7 @@ async fn neither_secret_nor_token_is_in_any_error() {
                     world.tokens_given = 0;
                     world.always(endpoint, Some(Fault::Error(status, body.clone())));
                 });
-                let told = [
+                let results = [
                     named(&http, "user1").await.err(),
                     http.channels(&users([1])).await.err(),
                     http.live_among(&users([1])).await.err(),
@@ -168,8 +168,8 @@ async fn neither_secret_nor_token_is_in_any_error() {
                     http.ids_on_site(&slug("user1")).await.err().filter(|_| endpoint != "site"),
                 ];
                 kick.set(|world| world.always(endpoint, None));
-                for told in told.into_iter().flatten() {
-                    for shown in [format!("{told}"), format!("{told:?}")] {
+                for result in results.into_iter().flatten() {
+                    for shown in [format!("{result}"), format!("{result:?}")] {
                         assert!(!shown.contains("stub-client-secret"), "{endpoint}: {shown}");
                         assert!(!shown.contains("stub-token"), "{endpoint}: {shown}");
                     }

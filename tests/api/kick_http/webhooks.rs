@@ -1,4 +1,4 @@
-//! Webhooks: what Kick signed is believed, anything else is not, and nothing makes it fall over.
+//! Webhooks signed by Kick are accepted, all others are refused, and none causes a panic.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -38,12 +38,12 @@ fn headers(webhook: &SignedWebhook) -> WebhookHeaders {
     }
 }
 
-/// A verifier that fetches the key of the stand-in.
+/// A verifier that fetches the key from the stand-in.
 fn fetching(kick: &KickStub) -> KickWebhooks {
     KickWebhooks::new(&settings(kick), WebhookKeySettings::default()).expect("a verifier")
 }
 
-/// A verifier that was given the test key.
+/// A verifier with the test key configured.
 fn given() -> KickWebhooks {
     let key =
         WebhookKeySettings { pem: Some(TEST_KEY.public_pem.to_owned()), ..WebhookKeySettings::default() };
@@ -54,7 +54,7 @@ fn live() -> SignedWebhook {
     SignedWebhook::new(&TEST_KEY, ID, NOW, &went_live(123, "user1", BEGAN, "hi"))
 }
 
-async fn told(
+async fn verify(
     verifier: &KickWebhooks,
     webhook: &SignedWebhook,
 ) -> Result<Option<StatusUpdate>, WebhookError> {
@@ -62,10 +62,10 @@ async fn told(
 }
 
 #[tokio::test]
-async fn what_kick_signed_is_an_edge() {
+async fn a_signed_webhook_is_a_status_update() {
     let kick = KickStub::start().await;
     let verifier = fetching(&kick);
-    let edge = told(&verifier, &live()).await.expect("believed").expect("an edge");
+    let update = verify(&verifier, &live()).await.expect("accepted").expect("a status update");
     let session = Session {
         started_at: Some(at("2026-01-31T12:00:00Z")),
         title: Some("hi".to_owned()),
@@ -77,29 +77,29 @@ async fn what_kick_signed_is_an_edge() {
         source: Source::Webhook,
         received_at: at(NOW),
     };
-    assert_eq!(edge, expected);
+    assert_eq!(update, expected);
 
     let end = SignedWebhook::new(&TEST_KEY, ID, NOW, &stopped(123, "user1", BEGAN, "2026-01-31T12:00:01Z"));
-    let edge = told(&verifier, &end).await.expect("believed").expect("an edge");
+    let update = verify(&verifier, &end).await.expect("accepted").expect("a status update");
     let session = Session {
         started_at: Some(at("2026-01-31T12:00:00Z")),
         ended_at: Some(at("2026-01-31T12:00:01Z")),
         ..Session::default()
     };
-    assert_eq!(edge.reported, ReportedStatus::Stopped { session, banned: false });
+    assert_eq!(update.reported, ReportedStatus::Stopped { session, banned: false });
     assert_eq!(kick.count("public_key"), 1, "the key is kept");
     assert_eq!(kick.count("token"), 0, "and costs no token");
 }
 
 #[tokio::test]
-async fn a_key_can_be_given_and_then_kick_is_not_asked() {
-    assert!(told(&given(), &live()).await.expect("believed").is_some());
+async fn a_configured_key_is_not_fetched() {
+    assert!(verify(&given(), &live()).await.expect("accepted").is_some());
     let one_line = TEST_KEY.public_pem.trim().replace('\n', "\\n");
     for (pem, good) in [(one_line.as_str(), true), ("", false), ("-----BEGIN PUBLIC KEY-----", false)] {
         let key = WebhookKeySettings { pem: Some(pem.to_owned()), ..WebhookKeySettings::default() };
         let made = KickWebhooks::new(&streamward::adapters::kick::KickSettings::default(), key);
         match made {
-            Ok(verifier) => assert!(good && told(&verifier, &live()).await.is_ok(), "{pem}"),
+            Ok(verifier) => assert!(good && verify(&verifier, &live()).await.is_ok(), "{pem}"),
             Err(error) => assert!(!good && matches!(error, RemoteError::Unsupported(_)), "{pem}: {error}"),
         }
     }
@@ -117,7 +117,7 @@ async fn any_part_that_is_changed_or_swapped_breaks_the_signature() {
             &stopped(123, "user1", BEGAN, NOW),
         ),
     );
-    assert!(told(&verifier, &good).await.is_ok() && told(&verifier, &other).await.is_ok());
+    assert!(verify(&verifier, &good).await.is_ok() && verify(&verifier, &other).await.is_ok());
     let mut changed_body = good.clone();
     let text = String::from_utf8(good.body.clone()).expect("text");
     changed_body.body = text.replace("123", "124").into_bytes();
@@ -138,13 +138,13 @@ async fn any_part_that_is_changed_or_swapped_breaks_the_signature() {
         ("a changed body", changed_body),
         ("a longer body", longer_body),
     ] {
-        assert_eq!(told(&verifier, &forged).await, Err(WebhookError::Signature), "{what}");
+        assert_eq!(verify(&verifier, &forged).await, Err(WebhookError::Signature), "{what}");
     }
 }
 
 #[tokio::test]
-async fn the_signed_text_cannot_be_cut_otherwise() {
-    // One text, two ways to cut it: here the id ends, there it goes on to the next dot.
+async fn moving_the_parts_of_the_signed_text_is_refused() {
+    // One signed text, two ids: one ends at the first dot, the other at the next.
     let inner = went_live(666, "victim", BEGAN, "hi").to_string();
     let body = format!("{NOW}.{inner}").into_bytes();
     let outer = SignedWebhook::raw(&TEST_KEY, ID, NOW, body);
@@ -152,26 +152,26 @@ async fn the_signed_text_cannot_be_cut_otherwise() {
     cut.message_id = format!("{ID}.{NOW}");
     cut.body = inner.into_bytes();
     let verifier = given();
-    assert_eq!(told(&verifier, &cut).await, Err(WebhookError::Header("Kick-Event-Message-Id")));
-    assert!(matches!(told(&verifier, &outer).await, Err(WebhookError::Body(_))));
+    assert_eq!(verify(&verifier, &cut).await, Err(WebhookError::Header("Kick-Event-Message-Id")));
+    assert!(matches!(verify(&verifier, &outer).await, Err(WebhookError::Body(_))));
 }
 
 #[tokio::test]
-async fn only_what_was_sent_just_now_is_believed() {
+async fn only_recent_webhooks_are_accepted() {
     let verifier = given();
-    for (now, believed) in [
+    for (now, accepted) in [
         ("2026-01-31T12:05:01Z", true),
         ("2026-01-31T12:05:02Z", false),
         ("2026-01-31T11:55:01Z", true),
         ("2026-01-31T11:55:00Z", false),
         ("2027-01-31T12:00:01Z", false),
     ] {
-        let told = verifier.verify(&headers(&live()), &live().body, at(now)).await;
-        match told {
-            Ok(edge) => assert!(believed && edge.is_some(), "{now}"),
+        let result = verifier.verify(&headers(&live()), &live().body, at(now)).await;
+        match result {
+            Ok(update) => assert!(accepted && update.is_some(), "{now}"),
             Err(error) => {
                 assert_eq!(
-                    (believed, error.to_string()),
+                    (accepted, error.to_string()),
                     (false, WebhookError::Stale(300).to_string()),
                     "{now}"
                 );
@@ -199,90 +199,90 @@ async fn a_header_that_is_missing_or_malformed_is_named() {
     for (name, spoil) in cases {
         let mut headers = headers(&live());
         spoil(&mut headers);
-        let told = verifier.verify(&headers, &live().body, at(NOW)).await;
-        assert_eq!(told, Err(WebhookError::Header(name)));
+        let result = verifier.verify(&headers, &live().body, at(NOW)).await;
+        assert_eq!(result, Err(WebhookError::Header(name)));
     }
 }
 
 #[tokio::test]
-async fn other_events_are_accepted_and_mean_nothing() {
+async fn other_events_are_accepted_and_ignored() {
     let verifier = given();
     for (kind, version) in [("chat.message.sent", "1"), ("livestream.status.updated", "2"), ("x", "")] {
         let webhook = SignedWebhook { kind: kind.to_owned(), version: version.to_owned(), ..live() };
         let expected =
             if version.is_empty() { Err(WebhookError::Header("Kick-Event-Version")) } else { Ok(None) };
-        assert_eq!(told(&verifier, &webhook).await, expected, "{kind} {version}");
-        // Not even these without a signature.
+        assert_eq!(verify(&verifier, &webhook).await, expected, "{kind} {version}");
+        // These need a signature too.
         let forged = SignedWebhook { signature: "AAAA".to_owned(), version: "1".to_owned(), ..webhook };
-        assert_eq!(told(&verifier, &forged).await, Err(WebhookError::Signature));
+        assert_eq!(verify(&verifier, &forged).await, Err(WebhookError::Signature));
     }
 }
 
 #[tokio::test]
-async fn a_signed_body_of_another_shape_is_not_believed() {
+async fn a_signed_body_of_another_shape_is_refused() {
     let verifier = given();
     let mut no_user = went_live(1, "a", BEGAN, "");
     no_user["broadcaster"]["user_id"] = json!(0);
     let chat = json!({"broadcaster": {"user_id": 1}, "sender": {"user_id": 2}, "content": "is_live: true"});
     for body in [no_user, chat, json!({}), json!([]), Value::Null, json!("x")] {
         let webhook = SignedWebhook::new(&TEST_KEY, ID, NOW, &body);
-        let told = told(&verifier, &webhook).await;
-        assert_eq!(told, Err(WebhookError::Body("livestream.status.updated")), "{body}");
+        let result = verify(&verifier, &webhook).await;
+        assert_eq!(result, Err(WebhookError::Body("livestream.status.updated")), "{body}");
     }
     let webhook = SignedWebhook::raw(&TEST_KEY, ID, NOW, vec![0xff, 0x00]);
-    assert!(matches!(told(&verifier, &webhook).await, Err(WebhookError::Body(_))));
+    assert!(matches!(verify(&verifier, &webhook).await, Err(WebhookError::Body(_))));
 }
 
 #[tokio::test]
-async fn when_kick_changes_its_key_the_new_one_is_fetched_but_not_for_every_forgery() {
+async fn a_new_key_is_fetched_but_not_for_every_forgery() {
     let kick = KickStub::start().await;
     let refetch = Duration::from_millis(300);
     let key = WebhookKeySettings { refetch, ..WebhookKeySettings::default() };
     let verifier = KickWebhooks::new(&settings(&kick), key).expect("a verifier");
     let forged = SignedWebhook::new(&OTHER_TEST_KEY, ID, NOW, &went_live(1, "a", BEGAN, ""));
     for _ in 0..20 {
-        assert_eq!(told(&verifier, &forged).await, Err(WebhookError::Signature));
+        assert_eq!(verify(&verifier, &forged).await, Err(WebhookError::Signature));
     }
     assert_eq!(kick.count("public_key"), 1);
     kick.set(|world| world.public_key = OTHER_TEST_KEY.public_pem.to_owned());
     tokio::time::sleep(refetch).await;
-    assert!(told(&verifier, &forged).await.expect("now it is Kick's").is_some());
-    assert_eq!(told(&verifier, &live()).await, Err(WebhookError::Signature), "and the old one no more");
+    assert!(verify(&verifier, &forged).await.expect("now it is Kick's").is_some());
+    assert_eq!(verify(&verifier, &live()).await, Err(WebhookError::Signature), "and the old one no more");
     assert_eq!(kick.count("public_key"), 2);
 }
 
 #[tokio::test]
-async fn while_the_key_cannot_be_fetched_that_is_said_and_tried_again_soon() {
+async fn a_failed_key_fetch_is_reported_and_retried_soon() {
     let kick = KickStub::start().await;
     let retry = Duration::from_millis(200);
     let key = WebhookKeySettings { retry, ..WebhookKeySettings::default() };
     let verifier = KickWebhooks::new(&settings(&kick), key).expect("a verifier");
-    for fault in [Fault::Error(500, "oops".to_owned()), Fault::Says("{\"data\":{}}".to_owned())] {
+    for fault in [Fault::Error(500, "oops".to_owned()), Fault::Body("{\"data\":{}}".to_owned())] {
         kick.set(|world| world.next("public_key", fault));
         let before = kick.count("public_key");
         for _ in 0..5 {
-            assert!(matches!(told(&verifier, &live()).await, Err(WebhookError::KeyUnavailable(_))));
+            assert!(matches!(verify(&verifier, &live()).await, Err(WebhookError::KeyUnavailable(_))));
         }
         assert_eq!(kick.count("public_key"), before + 1);
         tokio::time::sleep(retry).await;
     }
-    assert!(told(&verifier, &live()).await.expect("believed").is_some());
+    assert!(verify(&verifier, &live()).await.expect("accepted").is_some());
 }
 
 #[tokio::test]
-async fn a_key_that_is_known_outlives_a_failure_to_fetch_it_again() {
+async fn a_known_key_survives_a_failed_fetch() {
     let kick = KickStub::start().await;
     let key = WebhookKeySettings { refetch: Duration::ZERO, ..WebhookKeySettings::default() };
     let verifier = KickWebhooks::new(&settings(&kick), key).expect("a verifier");
-    assert!(told(&verifier, &live()).await.is_ok());
+    assert!(verify(&verifier, &live()).await.is_ok());
     kick.set(|world| world.always("public_key", Some(Fault::Error(500, "oops".to_owned()))));
     let forged = SignedWebhook::new(&OTHER_TEST_KEY, ID, NOW, &went_live(1, "a", BEGAN, ""));
-    assert_eq!(told(&verifier, &forged).await, Err(WebhookError::Signature));
-    assert!(told(&verifier, &live()).await.expect("believed").is_some());
+    assert_eq!(verify(&verifier, &forged).await, Err(WebhookError::Signature));
+    assert!(verify(&verifier, &live()).await.expect("accepted").is_some());
 }
 
 #[tokio::test]
-async fn a_flood_of_forgeries_costs_one_question() {
+async fn a_flood_of_forgeries_costs_one_request() {
     let kick = KickStub::start().await;
     kick.set(|world| world.next("public_key", Fault::Slow(Duration::from_millis(200))));
     let verifier = Arc::new(fetching(&kick));
@@ -291,10 +291,10 @@ async fn a_flood_of_forgeries_costs_one_question() {
         let verifier = Arc::clone(&verifier);
         let signer = if n == 25 { &TEST_KEY } else { &OTHER_TEST_KEY };
         let webhook = SignedWebhook::new(signer, ID, NOW, &went_live(1, "a", BEGAN, ""));
-        flood.spawn(async move { told(&verifier, &webhook).await.is_ok() });
+        flood.spawn(async move { verify(&verifier, &webhook).await.is_ok() });
     }
-    let believed = flood.join_all().await.into_iter().filter(|believed| *believed).count();
-    assert_eq!((believed, kick.count("public_key")), (1, 1));
+    let accepted = flood.join_all().await.into_iter().filter(|accepted| *accepted).count();
+    assert_eq!((accepted, kick.count("public_key")), (1, 1));
 }
 
 /// Posts the webhook as Kick does.
@@ -311,7 +311,7 @@ async fn post(app: &TestApp, webhook: &SignedWebhook) -> Answer {
 }
 
 #[tokio::test]
-async fn missing_key_is_a_problem_of_its_own_that_asks_for_a_retry() {
+async fn missing_key_has_its_own_problem_with_a_retry_time() {
     let kick = KickStub::start().await;
     kick.set(|world| world.next("public_key", Fault::Error(500, "oops".to_owned())));
     let key = WebhookKeySettings { retry: Duration::ZERO, ..WebhookKeySettings::default() };
@@ -337,7 +337,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn nothing_unsigned_is_believed_and_nothing_panics(
+    fn unsigned_webhooks_are_refused_without_panic(
         message_id in maybe("[A-Z0-9]{26}|.{0,40}"),
         timestamp in maybe(r"2026-01-31T12:00:0[0-9](\.[0-9]{1,12})?Z|.{0,30}"),
         signature in maybe("[A-Za-z0-9+/]{342}==|.{0,40}"),
@@ -347,19 +347,19 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let headers = WebhookHeaders { message_id, timestamp, signature, kind, version };
-        let told = runtime.block_on(SHARED.verify(&headers, &body, at(NOW)));
-        prop_assert!(told.is_err(), "{told:?}");
+        let result = runtime.block_on(SHARED.verify(&headers, &body, at(NOW)));
+        prop_assert!(result.is_err(), "{result:?}");
     }
 
     #[test]
-    fn whatever_kick_signs_is_read_without_panic(body in "\\PC{0,200}", live in any::<bool>(), started in ".{0,40}") {
+    fn signed_webhooks_are_read_without_panic(body in "\\PC{0,200}", live in any::<bool>(), started in ".{0,40}") {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut shaped = went_live(1, "a", &started, &body);
         shaped["is_live"] = json!(live);
         for body in [body.into_bytes(), shaped.to_string().into_bytes()] {
             let webhook = SignedWebhook::raw(&TEST_KEY, ID, NOW, body);
-            let told = runtime.block_on(told(&SHARED, &webhook));
-            prop_assert!(matches!(told, Ok(Some(_)) | Err(WebhookError::Body(_))), "{told:?}");
+            let result = runtime.block_on(verify(&SHARED, &webhook));
+            prop_assert!(matches!(result, Ok(Some(_)) | Err(WebhookError::Body(_))), "{result:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `streamward doctor` finds every kind of fault and says what to do about it.
+//! `streamward doctor` finds every fault and prints advice.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Watching streamers: edges, gaps, doubts, names, and rows that come and go.
+//! Watching streamers: status changes, gaps, suspicions, names, new and deleted rows.
 
 mod world;
 
@@ -18,40 +18,37 @@ async fn pass(seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_start_everyone_is_asked_about() {
+async fn at_the_start_everyone_is_polled() {
     let mut world = World::new();
     let (alice, bob) = (world.person(1).await, world.person(2).await);
     let session = Session { title: Some("hello".into()), ..session(7, world.clock.now()) };
     world.kick.set_live(1, Some(Session { id: None, ..session }));
     world.start().await;
     assert_eq!(world.status(alice).await, Status::Online);
-    assert_eq!(
-        world.get(alice).await.track.session.expect("as it should be").title.as_deref(),
-        Some("hello")
-    );
+    assert_eq!(world.get(alice).await.track.session.expect("valid").title.as_deref(), Some("hello"));
     assert_eq!(world.status(bob).await, Status::Unknown, "one answer proves nothing");
     pass(10).await;
     assert_eq!(world.status(bob).await, Status::Offline, "the second one does");
     assert!(
-        !world.news().await.iter().any(|kind| kind == "streamer.online"),
-        "she was live before we looked"
+        !world.events().await.iter().any(|kind| kind == "streamer.online"),
+        "she was live before the start"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edge_is_status_history_and_news() {
+async fn a_status_change_is_in_status_history_and_events() {
     let mut world = World::new();
     let alice = world.person(1).await;
     world.start().await;
     world.goes_live(1, 7).await;
     assert_eq!(world.history(alice).await, [Status::Online]);
-    assert_eq!(world.news().await.last().unwrap(), "streamer.online");
+    assert_eq!(world.events().await.last().unwrap(), "streamer.online");
     pass(100).await;
     world.stops(1, 7).await;
     assert_eq!(world.history(alice).await, [Status::Online, Status::Offline]);
-    assert_eq!(world.news().await.last().unwrap(), "streamer.updated", "not announced yet");
+    assert_eq!(world.events().await.last().unwrap(), "streamer.updated", "not announced yet");
     pass(20).await;
-    assert_eq!(world.news().await.last().unwrap(), "streamer.offline");
+    assert_eq!(world.events().await.last().unwrap(), "streamer.offline");
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +65,7 @@ async fn a_flap_is_recorded_and_announced_once() {
     pass(20).await;
     assert_eq!(world.history(alice).await.len(), 10);
     let announced: Vec<String> =
-        world.news().await.into_iter().filter(|kind| *kind != "streamer.updated").collect();
+        world.events().await.into_iter().filter(|kind| *kind != "streamer.updated").collect();
     assert_eq!(announced, ["streamer.online", "streamer.offline"]);
 }
 
@@ -79,18 +76,18 @@ async fn a_gap_is_closed_after_every_subscription() {
     world.start().await;
     pass(10).await;
     assert_eq!(world.status(alice).await, Status::Offline);
-    // Went live while nobody listened.
+    // Went live before the subscription.
     world.kick.set_live(1, Some(Session { id: None, ..session(7, world.clock.now()) }));
     world
         .feed
-        .say(FeedSignal::Subscribed(vec![Subject::Channel(ChannelId::new(1_001).expect("as it should be"))]))
+        .send(FeedSignal::Subscribed(vec![Subject::Channel(ChannelId::new(1_001).expect("valid"))]))
         .await;
     pass(1).await;
     assert_eq!(world.status(alice).await, Status::Online);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_goes_offline_by_an_answer_that_is_half_false() {
+async fn a_half_false_answer_sets_nobody_offline() {
     let mut world = World::new();
     let mut all = Vec::new();
     for n in 1..=120 {
@@ -112,34 +109,34 @@ async fn nobody_goes_offline_by_an_answer_that_is_half_false() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_sweep_keeps_nobody_waiting_who_is_new_or_in_doubt() {
+async fn a_long_full_poll_does_not_delay_new_or_suspected_streamers() {
     let mut world = World::new();
     let mut all = Vec::new();
     for n in 1..=3_000 {
         all.push(world.person(n).await);
     }
-    // 60 questions for everyone, a second each, as at the limit of 60 a minute.
+    // A full poll takes 60 requests of a second, as at the limit of 60 a minute.
     *world.kick.takes.lock().expect("not poisoned") = Duration::from_secs(1);
     world.start().await;
     pass(3_000).await;
     world.goes_live(1, 7).await;
     pass(100).await;
     world.kick.set_live(1, None);
-    // Until the sweep comes by her, and one more answer.
+    // Until the full poll reaches her, and one more answer.
     pass(140).await;
     assert_eq!(world.status(all[0]).await, Status::Offline);
     let new = world.person(3_001).await;
     world.kick.set_live(3_001, Some(session(8, world.clock.now())));
     pass(5).await;
     assert_eq!(world.status(new).await, Status::Online);
-    let swept = world
+    let polled = world
         .store
         .watch_status(&Scope::system())
         .await
         .expect("a store")
         .expect("a status")
         .last_full_poll_at;
-    assert!(world.clock.now().since(swept.expect("a sweep")) < Duration::from_secs(200));
+    assert!(world.clock.now().since(polled.expect("a full poll")) < Duration::from_secs(200));
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,35 +150,28 @@ async fn a_lost_stop_is_found_by_two_answers() {
     world.kick.set_live(1, None);
     pass(70).await;
     assert_eq!(world.history(alice).await, [Status::Online, Status::Offline]);
-    let asked = world.kick.asked.lock().expect("not poisoned").clone();
-    assert!(asked.contains(&("channels", 1)), "a doubt is settled by a small question: {asked:?}");
+    let requests = world.kick.requests.lock().expect("not poisoned").clone();
+    assert!(requests.contains(&("channels", 1)), "a suspicion is checked by a small request: {requests:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_changes_while_kick_is_away() {
+async fn nothing_changes_while_kick_is_unreachable() {
     let mut world = World::new();
     let alice = world.person(1).await;
     world.start().await;
     world.goes_live(1, 7).await;
     pass(100).await;
-    *world.kick.is_away.lock().expect("not poisoned") = true;
+    *world.kick.is_unreachable.lock().expect("not poisoned") = true;
     pass(3_600).await;
     assert_eq!(world.history(alice).await, [Status::Online]);
-    let status =
-        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
+    let status = world.store.watch_status(&Scope::system()).await.expect("valid").expect("valid");
     assert!(status.poll_error.is_some());
-    *world.kick.is_away.lock().expect("not poisoned") = false;
+    *world.kick.is_unreachable.lock().expect("not poisoned") = false;
     world.kick.set_live(1, None);
     pass(80).await;
     assert_eq!(world.status(alice).await, Status::Offline);
     assert_eq!(
-        world
-            .store
-            .watch_status(&Scope::system())
-            .await
-            .expect("as it should be")
-            .expect("as it should be")
-            .poll_error,
+        world.store.watch_status(&Scope::system()).await.expect("valid").expect("valid").poll_error,
         None
     );
 }
@@ -193,12 +183,12 @@ async fn rows_that_come_and_go_are_noticed() {
     assert!(world.feed.wanted().channels.is_empty());
     let alice = world.person(1).await;
     pass(1).await;
-    assert_eq!(world.feed.wanted().channels.len(), 1, "told at once");
+    assert_eq!(world.feed.wanted().channels.len(), 1, "the feed is updated at once");
     world.kick.set_live(1, Some(session(7, world.clock.now())));
     pass(61).await;
     assert_eq!(world.status(alice).await, Status::Online);
     let pause = StreamerDraft { is_active: Some(false), ..StreamerDraft::default() };
-    world.streamers.update(&Actor::cli("test"), alice, pause).await.expect("as it should be");
+    world.streamers.update(&Actor::cli("test"), alice, pause).await.expect("valid");
     pass(1).await;
     assert!(world.feed.wanted().channels.is_empty());
     world.stops(1, 7).await;
@@ -210,15 +200,15 @@ async fn a_deleted_streamer_is_forgotten() {
     let mut world = World::new();
     let alice = world.person(1).await;
     world.start().await;
-    world.streamers.delete(&Actor::cli("test"), alice).await.expect("as it should be");
+    world.streamers.delete(&Actor::cli("test"), alice).await.expect("valid");
     world.goes_live(1, 7).await;
     pass(100).await;
-    assert_eq!(world.store.streamer(&Scope::system(), alice).await.expect("as it should be"), None);
+    assert_eq!(world.store.streamer(&Scope::system(), alice).await.expect("valid"), None);
     assert!(world.feed.wanted().channels.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn names_are_looked_up_together_and_the_unknown_are_told_of() {
+async fn names_are_resolved_in_batches_and_unknown_ones_are_reported() {
     let mut world = World::new();
     let mut ids = Vec::new();
     for n in 1..=120 {
@@ -234,11 +224,11 @@ async fn names_are_looked_up_together_and_the_unknown_are_told_of() {
         assert_eq!(streamer.username, format!("person-{n}"), "as Kick spells it");
         assert_eq!(streamer.problem, None);
     }
-    let problem = world.get(nobody).await.problem.expect("as it should be");
+    let problem = world.get(nobody).await.problem.expect("valid");
     assert!(problem.contains("no channel called nobody"), "{problem}");
-    let questions =
-        world.kick.asked.lock().expect("not poisoned").iter().filter(|(what, _)| *what == "named").count();
-    assert!(questions < 10, "{questions} questions for 121 names");
+    let requests =
+        world.kick.requests.lock().expect("not poisoned").iter().filter(|(what, _)| *what == "named").count();
+    assert!(requests < 10, "{requests} requests for 121 names");
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,11 +254,11 @@ async fn a_channel_number_is_learned_from_a_live_list() {
     world.kick.set_live(1, Some(session(7, world.clock.now())));
     pass(70).await;
     assert_eq!(world.get(alice).await.ids.channel.map(ChannelId::get), Some(1_001));
-    assert!(world.feed.wanted().channels.contains(&ChannelId::new(1_001).expect("as it should be")));
+    assert!(world.feed.wanted().channels.contains(&ChannelId::new(1_001).expect("valid")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_another_program_wrote_may_be_anything() {
+async fn a_name_written_by_another_program_may_be_malformed() {
     let mut world = World::new();
     let alice = world.person(1).await;
     let mut odd = world.get(alice).await;
@@ -282,10 +272,10 @@ async fn a_name_that_another_program_wrote_may_be_anything() {
         "create",
         "streamer",
     );
-    world.store.create_streamer(&Scope::system(), &odd, &entry).await.expect("as it should be");
+    world.store.create_streamer(&Scope::system(), &odd, &entry).await.expect("valid");
     world.start().await;
     pass(2).await;
-    assert!(world.get(odd.id).await.problem.expect("as it should be").contains("kick.com/<name>"));
+    assert!(world.get(odd.id).await.problem.expect("valid").contains("kick.com/<name>"));
     world.goes_live(1, 7).await;
     assert_eq!(world.status(alice).await, Status::Online, "nobody else suffers for it");
 }
@@ -296,19 +286,19 @@ async fn after_a_restart_status_and_history_agree() {
     let alice = world.person(1).await;
     world.start().await;
     world.goes_live(1, 7).await;
-    // Stopped while we were down.
+    // Stopped while the watcher was down.
     world.kick.set_live(1, None);
     pass(60).await;
     world.restart().await;
     pass(10).await;
     assert_eq!(world.history(alice).await, [Status::Online, Status::Offline]);
-    // The stop arrives late, by another way.
+    // The stop arrives late from another source.
     world.stops(1, 7).await;
     assert_eq!(world.history(alice).await.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_watching_is_doing_is_written_down() {
+async fn the_state_of_watching_is_stored() {
     let mut world = World::new();
     world.person(1).await;
     world.start().await;
@@ -317,19 +307,17 @@ async fn how_watching_is_doing_is_written_down() {
         error: Some("4001".into()),
         ..Default::default()
     };
-    world.feed.say(FeedSignal::Status(feed.clone())).await;
+    world.feed.send(FeedSignal::Status(feed.clone())).await;
     pass(3).await;
-    let status =
-        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
+    let status = world.store.watch_status(&Scope::system()).await.expect("valid").expect("valid");
     assert_eq!((status.feed, status.watched), (feed, 1));
     pass(60).await;
-    let later =
-        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
+    let later = world.store.watch_status(&Scope::system()).await.expect("valid").expect("valid");
     assert!(later.at.since(status.at) >= Duration::from_secs(30), "a sign of life now and then");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_suffers_for_a_user_whom_kick_refuses_to_be_asked_about() {
+async fn a_user_refused_by_kick_does_not_affect_the_others() {
     let mut world = World::new();
     let mut all = Vec::new();
     for n in 1..=200 {
@@ -343,9 +331,8 @@ async fn nobody_suffers_for_a_user_whom_kick_refuses_to_be_asked_about() {
         let expected = if n == 7 { Status::Unknown } else { Status::Online };
         assert_eq!(world.status(*id).await, expected, "{n}");
     }
-    let status =
-        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
-    assert!(status.last_full_poll_at.is_some(), "the sweep came to its end");
+    let status = world.store.watch_status(&Scope::system()).await.expect("valid").expect("valid");
+    assert!(status.last_full_poll_at.is_some(), "the full poll has ended");
     // Its number is corrected.
     let draft = StreamerDraft { user_id: Some(201), ..StreamerDraft::default() };
     world.kick.person(201, "person-7");
@@ -356,7 +343,7 @@ async fn nobody_suffers_for_a_user_whom_kick_refuses_to_be_asked_about() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kick_that_refuses_everything_is_not_hammered_and_nobody_is_given_up() {
+async fn if_kick_refuses_everything_polls_slow_down_and_include_everyone() {
     let mut world = World::new();
     let mut all = Vec::new();
     for n in 1..=200 {
@@ -366,8 +353,8 @@ async fn a_kick_that_refuses_everything_is_not_hammered_and_nobody_is_given_up()
     }
     world.start().await;
     pass(600).await;
-    let asked = world.kick.asked.lock().expect("not poisoned").len();
-    assert!(asked < 250, "{asked}");
+    let requests = world.kick.requests.lock().expect("not poisoned").len();
+    assert!(requests < 250, "{requests}");
     world.kick.refused.lock().expect("not poisoned").clear();
     pass(130).await;
     for id in &all {
@@ -376,7 +363,7 @@ async fn a_kick_that_refuses_everything_is_not_hammered_and_nobody_is_given_up()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_row_and_a_doubt_need_not_wait_for_the_end_of_a_sweep() {
+async fn new_rows_and_suspicions_do_not_wait_for_the_end_of_a_full_poll() {
     let mut world = World::new();
     for n in 1..=1_500 {
         world.person(n).await;
@@ -391,7 +378,6 @@ async fn a_new_row_and_a_doubt_need_not_wait_for_the_end_of_a_sweep() {
     pass(12).await;
     assert_eq!(world.status(bob).await, Status::Online);
     assert_eq!(world.status(alice).await, Status::Online);
-    let status =
-        world.store.watch_status(&Scope::system()).await.expect("as it should be").expect("as it should be");
-    assert_eq!(status.last_full_poll_at, None, "the sweep still goes on");
+    let status = world.store.watch_status(&Scope::system()).await.expect("valid").expect("valid");
+    assert_eq!(status.last_full_poll_at, None, "the full poll still runs");
 }

@@ -1,5 +1,5 @@
-//! A watcher over a store in memory, with a Kick and a feed that say what a test tells them to. Time is the runtime's,
-//! which tests pause: hours pass in moments.
+//! A watcher over a store in memory, with a scripted Kick and a scripted feed. Time is the runtime's paused clock, so
+//! hours pass in moments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// The wall clock, by the runtime's time.
+/// A clock that runs on the runtime's time.
 pub(super) struct RuntimeClock(Instant);
 
 impl Default for RuntimeClock {
@@ -40,7 +40,7 @@ impl Clock for RuntimeClock {
     }
 }
 
-/// Somebody on Kick.
+/// A person on Kick.
 #[derive(Clone)]
 pub(super) struct Person {
     pub(super) user: u64,
@@ -48,19 +48,19 @@ pub(super) struct Person {
     pub(super) live: Option<Session>,
 }
 
-/// A Kick that says what it is told to.
+/// A scripted Kick.
 #[derive(Default)]
 pub(super) struct FakeKick {
     pub(super) people: Mutex<BTreeMap<u64, Person>>,
-    /// Users that are wrongly left out of lists, and called not live, in answers about fifty.
+    /// Live users that answers about fifty users wrongly omit or call not live.
     pub(super) overlooked: Mutex<BTreeSet<u64>>,
-    pub(super) is_away: Mutex<bool>,
-    /// Users that it refuses to be asked about, with whomever else is in the question.
+    pub(super) is_unreachable: Mutex<bool>,
+    /// Users that make it refuse the whole request.
     pub(super) refused: Mutex<BTreeSet<u64>>,
     /// How long each answer takes.
     pub(super) takes: Mutex<Duration>,
-    /// What was asked: the endpoint, and how many it was about.
-    pub(super) asked: Mutex<Vec<(&'static str, usize)>>,
+    /// All requests: the endpoint, and the number of users or names.
+    pub(super) requests: Mutex<Vec<(&'static str, usize)>>,
 }
 
 impl FakeKick {
@@ -70,19 +70,19 @@ impl FakeKick {
     }
 
     pub(super) fn set_live(&self, user: u64, live: Option<Session>) {
-        self.people.lock().expect("not poisoned").get_mut(&user).expect("as it should be").live = live;
+        self.people.lock().expect("not poisoned").get_mut(&user).expect("valid").live = live;
     }
 
-    fn ask(&self, endpoint: &'static str, about: usize) -> Result<(), RemoteError> {
-        if *self.is_away.lock().expect("not poisoned") {
+    fn request(&self, endpoint: &'static str, about: usize) -> Result<(), RemoteError> {
+        if *self.is_unreachable.lock().expect("not poisoned") {
             return Err(RemoteError::TimedOut);
         }
-        self.asked.lock().expect("not poisoned").push((endpoint, about));
+        self.requests.lock().expect("not poisoned").push((endpoint, about));
         Ok(())
     }
 
     fn seen(&self, users: &[UserId]) -> Vec<Person> {
-        // As was seen of Kick: answers about many are half false.
+        // As Kick does: answers about many users are half false.
         let overlooked = if users.len() < 50 {
             BTreeSet::new()
         } else {
@@ -102,19 +102,19 @@ impl FakeKick {
 #[async_trait]
 impl KickApi for FakeKick {
     async fn channels_named(&self, slugs: &[Slug]) -> Result<Vec<KickChannel>, RemoteError> {
-        self.ask("named", slugs.len())?;
+        self.request("named", slugs.len())?;
         let people = self.people.lock().expect("not poisoned");
         let found = people.values().filter(|person| slugs.iter().any(|slug| slug.as_str() == person.slug));
         Ok(found.map(channel).collect())
     }
 
     async fn channels(&self, users: &[UserId]) -> Result<Vec<KickChannel>, RemoteError> {
-        self.ask("channels", users.len())?;
+        self.request("channels", users.len())?;
         Ok(self.seen(users).iter().map(channel).collect())
     }
 
     async fn live_among(&self, users: &[UserId]) -> Result<Vec<KickLive>, RemoteError> {
-        self.ask("live", users.len())?;
+        self.request("live", users.len())?;
         let takes = *self.takes.lock().expect("not poisoned");
         sleep(takes).await;
         if users.iter().any(|user| self.refused.lock().expect("not poisoned").contains(&user.get())) {
@@ -122,7 +122,7 @@ impl KickApi for FakeKick {
         }
         let live = self.seen(users).into_iter().filter_map(|person| {
             Some(KickLive {
-                user: UserId::new(person.user).expect("as it should be"),
+                user: UserId::new(person.user).expect("valid"),
                 channel: ChannelId::new(person.user + 1_000).ok(),
                 slug: Slug::parse(&person.slug).ok(),
                 session: person.live?,
@@ -142,13 +142,13 @@ impl KickApi for FakeKick {
 
 fn channel(person: &Person) -> KickChannel {
     KickChannel {
-        user: UserId::new(person.user).expect("as it should be"),
-        slug: Slug::parse(&person.slug).expect("as it should be"),
+        user: UserId::new(person.user).expect("valid"),
+        slug: Slug::parse(&person.slug).expect("valid"),
         live: person.live.clone(),
     }
 }
 
-/// A feed that says what it is told to.
+/// A scripted feed.
 #[derive(Default)]
 pub(super) struct FakeFeed {
     out: Mutex<Option<mpsc::Sender<FeedSignal>>>,
@@ -165,7 +165,7 @@ impl StatusFeed for FakeFeed {
 }
 
 impl FakeFeed {
-    pub(super) async fn say(&self, signal: FeedSignal) {
+    pub(super) async fn send(&self, signal: FeedSignal) {
         let out = self.out.lock().expect("not poisoned").clone().expect("the feed is watched");
         out.send(signal).await.expect("somebody listens");
     }
@@ -177,7 +177,7 @@ impl FakeFeed {
     }
 }
 
-/// All of it.
+/// A watcher and its surroundings.
 pub(super) struct World {
     pub(super) streamers: Arc<Streamers>,
     pub(super) store: Arc<dyn Store>,
@@ -192,7 +192,7 @@ pub(super) fn session(id: u64, started_at: Timestamp) -> Session {
 }
 
 impl World {
-    /// Watched by nobody yet.
+    /// The watcher is not started yet.
     pub(super) fn new() -> Self {
         let clock = Arc::new(RuntimeClock::default());
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
@@ -209,7 +209,7 @@ impl World {
         Self { streamers, store, kick, feed, clock, work: JoinSet::new() }
     }
 
-    /// Starts the watcher, and lets it have its first looks.
+    /// Starts the watcher and waits for its first polls.
     pub(super) async fn start(&mut self) {
         let feed = Arc::clone(&self.feed) as Arc<dyn StatusFeed>;
         let kick = Arc::clone(&self.kick) as Arc<dyn KickApi>;
@@ -232,7 +232,7 @@ impl World {
         self.streamers.create(&Actor::cli("test"), draft).await.expect("created").id
     }
 
-    /// Somebody on Kick who is on the list, with user `n` and channel `n + 1000`.
+    /// Adds a person on Kick who is on the list, with user `n` and channel `n + 1000`.
     pub(super) async fn person(&self, n: u64) -> StreamerId {
         let name = format!("person-{n}");
         self.kick.person(n, &name);
@@ -246,7 +246,7 @@ impl World {
     }
 
     pub(super) async fn get(&self, id: StreamerId) -> Streamer {
-        self.store.streamer(&Scope::system(), id).await.expect("as it should be").expect("it is there")
+        self.store.streamer(&Scope::system(), id).await.expect("valid").expect("it is there")
     }
 
     pub(super) async fn status(&self, id: StreamerId) -> Status {
@@ -259,39 +259,39 @@ impl World {
             .store
             .status_events(&Scope::system(), id, None, 500)
             .await
-            .expect("as it should be")
+            .expect("valid")
             .expect("it is there");
         let statuses: Vec<Status> = events.iter().rev().map(|event| event.change.new_status).collect();
         assert_eq!(statuses.last().copied().unwrap_or_default(), self.status(id).await);
         statuses
     }
 
-    /// What the event log told of changes, in order.
-    pub(super) async fn news(&self) -> Vec<String> {
-        let events = self.store.events_after(None, 0, 10_000).await.expect("as it should be");
+    /// The kinds of the change events in the log, in order.
+    pub(super) async fn events(&self) -> Vec<String> {
+        let events = self.store.events_after(None, 0, 10_000).await.expect("valid");
         events.into_iter().map(|event| event.kind).filter(|kind| *kind != "streamer.created").collect()
     }
 
-    pub(super) async fn say(&self, n: u64, reported: ReportedStatus) {
+    pub(super) async fn report(&self, n: u64, reported: ReportedStatus) {
         let update = StatusUpdate {
-            subject: Subject::Channel(ChannelId::new(n + 1_000).expect("as it should be")),
+            subject: Subject::Channel(ChannelId::new(n + 1_000).expect("valid")),
             reported,
             source: Source::Pusher,
             received_at: self.clock.now(),
         };
-        self.feed.say(FeedSignal::Update(update)).await;
+        self.feed.send(FeedSignal::Update(update)).await;
         sleep(Duration::from_millis(10)).await;
     }
 
     pub(super) async fn goes_live(&self, n: u64, livestream: u64) {
         let session = session(livestream, self.clock.now());
         self.kick.set_live(n, Some(Session { id: None, ..session.clone() }));
-        self.say(n, ReportedStatus::Started(session)).await;
+        self.report(n, ReportedStatus::Started(session)).await;
     }
 
     pub(super) async fn stops(&self, n: u64, livestream: u64) {
         self.kick.set_live(n, None);
         let session = Session { id: Some(livestream.to_string()), ..Session::default() };
-        self.say(n, ReportedStatus::Stopped { session, banned: false }).await;
+        self.report(n, ReportedStatus::Stopped { session, banned: false }).await;
     }
 }

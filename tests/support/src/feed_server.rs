@@ -1,5 +1,5 @@
-//! A scripted server of Kick's push feeds: it speaks the Pusher protocol or Centrifugo's, answers the questions which of
-//! them is served, and misbehaves as told. One port of this machine serves HTTP and WebSockets alike.
+//! A scripted server of Kick's push feeds: it speaks the Pusher protocol or Centrifugo's, answers negotiations, and
+//! misbehaves as scripted. One port serves HTTP and WebSockets.
 //!
 //! ```ignore
 //! let server = FeedServer::start(Dialect::Pusher).await;
@@ -10,7 +10,7 @@
 //! ```
 
 mod connection;
-mod questions;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,14 +22,14 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 use self::connection::Connection;
-use self::questions::{answer, reply};
+use self::requests::{answer, reply};
 
 /// Most that waits to be written to a connection.
 const QUEUE: usize = 65_536;
 /// How long [`FeedServer::until`] waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is spoken on connections, and offered to those who ask.
+/// The protocol of the connections, offered in negotiations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// The Pusher protocol; its app key is `key`.
@@ -53,9 +53,9 @@ pub struct Script {
     pub closes_with: Option<u16>,
     /// Answers this HTTP status instead of opening a WebSocket.
     pub refuses_sockets: Option<u16>,
-    /// Answers this HTTP status to questions.
+    /// Answers HTTP requests with this status.
     pub refuses_questions: Option<u16>,
-    /// What is offered in place of the server itself: the content of `connections`.
+    /// Offered instead of the server itself: the content of `connections`.
     pub offers: Option<Value>,
     /// `activity_timeout` (Pusher) or `ping` (Centrifugo), in seconds.
     pub activity_seconds: u64,
@@ -63,28 +63,28 @@ pub struct Script {
     pub ttl_seconds: u64,
 }
 
-/// What the server has seen since it was started.
+/// Counters since the start of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// WebSockets opened, ever.
+    /// All WebSockets opened.
     pub opened: usize,
     /// WebSockets open now.
     pub open: usize,
-    /// Subscriptions asked for, ever.
+    /// All subscribe requests.
     pub subscribes: usize,
-    /// Subscriptions given up, ever.
+    /// All unsubscribe requests.
     pub unsubscribes: usize,
-    /// Channels that were asked for, acknowledged or not, and on how many open connections.
+    /// Requested channels, acknowledged or not, and the number of their open connections.
     pub subscribed: BTreeMap<u64, usize>,
-    /// Most channels that one connection ever had.
+    /// The most channels that one connection had.
     pub most_on_one: usize,
     /// Pings of clients (Pusher), and pongs (Centrifugo).
     pub pings: usize,
     /// Pongs of clients.
     pub pongs: usize,
-    /// How often somebody asked which feed is served.
+    /// The number of negotiations.
     pub negotiations: usize,
-    /// Providers that were accepted in the last such question.
+    /// The providers accepted in the last negotiation.
     pub accepted: Vec<String>,
     /// Guest tokens given out.
     pub tokens: usize,
@@ -94,14 +94,14 @@ pub struct Seen {
     pub origin: Option<String>,
 }
 
-/// What all connections are told.
+/// An order to all connections.
 #[derive(Clone)]
 enum Order {
-    /// Send an event, to those who subscribed to the channel.
+    /// Send an event to the subscribers of the channel.
     Publish(u64, Arc<str>),
     /// Send a text as it is.
     Raw(Arc<str>),
-    /// Say good-bye with a code.
+    /// Close with a code.
     Close(u16),
     /// Neither read nor write any more, and keep the connection.
     Silence,
@@ -149,12 +149,12 @@ impl FeedServer {
         Self { shared, _tasks: tasks }
     }
 
-    /// Where to ask which feed is served: `http://…`.
+    /// The address for negotiations: `http://…`.
     pub fn url(&self) -> String {
         format!("http://{}", self.shared.address)
     }
 
-    /// Where the feed is: `ws://…`.
+    /// The address of the feed: `ws://…`.
     pub fn ws_url(&self) -> String {
         format!("ws://{}", self.shared.address)
     }
@@ -164,12 +164,12 @@ impl FeedServer {
         change(&mut self.shared.script());
     }
 
-    /// What the server has seen.
+    /// The counters so far.
     pub fn seen(&self) -> Seen {
         self.shared.seen.borrow().clone()
     }
 
-    /// Waits until the server has seen something.
+    /// Waits until the counters are as wanted.
     ///
     /// # Panics
     /// If it does not for 20 s.
@@ -207,28 +207,28 @@ impl FeedServer {
         self.order(Order::Close(code));
     }
 
-    /// Breaks all connections, without a word.
+    /// Breaks all connections without a close frame.
     pub fn cut_all(&self) {
         self.order(Order::Cut);
     }
 
-    /// Makes all connections half-open: they stay, but nobody reads or writes here any more.
+    /// Makes all connections half-open: they stay, but the server neither reads nor writes.
     pub fn silence_all(&self) {
         self.order(Order::Silence);
     }
 
     fn order(&self, order: Order) {
-        // Without a connection nobody is there to hear it.
+        // It fails if there is no connection.
         let _ = self.shared.orders.send(order);
     }
 }
 
-/// The data of an event that says that `channel` went live with livestream `id`.
+/// The data of an event: `channel` went live with livestream `id`.
 pub fn live(channel: u64, id: u64, created_at: &str) -> Value {
     json!({ "livestream": { "id": id, "channel_id": channel, "session_title": "title", "source": null, "created_at": created_at } })
 }
 
-/// The data of an event that says that livestream `id` on `channel` ended.
+/// The data of an event: livestream `id` on `channel` ended.
 pub fn stop(channel: u64, id: u64) -> Value {
     json!({ "livestream": { "id": id, "channel": { "id": channel, "is_banned": false } } })
 }
@@ -251,7 +251,7 @@ impl Shared {
         self.seen.send_modify(change);
     }
 
-    /// What is offered to those who accept `accepted`.
+    /// The offer to a client that accepts `accepted`.
     fn offers(&self, accepted: &[String]) -> Value {
         let script = self.script();
         if let Some(offers) = &script.offers {

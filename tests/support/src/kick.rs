@@ -1,5 +1,5 @@
-//! A stand-in for Kick's HTTP: tokens, channels, livestreams, subscriptions, the public key, and the web site's look-up,
-//! all at one address.
+//! A stand-in for Kick's HTTP: tokens, channels, livestreams, subscriptions, the public key, and the web site, all at
+//! one address.
 //!
 //! ```ignore
 //! let kick = KickStub::start().await;
@@ -26,12 +26,12 @@ use tokio::time::{Instant, sleep};
 pub use keys::{OTHER_TEST_KEY, SignedWebhook, TEST_KEY, TestKey, stopped, went_live};
 pub use world::{Broadcast, Fault, Person, Subscribed, World};
 
-/// One question as it arrived.
+/// One request as it arrived.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    /// When.
+pub struct ReceivedRequest {
+    /// Its arrival.
     pub at: Instant,
-    /// Which endpoint, by the names that [`World::next`] uses.
+    /// The endpoint, by the names of [`World::next`].
     pub endpoint: &'static str,
     /// Method, path and query.
     pub line: String,
@@ -46,7 +46,7 @@ pub struct Asked {
 #[derive(Default)]
 struct Shared {
     world: Mutex<World>,
-    asked: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<ReceivedRequest>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -61,7 +61,7 @@ pub struct KickStub {
 }
 
 impl KickStub {
-    /// Starts one that knows nobody.
+    /// Starts one without people.
     ///
     /// # Panics
     /// If there is no port.
@@ -77,24 +77,24 @@ impl KickStub {
         Self { address, shared, _server: server }
     }
 
-    /// Its address, for all three of Kick's.
+    /// Its address, for all three addresses of Kick.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Changes, or looks at, what it knows.
+    /// Reads or changes its data.
     pub fn set<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         change(&mut lock(&self.shared.world))
     }
 
-    /// What it was asked, in order of arrival.
-    pub fn asked(&self) -> Vec<Asked> {
-        lock(&self.shared.asked).clone()
+    /// All requests, in order of arrival.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        lock(&self.shared.requests).clone()
     }
 
-    /// How often an endpoint was asked.
+    /// The number of requests to an endpoint.
     pub fn count(&self, endpoint: &str) -> usize {
-        lock(&self.shared.asked).iter().filter(|asked| asked.endpoint == endpoint).count()
+        lock(&self.shared.requests).iter().filter(|request| request.endpoint == endpoint).count()
     }
 }
 
@@ -107,7 +107,7 @@ async fn answer(
 ) -> Response {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let endpoint = answers::endpoint(uri.path());
-    let asked = Asked {
+    let request = ReceivedRequest {
         at: Instant::now(),
         endpoint,
         line: format!("{method} {uri}"),
@@ -115,7 +115,7 @@ async fn answer(
         user_agent: header("user-agent"),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
-    lock(&shared.asked).push(asked.clone());
+    lock(&shared.requests).push(request.clone());
     let fault = {
         let mut world = lock(&shared.world);
         let next = world.faults.get_mut(endpoint).and_then(std::collections::VecDeque::pop_front);
@@ -126,5 +126,5 @@ async fn answer(
         Some(fault) => return answers::faulty(&fault),
         None => {}
     }
-    answers::right(&mut lock(&shared.world), &method, &uri, &asked)
+    answers::right(&mut lock(&shared.world), &method, &uri, &request)
 }

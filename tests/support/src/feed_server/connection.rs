@@ -1,4 +1,4 @@
-//! One client's connection: both dialects, and what the server is ordered to do to it.
+//! One client's connection: both dialects, and the orders of a test.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Connection {
         }
         if script.dialect == Dialect::Pusher && script.greets {
             let data = json!({ "socket_id": "1.1", "activity_timeout": script.activity_seconds }).to_string();
-            self.say(&json!({ "event": "pusher:connection_established", "data": data })).await;
+            self.send_json(&json!({ "event": "pusher:connection_established", "data": data })).await;
         }
         loop {
             tokio::select! {
@@ -68,14 +68,14 @@ impl Connection {
                 self.subscribe(name);
                 if script.acknowledges {
                     let event = "pusher_internal:subscription_succeeded";
-                    self.say(&json!({ "event": event, "data": "{}", "channel": name })).await;
+                    self.send_json(&json!({ "event": event, "data": "{}", "channel": name })).await;
                 }
             }
             "pusher:unsubscribe" => self.unsubscribe(name),
             "pusher:ping" => {
                 self.shared.saw(|seen| seen.pings += 1);
                 if script.pongs {
-                    self.say(&json!({ "event": "pusher:pong" })).await;
+                    self.send_json(&json!({ "event": "pusher:pong" })).await;
                 }
             }
             "pusher:pong" => self.shared.saw(|seen| seen.pongs += 1),
@@ -108,7 +108,7 @@ impl Connection {
         } else {
             return self.shared.saw(|seen| seen.pongs += 1);
         };
-        self.say(&body).await;
+        self.send_json(&body).await;
     }
 
     fn subscribe(&mut self, name: &str) {
@@ -135,19 +135,19 @@ impl Connection {
         });
     }
 
-    async fn say(&mut self, message: &Value) {
+    async fn send_json(&mut self, message: &Value) {
         self.send(&message.to_string()).await;
     }
 
     async fn send(&mut self, text: &str) {
-        // Who is gone is noticed when reading.
+        // Reading notices a closed connection.
         let _ = self.socket.send(Message::text(text)).await;
     }
 
     async fn close(&mut self, code: u16) {
         let frame = CloseFrame { code: code.into(), reason: "scripted".into() };
         let _ = self.socket.close(Some(frame)).await;
-        // Its answer is waited for, or the code may be lost to a reset.
+        // Without waiting for the answer a reset may lose the code.
         let _ = tokio::time::timeout(Duration::from_secs(1), async {
             while self.socket.next().await.is_some_and(|message| message.is_ok()) {}
         })

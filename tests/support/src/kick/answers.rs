@@ -1,17 +1,17 @@
-//! What the stand-in for Kick says, in the shapes that Kick's documentation and recordings show.
+//! The answers of the stand-in for Kick, in the shapes that Kick's documentation and recordings show.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::Asked;
+use super::ReceivedRequest;
 use super::world::{Fault, Person, Subscribed, World};
 
-/// How many ids make `/channels` lie.
+/// The number of ids from which `/channels` is half false.
 const LYING_FROM: usize = 50;
 
-/// What an endpoint is called.
+/// The name of an endpoint.
 pub(super) fn endpoint(path: &str) -> &'static str {
     match path {
         "/oauth/token" => "token",
@@ -25,7 +25,7 @@ pub(super) fn endpoint(path: &str) -> &'static str {
     }
 }
 
-fn say(status: u16, body: &Value) -> Response {
+fn json(status: u16, body: &Value) -> Response {
     text(status, "application/json", body.to_string())
 }
 
@@ -38,14 +38,14 @@ fn text(status: u16, kind: &str, body: String) -> Response {
 }
 
 fn ok(data: Value) -> Response {
-    say(200, &json!({"data": data, "message": "OK"}))
+    json(200, &json!({"data": data, "message": "OK"}))
 }
 
 fn refuse(status: u16, data: &str, message: &str) -> Response {
-    say(status, &json!({"data": data, "message": message}))
+    json(status, &json!({"data": data, "message": message}))
 }
 
-/// An answer that goes wrong.
+/// A faulty answer.
 pub(super) fn faulty(fault: &Fault) -> Response {
     match fault {
         Fault::Unauthorised => refuse(401, "", "Unauthorized"),
@@ -57,33 +57,33 @@ pub(super) fn faulty(fault: &Fault) -> Response {
             answer
         }
         Fault::Error(status, body) => text(*status, "text/plain", body.clone()),
-        Fault::Says(body) => text(200, "application/json", body.clone()),
+        Fault::Body(body) => text(200, "application/json", body.clone()),
         Fault::Slow(_) => unreachable!("a slow answer is the right one"),
     }
 }
 
 /// The right answer.
-pub(super) fn right(world: &mut World, method: &Method, uri: &Uri, asked: &Asked) -> Response {
+pub(super) fn right(world: &mut World, method: &Method, uri: &Uri, request: &ReceivedRequest) -> Response {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let query: Vec<(String, String)> = pairs.into_owned().collect();
-    match (method, asked.endpoint) {
-        (&Method::POST, "token") => token(world, &asked.body),
+    match (method, request.endpoint) {
+        (&Method::POST, "token") => token(world, &request.body),
         (&Method::GET, "public_key") => ok(json!({"public_key": world.public_key})),
         (&Method::GET, "site") => site(world, uri.path()),
         (_, "token" | "public_key" | "site" | "unknown") => refuse(404, "", "Not Found"),
-        _ if !knows(world, asked) => refuse(401, "", "Unauthorized"),
+        _ if !knows(world, request) => refuse(401, "", "Unauthorized"),
         (&Method::GET, "channels") => channels(world, &query),
         (&Method::GET, "livestreams") if world.livestreams_v1 => livestreams(world, &query, false),
         (&Method::GET, "livestreams_v2") if world.livestreams_v2 => livestreams(world, &query, true),
         (&Method::GET, "subscriptions") => subscriptions(world),
-        (&Method::POST, "subscriptions") => subscribe(world, &asked.body),
+        (&Method::POST, "subscriptions") => subscribe(world, &request.body),
         (&Method::DELETE, "subscriptions") => unsubscribe(world, &query),
         _ => refuse(404, "", "Not Found"),
     }
 }
 
-fn knows(world: &World, asked: &Asked) -> bool {
-    let shown = asked.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
+fn knows(world: &World, request: &ReceivedRequest) -> bool {
+    let shown = request.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
     shown.is_some_and(|token| world.tokens.contains(token))
 }
 
@@ -91,11 +91,11 @@ fn token(world: &mut World, body: &str) -> Response {
     let form: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let has = |name: &str, value: &str| form.iter().any(|(key, given)| key == name && given == value);
     if !has("grant_type", "client_credentials") {
-        return say(400, &json!({"error": "unsupported_grant_type"}));
+        return json(400, &json!({"error": "unsupported_grant_type"}));
     }
     if !has("client_id", &world.client_id) || !has("client_secret", &world.client_secret) {
-        // Repeats what it was sent, as the worst of servers do.
-        return say(
+        // Repeats the request, as bad servers do.
+        return json(
             401,
             &json!({"error": "invalid_client", "error_description": format!("bad client: {body}")}),
         );
@@ -103,7 +103,7 @@ fn token(world: &mut World, body: &str) -> Response {
     world.tokens_given += 1;
     let token = format!("stub-token-{}", world.tokens_given);
     world.tokens.insert(token.clone());
-    say(200, &json!({"access_token": token, "token_type": "Bearer", "expires_in": world.expires_in}))
+    json(200, &json!({"access_token": token, "token_type": "Bearer", "expires_in": world.expires_in}))
 }
 
 fn values<'a>(query: &'a [(String, String)], name: &str) -> Vec<&'a str> {
@@ -171,15 +171,15 @@ fn livestreams(world: &World, query: &[(String, String)], second: bool) -> Respo
     let rest = items.split_off(from.min(items.len()));
     let page: Vec<Value> = rest.iter().take(world.page).cloned().collect();
     let next = if rest.len() > page.len() { (from + page.len()).to_string() } else { String::new() };
-    say(200, &json!({"data": page, "message": "OK", "pagination": {"next_cursor": next}}))
+    json(200, &json!({"data": page, "message": "OK", "pagination": {"next_cursor": next}}))
 }
 
 fn site(world: &World, path: &str) -> Response {
     let slug = path.rsplit('/').next().unwrap_or_default();
     let Some((user, person)) = world.people.iter().find(|(_, person)| person.slug == slug) else {
-        return say(404, &json!({"message": "Not Found"}));
+        return json(404, &json!({"message": "Not Found"}));
     };
-    say(
+    json(
         200,
         &json!({"id": person.channel, "user_id": user, "slug": slug, "is_banned": false, "livestream": null,
             "chatroom": {"id": person.chatroom, "channel_id": person.channel}}),

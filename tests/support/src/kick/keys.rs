@@ -1,4 +1,4 @@
-//! Two RSA keys that were made for these tests and protect nothing, and webhooks signed with them.
+//! Two RSA keys made for these tests, and webhooks signed with them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ pub struct TestKey {
 
 /// The key that the stand-in names as its own.
 pub const TEST_KEY: TestKey = TestKey { private: TEST_ONLY_PRIVATE_KEY, public_pem: TEST_PUBLIC_KEY };
-/// Another one, for what is not signed by Kick, and for the time after Kick changed its key.
+/// Another one, for forgeries and for a change of Kick's key.
 pub const OTHER_TEST_KEY: TestKey =
     TestKey { private: OTHER_TEST_ONLY_PRIVATE_KEY, public_pem: OTHER_TEST_PUBLIC_KEY };
 
@@ -79,12 +79,12 @@ impl SignedWebhook {
     }
 }
 
-/// The body of a webhook that says that `user` went live.
+/// The body of a webhook: `user` went live.
 pub fn went_live(user: u64, slug: &str, started_at: &str, title: &str) -> Value {
     status(user, slug, true, started_at, title, Value::Null)
 }
 
-/// The body of a webhook that says that `user` stopped.
+/// The body of a webhook: `user` stopped.
 pub fn stopped(user: u64, slug: &str, started_at: &str, ended_at: &str) -> Value {
     status(user, slug, false, started_at, "", json!(ended_at))
 }

@@ -1,4 +1,4 @@
-//! What the stand-in for Kick knows, and how it misbehaves: for a test to set, at any time.
+//! The data and the faults of the stand-in for Kick. A test can set them at any time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::keys::TEST_KEY;
 
-/// Somebody with a channel.
+/// A person with a channel.
 #[derive(Clone, Debug)]
 pub struct Person {
     /// The name in the address of the channel.
@@ -16,14 +16,14 @@ pub struct Person {
     pub channel: u64,
     /// The chatroom's number.
     pub chatroom: u64,
-    /// What they carry, while they are live.
+    /// The broadcast, while they are live.
     pub live: Option<Broadcast>,
 }
 
-/// What somebody carries.
+/// A broadcast.
 #[derive(Clone, Debug)]
 pub struct Broadcast {
-    /// The livestream's number. Only `/public/v2/livestreams` and the feeds tell it.
+    /// The livestream's number. Only `/public/v2/livestreams` and the feeds contain it.
     pub id: u64,
     /// RFC 3339.
     pub started_at: String,
@@ -48,13 +48,13 @@ impl Broadcast {
 pub struct Subscribed {
     /// Its id.
     pub id: String,
-    /// To whose events.
+    /// The user whose events it delivers.
     pub user: u64,
-    /// To which event.
+    /// The event.
     pub event: String,
 }
 
-/// How an answer goes wrong.
+/// A fault of an answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// 401, as if the token were not known.
@@ -64,30 +64,30 @@ pub enum Fault {
     /// Another error, with this body.
     Error(u16, String),
     /// 200 with this body.
-    Says(String),
+    Body(String),
     /// The right answer, late.
     Slow(Duration),
 }
 
-/// What the stand-in knows.
+/// The data of the stand-in.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// Who there is, by user.
+    /// People by user.
     pub people: BTreeMap<u64, Person>,
     /// The app's id.
     pub client_id: String,
     /// The app's secret; no other one gets a token.
     pub client_secret: String,
-    /// What a new token says of its life: a number, a text, or nothing.
+    /// `expires_in` of a new token: a number, a text, or nothing.
     pub expires_in: Value,
     /// The tokens that are accepted.
     pub tokens: BTreeSet<String>,
     /// How many tokens were given out.
     pub tokens_given: u64,
-    /// Whether `/channels` shows every second live one of them as not live when asked about 50, as Kick does
-    /// (KickDevDocs #321). So from the beginning.
+    /// Whether `/channels` shows every second live one of them as not live in requests for 50, as Kick does
+    /// (KickDevDocs #321). On by default.
     pub half_false: bool,
-    /// Whether one unknown slug or user makes `/channels` refuse the whole question, as Kick does.
+    /// Whether one unknown slug or user makes `/channels` refuse the whole request, as Kick does.
     pub unknown_spoils: bool,
     /// Whether `/public/v1/livestreams` is there.
     pub livestreams_v1: bool,
@@ -99,7 +99,7 @@ pub struct World {
     pub subscriptions: Vec<Subscribed>,
     /// How many subscriptions the app may have.
     pub subscription_limit: usize,
-    /// Users to whom no subscription is given.
+    /// Users for whom subscriptions are refused.
     pub unsubscribable: BTreeSet<u64>,
     /// The key that webhooks are signed with, in PEM.
     pub public_key: String,
@@ -134,14 +134,13 @@ impl Default for World {
 }
 
 impl World {
-    /// Adds somebody who is not live. Their channel is `user + 1_000_000`, their chatroom `user + 2_000_000`: three
-    /// numbers that are not the same.
+    /// Adds somebody who is not live. Their channel is `user + 1_000_000`, their chatroom `user + 2_000_000`.
     pub fn add(&mut self, user: u64, slug: &str) {
         let (channel, chatroom) = (user + 1_000_000, user + 2_000_000);
         self.people.insert(user, Person { slug: slug.to_owned(), channel, chatroom, live: None });
     }
 
-    /// Lets somebody go live.
+    /// Makes a person go live.
     ///
     /// # Panics
     /// If there is no such user.
@@ -149,7 +148,7 @@ impl World {
         self.people.get_mut(&user).expect("a user who was added").live = Some(broadcast);
     }
 
-    /// Lets somebody stop.
+    /// Makes a person stop.
     pub fn stop(&mut self, user: u64) {
         if let Some(person) = self.people.get_mut(&user) {
             person.live = None;
@@ -163,18 +162,18 @@ impl World {
         }
     }
 
-    /// Forgets every token that was given out: whoever shows one gets 401.
+    /// Forgets all tokens: requests with one get 401.
     pub fn forget_tokens(&mut self) {
         self.tokens.clear();
     }
 
-    /// Lets the next answer of `endpoint` go wrong (the ones after it too, if this is called again). Endpoints:
+    /// Adds a fault for the next answer of `endpoint`; each call adds one more answer. Endpoints:
     /// `token`, `channels`, `livestreams`, `livestreams_v2`, `subscriptions`, `public_key`, `site`.
     pub fn next(&mut self, endpoint: &str, fault: Fault) {
         self.faults.entry(endpoint.to_owned()).or_default().push_back(fault);
     }
 
-    /// Lets every answer of `endpoint` go wrong from now on, or with `None` no more.
+    /// Sets a fault for every answer of `endpoint` from now on; `None` removes it.
     pub fn always(&mut self, endpoint: &str, fault: Option<Fault>) {
         match fault {
             Some(fault) => self.always.insert(endpoint.to_owned(), fault),

@@ -1,4 +1,4 @@
-//! What is answered over HTTP: which feed is served, and guest tokens.
+//! Answers over HTTP: negotiations and guest tokens.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use super::Shared;
 
-/// Answers one question over HTTP.
+/// Answers one HTTP request.
 pub(super) async fn answer(stream: &mut TcpStream, shared: &Shared) -> std::io::Result<()> {
     let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
     let (head, body) = loop {
