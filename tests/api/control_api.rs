@@ -93,7 +93,7 @@ impl ControlApi {
     }
 
     /// Method and path of every request so far.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.received().into_iter().map(|received| received.line).collect()
     }
 }

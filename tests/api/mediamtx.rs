@@ -206,7 +206,7 @@ async fn before_1_19_3_rtsp_publishers_are_matched_by_connection() {
         let source = seen.paths[0].source.as_ref().expect("a source");
         assert_eq!(source.is(&SourceId::parse("c1").expect("an id")), lists_connections, "{version}");
         assert_eq!(
-            server.lines().iter().any(|line| line.contains("rtspconns")),
+            server.requests().iter().any(|line| line.contains("rtspconns")),
             lists_connections,
             "{version}"
         );
@@ -227,10 +227,10 @@ async fn every_kind_of_session_is_ended_by_its_own_endpoint() {
         ("moqSession", "moqsessions"),
     ] {
         client.disconnect(&source(kind, "188d-9bad")).await.expect("accepted");
-        assert_eq!(server.lines().pop(), Some(format!("POST /v3/{list}/kick/188d-9bad")));
+        assert_eq!(server.requests().pop(), Some(format!("POST /v3/{list}/kick/188d-9bad")));
     }
     client.disconnect(&source("rtmpConn", "../x y")).await.expect("accepted");
-    assert_eq!(server.lines().pop().as_deref(), Some("POST /v3/rtmpconns/kick/..%2Fx%20y"));
+    assert_eq!(server.requests().pop().as_deref(), Some("POST /v3/rtmpconns/kick/..%2Fx%20y"));
     for (kind, id) in [("rtspSource", "1"), ("newConn", "1"), ("rtmpConn", "")] {
         let result = client.disconnect(&source(kind, id)).await;
         assert!(matches!(result, Err(RemoteError::Unsupported(_))), "{kind}: {result:?}");

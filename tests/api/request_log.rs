@@ -16,9 +16,9 @@ use crate::otlp::OtlpReceiver;
 
 /// Log lines in memory.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct LogLines(Arc<Mutex<Vec<u8>>>);
 
-impl Lines {
+impl LogLines {
     /// Collects everything this thread logs, at every level, until the guard is dropped.
     pub(crate) fn collect(&self) -> tracing::subscriber::DefaultGuard {
         let lines = tracing_subscriber::fmt()
@@ -53,7 +53,7 @@ impl Lines {
     }
 }
 
-impl Write for Lines {
+impl Write for LogLines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().expect("not poisoned").extend_from_slice(bytes);
         Ok(bytes.len())
@@ -64,7 +64,7 @@ impl Write for Lines {
     }
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for LogLines {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -79,7 +79,7 @@ pub(crate) fn recorder() -> PrometheusRecorder {
 
 #[tokio::test]
 async fn request_is_logged_once_with_its_route() {
-    let lines = Lines::default();
+    let lines = LogLines::default();
     let _collecting = lines.collect();
     let app = TestApp::memory().await;
     lines.until_collecting(&app).await;
@@ -100,7 +100,7 @@ async fn request_is_logged_once_with_its_route() {
 
 #[tokio::test]
 async fn every_auth_decision_is_logged_with_its_reason() {
-    let lines = Lines::default();
+    let lines = LogLines::default();
     let _collecting = lines.collect();
     let app = TestApp::memory().await;
     lines.until_collecting(&app).await;

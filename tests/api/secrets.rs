@@ -15,14 +15,14 @@ use crate::harness::{
     CONTROL_SECRET, Engine, HMAC_SECRET, HOOK_SECRET, Key, Place, RELAY_SECRET, Setup, Shows, TestApp,
     every_engine,
 };
-use crate::request_log::{Lines, recorder};
+use crate::request_log::{LogLines, recorder};
 
 const METRICS_TOKEN: &str = "metrics-secret-0123456789";
 
 #[apply(every_engine)]
 #[tokio::test]
 async fn no_output_contains_a_secret(#[case] engine: Engine) {
-    let (lines, recorder) = (Lines::default(), recorder());
+    let (lines, recorder) = (LogLines::default(), recorder());
     let (_collecting, handle) = (lines.collect(), recorder.handle());
     let _counting = metrics::set_default_local_recorder(&recorder);
     let setup = Setup {

@@ -230,7 +230,7 @@ async fn watch_ends_quietly_when_its_reader_goes() {
 }
 
 #[tokio::test]
-async fn watch_draws_a_table_on_a_terminal_and_restores_the_terminal() {
+async fn watch_shows_a_table_on_a_terminal_and_restores_the_terminal() {
     let home = Home::new();
     home.ok(&["streamer", "add", "alice", "bob"]);
     starts(&store(&home).await, &listed(&home, "bob"), 1).await;
@@ -241,30 +241,30 @@ async fn watch_draws_a_table_on_a_terminal_and_restores_the_terminal() {
         let mut command = home.command(&["streamer", "watch"]);
         command.env("TERM", "xterm");
         let mut child = pty_process::blocking::Command::from(command).spawn(inside).expect("it starts");
-        let screen = Screen::of(terminal.try_clone().expect("the terminal again"));
+        let output = TerminalOutput::of(terminal.try_clone().expect("the terminal again"));
         let table = eventually("the table appears", SOON, async || {
-            let text = screen.text();
+            let text = output.text();
             Ok((text.contains("USERNAME") && text.contains("Juice") && text.contains("q quit")).then_some(()))
         });
         if let Err(error) = table.await {
             let _ = child.kill();
-            panic!("{error}: {}", screen.text());
+            panic!("{error}: {}", output.text());
         }
         terminal.write_all(key.as_bytes()).expect("pressed");
         let status = wait_for_exit(&mut child, SOON).expect("it ends");
-        assert_eq!(status.code(), Some(0), "{key:?}: {}", screen.text());
+        assert_eq!(status.code(), Some(0), "{key:?}: {}", output.text());
         let restored = eventually("the terminal is restored", SOON, async || {
-            let text = screen.text();
+            let text = output.text();
             Ok((text.contains("\u{1b}[?1049h") && text.contains("\u{1b}[?1049l")).then_some(()))
         });
-        restored.await.unwrap_or_else(|error| panic!("{key:?}: {error}: {}", screen.text()));
+        restored.await.unwrap_or_else(|error| panic!("{key:?}: {error}: {}", output.text()));
     }
 }
 
-/// What a program has written to a terminal.
-struct Screen(Arc<Mutex<Vec<u8>>>);
+/// The output of a program to a terminal.
+struct TerminalOutput(Arc<Mutex<Vec<u8>>>);
 
-impl Screen {
+impl TerminalOutput {
     /// Reads until the program has closed the terminal.
     fn of(mut terminal: File) -> Self {
         let all = Arc::new(Mutex::new(Vec::new()));

@@ -29,7 +29,7 @@ async fn hook_trace_leads_to_the_store_and_the_media_server() {
     let polled = |times: usize| {
         let media = &media;
         eventually("it polls", SOON, async move || {
-            let polls = media.lines().iter().filter(|line| line.contains("/v3/paths/list")).count();
+            let polls = media.requests().iter().filter(|line| line.contains("/v3/paths/list")).count();
             Ok((polls >= times).then_some(()))
         })
     };
