@@ -113,7 +113,7 @@ impl Access {
         if !Secret::new(hex::encode(expected)).matches(&request.signature.to_ascii_lowercase()) {
             return Err(Unauthenticated::Signature.into());
         }
-        // With one secret for all, the key id proves nothing.
+        // With one shared secret, any signer can name any key id.
         let label: String = request.key_id.chars().filter(|c| !c.is_control()).take(64).collect();
         let actor = Actor { name: format!("signed:{label}"), role: Role::Admin, origin };
         let reading = matches!(request.method, "GET" | "HEAD" | "OPTIONS");

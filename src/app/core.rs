@@ -14,7 +14,7 @@ use crate::ports::{Clock, IdGen, Store, WakeUps};
 
 /// Stores, time, ids and wake-ups. Built once; every service holds it.
 pub struct Core {
-    /// The store for `/auth` and nothing else: slower work never takes its connections.
+    /// The store for `/auth` only: slower work never takes its connections.
     pub auth_store: Arc<dyn Store>,
     /// The store for the management API and the hooks.
     pub store: Arc<dyn Store>,

@@ -57,9 +57,6 @@ impl Events {
     }
 
     /// Makes sure that every event from now on is passed on; returns the number up to which that was done.
-    ///
-    /// # Errors
-    /// The store.
     pub async fn begin(&self) -> std::result::Result<i64, StoreError> {
         let position = self.position.load(Ordering::Acquire);
         if position >= 0 {
@@ -71,12 +68,9 @@ impl Events {
     }
 
     /// Reads a topic from behind event `after`, or from the present end of the log.
-    ///
-    /// # Errors
-    /// Forbidden; the store.
     pub async fn follow(&self, actor: &Actor, topic: Topic, after: Option<i64>) -> Result<EventReader> {
         actor.authorize(Action::Read, &Resource::Event)?;
-        // In this order: what is passed on from now on is in `live`, and what was passed on before is in the log.
+        // Subscribe first: later events are in `live`, earlier ones are in the log.
         let live = self.listen(topic);
         self.begin().await?;
         let last = self.store.last_event().await?;
@@ -98,7 +92,7 @@ impl Events {
         let event = readable(stored);
         let topic = event.as_ref().map(|event| event.body.topic());
         if let Some(event) = event {
-            // An error means that nobody listens.
+            // An error means that there is no listener.
             let _ = self.topics[event.body.topic() as usize].send(Arc::new(event));
         }
         self.position.store(stored.seq, Ordering::Release);
@@ -164,7 +158,7 @@ impl PeriodicTask for EventTail {
     }
 }
 
-/// What a reader gets next.
+/// The next item of a reader.
 #[derive(Clone, Debug)]
 pub enum Next {
     /// The next event of the topic.
@@ -186,16 +180,13 @@ pub struct EventReader {
     cursor: i64,
     backlog: VecDeque<Arc<Event>>,
     live: broadcast::Receiver<Arc<Event>>,
-    /// The log was read to its end after `live` was opened, so `live` has everything that follows.
+    /// The log was read to its end after `live` was opened, so `live` has all later events.
     caught_up: bool,
     reset: bool,
 }
 
 impl EventReader {
-    /// Waits for what comes next. Cancelling it loses nothing.
-    ///
-    /// # Errors
-    /// The store, while it reads what was missed.
+    /// Waits for the next item. Cancelling loses no event.
     pub async fn next(&mut self) -> Result<Next> {
         if self.reset {
             self.reset = false;
@@ -362,6 +353,6 @@ pub(super) mod tests {
         assert_eq!([seq(&mut reader).await, seq(&mut reader).await], [1, 3]);
         let mut resumed = follow(&events, Some(0)).await;
         assert_eq!([seq(&mut resumed).await, seq(&mut resumed).await], [1, 3]);
-        assert_eq!(events.begin().await.unwrap(), 3, "the tail goes on behind it");
+        assert_eq!(events.begin().await.unwrap(), 3, "the tail continues behind it");
     }
 }

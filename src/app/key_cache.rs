@@ -1,4 +1,4 @@
-//! A filter in front of the database for keys that do not exist, so that a flood of made-up keys costs nothing.
+//! A filter in front of the database for keys that do not exist, so that a flood of made-up keys is cheap.
 //!
 //! It never allows a key: that takes the database. Its "no" is not final either: a miss is confirmed in the database
 //! while there is room for that, so that a key that another instance created a moment ago works at once.
@@ -20,7 +20,7 @@ use crate::domain::secret::SecretHash;
 use crate::domain::{StreamKeyId, Timestamp};
 use crate::ports::{KeyHashStore, WakeUp};
 
-/// How long a confirmed miss is not asked again.
+/// How long a confirmed miss is not checked again.
 const NEGATIVE_TTL: Duration = Duration::from_secs(1);
 /// How many confirmed misses are remembered.
 const MAX_NEGATIVE: usize = 10_000;
@@ -35,7 +35,7 @@ const RELOAD_INTERVAL: Duration = Duration::from_secs(600);
 /// The hashes of all keys that are not revoked. It may have a few more.
 #[derive(Debug)]
 pub struct KeyCache {
-    /// `None` before the first load: until then every key is looked up in the database.
+    /// `None` before the first load: until then every key is read from the database.
     hashes: RwLock<Option<HashSet<SecretHash>>>,
     negative: Mutex<HashMap<SecretHash, Timestamp>>,
     room: Semaphore,
@@ -47,9 +47,9 @@ impl Default for KeyCache {
     }
 }
 
-/// What is known about a hash.
+/// The answer of the cache about a hash.
 pub(super) enum KeyLookup<'a> {
-    /// Look it up in the database. The permit, if any, is held meanwhile.
+    /// Read it from the database. The permit, if any, is held meanwhile.
     Ask(Option<SemaphorePermit<'a>>),
     /// There is no such key.
     No,
@@ -301,7 +301,7 @@ mod tests {
         }
     }
 
-    /// A store that counts how often it is asked.
+    /// A store that counts its calls.
     #[derive(Default)]
     struct CountingStore {
         loads: AtomicUsize,
@@ -352,7 +352,7 @@ mod tests {
             self.loader.tick(&TaskContext::default()).await.unwrap();
         }
 
-        /// How often all keys were loaded, and how often some were looked up.
+        /// How often all keys were loaded, and how often some were read.
         fn counts(&self) -> (usize, usize) {
             (self.store.loads.load(Ordering::Relaxed), self.store.lookups.load(Ordering::Relaxed))
         }

@@ -13,12 +13,12 @@ use crate::domain::stream::EndReason;
 use crate::domain::{StreamId, Timestamp};
 use crate::ports::{Contact, StatusFilter, StoreError, StreamFilter, WakeUp};
 
-/// A configured media server and what is known about it.
+/// A configured media server and its record.
 #[derive(Clone, Debug)]
 pub struct MediaServerOverview {
     /// Its name.
     pub name: MediaServerName,
-    /// What is known; `None` before the first poll.
+    /// Its record; `None` before the first poll.
     pub status: Option<MediaServerStatus>,
     /// How many streams are recorded as live on it.
     pub streams: usize,
@@ -59,7 +59,7 @@ impl ConfiguredServers {
     }
 }
 
-/// What is known about the configured media servers.
+/// Use-cases of media servers.
 pub struct MediaServers {
     core: Arc<Core>,
     servers: Arc<ConfiguredServers>,
@@ -97,9 +97,6 @@ impl MediaServers {
     /// Ends the streams of media servers that are no longer configured, and frees their keys, since
     /// nothing reconciles these servers any more. Skips a server that another instance still reconciles. Called before
     /// anything is reconciled, so that a server under a new name keeps its sessions.
-    ///
-    /// # Errors
-    /// The store.
     pub async fn retire_former_servers(&self, instance: &str) -> Result<(), StoreError> {
         let store = &self.core.worker_store;
         let filter = StreamFilter { status: StatusFilter::Active, ..StreamFilter::default() };
@@ -128,9 +125,6 @@ impl MediaServers {
     }
 
     /// How many media servers are configured, and which of them did not answer the last poll.
-    ///
-    /// # Errors
-    /// The store.
     pub async fn reachability(&self) -> Result<(usize, Vec<MediaServerName>), StoreError> {
         let known = self.core.store.media_servers(&Scope::system()).await?;
         let unreachable = known.into_iter().filter(|s| !s.reachable && self.servers.get(&s.name).is_some());

@@ -43,7 +43,7 @@ const UNREACHABLE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How often to poll, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReconcileIntervals {
-    /// The time between two polls that nobody requested.
+    /// The time between two regular polls.
     pub poll: Duration,
     /// How long a media server must be unreachable before its keys are released.
     pub claim_ttl: Duration,
@@ -60,7 +60,7 @@ pub struct Reconciler {
     memory: Memory,
 }
 
-/// What is remembered between polls, only to save calls; all of it may be lost.
+/// State between polls. It only saves calls and may be lost.
 #[derive(Default)]
 struct Memory {
     /// The last known run. `None` until it is read from the records.
@@ -157,7 +157,7 @@ impl Reconciler {
         Ok(Tick { again: !plan.disconnects.is_empty() || applied.postponed > 0 })
     }
 
-    /// The media server is unreachable: nothing ends, except what its own hooks say of sessions we know.
+    /// The media server is unreachable: only its own hooks end sessions.
     async fn accept_hook_events(
         &mut self,
         assignment: &Assignment,
@@ -170,7 +170,7 @@ impl Reconciler {
         if !hook_events.is_empty() {
             let events: Vec<HookEvent> = hook_events.iter().map(|stored| stored.hook_event.clone()).collect();
             let view = store.reconcile_view(&self.server, &[], &events).await?;
-            // The hook events stay until the media server answers again. Accepting one twice changes nothing.
+            // The hook events stay until the media server answers again. Accepting one twice has no effect.
             self.apply(assignment, &accept_hook_events(now, &events, &view), now).await?;
         }
         let unreachable_since = *self.memory.unreachable_since.get_or_insert(now);

@@ -250,8 +250,8 @@ impl StreamKeys {
         Ok(())
     }
 
-    /// Keys changed: this instance forgets at once which keys it denied, the others when they read the event.
-    /// Then the sessions that must end are told.
+    /// Clears the negative entries of this instance's cache (other instances do that when they read the event), and
+    /// requests the end of sessions.
     pub(super) async fn changed(&self, ending: &[Stream]) {
         self.cache.clear_negative();
         self.core.wake_ups.send(WakeUp::Events);
@@ -259,7 +259,7 @@ impl StreamKeys {
     }
 }
 
-/// A name as part of a path: ASCII letters and digits in lower case, dashes between; `None` if nothing is left.
+/// A name as part of a path: ASCII letters and digits in lower case, dashes between; `None` if it would be empty.
 fn slug(name: &DisplayName) -> Option<String> {
     let words = name.as_str().split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let slug: String = words.collect::<Vec<_>>().join("-").to_ascii_lowercase().chars().take(60).collect();

@@ -98,7 +98,7 @@ impl AuditEntry {
     }
 }
 
-/// Which entries to show; what is `None` does not restrict.
+/// A filter of entries; `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Not before.

@@ -91,7 +91,7 @@ pub struct Broadcaster {
     pub updated_at: Timestamp,
 }
 
-/// A change of a broadcaster; what is `None` stays as it is.
+/// A change of a broadcaster; `None` means no change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BroadcasterPatch {
     /// The new name.

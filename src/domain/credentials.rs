@@ -63,7 +63,7 @@ impl Credentials {
 
     /// Whether token or password is `secret`.
     pub fn present(&self, secret: &Secret) -> bool {
-        // Both are always compared, so that the time reveals nothing.
+        // Always compare both, so that the time does not reveal which one matched.
         let (token, password) = (secret.matches(self.token.expose()), secret.matches(self.password.expose()));
         !secret.is_empty() && (token | password)
     }

@@ -21,7 +21,7 @@ use super::{StreamKeyId, Timestamp};
 pub enum AllowReason {
     /// The key is valid, and this connection holds it now.
     KeyClaimed,
-    /// The key is valid. The request named no connection, so nothing was claimed.
+    /// The key is valid. The request named no connection, so the key was not claimed.
     KeyValid,
     /// Anyone may watch.
     PublicRead,
@@ -35,7 +35,7 @@ pub enum AllowReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum DenyReason {
-    /// Nothing in the request has the shape of a stream key.
+    /// The request contains no text in the shape of a stream key.
     NoKey,
     /// The key does not exist.
     UnknownKey,
@@ -53,7 +53,7 @@ pub enum DenyReason {
     WrongControlSecret,
     /// This version does not know the action.
     UnknownAction,
-    /// There was no decision in time. Nothing is known against the client.
+    /// There was no decision in time. It is no fault of the client.
     Undecided,
 }
 
@@ -163,7 +163,7 @@ pub fn decide_publish(
     }
 }
 
-/// Decides a request that does not publish. It needs no look-up: a private path has its own shape.
+/// Decides a request that does not publish. It needs no database: a private path has its own shape.
 pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret: &Secret) -> AuthResult {
     match request.action {
         Action::Read | Action::Playback => match &request.path {
@@ -186,7 +186,7 @@ pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret
     }
 }
 
-/// A decision and what is known about the key, for logs and audit.
+/// A decision and facts about the key, for logs and audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Allow or deny, and why.

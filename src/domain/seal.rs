@@ -51,7 +51,7 @@ impl Sealer {
         format!("v1.{}.{}.{}", self.key_id, URL_SAFE_NO_PAD.encode(nonce), URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// Opens what was sealed for `place`.
+    /// Opens a text that was sealed for `place`.
     pub fn open(&self, place: &str, sealed: &str) -> Result<Secret, OpenError> {
         let [version, key_id, nonce, text] =
             <[&str; 4]>::try_from(sealed.split('.').collect::<Vec<_>>()).map_err(|_| OpenError::Damaged)?;

@@ -91,7 +91,7 @@ impl KeySecret {
         self.0.expose()
     }
 
-    /// The first eight characters: enough to tell two keys apart, not enough to use one.
+    /// The first eight characters: enough to distinguish two keys, not enough to use one.
     pub fn prefix(&self) -> String {
         self.expose().chars().take(8).collect()
     }
@@ -127,7 +127,7 @@ pub fn mask_keys(text: &str) -> String {
     out
 }
 
-/// What is stored instead of a secret: HMAC-SHA256 under a key that is not in the database.
+/// The stored form of a secret: HMAC-SHA256 under a key that is not in the database.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretHash(pub [u8; 32]);
 

@@ -8,7 +8,7 @@ use crate::domain::event::{StoredEvent, Topic};
 
 /// The event log. Other stores write to it, in the transaction of the change.
 ///
-/// Numbers grow by one in the order of commits, so a reader that has read up to a number has missed nothing before it.
+/// Numbers grow by one in the order of commits, so a reader that has read up to a number has missed no earlier event.
 #[async_trait]
 pub trait EventStore: Send + Sync {
     /// MUST return up to `limit` events of `topic`, or of all topics, with a number above `seq`, in order, without a gap

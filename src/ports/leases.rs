@@ -26,7 +26,7 @@ pub struct Assignment {
     /// The instance that has it.
     pub instance: String,
     /// Grows each time the work is assigned. Every write under the assignment is conditional on it and on the lease, so
-    /// that an instance that was suspended when its lease expired writes nothing.
+    /// that an instance that was suspended past its lease cannot write.
     pub epoch: i64,
 }
 
@@ -45,7 +45,7 @@ pub trait LeaseStore: Send + Sync {
 
     /// MUST return who has each of `keys`. Before that, MUST assign each free key to exactly one of the instances that
     /// compete, with a greater epoch than before, until the instance has as many of `keys` as its capacity allows. A key
-    /// is free if nobody has it, or an instance whose lease has expired or was released. MUST assign nothing to an
+    /// is free if nobody has it, or an instance whose lease has expired or was released. MUST NOT assign work to an
     /// instance whose own lease is not valid.
     async fn take_assignments(
         &self,

@@ -52,7 +52,7 @@ pub struct Revocation {
     pub newly: bool,
 }
 
-/// Which keys to list; what is `None` does not restrict.
+/// A filter of keys; `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyFilter {
     /// Of this broadcaster.

@@ -23,7 +23,7 @@ pub enum Written<T> {
     NameTaken,
 }
 
-/// Which streamers to list; what is `None` does not restrict.
+/// A filter of streamers; `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamerFilter {
     /// By status.
@@ -32,7 +32,7 @@ pub struct StreamerFilter {
     pub is_active: Option<bool>,
     /// With this name, in any case.
     pub username: Option<String>,
-    /// With this user's number.
+    /// With this user id.
     pub user: Option<UserId>,
     /// At most this many.
     pub limit: Option<u32>,
@@ -47,7 +47,7 @@ pub struct Recorded {
     pub streamer: StreamerId,
     /// The outcome; `None` if the streamer is deleted or not watched any more.
     pub outcome: Option<Outcome>,
-    /// The change of status, if it was one.
+    /// The status change, if any.
     pub change: Option<Change>,
     /// The event that was written.
     pub announcement: Option<Announcement>,

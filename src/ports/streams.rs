@@ -32,7 +32,7 @@ pub struct StreamCursor {
     pub id: StreamId,
 }
 
-/// Which streams to list; what is `None` does not restrict.
+/// A filter of streams; `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamFilter {
     /// By state.

@@ -23,7 +23,7 @@ pub enum WakeUp {
     Everything,
 }
 
-/// Carries wake-ups. They may be lost: whoever waits for one also looks now and then by itself.
+/// Carries wake-ups. They may be lost, so every receiver also checks at intervals.
 pub trait WakeUps: Send + Sync {
     /// Sends to all instances, to this one at once. Never waits and never fails; wake-ups to others may be merged or lost.
     fn send(&self, wake_up: WakeUp);

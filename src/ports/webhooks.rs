@@ -20,7 +20,7 @@ pub struct WebhookHeaders {
     pub version: Option<String>,
 }
 
-/// Why a webhook is refused. The texts are for its sender and quote nothing of it.
+/// Why a webhook is refused. The texts are for its sender and quote none of its content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
     /// A header is missing, empty or malformed.

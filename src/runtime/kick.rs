@@ -1,4 +1,4 @@
-//! Kick, put together from the configuration: its API, the feed that was chosen, the check of its webhooks.
+//! Builds the parts for Kick from the configuration: API, feed and webhook verifier.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::ports::{KickApi, StatusFeed, WebhookVerifier};
 pub struct KickClients {
     /// Kick's API.
     pub(super) kick: Arc<dyn KickApi>,
-    /// The feed; `None` if only the sweep is to tell who is live.
+    /// The feed; `None` if only full polls show who is live.
     pub(super) feed: Option<Arc<dyn StatusFeed>>,
     needs_channel_ids: bool,
 }
 
 impl KickClients {
-    /// As `[kick]` says. Connects to nothing yet.
+    /// Builds the parts from `[kick]`. Does not connect yet.
     pub(super) fn new(config: &KickConfig) -> anyhow::Result<Self> {
         let kick = Arc::new(KickHttp::new(&api(config)?, Arc::new(SystemClock)).context("kick")?);
         let unofficial = |choice| -> anyhow::Result<Arc<dyn StatusFeed>> {
@@ -60,7 +60,7 @@ impl KickClients {
     }
 }
 
-/// What tells Kick's webhooks from others. They are received with every feed, as a second way.
+/// The verifier of Kick's webhooks. They are accepted with every feed, as a second source.
 pub(super) fn webhooks(config: &KickConfig) -> anyhow::Result<Arc<dyn WebhookVerifier>> {
     let key = WebhookKeySettings { pem: config.webhook_public_key.clone(), ..WebhookKeySettings::default() };
     let webhooks = KickWebhooks::new(&api(config)?, key).context("kick.webhook_public_key")?;

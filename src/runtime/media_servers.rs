@@ -11,7 +11,7 @@ use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
 use crate::ports::MediaServer;
 
-/// A client for the media server. Connects to nothing yet.
+/// A client for the media server. Does not connect yet.
 pub(super) fn connect(
     server: &MediaServerConfig,
     control_secret: Secret,

@@ -1,4 +1,4 @@
-//! Composition and lifecycle: builds the running parts from the configuration. Decides nothing about streams.
+//! Composition and lifecycle: builds the running parts from the configuration. Contains no rules about streams.
 //!
 //! [`main`] is the whole program. `serve` is `service`; `bootstrap` opens the database for the service and for
 //! commands.

@@ -1,4 +1,4 @@
-//! The systems outside, put together from the configuration.
+//! Builds the clients of other systems from the configuration.
 
 use anyhow::Context as _;
 
@@ -7,7 +7,7 @@ use super::kick::{KickClients, webhooks};
 use super::media_servers;
 use super::slices::{Outside, Secrets};
 
-/// The media servers and, if streamers are watched, Kick. Connects to nothing yet.
+/// The media servers and, if streamers are watched, Kick. Does not connect yet.
 pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outside> {
     let mut outside = Outside::default();
     for (name, server) in &config.media_servers {

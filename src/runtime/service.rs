@@ -58,7 +58,7 @@ pub(super) async fn run(
     let signals = TaskTracker::new();
     signals.spawn(Signals::listen()?.watch(stop.clone()));
     let service = Service { telemetry: &telemetry, instance, stop: stop.clone(), tasks };
-    // Stopped before it started: there is nothing to end.
+    // Stopped before it started.
     let started = stop.run_until_cancelled(Box::pin(service.start(loaded, &env, up))).await;
     let result = match started {
         Some(Ok(running)) => service.until_stopped(running).await,

@@ -27,7 +27,7 @@ use otel_recorder::SECONDS_SUFFIX;
 /// How long the last spans and metrics may take to be sent.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
-/// How often recorded samples are put into their buckets while nobody scrapes.
+/// How often recorded samples are put into their buckets between scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The settings of telemetry.
@@ -98,7 +98,7 @@ impl Telemetry {
         move || handle.render()
     }
 
-    /// Bounds the memory of histograms that nobody reads, until `stop`. Run it as a task.
+    /// Bounds the memory of histograms without scrapes, until `stop`. Run it as a task.
     pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static + use<> {
         let prometheus = self.prometheus.clone();
         let dropped_lines = self.logs.dropped_lines();

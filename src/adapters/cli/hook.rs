@@ -64,7 +64,7 @@ pub async fn run(
             "MTX_PATH is not set: MediaMTX runs this command (runOnReady, runOnAvailable); do not run it by hand"
         );
     }
-    // Without MTX_QUERY: it may contain secrets, and nobody needs it.
+    // Without MTX_QUERY: it may contain secrets and is not needed.
     let event_json = json!({
         "path": env("MTX_PATH"),
         "source_type": env("MTX_SOURCE_TYPE"),

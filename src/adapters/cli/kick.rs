@@ -20,7 +20,7 @@ use crate::domain::streamer::ChannelId;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use crate::ports::{FeedSignal, KickApi, StatusFeed, StreamerFilter, Subject, Wanted};
 
-/// After how long without a word nobody watches any more: the watcher writes every 15 seconds.
+/// Without a status for this long, no instance watches: the watcher writes every 15 seconds.
 const STALE: Duration = Duration::from_secs(60);
 /// How long a feed is tried.
 const PROBE: Duration = Duration::from_secs(15);
@@ -45,9 +45,6 @@ pub enum KickCommand {
 }
 
 /// Shows how watching is doing.
-///
-/// # Errors
-/// It is not well; the store; nothing can be printed.
 pub async fn status(streamers: &Streamers, out: &mut Output) -> anyhow::Result<()> {
     let now = streamers.now();
     let status = streamers.watch_status(&Actor::cli("kick status")).await?;
@@ -109,7 +106,7 @@ pub(super) fn doing(status: &WatchStatus, now: Timestamp) -> String {
     )
 }
 
-/// What is wrong with watching, and what to do about it; `None` if nothing is.
+/// The problem with watching and its remedy; `None` if there is none.
 pub(super) fn trouble(status: Option<&WatchStatus>, now: Timestamp) -> Option<String> {
     let Some(status) = status else {
         return Some("nobody has watched yet: set kick.feed and run `streamward serve`".to_owned());
@@ -140,9 +137,6 @@ fn is_bad(status: Option<&WatchStatus>, now: Timestamp) -> bool {
 }
 
 /// Gets a token and prints until when it is valid. `now` is the present time.
-///
-/// # Errors
-/// Kick gives none; it cannot be printed.
 pub async fn token(kick: &dyn KickApi, now: Timestamp, out: &mut Output) -> anyhow::Result<()> {
     let start = Instant::now();
     let until = kick.token_valid_until().await.map_err(|error| {
@@ -195,9 +189,6 @@ fn name_of(subject: &Subject) -> String {
 
 /// Connects to `feed` for up to 15 seconds, subscribed to `channels`, and prints what came of it. Without channels,
 /// some of those that `app` watches are taken.
-///
-/// # Errors
-/// A number that is none; the store; it did not connect; it cannot be printed.
 pub async fn probe(
     streamers: &Streamers,
     feed: Arc<dyn StatusFeed>,
@@ -272,7 +263,7 @@ async fn try_feed(feed: &dyn StatusFeed, wanted: Wanted) -> Probed {
             () = feed.watch(wanting, signals) => {}
         }
     };
-    // Whatever came by then is what came.
+    // The time is over: report what arrived.
     let _ = timeout_at(deadline, both).await;
     probed
 }
@@ -335,7 +326,7 @@ mod tests {
         assert!(!is_bad(Some(&failed), now()));
     }
 
-    /// A feed that sends these signals and then nothing.
+    /// A feed that sends only these signals.
     struct Scripted(Vec<(u64, FeedSignal)>);
 
     #[async_trait]

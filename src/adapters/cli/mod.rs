@@ -29,7 +29,7 @@ pub struct Cli {
     /// What every command takes
     #[command(flatten)]
     pub globals: Globals,
-    /// What to do; serve if nothing is said
+    /// The command to run; default: serve
     #[command(subcommand)]
     pub command: Option<Command>,
 }

@@ -12,10 +12,10 @@ use super::watcher::Watch;
 use crate::domain::streamer::decide::Report;
 use crate::ports::{FeedSignal, StatusUpdate, StoreError, Subject};
 
-/// How many signals are taken at once: enough to be quick, few enough for a short transaction.
+/// The most signals in one batch, which is one transaction.
 const BATCH: usize = 500;
 
-/// Takes the feed's signals until the feed is gone and everything it sent is stored.
+/// Stores the feed's signals until the feed has ended and all its signals are stored.
 pub(super) async fn run(watch: &Arc<Watch>, mut incoming: mpsc::Receiver<FeedSignal>) {
     let mut batch = Vec::with_capacity(BATCH);
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
@@ -41,7 +41,7 @@ fn show_queue(incoming: &mpsc::Receiver<FeedSignal>) -> u32 {
     queued
 }
 
-/// One report for each row of the subject; none if it is not watched any more.
+/// One report for each row of the subject; none if it is no longer watched.
 fn to_reports(watch: &Watch, update: &StatusUpdate) -> Vec<Report> {
     let (watchlist, source) = (watch.watchlist(), update.source);
     let streamers = watchlist.of(update.subject);
@@ -71,7 +71,7 @@ fn poll_soon(watch: &Watch, subjects: &[Subject]) {
     watch.poll_wanted.notify_one();
 }
 
-/// Writes reports, however long the database is unreachable. What arrives meanwhile waits.
+/// Stores reports, and retries while the database is unreachable. Later reports wait.
 async fn write(watch: &Watch, reports: &[Report], incoming: &mpsc::Receiver<FeedSignal>) {
     let has_waited = AtomicBool::new(false);
     let backoff = ExponentialBuilder::new()
@@ -103,7 +103,7 @@ async fn write(watch: &Watch, reports: &[Report], incoming: &mpsc::Receiver<Feed
             count(report.source.as_str(), "failed");
             tracing::error!(%error, streamer = %report.streamer, "a report of a streamer cannot be stored");
         }
-        // One of them cannot be stored at all; the others must not be lost with it.
+        // One report cannot be stored; store the others one by one.
         (Err(_), _) => {
             for report in reports {
                 Box::pin(write(watch, std::slice::from_ref(report), incoming)).await;

@@ -1,4 +1,4 @@
-//! Looks up the ids behind names: once for each name, and again after a while if Kick does not know the name.
+//! Finds the ids of names: once for each name, and again later if Kick does not know the name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::{Found, KickIds, Learned, Slug};
 use crate::ports::{KickChannel, MOST_USERS, RemoteError};
 
-/// When a name is looked up again that Kick does not know.
+/// The pause before a name that Kick does not know is requested again.
 const NOT_FOUND_RETRY: Duration = Duration::from_secs(3_600);
 /// The pause after Kick did not answer.
 const ERROR_RETRY: Duration = Duration::from_secs(10);
 /// The pause after Kick refused us.
 const REFUSED_RETRY: Duration = Duration::from_secs(60);
 
-/// Where names are looked up.
+/// A source of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameSource {
     /// The official API: returns the user id. Takes many names at once.
@@ -30,11 +30,11 @@ pub(super) enum NameSource {
 
 type Name = (StreamerId, String);
 
-/// Looks names up at one place.
+/// Finds ids at one source.
 pub(super) struct Lookups<'a> {
     watch: &'a Arc<Watch>,
     source: NameSource,
-    /// When to look a name up again, and which name it was.
+    /// When to request a name again, and which name it was.
     later: HashMap<StreamerId, (String, Instant)>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Lookups<'a> {
         }
     }
 
-    /// Names to look up now, and when the next one is due.
+    /// Names that are due now, and when the next one is due.
     fn due(&mut self) -> (Vec<Name>, Option<Instant>) {
         let now = Instant::now();
         let watchlist = self.watch.watchlist();
@@ -83,7 +83,7 @@ impl<'a> Lookups<'a> {
         (due.take(MOST_USERS).collect(), self.later.values().map(|(_, at)| *at).min())
     }
 
-    /// Looks up many names at once; returns how long to pause if Kick did not answer.
+    /// Requests many names at once; returns how long to pause if Kick did not answer.
     async fn ask_api(&mut self, names: &[Name]) -> Result<(), Duration> {
         let (mut learned, mut reports, mut open) = (Vec::new(), Vec::new(), Vec::new());
         for name in names {
@@ -125,7 +125,7 @@ impl<'a> Lookups<'a> {
         self.store(&learned, &reports).await
     }
 
-    /// Looks up one name after the other; returns how long to pause if the site may not be used now.
+    /// Requests one name after the other; returns how long to pause if the site may not be used now.
     async fn ask_site(&mut self, names: &[Name]) -> Result<(), Duration> {
         for name in names {
             // Each name takes a second: the official API may have found the right spelling meanwhile.
@@ -157,14 +157,14 @@ impl<'a> Lookups<'a> {
             tracing::warn!(%error, "the ids of streamers cannot be stored yet");
             ERROR_RETRY
         })?;
-        // Until the store is read again, these names would be looked up again.
+        // Otherwise these names are requested again before the next read of the store.
         let until = Instant::now() + ERROR_RETRY;
         for Learned { streamer, found } in learned {
             if let (Found::Ids { .. }, Some(row)) = (found, self.watch.watchlist().row(*streamer)) {
                 self.later.insert(*streamer, (row.username.clone(), until));
             }
         }
-        // A report that is lost here comes again with the next poll.
+        // If this report is lost, the next poll repeats it.
         let _ = self.watch.record(reports).await;
         Ok(())
     }

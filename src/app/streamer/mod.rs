@@ -1,4 +1,4 @@
-//! Use-cases of streamers: whom to watch, what was seen of them, and the watcher that sees it.
+//! Use-cases of streamers, and the watcher of their status.
 
 mod ingest;
 mod lookup;
@@ -34,11 +34,11 @@ pub const MOST_EVENTS: u32 = 500;
 /// How streamers are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamerSettings {
-    /// How long somebody must have been offline before it is announced (`kick.flap_window`, default 15 s).
+    /// A streamer must be offline this long before that is announced (`kick.flap_window`, default 15 s).
     pub flap_window: Duration,
     /// The time between two full polls (`kick.sweep_interval`, default 60 s).
     pub full_poll_interval: Duration,
-    /// How long changes of status are kept (`kick.history_retention`).
+    /// How long status changes are kept (`kick.history_retention`).
     pub history_retention: Duration,
     /// Whether this setup watches at all (`kick.feed` is set).
     pub is_on: bool,
@@ -55,7 +55,7 @@ impl Default for StreamerSettings {
     }
 }
 
-/// A streamer as a caller describes it, not checked yet. What is `None` stays as it is.
+/// A streamer as a client describes it, not checked yet. `None` means no change.
 #[derive(Clone, Debug, Default)]
 pub struct StreamerDraft {
     /// The name on Kick; needed to create one.
@@ -64,11 +64,11 @@ pub struct StreamerDraft {
     pub display_name: Option<String>,
     /// Whether the status is watched.
     pub is_active: Option<bool>,
-    /// Kick's number of the user.
+    /// Kick's user id.
     pub user_id: Option<u64>,
-    /// Of the channel.
+    /// Kick's channel id.
     pub channel_id: Option<u64>,
-    /// Of the chatroom.
+    /// Kick's chatroom id.
     pub chatroom_id: Option<u64>,
 }
 
@@ -118,10 +118,7 @@ impl Streamers {
         self.core.now()
     }
 
-    /// Adds somebody to be watched.
-    ///
-    /// # Errors
-    /// Forbidden below admin; invalid fields; the name is there already; the store.
+    /// Adds a streamer.
     pub async fn create(&self, actor: &Actor, draft: StreamerDraft) -> Result<Streamer> {
         let id = StreamerId(self.core.id());
         let entry = self.core.entry(actor, "create", KIND).on(&id);
@@ -148,27 +145,18 @@ impl Streamers {
     }
 
     /// One streamer.
-    ///
-    /// # Errors
-    /// Forbidden; not found; the store.
     pub async fn get(&self, actor: &Actor, id: StreamerId) -> Result<Streamer> {
         let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
         self.core.store.streamer(&scope, id).await?.ok_or(AppError::NotFound(KIND))
     }
 
-    /// Those that pass the filter, by name.
-    ///
-    /// # Errors
-    /// Forbidden; the store.
+    /// All streamers that pass the filter, by name.
     pub async fn list(&self, actor: &Actor, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
         let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
         Ok(self.core.store.streamers(&scope, filter).await?)
     }
 
-    /// Changes what the draft names. With another name, everything known of the old one is forgotten but its history.
-    ///
-    /// # Errors
-    /// Forbidden below admin; invalid fields; not found; the name is taken; the store.
+    /// Changes what the draft names. A new name clears status, session and ids; the history stays.
     pub async fn update(&self, actor: &Actor, id: StreamerId, draft: StreamerDraft) -> Result<Streamer> {
         let entry = self.core.entry(actor, "update", KIND).on(&id);
         self.core
@@ -185,10 +173,7 @@ impl Streamers {
             .await
     }
 
-    /// Takes somebody off the list, with the history.
-    ///
-    /// # Errors
-    /// Forbidden below admin; not found; the store.
+    /// Deletes a streamer and its history.
     pub async fn delete(&self, actor: &Actor, id: StreamerId) -> Result<()> {
         let entry = self.core.entry(actor, "delete", KIND).on(&id);
         self.core
@@ -203,10 +188,7 @@ impl Streamers {
             .await
     }
 
-    /// Changes of somebody's status before event `before`, newest first; at most [`MOST_EVENTS`].
-    ///
-    /// # Errors
-    /// Forbidden; not found; the store.
+    /// A streamer's status changes before event `before`, newest first; at most [`MOST_EVENTS`].
     pub async fn status_events(
         &self,
         actor: &Actor,
@@ -219,29 +201,18 @@ impl Streamers {
         found.ok_or(AppError::NotFound(KIND))
     }
 
-    /// How watching is doing, for `/health`.
-    ///
-    /// # Errors
-    /// The store.
+    /// The watch status, for `/health`.
     pub async fn last_watch_status(&self) -> std::result::Result<Option<WatchStatus>, StoreError> {
         self.core.store.watch_status(&Scope::system()).await
     }
 
-    /// How watching is doing, as the instance that does it last wrote it down; `None` if none ever did.
-    ///
-    /// # Errors
-    /// Forbidden; the store.
+    /// The last stored watch status; `None` if no instance ever watched.
     pub async fn watch_status(&self, actor: &Actor) -> Result<Option<WatchStatus>> {
         let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
         Ok(self.core.store.watch_status(&scope).await?)
     }
 
-    /// Hears a webhook of Kick's. When this returns, what it tells is written down. That it comes twice, or late, is
-    /// nothing to remember: a report that is applied again changes nothing.
-    ///
-    /// # Errors
-    /// Not found where streamers are not watched; not shown to be Kick's; makes no sense; the store, or Kick's key is
-    /// not known: then Kick sends it again.
+    /// Accepts a webhook from Kick and stores its report before it returns. A repeated report changes nothing.
     pub async fn receive_kick_webhook(&self, headers: &WebhookHeaders, body: &[u8]) -> Result<()> {
         let verifier =
             self.webhooks.as_ref().ok_or(AppError::NotFound("webhook here: kick.feed is not set"))?;
@@ -249,7 +220,7 @@ impl Streamers {
             Ok(update) => update,
             Err(error) => {
                 metrics::counter!("streamward_kick_webhooks_refused_total").increment(1);
-                // Anybody can send these, and as many as they like.
+                // Anybody can send these, in any number.
                 if self.refused_webhooks.allow((), self.core.now()).is_some() {
                     tracing::warn!(%error, "a webhook is refused; others within a minute are only counted");
                 } else {
@@ -274,7 +245,7 @@ impl Streamers {
         };
         let recorded = self.record_reports(&of.iter().map(report).collect::<Vec<_>>()).await?;
         if recorded.iter().any(|one| one.change.is_some()) {
-            // Whoever watches goes by what it read last.
+            // The watcher must read the watchlist again.
             self.core.wake_ups.send(WakeUp::Streamers);
         }
         Ok(())

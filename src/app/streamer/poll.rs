@@ -63,7 +63,7 @@ impl Watch {
         } else if let Some(suppressed) = throttle.allow((), self.app.now()) {
             tracing::warn!(%error, suppressed, "Kick could not be polled; trying again");
         }
-        // The database's own words are for the log: they may name hosts and users.
+        // The database's message may name hosts and users, so it is only logged.
         let shown = match error {
             PollError::Kick(_) => error.to_string(),
             PollError::Store(_) => "the answers could not be stored".to_owned(),
@@ -118,7 +118,7 @@ impl Watch {
         Ok(self.learn(&learned).await?)
     }
 
-    /// An answer as a report, unless it only confirms what is known.
+    /// An answer as a report, unless it changes nothing.
     pub(super) fn report(
         &self,
         streamer: StreamerId,

@@ -1,8 +1,8 @@
 //! Whom to poll at Kick's API next.
 //!
 //! Three kinds of requests take turns: checks of contradicted statuses, streamers that are new or were just subscribed
-//! to, and the full poll. With ten thousand streamers a full poll takes minutes, and nothing else may wait for it. A
-//! request that failed is repeated after the others, so that a streamer whom Kick refuses blocks nobody.
+//! to, and the full poll. With ten thousand streamers a full poll takes minutes; the other kinds must not wait for it.
+//! A failed request is repeated after the others, so that a streamer whom Kick refuses does not block them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -100,7 +100,7 @@ impl PollQueue {
         if !is_idle || !self.remaining.is_empty() || !self.failed.is_empty() {
             return Some(Instant::now());
         }
-        // Before the watchlist was read, a full poll would be about nobody.
+        // Before the watchlist is read, a full poll would be empty.
         let full_poll = self.full_poll_at.filter(|_| watchlist.len() > 0);
         self.checks.values().copied().chain(full_poll).min()
     }

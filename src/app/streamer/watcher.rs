@@ -1,8 +1,7 @@
-//! The watcher: keeps the status of every active streamer right, for as long as this instance is the one to do it.
+//! The watcher: keeps the status of every active streamer correct. One instance at a time runs it.
 //!
-//! Several loops run side by side, and none waits for another: the feed's updates are stored as they arrive
-//! (`ingest.rs`), Kick's API is polled (`poll.rs`), names are looked up (`lookup.rs`), and the watchlist is read from the
-//! store.
+//! Its loops do not wait for each other: one stores the feed's updates (`ingest.rs`), one polls Kick's API (`poll.rs`),
+//! one finds the ids of names (`lookup.rs`), and one reads the watchlist from the store.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -33,11 +32,11 @@ use crate::ports::{FeedSignal, KickApi, Recorded, StatusFeed, StoreError, Stream
 const REFRESH: Duration = Duration::from_secs(10);
 /// The shortest time between two reads.
 const SPACING: Duration = Duration::from_secs(1);
-/// How many signals of the feed may wait to be written down. When there are more, the feed is not read further.
+/// How many signals of the feed may wait to be stored. Beyond that the feed is not read.
 const SIGNALS: usize = 100_000;
 /// The time between two checks for offline announcements that are due.
 const ANNOUNCE: Duration = Duration::from_secs(1);
-/// How often it is written down how watching is doing, if nothing changed.
+/// How often the watch status is stored if nothing changed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Watches streamers. One instance does it at a time.
@@ -49,7 +48,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// One that is not watching yet. Without a feed only polls show who is live. `needs_channel_ids`: whether the
+    /// A watcher that has not started. Without a feed only polls show who is live. `needs_channel_ids`: whether the
     /// feed needs channel ids, which the official API returns only for live streamers.
     pub fn new(
         app: Arc<Streamers>,
@@ -67,7 +66,7 @@ impl Task for Watcher {
     }
 
     fn description(&self) -> &'static str {
-        "Keeps the status of every active streamer right."
+        "Keeps the status of every active streamer correct."
     }
 
     fn placement(&self) -> Placement {
@@ -87,14 +86,14 @@ impl LongRunningTask for Watcher {
             never = self.watch(&watch, signals) => match never {},
             () = &mut ingest => return Ok(()),
         }
-        // The feed is gone. What it sent before is still stored.
+        // The feed has ended. Its last signals are still stored.
         ingest.await;
         Ok(())
     }
 }
 
 impl Watcher {
-    /// Everything but storing what the feed sends.
+    /// All loops except the one that stores the feed's signals.
     async fn watch(&self, watch: &Arc<Watch>, signals: mpsc::Sender<FeedSignal>) -> Infallible {
         let wake_ups = self.app.core.wake_ups.listen();
         let (wanted, mut wanting) = watch::channel(Arc::new(Wanted::default()));
@@ -138,7 +137,7 @@ fn show_state(state: Option<FeedState>) {
     }
 }
 
-/// Another instance watches now, or nobody.
+/// Clears the metrics: this instance no longer watches.
 impl Drop for Watch {
     fn drop(&mut self) {
         show_state(None);
@@ -150,7 +149,7 @@ impl Drop for Watch {
     }
 }
 
-/// What all of it shares.
+/// State that the loops share.
 pub(super) struct Watch {
     pub(super) app: Arc<Streamers>,
     pub(super) kick: Arc<dyn KickApi>,
@@ -160,9 +159,9 @@ pub(super) struct Watch {
     pub(super) poll_wanted: Notify,
     /// The watchlist should be read again.
     refresh_wanted: Notify,
-    /// There may be new names to look up.
+    /// There may be names without ids.
     pub(super) watchlist_changed: Notify,
-    /// Whether the feed needs channel numbers.
+    /// Whether the feed needs channel ids.
     needs_channel_ids: bool,
     context: TaskContext,
     status: Mutex<WatchStatus>,
@@ -227,7 +226,7 @@ impl Watch {
         self.set_status(|status| status.feed = feed);
     }
 
-    /// Writes reports down once. Sees to what follows from them.
+    /// Stores reports without a retry, and schedules checks of the doubtful ones.
     pub(super) async fn record(&self, reports: &[Report]) -> Result<Vec<Recorded>, StoreError> {
         if reports.is_empty() {
             return Ok(Vec::new());
@@ -255,7 +254,7 @@ impl Watch {
         Ok(recorded)
     }
 
-    /// Keeps what was learned of numbers and names.
+    /// Stores ids and names.
     pub(super) async fn learn(&self, learned: &[Learned]) -> Result<(), StoreError> {
         if learned.is_empty() {
             return Ok(());
@@ -266,7 +265,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Reads the watchlist, again and again.
+    /// Reads the watchlist regularly and on a wake-up.
     async fn refresh_watchlist(
         &self,
         mut wake_ups: broadcast::Receiver<WakeUp>,
@@ -317,7 +316,7 @@ impl Watch {
                 () = self.refresh_wanted.notified() => {}
                 () = sleep(REFRESH) => {}
             }
-            // What is written in one go by another program comes in one go, and not one row after the other.
+            // Wait briefly, so that a batch written by another program is read as one.
             sleep_until(looked_at + SPACING).await;
             sleep(Duration::from_millis(20)).await;
         }
@@ -342,7 +341,7 @@ impl Watch {
         self.set_status(|status| (status.watched, status.unresolved) = (watched, unresolved));
     }
 
-    /// Announces those who went offline and stayed so.
+    /// Announces streamers that stayed offline for the flap window.
     async fn announce(&self) -> ! {
         loop {
             sleep(ANNOUNCE).await;
@@ -352,12 +351,12 @@ impl Watch {
             match self.app.core.worker_store.announce_offline(self.app.now()).await {
                 Ok(0) => {}
                 Ok(_) => self.app.core.wake_ups.send(WakeUp::Events),
-                Err(error) => tracing::debug!(%error, "going offline cannot be announced yet"),
+                Err(error) => tracing::debug!(%error, "an offline status cannot be announced yet; trying again"),
             }
         }
     }
 
-    /// Writes down how watching is doing, for other instances and the command line.
+    /// Stores the watch status for other instances and the command line.
     async fn write_status(&self) -> ! {
         let mut written = Instant::now();
         loop {
@@ -370,7 +369,7 @@ impl Watch {
             };
             self.context.show(json!(status));
             if let Err(error) = self.app.core.worker_store.keep_watch_status(&status).await {
-                tracing::debug!(%error, "how watching is doing cannot be written down");
+                tracing::debug!(%error, "the watch status cannot be stored");
             }
             // At most once a second.
             sleep_until(written + Duration::from_secs(1)).await;

@@ -1,4 +1,4 @@
-//! The streamers that are watched, as they were last read from the store.
+//! The active streamers, as last read from the store.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(super) struct Watchlist {
     /// Other programs may insert two rows about the same channel.
     by_channel: HashMap<ChannelId, Vec<StreamerId>>,
     by_user: HashMap<UserId, Vec<StreamerId>>,
-    /// Whether going offline is still to be announced for somebody.
+    /// Whether an offline announcement is pending.
     pub(super) offline_is_due: bool,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Watchlist {
 pub(super) struct Difference {
     /// Streamers whose user id is new, so that Kick's API can be polled for them.
     pub(super) new_users: Vec<StreamerId>,
-    /// Whether rows came, went or have other ids.
+    /// Whether rows were added or removed, or their ids changed.
     pub(super) is_changed: bool,
 }
 

@@ -144,9 +144,6 @@ pub enum UnreadableEvent {
 
 impl StoredEvent {
     /// Reads the row.
-    ///
-    /// # Errors
-    /// [`UnreadableEvent`]; the reader skips the row.
     pub fn decode(&self) -> Result<Event, UnreadableEvent> {
         let body = match self.topic.parse().map_err(|_| self.unknown())? {
             Topic::Stream => EventBody::Stream(Box::new(StreamEvent::from_stored(self)?)),

@@ -176,7 +176,7 @@ fn carries(stream: &Stream, start: &Start) -> bool {
     id.is_some_and(|id| start.is(&Connection { server: stream.media_server.clone(), id }))
 }
 
-/// Whether the key is usable by this session: not held by another one and not rotated away.
+/// Whether the key is usable by this session: not held by another one and not rotated.
 fn may_start(key: &StreamKey, start: &Start, now: Timestamp) -> bool {
     let free = key.holder.occupant(now).is_none_or(|by| start.is(by));
     key.is_usable(now) && free && !matches!(key.holder, Holder::Evicted { .. })

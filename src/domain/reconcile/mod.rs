@@ -1,7 +1,7 @@
 //! Reconcile: compare what a media server carries with what is recorded, and plan the repair.
 //!
 //! [`plan`] takes a complete snapshot of one media server and the records that concern it, and returns a [`Plan`].
-//! It is level-triggered: the same input gives the same plan, and the next poll plans again what was not carried out.
+//! It is level-triggered: the same input gives the same plan, and the next poll repeats steps that failed.
 //! [`accept_hook_events`] is the substitute while the media server is unreachable.
 
 mod apply;
@@ -102,7 +102,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Whether there is nothing to do.
+    /// Whether the plan is empty.
     pub fn is_empty(&self) -> bool {
         self.ended.is_empty() && self.started.is_empty() && self.refreshed.is_empty()
     }

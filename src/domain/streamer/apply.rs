@@ -10,26 +10,26 @@ use crate::domain::{StreamerId, Timestamp};
 /// An event to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingEvent {
-    /// What it is.
+    /// Its kind.
     pub announcement: Announcement,
     /// The streamer right after it.
     pub streamer: Streamer,
-    /// The change of status, if it was one.
+    /// The status change, if any.
     pub change: Option<Change>,
 }
 
-/// What a batch of reports comes to.
+/// The result of a batch of reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// What each report means, in order; `None` if its streamer is not there, or not active.
+    /// The decision on each report, in order; `None` if its streamer does not exist or is not active.
     pub decisions: Vec<Option<Decision>>,
-    /// The streamers of whom something is to be written, by id, as they are after the last report.
+    /// The changed streamers by id, as they are after the last report.
     pub changed: Vec<Streamer>,
     /// The events to write, in order.
     pub events: Vec<PendingEvent>,
 }
 
-/// Judges reports in their order, each by what the one before it left.
+/// Decides on reports in order, each on the result of the one before it.
 pub fn apply_reports(
     streamers: impl IntoIterator<Item = Streamer>,
     reports: &[Report],
@@ -63,8 +63,8 @@ pub fn apply_reports(
 }
 
 impl Streamer {
-    /// The streamer as what was found makes it at `now`, or `None` if that changes nothing. `is_taken` tells whether
-    /// another row has a name.
+    /// The streamer with the result applied at `now`, or `None` if it stays the same. `is_taken` returns whether another
+    /// row has a name.
     pub fn learned(
         &self,
         found: &Found,

@@ -1,7 +1,7 @@
-//! What a report of a streamer means, given what is known already.
+//! Decides how a report changes a streamer's known status.
 //!
-//! Reports come from several sources, late, twice, and in any order. So what counts is which session a report is about
-//! and when something happened by Kick's time, never when or in what order reports arrive.
+//! Reports come from several sources, late, twice, and in any order. So the decision uses the session and Kick's time,
+//! never the order of arrival.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(10);
 /// A report about a streamer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Of whom.
+    /// The streamer.
     pub streamer: StreamerId,
-    /// By whom.
+    /// The source.
     pub source: Source,
     /// When a status update arrived, or when the request of an answer was *sent*. Our clock.
     pub at: Timestamp,
-    /// What.
+    /// The reported status.
     pub reported: ReportedStatus,
 }
 
@@ -39,14 +39,14 @@ pub enum ReportedStatus {
     Started(Session),
     /// This session ended.
     Stopped {
-        /// Which, as far as known; with `ended_at` if Kick sent it.
+        /// The session, as far as known; with `ended_at` if Kick sent it.
         session: Session,
         /// Whether a ban ended it.
         banned: bool,
     },
     /// An answer: live at the moment, with this session.
     Live(Session),
-    /// An answer: not live at the moment. One such answer proves nothing.
+    /// An answer: not live at the moment. One such answer is not enough.
     NotLive,
 }
 
@@ -61,15 +61,15 @@ pub enum Announcement {
     Updated,
 }
 
-/// What became of a report; for counting.
+/// The outcome of a report, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The status changed.
     Changed,
-    /// More is known of the session; the status is the same.
+    /// The session has more details; the status is the same.
     Refreshed,
-    /// It was known.
+    /// It repeats the known status.
     Duplicate,
     /// It is about an earlier session, or from before the last change.
     Stale,
@@ -77,22 +77,22 @@ pub enum Outcome {
     Unconfirmed,
 }
 
-/// What follows from a report.
+/// The decision on a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What is known from now on; the same as before if nothing is to be written.
+    /// The new known status; unchanged if there is nothing to store.
     pub track: Track,
     /// The change of status, for history.
     pub change: Option<Change>,
     /// The event to write; always one when the status changed.
     pub announcement: Option<Announcement>,
-    /// What became of the report.
+    /// The outcome of the report.
     pub outcome: Outcome,
     /// Whether it is uncertain, so that Kick's API should be polled soon.
     pub verify: bool,
 }
 
-/// Decides what a report means. Going offline is announced once it has lasted for `flap_window`; zero announces it at
+/// Decides on a report. Going offline is announced once it has lasted for `flap_window`; zero announces it at
 /// once.
 pub fn decide(track: &Track, report: &Report, flap_window: Duration) -> Decision {
     let decider = Decider { track, report, flap_window };
@@ -117,7 +117,7 @@ impl Decider<'_> {
             (_, Relation::Older) => self.nothing(Outcome::Stale),
             (Status::Online, Relation::Newer) => self.replaced(session),
             (Status::Online, _) => self.told_more(session),
-            // It is known to have ended: the report of its beginning is late.
+            // It has ended already: the report of its start is late.
             (Status::Offline, Relation::Same) => self.told_more(session),
             (Status::Offline, Relation::Unclear) => Decision { verify: true, ..self.online(session) },
             (Status::Offline, _) if self.overlaps(session) => {
@@ -136,14 +136,14 @@ impl Decider<'_> {
                 let verify = relation == Relation::Unclear;
                 Decision { verify, ..self.offline(known.filled(session), banned) }
             }
-            // The report of its beginning is missing. If it still arrives, it is late.
+            // The report of its start is missing. If it still arrives, it is late.
             (Status::Offline, Relation::Newer) => {
                 let mut track = self.track.clone();
                 end(&mut track, session.clone(), self.report.at);
                 Decision { track, ..self.nothing(Outcome::Refreshed) }
             }
             (Status::Offline, Relation::Same) => self.told_more(session),
-            // Whichever it is, it is over.
+            // In either case it has ended.
             (Status::Offline, _) => {
                 let ended_watermark = self.track.ended_watermark.max(session.number());
                 let track = Track { ended_watermark, ..self.track.clone() };
@@ -187,7 +187,7 @@ impl Decider<'_> {
         })
     }
 
-    /// How `session` stands to the one that is known; newer if none is.
+    /// Compares `session` with the known one; newer if there is none.
     fn relation(&self, session: &Session) -> Relation {
         let relation = match &self.track.session {
             Some(known) => session.relation_to(known),
@@ -222,12 +222,12 @@ impl Decider<'_> {
         Decision { track: self.track.clone(), change: None, announcement: None, outcome, verify: false }
     }
 
-    /// Another account of the session that is known: only what was not known of it is taken.
+    /// Another report of the known session: it only fills in missing details.
     fn told_more(&self, session: &Session) -> Decision {
         let known = self.track.session.clone().unwrap_or_default();
         let mut filled = known.filled(session);
         if self.track.status == Status::Offline {
-            // How many watch something that is over.
+            // A viewer count of a session that has ended.
             filled.viewers = None;
         }
         if filled == known {
@@ -252,7 +252,7 @@ impl Decider<'_> {
         Decision { track, announcement, ..self.nothing(Outcome::Refreshed) }
     }
 
-    /// Live with another session than was known: its predecessor's end was missed. The status is the same.
+    /// Live with a newer session: the end of the known one was missed. The status stays online.
     fn replaced(&self, session: &Session) -> Decision {
         let mut track = self.track.clone();
         raise_watermark(&mut track);
@@ -266,7 +266,7 @@ impl Decider<'_> {
         let report = self.report;
         let mut track = self.track.clone();
         raise_watermark(&mut track);
-        // An answer may be about the very session that was thought to be over.
+        // The answer may be about the session that seemed to have ended.
         let known = track.session.take().filter(|known| session.relation_to(known) == Relation::Same);
         let has_resumed = known.is_some();
         let session = known.unwrap_or_default().refreshed(session);
@@ -335,7 +335,7 @@ impl Decider<'_> {
     }
 }
 
-/// Makes `session`, which is over, the last one that is known.
+/// Records `session`, which has ended, as the last known one.
 fn end(track: &mut Track, session: Session, at: Timestamp) {
     let ended_at = session.ended_at.or(Some(at));
     let is_known = session.id.is_some() || session.started_at.is_some();
@@ -343,7 +343,7 @@ fn end(track: &mut Track, session: Session, at: Timestamp) {
     raise_watermark(track);
 }
 
-/// The known session is over: reports about it, or about earlier ones, are late.
+/// The known session has ended: later reports about it or an earlier one are late.
 fn raise_watermark(track: &mut Track) {
     let number = track.session.as_ref().and_then(Session::number);
     track.ended_watermark = track.ended_watermark.max(number);

@@ -6,7 +6,7 @@ use strum::{IntoStaticStr, VariantArray};
 use super::Source;
 use crate::domain::Timestamp;
 
-/// How a feed is doing.
+/// The state of a feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -16,35 +16,35 @@ pub enum FeedState {
     /// It is not connected yet, or not any more, and tries again.
     #[default]
     Connecting,
-    /// Some of its connections are, others try again.
+    /// Some of its connections are up, the others try again.
     Degraded,
-    /// All is well.
+    /// All its connections are up.
     Connected,
     /// Kick refused us, and an immediate retry is useless. It is tried again after minutes; until then only full polls
     /// show who is live.
     Rejected,
 }
 
-/// How the feed is doing, in numbers.
+/// The status of the feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedStatus {
-    /// Which one is in use.
+    /// The feed in use.
     pub provider: Option<Source>,
-    /// How it is.
+    /// Its state.
     pub state: FeedState,
     /// How many connections there should be.
     pub connections: u32,
-    /// How many there are.
+    /// How many connections are up.
     pub connected: u32,
     /// How many channels should be subscribed to.
     pub wanted: u32,
-    /// How many are, as acknowledged.
+    /// How many subscriptions Kick acknowledged.
     pub subscribed: u32,
-    /// What is wrong, for people; no secret.
+    /// The error, for people; no secret.
     pub error: Option<String>,
 }
 
-/// How watching streamers is doing, as the instance that does it last wrote it down.
+/// The watch status: the watcher stores it for the other instances.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchStatus {
     /// When this was written.
@@ -53,9 +53,9 @@ pub struct WatchStatus {
     pub feed: FeedStatus,
     /// How many streamers are watched.
     pub watched: u32,
-    /// How many of them cannot be, or not fully, because Kick's numbers are not known.
+    /// How many of them cannot be fully watched, because an id is not known.
     pub unresolved: u32,
-    /// Reports that wait to be written down.
+    /// Reports that wait to be stored.
     pub queued: u32,
     /// When the feed last reported a streamer.
     pub last_report_at: Option<Timestamp>,

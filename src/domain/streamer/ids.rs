@@ -1,4 +1,4 @@
-//! What Kick calls a streamer: a name and three different numbers.
+//! The name and the three numeric ids of a streamer on Kick.
 //!
 //! The numbers are not interchangeable: the official API and webhooks go by the *user*, the feed by the *channel*,
 //! chat by the *chatroom*.
@@ -18,9 +18,6 @@ macro_rules! number {
 
         impl $name {
             /// Takes a number from 1 to 2^63 - 1, which is what the database can hold.
-            ///
-            /// # Errors
-            /// [`Invalid`] naming the field.
             pub fn new(number: u64) -> Result<Self, Invalid> {
                 if number == 0 || i64::try_from(number).is_err() {
                     let rule = format!("must be a number from 1 to {}, got {number}", i64::MAX);
@@ -87,9 +84,6 @@ text_type!(Slug);
 
 impl Slug {
     /// Takes a name as people give it: in capitals, with `@` before it, or as the whole address.
-    ///
-    /// # Errors
-    /// [`Invalid`] naming `username`.
     pub fn parse(given: &str) -> Result<Self, Invalid> {
         let text = given.trim().to_ascii_lowercase();
         let text = text.strip_prefix("https://").unwrap_or(&text);
@@ -110,7 +104,7 @@ impl Slug {
         Self(self.0.replace('_', "-"))
     }
 
-    /// Whether `name`, written by whomever, is this one.
+    /// Whether `name` means this one, in any spelling.
     pub fn is(&self, name: &str) -> bool {
         name.eq_ignore_ascii_case(&self.0)
     }

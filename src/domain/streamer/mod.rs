@@ -1,4 +1,4 @@
-//! Streamers: people on Kick.com, whether they are live, and how that is known.
+//! Streamers on Kick.com and their live status.
 
 pub mod apply;
 pub mod decide;
@@ -38,7 +38,7 @@ use super::{StreamerId, Timestamp};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
-    /// Nothing is known yet. Once something is, this never comes back.
+    /// Not known yet. A known status never becomes unknown again, unless the name changes.
     #[default]
     Unknown,
     /// Live.
@@ -105,34 +105,34 @@ pub struct Track {
     pub last_seen_online: Option<Timestamp>,
     /// The present session while online, otherwise the last one that is known.
     pub session: Option<Session>,
-    /// The greatest number of a session that is over: a report of this one or an earlier one comes too late.
+    /// The greatest id of an ended session: a report of it or an earlier one is late.
     pub ended_watermark: Option<u64>,
     /// When an answer first contradicted the status; a second, later one changes it.
     pub contradicted_at: Option<Timestamp>,
-    /// When it will be announced that the streamer went offline, unless they are back before.
+    /// When the streamer is announced as offline, unless they come back before.
     pub offline_due: Option<Timestamp>,
 }
 
-/// Someone whose status is watched.
+/// A streamer and its known status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Streamer {
-    /// Its identity here.
+    /// Its id.
     pub id: StreamerId,
     /// The name on Kick. Another program may have written it, so it need not be a [`Slug`].
     pub username: String,
-    /// A name of the owner's own choice.
+    /// A name that the owner chose.
     pub display_name: Option<String>,
     /// Whether the status is watched.
     pub is_active: bool,
     /// Kick's three numbers, as far as they are known.
     pub ids: KickIds,
-    /// What is known of the status.
+    /// The known status.
     pub track: Track,
-    /// Why the status cannot be watched, if it cannot.
+    /// Why the status cannot be watched; `None` if it can.
     pub problem: Option<String>,
     /// When the row was made.
     pub created_at: Timestamp,
-    /// When its owner's part of it last changed.
+    /// When the owner last changed it.
     pub updated_at: Timestamp,
 }
 
@@ -144,28 +144,25 @@ impl Streamer {
 }
 
 /// Checks a display name: 1 to 200 characters.
-///
-/// # Errors
-/// [`Invalid`] naming `display_name`.
 pub fn display_name(value: &str) -> Result<String, Invalid> {
     text("display_name", value, 1, 200)
 }
 
-/// A change by the owner; what is `None` stays as it is.
+/// A change by the owner; `None` means no change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamerPatch {
-    /// Another name on Kick. What was known of the old one (numbers, status, session) is forgotten.
+    /// Another name on Kick. Clears ids, status and session of the old one.
     pub username: Option<Slug>,
     /// The owner's name for the streamer.
     pub display_name: Option<String>,
     /// Whether the status is watched.
     pub is_active: Option<bool>,
-    /// Numbers that the owner knows; those that are `None` stay.
+    /// Ids that the owner knows; `None` means no change.
     pub ids: KickIds,
 }
 
 impl Streamer {
-    /// A streamer of whom nothing is known yet.
+    /// A new streamer, with unknown status.
     pub fn new(id: StreamerId, username: &Slug, now: Timestamp) -> Self {
         Self {
             id,
@@ -180,7 +177,7 @@ impl Streamer {
         }
     }
 
-    /// The streamer as `patch` makes it at `now`.
+    /// The streamer with `patch` applied at `now`.
     #[must_use]
     pub fn patched(mut self, patch: &StreamerPatch, now: Timestamp) -> Self {
         if let Some(username) = patch.username.as_ref().filter(|new| !new.is(&self.username)) {
@@ -195,7 +192,7 @@ impl Streamer {
         if let Some(is_active) = patch.is_active {
             self.is_active = is_active;
             if !is_active {
-                // Whether it lasts is not known any more.
+                // A paused streamer cannot be announced as offline.
                 self.track.offline_due = None;
             }
         }
@@ -208,37 +205,37 @@ impl Streamer {
     }
 }
 
-/// What Kick was found to call a streamer, to be kept.
+/// The result of a lookup for one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learned {
-    /// Whose row it is for.
+    /// The streamer.
     pub streamer: StreamerId,
-    /// What was found.
+    /// The result.
     pub found: Found,
 }
 
-/// What looking a streamer up came to.
+/// The result of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Numbers, and the present name if it is another one. Clears the problem.
+    /// Ids, and the present name if it changed. Clears the problem.
     Ids {
-        /// Those that are `None` stay as they are.
+        /// `None` means no change.
         ids: KickIds,
-        /// The name on Kick now; `None` if it is not known to have changed.
+        /// The new name on Kick; `None` means no change.
         renamed: Option<Slug>,
     },
     /// It cannot be watched, and why.
     Problem(String),
 }
 
-/// A change of status, as history keeps it.
+/// A status change in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusEvent {
     /// The number of the event about the same change.
     pub seq: i64,
-    /// Whose status.
+    /// The streamer.
     pub streamer_id: StreamerId,
-    /// What changed.
+    /// The change.
     pub change: Change,
     /// When it was written.
     pub recorded_at: Timestamp,
@@ -255,7 +252,7 @@ pub struct Change {
     pub occurred_at: Timestamp,
     /// When the report arrived.
     pub received_at: Timestamp,
-    /// From where.
+    /// The source.
     pub source: Source,
     /// The session that began or ended.
     pub session: Option<Session>,

@@ -1,4 +1,4 @@
-//! Sessions on Kick, and which of two is the newer one.
+//! Sessions on Kick, and how to find the newer one of two.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Session {
     pub viewers: Option<u64>,
 }
 
-/// How one session stands to another.
+/// The order of two sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// It is the same one.
@@ -45,7 +45,7 @@ impl Session {
         self.id.as_deref()?.parse().ok().filter(|number| *number < 1 << 53)
     }
 
-    /// How this session stands to `other`: by their numbers, otherwise by when they began.
+    /// Compares this session with `other`: by id, otherwise by start.
     pub fn relation_to(&self, other: &Self) -> Relation {
         if let (Some(mine), Some(theirs)) = (&self.id, &other.id) {
             if mine == theirs {
@@ -84,7 +84,7 @@ impl Session {
         }
     }
 
-    /// This session with what it lacks taken from `other`, another account of it.
+    /// This session, with missing details taken from `other`, another report of it.
     #[must_use]
     pub fn filled(&self, other: &Self) -> Self {
         Self {

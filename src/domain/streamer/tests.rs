@@ -1,4 +1,4 @@
-//! Tables and properties of what a report means.
+//! Tables and properties of decisions on reports.
 
 use std::time::Duration;
 
@@ -354,7 +354,7 @@ fn reports_of(updates: &Updates) -> Vec<Report> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// Whatever the order, and however often each is repeated: live exactly if the newest session has not stopped.
+    /// In any order, with any repeats: online exactly if the newest session has not stopped.
     #[test]
     fn the_order_of_arrival_decides_nothing(updates in prop_oneof![of_the_feed(), of_two_sources()]) {
         let newest = updates.iter().map(|(id, _, _)| *id).max().unwrap();
@@ -365,7 +365,7 @@ proptest! {
         history(&reports);
     }
 
-    /// Nothing that was lag changes anything when it is lag again.
+    /// A repeated lagging answer is ignored each time.
     #[test]
     fn repeated_reports_change_nothing(updates in prop_oneof![of_the_feed(), of_two_sources()]) {
         let track = after(&reports_of(&updates)).track;
@@ -376,7 +376,7 @@ proptest! {
         }
     }
 
-    /// No mixture of updates and answers breaks the chain of history, or comes back to unknown.
+    /// Any mixture of updates and answers keeps the history consistent and never returns to unknown.
     #[test]
     fn history_and_status_agree(
         updates in of_the_feed(),
@@ -395,7 +395,7 @@ proptest! {
         prop_assert_eq!(changes.last().copied().unwrap_or_default(), status);
     }
 
-    /// One answer alone never takes anybody off.
+    /// One answer never takes a streamer offline.
     #[test]
     fn absence_in_one_answer_proves_nothing(updates in of_the_feed(), sent in 0_i64..100_000) {
         let track = after(&reports_of(&updates)).track;

@@ -1,7 +1,7 @@
 //! The master key: from the environment, from a file, or created at the first start and kept in a file.
 //!
 //! Secrets in the database are hashed or encrypted under it. It is never in the database, so that a copy of the database
-//! alone reveals nothing.
+//! alone reveals no secret.
 
 use std::ffi::OsString;
 use std::fs;
@@ -79,7 +79,7 @@ fn parse(text: &str) -> Option<MasterKey> {
 
 /// Writes a new master key to `file`, readable by its owner only. If another process was faster, returns its key.
 pub fn create_master_key(file: &Path, random: [u8; 32]) -> io::Result<MasterKey> {
-    // Written under another name first, so that nobody reads half a key.
+    // Written under another name first, so that no process reads half a key.
     let fresh = file.with_extension(format!("new-{}", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

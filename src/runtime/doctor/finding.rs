@@ -22,13 +22,13 @@ pub enum Severity {
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was checked, e.g. `database`.
+    /// The subject of the check, e.g. `database`.
     pub check: String,
     /// How bad it is.
     pub severity: Severity,
-    /// What was found.
+    /// The result.
     pub found: String,
-    /// What to do; empty if there is nothing to do.
+    /// The remedy; empty if none is needed.
     pub advice: String,
 }
 

@@ -39,7 +39,7 @@ enum Reader {
 
 impl Reader {
     fn of_this_process() -> Self {
-        // Nothing else is ever started as the first process.
+        // No other program is started as the first process.
         if std::process::id() == 1 {
             return Self::OutsideContainer;
         }
@@ -89,7 +89,7 @@ Next, {place}:
 /// Prints to standard output: logs are stored and forwarded, and must hold no secret.
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout();
-    // If nobody reads it, `streamward token create` makes another token.
+    // If the token is lost, `streamward token create` makes another one.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 

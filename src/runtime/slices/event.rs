@@ -1,4 +1,4 @@
-//! The event log, which streams and streamers are followed by.
+//! The event log and its readers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Media servers: how they are, and the loops that reconcile the records with them.
+//! Media servers, and the loops that reconcile the records with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The slices of the system, and what is made by folding over [`SLICES`]: the router, the OpenAPI document, the
-//! subcommands, the background tasks, `/health`, and what housekeeping removes.
+//! The slices of the system. [`SLICES`] gives the router, the OpenAPI document, the subcommands, the background tasks,
+//! `/health`, and the rows that housekeeping removes.
 //!
 //! A new slice is a file here and a line in [`SLICES`].
 
@@ -47,9 +47,9 @@ const SLICES: [Slice; 10] = [
     event::SLICE,
 ];
 
-/// What a slice brings.
+/// The parts of a slice.
 struct Slice {
-    /// What the OpenAPI document says of it. Needs no database.
+    /// Its part of the OpenAPI document. Needs no database.
     document: fn() -> Document,
     /// Its subcommands.
     commands: &'static [Commands],
@@ -99,10 +99,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Puts the slices together. Nothing runs yet.
-    ///
-    /// # Errors
-    /// What is wrong with the configuration, in words a person can act on.
+    /// Builds the slices. No task runs yet.
     pub fn build(shared: &Shared, options: HttpOptions) -> anyhow::Result<Self> {
         let mut parts = Parts {
             events: EventStreams::new(

@@ -20,10 +20,10 @@ use crate::ports::{MediaServer, WebhookVerifier};
 use crate::runtime::config::Config;
 use crate::runtime::kick::KickClients;
 
-/// What is secret: given in the configuration, or made at the first start and kept in the database.
+/// The secrets: from the configuration, or made at the first start and kept in the database.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    /// What callers show.
+    /// The secrets that clients and media servers send.
     pub access: AccessSettings,
     /// The media servers with what they and we show each other.
     pub servers: ConfiguredServers,
@@ -36,7 +36,7 @@ pub struct Outside {
     pub media_servers: BTreeMap<MediaServerName, Arc<dyn MediaServer>>,
     /// Kick, if streamers are watched.
     pub kick: Option<KickClients>,
-    /// Tells Kick's webhooks from others, if they are received.
+    /// Verifies Kick's webhooks, if they are accepted.
     pub webhooks: Option<Arc<dyn WebhookVerifier>>,
 }
 
@@ -60,7 +60,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Puts it together. A call that ends sessions waits up to `end_wait` for them.
+    /// Builds it. A call that ends sessions waits up to `end_wait` for them.
     pub fn new(core: Core, config: Config, secrets: Secrets, outside: Outside, end_wait: Duration) -> Self {
         let core = Arc::new(core);
         let servers = Arc::new(secrets.servers);

@@ -23,9 +23,6 @@ impl Work {
     }
 
     /// The tasks that are desired now.
-    ///
-    /// # Errors
-    /// What the set met.
     pub async fn into_tasks(self) -> Result<Vec<AnyTask>, TaskError> {
         match self {
             Self::Task(task) => Ok(vec![task]),
@@ -34,7 +31,7 @@ impl Work {
     }
 }
 
-/// A [`TaskSet`], whatever its key.
+/// A [`TaskSet`] with any key.
 #[async_trait]
 pub trait AnyTaskSet: Send {
     /// Keeps its tasks running.

@@ -139,7 +139,7 @@ impl Instance {
         }
     }
 
-    /// Releases what is not wanted any more, and takes what is wanted and free. When it has everything there is no call,
+    /// Releases assignments that are no longer wanted, and takes wanted ones that are free. When it has everything there is no call,
     /// unless `check` is set: after the loss of a database an assignment may be another instance's.
     async fn exchange(&self, check: bool) -> Result<(), StoreError> {
         let Some(Held { lease, .. }) = lock(&self.lease).clone() else { return Ok(()) };
@@ -278,7 +278,7 @@ impl AssignmentGuard {
         }
     }
 
-    /// Nothing is certain from now on, until the next exchange.
+    /// Every assignment is in doubt until the next exchange.
     pub(super) fn lose(&self) {
         note(&self.key, &self.hold, Hold::Doubt);
     }

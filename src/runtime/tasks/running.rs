@@ -65,7 +65,7 @@ impl Tasks {
 
     /// Runs `task` until the stop. The first tick is at once (or as soon as it is assigned to this instance), the others at its
     /// interval. A wake-up makes a task tick at once, and again after 100 ms, 400 ms and 1 s, because what it is woken
-    /// for may not show yet; so does a tick that says that something is under way. A long-running task that ends is
+    /// for may not show yet; so does a tick that reports work in progress. A long-running task that ends is
     /// started again after a pause.
     pub fn start(&self, task: AnyTask) -> TaskHandle {
         self.start_one(task, false)
@@ -126,7 +126,7 @@ impl Tasks {
     }
 }
 
-/// Keeps the lease until the stop, whatever happens, and gives it back then.
+/// Keeps the lease until the stop, then releases it.
 async fn keep(instance: Arc<Instance>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let keeping = AssertUnwindSafe(instance.keep()).catch_unwind();

@@ -10,7 +10,7 @@ use super::running::{TaskHandle, Tasks};
 use crate::app::task::{AnyTask, PeriodicTask, Task, TaskContext, TaskError, TaskSet, Tick};
 use crate::ports::WakeUp;
 
-/// How often rows and tasks are compared, when nobody wakes the supervisor.
+/// How often rows and tasks are compared without a wake-up.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Keeps one of `tasks` running for each row that `set` desires.

@@ -1,4 +1,4 @@
-//! The log on standard error, as text or JSON, written by a thread. If nobody reads standard error, entries are dropped
+//! The log on standard error, as text or JSON, written by a thread. If standard error is not read, entries are dropped
 //! and counted; the service does not wait.
 
 use std::io::IsTerminal;

@@ -41,9 +41,6 @@ struct Found {
 }
 
 /// Requests `username` from Kick and prints the answers.
-///
-/// # Errors
-/// There is no such name; Kick does not answer; it cannot be printed.
 pub async fn lookup(
     streamers: &Streamers,
     kick: &dyn KickApi,
@@ -111,7 +108,7 @@ fn failed(from: &'static str, error: &RemoteError) -> Answer {
 }
 
 impl Found {
-    /// One answer that is live is enough. One that is not live proves nothing.
+    /// One answer that is live is enough. One that is not live is no proof.
     fn result(&self) -> &'static str {
         let answers: Vec<bool> = self.answers.iter().filter_map(|answer| answer.live).collect();
         match (answers.contains(&true), answers.len()) {

@@ -16,7 +16,7 @@ use crate::domain::event::{Event, EventBody, Topic};
 /// The time between two reads of the log.
 const POLL: Duration = Duration::from_millis(250);
 
-/// Prints each change until `stop`, or until nobody reads any more.
+/// Prints each change until `stop`, or until the output is closed.
 pub(super) async fn print_changes(
     events: &Arc<Events>,
     watched: &Watched,
@@ -68,7 +68,7 @@ pub(super) async fn print_changes(
     }
 }
 
-/// What is printed of an event; nothing unless a status changed.
+/// The output for an event; empty unless a status changed.
 fn line(event: &Event, is_json: bool) -> Option<String> {
     let EventBody::Streamer(body) = &event.body else { return None };
     let (streamer, change) = (&body.streamer, body.change.as_ref()?);

@@ -1,4 +1,4 @@
-//! The live table without a terminal: what is in it, in what order, which part of it is seen, and what keys do.
+//! The live table without a terminal: rows, order, visible part, and keys.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -19,7 +19,7 @@ pub(super) struct Row {
     pub(super) status: Status,
     /// Since when the status is what it is.
     pub(super) since: Option<Timestamp>,
-    /// Title and category, or what is wrong.
+    /// Title and category, or the problem.
     pub(super) what: String,
     pub(super) viewers: Option<u64>,
     /// When the status last changed.
@@ -107,7 +107,7 @@ impl Sort {
 /// The effect of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pressed {
-    /// Go on.
+    /// Continue.
     Stay,
     /// Leave the table.
     Quit,
@@ -132,15 +132,15 @@ pub(super) struct Table {
     pub(super) totals: Totals,
     /// How watching is doing.
     pub(super) watch: Option<WatchStatus>,
-    /// Why what is shown may be old.
+    /// Why the rows may be old.
     pub(super) trouble: Option<String>,
-    /// Whether nothing is written.
+    /// Whether this is a dry run.
     pub(super) is_dry_run: bool,
     pub(super) sort: Sort,
     pub(super) is_reversed: bool,
     /// Only these.
     pub(super) status: Option<Status>,
-    /// Only those whose name has this in it.
+    /// Show only names that contain this.
     pub(super) text: String,
     /// Whether keys are letters of `text`.
     pub(super) is_typing: bool,
@@ -156,7 +156,7 @@ impl Table {
         Self { is_dry_run, ..Self::default() }
     }
 
-    /// Takes what is known now. The place in the table stays.
+    /// Replaces the rows. The scroll position stays.
     pub(super) fn take<'a>(
         &mut self,
         streamers: impl IntoIterator<Item = &'a Streamer>,
@@ -235,7 +235,7 @@ impl Table {
         }
     }
 
-    /// What is shown is another list from here on: it is seen from its beginning.
+    /// The list changed: scroll to its beginning.
     fn change(&mut self, change: impl FnOnce(&mut Self)) {
         change(self);
         self.top = 0;
@@ -409,7 +409,7 @@ pub(super) mod tests {
         table.set_page(20);
         table.press(key(KeyCode::End));
         table.take(&many[..5], None);
-        assert_eq!(table.place(), (1, 5, 5), "rows went away");
+        assert_eq!(table.place(), (1, 5, 5), "rows were removed");
         table.take(&[], None);
         assert_eq!(table.place(), (0, 0, 0));
         table.press(key(KeyCode::Home));

@@ -84,7 +84,7 @@ async fn refresh(streamers: &Streamers, watched: &Watched, table: &mut Table) ->
     Ok(())
 }
 
-/// Reads keys until nobody waits for them.
+/// Reads keys until the receiver is dropped.
 fn read_keys(keys: &mpsc::Sender<io::Result<Event>>) {
     while !keys.is_closed() {
         let event = match event::poll(KEY_WAIT) {

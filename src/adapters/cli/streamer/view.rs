@@ -65,7 +65,7 @@ pub(super) fn status_event(event: &StatusEvent) -> Value {
     view
 }
 
-/// What is on, in one line: title and category.
+/// Title and category in one line.
 pub(super) fn headline(session: &Session) -> String {
     let parts = [session.title.as_deref(), session.category.as_deref()];
     printable(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))

@@ -30,9 +30,6 @@ pub struct WatchArgs {
 /// terminal, otherwise a line for each change of status, or a JSON object with `--json`.
 ///
 /// With `--dry-run`, the services are over a store of their own, which already has the streamers in it.
-///
-/// # Errors
-/// A name that is not on the list; the store, before anything is shown; the terminal.
 pub async fn watch(
     streamers: &Streamers,
     events: &Arc<Events>,
@@ -84,7 +81,7 @@ impl Watched {
         Ok(streamers.watch_status(&self.actor).await?)
     }
 
-    /// Names that nobody has are mistyped, or paused.
+    /// Names without a row are mistyped or paused.
     async fn check(&self, streamers: &Streamers) -> anyhow::Result<()> {
         let found = self.streamers(streamers).await?;
         let is_there =
