@@ -62,7 +62,7 @@ impl PublishAuth {
         Self { core, settings, servers, media_servers, polls, cache, rollup: AuthRollup::default() }
     }
 
-    /// Writes the decisions counted since the last time into the audit log. If the store fails, the counts stay for the next write.
+    /// Writes the counted decisions to the audit log. If the store fails, the counts stay for the next write.
     pub async fn write_rollup(&self) -> Result<(), StoreError> {
         let counted = self.rollup.entries(&*self.core.ids);
         if !counted.is_empty() {

@@ -101,7 +101,7 @@ impl Actor {
 pub enum Action {
     /// Shows it.
     Read,
-    /// Intervenes in what runs, such as ending a stream.
+    /// Acts on running work, such as ending a stream.
     Operate,
     /// Creates, changes and deletes it.
     Manage,

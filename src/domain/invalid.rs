@@ -97,7 +97,7 @@ impl Checks {
         result.and_then(|r| self.take(r))
     }
 
-    /// `Ok` if nothing was refused, otherwise all refusals.
+    /// `Ok` if there are no refusals, otherwise all of them.
     pub fn finish(self) -> Result<(), Invalid> {
         if self.0.is_empty() { Ok(()) } else { Err(Invalid(self.0)) }
     }

@@ -123,7 +123,7 @@ pub struct Capabilities {
 pub struct ObservedSource {
     /// Its kind.
     pub kind: SourceKind,
-    /// Whether it is a client that connected and publishes. We leave alone a source that the operator configured.
+    /// Whether it is a client that connected and publishes. A source that the operator configured stays untouched.
     pub publishes: bool,
     /// Its id, if known.
     pub id: Option<SourceId>,

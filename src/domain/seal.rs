@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::secret::{MasterKey, Secret};
 
-/// Why a sealed text cannot be opened. Reveals nothing of its content.
+/// Why a sealed text cannot be opened. Reveals none of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// It was sealed under another master key.

@@ -73,7 +73,7 @@ impl fmt::Display for Label {
 /// The connection that holds a key. A key has at most one holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// Nobody.
+    /// No connection.
     Free,
     /// A connection that may publish and is not live yet. This is the **claim**; it lapses at `until`.
     Claimed {
@@ -134,7 +134,7 @@ pub struct StreamKey {
     pub label: Option<Label>,
     /// The public path it publishes to.
     pub path: StreamPath,
-    /// The first characters of the secret, to tell keys apart.
+    /// The first characters of the secret, to distinguish keys.
     pub key_prefix: String,
     /// What happens to a second connection.
     pub on_conflict: OnConflict,

@@ -105,10 +105,10 @@ pub trait StreamKeyStore: Send + Sync {
         audit: &AuditEntry,
     ) -> Result<Option<Revocation>, StoreError>;
 
-    /// Decides and claims in **one statement**: `MUST` set the holder exactly when
-    /// [`decide_publish`](crate::domain::publish::decide_publish) returns `Ok` for the row in the database, and return
-    /// the row as it is *after* that. Of concurrent calls with different connections exactly one MUST become the holder. MUST set `last_used_at` when it claims. MUST change nothing if the request has no
-    /// connection. `None` if no key has the hash.
+    /// Decides and claims in **one statement**. MUST set the holder exactly when
+    /// [`decide_publish`](crate::domain::publish::decide_publish) returns `Ok` for the row in the database. MUST return
+    /// the row *after* that; `None` if no key has the hash. Of concurrent calls with different connections exactly one
+    /// MUST become the holder. A claim MUST set `last_used_at`. Without a connection the row MUST NOT change.
     async fn claim_for_publish(
         &self,
         hash: &SecretHash,

@@ -22,7 +22,7 @@ const END_WAIT: Duration = Duration::from_secs(5);
 /// How long wake-ups to other instances may take when everything else is done.
 const LEFTOVERS: Duration = Duration::from_millis(100);
 
-/// The configuration a command goes by, and where it prints.
+/// The configuration of a command, and its output.
 pub(super) struct CommandContext<'a> {
     pub(super) sources: &'a Sources,
     pub(super) out: &'a mut Output,

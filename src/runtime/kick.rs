@@ -16,7 +16,7 @@ use crate::app::streamer::{Streamers, Watcher};
 use crate::domain::secret::Secret;
 use crate::ports::{KickApi, StatusFeed, WebhookVerifier};
 
-/// What watching streamers needs of the outside.
+/// The parts that watch Kick.
 pub struct KickClients {
     /// Kick's API.
     pub(super) kick: Arc<dyn KickApi>,
@@ -47,8 +47,8 @@ impl KickClients {
         Ok(Self { kick, feed, needs_channel_ids })
     }
 
-    /// The same, but it changes nothing at Kick: subscriptions to webhooks belong to the app, and whoever watches a few
-    /// names only would have Kick drop those of all others. Webhooks do not come to this process in any case.
+    /// The same, without webhook subscriptions: they belong to the app, so a process that watches a few names would
+    /// delete those of all others. This process receives no webhooks.
     pub(super) fn observing(self) -> Self {
         let keeps_subscriptions = self.feed.is_some() && !self.needs_channel_ids;
         Self { feed: self.feed.filter(|_| !keeps_subscriptions), ..self }

@@ -1,7 +1,7 @@
 //! The accept loop for HTTP/1.1. Every wait has a limit.
 //!
-//! `axum::serve` sets no timer: a connection stays open for ever if its client sends nothing, half a header or half a body,
-//! or stops reading. Here such a connection is closed.
+//! `axum::serve` sets no timer: a silent client, half a header or body, or a client that stops reading keeps its
+//! connection open for ever. Here such a connection is closed.
 
 mod stall;
 #[cfg(test)]
@@ -175,7 +175,7 @@ impl Connections {
     }
 }
 
-/// Sends answers at once, and detects a peer that disappeared even if nothing waits to be written.
+/// Sends answers at once, and detects a peer that disappeared, even on an idle connection.
 fn prepare(stream: &TcpStream, unacknowledged: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]

@@ -94,7 +94,7 @@ struct Running {
     background: Tasks,
     listener: TcpListener,
     supervised: Option<Supervised>,
-    /// Ends what outlives the tasks: wake-ups, gauges.
+    /// Ends the parts that outlive the tasks: wake-ups, gauges.
     after: CancellationToken,
     _lock: Option<ServeLock>,
 }

@@ -111,7 +111,7 @@ pub(super) async fn find(
     let mut named = broadcasters.list(actor).await?;
     named.retain(|broadcaster| broadcaster.display_name.as_str() == wanted);
     match named.len() {
-        0 => Err(AppError::NotFound("broadcaster")).with_context(|| format!("looking for {wanted:?}")),
+        0 => Err(AppError::NotFound("broadcaster")).with_context(|| format!("cannot find {wanted:?}")),
         1 => Ok(named.remove(0)),
         many => bail!("{many} broadcasters are called {wanted:?}: name one by its id"),
     }

@@ -1,4 +1,4 @@
-//! `streamward kick …`: how watching Kick is doing, and whether Kick lets us in.
+//! `streamward kick …`: the watch status, and tests of Kick's token and feed.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,9 +22,9 @@ use crate::ports::{FeedSignal, KickApi, StatusFeed, StreamerFilter, Subject, Wan
 
 /// Without a status for this long, no instance watches: the watcher writes every 15 seconds.
 const STALE: Duration = Duration::from_secs(60);
-/// How long a feed is tried.
+/// How long a feed is tested.
 const PROBE: Duration = Duration::from_secs(15);
-/// How many channels are tried when none is named.
+/// How many channels are tested when none is named.
 const FEW: usize = 10;
 /// How many signals may wait.
 const SIGNALS: usize = 1_000;
@@ -32,19 +32,19 @@ const SIGNALS: usize = 1_000;
 /// Commands about watching Kick.
 #[derive(Debug, Subcommand)]
 pub enum KickCommand {
-    /// Show how watching is doing; exit code 1 if it is not well
+    /// Show the watch status; exit code 1 if there is a problem
     Status,
     /// Get a token from Kick with the configured client id and secret, and show how long it is valid; never shows it
     Token,
     /// Connect to the configured feed for up to 15 seconds, and show the result; exit code 1 if it does not connect
     Probe {
-        /// Numbers of channels to subscribe to; some that are watched otherwise
+        /// Channel ids to subscribe to; by default some of the watched ones
         #[arg(value_name = "CHANNEL_ID")]
         channels: Vec<u64>,
     },
 }
 
-/// Shows how watching is doing.
+/// Shows the watch status.
 pub async fn status(streamers: &Streamers, out: &mut Output) -> anyhow::Result<()> {
     let now = streamers.now();
     let status = streamers.watch_status(&Actor::cli("kick status")).await?;
@@ -89,7 +89,7 @@ fn state_of(feed: &FeedStatus) -> String {
     format!("{}{provider}", feed.state.as_str())
 }
 
-/// How watching is doing, in one line.
+/// The watch status in one line.
 pub(super) fn doing(status: &WatchStatus, now: Timestamp) -> String {
     let feed = &status.feed;
     let poll = format!("last full poll {}", ago(status.last_full_poll_at, now));
@@ -131,7 +131,7 @@ pub(super) fn trouble(status: Option<&WatchStatus>, now: Timestamp) -> Option<St
     }
 }
 
-/// Whether somebody must see to it.
+/// Whether a person must act.
 fn is_bad(status: Option<&WatchStatus>, now: Timestamp) -> bool {
     status.is_none_or(|status| now.since(status.at) > STALE || status.feed.state == FeedState::Rejected)
 }
@@ -150,7 +150,7 @@ pub async fn token(kick: &dyn KickApi, now: Timestamp, out: &mut Output) -> anyh
     })
 }
 
-/// What came of trying a feed.
+/// The result of a feed test.
 #[derive(Debug, Default)]
 struct Probed {
     status: FeedStatus,
@@ -187,7 +187,7 @@ fn name_of(subject: &Subject) -> String {
     }
 }
 
-/// Connects to `feed` for up to 15 seconds, subscribed to `channels`, and prints what came of it. Without channels,
+/// Connects to `feed` for up to 15 seconds, subscribed to `channels`, and prints the result. Without channels,
 /// some of those that `app` watches are taken.
 pub async fn probe(
     streamers: &Streamers,
@@ -229,7 +229,7 @@ pub async fn probe(
     if status.state == FeedState::Off {
         bail!("there is no feed to connect to: kick.feed is set to poll Kick's API only");
     }
-    let why = probed.first_error.as_deref().unwrap_or("nothing answered in time");
+    let why = probed.first_error.as_deref().unwrap_or("no answer in time");
     bail!("the feed does not connect: {why}; try another kick.feed, or see whether this machine may go out")
 }
 
@@ -381,7 +381,7 @@ mod tests {
         let (rejected, took) = probed(vec![(2, feed(Rejected, 0, 0, Some("4001")))]).await;
         assert_eq!((rejected.is_connected(), took), (false, Duration::from_secs(2)));
         assert_eq!(rejected.first_error.as_deref(), Some("4001"));
-        // Connected, but the channel is never acknowledged: that is seen in the numbers.
+        // Connected, but the channel is never acknowledged: the counts show that.
         let (half, took) = probed(vec![(1, feed(Connected, 1, 0, None))]).await;
         assert_eq!((half.is_connected(), half.status.subscribed, took), (true, 0, PROBE));
     }

@@ -26,7 +26,7 @@ pub use output::Output;
 #[derive(Debug, Parser)]
 #[command(name = "streamward", version, about, max_term_width = 100)]
 pub struct Cli {
-    /// What every command takes
+    /// Options of every command
     #[command(flatten)]
     pub globals: Globals,
     /// The command to run; default: serve
@@ -34,7 +34,7 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Args)]
 pub struct Globals {
     /// Configuration file; streamward.toml in the working directory is read if it is there

@@ -273,7 +273,7 @@ impl Watch {
     ) -> ! {
         let mut is_first = true;
         loop {
-            let looked_at = Instant::now();
+            let read_at = Instant::now();
             let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
             match self.app.core.worker_store.streamers(&Scope::system(), &filter).await {
                 Ok(streamers) => {
@@ -317,7 +317,7 @@ impl Watch {
                 () = sleep(REFRESH) => {}
             }
             // Wait briefly, so that a batch written by another program is read as one.
-            sleep_until(looked_at + SPACING).await;
+            sleep_until(read_at + SPACING).await;
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -351,7 +351,9 @@ impl Watch {
             match self.app.core.worker_store.announce_offline(self.app.now()).await {
                 Ok(0) => {}
                 Ok(_) => self.app.core.wake_ups.send(WakeUp::Events),
-                Err(error) => tracing::debug!(%error, "an offline status cannot be announced yet; trying again"),
+                Err(error) => {
+                    tracing::debug!(%error, "an offline status cannot be announced yet; trying again")
+                }
             }
         }
     }

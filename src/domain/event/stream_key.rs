@@ -30,7 +30,7 @@ pub struct StreamKeyEvent {
     pub kind: StreamKeyEventKind,
     /// The key.
     pub id: StreamKeyId,
-    /// Whose it is.
+    /// Its broadcaster.
     pub broadcaster_id: BroadcasterId,
     /// The path it opens.
     pub path: StreamPath,

@@ -1,4 +1,4 @@
-//! Reconcile: compare what a media server carries with what is recorded, and plan the repair.
+//! Reconcile: compare the state of a media server with the records, and plan the repair.
 //!
 //! [`plan`] takes a complete snapshot of one media server and the records that concern it, and returns a [`Plan`].
 //! It is level-triggered: the same input gives the same plan, and the next poll repeats steps that failed.
@@ -284,7 +284,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The key a session publishes with: that of its stream, of its private path, or the one its connection holds. A
-    /// named path that nobody holds falls back to the usable key of that path, because the claim may have lapsed.
+    /// named path without a holder falls back to the usable key of that path, because the claim may have lapsed.
     fn key_of(
         &self,
         observation: &Observation,
@@ -368,7 +368,7 @@ impl<'a> Planner<'a> {
             KeyStatus::Expired => return Err(DisconnectReason::Ending(EndReason::KeyExpired)),
             KeyStatus::Active => {}
         }
-        // The secret was rotated and nobody has used the new one yet, so this session used the old one.
+        // The secret was rotated and the new one is not used yet, so this session used the old one.
         if row.is_none() && matches!(key.holder, Holder::Evicted { .. }) {
             return Err(DisconnectReason::Ending(EndReason::KeyRotated));
         }

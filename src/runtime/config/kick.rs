@@ -9,7 +9,7 @@ use super::values::{ConfigDuration, SecretValue, address, choice, if_set, within
 
 section! {
     pub struct Kick, check app; {
-        /// Where status changes come from. Without it nobody is watched. `webhook` and `poll` are official; `auto`,
+        /// The source of status changes. Without it no streamer is watched. `webhook` and `poll` are official; `auto`,
         /// `pusher` and `centrifugo` are the feeds of Kick's web site: unofficial, but faster.
         feed: Option<KickFeedChoice>,
             unset "not set: nobody is watched; auto, pusher, centrifugo (unofficial), webhook, poll";

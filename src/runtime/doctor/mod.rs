@@ -1,6 +1,6 @@
 //! `streamward doctor`: checks everything that a working setup needs, and advises how to repair each fault.
 //!
-//! It checks from outside, as media servers and API clients do, and changes nothing. Each check adds one [`Finding`], also
+//! It checks from outside, as media servers and API clients do, without changes. Each check adds one [`Finding`], also
 //! when it is not possible because an earlier one failed.
 
 mod finding;

@@ -139,8 +139,8 @@ impl Instance {
         }
     }
 
-    /// Releases assignments that are no longer wanted, and takes wanted ones that are free. When it has everything there is no call,
-    /// unless `check` is set: after the loss of a database an assignment may be another instance's.
+    /// Releases assignments that are no longer wanted, and takes wanted ones that are free. With all of them there is no
+    /// call unless `check` is set: after the loss of a database another instance may have an assignment.
     async fn exchange(&self, check: bool) -> Result<(), StoreError> {
         let Some(Held { lease, .. }) = lock(&self.lease).clone() else { return Ok(()) };
         let given_up = lock(&self.given_up).clone();

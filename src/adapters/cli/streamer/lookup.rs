@@ -1,4 +1,4 @@
-//! `streamward streamer test`: what Kick reports about a name now, and what is stored. Nothing is written.
+//! `streamward streamer test`: shows Kick's present report about a name and the stored status. Stores no change.
 
 use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::ports::{KickApi, RemoteError};
 
 /// One answer of Kick.
 struct Answer {
-    /// Who gave it.
+    /// The source.
     from: &'static str,
     /// Whether the streamer is live; `None` if the answer has only ids.
     live: Option<bool>,
@@ -52,7 +52,7 @@ pub async fn lookup(
     let row = super::named(streamers, &actor, username).await?;
     let mut found = request(kick, slug, row).await?;
     if found.row.is_none() {
-        // On the list it may stand as Kick spells it.
+        // The list may contain Kick's spelling.
         found.row = super::named(streamers, &actor, found.name.as_str()).await?;
     }
     out.thing(&found.json(), || found.text())

@@ -1,5 +1,5 @@
-//! `streamward streamer …`: the list of those whose status on Kick is watched. `lookup.rs` requests one from Kick,
-//! the live table in `watch.rs` and what it is made of.
+//! `streamward streamer …`: manages the watched streamers. `lookup.rs` requests one from Kick; `watch.rs` shows the live
+//! table.
 
 mod lookup;
 mod plain_output;
@@ -27,36 +27,36 @@ pub use lookup::lookup;
 use watch::plain;
 pub use watch::{WatchArgs, watch};
 
-/// What can be done with streamers. Wherever one is named, the name on Kick or the id will do.
+/// Commands about streamers. They accept a name on Kick or an id.
 #[derive(Debug, Subcommand)]
 pub enum StreamerCommand {
     /// List streamers by name
     List {
-        /// Only those with this status
+        /// Only streamers with this status
         #[arg(long, value_enum)]
         status: Option<StatusArg>,
-        /// Only those that are paused
+        /// Only paused streamers
         #[arg(long)]
         inactive: bool,
     },
-    /// Watch somebody, or several at once
+    /// Add one or more streamers and watch them
     Add(AddArgs),
-    /// Take somebody off the list, with the history
+    /// Delete a streamer and the history
     Remove {
         /// Name or id
         streamer: String,
     },
-    /// Stop watching somebody, but keep the row and the history
+    /// Stop watching a streamer, but keep the row and the history
     Pause {
         /// Name or id
         streamer: String,
     },
-    /// Watch somebody again
+    /// Watch a paused streamer again
     Resume {
         /// Name or id
         streamer: String,
     },
-    /// Show how somebody's status changed, newest first
+    /// Show a streamer's status changes, newest first
     Events {
         /// Name or id
         streamer: String,
@@ -64,39 +64,39 @@ pub enum StreamerCommand {
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_EVENTS)))]
         limit: u32,
     },
-    /// Show what Kick reports about a name now; nothing is written
+    /// Show Kick's present report about a name; stores no change
     Test {
         /// The name on Kick; it need not be on the list
         username: String,
     },
-    /// Show all of them live: a table in a terminal, otherwise a line for each change
+    /// Show the status of all streamers: a live table in a terminal, otherwise a line for each change
     Watch(WatchArgs),
 }
 
-/// Whom to add.
+/// The streamers to add.
 #[derive(Debug, Args)]
 pub struct AddArgs {
     /// Names as in kick.com/NAME
     #[arg(required = true, value_name = "USERNAME")]
     usernames: Vec<String>,
-    /// A name of your own choice
+    /// A name that you choose
     #[arg(long, value_name = "NAME")]
     display_name: Option<String>,
-    /// Kick's number of the user; found out by itself otherwise
+    /// Kick's user id; requested from Kick if absent
     #[arg(long, value_name = "N")]
     user_id: Option<u64>,
-    /// Kick's number of the channel; found out by itself if Kick lets us
+    /// Kick's channel id; requested from Kick's web site if absent
     #[arg(long, value_name = "N")]
     channel_id: Option<u64>,
-    /// Kick's number of the chatroom
+    /// Kick's chatroom id
     #[arg(long, value_name = "N")]
     chatroom_id: Option<u64>,
 }
 
-/// Which status.
+/// A filter by status.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum StatusArg {
-    /// Nothing is known yet
+    /// Not known yet
     Unknown,
     /// Live
     Online,
@@ -124,7 +124,7 @@ pub async fn run(streamers: &Streamers, command: &StreamerCommand, out: &mut Out
         StreamerCommand::Resume { streamer } => set_active(streamers, streamer, true, out).await,
         StreamerCommand::Events { streamer, limit } => events(streamers, streamer, *limit, out).await,
         StreamerCommand::Test { .. } | StreamerCommand::Watch(_) => {
-            bail!("this command needs more than the store")
+            bail!("this command cannot run with the store alone")
         }
     }
 }
@@ -147,12 +147,12 @@ async fn list(
     out.list("streamers", &views, &columns)
 }
 
-/// One after the other: one that is refused does not keep the others out.
+/// Adds the streamers one by one, also after a refusal.
 async fn add(streamers: &Streamers, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> {
     let AddArgs { usernames, display_name, user_id, channel_id, chatroom_id } = args;
     let is_of_one = display_name.is_some() || user_id.or(*channel_id).or(*chatroom_id).is_some();
     if is_of_one && usernames.len() > 1 {
-        bail!("--display-name and Kick's numbers belong to one person: add the names one by one");
+        bail!("--display-name and Kick's ids apply to one streamer: add the names one by one");
     }
     let actor = Actor::cli("streamer add");
     let (mut added, mut refused) = (Vec::new(), Vec::new());
@@ -237,7 +237,7 @@ async fn find(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Res
     let found = named(streamers, actor, wanted).await?;
     found
         .ok_or(AppError::NotFound("streamer"))
-        .with_context(|| format!("looking for {wanted:?}: `streamward streamer list` shows who is there"))
+        .with_context(|| format!("cannot find {wanted:?}: `streamward streamer list` shows all names"))
 }
 
 /// The streamer with this name, as people write it or as another program wrote it.

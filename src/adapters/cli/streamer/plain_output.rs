@@ -1,4 +1,4 @@
-//! Changes of status as they happen, one line or one JSON object each: for pipes, logs and other programs.
+//! Prints each status change as one line or one JSON object: for pipes, logs and other programs.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(super) async fn print_changes(
         let mut reader = match events.follow(watched.actor(), Topic::Streamer, last).await {
             Ok(reader) => reader,
             Err(error) if last.is_none() => return Err(error.into()),
-            // It was there before: it will be again.
+            // The store worked before; try again.
             Err(_) => {
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
@@ -44,8 +44,8 @@ pub(super) async fn print_changes(
                 () = stop.cancelled() => return Ok(()),
                 next = reader.next() => next,
                 _ = polls.tick() => {
-                    // Nobody else moves the log's end to the readers of this process. While the log cannot be read
-                    // nothing is lost: it is read from where it was left.
+                    // This process has no other tail. If the log cannot be read, the next read continues at the same
+                    // place.
                     let _ = tail.tick(&TaskContext::default()).await;
                     continue;
                 }

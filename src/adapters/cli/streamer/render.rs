@@ -85,7 +85,7 @@ fn totals_line(table: &Table) -> Line<'static> {
     ])
 }
 
-/// What keeps the table from being right, if anything does.
+/// Why the table may be wrong; `None` if it is right.
 fn wrong(table: &Table, now: Timestamp) -> Option<String> {
     table.trouble.clone().or_else(|| trouble(table.watch.as_ref(), now))
 }

@@ -17,7 +17,7 @@ const STEP: isize = 1;
 pub(super) struct Row {
     pub(super) username: String,
     pub(super) status: Status,
-    /// Since when the status is what it is.
+    /// The start of the present status.
     pub(super) since: Option<Timestamp>,
     /// Title and category, or the problem.
     pub(super) what: String,
@@ -25,7 +25,7 @@ pub(super) struct Row {
     /// When the status last changed.
     pub(super) changed: Option<Timestamp>,
     pub(super) has_problem: bool,
-    /// Whether Kick's numbers are lacking, or something is wrong.
+    /// Whether an id is missing or there is a problem.
     pub(super) is_unresolved: bool,
     /// The text for filters and sorting.
     key: String,
@@ -58,7 +58,7 @@ impl From<&Streamer> for Row {
     }
 }
 
-/// By what the table is sorted.
+/// The order of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sort {
     #[default]
@@ -113,7 +113,7 @@ pub(super) enum Pressed {
     Quit,
 }
 
-/// How many there are of what.
+/// The number of streamers by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Totals {
     pub(super) all: usize,
@@ -130,7 +130,7 @@ pub(super) struct Table {
     /// Which rows pass the filters, in order.
     shown: Vec<usize>,
     pub(super) totals: Totals,
-    /// How watching is doing.
+    /// The watch status.
     pub(super) watch: Option<WatchStatus>,
     /// Why the rows may be old.
     pub(super) trouble: Option<String>,
@@ -138,20 +138,20 @@ pub(super) struct Table {
     pub(super) is_dry_run: bool,
     pub(super) sort: Sort,
     pub(super) is_reversed: bool,
-    /// Only these.
+    /// Show only this status.
     pub(super) status: Option<Status>,
     /// Show only names that contain this.
     pub(super) text: String,
     /// Whether keys are letters of `text`.
     pub(super) is_typing: bool,
-    /// The first row that is seen, among those that are shown.
+    /// The first visible row, among those that pass the filters.
     top: usize,
-    /// How many rows are seen.
+    /// How many rows are visible.
     page: usize,
 }
 
 impl Table {
-    /// An empty one.
+    /// An empty table.
     pub(super) fn new(is_dry_run: bool) -> Self {
         Self { is_dry_run, ..Self::default() }
     }
@@ -178,24 +178,24 @@ impl Table {
         self.arrange();
     }
 
-    /// How many rows can be seen from now on.
+    /// Sets how many rows fit.
     pub(super) fn set_page(&mut self, rows: usize) {
         self.page = rows;
         self.top = self.top.min(self.last_top());
     }
 
-    /// Those rows that are seen.
+    /// The visible rows.
     pub(super) fn visible(&self) -> impl Iterator<Item = &Row> {
         self.shown.iter().skip(self.top).take(self.page).filter_map(|index| self.rows.get(*index))
     }
 
-    /// Which rows are seen, counted from one, and of how many.
+    /// The first and last visible row, counted from one, and the number of rows.
     pub(super) fn place(&self) -> (usize, usize, usize) {
         let last = (self.top + self.page).min(self.shown.len());
         ((self.top + 1).min(last), last, self.shown.len())
     }
 
-    /// A key was pressed.
+    /// Handles a key.
     pub(super) fn press(&mut self, key: KeyEvent) -> Pressed {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             let is_end = matches!(key.code, KeyCode::Char('c' | 'd'));

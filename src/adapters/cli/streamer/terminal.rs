@@ -1,4 +1,4 @@
-//! The terminal under the live table: keys in, frames out. However it ends, the terminal is as it was.
+//! Runs the live table in a terminal, and restores the terminal afterwards.
 
 use std::io;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const KEY_WAIT: Duration = Duration::from_millis(100);
 /// How many keys may wait.
 const KEYS: usize = 64;
 
-/// The terminal while the table has it. A panic gives it back, too: ratatui sees to that.
+/// The terminal while the table uses it. After a panic, ratatui restores it.
 struct Terminal(DefaultTerminal);
 
 impl Terminal {
@@ -63,7 +63,7 @@ pub(super) async fn show(
                         return Ok(());
                     }
                 }
-                // Another size is drawn as any other frame.
+                // A new size needs only a new frame.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),
                 None => return Ok(()),

@@ -1,4 +1,4 @@
-//! Streamers and what happens to them, as the command line shows them.
+//! Streamers and their events, as the command line shows them.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ pub(super) fn headline(session: &Session) -> String {
     printable(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
 }
 
-/// Without what would move a terminal's cursor: names and titles are other people's words.
+/// The text without control characters: names and titles come from other people.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -88,7 +88,7 @@ pub(crate) fn length(time: Duration) -> String {
     }
 }
 
-/// How long ago something was, or that it never was.
+/// The time since `at`, or `never`.
 pub(crate) fn ago(at: Option<Timestamp>, now: Timestamp) -> String {
     at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", length(now.since(at))))
 }

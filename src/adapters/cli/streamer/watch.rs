@@ -1,4 +1,4 @@
-//! `streamward streamer watch`: everyone's status as it is, and as it changes.
+//! `streamward streamer watch`: shows the status of streamers, and its changes.
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -15,21 +15,19 @@ use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Slug, Streamer};
 use crate::ports::StreamerFilter;
 
-/// Whom to show, and how.
+/// The streamers to show, and how.
 #[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
-    /// Only these; all that are watched otherwise
+    /// Only these; by default all watched ones
     #[arg(value_name = "USERNAME")]
     pub usernames: Vec<String>,
-    /// Watch Kick from here, and write nothing: not into the database, not to anyone
+    /// Watch Kick from this process, without writing to the database or sending anything to others
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// Shows the streamers until `stop`, a key, or the end of whoever reads: as a table if standard output is a
-/// terminal, otherwise a line for each change of status, or a JSON object with `--json`.
-///
-/// With `--dry-run`, the services are over a store of their own, which already has the streamers in it.
+/// Shows the streamers until `stop`, a key, or a closed output: as a table in a terminal, otherwise a line for each
+/// status change, or a JSON object with `--json`. With `--dry-run`, the services use a temporary store.
 pub async fn watch(
     streamers: &Streamers,
     events: &Arc<Events>,
@@ -46,7 +44,7 @@ pub async fn watch(
     }
 }
 
-/// Who is shown.
+/// The streamers to show.
 pub(super) struct Watched {
     actor: Actor,
     /// Plain names; all if there are none.
@@ -63,12 +61,12 @@ impl Watched {
         &self.actor
     }
 
-    /// Whether this one is among them.
+    /// Whether this one is shown.
     pub(super) fn includes(&self, streamer: &Streamer) -> bool {
         self.names.is_empty() || self.names.iter().any(|name| name.eq_ignore_ascii_case(&streamer.username))
     }
 
-    /// Those who are shown, as they are now.
+    /// The present rows of the shown streamers.
     pub(super) async fn streamers(&self, streamers: &Streamers) -> anyhow::Result<Vec<Streamer>> {
         let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
         let mut streamers = streamers.list(&self.actor, &filter).await?;
@@ -76,7 +74,7 @@ impl Watched {
         Ok(streamers)
     }
 
-    /// How watching is doing.
+    /// The watch status.
     pub(super) async fn status(&self, streamers: &Streamers) -> anyhow::Result<Option<WatchStatus>> {
         Ok(streamers.watch_status(&self.actor).await?)
     }
@@ -93,7 +91,7 @@ impl Watched {
     }
 }
 
-/// A name without what people write around it.
+/// A name in plain form: without `@` or an address around it.
 pub(super) fn plain(name: &str) -> String {
     Slug::parse(name).map_or_else(|_| name.to_ascii_lowercase(), String::from)
 }
