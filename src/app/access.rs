@@ -33,7 +33,7 @@ pub struct SignedRequest<'a> {
     pub body: &'a [u8],
 }
 
-/// A token as a caller describes it, not checked yet.
+/// A token as a client describes it, not checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct ApiTokenDraft {
     /// What it is for.

@@ -19,10 +19,10 @@ pub enum AppError {
     /// The write conflicts with the current state.
     #[error("{0}")]
     Conflict(Conflict),
-    /// The caller's role is not sufficient.
+    /// The client's role is not sufficient.
     #[error("this needs the role {}", .0.needs)]
     Forbidden(Forbidden),
-    /// The caller is not authenticated.
+    /// The client is not authenticated.
     #[error("{0}")]
     Unauthenticated(Unauthenticated),
     /// Kick's public key could not be fetched, so a webhook's signature cannot be checked.
@@ -30,7 +30,7 @@ pub enum AppError {
         "Kick's public key could not be fetched, so the signature cannot be checked: send the webhook again in a moment"
     )]
     WebhookKeyUnavailable,
-    /// The store failed. The details are for the log, not for the caller.
+    /// The store failed. The details are for the log only.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -52,7 +52,7 @@ pub enum Conflict {
     Replayed,
 }
 
-/// Why a caller is not authenticated.
+/// Why a client is not authenticated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
     /// No credentials were sent.

@@ -50,7 +50,7 @@ impl Default for KeyCache {
 /// The answer of the cache about a hash.
 pub(super) enum KeyLookup<'a> {
     /// Read it from the database. The permit, if any, is held meanwhile.
-    Ask(Option<SemaphorePermit<'a>>),
+    Read(Option<SemaphorePermit<'a>>),
     /// There is no such key.
     No,
 }
@@ -62,12 +62,12 @@ impl KeyCache {
             hashes.as_ref().is_none_or(|hashes| hashes.contains(hash))
         };
         if may_exist {
-            return KeyLookup::Ask(None);
+            return KeyLookup::Read(None);
         }
         let is_negative =
             self.negative().get(hash).is_some_and(|at| now.since(*at) < NEGATIVE_TTL && now >= *at);
         match self.room.try_acquire() {
-            Ok(permit) if !is_negative => KeyLookup::Ask(Some(permit)),
+            Ok(permit) if !is_negative => KeyLookup::Read(Some(permit)),
             _ => KeyLookup::No,
         }
     }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     fn may_exist(cache: &KeyCache, hash: &SecretHash) -> bool {
-        matches!(cache.look_up(hash, NOW), KeyLookup::Ask(None))
+        matches!(cache.look_up(hash, NOW), KeyLookup::Read(None))
     }
 
     fn is_refused(cache: &KeyCache, hash: &SecretHash) -> bool {
@@ -248,22 +248,22 @@ mod tests {
     }
 
     #[test]
-    fn before_the_first_load_every_key_is_looked_up() {
+    fn before_the_first_load_every_key_is_read_from_the_database() {
         let cache = KeyCache::default();
         let lookups: Vec<KeyLookup<'_>> =
             (0..50u8).map(|n| cache.look_up(&SecretHash([n; 32]), NOW)).collect();
-        assert!(lookups.iter().all(|lookup| matches!(lookup, KeyLookup::Ask(None))));
+        assert!(lookups.iter().all(|lookup| matches!(lookup, KeyLookup::Read(None))));
     }
 
     #[test]
     fn confirmed_miss_is_not_confirmed_again_for_a_second() {
         let cache = loaded();
-        assert!(matches!(cache.look_up(&HASH, NOW), KeyLookup::Ask(Some(_))));
+        assert!(matches!(cache.look_up(&HASH, NOW), KeyLookup::Read(Some(_))));
         cache.insert_negative(HASH, NOW);
         assert!(is_refused(&cache, &HASH));
-        assert!(matches!(cache.look_up(&HASH, NOW.plus(NEGATIVE_TTL)), KeyLookup::Ask(Some(_))));
+        assert!(matches!(cache.look_up(&HASH, NOW.plus(NEGATIVE_TTL)), KeyLookup::Read(Some(_))));
         cache.clear_negative();
-        assert!(matches!(cache.look_up(&HASH, NOW), KeyLookup::Ask(Some(_))));
+        assert!(matches!(cache.look_up(&HASH, NOW), KeyLookup::Read(Some(_))));
     }
 
     #[test]
@@ -271,8 +271,8 @@ mod tests {
         let cache = loaded();
         let lookups: Vec<KeyLookup<'_>> =
             (0..50u8).map(|n| cache.look_up(&SecretHash([n; 32]), NOW)).collect();
-        let asked = lookups.iter().filter(|lookup| matches!(lookup, KeyLookup::Ask(_))).count();
-        assert_eq!(asked, CONFIRMATIONS);
+        let reads = lookups.iter().filter(|lookup| matches!(lookup, KeyLookup::Read(_))).count();
+        assert_eq!(reads, CONFIRMATIONS);
         cache.replace(vec![HASH]);
         assert!(may_exist(&cache, &HASH));
     }
@@ -318,7 +318,7 @@ mod tests {
 
         async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>, StoreError> {
             if self.is_away.load(Ordering::Relaxed) {
-                return Err(StoreError::Unavailable("away".into()));
+                return Err(StoreError::Unavailable("unreachable".into()));
             }
             self.lookups.fetch_add(1, Ordering::Relaxed);
             Ok(vec![HASH; ids.len()])
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_created_or_rotated_key_is_looked_up_once_and_no_other_key_is_loaded() {
+    async fn created_or_rotated_key_is_read_once_and_no_other_key_is_loaded() {
         for kind in [StreamKeyEventKind::Created, StreamKeyEventKind::Rotated] {
             let mut world = World::loaded().await;
             world.cache.insert_negative(HASH, NOW);
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn changed_key_is_looked_up_again_after_the_database_was_away() {
+    async fn changed_key_is_read_again_after_the_database_was_unreachable() {
         let mut world = World::loaded().await;
         world.store.is_away.store(true, Ordering::Relaxed);
         world.log.append(&EventBody::stream_key(StreamKeyEventKind::Created, &key()));

@@ -105,7 +105,7 @@ impl PublishAuth {
         let now = self.core.now();
         let hash = self.core.hasher.key(&publish.secret);
         let _room = match self.cache.look_up(&hash, now) {
-            KeyLookup::Ask(permit) => permit,
+            KeyLookup::Read(permit) => permit,
             KeyLookup::No => return deny(DenyReason::UnknownKey, request),
         };
         let ttl = self.settings.claim_ttl;

@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_become_paths_where_they_can() {
+    fn names_become_paths_if_possible() {
         for (name, expected) in
             [("Alice", Some("alice")), ("Rescue Team 7!", Some("rescue-team-7")), ("วัด", None)]
         {

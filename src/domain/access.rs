@@ -9,7 +9,7 @@ use super::invalid::{Invalid, text};
 use super::secret::Secret;
 use super::{ApiTokenId, Timestamp};
 
-/// What a caller may do. Each role includes the ones before it.
+/// The permissions of a client. Each role includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -46,10 +46,10 @@ impl fmt::Display for Role {
     }
 }
 
-/// Where a call came from, for the audit log.
+/// The origin of a call, for the audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The caller's address.
+    /// The client's address.
     pub ip: Option<IpAddr>,
     /// HTTP method, or `CLI`.
     pub method: Option<String>,
@@ -59,21 +59,21 @@ pub struct Origin {
     pub request_id: Option<String>,
 }
 
-/// The caller of a use-case.
+/// The client of a use-case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// How the audit log names it, e.g. `token:dashboard`, `signed:key-1`, `cli`.
     pub name: String,
-    /// What it may do.
+    /// Its permissions.
     pub role: Role,
-    /// Where it calls from.
+    /// The origin of its call.
     pub origin: Origin,
 }
 
-/// The caller's role does not suffice.
+/// The client's role is not sufficient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forbidden {
-    /// The least role that would do.
+    /// The lowest sufficient role.
     pub needs: Role,
 }
 
@@ -149,7 +149,7 @@ pub struct ApiToken {
     pub id: ApiTokenId,
     /// What it is for.
     pub name: String,
-    /// What it may do.
+    /// Its permissions.
     pub role: Role,
     /// When it was made.
     pub created_at: Timestamp,

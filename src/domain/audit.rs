@@ -47,7 +47,7 @@ pub struct AuditEntry {
     pub request_method: Option<String>,
     /// The request path without the query, or the command.
     pub request_path: Option<String>,
-    /// The caller's address.
+    /// The client's address.
     pub ip_address: Option<String>,
     /// The outcome.
     pub outcome: Outcome,

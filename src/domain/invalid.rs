@@ -5,7 +5,7 @@ use std::fmt;
 /// A refused field, and why, so that a person can correct it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// The field as the caller named it, e.g. `display_name`.
+    /// The field as the client named it, e.g. `display_name`.
     pub field: String,
     /// What it must be, e.g. `must be 1 to 255 characters, got 300`.
     pub message: String,

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn request_without_a_connection_claims_nothing() {
+    fn request_without_a_connection_does_not_claim() {
         let held = StreamKey { holder: Holder::Live { by: connection("c2") }, ..key() };
         assert_eq!(decide_publish(&held, &publish(None, None), NOW, TTL), Ok(held.holder.clone()));
     }

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_bad_and_what_is_merely_told() {
+    fn failures_and_warnings_are_distinguished() {
         use FeedState::{Connected, Connecting, Degraded, Off, Rejected};
         for (state, age, error, words, bad) in [
             (Connected, 60, None, None, false),
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_feed_is_tried_until_it_is_clear_how_it_is() {
+    async fn feed_is_tested_until_the_result_is_clear() {
         use FeedState::{Connected, Connecting, Rejected};
         let channel = Subject::Channel(ChannelId::new(668).unwrap());
         let (good, took) = probed(vec![

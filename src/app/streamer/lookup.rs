@@ -188,7 +188,7 @@ impl<'a> Lookups<'a> {
             tracing::debug!(%error, "Kick's web site cannot be used for channel ids now");
             return REFUSED_RETRY;
         }
-        tracing::warn!("names of streamers cannot be looked up; trying again: Kick {error}");
+        tracing::warn!("the ids of streamers cannot be requested; trying again: Kick {error}");
         match error {
             // Only a person can fix that.
             RemoteError::Unsupported(_) | RemoteError::Unauthorised => REFUSED_RETRY,

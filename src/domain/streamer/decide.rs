@@ -114,11 +114,11 @@ impl Decider<'_> {
     fn started(&self, session: &Session) -> Decision {
         let relation = self.relation(session);
         match (self.track.status, relation) {
-            (_, Relation::Older) => self.nothing(Outcome::Stale),
+            (_, Relation::Older) => self.unchanged(Outcome::Stale),
             (Status::Online, Relation::Newer) => self.replaced(session),
-            (Status::Online, _) => self.told_more(session),
+            (Status::Online, _) => self.with_details(session),
             // It has ended already: the report of its start is late.
-            (Status::Offline, Relation::Same) => self.told_more(session),
+            (Status::Offline, Relation::Same) => self.with_details(session),
             (Status::Offline, Relation::Unclear) => Decision { verify: true, ..self.online(session) },
             (Status::Offline, _) if self.overlaps(session) => {
                 Decision { verify: true, ..self.online(session) }
@@ -129,7 +129,7 @@ impl Decider<'_> {
 
     fn stopped(&self, session: &Session, banned: bool) -> Decision {
         match (self.track.status, self.relation(session)) {
-            (_, Relation::Older) => self.nothing(Outcome::Stale),
+            (_, Relation::Older) => self.unchanged(Outcome::Stale),
             (Status::Unknown, _) | (Status::Online, Relation::Newer) => self.offline(session.clone(), banned),
             (Status::Online, relation) => {
                 let known = self.track.session.clone().unwrap_or_default();
@@ -140,14 +140,14 @@ impl Decider<'_> {
             (Status::Offline, Relation::Newer) => {
                 let mut track = self.track.clone();
                 end(&mut track, session.clone(), self.report.at);
-                Decision { track, ..self.nothing(Outcome::Refreshed) }
+                Decision { track, ..self.unchanged(Outcome::Refreshed) }
             }
-            (Status::Offline, Relation::Same) => self.told_more(session),
+            (Status::Offline, Relation::Same) => self.with_details(session),
             // In either case it has ended.
             (Status::Offline, _) => {
                 let ended_watermark = self.track.ended_watermark.max(session.number());
                 let track = Track { ended_watermark, ..self.track.clone() };
-                Decision { track, ..self.nothing(Outcome::Duplicate) }
+                Decision { track, ..self.unchanged(Outcome::Duplicate) }
             }
         }
     }
@@ -155,7 +155,7 @@ impl Decider<'_> {
     fn live(&self, session: &Session) -> Decision {
         let relation = self.relation(session);
         match (self.track.status, relation) {
-            (_, Relation::Older) => self.nothing(Outcome::Stale),
+            (_, Relation::Older) => self.unchanged(Outcome::Stale),
             (Status::Unknown, _) => self.online(session),
             (Status::Offline, Relation::Newer) if !self.overlaps(session) => self.online(session),
             (Status::Online, Relation::Newer) => self.replaced(session),
@@ -168,13 +168,13 @@ impl Decider<'_> {
         if self.track.status == Status::Offline {
             // The answer confirms the status.
             let track = Track { contradicted_at: None, ..self.track.clone() };
-            return Decision { track, ..self.nothing(Outcome::Duplicate) };
+            return Decision { track, ..self.unchanged(Outcome::Duplicate) };
         }
         self.contradicted()
             .unwrap_or_else(|| self.offline(self.track.session.clone().unwrap_or_default(), false))
     }
 
-    /// Whether `session` began well before the last one ended. Then it may be the same one with another beginning: Kick's
+    /// Whether `session` began well before the last one ended. Then it may be the same one with another start: Kick's
     /// feed sends the time of the record, its API the start of the stream.
     fn overlaps(&self, session: &Session) -> bool {
         self.track.session.as_ref().is_some_and(|known| {
@@ -205,25 +205,25 @@ impl Decider<'_> {
         let sent = self.report.at;
         let lag_end = self.track.last_status_update.map(|changed| changed.plus(API_LAG));
         if lag_end.is_some_and(|lag_end| sent < lag_end) {
-            return Some(self.nothing(Outcome::Stale));
+            return Some(self.unchanged(Outcome::Stale));
         }
         match self.track.contradicted_at {
             Some(first) if sent >= first.plus(CONFIRM_AFTER) => None,
             // Too soon. Another check may be needed.
-            Some(_) => Some(Decision { verify: true, ..self.nothing(Outcome::Unconfirmed) }),
+            Some(_) => Some(Decision { verify: true, ..self.unchanged(Outcome::Unconfirmed) }),
             None => {
                 let track = Track { contradicted_at: Some(sent), ..self.track.clone() };
-                Some(Decision { track, verify: true, ..self.nothing(Outcome::Unconfirmed) })
+                Some(Decision { track, verify: true, ..self.unchanged(Outcome::Unconfirmed) })
             }
         }
     }
 
-    fn nothing(&self, outcome: Outcome) -> Decision {
+    fn unchanged(&self, outcome: Outcome) -> Decision {
         Decision { track: self.track.clone(), change: None, announcement: None, outcome, verify: false }
     }
 
     /// Another report of the known session: it only fills in missing details.
-    fn told_more(&self, session: &Session) -> Decision {
+    fn with_details(&self, session: &Session) -> Decision {
         let known = self.track.session.clone().unwrap_or_default();
         let mut filled = known.filled(session);
         if self.track.status == Status::Offline {
@@ -231,13 +231,13 @@ impl Decider<'_> {
             filled.viewers = None;
         }
         if filled == known {
-            return self.nothing(Outcome::Duplicate);
+            return self.unchanged(Outcome::Duplicate);
         }
         let mut track = Track { session: Some(filled), ..self.track.clone() };
         if track.status == Status::Offline {
             raise_watermark(&mut track);
         }
-        Decision { track, ..self.nothing(Outcome::Refreshed) }
+        Decision { track, ..self.unchanged(Outcome::Refreshed) }
     }
 
     /// Still live, by the official API.
@@ -249,7 +249,7 @@ impl Decider<'_> {
         let track =
             Track { session: Some(now), last_seen_online: seen, contradicted_at: None, ..self.track.clone() };
         let announcement = is_announced.then_some(Announcement::Updated);
-        Decision { track, announcement, ..self.nothing(Outcome::Refreshed) }
+        Decision { track, announcement, ..self.unchanged(Outcome::Refreshed) }
     }
 
     /// Live with a newer session: the end of the known one was missed. The status stays online.
@@ -259,7 +259,7 @@ impl Decider<'_> {
         track.session = Some(Session { ended_at: None, ..session.clone() });
         track.last_seen_online = track.last_seen_online.max(Some(self.report.at));
         track.contradicted_at = None;
-        Decision { track, announcement: Some(Announcement::Updated), ..self.nothing(Outcome::Refreshed) }
+        Decision { track, announcement: Some(Announcement::Updated), ..self.unchanged(Outcome::Refreshed) }
     }
 
     fn online(&self, session: &Session) -> Decision {

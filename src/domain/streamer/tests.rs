@@ -87,7 +87,7 @@ fn history(reports: &[Report]) -> Vec<Status> {
 }
 
 #[test]
-fn an_answer_that_lags_and_tells_another_beginning_brings_nobody_back() {
+fn lagging_answer_with_another_start_does_not_restore_online() {
     let lag = i64::try_from(API_LAG.as_secs()).unwrap();
     // The feed sent 0, the API 300: too far apart to be the same session by their times.
     let over = vec![started(5, 0), stopped(5, 600)];
@@ -101,12 +101,12 @@ fn an_answer_that_lags_and_tells_another_beginning_brings_nobody_back() {
 }
 
 #[test]
-fn what_the_reports_leave() {
+fn sequences_of_reports_give_the_expected_status_and_history() {
     use Status::{Offline, Online, Unknown};
     let lag = i64::try_from(API_LAG.as_secs()).unwrap();
     let table: Vec<(&str, Vec<Report>, Status, Vec<Status>)> = vec![
         ("a start and a stop", vec![started(5, 0), stopped(5, 60)], Offline, vec![Online, Offline]),
-        ("a stop of somebody unknown", vec![stopped(5, 0)], Offline, vec![Offline]),
+        ("a stop with unknown status", vec![stopped(5, 0)], Offline, vec![Offline]),
         ("a start that is reported twice", vec![started(5, 0), started(5, 9)], Online, vec![Online]),
         (
             "a stop that is reported twice",
@@ -143,13 +143,13 @@ fn what_the_reports_leave() {
         ),
         ("one answer of not live", vec![started(5, 0), not_live(lag + 1)], Online, vec![Online]),
         (
-            "two in one breath",
+            "two not-live answers at once",
             vec![started(5, 0), not_live(lag + 1), not_live(lag + 2)],
             Online,
             vec![Online],
         ),
         (
-            "two that are independent",
+            "two independent not-live answers",
             vec![started(5, 0), not_live(lag + 1), not_live(lag + 6)],
             Offline,
             vec![Online, Offline],
@@ -166,9 +166,9 @@ fn what_the_reports_leave() {
             Online,
             vec![Online],
         ),
-        ("one answer about somebody unknown", vec![not_live(0)], Unknown, vec![]),
-        ("two answers about somebody unknown", vec![not_live(0), not_live(5)], Offline, vec![Offline]),
-        ("somebody who is found live", vec![live(0, by_time(-900))], Online, vec![Online]),
+        ("one not-live answer with unknown status", vec![not_live(0)], Unknown, vec![]),
+        ("two not-live answers with unknown status", vec![not_live(0), not_live(5)], Offline, vec![Offline]),
+        ("a first live answer", vec![live(0, by_time(-900))], Online, vec![Online]),
         (
             "still live just after a stop: the answer lags",
             vec![live(0, by_time(-900)), stopped(5, 60), live(61, by_time(-900)), live(67, by_time(-900))],
@@ -188,7 +188,7 @@ fn what_the_reports_leave() {
             vec![Online, Offline],
         ),
         (
-            "sessions that are close together, without ids",
+            "sessions with close starts, without ids",
             vec![
                 report(Source::Webhook, 1, ReportedStatus::Started(by_time(0))),
                 report(Source::Webhook, 31, ReportedStatus::Stopped { session: ended(0, 30), banned: false }),
@@ -218,7 +218,7 @@ fn what_the_reports_leave() {
 }
 
 #[test]
-fn what_is_not_certain_is_verified() {
+fn uncertain_report_is_verified() {
     let unclear = after(&[live(0, by_time(-900)), stopped(5, 60)]);
     assert!(unclear.verify, "a stop that might be of an earlier session");
     assert!(!after(&[started(5, 0), stopped(5, 60)]).verify);
@@ -227,7 +227,7 @@ fn what_is_not_certain_is_verified() {
 }
 
 #[test]
-fn a_duplicate_writes_nothing() {
+fn duplicate_report_writes_nothing() {
     let known = after(&[live(0, Session { title: Some("new".into()), ..begun(5, 0) })]).track;
     let old_title = Session { title: Some("old".into()), ..begun(5, 0) };
     let again = decide(&known, &report(Source::Pusher, 9, ReportedStatus::Started(old_title)), WINDOW);
@@ -235,7 +235,7 @@ fn a_duplicate_writes_nothing() {
 }
 
 #[test]
-fn an_answer_refreshes_the_session_and_tells_of_a_new_title_only() {
+fn answer_refreshes_the_session_and_announces_only_a_new_title() {
     let with =
         |title: &str, viewers| Session { title: Some(title.into()), viewers: Some(viewers), ..by_time(0) };
     let same = after(&[live(0, with("a", 10)), live(60, with("a", 12))]);
@@ -265,7 +265,7 @@ fn times_and_session_are_kept() {
 }
 
 #[test]
-fn a_flap_is_announced_once() {
+fn flap_is_announced_once() {
     let pending = after(&[started(5, 0), stopped(5, 60)]);
     assert_eq!(
         (pending.announcement, pending.track.offline_due),
@@ -283,7 +283,7 @@ fn a_flap_is_announced_once() {
 }
 
 #[test]
-fn finding_somebody_live_at_first_is_no_news_that_they_went_live() {
+fn first_known_live_status_is_not_announced_as_going_live() {
     assert_eq!(after(&[live(0, by_time(-900))]).announcement, Some(Announcement::Updated));
     assert_eq!(after(&[started(5, 0)]).announcement, Some(Announcement::Online));
     assert_eq!(
@@ -293,7 +293,7 @@ fn finding_somebody_live_at_first_is_no_news_that_they_went_live() {
 }
 
 #[test]
-fn another_name_is_another_streamer() {
+fn new_name_resets_the_streamer() {
     let mut streamer = Streamer::new(StreamerId(Uuid::from_u128(1)), &Slug::parse("a").unwrap(), at(0));
     streamer.track = after(&[started(5, 0)]).track;
     streamer.ids = KickIds { user: UserId::new(7).ok(), ..KickIds::default() };
@@ -356,7 +356,7 @@ proptest! {
 
     /// In any order, with any repeats: online exactly if the newest session has not stopped.
     #[test]
-    fn the_order_of_arrival_decides_nothing(updates in prop_oneof![of_the_feed(), of_two_sources()]) {
+    fn order_of_arrival_does_not_matter(updates in prop_oneof![of_the_feed(), of_two_sources()]) {
         let newest = updates.iter().map(|(id, _, _)| *id).max().unwrap();
         let is_over = updates.iter().any(|(id, is_start, _)| (*id, *is_start) == (newest, false));
         let expected = if is_over { Status::Offline } else { Status::Online };
@@ -367,7 +367,7 @@ proptest! {
 
     /// A repeated lagging answer is ignored each time.
     #[test]
-    fn repeated_reports_change_nothing(updates in prop_oneof![of_the_feed(), of_two_sources()]) {
+    fn repeated_reports_have_no_effect(updates in prop_oneof![of_the_feed(), of_two_sources()]) {
         let track = after(&reports_of(&updates)).track;
         for (_, _, report) in &updates {
             let again = decide(&track, report, WINDOW);
@@ -397,7 +397,7 @@ proptest! {
 
     /// One answer never takes a streamer offline.
     #[test]
-    fn absence_in_one_answer_proves_nothing(updates in of_the_feed(), sent in 0_i64..100_000) {
+    fn one_answer_never_takes_a_streamer_offline(updates in of_the_feed(), sent in 0_i64..100_000) {
         let track = after(&reports_of(&updates)).track;
         let decision = decide(&track, &not_live(sent), WINDOW);
         prop_assert_eq!(decision.track.status, track.status);

@@ -27,7 +27,7 @@ fn refused(toml: &str, env: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn nothing_needs_to_be_set() {
+fn every_key_has_a_default() {
     let loaded = load("", &[]).unwrap();
     let config = &loaded.config;
     assert_eq!(config.http.listen, "127.0.0.1:8080");
@@ -72,7 +72,7 @@ fn a_database_url_may_come_by_its_usual_name() {
 }
 
 #[test]
-fn what_is_not_known_is_named_with_its_place() {
+fn unknown_key_is_named_with_its_place() {
     assert_eq!(
         refused("[http]\nlisten_on = 'x'", &[]),
         "configuration: http.listen_on is not a key; did you mean http.listen? (set in …/streamward.toml)"
@@ -90,7 +90,7 @@ fn what_is_not_known_is_named_with_its_place() {
 }
 
 #[test]
-fn what_is_not_right_is_named_with_what_is() {
+fn wrong_value_is_named_with_the_allowed_values() {
     for (env, expected) in [
         (
             ("AUTH__CLAIM_TTL", "soon"),
@@ -128,7 +128,7 @@ fn the_error_of_a_broken_file_does_not_contain_its_text() {
 }
 
 #[test]
-fn a_secret_can_stand_in_a_file_of_its_own() {
+fn secret_can_be_in_its_own_file() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("secret");
     std::fs::write(&file, "from-a-file\n").unwrap();

@@ -109,7 +109,7 @@ async fn handler_knows_its_peer() {
 }
 
 #[tokio::test]
-async fn connection_that_sends_nothing_is_closed() {
+async fn silent_connection_is_closed() {
     let server = Server::start(short()).await;
     assert_eq!(read_to_close(&mut server.connect().await).await, "");
 }

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_answer_that_says_live_is_enough_and_each_is_shown() {
+    async fn one_live_answer_is_enough_and_all_are_shown() {
         let slug = || Slug::parse("xqc").unwrap();
         for (channels_say, livestreams_say, result) in
             [(true, true, "live"), (false, true, "live"), (true, false, "live"), (false, false, "not live")]

@@ -104,7 +104,7 @@ mod tests {
     use crate::domain::streamer::{Change, Source, Status};
 
     #[test]
-    fn a_line_tells_a_change_and_nothing_else() {
+    fn only_status_changes_are_printed() {
         let streamer = streamer("alice", Status::Online, 100);
         let at = Timestamp::from_seconds(100);
         let change = Change {

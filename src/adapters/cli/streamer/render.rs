@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_tell_the_status() {
+    fn colours_show_the_status() {
         let mut terminal = Terminal::new(TestBackend::new(110, 8)).unwrap();
         terminal.draw(|frame| render(frame, &mut table(), now())).unwrap();
         let buffer = terminal.backend().buffer();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_a_line_of_its_own() {
+    fn problem_has_its_own_line() {
         let mut table = table();
         table.is_dry_run = true;
         table.watch = None;

@@ -334,7 +334,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn s_goes_through_the_orders_and_r_turns_them_round() {
+    fn s_changes_the_order_and_r_reverses_it() {
         let mut table = table();
         assert_eq!(seen(&table), ["alice", "bob", "carol", "dora"]);
         press(&mut table, "r");
@@ -352,7 +352,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn f_goes_through_the_statuses_and_a_text_narrows_further() {
+    fn f_and_a_text_filter_the_rows() {
         let mut table = table();
         for names in [&["bob", "dora"][..], &["alice"], &["carol"], &["alice", "bob", "carol", "dora"]] {
             press(&mut table, "f");
@@ -416,7 +416,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_problem_is_shown_in_the_place_of_what_is_on() {
+    fn problem_replaces_title_and_category() {
         let mut lost = streamer("lost", Status::Online, 5);
         lost.problem = Some("Kick has no channel\u{7} called lost".into());
         let row = Row::from(&lost);

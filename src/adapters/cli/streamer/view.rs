@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn other_peoples_words_cannot_move_the_cursor() {
+    fn control_characters_are_removed() {
         let title = Some("a\u{1b}[2Jb\nc".to_owned());
         let session = Session { title, category: Some("Slots".into()), ..Session::default() };
         assert_eq!(headline(&session), "a [2Jb c · Slots");

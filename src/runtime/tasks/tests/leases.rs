@@ -90,7 +90,7 @@ impl LeaseStore for Leases {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_instances_one_ticks_and_the_other_follows_its_stop() {
+async fn of_two_instances_one_ticks_and_the_other_takes_over_at_its_stop() {
     let leases = Leases::new();
     let one = Running::start(Some(leases.terms("one")), || DONE);
     sleep(ms(100)).await;
@@ -190,7 +190,7 @@ async fn all_tasks_of_an_instance_that_dies_move_within_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_assignment_that_went_elsewhere_with_the_database_is_noticed() {
+async fn assignment_lost_with_the_database_is_detected() {
     let leases = Leases::new();
     let one = Running::start(Some(leases.terms("one")), || DONE);
     sleep(ms(1500)).await;

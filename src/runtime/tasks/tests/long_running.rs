@@ -124,7 +124,7 @@ async fn a_stopped_task_has_a_moment_to_finish() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ticks_that_continue_go_on_under_the_next_lease() {
+async fn continuing_ticks_run_under_the_next_lease() {
     let leases = Leases::new();
     let placement = Placement::OneInstance(OnLeaseDoubt::Continue);
     let one = Running::placed(placement, leases.terms("one"), || DONE);

@@ -203,7 +203,7 @@ async fn a_wake_up_causes_a_tick_at_once_and_three_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_hears_what_concerns_it_and_that_it_missed_something() {
+async fn task_wakes_for_its_wake_ups_and_after_a_lag() {
     let running = Running::start(None, || DONE);
     sleep(ms(500)).await;
     running.wake_up(WakeUp::Events);
