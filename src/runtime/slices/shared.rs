@@ -25,7 +25,7 @@ use crate::runtime::kick::KickClients;
 pub struct Secrets {
     /// The secrets that clients and media servers send.
     pub access: AccessSettings,
-    /// The media servers with what they and we show each other.
+    /// The media servers, with the secrets between them and us.
     pub servers: ConfiguredServers,
 }
 

@@ -278,7 +278,7 @@ impl AssignmentGuard {
         }
     }
 
-    /// Every assignment is in doubt until the next exchange.
+    /// This assignment is in doubt until the next exchange.
     pub(super) fn lose(&self) {
         note(&self.key, &self.hold, Hold::Doubt);
     }

@@ -71,7 +71,7 @@ pub(super) fn headline(session: &Session) -> String {
     printable(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
 }
 
-/// The text without control characters: names and titles come from other people.
+/// The text with spaces for control characters: names and titles come from other people.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_removed() {
+    fn control_characters_are_replaced() {
         let title = Some("a\u{1b}[2Jb\nc".to_owned());
         let session = Session { title, category: Some("Slots".into()), ..Session::default() };
         assert_eq!(headline(&session), "a [2Jb c · Slots");
