@@ -68,7 +68,7 @@ impl Events {
     }
 
     /// Reads a topic from behind event `after`, or from the present end of the log.
-    pub async fn follow(&self, actor: &Actor, topic: Topic, after: Option<i64>) -> Result<EventReader> {
+    pub async fn subscribe(&self, actor: &Actor, topic: Topic, after: Option<i64>) -> Result<EventReader> {
         actor.authorize(Action::Read, &Resource::Event)?;
         // Subscribe first: later events are in `live`, earlier ones are in the log.
         let live = self.listen(topic);
@@ -284,9 +284,9 @@ pub(super) mod tests {
         EventBody::stream_key(StreamKeyEventKind::Created, &key())
     }
 
-    async fn follow(events: &Events, after: Option<i64>) -> EventReader {
+    async fn subscribe(events: &Events, after: Option<i64>) -> EventReader {
         let actor = Actor::cli("test");
-        events.follow(&actor, Topic::Stream, after).await.unwrap()
+        events.subscribe(&actor, Topic::Stream, after).await.unwrap()
     }
 
     async fn seq(reader: &mut EventReader) -> i64 {
@@ -301,8 +301,8 @@ pub(super) mod tests {
         let log = Arc::new(Log::default());
         let (events, mut tail) = tail(&log);
         log.append(&started());
-        let mut reader = follow(&events, None).await;
-        let mut resumed = follow(&events, Some(0)).await;
+        let mut reader = subscribe(&events, None).await;
+        let mut resumed = subscribe(&events, Some(0)).await;
         log.append(&created());
         log.append(&started());
         tail.tick(&TaskContext::default()).await.unwrap();
@@ -320,7 +320,7 @@ pub(super) mod tests {
     async fn burst_of_five_thousand_events_in_one_topic_drops_no_reader_of_another() {
         let log = Arc::new(Log::default());
         let (events, mut tail) = tail(&log);
-        let mut reader = follow(&events, None).await;
+        let mut reader = subscribe(&events, None).await;
         log.append(&started());
         (0..5_000).for_each(|_| _ = log.append(&created()));
         let last = log.append(&started());
@@ -340,7 +340,7 @@ pub(super) mod tests {
     async fn event_of_an_unknown_version_is_skipped_by_the_tail_and_by_a_reader_that_resumes() {
         let log = Arc::new(Log::default());
         let (events, mut tail) = tail(&log);
-        let mut reader = follow(&events, None).await;
+        let mut reader = subscribe(&events, None).await;
         log.append(&started());
         let strange = StoredEvent {
             version: 99,
@@ -351,7 +351,7 @@ pub(super) mod tests {
         log.append(&started());
         tail.tick(&TaskContext::default()).await.unwrap();
         assert_eq!([seq(&mut reader).await, seq(&mut reader).await], [1, 3]);
-        let mut resumed = follow(&events, Some(0)).await;
+        let mut resumed = subscribe(&events, Some(0)).await;
         assert_eq!([seq(&mut resumed).await, seq(&mut resumed).await], [1, 3]);
         assert_eq!(events.begin().await.unwrap(), 3, "the tail continues behind it");
     }

@@ -22,9 +22,9 @@ use crate::ports::{KeyHashStore, WakeUp};
 
 /// How long a confirmed miss is not checked again.
 const NEGATIVE_TTL: Duration = Duration::from_secs(1);
-/// How many confirmed misses are remembered.
+/// How many confirmed unknown keys are remembered.
 const MAX_NEGATIVE: usize = 10_000;
-/// How many misses are confirmed at the same time; the others are refused.
+/// How many unknown keys are confirmed at the same time; the others are refused.
 const CONFIRMATIONS: usize = 2;
 /// From this many changed keys on, all keys are loaded.
 const MANY_CHANGES: usize = 500;

@@ -287,10 +287,13 @@ impl UrlTemplates {
     /// Where an encoder sends `path` with `key`.
     pub fn ingest(&self, path: &StreamPath, key: &KeySecret) -> IngestUrls {
         let path = path.as_str();
-        let (folder, name) = path.rfind('/').map_or(("", path), |at| path.split_at(at));
+        let (folder, name) = match path.rsplit_once('/') {
+            Some((folder, name)) => (format!("/{folder}"), name),
+            None => (String::new(), path),
+        };
         let fill = |template: &String| {
-            let filled = template.replace("{path}", path).replace("{/folder}", folder);
-            filled.replace("{name}", name.trim_start_matches('/')).replace("{key}", key.expose())
+            let filled = template.replace("{path}", path).replace("{/folder}", &folder);
+            filled.replace("{name}", name).replace("{key}", key.expose())
         };
         let IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip } = &self.ingest;
         IngestUrls {

@@ -21,7 +21,7 @@ pub(crate) struct Circle {
 
 /// All circles outside of tests.
 ///
-/// First the files and folders of each folder are looked at without the folder's own file (`mod.rs`), then that file and
+/// First the files and folders of each folder are compared without the folder's own file (`mod.rs`), then that file and
 /// what it holds. Its `mod` lines and re-exports are no imports.
 pub(crate) fn circles(modules: &Modules) -> Vec<Circle> {
     let mut folders: BTreeMap<Segments, Graph> = BTreeMap::new();
@@ -68,8 +68,8 @@ fn of_folder(folder: &Segments, graph: &Graph) -> Vec<Circle> {
 }
 
 fn imports(graph: &Graph, is_part: impl Fn(&str, &str) -> bool) -> Vec<String> {
-    let edges = graph.iter().flat_map(|(from, to)| to.iter().map(move |(to, at)| (from, to, at)));
-    edges.filter(|(from, to, _)| is_part(from, to)).flat_map(|(.., at)| at.clone()).collect()
+    let imports = graph.iter().flat_map(|(from, to)| to.iter().map(move |(to, at)| (from, to, at)));
+    imports.filter(|(from, to, _)| is_part(from, to)).flat_map(|(.., at)| at.clone()).collect()
 }
 
 /// The sets of modules each of which reaches all others of its set.

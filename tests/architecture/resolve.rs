@@ -34,7 +34,7 @@ impl Reference<'_> {
 }
 
 impl Modules {
-    /// Everything that the code refers to, re-exports looked through.
+    /// Everything that the code refers to, with re-exports resolved.
     pub(crate) fn references(&self) -> impl Iterator<Item = Reference<'_>> {
         self.all.iter().flat_map(move |(path, from)| {
             from.mentions.iter().filter_map(move |mention| {
@@ -103,7 +103,7 @@ impl Modules {
         if rest.is_empty() { here() } else { self.find(module, rest, depth).unwrap_or_else(here) }
     }
 
-    /// Looks for the first name of `rest` in `module`, and goes on from there.
+    /// Finds the first name of `rest` in `module`, and continues from there.
     fn find(&self, module: &[String], rest: &[String], depth: usize) -> Option<Place> {
         let (name, rest_of_it) = rest.split_first()?;
         if depth > DEEPEST {

@@ -14,7 +14,7 @@ pub(crate) type Segments = Vec<String>;
 pub(crate) enum Kind {
     /// A private `use`.
     Import,
-    /// A `use` that others can import from. It is looked through: who uses the name depends on where it comes from.
+    /// A `use` that others can import from. It is resolved: who uses the name depends on where it comes from.
     ReExport,
     /// Anywhere else: in a type, an expression, a macro's input, an attribute.
     Code,

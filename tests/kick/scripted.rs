@@ -238,7 +238,7 @@ pub(crate) async fn garbage_changes_nothing(_: &Path) -> Result<()> {
         server.publish(7, LIVE, &live(8, 1, AT));
         server.publish(7, LIVE, &live(7, 1, "yesterday"));
         server.publish_as(7, LIVE, &json!(12));
-        server.publish(7, r"App\Events\Unheard", &live(7, 1, AT));
+        server.publish(7, r"App\Events\Unknown", &live(7, 1, AT));
         hears(&mut listener, &server, 7).await?;
         let heard = listener.heard();
         ensure!(heard.updates.len() == 1 && heard.statuses == before.statuses, "{heard:?}");

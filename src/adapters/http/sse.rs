@@ -97,7 +97,7 @@ impl EventRequest {
     {
         let Self { actor, token, after } = self;
         let room = shared.readers.clone().try_acquire_owned().map_err(|_| busy())?;
-        let reader = shared.events.follow(&actor, topic, after).await?;
+        let reader = shared.events.subscribe(&actor, topic, after).await?;
         metrics::gauge!("streamward_event_readers").increment(1);
         let now = Instant::now();
         let reader_events = ReaderEvents {

@@ -19,7 +19,7 @@ pub(super) struct TooLong(
 
 /// Permits, in the order in which they were requested.
 pub(super) struct RateLimit {
-    /// Fair: callers are served in order.
+    /// Fair: requests are served in order.
     next: tokio::sync::Mutex<()>,
     bucket: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
     ticks: Ticks,

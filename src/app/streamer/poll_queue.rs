@@ -139,8 +139,8 @@ impl PollQueue {
         self.full_polls += 1;
         if !all.is_empty() {
             // Different groups each time, so that two answers about a streamer are independent.
-            let shift = self.full_polls.wrapping_mul(17) % all.len();
-            all.rotate_left(shift);
+            let offset = self.full_polls.wrapping_mul(17) % all.len();
+            all.rotate_left(offset);
         }
         self.remaining = all.into();
         self.failed.clear();

@@ -222,8 +222,8 @@ fn uncertain_report_is_verified() {
     let unclear = after(&[live(0, by_time(-900)), stopped(5, 60)]);
     assert!(unclear.verify, "a stop that might be of an earlier session");
     assert!(!after(&[started(5, 0), stopped(5, 60)]).verify);
-    let doubted = after(&[started(5, 0), not_live(60)]);
-    assert_eq!((doubted.outcome, doubted.verify), (Outcome::Unconfirmed, true));
+    let contradicted = after(&[started(5, 0), not_live(60)]);
+    assert_eq!((contradicted.outcome, contradicted.verify), (Outcome::Unconfirmed, true));
 }
 
 #[test]

@@ -180,10 +180,10 @@ async fn add(streamers: &Streamers, args: &AddArgs, out: &mut Output) -> anyhow:
     let text = || {
         let added = added.iter().map(|one| format!("Watching {} ({})", one.username, one.id));
         let refused = refused.iter().map(|(username, error)| format!("Not added: {username}: {error}"));
-        let hint = (!streamers.settings().is_on).then(|| {
+        let advice = (!streamers.settings().is_on).then(|| {
             "kick.feed is not set here: nobody is watched until it is set where the service runs".into()
         });
-        added.chain(refused).chain(hint).collect::<Vec<_>>().join("\n")
+        added.chain(refused).chain(advice).collect::<Vec<_>>().join("\n")
     };
     out.thing(&all, text)?;
     match refused.len() {

@@ -313,7 +313,7 @@ async fn the_status_has_the_reason_of_activation_and_details() {
     running.wake_up(WakeUp::Streamers);
     sleep(ms(40)).await;
     assert_eq!(running.why(), Activation::WakeUp(WakeUp::Streamers));
-    assert_eq!(running.why().to_string(), "wake_up keys");
+    assert_eq!(running.why().to_string(), "wake_up streamers");
     sleep(ms(100)).await;
     assert_eq!(running.why(), Activation::FollowUp);
     assert_eq!(running.status().details.unwrap()["ticks"], running.log.started().len());
