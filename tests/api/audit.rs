@@ -84,9 +84,16 @@ async fn refused_write_leaves_an_audit_entry(#[case] engine: Engine) {
             "display_name",
         ),
         (admin.clone(), Method::POST, "/stream-keys".into(), "nonsense", "create", "body"),
-        (admin.clone(), Method::PATCH, format!("/broadcasters/{missing}"), "{}", "update", "no such"),
+        (admin.clone(), Method::PATCH, format!("/broadcasters/{missing}"), "{}", "update", "does not exist"),
         (admin.clone(), Method::DELETE, "/stream-keys/nonsense".into(), "", "delete", "id must be a UUID"),
-        (admin.clone(), Method::POST, format!("/stream-keys/{missing}/rotate"), "", "rotate", "no such"),
+        (
+            admin.clone(),
+            Method::POST,
+            format!("/stream-keys/{missing}/rotate"),
+            "",
+            "rotate",
+            "does not exist",
+        ),
     ] {
         let answer = caller.call(method.clone(), &path).body(body).await;
         assert!(answer.status.is_client_error(), "{answer:?}");

@@ -50,14 +50,14 @@ async fn refusal_gives_the_reason_and_repeats_no_secret() {
     for (request, word) in [
         (publish("live/alice", "c", "query", ""), "No stream key was sent"),
         (publish("live/alice", "c", "query", "key=sk_short"), "No stream key was sent"),
-        (publish("live/alice", "c", "token", &made_up), "There is no such stream key"),
-        (publish(&made_up, "c", "user", ""), "There is no such stream key"),
+        (publish("live/alice", "c", "token", &made_up), "The stream key does not exist"),
+        (publish(&made_up, "c", "user", ""), "The stream key does not exist"),
         (publish("live/bob", "c", "token", &key.secret), "another path"),
         (publish("live.bob", "c", "token", &key.secret), "another path"),
         (publish(&other.secret, "c", "token", &key.secret), "another path"),
         (json!({"action": "read", "path": key.secret}), "cannot be watched"),
         (json!({"action": "api"}), "control secret"),
-        (json!({"action": "fly"}), "not known"),
+        (json!({"action": "fly"}), "does not know the action"),
     ] {
         let answer = app.auth(request.clone()).await.assert_status(401).assert_problem("denied");
         assert!(answer.text("/detail").contains(word), "{request}: {answer:?}");
@@ -146,7 +146,7 @@ async fn claim_belongs_to_its_connection_until_it_expires(#[case] engine: Engine
     app.request_publish(&key, "c1").await.assert_status(200);
     app.request_publish(&key, "").await.assert_status(200);
     let denied = app.request_publish(&key, "c2").await.assert_status(401);
-    assert!(denied.text("/detail").contains("in use"));
+    assert!(denied.text("/detail").contains("Another connection uses the stream key"));
     let shown = app.as_viewer().get(&format!("/stream-keys/{}", key.id)).await.json();
     assert_eq!((&shown["in_use"], &shown["status"]), (&json!(true), &json!("active")));
     app.clock.advance(std::time::Duration::from_secs(16));

@@ -74,7 +74,7 @@ async fn refusal_names_the_missing_credentials() {
         (Shows::Bearer(typo), "mistyped"),
         (Shows::Bearer("nonsense".into()), "mistyped"),
         (Shows::ApiKey("nonsense".into()), "mistyped"),
-        (Shows::Bearer(made_up), "unknown"),
+        (Shows::Bearer(made_up), "does not exist"),
         (signature("dashboard", "wrong", app.clock.seconds()), "signature"),
         (signature("dashboard", HMAC_SECRET, 0), "X-Timestamp"),
     ] {

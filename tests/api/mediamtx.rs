@@ -293,7 +293,7 @@ async fn relay_is_added_once_and_never_replaces_an_operators_path() {
         assert_eq!(received.last().expect("a request").line, last);
         if refused {
             let why = put.expect_err("a refusal").to_string();
-            assert!(why.contains("live/alice has a configuration of its own"), "{why}");
+            assert!(why.contains("live/alice has a configuration entry of the operator"), "{why}");
         } else {
             put.expect("it is added");
             let add = received.iter().find(|a| a.line.contains("/add/")).expect("a request to add");

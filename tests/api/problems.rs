@@ -131,7 +131,7 @@ async fn unreachable_database_is_a_problem_with_retry_after() {
     app.as_nobody().get("/readyz").await.assert_status(503);
     app.as_nobody().get("/livez").await.assert_status(200);
     let denied = app.request_publish(&key, "c1").await.assert_status(401).assert_problem("denied");
-    assert!(denied.text("/detail").contains("could not be decided"), "{denied:?}");
+    assert!(denied.text("/detail").contains("could not decide"), "{denied:?}");
     app.auth(json!({"action": "read", "path": "live/alice"})).await.assert_status(200);
     let hook = app.as_nobody().post(&format!("/webhook/ready?secret={HOOK_SECRET}"));
     hook.json(json!({"path": "live/alice"})).await.assert_status(503);

@@ -1,5 +1,5 @@
 //! `/streamers`: the watched streamers and their status on Kick. Events and history are in
-//! [`streamer_events`](super::streamer_events).
+//! `streamer_events.rs`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/streams`: live and ended streams, and ending one. Events are in [`stream_events`](super::stream_events).
+//! `/streams`: live and ended streams, and ending one. Events are in `stream_events.rs`.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! The slices of the system. [`SLICES`] gives the router, the OpenAPI document, the subcommands, the background tasks,
+//! The slices of the system. `SLICES` gives the router, the OpenAPI document, the subcommands, the background tasks,
 //! `/health`, and the rows that housekeeping removes.
 //!
-//! A new slice is a file here and a line in [`SLICES`].
+//! A new slice is a file here and a line in `SLICES`.
 
 mod access;
 mod audit;

@@ -111,8 +111,11 @@ fn mediamtx_configuration_follows_its_version() {
     );
     let hook = old.lines().find(|line| line.contains("runOnReady:")).expect("a hook");
     assert!(!hook.contains(HOOK_SECRET) && hook.contains("streamward-secrets.hook"), "{hook}");
-    assert!(home.refused(&["mediamtx-config", "--for-version", "newest"]).contains("is no version"));
-    assert!(home.refused(&["mediamtx-config", "--server", "eu"]).contains("no media server is called eu"));
+    assert!(home.refused(&["mediamtx-config", "--for-version", "newest"]).contains("is not a version"));
+    assert!(
+        home.refused(&["mediamtx-config", "--server", "eu"])
+            .contains("the configuration has no media server eu")
+    );
     let text = home.ok(&["mediamtx-config", "--install", "for-mediamtx"]);
     for name in ["mediamtx.yml", "hook-secret", "streamward"] {
         assert!(home.dir.path().join("for-mediamtx").join(name).is_file() && text.contains(name), "{text}");

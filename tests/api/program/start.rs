@@ -85,7 +85,7 @@ async fn another_master_key_is_refused_at_startup() {
     assert!(!key.exists(), "it generated another key");
     let other = Home { env: home.env.clone(), ..home }.with("MASTER_KEY", &"00".repeat(32));
     let line = other.refused(&["serve"]);
-    assert!(line.contains("sealed under another master key"), "{line}");
+    assert!(line.contains("encrypted under another master key"), "{line}");
     std::fs::write(other.dir.path().join("the-key"), kept).expect("written");
     let line =
         Home { env: vec![], ..other }.with("MASTER_KEY_FILE", "the-key").json(&["broadcaster", "list"]);
