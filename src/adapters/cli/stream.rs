@@ -113,9 +113,12 @@ fn view(streams: &Streams, stream: &Stream) -> Value {
         "ended_at": ended_at,
         "end_reason": end_reason,
         "source_type": stream.source_kind,
+        "source_id": stream.source_id,
         "readers": stream.stats.readers,
         "tracks": stream.stats.tracks,
         "inbound_bytes": stream.stats.inbound_bytes,
+        "metadata": stream.metadata,
+        "recording_ref": stream.recording_ref,
         "urls": urls,
     })
 }

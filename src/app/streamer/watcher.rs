@@ -352,7 +352,7 @@ impl Watch {
                 Ok(0) => {}
                 Ok(_) => self.app.core.wake_ups.send(WakeUp::Events),
                 Err(error) => {
-                    tracing::debug!(%error, "an offline status cannot be announced yet; trying again")
+                    tracing::debug!(%error, "an offline status cannot be announced yet; trying again");
                 }
             }
         }
