@@ -256,15 +256,22 @@ impl TaskList {
         Self(Some(Arc::new(statuses)))
     }
 
-    /// All tasks.
+    /// All tasks, by name.
     pub fn list(&self, actor: &Actor) -> Result<Vec<TaskStatus>, AppError> {
         actor.authorize(Action::Read, &Resource::Task)?;
-        Ok(self.0.as_ref().map(|statuses| statuses()).unwrap_or_default())
+        Ok(self.all())
+    }
+
+    /// Tasks start in no fixed order.
+    fn all(&self) -> Vec<TaskStatus> {
+        let mut all = self.0.as_ref().map(|statuses| statuses()).unwrap_or_default();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
     }
 
     /// The tasks that do not supervise others, for `/health`.
     pub fn at_work(&self) -> Vec<TaskStatus> {
-        let mut all = self.0.as_ref().map(|statuses| statuses()).unwrap_or_default();
+        let mut all = self.all();
         all.retain(|status| !status.supervises);
         all
     }
