@@ -29,7 +29,7 @@ const MAX_LINES: usize = 500;
 /// What the middle file may have, in lines.
 const MAX_MEDIAN: usize = 150;
 
-/// Circles that are still there. This list must become empty: remove a line with its circle.
+/// Circles that are still there. This list must become empty: remove a line with its circle, never add one.
 const KNOWN_CIRCLES: &[&str] = &[
     "adapters/cli: kick, streamer",
     "adapters/cli/streamer: plain_output, terminal, watch",
