@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Semaphore, SemaphorePermit, SetOnce};
+use tokio::time::Instant;
 
 use super::Core;
 use super::events::Events;
@@ -37,13 +37,19 @@ const RELOAD_INTERVAL: Duration = Duration::from_secs(600);
 pub struct KeyCache {
     /// `None` before the first load: until then every key is read from the database.
     hashes: RwLock<Option<HashSet<SecretHash>>>,
+    first_load: SetOnce<()>,
     negative: Mutex<HashMap<SecretHash, Timestamp>>,
     room: Semaphore,
 }
 
 impl Default for KeyCache {
     fn default() -> Self {
-        Self { hashes: RwLock::default(), negative: Mutex::default(), room: Semaphore::new(CONFIRMATIONS) }
+        Self {
+            hashes: RwLock::default(),
+            first_load: SetOnce::new(),
+            negative: Mutex::default(),
+            room: Semaphore::new(CONFIRMATIONS),
+        }
     }
 }
 
@@ -88,9 +94,7 @@ impl KeyCache {
 
     /// Waits for the first load.
     pub async fn loaded(&self) {
-        while self.hashes.read().unwrap_or_else(PoisonError::into_inner).is_none() {
-            sleep(Duration::from_millis(10)).await;
-        }
+        self.first_load.wait().await;
     }
 
     /// The key with this hash was revoked: from now on it is confirmed like any unknown one.
@@ -109,6 +113,8 @@ impl KeyCache {
         // The old set is dropped after the lock.
         let _old = self.write().replace(hashes);
         self.clear_negative();
+        // Later loads find it set.
+        let _ = self.first_load.set(());
     }
 
     fn add(&self, added: Vec<SecretHash>) {
