@@ -7,7 +7,7 @@ use super::error::{Conflict, Unauthenticated};
 use super::media_server::ConfiguredServers;
 use super::{AppError, Core, Result};
 use crate::domain::access::{Action, Actor, ApiToken, Origin, Resource, Role, TokenSecret, token_name};
-use crate::domain::invalid::{Checks, Invalid};
+use crate::domain::invalid::Checks;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::{Secret, keyed_hash};
 use crate::domain::stream_key::expires_at;
@@ -152,17 +152,13 @@ impl Access {
                 let mut checks = Checks::default();
                 let name = checks.take(token_name(&draft.name));
                 let role = checks.take(Role::parse(&draft.role));
-                let expires = checks.take_opt(draft.expires_at.as_deref().map(|text| {
-                    let rule = "must be an RFC 3339 time such as 2026-01-31T12:00:00Z";
-                    let at =
-                        Timestamp::parse_rfc3339(text).ok_or_else(|| Invalid::one("expires_at", rule))?;
-                    expires_at(at, created_at)
-                }));
+                let expires_at = draft.expires_at.as_deref().map(|text| expires_at(text, created_at));
+                let expires_at = checks.take_opt(expires_at);
                 checks.finish()?;
                 let (Some(name), Some(role)) = (name, role) else {
                     return Err(AppError::NotFound("api token"));
                 };
-                let token = ApiToken { id, name, role, created_at, expires_at: expires };
+                let token = ApiToken { id, name, role, created_at, expires_at };
                 let secret = TokenSecret::from_random(self.core.ids.random32());
                 let hash = self.core.hasher.hash("token", secret.expose());
                 self.core.store.create_api_token(&scope, &token, &hash, &entry).await?;

@@ -75,21 +75,12 @@ impl StreamKeyDraft {
             .take(self.broadcaster_id.parse().map_err(|_| Invalid::one("broadcaster_id", "must be a UUID")));
         let path = checks.take_opt(self.path.as_deref().map(StreamPath::parse));
         let label = checks.take_opt(self.label.as_deref().map(Label::parse));
-        let expires = checks.take_opt(self.expires_at.as_deref().map(|text| {
-            let rule = "must be an RFC 3339 time such as 2026-01-31T12:00:00Z";
-            let at = Timestamp::parse_rfc3339(text).ok_or_else(|| Invalid::one("expires_at", rule))?;
-            expires_at(at, now)
-        }));
-        let on_conflict = checks.take_opt(self.on_conflict.as_deref().map(OnConflict::parse));
+        let expires_at = checks.take_opt(self.expires_at.as_deref().map(|text| expires_at(text, now)));
+        let on_conflict =
+            checks.take_opt(self.on_conflict.as_deref().map(OnConflict::parse)).unwrap_or_default();
         checks.finish()?;
         let Some(broadcaster_id) = broadcaster_id else { return Err(AppError::NotFound("broadcaster")) };
-        Ok(Checked {
-            broadcaster_id,
-            path,
-            label,
-            expires_at: expires,
-            on_conflict: on_conflict.unwrap_or_default(),
-        })
+        Ok(Checked { broadcaster_id, path, label, expires_at, on_conflict })
     }
 }
 

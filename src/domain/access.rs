@@ -1,17 +1,20 @@
 //! Authorization in the management API: roles, actors and API tokens.
 
-use std::fmt;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use strum::{Display, EnumString, IntoStaticStr};
 
 use super::invalid::{Invalid, text};
 use super::secret::Secret;
 use super::{ApiTokenId, Timestamp};
 
 /// The permissions of a client. Each role includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Display, EnumString, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// Reads everything but audit and tokens.
     Viewer,
@@ -24,25 +27,12 @@ pub enum Role {
 impl Role {
     /// As it is stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
-        }
+        self.into()
     }
 
     /// Reads what [`Role::as_str`] wrote.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        [Self::Viewer, Self::Operator, Self::Admin]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or_else(|| Invalid::one("role", "must be viewer, operator or admin"))
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        text.parse().map_err(|_| Invalid::one("role", "must be viewer, operator or admin"))
     }
 }
 

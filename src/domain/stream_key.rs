@@ -173,8 +173,9 @@ impl StreamKey {
     }
 }
 
-/// Checks that an expiry time is in the future.
-pub fn expires_at(at: Timestamp, now: Timestamp) -> Result<Timestamp, Invalid> {
+/// Reads an expiry time and checks that it is in the future.
+pub fn expires_at(text: &str, now: Timestamp) -> Result<Timestamp, Invalid> {
+    let at: Timestamp = text.parse().map_err(|rule| Invalid::one("expires_at", rule))?;
     if at > now {
         Ok(at)
     } else {
