@@ -23,6 +23,7 @@ pub(super) struct RollupKey {
     pub(super) protocol: &'static str,
     pub(super) outcome: &'static str,
     pub(super) reason: &'static str,
+    pub(super) detail: Option<String>,
     pub(super) key: Option<StreamKeyId>,
     pub(super) path: Option<String>,
     pub(super) ip: Option<String>,
@@ -56,7 +57,7 @@ impl AuthRollup {
             || decisions.len() >= MAX_KINDS || (!known && unknown_publishers() >= MAX_UNKNOWN_PUBLISHERS);
         // In this order: a storm of the same request must not count the others each time.
         if !decisions.contains_key(&key) && full() {
-            key = RollupKey { key: None, path: None, ip: None, ..key };
+            key = RollupKey { detail: None, key: None, path: None, ip: None, ..key };
         }
         let count = decisions.entry(key).or_insert(Count { times: 0, first: now, last: now });
         count.times += 1;
@@ -93,8 +94,10 @@ fn entry(key: &RollupKey, count: &Count, ids: &dyn IdGen) -> AuditEntry {
     metadata.insert("media_server".into(), json!(key.server));
     metadata.insert("protocol".into(), json!(key.protocol));
     metadata.insert("reason".into(), json!(key.reason));
-    if let Some(path) = &key.path {
-        metadata.insert("path".into(), json!(path));
+    for (name, text) in [("path", &key.path), ("detail", &key.detail)] {
+        if let Some(text) = text {
+            metadata.insert(name.into(), json!(text));
+        }
     }
     AuditEntry {
         id: AuditId(ids.uuid()),
@@ -136,6 +139,7 @@ mod tests {
             protocol: "rtmp",
             outcome: "deny",
             reason: "unknown_key",
+            detail: None,
             key: None,
             path: None,
             ip: Some(ip.into()),

@@ -139,9 +139,9 @@ impl PublishAuth {
     }
 
     fn note(&self, server: &MediaServerName, request: &AuthRequest, decision: &Decision, took: Duration) {
-        let (outcome, reason) = match decision.result {
-            Ok(reason) => ("allow", reason.as_str()),
-            Err(reason) => ("deny", reason.as_str()),
+        let (outcome, reason, detail) = match decision.result {
+            Ok(reason) => ("allow", reason.as_str(), None),
+            Err(reason) => ("deny", reason.as_str(), reason.detail()),
         };
         let (action, protocol) = (request.action.as_str(), request.protocol);
         metrics::counter!("streamward_auth_decisions_total",
@@ -153,7 +153,7 @@ impl PublishAuth {
         macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
-                    %server, action, protocol, outcome, reason,
+                    %server, action, protocol, outcome, reason, detail,
                     key_id = decision.key.map(tracing::field::display),
                     path = decision.path.as_deref(),
                     ip = ip.as_deref(),
@@ -176,7 +176,7 @@ impl PublishAuth {
             let key = decision.key;
             let path = decision.path.clone();
             self.rollup.count(
-                RollupKey { server: server.clone(), protocol, outcome, reason, key, path, ip },
+                RollupKey { server: server.clone(), protocol, outcome, reason, detail, key, path, ip },
                 self.core.now(),
             );
         }

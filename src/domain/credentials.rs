@@ -6,7 +6,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use super::media_server::SourceId;
 use super::path::IngestPath;
-use super::secret::{KeySecret, Secret};
+use super::secret::{KEY_PREFIX, KeySecret, Secret};
 
 /// What the client wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
@@ -53,6 +53,17 @@ impl Credentials {
         KeySecret::parse(self.token.expose())
             .or_else(|| KeySecret::parse(self.password.expose()))
             .or_else(|| ["key", "token", "pass", "password"].into_iter().find_map(|name| self.in_query(name)))
+    }
+
+    /// How many characters follow the `sk_` of a text that begins like a stream key, but is none.
+    pub fn malformed_key(&self) -> Option<usize> {
+        let begun = |text: &str| {
+            let (prefix, rest) = text.split_at_checked(KEY_PREFIX.len())?;
+            prefix.eq_ignore_ascii_case(KEY_PREFIX).then(|| rest.chars().count())
+        };
+        let query =
+            form_urlencoded::parse(self.query.expose().as_bytes()).find_map(|(_, value)| begun(&value));
+        begun(self.token.expose()).or_else(|| begun(self.password.expose())).or(query)
     }
 
     fn in_query(&self, name: &str) -> Option<KeySecret> {
@@ -107,6 +118,17 @@ pub(crate) mod tests {
         assert_eq!(found("", "", &format!("pass={}&password={}", text[4], text[5])).as_ref(), Some(&keys[4]));
         assert_eq!(found("", "", &format!("password={}", text[5])).as_ref(), Some(&keys[5]));
         assert_eq!(found("", "", "key=nope&other=1"), None);
+    }
+
+    #[test]
+    fn malformed_key_is_told_from_no_key() {
+        let key = KeySecret::from_random([1; 32]);
+        let short = key.expose().get(..45).unwrap();
+        assert_eq!(credentials(short, "", "").malformed_key(), Some(42));
+        assert_eq!(credentials("jwt", &format!("{}x", key.expose()), "").malformed_key(), Some(44));
+        assert_eq!(credentials("", "", &format!("a=1&key={short}")).malformed_key(), Some(42));
+        assert_eq!(credentials("", "", &format!("key={}", short.to_uppercase())).malformed_key(), Some(42));
+        assert_eq!(credentials("jwt", "hunter2", "key=nope").malformed_key(), None);
     }
 
     #[test]

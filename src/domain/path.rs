@@ -11,7 +11,7 @@ use super::secret::{KeySecret, Secret, mask_keys};
 pub const MAX_PATH: usize = 200;
 
 /// A public path such as `live/alice`: `^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$`, at most 200 characters, and no part of it
-/// has a stream key's shape (such a path is private, see [`IngestPath`]).
+/// could be a stream key (see [`mask_keys`] and [`IngestPath`]).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamPath(String);
@@ -125,6 +125,7 @@ mod tests {
             "..",
             &"x".repeat(201),
             &format!("live/{}", key.expose()),
+            &key.expose().replace("sk_", "SK_"),
         ] {
             assert_eq!(StreamPath::parse(bad).unwrap_err().0[0].field, "path", "{bad:?}");
         }

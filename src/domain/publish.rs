@@ -10,10 +10,13 @@ use strum::IntoStaticStr;
 use super::credentials::{Action, AuthRequest};
 use super::media_server::{Connection, MediaServerName};
 use super::path::{IngestPath, StreamPath};
-use super::secret::{KeySecret, Secret};
+use super::secret::{KEY_LENGTH, KEY_PREFIX, KeySecret, Secret};
 use super::stream::IngestForm;
 use super::stream_key::{Holder, KeyStatus, OnConflict, StreamKey};
 use super::{StreamKeyId, Timestamp};
+
+/// How many characters of a stream key follow its prefix.
+const KEY_CHARACTERS: usize = KEY_LENGTH - KEY_PREFIX.len();
 
 /// Why a request is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
@@ -37,6 +40,11 @@ pub enum AllowReason {
 pub enum DenyReason {
     /// The request contains no text in the shape of a stream key.
     NoKey,
+    /// A text begins like a stream key, but has another length or other characters than one.
+    MalformedKey {
+        /// How many characters follow `sk_`; a key has 43.
+        characters: usize,
+    },
     /// The key does not exist.
     UnknownKey,
     /// The key was revoked.
@@ -70,11 +78,24 @@ impl DenyReason {
         self.into()
     }
 
+    /// What only the operator sees, beside the word.
+    pub fn detail(self) -> Option<String> {
+        match self {
+            Self::MalformedKey { characters } => Some(format!(
+                "malformed stream key: {characters} of {KEY_CHARACTERS} characters after {KEY_PREFIX}"
+            )),
+            _ => None,
+        }
+    }
+
     /// What a person can do about it. Never contains anything that the client sent.
     pub fn advice(self) -> &'static str {
         match self {
             Self::NoKey => {
                 "No stream key was sent. Add ?key=sk_… to the path, or send the key as password or bearer token."
+            }
+            Self::MalformedKey { .. } => {
+                "The stream key is malformed. A stream key is sk_ and 43 letters, digits, '-' or '_'. Copy it again."
             }
             Self::UnknownKey => {
                 "The stream key does not exist. Compare it with the one that was shown at its creation, or create a new key."
@@ -124,7 +145,10 @@ impl PublishRequest {
             }
             // The private path belongs to another key than the one beside it.
             (IngestPath::Private(_), _) => Err(DenyReason::WrongPath),
-            (_, None) => Err(DenyReason::NoKey),
+            (_, None) => Err(match request.credentials.malformed_key() {
+                Some(characters) => DenyReason::MalformedKey { characters },
+                None => DenyReason::NoKey,
+            }),
             (IngestPath::Public(path), Some(secret)) => {
                 Ok(Self { secret, path: Some(path.clone()), connection })
             }
@@ -246,6 +270,10 @@ mod tests {
             assert_eq!(read(&path, &format!("key={}", other.expose())).unwrap_err(), DenyReason::WrongPath);
         }
         assert_eq!(read("live/alice", "").unwrap_err(), DenyReason::NoKey);
+        let short = format!("key={}", secret.expose().get(..45).unwrap());
+        let malformed = read("live/alice", &short).unwrap_err();
+        assert_eq!(malformed, DenyReason::MalformedKey { characters: 42 });
+        assert_eq!(malformed.detail().unwrap(), "malformed stream key: 42 of 43 characters after sk_");
         assert_eq!(
             read("live.alice", &format!("key={}", secret.expose())).unwrap_err(),
             DenyReason::WrongPath

@@ -81,8 +81,7 @@ impl KeySecret {
     /// The secret, if `text` has the shape of a key. The key need not exist.
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(KEY_PREFIX)?;
-        let shaped = text.len() == KEY_LENGTH
-            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let shaped = text.len() == KEY_LENGTH && rest.chars().all(is_key_char);
         shaped.then(|| Self(Secret::new(text)))
     }
 
@@ -107,24 +106,45 @@ impl fmt::Debug for KeySecret {
 /// 128 bits unknown.
 const MASKED_LENGTH: usize = 20;
 
-/// Replaces stream keys and parts of them by `sk_***`. For text that others wrote.
+/// Replaces whatever could be a stream key or a part of one by `***`. For text that others wrote.
+///
+/// Masked are `sk_` in any case with 20 characters of a key after it, and a run of at least 43 such characters that
+/// mixes capitals and small letters: a key without its prefix.
 pub fn mask_keys(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, candidate)) = rest.split_once(KEY_PREFIX) {
+    while let Some(start) = rest.find(is_key_char) {
+        let (before, from_run) = rest.split_at(start);
+        let end = from_run.find(|c| !is_key_char(c)).unwrap_or(from_run.len());
+        let (run, after) = from_run.split_at(end);
         out.push_str(before);
-        out.push_str(KEY_PREFIX);
-        let run = candidate.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
-        let (run, after) = candidate.split_at(run.unwrap_or(candidate.len()));
-        if run.len() >= MASKED_LENGTH {
+        out.push_str(shown_of_run(run));
+        if shown_of_run(run).len() < run.len() {
             out.push_str("***");
-            rest = after;
-        } else {
-            rest = candidate;
         }
+        rest = after;
     }
     out.push_str(rest);
     out
+}
+
+/// What of a run of key characters may be shown.
+fn shown_of_run(run: &str) -> &str {
+    let is_prefix = |window: &[u8]| window.eq_ignore_ascii_case(KEY_PREFIX.as_bytes());
+    let prefix = run.as_bytes().windows(KEY_PREFIX.len()).position(is_prefix).map(|at| at + KEY_PREFIX.len());
+    match prefix {
+        Some(end) if run.len() - end >= MASKED_LENGTH => run.get(..end).unwrap_or_default(),
+        _ if run.len() >= KEY_LENGTH - KEY_PREFIX.len() && is_mixed(run) => "",
+        _ => run,
+    }
+}
+
+fn is_key_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+fn is_mixed(run: &str) -> bool {
+    run.bytes().any(|b| b.is_ascii_uppercase()) && run.bytes().any(|b| b.is_ascii_lowercase())
 }
 
 /// The stored form of a secret: HMAC-SHA256 under a key that is not in the database.
@@ -229,11 +249,24 @@ mod tests {
         let text = format!("path 'live/{}' sk_short ä", key.expose());
         assert_eq!(mask_keys(&text), "path 'live/sk_***' sk_short ä");
         let whole = key.expose();
-        for slip in
-            [whole.get(..45).unwrap().to_owned(), format!("{whole}x"), format!("x{whole}"), whole.repeat(2)]
-        {
+        let bare = whole.get(3..).unwrap();
+        for slip in [
+            whole.get(..45).unwrap().to_owned(),
+            format!("{whole}x"),
+            format!("x{whole}"),
+            whole.repeat(2),
+            format!("live/SK_{bare}"),
+            format!("Sk_{bare}"),
+            format!("live/{bare}"),
+            format!("k_{bare}"),
+        ] {
             let masked = mask_keys(&slip);
             assert!(!masked.contains(whole.get(3..20).unwrap()), "{masked}");
+        }
+        // Ids and long names are no keys.
+        for other in ["7F2B3c4d-0000-4000-8000-0123456789ab", &"x".repeat(200), "live/sk_alice", "ä/ö", ""]
+        {
+            assert_eq!(mask_keys(other), other);
         }
     }
 
