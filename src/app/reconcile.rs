@@ -4,22 +4,24 @@
 //! same work whether the timer, a hook or a revoked key woke it, and the next poll finds again what failed.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
 
 use super::Core;
+use super::disconnect_retries::DisconnectRetries;
 use super::media_server::ConfiguredServers;
 use super::poll_requests::PollRequests;
 use super::task::{OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, Tick};
 use crate::domain::StreamId;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
+use crate::domain::log_throttle::LogThrottle;
 use crate::domain::media_server::{MediaServerName, ObservedPath, Relay, Snapshot};
 use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::reconcile::{
@@ -58,6 +60,8 @@ pub struct Reconciler {
     remote: Arc<dyn MediaServer>,
     intervals: ReconcileIntervals,
     memory: Memory,
+    /// Sessions that could not be disconnected.
+    failures: LogThrottle<()>,
 }
 
 /// State between polls. It only saves calls and may be lost.
@@ -73,6 +77,8 @@ struct Memory {
     unreachable_since: Option<Timestamp>,
     /// When the next of the keys in use expires, as of the last poll.
     expiry: Option<Timestamp>,
+    /// The sessions that were disconnected and are still there.
+    retries: DisconnectRetries,
     /// The numbers to show to operators.
     shown: Shown,
     /// The assignment this memory was gathered under.
@@ -96,7 +102,16 @@ impl Reconciler {
         (server, remote): (MediaServerName, Arc<dyn MediaServer>),
         intervals: ReconcileIntervals,
     ) -> Self {
-        Self { core, servers, polls, server, remote, intervals, memory: Memory::default() }
+        Self {
+            core,
+            servers,
+            polls,
+            server,
+            remote,
+            intervals,
+            memory: Memory::default(),
+            failures: LogThrottle::default(),
+        }
     }
 
     async fn poll(
@@ -105,7 +120,7 @@ impl Reconciler {
         hook_events: &[StoredHookEvent],
     ) -> Result<Tick, TaskError> {
         self.memory.expiry = None;
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let polled = self.remote.snapshot().await;
         metrics::histogram!("streamward_media_server_call_seconds", "media_server" => self.server.to_string())
             .record(started.elapsed().as_secs_f64());
@@ -154,7 +169,7 @@ impl Reconciler {
         shown.repaired += repaired;
         shown.disconnected += disconnected;
         // A disconnected session takes a moment to end, and a postponed start waits for that.
-        Ok(Tick { again: !plan.disconnects.is_empty() || applied.postponed > 0 })
+        Ok(Tick { again: disconnected > 0 || applied.postponed > 0 })
     }
 
     /// The media server is unreachable: only its own hooks end sessions.
@@ -235,27 +250,43 @@ impl Reconciler {
         Ok(applied)
     }
 
-    async fn disconnect(&self, disconnects: &[Disconnect]) -> usize {
-        let calls: Vec<_> = disconnects.iter().map(|disconnect| self.disconnect_one(disconnect)).collect();
-        let done = stream::iter(calls).buffer_unordered(CALLS).take_until(sleep(DISCONNECT_TIME));
-        let done = done.filter(|done| std::future::ready(*done)).count().await;
+    async fn disconnect(&mut self, wanted: &[Disconnect]) -> usize {
+        let due = self.memory.retries.due(wanted, Instant::now());
+        let tried = Mutex::new(Vec::with_capacity(due.len()));
+        let calls = due.iter().map(|disconnect| {
+            let (remote, tried) = (&self.remote, &tried);
+            async move {
+                tried.lock().unwrap_or_else(PoisonError::into_inner).push(*disconnect);
+                (*disconnect, remote.disconnect(&disconnect.source).await)
+            }
+        });
+        let calls: Vec<_> = calls.collect();
+        let results = stream::iter(calls).buffer_unordered(CALLS).take_until(sleep(DISCONNECT_TIME));
+        let results: Vec<_> = results.collect().await;
+        self.memory
+            .retries
+            .tried(&tried.into_inner().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let done =
+            results.iter().filter(|(disconnect, result)| self.log_disconnect(disconnect, result)).count();
         self.count("session_disconnected", done);
         done
     }
 
-    async fn disconnect_one(&self, disconnect: &Disconnect) -> bool {
-        let source = disconnect.source.id.as_ref().map(tracing::field::display);
-        match self.remote.disconnect(&disconnect.source).await {
+    /// Whether the media server accepted it. Failures are logged once a minute.
+    fn log_disconnect(&self, disconnect: &Disconnect, result: &Result<(), RemoteError>) -> bool {
+        let (server, source) = (&self.server, disconnect.source.id.as_ref().map(tracing::field::display));
+        match result {
             Ok(()) => {
                 let (path, reason) = (disconnect.path.public(), disconnect.reason.as_str());
-                tracing::info!(server = %self.server, source, path, reason, "session disconnected");
-                true
+                tracing::info!(%server, source, path, reason, "session disconnected");
             }
             Err(error) => {
-                tracing::warn!(server = %self.server, source, %error, "a session could not be disconnected; the next poll tries again");
-                false
+                if let Some(suppressed) = self.failures.allow((), self.core.now()) {
+                    tracing::warn!(%server, source, %error, suppressed, "a session could not be disconnected; it is tried again, after 30 s at most");
+                }
             }
         }
+        result.is_ok()
     }
 
     /// Adds the wanted relays and removes the others.
@@ -368,7 +399,7 @@ impl PeriodicTask for Reconciler {
         self.start_over_under(&assignment).await?;
         // Read before the poll: the next poll handles what arrives during this one.
         let hook_events = self.core.worker_store.hook_events(&self.server).await?;
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         // Part of the trace of the cause: a hook, a takeover, a revoked key.
         let span = match self.polls.take_cause(&self.server) {
             Some(cause) => tracing::info_span!(parent: &cause, "reconcile", server = %self.server),
