@@ -49,7 +49,7 @@ async fn refusal_gives_the_reason_and_repeats_no_secret() {
     let made_up = format!("sk_{}", "a".repeat(43));
     for (request, word) in [
         (publish("live/alice", "c", "query", ""), "No stream key was sent"),
-        (publish("live/alice", "c", "query", "key=sk_short"), "No stream key was sent"),
+        (publish("live/alice", "c", "query", "key=sk_short"), "The stream key is malformed"),
         (publish("live/alice", "c", "token", &made_up), "The stream key does not exist"),
         (publish(&made_up, "c", "user", ""), "The stream key does not exist"),
         (publish("live/bob", "c", "token", &key.secret), "another path"),
