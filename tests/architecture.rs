@@ -33,9 +33,6 @@ const MAX_MEDIAN: usize = 150;
 const KNOWN_CIRCLES: &[&str] = &[
     "adapters/cli: kick, streamer",
     "adapters/cli/streamer: plain_output, terminal, watch",
-    "adapters/http: openapi, routes",
-    "adapters/http: stream_events, streams",
-    "adapters/http: streamer_events, streamers",
     "adapters/kick/feed: mod.rs",
     "adapters/sql: broadcasters, reconcile, stream_keys, streams",
     "adapters/sql: db, group_commit, postgres",
@@ -77,7 +74,6 @@ const IMPORTS_BETWEEN_SLICES: &[AllowedImport] = &[
     allow("app", "*", "media_server", "until the configured media servers have a module of their own"),
     allow("app", "stream_key", "publish", "a changed key is taken into the key cache"),
     allow("ports", "streamer", "media_server", "until `RemoteError` has a module of its own"),
-    allow("adapters/cli", "access", "stream_key", "until `Until` has a module of its own"),
     allow("adapters/cli", "stream_key", "broadcaster", "a key is made for a broadcaster by name"),
     allow("adapters/sql", "*", "audit", "a change and its audit entry are one transaction"),
     allow("adapters/sql", "broadcaster", "stream", "deleting ends the streams in the same transaction"),

@@ -9,3 +9,4 @@ pub mod memory;
 mod remote;
 pub mod sql;
 pub mod system;
+mod views;

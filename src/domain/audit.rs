@@ -1,13 +1,15 @@
 //! The audit log: who did what, when, from where, and with what outcome.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::access::Actor;
 use super::{AuditId, Timestamp};
 
 /// The outcome of an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, EnumString)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, IntoStaticStr, EnumString, VariantArray)]
+#[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// It was done.

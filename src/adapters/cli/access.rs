@@ -2,10 +2,11 @@
 
 use anyhow::bail;
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Output;
-use super::stream_key::Until;
+use super::until::Until;
+use crate::adapters::views::{ApiTokenView, NewApiToken};
 use crate::app::access::{Access, ApiTokenDraft};
 use crate::domain::ApiTokenId;
 use crate::domain::access::{Actor, ApiToken};
@@ -42,23 +43,18 @@ pub async fn run(access: &Access, command: &TokenCommand, out: &mut Output) -> a
                 role: role.clone(),
                 expires_at: until.expires_at(access.now()),
             };
-            let (token, secret) = access.create_token(&Actor::cli("token create"), &draft).await?;
-            let mut json = view(&token);
-            json["token"] = secret.expose().into();
-            out.thing(&json, || {
-                format!(
-                    "Created {} token {} ({}). It is shown this once:\n\n  {}\n\nUse it as: Authorization: Bearer <token>",
-                    token.role,
-                    token.name,
-                    token.id,
-                    secret.expose()
-                )
-            })
+            let made = access.create_token(&Actor::cli("token create"), &draft).await?;
+            let (ApiToken { id, name, role, .. }, secret) = (&made.0, made.1.expose());
+            let text = format!(
+                "Created {role} token {name} ({id}). It is shown this once:\n\n  {secret}\n\n\
+                 Use it as: Authorization: Bearer <token>"
+            );
+            out.thing(&NewApiToken::from(made), || text)
         }
         TokenCommand::List => {
             let all = access.tokens(&Actor::cli("token list")).await?;
             let columns = ["id", "name", "role", "created_at", "expires_at"];
-            out.list("api_tokens", &all.iter().map(view).collect::<Vec<_>>(), &columns)
+            out.list("api_tokens", &all.into_iter().map(ApiTokenView::from).collect::<Vec<_>>(), &columns)
         }
         TokenCommand::Delete { token } => {
             let actor = Actor::cli("token delete");
@@ -80,14 +76,4 @@ async fn find(access: &Access, actor: &Actor, wanted: &str) -> anyhow::Result<Ap
         [] => bail!("no token is called {wanted:?}"),
         many => bail!("{} tokens are called {wanted:?}: name one by its id", many.len()),
     }
-}
-
-fn view(token: &ApiToken) -> Value {
-    json!({
-        "id": token.id,
-        "name": token.name,
-        "role": token.role,
-        "created_at": token.created_at,
-        "expires_at": token.expires_at,
-    })
 }

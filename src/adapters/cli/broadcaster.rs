@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use serde_json::{Value, json};
 
 use super::Output;
+use crate::adapters::views::BroadcasterView;
 use crate::app::AppError;
 use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
 use crate::domain::BroadcasterId;
@@ -57,26 +57,20 @@ pub async fn run(
         BroadcasterCommand::Create { name, metadata } => {
             let draft = draft(Some(name), metadata.as_deref())?;
             let made = broadcasters.create(&Actor::cli("broadcaster create"), draft).await?;
-            out.thing(&view(&made), || {
-                format!(
-                    "Created broadcaster {name} ({id}).\nNext: streamward key create --broadcaster {quoted}",
-                    name = made.display_name,
-                    id = made.id,
-                    quoted = shell_word(made.display_name.as_str()),
-                )
-            })
+            let (name, quoted) = (&made.display_name, shell_word(made.display_name.as_str()));
+            let next = format!("Next: streamward key create --broadcaster {quoted}");
+            let text = format!("Created broadcaster {name} ({}).\n{next}", made.id);
+            out.thing(&BroadcasterView::from(made), || text)
         }
         BroadcasterCommand::List => {
             let all = broadcasters.list(&Actor::cli("broadcaster list")).await?;
-            out.list(
-                "broadcasters",
-                &all.iter().map(view).collect::<Vec<_>>(),
-                &["id", "display_name", "created_at"],
-            )
+            let views: Vec<_> = all.into_iter().map(BroadcasterView::from).collect();
+            out.list("broadcasters", &views, &["id", "display_name", "created_at"])
         }
         BroadcasterCommand::Show { broadcaster } => {
             let found = find(broadcasters, &Actor::cli("broadcaster show"), broadcaster).await?;
-            out.thing(&view(&found), || describe(&found))
+            let text = describe(&found);
+            out.thing(&BroadcasterView::from(found), || text)
         }
         BroadcasterCommand::Update { broadcaster, name, metadata } => {
             if name.is_none() && metadata.is_none() {
@@ -86,15 +80,15 @@ pub async fn run(
             let found = find(broadcasters, &actor, broadcaster).await?;
             let draft = draft(name.as_deref(), metadata.as_deref())?;
             let updated = broadcasters.update(&actor, found.id, draft).await?;
-            out.thing(&view(&updated), || describe(&updated))
+            let text = describe(&updated);
+            out.thing(&BroadcasterView::from(updated), || text)
         }
         BroadcasterCommand::Delete { broadcaster } => {
             let actor = Actor::cli("broadcaster delete");
             let found = find(broadcasters, &actor, broadcaster).await?;
             broadcasters.delete(&actor, found.id).await?;
-            out.thing(&view(&found), || {
-                format!("Deleted broadcaster {} and its stream keys.", found.display_name)
-            })
+            let text = format!("Deleted broadcaster {} and its stream keys.", found.display_name);
+            out.thing(&BroadcasterView::from(found), || text)
         }
     }
 }
@@ -120,16 +114,6 @@ pub(super) async fn find(
 fn draft(name: Option<&str>, metadata: Option<&str>) -> anyhow::Result<BroadcasterDraft> {
     let metadata = metadata.map(serde_json::from_str).transpose().context("--metadata is not JSON")?;
     Ok(BroadcasterDraft { display_name: name.map(str::to_owned), metadata })
-}
-
-fn view(broadcaster: &Broadcaster) -> Value {
-    json!({
-        "id": broadcaster.id,
-        "display_name": broadcaster.display_name,
-        "metadata": broadcaster.metadata,
-        "created_at": broadcaster.created_at,
-        "updated_at": broadcaster.updated_at,
-    })
 }
 
 fn describe(broadcaster: &Broadcaster) -> String {

@@ -15,6 +15,7 @@ mod output;
 pub mod stream;
 pub mod stream_key;
 pub mod streamer;
+mod until;
 
 use std::path::PathBuf;
 

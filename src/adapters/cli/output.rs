@@ -2,7 +2,11 @@
 
 use std::io::{self, Write};
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 
 /// The output of a command, as text or JSON.
 pub struct Output {
@@ -22,19 +26,29 @@ impl Output {
     }
 
     /// Prints one object, as JSON or as `text`. A closed pipe is no error.
-    pub fn thing(&mut self, json: &Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        let text = if self.json { format!("{json:#}") } else { text() };
+    pub fn thing<T: Serialize + ToSchema>(
+        &mut self,
+        view: &T,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        let text = if self.json { format!("{:#}", with_nulls(view)?) } else { text() };
         self.text(&text)
     }
 
     /// Prints a list, as JSON under `name` with its `count`, or as a table of these columns of the same JSON.
-    pub fn list(&mut self, name: &str, items: &[Value], columns: &[&str]) -> anyhow::Result<()> {
+    pub fn list<T: Serialize + ToSchema>(
+        &mut self,
+        name: &str,
+        items: &[T],
+        columns: &[&str],
+    ) -> anyhow::Result<()> {
+        let items = items.iter().map(with_nulls).collect::<Result<Vec<Value>, _>>()?;
         let text = if self.json {
-            format!("{:#}", serde_json::json!({ name: items, "count": items.len() }))
+            format!("{:#}", json!({ name: items, "count": items.len() }))
         } else if items.is_empty() {
             format!("no {}", name.replace('_', " "))
         } else {
-            table(items, columns)
+            table(&items, columns)
         };
         self.text(&text)
     }
@@ -50,6 +64,35 @@ impl Output {
     /// Prints a text and a line feed.
     pub fn text(&mut self, text: &str) -> anyhow::Result<()> {
         self.line(text.trim_end()).map(drop)
+    }
+}
+
+/// The JSON of a view, with `null` for each documented field that is absent: scripts then find every field.
+pub(super) fn with_nulls<T: Serialize + ToSchema>(view: &T) -> serde_json::Result<Value> {
+    let mut json = serde_json::to_value(view)?;
+    let mut named = Vec::new();
+    T::schemas(&mut named);
+    add_nulls(&mut json, &T::schema(), &named);
+    Ok(json)
+}
+
+fn add_nulls(json: &mut Value, schema: &RefOr<Schema>, named: &[(String, RefOr<Schema>)]) {
+    match schema {
+        RefOr::Ref(reference) => {
+            let name = reference.ref_location.rsplit('/').next();
+            if let Some((_, schema)) = named.iter().find(|(known, _)| Some(known.as_str()) == name) {
+                add_nulls(json, schema, named);
+            }
+        }
+        RefOr::T(Schema::Object(object)) => {
+            let Value::Object(fields) = json else { return };
+            for (name, schema) in &object.properties {
+                add_nulls(fields.entry(name).or_insert(Value::Null), schema, named);
+            }
+        }
+        RefOr::T(Schema::AllOf(parts)) => parts.items.iter().for_each(|part| add_nulls(json, part, named)),
+        RefOr::T(Schema::OneOf(parts)) => parts.items.iter().for_each(|part| add_nulls(json, part, named)),
+        RefOr::T(_) => {}
     }
 }
 
@@ -78,8 +121,6 @@ fn cell(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

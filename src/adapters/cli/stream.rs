@@ -2,13 +2,12 @@
 
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
-use serde_json::{Value, json};
 
 use super::Output;
+use crate::adapters::views::StreamView;
 use crate::app::stream::Streams;
 use crate::domain::StreamId;
 use crate::domain::access::Actor;
-use crate::domain::stream::{Stream, StreamState};
 use crate::ports::{StatusFilter, StreamFilter};
 
 /// Commands about streams.
@@ -52,7 +51,7 @@ pub async fn run(streams: &Streams, command: &StreamCommand, out: &mut Output) -
             };
             let filter = StreamFilter { status, limit: Some(*limit), ..StreamFilter::default() };
             let found = streams.list(&Actor::cli("stream list"), &filter).await?;
-            let views: Vec<Value> = found.iter().map(|stream| view(streams, stream)).collect();
+            let views: Vec<_> = found.into_iter().map(|stream| StreamView::of(streams, stream)).collect();
             let columns = [
                 "id",
                 "path",
@@ -70,14 +69,12 @@ pub async fn run(streams: &Streams, command: &StreamCommand, out: &mut Output) -
             let id = find(streams, &actor, stream).await?;
             streams.end(&actor, id).await?;
             let now = streams.get(&actor, id).await?;
-            out.thing(&view(streams, &now), || {
-                let path = &now.path;
-                if now.is_active() {
-                    format!("Ending {path}; the running service disconnects it.")
-                } else {
-                    format!("{path} has ended.")
-                }
-            })
+            let text = if now.is_active() {
+                format!("Ending {}; the running service disconnects it.", now.path)
+            } else {
+                format!("{} has ended.", now.path)
+            };
+            out.thing(&StreamView::of(streams, now), || text)
         }
     }
 }
@@ -91,34 +88,4 @@ async fn find(streams: &Streams, actor: &Actor, wanted: &str) -> anyhow::Result<
         Some(stream) => Ok(stream.id),
         None => bail!("nothing is live on {wanted:?}"),
     }
-}
-
-fn view(streams: &Streams, stream: &Stream) -> Value {
-    let (ended_at, end_reason) = match &stream.state {
-        StreamState::Ended { ended_at, end_reason } => (Some(ended_at), Some(end_reason.as_str())),
-        StreamState::Active { .. } => (None, None),
-    };
-    let urls = streams.playback_urls(stream).map(|urls| {
-        json!({"hls": urls.hls, "webrtc": urls.webrtc, "rtmp": urls.rtmp, "rtsp": urls.rtsp, "srt": urls.srt})
-    });
-    json!({
-        "id": stream.id,
-        "stream_key_id": stream.stream_key_id,
-        "broadcaster_id": stream.broadcaster_id,
-        "broadcaster_name": stream.broadcaster_name,
-        "path": stream.path,
-        "media_server": stream.media_server,
-        "status": if stream.is_active() { "active" } else { "ended" },
-        "started_at": stream.started_at,
-        "ended_at": ended_at,
-        "end_reason": end_reason,
-        "source_type": stream.source_kind,
-        "source_id": stream.source_id,
-        "readers": stream.stats.readers,
-        "tracks": stream.stats.tracks,
-        "inbound_bytes": stream.stats.inbound_bytes,
-        "metadata": stream.metadata,
-        "recording_ref": stream.recording_ref,
-        "urls": urls,
-    })
 }

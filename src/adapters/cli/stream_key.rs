@@ -1,17 +1,17 @@
 //! `streamward key …`
 
-use std::time::Duration;
-
 use anyhow::bail;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::output::with_nulls;
+use super::until::Until;
 use super::{Output, broadcaster};
+use crate::adapters::views::{NewStreamKey, StreamKeyView};
 use crate::app::broadcaster::Broadcasters;
-use crate::app::stream_key::{KeyNow, KeyWithSecret, StreamKeyDraft, StreamKeys};
+use crate::app::stream_key::{KeyWithSecret, StreamKeyDraft, StreamKeys};
+use crate::domain::StreamKeyId;
 use crate::domain::access::Actor;
-use crate::domain::stream_key::KeyStatus;
-use crate::domain::{StreamKeyId, Timestamp};
 use crate::ports::KeyFilter;
 
 /// Commands about stream keys. They accept an id, or a path if one usable key has it.
@@ -58,25 +58,6 @@ pub enum KeyCommand {
     },
 }
 
-/// How long a key or token is valid; for ever by default.
-#[derive(Debug, Clone, Default, Args)]
-#[group(multiple = false)]
-pub struct Until {
-    /// Valid for this long from now, e.g. 2h or 30d
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub expires_in: Option<Duration>,
-    /// Valid until then, e.g. 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "TIME")]
-    pub expires_at: Option<String>,
-}
-
-impl Until {
-    /// As the use-cases take it.
-    pub(super) fn expires_at(&self, now: Timestamp) -> Option<String> {
-        self.expires_in.map(|duration| now.plus(duration).to_string()).or_else(|| self.expires_at.clone())
-    }
-}
-
 /// Runs the command.
 pub async fn run(
     keys: &StreamKeys,
@@ -95,7 +76,7 @@ pub async fn run(
                 on_conflict: takeover.then(|| "takeover".to_owned()),
             };
             let made = keys.create(&actor, draft).await?;
-            print_secret(out, "Created", &made)
+            print_secret(out, "Created", made)
         }
         KeyCommand::List { broadcaster } => {
             let actor = Actor::cli("key list");
@@ -106,14 +87,14 @@ pub async fn run(
             let keys = keys.list(&actor, &filter).await?;
             let columns =
                 ["id", "path", "status", "in_use", "key_prefix", "label", "expires_at", "last_used_at"];
-            out.list("stream_keys", &keys.iter().map(view).collect::<Vec<_>>(), &columns)
+            out.list("stream_keys", &keys.into_iter().map(StreamKeyView::from).collect::<Vec<_>>(), &columns)
         }
         KeyCommand::Show { key } => {
             let actor = Actor::cli("key show");
             let id = find(keys, &actor, key).await?;
-            let key = view(&keys.get(&actor, id).await?);
-            out.thing(&key, || {
-                let fields = key.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+            let json = with_nulls(&StreamKeyView::from(keys.get(&actor, id).await?))?;
+            out.thing(&json, || {
+                let fields = json.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
                 let line = |(name, value): (&String, &Value)| {
                     format!("{name:<16}{}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
                 };
@@ -123,14 +104,15 @@ pub async fn run(
         KeyCommand::Rotate { key } => {
             let actor = Actor::cli("key rotate");
             let id = find(keys, &actor, key).await?;
-            print_secret(out, "Rotated", &keys.rotate(&actor, id).await?)
+            print_secret(out, "Rotated", keys.rotate(&actor, id).await?)
         }
         KeyCommand::Revoke { key } => {
             let actor = Actor::cli("key revoke");
             let id = find(keys, &actor, key).await?;
             keys.revoke(&actor, id).await?;
             let key = keys.get(&actor, id).await?;
-            out.thing(&view(&key), || format!("Revoked the stream key of {} ({id}).", key.key.path))
+            let text = format!("Revoked the stream key of {} ({id}).", key.key.path);
+            out.thing(&StreamKeyView::from(key), || text)
         }
     }
 }
@@ -147,65 +129,43 @@ async fn find(keys: &StreamKeys, actor: &Actor, wanted: &str) -> anyhow::Result<
     }
 }
 
-fn view(now: &KeyNow) -> Value {
-    let KeyNow { key, at } = now;
-    let status = match key.status(*at) {
-        KeyStatus::Active => "active",
-        KeyStatus::Revoked => "revoked",
-        KeyStatus::Expired => "expired",
-    };
-    json!({
-        "id": key.id,
-        "broadcaster_id": key.broadcaster_id,
-        "label": key.label.as_ref().map(ToString::to_string),
-        "path": key.path,
-        "status": status,
-        "in_use": key.in_use(*at),
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-        "last_used_at": key.last_used_at,
-        "on_conflict": key.on_conflict,
-        "key_prefix": key.key_prefix,
-    })
+fn print_secret(out: &mut Output, done: &str, made: KeyWithSecret) -> anyhow::Result<()> {
+    let (text, secret) = (describe(done, &made), made.secret.expose().to_owned());
+    let mut json = with_nulls(&NewStreamKey::from(made))?;
+    if let Some(whip) = json.pointer_mut("/ingest/whip") {
+        *whip = json!({"url": whip.take(), "bearer_token": secret});
+    }
+    out.thing(&json, || text)
 }
 
-fn print_secret(out: &mut Output, done: &str, made: &KeyWithSecret) -> anyhow::Result<()> {
+/// The settings for encoders, and the URLs for viewers.
+fn describe(done: &str, made: &KeyWithSecret) -> String {
     let secret = made.secret.expose();
-    let mut json = view(&KeyNow { key: made.key.clone(), at: made.at });
-    json["key_value"] = secret.into();
-    if let Some(urls) = &made.ingest {
-        json["ingest"] = json!({
-            "obs": {"server": urls.obs_server, "stream_key": urls.obs_stream_key},
-            "rtmp": urls.rtmp,
-            "rtmp_secret_path": urls.rtmp_secret_path,
-            "srt": urls.srt,
-            "rtsp": urls.rtsp,
-            "whip": {"url": urls.whip, "bearer_token": secret},
-        });
-    }
-    out.thing(&json, || {
-        let key = &made.key;
-        let until = key.expires_at.map(|at| format!(", valid until {at}")).unwrap_or_default();
-        let head = format!("{done} the stream key of {} ({}){until}. It is shown this once:\n\n  {secret}\n", key.path, key.id);
-        let Some(urls) = &made.ingest else { return head };
-        let watch = made.playback.as_ref().map(|urls| {
-            format!("\nViewers (no secret in these)\n  HLS         {}\n  WebRTC      {}\n  RTSP        {}\n",
-                urls.hls, urls.webrtc, urls.rtsp)
-        });
+    let key = &made.key;
+    let until = key.expires_at.map(|at| format!(", valid until {at}")).unwrap_or_default();
+    let head = format!(
+        "{done} the stream key of {} ({}){until}. It is shown this once:\n\n  {secret}\n",
+        key.path, key.id
+    );
+    let Some(urls) = &made.ingest else { return head };
+    let watch = made.playback.as_ref().map(|urls| {
         format!(
-            "{head}\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {}\n  Stream Key  {}\n\
+            "\nViewers (no secret in these)\n  HLS         {}\n  WebRTC      {}\n  RTSP        {}\n",
+            urls.hls, urls.webrtc, urls.rtsp
+        )
+    });
+    format!(
+        "{head}\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {}\n  Stream Key  {}\n\
              \nOther encoders, one of\n  RTMP        {}\n  SRT         {}\n  RTSP        {}\n  WHIP        {}\n  \
              \u{20}           with the key as bearer token\n\
              \nEncoders that take a key and nothing else\n  RTMP        {}\n{}",
-            urls.obs_server,
-            urls.obs_stream_key,
-            urls.rtmp,
-            urls.srt,
-            urls.rtsp,
-            urls.whip,
-            urls.rtmp_secret_path,
-            watch.unwrap_or_default(),
-        )
-    })
+        urls.obs_server,
+        urls.obs_stream_key,
+        urls.rtmp,
+        urls.srt,
+        urls.rtsp,
+        urls.whip,
+        urls.rtmp_secret_path,
+        watch.unwrap_or_default(),
+    )
 }

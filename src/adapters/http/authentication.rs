@@ -1,6 +1,5 @@
 //! Authentication of the management API, by token or by signature.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use uuid::Uuid;
 use super::body::{self, MANAGEMENT_BODY};
 use super::origin::origin;
 use super::problem::{Problem, ProblemType};
+use super::strict;
 use super::upload::Lane;
 use crate::app::access::{Access, SignedRequest};
 use crate::app::audit::AuditLog;
@@ -68,17 +68,23 @@ pub(super) struct Door {
     pub(super) gate: Gate,
     /// The kind of resource behind it, as the audit log names it.
     pub(super) resource: &'static str,
-    /// The documented role of each method. The use-case authorises by itself; this check comes before validation, so
-    /// that a caller without the role learns nothing about its input.
-    pub(super) roles: Arc<HashMap<Method, Role>>,
+    /// The documented role. The use-case authorises by itself; this check comes before validation, so that a caller
+    /// without the role learns nothing about its input.
+    pub(super) role: Role,
+    /// Whether parameters in the query are documented. Without them every query is refused.
+    pub(super) takes_query: bool,
     pub(super) lane: Lane,
 }
 
 impl Door {
-    fn check(&self, method: &Method, actor: &Actor) -> std::result::Result<(), Problem> {
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
-        let needs = *self.roles.get(method).ok_or_else(Problem::internal)?;
-        if actor.role >= needs { Ok(()) } else { Err(AppError::from(Forbidden { needs }).into()) }
+    fn check(&self, actor: &Actor, query: Option<&str>) -> std::result::Result<(), Problem> {
+        if actor.role < self.role {
+            return Err(AppError::from(Forbidden { needs: self.role }).into());
+        }
+        if let (false, Some(query)) = (self.takes_query, query) {
+            strict::no_query(query)?;
+        }
+        Ok(())
     }
 }
 
@@ -110,7 +116,7 @@ pub(super) async fn authenticate(State(door): State<Door>, request: Request, nex
         let token = ShownToken(Secret::new(token));
         parts.extensions.insert(token);
     }
-    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let body = match door.lane {
         Lane::Buffered => body::read(&parts.headers, body, MANAGEMENT_BODY).await.map(Body::from),
         Lane::Streaming(limits) => {
@@ -118,7 +124,7 @@ pub(super) async fn authenticate(State(door): State<Door>, request: Request, nex
             Ok(body)
         }
     };
-    let response = match body.and_then(|body| door.check(&method, &actor).map(|()| body)) {
+    let response = match body.and_then(|body| door.check(&actor, uri.query()).map(|()| body)) {
         Err(problem) => problem.unauthenticated().into_response(),
         Ok(body) => {
             let call = next.run(Request::from_parts(parts, body));
@@ -135,7 +141,7 @@ pub(super) async fn authenticate(State(door): State<Door>, request: Request, nex
     };
     let problem = response.extensions().get::<Problem>();
     if let Some(problem) = problem.filter(|problem| is_write(&method) && problem.is_unauthenticated()) {
-        let (action, id) = target(&method, &path);
+        let (action, id) = target(&method, uri.path());
         gate.audit.record_refusal(&actor, action, door.resource, id, problem.detail()).await;
     }
     response

@@ -1,5 +1,7 @@
 //! Extractors. Their problems are marked: the request did not reach a use-case.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -20,12 +22,31 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let refused = || Problem::from(Invalid::one("id", "must be a UUID")).unauthenticated();
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| refused())?;
-        let id = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value);
-        // The parser also accepts braces and URNs.
-        let id = id.filter(|text| text.len() == 36).and_then(|text| text.parse().ok());
-        id.map(Self).ok_or_else(refused)
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let params = params.iter().flatten();
+        let id = params.filter(|(name, _)| *name == "id").map(|(_, value)| value).next().unwrap_or_default();
+        uuid("id", id).map(Self).map_err(|invalid| Problem::from(invalid).unauthenticated())
+    }
+}
+
+/// The query of a list.
+pub(super) trait ListQuery: DeserializeOwned {
+    /// What the use-case takes.
+    type Filter;
+
+    /// Reads the values.
+    fn filter(self) -> Result<Self::Filter, Invalid>;
+}
+
+/// The filter of a list, from the query. Unknown names are refused.
+pub(super) struct Filter<Q: ListQuery>(pub Q::Filter);
+
+impl<Q: ListQuery, S: Send + Sync> FromRequestParts<S> for Filter<Q> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let StrictQuery(query) = StrictQuery::<Q>::from_request_parts(parts, state).await?;
+        query.filter().map(Self).map_err(|invalid| Problem::from(invalid).unauthenticated())
     }
 }
 
@@ -38,20 +59,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T>
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = strict::from_query(parts.uri.query().unwrap_or_default());
         query.map(Self).map_err(|invalid| Problem::from(invalid).unauthenticated())
-    }
-}
-
-/// No query.
-pub(super) struct NoQuery;
-
-impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Nothing {}
-        StrictQuery::<Nothing>::from_request_parts(parts, state).await.map(|_| Self)
     }
 }
 
@@ -82,15 +89,20 @@ fn may_be_json(headers: &HeaderMap) -> bool {
         || kind.to_ascii_lowercase().ends_with("+json")
 }
 
-/// Reads a number parameter between `min` and `max`.
-pub(super) fn number(field: &str, text: Option<&str>, min: u64, max: u64) -> Result<Option<u64>, Invalid> {
+/// Reads a number parameter.
+pub(super) fn number<T: FromStr + PartialOrd + Display>(
+    field: &str,
+    text: Option<&str>,
+    range: RangeInclusive<T>,
+) -> Result<Option<T>, Invalid> {
     let Some(text) = text else { return Ok(None) };
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && (min..=max).contains(number));
-    number.map(Some).ok_or_else(|| Invalid::one(field, format!("must be a whole number from {min} to {max}")))
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && range.contains(number));
+    let rule = || format!("must be a whole number from {} to {}", range.start(), range.end());
+    number.map(Some).ok_or_else(|| Invalid::one(field, rule()))
 }
 
-/// Reads a UUID parameter.
+/// Reads a UUID parameter. The parser also accepts braces and URNs.
 pub(super) fn uuid<T: FromStr>(field: &str, text: &str) -> Result<T, Invalid> {
     let id = Some(text).filter(|text| text.len() == 36).and_then(|text| text.parse().ok());
     id.ok_or_else(|| Invalid::one(field, "must be a UUID"))

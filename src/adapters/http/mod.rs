@@ -1,42 +1,35 @@
-//! The HTTP API: the router, and one file for each resource. A handler converts the request, calls the service that is
-//! its state, and converts the result.
+//! The HTTP API: the router, and one folder for each slice: `mod.rs` has its routes and handlers, `dto.rs` its JSON, beside
+//! [`views`](super::views). A handler converts the request, calls the service that is its state, and converts the result.
 //!
 //! A request passes `request_log` (id, span, log entry, metrics, problems), then `authentication` for the management
 //! API, then a handler. The OpenAPI document comes from the same [`Routes`] as the router.
 
-pub mod api_tokens;
+pub mod access;
 pub mod audit;
-pub mod auth;
 mod authentication;
 mod body;
-pub mod broadcasters;
-mod docs;
+pub mod broadcaster;
 mod extract;
-mod health;
+mod handler;
 mod health_section;
+pub mod hook;
 mod hook_secret;
-pub mod hooks;
-mod kick;
 mod lenient;
-pub mod media_servers;
-mod metrics;
+pub mod media_server;
 mod openapi;
 pub mod operation;
 mod options;
 mod origin;
+mod page;
 mod problem;
-mod problems;
+pub mod publish;
 mod request_log;
 mod routes;
 mod sse;
-mod stream_events;
-pub mod stream_keys;
-mod streamer_events;
-mod streamer_health;
-pub mod streamers;
-pub mod streams;
+pub mod stream;
+pub mod stream_key;
+pub mod streamer;
 mod strict;
-mod tasks;
 #[cfg_attr(not(test), expect(dead_code, reason = "no route takes uploads yet"))]
 mod upload;
 
@@ -48,11 +41,11 @@ use axum::middleware::from_fn_with_state;
 
 pub use authentication::Gate;
 pub use health_section::HealthSection;
-pub use openapi::{openapi_json, problems_json};
+pub use openapi::{Document, openapi_json, problems_json};
 pub use operation::Operation;
 pub use options::{HttpOptions, MetricsText};
 pub use problem::ProblemType;
-pub use routes::{Document, Routes};
+pub use routes::Routes;
 pub use sse::EventStreams;
 
 use crate::ports::IdGen;

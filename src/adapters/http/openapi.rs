@@ -1,16 +1,21 @@
 //! The OpenAPI document (3.1.0). Its paths come from the router; this file adds the parts that operations share.
 
-use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
-use utoipa::openapi::schema::{Components, Schema};
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{HttpMethod, Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{
+    Components, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
+use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, OpenApi, Paths, Ref, RefOr, Response, ResponseBuilder, ServerBuilder,
+    Content, ContentBuilder, InfoBuilder, OpenApi, Paths, Ref, RefOr, Required, Response, ResponseBuilder,
+    ServerBuilder,
 };
 use utoipa::{PartialSchema as _, ToSchema};
 
-use super::Document;
+use super::health_section::HealthProperty;
 use super::problem::{FieldProblem, PROBLEM_JSON, ProblemBody, ProblemType};
 use crate::domain::access::Role;
 
@@ -19,13 +24,21 @@ const ABOUT: &str = "The control plane beside a MediaMTX media server: who may p
                      Every error is `application/problem+json` (RFC 9457); its `type` links to a description. Unknown \
                      names in bodies and queries are refused; only `/auth` and the hooks ignore them.";
 
+/// The part of a slice in the OpenAPI document.
+#[derive(Default)]
+pub struct Document {
+    pub(super) api: OpenApi,
+    pub(super) tag: Option<Tag>,
+    pub(super) health: Vec<HealthProperty>,
+}
+
 /// The document of these slices, for people and machines; the same text as `openapi/streamward.json`.
 pub fn openapi_json(slices: impl IntoIterator<Item = Document>) -> String {
     let mut document = OpenApi::default();
     let (mut tags, mut health) = (Vec::new(), Vec::new());
     for slice in slices {
         document.merge(slice.api);
-        tags.extend(slice.tags);
+        tags.extend(slice.tag);
         health.extend(slice.health);
     }
     health.into_iter().for_each(|property| property.add_to(&mut document, "HealthReport"));
@@ -50,18 +63,28 @@ pub(super) enum Audience {
     Anyone,
     /// Media servers with the hook secret.
     MediaServers,
-    /// Clients of the management API; with the kind of resource for the audit log.
-    Management(&'static str),
+    /// Clients of the management API with this role; with the kind of resource for the audit log.
+    Management(Role, &'static str),
 }
 
-/// Completes operations: who may call them, and which problems they can have.
-pub(super) fn complete(paths: &mut Paths, audience: Audience) {
+/// Completes operations: their tag, who may call them, and which problems they can have.
+pub(super) fn complete(paths: &mut Paths, tag: &str, audience: Audience) {
     for (path, item) in &mut paths.paths {
         for (method, operation) in operations(item) {
+            operation.tags = Some(vec![tag.to_owned()]);
             if audience != Audience::Anyone {
                 operation.security = Some(security(audience));
             }
-            describe_role(operation);
+            if let Audience::Management(role, _) = audience {
+                describe_role(operation, role);
+            }
+            if path.contains("{id}") {
+                let uuid = ObjectBuilder::new().schema_type(Type::String);
+                let uuid = uuid.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+                let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path);
+                let id = id.required(Required::True).schema(Some(uuid));
+                operation.parameters.get_or_insert_default().insert(0, id.build().into());
+            }
             for kind in possible(&method, path, operation, audience) {
                 add_problem(operation, kind);
             }
@@ -91,6 +114,18 @@ fn describe(document: &mut OpenApi) {
     components.schemas.insert("FieldProblem".into(), FieldProblem::schema());
     components.schemas.insert("ProblemType".into(), ProblemType::schema());
     components.schemas.values_mut().for_each(say_text_rule);
+    let requests: Vec<String> = document
+        .paths
+        .paths
+        .values_mut()
+        .flat_map(operations)
+        .flat_map(|(_, operation)| body_schemas(operation))
+        .collect();
+    for (name, schema) in &mut components.schemas {
+        if !requests.contains(name) {
+            say_absent_rule(schema);
+        }
+    }
     for (name, scheme) in schemes() {
         components.security_schemes.insert(name.to_owned(), scheme.into());
     }
@@ -111,6 +146,55 @@ fn say_text_rule(schema: &mut RefOr<Schema>) {
     }
 }
 
+/// The names of the schemas of an operation's body.
+fn body_schemas(operation: &Operation) -> Vec<String> {
+    let Some(RefOr::T(body)) = &operation.request_body else { return Vec::new() };
+    let name = |content: &RefOr<Content>| {
+        let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) = content else { return None };
+        schema.ref_location.rsplit('/').next().map(str::to_owned)
+    };
+    body.content.values().filter_map(name).collect()
+}
+
+/// The rule for answers: a value that may be absent is never `null`.
+fn say_absent_rule(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::AllOf(parts)) => parts.items.iter_mut().for_each(say_absent_rule),
+        RefOr::T(Schema::Object(object)) => {
+            for (name, property) in &mut object.properties {
+                if !object.required.contains(name) {
+                    remove_null(property);
+                }
+            }
+        }
+        RefOr::T(_) | RefOr::Ref(_) => {}
+    }
+}
+
+fn remove_null(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            if let SchemaType::Array(types) = &object.schema_type {
+                let other = types.iter().find(|kind| **kind != Type::Null);
+                object.schema_type = other.cloned().map_or(SchemaType::AnyValue, SchemaType::Type);
+            }
+        }
+        RefOr::T(Schema::OneOf(either)) => {
+            let reference = either.items.iter().find_map(|item| match item {
+                RefOr::Ref(reference) => Some(reference.clone()),
+                RefOr::T(_) => None,
+            });
+            if let Some(mut reference) = reference {
+                if let Some(about) = either.description.take() {
+                    reference.description = about;
+                }
+                *schema = RefOr::Ref(reference);
+            }
+        }
+        RefOr::T(_) | RefOr::Ref(_) => {}
+    }
+}
+
 fn problem_schema() -> RefOr<Schema> {
     let mut schema = ProblemBody::<'static>::schema();
     // The list of problem types is part of the contract.
@@ -123,22 +207,16 @@ fn problem_schema() -> RefOr<Schema> {
     schema
 }
 
-fn problem_content() -> utoipa::openapi::Content {
+fn problem_content() -> Content {
     let name = <ProblemBody<'static> as ToSchema>::name();
     ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).build()
 }
 
-/// The required role, from the handler's documentation.
-pub(super) fn role(operation: &Operation) -> Option<Role> {
-    Role::parse(operation.extensions.as_ref()?.get("x-role")?.as_str()?).ok()
-}
-
-/// Adds the role to the description.
-fn describe_role(operation: &mut Operation) {
-    if let Some(role) = role(operation) {
-        let about = operation.description.as_deref().map(|text| format!("{text}\n\n")).unwrap_or_default();
-        operation.description = Some(format!("{about}Role: {role}."));
-    }
+/// Adds the role, for people and machines.
+fn describe_role(operation: &mut Operation, role: Role) {
+    let about = operation.description.as_deref().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    operation.description = Some(format!("{about}Role: {role}."));
+    operation.extensions = Some(ExtensionsBuilder::new().add("x-role", role.as_str()).build());
 }
 
 pub(super) fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
@@ -168,7 +246,7 @@ fn possible(
         return kinds;
     }
     kinds.extend([P::VALIDATION, P::UNAUTHENTICATED, P::REQUEST_TIMEOUT, P::TOO_LARGE, P::UNAVAILABLE]);
-    if matches!(audience, Audience::Management(_)) {
+    if let Audience::Management(..) = audience {
         kinds.extend([P::FORBIDDEN, P::TIMEOUT]);
         if *method != HttpMethod::Get {
             kinds.push(P::REPLAYED);
@@ -204,7 +282,7 @@ fn security(audience: Audience) -> Vec<SecurityRequirement> {
         Audience::MediaServers => {
             ["hook_basic", "hook_bearer", "hook_query"].map(|s| SecurityRequirement::new(s, none())).into()
         }
-        Audience::Management(_) => vec![
+        Audience::Management(..) => vec![
             SecurityRequirement::new("bearer", none()),
             SecurityRequirement::new("api_key", none()),
             SecurityRequirement::new("signature_key_id", none())

@@ -1,49 +1,35 @@
 //! The routes of a slice. They can be documented without the services, and are served with them.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use axum::Router;
-use axum::http::Method;
 use axum::middleware::from_fn_with_state;
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::path::HttpMethod;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::tag::Tag;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::authentication::{Door, Gate, authenticate};
 use super::health_section::{HealthDocument, HealthProperty};
-use super::openapi::{self, Audience};
+use super::openapi::{self, Audience, Document};
 use super::upload::{Lane, UploadLimits};
 use crate::domain::access::Role;
 
 /// The routes of a slice, with their documentation. `S` is the state of the handlers.
 pub struct Routes<S> {
+    tag: &'static str,
+    about: Option<&'static str>,
     methods: Vec<(Audience, Lane, UtoipaMethodRouter<S>)>,
-    tags: Vec<Tag>,
     health: Vec<HealthProperty>,
 }
 
-/// The part of a slice in the OpenAPI document.
-#[derive(Default)]
-pub struct Document {
-    pub(super) api: OpenApi,
-    pub(super) tags: Vec<Tag>,
-    pub(super) health: Vec<HealthProperty>,
-}
-
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
-    /// None yet.
-    pub(super) fn new() -> Self {
-        Self { methods: Vec::new(), tags: Vec::new(), health: Vec::new() }
+    /// None yet. The document lists them under `tag`.
+    pub(super) fn new(tag: &'static str) -> Self {
+        Self { tag, about: None, methods: Vec::new(), health: Vec::new() }
     }
 
-    /// A tag of the document.
-    pub(super) fn tag(mut self, name: &str, about: &str) -> Self {
-        let mut tag = Tag::new(name);
-        tag.description = Some(about.to_owned());
-        self.tags.push(tag);
-        self
+    /// Describes the tag.
+    pub(super) fn about(self, about: &'static str) -> Self {
+        Self { about: Some(about), ..self }
     }
 
     /// A section of `/health`.
@@ -62,20 +48,26 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.with(Audience::MediaServers, Lane::Buffered, methods)
     }
 
-    /// Routes of the management API; `resource` is their kind of resource in the audit log.
-    pub(super) fn management(self, resource: &'static str, methods: UtoipaMethodRouter<S>) -> Self {
-        self.with(Audience::Management(resource), Lane::Buffered, methods)
+    /// Routes of the management API for callers with `role`; `resource` is their kind of resource in the audit log.
+    pub(super) fn management(
+        self,
+        role: Role,
+        resource: &'static str,
+        methods: UtoipaMethodRouter<S>,
+    ) -> Self {
+        self.with(Audience::Management(role, resource), Lane::Buffered, methods)
     }
 
     /// The same in the streaming lane: their handlers take an [`Upload`](super::upload::Upload).
     #[cfg_attr(not(test), expect(dead_code, reason = "no route takes uploads yet"))]
     pub(super) fn uploads(
         self,
+        role: Role,
         resource: &'static str,
         methods: UtoipaMethodRouter<S>,
         limits: UploadLimits,
     ) -> Self {
-        self.with(Audience::Management(resource), Lane::Streaming(limits), methods)
+        self.with(Audience::Management(role, resource), Lane::Streaming(limits), methods)
     }
 
     fn with(mut self, audience: Audience, lane: Lane, methods: UtoipaMethodRouter<S>) -> Self {
@@ -85,44 +77,35 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Their part of the OpenAPI document.
     pub fn document(self) -> Document {
-        let complete =
-            |(audience, _, (schemas, mut paths, methods)): (Audience, Lane, UtoipaMethodRouter<S>)| {
-                openapi::complete(&mut paths, audience);
-                (schemas, paths, methods)
-            };
-        let router =
-            self.methods.into_iter().map(complete).fold(OpenApiRouter::default(), OpenApiRouter::routes);
-        Document { api: router.into_openapi(), tags: self.tags, health: self.health }
+        let mut router = OpenApiRouter::default();
+        for (audience, _, (schemas, mut paths, methods)) in self.methods {
+            openapi::complete(&mut paths, self.tag, audience);
+            router = router.routes((schemas, paths, methods));
+        }
+        let tag = self.about.map(|about| {
+            let mut tag = Tag::new(self.tag);
+            tag.description = Some(about.to_owned());
+            tag
+        });
+        Document { api: router.into_openapi(), tag, health: self.health }
     }
 
     /// The routes over `state`; those of the management API behind `gate`.
     pub fn serve(self, state: S, gate: &Gate) -> Router {
-        let protect =
-            |(audience, lane, (schemas, mut paths, methods)): (Audience, Lane, UtoipaMethodRouter<S>)| {
-                let Audience::Management(resource) = audience else { return (schemas, paths, methods) };
-                let roles = paths.paths.values_mut().flat_map(openapi::operations);
-                let roles =
-                    roles.filter_map(|(method, operation)| Some((word(&method), openapi::role(operation)?)));
-                let roles: HashMap<Method, Role> = roles.collect();
-                let door = Door { gate: gate.clone(), resource, roles: Arc::new(roles), lane };
+        let mut router = OpenApiRouter::default();
+        for (audience, lane, (schemas, mut paths, mut methods)) in self.methods {
+            if let Audience::Management(role, resource) = audience {
+                let mut operations = paths.paths.values_mut().flat_map(openapi::operations);
+                let takes_query = operations.all(|(_, operation)| {
+                    let parameters = operation.parameters.as_deref().unwrap_or_default();
+                    parameters.iter().any(|parameter| matches!(parameter, RefOr::T(it) if it.parameter_in == ParameterIn::Query))
+                });
+                let door = Door { gate: gate.clone(), resource, role, takes_query, lane };
                 // On the methods, not on the route: 405 needs no authentication.
-                (schemas, paths, methods.route_layer(from_fn_with_state(door, authenticate)))
-            };
-        let router =
-            self.methods.into_iter().map(protect).fold(OpenApiRouter::default(), OpenApiRouter::routes);
+                methods = methods.route_layer(from_fn_with_state(door, authenticate));
+            }
+            router = router.routes((schemas, paths, methods));
+        }
         Router::from(router).with_state(state)
-    }
-}
-
-fn word(method: &HttpMethod) -> Method {
-    match method {
-        HttpMethod::Get => Method::GET,
-        HttpMethod::Post => Method::POST,
-        HttpMethod::Put => Method::PUT,
-        HttpMethod::Delete => Method::DELETE,
-        HttpMethod::Options => Method::OPTIONS,
-        HttpMethod::Head => Method::HEAD,
-        HttpMethod::Patch => Method::PATCH,
-        HttpMethod::Trace => Method::TRACE,
     }
 }

@@ -41,6 +41,14 @@ pub(super) fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, Invalid>
         .map_err(|error| refusal(&error.path().to_string(), error.inner()))
 }
 
+/// Refuses every name.
+pub(super) fn no_query(query: &str) -> Result<(), Invalid> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    from_query::<Nothing>(query).map(|Nothing {}| ())
+}
+
 fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8().ok()?;

@@ -96,6 +96,7 @@ mod tests {
     use crate::app::Core;
     use crate::app::access::{Access, AccessSettings};
     use crate::app::audit::AuditLog;
+    use crate::domain::access::Role;
     use crate::domain::secret::{MasterKey, Secret};
 
     /// Does not fit into the socket buffers of loopback.
@@ -112,7 +113,7 @@ mod tests {
     type Handles = (UnboundedSender<Result<usize, String>>, Arc<Semaphore>);
 
     /// Take a file
-    #[utoipa::path(put, path = "/upload", extensions(("x-role" = json!("operator"))), responses((status = 200)))]
+    #[utoipa::path(put, path = "/upload", responses((status = 200)))]
     async fn take(State((seen, may_read)): State<Handles>, mut upload: Upload) -> Result<String, Problem> {
         let mut total = 0;
         loop {
@@ -154,7 +155,7 @@ mod tests {
         let (sender, seen) = unbounded_channel();
         let may_read = Arc::new(Semaphore::new(reads));
         let limits = UploadLimits { max_bytes: MAX, idle: Duration::from_millis(300) };
-        let routes = Routes::new().uploads("file", routes!(take), limits);
+        let routes = Routes::new("files").uploads(Role::Operator, "file", routes!(take), limits);
         let router = router([routes.serve((sender, Arc::clone(&may_read)), &gate())], Arc::new(SystemIds));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

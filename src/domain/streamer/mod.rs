@@ -67,6 +67,7 @@ impl fmt::Display for Status {
     Deserialize,
     IntoStaticStr,
     EnumString,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]

@@ -12,7 +12,7 @@ use crate::app::access::SIGNATURE_WINDOW;
 use crate::app::housekeeping::Retention;
 
 pub(super) const SLICE: Slice = Slice {
-    document: || http::api_tokens::routes().document(),
+    document: || http::access::routes().document(),
     commands: &[Commands {
         name: "token",
         define: |command| {
@@ -29,7 +29,7 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
-    parts.serve(http::api_tokens::routes(), Arc::clone(&shared.access));
+    parts.serve(http::access::routes(), Arc::clone(&shared.access));
     // Twice the window on either side: a request stamped in the future is valid for that much longer.
     let keep = Duration::from_secs(SIGNATURE_WINDOW.unsigned_abs() * 4);
     parts.retentions.push(Retention { keep, prune: |store, at| store.prune_signatures(at) });

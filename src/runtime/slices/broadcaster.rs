@@ -9,7 +9,7 @@ use crate::adapters::cli::broadcaster::{BroadcasterCommand, run};
 use crate::adapters::http;
 
 pub(super) const SLICE: Slice = Slice {
-    document: || http::broadcasters::routes().document(),
+    document: || http::broadcaster::routes().document(),
     commands: &[Commands {
         name: "broadcaster",
         define: |command| {
@@ -26,6 +26,6 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
-    parts.serve(http::broadcasters::routes(), Arc::clone(&shared.broadcasters));
+    parts.serve(http::broadcaster::routes(), Arc::clone(&shared.broadcasters));
     Ok(())
 }

@@ -23,7 +23,7 @@ use crate::ports::{MediaServer, WakeUp};
 const INSTANCES_KEPT: Duration = Duration::from_secs(86_400);
 
 pub(super) const SLICE: Slice = Slice {
-    document: || http::media_servers::routes().document(),
+    document: || http::media_server::routes().document(),
     commands: &[Commands {
         name: "media-server",
         define: |command| {
@@ -40,8 +40,8 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
-    parts.serve(http::media_servers::routes(), Arc::clone(&shared.media_servers));
-    parts.health.push(http::media_servers::health(Arc::clone(&shared.media_servers)));
+    parts.serve(http::media_server::routes(), Arc::clone(&shared.media_servers));
+    parts.health.push(http::media_server::health(Arc::clone(&shared.media_servers)));
     parts.retentions.push(Retention { keep: INSTANCES_KEPT, prune: |store, at| store.prune_instances(at) });
     parts.tasks(Reconcilers {
         core: Arc::clone(&shared.core),

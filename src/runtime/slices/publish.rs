@@ -7,11 +7,12 @@ use crate::adapters::http;
 use crate::app::key_cache::KeyCacheLoader;
 use crate::app::task::AnyTask;
 
-pub(super) const SLICE: Slice = Slice { document: || http::auth::routes().document(), commands: &[], build };
+pub(super) const SLICE: Slice =
+    Slice { document: || http::publish::routes().document(), commands: &[], build };
 
 fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
     let state = (Arc::clone(&shared.access), Arc::clone(&shared.publish));
-    parts.serve(http::auth::routes(), state);
+    parts.serve(http::publish::routes(), state);
     let loader = KeyCacheLoader::new(&shared.core, Arc::clone(&shared.key_cache), Arc::clone(&shared.events));
     parts.task(AnyTask::periodic(loader));
     Ok(())

@@ -9,7 +9,7 @@ use crate::adapters::cli::stream::{StreamCommand, run};
 use crate::adapters::http;
 
 pub(super) const SLICE: Slice = Slice {
-    document: || http::streams::routes().document(),
+    document: || http::stream::routes().document(),
     commands: &[Commands {
         name: "stream",
         define: |command| StreamCommand::augment_subcommands(command.about("List and end streams")),
@@ -25,7 +25,7 @@ pub(super) const SLICE: Slice = Slice {
 
 fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
     let state =
-        http::streams::Streaming { streams: Arc::clone(&shared.streams), events: parts.events.clone() };
-    parts.serve(http::streams::routes(), state);
+        http::stream::Streaming { streams: Arc::clone(&shared.streams), events: parts.events.clone() };
+    parts.serve(http::stream::routes(), state);
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::adapters::cli::stream_key::{KeyCommand, run};
 use crate::adapters::http;
 
 pub(super) const SLICE: Slice = Slice {
-    document: || http::stream_keys::routes().document(),
+    document: || http::stream_key::routes().document(),
     commands: &[Commands {
         name: "key",
         define: |command| {
@@ -29,6 +29,6 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
-    parts.serve(http::stream_keys::routes(), Arc::clone(&shared.stream_keys));
+    parts.serve(http::stream_key::routes(), Arc::clone(&shared.stream_keys));
     Ok(())
 }

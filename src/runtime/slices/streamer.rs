@@ -31,7 +31,7 @@ use crate::runtime::kick::KickClients;
 use crate::runtime::signals::Signals;
 
 pub(super) const SLICE: Slice = Slice {
-    document: || http::streamers::routes().document(),
+    document: || http::streamer::routes().document(),
     commands: &[
         Commands {
             name: "streamer",
@@ -62,11 +62,10 @@ pub(super) const SLICE: Slice = Slice {
 
 fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
     let streamers = service(shared);
-    let state =
-        http::streamers::Streaming { streamers: Arc::clone(&streamers), events: parts.events.clone() };
-    parts.serve(http::streamers::routes(), state);
+    let state = http::streamer::Streaming { streamers: Arc::clone(&streamers), events: parts.events.clone() };
+    parts.serve(http::streamer::routes(), state);
     if shared.config.kick.feed.is_some() {
-        parts.health.push(http::streamers::health(Arc::clone(&streamers)));
+        parts.health.push(http::streamer::health(Arc::clone(&streamers)));
     }
     if let Some(kick) = &shared.outside.kick {
         parts.task(AnyTask::long_running(kick.watcher(Arc::clone(&streamers))));

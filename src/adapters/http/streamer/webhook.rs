@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 
-use super::body::{self, HOOK_BODY};
-use super::problem::Problem;
+use crate::adapters::http::body::{self, HOOK_BODY};
+use crate::adapters::http::handler::{Done, Problem};
 use crate::app::streamer::Streamers;
 use crate::ports::WebhookHeaders;
 
@@ -19,7 +19,6 @@ use crate::ports::WebhookHeaders;
 #[utoipa::path(
     post,
     path = "/kick/webhook",
-    tag = "streamers",
     params(
         ("Kick-Event-Message-Id" = String, Header),
         ("Kick-Event-Message-Timestamp" = String, Header, description = "RFC 3339"),
@@ -40,7 +39,7 @@ pub(super) async fn receive_kick_webhook(
     State(streamers): State<Arc<Streamers>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<StatusCode, Problem> {
+) -> Result<Done, Problem> {
     let body = body::read(&headers, body, HOOK_BODY).await?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let headers = WebhookHeaders {
@@ -51,5 +50,5 @@ pub(super) async fn receive_kick_webhook(
         version: text("kick-event-version"),
     };
     streamers.receive_kick_webhook(&headers, &body).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }

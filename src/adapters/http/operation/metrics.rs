@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 
-use super::operation::Operation;
-use super::problem::{Problem, ProblemType};
+use crate::adapters::http::options::Operation;
+use crate::adapters::http::problem::{Problem, ProblemType};
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -15,7 +15,6 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[utoipa::path(
     get,
     path = "/metrics",
-    tag = "operation",
     security((), ("metrics_token" = [])),
     responses(
         (status = 200, content_type = "text/plain", body = String),

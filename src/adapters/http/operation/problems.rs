@@ -3,13 +3,12 @@
 use axum::Json;
 use axum::extract::Path;
 
-use super::problem::{Problem, ProblemType};
+use crate::adapters::http::problem::{Problem, ProblemType};
 
 /// Read the description of a problem type
 #[utoipa::path(
     get,
     path = "/problems/{slug}",
-    tag = "operation",
     params(("slug" = String, Path, example = "validation")),
     responses((status = 200, body = ProblemType), (status = 404, description = "`not-found`: The type does not exist"))
 )]

@@ -1,18 +1,22 @@
 //! Routes for operators and orchestrators: health, metrics and documents.
 
+mod docs;
+mod health;
+mod metrics;
+mod problems;
+mod tasks;
+
 use axum::Router;
 use axum::routing::get;
-use utoipa_axum::routes;
 
 use super::authentication::Gate;
+use super::handler::{Operator, Routes, routes};
 pub use super::options::Operation;
-use super::routes::Routes;
-use super::{docs, health, metrics, problems, tasks};
 
 /// The routes.
 pub fn routes() -> Routes<Operation> {
-    Routes::new()
-        .tag("operation", "Health, metrics and documents.")
+    Routes::new("operation")
+        .about("Health, metrics and documents.")
         .anyone(routes!(health::health))
         .anyone(routes!(health::livez))
         .anyone(routes!(health::readyz))
@@ -20,7 +24,7 @@ pub fn routes() -> Routes<Operation> {
         .anyone(routes!(docs::document))
         .anyone(routes!(docs::page))
         .anyone(routes!(problems::read_problem))
-        .management("task", routes!(tasks::list_tasks))
+        .management(Operator, "task", routes!(tasks::list_tasks))
 }
 
 /// The routes, and the files of the documentation page.

@@ -9,8 +9,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use utoipa_swagger_ui::Config;
 
-use super::operation::Operation;
-use super::problem::Problem;
+use crate::adapters::http::options::Operation;
+use crate::adapters::http::problem::Problem;
 
 /// The page may load and call only this server.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
@@ -25,7 +25,6 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 #[utoipa::path(
     get,
     path = "/openapi.json",
-    tag = "operation",
     responses((status = 200, content_type = "application/json", body = Object))
 )]
 pub(super) async fn document(State(operation): State<Operation>) -> ([(HeaderName, &'static str); 1], Bytes) {
@@ -36,7 +35,6 @@ pub(super) async fn document(State(operation): State<Operation>) -> ([(HeaderNam
 #[utoipa::path(
     get,
     path = "/docs",
-    tag = "operation",
     responses((status = 200, content_type = "text/html", body = String))
 )]
 pub(super) async fn page() -> Result<Response, Problem> {

@@ -1,24 +1,9 @@
-//! `POST /auth`: the auth callback of MediaMTX. It decides whether a client may publish, read or use an API.
-//!
-//! MediaMTX handles one callback at a time, and logs the body of every answer that is not 200. So nothing here calls a
-//! media server, and no answer repeats the request.
+//! The body of `POST /auth`.
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
-use super::body::{self, HOOK_BODY};
-use super::hook_secret::FromMediaServer;
-use super::lenient::Text;
-use super::problem::{Problem, ProblemType};
-use super::routes::Routes;
-use crate::app::access::Access;
-use crate::app::publish::PublishAuth;
+use crate::adapters::http::lenient::Text;
 use crate::domain::Invalid;
 use crate::domain::credentials::{Action, AuthRequest, Credentials};
 use crate::domain::media_server::SourceId;
@@ -28,7 +13,7 @@ use crate::domain::secret::Secret;
 /// What MediaMTX sends. Fields that are missing, null or of another type count as empty. Unknown fields are ignored.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AuthQuestion)]
-pub struct Wire<'a> {
+pub(super) struct Wire<'a> {
     /// The requested action: `publish`, `read`, `playback`, `api`, `metrics` or `pprof`. Anything else is denied.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "publish")]
@@ -81,11 +66,6 @@ impl From<Wire<'_>> for AuthRequest {
     }
 }
 
-/// The route.
-pub fn routes() -> Routes<(Arc<Access>, Arc<PublishAuth>)> {
-    Routes::new().media_servers(routes!(auth))
-}
-
 /// The protocol as a word of a fixed set, so that clients cannot invent metric labels.
 fn protocol(name: &str) -> &'static str {
     const KNOWN: [&str; 6] = ["rtmp", "rtsp", "srt", "hls", "webrtc", "moq"];
@@ -95,37 +75,8 @@ fn protocol(name: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == name).unwrap_or("other")
 }
 
-/// Decide whether a media server's client may do something
-///
-/// For media servers (MediaMTX `authHTTPAddress`). 200 allows the client, any other status denies it. The answer comes
-/// within a second, also during a failure. If no decision is possible, the client is denied.
-#[utoipa::path(
-    post,
-    path = "/auth",
-    tag = "media servers",
-    params(("server" = Option<String>, Query, description = "The name of the media server; `default` without it")),
-    request_body = Wire<'static>,
-    responses(
-        (status = 200, description = "Let in"),
-        (status = 401, description = "`denied`: The client is refused"),
-    )
-)]
-pub(super) async fn auth(
-    State(state): State<(Arc<Access>, Arc<PublishAuth>)>,
-    FromMediaServer(server): FromMediaServer,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<StatusCode, Problem> {
-    let bytes = body::read(&headers, body, HOOK_BODY).await?;
-    let (_, publish) = state;
-    let decision = publish.decide(&server, &parse(&bytes)?).await;
-    match decision.result {
-        Ok(_) => Ok(StatusCode::OK),
-        Err(reason) => Err(Problem::new(ProblemType::DENIED, reason.advice())),
-    }
-}
-
-fn parse(bytes: &[u8]) -> Result<AuthRequest, Invalid> {
+/// Reads what a media server sends.
+pub(super) fn parse(bytes: &[u8]) -> Result<AuthRequest, Invalid> {
     // serde would read a list as the values of an object.
     let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
     let wire = is_object.then(|| serde_json::from_slice::<Wire<'_>>(bytes).ok()).flatten();

@@ -1,21 +1,19 @@
 //! `/tasks`: the background tasks of this instance.
 
-use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
+use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
 
-use super::authentication::Caller;
-use super::extract::NoQuery;
-use super::operation::Operation;
-use super::problem::Problem;
+use crate::adapters::http::handler::{Answer, Caller, State, ok};
+use crate::adapters::http::options::Operation;
+use crate::adapters::views::{DateTime, list};
 use crate::app::task::{TaskFailure, TaskStatus};
-use crate::domain::Timestamp;
 
 /// A background task of the instance that answers.
+#[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = Task)]
-pub(super) struct TaskJson {
+pub(crate) struct TaskJson {
     #[schema(example = "reconcile:default")]
     name: String,
     /// Its purpose.
@@ -25,39 +23,27 @@ pub(super) struct TaskJson {
     #[schema(example = "idle")]
     state: &'static str,
     /// The instance that runs it. Absent if no instance runs it, or this is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     instance: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     last_activation: Option<TaskActivation>,
     /// Ticks and runs that ended since the instance started.
     iterations: u64,
     /// Number of failed ticks and runs.
     failures: u64,
     /// When a tick last succeeded, or a long run last reported progress.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime, nullable = false)]
-    last_ok_at: Option<Timestamp>,
+    last_ok_at: Option<DateTime>,
     /// The last failure, also if it is long ago.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     last_error: Option<TaskErrorJson>,
     /// How long the last tick or run took.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     duration_ms: Option<u64>,
     /// Details of the task; each task has its own fields.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>)]
     details: Option<serde_json::Value>,
 }
 
 /// Why the task was last activated.
 #[derive(Serialize, ToSchema)]
-pub(super) struct TaskActivation {
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
+pub(crate) struct TaskActivation {
+    at: DateTime,
     /// `start`, `assigned` (to this instance), `timer`, `wake_up` and what for, `follow_up` (shortly after a wake-up),
     /// or `restart`.
     #[schema(example = "wake_up reconcile:default")]
@@ -67,9 +53,8 @@ pub(super) struct TaskActivation {
 /// A tick or run that failed.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TaskError)]
-pub(super) struct TaskErrorJson {
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
+pub(crate) struct TaskErrorJson {
+    at: DateTime,
     message: String,
 }
 
@@ -94,30 +79,18 @@ impl From<TaskStatus> for TaskJson {
     }
 }
 
-/// All background tasks of an instance.
-#[derive(Serialize, ToSchema)]
-#[schema(as = TaskList)]
-pub(super) struct TaskListJson {
-    tasks: Vec<TaskJson>,
-    count: usize,
+list! {
+    /// All background tasks of an instance.
+    TaskList { tasks: TaskJson, paged: false }
 }
 
 /// List background tasks
 ///
 /// The tasks of the instance that answers. A failed task is retried automatically.
-#[utoipa::path(
-    get,
-    path = "/tasks",
-    tag = "operation",
-    responses((status = 200, body = TaskListJson)),
-    extensions(("x-role" = json!("operator")))
-)]
+#[utoipa::path(get, path = "/tasks", responses((status = 200, body = TaskList)))]
 pub(super) async fn list_tasks(
     State(operation): State<Operation>,
     Caller(actor): Caller,
-    _: NoQuery,
-) -> Result<Json<TaskListJson>, Problem> {
-    let tasks: Vec<TaskJson> =
-        operation.options.tasks.list(&actor)?.into_iter().map(TaskJson::from).collect();
-    Ok(Json(TaskListJson { count: tasks.len(), tasks }))
+) -> Answer<TaskList> {
+    ok(operation.options.tasks.list(&actor)?)
 }

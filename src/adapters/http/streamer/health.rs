@@ -1,28 +1,29 @@
 //! The section of `GET /health` about watching streamers.
 
+use std::sync::Arc;
+
 use serde::Serialize;
+use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
 
-use super::health_section::HealthDocument;
-use crate::domain::Timestamp;
+use crate::adapters::http::health_section::{HealthDocument, HealthSection};
+use crate::adapters::views::DateTime;
+use crate::app::streamer::Streamers;
 use crate::domain::streamer::feed::WatchStatus;
 
 /// The state of watching streamers, as the instance that watches them last stored it.
+#[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 pub(super) struct StreamersHealth {
     /// When this was stored, at least every 15 seconds. An older time means that no instance watches.
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
+    at: DateTime,
     /// The feed in use; absent before the first connection.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "centrifugo")]
+    #[schema(example = "centrifugo")]
     feed: Option<&'static str>,
     /// `off` by choice, `connecting`, `degraded` (some connections are down), `connected`, or `rejected`: Kick
     /// refuses the feed for now, and only the poll of Kick's API finds live streamers.
     #[schema(example = "connected")]
     feed_state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     feed_error: Option<String>,
     /// Number of wanted connections.
     connections: u32,
@@ -35,15 +36,9 @@ pub(super) struct StreamersHealth {
     unresolved: u32,
     /// Number of reports that wait to be stored.
     queued: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime, nullable = false)]
-    last_report_at: Option<Timestamp>,
+    last_report_at: Option<DateTime>,
     /// When all streamers were last polled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime, nullable = false)]
-    last_sweep_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    last_sweep_at: Option<DateTime>,
     sweep_error: Option<String>,
 }
 
@@ -73,4 +68,12 @@ impl HealthDocument for StreamersHealth {
     const OPTIONAL: Option<&'static str> = Some(
         "The state of watching streamers. Absent if this setup does not watch streamers or has not started. The rest of\nStreamward works without it.",
     );
+}
+
+/// Adds the state of watching to `/health`.
+pub fn health(streamers: Arc<Streamers>) -> HealthSection {
+    HealthSection::new(move || {
+        let streamers = Arc::clone(&streamers);
+        async move { Ok(streamers.last_watch_status().await?.map(StreamersHealth::from)) }
+    })
 }

@@ -6,10 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
+use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
 
-use super::operation::Operation;
-use super::problem::{Problem, ProblemType};
+use crate::adapters::http::options::Operation;
+use crate::adapters::http::problem::{Problem, ProblemType};
 use crate::app::task::TaskStatus;
 
 /// The state of this instance.
@@ -30,6 +31,7 @@ pub(super) struct HealthReport {
 }
 
 /// One task.
+#[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 pub(super) struct WorkerReport {
     #[schema(example = "reconcile:default")]
@@ -37,8 +39,6 @@ pub(super) struct WorkerReport {
     /// Whether its last try failed.
     failing: bool,
     /// How long ago it last succeeded; absent if it never has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     seconds_since_ok: Option<u64>,
 }
 
@@ -53,7 +53,6 @@ pub(super) struct Alive {
 #[utoipa::path(
     get,
     path = "/health",
-    tag = "operation",
     responses((status = 200, body = HealthReport), (status = 503, description = "`unavailable`: It cannot work"))
 )]
 pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<HealthReport>, Problem> {
@@ -85,7 +84,7 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
 /// Check whether the process is alive
 ///
 /// For orchestrators: when this fails, restart it.
-#[utoipa::path(get, path = "/livez", tag = "operation", responses((status = 200, body = Alive)))]
+#[utoipa::path(get, path = "/livez", responses((status = 200, body = Alive)))]
 pub(super) async fn livez() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }
@@ -96,7 +95,6 @@ pub(super) async fn livez() -> Json<Alive> {
 #[utoipa::path(
     get,
     path = "/readyz",
-    tag = "operation",
     responses((status = 200, body = Alive), (status = 503, description = "`unavailable`: Send requests elsewhere"))
 )]
 pub(super) async fn readyz(State(operation): State<Operation>) -> Result<Json<Alive>, Problem> {

@@ -1,0 +1,58 @@
+//! `/api-tokens`: who may call this API. Only the answer that creates a token contains it.
+
+mod dto;
+
+use std::sync::Arc;
+
+use super::handler::{
+    Admin, Answer, Caller, Created, Done, Id, Problem, Routes, State, StrictJson, ok, routes,
+};
+use crate::adapters::views::{ApiTokenList, NewApiToken};
+use crate::app::access::Access;
+use crate::domain::ApiTokenId;
+use dto::DraftJson;
+
+/// The routes.
+pub fn routes() -> Routes<Arc<Access>> {
+    Routes::new("api tokens")
+        .about("Who may call this API.")
+        .management(Admin, "api_token", routes!(list_api_tokens, create_api_token))
+        .management(Admin, "api_token", routes!(delete_api_token))
+}
+
+/// List API tokens
+///
+/// Newest first, without their secrets.
+#[utoipa::path(get, path = "/api-tokens", responses((status = 200, body = ApiTokenList)))]
+async fn list_api_tokens(State(access): State<Arc<Access>>, Caller(actor): Caller) -> Answer<ApiTokenList> {
+    ok(access.tokens(&actor).await?)
+}
+
+/// Create an API token
+///
+/// The token is shown only in this answer.
+#[utoipa::path(
+    post, path = "/api-tokens", request_body = DraftJson, responses((status = 201, body = NewApiToken))
+)]
+async fn create_api_token(
+    State(access): State<Arc<Access>>,
+    Caller(actor): Caller,
+    StrictJson(draft): StrictJson<DraftJson>,
+) -> Result<Created<NewApiToken>, Problem> {
+    Ok(Created::new(access.create_token(&actor, &draft.into()).await?))
+}
+
+/// Delete an API token
+///
+/// The token is invalid from then on.
+#[utoipa::path(
+    delete, path = "/api-tokens/{id}", responses((status = 204, description = "It is deleted"))
+)]
+async fn delete_api_token(
+    State(access): State<Arc<Access>>,
+    Caller(actor): Caller,
+    Id(id): Id<ApiTokenId>,
+) -> Result<Done, Problem> {
+    access.delete_token(&actor, id).await?;
+    Ok(Done)
+}

@@ -1,0 +1,47 @@
+//! `/audit-logs` and `/audit-events`: who did what, when, from where, with what outcome.
+
+mod dto;
+
+use std::sync::Arc;
+
+use super::extract::Filter;
+use super::handler::{Admin, Answer, Caller, Created, Problem, Routes, State, StrictJson, ok, routes};
+use crate::app::audit::AuditLog;
+use dto::{AuditEntryJson, AuditPage, AuditQuery, AuditReportJson, Pagination};
+
+/// The routes.
+pub fn routes() -> Routes<Arc<AuditLog>> {
+    Routes::new("audit")
+        .about("Who did what.")
+        .management(Admin, "audit_event", routes!(read_audit_logs))
+        .management(Admin, "audit_event", routes!(report_audit_event))
+}
+
+/// Read the audit log
+///
+/// Newest first. Every write through the API or the command line is in it, allowed or refused, and a count of the
+/// `/auth` decisions.
+#[utoipa::path(get, path = "/audit-logs", params(AuditQuery), responses((status = 200, body = AuditPage)))]
+async fn read_audit_logs(
+    State(log): State<Arc<AuditLog>>,
+    Caller(actor): Caller,
+    Filter(filter): Filter<AuditQuery>,
+) -> Answer<AuditPage> {
+    let (entries, total) = log.entries(&actor, &filter).await?;
+    let pagination = Pagination { limit: filter.limit, offset: filter.offset, total };
+    ok(AuditPage { audit_logs: entries.into_iter().map(AuditEntryJson::from).collect(), pagination })
+}
+
+/// Report an action of a dashboard's user
+///
+/// For trusted dashboards. The entry is marked with `told` and names the caller who reported it.
+#[utoipa::path(
+    post, path = "/audit-events", request_body = AuditReportJson, responses((status = 201, body = AuditEntryJson))
+)]
+async fn report_audit_event(
+    State(log): State<Arc<AuditLog>>,
+    Caller(actor): Caller,
+    StrictJson(report): StrictJson<AuditReportJson>,
+) -> Result<Created<AuditEntryJson>, Problem> {
+    Ok(Created::new(log.report(&actor, report.into()).await?))
+}

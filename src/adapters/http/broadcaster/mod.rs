@@ -1,0 +1,85 @@
+//! `/broadcasters`: who may publish.
+
+mod dto;
+
+use std::sync::Arc;
+
+use super::handler::{
+    Admin, Answer, Caller, Created, Done, Id, Problem, Routes, State, StrictJson, Viewer, ok, routes,
+};
+use crate::adapters::views::{BroadcasterList, BroadcasterView};
+use crate::app::broadcaster::Broadcasters;
+use crate::domain::BroadcasterId;
+use dto::{DraftJson, PatchJson};
+
+/// The routes.
+pub fn routes() -> Routes<Arc<Broadcasters>> {
+    Routes::new("broadcasters")
+        .about("Who may publish.")
+        .management(Viewer, "broadcaster", routes!(list_broadcasters))
+        .management(Admin, "broadcaster", routes!(create_broadcaster))
+        .management(Viewer, "broadcaster", routes!(read_broadcaster))
+        .management(Admin, "broadcaster", routes!(update_broadcaster, delete_broadcaster))
+}
+
+/// List broadcasters
+///
+/// Newest first.
+#[utoipa::path(get, path = "/broadcasters", responses((status = 200, body = BroadcasterList)))]
+async fn list_broadcasters(
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
+) -> Answer<BroadcasterList> {
+    ok(broadcasters.list(&actor).await?)
+}
+
+/// Create a broadcaster
+#[utoipa::path(
+    post, path = "/broadcasters", request_body = DraftJson, responses((status = 201, body = BroadcasterView))
+)]
+async fn create_broadcaster(
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
+    StrictJson(draft): StrictJson<DraftJson>,
+) -> Result<Created<BroadcasterView>, Problem> {
+    let made = broadcasters.create(&actor, draft.into()).await?;
+    Ok(Created::at("/broadcasters", made.id, made))
+}
+
+/// Read a broadcaster
+#[utoipa::path(get, path = "/broadcasters/{id}", responses((status = 200, body = BroadcasterView)))]
+async fn read_broadcaster(
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
+    Id(id): Id<BroadcasterId>,
+) -> Answer<BroadcasterView> {
+    ok(broadcasters.get(&actor, id).await?)
+}
+
+/// Change a broadcaster
+#[utoipa::path(
+    patch, path = "/broadcasters/{id}", request_body = PatchJson, responses((status = 200, body = BroadcasterView))
+)]
+async fn update_broadcaster(
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
+    Id(id): Id<BroadcasterId>,
+    StrictJson(patch): StrictJson<PatchJson>,
+) -> Answer<BroadcasterView> {
+    ok(broadcasters.update(&actor, id, patch.into()).await?)
+}
+
+/// Delete a broadcaster
+///
+/// Its sessions are ended and its stream keys are deleted. Its streams stay as history, with their names.
+#[utoipa::path(
+    delete, path = "/broadcasters/{id}", responses((status = 204, description = "It is deleted"))
+)]
+async fn delete_broadcaster(
+    State(broadcasters): State<Arc<Broadcasters>>,
+    Caller(actor): Caller,
+    Id(id): Id<BroadcasterId>,
+) -> Result<Done, Problem> {
+    broadcasters.delete(&actor, id).await?;
+    Ok(Done)
+}

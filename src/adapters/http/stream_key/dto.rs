@@ -1,0 +1,62 @@
+//! The bodies and the query of `/stream-keys`.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::adapters::http::extract::{ListQuery, uuid};
+use crate::app::stream_key::StreamKeyDraft;
+use crate::domain::Invalid;
+use crate::domain::path::StreamPath;
+use crate::domain::stream_key::OnConflict;
+use crate::ports::KeyFilter;
+
+/// A key to create.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StreamKeyDraft)]
+pub(super) struct DraftJson {
+    #[schema(value_type = Uuid, required = true)]
+    broadcaster_id: Option<String>,
+    /// Its public path. Without one: `live/` and the broadcaster's name.
+    #[schema(example = "live/alice", max_length = 200, pattern = "^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$")]
+    path: Option<String>,
+    /// A note.
+    #[schema(min_length = 1, max_length = 255)]
+    label: Option<String>,
+    /// When it expires; must be in the future.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    #[schema(value_type = Option<OnConflict>)]
+    on_conflict: Option<String>,
+}
+
+/// Filter of the keys.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StreamKeysQuery {
+    /// Keys of this broadcaster.
+    #[param(format = Uuid)]
+    broadcaster_id: Option<String>,
+    /// Keys with this path.
+    #[param(max_length = 200, pattern = "^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$")]
+    path: Option<String>,
+}
+
+impl From<DraftJson> for StreamKeyDraft {
+    fn from(draft: DraftJson) -> Self {
+        let DraftJson { broadcaster_id, path, label, expires_at, on_conflict } = draft;
+        Self { broadcaster_id: broadcaster_id.unwrap_or_default(), path, label, expires_at, on_conflict }
+    }
+}
+
+impl ListQuery for StreamKeysQuery {
+    type Filter = KeyFilter;
+
+    fn filter(self) -> Result<KeyFilter, Invalid> {
+        Ok(KeyFilter {
+            broadcaster_id: self.broadcaster_id.map(|id| uuid("broadcaster_id", &id)).transpose()?,
+            path: self.path.as_deref().map(StreamPath::parse).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! `/stream-keys`: the secrets broadcasters publish with. Only the answer that creates a secret contains it.
+
+mod dto;
+
+use std::sync::Arc;
+
+use super::extract::Filter;
+use super::handler::{
+    Admin, Answer, Caller, Created, Done, Id, Problem, Routes, State, StrictJson, Viewer, ok, routes,
+};
+use crate::adapters::views::{NewStreamKey, StreamKeyList, StreamKeyView};
+use crate::app::stream_key::StreamKeys;
+use crate::domain::StreamKeyId;
+use dto::{DraftJson, StreamKeysQuery};
+
+/// The routes.
+pub fn routes() -> Routes<Arc<StreamKeys>> {
+    Routes::new("stream keys")
+        .about("The secrets broadcasters publish with.")
+        .management(Viewer, "stream_key", routes!(list_stream_keys))
+        .management(Admin, "stream_key", routes!(create_stream_key))
+        .management(Viewer, "stream_key", routes!(read_stream_key))
+        .management(Admin, "stream_key", routes!(revoke_stream_key))
+        .management(Admin, "stream_key", routes!(rotate_stream_key))
+}
+
+/// Create a stream key
+///
+/// The secret is shown only in this answer.
+#[utoipa::path(
+    post, path = "/stream-keys", request_body = DraftJson,
+    responses(
+        (status = 201, body = NewStreamKey),
+        (status = 404, description = "`not-found`: The broadcaster does not exist"),
+        (status = 409, description = "`path-taken`: Another usable key has the path"),
+    ),
+)]
+async fn create_stream_key(
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
+    StrictJson(draft): StrictJson<DraftJson>,
+) -> Result<Created<NewStreamKey>, Problem> {
+    let made = keys.create(&actor, draft.into()).await?;
+    Ok(Created::at("/stream-keys", made.key.id, made))
+}
+
+/// List stream keys
+///
+/// Newest first, without their secrets.
+#[utoipa::path(
+    get, path = "/stream-keys", params(StreamKeysQuery), responses((status = 200, body = StreamKeyList))
+)]
+async fn list_stream_keys(
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
+    Filter(filter): Filter<StreamKeysQuery>,
+) -> Answer<StreamKeyList> {
+    ok(keys.list(&actor, &filter).await?)
+}
+
+/// Read a stream key
+#[utoipa::path(get, path = "/stream-keys/{id}", responses((status = 200, body = StreamKeyView)))]
+async fn read_stream_key(
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
+    Id(id): Id<StreamKeyId>,
+) -> Answer<StreamKeyView> {
+    ok(keys.get(&actor, id).await?)
+}
+
+/// Replace a stream key's secret
+///
+/// The old secret is invalid at once, and its session is ended. The new secret is shown only in this answer.
+#[utoipa::path(
+    post, path = "/stream-keys/{id}/rotate",
+    responses(
+        (status = 200, body = NewStreamKey),
+        (status = 409, description = "`key-not-usable`: The key is revoked or expired"),
+    ),
+)]
+async fn rotate_stream_key(
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
+    Id(id): Id<StreamKeyId>,
+) -> Answer<NewStreamKey> {
+    ok(keys.rotate(&actor, id).await?)
+}
+
+/// Revoke a stream key
+///
+/// It is invalid at once and its session is ended. Revoking it again has no effect.
+#[utoipa::path(
+    delete, path = "/stream-keys/{id}", responses((status = 204, description = "It is revoked"))
+)]
+async fn revoke_stream_key(
+    State(keys): State<Arc<StreamKeys>>,
+    Caller(actor): Caller,
+    Id(id): Id<StreamKeyId>,
+) -> Result<Done, Problem> {
+    keys.revoke(&actor, id).await?;
+    Ok(Done)
+}

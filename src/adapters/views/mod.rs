@@ -1,0 +1,23 @@
+//! The JSON of the resources, for HTTP and for `--json` of the command line.
+//!
+//! Absent values are left out.
+
+mod access;
+mod broadcaster;
+mod list;
+mod media_server;
+mod stream;
+mod stream_key;
+mod streamer;
+mod words;
+
+pub(crate) use access::{ApiTokenList, ApiTokenView, NewApiToken};
+pub(crate) use broadcaster::{BroadcasterList, BroadcasterView};
+pub(crate) use list::{Listed, Page, list};
+pub(crate) use media_server::{MediaServerList, MediaServerView};
+pub(crate) use stream::{StreamList, StreamView};
+pub(crate) use stream_key::{NewStreamKey, StreamKeyList, StreamKeyView};
+pub(crate) use streamer::{ChangeView, StatusEventView, StreamerList, StreamerView};
+
+/// A point in time. `utoipa` recognises this name and documents RFC 3339.
+pub(crate) type DateTime = crate::domain::Timestamp;

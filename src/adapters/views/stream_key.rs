@@ -1,0 +1,118 @@
+//! Stream keys.
+
+use serde::Serialize;
+use serde_with::skip_serializing_none;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::DateTime;
+use super::list::list;
+use crate::app::stream_key::{KeyNow, KeyWithSecret};
+use crate::domain::media_server::IngestUrls;
+use crate::domain::stream_key::{KeyStatus, OnConflict};
+
+list! {
+    /// The requested keys.
+    StreamKeyList { stream_keys: StreamKeyView, paged: false }
+}
+
+/// A stream key without its secret.
+#[skip_serializing_none]
+#[derive(Serialize, ToSchema)]
+#[schema(as = StreamKey)]
+pub(crate) struct StreamKeyView {
+    id: Uuid,
+    broadcaster_id: Uuid,
+    /// A note of your own.
+    label: Option<String>,
+    /// The public path that it publishes.
+    #[schema(example = "live/alice")]
+    path: String,
+    /// The status at the time of the answer.
+    status: KeyStatus,
+    /// Whether a connection uses it, live or about to be.
+    in_use: bool,
+    created_at: DateTime,
+    expires_at: Option<DateTime>,
+    revoked_at: Option<DateTime>,
+    /// When it was last allowed to publish.
+    last_used_at: Option<DateTime>,
+    on_conflict: OnConflict,
+    /// The first characters of the secret, to recognise the key.
+    #[schema(example = "sk_Ab3dE")]
+    key_prefix: String,
+}
+
+impl From<KeyNow> for StreamKeyView {
+    fn from(KeyNow { key, at }: KeyNow) -> Self {
+        Self {
+            id: key.id.0,
+            broadcaster_id: key.broadcaster_id.0,
+            status: key.status(at),
+            in_use: key.in_use(at),
+            label: key.label.map(|label| label.to_string()),
+            path: key.path.into(),
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            revoked_at: key.revoked_at,
+            last_used_at: key.last_used_at,
+            on_conflict: key.on_conflict,
+            key_prefix: key.key_prefix,
+        }
+    }
+}
+
+/// A key that was just created or rotated.
+#[skip_serializing_none]
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NewStreamKey {
+    #[serde(flatten)]
+    key: StreamKeyView,
+    /// The secret. It is shown only once.
+    #[schema(pattern = "^sk_[A-Za-z0-9_-]{43}$")]
+    key_value: String,
+    /// Settings for encoders. They contain the secret.
+    ingest: Option<IngestView>,
+}
+
+/// Settings for encoders.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Ingest)]
+struct IngestView {
+    obs: ObsView,
+    /// RTMP as one URL.
+    rtmp: String,
+    /// RTMP for encoders that accept only a plain key: the secret is the path.
+    rtmp_secret_path: String,
+    srt: String,
+    rtsp: String,
+    /// WHIP endpoint. Send the key as `Authorization: Bearer`.
+    whip: String,
+}
+
+/// For OBS: Settings, Stream, Custom.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ObsSettings)]
+struct ObsView {
+    #[schema(example = "rtmp://127.0.0.1:1935/live")]
+    server: String,
+    stream_key: String,
+}
+
+impl From<IngestUrls> for IngestView {
+    fn from(urls: IngestUrls) -> Self {
+        let IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip } = urls;
+        let obs = ObsView { server: obs_server, stream_key: obs_stream_key };
+        Self { obs, rtmp, rtmp_secret_path, srt, rtsp, whip }
+    }
+}
+
+impl From<KeyWithSecret> for NewStreamKey {
+    fn from(made: KeyWithSecret) -> Self {
+        Self {
+            key: KeyNow { key: made.key, at: made.at }.into(),
+            key_value: made.secret.expose().to_owned(),
+            ingest: made.ingest.map(IngestView::from),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The enums of the domain that the views show, for the OpenAPI document.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+use strum::VariantArray;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::domain::access::Role;
+use crate::domain::audit::Outcome;
+use crate::domain::stream::EndReason;
+use crate::domain::stream_key::{KeyStatus, OnConflict};
+use crate::domain::streamer::{Source, Status};
+
+macro_rules! words {
+    ($(#[doc = $about:literal] $enum:ty as $name:literal;)+) => {$(
+        impl PartialSchema for $enum {
+            fn schema() -> RefOr<Schema> {
+                let words = Self::VARIANTS.iter().map(|word| json!(word));
+                let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+                schema.description(Some($about.trim())).into()
+            }
+        }
+
+        impl ToSchema for $enum {
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+        }
+    )+};
+}
+
+words! {
+    /// What a caller may do. Each role includes the ones before it.
+    Role as "Role";
+    /// How it ended.
+    Outcome as "AuditOutcome";
+    /// Why it ended.
+    EndReason as "EndReason";
+    /// Whether a key can be used.
+    KeyStatus as "KeyStatus";
+    /// What happens when a second connection uses the same key.
+    OnConflict as "OnConflict";
+    /// Whether a streamer is live.
+    Status as "StreamerStatus";
+    /// The source of a change.
+    Source as "StatusSource";
+}
