@@ -89,3 +89,35 @@ async fn find(streams: &Streams, actor: &Actor, wanted: &str) -> anyhow::Result<
         None => bail!("nothing is live on {wanted:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::super::output::with_nulls;
+    use super::*;
+    use crate::adapters::local_wake_ups::LocalWakeUps;
+    use crate::adapters::memory::MemoryStore;
+    use crate::adapters::system::{SystemClock, SystemIds};
+    use crate::app::Core;
+    use crate::app::poll_requests::PollRequests;
+    use crate::domain::secret::MasterKey;
+    use crate::domain::stream::tests::stream;
+
+    #[test]
+    fn json_of_a_stream_has_every_field_of_the_api() {
+        let (clock, wake_ups) = (Arc::new(SystemClock), Arc::new(LocalWakeUps::default()));
+        let (store, polls) = (Arc::new(MemoryStore::new(clock.clone())), PollRequests::new(wake_ups.clone()));
+        let hasher = MasterKey::new([1; 32]).hasher();
+        let core = Core::over_one_store(store, clock, Arc::new(SystemIds), wake_ups, hasher);
+        let streams = Streams::new(Arc::new(core), Arc::default(), Arc::new(polls), Duration::ZERO);
+        let shown = with_nulls(&StreamView::of(&streams, stream())).unwrap();
+        assert_eq!((&shown["source_id"], &shown["metadata"]), (&json!("s1"), &json!({})));
+        for absent in ["recording_ref", "ended_at", "end_reason", "urls"] {
+            assert_eq!(shown.get(absent), Some(&Value::Null), "{absent}");
+        }
+    }
+}

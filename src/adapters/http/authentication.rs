@@ -20,10 +20,10 @@ use super::origin::origin;
 use super::problem::{Problem, ProblemType};
 use super::strict;
 use super::upload::Lane;
+use crate::app::AppError;
 use crate::app::access::{Access, SignedRequest};
 use crate::app::audit::AuditLog;
 use crate::app::error::Unauthenticated;
-use crate::app::{AppError, Result};
 use crate::domain::access::{Actor, Forbidden, Role};
 use crate::domain::secret::Secret;
 
@@ -77,7 +77,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    fn check(&self, actor: &Actor, query: Option<&str>) -> std::result::Result<(), Problem> {
+    fn check(&self, actor: &Actor, query: Option<&str>) -> Result<(), Problem> {
         if actor.role < self.role {
             return Err(AppError::from(Forbidden { needs: self.role }).into());
         }
@@ -153,11 +153,11 @@ pub(super) fn busy() -> Problem {
 }
 
 /// The caller, and the request with its body if that was needed for the signature.
-async fn recognise(door: &Door, parts: &Parts, body: Body) -> std::result::Result<(Actor, Body), Problem> {
+async fn recognise(door: &Door, parts: &Parts, body: Body) -> Result<(Actor, Body), Problem> {
     let gate = &door.gate;
     let origin = origin(parts, &gate.trusted_proxies);
     let ip = origin.ip;
-    let recognised: Result<(Actor, Body)> = match shown(&parts.headers) {
+    let recognised: Result<(Actor, Body), AppError> = match shown(&parts.headers) {
         Err(why) => Err(why.into()),
         Ok(Shown::Token(token)) => gate.access.actor_of_token(token, origin).await.map(|actor| (actor, body)),
         Ok(Shown::Signature { .. }) if matches!(door.lane, Lane::Streaming(_)) => {
@@ -182,7 +182,7 @@ async fn recognise(door: &Door, parts: &Parts, body: Body) -> std::result::Resul
     })
 }
 
-fn shown(headers: &HeaderMap) -> std::result::Result<Shown<'_>, Unauthenticated> {
+fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Unauthenticated> {
     let bearer = one(headers, &AUTHORIZATION)?.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -203,10 +203,7 @@ fn shown(headers: &HeaderMap) -> std::result::Result<Shown<'_>, Unauthenticated>
 }
 
 /// A header that may be given only once: a proxy might have read the other one of two.
-fn one<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> std::result::Result<Option<&'a str>, Unauthenticated> {
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Unauthenticated> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -238,7 +235,7 @@ pub(super) struct Caller(pub(super) Actor);
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         // Absent only on a route outside of the management API.
         parts.extensions.get().cloned().map(Self).ok_or_else(Problem::internal)
     }

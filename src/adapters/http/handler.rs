@@ -1,9 +1,12 @@
 //! What every handler of the management API needs.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -15,7 +18,25 @@ pub(super) use super::authentication::Caller;
 pub(super) use super::extract::{Id, StrictJson};
 pub(super) use super::problem::Problem;
 pub(super) use super::routes::Routes;
+use crate::domain::access::Actor;
 pub(super) use crate::domain::access::Role::{Admin, Operator, Viewer};
+
+/// A call of a service: the service and the caller.
+pub(super) struct Call<T>(pub(super) Arc<T>, pub(super) Actor);
+
+impl<T, S> FromRequestParts<S> for Call<T>
+where
+    T: Send + Sync + 'static,
+    Arc<T>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Caller(actor) = Caller::from_request_parts(parts, state).await?;
+        Ok(Self(Arc::from_ref(state), actor))
+    }
+}
 
 /// 200 with a view.
 pub(super) type Answer<T> = Result<Json<T>, Problem>;

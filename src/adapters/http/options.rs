@@ -1,6 +1,5 @@
 //! Settings of the HTTP adapter.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -28,16 +27,6 @@ pub struct HttpOptions {
     pub tasks: TaskList,
     /// Cancelled when the service stops: event streams (`/streams/events`) end, and `/readyz` answers 503.
     pub stop: CancellationToken,
-}
-
-impl fmt::Debug for HttpOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpOptions")
-            .field("metrics", &self.metrics.is_some())
-            .field("metrics_token", &self.metrics_token)
-            .field("trusted_proxies", &self.trusted_proxies)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The state of the routes for operators.

@@ -4,9 +4,7 @@ mod dto;
 
 use std::sync::Arc;
 
-use super::handler::{
-    Admin, Answer, Caller, Created, Done, Id, Problem, Routes, State, StrictJson, ok, routes,
-};
+use super::handler::{Admin, Answer, Call, Created, Done, Id, Problem, Routes, StrictJson, ok, routes};
 use crate::adapters::views::{ApiTokenList, NewApiToken};
 use crate::app::access::Access;
 use crate::domain::ApiTokenId;
@@ -24,7 +22,7 @@ pub fn routes() -> Routes<Arc<Access>> {
 ///
 /// Newest first, without their secrets.
 #[utoipa::path(get, path = "/api-tokens", responses((status = 200, body = ApiTokenList)))]
-async fn list_api_tokens(State(access): State<Arc<Access>>, Caller(actor): Caller) -> Answer<ApiTokenList> {
+async fn list_api_tokens(Call(access, actor): Call<Access>) -> Answer<ApiTokenList> {
     ok(access.tokens(&actor).await?)
 }
 
@@ -35,8 +33,7 @@ async fn list_api_tokens(State(access): State<Arc<Access>>, Caller(actor): Calle
     post, path = "/api-tokens", request_body = DraftJson, responses((status = 201, body = NewApiToken))
 )]
 async fn create_api_token(
-    State(access): State<Arc<Access>>,
-    Caller(actor): Caller,
+    Call(access, actor): Call<Access>,
     StrictJson(draft): StrictJson<DraftJson>,
 ) -> Result<Created<NewApiToken>, Problem> {
     Ok(Created::new(access.create_token(&actor, &draft.into()).await?))
@@ -45,12 +42,9 @@ async fn create_api_token(
 /// Delete an API token
 ///
 /// The token is invalid from then on.
-#[utoipa::path(
-    delete, path = "/api-tokens/{id}", responses((status = 204, description = "It is deleted"))
-)]
+#[utoipa::path(delete, path = "/api-tokens/{id}", responses((status = 204, description = "It is deleted")))]
 async fn delete_api_token(
-    State(access): State<Arc<Access>>,
-    Caller(actor): Caller,
+    Call(access, actor): Call<Access>,
     Id(id): Id<ApiTokenId>,
 ) -> Result<Done, Problem> {
     access.delete_token(&actor, id).await?;

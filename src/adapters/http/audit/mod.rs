@@ -5,7 +5,7 @@ mod dto;
 use std::sync::Arc;
 
 use super::extract::Filter;
-use super::handler::{Admin, Answer, Caller, Created, Problem, Routes, State, StrictJson, ok, routes};
+use super::handler::{Admin, Answer, Call, Created, Problem, Routes, StrictJson, ok, routes};
 use crate::app::audit::AuditLog;
 use dto::{AuditEntryJson, AuditPage, AuditQuery, AuditReportJson, Pagination};
 
@@ -23,8 +23,7 @@ pub fn routes() -> Routes<Arc<AuditLog>> {
 /// `/auth` decisions.
 #[utoipa::path(get, path = "/audit-logs", params(AuditQuery), responses((status = 200, body = AuditPage)))]
 async fn read_audit_logs(
-    State(log): State<Arc<AuditLog>>,
-    Caller(actor): Caller,
+    Call(log, actor): Call<AuditLog>,
     Filter(filter): Filter<AuditQuery>,
 ) -> Answer<AuditPage> {
     let (entries, total) = log.entries(&actor, &filter).await?;
@@ -39,8 +38,7 @@ async fn read_audit_logs(
     post, path = "/audit-events", request_body = AuditReportJson, responses((status = 201, body = AuditEntryJson))
 )]
 async fn report_audit_event(
-    State(log): State<Arc<AuditLog>>,
-    Caller(actor): Caller,
+    Call(log, actor): Call<AuditLog>,
     StrictJson(report): StrictJson<AuditReportJson>,
 ) -> Result<Created<AuditEntryJson>, Problem> {
     Ok(Created::new(log.report(&actor, report.into()).await?))

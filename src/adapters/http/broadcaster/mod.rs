@@ -5,7 +5,7 @@ mod dto;
 use std::sync::Arc;
 
 use super::handler::{
-    Admin, Answer, Caller, Created, Done, Id, Problem, Routes, State, StrictJson, Viewer, ok, routes,
+    Admin, Answer, Call, Created, Done, Id, Problem, Routes, StrictJson, Viewer, ok, routes,
 };
 use crate::adapters::views::{BroadcasterList, BroadcasterView};
 use crate::app::broadcaster::Broadcasters;
@@ -26,10 +26,7 @@ pub fn routes() -> Routes<Arc<Broadcasters>> {
 ///
 /// Newest first.
 #[utoipa::path(get, path = "/broadcasters", responses((status = 200, body = BroadcasterList)))]
-async fn list_broadcasters(
-    State(broadcasters): State<Arc<Broadcasters>>,
-    Caller(actor): Caller,
-) -> Answer<BroadcasterList> {
+async fn list_broadcasters(Call(broadcasters, actor): Call<Broadcasters>) -> Answer<BroadcasterList> {
     ok(broadcasters.list(&actor).await?)
 }
 
@@ -38,8 +35,7 @@ async fn list_broadcasters(
     post, path = "/broadcasters", request_body = DraftJson, responses((status = 201, body = BroadcasterView))
 )]
 async fn create_broadcaster(
-    State(broadcasters): State<Arc<Broadcasters>>,
-    Caller(actor): Caller,
+    Call(broadcasters, actor): Call<Broadcasters>,
     StrictJson(draft): StrictJson<DraftJson>,
 ) -> Result<Created<BroadcasterView>, Problem> {
     let made = broadcasters.create(&actor, draft.into()).await?;
@@ -49,8 +45,7 @@ async fn create_broadcaster(
 /// Read a broadcaster
 #[utoipa::path(get, path = "/broadcasters/{id}", responses((status = 200, body = BroadcasterView)))]
 async fn read_broadcaster(
-    State(broadcasters): State<Arc<Broadcasters>>,
-    Caller(actor): Caller,
+    Call(broadcasters, actor): Call<Broadcasters>,
     Id(id): Id<BroadcasterId>,
 ) -> Answer<BroadcasterView> {
     ok(broadcasters.get(&actor, id).await?)
@@ -61,8 +56,7 @@ async fn read_broadcaster(
     patch, path = "/broadcasters/{id}", request_body = PatchJson, responses((status = 200, body = BroadcasterView))
 )]
 async fn update_broadcaster(
-    State(broadcasters): State<Arc<Broadcasters>>,
-    Caller(actor): Caller,
+    Call(broadcasters, actor): Call<Broadcasters>,
     Id(id): Id<BroadcasterId>,
     StrictJson(patch): StrictJson<PatchJson>,
 ) -> Answer<BroadcasterView> {
@@ -72,12 +66,9 @@ async fn update_broadcaster(
 /// Delete a broadcaster
 ///
 /// Its sessions are ended and its stream keys are deleted. Its streams stay as history, with their names.
-#[utoipa::path(
-    delete, path = "/broadcasters/{id}", responses((status = 204, description = "It is deleted"))
-)]
+#[utoipa::path(delete, path = "/broadcasters/{id}", responses((status = 204, description = "It is deleted")))]
 async fn delete_broadcaster(
-    State(broadcasters): State<Arc<Broadcasters>>,
-    Caller(actor): Caller,
+    Call(broadcasters, actor): Call<Broadcasters>,
     Id(id): Id<BroadcasterId>,
 ) -> Result<Done, Problem> {
     broadcasters.delete(&actor, id).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::handler::{Answer, Caller, Routes, State, Viewer, ok, routes};
+use super::handler::{Answer, Call, Routes, Viewer, ok, routes};
 use super::health_section::{HealthDocument, HealthSection};
 use crate::adapters::views::MediaServerList;
 use crate::app::media_server::MediaServers;
@@ -44,9 +44,6 @@ impl HealthDocument for MediaServersHealth {
 
 /// List media servers
 #[utoipa::path(get, path = "/media-servers", responses((status = 200, body = MediaServerList)))]
-async fn list_media_servers(
-    State(media_servers): State<Arc<MediaServers>>,
-    Caller(actor): Caller,
-) -> Answer<MediaServerList> {
+async fn list_media_servers(Call(media_servers, actor): Call<MediaServers>) -> Answer<MediaServerList> {
     ok(media_servers.list(&actor).await?)
 }

@@ -8,7 +8,7 @@ use axum::extract::FromRef;
 use axum::response::Response;
 
 use super::extract::Filter;
-use super::handler::{Answer, Caller, Done, Id, Json, Operator, Problem, Routes, State, Viewer, ok, routes};
+use super::handler::{Answer, Call, Done, Id, Json, Operator, Problem, Routes, State, Viewer, ok, routes};
 use super::page::page;
 use super::sse::{EventRequest, EventStreams, EventsQuery, sse_event};
 use crate::adapters::views::{StreamList, StreamView};
@@ -43,8 +43,7 @@ pub fn routes() -> Routes<Streaming> {
 /// Newest first. By default only live streams; see `status`. The whole list, or a page with `limit` or `cursor`.
 #[utoipa::path(get, path = "/streams", params(StreamsQuery), responses((status = 200, body = StreamList)))]
 async fn list_streams(
-    State(streams): State<Arc<Streams>>,
-    Caller(actor): Caller,
+    Call(streams, actor): Call<Streams>,
     Filter(filter): Filter<StreamsQuery>,
 ) -> Answer<StreamList> {
     let found = streams.list(&actor, &filter).await?;
@@ -54,11 +53,7 @@ async fn list_streams(
 
 /// Read a stream, live or ended
 #[utoipa::path(get, path = "/streams/{id}", responses((status = 200, body = StreamView)))]
-async fn read_stream(
-    State(streams): State<Arc<Streams>>,
-    Caller(actor): Caller,
-    Id(id): Id<StreamId>,
-) -> Answer<StreamView> {
+async fn read_stream(Call(streams, actor): Call<Streams>, Id(id): Id<StreamId>) -> Answer<StreamView> {
     ok(StreamView::of(&streams, streams.get(&actor, id).await?))
 }
 
@@ -69,11 +64,7 @@ async fn read_stream(
 #[utoipa::path(
     delete, path = "/streams/{id}", responses((status = 204, description = "The session is being disconnected"))
 )]
-async fn end_stream(
-    State(streams): State<Arc<Streams>>,
-    Caller(actor): Caller,
-    Id(id): Id<StreamId>,
-) -> Result<Done, Problem> {
+async fn end_stream(Call(streams, actor): Call<Streams>, Id(id): Id<StreamId>) -> Result<Done, Problem> {
     streams.end(&actor, id).await?;
     Ok(Done)
 }

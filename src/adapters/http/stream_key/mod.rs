@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::extract::Filter;
 use super::handler::{
-    Admin, Answer, Caller, Created, Done, Id, Problem, Routes, State, StrictJson, Viewer, ok, routes,
+    Admin, Answer, Call, Created, Done, Id, Problem, Routes, StrictJson, Viewer, ok, routes,
 };
 use crate::adapters::views::{NewStreamKey, StreamKeyList, StreamKeyView};
 use crate::app::stream_key::StreamKeys;
@@ -36,8 +36,7 @@ pub fn routes() -> Routes<Arc<StreamKeys>> {
     ),
 )]
 async fn create_stream_key(
-    State(keys): State<Arc<StreamKeys>>,
-    Caller(actor): Caller,
+    Call(keys, actor): Call<StreamKeys>,
     StrictJson(draft): StrictJson<DraftJson>,
 ) -> Result<Created<NewStreamKey>, Problem> {
     let made = keys.create(&actor, draft.into()).await?;
@@ -51,8 +50,7 @@ async fn create_stream_key(
     get, path = "/stream-keys", params(StreamKeysQuery), responses((status = 200, body = StreamKeyList))
 )]
 async fn list_stream_keys(
-    State(keys): State<Arc<StreamKeys>>,
-    Caller(actor): Caller,
+    Call(keys, actor): Call<StreamKeys>,
     Filter(filter): Filter<StreamKeysQuery>,
 ) -> Answer<StreamKeyList> {
     ok(keys.list(&actor, &filter).await?)
@@ -61,8 +59,7 @@ async fn list_stream_keys(
 /// Read a stream key
 #[utoipa::path(get, path = "/stream-keys/{id}", responses((status = 200, body = StreamKeyView)))]
 async fn read_stream_key(
-    State(keys): State<Arc<StreamKeys>>,
-    Caller(actor): Caller,
+    Call(keys, actor): Call<StreamKeys>,
     Id(id): Id<StreamKeyId>,
 ) -> Answer<StreamKeyView> {
     ok(keys.get(&actor, id).await?)
@@ -79,8 +76,7 @@ async fn read_stream_key(
     ),
 )]
 async fn rotate_stream_key(
-    State(keys): State<Arc<StreamKeys>>,
-    Caller(actor): Caller,
+    Call(keys, actor): Call<StreamKeys>,
     Id(id): Id<StreamKeyId>,
 ) -> Answer<NewStreamKey> {
     ok(keys.rotate(&actor, id).await?)
@@ -89,12 +85,9 @@ async fn rotate_stream_key(
 /// Revoke a stream key
 ///
 /// It is invalid at once and its session is ended. Revoking it again has no effect.
-#[utoipa::path(
-    delete, path = "/stream-keys/{id}", responses((status = 204, description = "It is revoked"))
-)]
+#[utoipa::path(delete, path = "/stream-keys/{id}", responses((status = 204, description = "It is revoked")))]
 async fn revoke_stream_key(
-    State(keys): State<Arc<StreamKeys>>,
-    Caller(actor): Caller,
+    Call(keys, actor): Call<StreamKeys>,
     Id(id): Id<StreamKeyId>,
 ) -> Result<Done, Problem> {
     keys.revoke(&actor, id).await?;

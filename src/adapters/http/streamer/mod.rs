@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use super::extract::Filter;
 use super::handler::{
-    Admin, Answer, Caller, Created, Done, Id, Json, Problem, Routes, State, StrictJson, Viewer, ok, routes,
+    Admin, Answer, Call, Created, Done, Id, Json, Problem, Routes, State, StrictJson, Viewer, ok, routes,
 };
 use super::page::page;
 use super::sse::{EventRequest, EventStreams, EventsQuery, sse_event};
@@ -53,8 +53,7 @@ pub fn routes() -> Routes<Streaming> {
 /// By name. The whole list, or a page with `limit` or `cursor`.
 #[utoipa::path(get, path = "/streamers", params(StreamersQuery), responses((status = 200, body = StreamerList)))]
 async fn list_streamers(
-    State(streamers): State<Arc<Streamers>>,
-    Caller(actor): Caller,
+    Call(streamers, actor): Call<Streamers>,
     Filter(filter): Filter<StreamersQuery>,
 ) -> Answer<StreamerList> {
     let found = streamers.list(&actor, &filter).await?;
@@ -73,8 +72,7 @@ async fn list_streamers(
     ),
 )]
 async fn create_streamer(
-    State(streamers): State<Arc<Streamers>>,
-    Caller(actor): Caller,
+    Call(streamers, actor): Call<Streamers>,
     StrictJson(draft): StrictJson<DraftJson>,
 ) -> Result<Created<StreamerView>, Problem> {
     let made = streamers.create(&actor, draft.into()).await?;
@@ -84,8 +82,7 @@ async fn create_streamer(
 /// Read a streamer
 #[utoipa::path(get, path = "/streamers/{id}", responses((status = 200, body = StreamerView)))]
 async fn read_streamer(
-    State(streamers): State<Arc<Streamers>>,
-    Caller(actor): Caller,
+    Call(streamers, actor): Call<Streamers>,
     Id(id): Id<StreamerId>,
 ) -> Answer<StreamerView> {
     ok(streamers.get(&actor, id).await?)
@@ -102,8 +99,7 @@ async fn read_streamer(
     ),
 )]
 async fn update_streamer(
-    State(streamers): State<Arc<Streamers>>,
-    Caller(actor): Caller,
+    Call(streamers, actor): Call<Streamers>,
     Id(id): Id<StreamerId>,
     StrictJson(patch): StrictJson<PatchJson>,
 ) -> Answer<StreamerView> {
@@ -113,12 +109,9 @@ async fn update_streamer(
 /// Delete a streamer
 ///
 /// This also deletes the history. To keep it, set `is_active` to false instead.
-#[utoipa::path(
-    delete, path = "/streamers/{id}", responses((status = 204, description = "It is deleted"))
-)]
+#[utoipa::path(delete, path = "/streamers/{id}", responses((status = 204, description = "It is deleted")))]
 async fn delete_streamer(
-    State(streamers): State<Arc<Streamers>>,
-    Caller(actor): Caller,
+    Call(streamers, actor): Call<Streamers>,
     Id(id): Id<StreamerId>,
 ) -> Result<Done, Problem> {
     streamers.delete(&actor, id).await?;
@@ -132,8 +125,7 @@ async fn delete_streamer(
     get, path = "/streamers/{id}/events", params(HistoryQuery), responses((status = 200, body = StatusEventList))
 )]
 async fn list_status_events(
-    State(streamers): State<Arc<Streamers>>,
-    Caller(actor): Caller,
+    Call(streamers, actor): Call<Streamers>,
     Id(id): Id<StreamerId>,
     Filter((before, limit)): Filter<HistoryQuery>,
 ) -> Answer<StatusEventList> {
