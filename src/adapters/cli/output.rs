@@ -31,7 +31,7 @@ impl Output {
         view: &T,
         text: impl FnOnce() -> String,
     ) -> anyhow::Result<()> {
-        let text = if self.json { format!("{:#}", with_nulls(view)?) } else { text() };
+        let text = if self.json { format!("{:#}", with_nulls(view)) } else { text() };
         self.text(&text)
     }
 
@@ -42,7 +42,7 @@ impl Output {
         items: &[T],
         columns: &[&str],
     ) -> anyhow::Result<()> {
-        let items = items.iter().map(with_nulls).collect::<Result<Vec<Value>, _>>()?;
+        let items = items.iter().map(with_nulls).collect::<Vec<Value>>();
         let text = if self.json {
             format!("{:#}", json!({ name: items, "count": items.len() }))
         } else if items.is_empty() {
@@ -68,12 +68,13 @@ impl Output {
 }
 
 /// The JSON of a view, with `null` for each documented field that is absent: scripts then find every field.
-pub(super) fn with_nulls<T: Serialize + ToSchema>(view: &T) -> serde_json::Result<Value> {
-    let mut json = serde_json::to_value(view)?;
+pub(super) fn with_nulls<T: Serialize + ToSchema>(view: &T) -> Value {
+    // Plain structs: serialising them cannot fail.
+    let mut json = serde_json::to_value(view).unwrap_or_default();
     let mut named = Vec::new();
     T::schemas(&mut named);
     add_nulls(&mut json, &T::schema(), &named);
-    Ok(json)
+    json
 }
 
 fn add_nulls(json: &mut Value, schema: &RefOr<Schema>, named: &[(String, RefOr<Schema>)]) {

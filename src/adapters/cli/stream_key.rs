@@ -12,6 +12,7 @@ use crate::app::broadcaster::Broadcasters;
 use crate::app::stream_key::{KeyWithSecret, StreamKeyDraft, StreamKeys};
 use crate::domain::StreamKeyId;
 use crate::domain::access::Actor;
+use crate::domain::media_server::{IngestUrls, PlaybackUrls};
 use crate::ports::KeyFilter;
 
 /// Commands about stream keys. They accept an id, or a path if one usable key has it.
@@ -92,7 +93,7 @@ pub async fn run(
         KeyCommand::Show { key } => {
             let actor = Actor::cli("key show");
             let id = find(keys, &actor, key).await?;
-            let json = with_nulls(&StreamKeyView::from(keys.get(&actor, id).await?))?;
+            let json = with_nulls(&StreamKeyView::from(keys.get(&actor, id).await?));
             out.thing(&json, || {
                 let fields = json.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
                 let line = |(name, value): (&String, &Value)| {
@@ -131,7 +132,7 @@ async fn find(keys: &StreamKeys, actor: &Actor, wanted: &str) -> anyhow::Result<
 
 fn print_secret(out: &mut Output, done: &str, made: KeyWithSecret) -> anyhow::Result<()> {
     let (text, secret) = (describe(done, &made), made.secret.expose().to_owned());
-    let mut json = with_nulls(&NewStreamKey::from(made))?;
+    let mut json = with_nulls(&NewStreamKey::from(made));
     if let Some(whip) = json.pointer_mut("/ingest/whip") {
         *whip = json!({"url": whip.take(), "bearer_token": secret});
     }
@@ -147,25 +148,19 @@ fn describe(done: &str, made: &KeyWithSecret) -> String {
         "{done} the stream key of {} ({}){until}. It is shown this once:\n\n  {secret}\n",
         key.path, key.id
     );
-    let Some(urls) = &made.ingest else { return head };
-    let watch = made.playback.as_ref().map(|urls| {
-        format!(
-            "\nViewers (no secret in these)\n  HLS         {}\n  WebRTC      {}\n  RTSP        {}\n",
-            urls.hls, urls.webrtc, urls.rtsp
-        )
+    let Some(IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip }) =
+        &made.ingest
+    else {
+        return head;
+    };
+    let watch = made.playback.as_ref().map(|PlaybackUrls { hls, webrtc, rtsp, .. }| {
+        format!("\nViewers (no secret in these)\n  HLS         {hls}\n  WebRTC      {webrtc}\n  RTSP        {rtsp}\n")
     });
     format!(
-        "{head}\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {}\n  Stream Key  {}\n\
-             \nOther encoders, one of\n  RTMP        {}\n  SRT         {}\n  RTSP        {}\n  WHIP        {}\n  \
-             \u{20}           with the key as bearer token\n\
-             \nEncoders that take a key and nothing else\n  RTMP        {}\n{}",
-        urls.obs_server,
-        urls.obs_stream_key,
-        urls.rtmp,
-        urls.srt,
-        urls.rtsp,
-        urls.whip,
-        urls.rtmp_secret_path,
+        "{head}\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {obs_server}\n  Stream Key  {obs_stream_key}\n\
+         \nOther encoders, one of\n  RTMP        {rtmp}\n  SRT         {srt}\n  RTSP        {rtsp}\n  WHIP        {whip}\n  \
+         \u{20}           with the key as bearer token\n\
+         \nEncoders that take a key and nothing else\n  RTMP        {rtmp_secret_path}\n{}",
         watch.unwrap_or_default(),
     )
 }

@@ -1,17 +1,15 @@
 //! What every handler of the management API needs.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
-use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use axum::http::{HeaderName, StatusCode};
 
 pub(super) use axum::Json;
 pub(super) use axum::extract::State;
+pub(super) use axum::response::NoContent;
 pub(super) use utoipa_axum::routes;
 
 pub(super) use super::authentication::Caller;
@@ -47,35 +45,12 @@ pub(super) fn ok<T>(found: impl Into<T>) -> Answer<T> {
 }
 
 /// 204.
-pub(super) struct Done;
+pub(super) type Done = Result<NoContent, Problem>;
 
-impl IntoResponse for Done {
-    fn into_response(self) -> Response {
-        StatusCode::NO_CONTENT.into_response()
-    }
-}
+/// 201 with the new resource, and its address in the header `Location`.
+pub(super) type Created<T> = Result<(StatusCode, Option<[(HeaderName, String); 1]>, Json<T>), Problem>;
 
-/// 201 with the new resource.
-pub(super) struct Created<T> {
-    view: T,
-    location: Option<String>,
-}
-
-impl<T> Created<T> {
-    /// Without an address.
-    pub(super) fn new(made: impl Into<T>) -> Self {
-        Self { view: made.into(), location: None }
-    }
-
-    /// With its address, in the header `Location`.
-    pub(super) fn at(collection: &str, id: impl Display, made: impl Into<T>) -> Self {
-        Self { view: made.into(), location: Some(format!("{collection}/{id}")) }
-    }
-}
-
-impl<T: Serialize> IntoResponse for Created<T> {
-    fn into_response(self) -> Response {
-        let location = self.location.map(|location| [(LOCATION, location)]);
-        (StatusCode::CREATED, location, Json(self.view)).into_response()
-    }
+/// 201 with what the use-case made.
+pub(super) fn created<T>(address: Option<String>, made: impl Into<T>) -> Created<T> {
+    Ok((StatusCode::CREATED, address.map(|address| [(LOCATION, address)]), Json(made.into())))
 }

@@ -114,13 +114,8 @@ fn describe(document: &mut OpenApi) {
     components.schemas.insert("FieldProblem".into(), FieldProblem::schema());
     components.schemas.insert("ProblemType".into(), ProblemType::schema());
     components.schemas.values_mut().for_each(say_text_rule);
-    let requests: Vec<String> = document
-        .paths
-        .paths
-        .values_mut()
-        .flat_map(operations)
-        .flat_map(|(_, operation)| body_schemas(operation))
-        .collect();
+    let operations = document.paths.paths.values_mut().flat_map(operations);
+    let requests: Vec<String> = operations.flat_map(|(_, operation)| body_schemas(operation)).collect();
     for (name, schema) in &mut components.schemas {
         if !requests.contains(name) {
             say_absent_rule(schema);

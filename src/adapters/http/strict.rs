@@ -68,10 +68,10 @@ fn refusal(path: &str, error: &serde_json::Error) -> Invalid {
         ("duplicate field `", "must be given once"),
     ] {
         if let Some(rest) = text.strip_prefix(start) {
-            let name = rest
-                .split_once("`, expected")
-                .map_or_else(|| rest.split('`').next().unwrap_or_default(), |(name, _)| name);
-            let expected = rest.split_once("`, expected ").map(|(_, words)| without_place(words));
+            let (name, expected) = match rest.split_once("`, expected ") {
+                Some((name, words)) => (name, Some(without_place(words))),
+                None => (rest.split('`').next().unwrap_or_default(), None),
+            };
             let known = expected.map(|words| format!(", only {}", words.trim_start_matches("one of ")));
             return Invalid::one(shown(name), format!("{message}{}", known.unwrap_or_default()));
         }

@@ -17,7 +17,7 @@ pub(crate) use list::{Listed, Page, list};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use stream::{StreamList, StreamView};
 pub(crate) use stream_key::{NewStreamKey, StreamKeyList, StreamKeyView};
-pub(crate) use streamer::{ChangeView, StatusEventView, StreamerList, StreamerView};
+pub(crate) use streamer::{ChangeView, SessionView, StatusEventView, StreamerList, StreamerView};
 
 /// A point in time. `utoipa` recognises this name and documents RFC 3339.
 pub(crate) type DateTime = crate::domain::Timestamp;

@@ -56,7 +56,7 @@ pub(crate) struct StreamerView {
 #[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = StreamerSession)]
-struct SessionView {
+pub(crate) struct SessionView {
     /// Kick's number of the livestream.
     #[schema(example = "74331109")]
     id: Option<String>,

@@ -2,67 +2,35 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::adapters::cli::output::with_nulls;
+use crate::adapters::views::{ChangeView, SessionView, StatusEventView, StreamerView};
 use crate::domain::Timestamp;
-use crate::domain::streamer::{Change, Session, Status, StatusEvent, Streamer};
+use crate::domain::streamer::{Change, Session, StatusEvent, Streamer};
 
 pub(super) fn streamer(streamer: &Streamer) -> Value {
-    let track = &streamer.track;
-    let (current, last) = match track.status {
-        Status::Online => (track.session.as_ref(), None),
-        Status::Unknown | Status::Offline => (None, track.session.as_ref()),
-    };
-    json!({
-        "id": streamer.id,
-        "username": streamer.username,
-        "display_name": streamer.display_name,
-        "is_active": streamer.is_active,
-        "status": track.status,
-        "last_seen_online": track.last_seen_online,
-        "last_status_update": track.last_status_update,
-        "session": current.map(session),
-        "last_session": last.map(session),
-        "user_id": streamer.ids.user,
-        "channel_id": streamer.ids.channel,
-        "chatroom_id": streamer.ids.chatroom,
-        "problem": streamer.problem,
-        "created_at": streamer.created_at,
-        "updated_at": streamer.updated_at,
-    })
+    with_nulls(&StreamerView::from(streamer.clone()))
 }
 
 pub(super) fn session(session: &Session) -> Value {
-    json!({
-        "id": session.id,
-        "title": session.title,
-        "category": session.category,
-        "started_at": session.started_at,
-        "ended_at": session.ended_at,
-        "viewers": session.viewers,
-    })
+    with_nulls(&SessionView::from(session.clone()))
 }
 
 pub(super) fn change(change: &Change) -> Value {
-    let known = change.session.as_ref();
-    json!({
-        "previous_status": change.previous_status,
-        "new_status": change.new_status,
-        "occurred_at": change.occurred_at,
-        "received_at": change.received_at,
-        "source": change.source,
-        "session": known.map(session),
-        "session_id": known.and_then(|session| session.id.as_ref()),
-        "session_title": known.and_then(|session| session.title.as_ref()),
-        "banned": change.banned,
-    })
+    with_columns(with_nulls(&ChangeView::from(change.clone())), change.banned)
 }
 
 pub(super) fn status_event(event: &StatusEvent) -> Value {
-    let mut view = change(&event.change);
-    view["seq"] = event.seq.into();
-    view["recorded_at"] = json!(event.recorded_at);
-    view
+    with_columns(with_nulls(&StatusEventView::from(event.clone())), event.change.banned)
+}
+
+/// The change with the columns of its table.
+fn with_columns(mut change: Value, banned: bool) -> Value {
+    change["session_id"] = change["session"]["id"].clone();
+    change["session_title"] = change["session"]["title"].clone();
+    change["banned"] = banned.into();
+    change
 }
 
 /// Title and category in one line.
@@ -95,7 +63,35 @@ pub(crate) fn ago(at: Option<Timestamp>, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::domain::StreamerId;
+    use crate::domain::streamer::{Source, Status};
+
+    #[test]
+    fn absent_fields_of_a_change_are_null() {
+        let at = Timestamp::from_seconds(1);
+        let (previous_status, new_status) = (Status::Unknown, Status::Offline);
+        let (source, session) = (Source::Poll, Some(Session { id: Some("7".into()), ..Session::default() }));
+        let change = Change {
+            previous_status,
+            new_status,
+            occurred_at: at,
+            received_at: at,
+            source,
+            session,
+            banned: false,
+        };
+        let event = StatusEvent { seq: 1, streamer_id: StreamerId(Uuid::nil()), change, recorded_at: at };
+        let shown = status_event(&event);
+        assert_eq!(
+            (&shown["session_id"], &shown["banned"], &shown["seq"]),
+            (&json!("7"), &json!(false), &json!(1))
+        );
+        assert_eq!(shown["session"].get("title"), Some(&Value::Null));
+    }
 
     #[test]
     fn lengths_are_short() {

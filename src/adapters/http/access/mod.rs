@@ -4,7 +4,9 @@ mod dto;
 
 use std::sync::Arc;
 
-use super::handler::{Admin, Answer, Call, Created, Done, Id, Problem, Routes, StrictJson, ok, routes};
+use super::handler::{
+    Admin, Answer, Call, Created, Done, Id, NoContent, Routes, StrictJson, created, ok, routes,
+};
 use crate::adapters::views::{ApiTokenList, NewApiToken};
 use crate::app::access::Access;
 use crate::domain::ApiTokenId;
@@ -35,18 +37,15 @@ async fn list_api_tokens(Call(access, actor): Call<Access>) -> Answer<ApiTokenLi
 async fn create_api_token(
     Call(access, actor): Call<Access>,
     StrictJson(draft): StrictJson<DraftJson>,
-) -> Result<Created<NewApiToken>, Problem> {
-    Ok(Created::new(access.create_token(&actor, &draft.into()).await?))
+) -> Created<NewApiToken> {
+    created(None, access.create_token(&actor, &draft.into()).await?)
 }
 
 /// Delete an API token
 ///
 /// The token is invalid from then on.
 #[utoipa::path(delete, path = "/api-tokens/{id}", responses((status = 204, description = "It is deleted")))]
-async fn delete_api_token(
-    Call(access, actor): Call<Access>,
-    Id(id): Id<ApiTokenId>,
-) -> Result<Done, Problem> {
+async fn delete_api_token(Call(access, actor): Call<Access>, Id(id): Id<ApiTokenId>) -> Done {
     access.delete_token(&actor, id).await?;
-    Ok(Done)
+    Ok(NoContent)
 }

@@ -5,7 +5,7 @@ mod dto;
 use std::sync::Arc;
 
 use super::extract::Filter;
-use super::handler::{Admin, Answer, Call, Created, Problem, Routes, StrictJson, ok, routes};
+use super::handler::{Admin, Answer, Call, Created, Routes, StrictJson, created, ok, routes};
 use crate::app::audit::AuditLog;
 use dto::{AuditEntryJson, AuditPage, AuditQuery, AuditReportJson, Pagination};
 
@@ -40,6 +40,6 @@ async fn read_audit_logs(
 async fn report_audit_event(
     Call(log, actor): Call<AuditLog>,
     StrictJson(report): StrictJson<AuditReportJson>,
-) -> Result<Created<AuditEntryJson>, Problem> {
-    Ok(Created::new(log.report(&actor, report.into()).await?))
+) -> Created<AuditEntryJson> {
+    created(None, log.report(&actor, report.into()).await?)
 }

@@ -5,7 +5,7 @@ mod dto;
 use std::sync::Arc;
 
 use super::handler::{
-    Admin, Answer, Call, Created, Done, Id, Problem, Routes, StrictJson, Viewer, ok, routes,
+    Admin, Answer, Call, Created, Done, Id, NoContent, Routes, StrictJson, Viewer, created, ok, routes,
 };
 use crate::adapters::views::{BroadcasterList, BroadcasterView};
 use crate::app::broadcaster::Broadcasters;
@@ -37,9 +37,9 @@ async fn list_broadcasters(Call(broadcasters, actor): Call<Broadcasters>) -> Ans
 async fn create_broadcaster(
     Call(broadcasters, actor): Call<Broadcasters>,
     StrictJson(draft): StrictJson<DraftJson>,
-) -> Result<Created<BroadcasterView>, Problem> {
+) -> Created<BroadcasterView> {
     let made = broadcasters.create(&actor, draft.into()).await?;
-    Ok(Created::at("/broadcasters", made.id, made))
+    created(Some(format!("/broadcasters/{}", made.id)), made)
 }
 
 /// Read a broadcaster
@@ -70,7 +70,7 @@ async fn update_broadcaster(
 async fn delete_broadcaster(
     Call(broadcasters, actor): Call<Broadcasters>,
     Id(id): Id<BroadcasterId>,
-) -> Result<Done, Problem> {
+) -> Done {
     broadcasters.delete(&actor, id).await?;
-    Ok(Done)
+    Ok(NoContent)
 }

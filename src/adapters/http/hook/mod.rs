@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::body::{self, HOOK_BODY};
-use super::handler::{Done, Problem, Routes, State, routes};
+use super::handler::{Done, NoContent, Routes, State, routes};
 use super::hook_secret::FromMediaServer;
 use crate::app::access::Access;
 use crate::app::hook::Hooks;
@@ -67,8 +67,8 @@ async fn receive_hook(
     FromMediaServer(server): FromMediaServer,
     headers: HeaderMap,
     body: Body,
-) -> Result<Done, Problem> {
+) -> Done {
     let bytes = body::read(&headers, body, HOOK_BODY).await?;
     state.1.accept(&server, parse(&bytes)?.message(kind)).await?;
-    Ok(Done)
+    Ok(NoContent)
 }

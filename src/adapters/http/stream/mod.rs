@@ -8,7 +8,9 @@ use axum::extract::FromRef;
 use axum::response::Response;
 
 use super::extract::Filter;
-use super::handler::{Answer, Call, Done, Id, Json, Operator, Problem, Routes, State, Viewer, ok, routes};
+use super::handler::{
+    Answer, Call, Done, Id, NoContent, Operator, Problem, Routes, State, Viewer, ok, routes,
+};
 use super::page::page;
 use super::sse::{EventRequest, EventStreams, EventsQuery, sse_event};
 use crate::adapters::views::{StreamList, StreamView};
@@ -48,7 +50,7 @@ async fn list_streams(
 ) -> Answer<StreamList> {
     let found = streams.list(&actor, &filter).await?;
     let place = |last: &Stream| StreamCursor { started_at: last.started_at, id: last.id };
-    Ok(Json(page(filter.limit, found, place, |stream| StreamView::of(&streams, stream))))
+    ok(page(filter.limit, found, place, |stream| StreamView::of(&streams, stream)))
 }
 
 /// Read a stream, live or ended
@@ -64,9 +66,9 @@ async fn read_stream(Call(streams, actor): Call<Streams>, Id(id): Id<StreamId>) 
 #[utoipa::path(
     delete, path = "/streams/{id}", responses((status = 204, description = "The session is being disconnected"))
 )]
-async fn end_stream(Call(streams, actor): Call<Streams>, Id(id): Id<StreamId>) -> Result<Done, Problem> {
+async fn end_stream(Call(streams, actor): Call<Streams>, Id(id): Id<StreamId>) -> Done {
     streams.end(&actor, id).await?;
-    Ok(Done)
+    Ok(NoContent)
 }
 
 /// Receive changes of streams

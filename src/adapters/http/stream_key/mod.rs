@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::extract::Filter;
 use super::handler::{
-    Admin, Answer, Call, Created, Done, Id, Problem, Routes, StrictJson, Viewer, ok, routes,
+    Admin, Answer, Call, Created, Done, Id, NoContent, Routes, StrictJson, Viewer, created, ok, routes,
 };
 use crate::adapters::views::{NewStreamKey, StreamKeyList, StreamKeyView};
 use crate::app::stream_key::StreamKeys;
@@ -38,9 +38,9 @@ pub fn routes() -> Routes<Arc<StreamKeys>> {
 async fn create_stream_key(
     Call(keys, actor): Call<StreamKeys>,
     StrictJson(draft): StrictJson<DraftJson>,
-) -> Result<Created<NewStreamKey>, Problem> {
+) -> Created<NewStreamKey> {
     let made = keys.create(&actor, draft.into()).await?;
-    Ok(Created::at("/stream-keys", made.key.id, made))
+    created(Some(format!("/stream-keys/{}", made.key.id)), made)
 }
 
 /// List stream keys
@@ -86,10 +86,7 @@ async fn rotate_stream_key(
 ///
 /// It is invalid at once and its session is ended. Revoking it again has no effect.
 #[utoipa::path(delete, path = "/stream-keys/{id}", responses((status = 204, description = "It is revoked")))]
-async fn revoke_stream_key(
-    Call(keys, actor): Call<StreamKeys>,
-    Id(id): Id<StreamKeyId>,
-) -> Result<Done, Problem> {
+async fn revoke_stream_key(Call(keys, actor): Call<StreamKeys>, Id(id): Id<StreamKeyId>) -> Done {
     keys.revoke(&actor, id).await?;
-    Ok(Done)
+    Ok(NoContent)
 }

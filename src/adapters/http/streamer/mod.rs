@@ -11,7 +11,8 @@ use axum::response::Response;
 
 use super::extract::Filter;
 use super::handler::{
-    Admin, Answer, Call, Created, Done, Id, Json, Problem, Routes, State, StrictJson, Viewer, ok, routes,
+    Admin, Answer, Call, Created, Done, Id, NoContent, Problem, Routes, State, StrictJson, Viewer, created,
+    ok, routes,
 };
 use super::page::page;
 use super::sse::{EventRequest, EventStreams, EventsQuery, sse_event};
@@ -58,7 +59,7 @@ async fn list_streamers(
 ) -> Answer<StreamerList> {
     let found = streamers.list(&actor, &filter).await?;
     let place = |last: &Streamer| last.username.to_ascii_lowercase();
-    Ok(Json(page(filter.limit, found, place, StreamerView::from)))
+    ok(page(filter.limit, found, place, StreamerView::from))
 }
 
 /// Watch a streamer
@@ -74,9 +75,9 @@ async fn list_streamers(
 async fn create_streamer(
     Call(streamers, actor): Call<Streamers>,
     StrictJson(draft): StrictJson<DraftJson>,
-) -> Result<Created<StreamerView>, Problem> {
+) -> Created<StreamerView> {
     let made = streamers.create(&actor, draft.into()).await?;
-    Ok(Created::at("/streamers", made.id, made))
+    created(Some(format!("/streamers/{}", made.id)), made)
 }
 
 /// Read a streamer
@@ -110,12 +111,9 @@ async fn update_streamer(
 ///
 /// This also deletes the history. To keep it, set `is_active` to false instead.
 #[utoipa::path(delete, path = "/streamers/{id}", responses((status = 204, description = "It is deleted")))]
-async fn delete_streamer(
-    Call(streamers, actor): Call<Streamers>,
-    Id(id): Id<StreamerId>,
-) -> Result<Done, Problem> {
+async fn delete_streamer(Call(streamers, actor): Call<Streamers>, Id(id): Id<StreamerId>) -> Done {
     streamers.delete(&actor, id).await?;
-    Ok(Done)
+    Ok(NoContent)
 }
 
 /// Read the status history of a streamer

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 
 use crate::adapters::http::body::{self, HOOK_BODY};
-use crate::adapters::http::handler::{Done, Problem};
+use crate::adapters::http::handler::{Done, NoContent};
 use crate::app::streamer::Streamers;
 use crate::ports::WebhookHeaders;
 
@@ -39,7 +39,7 @@ pub(super) async fn receive_kick_webhook(
     State(streamers): State<Arc<Streamers>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Done, Problem> {
+) -> Done {
     let body = body::read(&headers, body, HOOK_BODY).await?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let headers = WebhookHeaders {
@@ -50,5 +50,5 @@ pub(super) async fn receive_kick_webhook(
         version: text("kick-event-version"),
     };
     streamers.receive_kick_webhook(&headers, &body).await?;
-    Ok(Done)
+    Ok(NoContent)
 }
