@@ -1,5 +1,5 @@
 //! The HTTP API: the router, and one folder for each slice: `mod.rs` has its routes and handlers, `dto.rs` its JSON, beside
-//! [`views`](super::views). A handler converts the request, calls the service that is its state, and converts the result.
+//! `adapters::views`. A handler converts the request, calls the service that is its state, and converts the result.
 //!
 //! A request passes `request_log` (id, span, log entry, metrics, problems), then `authentication` for the management
 //! API, then a handler. The OpenAPI document comes from the same [`Routes`] as the router.

@@ -8,7 +8,7 @@ use super::handler::{
     Admin, Answer, Call, Created, Done, Id, NoContent, Routes, StrictJson, Viewer, created, ok, routes,
 };
 use crate::adapters::views::{BroadcasterList, BroadcasterView};
-use crate::app::broadcaster::Broadcasters;
+use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
 use crate::domain::BroadcasterId;
 use dto::{DraftJson, PatchJson};
 
@@ -36,9 +36,9 @@ async fn list_broadcasters(Call(broadcasters, actor): Call<Broadcasters>) -> Ans
 )]
 async fn create_broadcaster(
     Call(broadcasters, actor): Call<Broadcasters>,
-    StrictJson(draft): StrictJson<DraftJson>,
+    StrictJson(DraftJson { display_name, metadata }): StrictJson<DraftJson>,
 ) -> Created<BroadcasterView> {
-    let made = broadcasters.create(&actor, draft.into()).await?;
+    let made = broadcasters.create(&actor, BroadcasterDraft { display_name, metadata }).await?;
     created(Some(format!("/broadcasters/{}", made.id)), made)
 }
 
@@ -58,9 +58,9 @@ async fn read_broadcaster(
 async fn update_broadcaster(
     Call(broadcasters, actor): Call<Broadcasters>,
     Id(id): Id<BroadcasterId>,
-    StrictJson(patch): StrictJson<PatchJson>,
+    StrictJson(PatchJson { display_name, metadata }): StrictJson<PatchJson>,
 ) -> Answer<BroadcasterView> {
-    ok(broadcasters.update(&actor, id, patch.into()).await?)
+    ok(broadcasters.update(&actor, id, BroadcasterDraft { display_name, metadata }).await?)
 }
 
 /// Delete a broadcaster
