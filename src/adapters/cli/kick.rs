@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::Output;
+use super::streamer::watch_status::{is_bad, state_of, trouble};
 use super::streamer::{ago, length};
 use crate::app::streamer::Streamers;
 use crate::domain::Timestamp;
@@ -20,8 +21,6 @@ use crate::domain::streamer::ChannelId;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use crate::ports::{FeedSignal, KickApi, StatusFeed, StreamerFilter, Subject, Wanted};
 
-/// Without a status for this long, no instance watches: the watcher writes every 15 seconds.
-const STALE: Duration = Duration::from_secs(60);
 /// How long a feed is tested.
 const PROBE: Duration = Duration::from_secs(15);
 /// How many channels are tested when none is named.
@@ -81,59 +80,6 @@ fn text(status: &WatchStatus, now: Timestamp) -> String {
         }
     }
     text
-}
-
-/// The feed in a few words: `connected (centrifugo)`.
-fn state_of(feed: &FeedStatus) -> String {
-    let provider = feed.provider.map(|provider| format!(" ({})", provider.as_str())).unwrap_or_default();
-    format!("{}{provider}", feed.state.as_str())
-}
-
-/// The watch status in one line.
-pub(super) fn doing(status: &WatchStatus, now: Timestamp) -> String {
-    let feed = &status.feed;
-    let poll = format!("last full poll {}", ago(status.last_full_poll_at, now));
-    if feed.state == FeedState::Off {
-        return format!("no feed, {poll}");
-    }
-    format!(
-        "feed {}, {} of {} connections, {} of {} channels, {poll}",
-        state_of(feed),
-        feed.connected,
-        feed.connections,
-        feed.subscribed,
-        feed.wanted,
-    )
-}
-
-/// The problem with watching and its remedy; `None` if there is none.
-pub(super) fn trouble(status: Option<&WatchStatus>, now: Timestamp) -> Option<String> {
-    let Some(status) = status else {
-        return Some("nobody has watched yet: set kick.feed and run `streamward serve`".to_owned());
-    };
-    let silent = now.since(status.at);
-    if silent > STALE {
-        return Some(format!(
-            "nobody has watched for {}: is `streamward serve` running, with kick.feed set?",
-            length(silent)
-        ));
-    }
-    let error = status.feed.error.as_deref().unwrap_or("no reason given");
-    match status.feed.state {
-        FeedState::Rejected => Some(format!(
-            "the feed refuses us, so only full polls show who is live: {error}; it is tried again by itself, and \
-             another kick.feed may help"
-        )),
-        FeedState::Connecting | FeedState::Degraded if status.feed.error.is_some() => {
-            Some(format!("the feed is {}: {error}", status.feed.state.as_str()))
-        }
-        _ => status.poll_error.as_ref().map(|error| format!("the last poll failed: {error}")),
-    }
-}
-
-/// Whether a person must act.
-fn is_bad(status: Option<&WatchStatus>, now: Timestamp) -> bool {
-    status.is_none_or(|status| now.since(status.at) > STALE || status.feed.state == FeedState::Rejected)
 }
 
 /// Gets a token and prints until when it is valid. `now` is the present time.
@@ -274,57 +220,6 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-
-    fn now() -> Timestamp {
-        Timestamp::from_seconds(1_000_000)
-    }
-
-    fn status(state: FeedState, age: u64, error: Option<&str>) -> WatchStatus {
-        WatchStatus {
-            at: now().minus(Duration::from_secs(age)),
-            feed: FeedStatus { state, error: error.map(str::to_owned), ..FeedStatus::default() },
-            watched: 0,
-            unresolved: 0,
-            queued: 0,
-            last_report_at: None,
-            last_full_poll_at: None,
-            poll_error: None,
-        }
-    }
-
-    #[test]
-    fn failures_and_warnings_are_distinguished() {
-        use FeedState::{Connected, Connecting, Degraded, Off, Rejected};
-        for (state, age, error, words, bad) in [
-            (Connected, 60, None, None, false),
-            (Connected, 61, None, Some("nobody has watched for 1m 01s"), true),
-            (Off, 1, None, None, false),
-            (Connecting, 1, None, None, false),
-            (Connecting, 1, Some("refused"), Some("the feed is connecting: refused"), false),
-            (Degraded, 1, Some("reset"), Some("the feed is degraded: reset"), false),
-            (
-                Rejected,
-                1,
-                Some("4001"),
-                Some("the feed refuses us, so only full polls show who is live: 4001"),
-                true,
-            ),
-            (Rejected, 1, None, Some("no reason given"), true),
-        ] {
-            let status = status(state, age, error);
-            let text = trouble(Some(&status), now());
-            match words {
-                None => assert_eq!(text, None, "{state:?}"),
-                Some(words) => assert!(text.as_ref().is_some_and(|text| text.contains(words)), "{text:?}"),
-            }
-            assert_eq!(is_bad(Some(&status), now()), bad, "{state:?} {age}");
-        }
-        assert!(is_bad(None, now()) && trouble(None, now()).is_some());
-        let mut failed = status(Off, 1, None);
-        failed.poll_error = Some("Kick did not answer in time".into());
-        assert!(trouble(Some(&failed), now()).is_some_and(|text| text.contains("did not answer")));
-        assert!(!is_bad(Some(&failed), now()));
-    }
 
     /// A feed that sends only these signals.
     struct Scripted(Vec<(u64, FeedSignal)>);

@@ -80,7 +80,7 @@ impl KickClient {
             let retry_after = response.headers().get(reqwest::header::RETRY_AFTER);
             let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
             let body = read(&mut response, MAX_ANSWER).await?;
-            Ok(Answer { endpoint, status, retry_after, body })
+            Ok(Answer { endpoint, status, retry_after, body, secrets: Vec::new() })
         }
         .instrument(span)
         .await;
@@ -114,9 +114,21 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     retry_after: Option<String>,
     body: Vec<u8>,
+    /// What its errors must not show.
+    secrets: Vec<Secret>,
 }
 
 impl Answer {
+    /// The same answer, whose errors do not show these.
+    pub(super) fn hiding<const N: usize>(self, secrets: [&Secret; N]) -> Self {
+        Self { secrets: secrets.map(Clone::clone).into(), ..self }
+    }
+
+    /// The body of a success.
+    pub(super) fn ok(&self) -> Result<Value, RemoteError> {
+        if self.status.is_success() { self.json() } else { Err(self.error()) }
+    }
+
     pub(super) fn json(&self) -> Result<Value, RemoteError> {
         serde_json::from_slice(&self.body).map_err(|e| {
             // The error's own text quotes the value.
@@ -125,18 +137,37 @@ impl Answer {
         })
     }
 
+    /// The valid items of its list.
+    pub(super) fn items<T>(
+        &self,
+        body: &Value,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, RemoteError> {
+        let items = body["data"].as_array().ok_or_else(|| self.malformed("there is no list in it"))?;
+        let found: Vec<T> = items.iter().filter_map(read).collect();
+        let invalid = items.len() - found.len();
+        if invalid > 0 {
+            metrics::counter!("streamward_kick_api_invalid_items_total").increment(invalid as u64);
+            tracing::debug!(invalid, of = items.len(), "Kick's answer has invalid items; they are ignored");
+        }
+        if found.is_empty() && invalid > 0 {
+            return Err(self.malformed("it has no valid item"));
+        }
+        Ok(found)
+    }
+
     /// The error for invalid content; `why` must not quote it.
     pub(super) fn malformed(&self, why: &str) -> RemoteError {
         RemoteError::Malformed(format!("{}: {why}", self.endpoint))
     }
 
-    /// The error for its status, with Kick's message, without `secrets`.
-    pub(super) fn error(&self, secrets: &[&Secret]) -> RemoteError {
-        RemoteError::Status { status: self.status.as_u16(), message: self.message(secrets) }
+    /// The error for its status, with Kick's message.
+    pub(super) fn error(&self) -> RemoteError {
+        RemoteError::Status { status: self.status.as_u16(), message: self.message() }
     }
 
     /// Kick's error message: `data`, `error` and `message` of its JSON, otherwise the beginning of the body.
-    pub(super) fn message(&self, secrets: &[&Secret]) -> String {
+    pub(super) fn message(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let reported = match serde_json::from_slice::<Value>(&self.body) {
             Ok(value) => {
@@ -146,7 +177,7 @@ impl Answer {
             Err(_) if text.trim_start().starts_with('<') => "(a page for people)".to_owned(),
             Err(_) => text.into_owned(),
         };
-        repeat(&reported, secrets)
+        repeat(&reported, &self.secrets)
     }
 
     /// The wait that Kick requests.
@@ -165,7 +196,7 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Kick's text, shortened and without secrets.
-pub(super) fn repeat(text: &str, secrets: &[&Secret]) -> String {
+pub(super) fn repeat(text: &str, secrets: &[Secret]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret.expose(), "***");
@@ -180,7 +211,7 @@ mod tests {
     #[test]
     fn kicks_text_is_masked_and_shortened() {
         let secret = Secret::new("hunter2");
-        assert_eq!(repeat(" no such client hunter2\n", &[&secret, &Secret::new("")]), "no such client ***");
+        assert_eq!(repeat(" no such client hunter2\n", &[secret, Secret::new("")]), "no such client ***");
         assert_eq!(repeat(&"x".repeat(1_000), &[]).len(), remote::MAX_REPEATED);
     }
 

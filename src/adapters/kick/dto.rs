@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use crate::domain::Timestamp;
+use crate::domain::streamer::decide::ReportedStatus;
 use crate::domain::streamer::{ChannelId, ChatroomId, KickIds, Session, Slug, UserId};
 use crate::ports::{KickChannel, KickLive};
 
@@ -23,12 +24,12 @@ pub(super) fn clean(text: &str) -> Option<String> {
 }
 
 pub(super) fn text(value: &Value, key: &str) -> Option<String> {
-    clean(value.get(key)?.as_str()?)
+    clean(value[key].as_str()?)
 }
 
 /// The number at `key`, also if it is written as text.
 pub(super) fn number(value: &Value, key: &str) -> Option<u64> {
-    let number = match value.get(key)? {
+    let number = match &value[key] {
         Value::String(text) => text.trim().parse().ok(),
         other => other.as_u64(),
     };
@@ -37,7 +38,7 @@ pub(super) fn number(value: &Value, key: &str) -> Option<u64> {
 
 /// The time at `key`, if it is valid.
 pub(super) fn time(value: &Value, key: &str) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(value.get(key)?.as_str()?).filter(|time| TIMES.contains(time))
+    Timestamp::parse_rfc3339(value[key].as_str()?).filter(|time| TIMES.contains(time))
 }
 
 fn user(value: &Value, key: &str) -> Option<UserId> {
@@ -45,69 +46,53 @@ fn user(value: &Value, key: &str) -> Option<UserId> {
 }
 
 fn slug(value: &Value) -> Option<Slug> {
-    Slug::parse(value.get("slug")?.as_str()?).ok()
+    Slug::parse(value["slug"].as_str()?).ok()
 }
 
-/// The livestream's number. Kick has announced it but not its field name.
-fn livestream_id(value: &Value, keys: &[&str]) -> Option<String> {
-    keys.iter().find_map(|key| match number(value, key) {
+/// The session of an item whose live stream is described in `stream`.
+fn session(item: &Value, stream: &Value) -> Session {
+    // Kick has announced the livestream's number but not its field name.
+    let id = ["livestream_id", "id"].into_iter().find_map(|key| match number(stream, key) {
         Some(0) => None,
         Some(number) => Some(number.to_string()),
-        None => text(value, key).map(|id| id.chars().take(64).collect()),
-    })
-}
-
-fn category(value: &Value) -> Option<String> {
-    text(value.get("category")?, "name")
-}
-
-/// The items of `{"data": […]}`; `None` if there is no list.
-pub(super) fn items(answer: &Value) -> Option<&Vec<Value>> {
-    answer.get("data")?.as_array()
+        None => text(stream, key).map(|id| id.chars().take(64).collect()),
+    });
+    Session {
+        id,
+        started_at: time(stream, "started_at").or_else(|| time(stream, "start_time")),
+        ended_at: None,
+        title: text(item, "stream_title").or_else(|| text(item, "title")),
+        category: text(&item["category"], "name"),
+        viewers: number(stream, "viewer_count"),
+    }
 }
 
 /// Where the next page begins, if there is one.
 pub(super) fn next_cursor(answer: &Value) -> Option<String> {
-    let places = [answer.get("pagination"), answer.get("meta"), Some(answer)];
-    let mut places = places.into_iter().flatten();
+    let mut places = [&answer["pagination"], &answer["meta"], answer].into_iter();
     places.find_map(|place| text(place, "next_cursor").or_else(|| text(place, "cursor")))
 }
 
 /// An item of `/public/v1/channels`.
 pub(super) fn channel(item: &Value) -> Option<KickChannel> {
-    let live = item.get("stream").filter(|stream| stream.get("is_live") == Some(&Value::Bool(true)));
-    let live = live.map(|stream| Session {
-        id: livestream_id(stream, &["id", "livestream_id"]),
-        started_at: time(stream, "start_time"),
-        ended_at: None,
-        title: text(item, "stream_title"),
-        category: category(item),
-        viewers: number(stream, "viewer_count"),
-    });
+    let stream = &item["stream"];
+    let live = (stream["is_live"] == true).then(|| session(item, stream));
     Some(KickChannel { user: user(item, "broadcaster_user_id")?, slug: slug(item)?, live })
 }
 
 /// An item of `/public/v1/livestreams` or `/public/v2/livestreams`.
 pub(super) fn live(item: &Value) -> Option<KickLive> {
-    let session = Session {
-        id: livestream_id(item, &["livestream_id", "id"]),
-        started_at: time(item, "started_at"),
-        ended_at: None,
-        title: text(item, "stream_title").or_else(|| text(item, "title")),
-        category: category(item),
-        viewers: number(item, "viewer_count"),
-    };
     let channel = number(item, "channel_id").and_then(|number| ChannelId::new(number).ok());
-    Some(KickLive { user: user(item, "broadcaster_user_id")?, channel, slug: slug(item), session })
+    let user = user(item, "broadcaster_user_id")?;
+    Some(KickLive { user, channel, slug: slug(item), session: session(item, item) })
 }
 
 /// The ids in the web site's answer; `None` if it has neither channel nor user.
 pub(super) fn site_ids(answer: &Value) -> Option<KickIds> {
-    let chatroom = answer.get("chatroom").and_then(|chatroom| number(chatroom, "id"));
     let ids = KickIds {
         user: user(answer, "user_id"),
         channel: number(answer, "id").and_then(|number| ChannelId::new(number).ok()),
-        chatroom: chatroom.and_then(|number| ChatroomId::new(number).ok()),
+        chatroom: number(&answer["chatroom"], "id").and_then(|number| ChatroomId::new(number).ok()),
     };
     (ids.user.is_some() || ids.channel.is_some()).then_some(ids)
 }
@@ -131,24 +116,17 @@ pub(super) fn subscription(item: &Value) -> Option<Subscription> {
     })
 }
 
-/// The body of a `livestream.status.updated`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StatusUpdated {
-    pub(super) user: UserId,
-    pub(super) is_live: bool,
-    pub(super) session: Session,
-}
-
-/// Reads the body of a `livestream.status.updated`, version 1.
-pub(super) fn status_updated(body: &Value) -> Option<StatusUpdated> {
-    let session = Session {
-        started_at: time(body, "started_at"),
-        ended_at: time(body, "ended_at"),
-        title: text(body, "title"),
-        ..Session::default()
+/// The user and the status in the body of a `livestream.status.updated`, version 1.
+pub(super) fn status_updated(body: &Value) -> Option<(UserId, ReportedStatus)> {
+    let (started_at, title) = (time(body, "started_at"), text(body, "title"));
+    let session = Session { started_at, title, ..Session::default() };
+    let reported = if body["is_live"].as_bool()? {
+        ReportedStatus::Started(session)
+    } else {
+        let session = Session { ended_at: time(body, "ended_at"), ..session };
+        ReportedStatus::Stopped { session, banned: false }
     };
-    let user = user(body.get("broadcaster")?, "user_id")?;
-    Some(StatusUpdated { user, is_live: body.get("is_live")?.as_bool()?, session })
+    Some((user(&body["broadcaster"], "user_id")?, reported))
 }
 
 #[cfg(test)]

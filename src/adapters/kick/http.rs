@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::client::{Answer, KickClient};
 use super::dto;
-use super::rate_limit::{RateLimit, TooLong};
+use super::rate_limit::RateLimit;
 use super::settings::{KickSettings, Timing};
 use super::site::Site;
 use super::token::Tokens;
@@ -41,7 +41,7 @@ pub struct KickHttp {
     site: Site,
     timing: Timing,
     clock: Arc<dyn Clock>,
-    /// Whether v2 of the live streams is used.
+    /// Whether v1 of the live streams is gone, so that v2 is used.
     second: AtomicBool,
 }
 
@@ -58,7 +58,7 @@ impl KickHttp {
             site: Site::new(settings)?,
             timing,
             clock,
-            second: AtomicBool::new(settings.livestreams_v2),
+            second: AtomicBool::new(false),
         })
     }
 
@@ -72,14 +72,14 @@ impl KickHttp {
     }
 
     /// Sends a request within the rate limit; once more with a new token if Kick refuses the token, and once more after
-    /// a 429. The reply may be any other error.
+    /// a 429. The answer may be any other error.
     pub(super) async fn call(
         &self,
         endpoint: &'static str,
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Reply<'_>, RemoteError> {
+    ) -> Result<Answer, RemoteError> {
         let tokens = self.tokens()?;
         let (mut replaced, mut waited) = (false, false);
         loop {
@@ -90,6 +90,7 @@ impl KickHttp {
                 request = request.json(body);
             }
             let answer = self.client.send(endpoint, request).await?;
+            let answer = answer.hiding([tokens.client_secret(), &token.secret]);
             match answer.status {
                 StatusCode::UNAUTHORIZED if replaced => return Err(RemoteError::Unauthorised),
                 StatusCode::UNAUTHORIZED => {
@@ -106,16 +107,16 @@ impl KickHttp {
                     );
                     self.rate_limit.hold(hold);
                     if waited {
-                        return Err(too_long(TooLong(hold)));
+                        return Err(too_long(hold));
                     }
                     waited = true;
                 }
-                _ => return Ok(Reply { answer, tokens, token: token.secret }),
+                _ => return Ok(answer),
             }
         }
     }
 
-    async fn get(&self, endpoint: &'static str, path: &str) -> Result<Reply<'_>, RemoteError> {
+    async fn get(&self, endpoint: &'static str, path: &str) -> Result<Answer, RemoteError> {
         self.call(endpoint, Method::GET, path, None).await
     }
 
@@ -130,15 +131,15 @@ impl KickHttp {
         let (mut found, mut requests) = (Vec::new(), 0);
         while let Some(mut part) = parts.pop() {
             requests += 1;
-            let reply = self.get("channels", &format!("/public/v1/channels?{}", part.join("&"))).await?;
-            match reply.answer.status {
+            let answer = self.get("channels", &format!("/public/v1/channels?{}", part.join("&"))).await?;
+            match answer.status {
                 StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND if requests < most => {
                     if part.len() > 1 {
                         let right = part.split_off(part.len() / 2);
                         parts.extend([right, part]);
                     }
                 }
-                _ => found.extend(reply.items(&reply.ok()?, dto::channel)?),
+                _ => found.extend(answer.items(&answer.ok()?, dto::channel)?),
             }
         }
         Ok(found)
@@ -146,23 +147,21 @@ impl KickHttp {
 
     async fn lives_of(&self, users: &[UserId]) -> Result<Vec<KickLive>, RemoteError> {
         if !self.second.load(Ordering::Relaxed) {
-            let reply = self.get("livestreams", &livestreams("v1", users, None)).await?;
-            if !matches!(reply.answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-                let found = reply.items(&reply.ok()?, dto::live)?;
-                return only_those(&reply, users, found);
+            let answer = self.get("livestreams", &livestreams("v1", users, None)).await?;
+            if !matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+                return lives(&answer, &answer.ok()?, users);
             }
         }
         let mut found = Vec::new();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
-            let reply = self.get("livestreams_v2", &livestreams("v2", users, cursor.as_deref())).await?;
-            let body = reply.ok()?;
+            let answer = self.get("livestreams_v2", &livestreams("v2", users, cursor.as_deref())).await?;
+            let body = answer.ok()?;
             // v2 exists, as this answer shows.
             if !self.second.swap(true, Ordering::Relaxed) {
                 tracing::info!("Kick has withdrawn /public/v1/livestreams; using v2 from now on");
             }
-            let page = reply.items(&body, dto::live)?;
-            found.extend(only_those(&reply, users, page)?);
+            found.extend(lives(&answer, &body, users)?);
             cursor = dto::next_cursor(&body);
             if cursor.is_none() || found.len() >= users.len() {
                 return Ok(found);
@@ -179,16 +178,13 @@ fn not_too_many(count: usize) -> Result<(), RemoteError> {
     Ok(())
 }
 
-/// Refuses an answer about other users: then Kick ignored the filter, and a missing user means nothing.
-fn only_those(
-    reply: &Reply<'_>,
-    users: &[UserId],
-    found: Vec<KickLive>,
-) -> Result<Vec<KickLive>, RemoteError> {
+/// The users in an answer. One about other users is an error: Kick ignored the filter, and a missing user means nothing.
+fn lives(answer: &Answer, body: &Value, users: &[UserId]) -> Result<Vec<KickLive>, RemoteError> {
+    let found = answer.items(body, dto::live)?;
     if found.iter().all(|live| users.contains(&live.user)) {
         return Ok(found);
     }
-    Err(reply.answer.malformed("it is about other users"))
+    Err(answer.malformed("it is about other users"))
 }
 
 fn of_users(users: &[UserId]) -> Vec<String> {
@@ -203,51 +199,9 @@ fn livestreams(version: &str, users: &[UserId], cursor: Option<&str>) -> String 
     format!("/public/{version}/livestreams?{}", query.finish())
 }
 
-fn too_long(TooLong(wait): TooLong) -> RemoteError {
+fn too_long(wait: Duration) -> RemoteError {
     let message = format!("too many requests; retrying in {} s", wait.as_secs().max(1));
     RemoteError::Status { status: 429, message }
-}
-
-/// An answer, with the secrets that must not be shown.
-pub(super) struct Reply<'a> {
-    pub(super) answer: Answer,
-    tokens: &'a Tokens,
-    token: crate::domain::secret::Secret,
-}
-
-impl Reply<'_> {
-    /// The body of a success.
-    pub(super) fn ok(&self) -> Result<Value, RemoteError> {
-        if self.answer.status.is_success() { self.answer.json() } else { Err(self.error()) }
-    }
-
-    pub(super) fn error(&self) -> RemoteError {
-        self.answer.error(&[self.tokens.client_secret(), &self.token])
-    }
-
-    /// Kick's error message.
-    pub(super) fn message(&self) -> String {
-        self.answer.message(&[self.tokens.client_secret(), &self.token])
-    }
-
-    /// Its valid items.
-    pub(super) fn items<T>(
-        &self,
-        body: &Value,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Vec<T>, RemoteError> {
-        let items = dto::items(body).ok_or_else(|| self.answer.malformed("there is no list in it"))?;
-        let found: Vec<T> = items.iter().filter_map(read).collect();
-        let invalid = items.len() - found.len();
-        if invalid > 0 {
-            metrics::counter!("streamward_kick_api_invalid_items_total").increment(invalid as u64);
-            tracing::debug!(invalid, of = items.len(), "Kick's answer has invalid items; they are ignored");
-        }
-        if found.is_empty() && invalid > 0 {
-            return Err(self.answer.malformed("it has no valid item"));
-        }
-        Ok(found)
-    }
 }
 
 #[async_trait]

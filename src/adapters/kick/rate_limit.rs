@@ -10,13 +10,6 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The hold is longer than the caller waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooLong(
-    /// The length of the hold.
-    pub(super) Duration,
-);
-
 /// Permits, in the order in which they were requested.
 pub(super) struct RateLimit {
     /// Fair: requests are served in order.
@@ -40,8 +33,8 @@ impl RateLimit {
         Self { next: tokio::sync::Mutex::default(), bucket, ticks, held_until: Mutex::default(), patience }
     }
 
-    /// Waits for a permit. A cancelled wait uses none.
-    pub(super) async fn acquire(&self) -> Result<(), TooLong> {
+    /// Waits for a permit. A cancelled wait uses none. The error is the rest of a hold that is too long.
+    pub(super) async fn acquire(&self) -> Result<(), Duration> {
         self.held()?;
         let _next = self.next.lock().await;
         loop {
@@ -64,12 +57,12 @@ impl RateLimit {
     }
 
     /// Until when no permit is given.
-    fn held(&self) -> Result<Option<Instant>, TooLong> {
+    fn held(&self) -> Result<Option<Instant>, Duration> {
         let held = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let Some(until) = held.filter(|until| *until > now) else { return Ok(None) };
         let wait = until - now;
-        if wait > self.patience { Err(TooLong(wait)) } else { Ok(Some(until)) }
+        if wait > self.patience { Err(wait) } else { Ok(Some(until)) }
     }
 }
 
@@ -128,7 +121,7 @@ mod tests {
     async fn long_hold_fails_at_once() {
         let (rate_limit, start) = (rate_limit(5), Instant::now());
         rate_limit.hold(31 * SECOND);
-        assert_eq!(rate_limit.acquire().await, Err(TooLong(31 * SECOND)));
+        assert_eq!(rate_limit.acquire().await, Err(31 * SECOND));
         assert_eq!(start.elapsed(), Duration::ZERO);
         tokio::time::advance(SECOND).await;
         assert_eq!(rate_limit.acquire().await, Ok(()));
@@ -143,6 +136,6 @@ mod tests {
         waiter.spawn(async move { waiting.acquire().await });
         tokio::task::yield_now().await;
         rate_limit.hold(60 * SECOND);
-        assert!(matches!(waiter.join_next().await, Some(Ok(Err(TooLong(_))))));
+        assert!(matches!(waiter.join_next().await, Some(Ok(Err(_)))));
     }
 }

@@ -29,8 +29,6 @@ pub struct KickSettings {
     pub burst: NonZeroU32,
     /// Whether the web site may be used for ids that the official API lacks.
     pub allow_site: bool,
-    /// Whether `/public/v2/livestreams` is used from the start, and not only once v1 is gone.
-    pub livestreams_v2: bool,
     /// Timeouts.
     pub timing: Timing,
 }
@@ -46,7 +44,6 @@ impl Default for KickSettings {
             requests_per_minute: NonZeroU32::new(60).unwrap_or(NonZeroU32::MIN),
             burst: NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
             allow_site: false,
-            livestreams_v2: false,
             timing: Timing::default(),
         }
     }

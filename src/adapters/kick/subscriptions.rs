@@ -77,7 +77,8 @@ impl StatusFeed for WebhookSubscriptions {
             kick: &self.kick,
             settings: self.settings,
             out,
-            present: None,
+            listed_at: None,
+            present: BTreeMap::new(),
             unwanted: BTreeMap::new(),
             reported: BTreeSet::new(),
             refused: BTreeMap::new(),
@@ -113,8 +114,10 @@ struct SubscriptionSync<'a> {
     kick: &'a KickHttp,
     settings: SubscriptionSettings,
     out: mpsc::Sender<FeedSignal>,
-    /// The subscriptions that exist, and when they were listed.
-    present: Option<(Instant, BTreeMap<UserId, Vec<String>>)>,
+    /// When the subscriptions were listed.
+    listed_at: Option<Instant>,
+    /// The ids of the subscriptions that exist.
+    present: BTreeMap<UserId, Vec<String>>,
     /// Unwanted subscriptions, and since when.
     unwanted: BTreeMap<UserId, Instant>,
     /// The users that were reported as subscribed.
@@ -133,25 +136,23 @@ impl SubscriptionSync<'_> {
         wanted: &Wanted,
         changes: &watch::Receiver<Arc<Wanted>>,
     ) -> Result<(), RemoteError> {
-        if self.present.as_ref().is_none_or(|(at, _)| at.elapsed() >= self.settings.list) {
-            let present = self.list().await?;
-            self.present = Some((Instant::now(), present));
+        if self.listed_at.is_none_or(|at| at.elapsed() >= self.settings.list) {
+            self.present = self.list().await?;
+            self.listed_at = Some(Instant::now());
             self.refused.clear();
             self.full = false;
         }
         self.report(wanted).await;
         self.delete(wanted).await?;
-        let present = self.present.as_ref().map(|(_, present)| present);
-        let missing = wanted.users.iter().filter(|user| {
-            present.is_none_or(|present| !present.contains_key(user)) && !self.refused.contains_key(user)
-        });
-        let missing: Vec<UserId> = missing.copied().collect();
+        let is_missing =
+            |user: &&UserId| !self.present.contains_key(user) && !self.refused.contains_key(user);
+        let missing: Vec<UserId> = wanted.users.iter().filter(is_missing).copied().collect();
         for (n, user) in missing.into_iter().enumerate() {
             if self.full || changes.has_changed().unwrap_or(false) {
                 break;
             }
             match self.make(user).await? {
-                Created::Done(id) => self.add(user, id),
+                Created::Done(id) => self.present.entry(user).or_default().extend(id),
                 Created::QuotaReached => {
                     tracing::warn!("Kick gives this app no more event subscriptions");
                     self.full = true;
@@ -175,26 +176,18 @@ impl SubscriptionSync<'_> {
             Some(error) if refuses_us(error) => self.settings.refused_retry,
             Some(_) => self.settings.retry,
             None => {
-                let listed =
-                    self.present.as_ref().map(|(at, _)| self.settings.list.saturating_sub(at.elapsed()));
+                let list = self.listed_at.map(|at| self.settings.list.saturating_sub(at.elapsed()));
                 let deletes = self.unwanted.values();
                 let deletes = deletes.map(|at| self.settings.delete_after.saturating_sub(at.elapsed()));
-                listed.into_iter().chain(deletes).min().unwrap_or(self.settings.retry)
+                list.into_iter().chain(deletes).min().unwrap_or(self.settings.retry)
             }
-        }
-    }
-
-    fn add(&mut self, user: UserId, id: Option<String>) {
-        if let Some((_, present)) = &mut self.present {
-            present.entry(user).or_default().extend(id);
         }
     }
 
     /// Reports users that are subscribed now.
     async fn report(&mut self, wanted: &Wanted) {
-        let Some((_, present)) = &self.present else { return };
-        let subscribed: BTreeSet<UserId> =
-            wanted.users.iter().filter(|user| present.contains_key(user)).copied().collect();
+        let is_present = |user: &&UserId| self.present.contains_key(user);
+        let subscribed: BTreeSet<UserId> = wanted.users.iter().filter(is_present).copied().collect();
         let fresh: Vec<Subject> =
             subscribed.difference(&self.reported).map(|user| Subject::User(*user)).collect();
         self.reported = subscribed;
@@ -208,9 +201,9 @@ impl SubscriptionSync<'_> {
         let (all, subscribed) = (wanted.users.len(), self.reported.len());
         let state = match error {
             Some(error) if refuses_us(error) => FeedState::Rejected,
-            Some(_) if self.present.is_some() => FeedState::Degraded,
+            Some(_) if self.listed_at.is_some() => FeedState::Degraded,
             Some(_) => FeedState::Connecting,
-            None if self.present.is_none() => FeedState::Connecting,
+            None if self.listed_at.is_none() => FeedState::Connecting,
             None if subscribed < all => FeedState::Degraded,
             None => FeedState::Connected,
         };
@@ -253,9 +246,9 @@ impl SubscriptionSync<'_> {
         let mut cursor: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let path = at(cursor.iter().map(|cursor| ("cursor", cursor.as_str())));
-            let reply = self.kick.call("subscriptions", Method::GET, &path, None).await?;
-            let body = reply.ok()?;
-            for item in reply.items(&body, dto::subscription)? {
+            let answer = self.kick.call("subscriptions", Method::GET, &path, None).await?;
+            let body = answer.ok()?;
+            for item in answer.items(&body, dto::subscription)? {
                 if item.event == STATUS_UPDATED
                     && item.version.is_none_or(|version| version == STATUS_VERSION)
                 {
@@ -273,16 +266,16 @@ impl SubscriptionSync<'_> {
     async fn make(&self, user: UserId) -> Result<Created, RemoteError> {
         let event = json!({"name": STATUS_UPDATED, "version": STATUS_VERSION});
         let body = json!({"broadcaster_user_id": user.get(), "method": "webhook", "events": [event]});
-        let reply = self.kick.call("subscribe", Method::POST, PATH, Some(&body)).await?;
+        let answer = self.kick.call("subscribe", Method::POST, PATH, Some(&body)).await?;
         let refused = |why: String| if is_full(&why) { Created::QuotaReached } else { Created::Refused(why) };
-        match reply.answer.status {
+        match answer.status {
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => {
-                Ok(refused(reply.message()))
+                Ok(refused(answer.message()))
             }
             _ => {
-                let body = reply.ok()?;
-                let item = dto::items(&body).and_then(|items| items.first());
-                let item = item.ok_or_else(|| reply.answer.malformed("there is no subscription in it"))?;
+                let body = answer.ok()?;
+                let item = body["data"].get(0);
+                let item = item.ok_or_else(|| answer.malformed("there is no subscription in it"))?;
                 Ok(match dto::text(item, "error") {
                     Some(why) => refused(why),
                     None => Created::Done(dto::text(item, "subscription_id")),
@@ -293,10 +286,9 @@ impl SubscriptionSync<'_> {
 
     /// Deletes subscriptions that were unwanted for a while, and duplicates of a user.
     async fn delete(&mut self, wanted: &Wanted) -> Result<(), RemoteError> {
-        let Some((_, present)) = &self.present else { return Ok(()) };
-        self.unwanted.retain(|user, _| present.contains_key(user) && !wanted.users.contains(user));
+        self.unwanted.retain(|user, _| self.present.contains_key(user) && !wanted.users.contains(user));
         let mut gone: Vec<(UserId, String)> = Vec::new();
-        for (user, ids) in present {
+        for (user, ids) in &self.present {
             // The id of a new subscription may be unknown until the next listing.
             let keep = if wanted.users.contains(user) || ids.is_empty() {
                 1
@@ -308,18 +300,16 @@ impl SubscriptionSync<'_> {
         }
         for batch in gone.chunks(MOST_DELETED) {
             let path = at(batch.iter().map(|(_, id)| ("id", id.as_str())));
-            let reply = self.kick.call("unsubscribe", Method::DELETE, &path, None).await?;
+            let answer = self.kick.call("unsubscribe", Method::DELETE, &path, None).await?;
             // It is deleted already.
-            if !reply.answer.status.is_success() && reply.answer.status != StatusCode::NOT_FOUND {
-                return Err(reply.error());
+            if !answer.status.is_success() && answer.status != StatusCode::NOT_FOUND {
+                return Err(answer.error());
             }
-            let Some((_, present)) = &mut self.present else { return Ok(()) };
             for (user, id) in batch {
-                if let Some(ids) = present.get_mut(user) {
-                    ids.retain(|other| other != id);
-                }
-                if present.get(user).is_some_and(Vec::is_empty) {
-                    present.remove(user);
+                let Some(ids) = self.present.get_mut(user) else { continue };
+                ids.retain(|other| other != id);
+                if ids.is_empty() {
+                    self.present.remove(user);
                     self.unwanted.remove(user);
                 }
             }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -158,13 +157,13 @@ impl Tokens {
         };
         // Without Kick's own text, which might repeat the secret.
         let message = error_code(&answer).unwrap_or_else(|| "no token".to_owned());
-        let message = repeat(&message, &[&self.client_secret]);
+        let message = repeat(&message, std::slice::from_ref(&self.client_secret));
         Err((RemoteError::Status { status: answer.status.as_u16(), message }, pause))
     }
 
     fn read(&self, answer: &Answer, number: u64, now: Timestamp) -> Result<Token, RemoteError> {
         let body = answer.json()?;
-        let token = body.get("access_token").and_then(Value::as_str).unwrap_or_default();
+        let token = body["access_token"].as_str().unwrap_or_default();
         if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(answer.malformed("there is no token in it"));
         }

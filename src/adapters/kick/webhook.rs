@@ -12,7 +12,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use serde_json::Value;
 use spki::der::pem::PemLabel as _;
 use spki::der::{Decode as _, Document};
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
@@ -24,7 +23,6 @@ use super::dto;
 use super::settings::KickSettings;
 use crate::domain::Timestamp;
 use crate::domain::streamer::Source;
-use crate::domain::streamer::decide::ReportedStatus;
 use crate::ports::{RemoteError, StatusUpdate, Subject, WebhookError, WebhookHeaders, WebhookVerifier};
 
 /// The event for going live and going offline.
@@ -135,12 +133,11 @@ impl KickWebhooks {
     async fn fetch(&self) -> Result<Key, RemoteError> {
         let request = self.client.request(Method::GET, "/public/v1/public-key");
         let answer = self.client.send("public_key", request).await?;
-        if !answer.status.is_success() {
-            return Err(answer.error(&[]));
-        }
-        let body = answer.json()?;
-        let pem = body.get("data").and_then(|data| data.get("public_key")).and_then(Value::as_str);
-        pem.and_then(read_pem).ok_or_else(|| answer.malformed("there is no RSA public key in it"))
+        let body = answer.ok()?;
+        body["data"]["public_key"]
+            .as_str()
+            .and_then(read_pem)
+            .ok_or_else(|| answer.malformed("there is no RSA public key in it"))
     }
 
     async fn proven(&self, message: &[u8], signature: &[u8]) -> Result<(), WebhookError> {
@@ -182,13 +179,8 @@ impl KickWebhooks {
             return Ok(None);
         }
         let update = serde_json::from_slice(body).ok().and_then(|body| dto::status_updated(&body));
-        let update = update.ok_or(WebhookError::Body(STATUS_UPDATED))?;
-        let reported = if update.is_live {
-            ReportedStatus::Started(crate::domain::streamer::Session { ended_at: None, ..update.session })
-        } else {
-            ReportedStatus::Stopped { session: update.session, banned: false }
-        };
-        let subject = Subject::User(update.user);
+        let (user, reported) = update.ok_or(WebhookError::Body(STATUS_UPDATED))?;
+        let subject = Subject::User(user);
         Ok(Some(StatusUpdate { subject, reported, source: Source::Webhook, received_at: now }))
     }
 }

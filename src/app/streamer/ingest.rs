@@ -1,14 +1,14 @@
 //! Writes the feed's status updates to the store, in the order in which they arrived and in batches. None is lost while
 //! the database is unreachable.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio::sync::mpsc;
 
-use super::watcher::Watch;
+use super::report_on;
+use super::watch::Watch;
 use crate::domain::streamer::decide::Report;
 use crate::ports::{FeedSignal, StatusUpdate, StoreError, Subject};
 
@@ -16,7 +16,7 @@ use crate::ports::{FeedSignal, StatusUpdate, StoreError, Subject};
 const BATCH: usize = 500;
 
 /// Stores the feed's signals until the feed has ended and all its signals are stored.
-pub(super) async fn run(watch: &Arc<Watch>, mut incoming: mpsc::Receiver<FeedSignal>) {
+pub(super) async fn run(watch: &Watch, mut incoming: mpsc::Receiver<FeedSignal>) {
     let mut batch = Vec::with_capacity(BATCH);
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
         let mut reports = Vec::new();
@@ -43,18 +43,12 @@ fn show_queue(incoming: &mpsc::Receiver<FeedSignal>) -> u32 {
 
 /// One report for each row of the subject; none if it is no longer watched.
 fn to_reports(watch: &Watch, update: &StatusUpdate) -> Vec<Report> {
-    let (watchlist, source) = (watch.watchlist(), update.source);
+    let watchlist = watch.watchlist();
     let streamers = watchlist.of(update.subject);
     if streamers.is_empty() {
-        count(source.as_str(), "not_watched");
+        count(update.source.as_str(), "not_watched");
     }
-    let report = |streamer: &_| Report {
-        streamer: *streamer,
-        source,
-        at: update.received_at,
-        reported: update.reported.clone(),
-    };
-    streamers.iter().map(report).collect()
+    streamers.iter().map(|streamer| report_on(*streamer, update)).collect()
 }
 
 fn count(source: &'static str, outcome: &'static str) {

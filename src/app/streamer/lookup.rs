@@ -1,12 +1,11 @@
 //! Finds the ids of names: once for each name, and again later if Kick does not know the name.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::watcher::Watch;
+use super::watch::Watch;
 use crate::domain::StreamerId;
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::{Found, KickIds, Learned, Slug};
@@ -32,14 +31,14 @@ type Name = (StreamerId, String);
 
 /// Finds ids at one source.
 pub(super) struct Lookups<'a> {
-    watch: &'a Arc<Watch>,
+    watch: &'a Watch,
     source: NameSource,
     /// When to request a name again, and which name it was.
     later: HashMap<StreamerId, (String, Instant)>,
 }
 
 impl<'a> Lookups<'a> {
-    pub(super) fn new(watch: &'a Arc<Watch>, source: NameSource) -> Self {
+    pub(super) fn new(watch: &'a Watch, source: NameSource) -> Self {
         Self { watch, source, later: HashMap::new() }
     }
 

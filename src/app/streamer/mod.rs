@@ -4,6 +4,7 @@ mod ingest;
 mod lookup;
 mod poll;
 mod poll_queue;
+mod watch;
 mod watcher;
 mod watchlist;
 
@@ -23,8 +24,8 @@ use crate::domain::streamer::{
 };
 use crate::domain::{LogThrottle, StreamerId, Timestamp};
 use crate::ports::{
-    Recorded, StoreError, StreamerFilter, Subject, WakeUp, WebhookError, WebhookHeaders, WebhookVerifier,
-    Written,
+    Recorded, StatusUpdate, StoreError, StreamerFilter, Subject, WakeUp, WebhookError, WebhookHeaders,
+    WebhookVerifier, Written,
 };
 
 const KIND: &str = "streamer";
@@ -237,13 +238,8 @@ impl Streamers {
         let Subject::User(user) = update.subject else { return Ok(()) };
         let filter = StreamerFilter { is_active: Some(true), user: Some(user), ..StreamerFilter::default() };
         let of = self.core.store.streamers(&Scope::system(), &filter).await?;
-        let report = |streamer: &Streamer| Report {
-            streamer: streamer.id,
-            source: update.source,
-            at: update.received_at,
-            reported: update.reported.clone(),
-        };
-        let recorded = self.record_reports(&of.iter().map(report).collect::<Vec<_>>()).await?;
+        let reports: Vec<Report> = of.iter().map(|streamer| report_on(streamer.id, &update)).collect();
+        let recorded = self.record_reports(&reports).await?;
         if recorded.iter().any(|one| one.change.is_some()) {
             // The watcher must read the watchlist again.
             self.core.wake_ups.send(WakeUp::Streamers);
@@ -281,6 +277,12 @@ impl Streamers {
         self.core.wake_ups.send(WakeUp::Streamers);
         self.core.wake_ups.send(WakeUp::Events);
     }
+}
+
+/// The update as a report on one of its rows.
+fn report_on(streamer: StreamerId, update: &StatusUpdate) -> Report {
+    let StatusUpdate { source, received_at: at, ref reported, .. } = *update;
+    Report { streamer, source, at, reported: reported.clone() }
 }
 
 fn written<T>(done: Written<T>, name: &str) -> Result<T> {

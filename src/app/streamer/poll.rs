@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::poll_queue::{PollError, PollRequest};
-use super::watcher::Watch;
+use super::watch::Watch;
 use crate::domain::streamer::decide::{Report, ReportedStatus};
 use crate::domain::streamer::{Found, KickIds, Learned, Session, Slug, Source, Status, UserId};
 use crate::domain::{LogThrottle, StreamerId, Timestamp};

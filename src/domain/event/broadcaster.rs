@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::{EventBody, StoredEvent, UnreadableEvent, to_value};
+use super::stored::{StoredEvent, UnreadableEvent, to_value};
 use crate::domain::BroadcasterId;
-use crate::domain::broadcaster::{Broadcaster, DisplayName};
+use crate::domain::broadcaster::DisplayName;
 
 /// What happened to a broadcaster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
@@ -40,14 +40,6 @@ pub(super) const VERSION: i64 = 1;
 struct BroadcasterV1 {
     id: BroadcasterId,
     display_name: DisplayName,
-}
-
-impl EventBody {
-    /// An event about a broadcaster.
-    pub fn broadcaster(kind: BroadcasterEventKind, broadcaster: &Broadcaster) -> Self {
-        let (id, display_name) = (broadcaster.id, broadcaster.display_name.clone());
-        Self::Broadcaster(BroadcasterEvent { kind, id, display_name })
-    }
 }
 
 impl BroadcasterEvent {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::{EventBody, StoredEvent, UnreadableEvent, to_value};
+use super::stored::{StoredEvent, UnreadableEvent, to_value};
 use crate::domain::broadcaster::{DisplayName, Metadata};
 use crate::domain::media_server::{MediaServerName, SourceId, SourceKind, StreamStats};
 use crate::domain::path::StreamPath;
@@ -56,13 +56,6 @@ struct StreamV1 {
     inbound_bytes: u64,
     metadata: Metadata,
     recording_ref: Option<String>,
-}
-
-impl EventBody {
-    /// An event about a stream.
-    pub fn stream(kind: StreamEventKind, stream: &Stream) -> Self {
-        Self::Stream(Box::new(StreamEvent { kind, stream: stream.clone() }))
-    }
 }
 
 impl StreamEvent {

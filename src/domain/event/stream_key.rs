@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::{EventBody, StoredEvent, UnreadableEvent, to_value};
+use super::stored::{StoredEvent, UnreadableEvent, to_value};
 use crate::domain::path::StreamPath;
-use crate::domain::stream_key::StreamKey;
 use crate::domain::{BroadcasterId, StreamKeyId};
 
 /// What happened to a key.
@@ -47,20 +46,6 @@ struct StreamKeyV1 {
     broadcaster_id: BroadcasterId,
     path: StreamPath,
     key_prefix: String,
-}
-
-impl EventBody {
-    /// An event about a key.
-    pub fn stream_key(kind: StreamKeyEventKind, key: &StreamKey) -> Self {
-        let (path, key_prefix) = (key.path.clone(), key.key_prefix.clone());
-        Self::StreamKey(StreamKeyEvent {
-            kind,
-            id: key.id,
-            broadcaster_id: key.broadcaster_id,
-            path,
-            key_prefix,
-        })
-    }
 }
 
 impl StreamKeyEvent {

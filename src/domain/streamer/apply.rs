@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::decide::{Announcement, Decision, Report, decide};
-use super::{Change, Found, Slug, Streamer};
+use super::ids::Slug;
+use super::row::{Found, Streamer};
+use super::status::Change;
 use crate::domain::{StreamerId, Timestamp};
 
 /// An event to write.

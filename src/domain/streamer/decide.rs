@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use strum::IntoStaticStr;
 
-use super::session::Relation;
-use super::{Change, Session, Source, Status, Track};
+use super::session::{Relation, Session};
+use super::status::{Change, Source, Status, Track};
 use crate::domain::{StreamerId, Timestamp};
 
 /// Kick's API lags behind its feed: an answer to a request within this time after a change is ignored.
@@ -76,6 +76,8 @@ pub enum Outcome {
     /// It contradicts the status; a second one is needed.
     Unconfirmed,
 }
+
+as_str!(Outcome);
 
 /// The decision on a report.
 #[derive(Clone, Debug, PartialEq, Eq)]

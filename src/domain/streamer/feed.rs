@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
-use super::Source;
+use super::status::Source;
 use crate::domain::Timestamp;
 
 /// The state of a feed.
@@ -24,6 +24,8 @@ pub enum FeedState {
     /// show who is live.
     Rejected,
 }
+
+as_str!(FeedState);
 
 /// The status of the feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,4 +67,13 @@ pub struct WatchStatus {
     /// Why the last poll failed, if it did.
     #[serde(rename = "sweep_error")]
     pub poll_error: Option<String>,
+}
+
+impl WatchStatus {
+    /// The status of a watcher that starts at `at`.
+    pub fn new(at: Timestamp) -> Self {
+        let (feed, (watched, unresolved, queued)) = (FeedStatus::default(), (0, 0, 0));
+        let (last_report_at, last_full_poll_at, poll_error) = (None, None, None);
+        Self { at, feed, watched, unresolved, queued, last_report_at, last_full_poll_at, poll_error }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::Timestamp;
 
 /// Two sources may differ by this much about the start of a session: the feed sends the time of the record, the API the
@@ -9,7 +11,7 @@ use crate::domain::Timestamp;
 const SAME_START: Duration = Duration::from_secs(120);
 
 /// One broadcast on Kick, as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Kick's id of the livestream. The feed sends it, the official API does not (yet).
     pub id: Option<String>,

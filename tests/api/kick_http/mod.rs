@@ -35,7 +35,6 @@ fn settings(kick: &KickStub) -> KickSettings {
         burst: many,
         allow_site: true,
         timing: Timing { site_interval: Duration::from_millis(10), ..Timing::default() },
-        ..KickSettings::default()
     }
 }
 

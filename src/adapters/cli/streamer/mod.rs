@@ -8,9 +8,12 @@ mod table;
 mod terminal;
 mod view;
 mod watch;
+pub(super) mod watch_status;
+mod watched;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Output;
@@ -24,8 +27,8 @@ use crate::ports::StreamerFilter;
 pub(super) use view::{ago, length};
 
 pub use lookup::lookup;
-use watch::plain;
 pub use watch::{WatchArgs, watch};
+use watched::plain;
 
 /// Commands about streamers. They accept a name on Kick or an id.
 #[derive(Debug, Subcommand)]
@@ -33,8 +36,8 @@ pub enum StreamerCommand {
     /// List streamers by name
     List {
         /// Only streamers with this status
-        #[arg(long, value_enum)]
-        status: Option<StatusArg>,
+        #[arg(long, value_parser = status_parser())]
+        status: Option<Status>,
         /// Only paused streamers
         #[arg(long)]
         inactive: bool,
@@ -93,25 +96,10 @@ pub struct AddArgs {
     chatroom_id: Option<u64>,
 }
 
-/// A filter by status.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum StatusArg {
-    /// Not known yet
-    Unknown,
-    /// Live
-    Online,
-    /// Not live
-    Offline,
-}
-
-impl From<StatusArg> for Status {
-    fn from(status: StatusArg) -> Self {
-        match status {
-            StatusArg::Unknown => Self::Unknown,
-            StatusArg::Online => Self::Online,
-            StatusArg::Offline => Self::Offline,
-        }
-    }
+fn status_parser() -> impl TypedValueParser<Value = Status> {
+    let values = [("unknown", "Not known yet"), ("online", "Live"), ("offline", "Not live")];
+    let values = values.map(|(word, help)| PossibleValue::new(word).help(help));
+    PossibleValuesParser::new(values).try_map(|word| word.parse::<Status>())
 }
 
 /// Runs the commands that need the store only. The others are [`lookup`] and [`watch`].
@@ -131,15 +119,12 @@ pub async fn run(streamers: &Streamers, command: &StreamerCommand, out: &mut Out
 
 async fn list(
     streamers: &Streamers,
-    status: Option<StatusArg>,
+    status: Option<Status>,
     inactive: bool,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let filter = StreamerFilter {
-        status: status.map(Status::from),
-        is_active: inactive.then_some(false),
-        ..StreamerFilter::default()
-    };
+    let is_active = inactive.then_some(false);
+    let filter = StreamerFilter { status, is_active, ..StreamerFilter::default() };
     let found = streamers.list(&Actor::cli("streamer list"), &filter).await?;
     let views: Vec<Value> = found.iter().map(view::streamer).collect();
     let columns =

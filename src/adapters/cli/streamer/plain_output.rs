@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::Output;
 use super::view;
-use super::watch::Watched;
+use super::watched::Watched;
 use crate::app::events::{EventTail, Events, Next};
 use crate::app::task::{PeriodicTask as _, TaskContext};
 use crate::domain::event::{Event, EventBody, Topic};

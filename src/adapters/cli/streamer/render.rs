@@ -1,112 +1,114 @@
 //! Renders the live table; only the visible rows.
 
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Constraint, Layout};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::{Color, Modifier};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table as Grid};
+use ratatui::widgets::{Cell, Row as TableRow, Table as Grid};
 
-use super::super::kick::{doing, trouble};
-use super::table::{Row, Table};
-use super::view::length;
+use super::table::{Table, viewers};
+use super::view::{headline, length, printable};
+use super::watch_status::{doing, trouble};
 use crate::domain::Timestamp;
-use crate::domain::streamer::Status;
+use crate::domain::streamer::{Status, Streamer};
 
-const HEAD: [&str; 6] = ["USERNAME", "STATUS", "SINCE", "TITLE · CATEGORY", "VIEWERS", "LAST CHANGE (UTC)"];
-const ALIGNED: [Alignment; 6] =
-    [Alignment::Left, Alignment::Left, Alignment::Left, Alignment::Left, Alignment::Right, Alignment::Left];
-const WIDTHS: [Constraint; 6] = [
-    Constraint::Max(25),
-    Constraint::Length(9),
-    Constraint::Length(7),
-    Constraint::Fill(1),
-    Constraint::Length(9),
-    Constraint::Length(17),
+const COLUMNS: [(&str, Constraint); 6] = [
+    ("USERNAME", Constraint::Max(25)),
+    ("STATUS", Constraint::Length(9)),
+    ("SINCE", Constraint::Length(7)),
+    ("TITLE · CATEGORY", Constraint::Fill(1)),
+    ("VIEWERS", Constraint::Length(9)),
+    ("LAST CHANGE (UTC)", Constraint::Length(17)),
 ];
 const KEYS: &str = "s sort  r reverse  f status  / name  ↑↓ PgUp PgDn Home End  q quit";
 
 /// Draws the table as it is at `now`.
 pub(super) fn render(frame: &mut Frame<'_>, table: &mut Table, now: Timestamp) {
-    let wrong = wrong(table, now);
-    let rows = [
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Length(u16::from(wrong.is_some())),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-    ];
+    let wrong = table.trouble.clone().or_else(|| trouble(table.watch.as_ref(), now));
+    let wrong_height = u16::from(wrong.is_some());
+    let rows = [1, 1, wrong_height].map(Constraint::Length).into_iter();
+    let rows = rows.chain([Constraint::Fill(1), Constraint::Length(1)]);
     let [feed, totals, wrong_area, body, foot] = Layout::vertical(rows).areas(frame.area());
-    frame.render_widget(Paragraph::new(feed_line(table, now)), feed);
-    let clock = Line::from(format!(" {}", clock(now))).alignment(Alignment::Right);
-    frame.render_widget(Paragraph::new(clock).alignment(Alignment::Right), right_end(feed, 13));
-    frame.render_widget(Paragraph::new(totals_line(table)), totals);
-    if let Some(wrong) = wrong {
-        frame.render_widget(Paragraph::new(Line::styled(wrong, Color::Red)), wrong_area);
-    }
+    frame.render_widget(feed_line(table, now), feed);
+    let [_, clock] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(13)]).areas(feed);
+    // `15:54:46 UTC`, with a space before it.
+    let time = format!(" {} UTC", now.to_string().get(11..19).unwrap_or_default());
+    frame.render_widget(Line::from(time).right_aligned(), clock);
+    frame.render_widget(totals_line(table), totals);
+    frame.render_widget(Line::styled(wrong.unwrap_or_default(), Color::Red), wrong_area);
     // One line is the head.
     table.set_page(usize::from(body.height.saturating_sub(1)));
     let seen = table.visible().map(|row| line(row, now));
-    let head = HEAD.iter().zip(ALIGNED).map(|(word, side)| Line::from(*word).alignment(side));
-    let head = TableRow::new(head).style(Style::new().add_modifier(Modifier::REVERSED));
-    frame.render_widget(Grid::new(seen, WIDTHS).header(head).column_spacing(1), body);
-    frame.render_widget(Paragraph::new(foot_line(table)), foot);
-}
-
-fn right_end(area: ratatui::layout::Rect, width: u16) -> ratatui::layout::Rect {
-    let width = width.min(area.width);
-    ratatui::layout::Rect { x: area.x + area.width - width, width, ..area }
+    let head = COLUMNS.map(|(word, _)| match word {
+        "VIEWERS" => Line::from(word).right_aligned(),
+        _ => Line::from(word),
+    });
+    let head = TableRow::new(head).style(Modifier::REVERSED);
+    let widths = COLUMNS.map(|(_, width)| width);
+    frame.render_widget(Grid::new(seen, widths).header(head).column_spacing(1), body);
+    frame.render_widget(foot_line(table), foot);
 }
 
 fn feed_line(table: &Table, now: Timestamp) -> Line<'static> {
-    let mut spans = Vec::new();
-    if table.is_dry_run {
-        spans.push(Span::styled("dry run: nothing is written  ", Color::Yellow));
-    }
+    let dry_run = if table.is_dry_run { "dry run: nothing is written  " } else { "" };
     let is_well = trouble(table.watch.as_ref(), now).is_none();
     let words = table.watch.as_ref().map_or_else(|| "nobody watches".to_owned(), |watch| doing(watch, now));
-    spans.push(Span::styled(words, if is_well { Color::Green } else { Color::Red }));
-    Line::from(spans)
+    let words = Span::styled(words, if is_well { Color::Green } else { Color::Red });
+    Line::from(vec![Span::styled(dry_run, Color::Yellow), words])
 }
 
 fn totals_line(table: &Table) -> Line<'static> {
-    let totals = table.totals;
-    Line::from(vec![
-        Span::raw(format!("{} watched  ", totals.all)),
-        Span::styled(format!("{} online", totals.online), Color::Green),
-        Span::raw("  "),
-        Span::styled(format!("{} offline", totals.offline), Color::Gray),
-        Span::raw("  "),
-        Span::styled(format!("{} unknown", totals.unknown), Color::Yellow),
-        Span::raw("  "),
-        Span::styled(
-            format!("{} unresolved", totals.unresolved),
-            if totals.unresolved == 0 { Color::Gray } else { Color::Magenta },
-        ),
-    ])
+    let mut spans = vec![Span::raw(format!("{} watched", table.rows.len()))];
+    for status in [Status::Online, Status::Offline, Status::Unknown] {
+        let count = table.rows.iter().filter(|row| row.track.status == status).count();
+        spans.extend([Span::raw("  "), Span::styled(format!("{count} {status}"), colour(status))]);
+    }
+    let is_unresolved = |row: &&Streamer| row.problem.is_some() || row.ids.user.is_none();
+    let unresolved = table.rows.iter().filter(is_unresolved).count();
+    let colour = if unresolved == 0 { Color::Gray } else { Color::Magenta };
+    spans.extend([Span::raw("  "), Span::styled(format!("{unresolved} unresolved"), colour)]);
+    Line::from(spans)
 }
 
-/// Why the table may be wrong; `None` if it is right.
-fn wrong(table: &Table, now: Timestamp) -> Option<String> {
-    table.trouble.clone().or_else(|| trouble(table.watch.as_ref(), now))
-}
-
-fn line(row: &Row, now: Timestamp) -> TableRow<'static> {
-    let colour = match row.status {
+fn colour(status: Status) -> Color {
+    match status {
         Status::Online => Color::Green,
         Status::Offline => Color::Gray,
         Status::Unknown => Color::Yellow,
-    };
-    let mark = if row.has_problem { "!" } else { "" };
-    let what = if row.has_problem { Style::new().fg(Color::Magenta) } else { Style::new() };
-    let viewers = row.viewers.map(|count| count.to_string()).unwrap_or_default();
+    }
+}
+
+fn line(row: &Streamer, now: Timestamp) -> TableRow<'static> {
+    let status = row.track.status;
+    let mark = if row.problem.is_some() { "!" } else { "" };
+    let viewers = viewers(row).map(|count| count.to_string()).unwrap_or_default();
     TableRow::new([
-        Cell::from(row.username.clone()),
-        Cell::from(format!("{}{mark}", row.status)).style(colour),
-        Cell::from(row.since.map(|since| length(now.since(since))).unwrap_or_default()),
-        Cell::from(row.what.clone()).style(what),
-        Cell::from(Line::from(viewers).alignment(Alignment::Right)),
-        Cell::from(row.changed.map(day_and_time).unwrap_or_default()),
+        Cell::from(printable(&row.username)),
+        Cell::from(format!("{status}{mark}")).style(colour(status)),
+        Cell::from(since(row).map(|since| length(now.since(since))).unwrap_or_default()),
+        what(row),
+        Cell::from(Line::from(viewers).right_aligned()),
+        Cell::from(row.track.last_status_update.map(day_and_time).unwrap_or_default()),
     ])
+}
+
+/// The start of the present status.
+fn since(row: &Streamer) -> Option<Timestamp> {
+    let session = row.track.session.as_ref();
+    let of_session = match row.track.status {
+        Status::Unknown => None,
+        Status::Online => session.and_then(|session| session.started_at),
+        Status::Offline => session.and_then(|session| session.ended_at),
+    };
+    of_session.or(row.track.last_status_update)
+}
+
+/// Title and category, or the problem.
+fn what(row: &Streamer) -> Cell<'static> {
+    match &row.problem {
+        Some(problem) => Cell::from(printable(problem)).style(Color::Magenta),
+        None => Cell::from(row.current_session().map(headline).unwrap_or_default()),
+    }
 }
 
 fn foot_line(table: &Table) -> Line<'static> {
@@ -117,14 +119,9 @@ fn foot_line(table: &Table) -> Line<'static> {
     let order = if table.is_reversed { ", reversed" } else { "" };
     let status = table.status.map(|status| format!("  only {status}")).unwrap_or_default();
     let text = if table.text.is_empty() { String::new() } else { format!("  name has {:?}", table.text) };
-    let place = format!("{first}–{last} of {count} by {}{order}{status}{text}   {KEYS}", table.sort.as_str());
-    Line::styled(place, Style::new().add_modifier(Modifier::DIM))
-}
-
-/// `15:54:46 UTC`.
-fn clock(now: Timestamp) -> String {
-    let text = now.to_string();
-    format!("{} UTC", text.get(11..19).unwrap_or_default())
+    let sort: &str = table.sort.into();
+    let place = format!("{first}–{last} of {count} by {sort}{order}{status}{text}   {KEYS}");
+    Line::styled(place, Modifier::DIM)
 }
 
 /// `11-20 15:54:46`.
@@ -148,34 +145,21 @@ mod tests {
     }
 
     fn watch() -> WatchStatus {
-        WatchStatus {
-            at: now(),
-            feed: FeedStatus {
-                provider: Some(Source::Centrifugo),
-                state: FeedState::Connected,
-                connections: 3,
-                connected: 3,
-                wanted: 4,
-                subscribed: 4,
-                error: None,
-            },
-            watched: 4,
-            unresolved: 1,
-            queued: 0,
-            last_report_at: None,
-            last_full_poll_at: Some(now().minus(std::time::Duration::from_secs(12))),
-            poll_error: None,
-        }
+        let (provider, state) = (Some(Source::Centrifugo), FeedState::Connected);
+        let (connections, connected, wanted, subscribed, error) = (3, 3, 4, 4, None);
+        let feed = FeedStatus { provider, state, connections, connected, wanted, subscribed, error };
+        let polled = now().minus(std::time::Duration::from_secs(12));
+        WatchStatus { feed, last_full_poll_at: Some(polled), ..WatchStatus::new(now()) }
     }
 
     fn table() -> Table {
         let at = |seconds_ago: i64| now().micros() / 1_000_000 - seconds_ago;
         let mut lost = streamer("lost", Status::Unknown, 0);
-        lost.problem = Some("Kick has no channel called lost".into());
+        lost.problem = Some("Kick has no\u{7}channel called lost".into());
         let mut table = Table::default();
         let mut live = streamer("alice", Status::Online, at(3_600));
         live.track.session.as_mut().unwrap().viewers = Some(12_345);
-        table.take(&[live, streamer("bob", Status::Offline, at(42)), lost], Some(watch()));
+        table.take(vec![live, streamer("bob", Status::Offline, at(42)), lost], Some(watch()));
         table
     }
 
@@ -234,5 +218,11 @@ mod tests {
         for (width, height) in [(1, 1), (2, 3), (13, 4), (40, 5), (300, 100)] {
             assert_eq!(drawn(&mut table, width, height).len(), usize::from(height));
         }
+    }
+
+    #[test]
+    fn online_row_is_shown_since_the_session_began() {
+        let online = streamer("bob", Status::Online, 200);
+        assert_eq!((since(&online), viewers(&online)), (Some(Timestamp::from_seconds(140)), Some(200)));
     }
 }

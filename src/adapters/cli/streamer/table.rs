@@ -1,135 +1,68 @@
 //! The live table without a terminal: rows, order, visible part, and keys.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use strum::{IntoStaticStr, VariantArray};
 
-use super::view::{headline, printable};
 use crate::domain::Timestamp;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Status, Streamer};
 
-/// How many rows an arrow moves.
-const STEP: isize = 1;
-
-/// One streamer as the table shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) username: String,
-    pub(super) status: Status,
-    /// The start of the present status.
-    pub(super) since: Option<Timestamp>,
-    /// Title and category, or the problem.
-    pub(super) what: String,
-    pub(super) viewers: Option<u64>,
-    /// When the status last changed.
-    pub(super) changed: Option<Timestamp>,
-    pub(super) has_problem: bool,
-    /// Whether an id is missing or there is a problem.
-    pub(super) is_unresolved: bool,
-    /// The text for filters and sorting.
-    key: String,
-}
-
-impl From<&Streamer> for Row {
-    fn from(streamer: &Streamer) -> Self {
-        let track = &streamer.track;
-        let session = track.session.as_ref();
-        let from_session = match track.status {
-            Status::Unknown => None,
-            Status::Online => session.and_then(|session| session.started_at),
-            Status::Offline => session.and_then(|session| session.ended_at),
-        };
-        let current = streamer.current_session();
-        let problem = streamer.problem.as_deref().map(printable);
-        let username = printable(&streamer.username);
-        let display_name = streamer.display_name.as_deref().unwrap_or_default();
-        Self {
-            key: format!("{username}\n{display_name}").to_lowercase(),
-            username,
-            status: track.status,
-            since: from_session.or(track.last_status_update),
-            has_problem: problem.is_some(),
-            is_unresolved: problem.is_some() || streamer.ids.user.is_none(),
-            what: problem.or_else(|| current.map(headline)).unwrap_or_default(),
-            viewers: current.and_then(|session| session.viewers),
-            changed: track.last_status_update,
-        }
-    }
-}
+/// The filters by status, in the order of the key.
+const STATUSES: &[Option<Status>] =
+    &[None, Some(Status::Online), Some(Status::Offline), Some(Status::Unknown)];
 
 /// The order of the table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Sort {
     #[default]
     Name,
     Status,
+    #[strum(serialize = "last change")]
     LastChange,
     Viewers,
 }
 
 impl Sort {
-    fn next(self) -> Self {
-        match self {
-            Self::Name => Self::Status,
-            Self::Status => Self::LastChange,
-            Self::LastChange => Self::Viewers,
-            Self::Viewers => Self::Name,
-        }
-    }
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Status => "status",
-            Self::LastChange => "last change",
-            Self::Viewers => "viewers",
-        }
-    }
-
     /// The most interesting rows come first: live, changed last, most viewers.
-    fn compare(self, one: &Row, other: &Row) -> Ordering {
-        let rank = |row: &Row| match row.status {
-            Status::Online => 0,
-            Status::Offline => 1,
-            Status::Unknown => 2,
+    fn key(self, row: &Streamer) -> (Reverse<Option<i64>>, String) {
+        let rank = match self {
+            Self::Name => None,
+            Self::Status => match row.track.status {
+                Status::Online => Some(2),
+                Status::Offline => Some(1),
+                Status::Unknown => None,
+            },
+            Self::LastChange => row.track.last_status_update.map(Timestamp::micros),
+            Self::Viewers => viewers(row).and_then(|count| i64::try_from(count).ok()),
         };
-        let order = match self {
-            Self::Name => Ordering::Equal,
-            Self::Status => rank(one).cmp(&rank(other)),
-            Self::LastChange => Reverse(one.changed).cmp(&Reverse(other.changed)),
-            Self::Viewers => Reverse(one.viewers).cmp(&Reverse(other.viewers)),
-        };
-        order.then_with(|| one.key.cmp(&other.key))
+        (Reverse(rank), name(row))
     }
 }
 
-/// The effect of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pressed {
-    /// Continue.
-    Stay,
-    /// Leave the table.
-    Quit,
+/// The text for filters and sorting.
+fn name(row: &Streamer) -> String {
+    format!("{}\n{}", row.username, row.display_name.as_deref().unwrap_or_default()).to_lowercase()
 }
 
-/// The number of streamers by status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    pub(super) all: usize,
-    pub(super) online: usize,
-    pub(super) offline: usize,
-    pub(super) unknown: usize,
-    pub(super) unresolved: usize,
+/// The viewers of the present session.
+pub(super) fn viewers(row: &Streamer) -> Option<u64> {
+    row.current_session().and_then(|session| session.viewers)
+}
+
+/// The one after `this`; the first one after the last.
+fn next<T: Copy + PartialEq>(all: &[T], this: T) -> T {
+    all.iter().chain(all).skip_while(|one| **one != this).nth(1).copied().unwrap_or(this)
 }
 
 /// The table.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Streamer>,
     /// Which rows pass the filters, in order.
     shown: Vec<usize>,
-    pub(super) totals: Totals,
     /// The watch status.
     pub(super) watch: Option<WatchStatus>,
     /// Why the rows may be old.
@@ -157,24 +90,8 @@ impl Table {
     }
 
     /// Replaces the rows. The scroll position stays.
-    pub(super) fn take<'a>(
-        &mut self,
-        streamers: impl IntoIterator<Item = &'a Streamer>,
-        watch: Option<WatchStatus>,
-    ) {
-        self.rows = streamers.into_iter().map(Row::from).collect();
-        let mut totals = Totals { all: self.rows.len(), ..Totals::default() };
-        for row in &self.rows {
-            match row.status {
-                Status::Unknown => totals.unknown += 1,
-                Status::Online => totals.online += 1,
-                Status::Offline => totals.offline += 1,
-            }
-            totals.unresolved += usize::from(row.is_unresolved);
-        }
-        self.totals = totals;
-        self.watch = watch;
-        self.trouble = None;
+    pub(super) fn take(&mut self, rows: Vec<Streamer>, watch: Option<WatchStatus>) {
+        (self.rows, self.watch, self.trouble) = (rows, watch, None);
         self.arrange();
     }
 
@@ -185,7 +102,7 @@ impl Table {
     }
 
     /// The visible rows.
-    pub(super) fn visible(&self) -> impl Iterator<Item = &Row> {
+    pub(super) fn visible(&self) -> impl Iterator<Item = &Streamer> {
         self.shown.iter().skip(self.top).take(self.page).filter_map(|index| self.rows.get(*index))
     }
 
@@ -195,38 +112,34 @@ impl Table {
         ((self.top + 1).min(last), last, self.shown.len())
     }
 
-    /// Handles a key.
-    pub(super) fn press(&mut self, key: KeyEvent) -> Pressed {
+    /// Handles a key. Returns whether the table stays open.
+    pub(super) fn press(&mut self, key: KeyEvent) -> bool {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            let is_end = matches!(key.code, KeyCode::Char('c' | 'd'));
-            return if is_end { Pressed::Quit } else { Pressed::Stay };
+            return !matches!(key.code, KeyCode::Char('c' | 'd'));
         }
         let page = isize::try_from(self.page.max(2) - 1).unwrap_or(isize::MAX);
         match key.code {
-            KeyCode::Up => self.scroll(-STEP),
-            KeyCode::Down => self.scroll(STEP),
+            KeyCode::Up => self.scroll(-1),
+            KeyCode::Down => self.scroll(1),
             KeyCode::PageUp => self.scroll(-page),
             KeyCode::PageDown => self.scroll(page),
             KeyCode::Home => self.top = 0,
             KeyCode::End => self.top = self.last_top(),
             code if self.is_typing => self.letter(code),
-            KeyCode::Char('q') | KeyCode::Esc => return Pressed::Quit,
-            KeyCode::Char('s') => self.change(|table| table.sort = table.sort.next()),
+            KeyCode::Char('q') | KeyCode::Esc => return false,
+            KeyCode::Char('s') => self.change(|table| table.sort = next(Sort::VARIANTS, table.sort)),
             KeyCode::Char('r') => self.change(|table| table.is_reversed = !table.is_reversed),
-            KeyCode::Char('f') => self.change(|table| table.status = next_status(table.status)),
+            KeyCode::Char('f') => self.change(|table| table.status = next(STATUSES, table.status)),
             KeyCode::Char('/') => self.is_typing = true,
             _ => {}
         }
-        Pressed::Stay
+        true
     }
 
     fn letter(&mut self, code: KeyCode) {
         match code {
             KeyCode::Enter => self.is_typing = false,
-            KeyCode::Esc => self.change(|table| {
-                table.is_typing = false;
-                table.text.clear();
-            }),
+            KeyCode::Esc => self.change(|table| (table.is_typing, table.text) = (false, String::new())),
             KeyCode::Backspace => self.change(|table| {
                 table.text.pop();
             }),
@@ -244,14 +157,14 @@ impl Table {
 
     fn arrange(&mut self) {
         let (rows, text) = (&self.rows, self.text.to_lowercase());
-        let passes =
-            |row: &Row| self.status.is_none_or(|status| row.status == status) && row.key.contains(&text);
+        let passes = |row: &Streamer| {
+            self.status.is_none_or(|status| row.track.status == status) && name(row).contains(&text)
+        };
         self.shown = (0..rows.len()).filter(|index| passes(&rows[*index])).collect();
-        let (sort, is_reversed) = (self.sort, self.is_reversed);
-        self.shown.sort_by(|one, other| {
-            let order = sort.compare(&rows[*one], &rows[*other]);
-            if is_reversed { order.reverse() } else { order }
-        });
+        self.shown.sort_by_cached_key(|index| self.sort.key(&rows[*index]));
+        if self.is_reversed {
+            self.shown.reverse();
+        }
         self.top = self.top.min(self.last_top());
     }
 
@@ -261,15 +174,6 @@ impl Table {
 
     fn last_top(&self) -> usize {
         self.shown.len().saturating_sub(self.page)
-    }
-}
-
-fn next_status(status: Option<Status>) -> Option<Status> {
-    match status {
-        None => Some(Status::Online),
-        Some(Status::Online) => Some(Status::Offline),
-        Some(Status::Offline) => Some(Status::Unknown),
-        Some(Status::Unknown) => None,
     }
 }
 
@@ -314,7 +218,7 @@ pub(super) mod tests {
 
     fn table() -> Table {
         let mut table = Table::default();
-        table.take(&some(), None);
+        table.take(some(), None);
         table.set_page(10);
         table
     }
@@ -325,7 +229,7 @@ pub(super) mod tests {
 
     fn press(table: &mut Table, keys: &str) {
         for letter in keys.chars() {
-            assert_eq!(table.press(key(KeyCode::Char(letter))), Pressed::Stay);
+            assert!(table.press(key(KeyCode::Char(letter))));
         }
     }
 
@@ -369,20 +273,19 @@ pub(super) mod tests {
         table.press(key(KeyCode::Enter));
         assert_eq!((seen(&table), table.is_typing), (vec!["dora"], false));
         press(&mut table, "f/");
-        assert_eq!(table.press(key(KeyCode::Esc)), Pressed::Stay);
+        assert!(table.press(key(KeyCode::Esc)));
         assert_eq!((seen(&table), table.text.as_str()), (vec!["alice"], ""));
-        assert_eq!(table.totals, Totals { all: 4, online: 2, offline: 1, unknown: 1, unresolved: 0 });
     }
 
     #[test]
     fn q_escape_and_control_c_leave() {
         let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         for leaves in [key(KeyCode::Char('q')), key(KeyCode::Esc), control_c] {
-            assert_eq!(table().press(leaves), Pressed::Quit);
+            assert!(!table().press(leaves));
         }
         let mut typing = table();
         press(&mut typing, "/");
-        assert_eq!(typing.press(control_c), Pressed::Quit);
+        assert!(!typing.press(control_c));
     }
 
     #[test]
@@ -390,7 +293,7 @@ pub(super) mod tests {
         let many: Vec<Streamer> =
             (0..10_000).map(|n| streamer(&format!("s{n:05}"), Status::Offline, n)).collect();
         let mut table = Table::default();
-        table.take(&many, None);
+        table.take(many.clone(), None);
         table.set_page(20);
         assert_eq!((table.visible().count(), table.place()), (20, (1, 20, 10_000)));
         table.press(key(KeyCode::Up));
@@ -398,7 +301,7 @@ pub(super) mod tests {
         table.press(key(KeyCode::PageDown));
         table.press(key(KeyCode::Down));
         assert_eq!(table.place(), (21, 40, 10_000));
-        table.take(&many, None);
+        table.take(many.clone(), None);
         assert_eq!(seen(&table)[0], "s00020", "the place stays");
         table.press(key(KeyCode::End));
         assert_eq!((table.place(), seen(&table)[19]), ((9_981, 10_000, 10_000), "s09999"));
@@ -408,22 +311,10 @@ pub(super) mod tests {
         assert_eq!(table.place(), (1, 10_000, 10_000));
         table.set_page(20);
         table.press(key(KeyCode::End));
-        table.take(&many[..5], None);
+        table.take(many[..5].to_vec(), None);
         assert_eq!(table.place(), (1, 5, 5), "rows were removed");
-        table.take(&[], None);
+        table.take(vec![], None);
         assert_eq!(table.place(), (0, 0, 0));
         table.press(key(KeyCode::Home));
-    }
-
-    #[test]
-    fn problem_replaces_title_and_category() {
-        let mut lost = streamer("lost", Status::Online, 5);
-        lost.problem = Some("Kick has no channel\u{7} called lost".into());
-        let row = Row::from(&lost);
-        assert_eq!(row.what, "Kick has no channel  called lost");
-        assert!(row.has_problem && row.is_unresolved);
-        let online = Row::from(&streamer("bob", Status::Online, 200));
-        assert_eq!((online.what.as_str(), online.viewers), ("bob plays · Slots", Some(200)));
-        assert_eq!(online.since, Some(Timestamp::from_seconds(140)), "since the session began");
     }
 }

@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::render::render;
-use super::table::{Pressed, Table};
-use super::watch::Watched;
+use super::table::Table;
+use super::watched::Watched;
 use crate::app::streamer::Streamers;
 
 /// The time between two reads of the store.
@@ -59,7 +59,7 @@ pub(super) async fn show(
             () = stop.cancelled() => return Ok(()),
             event = pressed.recv() => match event {
                 Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
-                    if table.press(key) == Pressed::Quit {
+                    if !table.press(key) {
                         return Ok(());
                     }
                 }
@@ -80,7 +80,7 @@ pub(super) async fn show(
 
 async fn refresh(streamers: &Streamers, watched: &Watched, table: &mut Table) -> anyhow::Result<()> {
     let rows = watched.streamers(streamers).await?;
-    table.take(&rows, watched.status(streamers).await?);
+    table.take(rows, watched.status(streamers).await?);
     Ok(())
 }
 

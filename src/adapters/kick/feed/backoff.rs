@@ -55,8 +55,8 @@ mod tests {
 
     const NONE: Duration = Duration::ZERO;
 
-    #[tokio::test]
-    async fn waits_grow_to_a_limit_and_restart_after_a_stable_connection() {
+    #[test]
+    fn waits_grow_to_a_limit_and_restart_after_a_stable_connection() {
         let (mut backoff, now, timing) = (Backoff::default(), Instant::now(), Timing::default());
         for _ in 0..20 {
             assert!(backoff.wait(Reconnect::Soon, NONE, &timing, now, u64::MAX) <= timing.backoff_cap);
@@ -67,8 +67,8 @@ mod tests {
         assert_eq!(backoff.wait(Reconnect::Soon, stable, &timing, now, 1_000_001), NONE);
     }
 
-    #[tokio::test]
-    async fn immediate_reconnects_are_limited_per_minute() {
+    #[test]
+    fn immediate_reconnects_are_limited_per_minute() {
         let (mut backoff, now, timing) = (Backoff::default(), Instant::now(), Timing::default());
         let mut wait = |now| backoff.wait(Reconnect::Immediately, NONE, &timing, now, 999);
         for _ in 0..timing.at_once {
@@ -81,8 +81,6 @@ mod tests {
     proptest! {
         #[test]
         fn minimum_wait_is_never_shorter(random in any::<u64>(), attempts in 0_u32..70) {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let _entered = runtime.enter();
             let timing = Timing::default();
             let mut backoff = Backoff { attempts, ..Backoff::default() };
             let wait = backoff.wait(Reconnect::AfterBackoff, NONE, &timing, Instant::now(), random);

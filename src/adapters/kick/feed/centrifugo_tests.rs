@@ -1,9 +1,8 @@
 //! Centrifugo's protocol, object by object.
 
-use proptest::prelude::*;
 use rstest::rstest;
 
-use super::super::talk::{Talk, channel, in_runtime, reconnect, text};
+use super::super::talk::{Talk, channel, invalid_text, reconnect, text};
 use super::*;
 use crate::domain::streamer::Session as Broadcast;
 use crate::domain::streamer::decide::ReportedStatus;
@@ -40,8 +39,8 @@ fn stop() -> Action {
     Action::Update(channel(1), ReportedStatus::Stopped { session, banned: true })
 }
 
-#[tokio::test]
-async fn frame_carries_many_events_in_envelopes() {
+#[test]
+fn frame_carries_many_events_in_envelopes() {
     let mut talk = subscribed();
     assert_eq!(talk.subscribed(), 2);
     assert_eq!(talk.receive(&format!("{STOP}\n{{}}\n\n{STOP}")), [stop(), text("{}"), stop()]);
@@ -53,22 +52,22 @@ async fn frame_carries_many_events_in_envelopes() {
     assert_eq!(talk.receive(&plain), [stop()]);
 }
 
-#[tokio::test]
-async fn connection_that_is_not_accepted_is_ended() {
+#[test]
+fn connection_that_is_not_accepted_is_ended() {
     assert_eq!(reconnect(&open().tick(9)), None);
     assert_eq!(reconnect(&open().tick(10)), Some(Reconnect::Soon));
 }
 
-#[tokio::test]
-async fn server_that_stops_pinging_is_gone() {
+#[test]
+fn server_that_stops_pinging_is_gone() {
     let mut talk = subscribed();
     assert_eq!(talk.at(25).receive("{}"), [text("{}")]);
     assert_eq!(talk.tick(64), []);
     assert_eq!(reconnect(&talk.tick_at_deadline(65)), Some(Reconnect::Immediately));
 }
 
-#[tokio::test]
-async fn server_that_never_pings_is_pinged() {
+#[test]
+fn server_that_never_pings_is_pinged() {
     let mut talk = connected(r#"{"id":1,"connect":{"client":"c"}}"#);
     talk.receive("{\"id\":2,\"subscribe\":{}}\n{\"id\":3,\"subscribe\":{}}");
     assert_eq!(talk.tick(119), []);
@@ -79,8 +78,8 @@ async fn server_that_never_pings_is_pinged() {
     assert_eq!(reconnect(&talk.tick(299)), Some(Reconnect::Immediately));
 }
 
-#[tokio::test]
-async fn token_is_replaced_before_it_expires() {
+#[test]
+fn token_is_replaced_before_it_expires() {
     let mut talk = subscribed();
     let keep_up = |talk: &mut Talk<Centrifugo>, seconds| {
         talk.at(seconds).receive("{}");
@@ -103,8 +102,7 @@ async fn token_is_replaced_before_it_expires() {
 #[case(r#"{"code":109,"message":"token expired"}"#, Reconnect::Immediately)]
 #[case(r#"{"code":100,"message":"internal","temporary":true}"#, Reconnect::AfterBackoff)]
 #[case(r#"{"code":"x"}"#, Reconnect::AfterBackoff)]
-#[tokio::test]
-async fn refused_connect_decides_when_to_reconnect(#[case] error: &str, #[case] expected: Reconnect) {
+fn refused_connect_decides_when_to_reconnect(#[case] error: &str, #[case] expected: Reconnect) {
     let actions = open().receive(&format!(r#"{{"id":1,"error":{error}}}"#));
     assert_eq!(reconnect(&actions), Some(expected));
 }
@@ -112,8 +110,7 @@ async fn refused_connect_decides_when_to_reconnect(#[case] error: &str, #[case] 
 #[rstest]
 #[case(&[3000, 3001, 3499, 4000, 4499, 1000, 1006], Reconnect::Soon)]
 #[case(&[3500, 3999, 4500, 4999], Reconnect::Rejected)]
-#[tokio::test]
-async fn close_code_decides_when_to_reconnect(#[case] codes: &[u16], #[case] expected: Reconnect) {
+fn close_code_decides_when_to_reconnect(#[case] codes: &[u16], #[case] expected: Reconnect) {
     for code in codes {
         assert_eq!(reconnect_for(*code), expected, "{code}");
         let push = format!(r#"{{"push":{{"disconnect":{{"code":{code},"reason":"why"}}}}}}"#);
@@ -121,8 +118,8 @@ async fn close_code_decides_when_to_reconnect(#[case] codes: &[u16], #[case] exp
     }
 }
 
-#[tokio::test]
-async fn refused_subscription_does_not_affect_others() {
+#[test]
+fn refused_subscription_does_not_affect_others() {
     let mut talk = connected(WELCOME);
     let actions = talk.receive(
         "{\"id\":2,\"error\":{\"code\":103,\"message\":\"permission denied\"}}\n{\"id\":3,\"error\":{\"code\":105}}",
@@ -135,8 +132,8 @@ async fn refused_subscription_does_not_affect_others() {
     assert_eq!(talk.tick(300), [subscribe(1, 4)]);
 }
 
-#[tokio::test]
-async fn expired_token_ends_the_connection() {
+#[test]
+fn expired_token_ends_the_connection() {
     let actions = connected(WELCOME).receive(r#"{"id":2,"error":{"code":109,"message":"token expired"}}"#);
     assert_eq!(reconnect(&actions), Some(Reconnect::Immediately));
 }
@@ -145,8 +142,7 @@ async fn expired_token_ends_the_connection() {
 #[case(2000, Action::Error(ProtocolError::SubscriptionRefused))]
 #[case(2500, subscribe(1, 4))]
 #[case(2999, subscribe(1, 4))]
-#[tokio::test]
-async fn channel_that_the_server_unsubscribes_is_subscribed_again_if_allowed(
+fn channel_that_the_server_unsubscribes_is_subscribed_again_if_allowed(
     #[case] code: u16,
     #[case] expected: Action,
 ) {
@@ -156,8 +152,8 @@ async fn channel_that_the_server_unsubscribes_is_subscribed_again_if_allowed(
     assert_eq!(talk.subscribed(), 1);
 }
 
-#[tokio::test]
-async fn unwanted_channel_is_unsubscribed_and_ignored() {
+#[test]
+fn unwanted_channel_is_unsubscribed_and_ignored() {
     let mut talk = subscribed();
     let actions = talk.at(1).set_channels(&[2, 3]);
     assert_eq!(actions, [text(r#"{"id":4,"unsubscribe":{"channel":"channel.1"}}"#), subscribe(3, 5)]);
@@ -165,8 +161,8 @@ async fn unwanted_channel_is_unsubscribed_and_ignored() {
     assert_eq!(talk.receive(r#"{"id":4,"unsubscribe":{}}"#), []);
 }
 
-#[tokio::test]
-async fn unacknowledged_subscription_is_requested_again() {
+#[test]
+fn unacknowledged_subscription_is_requested_again() {
     let mut talk = connected(WELCOME);
     talk.receive(r#"{"id":2,"subscribe":{}}"#);
     assert_eq!(talk.tick(10), [subscribe(2, 4)]);
@@ -174,8 +170,8 @@ async fn unacknowledged_subscription_is_requested_again() {
     assert_eq!(talk.receive(r#"{"id":4,"subscribe":{}}"#), [Action::Subscribed(channel(2))]);
 }
 
-#[tokio::test]
-async fn invalid_message_changes_nothing() {
+#[test]
+fn invalid_message_changes_nothing() {
     use ProtocolError::{MissingField, NotJson, NotProtocol, UnknownChannel, UnknownEvent};
     for (line, error) in [
         ("{", NotJson),
@@ -199,22 +195,4 @@ async fn invalid_message_changes_nothing() {
     }
 }
 
-proptest! {
-    #[test]
-    fn damaged_event_is_never_about_another_channel(at in 0_usize..STOP.len(), with in any::<char>()) {
-        let damaged: String = STOP.chars().enumerate().map(|(n, c)| if n == at { with } else { c }).collect();
-        for action in in_runtime(|| subscribed().receive(&damaged)) {
-            let is_same = matches!(&action, Action::Update(of, _) if *of == channel(1));
-            prop_assert!(is_same || matches!(action, Action::Error(_)), "{action:?}");
-        }
-    }
-
-    #[test]
-    fn arbitrary_text_is_never_an_update(frames in prop::collection::vec(".*", 0..8)) {
-        let actions = in_runtime(|| {
-            let mut talk = subscribed();
-            frames.iter().flat_map(|frame| talk.receive(frame)).collect::<Vec<_>>()
-        });
-        prop_assert!(!actions.iter().any(|action| matches!(action, Action::Update(..))));
-    }
-}
+invalid_text!(subscribed, STOP);

@@ -161,8 +161,8 @@ impl ConnectionStatuses {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn feed_status_follows_from_the_connections() {
+    #[test]
+    fn feed_status_follows_from_the_connections() {
         let statuses = ConnectionStatuses::new();
         let status = |wanted| statuses.feed_status(wanted);
         assert_eq!(status(0).state, FeedState::Connected, "nothing is wanted, so nothing is missing");

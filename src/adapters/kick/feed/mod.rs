@@ -12,7 +12,6 @@
 mod backoff;
 mod centrifugo;
 mod connection_status;
-mod log;
 mod payload;
 mod plan;
 mod protocol;
@@ -21,23 +20,22 @@ mod realtime;
 mod send_buffer;
 mod settings;
 mod shard;
+mod shared_state;
 mod socket;
 mod subscriptions;
 mod supervise;
 #[cfg(test)]
 mod talk;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::Connector;
 
-use self::connection_status::ConnectionStatuses;
 use self::realtime::Realtime;
 pub use self::settings::{FeedChoice, FeedSettings, MOST_ON_CENTRIFUGO, PUSHER_URL, REALTIME_URL, Timing};
-use crate::domain::LogThrottle;
+use self::shared_state::SharedState;
 use crate::ports::{Clock, FeedSignal, IdGen, RemoteError, StatusFeed, Wanted};
 
 /// Kick's feed, whichever it serves at the moment.
@@ -68,49 +66,11 @@ impl KickFeed {
     }
 }
 
-/// What the tasks of one [`StatusFeed::watch`] share.
-struct SharedState {
-    timing: Timing,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdGen>,
-    tls: Connector,
-    realtime: Realtime,
-    statuses: ConnectionStatuses,
-    throttle: LogThrottle<&'static str>,
-    /// When the next connection may be opened.
-    next_open: Mutex<Instant>,
-}
-
-impl SharedState {
-    /// Waits until a connection may be opened.
-    async fn wait_to_open(&self) {
-        let at = {
-            let mut next = self.next_open.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = (*next).max(Instant::now());
-            *next = at + self.timing.open_every;
-            at
-        };
-        sleep_until(at).await;
-    }
-
-    fn random(&self) -> u64 {
-        self.ids.random32().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
-    }
-}
-
 #[async_trait]
 impl StatusFeed for KickFeed {
     async fn watch(&self, wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>) {
-        let shared = SharedState {
-            timing: self.settings.timing.clone(),
-            clock: Arc::clone(&self.clock),
-            ids: Arc::clone(&self.ids),
-            tls: self.tls.clone(),
-            realtime: self.realtime.clone(),
-            statuses: ConnectionStatuses::new(),
-            throttle: LogThrottle::default(),
-            next_open: Mutex::new(Instant::now()),
-        };
+        let (timing, clock, ids) = (self.settings.timing.clone(), self.clock.clone(), self.ids.clone());
+        let shared = SharedState::new(timing, clock, ids, self.tls.clone(), self.realtime.clone());
         supervise::watch(Arc::new(shared), &self.settings, wanted, out).await;
     }
 }

@@ -151,7 +151,7 @@ pub(super) trait Protocol: Send {
     }
 
     fn set_channels(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
-        for channel in self.session_mut().subscriptions.set_wanted(channels) {
+        for channel in self.session_mut().subscriptions.set_wanted(channels, now) {
             out.push(self.unsubscribe(channel));
         }
         self.send_subscriptions(now, out);

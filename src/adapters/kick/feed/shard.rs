@@ -14,7 +14,6 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::SharedState;
 use super::backoff::Backoff;
 use super::centrifugo::Centrifugo;
 use super::payload::ProtocolError;
@@ -23,6 +22,7 @@ use super::protocol::{Action, Ended, Protocol, Reconnect};
 use super::pusher::Pusher;
 use super::realtime::Provider;
 use super::send_buffer::SendBuffer;
+use super::shared_state::SharedState;
 use super::socket::{Incoming, Socket};
 use crate::domain::secret::Secret;
 use crate::domain::streamer::decide::ReportedStatus;

@@ -11,7 +11,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::SharedState;
 use super::backoff::Backoff;
 use super::plan::{Plan, Slot};
 use super::protocol::{Ended, Reconnect};
@@ -19,6 +18,7 @@ use super::realtime::Provider;
 use super::send_buffer::SendBuffer;
 use super::settings::{FeedSettings, MOST_ON_CENTRIFUGO};
 use super::shard::Shard;
+use super::shared_state::SharedState;
 use crate::domain::streamer::feed::{FeedState, FeedStatus};
 use crate::domain::streamer::{ChannelId, Source};
 use crate::ports::{FeedSignal, Wanted};

@@ -78,9 +78,31 @@ pub(super) fn reconnect(actions: &[Action]) -> Option<Reconnect> {
     }
 }
 
-/// Runs `test` where tokio's time is available.
-pub(super) fn in_runtime<T>(test: impl FnOnce() -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let _entered = runtime.enter();
-    test()
+/// What both protocols do with damaged and arbitrary text: `$subscribed` has a connection that is subscribed to
+/// channel 1, and `$event` is an event of that channel.
+macro_rules! invalid_text {
+    ($subscribed:expr, $event:expr) => {
+        proptest::proptest! {
+            #[test]
+            fn damaged_event_is_never_about_another_channel(
+                at in 0_usize..$event.len(),
+                with in proptest::prelude::any::<char>(),
+            ) {
+                let damaged = $event.chars().enumerate().map(|(n, c)| if n == at { with } else { c });
+                for action in $subscribed().receive(&damaged.collect::<String>()) {
+                    let is_same = matches!(&action, Action::Update(of, _) if *of == channel(1));
+                    proptest::prop_assert!(is_same || matches!(action, Action::Error(_)), "{action:?}");
+                }
+            }
+
+            #[test]
+            fn arbitrary_text_is_never_an_update(frames in proptest::collection::vec(".*", 0..8)) {
+                let mut talk = $subscribed();
+                let is_update = |action: &Action| matches!(action, Action::Update(..));
+                proptest::prop_assert!(!frames.iter().any(|frame| talk.receive(frame).iter().any(is_update)));
+            }
+        }
+    };
 }
+
+pub(super) use invalid_text;

@@ -1,10 +1,58 @@
-//! Counts every problem of the feed, and logs each kind at most once a minute.
+//! What the tasks of a feed share. Every problem of the feed is counted, and each kind is logged at most once a minute.
 
-use super::SharedState;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::Connector;
+
+use super::connection_status::ConnectionStatuses;
 use super::payload::ProtocolError;
 use super::protocol::{Ended, Reconnect};
+use super::realtime::Realtime;
+use super::settings::Timing;
+use crate::domain::LogThrottle;
+use crate::ports::{Clock, IdGen};
+
+/// What the tasks of one [`StatusFeed::watch`] share.
+pub(super) struct SharedState {
+    pub(super) timing: Timing,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn IdGen>,
+    pub(super) tls: Connector,
+    pub(super) realtime: Realtime,
+    pub(super) statuses: ConnectionStatuses,
+    throttle: LogThrottle<&'static str>,
+    /// When the next connection may be opened.
+    next_open: Mutex<Instant>,
+}
 
 impl SharedState {
+    pub(super) fn new(
+        timing: Timing,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGen>,
+        tls: Connector,
+        realtime: Realtime,
+    ) -> Self {
+        let (statuses, throttle) = (ConnectionStatuses::new(), LogThrottle::default());
+        Self { timing, clock, ids, tls, realtime, statuses, throttle, next_open: Mutex::new(Instant::now()) }
+    }
+
+    /// Waits until a connection may be opened.
+    pub(super) async fn wait_to_open(&self) {
+        let at = {
+            let mut next = self.next_open.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = (*next).max(Instant::now());
+            *next = at + self.timing.open_every;
+            at
+        };
+        sleep_until(at).await;
+    }
+
+    pub(super) fn random(&self) -> u64 {
+        self.ids.random32().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
     /// A message was not understood.
     pub(super) fn protocol_error(&self, provider: &'static str, error: ProtocolError) {
         let kind = error.into_str();

@@ -1,0 +1,134 @@
+//! What an event says, by topic.
+
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use super::broadcaster::{self, BroadcasterEvent, BroadcasterEventKind};
+use super::stored::{StoredEvent, UnreadableEvent};
+use super::stream::{self, StreamEvent, StreamEventKind};
+use super::stream_key::{self, StreamKeyEvent, StreamKeyEventKind};
+use super::streamer::{self, StreamerEvent, StreamerEventKind};
+use crate::domain::Timestamp;
+use crate::domain::broadcaster::Broadcaster;
+use crate::domain::stream::Stream;
+use crate::domain::stream_key::StreamKey;
+use crate::domain::streamer::{Change, Streamer};
+
+/// Which part of the system an event belongs to. Readers and caches subscribe to topics.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, Display, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Topic {
+    /// Streams.
+    Stream,
+    /// Stream keys.
+    StreamKey,
+    /// Broadcasters.
+    Broadcaster,
+    /// Streamers on Kick.
+    Streamer,
+}
+
+impl Topic {
+    /// All topics, in the order of their numbers.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The topic as it is stored.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventBody {
+    /// To a stream.
+    Stream(Box<StreamEvent>),
+    /// To a stream key.
+    StreamKey(StreamKeyEvent),
+    /// To a broadcaster.
+    Broadcaster(BroadcasterEvent),
+    /// To a streamer.
+    Streamer(Box<StreamerEvent>),
+}
+
+impl EventBody {
+    /// An event about a stream.
+    pub fn stream(kind: StreamEventKind, stream: &Stream) -> Self {
+        Self::Stream(Box::new(StreamEvent { kind, stream: stream.clone() }))
+    }
+
+    /// An event about a key.
+    pub fn stream_key(kind: StreamKeyEventKind, key: &StreamKey) -> Self {
+        let (path, key_prefix) = (key.path.clone(), key.key_prefix.clone());
+        let (id, broadcaster_id) = (key.id, key.broadcaster_id);
+        Self::StreamKey(StreamKeyEvent { kind, id, broadcaster_id, path, key_prefix })
+    }
+
+    /// An event about a broadcaster.
+    pub fn broadcaster(kind: BroadcasterEventKind, broadcaster: &Broadcaster) -> Self {
+        let (id, display_name) = (broadcaster.id, broadcaster.display_name.clone());
+        Self::Broadcaster(BroadcasterEvent { kind, id, display_name })
+    }
+
+    /// An event about a streamer, with the change of status that it announces, if any.
+    pub fn streamer(kind: StreamerEventKind, streamer: &Streamer, change: Option<&Change>) -> Self {
+        Self::Streamer(Box::new(StreamerEvent { kind, streamer: streamer.clone(), change: change.cloned() }))
+    }
+
+    /// The topic it belongs to.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Self::Stream(_) => Topic::Stream,
+            Self::StreamKey(_) => Topic::StreamKey,
+            Self::Broadcaster(_) => Topic::Broadcaster,
+            Self::Streamer(_) => Topic::Streamer,
+        }
+    }
+
+    /// The name of the event as it is stored and sent, such as `stream.started`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Stream(event) => event.kind.into(),
+            Self::StreamKey(event) => event.kind.into(),
+            Self::Broadcaster(event) => event.kind.into(),
+            Self::Streamer(event) => event.kind.into(),
+        }
+    }
+
+    /// The form in which the log keeps it, as number `seq`.
+    pub fn stored(&self, seq: i64, at: Timestamp) -> StoredEvent {
+        let (subject, version, data) = match self {
+            Self::Stream(event) => (event.stream.id.0, stream::VERSION, event.data()),
+            Self::StreamKey(event) => (event.id.0, stream_key::VERSION, event.data()),
+            Self::Broadcaster(event) => (event.id.0, broadcaster::VERSION, event.data()),
+            Self::Streamer(event) => (event.streamer.id.0, streamer::VERSION, event.data()),
+        };
+        let (topic, kind) = (self.topic().as_str().to_owned(), self.kind().to_owned());
+        StoredEvent { seq, at, topic, kind, version, subject, data }
+    }
+}
+
+/// An event with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The sequence number. It grows by one with every event of any topic, in the order of commits.
+    pub seq: i64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub body: EventBody,
+}
+
+impl StoredEvent {
+    /// Reads the row.
+    pub fn decode(&self) -> Result<Event, UnreadableEvent> {
+        let body = match self.topic.parse().map_err(|_| self.unknown())? {
+            Topic::Stream => EventBody::Stream(Box::new(StreamEvent::from_stored(self)?)),
+            Topic::StreamKey => EventBody::StreamKey(StreamKeyEvent::from_stored(self)?),
+            Topic::Broadcaster => EventBody::Broadcaster(BroadcasterEvent::from_stored(self)?),
+            Topic::Streamer => EventBody::Streamer(Box::new(StreamerEvent::from_stored(self)?)),
+        };
+        Ok(Event { seq: self.seq, at: self.at, body })
+    }
+}
