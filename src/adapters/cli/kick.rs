@@ -60,18 +60,13 @@ pub async fn status(streamers: &Streamers, out: &mut Output) -> anyhow::Result<(
 fn text(status: &WatchStatus, now: Timestamp) -> String {
     let WatchStatus { at, feed, watched, unresolved, queued, last_report_at, last_full_poll_at, poll_error } =
         status;
+    let FeedStatus { connections, connected, wanted, subscribed, .. } = feed;
+    let [reported, polled, written] = [*last_report_at, *last_full_poll_at, Some(*at)].map(|at| ago(at, now));
     let mut text = format!(
-        "Feed         {}\nConnections  {} of {}\nChannels     {} of {} subscribed\n\
+        "Feed         {}\nConnections  {connected} of {connections}\nChannels     {subscribed} of {wanted} subscribed\n\
          Streamers    {watched} watched, {unresolved} of them unresolved\nQueued       {queued}\n\
-         Last report  {}\nLast poll    {}\nWritten      {}",
+         Last report  {reported}\nLast poll    {polled}\nWritten      {written}",
         state_of(feed),
-        feed.connected,
-        feed.connections,
-        feed.subscribed,
-        feed.wanted,
-        ago(*last_report_at, now),
-        ago(*last_full_poll_at, now),
-        ago(Some(*at), now),
     );
     for (name, error) in [("Feed error ", &feed.error), ("Poll error ", poll_error)] {
         if let Some(error) = error {
@@ -110,7 +105,10 @@ impl Probed {
     fn take(&mut self, signal: FeedSignal) -> bool {
         match signal {
             FeedSignal::Update(_) => self.updates += 1,
-            FeedSignal::Subscribed(subjects) => self.subscribed.extend(subjects.iter().map(name_of)),
+            FeedSignal::Subscribed(subjects) => self.subscribed.extend(subjects.iter().map(|of| match of {
+                Subject::Channel(channel) => format!("channel {channel}"),
+                Subject::User(user) => format!("user {user}"),
+            })),
             FeedSignal::Status(status) => {
                 self.first_error = self.first_error.take().or_else(|| status.error.clone());
                 self.status = status;
@@ -126,13 +124,6 @@ impl Probed {
     }
 }
 
-fn name_of(subject: &Subject) -> String {
-    match subject {
-        Subject::Channel(channel) => format!("channel {channel}"),
-        Subject::User(user) => format!("user {user}"),
-    }
-}
-
 /// Connects to `feed` for up to 15 seconds, subscribed to `channels`, and prints the result. Without channels,
 /// some of those that `app` watches are taken.
 pub async fn probe(
@@ -145,37 +136,33 @@ pub async fn probe(
     let start = Instant::now();
     let probed = try_feed(&*feed, wanted).await;
     let took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let status = &probed.status;
+    let Probed { status, subscribed: of, updates, first_error } = &probed;
+    let FeedStatus { provider, state, connections, connected, wanted, subscribed, .. } = status;
     let view = json!({
         "connected": probed.is_connected(),
         "took_ms": took,
-        "provider": status.provider.map(<&str>::from),
-        "state": status.state,
-        "connections": {"wanted": status.connections, "connected": status.connected},
-        "subscriptions": {"wanted": status.wanted, "acknowledged": status.subscribed, "of": probed.subscribed},
-        "updates": probed.updates,
-        "first_error": probed.first_error,
+        "provider": provider,
+        "state": state,
+        "connections": {"wanted": connections, "connected": connected},
+        "subscriptions": {"wanted": wanted, "acknowledged": subscribed, "of": of},
+        "updates": updates,
+        "first_error": first_error,
     });
     out.thing(&view, || {
-        let error = probed.first_error.as_deref().unwrap_or("none");
+        let error = first_error.as_deref().unwrap_or("none");
         format!(
-            "Feed           {}, after {took} ms\nConnections    {} of {}\nSubscriptions  {} of {} acknowledged\n\
-             Updates        {}\nFirst error    {error}",
+            "Feed           {}, after {took} ms\nConnections    {connected} of {connections}\n\
+             Subscriptions  {subscribed} of {wanted} acknowledged\nUpdates        {updates}\nFirst error    {error}",
             state_of(status),
-            status.connected,
-            status.connections,
-            status.subscribed,
-            status.wanted,
-            probed.updates,
         )
     })?;
     if probed.is_connected() {
         return Ok(());
     }
-    if status.state == FeedState::Off {
+    if *state == FeedState::Off {
         bail!("there is no feed to connect to: kick.feed is set to poll Kick's API only");
     }
-    let why = probed.first_error.as_deref().unwrap_or("no answer in time");
+    let why = first_error.as_deref().unwrap_or("no answer in time");
     bail!("the feed does not connect: {why}; try another kick.feed, or see whether this machine may go out")
 }
 
@@ -237,17 +224,10 @@ mod tests {
     }
 
     fn feed(state: FeedState, connected: u32, subscribed: u32, error: Option<&str>) -> FeedSignal {
-        let error = error.map(str::to_owned);
-        let provider = Some(crate::domain::streamer::Source::Pusher);
-        FeedSignal::Status(FeedStatus {
-            provider,
-            state,
-            connections: 1,
-            connected,
-            wanted: 1,
-            subscribed,
-            error,
-        })
+        let (connections, wanted, error) = (1, 1, error.map(str::to_owned));
+        let status =
+            FeedStatus { state, connections, connected, wanted, subscribed, ..FeedStatus::default() };
+        FeedSignal::Status(FeedStatus { error, ..status })
     }
 
     async fn probed(signals: Vec<(u64, FeedSignal)>) -> (Probed, Duration) {

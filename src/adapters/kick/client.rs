@@ -15,6 +15,8 @@ use crate::ports::RemoteError;
 
 /// Largest answer that is read: fifty channels take some 100 kB.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// Longest pause after a 429.
+const LONGEST_HOLD: Duration = Duration::from_mins(10);
 /// Kick can distinguish us from a browser by it.
 const USER_AGENT: &str = concat!("streamward/", env!("CARGO_PKG_VERSION"));
 
@@ -180,9 +182,10 @@ impl Answer {
         repeat(&reported, &self.secrets)
     }
 
-    /// The wait that Kick requests.
-    pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
-        retry_after(self.retry_after.as_deref()?, now)
+    /// The pause that Kick requests after a 429, or `default`.
+    pub(super) fn hold(&self, now: Timestamp, default: Duration) -> Duration {
+        let requested = self.retry_after.as_deref().and_then(|value| retry_after(value, now));
+        requested.unwrap_or(default).min(LONGEST_HOLD)
     }
 }
 

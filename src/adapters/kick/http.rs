@@ -28,6 +28,8 @@ use crate::domain::Timestamp;
 use crate::domain::streamer::{KickIds, Slug, UserId};
 use crate::ports::{Clock, KickApi, KickChannel, KickLive, MOST_USERS, RemoteError};
 
+/// Longest wait of a call after a 429; if the wait is longer, the call fails at once.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Most requests that one call may be split into because of an unknown user. Enough to find two in fifty.
 const MOST_PARTS: usize = 24;
 /// Most pages of live streams that are read; one has 100.
@@ -54,7 +56,7 @@ impl KickHttp {
         Ok(Self {
             client: settings.client(&settings.api_url)?,
             tokens: Tokens::new(settings, Arc::clone(&clock))?,
-            rate_limit: RateLimit::new(interval, settings.burst, timing.patience),
+            rate_limit: RateLimit::new(interval, settings.burst, PATIENCE),
             site: Site::new(settings)?,
             timing,
             clock,
@@ -98,8 +100,7 @@ impl KickHttp {
                     tokens.instead_of(&token).await?;
                 }
                 StatusCode::TOO_MANY_REQUESTS => {
-                    let hold = answer.retry_after(self.clock.now()).unwrap_or(self.timing.hold);
-                    let hold = hold.min(self.timing.longest_hold);
+                    let hold = answer.hold(self.clock.now(), self.timing.hold);
                     tracing::info!(
                         endpoint,
                         seconds = hold.as_secs(),

@@ -9,6 +9,9 @@ use super::client::KickClient;
 use crate::domain::secret::Secret;
 use crate::ports::RemoteError;
 
+/// Longest time for connecting.
+const CONNECT: Duration = Duration::from_secs(3);
+
 /// Addresses, credentials and limits.
 #[derive(Clone, Debug)]
 pub struct KickSettings {
@@ -52,7 +55,7 @@ impl Default for KickSettings {
 impl KickSettings {
     /// A client for one of the hosts.
     pub(super) fn client(&self, base: &Url) -> Result<KickClient, RemoteError> {
-        KickClient::new(base, self.timing.connect, self.timing.call, true)
+        KickClient::new(base, CONNECT, self.timing.call, true)
     }
 }
 
@@ -63,22 +66,12 @@ fn known(address: &'static str) -> Url {
 /// Timeouts. The defaults suit Kick; tests use shorter ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Longest time for connecting.
-    pub connect: Duration,
     /// Longest time for a call with its answer, without the wait for its turn.
     pub call: Duration,
-    /// Longest wait of a call after a 429; if the wait is longer, the call fails at once.
-    pub patience: Duration,
     /// The pause after a 429 without `Retry-After`.
     pub hold: Duration,
-    /// Longest pause after a 429.
-    pub longest_hold: Duration,
-    /// How long before its end a token is replaced; at most a tenth of its life.
-    pub token_margin: Duration,
     /// The pause after a token request failed.
     pub token_pause: Duration,
-    /// The pause after our credentials were refused: only a person can fix that.
-    pub refused_pause: Duration,
     /// The time between two requests to the web site.
     pub site_interval: Duration,
     /// The pause after the web site refused us.
@@ -88,14 +81,9 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(3),
             call: Duration::from_secs(10),
-            patience: Duration::from_secs(30),
             hold: Duration::from_secs(30),
-            longest_hold: Duration::from_mins(10),
-            token_margin: Duration::from_secs(300),
             token_pause: Duration::from_secs(5),
-            refused_pause: Duration::from_secs(60),
             site_interval: Duration::from_secs(1),
             site_closed: Duration::from_mins(15),
         }

@@ -17,6 +17,10 @@ use crate::ports::{Clock, RemoteError};
 
 /// The lifetime of a token without `expires_in`.
 const DEFAULT_LIFE: Duration = Duration::from_hours(1);
+/// How long before its end a token is replaced; at most a tenth of its life.
+const MARGIN: Duration = Duration::from_mins(5);
+/// The pause after our credentials were refused: only a person can fix that.
+const REFUSED_PAUSE: Duration = Duration::from_mins(1);
 
 /// A token and its serial number.
 #[derive(Clone)]
@@ -147,14 +151,10 @@ impl Tokens {
             return self.read(&answer, number, now).map_err(|error| (error, pause));
         }
         if refuses_us(&answer) {
-            return Err((RemoteError::Unauthorised, self.timing.refused_pause));
+            return Err((RemoteError::Unauthorised, REFUSED_PAUSE));
         }
-        let pause = match answer.status {
-            StatusCode::TOO_MANY_REQUESTS => {
-                answer.retry_after(now).unwrap_or(self.timing.hold).min(self.timing.longest_hold)
-            }
-            _ => pause,
-        };
+        let is_too_often = answer.status == StatusCode::TOO_MANY_REQUESTS;
+        let pause = if is_too_often { answer.hold(now, self.timing.hold) } else { pause };
         // Without Kick's own text, which might repeat the secret.
         let message = error_code(&answer).unwrap_or_else(|| "no token".to_owned());
         let message = repeat(&message, std::slice::from_ref(&self.client_secret));
@@ -171,7 +171,7 @@ impl Tokens {
             None | Some(0) => DEFAULT_LIFE,
             Some(seconds) => Duration::from_secs(seconds),
         };
-        let margin = self.timing.token_margin.min(life / 10);
+        let margin = MARGIN.min(life / 10);
         let valid_until = now.plus(life);
         Ok(Token { secret: Secret::new(token), valid_until, renew_at: valid_until.minus(margin), number })
     }

@@ -46,17 +46,14 @@ impl<'a> Lookups<'a> {
         loop {
             let watchlist_changed = self.watch.watchlist_changed.notified();
             let (names, next) = self.due();
-            let done = match (names.is_empty(), next, self.source) {
-                (true, Some(at), _) => {
-                    let _ = timeout_at(at, watchlist_changed).await;
-                    Ok(())
-                }
-                (true, None, _) => {
-                    watchlist_changed.await;
-                    Ok(())
-                }
-                (false, _, NameSource::Api) => self.ask_api(&names).await,
-                (false, _, NameSource::Site) => self.ask_site(&names).await,
+            if names.is_empty() {
+                let next = next.unwrap_or_else(|| Instant::now() + NOT_FOUND_RETRY);
+                let _ = timeout_at(next, watchlist_changed).await;
+                continue;
+            }
+            let done = match self.source {
+                NameSource::Api => self.ask_api(&names).await,
+                NameSource::Site => self.ask_site(&names).await,
             };
             if let Err(wait) = done {
                 sleep(wait).await;
@@ -92,32 +89,27 @@ impl<'a> Lookups<'a> {
             }
         }
         // First as written, then with dashes.
-        for is_dashed in [false, true] {
-            if is_dashed {
-                open.retain(|(_, slug)| slug.dashed() != *slug);
-                open.iter_mut().for_each(|(_, slug)| *slug = slug.dashed());
-            }
+        for is_second in [false, true] {
             if open.is_empty() {
                 break;
             }
             let slugs: Vec<Slug> = open.iter().map(|(_, slug)| slug.clone()).collect();
             let at = self.watch.app.now();
-            let found =
-                self.watch.kick.channels_named(&slugs).await.map_err(|error| self.pause_after(&error))?;
+            let found = self.watch.kick.channels_named(&slugs).await;
+            let found = found.map_err(|error| self.pause_after(&error))?;
             let found: HashMap<Slug, KickChannel> =
                 found.into_iter().map(|channel| (channel.slug.clone(), channel)).collect();
-            for ((id, name), slug) in &open {
-                let Some(channel) = found.get(slug) else { continue };
-                let ids = KickIds { user: Some(channel.user), ..KickIds::default() };
-                let renamed = Some(&channel.slug).filter(|slug| !slug.is(name)).cloned();
-                learned.push(Learned { streamer: *id, found: Found::Ids { ids, renamed } });
-                // The answer includes the status.
-                reports.extend(self.watch.report(*id, at, channel.live.clone()));
-            }
-            open.retain(|(_, slug)| !found.contains_key(slug));
-            for (name, slug) in &open {
-                if is_dashed || slug.dashed() == *slug {
+            for (name, slug) in std::mem::take(&mut open) {
+                if let Some(channel) = found.get(&slug) {
+                    let ids = KickIds { user: Some(channel.user), ..KickIds::default() };
+                    let renamed = Some(&channel.slug).filter(|slug| !slug.is(&name.1)).cloned();
+                    learned.push(Learned { streamer: name.0, found: Found::Ids { ids, renamed } });
+                    // The answer includes the status.
+                    reports.extend(self.watch.report(name.0, at, channel.live.clone()));
+                } else if is_second || slug.dashed() == slug {
                     learned.push(self.not_found(name));
+                } else {
+                    open.push((name, slug.dashed()));
                 }
             }
         }

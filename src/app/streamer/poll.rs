@@ -29,7 +29,7 @@ impl Watch {
         loop {
             let next = self.queue().next_at(&self.watchlist());
             tokio::select! {
-                () = async { match next { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
                 () = self.poll_wanted.notified() => {}
             }
             sleep(COLLECT).await;
@@ -105,13 +105,11 @@ impl Watch {
         };
         let (mut reports, mut learned) = (Vec::new(), Vec::new());
         for (id, user) in about {
-            match (answers.get(&user), request) {
-                (Some((session, ids, slug)), _) => {
-                    reports.extend(self.report(id, at, session.clone()));
-                    learned.extend(self.learned(id, *ids, slug.as_ref()));
-                }
-                (None, PollRequest::Live(_)) => reports.extend(self.report(id, at, None)),
-                (None, PollRequest::Confirm(_)) => {}
+            if let Some((session, ids, slug)) = answers.get(&user) {
+                reports.extend(self.report(id, at, session.clone()));
+                learned.extend(self.learned(id, *ids, slug.as_ref()));
+            } else if matches!(request, PollRequest::Live(_)) {
+                reports.extend(self.report(id, at, None));
             }
         }
         self.record(&reports).await?;

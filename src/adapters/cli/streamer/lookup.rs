@@ -8,35 +8,20 @@ use super::view;
 use crate::app::streamer::Streamers;
 use crate::domain::access::Actor;
 use crate::domain::streamer::{KickIds, Session, Slug, Streamer};
-use crate::ports::{KickApi, RemoteError};
+use crate::ports::KickApi;
 
-/// One answer of Kick.
-struct Answer {
-    /// The source.
-    from: &'static str,
-    /// Whether the streamer is live; `None` if the answer has only ids.
-    live: Option<bool>,
-    /// Why there is none.
-    error: Option<String>,
-}
+const SITE: &str = "web site (unofficial)";
 
-impl Answer {
-    fn text(&self) -> String {
-        match (&self.error, self.live) {
-            (Some(error), _) => format!("{}: no answer, it {error}", self.from),
-            (None, Some(true)) => format!("{}: live", self.from),
-            (None, Some(false)) => format!("{}: not live", self.from),
-            (None, None) => format!("{}: ids only", self.from),
-        }
-    }
-}
+/// Whether Kick says that the streamer is live; `None` if the answer has only ids. The error says why there is none.
+type Answer = Result<Option<bool>, String>;
 
 /// All answers about a name.
 struct Found {
     name: Slug,
     ids: KickIds,
     session: Option<Session>,
-    answers: Vec<Answer>,
+    /// By source.
+    answers: Vec<(&'static str, Answer)>,
     row: Option<Streamer>,
 }
 
@@ -61,69 +46,57 @@ pub async fn lookup(
 async fn request(kick: &dyn KickApi, slug: Slug, row: Option<Streamer>) -> anyhow::Result<Found> {
     let mut spellings = vec![slug.clone(), slug.dashed()];
     spellings.dedup();
-    let found = kick
-        .channels_named(&spellings)
-        .await
-        .map_err(|error| anyhow!("Kick {error}; `streamward kick token` checks the credentials"))?;
+    let found = kick.channels_named(&spellings).await;
+    let found =
+        found.map_err(|error| anyhow!("Kick {error}; `streamward kick token` checks the credentials"))?;
     let Some(channel) = found.into_iter().next() else {
         bail!(
             "Kick has no channel called {slug}: take the name from the address of the channel, where _ may be -"
         );
     };
-    let mut found = Found {
-        name: channel.slug,
-        ids: KickIds { user: Some(channel.user), ..KickIds::default() },
-        answers: vec![Answer { from: "channels", live: Some(channel.live.is_some()), error: None }],
-        session: channel.live,
-        row,
-    };
-    match kick.live_among(&[channel.user]).await {
+    let mut ids = KickIds { user: Some(channel.user), ..KickIds::default() };
+    let mut session = channel.live;
+    let mut answers = vec![("channels", Ok(Some(session.is_some())))];
+    let live = match kick.live_among(&[channel.user]).await {
         Ok(live) => {
             let one = live.into_iter().find(|one| one.user == channel.user);
-            found.answers.push(Answer { from: "livestreams", live: Some(one.is_some()), error: None });
+            let is_live = one.is_some();
             if let Some(one) = one {
-                found.ids.channel = one.channel;
-                let known = found.session.take().unwrap_or_default();
-                found.session = Some(known.refreshed(&one.session));
+                ids.channel = one.channel;
+                session = Some(session.unwrap_or_default().refreshed(&one.session));
             }
+            Ok(Some(is_live))
         }
-        Err(error) => found.answers.push(failed("livestreams", &error)),
-    }
-    match kick.ids_on_site(&found.name).await {
-        Ok(Some(ids)) => {
-            found.ids = found.ids.updated(ids);
-            found.answers.push(Answer { from: "web site (unofficial)", live: None, error: None });
+        Err(error) => Err(error.to_string()),
+    };
+    answers.push(("livestreams", live));
+    let site = match kick.ids_on_site(&channel.slug).await {
+        Ok(Some(more)) => {
+            ids = ids.updated(more);
+            Ok(None)
         }
-        Ok(None) => {
-            let error = Some("knows no such channel".to_owned());
-            found.answers.push(Answer { from: "web site (unofficial)", live: None, error });
-        }
-        Err(error) => found.answers.push(failed("web site (unofficial)", &error)),
-    }
-    Ok(found)
-}
-
-fn failed(from: &'static str, error: &RemoteError) -> Answer {
-    Answer { from, live: None, error: Some(error.to_string()) }
+        Ok(None) => Err("knows no such channel".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    answers.push((SITE, site));
+    Ok(Found { name: channel.slug, ids, session, answers, row })
 }
 
 impl Found {
     /// One answer that is live is enough. One that is not live is no proof.
     fn result(&self) -> &'static str {
-        let answers: Vec<bool> = self.answers.iter().filter_map(|answer| answer.live).collect();
-        match (answers.contains(&true), answers.len()) {
-            (true, _) => "live",
-            (false, 0 | 1) => "perhaps not live",
-            (false, _) => "not live",
+        let answers = self.answers.iter().filter_map(|(_, answer)| answer.clone().ok().flatten());
+        match answers.collect::<Vec<bool>>().as_slice() {
+            answers if answers.contains(&true) => "live",
+            [] | [_] => "perhaps not live",
+            _ => "not live",
         }
     }
 
     fn json(&self) -> Value {
-        let answers: Vec<Value> = self
-            .answers
-            .iter()
-            .map(|answer| json!({"from": answer.from, "live": answer.live, "error": answer.error}))
-            .collect();
+        let answers = self.answers.iter().map(|(from, answer)| {
+            json!({"from": from, "live": answer.clone().ok().flatten(), "error": answer.as_ref().err()})
+        });
         json!({
             "username": self.name.as_str(),
             "user_id": self.ids.user,
@@ -132,36 +105,36 @@ impl Found {
             "live": self.session.is_some(),
             "verdict": self.result(),
             "session": self.session.as_ref().map(view::session),
-            "answers": answers,
+            "answers": answers.collect::<Vec<_>>(),
             "row": self.row.as_ref().map(view::streamer),
         })
     }
 
     fn text(&self) -> String {
-        fn or_unknown(number: Option<impl ToString>) -> String {
-            number.map_or_else(|| "not known".to_owned(), |number| number.to_string())
+        fn or_else(value: Option<impl ToString>, absent: &str) -> String {
+            value.map_or_else(|| absent.to_owned(), |value| value.to_string())
         }
-        let session = self.session.as_ref();
-        let mut text = vec![
-            format!("{}: {}", self.name, self.result()),
-            format!("  user      {}", or_unknown(self.ids.user)),
-            format!("  channel   {}", or_unknown(self.ids.channel)),
+        let Self { name, ids, session, answers, row } = self;
+        let mut lines = vec![
+            format!("{name}: {}", self.result()),
+            format!("  user      {}", or_else(ids.user, "not known")),
+            format!("  channel   {}", or_else(ids.channel, "not known")),
         ];
-        if let Some(session) = session {
-            let none = || "-".to_owned();
-            text.push(format!("  title     {}", session.title.as_deref().map_or_else(none, view::printable)));
-            text.push(format!(
-                "  category  {}",
-                session.category.as_deref().map_or_else(none, view::printable)
-            ));
-            text.push(format!(
-                "  viewers   {}",
-                session.viewers.map_or_else(none, |count| count.to_string())
-            ));
+        if let Some(Session { title, category, viewers, .. }) = session {
+            lines.push(format!("  title     {}", or_else(title.as_deref().map(view::printable), "-")));
+            lines.push(format!("  category  {}", or_else(category.as_deref().map(view::printable), "-")));
+            lines.push(format!("  viewers   {}", or_else(*viewers, "-")));
         }
-        text.extend(self.answers.iter().map(|answer| format!("  says      {}", answer.text())));
-        text.push(match &self.row {
-            None => format!("  here      not on the list: `streamward streamer add {}`", self.name),
+        for (from, answer) in answers {
+            lines.push(match answer {
+                Err(error) => format!("  says      {from}: no answer, it {error}"),
+                Ok(Some(true)) => format!("  says      {from}: live"),
+                Ok(Some(false)) => format!("  says      {from}: not live"),
+                Ok(None) => format!("  says      {from}: ids only"),
+            });
+        }
+        lines.push(match row {
+            None => format!("  here      not on the list: `streamward streamer add {name}`"),
             Some(row) => {
                 let since = row.track.last_status_update;
                 let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
@@ -170,7 +143,7 @@ impl Found {
                 format!("  here      {}{since}, {watched}{}", row.track.status, problem.unwrap_or_default())
             }
         });
-        text.join("\n")
+        lines.join("\n")
     }
 }
 
@@ -181,7 +154,7 @@ mod tests {
     use super::*;
     use crate::domain::Timestamp;
     use crate::domain::streamer::{ChannelId, UserId};
-    use crate::ports::{KickChannel, KickLive};
+    use crate::ports::{KickChannel, KickLive, RemoteError};
 
     /// Kick with one user, whose two answers may differ.
     struct OneUser {
@@ -207,12 +180,8 @@ mod tests {
         }
 
         async fn live_among(&self, users: &[UserId]) -> Result<Vec<KickLive>, RemoteError> {
-            let live = KickLive {
-                user: users[0],
-                channel: ChannelId::new(668).ok(),
-                slug: None,
-                session: session(),
-            };
+            let (user, channel, slug, session) = (users[0], ChannelId::new(668).ok(), None, session());
+            let live = KickLive { user, channel, slug, session };
             Ok(self.livestreams_say.then_some(live).into_iter().collect())
         }
 

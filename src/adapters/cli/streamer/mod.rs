@@ -77,7 +77,7 @@ pub enum StreamerCommand {
 }
 
 /// The streamers to add.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct AddArgs {
     /// Names as in kick.com/NAME
     #[arg(required = true, value_name = "USERNAME")]
@@ -134,44 +134,39 @@ async fn list(
 
 /// Adds the streamers one by one, also after a refusal.
 async fn add(streamers: &Streamers, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> {
-    let AddArgs { usernames, display_name, user_id, channel_id, chatroom_id } = args;
-    let is_of_one = display_name.is_some() || user_id.or(*channel_id).or(*chatroom_id).is_some();
+    let AddArgs { usernames, display_name, user_id, channel_id, chatroom_id } = args.clone();
+    let is_of_one = display_name.is_some() || user_id.or(channel_id).or(chatroom_id).is_some();
     if is_of_one && usernames.len() > 1 {
         bail!("--display-name and Kick's ids apply to one streamer: add the names one by one");
     }
+    let draft = StreamerDraft { display_name, user_id, channel_id, chatroom_id, ..StreamerDraft::default() };
     let actor = Actor::cli("streamer add");
-    let (mut added, mut refused) = (Vec::new(), Vec::new());
-    for username in usernames {
-        let draft = StreamerDraft {
-            username: Some(username.clone()),
-            display_name: display_name.clone(),
-            is_active: None,
-            user_id: *user_id,
-            channel_id: *channel_id,
-            chatroom_id: *chatroom_id,
-        };
-        match streamers.create(&actor, draft).await {
-            Ok(streamer) => added.push(streamer),
+    let (mut views, mut lines, mut refusals, mut refused) = (vec![], vec![], vec![], vec![]);
+    for username in &usernames {
+        match streamers
+            .create(&actor, StreamerDraft { username: Some(username.clone()), ..draft.clone() })
+            .await
+        {
+            Ok(added) => {
+                views.push(view::streamer(&added));
+                lines.push(format!("Watching {} ({})", added.username, added.id));
+            }
             Err(AppError::Store(error)) => return Err(error.into()),
-            Err(error) => refused.push((username, error)),
+            Err(error) => {
+                refusals.push(json!({"username": username, "error": error.to_string()}));
+                refused.push(format!("Not added: {username}: {error}"));
+            }
         }
     }
-    let views: Vec<Value> = added.iter().map(view::streamer).collect();
-    let refusals: Vec<Value> = refused
-        .iter()
-        .map(|(username, error)| json!({"username": username, "error": error.to_string()}))
-        .collect();
+    lines.append(&mut refused);
+    if !streamers.settings().is_on {
+        lines.push(
+            "kick.feed is not set here: nobody is watched until it is set where the service runs".into(),
+        );
+    }
     let all = json!({"streamers": views, "count": views.len(), "refused": refusals});
-    let text = || {
-        let added = added.iter().map(|one| format!("Watching {} ({})", one.username, one.id));
-        let refused = refused.iter().map(|(username, error)| format!("Not added: {username}: {error}"));
-        let advice = (!streamers.settings().is_on).then(|| {
-            "kick.feed is not set here: nobody is watched until it is set where the service runs".into()
-        });
-        added.chain(refused).chain(advice).collect::<Vec<_>>().join("\n")
-    };
-    out.thing(&all, text)?;
-    match refused.len() {
+    out.thing(&all, || lines.join("\n"))?;
+    match refusals.len() {
         0 => Ok(()),
         some => bail!("{some} of {} names were not added", usernames.len()),
     }

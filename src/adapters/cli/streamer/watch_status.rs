@@ -22,13 +22,10 @@ pub(crate) fn doing(status: &WatchStatus, now: Timestamp) -> String {
     if feed.state == FeedState::Off {
         return format!("no feed, {poll}");
     }
+    let FeedStatus { connections, connected, wanted, subscribed, .. } = feed;
+    let state = state_of(feed);
     format!(
-        "feed {}, {} of {} connections, {} of {} channels, {poll}",
-        state_of(feed),
-        feed.connected,
-        feed.connections,
-        feed.subscribed,
-        feed.wanted,
+        "feed {state}, {connected} of {connections} connections, {subscribed} of {wanted} channels, {poll}"
     )
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::payload::{self, ProtocolError};
-use super::protocol::{Action, Ended, Frame, Protocol, Reconnect, Session};
+use super::protocol::{Action, Ended, Frame, Protocol, REFUSED_RETRY, Reconnect, Session};
 use super::settings::Timing;
 use super::subscriptions::SubscribeRequest;
 use crate::domain::secret::Secret;
@@ -16,6 +16,8 @@ use crate::domain::streamer::ChannelId;
 
 /// Longest ping interval and token lifetime that is accepted, in seconds.
 const LONGEST: u64 = 86_400;
+/// How long before its end a guest token is replaced.
+const REFRESH_EARLY: Duration = Duration::from_mins(2);
 const ALREADY_SUBSCRIBED: u64 = 105;
 const TOKEN_EXPIRED: u64 = 109;
 
@@ -38,7 +40,7 @@ pub(super) struct Centrifugo {
 }
 
 impl Centrifugo {
-    pub(super) fn new(timing: &Timing, token: Secret, now: Instant) -> Self {
+    pub(super) fn new(timing: Timing, token: Secret, now: Instant) -> Self {
         let session = Session::new(timing, now);
         Self { session, token, server_pings: false, last_id: 0, pending: HashMap::new() }
     }
@@ -101,8 +103,7 @@ impl Centrifugo {
                 return Ok(());
             }
             (Pending::Subscribe(channel), _) => {
-                let timing = &self.session.timing;
-                let wait = if is_temporary { timing.ack } else { timing.refused };
+                let wait = if is_temporary { self.session.timing.ack } else { REFUSED_RETRY };
                 self.session.subscriptions.retry(*channel, now, wait);
                 return Err(ProtocolError::SubscriptionRefused);
             }
@@ -123,7 +124,7 @@ impl Centrifugo {
         let channel = self.session.channel(push["channel"].as_str())?;
         if let Some(unsubscribed) = push.get("unsub") {
             let may_retry = unsubscribed["code"].as_u64().is_some_and(|code| (2500..3000).contains(&code));
-            let wait = if may_retry { Duration::ZERO } else { self.session.timing.refused };
+            let wait = if may_retry { Duration::ZERO } else { REFUSED_RETRY };
             self.session.subscriptions.retry(channel, now, wait);
             self.send_subscriptions(now, out);
             return if may_retry { Ok(()) } else { Err(ProtocolError::SubscriptionRefused) };
@@ -139,8 +140,7 @@ impl Centrifugo {
 
     fn schedule_refresh(&mut self, reply: &Value, now: Instant) {
         let ttl = seconds(&reply["ttl"]).filter(|_| reply["expires"].as_bool() != Some(false));
-        let early = self.session.timing.refresh_early;
-        self.session.refresh_at = ttl.map(|ttl| now + ttl.saturating_sub(early).max(ttl / 2));
+        self.session.refresh_at = ttl.map(|ttl| now + ttl.saturating_sub(REFRESH_EARLY).max(ttl / 2));
     }
 }
 

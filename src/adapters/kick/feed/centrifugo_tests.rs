@@ -11,7 +11,7 @@ const WELCOME: &str = r#"{"id":1,"connect":{"client":"c","version":"6.9.6 PRO","
 const STOP: &str = r#"{"push":{"channel":"channel.1","pub":{"data":{"event":"App\\Events\\StopStreamBroadcast","data":"{\"livestream\":{\"id\":7,\"channel\":{\"id\":1,\"is_banned\":true}}}"}}}}"#;
 
 fn open() -> Talk<Centrifugo> {
-    let (talk, sent) = Talk::open(|now| Centrifugo::new(&Timing::default(), Secret::new("t0k3n"), now));
+    let (talk, sent) = Talk::open(|now| Centrifugo::new(Timing::default(), Secret::new("t0k3n"), now));
     assert_eq!(sent, [text(r#"{"connect":{"name":"js","token":"t0k3n"},"id":1}"#)]);
     assert!(!format!("{sent:?}").contains("t0k3n"), "Debug hides the token");
     talk

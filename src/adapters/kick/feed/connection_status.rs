@@ -1,9 +1,8 @@
 //! The status of each connection, and from it the status of the feed.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::plan::Slot;
@@ -12,13 +11,10 @@ use crate::domain::streamer::feed::{FeedState, FeedStatus};
 
 /// The status of all connections, shared by their tasks.
 #[derive(Debug)]
-pub(super) struct ConnectionStatuses {
-    state: Mutex<State>,
-    changed: Notify,
-}
+pub(super) struct ConnectionStatuses(watch::Sender<State>);
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     provider: Option<Source>,
     is_rejected: bool,
     /// An error of the feed as a whole.
@@ -48,17 +44,22 @@ impl State {
 
 impl ConnectionStatuses {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::new(State::new(None)), changed: Notify::new() }
+        Self(watch::Sender::new(State::new(None)))
+    }
+
+    /// A receiver that notices each change.
+    pub(super) fn changes(&self) -> watch::Receiver<State> {
+        self.0.subscribe()
     }
 
     /// A session with a provider begins.
     pub(super) fn begin(&self, provider: Source) {
-        self.change(|state| *state = State::new(Some(provider)));
+        self.0.send_replace(State::new(Some(provider)));
     }
 
     /// The feed failed as a whole.
     pub(super) fn fail(&self, is_rejected: bool, error: String) {
-        self.change(|state| {
+        self.0.send_modify(|state| {
             (state.is_rejected, state.error) = (is_rejected, Some(error));
             state.connections.clear();
         });
@@ -66,7 +67,7 @@ impl ConnectionStatuses {
 
     /// A connection will be opened.
     pub(super) fn add(&self, slot: Slot) {
-        self.change(|state| {
+        self.0.send_modify(|state| {
             // Before that no connection was wanted.
             if state.connections.is_empty() {
                 state.disconnected_since = Instant::now();
@@ -77,22 +78,24 @@ impl ConnectionStatuses {
 
     /// A connection is not wanted any more.
     pub(super) fn remove(&self, slot: Slot) {
-        self.change(|state| drop(state.connections.remove(&slot)));
+        self.0.send_modify(|state| drop(state.connections.remove(&slot)));
     }
 
     /// A connection is up. This is called for every message.
     pub(super) fn up(&self, slot: Slot, subscribed: usize) {
-        let mut state = self.state();
         let up = Connection { is_up: true, subscribed, error: None };
-        if let Some(connection) = state.connections.get_mut(&slot).filter(|connection| **connection != up) {
-            *connection = up;
-            self.changed.notify_one();
-        }
+        self.0.send_if_modified(|state| match state.connections.get_mut(&slot) {
+            Some(connection) if *connection != up => {
+                *connection = up;
+                true
+            }
+            _ => false,
+        });
     }
 
     /// A connection is down.
     pub(super) fn down(&self, slot: Slot, error: &str) {
-        self.change(|state| {
+        self.0.send_modify(|state| {
             let was_connected = state.is_connected();
             if let Some(connection) = state.connections.get_mut(&slot) {
                 *connection = Connection { error: Some(error.to_owned()), ..Connection::default() };
@@ -104,28 +107,20 @@ impl ConnectionStatuses {
     }
 
     pub(super) fn is_another_up(&self, slot: Slot) -> bool {
-        self.state().connections.iter().any(|(other, connection)| *other != slot && connection.is_up)
+        self.0.borrow().connections.iter().any(|(other, connection)| *other != slot && connection.is_up)
     }
 
     /// Since when there has been no connection although there should be one.
     pub(super) fn disconnected_since(&self) -> Option<Instant> {
-        let state = self.state();
+        let state = self.0.borrow();
         (!state.connections.is_empty() && !state.is_connected()).then_some(state.disconnected_since)
-    }
-
-    /// Waits for a change since this was last called.
-    pub(super) async fn changed(&self) {
-        self.changed.notified().await;
     }
 
     /// The status of the feed if this many channels are wanted.
     pub(super) fn feed_status(&self, wanted: usize) -> FeedStatus {
-        let state = self.state();
-        let (all, up) = (
-            state.connections.len(),
-            state.connections.values().filter(|connection| connection.is_up).count(),
-        );
-        let feed = if state.is_rejected {
+        let State { provider, is_rejected, error, connections, .. } = &*self.0.borrow();
+        let (all, up) = (connections.len(), connections.values().filter(|one| one.is_up).count());
+        let state = if *is_rejected {
             FeedState::Rejected
         } else if wanted == 0 || (up > 0 && up == all) {
             FeedState::Connected
@@ -134,26 +129,16 @@ impl ConnectionStatuses {
         } else {
             FeedState::Degraded
         };
-        let error = || state.connections.values().find_map(|connection| connection.error.clone());
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         FeedStatus {
-            provider: state.provider,
-            state: feed,
+            provider: *provider,
+            state,
             connections: count(all),
             connected: count(up),
             wanted: count(wanted),
-            subscribed: count(state.connections.values().map(|connection| connection.subscribed).sum()),
-            error: state.error.clone().or_else(error),
+            subscribed: count(connections.values().map(|one| one.subscribed).sum()),
+            error: error.clone().or_else(|| connections.values().find_map(|one| one.error.clone())),
         }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state());
-        self.changed.notify_one();
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

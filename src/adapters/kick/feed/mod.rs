@@ -69,7 +69,7 @@ impl KickFeed {
 #[async_trait]
 impl StatusFeed for KickFeed {
     async fn watch(&self, wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>) {
-        let (timing, clock, ids) = (self.settings.timing.clone(), self.clock.clone(), self.ids.clone());
+        let (timing, clock, ids) = (self.settings.timing, self.clock.clone(), self.ids.clone());
         let shared = SharedState::new(timing, clock, ids, self.tls.clone(), self.realtime.clone());
         supervise::watch(Arc::new(shared), &self.settings, wanted, out).await;
     }

@@ -16,6 +16,10 @@ use crate::domain::secret::Secret;
 use crate::domain::streamer::ChannelId;
 use crate::domain::streamer::decide::ReportedStatus;
 
+/// How long the server may take to accept an open connection.
+const GREETING: Duration = Duration::from_secs(10);
+/// Until a refused subscription is requested again.
+pub(super) const REFUSED_RETRY: Duration = Duration::from_mins(5);
 /// Without a guest token, the wait before the next request.
 const TOKEN_RETRY: Duration = Duration::from_secs(30);
 
@@ -104,10 +108,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(timing: &Timing, now: Instant) -> Self {
+    pub(super) fn new(timing: Timing, now: Instant) -> Self {
         Self {
-            timing: timing.clone(),
-            greeting: Some(now + timing.greeting),
+            timing,
+            greeting: Some(now + GREETING),
             idle: IdleTimer { last: now, limit: timing.activity, pong: timing.pong, pinged: None },
             subscriptions: Subscriptions::new(timing),
             refresh_at: None,
@@ -132,7 +136,7 @@ pub(super) trait Protocol: Send {
     fn session(&self) -> &Session;
     fn session_mut(&mut self) -> &mut Session;
     /// The socket is open.
-    fn opened(&mut self, out: &mut Vec<Action>);
+    fn opened(&mut self, _out: &mut Vec<Action>) {}
     /// A text message arrived.
     fn message(&mut self, text: &str, now: Instant, out: &mut Vec<Action>);
     fn subscribe(&mut self, request: &SubscribeRequest, out: &mut Vec<Action>);
@@ -140,7 +144,7 @@ pub(super) trait Protocol: Send {
     /// The ping for a silent server; `None` if its silence already means that it is gone.
     fn ping(&self) -> Option<Action>;
     /// A new guest token arrived.
-    fn token(&mut self, token: &Secret, out: &mut Vec<Action>);
+    fn token(&mut self, _token: &Secret, _out: &mut Vec<Action>) {}
     /// What a close code means.
     fn reconnect_for(&self, code: u16) -> Reconnect;
 

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::payload::{self, ProtocolError};
-use super::protocol::{Action, Ended, Frame, Protocol, Reconnect, Session};
+use super::protocol::{Action, Ended, Frame, Protocol, REFUSED_RETRY, Reconnect, Session};
 use super::settings::Timing;
 use super::subscriptions::SubscribeRequest;
-use crate::domain::secret::Secret;
 use crate::domain::streamer::ChannelId;
 
 /// The server may request a shorter time between pings, but not less than this.
@@ -20,7 +19,7 @@ const SHORTEST_ACTIVITY: Duration = Duration::from_secs(1);
 pub(super) struct Pusher(Session);
 
 impl Pusher {
-    pub(super) fn new(timing: &Timing, now: Instant) -> Self {
+    pub(super) fn new(timing: Timing, now: Instant) -> Self {
         Self(Session::new(timing, now))
     }
 
@@ -36,7 +35,7 @@ impl Pusher {
             "pusher_internal:subscription_succeeded" => self.0.acknowledge(self.0.channel(channel)?, out),
             "pusher:subscription_error" => {
                 let channel = self.0.channel(channel)?;
-                self.0.subscriptions.retry(channel, now, self.0.timing.refused);
+                self.0.subscriptions.retry(channel, now, REFUSED_RETRY);
                 return Err(ProtocolError::SubscriptionRefused);
             }
             _ if event.starts_with("pusher") => return Err(ProtocolError::UnknownEvent),
@@ -69,8 +68,6 @@ impl Protocol for Pusher {
         &mut self.0
     }
 
-    fn opened(&mut self, _out: &mut Vec<Action>) {}
-
     fn message(&mut self, text: &str, now: Instant, out: &mut Vec<Action>) {
         let frame = serde_json::from_str(text).map_err(|_| ProtocolError::NotJson);
         if let Err(error) = frame.and_then(|frame| self.event(frame, now, out)) {
@@ -94,8 +91,6 @@ impl Protocol for Pusher {
     fn ping(&self) -> Option<Action> {
         Some(send("pusher:ping", &json!({})))
     }
-
-    fn token(&mut self, _token: &Secret, _out: &mut Vec<Action>) {}
 
     fn reconnect_for(&self, code: u16) -> Reconnect {
         reconnect_for(code)

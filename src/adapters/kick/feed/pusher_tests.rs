@@ -11,7 +11,7 @@ const LIVE: &str = r#"{"event":"App\\Events\\StreamerIsLive","data":"{\"livestre
 const ACK: &str = r#"{"event":"pusher_internal:subscription_succeeded","data":"{}","channel":"channel.1"}"#;
 
 fn open() -> Talk<Pusher> {
-    let (talk, sent) = Talk::open(|now| Pusher::new(&Timing::default(), now));
+    let (talk, sent) = Talk::open(|now| Pusher::new(Timing::default(), now));
     assert_eq!(sent, []);
     talk
 }

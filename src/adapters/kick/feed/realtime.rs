@@ -1,5 +1,7 @@
 //! Requests the feed that Kick serves, and guest tokens, as its web page does. Unofficial.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
@@ -14,6 +16,9 @@ use crate::ports::RemoteError;
 
 /// Kick's feed answers only to its own page.
 pub(super) const ORIGIN: &str = "https://kick.com";
+
+/// How long opening a connection may take, with TLS and handshake, and how long a request.
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
 /// Where a feed is, and which protocol it speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +36,7 @@ pub(super) struct Realtime(KickClient);
 impl Realtime {
     pub(super) fn new(settings: &FeedSettings) -> Result<Self, RemoteError> {
         // Like the sockets, without a proxy.
-        let timing = &settings.timing;
-        Ok(Self(KickClient::new(&settings.realtime_url, timing.connect, timing.call, false)?))
+        Ok(Self(KickClient::new(&settings.realtime_url, CONNECT, CONNECT, false)?))
     }
 
     /// The feed that is configured, or that Kick names.

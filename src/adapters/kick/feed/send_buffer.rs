@@ -11,6 +11,8 @@ use crate::ports::{FeedSignal, Subject};
 
 /// While the receiver is busy we must still answer pings, or the server ends the connection. So this much is buffered.
 const CAPACITY: usize = 1_000;
+/// How long acknowledgements are collected before they are reported.
+const ACK_BATCH: Duration = Duration::from_millis(100);
 
 /// Signals on their way, in order.
 #[derive(Debug)]
@@ -31,10 +33,10 @@ impl SendBuffer {
         self.queue.push_back(signal);
     }
 
-    /// Collects an acknowledgement, for at most `batch`.
-    pub(super) fn acknowledge(&mut self, channel: ChannelId, batch: Duration) {
+    /// Collects an acknowledgement.
+    pub(super) fn acknowledge(&mut self, channel: ChannelId) {
         self.acknowledged.push(Subject::Channel(channel));
-        self.due.get_or_insert(Instant::now() + batch);
+        self.due.get_or_insert(Instant::now() + ACK_BATCH);
     }
 
     /// The connection ended: drops acknowledgements that were not sent, and sends the rest.

@@ -59,46 +59,26 @@ impl FeedSettings {
 }
 
 /// Timeouts and limits. The defaults suit Kick; tests use shorter ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// Opening a connection, TLS and handshake included.
-    pub connect: Duration,
-    /// Until the server greets on an open connection.
-    pub greeting: Duration,
-    /// Writing to a connection.
-    pub write: Duration,
-    /// A request to Kick over HTTP.
-    pub call: Duration,
     /// Longest silence on Pusher before we ping; the server may request a shorter one.
     pub activity: Duration,
     /// Longest wait for anything after a ping.
     pub pong: Duration,
     /// How much longer than its ping interval Centrifugo may be silent.
     pub silence_margin: Duration,
-    /// How long before its end a guest token is replaced.
-    pub refresh_early: Duration,
     /// Until an unacknowledged subscription is requested again.
     pub ack: Duration,
-    /// Until a refused subscription is requested again.
-    pub refused: Duration,
     /// Subscriptions requested at once, on one connection.
     pub burst: usize,
     /// Time between two such bursts.
     pub burst_every: Duration,
     /// Time between opening two connections.
     pub open_every: Duration,
-    /// How long acknowledgements are collected before they are reported.
-    pub ack_batch: Duration,
-    /// Shortest time between two reports of the feed's status.
-    pub status_every: Duration,
     /// First, and shortest obligatory, wait before connecting again.
     pub backoff: Duration,
     /// Longest wait before connecting again.
     pub backoff_cap: Duration,
-    /// A connection that lasted this long resets the backoff.
-    pub stable: Duration,
-    /// How often a connection may be opened again without waiting, within a minute.
-    pub at_once: usize,
     /// Wait after the feed was refused for good.
     pub rejected: Duration,
     /// After this long without a connection, the feed is negotiated again.
@@ -109,25 +89,15 @@ impl Default for Timing {
     fn default() -> Self {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         Self {
-            connect: s(10),
-            greeting: s(10),
-            write: s(10),
-            call: s(10),
             activity: s(120),
             pong: s(30),
             silence_margin: s(15),
-            refresh_early: s(120),
             ack: s(10),
-            refused: s(300),
             burst: 50,
             burst_every: ms(100),
             open_every: ms(100),
-            ack_batch: ms(100),
-            status_every: ms(100),
             backoff: s(1),
             backoff_cap: s(60),
-            stable: s(60),
-            at_once: 6,
             rejected: s(300),
             renegotiate: s(120),
         }

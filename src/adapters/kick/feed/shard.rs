@@ -52,7 +52,7 @@ impl Shard {
 
     async fn keep_connected(&mut self) -> Ended {
         let (shared, source) = (Arc::clone(&self.shared), self.provider.source.as_str());
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(shared.timing);
         loop {
             let mut up_since = None;
             let ended = self.connection(&mut up_since).await;
@@ -68,7 +68,7 @@ impl Shard {
                 shared.timing.rejected
             } else {
                 let lasted = up_since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
-                backoff.wait(ended.reconnect, lasted, &shared.timing, Instant::now(), shared.random())
+                backoff.wait(ended.reconnect, lasted, Instant::now(), shared.random())
             };
             tokio::join!(sleep(wait), self.buffer.connection_ended());
         }
@@ -82,10 +82,10 @@ impl Shard {
                 Source::Centrifugo => Some(shared.realtime.token(self.client).await?),
                 _ => None,
             };
-            let socket = Socket::open(&self.provider, shared.tls.clone(), &shared.timing).await?;
+            let socket = Socket::open(&self.provider, shared.tls.clone()).await?;
             let protocol: Box<dyn Protocol> = match token {
-                Some(token) => Box::new(Centrifugo::new(&shared.timing, token, Instant::now())),
-                None => Box::new(Pusher::new(&shared.timing, Instant::now())),
+                Some(token) => Box::new(Centrifugo::new(shared.timing, token, Instant::now())),
+                None => Box::new(Pusher::new(shared.timing, Instant::now())),
             };
             Ok((socket, protocol))
         };
@@ -94,7 +94,7 @@ impl Shard {
             Err(ended) => return ended,
         };
         let Err(ended) = self.drive(&mut socket, protocol.as_mut(), up_since).await;
-        socket.close(&shared.timing).await;
+        socket.close().await;
         ended
     }
 
@@ -116,14 +116,14 @@ impl Shard {
                     Action::Send(frame) => messages.push(Message::text(frame.0)),
                     Action::Ping => messages.push(Message::Ping(Bytes::new())),
                     Action::Established => *up_since = Some(Instant::now()),
-                    Action::Subscribed(channel) => self.buffer.acknowledge(channel, shared.timing.ack_batch),
+                    Action::Subscribed(channel) => self.buffer.acknowledge(channel),
                     Action::Update(channel, reported) => self.update(channel, reported),
                     Action::Error(error) => shared.protocol_error(self.provider.source.as_str(), error),
                     Action::Token => token = Some(Box::pin(shared.realtime.token(self.client))),
                     Action::End(ended) => return Err(ended),
                 }
             }
-            socket.write(messages, &shared.timing).await?;
+            socket.write(messages).await?;
             if up_since.is_some() {
                 let subscribed = protocol.session().subscriptions.acknowledged_count();
                 shared.statuses.up(self.slot, subscribed);

@@ -14,13 +14,14 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use super::protocol::{Ended, Reconnect, printable};
-use super::realtime::{ORIGIN, Provider};
-use super::settings::Timing;
+use super::realtime::{CONNECT, ORIGIN, Provider};
 
 /// Largest message that is read. Status updates have less than a kibibyte.
 const MAX_MESSAGE: usize = 256 * 1024;
 /// Read buffer of each connection.
 const READ_BUFFER: usize = 8 * 1024;
+/// How long writing may take. A half-open connection accepts nothing after a while.
+const WRITE: Duration = Duration::from_secs(10);
 /// How long closing may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 /// The code of a close frame without one (RFC 6455, 7.1.5).
@@ -52,7 +53,7 @@ pub(super) fn tls() -> Connector {
 }
 
 impl Socket {
-    pub(super) async fn open(provider: &Provider, tls: Connector, timing: &Timing) -> Result<Self, Ended> {
+    pub(super) async fn open(provider: &Provider, tls: Connector) -> Result<Self, Ended> {
         let failed = |error| not_opened(&error);
         let mut request = provider.url.as_str().into_client_request().map_err(failed)?;
         let agent = concat!("streamward/", env!("CARGO_PKG_VERSION"));
@@ -63,7 +64,7 @@ impl Socket {
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE));
         let opening = connect_async_tls_with_config(request, Some(config), true, Some(tls));
-        match timeout(timing.connect, Box::pin(opening)).await {
+        match timeout(CONNECT, Box::pin(opening)).await {
             Ok(opened) => opened.map(|(socket, _)| Self(socket)).map_err(failed),
             Err(_) => {
                 Err(Ended::new(Reconnect::Soon, "not_opened", "the connection could not be opened in time"))
@@ -90,8 +91,8 @@ impl Socket {
         }
     }
 
-    /// Writes all messages. A half-open connection accepts nothing after a while, so this has a timeout.
-    pub(super) async fn write(&mut self, messages: Vec<Message>, timing: &Timing) -> Result<(), Ended> {
+    /// Writes all messages.
+    pub(super) async fn write(&mut self, messages: Vec<Message>) -> Result<(), Ended> {
         if messages.is_empty() {
             return Ok(());
         }
@@ -101,7 +102,7 @@ impl Socket {
             }
             self.0.flush().await
         };
-        match timeout(timing.write, writing).await {
+        match timeout(WRITE, writing).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 Err(Ended::new(Reconnect::Soon, "lost", format!("the connection broke: {error}")))
@@ -113,8 +114,8 @@ impl Socket {
     }
 
     /// Closes the connection with a close frame if that is possible at once.
-    pub(super) async fn close(mut self, timing: &Timing) {
-        let _ = timeout(timing.write.min(CLOSE_TIMEOUT), self.0.close(None)).await;
+    pub(super) async fn close(mut self) {
+        let _ = timeout(CLOSE_TIMEOUT, self.0.close(None)).await;
     }
 }
 

@@ -30,21 +30,12 @@ pub(super) struct Subscriptions {
     /// The channels that are not acknowledged, soonest request first.
     waits: BTreeSet<(Instant, ChannelId)>,
     next_burst: Option<Instant>,
-    burst: usize,
-    burst_every: Duration,
-    ack: Duration,
+    timing: Timing,
 }
 
 impl Subscriptions {
-    pub(super) fn new(timing: &Timing) -> Self {
-        Self {
-            states: BTreeMap::new(),
-            waits: BTreeSet::new(),
-            next_burst: None,
-            burst: timing.burst.max(1),
-            burst_every: timing.burst_every,
-            ack: timing.ack,
-        }
+    pub(super) fn new(timing: Timing) -> Self {
+        Self { states: BTreeMap::new(), waits: BTreeSet::new(), next_burst: None, timing }
     }
 
     /// Replaces the wanted channels. Returns those to unsubscribe from.
@@ -74,12 +65,13 @@ impl Subscriptions {
         if self.next_burst.is_some_and(|next| now < next) {
             return Vec::new();
         }
-        let due = self.waits.iter().take_while(|(at, _)| *at <= now).take(self.burst);
+        let due = self.waits.iter().take_while(|(at, _)| *at <= now).take(self.timing.burst);
         let due: Vec<ChannelId> = due.map(|(_, channel)| *channel).collect();
         if !due.is_empty() {
-            self.next_burst = Some(now + self.burst_every);
+            self.next_burst = Some(now + self.timing.burst_every);
         }
-        let request = |channel| SubscribeRequest { channel, is_retry: self.wait(channel, now + self.ack) };
+        let request =
+            |channel| SubscribeRequest { channel, is_retry: self.wait(channel, now + self.timing.ack) };
         due.into_iter().map(request).collect()
     }
 
@@ -128,7 +120,7 @@ mod tests {
 
     /// Subscriptions to these channels, with bursts of two.
     fn wanting(range: std::ops::Range<u64>) -> (Instant, Subscriptions) {
-        let (start, mut subscriptions) = (Instant::now(), Subscriptions::new(&timing()));
+        let (start, mut subscriptions) = (Instant::now(), Subscriptions::new(timing()));
         assert!(subscriptions.set_wanted(&range.map(channel).collect(), start).is_empty());
         (start, subscriptions)
     }

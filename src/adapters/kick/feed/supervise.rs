@@ -23,6 +23,9 @@ use crate::domain::streamer::feed::{FeedState, FeedStatus};
 use crate::domain::streamer::{ChannelId, Source};
 use crate::ports::{FeedSignal, Wanted};
 
+/// Shortest time between two reports of the feed's status.
+const STATUS_EVERY: Duration = Duration::from_millis(100);
+
 type WantedReceiver = watch::Receiver<Arc<Wanted>>;
 /// Sets the channels of a shard, and stops it.
 type Handle = (watch::Sender<Arc<BTreeSet<ChannelId>>>, CancellationToken);
@@ -51,7 +54,7 @@ async fn run(
     mut wanted: WantedReceiver,
     out: &mpsc::Sender<FeedSignal>,
 ) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(shared.timing);
     // Ends when no channel is wanted and the sender is gone.
     while wanted.wait_for(|wanted| !wanted.channels.is_empty()).await.is_ok() {
         let begun = Instant::now();
@@ -78,7 +81,7 @@ async fn run(
             );
             shared.timing.rejected
         } else {
-            backoff.wait(ended.reconnect, begun.elapsed(), &shared.timing, Instant::now(), shared.random())
+            backoff.wait(ended.reconnect, begun.elapsed(), Instant::now(), shared.random())
         };
         sleep(wait).await;
     }
@@ -158,17 +161,17 @@ async fn session(
 
 /// Sends the status of the feed whenever it changes, but not too often.
 async fn report(shared: &SharedState, mut wanted: WantedReceiver, out: &mpsc::Sender<FeedSignal>) {
-    let mut sent = None;
+    let (mut sent, mut changes) = (None, shared.statuses.changes());
     while !out.is_closed() {
         let status = shared.statuses.feed_status(wanted.borrow_and_update().channels.len());
         if sent.as_ref() != Some(&status) {
             set_gauges(&status);
             sent = Some(status.clone());
             let _ = out.send(FeedSignal::Status(status)).await;
-            sleep(shared.timing.status_every).await;
+            sleep(STATUS_EVERY).await;
         }
         select! {
-            () = shared.statuses.changed() => {}
+            Ok(()) = changes.changed() => {}
             () = changed(&mut wanted) => {}
         }
     }
