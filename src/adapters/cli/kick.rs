@@ -25,7 +25,6 @@ use crate::ports::{FeedSignal, KickApi, StatusFeed, StreamerFilter, Subject, Wan
 const PROBE: Duration = Duration::from_secs(15);
 /// How many channels are tested when none is named.
 const FEW: usize = 10;
-/// How many signals may wait.
 const SIGNALS: usize = 1_000;
 
 /// Commands about watching Kick.

@@ -110,7 +110,6 @@ fn outcome(status: StatusCode) -> &'static str {
     }
 }
 
-/// An answer with its body.
 pub(super) struct Answer {
     endpoint: &'static str,
     pub(super) status: StatusCode,
@@ -126,7 +125,6 @@ impl Answer {
         Self { secrets: secrets.map(Clone::clone).into(), ..self }
     }
 
-    /// The body of a success.
     pub(super) fn ok(&self) -> Result<Value, RemoteError> {
         if self.status.is_success() { self.json() } else { Err(self.error()) }
     }

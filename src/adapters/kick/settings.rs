@@ -9,7 +9,6 @@ use super::client::KickClient;
 use crate::domain::secret::Secret;
 use crate::ports::RemoteError;
 
-/// Longest time for connecting.
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// Addresses, credentials and limits.
@@ -53,7 +52,6 @@ impl Default for KickSettings {
 }
 
 impl KickSettings {
-    /// A client for one of the hosts.
     pub(super) fn client(&self, base: &Url) -> Result<KickClient, RemoteError> {
         KickClient::new(base, CONNECT, self.timing.call, true)
     }

@@ -13,7 +13,6 @@ use super::settings::KickSettings;
 use crate::domain::streamer::{KickIds, Slug};
 use crate::ports::RemoteError;
 
-/// A client for the web site.
 pub(super) struct Site {
     client: KickClient,
     allowed: bool,
@@ -32,7 +31,6 @@ impl Site {
         })
     }
 
-    /// The three ids behind a name.
     pub(super) async fn ids(&self, slug: &Slug) -> Result<Option<KickIds>, RemoteError> {
         if !self.allowed {
             return Err(RemoteError::Unsupported(

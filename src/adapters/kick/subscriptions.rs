@@ -100,21 +100,13 @@ impl StatusFeed for WebhookSubscriptions {
     }
 }
 
-/// The result of creating a subscription.
-enum Created {
-    /// Created; its id, if Kick returned one.
-    Done(Option<String>),
-    /// The app may have no more subscriptions.
-    QuotaReached,
-    /// Refused for this user, and why.
-    Refused(String),
-}
+/// The id of a new subscription, if Kick returned one; or why Kick refuses it.
+type Created = Result<Option<String>, String>;
 
 struct SubscriptionSync<'a> {
     kick: &'a KickHttp,
     settings: SubscriptionSettings,
     out: mpsc::Sender<FeedSignal>,
-    /// When the subscriptions were listed.
     listed_at: Option<Instant>,
     /// The ids of the subscriptions that exist.
     present: BTreeMap<UserId, Vec<String>>,
@@ -152,12 +144,12 @@ impl SubscriptionSync<'_> {
                 break;
             }
             match self.make(user).await? {
-                Created::Done(id) => self.present.entry(user).or_default().extend(id),
-                Created::QuotaReached => {
+                Ok(id) => self.present.entry(user).or_default().extend(id),
+                Err(why) if is_full(&why) => {
                     tracing::warn!("Kick gives this app no more event subscriptions");
                     self.full = true;
                 }
-                Created::Refused(why) => {
+                Err(why) => {
                     tracing::info!(%user, why, "Kick gives no event subscription to this user");
                     self.refused.insert(user, why);
                 }
@@ -196,7 +188,6 @@ impl SubscriptionSync<'_> {
         }
     }
 
-    /// Reports the status if it changed.
     async fn show(&mut self, wanted: &Wanted, error: Option<&RemoteError>) {
         let (all, subscribed) = (wanted.users.len(), self.reported.len());
         let state = match error {
@@ -267,21 +258,16 @@ impl SubscriptionSync<'_> {
         let event = json!({"name": STATUS_UPDATED, "version": STATUS_VERSION});
         let body = json!({"broadcaster_user_id": user.get(), "method": "webhook", "events": [event]});
         let answer = self.kick.call("subscribe", Method::POST, PATH, Some(&body)).await?;
-        let refused = |why: String| if is_full(&why) { Created::QuotaReached } else { Created::Refused(why) };
-        match answer.status {
-            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => {
-                Ok(refused(answer.message()))
-            }
-            _ => {
-                let body = answer.ok()?;
-                let item = body["data"].get(0);
-                let item = item.ok_or_else(|| answer.malformed("there is no subscription in it"))?;
-                Ok(match dto::text(item, "error") {
-                    Some(why) => refused(why),
-                    None => Created::Done(dto::text(item, "subscription_id")),
-                })
-            }
+        if matches!(
+            answer.status,
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY
+        ) {
+            return Ok(Err(answer.message()));
         }
+        let body = answer.ok()?;
+        let item = body["data"].get(0);
+        let item = item.ok_or_else(|| answer.malformed("there is no subscription in it"))?;
+        Ok(dto::text(item, "error").map_or_else(|| Ok(dto::text(item, "subscription_id")), Err))
     }
 
     /// Deletes subscriptions that were unwanted for a while, and duplicates of a user.

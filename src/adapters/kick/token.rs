@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::client::{Answer, KickClient, repeat};
 use super::dto;
-use super::settings::{KickSettings, Timing};
+use super::settings::KickSettings;
 use crate::domain::Timestamp;
 use crate::domain::secret::Secret;
 use crate::ports::{Clock, RemoteError};
@@ -40,7 +40,6 @@ impl fmt::Debug for Token {
 #[derive(Default)]
 struct Cached {
     token: Option<Token>,
-    /// The number of tokens so far.
     count: u64,
     /// Why the last attempt failed, and when the next one is allowed.
     failed: Option<(RemoteError, Instant)>,
@@ -48,12 +47,9 @@ struct Cached {
     replaced: Option<Instant>,
 }
 
-/// Where tokens come from.
 pub(super) struct Tokens {
     client: KickClient,
-    client_id: String,
-    client_secret: Secret,
-    timing: Timing,
+    settings: KickSettings,
     clock: Arc<dyn Clock>,
     /// Locked while a token is requested; all others wait for it.
     held: Mutex<Cached>,
@@ -66,19 +62,12 @@ impl Tokens {
         if settings.client_id.is_empty() || settings.client_secret.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Self {
-            client,
-            client_id: settings.client_id.clone(),
-            client_secret: settings.client_secret.clone(),
-            timing: settings.timing,
-            clock,
-            held: Mutex::default(),
-        }))
+        Ok(Some(Self { client, settings: settings.clone(), clock, held: Mutex::default() }))
     }
 
     /// The texts that must not be shown.
     pub(super) fn client_secret(&self) -> &Secret {
-        &self.client_secret
+        &self.settings.client_secret
     }
 
     /// A valid token. One that is about to expire is still used if there is no other.
@@ -101,8 +90,9 @@ impl Tokens {
             return Ok(token.clone());
         }
         held.token = None;
-        if held.replaced.is_some_and(|at| at.elapsed() < self.timing.token_pause) {
-            held.failed = Some((RemoteError::Unauthorised, Instant::now() + self.timing.token_pause));
+        if held.replaced.is_some_and(|at| at.elapsed() < self.settings.timing.token_pause) {
+            held.failed =
+                Some((RemoteError::Unauthorised, Instant::now() + self.settings.timing.token_pause));
             return Err(RemoteError::Unauthorised);
         }
         let token = self.fresh(&mut held).await?;
@@ -133,11 +123,11 @@ impl Tokens {
 
     /// Requests a token. An error comes with the pause before the next request.
     async fn call(&self, number: u64) -> Result<Token, (RemoteError, Duration)> {
-        let pause = self.timing.token_pause;
+        let pause = self.settings.timing.token_pause;
         let form = [
             ("grant_type", "client_credentials"),
-            ("client_id", &self.client_id),
-            ("client_secret", self.client_secret.expose()),
+            ("client_id", &self.settings.client_id),
+            ("client_secret", self.settings.client_secret.expose()),
         ];
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = self
@@ -154,10 +144,10 @@ impl Tokens {
             return Err((RemoteError::Unauthorised, REFUSED_PAUSE));
         }
         let is_too_often = answer.status == StatusCode::TOO_MANY_REQUESTS;
-        let pause = if is_too_often { answer.hold(now, self.timing.hold) } else { pause };
+        let pause = if is_too_often { answer.hold(now, self.settings.timing.hold) } else { pause };
         // Without Kick's own text, which might repeat the secret.
         let message = error_code(&answer).unwrap_or_else(|| "no token".to_owned());
-        let message = repeat(&message, std::slice::from_ref(&self.client_secret));
+        let message = repeat(&message, std::slice::from_ref(&self.settings.client_secret));
         Err((RemoteError::Status { status: answer.status.as_u16(), message }, pause))
     }
 

@@ -97,36 +97,32 @@ impl KickWebhooks {
         if present.as_ref() != unfit {
             return Ok(present);
         }
-        let failed = |error: &RemoteError| match present {
-            // There is a key, but the signature does not match it.
-            Some(_) => Ok(None),
-            None => Err(WebhookError::KeyUnavailable(error.to_string())),
-        };
-        if let Some((at, error)) = fetched.as_ref() {
-            let pause = if present.is_some() { self.settings.refetch } else { self.settings.retry };
-            if at.elapsed() < pause {
-                return error.as_ref().map_or(Ok(None), failed);
-            }
-        }
-        // Stored before the request: a cancelled call must not permit another one at once.
-        let began = Instant::now();
-        *fetched = Some((began, Some(RemoteError::TimedOut)));
-        match self.fetch().await {
-            Ok(key) => {
-                *fetched = Some((began, None));
-                if unfit == Some(&key) {
-                    return Ok(None);
+        let pause = if present.is_some() { self.settings.refetch } else { self.settings.retry };
+        if fetched.as_ref().is_none_or(|(at, _)| at.elapsed() >= pause) {
+            // Stored before the request: a cancelled call must not permit another one at once.
+            let began = Instant::now();
+            *fetched = Some((began, Some(RemoteError::TimedOut)));
+            let error = match self.fetch().await {
+                Ok(key) if unfit == Some(&key) => None,
+                Ok(key) => {
+                    tracing::info!("fetched Kick's public key for webhooks");
+                    *fetched = Some((began, None));
+                    *self.key.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&key));
+                    return Ok(Some(key));
                 }
-                tracing::info!("fetched Kick's public key for webhooks");
-                *self.key.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&key));
-                Ok(Some(key))
+                Err(error) => {
+                    tracing::warn!(%error, "Kick's public key for webhooks cannot be fetched");
+                    Some(error)
+                }
+            };
+            *fetched = Some((began, error));
+        }
+        match fetched.as_ref() {
+            Some((_, Some(error))) if present.is_none() => {
+                Err(WebhookError::KeyUnavailable(error.to_string()))
             }
-            Err(error) => {
-                tracing::warn!(%error, "Kick's public key for webhooks cannot be fetched");
-                let result = failed(&error);
-                *fetched = Some((began, Some(error)));
-                result
-            }
+            // There is a key, but the signature does not match it.
+            _ => Ok(None),
         }
     }
 

@@ -29,7 +29,6 @@ pub(super) enum NameSource {
 
 type Name = (StreamerId, String);
 
-/// Finds ids at one source.
 pub(super) struct Lookups<'a> {
     watch: &'a Watch,
     source: NameSource,

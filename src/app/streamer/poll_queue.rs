@@ -53,9 +53,8 @@ pub(super) enum PollError {
 /// The requests that are due, by kind.
 #[derive(Debug, Default)]
 pub(super) struct PollQueue {
-    /// New streamers, who come before `soon`.
-    new: BTreeSet<StreamerId>,
-    soon: BTreeSet<StreamerId>,
+    /// Streamers to poll soon, new ones first, and whether each was known before.
+    soon: BTreeSet<(bool, StreamerId)>,
     /// When to check contradicted statuses.
     checks: BTreeMap<StreamerId, Instant>,
     pub(super) full_poll_at: Option<Instant>,
@@ -63,7 +62,6 @@ pub(super) struct PollQueue {
     full_polls: usize,
     /// The rest of the running full poll.
     remaining: VecDeque<StreamerId>,
-    /// Requests that failed.
     failed: VecDeque<Vec<StreamerId>>,
     /// Streamers whom Kick refuses, and until when they are excluded.
     excluded: BTreeMap<StreamerId, Instant>,
@@ -73,14 +71,14 @@ pub(super) struct PollQueue {
 
 impl PollQueue {
     pub(super) fn add(&mut self, streamers: impl IntoIterator<Item = StreamerId>) {
-        self.soon.extend(streamers);
+        self.soon.extend(streamers.into_iter().map(|id| (true, id)));
     }
 
     /// Adds streamers whose user id is new.
     pub(super) fn add_new(&mut self, streamers: impl IntoIterator<Item = StreamerId>) {
         for streamer in streamers {
             self.excluded.remove(&streamer);
-            self.new.insert(streamer);
+            self.soon.insert((false, streamer));
         }
     }
 
@@ -94,10 +92,8 @@ impl PollQueue {
         }
     }
 
-    /// When the next request is due.
     pub(super) fn next_at(&self, watchlist: &Watchlist) -> Option<Instant> {
-        let is_idle = self.new.is_empty() && self.soon.is_empty();
-        if !is_idle || !self.remaining.is_empty() || !self.failed.is_empty() {
+        if !self.soon.is_empty() || !self.remaining.is_empty() || !self.failed.is_empty() {
             return Some(Instant::now());
         }
         // Before the watchlist is read, a full poll would be empty.
@@ -105,7 +101,6 @@ impl PollQueue {
         self.checks.values().copied().chain(full_poll).min()
     }
 
-    /// The next request.
     pub(super) fn next(&mut self, watchlist: &Watchlist, full_poll_every: Duration) -> Option<PollRequest> {
         let now = Instant::now();
         let is_due = self.remaining.is_empty() && self.full_poll_at.is_some_and(|at| at <= now);
@@ -144,7 +139,6 @@ impl PollQueue {
         }
         self.remaining = all.into();
         self.failed.clear();
-        self.new.clear();
         self.soon.clear();
         self.full_poll_at = Some(now + every);
         self.is_full_poll_running = true;
@@ -153,7 +147,7 @@ impl PollQueue {
     fn take_soon(&mut self) -> Vec<StreamerId> {
         let mut taken = Vec::new();
         while taken.len() < MOST_USERS
-            && let Some(id) = self.new.pop_first().or_else(|| self.soon.pop_first())
+            && let Some((_, id)) = self.soon.pop_first()
         {
             if !self.excluded.contains_key(&id) {
                 taken.push(id);

@@ -14,7 +14,6 @@ use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use crate::domain::streamer::{Learned, Status};
 use crate::ports::{KickApi, StoreError, WakeUp};
 
-/// State that the loops share.
 pub(super) struct Watch {
     pub(super) app: Arc<Streamers>,
     pub(super) kick: Arc<dyn KickApi>,
@@ -26,7 +25,6 @@ pub(super) struct Watch {
     pub(super) refresh_wanted: Notify,
     /// There may be names without ids.
     pub(super) watchlist_changed: Notify,
-    /// Whether the feed needs channel ids.
     needs_channel_ids: bool,
     status: Mutex<WatchStatus>,
     pub(super) status_changed: Notify,
@@ -56,7 +54,6 @@ impl Watch {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The status, as of now.
     pub(super) fn present_status(&self) -> WatchStatus {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.at = self.app.now();
@@ -111,7 +108,6 @@ impl Watch {
         Ok(())
     }
 
-    /// Stores ids and names.
     pub(super) async fn learn(&self, learned: &[Learned]) -> Result<(), StoreError> {
         if learned.is_empty() {
             return Ok(());

@@ -142,14 +142,10 @@ async fn refresh_watchlist(
         let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
         match watch.app.core.worker_store.streamers(&Scope::system(), &filter).await {
             Ok(streamers) => {
-                let (difference, now_wanted) = {
-                    let mut watchlist = watch.watchlist();
-                    let difference = watchlist.replace(streamers);
-                    let now_wanted = (difference.is_changed || is_first).then(|| watchlist.wanted());
-                    (difference, now_wanted)
-                };
-                if let Some(now_wanted) = now_wanted {
+                let difference = watch.watchlist().replace(streamers);
+                if difference.is_changed || is_first {
                     watch.count_rows();
+                    let now_wanted = watch.watchlist().wanted();
                     wanted.send_if_modified(|before| {
                         let is_other = **before != now_wanted;
                         *before = Arc::new(now_wanted);

@@ -68,7 +68,6 @@ impl Watchlist {
         difference
     }
 
-    /// The rows about a channel or user.
     pub(super) fn of(&self, subject: Subject) -> &[StreamerId] {
         let found = match subject {
             Subject::Channel(channel) => self.by_channel.get(&channel),

@@ -1,10 +1,10 @@
 //! Events about broadcasters.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::stored::{StoredEvent, UnreadableEvent, to_value};
+use super::stored::{StoredEvent, UnreadableEvent};
 use crate::domain::BroadcasterId;
 use crate::domain::broadcaster::DisplayName;
 
@@ -36,7 +36,7 @@ pub struct BroadcasterEvent {
 pub(super) const VERSION: i64 = 1;
 
 /// The stored form, version 1.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct BroadcasterV1 {
     id: BroadcasterId,
     display_name: DisplayName,
@@ -44,7 +44,7 @@ struct BroadcasterV1 {
 
 impl BroadcasterEvent {
     pub(super) fn data(&self) -> Value {
-        to_value(&BroadcasterV1 { id: self.id, display_name: self.display_name.clone() })
+        json!({ "id": self.id, "display_name": self.display_name })
     }
 
     pub(super) fn from_stored(stored: &StoredEvent) -> Result<Self, UnreadableEvent> {

@@ -1,6 +1,5 @@
 //! A row of the event log, and how it is read.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
@@ -57,9 +56,4 @@ impl StoredEvent {
     pub(super) fn unknown(&self) -> UnreadableEvent {
         UnreadableEvent::Unknown { topic: self.topic.clone(), kind: self.kind.clone(), version: self.version }
     }
-}
-
-pub(super) fn to_value(data: &impl Serialize) -> Value {
-    // Plain structs with text keys: serializing them cannot fail, and null is skipped as unreadable.
-    serde_json::to_value(data).unwrap_or_default()
 }

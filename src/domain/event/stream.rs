@@ -1,10 +1,10 @@
 //! Events about streams.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::stored::{StoredEvent, UnreadableEvent, to_value};
+use super::stored::{StoredEvent, UnreadableEvent};
 use crate::domain::broadcaster::{DisplayName, Metadata};
 use crate::domain::media_server::{MediaServerName, SourceId, SourceKind, StreamStats};
 use crate::domain::path::StreamPath;
@@ -37,7 +37,7 @@ pub struct StreamEvent {
 pub(super) const VERSION: i64 = 1;
 
 /// The stored form, version 1.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct StreamV1 {
     id: StreamId,
     stream_key_id: StreamKeyId,
@@ -60,29 +60,19 @@ struct StreamV1 {
 
 impl StreamEvent {
     pub(super) fn data(&self) -> Value {
-        let stream = self.stream.clone();
+        let stream = &self.stream;
         let (ended_at, end_reason) = match stream.state {
             StreamState::Active { ending } => (None, ending),
             StreamState::Ended { ended_at, end_reason } => (Some(ended_at), Some(end_reason)),
         };
-        to_value(&StreamV1 {
-            id: stream.id,
-            stream_key_id: stream.stream_key_id,
-            broadcaster_id: stream.broadcaster_id,
-            broadcaster_name: stream.broadcaster_name,
-            path: stream.path,
-            media_server: stream.media_server,
-            started_at: stream.started_at,
-            ended_at,
-            end_reason,
-            source_kind: stream.source_kind,
-            source_id: stream.source_id,
-            ingest: stream.ingest,
-            readers: stream.stats.readers,
-            tracks: stream.stats.tracks,
-            inbound_bytes: stream.stats.inbound_bytes,
-            metadata: stream.metadata,
-            recording_ref: stream.recording_ref,
+        json!({
+            "id": stream.id, "stream_key_id": stream.stream_key_id, "broadcaster_id": stream.broadcaster_id,
+            "broadcaster_name": stream.broadcaster_name, "path": stream.path, "media_server": stream.media_server,
+            "started_at": stream.started_at, "ended_at": ended_at, "end_reason": end_reason,
+            "source_kind": stream.source_kind, "source_id": stream.source_id, "ingest": stream.ingest,
+            "readers": stream.stats.readers, "tracks": stream.stats.tracks,
+            "inbound_bytes": stream.stats.inbound_bytes, "metadata": stream.metadata,
+            "recording_ref": stream.recording_ref,
         })
     }
 

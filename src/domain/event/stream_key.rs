@@ -1,10 +1,10 @@
 //! Events about stream keys. They hold no secret and no hash.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::stored::{StoredEvent, UnreadableEvent, to_value};
+use super::stored::{StoredEvent, UnreadableEvent};
 use crate::domain::path::StreamPath;
 use crate::domain::{BroadcasterId, StreamKeyId};
 
@@ -40,7 +40,7 @@ pub struct StreamKeyEvent {
 pub(super) const VERSION: i64 = 1;
 
 /// The stored form, version 1.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct StreamKeyV1 {
     id: StreamKeyId,
     broadcaster_id: BroadcasterId,
@@ -50,8 +50,8 @@ struct StreamKeyV1 {
 
 impl StreamKeyEvent {
     pub(super) fn data(&self) -> Value {
-        let Self { kind: _, id, broadcaster_id, path, key_prefix } = self.clone();
-        to_value(&StreamKeyV1 { id, broadcaster_id, path, key_prefix })
+        let Self { id, broadcaster_id, path, key_prefix, .. } = self;
+        json!({ "id": id, "broadcaster_id": broadcaster_id, "path": path, "key_prefix": key_prefix })
     }
 
     pub(super) fn from_stored(stored: &StoredEvent) -> Result<Self, UnreadableEvent> {

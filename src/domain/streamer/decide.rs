@@ -318,22 +318,18 @@ impl Decider<'_> {
         announcement: Announcement,
         banned: bool,
     ) -> Decision {
+        let report = self.report;
         let change = Change {
             previous_status: self.track.status,
             new_status: track.status,
-            occurred_at: occurred.unwrap_or(self.report.at),
-            received_at: self.report.at,
-            source: self.report.source,
+            occurred_at: occurred.unwrap_or(report.at),
+            received_at: report.at,
+            source: report.source,
             session: track.session.clone(),
             banned,
         };
-        Decision {
-            track,
-            change: Some(change),
-            announcement: Some(announcement),
-            outcome: Outcome::Changed,
-            verify: false,
-        }
+        let (change, announcement) = (Some(change), Some(announcement));
+        Decision { track, change, announcement, outcome: Outcome::Changed, verify: false }
     }
 }
 

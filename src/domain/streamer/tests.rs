@@ -73,7 +73,6 @@ fn decisions(reports: &[Report]) -> Vec<Decision> {
     reports.iter().scan(Track::default(), decide_next).collect()
 }
 
-/// The last decision.
 fn after(reports: &[Report]) -> Decision {
     decisions(reports).pop().unwrap()
 }

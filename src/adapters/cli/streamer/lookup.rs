@@ -15,12 +15,10 @@ const SITE: &str = "web site (unofficial)";
 /// Whether Kick says that the streamer is live; `None` if the answer has only ids. The error says why there is none.
 type Answer = Result<Option<bool>, String>;
 
-/// All answers about a name.
 struct Found {
     name: Slug,
     ids: KickIds,
     session: Option<Session>,
-    /// By source.
     answers: Vec<(&'static str, Answer)>,
     row: Option<Streamer>,
 }

@@ -209,7 +209,6 @@ async fn events(streamers: &Streamers, wanted: &str, limit: u32, out: &mut Outpu
     out.list("events", &views, &columns)
 }
 
-/// The streamer with this id or name.
 async fn find(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Result<Streamer> {
     if let Ok(id) = wanted.parse::<StreamerId>() {
         return Ok(streamers.get(actor, id).await?);

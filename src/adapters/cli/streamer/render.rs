@@ -22,7 +22,6 @@ const COLUMNS: [(&str, Constraint); 6] = [
 ];
 const KEYS: &str = "s sort  r reverse  f status  / name  ↑↓ PgUp PgDn Home End  q quit";
 
-/// Draws the table as it is at `now`.
 pub(super) fn render(frame: &mut Frame<'_>, table: &mut Table, now: Timestamp) {
     let wrong = table.trouble.clone().or_else(|| trouble(table.watch.as_ref(), now));
     let wrong_height = u16::from(wrong.is_some());
@@ -134,6 +133,7 @@ fn day_and_time(at: Timestamp) -> String {
 mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
+    use ratatui::buffer::Buffer;
 
     use super::super::table::tests::streamer;
     use super::*;
@@ -163,10 +163,14 @@ mod tests {
         table
     }
 
-    fn drawn(table: &mut Table, width: u16, height: u16) -> Vec<String> {
+    fn buffer(table: &mut Table, width: u16, height: u16) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| render(frame, table, now())).unwrap();
-        let buffer = terminal.backend().buffer();
+        terminal.backend().buffer().clone()
+    }
+
+    fn drawn(table: &mut Table, width: u16, height: u16) -> Vec<String> {
+        let buffer = buffer(table, width, height);
         let line = |y: u16| (0..width).map(|x| buffer[(x, y)].symbol().to_owned()).collect::<String>();
         (0..height).map(|y| line(y).trim_end().to_owned()).collect()
     }
@@ -190,9 +194,7 @@ mod tests {
 
     #[test]
     fn colours_show_the_status() {
-        let mut terminal = Terminal::new(TestBackend::new(110, 8)).unwrap();
-        terminal.draw(|frame| render(frame, &mut table(), now())).unwrap();
-        let buffer = terminal.backend().buffer();
+        let buffer = buffer(&mut table(), 110, 8);
         let colours = [3, 4, 5].map(|y| buffer[(26, y)].fg);
         assert_eq!(colours, [Color::Green, Color::Gray, Color::Yellow]);
         assert_eq!(buffer[(0, 0)].fg, Color::Green, "the feed is well");

@@ -47,7 +47,6 @@ fn name(row: &Streamer) -> String {
     format!("{}\n{}", row.username, row.display_name.as_deref().unwrap_or_default()).to_lowercase()
 }
 
-/// The viewers of the present session.
 pub(super) fn viewers(row: &Streamer) -> Option<u64> {
     row.current_session().and_then(|session| session.viewers)
 }
@@ -63,11 +62,9 @@ pub(super) struct Table {
     pub(super) rows: Vec<Streamer>,
     /// Which rows pass the filters, in order.
     shown: Vec<usize>,
-    /// The watch status.
     pub(super) watch: Option<WatchStatus>,
     /// Why the rows may be old.
     pub(super) trouble: Option<String>,
-    /// Whether this is a dry run.
     pub(super) is_dry_run: bool,
     pub(super) sort: Sort,
     pub(super) is_reversed: bool,
@@ -79,12 +76,10 @@ pub(super) struct Table {
     pub(super) is_typing: bool,
     /// The first visible row, among those that pass the filters.
     top: usize,
-    /// How many rows are visible.
     page: usize,
 }
 
 impl Table {
-    /// An empty table.
     pub(super) fn new(is_dry_run: bool) -> Self {
         Self { is_dry_run, ..Self::default() }
     }
@@ -95,13 +90,11 @@ impl Table {
         self.arrange();
     }
 
-    /// Sets how many rows fit.
     pub(super) fn set_page(&mut self, rows: usize) {
         self.page = rows;
         self.top = self.top.min(self.last_top());
     }
 
-    /// The visible rows.
     pub(super) fn visible(&self) -> impl Iterator<Item = &Streamer> {
         self.shown.iter().skip(self.top).take(self.page).filter_map(|index| self.rows.get(*index))
     }

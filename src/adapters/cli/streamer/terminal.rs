@@ -19,7 +19,6 @@ use crate::app::streamer::Streamers;
 const REFRESH: Duration = Duration::from_secs(1);
 /// How long to wait for a key before checking whether the table is closed.
 const KEY_WAIT: Duration = Duration::from_millis(100);
-/// How many keys may wait.
 const KEYS: usize = 64;
 
 /// The terminal while the table uses it. After a panic, ratatui restores it.
@@ -80,7 +79,7 @@ pub(super) async fn show(
 
 async fn refresh(streamers: &Streamers, watched: &Watched, table: &mut Table) -> anyhow::Result<()> {
     let rows = watched.streamers(streamers).await?;
-    table.take(rows, watched.status(streamers).await?);
+    table.take(rows, streamers.watch_status(&watched.actor).await?);
     Ok(())
 }
 

@@ -32,8 +32,7 @@ pub async fn watch(
     stop: CancellationToken,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let watched = Watched::new(&args.usernames);
-    watched.check(streamers).await?;
+    let watched = Watched::new(&args.usernames, streamers).await?;
     if out.is_json() || !stdout().is_terminal() {
         plain_output::print_changes(events, &watched, stop, out).await
     } else {

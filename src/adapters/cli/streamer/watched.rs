@@ -4,28 +4,29 @@ use anyhow::bail;
 
 use crate::app::streamer::Streamers;
 use crate::domain::access::Actor;
-use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Slug, Streamer};
 use crate::ports::StreamerFilter;
 
-/// The streamers to show.
 pub(super) struct Watched {
-    actor: Actor,
+    pub(super) actor: Actor,
     /// Plain names; all if there are none.
     names: Vec<String>,
 }
 
 impl Watched {
-    pub(super) fn new(names: &[String]) -> Self {
+    /// Names without a row are mistyped or paused, and refused.
+    pub(super) async fn new(names: &[String], streamers: &Streamers) -> anyhow::Result<Self> {
         let names = names.iter().map(|name| plain(name)).collect();
-        Self { actor: Actor::cli("streamer watch"), names }
+        let watched = Self { actor: Actor::cli("streamer watch"), names };
+        let found = watched.streamers(streamers).await?;
+        let is_there =
+            |name: &&String| found.iter().any(|streamer| name.eq_ignore_ascii_case(&streamer.username));
+        if let Some(name) = watched.names.iter().find(|name| !is_there(name)) {
+            bail!("{name} is not watched: `streamward streamer add {name}`, or `resume` if it is paused");
+        }
+        Ok(watched)
     }
 
-    pub(super) fn actor(&self) -> &Actor {
-        &self.actor
-    }
-
-    /// Whether this one is shown.
     pub(super) fn includes(&self, streamer: &Streamer) -> bool {
         self.names.is_empty() || self.names.iter().any(|name| name.eq_ignore_ascii_case(&streamer.username))
     }
@@ -36,22 +37,6 @@ impl Watched {
         let mut streamers = streamers.list(&self.actor, &filter).await?;
         streamers.retain(|streamer| self.includes(streamer));
         Ok(streamers)
-    }
-
-    /// The watch status.
-    pub(super) async fn status(&self, streamers: &Streamers) -> anyhow::Result<Option<WatchStatus>> {
-        Ok(streamers.watch_status(&self.actor).await?)
-    }
-
-    /// Names without a row are mistyped or paused.
-    pub(super) async fn check(&self, streamers: &Streamers) -> anyhow::Result<()> {
-        let found = self.streamers(streamers).await?;
-        let is_there =
-            |name: &&String| found.iter().any(|streamer| name.eq_ignore_ascii_case(&streamer.username));
-        if let Some(name) = self.names.iter().find(|name| !is_there(name)) {
-            bail!("{name} is not watched: `streamward streamer add {name}`, or `resume` if it is paused");
-        }
-        Ok(())
     }
 }
 

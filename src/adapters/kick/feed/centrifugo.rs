@@ -21,7 +21,6 @@ const REFRESH_EARLY: Duration = Duration::from_mins(2);
 const ALREADY_SUBSCRIBED: u64 = 105;
 const TOKEN_EXPIRED: u64 = 109;
 
-/// The command that a reply will answer.
 enum Pending {
     Connect,
     Subscribe(ChannelId),
@@ -29,7 +28,6 @@ enum Pending {
     Refresh,
 }
 
-/// One connection to a Centrifugo server.
 pub(super) struct Centrifugo {
     session: Session,
     token: Secret,

@@ -20,7 +20,6 @@ pub(super) struct State {
     /// An error of the feed as a whole.
     error: Option<String>,
     connections: BTreeMap<Slot, Connection>,
-    /// Since when no connection is up.
     disconnected_since: Instant,
 }
 
@@ -47,17 +46,14 @@ impl ConnectionStatuses {
         Self(watch::Sender::new(State::new(None)))
     }
 
-    /// A receiver that notices each change.
     pub(super) fn changes(&self) -> watch::Receiver<State> {
         self.0.subscribe()
     }
 
-    /// A session with a provider begins.
     pub(super) fn begin(&self, provider: Source) {
         self.0.send_replace(State::new(Some(provider)));
     }
 
-    /// The feed failed as a whole.
     pub(super) fn fail(&self, is_rejected: bool, error: String) {
         self.0.send_modify(|state| {
             (state.is_rejected, state.error) = (is_rejected, Some(error));
@@ -93,7 +89,6 @@ impl ConnectionStatuses {
         });
     }
 
-    /// A connection is down.
     pub(super) fn down(&self, slot: Slot, error: &str) {
         self.0.send_modify(|state| {
             let was_connected = state.is_connected();

@@ -77,29 +77,27 @@ impl StatusFeed for KickFeed {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
     use crate::adapters::system::{SystemClock, SystemIds};
 
-    #[rstest]
-    #[case("https://web.kick.com", PUSHER_URL, "wss://kick.com", true)]
-    #[case("https://web.kick.com", "ftp://kick.com", "wss://kick.com", false)]
-    #[case("https://web.kick.com", "https://kick.com", "wss://kick.com", false)]
-    #[case("https://web.kick.com", PUSHER_URL, "ftp://kick.com", false)]
-    #[case("https://web.kick.com", PUSHER_URL, "https://kick.com", false)]
-    #[case(PUSHER_URL, PUSHER_URL, "wss://kick.com", false)]
-    fn addresses_need_the_right_scheme(
-        #[case] realtime: &str,
-        #[case] pusher: &str,
-        #[case] centrifugo: &str,
-        #[case] is_valid: bool,
-    ) {
-        let mut settings = FeedSettings::new(FeedChoice::Auto).unwrap();
-        settings.realtime_url = realtime.parse().unwrap();
-        settings.pusher_url = pusher.parse().unwrap();
-        settings.centrifugo_url = centrifugo.parse().ok();
-        let feed = KickFeed::new(settings, Arc::new(SystemClock), Arc::new(SystemIds));
-        assert_eq!(feed.is_ok_and(|feed| matches!(feed.tls, Connector::Rustls(_))), is_valid);
+    #[test]
+    fn addresses_need_the_right_scheme() {
+        let (kick, ws) = ("https://web.kick.com", "wss://kick.com");
+        for (realtime, pusher, centrifugo, is_valid) in [
+            (kick, PUSHER_URL, ws, true),
+            (kick, "ftp://kick.com", ws, false),
+            (kick, "https://kick.com", ws, false),
+            (kick, PUSHER_URL, "ftp://kick.com", false),
+            (kick, PUSHER_URL, "https://kick.com", false),
+            (PUSHER_URL, PUSHER_URL, ws, false),
+        ] {
+            let mut settings = FeedSettings::new(FeedChoice::Auto).unwrap();
+            settings.realtime_url = realtime.parse().unwrap();
+            settings.pusher_url = pusher.parse().unwrap();
+            settings.centrifugo_url = centrifugo.parse().ok();
+            let feed = KickFeed::new(settings, Arc::new(SystemClock), Arc::new(SystemIds));
+            let is_tls = feed.is_ok_and(|feed| matches!(feed.tls, Connector::Rustls(_)));
+            assert_eq!(is_tls, is_valid, "{realtime} {pusher} {centrifugo}");
+        }
     }
 }

@@ -35,12 +35,10 @@ pub(super) enum ProtocolError {
     ServerError,
 }
 
-/// The name of a channel in the feed.
 pub(super) fn channel_name(channel: ChannelId) -> String {
     format!("{PREFIX}{channel}")
 }
 
-/// The channel with this name in the feed.
 pub(super) fn channel_of(name: &str) -> Option<ChannelId> {
     let channel = ChannelId::new(name.strip_prefix(PREFIX)?.parse().ok()?).ok()?;
     // Neither `+1` nor `01`.

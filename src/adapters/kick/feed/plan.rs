@@ -10,7 +10,6 @@ pub(super) type Slot = u64;
 /// The channels of each connection.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Most channels on one connection.
     most: usize,
     slots: BTreeMap<Slot, BTreeSet<ChannelId>>,
     places: HashMap<ChannelId, Slot>,

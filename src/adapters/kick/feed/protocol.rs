@@ -27,7 +27,6 @@ const TOKEN_RETRY: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
     Send(Frame),
-    /// Send a WebSocket ping.
     Ping,
     /// The server has accepted the connection.
     Established,
@@ -68,9 +67,7 @@ pub(super) enum Reconnect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
     pub(super) reconnect: Reconnect,
-    /// The label in metrics.
     pub(super) reason: &'static str,
-    /// The text for logs.
     pub(super) text: String,
 }
 
@@ -135,17 +132,13 @@ impl Session {
 pub(super) trait Protocol: Send {
     fn session(&self) -> &Session;
     fn session_mut(&mut self) -> &mut Session;
-    /// The socket is open.
     fn opened(&mut self, _out: &mut Vec<Action>) {}
-    /// A text message arrived.
     fn message(&mut self, text: &str, now: Instant, out: &mut Vec<Action>);
     fn subscribe(&mut self, request: &SubscribeRequest, out: &mut Vec<Action>);
     fn unsubscribe(&mut self, channel: ChannelId) -> Action;
     /// The ping for a silent server; `None` if its silence already means that it is gone.
     fn ping(&self) -> Option<Action>;
-    /// A new guest token arrived.
     fn token(&mut self, _token: &Secret, _out: &mut Vec<Action>) {}
-    /// What a close code means.
     fn reconnect_for(&self, code: u16) -> Reconnect;
 
     /// A message arrived, or the connection was not read until `now`.

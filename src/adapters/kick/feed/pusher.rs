@@ -15,7 +15,6 @@ use crate::domain::streamer::ChannelId;
 /// The server may request a shorter time between pings, but not less than this.
 const SHORTEST_ACTIVITY: Duration = Duration::from_secs(1);
 
-/// One connection to a Pusher server.
 pub(super) struct Pusher(Session);
 
 impl Pusher {

@@ -38,21 +38,21 @@ fn live() -> Action {
     Action::Update(channel(1), ReportedStatus::Started(session))
 }
 
-#[rstest]
-#[case(r#"{"socket_id":"1.2","activity_timeout":20}"#, 20, None)]
-#[case(r#""{\"activity_timeout\":500}""#, 120, None)]
-#[case(r#"{"activity_timeout":0}"#, 120, Some(ProtocolError::MissingField))]
-#[case(r#""{""#, 120, Some(ProtocolError::NotJson))]
-fn greeting_sets_the_idle_limit(
-    #[case] data: &str,
-    #[case] limit: u64,
-    #[case] error: Option<ProtocolError>,
-) {
-    let mut talk = open();
-    let actions = talk.receive(&format!(r#"{{"event":"pusher:connection_established","data":{data}}}"#));
-    let expected = [Action::Established, subscribe(1), subscribe(2)].into_iter();
-    assert_eq!(actions, expected.chain(error.map(Action::Error)).collect::<Vec<_>>());
-    assert_eq!(talk.protocol.0.idle.limit, Duration::from_secs(limit));
+#[test]
+fn greeting_sets_the_idle_limit() {
+    for (data, limit, error) in [
+        (r#"{"socket_id":"1.2","activity_timeout":20}"#, 20, None),
+        (r#""{\"activity_timeout\":500}""#, 120, None),
+        (r#"{"activity_timeout":0}"#, 120, Some(ProtocolError::MissingField)),
+        (r#""{""#, 120, Some(ProtocolError::NotJson)),
+    ] {
+        let mut talk = open();
+        let greeting = format!(r#"{{"event":"pusher:connection_established","data":{data}}}"#);
+        let mut expected = vec![Action::Established, subscribe(1), subscribe(2)];
+        expected.extend(error.map(Action::Error));
+        assert_eq!(talk.receive(&greeting), expected);
+        assert_eq!(talk.protocol.0.idle.limit, Duration::from_secs(limit));
+    }
 }
 
 #[test]
@@ -88,19 +88,19 @@ fn unwanted_channel_is_unsubscribed_and_ignored() {
     assert_eq!(talk.subscribed(), 0);
 }
 
-#[rstest]
-fn silent_server_is_pinged_and_then_disconnected(
-    #[values(r#"{"event":"pusher:pong"}"#, LIVE, "garbage")] answer: &str,
-) {
-    let mut talk = established();
-    for ack in [ACK, &ACK.replace("channel.1", "channel.2")] {
-        talk.receive(ack);
+#[test]
+fn silent_server_is_pinged_and_then_disconnected() {
+    for answer in [r#"{"event":"pusher:pong"}"#, LIVE, "garbage"] {
+        let mut talk = established();
+        for ack in [ACK, &ACK.replace("channel.1", "channel.2")] {
+            talk.receive(ack);
+        }
+        let ping = text(r#"{"data":{},"event":"pusher:ping"}"#);
+        assert_eq!(talk.tick_at_deadline(20), std::slice::from_ref(&ping));
+        talk.at(45).receive(answer);
+        assert_eq!(talk.tick_at_deadline(65), [ping]);
+        assert_eq!(reconnect(&talk.tick_at_deadline(95)), Some(Reconnect::Immediately));
     }
-    let ping = text(r#"{"data":{},"event":"pusher:ping"}"#);
-    assert_eq!(talk.tick_at_deadline(20), std::slice::from_ref(&ping));
-    talk.at(45).receive(answer);
-    assert_eq!(talk.tick_at_deadline(65), [ping]);
-    assert_eq!(reconnect(&talk.tick_at_deadline(95)), Some(Reconnect::Immediately));
 }
 
 #[test]
@@ -122,25 +122,24 @@ fn close_code_decides_when_to_reconnect(#[case] codes: &[u16], #[case] expected:
     }
 }
 
-#[rstest]
-#[case("4001", Some(Reconnect::Rejected))]
-#[case("4100", Some(Reconnect::AfterBackoff))]
-#[case("4200", Some(Reconnect::Immediately))]
-#[case("null", None)]
-#[case("4301", None)]
-#[case("17", None)]
-#[case("\"4001\"", None)]
-fn error_ends_the_connection_if_its_code_requires_it(
-    #[case] code: &str,
-    #[case] expected: Option<Reconnect>,
-) {
-    let error = format!(r#"{{"event":"pusher:error","data":{{"message":"why","code":{code}}}}}"#);
-    let actions = established().receive(&error);
-    let text = format!("the server ended the connection with {code} why");
-    let expected = expected.map_or(Action::Error(ProtocolError::ServerError), |reconnect| {
-        Action::End(Ended { text, ..Ended::by_server(reconnect, 0, "") })
-    });
-    assert_eq!(actions, [expected]);
+#[test]
+fn error_ends_the_connection_if_its_code_requires_it() {
+    for (code, expected) in [
+        ("4001", Some(Reconnect::Rejected)),
+        ("4100", Some(Reconnect::AfterBackoff)),
+        ("4200", Some(Reconnect::Immediately)),
+        ("null", None),
+        ("4301", None),
+        ("17", None),
+        ("\"4001\"", None),
+    ] {
+        let error = format!(r#"{{"event":"pusher:error","data":{{"message":"why","code":{code}}}}}"#);
+        let text = format!("the server ended the connection with {code} why");
+        let expected = expected.map_or(Action::Error(ProtocolError::ServerError), |reconnect| {
+            Action::End(Ended { text, ..Ended::by_server(reconnect, 0, "") })
+        });
+        assert_eq!(established().receive(&error), [expected]);
+    }
 }
 
 #[test]

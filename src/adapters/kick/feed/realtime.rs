@@ -41,31 +41,17 @@ impl Realtime {
 
     /// The feed that is configured, or that Kick names.
     pub(super) async fn provider(&self, settings: &FeedSettings, client: Uuid) -> Result<Provider, Ended> {
-        let configured = match settings.choice {
-            FeedChoice::Auto => None,
+        let (accepted, configured): (&[&str], _) = match settings.choice {
+            FeedChoice::Auto => (&["pusher", "centrifugo"], None),
             FeedChoice::Pusher => {
-                settings.pusher_key.as_deref().and_then(|key| pusher(settings.pusher_url.clone(), key))
+                let key = settings.pusher_key.as_deref();
+                (&["pusher"], key.and_then(|key| pusher(settings.pusher_url.clone(), key)))
             }
-            FeedChoice::Centrifugo => settings.centrifugo_url.clone().map(centrifugo),
+            FeedChoice::Centrifugo => (&["centrifugo"], settings.centrifugo_url.clone().map(centrifugo)),
         };
-        match configured {
-            Some(provider) => Ok(provider),
-            None => self.negotiate(settings, client).await,
+        if let Some(provider) = configured {
+            return Ok(provider);
         }
-    }
-
-    /// A guest token. It identifies nobody.
-    pub(super) async fn token(&self, client: Uuid) -> Result<Secret, Ended> {
-        let data = self.post("auth/connection", &json!({ "client_id": client })).await?;
-        data["token"].as_str().map(Secret::new).ok_or_else(|| failed("Kick's answer has no guest token"))
-    }
-
-    async fn negotiate(&self, settings: &FeedSettings, client: Uuid) -> Result<Provider, Ended> {
-        let accepted: &[&str] = match settings.choice {
-            FeedChoice::Auto => &["pusher", "centrifugo"],
-            FeedChoice::Pusher => &["pusher"],
-            FeedChoice::Centrifugo => &["centrifugo"],
-        };
         let providers: Vec<_> = accepted.iter().map(|name| json!({ "provider": name })).collect();
         let body = json!({
             "client": { "id": client, "type": "web" },
@@ -78,6 +64,12 @@ impl Realtime {
         let provider = offers.find_map(|offer| offered(settings, offer));
         let provider = provider.ok_or_else(|| failed("Kick offers no feed that we know"))?;
         Ok(Provider { negotiated: true, ..provider })
+    }
+
+    /// A guest token. It identifies nobody.
+    pub(super) async fn token(&self, client: Uuid) -> Result<Secret, Ended> {
+        let data = self.post("auth/connection", &json!({ "client_id": client })).await?;
+        data["token"].as_str().map(Secret::new).ok_or_else(|| failed("Kick's answer has no guest token"))
     }
 
     /// Returns the `data` of the answer.

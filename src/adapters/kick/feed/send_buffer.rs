@@ -33,7 +33,6 @@ impl SendBuffer {
         self.queue.push_back(signal);
     }
 
-    /// Collects an acknowledgement.
     pub(super) fn acknowledge(&mut self, channel: ChannelId) {
         self.acknowledged.push(Subject::Channel(channel));
         self.due.get_or_insert(Instant::now() + ACK_BATCH);

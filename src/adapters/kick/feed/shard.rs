@@ -11,7 +11,6 @@ use tokio::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::backoff::Backoff;
@@ -23,13 +22,15 @@ use super::pusher::Pusher;
 use super::realtime::Provider;
 use super::send_buffer::SendBuffer;
 use super::shared_state::SharedState;
-use super::socket::{Incoming, Socket};
+use super::socket::Socket;
 use crate::domain::secret::Secret;
 use crate::domain::streamer::decide::ReportedStatus;
 use crate::domain::streamer::{ChannelId, Source};
 use crate::ports::{FeedSignal, StatusUpdate, Subject};
 
-/// One connection of the plan.
+/// The code of a close frame without one (RFC 6455, 7.1.5).
+const NO_CODE: u16 = 1005;
+
 pub(super) struct Shard {
     pub(super) slot: Slot,
     pub(super) shared: Arc<SharedState>,
@@ -41,10 +42,15 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// Keeps a connection until `stop`, or until the server rejects it while no other is up; returns the rejection
-    /// then. Everything that was received is sent before this returns.
-    pub(super) async fn run(mut self, stop: CancellationToken) -> Option<Ended> {
-        let rejected = stop.run_until_cancelled(self.keep_connected()).await;
+    /// Keeps a connection until the sender of `wanted` is gone, or until the server rejects it while no other is up;
+    /// returns the rejection then. Everything that was received is sent before this returns.
+    pub(super) async fn run(mut self) -> Option<Ended> {
+        let mut wanted = self.wanted.clone();
+        let stopped = async { while wanted.changed().await.is_ok() {} };
+        let rejected = select! {
+            rejected = self.keep_connected() => Some(rejected),
+            () = stopped => None,
+        };
         self.buffer.connection_ended().await;
         self.shared.statuses.remove(self.slot);
         rejected
@@ -130,7 +136,7 @@ impl Shard {
             }
             let may_read = !self.buffer.is_full();
             select! {
-                incoming = socket.read(), if may_read => received(protocol, incoming?, &mut actions)?,
+                message = socket.read(), if may_read => received(protocol, message?, &mut actions)?,
                 () = self.buffer.send_next(), if !self.buffer.is_empty() => {
                     if !may_read {
                         // The connection was not read, so its silence means nothing.
@@ -162,22 +168,24 @@ impl Shard {
     }
 }
 
-fn received(protocol: &mut dyn Protocol, incoming: Incoming, actions: &mut Vec<Action>) -> Result<(), Ended> {
+fn received(protocol: &mut dyn Protocol, message: Message, actions: &mut Vec<Action>) -> Result<(), Ended> {
     let now = Instant::now();
     protocol.note_activity(now);
-    let kind = match incoming {
-        Incoming::Text(text) => {
+    let kind = match message {
+        Message::Text(text) => {
             protocol.message(&text, now, actions);
             "text"
         }
-        Incoming::Binary => {
+        Message::Binary(_) => {
             actions.push(Action::Error(ProtocolError::NotJson));
             "binary"
         }
-        Incoming::Control => "control",
-        Incoming::Close(code, text) => {
-            return Err(Ended::by_server(protocol.reconnect_for(code), code, &text));
+        Message::Close(frame) => {
+            let code = frame.as_ref().map_or(NO_CODE, |frame| frame.code.into());
+            let reason = frame.as_ref().map_or("", |frame| frame.reason.as_str());
+            return Err(Ended::by_server(protocol.reconnect_for(code), code, reason));
         }
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => "control",
     };
     metrics::counter!("streamward_kick_feed_frames_total", "kind" => kind).increment(1);
     Ok(())

@@ -38,7 +38,6 @@ impl SharedState {
         Self { timing, clock, ids, tls, realtime, statuses, throttle, next_open: Mutex::new(Instant::now()) }
     }
 
-    /// Waits until a connection may be opened.
     pub(super) async fn wait_to_open(&self) {
         let at = {
             let mut next = self.next_open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use super::protocol::{Ended, Reconnect, printable};
@@ -18,27 +18,12 @@ use super::realtime::{CONNECT, ORIGIN, Provider};
 
 /// Largest message that is read. Status updates have less than a kibibyte.
 const MAX_MESSAGE: usize = 256 * 1024;
-/// Read buffer of each connection.
 const READ_BUFFER: usize = 8 * 1024;
 /// How long writing may take. A half-open connection accepts nothing after a while.
 const WRITE: Duration = Duration::from_secs(10);
-/// How long closing may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
-/// The code of a close frame without one (RFC 6455, 7.1.5).
-const NO_CODE: u16 = 1005;
 
-/// An open connection.
 pub(super) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-/// What came in.
-pub(super) enum Incoming {
-    Text(Utf8Bytes),
-    Binary,
-    /// A ping or pong.
-    Control,
-    /// The code and the reason.
-    Close(u16, String),
-}
 
 /// TLS with the certificates of the system, read once for all connections.
 pub(super) fn tls() -> Connector {
@@ -64,34 +49,18 @@ impl Socket {
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE));
         let opening = connect_async_tls_with_config(request, Some(config), true, Some(tls));
-        match timeout(CONNECT, Box::pin(opening)).await {
-            Ok(opened) => opened.map(|(socket, _)| Self(socket)).map_err(failed),
-            Err(_) => {
-                Err(Ended::new(Reconnect::Soon, "not_opened", "the connection could not be opened in time"))
-            }
-        }
+        let slow =
+            |_| Ended::new(Reconnect::Soon, "not_opened", "the connection could not be opened in time");
+        let opened = timeout(CONNECT, Box::pin(opening)).await.map_err(slow)?;
+        opened.map(|(socket, _)| Self(socket)).map_err(failed)
     }
 
     /// The next message. Nothing is lost if this is dropped.
-    pub(super) async fn read(&mut self) -> Result<Incoming, Ended> {
-        let lost = |text| Err(Ended::new(Reconnect::Soon, "lost", text));
-        match self.0.next().await {
-            None => lost("the connection ended without a close frame".to_owned()),
-            Some(Err(error)) => lost(format!("the connection broke: {error}")),
-            Some(Ok(Message::Text(text))) => Ok(Incoming::Text(text)),
-            Some(Ok(Message::Binary(_))) => Ok(Incoming::Binary),
-            Some(Ok(Message::Close(frame))) => {
-                let code = frame.as_ref().map_or(NO_CODE, |frame| frame.code.into());
-                Ok(Incoming::Close(
-                    code,
-                    frame.map(|frame| frame.reason.as_str().to_owned()).unwrap_or_default(),
-                ))
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Incoming::Control),
-        }
+    pub(super) async fn read(&mut self) -> Result<Message, Ended> {
+        let no_frame = || Ended::new(Reconnect::Soon, "lost", "the connection ended without a close frame");
+        self.0.next().await.ok_or_else(no_frame)?.map_err(|error| broken(&error))
     }
 
-    /// Writes all messages.
     pub(super) async fn write(&mut self, messages: Vec<Message>) -> Result<(), Ended> {
         if messages.is_empty() {
             return Ok(());
@@ -102,15 +71,8 @@ impl Socket {
             }
             self.0.flush().await
         };
-        match timeout(WRITE, writing).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                Err(Ended::new(Reconnect::Soon, "lost", format!("the connection broke: {error}")))
-            }
-            Err(_) => {
-                Err(Ended::new(Reconnect::Immediately, "silent", "nothing could be written for too long"))
-            }
-        }
+        let stuck = |_| Ended::new(Reconnect::Immediately, "silent", "nothing could be written for too long");
+        timeout(WRITE, writing).await.map_err(stuck)?.map_err(|error| broken(&error))
     }
 
     /// Closes the connection with a close frame if that is possible at once.
@@ -119,22 +81,16 @@ impl Socket {
     }
 }
 
+fn broken(error: &Error) -> Ended {
+    Ended::new(Reconnect::Soon, "lost", format!("the connection broke: {error}"))
+}
+
 fn not_opened(error: &Error) -> Ended {
-    match error {
-        Error::Http(response) => {
-            let status = response.status().as_u16();
-            let reconnect =
-                if matches!(status, 401 | 403) { Reconnect::Rejected } else { Reconnect::AfterBackoff };
-            Ended::new(
-                reconnect,
-                "refused",
-                format!("the server answered {status} instead of opening a WebSocket"),
-            )
-        }
-        other => Ended::new(
-            Reconnect::Soon,
-            "not_opened",
-            format!("the connection could not be opened: {}", printable(&other.to_string())),
-        ),
-    }
+    let Error::Http(response) = error else {
+        let text = format!("the connection could not be opened: {}", printable(&error.to_string()));
+        return Ended::new(Reconnect::Soon, "not_opened", text);
+    };
+    let status = response.status().as_u16();
+    let reconnect = if matches!(status, 401 | 403) { Reconnect::Rejected } else { Reconnect::AfterBackoff };
+    Ended::new(reconnect, "refused", format!("the server answered {status} instead of opening a WebSocket"))
 }

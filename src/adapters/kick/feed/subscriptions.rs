@@ -60,7 +60,6 @@ impl Subscriptions {
         self.states.contains_key(&channel)
     }
 
-    /// The channels to request now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<SubscribeRequest> {
         if self.next_burst.is_some_and(|next| now < next) {
             return Vec::new();
@@ -75,7 +74,6 @@ impl Subscriptions {
         due.into_iter().map(request).collect()
     }
 
-    /// The time of the next request.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.waits.first().map(|(due, _)| (*due).max(self.next_burst.unwrap_or(*due)))
     }

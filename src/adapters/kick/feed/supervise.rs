@@ -9,7 +9,6 @@ use tokio::select;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
 use super::plan::{Plan, Slot};
@@ -27,8 +26,6 @@ use crate::ports::{FeedSignal, Wanted};
 const STATUS_EVERY: Duration = Duration::from_millis(100);
 
 type WantedReceiver = watch::Receiver<Arc<Wanted>>;
-/// Sets the channels of a shard, and stops it.
-type Handle = (watch::Sender<Arc<BTreeSet<ChannelId>>>, CancellationToken);
 
 /// Watches, and never returns.
 pub(super) async fn watch(
@@ -102,34 +99,24 @@ async fn session(
         _ => settings.channels_per_connection,
     };
     let mut plan = Plan::new(most);
-    let mut handles: HashMap<Slot, Handle> = HashMap::new();
+    let mut handles: HashMap<Slot, watch::Sender<Arc<BTreeSet<ChannelId>>>> = HashMap::new();
     let mut shards = JoinSet::new();
     let mut checks = interval((shared.timing.renegotiate / 4).max(Duration::from_millis(1)));
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         let current = Arc::clone(&wanted.borrow_and_update());
         for (slot, channels) in plan.update(&current.channels) {
-            let channels = Arc::new(channels);
-            match handles.remove(&slot) {
-                Some((_, stop)) if channels.is_empty() => stop.cancel(),
-                Some((sender, stop)) => {
-                    sender.send_replace(channels);
-                    handles.insert(slot, (sender, stop));
-                }
-                None => {
-                    let ((sender, wanted), stop) = (watch::channel(channels), CancellationToken::new());
-                    let shard = Shard {
-                        slot,
-                        shared: Arc::clone(shared),
-                        provider: provider.clone(),
-                        client: shared.ids.uuid(),
-                        wanted,
-                        buffer: SendBuffer::new(out.clone()),
-                    };
-                    shared.statuses.add(slot);
-                    shards.spawn(shard.run(stop.clone()));
-                    handles.insert(slot, (sender, stop));
-                }
+            if channels.is_empty() {
+                handles.remove(&slot);
+            } else if let Some(sender) = handles.get(&slot) {
+                sender.send_replace(Arc::new(channels));
+            } else {
+                let (sender, wanted) = watch::channel(Arc::new(channels));
+                let (shared, provider) = (Arc::clone(shared), provider.clone());
+                let (client, buffer) = (shared.ids.uuid(), SendBuffer::new(out.clone()));
+                shared.statuses.add(slot);
+                shards.spawn(Shard { slot, shared, provider, client, wanted, buffer }.run());
+                handles.insert(slot, sender);
             }
         }
         select! {
@@ -151,10 +138,8 @@ async fn session(
             }
         }
     };
-    for (_, stop) in handles.values() {
-        stop.cancel();
-    }
-    // The connections send what they have received.
+    // The connections end, and send what they have received.
+    drop(handles);
     while shards.join_next().await.is_some() {}
     ended
 }
