@@ -9,7 +9,7 @@ use anyhow::{anyhow, bail};
 use clap::Subcommand;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use super::Output;
 use super::streamer::watch_status::{is_bad, state_of, trouble};
@@ -178,7 +178,6 @@ async fn wanted(streamers: &Streamers, channels: &[u64]) -> anyhow::Result<Wante
 }
 
 async fn try_feed(feed: &dyn StatusFeed, wanted: Wanted) -> Probed {
-    let deadline = Instant::now() + PROBE;
     let (_keep, wanting) = watch::channel(Arc::new(wanted));
     let (signals, mut received) = mpsc::channel(SIGNALS);
     let mut probed = Probed::default();
@@ -189,21 +188,18 @@ async fn try_feed(feed: &dyn StatusFeed, wanted: Wanted) -> Probed {
             }
         }
     };
-    let both = async {
-        tokio::select! {
-            () = listen => {}
-            () = feed.watch(wanting, signals) => {}
-        }
-    };
-    // The time is over: report what arrived.
-    let _ = timeout_at(deadline, both).await;
+    tokio::select! {
+        () = listen => {}
+        () = feed.watch(wanting, signals) => {}
+        // The time is over: report what arrived.
+        () = sleep(PROBE) => {}
+    }
     probed
 }
 
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use tokio::time::sleep;
 
     use super::*;
 

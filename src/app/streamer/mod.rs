@@ -127,18 +127,12 @@ impl Streamers {
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &Resource::Streamer)?;
                 let patch = draft.check()?;
-                let Some(username) = patch.username.clone() else {
-                    return Err(Slug::parse("")
-                        .err()
-                        .unwrap_or_else(|| Invalid::one("username", "is needed"))
-                        .into());
-                };
+                // Without a name the refusal is that of an empty one.
+                let username = patch.username.clone().map_or_else(|| Slug::parse(""), Ok)?;
                 let now = self.core.now();
                 let streamer = Streamer::new(id, &username, now).patched(&patch, now);
-                written(
-                    self.core.store.create_streamer(&scope, &streamer, &entry).await?,
-                    username.as_str(),
-                )?;
+                let done = self.core.store.create_streamer(&scope, &streamer, &entry).await?;
+                written(done, username.as_str())?;
                 self.streamers_changed();
                 Ok(streamer)
             })

@@ -143,10 +143,8 @@ async fn add(streamers: &Streamers, args: &AddArgs, out: &mut Output) -> anyhow:
     let actor = Actor::cli("streamer add");
     let (mut views, mut lines, mut refusals, mut refused) = (vec![], vec![], vec![], vec![]);
     for username in &usernames {
-        match streamers
-            .create(&actor, StreamerDraft { username: Some(username.clone()), ..draft.clone() })
-            .await
-        {
+        let draft = StreamerDraft { username: Some(username.clone()), ..draft.clone() };
+        match streamers.create(&actor, draft).await {
             Ok(added) => {
                 views.push(view::streamer(&added));
                 lines.push(format!("Watching {} ({})", added.username, added.id));
@@ -160,9 +158,8 @@ async fn add(streamers: &Streamers, args: &AddArgs, out: &mut Output) -> anyhow:
     }
     lines.append(&mut refused);
     if !streamers.settings().is_on {
-        lines.push(
-            "kick.feed is not set here: nobody is watched until it is set where the service runs".into(),
-        );
+        let advice = "kick.feed is not set here: nobody is watched until it is set where the service runs";
+        lines.push(advice.to_owned());
     }
     let all = json!({"streamers": views, "count": views.len(), "refused": refusals});
     out.thing(&all, || lines.join("\n"))?;

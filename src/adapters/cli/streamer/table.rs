@@ -288,26 +288,26 @@ pub(super) mod tests {
         let mut table = Table::default();
         table.take(many.clone(), None);
         table.set_page(20);
-        assert_eq!((table.visible().count(), table.place()), (20, (1, 20, 10_000)));
-        table.press(key(KeyCode::Up));
-        assert_eq!(table.place().0, 1);
-        table.press(key(KeyCode::PageDown));
-        table.press(key(KeyCode::Down));
-        assert_eq!(table.place(), (21, 40, 10_000));
-        table.take(many.clone(), None);
-        assert_eq!(seen(&table)[0], "s00020", "the place stays");
-        table.press(key(KeyCode::End));
-        assert_eq!((table.place(), seen(&table)[19]), ((9_981, 10_000, 10_000), "s09999"));
-        table.press(key(KeyCode::PageDown));
-        assert_eq!(table.place().1, 10_000);
-        table.set_page(10_050);
-        assert_eq!(table.place(), (1, 10_000, 10_000));
-        table.set_page(20);
-        table.press(key(KeyCode::End));
-        table.take(many[..5].to_vec(), None);
-        assert_eq!(table.place(), (1, 5, 5), "rows were removed");
-        table.take(vec![], None);
-        assert_eq!(table.place(), (0, 0, 0));
-        table.press(key(KeyCode::Home));
+        let steps: [(&[KeyCode], _); 5] = [
+            (&[], (1, 20, 10_000)),
+            (&[KeyCode::Up], (1, 20, 10_000)),
+            (&[KeyCode::PageDown, KeyCode::Down], (21, 40, 10_000)),
+            (&[KeyCode::End], (9_981, 10_000, 10_000)),
+            (&[KeyCode::PageDown], (9_981, 10_000, 10_000)),
+        ];
+        for (keys, place) in steps {
+            assert!(keys.iter().all(|code| table.press(key(*code))));
+            table.take(many.clone(), None);
+            assert_eq!((table.place(), seen(&table).len()), (place, 20), "{keys:?}, and a refresh");
+            assert_eq!(seen(&table)[0], format!("s{:05}", place.0 - 1));
+        }
+        for (page, rows, place) in
+            [(10_050, 10_000, (1, 10_000, 10_000)), (20, 5, (1, 5, 5)), (20, 0, (0, 0, 0))]
+        {
+            table.set_page(page);
+            table.press(key(KeyCode::End));
+            table.take(many[..rows].to_vec(), None);
+            assert_eq!(table.place(), place, "rows were removed");
+        }
     }
 }

@@ -69,7 +69,7 @@ impl Centrifugo {
                 let reply = &message["connect"];
                 if let Some(interval) = seconds(&reply["ping"]) {
                     self.server_pings = true;
-                    self.session.idle.limit = interval + self.session.timing.silence_margin;
+                    self.session.idle_limit = interval + self.session.timing.silence_margin;
                 }
                 self.schedule_refresh(reply, now);
                 out.push(Action::Established);

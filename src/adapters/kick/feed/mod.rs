@@ -69,9 +69,9 @@ impl KickFeed {
 #[async_trait]
 impl StatusFeed for KickFeed {
     async fn watch(&self, wanted: watch::Receiver<Arc<Wanted>>, out: mpsc::Sender<FeedSignal>) {
-        let (timing, clock, ids) = (self.settings.timing, self.clock.clone(), self.ids.clone());
-        let shared = SharedState::new(timing, clock, ids, self.tls.clone(), self.realtime.clone());
-        supervise::watch(Arc::new(shared), &self.settings, wanted, out).await;
+        let (settings, clock, ids) = (self.settings.clone(), self.clock.clone(), self.ids.clone());
+        let shared = SharedState::new(settings, clock, ids, self.tls.clone(), self.realtime.clone());
+        supervise::watch(Arc::new(shared), wanted, out).await;
     }
 }
 

@@ -98,7 +98,10 @@ pub(super) struct Session {
     pub(super) timing: Timing,
     /// Until when the server may accept the connection; `None` once it has.
     pub(super) greeting: Option<Instant>,
-    pub(super) idle: IdleTimer,
+    last_activity: Instant,
+    /// Longest silence before a ping.
+    pub(super) idle_limit: Duration,
+    pinged: Option<Instant>,
     pub(super) subscriptions: Subscriptions,
     /// When to replace the guest token.
     pub(super) refresh_at: Option<Instant>,
@@ -109,10 +112,16 @@ impl Session {
         Self {
             timing,
             greeting: Some(now + GREETING),
-            idle: IdleTimer { last: now, limit: timing.activity, pong: timing.pong, pinged: None },
+            last_activity: now,
+            idle_limit: timing.activity,
+            pinged: None,
             subscriptions: Subscriptions::new(timing),
             refresh_at: None,
         }
+    }
+
+    fn silence_deadline(&self) -> Instant {
+        self.pinged.map_or(self.last_activity + self.idle_limit, |pinged| pinged + self.timing.pong)
     }
 
     /// The channel that the server calls `name`, if we are subscribed to it.
@@ -143,8 +152,8 @@ pub(super) trait Protocol: Send {
 
     /// A message arrived, or the connection was not read until `now`.
     fn note_activity(&mut self, now: Instant) {
-        let idle = &mut self.session_mut().idle;
-        (idle.last, idle.pinged) = (now, None);
+        let session = self.session_mut();
+        (session.last_activity, session.pinged) = (now, None);
     }
 
     fn set_channels(&mut self, channels: &BTreeSet<ChannelId>, now: Instant, out: &mut Vec<Action>) {
@@ -169,8 +178,8 @@ pub(super) trait Protocol: Send {
         if session.greeting.is_some_and(|until| now >= until) {
             return end(Reconnect::Soon, "no_greeting", "the server did not accept the connection in time");
         }
-        if now >= session.idle.deadline() {
-            let was_pinged = session.idle.pinged.replace(now).is_some();
+        if now >= session.silence_deadline() {
+            let was_pinged = session.pinged.replace(now).is_some();
             match self.ping().filter(|_| !was_pinged) {
                 Some(ping) => out.push(ping),
                 None => return end(Reconnect::Immediately, "silent", "the server was silent for too long"),
@@ -188,23 +197,6 @@ pub(super) trait Protocol: Send {
     fn deadline(&self) -> Instant {
         let session = self.session();
         let next = session.greeting.or_else(|| session.subscriptions.deadline());
-        [next, session.refresh_at].into_iter().flatten().fold(session.idle.deadline(), Instant::min)
-    }
-}
-
-/// How long the server has been silent.
-#[derive(Debug)]
-pub(super) struct IdleTimer {
-    last: Instant,
-    /// Longest silence before a ping.
-    pub(super) limit: Duration,
-    /// Longest wait for anything after a ping.
-    pong: Duration,
-    pinged: Option<Instant>,
-}
-
-impl IdleTimer {
-    fn deadline(&self) -> Instant {
-        self.pinged.map_or(self.last + self.limit, |pinged| pinged + self.pong)
+        [next, session.refresh_at].into_iter().flatten().fold(session.silence_deadline(), Instant::min)
     }
 }

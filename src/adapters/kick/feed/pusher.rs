@@ -53,7 +53,7 @@ impl Pusher {
         let data = payload::decoded(data).ok_or(ProtocolError::NotJson)?;
         let seconds = data.get("activity_timeout").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         let limit = Duration::from_secs(seconds.ok_or(ProtocolError::MissingField)?).max(SHORTEST_ACTIVITY);
-        self.0.idle.limit = self.0.idle.limit.min(limit);
+        self.0.idle_limit = self.0.idle_limit.min(limit);
         Ok(())
     }
 }

@@ -51,7 +51,7 @@ fn greeting_sets_the_idle_limit() {
         let mut expected = vec![Action::Established, subscribe(1), subscribe(2)];
         expected.extend(error.map(Action::Error));
         assert_eq!(talk.receive(&greeting), expected);
-        assert_eq!(talk.protocol.0.idle.limit, Duration::from_secs(limit));
+        assert_eq!(talk.protocol.0.idle_limit, Duration::from_secs(limit));
     }
 }
 

@@ -58,7 +58,7 @@ impl Shard {
 
     async fn keep_connected(&mut self) -> Ended {
         let (shared, source) = (Arc::clone(&self.shared), self.provider.source.as_str());
-        let mut backoff = Backoff::new(shared.timing);
+        let mut backoff = Backoff::new(shared.settings.timing);
         loop {
             let mut up_since = None;
             let ended = self.connection(&mut up_since).await;
@@ -71,7 +71,7 @@ impl Shard {
                 // The server accepts the others, so it refuses this client and not the feed.
                 shared.connection_refused(source, &ended);
                 self.client = shared.ids.uuid();
-                shared.timing.rejected
+                shared.settings.timing.rejected
             } else {
                 let lasted = up_since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
                 backoff.wait(ended.reconnect, lasted, Instant::now(), shared.random())
@@ -90,8 +90,8 @@ impl Shard {
             };
             let socket = Socket::open(&self.provider, shared.tls.clone()).await?;
             let protocol: Box<dyn Protocol> = match token {
-                Some(token) => Box::new(Centrifugo::new(shared.timing, token, Instant::now())),
-                None => Box::new(Pusher::new(shared.timing, Instant::now())),
+                Some(token) => Box::new(Centrifugo::new(shared.settings.timing, token, Instant::now())),
+                None => Box::new(Pusher::new(shared.settings.timing, Instant::now())),
             };
             Ok((socket, protocol))
         };

@@ -9,13 +9,13 @@ use super::connection_status::ConnectionStatuses;
 use super::payload::ProtocolError;
 use super::protocol::{Ended, Reconnect};
 use super::realtime::Realtime;
-use super::settings::Timing;
+use super::settings::FeedSettings;
 use crate::domain::LogThrottle;
 use crate::ports::{Clock, IdGen};
 
 /// What the tasks of one [`StatusFeed::watch`] share.
 pub(super) struct SharedState {
-    pub(super) timing: Timing,
+    pub(super) settings: FeedSettings,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdGen>,
     pub(super) tls: Connector,
@@ -28,21 +28,30 @@ pub(super) struct SharedState {
 
 impl SharedState {
     pub(super) fn new(
-        timing: Timing,
+        settings: FeedSettings,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdGen>,
         tls: Connector,
         realtime: Realtime,
     ) -> Self {
         let (statuses, throttle) = (ConnectionStatuses::new(), LogThrottle::default());
-        Self { timing, clock, ids, tls, realtime, statuses, throttle, next_open: Mutex::new(Instant::now()) }
+        Self {
+            settings,
+            clock,
+            ids,
+            tls,
+            realtime,
+            statuses,
+            throttle,
+            next_open: Mutex::new(Instant::now()),
+        }
     }
 
     pub(super) async fn wait_to_open(&self) {
         let at = {
             let mut next = self.next_open.lock().unwrap_or_else(PoisonError::into_inner);
             let at = (*next).max(Instant::now());
-            *next = at + self.timing.open_every;
+            *next = at + self.settings.timing.open_every;
             at
         };
         sleep_until(at).await;

@@ -15,7 +15,7 @@ use super::plan::{Plan, Slot};
 use super::protocol::{Ended, Reconnect};
 use super::realtime::Provider;
 use super::send_buffer::SendBuffer;
-use super::settings::{FeedSettings, MOST_ON_CENTRIFUGO};
+use super::settings::MOST_ON_CENTRIFUGO;
 use super::shard::Shard;
 use super::shared_state::SharedState;
 use crate::domain::streamer::feed::{FeedState, FeedStatus};
@@ -28,15 +28,10 @@ const STATUS_EVERY: Duration = Duration::from_millis(100);
 type WantedReceiver = watch::Receiver<Arc<Wanted>>;
 
 /// Watches, and never returns.
-pub(super) async fn watch(
-    shared: Arc<SharedState>,
-    settings: &FeedSettings,
-    wanted: WantedReceiver,
-    out: mpsc::Sender<FeedSignal>,
-) {
+pub(super) async fn watch(shared: Arc<SharedState>, wanted: WantedReceiver, out: mpsc::Sender<FeedSignal>) {
     let _reset = ResetGauges;
     select! {
-        () = run(&shared, settings, wanted.clone(), &out) => {}
+        () = run(&shared, wanted.clone(), &out) => {}
         () = report(&shared, wanted, &out) => {}
         // The receiver is gone: drop all connections.
         () = out.closed() => {}
@@ -45,21 +40,16 @@ pub(super) async fn watch(
 }
 
 /// Runs one session after the other.
-async fn run(
-    shared: &Arc<SharedState>,
-    settings: &FeedSettings,
-    mut wanted: WantedReceiver,
-    out: &mpsc::Sender<FeedSignal>,
-) {
-    let mut backoff = Backoff::new(shared.timing);
+async fn run(shared: &Arc<SharedState>, mut wanted: WantedReceiver, out: &mpsc::Sender<FeedSignal>) {
+    let mut backoff = Backoff::new(shared.settings.timing);
     // Ends when no channel is wanted and the sender is gone.
     while wanted.wait_for(|wanted| !wanted.channels.is_empty()).await.is_ok() {
         let begun = Instant::now();
-        let ended = match shared.realtime.provider(settings, shared.ids.uuid()).await {
+        let ended = match shared.realtime.provider(&shared.settings, shared.ids.uuid()).await {
             Ok(provider) => {
                 let host = provider.url.host_str();
                 tracing::info!(provider = provider.source.as_str(), host, "connecting to the feed");
-                session(shared, settings, &provider, &mut wanted, out).await
+                session(shared, &provider, &mut wanted, out).await
             }
             Err(ended) => {
                 shared.connection_ended("none", &ended);
@@ -70,13 +60,13 @@ async fn run(
         shared.statuses.fail(is_rejected, ended.text.clone());
         let wait = if is_rejected {
             metrics::counter!("streamward_kick_feed_rejections_total").increment(1);
-            let (error, seconds) = (ended.text, shared.timing.rejected.as_secs());
+            let (error, seconds) = (ended.text, shared.settings.timing.rejected.as_secs());
             tracing::warn!(
                 error,
                 seconds,
                 "the feed refused us; only full polls show who is live until it is tried again"
             );
-            shared.timing.rejected
+            shared.settings.timing.rejected
         } else {
             backoff.wait(ended.reconnect, begun.elapsed(), Instant::now(), shared.random())
         };
@@ -88,20 +78,17 @@ async fn run(
 /// Watches through one provider until it rejects us, or has had no connection for a long time.
 async fn session(
     shared: &Arc<SharedState>,
-    settings: &FeedSettings,
     provider: &Provider,
     wanted: &mut WantedReceiver,
     out: &mpsc::Sender<FeedSignal>,
 ) -> Ended {
     shared.statuses.begin(provider.source);
-    let most = match provider.source {
-        Source::Centrifugo => settings.channels_per_connection.min(MOST_ON_CENTRIFUGO),
-        _ => settings.channels_per_connection,
-    };
+    let most = if provider.source == Source::Centrifugo { MOST_ON_CENTRIFUGO } else { usize::MAX };
+    let most = most.min(shared.settings.channels_per_connection);
     let mut plan = Plan::new(most);
     let mut handles: HashMap<Slot, watch::Sender<Arc<BTreeSet<ChannelId>>>> = HashMap::new();
     let mut shards = JoinSet::new();
-    let mut checks = interval((shared.timing.renegotiate / 4).max(Duration::from_millis(1)));
+    let mut checks = interval((shared.settings.timing.renegotiate / 4).max(Duration::from_millis(1)));
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         let current = Arc::clone(&wanted.borrow_and_update());
@@ -131,7 +118,7 @@ async fn session(
             },
             _ = checks.tick(), if provider.negotiated => {
                 let since = shared.statuses.disconnected_since();
-                if since.is_some_and(|since| since.elapsed() >= shared.timing.renegotiate) {
+                if since.is_some_and(|since| since.elapsed() >= shared.settings.timing.renegotiate) {
                     let text = "no connection for a long time; requesting the feed from Kick again";
                     break Ended::new(Reconnect::Soon, "disconnected", text);
                 }
