@@ -126,16 +126,16 @@ EXECUTE FUNCTION streamers_changed_elsewhere();
 -- The set of watched streamers changed, through any program: wake all instances. PostgreSQL merges equal notifications
 -- of one transaction. A change of status must not notify: a notification takes a lock that all commits of the database
 -- queue for.
-CREATE FUNCTION streamers_nudge() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION streamers_wake_up() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('streamward', '{"from":"sql","wake_ups":["streamers"]}');
     RETURN NULL;
 END
 $$;
 CREATE TRIGGER streamers_wake_up_rows AFTER INSERT OR DELETE ON streamers FOR EACH ROW
-EXECUTE FUNCTION streamers_nudge();
+EXECUTE FUNCTION streamers_wake_up();
 CREATE TRIGGER streamers_wake_up_update
 AFTER UPDATE OF username, is_active, user_id, channel_id ON streamers FOR EACH ROW
 WHEN ((NEW.username, NEW.is_active, NEW.user_id, NEW.channel_id)
       IS DISTINCT FROM (OLD.username, OLD.is_active, OLD.user_id, OLD.channel_id))
-EXECUTE FUNCTION streamers_nudge();
+EXECUTE FUNCTION streamers_wake_up();

@@ -76,8 +76,9 @@ pub enum StreamState {
 }
 
 /// How the encoder sent its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum IngestForm {
     /// It publishes to the public path and sends the key beside it.
     NamedPath,

@@ -1,4 +1,4 @@
-//! The error of every store.
+//! The error of every store, and of every other system.
 
 /// Why a store failed. Absence is not an error; it is `None`.
 #[derive(Debug, thiserror::Error)]
@@ -12,4 +12,32 @@ pub enum StoreError {
     /// A stored value is not what we wrote, or a statement is wrong. A retry does not help.
     #[error("the database returned a value or an error that was not expected: {0}")]
     Corrupt(String),
+}
+
+/// Why a request to another system (a media server, Kick) failed. The texts contain no secrets and no private paths.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// No connection.
+    #[error("cannot be reached: {0}")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("did not answer in time")]
+    TimedOut,
+    /// It refused our credentials.
+    #[error("refused our credentials")]
+    Unauthorised,
+    /// It answered with an error.
+    #[error("answered {status}: {message}")]
+    Status {
+        /// HTTP status.
+        status: u16,
+        /// Its message, masked and shortened.
+        message: String,
+    },
+    /// Its answer is incomplete or not readable.
+    #[error("gave an answer that cannot be read: {0}")]
+    Malformed(String),
+    /// It does not support the request.
+    #[error("cannot do this: {0}")]
+    Unsupported(String),
 }

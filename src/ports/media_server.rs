@@ -2,37 +2,10 @@
 
 use async_trait::async_trait;
 
+use super::RemoteError;
 use crate::domain::media_server::{Capabilities, ObservedSource, Relay, Snapshot};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
-
-/// Why a request to another system (a media server, Kick) failed. The texts contain no secrets and no private paths.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RemoteError {
-    /// No connection.
-    #[error("cannot be reached: {0}")]
-    Unreachable(String),
-    /// No answer in time.
-    #[error("did not answer in time")]
-    TimedOut,
-    /// It refused our credentials.
-    #[error("refused our credentials")]
-    Unauthorised,
-    /// It answered with an error.
-    #[error("answered {status}: {message}")]
-    Status {
-        /// HTTP status.
-        status: u16,
-        /// Its message, masked and shortened.
-        message: String,
-    },
-    /// Its answer is incomplete or not readable.
-    #[error("gave an answer that cannot be read: {0}")]
-    Malformed(String),
-    /// It does not support the request.
-    #[error("cannot do this: {0}")]
-    Unsupported(String),
-}
 
 /// Which process the media server is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,9 +14,11 @@ mod kick;
 mod leases;
 mod media_server;
 mod media_servers;
+mod reconcile;
 mod secret_store;
 mod status_feed;
 mod stream_keys;
+mod streamer_reports;
 mod streamers;
 mod streams;
 mod wake_ups;
@@ -26,18 +28,20 @@ pub use access::{SignatureStore, TokenStore};
 pub use audit_log::AuditStore;
 pub use broadcasters::BroadcasterStore;
 pub use clock::{Clock, IdGen};
-pub use error::StoreError;
+pub use error::{RemoteError, StoreError};
 pub use event_log::EventStore;
 pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
 pub use leases::{Assignment, InstanceLease, LeaseStore};
-pub use media_server::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
+pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
+pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
 pub use secret_store::SecretStore;
 pub use status_feed::{FeedSignal, StatusFeed, StatusUpdate, Subject, Wanted};
 pub use stream_keys::{KeyCreation, KeyFilter, KeyHashStore, Revocation, Rotation, StreamKeyStore};
-pub use streamers::{Recorded, StreamerFilter, StreamerStore, Written};
-pub use streams::{Applied, StatusFilter, StreamCursor, StreamFilter, StreamStore};
+pub use streamer_reports::{Recorded, ReportStore};
+pub use streamers::{StreamerFilter, StreamerStore, Written};
+pub use streams::{StatusFilter, StreamCursor, StreamFilter, StreamStore};
 pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
@@ -50,6 +54,7 @@ pub trait Store:
     + StreamKeyStore
     + KeyHashStore
     + StreamStore
+    + ReconcileStore
     + EventStore
     + AuditStore
     + TokenStore
@@ -59,6 +64,7 @@ pub trait Store:
     + HookEventStore
     + MediaServerStore
     + StreamerStore
+    + ReportStore
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -1,13 +1,12 @@
-//! The store of streams: history for people, and the methods of the reconcile loop.
+//! The store of streams, as history for people. `reconcile.rs` writes them.
 
 use async_trait::async_trait;
 
-use super::{Assignment, StoreError};
+use super::StoreError;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::StreamPath;
-use crate::domain::reconcile::{Changes, HookEvent, Observation, View};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, StreamId, Timestamp};
 
@@ -49,20 +48,6 @@ pub struct StreamFilter {
     pub after: Option<StreamCursor>,
 }
 
-/// What [`StreamStore::apply_changes`] did.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Applied {
-    /// Streams that were recorded as started.
-    pub started: Vec<Stream>,
-    /// Streams that were recorded as ended.
-    pub ended: Vec<Stream>,
-    /// How many had their statistics written.
-    pub refreshed: usize,
-    /// Starts that were not recorded, because another connection has the key or its last stream has not ended yet. The
-    /// next poll decides again.
-    pub postponed: usize,
-}
-
 /// Streams.
 #[async_trait]
 pub trait StreamStore: Send + Sync {
@@ -81,41 +66,4 @@ pub trait StreamStore: Send + Sync {
         reason: EndReason,
         audit: &AuditEntry,
     ) -> Result<Option<Stream>, StoreError>;
-
-    /// MUST return all active streams of the server, and every key that is held on it, belongs to one of these streams, or
-    /// matches an observation or hook event by its hash, or by its path if it is not revoked.
-    async fn reconcile_view(
-        &self,
-        server: &MediaServerName,
-        observations: &[Observation],
-        hook_events: &[HookEvent],
-    ) -> Result<View, StoreError>;
-
-    /// Records the changes of a poll or of accepted hook events, under the assignment. If that is not valid any more, MUST
-    /// write nothing and return [`StoreError::Fenced`].
-    ///
-    /// - ended: MUST end active streams only, free the key if it is held live by that session, and write
-    ///   `stream.ended`.
-    /// - started: MUST make the session the key's live holder and write `stream.started`, but only if the key is
-    ///   usable, not occupied by another connection, and not evicted. MUST never leave two active streams for one key. An
-    ///   active stream of the key on an unreachable media server ends as `takeover` first, because its encoder has moved. A
-    ///   session whose stream is recorded already MUST only regain the key. The id of a new stream comes from `new_id`.
-    /// - refreshed: MUST store the statistics, and write `stream.updated` if it is to be announced.
-    async fn apply_changes(
-        &self,
-        assignment: &Assignment,
-        server: &MediaServerName,
-        changes: &Changes,
-        now: Timestamp,
-        new_id: &(dyn Fn() -> StreamId + Send + Sync),
-    ) -> Result<Applied, StoreError>;
-
-    /// Lets other connections claim the keys that are held live on a media server which is unreachable for too long. The
-    /// streams stay active. MUST turn live holders on the server into claims that lapsed at `now`, under the assignment.
-    async fn release_holders(
-        &self,
-        assignment: &Assignment,
-        server: &MediaServerName,
-        now: Timestamp,
-    ) -> Result<u64, StoreError>;
 }

@@ -6,6 +6,7 @@ mod audit_log;
 mod broadcasters;
 mod leases;
 mod media_servers;
+mod reconcile;
 mod stream_keys;
 mod streamers;
 mod streams;

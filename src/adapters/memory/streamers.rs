@@ -14,7 +14,7 @@ use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Learned, Slug, Status, StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
-use crate::ports::{Recorded, StoreError, StreamerFilter, StreamerStore, Written};
+use crate::ports::{Recorded, ReportStore, StoreError, StreamerFilter, StreamerStore, Written};
 
 /// The name by which a streamer is found and ordered.
 fn name(streamer: &Streamer) -> String {
@@ -123,6 +123,29 @@ impl StreamerStore for MemoryStore {
         Ok(Some(wanted.take(limit as usize).cloned().collect()))
     }
 
+    async fn prune_status_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let last: HashMap<StreamerId, i64> =
+            state.status_events.iter().map(|event| (event.streamer_id, event.seq)).collect();
+        let count = state.status_events.len();
+        state
+            .status_events
+            .retain(|event| event.recorded_at >= before || last.get(&event.streamer_id) == Some(&event.seq));
+        Ok((count - state.status_events.len()) as u64)
+    }
+
+    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<(), StoreError> {
+        self.state().watch_status = Some(status.clone());
+        Ok(())
+    }
+
+    async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>, StoreError> {
+        Ok(self.state().watch_status.clone())
+    }
+}
+
+#[async_trait]
+impl ReportStore for MemoryStore {
     async fn record_reports(
         &self,
         reports: &[Report],
@@ -175,25 +198,5 @@ impl StreamerStore for MemoryStore {
             }
         }
         Ok(announced)
-    }
-
-    async fn prune_status_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let mut state = self.state();
-        let last: HashMap<StreamerId, i64> =
-            state.status_events.iter().map(|event| (event.streamer_id, event.seq)).collect();
-        let count = state.status_events.len();
-        state
-            .status_events
-            .retain(|event| event.recorded_at >= before || last.get(&event.streamer_id) == Some(&event.seq));
-        Ok((count - state.status_events.len()) as u64)
-    }
-
-    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<(), StoreError> {
-        self.state().watch_status = Some(status.clone());
-        Ok(())
-    }
-
-    async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>, StoreError> {
-        Ok(self.state().watch_status.clone())
     }
 }

@@ -1,53 +1,30 @@
 //! API tokens, and the signatures of requests that were already used.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
-use uuid::Uuid;
 
-use super::error::corrupt;
-use super::rows::all;
-use super::{SqlStore, audit_log};
-use crate::domain::access::{ApiToken, Role, Scope};
+use super::commit::commit;
+use super::row::{NewRow, rows};
+use super::store::SqlStore;
+use crate::domain::access::{ApiToken, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
 use crate::ports::{SignatureStore, StoreError, TokenStore};
 
+table! {
+    api_tokens: ApiToken { id uuid, name text, role text, created_at int, expires_at int } beside { token_hash bytes }
+}
+
 statements! {
-    INSERT = [
-        "INSERT INTO api_tokens (id, name, role, token_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
-    ];
-    LIST = ["SELECT id, name, role, created_at, expires_at FROM api_tokens ORDER BY created_at DESC, id DESC"];
-    BY_HASH = ["SELECT id, name, role, created_at, expires_at FROM api_tokens WHERE token_hash = $1"];
+    INSERT = [[insert api_tokens]];
+    LIST = [[select api_tokens], " ORDER BY created_at DESC, id DESC"];
+    BY_HASH = [[select api_tokens], " WHERE token_hash = $1"];
     DELETE = ["DELETE FROM api_tokens WHERE id = $1"];
     REMEMBER = ["INSERT INTO signed_requests (signature, at) VALUES ($1, $2) ON CONFLICT (signature) DO NOTHING"];
     PRUNE = [
         "DELETE FROM signed_requests WHERE signature IN \
          (SELECT signature FROM signed_requests WHERE at < $1 ORDER BY at LIMIT $2)",
     ];
-}
-
-#[derive(FromRow)]
-struct TokenRow {
-    id: Uuid,
-    name: String,
-    role: String,
-    created_at: i64,
-    expires_at: Option<i64>,
-}
-
-impl TryFrom<TokenRow> for ApiToken {
-    type Error = StoreError;
-
-    fn try_from(row: TokenRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: ApiTokenId(row.id),
-            name: row.name,
-            role: Role::parse(&row.role).map_err(corrupt)?,
-            created_at: Timestamp::from_micros(row.created_at),
-            expires_at: row.expires_at.map(Timestamp::from_micros),
-        })
-    }
 }
 
 #[async_trait]
@@ -60,25 +37,16 @@ impl TokenStore for SqlStore {
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let values = args![
-            token.id,
-            token.name.as_str(),
-            token.role.as_str(),
-            hash,
-            token.created_at,
-            token.expires_at,
-        ];
-        tx.run(INSERT, values).await?;
-        audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        tx.commit().await
+        tx.run(INSERT, args![rows([NewRow::of(token).with("token_hash", hash)])]).await?;
+        commit(tx, token.created_at, audit, &[]).await
     }
 
     async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>, StoreError> {
-        all(self.db.rows::<TokenRow>(LIST, args![]).await?)
+        self.db.rows(LIST, args![]).await
     }
 
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>, StoreError> {
-        self.db.row::<TokenRow>(BY_HASH, args![hash]).await?.map(ApiToken::try_from).transpose()
+        self.db.row(BY_HASH, args![hash]).await
     }
 
     async fn delete_api_token(
@@ -89,11 +57,9 @@ impl TokenStore for SqlStore {
     ) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
         if tx.run(DELETE, args![id]).await? == 0 {
-            tx.rollback().await?;
-            return Ok(false);
+            return tx.rollback(false).await;
         }
-        audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        tx.commit().await?;
+        commit(tx, audit.timestamp, audit, &[]).await?;
         Ok(true)
     }
 }

@@ -1,63 +1,57 @@
 //! Arguments of statements, in the types that both engines store.
 
+use serde::{Serialize, Serializer};
 use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
-use crate::domain::secret::SecretHash;
-use crate::domain::{ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
-
 /// One argument. No `Debug`: some of them are hashes of secrets.
 #[derive(Clone)]
 pub(super) enum Arg {
     Int(Option<i64>),
     Text(Option<String>),
-    Id(Uuid),
+    Id(Option<Uuid>),
     Bytes(Option<Vec<u8>>),
-    Bool(bool),
+    Bool(Option<bool>),
 }
 
 /// The arguments of one statement, `$1` first.
 pub(super) type Args = Vec<Arg>;
 
+/// A type that can be an argument.
+pub(super) trait Param {
+    /// The argument; `None` is NULL.
+    fn arg(value: Option<&Self>) -> Arg;
+}
+
+impl<T: Param> Param for Option<T> {
+    fn arg(value: Option<&Self>) -> Arg {
+        T::arg(value.and_then(Self::as_ref))
+    }
+}
+
+impl<T: Param + ?Sized> Param for &T {
+    fn arg(value: Option<&Self>) -> Arg {
+        T::arg(value.copied())
+    }
+}
+
+impl Param for str {
+    /// PostgreSQL cannot store NUL in a text. The API refuses it in requests; this handles texts of media servers and of
+    /// Kick.
+    fn arg(value: Option<&Self>) -> Arg {
+        Arg::Text(value.map(|text| text.replace('\0', "")))
+    }
+}
+
+pub(super) fn arg<T: Param + ?Sized>(value: &T) -> Arg {
+    T::arg(Some(value))
+}
+
 macro_rules! args {
-    ($($value:expr),* $(,)?) => { vec![$($crate::adapters::sql::args::Arg::from($value)),*] };
-}
-
-macro_rules! from {
-    ($($type:ty, $value:ident => $arg:expr;)+) => {
-        $(impl From<$type> for Arg {
-            fn from($value: $type) -> Self {
-                $arg
-            }
-        })+
-    };
-}
-
-from! {
-    i64, value => Self::Int(Some(value));
-    Timestamp, value => Self::Int(Some(value.micros()));
-    Option<Timestamp>, value => Self::Int(value.map(Timestamp::micros));
-    &str, value => Self::Text(Some(storable(value.to_owned())));
-    Option<&str>, value => Self::Text(value.map(|text| storable(text.to_owned())));
-    String, value => Self::Text(Some(storable(value)));
-    bool, value => Self::Bool(value);
-    Uuid, value => Self::Id(value);
-    BroadcasterId, value => Self::Id(value.0);
-    StreamKeyId, value => Self::Id(value.0);
-    StreamId, value => Self::Id(value.0);
-    StreamerId, value => Self::Id(value.0);
-    ApiTokenId, value => Self::Id(value.0);
-    AuditId, value => Self::Id(value.0);
-    &SecretHash, value => Self::Bytes(Some(value.0.to_vec()));
-    Option<SecretHash>, value => Self::Bytes(value.map(|hash| hash.0.to_vec()));
-}
-
-/// PostgreSQL cannot store NUL in a text. The API refuses it in requests; this handles texts from media servers.
-fn storable(text: String) -> String {
-    if text.contains('\0') { text.replace('\0', "") } else { text }
+    ($($value:expr),* $(,)?) => { vec![$($crate::adapters::sql::args::arg(&$value)),*] };
 }
 
 macro_rules! bind {
@@ -84,17 +78,27 @@ pub(super) fn for_sqlite(args: Args) -> Result<SqliteArguments, BoxDynError> {
     bind!(args, SqliteArguments::default())
 }
 
-/// A JSON list of UUIDs, for `[ids]`.
-pub(super) fn id_list(ids: impl IntoIterator<Item = Uuid>) -> String {
-    serde_json::Value::from_iter(ids.into_iter().map(|id| id.to_string())).to_string()
+/// The form within JSON. Bytes are `\x` and hex, as PostgreSQL reads them.
+impl Serialize for Arg {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Int(value) => value.serialize(serializer),
+            Self::Text(value) => value.serialize(serializer),
+            Self::Id(value) => value.serialize(serializer),
+            Self::Bytes(value) => {
+                value.as_ref().map(|bytes| format!("\\x{}", hex::encode(bytes))).serialize(serializer)
+            }
+            Self::Bool(value) => value.serialize(serializer),
+        }
+    }
 }
 
-/// A JSON list of hashes in hex, for `[bytes]`.
-pub(super) fn hash_list(hashes: impl IntoIterator<Item = SecretHash>) -> String {
-    serde_json::Value::from_iter(hashes.into_iter().map(|hash| hex::encode(hash.0))).to_string()
+/// A JSON list, for `[ids]`, `[bytes]` and `[texts]`.
+pub(super) fn list<T: Param>(values: impl IntoIterator<Item = T>) -> String {
+    to_json(&values.into_iter().map(|value| arg(&value)).collect::<Vec<_>>())
 }
 
-/// A JSON list of texts, for `[texts]`.
-pub(super) fn text_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
-    serde_json::Value::from_iter(texts).to_string()
+/// Arguments always have a JSON form, so this cannot fail.
+pub(super) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::SqlStore;
+use super::commit::commit;
 use super::db::Tx;
-use super::rows::{BroadcasterRow, all};
-use super::{audit_log, events, stream_keys, streams};
+use super::ending::end_of_broadcaster;
+use super::row::{NewRow, rows};
+use super::store::SqlStore;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
@@ -15,24 +16,18 @@ use crate::domain::{BroadcasterId, Timestamp};
 use crate::ports::{BroadcasterStore, StoreError};
 
 statements! {
-    INSERT = [
-        "INSERT INTO broadcasters (", (broadcaster_columns!()), ") VALUES ($1, $2, $3, $4, $5)",
-    ];
-    GET = ["SELECT ", (broadcaster_columns!()), " FROM broadcasters WHERE id = $1"];
-    GET_LOCKED = ["SELECT ", (broadcaster_columns!()), " FROM broadcasters WHERE id = $1", [lock]];
-    GET_SHARED = ["SELECT ", (broadcaster_columns!()), " FROM broadcasters WHERE id = $1", [share]];
-    LIST = ["SELECT ", (broadcaster_columns!()), " FROM broadcasters ORDER BY created_at DESC, id DESC"];
-    UPDATE = ["UPDATE broadcasters SET display_name = $2, metadata = $3, updated_at = $4 WHERE id = $1"];
+    INSERT = [[insert broadcasters]];
+    GET = [[select broadcasters], " WHERE id = $1"];
+    GET_LOCKED = [[select broadcasters], " WHERE id = $1", [lock]];
+    LIST = [[select broadcasters], " ORDER BY created_at DESC, id DESC"];
+    UPDATE = [[update broadcasters]];
+    LOCK_KEYS = ["SELECT id FROM stream_keys WHERE broadcaster_id = $1 ORDER BY id", [lock]];
+    DELETE_KEYS = ["DELETE FROM stream_keys WHERE broadcaster_id = $1"];
     DELETE = ["DELETE FROM broadcasters WHERE id = $1"];
 }
 
-/// Whether the broadcaster exists. Locks it against deletion until the transaction ends.
-pub(super) async fn hold(tx: &mut Tx, id: BroadcasterId) -> Result<bool, StoreError> {
-    Ok(tx.row::<BroadcasterRow>(GET_SHARED, args![id]).await?.is_some())
-}
-
 async fn lock(tx: &mut Tx, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError> {
-    tx.row::<BroadcasterRow>(GET_LOCKED, args![id]).await?.map(Broadcaster::try_from).transpose()
+    tx.row(GET_LOCKED, args![id]).await
 }
 
 #[async_trait]
@@ -44,26 +39,17 @@ impl BroadcasterStore for SqlStore {
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let values = args![
-            broadcaster.id,
-            broadcaster.display_name.as_str(),
-            broadcaster.metadata.to_json(),
-            broadcaster.created_at,
-            broadcaster.updated_at,
-        ];
-        tx.run(INSERT, values).await?;
-        audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
+        tx.run(INSERT, args![rows([NewRow::of(broadcaster)])]).await?;
         let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
-        events::append(&mut tx, broadcaster.created_at, &[event]).await?;
-        tx.commit().await
+        commit(tx, broadcaster.created_at, audit, &[event]).await
     }
 
     async fn broadcaster(&self, _: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError> {
-        self.db.row::<BroadcasterRow>(GET, args![id]).await?.map(Broadcaster::try_from).transpose()
+        self.db.row(GET, args![id]).await
     }
 
     async fn broadcasters(&self, _: &Scope) -> Result<Vec<Broadcaster>, StoreError> {
-        all(self.db.rows::<BroadcasterRow>(LIST, args![]).await?)
+        self.db.rows(LIST, args![]).await
     }
 
     async fn update_broadcaster(
@@ -75,17 +61,11 @@ impl BroadcasterStore for SqlStore {
         audit: &AuditEntry,
     ) -> Result<Option<Broadcaster>, StoreError> {
         let mut tx = self.db.begin().await?;
-        let Some(broadcaster) = lock(&mut tx, id).await? else {
-            tx.rollback().await?;
-            return Ok(None);
-        };
+        let Some(broadcaster) = lock(&mut tx, id).await? else { return tx.rollback(None).await };
         let broadcaster = broadcaster.patched(patch, now);
-        let values = args![id, broadcaster.display_name.as_str(), broadcaster.metadata.to_json(), now];
-        tx.run(UPDATE, values).await?;
-        audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
+        tx.run(UPDATE, args![rows([NewRow::of(&broadcaster)])]).await?;
         let event = EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster);
-        events::append(&mut tx, now, &[event]).await?;
-        tx.commit().await?;
+        commit(tx, now, audit, &[event]).await?;
         Ok(Some(broadcaster))
     }
 
@@ -97,19 +77,14 @@ impl BroadcasterStore for SqlStore {
         audit: &AuditEntry,
     ) -> Result<Option<Vec<Stream>>, StoreError> {
         let mut tx = self.db.begin().await?;
-        let Some(broadcaster) = lock(&mut tx, id).await? else {
-            tx.rollback().await?;
-            return Ok(None);
-        };
+        let Some(broadcaster) = lock(&mut tx, id).await? else { return tx.rollback(None).await };
         // Lock keys before streams, as everywhere.
-        stream_keys::lock_of_broadcaster(&mut tx, id).await?;
-        let ending = streams::end_of_broadcaster(&mut tx, id, EndReason::BroadcasterDeleted).await?;
-        stream_keys::delete_of_broadcaster(&mut tx, id).await?;
+        tx.run(LOCK_KEYS, args![id]).await?;
+        let ending = end_of_broadcaster(&mut tx, id, EndReason::BroadcasterDeleted).await?;
+        tx.run(DELETE_KEYS, args![id]).await?;
         tx.run(DELETE, args![id]).await?;
-        audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
         let event = EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster);
-        events::append(&mut tx, now, &[event]).await?;
-        tx.commit().await?;
+        commit(tx, now, audit, &[event]).await?;
         Ok(Some(ending))
     }
 }

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use futures_util::TryStreamExt as _;
-use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Either, Executor as _, FromRow, Sqlite, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqlitePool, Transaction};
 
-use super::args::{Args, for_pg, for_sqlite};
+use super::args::Args;
 use super::dialect::Sql;
+use super::drain::{Done, drain_sqlite};
 use super::error::{classify, is_broken, is_taken};
 use super::group_commit::Queue;
-use super::postgres::{Pg, PooledConnection};
+use super::postgres::{Pg, PgSettings, PooledConnection};
+use super::row::Record;
 use crate::ports::StoreError;
 
 /// A database with its connections. Clones share the connections.
@@ -31,51 +30,10 @@ pub struct SqlitePools {
     pub(super) claims: Arc<Queue>,
 }
 
-/// A row that either engine can return.
-pub(super) trait Record:
-    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
-{
-}
-
-impl<T> Record for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
-
-/// The result of a statement.
-pub(super) struct Done<R> {
-    pub(super) rows: Vec<R>,
-    pub(super) affected: u64,
-}
-
-/// Runs a statement to its end. A `RETURNING` statement is not committed when its first row arrives.
-macro_rules! drain {
-    ($executor:expr, $text:expr, $args:expr) => {{
-        let query = sqlx::query_with($text, $args.map_err(sqlx::Error::Encode)?);
-        let mut done = Done { rows: Vec::new(), affected: 0 };
-        let mut steps = $executor.fetch_many(query);
-        while let Some(step) = steps.try_next().await? {
-            match step {
-                Either::Left(result) => done.affected += result.rows_affected(),
-                Either::Right(row) => done.rows.push(R::from_row(&row)?),
-            }
-        }
-        drop(steps);
-        Ok(done)
-    }};
-}
-
-pub(super) async fn drain_pg<R: Record>(
-    conn: &mut sqlx::PgConnection,
-    sql: Sql,
-    args: Args,
-) -> Result<Done<R>, sqlx::Error> {
-    drain!(conn, sql.pg, for_pg(args))
-}
-
-pub(super) async fn drain_sqlite<R: Record>(
-    conn: &mut sqlx::SqliteConnection,
-    sql: Sql,
-    args: Args,
-) -> Result<Done<R>, sqlx::Error> {
-    drain!(conn, sql.sqlite, for_sqlite(args))
+/// Creates a pool for `url` (`postgres://…`). It connects later, so the database may be down now. An error never quotes
+/// the address, because it may contain a password.
+pub fn open_postgres(url: &str, settings: &PgSettings) -> Result<Db, StoreError> {
+    Pg::open(url, settings).map(Db::Pg)
 }
 
 impl Db {
@@ -114,14 +72,7 @@ impl Db {
     }
 
     pub(super) async fn rows<R: Record>(&self, sql: Sql, args: Args) -> Result<Vec<R>, StoreError> {
-        let done = match self {
-            Self::Pg(pg) => pg.exec_twice(sql, args).await,
-            Self::Sqlite(sqlite) => match sqlite.read.acquire().await {
-                Ok(mut conn) => drain_sqlite(&mut conn, sql, args).await,
-                Err(error) => Err(error),
-            },
-        };
-        done.map(|done| done.rows).map_err(classify)
+        Ok(self.exec(sql, args, |sqlite| &sqlite.read).await?.rows)
     }
 
     /// Reads at most one row.
@@ -132,14 +83,22 @@ impl Db {
     /// Writes with one statement, committed on return. If a connection breaks it may run twice, so running it twice
     /// must be harmless.
     pub(super) async fn write<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
+        self.exec(sql, args, |sqlite| &sqlite.write).await
+    }
+
+    async fn exec<R: Record>(
+        &self,
+        sql: Sql,
+        args: Args,
+        pool: fn(&SqlitePools) -> &SqlitePool,
+    ) -> Result<Done<R>, StoreError> {
         match self {
-            Self::Pg(pg) => pg.exec_twice(sql, args).await,
-            Self::Sqlite(sqlite) => match sqlite.write.acquire().await {
-                Ok(mut conn) => drain_sqlite(&mut conn, sql, args).await,
-                Err(error) => Err(error),
-            },
+            Self::Pg(pg) => pg.exec_twice(sql, args).await.map_err(classify),
+            Self::Sqlite(sqlite) => {
+                let mut connection = pool(sqlite).acquire().await.map_err(classify)?;
+                drain_sqlite(&mut connection, sql, args).await.map_err(classify)
+            }
         }
-        .map_err(classify)
     }
 
     /// Begins a writing transaction.
@@ -228,12 +187,13 @@ impl Tx {
         .map_err(classify)
     }
 
-    /// Rolls back and keeps the connection. After a failure, dropping is enough.
-    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+    /// Rolls back, keeps the connection, and returns `answer`. After a failure, dropping is enough.
+    pub(super) async fn rollback<T>(self, answer: T) -> Result<T, StoreError> {
         match self {
             Self::Pg(pooled) => pooled.finish("ROLLBACK").await,
             Self::Sqlite(tx) => tx.rollback().await,
         }
-        .map_err(classify)
+        .map_err(classify)?;
+        Ok(answer)
     }
 }

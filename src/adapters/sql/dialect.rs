@@ -1,8 +1,8 @@
 //! Statements: one text for both engines, and the few parts that differ.
 //!
-//! [`statements!`] declares statements from parts. A part in quotes, or a named part in parentheses, is the same for
-//! both engines. A part in brackets comes from [`part!`], the only place where the engines' SQL differs. A list of
-//! values is one JSON text, so the statement does not depend on how many there are.
+//! [`table!`] says the columns of a table once. [`statements!`] declares statements from parts. A part in quotes, or a
+//! named part in parentheses, is the same for both engines. A part in brackets comes from [`part!`], the only place where
+//! the engines' SQL differs. A list of values is one JSON text, so the statement does not depend on how many there are.
 
 /// A statement in both dialects.
 #[derive(Clone, Copy, Debug)]
@@ -13,10 +13,35 @@ pub(super) struct Sql {
 
 /// One part of a statement in one dialect.
 macro_rules! part {
-    (pg $text:literal) => { $text };
-    (sqlite $text:literal) => { $text };
-    (pg ($($text:tt)+)) => { $($text)+ };
-    (sqlite ($($text:tt)+)) => { $($text)+ };
+    ($engine:ident $text:literal) => { $text };
+    ($engine:ident ($($text:tt)+)) => { $($text)+ };
+
+    // The columns of a table's record.
+    ($engine:ident [columns $table:ident]) => { $table!(columns) };
+    ($engine:ident [select $table:ident]) => {
+        concat!("SELECT ", $table!(columns), " FROM ", stringify!($table))
+    };
+    // Inserts the rows of the JSON list `$1`. What follows may be ` WHERE true ON CONFLICT …`.
+    ($engine:ident [insert $table:ident]) => {
+        concat!(
+            "INSERT INTO ", stringify!($table), " (", $table!(all), ") SELECT ", $table!(all), " FROM ",
+            part!($engine [rows $table])
+        )
+    };
+    // Updates rows by id from the JSON list `$1`: these columns, or all.
+    ($engine:ident [update $table:ident $($more:literal)?]) => {
+        concat!(
+            "UPDATE ", stringify!($table), " SET ", $($more,)? $table!(set), " FROM ", part!($engine [rows $table]),
+            " WHERE ", stringify!($table), ".id = r.id"
+        )
+    };
+    ($engine:ident [update $table:ident $($more:literal)? $first:ident $($column:ident)*]) => {
+        concat!(
+            "UPDATE ", stringify!($table), " SET ", $($more,)? stringify!($first), " = r.", stringify!($first),
+            $(", ", stringify!($column), " = r.", stringify!($column),)* " FROM ",
+            part!($engine [rows $table id $first $($column)*]), " WHERE ", stringify!($table), ".id = r.id"
+        )
+    };
 
     // The database's own time in microseconds. Not `now()`: that is the start of the transaction and would make a lease
     // appear fresher than it is.
@@ -31,44 +56,140 @@ macro_rules! part {
     (pg [skip_locked $table:literal]) => { concat!(" FOR UPDATE OF ", $table, " SKIP LOCKED") };
     (sqlite [skip_locked $table:literal]) => { "" };
 
-    // A JSON list of texts as a subquery.
-    (pg [texts $json:literal]) => {
-        concat!("(SELECT value FROM json_array_elements_text(CAST(", $json, " AS JSON)))")
+    // A JSON list of texts, of UUIDs, or of bytes as a subquery.
+    (pg [texts $json:literal]) => { part!(@pg_list "value", $json) };
+    (sqlite [texts $json:literal]) => { part!(@sqlite_list "value", $json) };
+    (pg [ids $json:literal]) => { part!(@pg_list "CAST(value AS UUID)", $json) };
+    (sqlite [ids $json:literal]) => { part!(@sqlite_list "unhex(value, '-')", $json) };
+    (pg [bytes $json:literal]) => { part!(@pg_list "decode(substr(value, 3), 'hex')", $json) };
+    (sqlite [bytes $json:literal]) => { part!(@sqlite_list "unhex(substr(value, 3))", $json) };
+    (@pg_list $value:literal, $json:literal) => {
+        concat!("(SELECT ", $value, " FROM json_array_elements_text(CAST(", $json, " AS JSON)))")
     };
-    (sqlite [texts $json:literal]) => { concat!("(SELECT value FROM json_each(", $json, "))") };
+    (@sqlite_list $value:literal, $json:literal) => {
+        concat!("(SELECT ", $value, " FROM json_each(", $json, "))")
+    };
 
-    // A JSON list of UUIDs.
-    (pg [ids $json:literal]) => {
-        concat!("(SELECT CAST(value AS UUID) FROM json_array_elements_text(CAST(", $json, " AS JSON)))")
+    // The JSON list `$1` of objects as a table `r`, with these columns of a table, or all.
+    (pg [rows $table:ident]) => { part!(@pg_rows $table!(pg)) };
+    (sqlite [rows $table:ident]) => { part!(@sqlite_rows $table!(sqlite)) };
+    (pg [rows $table:ident $first:ident $($column:ident)*]) => {
+        part!(@pg_rows concat!($table!(pg $first) $(, ", ", $table!(pg $column))*))
     };
-    (sqlite [ids $json:literal]) => { concat!("(SELECT unhex(value, '-') FROM json_each(", $json, "))") };
-
-    // A JSON list of bytes in hex.
-    (pg [bytes $json:literal]) => {
-        concat!("(SELECT decode(value, 'hex') FROM json_array_elements_text(CAST(", $json, " AS JSON)))")
+    (sqlite [rows $table:ident $first:ident $($column:ident)*]) => {
+        part!(@sqlite_rows concat!($table!(sqlite $first) $(, ", ", $table!(sqlite $column))*))
     };
-    (sqlite [bytes $json:literal]) => { concat!("(SELECT unhex(value) FROM json_each(", $json, "))") };
-
-    // A JSON list of objects as a table `r` with these columns.
-    (pg [rows $json:literal $($name:ident $type:ident),+]) => {
-        concat!(
-            "json_to_recordset(CAST(", $json, " AS JSON)) AS r(",
-            $(stringify!($name), " ", part!(@pg $type), ", ",)+ "nil TEXT)"
-        )
-    };
-    (sqlite [rows $json:literal $($name:ident $type:ident),+]) => {
+    (@pg_rows $($columns:tt)+) => { concat!("json_to_recordset(CAST($1 AS JSON)) AS r(", $($columns)+, ")") };
+    (@sqlite_rows $($columns:tt)+) => {
         concat!(
             // Without this, SQLite serialises each object once per column, which doubles the time.
-            "(WITH list (value) AS MATERIALIZED (SELECT value FROM json_each(", $json, ")) SELECT ",
-            $(part!(@sqlite $name $type), " AS ", stringify!($name), ", ",)+ "NULL AS nil FROM list) AS r"
+            "(WITH list (value) AS MATERIALIZED (SELECT value FROM json_each($1)) SELECT ", $($columns)+,
+            " FROM list) AS r"
         )
     };
-    (@pg uuid) => { "UUID" };
-    (@pg int) => { "BIGINT" };
-    (@pg text) => { "TEXT" };
-    (@pg bool) => { "BOOLEAN" };
-    (@sqlite $name:ident uuid) => { concat!("unhex(value->>'", stringify!($name), "', '-')") };
-    (@sqlite $name:ident $type:ident) => { concat!("value->>'", stringify!($name), "'") };
+    (@pg uuid $($name:tt)+) => { concat!($($name)+, " UUID") };
+    (@pg int $($name:tt)+) => { concat!($($name)+, " BIGINT") };
+    (@pg text $($name:tt)+) => { concat!($($name)+, " TEXT") };
+    (@pg bool $($name:tt)+) => { concat!($($name)+, " BOOLEAN") };
+    (@pg bytes $($name:tt)+) => { concat!($($name)+, " BYTEA") };
+    (@sqlite uuid $($name:tt)+) => { concat!("unhex(value->>'", $($name)+, "', '-') AS ", $($name)+) };
+    (@sqlite bytes $($name:tt)+) => { concat!("unhex(substr(value->>'", $($name)+, "', 3)) AS ", $($name)+) };
+    (@sqlite $type:ident $($name:tt)+) => { concat!("value->>'", $($name)+, "' AS ", $($name)+) };
+}
+
+/// The name of a field's column.
+macro_rules! column_name {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $column:ident) => {
+        stringify!($column)
+    };
+}
+
+/// Says the columns of a table once: `field type`, or `field type as column`, for each field of a record.
+///
+/// A field after `;` is a group of columns. Its type is converted here as well (`struct`), or by hand (`manual`).
+/// Columns after `beside` are not part of the record. The result is a macro with the table's name for [`part!`], and
+/// conversions of the record ([`row`](super::row)).
+macro_rules! table {
+    ($table:ident: $record:ident {
+        $id:ident $id_type:ident $(, $field:ident $type:ident $(as $column:ident)?)* $(,)?
+        $(; $($group:ident: $kind:tt $group_type:ident {
+            $($part:ident $part_type:ident $(as $part_column:ident)?),+ $(,)?
+        }),+ $(,)?)?
+    } $(beside { $($beside:ident $beside_type:ident),+ })?) => {
+        record!(struct $record { $id $(, $field $(as $column)?)* $(; $($group),+)? });
+        $($(record!($kind $group_type { $($part $(as $part_column)?),+ });)+)?
+
+        macro_rules! $table {
+            // Of the record.
+            (columns) => {
+                concat!(
+                    stringify!($id) $(, ", ", column_name!($field $($column)?))*
+                    $($($(, ", ", column_name!($part $($part_column)?))+)+)?
+                )
+            };
+            (all) => { concat!($table!(columns) $($(, ", ", stringify!($beside))+)?) };
+            (set) => {
+                concat!(
+                    stringify!($id), " = r.", stringify!($id)
+                    $(, ", ", column_name!($field $($column)?), " = r.", column_name!($field $($column)?))*
+                    $($($(, ", ", column_name!($part $($part_column)?), " = r.", column_name!($part $($part_column)?))+)+)?
+                )
+            };
+            // All with their types.
+            (pg) => {
+                concat!(
+                    $table!(pg $id) $(, ", ", $table!(pg $field))* $($($(, ", ", $table!(pg $part))+)+)?
+                    $($(, ", ", $table!(pg $beside))+)?
+                )
+            };
+            (sqlite) => {
+                concat!(
+                    $table!(sqlite $id) $(, ", ", $table!(sqlite $field))*
+                    $($($(, ", ", $table!(sqlite $part))+)+)? $($(, ", ", $table!(sqlite $beside))+)?
+                )
+            };
+            // One with its type.
+            (pg $id) => { part!(@pg $id_type stringify!($id)) };
+            (sqlite $id) => { part!(@sqlite $id_type stringify!($id)) };
+            $(
+                (pg $field) => { part!(@pg $type column_name!($field $($column)?)) };
+                (sqlite $field) => { part!(@sqlite $type column_name!($field $($column)?)) };
+            )*
+            $($($(
+                (pg $part) => { part!(@pg $part_type column_name!($part $($part_column)?)) };
+                (sqlite $part) => { part!(@sqlite $part_type column_name!($part $($part_column)?)) };
+            )+)+)?
+            $($(
+                (pg $beside) => { part!(@pg $beside_type stringify!($beside)) };
+                (sqlite $beside) => { part!(@sqlite $beside_type stringify!($beside)) };
+            )+)?
+        }
+    };
+}
+
+/// Converts a struct from and to columns.
+macro_rules! record {
+    (manual $($rest:tt)+) => {};
+    (struct $record:ident { $($field:ident $(as $column:ident)?),+ $(; $($group:ident),+)? }) => {
+        impl $crate::adapters::sql::row::Record for $record {
+            fn read(row: &$crate::adapters::sql::row::Row<'_>) -> Result<Self, sqlx::Error> {
+                Ok(Self {
+                    $($field: row.get(column_name!($field $($column)?))?,)+
+                    $($($group: row.record()?,)+)?
+                })
+            }
+        }
+
+        impl $crate::adapters::sql::row::Stored for $record {
+            fn write(&self, row: &mut $crate::adapters::sql::row::NewRow) {
+                $(row.set(column_name!($field $($column)?), &self.$field);)+
+                $($(self.$group.write(row);)+)?
+            }
+        }
+    };
 }
 
 /// Declares statements and lists them in `ALL`, so that a test can prepare each on both engines.

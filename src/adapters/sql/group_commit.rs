@@ -8,20 +8,20 @@
 use std::sync::{Mutex, PoisonError};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Sqlite, SqliteConnection};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::oneshot;
 
 use super::args::Args;
-use super::db::{SqlitePools, drain_sqlite};
 use super::dialect::Sql;
+use super::drain::drain_sqlite;
 use super::error::classify;
-use super::rows::KeyRow;
+use crate::domain::stream_key::StreamKey;
 use crate::ports::StoreError;
 
 /// The maximum number of claims in one transaction.
 const MAX_GROUP: usize = 500;
 
-type Answer = Result<Option<KeyRow>, StoreError>;
+type Answer = Result<Option<StreamKey>, StoreError>;
 
 /// A waiting claim.
 struct Waiting {
@@ -53,23 +53,23 @@ impl Queue {
         let many = waiting.len().min(MAX_GROUP);
         waiting.drain(..many).collect()
     }
-}
 
-/// Runs the claim `sql` with `args` in one transaction with all waiting claims. It is committed on return.
-pub(super) async fn claim(sqlite: &SqlitePools, sql: Sql, args: impl Fn() -> Args) -> Answer {
-    loop {
-        let mut answered = sqlite.claims.push(args());
+    /// Runs the claim `sql` with `args` in one transaction with all waiting claims. It is committed on return.
+    pub(super) async fn claim(&self, writer: &SqlitePool, sql: Sql, args: impl Fn() -> Args) -> Answer {
         loop {
-            let writer = tokio::select! {
-                biased;
-                answer = &mut answered => match answer {
-                    Ok(answer) => return answer,
-                    // The task that ran it was cancelled, and its transaction was rolled back: try again.
-                    Err(_) => break,
-                },
-                writer = sqlite.write.acquire() => writer.map_err(classify)?,
-            };
-            carry_out(writer, sql, sqlite.claims.take()).await;
+            let mut answered = self.push(args());
+            loop {
+                let writer = tokio::select! {
+                    biased;
+                    answer = &mut answered => match answer {
+                        Ok(answer) => return answer,
+                        // The task that ran it was cancelled, and its transaction was rolled back: try again.
+                        Err(_) => break,
+                    },
+                    writer = writer.acquire() => writer.map_err(classify)?,
+                };
+                carry_out(writer, sql, self.take()).await;
+            }
         }
     }
 }
@@ -82,7 +82,7 @@ async fn carry_out(mut writer: PoolConnection<Sqlite>, sql: Sql, waiting: Vec<Wa
         Ok(rows) => {
             for (answer, row) in answers.into_iter().zip(rows) {
                 // If the caller gave up, nobody gets the answer. The claim then expires.
-                drop(answer.send(Ok(row)));
+                drop(answer.send(row));
             }
         }
         Err(error) => {
@@ -98,11 +98,12 @@ async fn in_one_transaction(
     writer: &mut SqliteConnection,
     sql: Sql,
     claims: Vec<Args>,
-) -> Result<Vec<Option<KeyRow>>, StoreError> {
+) -> Result<Vec<Answer>, StoreError> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(classify)?;
     let mut rows = Vec::with_capacity(claims.len());
     for args in claims {
-        rows.push(drain_sqlite(&mut transaction, sql, args).await.map_err(classify)?.rows.pop());
+        let row = drain_sqlite(&mut transaction, sql, args).await.map_err(classify)?.rows.pop();
+        rows.push(row.transpose().map_err(classify));
     }
     transaction.commit().await.map_err(classify)?;
     Ok(rows)

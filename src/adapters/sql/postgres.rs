@@ -11,9 +11,10 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgPool, Postgres
 use tokio::time::{Instant, timeout};
 
 use super::args::Args;
-use super::db::{Db, Done, Record, drain_pg};
 use super::dialect::Sql;
+use super::drain::{Done, drain_pg};
 use super::error::{classify, is_broken, timed_out};
+use super::row::Record;
 use crate::ports::StoreError;
 
 /// Settings of a session. PostgreSQL enforces these limits, so we never hold locks for long, even if this process is
@@ -43,34 +44,6 @@ impl PgSettings {
             application_name: "streamward".into(),
         }
     }
-}
-
-/// Creates a pool for `url` (`postgres://…`). It connects later, so the database may be down now. An error never quotes
-/// the address, because it may contain a password.
-pub fn open_postgres(url: &str, settings: &PgSettings) -> Result<Db, StoreError> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(classify)?
-        .application_name(&settings.application_name)
-        .log_statements(log::LevelFilter::Off)
-        .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
-    let suspicion = Arc::new(Suspicion::default());
-    let shared = Arc::clone(&suspicion);
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.max_connections)
-        .acquire_timeout(settings.acquire_timeout)
-        .test_before_acquire(false)
-        .after_connect(|conn, _| Box::pin(async move { conn.execute(SESSION).await.map(drop) }))
-        .before_acquire(move |conn, meta| {
-            let doubtful = shared.is_about(meta.idle_for);
-            Box::pin(async move {
-                if doubtful {
-                    conn.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_lazy_with(options);
-    Ok(Db::Pg(Pg { pool, suspicion }))
 }
 
 /// A pool of PostgreSQL connections.
@@ -103,6 +76,32 @@ impl Suspicion {
 }
 
 impl Pg {
+    pub(super) fn open(url: &str, settings: &PgSettings) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(classify)?
+            .application_name(&settings.application_name)
+            .log_statements(log::LevelFilter::Off)
+            .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
+        let suspicion = Arc::new(Suspicion::default());
+        let shared = Arc::clone(&suspicion);
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(settings.acquire_timeout)
+            .test_before_acquire(false)
+            .after_connect(|conn, _| Box::pin(async move { conn.execute(SESSION).await.map(drop) }))
+            .before_acquire(move |conn, meta| {
+                let doubtful = shared.is_about(meta.idle_for);
+                Box::pin(async move {
+                    if doubtful {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self { pool, suspicion })
+    }
+
     /// Opens a connection outside the pool and without its limits. It reports why it fails; the pool does not.
     pub(super) async fn connect(&self) -> Result<sqlx::PgConnection, sqlx::Error> {
         let options = self.pool.connect_options();

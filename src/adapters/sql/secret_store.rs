@@ -1,19 +1,16 @@
 //! Sealed secrets.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
 
-use super::SqlStore;
 use super::error::corrupt;
+use super::row::One;
+use super::store::SqlStore;
 use crate::ports::{SecretStore, StoreError};
 
 statements! {
     INSERT = ["INSERT INTO secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"];
     GET = ["SELECT sealed FROM secrets WHERE name = $1"];
 }
-
-#[derive(FromRow)]
-struct Sealed(String);
 
 #[async_trait]
 impl SecretStore for SqlStore {
@@ -23,6 +20,6 @@ impl SecretStore for SqlStore {
     }
 
     async fn sealed(&self, name: &str) -> Result<Option<String>, StoreError> {
-        Ok(self.db.row::<Sealed>(GET, args![name]).await?.map(|Sealed(sealed)| sealed))
+        Ok(self.db.row(GET, args![name]).await?.map(|One(sealed)| sealed))
     }
 }

@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::FromRow;
 
-use super::SqlStore;
-use super::args::id_list;
+use super::args::list;
+use super::commit::commit;
 use super::db::{Db, Tx};
-use super::rows::{HolderColumns, KeyRow, all, hash as to_hash};
-use super::{audit_log, broadcasters, events, group_commit, streams};
+use super::ending::end_of_key;
+use super::row::{NewRow, One, rows};
+use super::store::SqlStore;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
-use crate::domain::path::StreamPath;
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
@@ -48,21 +47,18 @@ statements! {
          holder_until = CASE WHEN ", (may_publish!()), " AND ", (is_live!()), " THEN NULL \
            WHEN ", (may_publish!()), " THEN $6 ELSE holder_until END, \
          last_used_at = CASE WHEN ", (may_publish!()), " THEN $2 ELSE last_used_at END \
-         WHERE key_hash = $1 RETURNING ", (key_columns!()),
+         WHERE key_hash = $1 RETURNING ", [columns stream_keys],
     ];
-    BY_HASH = ["SELECT ", (key_columns!()), " FROM stream_keys WHERE key_hash = $1"];
-    GET = ["SELECT ", (key_columns!()), " FROM stream_keys WHERE id = $1"];
-    GET_LOCKED = ["SELECT ", (key_columns!()), " FROM stream_keys WHERE id = $1", [lock]];
+    BY_HASH = [[select stream_keys], " WHERE key_hash = $1"];
+    GET = [[select stream_keys], " WHERE id = $1"];
+    GET_LOCKED = [[select stream_keys], " WHERE id = $1", [lock]];
     LIST = [
-        "SELECT ", (key_columns!()), " FROM stream_keys \
-         WHERE (broadcaster_id = $1 OR NOT $2) AND (path = $3 OR $3 IS NULL) ORDER BY created_at DESC, id DESC",
+        [select stream_keys],
+        " WHERE (broadcaster_id = $1 OR $1 IS NULL) AND (path = $2 OR $2 IS NULL) ORDER BY created_at DESC, id DESC",
     ];
+    HOLD_BROADCASTER = ["SELECT id FROM broadcasters WHERE id = $1", [share]];
     RELEASE_PATH = ["UPDATE stream_keys SET path_held = $3 WHERE path = $1 AND path_held AND expires_at <= $2"];
-    INSERT = [
-        "INSERT INTO stream_keys (", (key_columns!()), ", key_hash, path_held) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL, NULL, NULL, $11, $12) \
-         ON CONFLICT (path) WHERE path_held DO NOTHING",
-    ];
+    INSERT = [[insert stream_keys], " WHERE true ON CONFLICT (path) WHERE path_held DO NOTHING"];
     ROTATE = [
         "UPDATE stream_keys SET key_hash = $2, key_prefix = $3, holder_until = NULL, \
          holder_kind = CASE WHEN holder_kind IS NULL THEN NULL ELSE 'evicted' END WHERE id = $1",
@@ -70,24 +66,11 @@ statements! {
     REVOKE = ["UPDATE stream_keys SET revoked_at = $2, path_held = $3 WHERE id = $1"];
     HASHES = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL"];
     HASHES_OF = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL AND id IN ", [ids "$1"]];
-    LOCK_OF_BROADCASTER = ["SELECT id FROM stream_keys WHERE broadcaster_id = $1 ORDER BY id", [lock]];
-    DELETE_OF_BROADCASTER = ["DELETE FROM stream_keys WHERE broadcaster_id = $1"];
 }
 
 async fn lock(tx: &mut Tx, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
-    tx.row::<KeyRow>(GET_LOCKED, args![id]).await?.map(StreamKey::try_from).transpose()
+    tx.row(GET_LOCKED, args![id]).await
 }
-
-pub(super) async fn lock_of_broadcaster(tx: &mut Tx, id: BroadcasterId) -> Result<(), StoreError> {
-    tx.run(LOCK_OF_BROADCASTER, args![id]).await.map(drop)
-}
-
-pub(super) async fn delete_of_broadcaster(tx: &mut Tx, id: BroadcasterId) -> Result<(), StoreError> {
-    tx.run(DELETE_OF_BROADCASTER, args![id]).await.map(drop)
-}
-
-#[derive(FromRow)]
-struct HashRow(Vec<u8>);
 
 #[async_trait]
 impl StreamKeyStore for SqlStore {
@@ -99,47 +82,28 @@ impl StreamKeyStore for SqlStore {
         audit: &AuditEntry,
     ) -> Result<KeyCreation, StoreError> {
         let mut tx = self.db.begin().await?;
-        if !broadcasters::hold(&mut tx, key.broadcaster_id).await? {
-            tx.rollback().await?;
-            return Ok(KeyCreation::UnknownBroadcaster);
+        // Keeps the broadcaster from being deleted meanwhile.
+        if tx.row::<One<BroadcasterId>>(HOLD_BROADCASTER, args![key.broadcaster_id]).await?.is_none() {
+            return tx.rollback(KeyCreation::UnknownBroadcaster).await;
         }
-        tx.run(RELEASE_PATH, args![key.path.as_str(), key.created_at, false]).await?;
-        let usable = key.is_usable(key.created_at);
-        let values = args![
-            key.id,
-            key.broadcaster_id,
-            key.label.as_ref().map(crate::domain::stream_key::Label::as_str),
-            key.path.as_str(),
-            key.key_prefix.as_str(),
-            key.on_conflict.as_str(),
-            key.created_at,
-            key.expires_at,
-            key.revoked_at,
-            key.last_used_at,
-            hash,
-            usable,
-        ];
+        tx.run(RELEASE_PATH, args![key.path, key.created_at, false]).await?;
+        let path_held = key.is_usable(key.created_at);
+        let row = NewRow::of(key).with("key_hash", hash).with("path_held", &path_held);
         // If two create at the same moment, the unique index on held paths decides.
-        if tx.run(INSERT, values).await? == 0 {
-            tx.rollback().await?;
-            return Ok(KeyCreation::PathTaken);
+        if tx.run(INSERT, args![rows([row])]).await? == 0 {
+            return tx.rollback(KeyCreation::PathTaken).await;
         }
-        audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        events::append(&mut tx, key.created_at, &[EventBody::stream_key(StreamKeyEventKind::Created, key)])
-            .await?;
-        tx.commit().await?;
+        let event = EventBody::stream_key(StreamKeyEventKind::Created, key);
+        commit(tx, key.created_at, audit, &[event]).await?;
         Ok(KeyCreation::Created)
     }
 
     async fn stream_key(&self, _: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
-        self.db.row::<KeyRow>(GET, args![id]).await?.map(StreamKey::try_from).transpose()
+        self.db.row(GET, args![id]).await
     }
 
     async fn stream_keys(&self, _: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError> {
-        let broadcaster = filter.broadcaster_id.unwrap_or(BroadcasterId(uuid::Uuid::nil()));
-        let values =
-            args![broadcaster, filter.broadcaster_id.is_some(), filter.path.as_ref().map(StreamPath::as_str)];
-        all(self.db.rows::<KeyRow>(LIST, values).await?)
+        self.db.rows(LIST, args![filter.broadcaster_id, filter.path]).await
     }
 
     async fn rotate_stream_key(
@@ -152,22 +116,17 @@ impl StreamKeyStore for SqlStore {
         audit: &AuditEntry,
     ) -> Result<Rotation, StoreError> {
         let mut tx = self.db.begin().await?;
-        let Some(mut key) = lock(&mut tx, id).await? else {
-            tx.rollback().await?;
-            return Ok(Rotation::NotFound);
-        };
+        let Some(mut key) = lock(&mut tx, id).await? else { return tx.rollback(Rotation::NotFound).await };
         let status = key.status(now);
         if status != KeyStatus::Active {
-            tx.rollback().await?;
-            return Ok(Rotation::NotUsable(status));
+            return tx.rollback(Rotation::NotUsable(status)).await;
         }
         tx.run(ROTATE, args![id, hash, key_prefix]).await?;
         key_prefix.clone_into(&mut key.key_prefix);
         key.holder = key.holder.evicted();
-        let ending = streams::end_of_key(&mut tx, id, EndReason::KeyRotated).await?;
-        audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-        events::append(&mut tx, now, &[EventBody::stream_key(StreamKeyEventKind::Rotated, &key)]).await?;
-        tx.commit().await?;
+        let ending = end_of_key(&mut tx, id, EndReason::KeyRotated).await?;
+        let event = EventBody::stream_key(StreamKeyEventKind::Rotated, &key);
+        commit(tx, now, audit, &[event]).await?;
         Ok(Rotation::Rotated { key: Box::new(key), ending })
     }
 
@@ -179,21 +138,19 @@ impl StreamKeyStore for SqlStore {
         audit: &AuditEntry,
     ) -> Result<Option<Revocation>, StoreError> {
         let mut tx = self.db.begin().await?;
-        let Some(mut key) = lock(&mut tx, id).await? else {
-            tx.rollback().await?;
-            return Ok(None);
-        };
+        let Some(mut key) = lock(&mut tx, id).await? else { return tx.rollback(None).await };
         let newly = key.revoked_at.is_none();
         if newly {
             tx.run(REVOKE, args![id, now, false]).await?;
             key.revoked_at = Some(now);
         }
-        let ending = streams::end_of_key(&mut tx, id, EndReason::KeyRevoked).await?;
+        let ending = end_of_key(&mut tx, id, EndReason::KeyRevoked).await?;
         if newly {
-            audit_log::record(&mut tx, std::slice::from_ref(audit)).await?;
-            events::append(&mut tx, now, &[EventBody::stream_key(StreamKeyEventKind::Revoked, &key)]).await?;
+            let event = EventBody::stream_key(StreamKeyEventKind::Revoked, &key);
+            commit(tx, now, audit, &[event]).await?;
+        } else {
+            tx.commit().await?;
         }
-        tx.commit().await?;
         Ok(Some(Revocation { key, ending, newly }))
     }
 
@@ -204,51 +161,27 @@ impl StreamKeyStore for SqlStore {
         now: Timestamp,
         claim_ttl: Duration,
     ) -> Result<Option<StreamKey>, StoreError> {
-        let row = match &request.connection {
-            None => self.db.row::<KeyRow>(BY_HASH, args![hash]).await?,
-            Some(connection) => {
-                let values = || {
-                    args![
-                        hash,
-                        now,
-                        request.path.as_ref().map(StreamPath::as_str),
-                        connection.server.as_str(),
-                        connection.id.as_str(),
-                        now.plus(claim_ttl),
-                    ]
-                };
-                match &self.db {
-                    // Running this twice is harmless: the second time, the requester already holds the key.
-                    Db::Pg(_) => self.db.write::<KeyRow>(CLAIM, values()).await?.rows.pop(),
-                    Db::Sqlite(sqlite) => group_commit::claim(sqlite, CLAIM, values).await?,
-                }
-            }
+        let Some(connection) = &request.connection else {
+            return self.db.row(BY_HASH, args![hash]).await;
         };
-        row.map(StreamKey::try_from).transpose()
+        let values = || args![hash, now, request.path, connection.server, connection.id, now.plus(claim_ttl)];
+        match &self.db {
+            // Running this twice is harmless: the second time, the requester already holds the key.
+            Db::Pg(_) => Ok(self.db.write(CLAIM, values()).await?.rows.pop()),
+            Db::Sqlite(sqlite) => sqlite.claims.claim(&sqlite.write, CLAIM, values).await,
+        }
     }
 }
 
 #[async_trait]
 impl KeyHashStore for SqlStore {
     async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError> {
-        let rows: Vec<HashRow> = self.db.rows(HASHES, args![]).await?;
-        rows.into_iter().map(|HashRow(bytes)| to_hash(bytes)).collect()
+        let hashes = self.db.rows(HASHES, args![]).await?;
+        Ok(hashes.into_iter().map(|One(hash)| hash).collect())
     }
 
     async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>, StoreError> {
-        let rows: Vec<HashRow> = self.db.rows(HASHES_OF, args![id_list(ids.iter().map(|id| id.0))]).await?;
-        rows.into_iter().map(|HashRow(bytes)| to_hash(bytes)).collect()
+        let hashes = self.db.rows(HASHES_OF, args![list(ids)]).await?;
+        Ok(hashes.into_iter().map(|One(hash)| hash).collect())
     }
-}
-
-/// A holder as a JSON row for `[rows … holder_kind text, holder_server text, holder_conn text, holder_until int]`.
-pub(super) fn holder_row(id: StreamKeyId, holder: &crate::domain::stream_key::Holder) -> serde_json::Value {
-    let columns = HolderColumns::from(holder);
-    serde_json::json!({
-        "id": id,
-        "holder_kind": columns.kind,
-        "holder_server": columns.server,
-        "holder_conn": columns.conn,
-        "holder_until": columns.until.map(Timestamp::micros),
-    })
 }

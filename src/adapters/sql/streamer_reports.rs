@@ -6,20 +6,21 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use serde_json::json;
+use async_trait::async_trait;
 
-use super::args::{id_list, text_list};
+use super::args::list;
+use super::commit::append_events;
 use super::db::{Db, Tx};
 use super::error::corrupt;
-use super::rows::all;
-use super::streamer_rows::{StreamerRow, status_event_row, track_row};
-use super::{events, streamers};
+use super::row::{NewRow, rows};
+use super::store::SqlStore;
+use super::streamers;
 use crate::domain::event::{EventBody, StreamerEventKind};
 use crate::domain::streamer::apply::{Applied, apply_reports};
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::{Found, Learned, Slug, Status, StatusEvent, Streamer};
 use crate::domain::{StreamerId, Timestamp};
-use crate::ports::{Recorded, StoreError};
+use crate::ports::{Recorded, ReportStore, StoreError};
 
 /// How many reports one transaction writes: enough to be quick, few enough not to block others.
 const CHUNK: usize = 500;
@@ -27,51 +28,55 @@ const CHUNK: usize = 500;
 const ATTEMPTS: usize = 5;
 
 statements! {
-    NAMED = ["SELECT ", (streamer_columns!()), " FROM streamers WHERE id IN ", [ids "$1"]];
-    LOCK = ["SELECT ", (streamer_columns!()), " FROM streamers WHERE id IN ", [ids "$1"], " ORDER BY id", [lock]];
-    LOCK_DUE = [
-        "SELECT ", (streamer_columns!()), " FROM streamers WHERE offline_due <= $1 ORDER BY id LIMIT $2", [lock],
-    ];
-    ANY_DUE = ["SELECT ", (streamer_columns!()), " FROM streamers WHERE offline_due <= $1 LIMIT 1"];
-    HOLDERS = [
-        "SELECT ", (streamer_columns!()), " FROM streamers WHERE lower(username) IN ", [texts "$1"],
-    ];
+    NAMED = [[select streamers], " WHERE id IN ", [ids "$1"]];
+    LOCK = [[select streamers], " WHERE id IN ", [ids "$1"], " ORDER BY id", [lock]];
+    LOCK_DUE = [[select streamers], " WHERE offline_due <= $1 ORDER BY id LIMIT $2", [lock]];
+    ANY_DUE = [[select streamers], " WHERE offline_due <= $1 LIMIT 1"];
+    HOLDERS = [[select streamers], " WHERE lower(username) IN ", [texts "$1"]];
     // Sets none of the columns that the triggers in the migration watch.
     TRACK = [
-        "UPDATE streamers SET status = r.status, last_status_update = r.last_status_update, \
-         last_seen_online = r.last_seen_online, session_id = r.session_id, \
-         session_started_at = r.session_started_at, session_ended_at = r.session_ended_at, \
-         session_title = r.session_title, session_category = r.session_category, \
-         session_viewers = r.session_viewers, ended_watermark = r.ended_watermark, contradicted_at = r.contradicted_at, \
-         offline_due = r.offline_due FROM ",
-        [rows "$1" id uuid, status text, last_status_update int, last_seen_online int, session_id text,
-         session_started_at int, session_ended_at int, session_title text, session_category text,
-         session_viewers int, ended_watermark int, contradicted_at int, offline_due int],
-        " WHERE streamers.id = r.id",
+        [update streamers status last_status_update last_seen_online session_id session_started_at session_ended_at
+         session_title session_category session_viewers ended_watermark contradicted_at offline_due],
     ];
-    INSERT_HISTORY = [
-        "INSERT INTO status_events (", (status_event_columns!()), ") SELECT ", (status_event_columns!()), " FROM ",
-        [rows "$1" seq int, streamer_id uuid, previous_status text, new_status text, occurred_at int,
-         received_at int, recorded_at int, source text, session_id text, session_started_at int,
-         session_ended_at int, session_title text, session_category text, session_viewers int, banned bool],
-    ];
+    INSERT_HISTORY = [[insert status_events]];
+}
+
+#[async_trait]
+impl ReportStore for SqlStore {
+    async fn record_reports(
+        &self,
+        reports: &[Report],
+        flap_window: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let mut recorded = Vec::with_capacity(reports.len());
+        for chunk in reports.chunks(CHUNK) {
+            recorded.extend(record_chunk(&self.db, chunk, flap_window, now).await?);
+        }
+        Ok(recorded)
+    }
+
+    async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<(), StoreError> {
+        for chunk in learned.chunks(CHUNK) {
+            let mut attempts = 0..ATTEMPTS;
+            while !learn_chunk(&self.db, chunk, now).await? {
+                attempts.next().ok_or_else(|| corrupt("a name is taken, but no row has it"))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn announce_offline(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut announced = 0;
+        while self.db.row::<Streamer>(ANY_DUE, args![now]).await?.is_some() {
+            announced += announce_chunk(&self.db, now).await?;
+        }
+        Ok(announced)
+    }
 }
 
 fn ids(streamers: impl IntoIterator<Item = StreamerId>) -> String {
-    id_list(streamers.into_iter().collect::<HashSet<_>>().into_iter().map(|id| id.0))
-}
-
-pub(super) async fn record(
-    db: &Db,
-    reports: &[Report],
-    flap_window: Duration,
-    now: Timestamp,
-) -> Result<Vec<Recorded>, StoreError> {
-    let mut recorded = Vec::with_capacity(reports.len());
-    for chunk in reports.chunks(CHUNK) {
-        recorded.extend(record_chunk(db, chunk, flap_window, now).await?);
-    }
-    Ok(recorded)
+    list(streamers.into_iter().collect::<HashSet<_>>())
 }
 
 async fn record_chunk(
@@ -81,13 +86,13 @@ async fn record_chunk(
     now: Timestamp,
 ) -> Result<Vec<Recorded>, StoreError> {
     let named = ids(reports.iter().map(|report| report.streamer));
-    let seen: Vec<Streamer> = all(db.rows::<StreamerRow>(NAMED, args![named]).await?)?;
+    let seen: Vec<Streamer> = db.rows(NAMED, args![named]).await?;
     let mut applied = apply_reports(seen, reports, flap_window);
     let changed: HashSet<StreamerId> = applied.changed.iter().map(|streamer| streamer.id).collect();
     if !changed.is_empty() {
         let mut tx = db.begin().await?;
-        let locked = tx.rows::<StreamerRow>(LOCK, args![ids(changed.iter().copied())]).await?;
-        let certain = apply_reports(all::<Streamer, _>(locked)?, reports, flap_window);
+        let locked: Vec<Streamer> = tx.rows(LOCK, args![ids(changed.iter().copied())]).await?;
+        let certain = apply_reports(locked, reports, flap_window);
         write(&mut tx, &certain, now).await?;
         tx.commit().await?;
         for (report, (first, second)) in
@@ -108,16 +113,16 @@ async fn write(tx: &mut Tx, applied: &Applied, now: Timestamp) -> Result<(), Sto
     let events: Vec<_> = events
         .map(|event| EventBody::streamer(event.announcement.into(), &event.streamer, event.change.as_ref()))
         .collect();
-    let first = events::append(tx, now, &events).await?;
+    let first = append_events(tx, now, &events).await?;
     let history: Vec<_> = (first..)
         .zip(&applied.events)
         .filter_map(|(seq, event)| {
             let (streamer_id, change) = (event.streamer.id, event.change.clone()?);
-            Some(status_event_row(&StatusEvent { seq, streamer_id, change, recorded_at: now }))
+            Some(NewRow::of(&StatusEvent { seq, streamer_id, change, recorded_at: now }))
         })
         .collect();
     if !history.is_empty() {
-        tx.run(INSERT_HISTORY, args![json!(history).to_string()]).await?;
+        tx.run(INSERT_HISTORY, args![rows(history)]).await?;
     }
     Ok(())
 }
@@ -126,40 +131,27 @@ async fn write_tracks(tx: &mut Tx, streamers: &[Streamer]) -> Result<(), StoreEr
     if streamers.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = streamers.iter().map(track_row).collect();
-    tx.run(TRACK, args![json!(rows).to_string()]).await.map(drop)
-}
-
-pub(super) async fn learn(db: &Db, learned: &[Learned], now: Timestamp) -> Result<(), StoreError> {
-    for chunk in learned.chunks(CHUNK) {
-        let mut attempts = 0..ATTEMPTS;
-        while !learn_chunk(db, chunk, now).await? {
-            attempts.next().ok_or_else(|| corrupt("a name is taken, but no row has it"))?;
-        }
-    }
-    Ok(())
+    let tracks = streamers.iter().map(|one| NewRow::of(&one.track).with("id", &one.id));
+    tx.run(TRACK, args![rows(tracks)]).await.map(drop)
 }
 
 /// Returns false and writes nothing if another writer took a name at this moment.
 async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<bool, StoreError> {
     let named = ids(learned.iter().map(|one| one.streamer));
     let names: Vec<&str> = learned.iter().filter_map(|one| new_name(&one.found)).map(Slug::as_str).collect();
-    let mut seen: Vec<Streamer> = all(db.rows::<StreamerRow>(NAMED, args![named]).await?)?;
+    let mut seen: Vec<Streamer> = db.rows(NAMED, args![named]).await?;
     if !names.is_empty() {
-        seen.extend(all::<Streamer, _>(
-            db.rows::<StreamerRow>(HOLDERS, args![text_list(names.clone())]).await?,
-        )?);
+        seen.extend(db.rows::<Streamer>(HOLDERS, args![list(&names)]).await?);
     }
     let changed: HashSet<StreamerId> = apply(seen, learned, now).iter().map(|after| after.id).collect();
     if changed.is_empty() {
         return Ok(true);
     }
     let mut tx = db.begin().await?;
-    let locked = tx.rows::<StreamerRow>(LOCK, args![ids(changed.iter().copied())]).await?;
-    let mut rows: Vec<Streamer> = all(locked)?;
+    let mut rows: Vec<Streamer> = tx.rows(LOCK, args![ids(changed.iter().copied())]).await?;
     let before: HashMap<StreamerId, String> = rows.iter().map(|row| (row.id, row.username.clone())).collect();
     if !names.is_empty() {
-        let holders = all::<Streamer, _>(tx.rows::<StreamerRow>(HOLDERS, args![text_list(names)]).await?)?;
+        let holders: Vec<Streamer> = tx.rows(HOLDERS, args![list(names)]).await?;
         rows.extend(holders.into_iter().filter(|holder| !before.contains_key(&holder.id)));
     }
     let of_locked: Vec<Learned> =
@@ -172,8 +164,7 @@ async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<boo
     // One after the other, in order: one may take the name that an earlier one gave up.
     for row in steps {
         if !streamers::write(&mut tx, &[row]).await? {
-            tx.rollback().await?;
-            return Ok(false);
+            return tx.rollback(false).await;
         }
     }
     let others = last_of_each(&others);
@@ -182,7 +173,7 @@ async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<boo
     }
     let events: Vec<_> =
         after.iter().map(|row| EventBody::streamer(StreamerEventKind::Updated, row, None)).collect();
-    events::append(&mut tx, now, &events).await?;
+    append_events(&mut tx, now, &events).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -218,18 +209,10 @@ fn last_of_each(changes: &[Streamer]) -> Vec<Streamer> {
     changes.iter().rev().filter(|row| seen.insert(row.id)).cloned().collect()
 }
 
-pub(super) async fn announce_offline(db: &Db, now: Timestamp) -> Result<u64, StoreError> {
-    let mut announced = 0;
-    while db.row::<StreamerRow>(ANY_DUE, args![now]).await?.is_some() {
-        announced += announce_chunk(db, now).await?;
-    }
-    Ok(announced)
-}
-
 async fn announce_chunk(db: &Db, now: Timestamp) -> Result<u64, StoreError> {
     let mut tx = db.begin().await?;
     let most = i64::try_from(CHUNK).map_err(corrupt)?;
-    let mut due: Vec<Streamer> = all(tx.rows::<StreamerRow>(LOCK_DUE, args![now, most]).await?)?;
+    let mut due: Vec<Streamer> = tx.rows(LOCK_DUE, args![now, most]).await?;
     for streamer in &mut due {
         streamer.track.offline_due = None;
     }
@@ -238,7 +221,7 @@ async fn announce_chunk(db: &Db, now: Timestamp) -> Result<u64, StoreError> {
     let offline = due.iter().filter(|streamer| streamer.track.status == Status::Offline);
     let events: Vec<_> =
         offline.map(|streamer| EventBody::streamer(StreamerEventKind::Offline, streamer, None)).collect();
-    events::append(&mut tx, now, &events).await?;
+    append_events(&mut tx, now, &events).await?;
     tx.commit().await?;
     Ok(events.len() as u64)
 }

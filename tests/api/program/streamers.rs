@@ -14,7 +14,7 @@ use streamward::domain::Timestamp;
 use streamward::domain::streamer::decide::{Report, ReportedStatus};
 use streamward::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 use streamward::domain::streamer::{Session, Source};
-use streamward::ports::{Clock as _, StreamerStore as _};
+use streamward::ports::{Clock as _, ReportStore as _, StreamerStore as _};
 use streamward_test_support::process::{Process, Signal, eventually, wait_for_exit};
 
 use super::{Home, SOON};
