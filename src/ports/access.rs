@@ -1,16 +1,16 @@
-//! The stores of API tokens and of signed requests.
+//! The store of API tokens and of signed requests.
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::Result;
 use crate::domain::access::{ApiToken, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
 
-/// API tokens.
+/// API tokens, and signatures of requests, so that none is accepted twice.
 #[async_trait]
-pub trait TokenStore: Send + Sync {
+pub trait AccessStore: Send + Sync {
     /// MUST store the token under the hash of its secret, with the audit entry.
     async fn create_api_token(
         &self,
@@ -18,29 +18,20 @@ pub trait TokenStore: Send + Sync {
         token: &ApiToken,
         hash: &SecretHash,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError>;
+    ) -> Result<()>;
 
     /// MUST return all tokens, newest first, ties by id.
-    async fn api_tokens(&self, scope: &Scope) -> Result<Vec<ApiToken>, StoreError>;
+    async fn api_tokens(&self, scope: &Scope) -> Result<Vec<ApiToken>>;
 
     /// MUST return the token with this hash, expired or not, or `None`.
-    async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>, StoreError>;
+    async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>>;
 
     /// MUST remove the token, with the audit entry. Returns whether it existed; if not, nothing is written.
-    async fn delete_api_token(
-        &self,
-        scope: &Scope,
-        id: ApiTokenId,
-        audit: &AuditEntry,
-    ) -> Result<bool, StoreError>;
-}
+    async fn delete_api_token(&self, scope: &Scope, id: ApiTokenId, audit: &AuditEntry) -> Result<bool>;
 
-/// Signatures of requests, so that none is accepted twice.
-#[async_trait]
-pub trait SignatureStore: Send + Sync {
     /// MUST return `true` exactly once for a signature, over all instances and restarts.
-    async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError>;
+    async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool>;
 
     /// MUST forget signatures remembered before `before`; returns how many.
-    async fn prune_signatures(&self, before: Timestamp) -> Result<u64, StoreError>;
+    async fn prune_signatures(&self, before: Timestamp) -> Result<u64>;
 }

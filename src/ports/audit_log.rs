@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::Result;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
@@ -11,15 +11,11 @@ use crate::domain::audit::{AuditEntry, AuditFilter};
 #[async_trait]
 pub trait AuditStore: Send + Sync {
     /// MUST store all entries or none.
-    async fn record_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError>;
+    async fn record_audit(&self, entries: &[AuditEntry]) -> Result<()>;
 
     /// MUST return the page of entries that pass the filter, newest first, ties by id, and how many pass in all.
-    async fn audit_entries(
-        &self,
-        scope: &Scope,
-        filter: &AuditFilter,
-    ) -> Result<(Vec<AuditEntry>, u64), StoreError>;
+    async fn audit_entries(&self, scope: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)>;
 
     /// MUST remove entries older than `before`; returns how many.
-    async fn prune_audit(&self, before: Timestamp) -> Result<u64, StoreError>;
+    async fn prune_audit(&self, before: Timestamp) -> Result<u64>;
 }

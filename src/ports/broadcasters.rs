@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::Result;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
@@ -18,13 +18,13 @@ pub trait BroadcasterStore: Send + Sync {
         scope: &Scope,
         broadcaster: &Broadcaster,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError>;
+    ) -> Result<()>;
 
     /// MUST return the broadcaster as it was last stored, or `None`.
-    async fn broadcaster(&self, scope: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError>;
+    async fn broadcaster(&self, scope: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>>;
 
     /// MUST return all broadcasters, newest first, ties by id.
-    async fn broadcasters(&self, scope: &Scope) -> Result<Vec<Broadcaster>, StoreError>;
+    async fn broadcasters(&self, scope: &Scope) -> Result<Vec<Broadcaster>>;
 
     /// MUST change what the patch names and nothing else, with a `broadcaster.updated` event and the audit entry.
     /// MUST return `None` and write nothing if there is no such broadcaster.
@@ -35,7 +35,7 @@ pub trait BroadcasterStore: Send + Sync {
         patch: &BroadcasterPatch,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Option<Broadcaster>, StoreError>;
+    ) -> Result<Option<Broadcaster>>;
 
     /// MUST remove the broadcaster and all its keys, mark its active streams as ending (`broadcaster_deleted`), and
     /// write a `broadcaster.deleted` event and the audit entry. MUST keep its streams as history.
@@ -46,5 +46,5 @@ pub trait BroadcasterStore: Send + Sync {
         id: BroadcasterId,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Option<Vec<Stream>>, StoreError>;
+    ) -> Result<Option<Vec<Stream>>>;
 }

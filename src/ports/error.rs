@@ -1,5 +1,8 @@
 //! The error of every store, and of every other system.
 
+/// The result of a store method.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
 /// Why a store failed. Absence is not an error; it is `None`.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

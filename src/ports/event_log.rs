@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::Result;
 use crate::domain::Timestamp;
 use crate::domain::event::{StoredEvent, Topic};
 
@@ -13,19 +13,14 @@ use crate::domain::event::{StoredEvent, Topic};
 pub trait EventStore: Send + Sync {
     /// MUST return up to `limit` events of `topic`, or of all topics, with a number above `seq`, in order, without a gap
     /// that a later commit fills. MUST also return events that this version of the program cannot read.
-    async fn events_after(
-        &self,
-        topic: Option<Topic>,
-        seq: i64,
-        limit: u32,
-    ) -> Result<Vec<StoredEvent>, StoreError>;
+    async fn events_after(&self, topic: Option<Topic>, seq: i64, limit: u32) -> Result<Vec<StoredEvent>>;
 
     /// MUST return the number of the last event, 0 if there never was one. Keeps its value when events are pruned.
-    async fn last_event(&self) -> Result<i64, StoreError>;
+    async fn last_event(&self) -> Result<i64>;
 
     /// MUST return the number of the oldest event that is still there, or `None`.
-    async fn first_event(&self) -> Result<Option<i64>, StoreError>;
+    async fn first_event(&self) -> Result<Option<i64>>;
 
     /// MUST remove events older than `before`; returns how many. Numbers are never used again.
-    async fn prune_events(&self, before: Timestamp) -> Result<u64, StoreError>;
+    async fn prune_events(&self, before: Timestamp) -> Result<u64>;
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Assignment, StoreError};
+use super::{Assignment, Result};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::HookEvent;
 
@@ -20,10 +20,10 @@ pub struct StoredHookEvent {
 pub trait HookEventStore: Send + Sync {
     /// MUST keep the hook event until it is deleted, and only the hash of a private path. May drop the oldest of a server
     /// beyond 10,000.
-    async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<(), StoreError>;
+    async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<()>;
 
     /// MUST return the server's hook events in the order of arrival.
-    async fn hook_events(&self, server: &MediaServerName) -> Result<Vec<StoredHookEvent>, StoreError>;
+    async fn hook_events(&self, server: &MediaServerName) -> Result<Vec<StoredHookEvent>>;
 
     /// MUST delete the server's hook events up to and including `seq`, under the assignment.
     async fn delete_hook_events(
@@ -31,5 +31,5 @@ pub trait HookEventStore: Send + Sync {
         assignment: &Assignment,
         server: &MediaServerName,
         seq: i64,
-    ) -> Result<(), StoreError>;
+    ) -> Result<()>;
 }

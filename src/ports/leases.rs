@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::Result;
 use crate::domain::Timestamp;
 
 /// The right of an instance to do its work for a while.
@@ -36,29 +36,20 @@ pub struct Assignment {
 pub trait LeaseStore: Send + Sync {
     /// MUST extend the lease of an instance, with the same epoch. MUST grant a new one with a greater epoch if it has
     /// expired or was released.
-    async fn renew_instance(
-        &self,
-        instance: &str,
-        capacity: u32,
-        ttl: Duration,
-    ) -> Result<InstanceLease, StoreError>;
+    async fn renew_instance(&self, instance: &str, capacity: u32, ttl: Duration) -> Result<InstanceLease>;
 
     /// MUST return who has each of `keys`. Before that, MUST assign each free key to exactly one of the instances that
     /// compete, with a greater epoch than before, until the instance has as many of `keys` as its capacity allows. A key
     /// is free if nobody has it, or an instance whose lease has expired or was released. MUST NOT assign work to an
     /// instance whose own lease is not valid.
-    async fn take_assignments(
-        &self,
-        lease: &InstanceLease,
-        keys: &[String],
-    ) -> Result<Vec<Assignment>, StoreError>;
+    async fn take_assignments(&self, lease: &InstanceLease, keys: &[String]) -> Result<Vec<Assignment>>;
 
     /// MUST free those of these assignments that are still valid.
-    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<(), StoreError>;
+    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<()>;
 
     /// MUST end the lease if it is still the same, which frees everything assigned under it.
-    async fn release_instance(&self, lease: &InstanceLease) -> Result<(), StoreError>;
+    async fn release_instance(&self, lease: &InstanceLease) -> Result<()>;
 
     /// MUST forget instances whose lease expired before `before` and that have nothing assigned; returns how many.
-    async fn prune_instances(&self, before: Timestamp) -> Result<u64, StoreError>;
+    async fn prune_instances(&self, before: Timestamp) -> Result<u64>;
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Assignment, StoreError};
+use super::{Assignment, Result};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
@@ -42,16 +42,11 @@ pub trait MediaServerStore: Send + Sync {
         server: &MediaServerName,
         result: &PollResult,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<()>;
 
     /// MUST record that the server called at `now`; never moves backwards. Needs no assignment.
-    async fn record_contact(
-        &self,
-        server: &MediaServerName,
-        contact: Contact,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
+    async fn record_contact(&self, server: &MediaServerName, contact: Contact, now: Timestamp) -> Result<()>;
 
     /// MUST return all servers that were ever recorded, by name.
-    async fn media_servers(&self, scope: &Scope) -> Result<Vec<MediaServerStatus>, StoreError>;
+    async fn media_servers(&self, scope: &Scope) -> Result<Vec<MediaServerStatus>>;
 }

@@ -24,11 +24,11 @@ mod streams;
 mod wake_ups;
 mod webhooks;
 
-pub use access::{SignatureStore, TokenStore};
+pub use access::AccessStore;
 pub use audit_log::AuditStore;
 pub use broadcasters::BroadcasterStore;
 pub use clock::{Clock, IdGen};
-pub use error::{RemoteError, StoreError};
+pub use error::{RemoteError, Result, StoreError};
 pub use event_log::EventStore;
 pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
@@ -57,8 +57,7 @@ pub trait Store:
     + ReconcileStore
     + EventStore
     + AuditStore
-    + TokenStore
-    + SignatureStore
+    + AccessStore
     + LeaseStore
     + SecretStore
     + HookEventStore
@@ -67,5 +66,5 @@ pub trait Store:
     + ReportStore
 {
     /// Checks that the database answers and has our schema.
-    async fn ping(&self) -> Result<(), StoreError>;
+    async fn ping(&self) -> Result<()>;
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Assignment, StoreError};
+use super::{Assignment, Result};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::reconcile::{Changes, HookEvent, Observation, View, Writes};
@@ -65,7 +65,7 @@ pub trait ReconcileStore: Send + Sync {
         server: &MediaServerName,
         observations: &[Observation],
         hook_events: &[HookEvent],
-    ) -> Result<View, StoreError>;
+    ) -> Result<View>;
 
     /// Records the changes of a poll or of accepted hook events, under the assignment. If that is not valid any more, MUST
     /// write nothing and return [`StoreError::Fenced`].
@@ -84,7 +84,7 @@ pub trait ReconcileStore: Send + Sync {
         changes: &Changes,
         now: Timestamp,
         new_id: &(dyn Fn() -> StreamId + Send + Sync),
-    ) -> Result<Applied, StoreError>;
+    ) -> Result<Applied>;
 
     /// Lets other connections claim the keys that are held live on a media server which is unreachable for too long. The
     /// streams stay active. MUST turn live holders on the server into claims that lapsed at `now`, under the assignment.
@@ -93,5 +93,5 @@ pub trait ReconcileStore: Send + Sync {
         assignment: &Assignment,
         server: &MediaServerName,
         now: Timestamp,
-    ) -> Result<u64, StoreError>;
+    ) -> Result<u64>;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::Result;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::path::StreamPath;
@@ -73,13 +73,13 @@ pub trait StreamKeyStore: Send + Sync {
         key: &StreamKey,
         hash: &SecretHash,
         audit: &AuditEntry,
-    ) -> Result<KeyCreation, StoreError>;
+    ) -> Result<KeyCreation>;
 
     /// MUST return the key as it was last stored, or `None`.
-    async fn stream_key(&self, scope: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError>;
+    async fn stream_key(&self, scope: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>>;
 
     /// MUST return all keys that pass the filter, newest first, ties by id.
-    async fn stream_keys(&self, scope: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError>;
+    async fn stream_keys(&self, scope: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>>;
 
     /// MUST make the old secret invalid and the new one valid at once, evict the present holder, mark active streams of
     /// the key as ending (`key_rotated`), and write a `stream_key.rotated` event and the audit entry.
@@ -91,7 +91,7 @@ pub trait StreamKeyStore: Send + Sync {
         key_prefix: &str,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Rotation, StoreError>;
+    ) -> Result<Rotation>;
 
     /// MUST make the key invalid at once, mark its active streams as ending (`key_revoked`), and write a
     /// `stream_key.revoked` event and the audit entry. MUST be idempotent: a second call changes nothing about the
@@ -103,7 +103,7 @@ pub trait StreamKeyStore: Send + Sync {
         id: StreamKeyId,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Option<Revocation>, StoreError>;
+    ) -> Result<Option<Revocation>>;
 
     /// Decides and claims in **one statement**. MUST set the holder exactly when
     /// [`decide_publish`](crate::domain::publish::decide_publish) returns `Ok` for the row in the database. MUST return
@@ -115,15 +115,15 @@ pub trait StreamKeyStore: Send + Sync {
         request: &PublishRequest,
         now: Timestamp,
         claim_ttl: Duration,
-    ) -> Result<Option<StreamKey>, StoreError>;
+    ) -> Result<Option<StreamKey>>;
 }
 
 /// The hashes of keys: what the in-memory filter for unknown keys is made of.
 #[async_trait]
 pub trait KeyHashStore: Send + Sync {
     /// MUST return the hashes of all keys that are not revoked.
-    async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError>;
+    async fn key_hashes(&self) -> Result<Vec<SecretHash>>;
 
     /// MUST return the hashes of those of these keys that exist and are not revoked.
-    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>, StoreError>;
+    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>>;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::Result;
 use crate::domain::streamer::decide::{Announcement, Decision, Outcome, Report};
 use crate::domain::streamer::{Change, Learned};
 use crate::domain::{StreamerId, Timestamp};
@@ -55,13 +55,13 @@ pub trait ReportStore: Send + Sync {
         reports: &[Report],
         flap_window: Duration,
         now: Timestamp,
-    ) -> Result<Vec<Recorded>, StoreError>;
+    ) -> Result<Vec<Recorded>>;
 
     /// MUST store numbers, names and problems that were found, and write `streamer.updated` for each row that this
     /// changes. A name that another row has MUST become a problem on this one.
-    async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<(), StoreError>;
+    async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<()>;
 
     /// MUST write `streamer.offline` for each streamer whose [`offline_due`](crate::domain::streamer::Track) has come,
     /// once, and return how many.
-    async fn announce_offline(&self, now: Timestamp) -> Result<u64, StoreError>;
+    async fn announce_offline(&self, now: Timestamp) -> Result<u64>;
 }

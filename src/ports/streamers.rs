@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::Result;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::streamer::feed::WatchStatus;
@@ -47,13 +47,13 @@ pub trait StreamerStore: Send + Sync {
         scope: &Scope,
         streamer: &Streamer,
         audit: &AuditEntry,
-    ) -> Result<Written<()>, StoreError>;
+    ) -> Result<Written<()>>;
 
     /// MUST return the streamer as it is now, or `None`.
-    async fn streamer(&self, scope: &Scope, id: StreamerId) -> Result<Option<Streamer>, StoreError>;
+    async fn streamer(&self, scope: &Scope, id: StreamerId) -> Result<Option<Streamer>>;
 
     /// MUST return all that pass the filter, by name in lower case, ties by id.
-    async fn streamers(&self, scope: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError>;
+    async fn streamers(&self, scope: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>>;
 
     /// MUST change what the patch names ([`Streamer::patched`]) and nothing else, with a `streamer.updated` event and
     /// the audit entry; nothing at all if the new name is taken.
@@ -64,7 +64,7 @@ pub trait StreamerStore: Send + Sync {
         patch: &StreamerPatch,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Written<Streamer>, StoreError>;
+    ) -> Result<Written<Streamer>>;
 
     /// MUST remove the streamer and its history, with a `streamer.deleted` event and the audit entry. Returns whether
     /// it existed; if not, nothing is written.
@@ -74,7 +74,7 @@ pub trait StreamerStore: Send + Sync {
         id: StreamerId,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<bool>;
 
     /// MUST return up to `limit` changes of the streamer's status before event `before`, newest first; `None` if there
     /// is no such streamer.
@@ -84,14 +84,14 @@ pub trait StreamerStore: Send + Sync {
         id: StreamerId,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<Option<Vec<StatusEvent>>, StoreError>;
+    ) -> Result<Option<Vec<StatusEvent>>>;
 
     /// MUST remove changes recorded before `before`, but never a streamer's last one; returns how many.
-    async fn prune_status_events(&self, before: Timestamp) -> Result<u64, StoreError>;
+    async fn prune_status_events(&self, before: Timestamp) -> Result<u64>;
 
     /// MUST store the watch status in place of the earlier one.
-    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<(), StoreError>;
+    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<()>;
 
     /// MUST return the stored watch status.
-    async fn watch_status(&self, scope: &Scope) -> Result<Option<WatchStatus>, StoreError>;
+    async fn watch_status(&self, scope: &Scope) -> Result<Option<WatchStatus>>;
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::Result;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
@@ -52,10 +52,10 @@ pub struct StreamFilter {
 #[async_trait]
 pub trait StreamStore: Send + Sync {
     /// MUST return all streams that pass the filter, newest first, ties by id (descending): a stable order.
-    async fn streams(&self, scope: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError>;
+    async fn streams(&self, scope: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>>;
 
     /// MUST return the stream, live or ended, or `None`.
-    async fn stream(&self, scope: &Scope, id: StreamId) -> Result<Option<Stream>, StoreError>;
+    async fn stream(&self, scope: &Scope, id: StreamId) -> Result<Option<Stream>>;
 
     /// MUST mark an active stream as ending, keeping an earlier reason, with the audit entry; MUST leave an ended one
     /// as it is (the audit entry is written all the same). Returns the stream as it is now, or `None`.
@@ -65,5 +65,5 @@ pub trait StreamStore: Send + Sync {
         id: StreamId,
         reason: EndReason,
         audit: &AuditEntry,
-    ) -> Result<Option<Stream>, StoreError>;
+    ) -> Result<Option<Stream>>;
 }

@@ -2,45 +2,39 @@
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, newest_first};
 use crate::domain::access::{ApiToken, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
-use crate::ports::{SecretStore, SignatureStore, StoreError, TokenStore};
+use crate::ports::{AccessStore, Result, SecretStore};
 
 #[async_trait]
-impl TokenStore for MemoryStore {
+impl AccessStore for MemoryStore {
     async fn create_api_token(
         &self,
         _: &Scope,
         token: &ApiToken,
         hash: &SecretHash,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let mut state = self.state();
         state.tokens.insert(token.id, (*hash, token.clone()));
         state.audit.push(audit.clone());
         Ok(())
     }
 
-    async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>, StoreError> {
-        let mut tokens: Vec<ApiToken> =
-            self.state().tokens.values().map(|(_, token)| token.clone()).collect();
-        tokens.sort_by_key(|token| std::cmp::Reverse((token.created_at, token.id)));
-        Ok(tokens)
+    async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>> {
+        let state = self.state();
+        let tokens = state.tokens.values().map(|(_, token)| token.clone());
+        Ok(newest_first(tokens, |token| (token.created_at, token.id)))
     }
 
-    async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>, StoreError> {
+    async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>> {
         Ok(self.state().tokens.values().find(|(known, _)| known == hash).map(|(_, token)| token.clone()))
     }
 
-    async fn delete_api_token(
-        &self,
-        _: &Scope,
-        id: ApiTokenId,
-        audit: &AuditEntry,
-    ) -> Result<bool, StoreError> {
+    async fn delete_api_token(&self, _: &Scope, id: ApiTokenId, audit: &AuditEntry) -> Result<bool> {
         let mut state = self.state();
         let there = state.tokens.remove(&id).is_some();
         if there {
@@ -48,18 +42,15 @@ impl TokenStore for MemoryStore {
         }
         Ok(there)
     }
-}
 
-#[async_trait]
-impl SignatureStore for MemoryStore {
-    async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
+    async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool> {
         let mut state = self.state();
         let new = !state.signatures.contains_key(signature);
         state.signatures.entry(*signature).or_insert(now);
         Ok(new)
     }
 
-    async fn prune_signatures(&self, before: Timestamp) -> Result<u64, StoreError> {
+    async fn prune_signatures(&self, before: Timestamp) -> Result<u64> {
         let mut state = self.state();
         let there = state.signatures.len();
         state.signatures.retain(|_, at| *at >= before);
@@ -69,12 +60,12 @@ impl SignatureStore for MemoryStore {
 
 #[async_trait]
 impl SecretStore for MemoryStore {
-    async fn seal_if_absent(&self, name: &str, sealed: &str) -> Result<String, StoreError> {
+    async fn seal_if_absent(&self, name: &str, sealed: &str) -> Result<String> {
         let mut state = self.state();
         Ok(state.secrets.entry(name.to_owned()).or_insert_with(|| sealed.to_owned()).clone())
     }
 
-    async fn sealed(&self, name: &str) -> Result<Option<String>, StoreError> {
+    async fn sealed(&self, name: &str) -> Result<Option<String>> {
         Ok(self.state().secrets.get(name).cloned())
     }
 }

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, newest_first};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{BroadcasterEventKind, EventBody};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, Timestamp};
-use crate::ports::{BroadcasterStore, StoreError};
+use crate::ports::{BroadcasterStore, Result};
 
 #[async_trait]
 impl BroadcasterStore for MemoryStore {
@@ -18,23 +18,20 @@ impl BroadcasterStore for MemoryStore {
         _: &Scope,
         broadcaster: &Broadcaster,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let mut state = self.state();
         state.broadcasters.insert(broadcaster.id, broadcaster.clone());
-        state.audit.push(audit.clone());
         let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
-        state.append_event(broadcaster.created_at, &event);
+        state.record(broadcaster.created_at, audit, &event);
         Ok(())
     }
 
-    async fn broadcaster(&self, _: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError> {
+    async fn broadcaster(&self, _: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>> {
         Ok(self.state().broadcasters.get(&id).cloned())
     }
 
-    async fn broadcasters(&self, _: &Scope) -> Result<Vec<Broadcaster>, StoreError> {
-        let mut all: Vec<Broadcaster> = self.state().broadcasters.values().cloned().collect();
-        all.sort_by_key(|broadcaster| std::cmp::Reverse((broadcaster.created_at, broadcaster.id)));
-        Ok(all)
+    async fn broadcasters(&self, _: &Scope) -> Result<Vec<Broadcaster>> {
+        Ok(newest_first(self.state().broadcasters.values().cloned(), |one| (one.created_at, one.id)))
     }
 
     async fn update_broadcaster(
@@ -44,13 +41,12 @@ impl BroadcasterStore for MemoryStore {
         patch: &BroadcasterPatch,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Option<Broadcaster>, StoreError> {
+    ) -> Result<Option<Broadcaster>> {
         let mut state = self.state();
         let Some(broadcaster) = state.broadcasters.get_mut(&id) else { return Ok(None) };
         *broadcaster = broadcaster.clone().patched(patch, now);
         let broadcaster = broadcaster.clone();
-        state.audit.push(audit.clone());
-        state.append_event(now, &EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster));
+        state.record(now, audit, &EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster));
         Ok(Some(broadcaster))
     }
 
@@ -60,13 +56,12 @@ impl BroadcasterStore for MemoryStore {
         id: BroadcasterId,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Option<Vec<Stream>>, StoreError> {
+    ) -> Result<Option<Vec<Stream>>> {
         let mut state = self.state();
         let Some(broadcaster) = state.broadcasters.remove(&id) else { return Ok(None) };
         state.keys.retain(|_, (_, key)| key.broadcaster_id != id);
         let ending = state.mark(EndReason::BroadcasterDeleted, |stream| stream.broadcaster_id == id);
-        state.audit.push(audit.clone());
-        state.append_event(now, &EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster));
+        state.record(now, audit, &EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster));
         Ok(Some(ending))
     }
 }

@@ -8,7 +8,9 @@ use super::{MemoryStore, State};
 use crate::domain::Timestamp;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::HookEvent;
-use crate::ports::{Assignment, HookEventStore, InstanceLease, LeaseStore, StoreError, StoredHookEvent};
+use crate::ports::{
+    Assignment, HookEventStore, InstanceLease, LeaseStore, Result, StoreError, StoredHookEvent,
+};
 
 impl MemoryStore {
     fn is_held(&self, state: &State, (assignment, lease): &(Assignment, i64)) -> bool {
@@ -16,7 +18,7 @@ impl MemoryStore {
         row.is_some_and(|(now, until)| now.epoch == *lease && *until > self.clock.now())
     }
 
-    pub(super) fn guard(&self, state: &State, assignment: &Assignment) -> Result<(), StoreError> {
+    pub(super) fn guard(&self, state: &State, assignment: &Assignment) -> Result<()> {
         match state.assignments.get(&assignment.key) {
             Some(row) if row.0 == *assignment && self.is_held(state, row) => Ok(()),
             _ => Err(StoreError::Fenced(assignment.key.clone())),
@@ -26,12 +28,7 @@ impl MemoryStore {
 
 #[async_trait]
 impl LeaseStore for MemoryStore {
-    async fn renew_instance(
-        &self,
-        instance: &str,
-        capacity: u32,
-        ttl: Duration,
-    ) -> Result<InstanceLease, StoreError> {
+    async fn renew_instance(&self, instance: &str, capacity: u32, ttl: Duration) -> Result<InstanceLease> {
         let now = self.clock.now();
         let mut state = self.state();
         let epoch = match state.instances.get(instance) {
@@ -43,11 +40,7 @@ impl LeaseStore for MemoryStore {
         Ok(lease)
     }
 
-    async fn take_assignments(
-        &self,
-        lease: &InstanceLease,
-        keys: &[String],
-    ) -> Result<Vec<Assignment>, StoreError> {
+    async fn take_assignments(&self, lease: &InstanceLease, keys: &[String]) -> Result<Vec<Assignment>> {
         let now = self.clock.now();
         let mut state = self.state();
         let held = |state: &State, key: &String| {
@@ -70,7 +63,7 @@ impl LeaseStore for MemoryStore {
         Ok(found)
     }
 
-    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<(), StoreError> {
+    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<()> {
         let mut state = self.state();
         for assignment in assignments {
             if let Some((now, _)) = state.assignments.get_mut(&assignment.key)
@@ -82,7 +75,7 @@ impl LeaseStore for MemoryStore {
         Ok(())
     }
 
-    async fn release_instance(&self, lease: &InstanceLease) -> Result<(), StoreError> {
+    async fn release_instance(&self, lease: &InstanceLease) -> Result<()> {
         if let Some((now, until)) = self.state().instances.get_mut(&lease.instance)
             && now.epoch == lease.epoch
         {
@@ -91,7 +84,7 @@ impl LeaseStore for MemoryStore {
         Ok(())
     }
 
-    async fn prune_instances(&self, before: Timestamp) -> Result<u64, StoreError> {
+    async fn prune_instances(&self, before: Timestamp) -> Result<u64> {
         let mut state = self.state();
         let (all, busy) = (state.instances.len(), state.assignments.values());
         let busy: Vec<String> = busy.map(|(one, _)| one.instance.clone()).collect();
@@ -102,15 +95,15 @@ impl LeaseStore for MemoryStore {
 
 #[async_trait]
 impl HookEventStore for MemoryStore {
-    async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<(), StoreError> {
+    async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<()> {
         let mut state = self.state();
-        state.last_hint += 1;
-        let seq = state.last_hint;
+        state.last_hook_event += 1;
+        let seq = state.last_hook_event;
         state.hook_events.push(StoredHookEvent { seq, hook_event: hook_event.clone() });
         Ok(())
     }
 
-    async fn hook_events(&self, server: &MediaServerName) -> Result<Vec<StoredHookEvent>, StoreError> {
+    async fn hook_events(&self, server: &MediaServerName) -> Result<Vec<StoredHookEvent>> {
         Ok(self
             .state()
             .hook_events
@@ -125,7 +118,7 @@ impl HookEventStore for MemoryStore {
         assignment: &Assignment,
         server: &MediaServerName,
         seq: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let mut state = self.state();
         self.guard(&state, assignment)?;
         state.hook_events.retain(|stored| stored.hook_event.server != *server || stored.seq > seq);

@@ -6,7 +6,7 @@ use super::MemoryStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
-use crate::ports::{Assignment, Contact, MediaServerStore, PollResult, StoreError};
+use crate::ports::{Assignment, Contact, MediaServerStore, PollResult, Result};
 
 fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
     MediaServerStatus {
@@ -31,7 +31,7 @@ impl MediaServerStore for MemoryStore {
         server: &MediaServerName,
         poll: &PollResult,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let mut state = self.state();
         self.guard(&state, assignment)?;
         let status = state.media_servers.entry(server.clone()).or_insert_with(|| unknown(server, now));
@@ -53,12 +53,7 @@ impl MediaServerStore for MemoryStore {
         Ok(())
     }
 
-    async fn record_contact(
-        &self,
-        server: &MediaServerName,
-        contact: Contact,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn record_contact(&self, server: &MediaServerName, contact: Contact, now: Timestamp) -> Result<()> {
         let mut state = self.state();
         let status = state.media_servers.entry(server.clone()).or_insert_with(|| unknown(server, now));
         let last = match contact {
@@ -69,7 +64,7 @@ impl MediaServerStore for MemoryStore {
         Ok(())
     }
 
-    async fn media_servers(&self, _: &Scope) -> Result<Vec<MediaServerStatus>, StoreError> {
+    async fn media_servers(&self, _: &Scope) -> Result<Vec<MediaServerStatus>> {
         Ok(self.state().media_servers.values().cloned().collect())
     }
 }

@@ -11,7 +11,8 @@ mod stream_keys;
 mod streamers;
 mod streams;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -28,7 +29,7 @@ use crate::domain::stream_key::StreamKey;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer};
 use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
-use crate::ports::{Assignment, Clock, InstanceLease, Store, StoreError, StoredHookEvent};
+use crate::ports::{Assignment, Clock, InstanceLease, Result, Store, StoredHookEvent};
 
 /// A store in memory. Clones share what is stored.
 #[derive(Clone)]
@@ -60,7 +61,7 @@ struct State {
     assignments: HashMap<String, (Assignment, i64)>,
     secrets: HashMap<String, String>,
     hook_events: Vec<StoredHookEvent>,
-    last_hint: i64,
+    last_hook_event: i64,
     media_servers: BTreeMap<MediaServerName, MediaServerStatus>,
     streamers: BTreeMap<StreamerId, Streamer>,
     status_events: Vec<StatusEvent>,
@@ -80,13 +81,15 @@ impl MemoryStore {
 }
 
 impl State {
+    /// Records a change: its audit entry and its event.
+    fn record(&mut self, at: Timestamp, audit: &AuditEntry, event: &EventBody) {
+        self.audit.push(audit.clone());
+        self.append_event(at, event);
+    }
+
     fn append_event(&mut self, at: Timestamp, event: &EventBody) {
         self.last_event += 1;
         self.events.push(event.stored(self.last_event, at));
-    }
-
-    fn key_by_hash(&mut self, hash: &SecretHash) -> Option<&mut StreamKey> {
-        self.keys.values_mut().find(|(known, _)| known == hash).map(|(_, key)| key)
     }
 
     /// Marks active streams as ending; returns all that are, now or since before.
@@ -100,15 +103,25 @@ impl State {
             })
             .collect()
     }
+}
 
-    fn unreachable(&self) -> BTreeSet<&MediaServerName> {
-        self.media_servers.values().filter(|status| !status.reachable).map(|status| &status.name).collect()
-    }
+/// Values, the newest first.
+fn newest_first<T, K: Ord>(values: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
+    values.sort_by_key(|value| Reverse(key(value)));
+    values
+}
+
+/// Removes the values that are not to be kept; returns how many.
+fn prune<T>(values: &mut Vec<T>, keep: impl FnMut(&T) -> bool) -> u64 {
+    let count = values.len();
+    values.retain(keep);
+    (count - values.len()) as u64
 }
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<()> {
         Ok(())
     }
 }

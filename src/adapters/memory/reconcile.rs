@@ -9,7 +9,7 @@ use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::{ActiveStream, Changes, HookEvent, Observation, Records, View, Writes, apply};
 use crate::domain::stream_key::Holder;
 use crate::domain::{StreamId, StreamKeyId, Timestamp};
-use crate::ports::{Applied, Assignment, ReconcileStore, StoreError, named_hashes, named_paths};
+use crate::ports::{Applied, Assignment, ReconcileStore, Result, named_hashes, named_paths};
 
 #[async_trait]
 impl ReconcileStore for MemoryStore {
@@ -18,7 +18,7 @@ impl ReconcileStore for MemoryStore {
         server: &MediaServerName,
         observations: &[Observation],
         hook_events: &[HookEvent],
-    ) -> Result<View, StoreError> {
+    ) -> Result<View> {
         let state = self.state();
         let streams: Vec<ActiveStream> = state
             .streams
@@ -45,7 +45,7 @@ impl ReconcileStore for MemoryStore {
         changes: &Changes,
         now: Timestamp,
         new_id: &(dyn Fn() -> StreamId + Send + Sync),
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<Applied> {
         let mut state = self.state();
         self.guard(&state, assignment)?;
         let writes = apply(server, changes, state.records(), now, new_id);
@@ -60,7 +60,7 @@ impl ReconcileStore for MemoryStore {
         assignment: &Assignment,
         server: &MediaServerName,
         now: Timestamp,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64> {
         let mut state = self.state();
         self.guard(&state, assignment)?;
         let mut released = 0;
@@ -82,7 +82,10 @@ impl State {
             keys: self.keys.iter().map(|(id, (_, key))| (*id, key.clone())).collect(),
             broadcasters: self.broadcasters.iter().map(|(id, one)| (*id, one.clone())).collect(),
             active: self.streams.values().map(|active| active.stream.clone()).collect(),
-            unreachable: self.unreachable().into_iter().cloned().collect(),
+            unreachable: {
+                let down = self.media_servers.values().filter(|status| !status.reachable);
+                down.map(|status| status.name.clone()).collect()
+            },
         }
     }
 

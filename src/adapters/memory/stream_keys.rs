@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, newest_first};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
@@ -13,7 +13,7 @@ use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, KeyHashStore, Revocation, Rotation, StoreError, StreamKeyStore};
+use crate::ports::{KeyCreation, KeyFilter, KeyHashStore, Result, Revocation, Rotation, StreamKeyStore};
 
 #[async_trait]
 impl StreamKeyStore for MemoryStore {
@@ -23,7 +23,7 @@ impl StreamKeyStore for MemoryStore {
         key: &StreamKey,
         hash: &SecretHash,
         audit: &AuditEntry,
-    ) -> Result<KeyCreation, StoreError> {
+    ) -> Result<KeyCreation> {
         let mut state = self.state();
         if !state.broadcasters.contains_key(&key.broadcaster_id) {
             return Ok(KeyCreation::UnknownBroadcaster);
@@ -33,25 +33,22 @@ impl StreamKeyStore for MemoryStore {
             return Ok(KeyCreation::PathTaken);
         }
         state.keys.insert(key.id, (*hash, key.clone()));
-        state.audit.push(audit.clone());
-        state.append_event(key.created_at, &EventBody::stream_key(StreamKeyEventKind::Created, key));
+        state.record(key.created_at, audit, &EventBody::stream_key(StreamKeyEventKind::Created, key));
         Ok(KeyCreation::Created)
     }
 
-    async fn stream_key(&self, _: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
+    async fn stream_key(&self, _: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>> {
         Ok(self.state().keys.get(&id).map(|(_, key)| key.clone()))
     }
 
-    async fn stream_keys(&self, _: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError> {
+    async fn stream_keys(&self, _: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>> {
         let state = self.state();
         let passes = |key: &&StreamKey| {
             filter.broadcaster_id.is_none_or(|id| key.broadcaster_id == id)
                 && filter.path.as_ref().is_none_or(|path| key.path == *path)
         };
-        let mut keys: Vec<StreamKey> =
-            state.keys.values().map(|(_, key)| key).filter(passes).cloned().collect();
-        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
-        Ok(keys)
+        let keys = state.keys.values().map(|(_, key)| key).filter(passes).cloned();
+        Ok(newest_first(keys, |key| (key.created_at, key.id)))
     }
 
     async fn rotate_stream_key(
@@ -62,7 +59,7 @@ impl StreamKeyStore for MemoryStore {
         key_prefix: &str,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Rotation, StoreError> {
+    ) -> Result<Rotation> {
         let mut state = self.state();
         let Some((known, key)) = state.keys.get_mut(&id) else { return Ok(Rotation::NotFound) };
         let status = key.status(now);
@@ -74,8 +71,7 @@ impl StreamKeyStore for MemoryStore {
         key.holder = key.holder.clone().evicted();
         let key = Box::new(key.clone());
         let ending = state.mark(EndReason::KeyRotated, |stream| stream.stream_key_id == id);
-        state.audit.push(audit.clone());
-        state.append_event(now, &EventBody::stream_key(StreamKeyEventKind::Rotated, &key));
+        state.record(now, audit, &EventBody::stream_key(StreamKeyEventKind::Rotated, &key));
         Ok(Rotation::Rotated { key, ending })
     }
 
@@ -85,7 +81,7 @@ impl StreamKeyStore for MemoryStore {
         id: StreamKeyId,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Option<Revocation>, StoreError> {
+    ) -> Result<Option<Revocation>> {
         let mut state = self.state();
         let Some((_, key)) = state.keys.get_mut(&id) else { return Ok(None) };
         let newly = key.revoked_at.is_none();
@@ -93,8 +89,7 @@ impl StreamKeyStore for MemoryStore {
         let key = key.clone();
         let ending = state.mark(EndReason::KeyRevoked, |stream| stream.stream_key_id == id);
         if newly {
-            state.audit.push(audit.clone());
-            state.append_event(now, &EventBody::stream_key(StreamKeyEventKind::Revoked, &key));
+            state.record(now, audit, &EventBody::stream_key(StreamKeyEventKind::Revoked, &key));
         }
         Ok(Some(Revocation { key, ending, newly }))
     }
@@ -105,9 +100,10 @@ impl StreamKeyStore for MemoryStore {
         request: &PublishRequest,
         now: Timestamp,
         claim_ttl: Duration,
-    ) -> Result<Option<StreamKey>, StoreError> {
+    ) -> Result<Option<StreamKey>> {
         let mut state = self.state();
-        let Some(key) = state.key_by_hash(hash) else { return Ok(None) };
+        let mut keys = state.keys.values_mut();
+        let Some((_, key)) = keys.find(|(known, _)| known == hash) else { return Ok(None) };
         if request.connection.is_some()
             && let Ok(holder) = decide_publish(key, request, now, claim_ttl)
         {
@@ -120,12 +116,12 @@ impl StreamKeyStore for MemoryStore {
 
 #[async_trait]
 impl KeyHashStore for MemoryStore {
-    async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError> {
+    async fn key_hashes(&self) -> Result<Vec<SecretHash>> {
         let state = self.state();
         Ok(state.keys.values().filter(|(_, key)| key.revoked_at.is_none()).map(|(hash, _)| *hash).collect())
     }
 
-    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>, StoreError> {
+    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>> {
         let state = self.state();
         let keys = ids.iter().filter_map(|id| state.keys.get(id));
         Ok(keys.filter(|(_, key)| key.revoked_at.is_none()).map(|(hash, _)| *hash).collect())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{MemoryStore, State};
+use super::{MemoryStore, State, prune};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventBody, StreamerEventKind};
@@ -14,7 +14,7 @@ use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Learned, Slug, Status, StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
-use crate::ports::{Recorded, ReportStore, StoreError, StreamerFilter, StreamerStore, Written};
+use crate::ports::{Recorded, ReportStore, Result, StreamerFilter, StreamerStore, Written};
 
 /// The name by which a streamer is found and ordered.
 fn name(streamer: &Streamer) -> String {
@@ -44,25 +44,22 @@ impl StreamerStore for MemoryStore {
         _: &Scope,
         streamer: &Streamer,
         audit: &AuditEntry,
-    ) -> Result<Written<()>, StoreError> {
+    ) -> Result<Written<()>> {
         let mut state = self.state();
         if state.is_name_taken(&streamer.username, streamer.id) {
             return Ok(Written::NameTaken);
         }
         state.streamers.insert(streamer.id, streamer.clone());
-        state.audit.push(audit.clone());
-        state.append_event(
-            streamer.created_at,
-            &EventBody::streamer(StreamerEventKind::Created, streamer, None),
-        );
+        let event = EventBody::streamer(StreamerEventKind::Created, streamer, None);
+        state.record(streamer.created_at, audit, &event);
         Ok(Written::Done(()))
     }
 
-    async fn streamer(&self, _: &Scope, id: StreamerId) -> Result<Option<Streamer>, StoreError> {
+    async fn streamer(&self, _: &Scope, id: StreamerId) -> Result<Option<Streamer>> {
         Ok(self.state().streamers.get(&id).cloned())
     }
 
-    async fn streamers(&self, _: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError> {
+    async fn streamers(&self, _: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
         let state = self.state();
         let mut all: Vec<Streamer> =
             state.streamers.values().filter(|one| passes(filter, one)).cloned().collect();
@@ -78,7 +75,7 @@ impl StreamerStore for MemoryStore {
         patch: &StreamerPatch,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Written<Streamer>, StoreError> {
+    ) -> Result<Written<Streamer>> {
         let mut state = self.state();
         let Some(streamer) = state.streamers.get(&id).cloned() else { return Ok(Written::NotFound) };
         let streamer = streamer.patched(patch, now);
@@ -86,8 +83,7 @@ impl StreamerStore for MemoryStore {
             return Ok(Written::NameTaken);
         }
         state.streamers.insert(id, streamer.clone());
-        state.audit.push(audit.clone());
-        state.append_event(now, &EventBody::streamer(StreamerEventKind::Updated, &streamer, None));
+        state.record(now, audit, &EventBody::streamer(StreamerEventKind::Updated, &streamer, None));
         Ok(Written::Done(streamer))
     }
 
@@ -97,12 +93,11 @@ impl StreamerStore for MemoryStore {
         id: StreamerId,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool> {
         let mut state = self.state();
         let Some(streamer) = state.streamers.remove(&id) else { return Ok(false) };
         state.status_events.retain(|event| event.streamer_id != id);
-        state.audit.push(audit.clone());
-        state.append_event(now, &EventBody::streamer(StreamerEventKind::Deleted, &streamer, None));
+        state.record(now, audit, &EventBody::streamer(StreamerEventKind::Deleted, &streamer, None));
         Ok(true)
     }
 
@@ -112,7 +107,7 @@ impl StreamerStore for MemoryStore {
         id: StreamerId,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<Option<Vec<StatusEvent>>, StoreError> {
+    ) -> Result<Option<Vec<StatusEvent>>> {
         let state = self.state();
         if !state.streamers.contains_key(&id) {
             return Ok(None);
@@ -123,23 +118,20 @@ impl StreamerStore for MemoryStore {
         Ok(Some(wanted.take(limit as usize).cloned().collect()))
     }
 
-    async fn prune_status_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+    async fn prune_status_events(&self, before: Timestamp) -> Result<u64> {
         let mut state = self.state();
         let last: HashMap<StreamerId, i64> =
             state.status_events.iter().map(|event| (event.streamer_id, event.seq)).collect();
-        let count = state.status_events.len();
-        state
-            .status_events
-            .retain(|event| event.recorded_at >= before || last.get(&event.streamer_id) == Some(&event.seq));
-        Ok((count - state.status_events.len()) as u64)
+        let is_last = |event: &StatusEvent| last.get(&event.streamer_id) == Some(&event.seq);
+        Ok(prune(&mut state.status_events, |event| event.recorded_at >= before || is_last(event)))
     }
 
-    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<(), StoreError> {
+    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<()> {
         self.state().watch_status = Some(status.clone());
         Ok(())
     }
 
-    async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>, StoreError> {
+    async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>> {
         Ok(self.state().watch_status.clone())
     }
 }
@@ -151,7 +143,7 @@ impl ReportStore for MemoryStore {
         reports: &[Report],
         flap_window: Duration,
         now: Timestamp,
-    ) -> Result<Vec<Recorded>, StoreError> {
+    ) -> Result<Vec<Recorded>> {
         let mut state = self.state();
         let named = reports.iter().filter_map(|report| state.streamers.get(&report.streamer));
         let applied = apply_reports(named.cloned(), reports, flap_window);
@@ -172,7 +164,7 @@ impl ReportStore for MemoryStore {
         Ok(decisions.map(|(report, decision)| Recorded::new(report.streamer, decision)).collect())
     }
 
-    async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<(), StoreError> {
+    async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<()> {
         let mut state = self.state();
         for one in learned {
             let Some(streamer) = state.streamers.get(&one.streamer) else { continue };
@@ -184,7 +176,7 @@ impl ReportStore for MemoryStore {
         Ok(())
     }
 
-    async fn announce_offline(&self, now: Timestamp) -> Result<u64, StoreError> {
+    async fn announce_offline(&self, now: Timestamp) -> Result<u64> {
         let mut state = self.state();
         let is_due = |one: &&Streamer| one.track.offline_due.is_some_and(|due| due <= now);
         let mut due: Vec<Streamer> = state.streamers.values().filter(is_due).cloned().collect();

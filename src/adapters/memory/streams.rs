@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, newest_first};
 use crate::domain::StreamId;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::stream::{EndReason, Stream};
-use crate::ports::{StatusFilter, StoreError, StreamFilter, StreamStore};
+use crate::ports::{Result, StatusFilter, StreamFilter, StreamStore};
 
 fn passes(filter: &StreamFilter, stream: &Stream) -> bool {
     let state = match filter.status {
@@ -24,16 +24,16 @@ fn passes(filter: &StreamFilter, stream: &Stream) -> bool {
 
 #[async_trait]
 impl StreamStore for MemoryStore {
-    async fn streams(&self, _: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError> {
+    async fn streams(&self, _: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>> {
         let state = self.state();
         let all = state.streams.values().map(|active| &active.stream);
-        let mut streams: Vec<Stream> = all.filter(|stream| passes(filter, stream)).cloned().collect();
-        streams.sort_by_key(|stream| std::cmp::Reverse((stream.started_at, stream.id)));
+        let passing = all.filter(|stream| passes(filter, stream)).cloned();
+        let mut streams = newest_first(passing, |stream| (stream.started_at, stream.id));
         streams.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
         Ok(streams)
     }
 
-    async fn stream(&self, _: &Scope, id: StreamId) -> Result<Option<Stream>, StoreError> {
+    async fn stream(&self, _: &Scope, id: StreamId) -> Result<Option<Stream>> {
         Ok(self.state().streams.get(&id).map(|active| active.stream.clone()))
     }
 
@@ -43,7 +43,7 @@ impl StreamStore for MemoryStore {
         id: StreamId,
         reason: EndReason,
         audit: &AuditEntry,
-    ) -> Result<Option<Stream>, StoreError> {
+    ) -> Result<Option<Stream>> {
         let mut state = self.state();
         let Some(active) = state.streams.get_mut(&id) else { return Ok(None) };
         if let Ok(ending) = active.stream.clone().end_requested(reason) {

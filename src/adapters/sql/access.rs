@@ -9,7 +9,7 @@ use crate::domain::access::{ApiToken, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
-use crate::ports::{SignatureStore, StoreError, TokenStore};
+use crate::ports::{AccessStore, Result};
 
 table! {
     api_tokens: ApiToken { id uuid, name text, role text, created_at int, expires_at int } beside { token_hash bytes }
@@ -28,33 +28,28 @@ statements! {
 }
 
 #[async_trait]
-impl TokenStore for SqlStore {
+impl AccessStore for SqlStore {
     async fn create_api_token(
         &self,
         _: &Scope,
         token: &ApiToken,
         hash: &SecretHash,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let mut tx = self.db.begin().await?;
         tx.run(INSERT, args![rows([NewRow::of(token).with("token_hash", hash)])]).await?;
         commit(tx, token.created_at, audit, &[]).await
     }
 
-    async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>, StoreError> {
+    async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>> {
         self.db.rows(LIST, args![]).await
     }
 
-    async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>, StoreError> {
+    async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>> {
         self.db.row(BY_HASH, args![hash]).await
     }
 
-    async fn delete_api_token(
-        &self,
-        _: &Scope,
-        id: ApiTokenId,
-        audit: &AuditEntry,
-    ) -> Result<bool, StoreError> {
+    async fn delete_api_token(&self, _: &Scope, id: ApiTokenId, audit: &AuditEntry) -> Result<bool> {
         let mut tx = self.db.begin().await?;
         if tx.run(DELETE, args![id]).await? == 0 {
             return tx.rollback(false).await;
@@ -62,11 +57,8 @@ impl TokenStore for SqlStore {
         commit(tx, audit.timestamp, audit, &[]).await?;
         Ok(true)
     }
-}
 
-#[async_trait]
-impl SignatureStore for SqlStore {
-    async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
+    async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool> {
         // One statement in a transaction, because it must not run twice when a connection breaks.
         let mut tx = self.db.begin().await?;
         let new = tx.run(REMEMBER, args![signature, now]).await? == 1;
@@ -74,7 +66,7 @@ impl SignatureStore for SqlStore {
         Ok(new)
     }
 
-    async fn prune_signatures(&self, before: Timestamp) -> Result<u64, StoreError> {
+    async fn prune_signatures(&self, before: Timestamp) -> Result<u64> {
         self.prune(PRUNE, before).await
     }
 }

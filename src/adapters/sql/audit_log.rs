@@ -8,7 +8,7 @@ use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
-use crate::ports::{AuditStore, StoreError};
+use crate::ports::{AuditStore, Result};
 
 // The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the column.
 macro_rules! passes {
@@ -26,17 +26,13 @@ statements! {
 
 #[async_trait]
 impl AuditStore for SqlStore {
-    async fn record_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    async fn record_audit(&self, entries: &[AuditEntry]) -> Result<()> {
         let mut tx = self.db.begin().await?;
         record_audit(&mut tx, entries).await?;
         tx.commit().await
     }
 
-    async fn audit_entries(
-        &self,
-        _: &Scope,
-        filter: &AuditFilter,
-    ) -> Result<(Vec<AuditEntry>, u64), StoreError> {
+    async fn audit_entries(&self, _: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
         let AuditFilter { from, to, actor, action, resource_type, resource_id, limit, offset } = filter;
         let passes = args![from, to, actor, action, resource_type, resource_id];
         let mut page = passes.clone();
@@ -48,7 +44,7 @@ impl AuditStore for SqlStore {
         Ok((entries, count.map_or(0, |One(count)| count)))
     }
 
-    async fn prune_audit(&self, before: Timestamp) -> Result<u64, StoreError> {
+    async fn prune_audit(&self, before: Timestamp) -> Result<u64> {
         self.prune(PRUNE, before).await
     }
 }

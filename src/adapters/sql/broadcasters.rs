@@ -13,7 +13,7 @@ use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{BroadcasterEventKind, EventBody};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, Timestamp};
-use crate::ports::{BroadcasterStore, StoreError};
+use crate::ports::{BroadcasterStore, Result};
 
 statements! {
     INSERT = [[insert broadcasters]];
@@ -26,7 +26,7 @@ statements! {
     DELETE = ["DELETE FROM broadcasters WHERE id = $1"];
 }
 
-async fn lock(tx: &mut Tx, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError> {
+async fn lock(tx: &mut Tx, id: BroadcasterId) -> Result<Option<Broadcaster>> {
     tx.row(GET_LOCKED, args![id]).await
 }
 
@@ -37,18 +37,18 @@ impl BroadcasterStore for SqlStore {
         _: &Scope,
         broadcaster: &Broadcaster,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let mut tx = self.db.begin().await?;
         tx.run(INSERT, args![rows([NewRow::of(broadcaster)])]).await?;
         let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
         commit(tx, broadcaster.created_at, audit, &[event]).await
     }
 
-    async fn broadcaster(&self, _: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>, StoreError> {
+    async fn broadcaster(&self, _: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>> {
         self.db.row(GET, args![id]).await
     }
 
-    async fn broadcasters(&self, _: &Scope) -> Result<Vec<Broadcaster>, StoreError> {
+    async fn broadcasters(&self, _: &Scope) -> Result<Vec<Broadcaster>> {
         self.db.rows(LIST, args![]).await
     }
 
@@ -59,7 +59,7 @@ impl BroadcasterStore for SqlStore {
         patch: &BroadcasterPatch,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Option<Broadcaster>, StoreError> {
+    ) -> Result<Option<Broadcaster>> {
         let mut tx = self.db.begin().await?;
         let Some(broadcaster) = lock(&mut tx, id).await? else { return tx.rollback(None).await };
         let broadcaster = broadcaster.patched(patch, now);
@@ -75,7 +75,7 @@ impl BroadcasterStore for SqlStore {
         id: BroadcasterId,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Option<Vec<Stream>>, StoreError> {
+    ) -> Result<Option<Vec<Stream>>> {
         let mut tx = self.db.begin().await?;
         let Some(broadcaster) = lock(&mut tx, id).await? else { return tx.rollback(None).await };
         // Lock keys before streams, as everywhere.

@@ -9,7 +9,7 @@ use super::row::{NewRow, One, rows};
 use crate::domain::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::EventBody;
-use crate::ports::StoreError;
+use crate::ports::Result;
 
 statements! {
     INSERT_AUDIT = [[insert audit_log]];
@@ -23,13 +23,13 @@ pub(super) async fn commit(
     at: Timestamp,
     audit: &AuditEntry,
     events: &[EventBody],
-) -> Result<(), StoreError> {
+) -> Result<()> {
     record_audit(&mut tx, std::slice::from_ref(audit)).await?;
     append_events(&mut tx, at, events).await?;
     tx.commit().await
 }
 
-pub(super) async fn record_audit(tx: &mut Tx, entries: &[AuditEntry]) -> Result<(), StoreError> {
+pub(super) async fn record_audit(tx: &mut Tx, entries: &[AuditEntry]) -> Result<()> {
     if !entries.is_empty() {
         tx.run(INSERT_AUDIT, args![rows(entries.iter().map(NewRow::of))]).await?;
     }
@@ -37,11 +37,7 @@ pub(super) async fn record_audit(tx: &mut Tx, entries: &[AuditEntry]) -> Result<
 }
 
 /// Writes events at the end of a transaction. Returns the number of the first; the others count up from it.
-pub(super) async fn append_events(
-    tx: &mut Tx,
-    at: Timestamp,
-    events: &[EventBody],
-) -> Result<i64, StoreError> {
+pub(super) async fn append_events(tx: &mut Tx, at: Timestamp, events: &[EventBody]) -> Result<i64> {
     if events.is_empty() {
         return Ok(0);
     }

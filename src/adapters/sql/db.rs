@@ -11,7 +11,7 @@ use super::error::{classify, is_broken, is_taken};
 use super::group_commit::Queue;
 use super::postgres::{Pg, PgSettings, PooledConnection};
 use super::row::Record;
-use crate::ports::StoreError;
+use crate::ports::Result;
 
 /// A database with its connections. Clones share the connections.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct SqlitePools {
 
 /// Creates a pool for `url` (`postgres://…`). It connects later, so the database may be down now. An error never quotes
 /// the address, because it may contain a password.
-pub fn open_postgres(url: &str, settings: &PgSettings) -> Result<Db, StoreError> {
+pub fn open_postgres(url: &str, settings: &PgSettings) -> Result<Db> {
     Pg::open(url, settings).map(Db::Pg)
 }
 
@@ -50,12 +50,8 @@ impl Db {
         let count = |size: u32, idle: usize| (size.saturating_sub(u32::try_from(idle).unwrap_or(size)), size);
         match self {
             Self::Pg(pg) => count(pg.pool.size(), pg.pool.num_idle()),
-            Self::Sqlite(sqlite) => {
-                let (read, write) = (
-                    count(sqlite.read.size(), sqlite.read.num_idle()),
-                    count(sqlite.write.size(), sqlite.write.num_idle()),
-                );
-                (read.0 + write.0, read.1 + write.1)
+            Self::Sqlite(SqlitePools { read, write, .. }) => {
+                count(read.size() + write.size(), read.num_idle() + write.num_idle())
             }
         }
     }
@@ -71,18 +67,18 @@ impl Db {
         }
     }
 
-    pub(super) async fn rows<R: Record>(&self, sql: Sql, args: Args) -> Result<Vec<R>, StoreError> {
+    pub(super) async fn rows<R: Record>(&self, sql: Sql, args: Args) -> Result<Vec<R>> {
         Ok(self.exec(sql, args, |sqlite| &sqlite.read).await?.rows)
     }
 
     /// Reads at most one row.
-    pub(super) async fn row<R: Record>(&self, sql: Sql, args: Args) -> Result<Option<R>, StoreError> {
+    pub(super) async fn row<R: Record>(&self, sql: Sql, args: Args) -> Result<Option<R>> {
         Ok(self.rows(sql, args).await?.pop())
     }
 
     /// Writes with one statement, committed on return. If a connection breaks it may run twice, so running it twice
     /// must be harmless.
-    pub(super) async fn write<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
+    pub(super) async fn write<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>> {
         self.exec(sql, args, |sqlite| &sqlite.write).await
     }
 
@@ -91,7 +87,7 @@ impl Db {
         sql: Sql,
         args: Args,
         pool: fn(&SqlitePools) -> &SqlitePool,
-    ) -> Result<Done<R>, StoreError> {
+    ) -> Result<Done<R>> {
         match self {
             Self::Pg(pg) => pg.exec_twice(sql, args).await.map_err(classify),
             Self::Sqlite(sqlite) => {
@@ -102,25 +98,25 @@ impl Db {
     }
 
     /// Begins a writing transaction.
-    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
+    pub(super) async fn begin(&self) -> Result<Tx> {
         self.begin_with("BEGIN").await
     }
 
     /// Begins a transaction whose writes may be lost if the *database* crashes. So it does not wait for the disk while
     /// it holds a row lock. On SQLite it is an ordinary transaction.
-    pub(super) async fn begin_relaxed(&self) -> Result<Tx, StoreError> {
+    pub(super) async fn begin_relaxed(&self) -> Result<Tx> {
         self.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await
     }
 
     /// Begins a transaction that reads one consistent snapshot.
-    pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
+    pub(super) async fn snapshot(&self) -> Result<Tx> {
         match self {
             Self::Pg(_) => self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await,
             Self::Sqlite(sqlite) => sqlite.read.begin().await.map(Tx::Sqlite).map_err(classify),
         }
     }
 
-    async fn begin_with(&self, pg_begin: &'static str) -> Result<Tx, StoreError> {
+    async fn begin_with(&self, pg_begin: &'static str) -> Result<Tx> {
         match self {
             Self::Pg(pg) => {
                 let begun = match pg.begin(pg_begin).await {
@@ -152,26 +148,26 @@ impl Tx {
         }
     }
 
-    async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, StoreError> {
+    async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>> {
         self.try_exec(sql, args).await.map_err(classify)
     }
 
-    pub(super) async fn rows<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Vec<R>, StoreError> {
+    pub(super) async fn rows<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Vec<R>> {
         Ok(self.exec(sql, args).await?.rows)
     }
 
-    pub(super) async fn row<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Option<R>, StoreError> {
+    pub(super) async fn row<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Option<R>> {
         Ok(self.rows(sql, args).await?.pop())
     }
 
     /// Runs a statement. Returns how many rows it changed.
-    pub(super) async fn run(&mut self, sql: Sql, args: Args) -> Result<u64, StoreError> {
+    pub(super) async fn run(&mut self, sql: Sql, args: Args) -> Result<u64> {
         Ok(self.exec::<()>(sql, args).await?.affected)
     }
 
     /// Runs a statement. Returns false if a unique index forbids it; the transaction is then unusable and must end with
     /// [`Tx::rollback`].
-    pub(super) async fn run_if_free(&mut self, sql: Sql, args: Args) -> Result<bool, StoreError> {
+    pub(super) async fn run_if_free(&mut self, sql: Sql, args: Args) -> Result<bool> {
         match self.try_exec::<()>(sql, args).await {
             Ok(_) => Ok(true),
             Err(error) if is_taken(&error) => Ok(false),
@@ -179,7 +175,7 @@ impl Tx {
         }
     }
 
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
+    pub(super) async fn commit(self) -> Result<()> {
         match self {
             Self::Pg(pooled) => pooled.finish("COMMIT").await,
             Self::Sqlite(tx) => tx.commit().await,
@@ -188,7 +184,7 @@ impl Tx {
     }
 
     /// Rolls back, keeps the connection, and returns `answer`. After a failure, dropping is enough.
-    pub(super) async fn rollback<T>(self, answer: T) -> Result<T, StoreError> {
+    pub(super) async fn rollback<T>(self, answer: T) -> Result<T> {
         match self {
             Self::Pg(pooled) => pooled.finish("ROLLBACK").await,
             Self::Sqlite(tx) => tx.rollback().await,

@@ -4,7 +4,7 @@ use super::db::Tx;
 use super::row::{NewRow, rows};
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{BroadcasterId, StreamKeyId};
-use crate::ports::StoreError;
+use crate::ports::Result;
 
 statements! {
     LOCK_OF_KEY = [[select streams], " WHERE ended_at IS NULL AND stream_key_id = $1 ORDER BY id", [lock]];
@@ -12,11 +12,7 @@ statements! {
     MARK = [[update streams end_reason]];
 }
 
-pub(super) async fn end_of_key(
-    tx: &mut Tx,
-    id: StreamKeyId,
-    why: EndReason,
-) -> Result<Vec<Stream>, StoreError> {
+pub(super) async fn end_of_key(tx: &mut Tx, id: StreamKeyId, why: EndReason) -> Result<Vec<Stream>> {
     let streams = tx.rows(LOCK_OF_KEY, args![id]).await?;
     mark(tx, streams, why).await
 }
@@ -25,17 +21,13 @@ pub(super) async fn end_of_broadcaster(
     tx: &mut Tx,
     id: BroadcasterId,
     why: EndReason,
-) -> Result<Vec<Stream>, StoreError> {
+) -> Result<Vec<Stream>> {
     let streams = tx.rows(LOCK_OF_BROADCASTER, args![id]).await?;
     mark(tx, streams, why).await
 }
 
 /// Marks those of these locked streams that are active, and returns them.
-pub(super) async fn mark(
-    tx: &mut Tx,
-    streams: Vec<Stream>,
-    reason: EndReason,
-) -> Result<Vec<Stream>, StoreError> {
+pub(super) async fn mark(tx: &mut Tx, streams: Vec<Stream>, reason: EndReason) -> Result<Vec<Stream>> {
     let streams: Vec<Stream> =
         streams.into_iter().filter_map(|stream| stream.end_requested(reason).ok()).collect();
     if !streams.is_empty() {

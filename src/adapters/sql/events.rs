@@ -7,7 +7,7 @@ use super::row::One;
 use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::event::{StoredEvent, Topic};
-use crate::ports::{EventStore, StoreError};
+use crate::ports::{EventStore, Result};
 
 statements! {
     AFTER = [[select events], " WHERE seq > $1 ORDER BY seq LIMIT $2"];
@@ -19,29 +19,24 @@ statements! {
 
 #[async_trait]
 impl EventStore for SqlStore {
-    async fn events_after(
-        &self,
-        topic: Option<Topic>,
-        seq: i64,
-        limit: u32,
-    ) -> Result<Vec<StoredEvent>, StoreError> {
+    async fn events_after(&self, topic: Option<Topic>, seq: i64, limit: u32) -> Result<Vec<StoredEvent>> {
         match topic {
             None => self.db.rows(AFTER, args![seq, limit]).await,
             Some(topic) => self.db.rows(AFTER_OF_TOPIC, args![seq, limit, topic.as_str()]).await,
         }
     }
 
-    async fn last_event(&self) -> Result<i64, StoreError> {
+    async fn last_event(&self) -> Result<i64> {
         let last: Option<One<i64>> = self.db.row(LAST, args![]).await?;
         last.map(|One(last)| last).ok_or_else(|| corrupt("the counter of events is missing"))
     }
 
-    async fn first_event(&self) -> Result<Option<i64>, StoreError> {
+    async fn first_event(&self) -> Result<Option<i64>> {
         let first: Option<One<i64>> = self.db.row(FIRST, args![]).await?;
         Ok(first.map(|One(first)| first))
     }
 
-    async fn prune_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+    async fn prune_events(&self, before: Timestamp) -> Result<u64> {
         self.prune(PRUNE, before).await
     }
 }

@@ -16,12 +16,12 @@ use super::dialect::Sql;
 use super::drain::drain_sqlite;
 use super::error::classify;
 use crate::domain::stream_key::StreamKey;
-use crate::ports::StoreError;
+use crate::ports::{Result, StoreError};
 
 /// The maximum number of claims in one transaction.
 const MAX_GROUP: usize = 500;
 
-type Answer = Result<Option<StreamKey>, StoreError>;
+type Answer = Result<Option<StreamKey>>;
 
 /// A waiting claim.
 struct Waiting {
@@ -98,7 +98,7 @@ async fn in_one_transaction(
     writer: &mut SqliteConnection,
     sql: Sql,
     claims: Vec<Args>,
-) -> Result<Vec<Answer>, StoreError> {
+) -> Result<Vec<Answer>> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(classify)?;
     let mut rows = Vec::with_capacity(claims.len());
     for args in claims {

@@ -9,7 +9,7 @@ use super::row::{NewRow, One, Record, Row, rows};
 use super::store::SqlStore;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::HookEvent;
-use crate::ports::{Assignment, HookEventStore, StoreError, StoredHookEvent};
+use crate::ports::{Assignment, HookEventStore, Result, StoredHookEvent};
 
 /// How many hook events are kept per server.
 const KEPT: i64 = 10_000;
@@ -42,7 +42,7 @@ impl Record for StoredHookEvent {
 
 #[async_trait]
 impl HookEventStore for SqlStore {
-    async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<(), StoreError> {
+    async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<()> {
         // If a database crash loses a hook event, the next poll finds the change.
         let mut tx = self.db.begin_relaxed().await?;
         let seq: Option<One<i64>> = tx.row(TAKE, args![]).await?;
@@ -54,7 +54,7 @@ impl HookEventStore for SqlStore {
         tx.commit().await
     }
 
-    async fn hook_events(&self, server: &MediaServerName) -> Result<Vec<StoredHookEvent>, StoreError> {
+    async fn hook_events(&self, server: &MediaServerName) -> Result<Vec<StoredHookEvent>> {
         self.db.rows(LIST, args![server]).await
     }
 
@@ -63,7 +63,7 @@ impl HookEventStore for SqlStore {
         assignment: &Assignment,
         server: &MediaServerName,
         seq: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let mut tx = self.db.begin_relaxed().await?;
         leases::guard(&mut tx, assignment).await?;
         tx.run(DROP, args![server, seq]).await?;

@@ -11,7 +11,7 @@ use super::db::Tx;
 use super::row::{NewRow, One, Record, Row, rows};
 use super::store::SqlStore;
 use crate::domain::Timestamp;
-use crate::ports::{Assignment, InstanceLease, LeaseStore, StoreError};
+use crate::ports::{Assignment, InstanceLease, LeaseStore, Result, StoreError};
 
 table! {
     assignments: Assignment { key text, instance text, epoch int }
@@ -65,7 +65,7 @@ statements! {
 
 /// Checks that the assignment and its lease are valid, and keeps others from taking the assignment until the
 /// transaction ends. The lease is not locked, so a renewal never waits for a transaction.
-pub(super) async fn guard(tx: &mut Tx, assignment: &Assignment) -> Result<(), StoreError> {
+pub(super) async fn guard(tx: &mut Tx, assignment: &Assignment) -> Result<()> {
     let Assignment { key, instance, epoch } = assignment;
     let held: Option<One<i64>> = tx.row(HELD, args![key, instance, epoch]).await?;
     held.map(drop).ok_or_else(|| StoreError::Fenced(key.clone()))
@@ -84,22 +84,13 @@ fn micros(duration: Duration) -> i64 {
 
 #[async_trait]
 impl LeaseStore for SqlStore {
-    async fn renew_instance(
-        &self,
-        instance: &str,
-        capacity: u32,
-        ttl: Duration,
-    ) -> Result<InstanceLease, StoreError> {
+    async fn renew_instance(&self, instance: &str, capacity: u32, ttl: Duration) -> Result<InstanceLease> {
         let done = self.db.write(RENEW, args![instance, capacity, micros(ttl)]).await?;
         let epoch = done.rows.first().map_or(0, |One(epoch)| *epoch);
         Ok(InstanceLease { instance: instance.to_owned(), epoch, capacity })
     }
 
-    async fn take_assignments(
-        &self,
-        lease: &InstanceLease,
-        keys: &[String],
-    ) -> Result<Vec<Assignment>, StoreError> {
+    async fn take_assignments(&self, lease: &InstanceLease, keys: &[String]) -> Result<Vec<Assignment>> {
         let wanted = args![list(keys)];
         let known: Vec<(Assignment, bool)> = self.db.rows(WHO, wanted.clone()).await?;
         if known.len() < keys.len() {
@@ -125,16 +116,16 @@ impl LeaseStore for SqlStore {
         Ok(held.map(|(assignment, _)| assignment).collect())
     }
 
-    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<(), StoreError> {
+    async fn release_assignments(&self, assignments: &[Assignment]) -> Result<()> {
         let released = args![rows(assignments.iter().map(NewRow::of))];
         self.db.write::<()>(RELEASE, released).await.map(drop)
     }
 
-    async fn release_instance(&self, lease: &InstanceLease) -> Result<(), StoreError> {
+    async fn release_instance(&self, lease: &InstanceLease) -> Result<()> {
         self.db.write::<()>(END, args![lease.instance, lease.epoch]).await.map(drop)
     }
 
-    async fn prune_instances(&self, before: Timestamp) -> Result<u64, StoreError> {
+    async fn prune_instances(&self, before: Timestamp) -> Result<u64> {
         Ok(self.db.write::<()>(PRUNE, args![before]).await?.affected)
     }
 }

@@ -7,7 +7,7 @@ use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
-use crate::ports::{Assignment, Contact, MediaServerStore, PollResult, StoreError};
+use crate::ports::{Assignment, Contact, MediaServerStore, PollResult, Result};
 
 table! {
     media_servers: MediaServerStatus {
@@ -55,7 +55,7 @@ impl MediaServerStore for SqlStore {
         server: &MediaServerName,
         poll: &PollResult,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let mut tx = self.db.begin().await?;
         leases::guard(&mut tx, assignment).await?;
         match poll {
@@ -67,12 +67,7 @@ impl MediaServerStore for SqlStore {
         tx.commit().await
     }
 
-    async fn record_contact(
-        &self,
-        server: &MediaServerName,
-        contact: Contact,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn record_contact(&self, server: &MediaServerName, contact: Contact, now: Timestamp) -> Result<()> {
         let statement = match contact {
             Contact::Auth => AUTH,
             Contact::Hook => HOOK,
@@ -81,7 +76,7 @@ impl MediaServerStore for SqlStore {
         self.db.write::<()>(statement, args![server, false, now]).await.map(drop)
     }
 
-    async fn media_servers(&self, _: &Scope) -> Result<Vec<MediaServerStatus>, StoreError> {
+    async fn media_servers(&self, _: &Scope) -> Result<Vec<MediaServerStatus>> {
         self.db.rows(LIST, args![]).await
     }
 }

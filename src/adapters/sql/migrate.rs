@@ -11,7 +11,7 @@ use super::drain::drain_pg;
 use super::error::{classify, corrupt, timed_out};
 use super::row::One;
 use crate::domain::Timestamp;
-use crate::ports::StoreError;
+use crate::ports::{Result, StoreError};
 
 static PG: Migrator = sqlx::migrate!("migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -41,7 +41,7 @@ impl Migrations {
 }
 
 /// Migrates the schema, completely or not at all. Any number of instances may call this at once.
-pub async fn migrate(db: &Db) -> Result<(), StoreError> {
+pub async fn migrate(db: &Db) -> Result<()> {
     let work = async {
         match db {
             Db::Pg(pg) => {
@@ -81,7 +81,7 @@ fn refused(error: MigrateError) -> StoreError {
 }
 
 /// Compares the schema with ours and changes nothing.
-pub async fn pending_migrations(db: &Db) -> Result<Migrations, StoreError> {
+pub async fn pending_migrations(db: &Db) -> Result<Migrations> {
     let (migrator, applied) = match db {
         Db::Pg(pg) => {
             // Uses a connection outside the pool, because the pool does not report why it cannot connect.
@@ -95,15 +95,12 @@ pub async fn pending_migrations(db: &Db) -> Result<Migrations, StoreError> {
 }
 
 /// The current time of the database. Leases use it.
-pub async fn database_time(db: &Db) -> Result<Timestamp, StoreError> {
+pub async fn database_time(db: &Db) -> Result<Timestamp> {
     let now = db.row::<One<i64>>(TIME, args![]).await?;
     now.map(|One(micros)| Timestamp::from_micros(micros)).ok_or_else(|| corrupt("it does not know the time"))
 }
 
-fn compare(
-    migrator: &Migrator,
-    applied: Result<Vec<One<i64>>, StoreError>,
-) -> Result<Migrations, StoreError> {
+fn compare(migrator: &Migrator, applied: Result<Vec<One<i64>>>) -> Result<Migrations> {
     let applied: Vec<i64> = match applied {
         Ok(rows) => rows.into_iter().map(|One(version)| version).collect(),
         // This plain statement can only fail because the table is missing.
@@ -118,7 +115,7 @@ fn compare(
 }
 
 /// Checks that the database answers and that the schema is ours.
-pub(super) async fn check(db: &Db) -> Result<(), StoreError> {
+pub(super) async fn check(db: &Db) -> Result<()> {
     let migrator = match db {
         Db::Pg(_) => &PG,
         Db::Sqlite(_) => &SQLITE,

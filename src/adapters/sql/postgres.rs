@@ -15,7 +15,7 @@ use super::dialect::Sql;
 use super::drain::{Done, drain_pg};
 use super::error::{classify, is_broken, timed_out};
 use super::row::Record;
-use crate::ports::StoreError;
+use crate::ports::Result;
 
 /// Settings of a session. PostgreSQL enforces these limits, so we never hold locks for long, even if this process is
 /// frozen. They are set by a statement, because poolers refuse them at connect.
@@ -76,7 +76,7 @@ impl Suspicion {
 }
 
 impl Pg {
-    pub(super) fn open(url: &str, settings: &PgSettings) -> Result<Self, StoreError> {
+    pub(super) fn open(url: &str, settings: &PgSettings) -> Result<Self> {
         let options = PgConnectOptions::from_str(url)
             .map_err(classify)?
             .application_name(&settings.application_name)

@@ -15,7 +15,7 @@ use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::{Changes, HookEvent, Observation, Records, View, Writes, apply};
 use crate::domain::stream_key::StreamKey;
 use crate::domain::{StreamId, StreamKeyId, Timestamp};
-use crate::ports::{Applied, Assignment, ReconcileStore, StoreError, named_hashes, named_paths};
+use crate::ports::{Applied, Assignment, ReconcileStore, Result, named_hashes, named_paths};
 
 /// How many changes one transaction writes: enough to be quick, few enough not to block others.
 const CHUNK: usize = 500;
@@ -57,7 +57,7 @@ impl ReconcileStore for SqlStore {
         server: &MediaServerName,
         observations: &[Observation],
         hook_events: &[HookEvent],
-    ) -> Result<View, StoreError> {
+    ) -> Result<View> {
         let paths = list(named_paths(observations, hook_events));
         let hashes = list(named_hashes(observations, hook_events));
         let mut tx = self.db.snapshot().await?;
@@ -74,7 +74,7 @@ impl ReconcileStore for SqlStore {
         changes: &Changes,
         now: Timestamp,
         new_id: &(dyn Fn() -> StreamId + Send + Sync),
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<Applied> {
         let mut applied = Applied::default();
         for chunk in chunks(changes) {
             let mut tx = self.db.begin().await?;
@@ -93,7 +93,7 @@ impl ReconcileStore for SqlStore {
         assignment: &Assignment,
         server: &MediaServerName,
         now: Timestamp,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64> {
         let mut tx = self.db.begin().await?;
         leases::guard(&mut tx, assignment).await?;
         let released = tx.run(RELEASE, args![server, now]).await?;
@@ -115,7 +115,7 @@ fn chunks(changes: &Changes) -> Vec<Changes> {
 
 /// Reads and locks the rows of the changes: keys before streams, each by id, as everywhere, so that transactions never
 /// deadlock.
-async fn lock_records(tx: &mut Tx, changes: &Changes) -> Result<Records, StoreError> {
+async fn lock_records(tx: &mut Tx, changes: &Changes) -> Result<Records> {
     let starting: HashSet<StreamKeyId> = changes.started.iter().map(|start| start.key).collect();
     let ended = changes.ended.iter().map(|(id, _)| id);
     let mut keys = starting.clone();
@@ -140,7 +140,7 @@ async fn lock_records(tx: &mut Tx, changes: &Changes) -> Result<Records, StoreEr
     Ok(records)
 }
 
-async fn write(tx: &mut Tx, writes: &Writes, now: Timestamp) -> Result<(), StoreError> {
+async fn write(tx: &mut Tx, writes: &Writes, now: Timestamp) -> Result<()> {
     if !writes.ended.is_empty() {
         let ended = writes.ended.iter();
         let ended =

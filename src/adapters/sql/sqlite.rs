@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::db::{Db, SqlitePools};
 use super::error::{classify, corrupt, is_busy};
-use crate::ports::StoreError;
+use crate::ports::{Result, StoreError};
 
 /// Older releases can corrupt the file in a rare race between two connections on the write-ahead log.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -22,7 +22,7 @@ const OPEN_PAUSE: Duration = Duration::from_millis(20);
 const READERS: u32 = 8;
 
 /// Opens the database at `path`. Creates it if it does not exist; only its owner can read it.
-pub async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
+pub async fn open_sqlite(path: &Path) -> Result<Db> {
     create_private(path)
         .map_err(|error| StoreError::Unavailable(format!("{} cannot be opened: {error}", path.display())))?;
     let options = SqliteConnectOptions::new()

@@ -6,7 +6,7 @@ use super::db::Db;
 use super::dialect::Sql;
 use super::migrate;
 use crate::domain::Timestamp;
-use crate::ports::{Store, StoreError};
+use crate::ports::{Result, Store};
 
 /// How many rows one statement deletes. This keeps it below its time limit.
 const PRUNE_BATCH: i64 = 5_000;
@@ -29,7 +29,7 @@ impl SqlStore {
     }
 
     /// Deletes what is older than `before`, in batches.
-    pub(super) async fn prune(&self, batch: Sql, before: Timestamp) -> Result<u64, StoreError> {
+    pub(super) async fn prune(&self, batch: Sql, before: Timestamp) -> Result<u64> {
         let mut removed = 0;
         loop {
             let done = self.db.write::<()>(batch, args![before, PRUNE_BATCH]).await?;
@@ -43,7 +43,7 @@ impl SqlStore {
 
 #[async_trait]
 impl Store for SqlStore {
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<()> {
         migrate::check(&self.db).await
     }
 }

@@ -18,7 +18,7 @@ use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, KeyHashStore, Revocation, Rotation, StoreError, StreamKeyStore};
+use crate::ports::{KeyCreation, KeyFilter, KeyHashStore, Result, Revocation, Rotation, StreamKeyStore};
 
 // `decide_publish` as SQL. $2 is now, $3 the requested path, $4 and $5 the requesting connection, $6 the end of its
 // claim. A property test (`tests/contract`) proves that both decide the same.
@@ -68,7 +68,7 @@ statements! {
     HASHES_OF = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL AND id IN ", [ids "$1"]];
 }
 
-async fn lock(tx: &mut Tx, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
+async fn lock(tx: &mut Tx, id: StreamKeyId) -> Result<Option<StreamKey>> {
     tx.row(GET_LOCKED, args![id]).await
 }
 
@@ -80,7 +80,7 @@ impl StreamKeyStore for SqlStore {
         key: &StreamKey,
         hash: &SecretHash,
         audit: &AuditEntry,
-    ) -> Result<KeyCreation, StoreError> {
+    ) -> Result<KeyCreation> {
         let mut tx = self.db.begin().await?;
         // Keeps the broadcaster from being deleted meanwhile.
         if tx.row::<One<BroadcasterId>>(HOLD_BROADCASTER, args![key.broadcaster_id]).await?.is_none() {
@@ -98,11 +98,11 @@ impl StreamKeyStore for SqlStore {
         Ok(KeyCreation::Created)
     }
 
-    async fn stream_key(&self, _: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>, StoreError> {
+    async fn stream_key(&self, _: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>> {
         self.db.row(GET, args![id]).await
     }
 
-    async fn stream_keys(&self, _: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>, StoreError> {
+    async fn stream_keys(&self, _: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>> {
         self.db.rows(LIST, args![filter.broadcaster_id, filter.path]).await
     }
 
@@ -114,7 +114,7 @@ impl StreamKeyStore for SqlStore {
         key_prefix: &str,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Rotation, StoreError> {
+    ) -> Result<Rotation> {
         let mut tx = self.db.begin().await?;
         let Some(mut key) = lock(&mut tx, id).await? else { return tx.rollback(Rotation::NotFound).await };
         let status = key.status(now);
@@ -136,7 +136,7 @@ impl StreamKeyStore for SqlStore {
         id: StreamKeyId,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Option<Revocation>, StoreError> {
+    ) -> Result<Option<Revocation>> {
         let mut tx = self.db.begin().await?;
         let Some(mut key) = lock(&mut tx, id).await? else { return tx.rollback(None).await };
         let newly = key.revoked_at.is_none();
@@ -160,7 +160,7 @@ impl StreamKeyStore for SqlStore {
         request: &PublishRequest,
         now: Timestamp,
         claim_ttl: Duration,
-    ) -> Result<Option<StreamKey>, StoreError> {
+    ) -> Result<Option<StreamKey>> {
         let Some(connection) = &request.connection else {
             return self.db.row(BY_HASH, args![hash]).await;
         };
@@ -175,12 +175,12 @@ impl StreamKeyStore for SqlStore {
 
 #[async_trait]
 impl KeyHashStore for SqlStore {
-    async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError> {
+    async fn key_hashes(&self) -> Result<Vec<SecretHash>> {
         let hashes = self.db.rows(HASHES, args![]).await?;
         Ok(hashes.into_iter().map(|One(hash)| hash).collect())
     }
 
-    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>, StoreError> {
+    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>> {
         let hashes = self.db.rows(HASHES_OF, args![list(ids)]).await?;
         Ok(hashes.into_iter().map(|One(hash)| hash).collect())
     }

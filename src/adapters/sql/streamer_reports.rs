@@ -20,7 +20,7 @@ use crate::domain::streamer::apply::{Applied, apply_reports};
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::{Found, Learned, Slug, Status, StatusEvent, Streamer};
 use crate::domain::{StreamerId, Timestamp};
-use crate::ports::{Recorded, ReportStore, StoreError};
+use crate::ports::{Recorded, ReportStore, Result};
 
 /// How many reports one transaction writes: enough to be quick, few enough not to block others.
 const CHUNK: usize = 500;
@@ -48,7 +48,7 @@ impl ReportStore for SqlStore {
         reports: &[Report],
         flap_window: Duration,
         now: Timestamp,
-    ) -> Result<Vec<Recorded>, StoreError> {
+    ) -> Result<Vec<Recorded>> {
         let mut recorded = Vec::with_capacity(reports.len());
         for chunk in reports.chunks(CHUNK) {
             recorded.extend(record_chunk(&self.db, chunk, flap_window, now).await?);
@@ -56,7 +56,7 @@ impl ReportStore for SqlStore {
         Ok(recorded)
     }
 
-    async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<(), StoreError> {
+    async fn learn(&self, learned: &[Learned], now: Timestamp) -> Result<()> {
         for chunk in learned.chunks(CHUNK) {
             let mut attempts = 0..ATTEMPTS;
             while !learn_chunk(&self.db, chunk, now).await? {
@@ -66,7 +66,7 @@ impl ReportStore for SqlStore {
         Ok(())
     }
 
-    async fn announce_offline(&self, now: Timestamp) -> Result<u64, StoreError> {
+    async fn announce_offline(&self, now: Timestamp) -> Result<u64> {
         let mut announced = 0;
         while self.db.row::<Streamer>(ANY_DUE, args![now]).await?.is_some() {
             announced += announce_chunk(&self.db, now).await?;
@@ -84,7 +84,7 @@ async fn record_chunk(
     reports: &[Report],
     flap_window: Duration,
     now: Timestamp,
-) -> Result<Vec<Recorded>, StoreError> {
+) -> Result<Vec<Recorded>> {
     let named = ids(reports.iter().map(|report| report.streamer));
     let seen: Vec<Streamer> = db.rows(NAMED, args![named]).await?;
     let mut applied = apply_reports(seen, reports, flap_window);
@@ -107,7 +107,7 @@ async fn record_chunk(
     Ok(decisions.map(|(report, decision)| Recorded::new(report.streamer, decision)).collect())
 }
 
-async fn write(tx: &mut Tx, applied: &Applied, now: Timestamp) -> Result<(), StoreError> {
+async fn write(tx: &mut Tx, applied: &Applied, now: Timestamp) -> Result<()> {
     write_tracks(tx, &applied.changed).await?;
     let events = applied.events.iter();
     let events: Vec<_> = events
@@ -127,7 +127,7 @@ async fn write(tx: &mut Tx, applied: &Applied, now: Timestamp) -> Result<(), Sto
     Ok(())
 }
 
-async fn write_tracks(tx: &mut Tx, streamers: &[Streamer]) -> Result<(), StoreError> {
+async fn write_tracks(tx: &mut Tx, streamers: &[Streamer]) -> Result<()> {
     if streamers.is_empty() {
         return Ok(());
     }
@@ -136,7 +136,7 @@ async fn write_tracks(tx: &mut Tx, streamers: &[Streamer]) -> Result<(), StoreEr
 }
 
 /// Returns false and writes nothing if another writer took a name at this moment.
-async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<bool, StoreError> {
+async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<bool> {
     let named = ids(learned.iter().map(|one| one.streamer));
     let names: Vec<&str> = learned.iter().filter_map(|one| new_name(&one.found)).map(Slug::as_str).collect();
     let mut seen: Vec<Streamer> = db.rows(NAMED, args![named]).await?;
@@ -209,7 +209,7 @@ fn last_of_each(changes: &[Streamer]) -> Vec<Streamer> {
     changes.iter().rev().filter(|row| seen.insert(row.id)).cloned().collect()
 }
 
-async fn announce_chunk(db: &Db, now: Timestamp) -> Result<u64, StoreError> {
+async fn announce_chunk(db: &Db, now: Timestamp) -> Result<u64> {
     let mut tx = db.begin().await?;
     let most = i64::try_from(CHUNK).map_err(corrupt)?;
     let mut due: Vec<Streamer> = tx.rows(LOCK_DUE, args![now, most]).await?;

@@ -13,7 +13,7 @@ use crate::domain::event::{EventBody, StreamerEventKind};
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
-use crate::ports::{StoreError, StreamerFilter, StreamerStore, Written};
+use crate::ports::{Result, StreamerFilter, StreamerStore, Written};
 
 /// The key of the table's only row.
 const WATCH: &str = "kick";
@@ -55,11 +55,11 @@ statements! {
 }
 
 /// Updates whole rows of existing streamers. Returns false if another row already has one of the names.
-pub(super) async fn write(tx: &mut Tx, streamers: &[Streamer]) -> Result<bool, StoreError> {
+pub(super) async fn write(tx: &mut Tx, streamers: &[Streamer]) -> Result<bool> {
     tx.run_if_free(UPDATE, args![rows(streamers.iter().map(NewRow::of))]).await
 }
 
-async fn lock(tx: &mut Tx, id: StreamerId) -> Result<Option<Streamer>, StoreError> {
+async fn lock(tx: &mut Tx, id: StreamerId) -> Result<Option<Streamer>> {
     tx.row(GET_LOCKED, args![id]).await
 }
 
@@ -70,7 +70,7 @@ impl StreamerStore for SqlStore {
         _: &Scope,
         streamer: &Streamer,
         audit: &AuditEntry,
-    ) -> Result<Written<()>, StoreError> {
+    ) -> Result<Written<()>> {
         let mut tx = self.db.begin().await?;
         if tx.run(INSERT, args![rows([NewRow::of(streamer)])]).await? == 0 {
             return tx.rollback(Written::NameTaken).await;
@@ -80,11 +80,11 @@ impl StreamerStore for SqlStore {
         Ok(Written::Done(()))
     }
 
-    async fn streamer(&self, _: &Scope, id: StreamerId) -> Result<Option<Streamer>, StoreError> {
+    async fn streamer(&self, _: &Scope, id: StreamerId) -> Result<Option<Streamer>> {
         self.db.row(GET, args![id]).await
     }
 
-    async fn streamers(&self, _: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>, StoreError> {
+    async fn streamers(&self, _: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
         let limit = filter.limit.map_or(i64::MAX, i64::from);
         let mut values = args![filter.status, filter.is_active, filter.after, limit];
         let name = filter.username.as_ref().map(|name| name.to_ascii_lowercase());
@@ -109,7 +109,7 @@ impl StreamerStore for SqlStore {
         patch: &StreamerPatch,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<Written<Streamer>, StoreError> {
+    ) -> Result<Written<Streamer>> {
         let mut tx = self.db.begin().await?;
         let Some(streamer) = lock(&mut tx, id).await? else { return tx.rollback(Written::NotFound).await };
         let streamer = streamer.patched(patch, now);
@@ -127,7 +127,7 @@ impl StreamerStore for SqlStore {
         id: StreamerId,
         now: Timestamp,
         audit: &AuditEntry,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool> {
         let mut tx = self.db.begin().await?;
         let Some(streamer) = lock(&mut tx, id).await? else { return tx.rollback(false).await };
         tx.run(DELETE, args![id]).await?;
@@ -142,21 +142,21 @@ impl StreamerStore for SqlStore {
         id: StreamerId,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<Option<Vec<StatusEvent>>, StoreError> {
+    ) -> Result<Option<Vec<StatusEvent>>> {
         let events = self.db.rows(HISTORY, args![id, before.unwrap_or(i64::MAX), limit]).await?;
         let exists = !events.is_empty() || self.db.row::<One<StreamerId>>(EXISTS, args![id]).await?.is_some();
         Ok(exists.then_some(events))
     }
 
-    async fn prune_status_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+    async fn prune_status_events(&self, before: Timestamp) -> Result<u64> {
         self.prune(PRUNE, before).await
     }
 
-    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<(), StoreError> {
+    async fn keep_watch_status(&self, status: &WatchStatus) -> Result<()> {
         self.db.write::<()>(KEEP_WATCH, args![WATCH, status.at, to_json(status)]).await.map(drop)
     }
 
-    async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>, StoreError> {
+    async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>> {
         let kept: Option<One<String>> = self.db.row(WATCH_STATUS, args![WATCH]).await?;
         // Another version may have written it. This version will write its own soon.
         Ok(kept.and_then(|One(status)| serde_json::from_str(&status).ok()))

@@ -10,7 +10,7 @@ use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{StreamId, Timestamp};
-use crate::ports::{StatusFilter, StoreError, StreamCursor, StreamFilter, StreamStore};
+use crate::ports::{Result, StatusFilter, StreamCursor, StreamFilter, StreamStore};
 
 // A start position is always given (the earliest time and the highest id, if there is none), so this is a range of the
 // index. The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the column.
@@ -31,7 +31,7 @@ statements! {
 
 #[async_trait]
 impl StreamStore for SqlStore {
-    async fn streams(&self, _: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>, StoreError> {
+    async fn streams(&self, _: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>> {
         let statement = match filter.status {
             StatusFilter::Active => ACTIVE,
             StatusFilter::Ended => ENDED,
@@ -45,7 +45,7 @@ impl StreamStore for SqlStore {
         self.db.rows(statement, values).await
     }
 
-    async fn stream(&self, _: &Scope, id: StreamId) -> Result<Option<Stream>, StoreError> {
+    async fn stream(&self, _: &Scope, id: StreamId) -> Result<Option<Stream>> {
         self.db.row(GET, args![id]).await
     }
 
@@ -55,7 +55,7 @@ impl StreamStore for SqlStore {
         id: StreamId,
         reason: EndReason,
         audit: &AuditEntry,
-    ) -> Result<Option<Stream>, StoreError> {
+    ) -> Result<Option<Stream>> {
         let mut tx = self.db.begin().await?;
         let Some(stream): Option<Stream> = tx.row(GET_LOCKED, args![id]).await? else {
             return tx.rollback(None).await;
