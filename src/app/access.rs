@@ -1,5 +1,6 @@
 //! Authentication with API tokens and signed requests, and the use-cases of tokens.
 
+use crate::ports::Change;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -161,7 +162,7 @@ impl Access {
                 let token = ApiToken { id, name, role, created_at, expires_at };
                 let secret = TokenSecret::from_random(self.core.ids.random32());
                 let hash = self.core.hasher.hash("token", secret.expose());
-                self.core.store.create_api_token(&scope, &token, &hash, &entry).await?;
+                self.core.store.create_api_token(&token, &hash, Change::new(&scope, &entry)).await?;
                 Ok((token, secret))
             })
             .await
@@ -179,7 +180,7 @@ impl Access {
         self.core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &Resource::ApiToken)?;
-                let deleted = self.core.store.delete_api_token(&scope, id, &entry).await?;
+                let deleted = self.core.store.delete_api_token(id, Change::new(&scope, &entry)).await?;
                 if deleted { Ok(()) } else { Err(AppError::NotFound("api token")) }
             })
             .await

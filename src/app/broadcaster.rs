@@ -10,7 +10,7 @@ use crate::domain::BroadcasterId;
 use crate::domain::access::{Action, Actor, Resource};
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch, DisplayName, Metadata};
 use crate::domain::invalid::Checks;
-use crate::ports::WakeUp;
+use crate::ports::{Change, WakeUp};
 
 /// A broadcaster as a client describes it, not checked yet.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,7 @@ impl Broadcasters {
                 let metadata = metadata.unwrap_or_default();
                 let broadcaster =
                     Broadcaster { id, display_name, metadata, created_at: now, updated_at: now };
-                self.core.store.create_broadcaster(&scope, &broadcaster, &entry).await?;
+                self.core.store.create_broadcaster(&broadcaster, Change::new(&scope, &entry)).await?;
                 self.core.wake_ups.send(WakeUp::Events);
                 Ok(broadcaster)
             })
@@ -87,7 +87,7 @@ impl Broadcasters {
                 checks.finish()?;
                 let patch = BroadcasterPatch { display_name, metadata };
                 let updated =
-                    self.core.store.update_broadcaster(&scope, id, &patch, self.core.now(), &entry).await?;
+                    self.core.store.update_broadcaster(id, &patch, Change::new(&scope, &entry)).await?;
                 self.core.wake_ups.send(WakeUp::Events);
                 updated.ok_or(AppError::NotFound(KIND))
             })
@@ -101,7 +101,7 @@ impl Broadcasters {
             .core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &Resource::Broadcaster)?;
-                let ending = self.core.store.delete_broadcaster(&scope, id, self.core.now(), &entry).await?;
+                let ending = self.core.store.delete_broadcaster(id, Change::new(&scope, &entry)).await?;
                 ending.ok_or(AppError::NotFound(KIND))
             })
             .await?;

@@ -12,7 +12,7 @@ use crate::domain::StreamId;
 use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::media_server::PlaybackUrls;
 use crate::domain::stream::{EndReason, Stream};
-use crate::ports::StreamFilter;
+use crate::ports::{Change, StreamFilter};
 
 /// How often a waiting call checks whether a session has ended, without a wake-up.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -61,8 +61,11 @@ impl Streams {
             .core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Operate, &Resource::Stream)?;
-                let stream =
-                    self.core.store.request_end(&scope, id, EndReason::EndedByOperator, &entry).await?;
+                let stream = self
+                    .core
+                    .store
+                    .request_end(id, EndReason::EndedByOperator, Change::new(&scope, &entry))
+                    .await?;
                 stream.ok_or(AppError::NotFound("stream"))
             })
             .await?;

@@ -17,7 +17,7 @@ use crate::domain::secret::KeySecret;
 use crate::domain::stream::Stream;
 use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, expires_at};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, Rotation, WakeUp};
+use crate::ports::{Change, KeyCreation, KeyFilter, Rotation, WakeUp};
 
 /// A key as a client describes it, not checked yet.
 #[derive(Clone, Debug, Default)]
@@ -148,7 +148,7 @@ impl StreamKeys {
                 last_used_at: None,
                 holder: Holder::Free,
             };
-            match self.core.store.create_stream_key(&scope, &key, &hash, entry).await? {
+            match self.core.store.create_stream_key(&key, &hash, Change::new(&scope, entry)).await? {
                 KeyCreation::Created => return Ok(self.with_secret(key, secret)),
                 KeyCreation::UnknownBroadcaster => return Err(AppError::NotFound("broadcaster")),
                 KeyCreation::PathTaken => taken = Some(path),
@@ -212,7 +212,7 @@ impl StreamKeys {
                 match self
                     .core
                     .store
-                    .rotate_stream_key(&scope, id, &hash, &secret.prefix(), self.core.now(), &entry)
+                    .rotate_stream_key(id, &hash, &secret.prefix(), Change::new(&scope, &entry))
                     .await?
                 {
                     Rotation::Rotated { key, ending } => Ok((*key, ending)),
@@ -233,7 +233,7 @@ impl StreamKeys {
             .core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &Resource::StreamKey)?;
-                let revoked = self.core.store.revoke_stream_key(&scope, id, self.core.now(), &entry).await?;
+                let revoked = self.core.store.revoke_stream_key(id, Change::new(&scope, &entry)).await?;
                 revoked.ok_or(AppError::NotFound("stream key"))
             })
             .await?;

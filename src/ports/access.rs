@@ -2,9 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{Change, Result};
 use crate::domain::access::{ApiToken, Scope};
-use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
 
@@ -12,13 +11,7 @@ use crate::domain::{ApiTokenId, Timestamp};
 #[async_trait]
 pub trait AccessStore: Send + Sync {
     /// MUST store the token under the hash of its secret, with the audit entry.
-    async fn create_api_token(
-        &self,
-        scope: &Scope,
-        token: &ApiToken,
-        hash: &SecretHash,
-        audit: &AuditEntry,
-    ) -> Result<()>;
+    async fn create_api_token(&self, token: &ApiToken, hash: &SecretHash, by: Change<'_>) -> Result<()>;
 
     /// MUST return all tokens, newest first, ties by id.
     async fn api_tokens(&self, scope: &Scope) -> Result<Vec<ApiToken>>;
@@ -27,7 +20,7 @@ pub trait AccessStore: Send + Sync {
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>>;
 
     /// MUST remove the token, with the audit entry. Returns whether it existed; if not, nothing is written.
-    async fn delete_api_token(&self, scope: &Scope, id: ApiTokenId, audit: &AuditEntry) -> Result<bool>;
+    async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool>;
 
     /// MUST return `true` exactly once for a signature, over all instances and restarts.
     async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool>;

@@ -2,23 +2,17 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{Change, Result};
+use crate::domain::BroadcasterId;
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::stream::Stream;
-use crate::domain::{BroadcasterId, Timestamp};
 
 /// Broadcasters.
 #[async_trait]
 pub trait BroadcasterStore: Send + Sync {
     /// MUST store the broadcaster, a `broadcaster.created` event and the audit entry, or none of them.
-    async fn create_broadcaster(
-        &self,
-        scope: &Scope,
-        broadcaster: &Broadcaster,
-        audit: &AuditEntry,
-    ) -> Result<()>;
+    async fn create_broadcaster(&self, broadcaster: &Broadcaster, by: Change<'_>) -> Result<()>;
 
     /// MUST return the broadcaster as it was last stored, or `None`.
     async fn broadcaster(&self, scope: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>>;
@@ -30,21 +24,13 @@ pub trait BroadcasterStore: Send + Sync {
     /// MUST return `None` and write nothing if there is no such broadcaster.
     async fn update_broadcaster(
         &self,
-        scope: &Scope,
         id: BroadcasterId,
         patch: &BroadcasterPatch,
-        now: Timestamp,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<Option<Broadcaster>>;
 
     /// MUST remove the broadcaster and all its keys, mark its active streams as ending (`broadcaster_deleted`), and
     /// write a `broadcaster.deleted` event and the audit entry. MUST keep its streams as history.
     /// Returns the streams that must end now, or `None` (nothing written) if there is no such broadcaster.
-    async fn delete_broadcaster(
-        &self,
-        scope: &Scope,
-        id: BroadcasterId,
-        now: Timestamp,
-        audit: &AuditEntry,
-    ) -> Result<Option<Vec<Stream>>>;
+    async fn delete_broadcaster(&self, id: BroadcasterId, by: Change<'_>) -> Result<Option<Vec<Stream>>>;
 }

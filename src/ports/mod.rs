@@ -6,6 +6,7 @@
 mod access;
 mod audit_log;
 mod broadcasters;
+mod change;
 mod clock;
 mod error;
 mod event_log;
@@ -27,6 +28,7 @@ mod webhooks;
 pub use access::AccessStore;
 pub use audit_log::AuditStore;
 pub use broadcasters::BroadcasterStore;
+pub use change::Change;
 pub use clock::{Clock, IdGen};
 pub use error::{RemoteError, Result, StoreError};
 pub use event_log::EventStore;

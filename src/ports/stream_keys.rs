@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{Change, Result};
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::path::StreamPath;
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
@@ -69,10 +68,9 @@ pub trait StreamKeyStore: Send + Sync {
     /// concurrent calls.
     async fn create_stream_key(
         &self,
-        scope: &Scope,
         key: &StreamKey,
         hash: &SecretHash,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<KeyCreation>;
 
     /// MUST return the key as it was last stored, or `None`.
@@ -85,25 +83,17 @@ pub trait StreamKeyStore: Send + Sync {
     /// the key as ending (`key_rotated`), and write a `stream_key.rotated` event and the audit entry.
     async fn rotate_stream_key(
         &self,
-        scope: &Scope,
         id: StreamKeyId,
         hash: &SecretHash,
         key_prefix: &str,
-        now: Timestamp,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<Rotation>;
 
     /// MUST make the key invalid at once, mark its active streams as ending (`key_revoked`), and write a
     /// `stream_key.revoked` event and the audit entry. MUST be idempotent: a second call changes nothing about the
     /// key, writes no event and no audit entry, and still returns what has not ended yet. `None` if there is no such
     /// key.
-    async fn revoke_stream_key(
-        &self,
-        scope: &Scope,
-        id: StreamKeyId,
-        now: Timestamp,
-        audit: &AuditEntry,
-    ) -> Result<Option<Revocation>>;
+    async fn revoke_stream_key(&self, id: StreamKeyId, by: Change<'_>) -> Result<Option<Revocation>>;
 
     /// Decides and claims in **one statement**. MUST set the holder exactly when
     /// [`decide_publish`](crate::domain::publish::decide_publish) returns `Ok` for the row in the database. MUST return

@@ -2,9 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{Change, Result};
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Status, StatusEvent, Streamer, StreamerPatch, UserId};
 use crate::domain::{StreamerId, Timestamp};
@@ -42,12 +41,7 @@ pub struct StreamerFilter {
 pub trait StreamerStore: Send + Sync {
     /// MUST store the streamer, a `streamer.created` event and the audit entry, or none of them if another one has the
     /// name in any case ([`Written::NameTaken`]).
-    async fn create_streamer(
-        &self,
-        scope: &Scope,
-        streamer: &Streamer,
-        audit: &AuditEntry,
-    ) -> Result<Written<()>>;
+    async fn create_streamer(&self, streamer: &Streamer, by: Change<'_>) -> Result<Written<()>>;
 
     /// MUST return the streamer as it is now, or `None`.
     async fn streamer(&self, scope: &Scope, id: StreamerId) -> Result<Option<Streamer>>;
@@ -59,22 +53,14 @@ pub trait StreamerStore: Send + Sync {
     /// the audit entry; nothing at all if the new name is taken.
     async fn update_streamer(
         &self,
-        scope: &Scope,
         id: StreamerId,
         patch: &StreamerPatch,
-        now: Timestamp,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<Written<Streamer>>;
 
     /// MUST remove the streamer and its history, with a `streamer.deleted` event and the audit entry. Returns whether
     /// it existed; if not, nothing is written.
-    async fn delete_streamer(
-        &self,
-        scope: &Scope,
-        id: StreamerId,
-        now: Timestamp,
-        audit: &AuditEntry,
-    ) -> Result<bool>;
+    async fn delete_streamer(&self, id: StreamerId, by: Change<'_>) -> Result<bool>;
 
     /// MUST return up to `limit` changes of the streamer's status before event `before`, newest first; `None` if there
     /// is no such streamer.

@@ -2,9 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{Change, Result};
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::path::StreamPath;
 use crate::domain::stream::{EndReason, Stream};
@@ -59,11 +58,5 @@ pub trait StreamStore: Send + Sync {
 
     /// MUST mark an active stream as ending, keeping an earlier reason, with the audit entry; MUST leave an ended one
     /// as it is (the audit entry is written all the same). Returns the stream as it is now, or `None`.
-    async fn request_end(
-        &self,
-        scope: &Scope,
-        id: StreamId,
-        reason: EndReason,
-        audit: &AuditEntry,
-    ) -> Result<Option<Stream>>;
+    async fn request_end(&self, id: StreamId, reason: EndReason, by: Change<'_>) -> Result<Option<Stream>>;
 }

@@ -7,7 +7,7 @@ use streamward::domain::{ApiTokenId, Timestamp};
 use streamward::ports::IdGen as _;
 
 use crate::every_store;
-use crate::fixture::{Engine, at, audit, fresh_hash};
+use crate::fixture::{Engine, at, audit, by, fresh_hash};
 
 fn token(name: &str, when: Timestamp) -> ApiToken {
     ApiToken {
@@ -25,7 +25,7 @@ async fn a_token_is_stored_under_the_hash_of_its_secret_and_found_expired_or_not
     let world = engine.world().await;
     let hash = fresh_hash();
     let expired = ApiToken { expires_at: Some(at(1)), ..token("old", at(0)) };
-    world.store.create_api_token(&Scope::system(), &expired, &hash, &audit("create", at(0))).await.unwrap();
+    world.store.create_api_token(&expired, &hash, by(&audit("create", at(0)))).await.unwrap();
     assert_eq!(world.store.api_token_by_hash(&hash).await.unwrap(), Some(expired));
     assert_eq!(world.store.api_token_by_hash(&fresh_hash()).await.unwrap(), None);
     assert_eq!(world.audited().await, ["create"]);
@@ -37,11 +37,7 @@ async fn all_tokens_newest_first_ties_by_id(#[case] engine: Engine) {
     let world = engine.world().await;
     let tokens = [token("a", at(2)), token("b", at(2)), token("c", at(1))];
     for one in &tokens {
-        world
-            .store
-            .create_api_token(&Scope::system(), one, &fresh_hash(), &audit("create", at(0)))
-            .await
-            .unwrap();
+        world.store.create_api_token(one, &fresh_hash(), by(&audit("create", at(0)))).await.unwrap();
     }
     let [a, b, c] = tokens;
     assert_eq!(world.store.api_tokens(&Scope::system()).await.unwrap(), [b, a, c]);
@@ -52,11 +48,11 @@ async fn all_tokens_newest_first_ties_by_id(#[case] engine: Engine) {
 async fn a_removed_token_is_not_found(#[case] engine: Engine) {
     let world = engine.world().await;
     let (hash, one) = (fresh_hash(), token("a", at(0)));
-    world.store.create_api_token(&Scope::system(), &one, &hash, &audit("create", at(0))).await.unwrap();
-    assert!(world.store.delete_api_token(&Scope::system(), one.id, &audit("delete", at(1))).await.unwrap());
+    world.store.create_api_token(&one, &hash, by(&audit("create", at(0)))).await.unwrap();
+    assert!(world.store.delete_api_token(one.id, by(&audit("delete", at(1)))).await.unwrap());
     assert_eq!(world.store.api_token_by_hash(&hash).await.unwrap(), None);
     assert_eq!(world.store.api_tokens(&Scope::system()).await.unwrap(), []);
-    assert!(!world.store.delete_api_token(&Scope::system(), one.id, &audit("again", at(2))).await.unwrap());
+    assert!(!world.store.delete_api_token(one.id, by(&audit("again", at(2)))).await.unwrap());
     assert_eq!(world.audited().await, ["delete", "create"], "nothing is written if it was not there");
 }
 

@@ -6,7 +6,7 @@ use streamward::domain::broadcaster::{BroadcasterPatch, DisplayName, Metadata};
 use streamward::domain::stream::EndReason;
 
 use crate::every_store;
-use crate::fixture::{Engine, at, audit, broadcaster};
+use crate::fixture::{Engine, at, audit, broadcaster, by};
 
 #[apply(every_store)]
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn create_stores_all_of_them_or_none(#[case] engine: Engine) {
     world.store.record_audit(std::slice::from_ref(&entry)).await.unwrap();
     let alice = broadcaster("Alice", at(0));
     assert!(
-        world.store.create_broadcaster(&Scope::system(), &alice, &entry).await.is_err(),
+        world.store.create_broadcaster(&alice, by(&entry)).await.is_err(),
         "the audit entry is there already"
     );
     assert_eq!(world.store.broadcaster(&Scope::system(), alice.id).await.unwrap(), None);
@@ -53,7 +53,7 @@ async fn all_broadcasters_newest_first_ties_by_id(#[case] engine: Engine) {
     let all =
         [broadcaster("a", at(5)), broadcaster("b", at(5)), broadcaster("c", at(9)), broadcaster("d", at(1))];
     for one in &all {
-        world.store.create_broadcaster(&Scope::system(), one, &audit("create", at(0))).await.unwrap();
+        world.store.create_broadcaster(one, by(&audit("create", at(0)))).await.unwrap();
     }
     let [a, b, c, d] = all;
     assert_eq!(world.store.broadcasters(&Scope::system()).await.unwrap(), [c, b, a, d]);
@@ -67,11 +67,8 @@ async fn update_changes_what_the_patch_names_and_nothing_else(#[case] engine: En
     let bob = world.broadcaster("Bob").await;
     let metadata = Metadata::parse(serde_json::json!({"x": 1})).unwrap();
     let patch = BroadcasterPatch { metadata: Some(metadata.clone()), ..BroadcasterPatch::default() };
-    let updated = world
-        .store
-        .update_broadcaster(&Scope::system(), alice.id, &patch, at(7), &audit("update", at(7)))
-        .await
-        .unwrap();
+    let updated =
+        world.store.update_broadcaster(alice.id, &patch, by(&audit("update", at(7)))).await.unwrap();
     let expected =
         streamward::domain::broadcaster::Broadcaster { metadata, updated_at: at(7), ..alice.clone() };
     assert_eq!(updated, Some(expected.clone()));
@@ -88,11 +85,7 @@ async fn update_of_an_unknown_broadcaster_returns_none_and_writes_nothing(#[case
     let nobody = broadcaster("Nobody", at(0)).id;
     let patch =
         BroadcasterPatch { display_name: DisplayName::parse("x").ok(), ..BroadcasterPatch::default() };
-    let updated = world
-        .store
-        .update_broadcaster(&Scope::system(), nobody, &patch, at(7), &audit("update", at(7)))
-        .await
-        .unwrap();
+    let updated = world.store.update_broadcaster(nobody, &patch, by(&audit("update", at(7)))).await.unwrap();
     assert_eq!(updated, None);
     assert_eq!((world.events().await, world.audited().await), (vec![], vec![]));
 }
@@ -103,11 +96,8 @@ async fn delete_removes_it_and_its_keys_marks_its_streams_and_keeps_them_as_hist
     let world = engine.world().await;
     let (key, hash, stream) = world.live("live/alice", "c1").await;
     let (other, _, untouched) = world.live("live/bob", "c2").await;
-    let deleted = world
-        .store
-        .delete_broadcaster(&Scope::system(), key.broadcaster_id, at(9), &audit("delete", at(9)))
-        .await
-        .unwrap();
+    let deleted =
+        world.store.delete_broadcaster(key.broadcaster_id, by(&audit("delete", at(9)))).await.unwrap();
     let ending = stream.end_requested(EndReason::BroadcasterDeleted).unwrap();
     assert_eq!(deleted, Some(vec![ending.clone()]));
     assert_eq!(world.store.broadcaster(&Scope::system(), key.broadcaster_id).await.unwrap(), None);
@@ -125,11 +115,7 @@ async fn delete_removes_it_and_its_keys_marks_its_streams_and_keeps_them_as_hist
 async fn delete_of_an_unknown_broadcaster_returns_none_and_writes_nothing(#[case] engine: Engine) {
     let world = engine.world().await;
     let nobody = broadcaster("Nobody", at(0)).id;
-    let deleted = world
-        .store
-        .delete_broadcaster(&Scope::system(), nobody, at(9), &audit("delete", at(9)))
-        .await
-        .unwrap();
+    let deleted = world.store.delete_broadcaster(nobody, by(&audit("delete", at(9)))).await.unwrap();
     assert_eq!(deleted, None);
     assert_eq!((world.events().await, world.audited().await), (vec![], vec![]));
 }

@@ -1,7 +1,6 @@
 //! The publish decision in the store: one statement that decides and claims.
 
 use std::time::Duration;
-use streamward::domain::access::Scope;
 
 use rstest_reuse::apply;
 use streamward::domain::Timestamp;
@@ -10,7 +9,9 @@ use streamward::domain::secret::SecretHash;
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
 
 use crate::every_store;
-use crate::fixture::{Engine, TTL, World, at, audit, connection, fresh_hash, path, request, request_from};
+use crate::fixture::{
+    Engine, TTL, World, at, audit, by, connection, fresh_hash, path, request, request_from,
+};
 
 /// A key whose holder is set through the same calls as in the application.
 async fn held(
@@ -30,11 +31,7 @@ async fn held(
         "evicted" => {
             hash = fresh_hash();
             let entry = audit("rotate", at(10));
-            world
-                .store
-                .rotate_stream_key(&Scope::system(), key.id, &hash, "sk_abcde", at(10), &entry)
-                .await
-                .unwrap();
+            world.store.rotate_stream_key(key.id, &hash, "sk_abcde", by(&entry)).await.unwrap();
         }
         _ => {}
     }

@@ -1,16 +1,15 @@
 //! The event log.
 
 use rstest_reuse::apply;
-use streamward::domain::access::Scope;
 use streamward::domain::event::{StoredEvent, Topic};
 
 use crate::every_store;
-use crate::fixture::{Engine, World, at, audit, broadcaster};
+use crate::fixture::{Engine, World, at, audit, broadcaster, by};
 
 async fn fill(world: &World, count: i64) -> Vec<StoredEvent> {
     for n in 0..count {
         let one = broadcaster(&format!("b{n}"), at(n));
-        world.store.create_broadcaster(&Scope::system(), &one, &audit("create", at(n))).await.unwrap();
+        world.store.create_broadcaster(&one, by(&audit("create", at(n)))).await.unwrap();
     }
     world.store.events_after(None, 0, 1_000).await.unwrap()
 }
@@ -72,7 +71,7 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
     let world = engine.world().await;
     let (key, ..) = world.live("a", "c1").await;
     let xqc = world.streamer("xqc").await;
-    world.store.revoke_stream_key(&Scope::system(), key.id, at(9), &audit("revoke", at(9))).await.unwrap();
+    world.store.revoke_stream_key(key.id, by(&audit("revoke", at(9)))).await.unwrap();
     let all = world.store.events_after(None, 0, 100).await.unwrap();
     let expected = [
         (Topic::Broadcaster, key.broadcaster_id.0),

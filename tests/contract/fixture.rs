@@ -19,7 +19,7 @@ use streamward::domain::secret::{KeySecret, SecretHash};
 use streamward::domain::stream::{IngestForm, Stream};
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
 use streamward::domain::{AuditId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
-use streamward::ports::{Assignment, IdGen as _, InstanceLease, KeyCreation, Store};
+use streamward::ports::{Assignment, Change, IdGen as _, InstanceLease, KeyCreation, Store};
 use streamward_test_support::{Cluster, TimeLimit};
 use tempfile::TempDir;
 
@@ -113,6 +113,12 @@ pub(crate) fn audit(action: &str, when: Timestamp) -> AuditEntry {
     AuditEntry::of(AuditId(SystemIds.uuid()), when, &Actor::cli("test"), action, "thing")
 }
 
+/// A change of everyone's data, with this audit entry.
+pub(crate) fn by(audit: &AuditEntry) -> Change<'_> {
+    const ALL: &Scope = &Scope::system();
+    Change::new(ALL, audit)
+}
+
 pub(crate) fn broadcaster(name: &str, when: Timestamp) -> Broadcaster {
     Broadcaster {
         id: BroadcasterId(SystemIds.uuid()),
@@ -172,7 +178,7 @@ impl World {
     /// A stored broadcaster.
     pub(crate) async fn broadcaster(&self, name: &str) -> Broadcaster {
         let one = broadcaster(name, at(0));
-        self.store.create_broadcaster(&Scope::system(), &one, &audit("create", at(0))).await.unwrap();
+        self.store.create_broadcaster(&one, by(&audit("create", at(0)))).await.unwrap();
         one
     }
 
@@ -193,10 +199,7 @@ impl World {
     }
 
     pub(crate) async fn create(&self, key: &StreamKey, hash: &SecretHash) -> KeyCreation {
-        self.store
-            .create_stream_key(&Scope::system(), key, hash, &audit("create", key.created_at))
-            .await
-            .unwrap()
+        self.store.create_stream_key(key, hash, by(&audit("create", key.created_at))).await.unwrap()
     }
 
     /// The key as stored.

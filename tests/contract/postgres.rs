@@ -10,7 +10,7 @@ use streamward::ports::StoreError;
 use streamward_test_support::Cluster;
 use tokio::time::{Instant, timeout};
 
-use crate::fixture::{World, at, audit, broadcaster, own_cluster, postgres, request};
+use crate::fixture::{World, at, audit, broadcaster, by, own_cluster, postgres, request};
 
 /// A server for one test, which may stop it. If PostgreSQL runs in a container or on another machine, the test is
 /// skipped.
@@ -58,7 +58,7 @@ async fn while_the_database_is_down_calls_fail_soon_as_unavailable() {
         let (read, claim, write) = tokio::join!(
             store.broadcasters(&scope),
             store.claim_for_publish(&hash, &publish, at(1), limit),
-            store.create_broadcaster(&scope, &bob, &entry),
+            store.create_broadcaster(&bob, by(&entry)),
         );
         for error in [read.unwrap_err(), claim.unwrap_err(), write.unwrap_err()] {
             assert!(matches!(error, StoreError::Unavailable(_)), "{error}");

@@ -13,7 +13,7 @@ use streamward::ports::{Assignment, PollResult, StatusFilter, StoreError, Stream
 
 use crate::every_store;
 use crate::fixture::{
-    Engine, World, at, audit, broadcaster, connection, fresh_hash, new_id, path, request, request_from,
+    Engine, World, at, audit, broadcaster, by, connection, fresh_hash, new_id, path, request, request_from,
     server, start,
 };
 
@@ -57,17 +57,9 @@ async fn the_view_has_all_active_streams_of_the_server_and_every_key_that_may_be
     let (seen, _) = world.key("seen").await;
     let (hooked, _) = world.key("hooked").await;
     let (revoked, _) = world.key("revoked").await;
-    world
-        .store
-        .revoke_stream_key(&Scope::system(), revoked.id, at(2), &audit("revoke", at(2)))
-        .await
-        .unwrap();
+    world.store.revoke_stream_key(revoked.id, by(&audit("revoke", at(2)))).await.unwrap();
     let (private, private_hash) = world.key("private").await;
-    world
-        .store
-        .revoke_stream_key(&Scope::system(), private.id, at(2), &audit("revoke", at(2)))
-        .await
-        .unwrap();
+    world.store.revoke_stream_key(private.id, by(&audit("revoke", at(2)))).await.unwrap();
     let (hashed, hook_hash) = world.key("hashed").await;
     let (_, elsewhere_hash) = world.key("elsewhere").await;
     world.claim(&elsewhere_hash, &request_from(Some(connection("edge", "c3"))), at(1)).await;
@@ -135,20 +127,12 @@ async fn started_only_if_the_key_is_usable_and_not_occupied_by_another_connectio
     world.store.claim_for_publish(&hash, &other, at(1), std::time::Duration::from_secs(1)).await.unwrap();
     let (expired, _) = world.key_with("expired", |key| StreamKey { expires_at: Some(at(2)), ..key }).await;
     let (revoked, _) = world.key("revoked").await;
-    world
-        .store
-        .revoke_stream_key(&Scope::system(), revoked.id, at(1), &audit("revoke", at(1)))
-        .await
-        .unwrap();
+    world.store.revoke_stream_key(revoked.id, by(&audit("revoke", at(1)))).await.unwrap();
     let (evicted, hash) = world.key("evicted").await;
     world.claim(&hash, &request("c1"), at(1)).await;
     let entry = audit("rotate", at(1));
     let renewed = fresh_hash();
-    world
-        .store
-        .rotate_stream_key(&Scope::system(), evicted.id, &renewed, "sk_abcde", at(1), &entry)
-        .await
-        .unwrap();
+    world.store.rotate_stream_key(evicted.id, &renewed, "sk_abcde", by(&entry)).await.unwrap();
     let deleted = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
     let events = world.events().await.len();
     for id in [occupied.id, expired.id, revoked.id, evicted.id, deleted] {

@@ -21,7 +21,8 @@ use strum::VariantArray as _;
 
 use crate::every_store;
 use crate::fixture::{
-    Engine, TTL, World, at, audit, broadcaster, fresh_hash, key, new_id, path, request_from, server, start,
+    Engine, TTL, World, at, audit, broadcaster, by, fresh_hash, key, new_id, path, request_from, server,
+    start,
 };
 
 const SERVERS: [&str; 2] = ["default", "edge"];
@@ -87,7 +88,7 @@ fn pick<T>(from: &[T], number: usize) -> Option<&T> {
     from.get(number % from.len().max(1))
 }
 
-fn by(server: usize, connection: u8) -> Connection {
+fn source(server: usize, connection: u8) -> Connection {
     crate::fixture::connection(SERVERS[server], &format!("c{connection}"))
 }
 
@@ -125,7 +126,7 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
             let Some(hash) = pick(&story.secrets, *secret) else { return };
             let request = PublishRequest {
                 path: named.map(|n| path(PATHS[n])),
-                ..request_from(connection.map(|c| by(*server, c)))
+                ..request_from(connection.map(|c| source(*server, c)))
             };
             let after =
                 both!(worlds, |world| world.store.claim_for_publish(hash, &request, now, TTL).await.unwrap());
@@ -141,36 +142,24 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
             let hash = fresh_hash();
             let entry = audit("rotate", now);
             both!(worlds, |world| {
-                world
-                    .store
-                    .rotate_stream_key(&Scope::system(), key.id, &hash, "sk_newer", now, &entry)
-                    .await
-                    .unwrap()
+                world.store.rotate_stream_key(key.id, &hash, "sk_newer", by(&entry)).await.unwrap()
             });
             story.secrets.push(hash);
         }
         Step::Revoke { key } => {
             let Some(key) = pick(&story.keys, *key) else { return };
             let entry = audit("revoke", now);
-            both!(worlds, |world| world
-                .store
-                .revoke_stream_key(&Scope::system(), key.id, now, &entry)
-                .await
-                .unwrap());
+            both!(worlds, |world| world.store.revoke_stream_key(key.id, by(&entry)).await.unwrap());
         }
         Step::DeleteOwner { owner } => {
             let Some(owner) = pick(&story.owners, *owner) else { return };
             let entry = audit("delete", now);
-            both!(worlds, |world| world
-                .store
-                .delete_broadcaster(&Scope::system(), owner.id, now, &entry)
-                .await
-                .unwrap());
+            both!(worlds, |world| world.store.delete_broadcaster(owner.id, by(&entry)).await.unwrap());
         }
         Step::Start { key, server, connection, alias } => {
             let Some(key) = pick(&story.keys, *key) else { return };
-            let mut start = start(key.id, by(*server, *connection));
-            start.aliases = alias.map(|n| by(*server, n).id).into_iter().collect();
+            let mut start = start(key.id, source(*server, *connection));
+            start.aliases = alias.map(|n| source(*server, n).id).into_iter().collect();
             let changes = Changes { started: vec![start], ..Changes::default() };
             apply_to(worlds, story, SERVERS[*server], changes).await;
         }
@@ -191,11 +180,7 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
             let Some(stream) = pick(&story.streams, *stream) else { return };
             let entry = audit("end", now);
             both!(worlds, |world| {
-                world
-                    .store
-                    .request_end(&Scope::system(), stream.id, EndReason::EndedByOperator, &entry)
-                    .await
-                    .unwrap()
+                world.store.request_end(stream.id, EndReason::EndedByOperator, by(&entry)).await.unwrap()
             });
         }
         Step::PollResult { server: on, fails } => {
@@ -263,7 +248,7 @@ async fn compare(engine: Engine, steps: &[Step]) {
     let owners: Vec<Broadcaster> = ["a", "b", "c"].map(|name| broadcaster(name, at(0))).into();
     for owner in &owners {
         let entry = audit("create", at(0));
-        both!(worlds, |world| world.store.create_broadcaster(&Scope::system(), owner, &entry).await.unwrap());
+        both!(worlds, |world| world.store.create_broadcaster(owner, by(&entry)).await.unwrap());
     }
     let mut story = Story { now: at(0), owners, keys: vec![], secrets: vec![], streams: vec![] };
     for step in steps {

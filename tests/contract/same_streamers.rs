@@ -17,7 +17,7 @@ use streamward::domain::{StreamerId, Timestamp};
 use streamward::ports::{StreamerFilter, Written};
 
 use crate::every_store;
-use crate::fixture::{Engine, World, at, audit};
+use crate::fixture::{Engine, World, at, audit, by};
 use crate::streamer_fixture::{slug, streamer};
 
 const NAMES: [&str; 4] = ["anna", "bo_b", "c-c", "dora"];
@@ -189,11 +189,7 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
         Step::Create { name } => {
             let one = streamer(NAMES[*name], now);
             let entry = audit("create", now);
-            if both!(worlds, |world| world
-                .store
-                .create_streamer(&Scope::system(), &one, &entry)
-                .await
-                .unwrap())
+            if both!(worlds, |world| world.store.create_streamer(&one, by(&entry)).await.unwrap())
                 == Written::Done(())
             {
                 story.made.push(one);
@@ -208,20 +204,12 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
                 ids: numbers(None, *channel),
             };
             let entry = audit("update", now);
-            both!(worlds, |world| world
-                .store
-                .update_streamer(&Scope::system(), id, &patch, now, &entry)
-                .await
-                .unwrap());
+            both!(worlds, |world| world.store.update_streamer(id, &patch, by(&entry)).await.unwrap());
         }
         Step::Delete { streamer } => {
             let Some(id) = story.id(*streamer) else { return };
             let entry = audit("delete", now);
-            both!(worlds, |world| world
-                .store
-                .delete_streamer(&Scope::system(), id, now, &entry)
-                .await
-                .unwrap());
+            both!(worlds, |world| world.store.delete_streamer(id, by(&entry)).await.unwrap());
         }
         Step::Record { reports, flap } => {
             let reports: Vec<Report> = reports.iter().filter_map(|report| story.report(report)).collect();

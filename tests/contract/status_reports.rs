@@ -9,7 +9,7 @@ use streamward::domain::streamer::{
 use streamward::ports::StreamerFilter;
 
 use crate::every_store;
-use crate::fixture::{Engine, World, at, audit};
+use crate::fixture::{Engine, World, at, audit, by};
 use crate::streamer_fixture::{
     AT_ONCE, FLAP, report, session, slug, started, stopped, streamer, streamer_event,
 };
@@ -108,12 +108,8 @@ async fn deleted_and_inactive_streamers_are_skipped(#[case] engine: Engine) {
     let (gone, paused, xqc) =
         (world.streamer("gone").await, world.streamer("paused").await, world.streamer("xqc").await);
     let patch = StreamerPatch { is_active: Some(false), ..StreamerPatch::default() };
-    world
-        .store
-        .update_streamer(&Scope::system(), paused.id, &patch, at(1), &audit("update", at(1)))
-        .await
-        .unwrap();
-    world.store.delete_streamer(&Scope::system(), gone.id, at(1), &audit("delete", at(1))).await.unwrap();
+    world.store.update_streamer(paused.id, &patch, by(&audit("update", at(1)))).await.unwrap();
+    world.store.delete_streamer(gone.id, by(&audit("delete", at(1)))).await.unwrap();
     let batch = [started(&gone, 1, at(2)), started(&xqc, 2, at(2)), started(&paused, 3, at(2))];
     let recorded = world.record(&batch, AT_ONCE, at(2)).await;
     let outcomes: Vec<_> = recorded.iter().map(|one| one.outcome).collect();
@@ -227,7 +223,7 @@ async fn a_name_that_another_row_has_becomes_a_problem_on_this_one(#[case] engin
     let events = world.events().await;
     world.store.learn(std::slice::from_ref(&renamed), at(6)).await.unwrap();
     assert_eq!(world.events().await, events, "it is known already");
-    world.store.delete_streamer(&Scope::system(), new.id, at(7), &audit("delete", at(7))).await.unwrap();
+    world.store.delete_streamer(new.id, by(&audit("delete", at(7)))).await.unwrap();
     world.store.learn(&[renamed], at(8)).await.unwrap();
     let now = world.now(&old).await;
     assert_eq!((now.username.as_str(), now.problem), ("new", None));

@@ -8,7 +8,7 @@ use streamward::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, Strea
 use streamward::ports::{KeyCreation, KeyFilter, Revocation, Rotation};
 
 use crate::every_store;
-use crate::fixture::{Engine, TTL, at, audit, broadcaster, connection, fresh_hash, key, path, request};
+use crate::fixture::{Engine, TTL, at, audit, broadcaster, by, connection, fresh_hash, key, path, request};
 
 #[apply(every_store)]
 #[tokio::test]
@@ -59,17 +59,9 @@ async fn create_refuses_a_second_usable_key_for_a_path(#[case] engine: Engine) {
     let (created, second) = try_at(10).await;
     assert_eq!(created, KeyCreation::Created, "an expired key does not keep its path");
     assert_eq!(try_at(11).await.0, KeyCreation::PathTaken);
-    world
-        .store
-        .revoke_stream_key(&Scope::system(), second.id, at(12), &audit("revoke", at(12)))
-        .await
-        .unwrap();
+    world.store.revoke_stream_key(second.id, by(&audit("revoke", at(12)))).await.unwrap();
     assert_eq!(try_at(12).await.0, KeyCreation::Created, "a revoked key does not keep its path");
-    world
-        .store
-        .delete_broadcaster(&Scope::system(), other.id, at(13), &audit("delete", at(13)))
-        .await
-        .unwrap();
+    world.store.delete_broadcaster(other.id, by(&audit("delete", at(13)))).await.unwrap();
     let again = key(owner.id, "live/alice", at(13));
     assert_eq!(world.create(&again, &fresh_hash()).await, KeyCreation::Created, "nor does a deleted one");
 }
@@ -116,11 +108,8 @@ async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_evicts_the_ho
     let world = engine.world().await;
     let (alice, old, stream) = world.live("live/alice", "c1").await;
     let new = fresh_hash();
-    let rotated = world
-        .store
-        .rotate_stream_key(&Scope::system(), alice.id, &new, "sk_newer", at(5), &audit("rotate", at(5)))
-        .await
-        .unwrap();
+    let rotated =
+        world.store.rotate_stream_key(alice.id, &new, "sk_newer", by(&audit("rotate", at(5)))).await.unwrap();
     let expected = StreamKey {
         key_prefix: "sk_newer".into(),
         holder: Holder::Evicted { by: connection("default", "c1") },
@@ -144,11 +133,8 @@ async fn rotate_of_a_key_without_a_holder_evicts_nobody(#[case] engine: Engine) 
     let world = engine.world().await;
     let (alice, _) = world.key("live/alice").await;
     let new = fresh_hash();
-    let rotated = world
-        .store
-        .rotate_stream_key(&Scope::system(), alice.id, &new, "sk_newer", at(5), &audit("rotate", at(5)))
-        .await
-        .unwrap();
+    let rotated =
+        world.store.rotate_stream_key(alice.id, &new, "sk_newer", by(&audit("rotate", at(5)))).await.unwrap();
     let expected = StreamKey { key_prefix: "sk_newer".into(), ..alice.clone() };
     assert_eq!(rotated, Rotation::Rotated { key: Box::new(expected.clone()), ending: vec![] });
     assert_eq!(world.stored(&alice).await, expected);
@@ -161,19 +147,11 @@ async fn rotate_of_an_unknown_or_unusable_key_writes_nothing(#[case] engine: Eng
     let (expiring, hash) =
         world.key_with("live/alice", |key| StreamKey { expires_at: Some(at(10)), ..key }).await;
     let (revoked, _) = world.key("live/bob").await;
-    world
-        .store
-        .revoke_stream_key(&Scope::system(), revoked.id, at(4), &audit("revoke", at(4)))
-        .await
-        .unwrap();
+    world.store.revoke_stream_key(revoked.id, by(&audit("revoke", at(4)))).await.unwrap();
     let (events, audited) = (world.events().await, world.audited().await);
     let rotate = async |id| {
         let entry = audit("rotate", at(10));
-        world
-            .store
-            .rotate_stream_key(&Scope::system(), id, &fresh_hash(), "sk_newer", at(10), &entry)
-            .await
-            .unwrap()
+        world.store.rotate_stream_key(id, &fresh_hash(), "sk_newer", by(&entry)).await.unwrap()
     };
     let nobody = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
     assert_eq!(rotate(nobody).await, Rotation::NotFound);
@@ -190,11 +168,7 @@ async fn revoke_makes_the_key_invalid_at_once_and_marks_its_streams(#[case] engi
     let world = engine.world().await;
     let (alice, hash, stream) = world.live("live/alice", "c1").await;
     let before = world.stored(&alice).await;
-    let revoked = world
-        .store
-        .revoke_stream_key(&Scope::system(), alice.id, at(5), &audit("revoke", at(5)))
-        .await
-        .unwrap();
+    let revoked = world.store.revoke_stream_key(alice.id, by(&audit("revoke", at(5)))).await.unwrap();
     let key = StreamKey { revoked_at: Some(at(5)), ..before };
     let ending = stream.end_requested(EndReason::KeyRevoked).unwrap();
     let expected = Revocation { key: key.clone(), ending: vec![ending.clone()], newly: true };
@@ -213,7 +187,7 @@ async fn revoke_is_idempotent_and_still_returns_active_streams(#[case] engine: E
     let (alice, _, stream) = world.live("live/alice", "c1").await;
     let revoke = async |when| {
         let entry = audit("revoke", when);
-        world.store.revoke_stream_key(&Scope::system(), alice.id, when, &entry).await.unwrap().unwrap()
+        world.store.revoke_stream_key(alice.id, by(&entry)).await.unwrap().unwrap()
     };
     let first = revoke(at(5)).await;
     let (events, audited) = (world.events().await, world.audited().await);
@@ -234,11 +208,7 @@ async fn revoke_is_idempotent_and_still_returns_active_streams(#[case] engine: E
 async fn revoke_of_an_unknown_key_is_none(#[case] engine: Engine) {
     let world = engine.world().await;
     let nobody = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
-    let revoked = world
-        .store
-        .revoke_stream_key(&Scope::system(), nobody, at(5), &audit("revoke", at(5)))
-        .await
-        .unwrap();
+    let revoked = world.store.revoke_stream_key(nobody, by(&audit("revoke", at(5)))).await.unwrap();
     assert_eq!(revoked, None);
     assert_eq!((world.events().await, world.audited().await), (vec![], vec![]));
 }
@@ -251,11 +221,7 @@ async fn key_hashes_are_those_of_all_keys_that_are_not_revoked(#[case] engine: E
     let (_, usable) = world.key("a").await;
     let (_, expired) = world.key_with("b", |key| StreamKey { expires_at: Some(at(1)), ..key }).await;
     let (revoked, _) = world.key("c").await;
-    world
-        .store
-        .revoke_stream_key(&Scope::system(), revoked.id, at(5), &audit("revoke", at(5)))
-        .await
-        .unwrap();
+    world.store.revoke_stream_key(revoked.id, by(&audit("revoke", at(5)))).await.unwrap();
     let mut hashes = world.store.key_hashes().await.unwrap();
     hashes.sort();
     assert_eq!(hashes, [usable, expired]);
@@ -268,11 +234,7 @@ async fn key_hashes_of_some_keys_are_those_that_exist_and_are_not_revoked(#[case
     let (first, hash) = world.key("a").await;
     world.key("b").await;
     let (revoked, _) = world.key("c").await;
-    world
-        .store
-        .revoke_stream_key(&Scope::system(), revoked.id, at(5), &audit("revoke", at(5)))
-        .await
-        .unwrap();
+    world.store.revoke_stream_key(revoked.id, by(&audit("revoke", at(5)))).await.unwrap();
     let nobody = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
     assert_eq!(world.store.key_hashes_of(&[first.id, revoked.id, nobody]).await.unwrap(), [hash]);
     assert_eq!(world.store.key_hashes_of(&[]).await.unwrap(), []);

@@ -10,7 +10,7 @@ use streamward::domain::streamer::{Session, Slug, Source, Status, StatusEvent, S
 use streamward::domain::{StreamerId, Timestamp};
 use streamward::ports::{IdGen as _, Recorded, StreamerFilter, Written};
 
-use crate::fixture::{World, at, audit};
+use crate::fixture::{World, at, audit, by};
 
 /// Offline is announced at once.
 pub(crate) const AT_ONCE: Duration = Duration::ZERO;
@@ -54,8 +54,7 @@ impl World {
     /// A stored streamer.
     pub(crate) async fn streamer(&self, name: &str) -> Streamer {
         let one = streamer(name, at(0));
-        let created =
-            self.store.create_streamer(&Scope::system(), &one, &audit("create", at(0))).await.unwrap();
+        let created = self.store.create_streamer(&one, by(&audit("create", at(0)))).await.unwrap();
         assert_eq!(created, Written::Done(()));
         one
     }

@@ -8,7 +8,7 @@ use streamward::domain::streamer::{ChannelId, KickIds, Status, Streamer, Streame
 use streamward::ports::{StreamerFilter, Written};
 
 use crate::every_store;
-use crate::fixture::{Engine, at, audit};
+use crate::fixture::{Engine, at, audit, by};
 use crate::streamer_fixture::{slug, started, stopped, streamer, streamer_event};
 
 #[apply(every_store)]
@@ -19,7 +19,7 @@ async fn create_stores_the_streamer_an_event_and_the_audit_entry(#[case] engine:
     let display_name = Some("X \"q\" ć".to_owned());
     let xqc = Streamer { ids, display_name, is_active: false, ..streamer("xqc", at(3)) };
     assert_eq!(
-        world.store.create_streamer(&Scope::system(), &xqc, &audit("create", at(3))).await.unwrap(),
+        world.store.create_streamer(&xqc, by(&audit("create", at(3)))).await.unwrap(),
         Written::Done(())
     );
     assert_eq!(world.store.streamer(&Scope::system(), xqc.id).await.unwrap(), Some(xqc.clone()));
@@ -34,10 +34,9 @@ async fn create_stores_the_streamer_an_event_and_the_audit_entry(#[case] engine:
 async fn create_stores_none_of_them_if_another_one_has_the_name_in_any_case(#[case] engine: Engine) {
     let world = engine.world().await;
     let first = Streamer { username: "xQc".into(), ..streamer("xqc", at(0)) };
-    world.store.create_streamer(&Scope::system(), &first, &audit("create", at(0))).await.unwrap();
+    world.store.create_streamer(&first, by(&audit("create", at(0)))).await.unwrap();
     let second = Streamer { username: "XqC".into(), ..streamer("xqc", at(1)) };
-    let created =
-        world.store.create_streamer(&Scope::system(), &second, &audit("again", at(1))).await.unwrap();
+    let created = world.store.create_streamer(&second, by(&audit("again", at(1)))).await.unwrap();
     assert_eq!(created, Written::NameTaken);
     assert_eq!(world.store.streamer(&Scope::system(), second.id).await.unwrap(), None);
     assert_eq!(world.events().await, [("streamer.created", first.id.0)]);
@@ -50,8 +49,7 @@ async fn of_simultaneous_creations_of_one_name_one_succeeds(#[case] engine: Engi
     let world = engine.world().await;
     let create = || async {
         let one = streamer("xqc", at(0));
-        world.store.create_streamer(&Scope::system(), &one, &audit("create", at(0))).await.unwrap()
-            == Written::Done(())
+        world.store.create_streamer(&one, by(&audit("create", at(0)))).await.unwrap() == Written::Done(())
     };
     let created = join_all((0..10).map(|_| create())).await;
     assert_eq!(created.into_iter().filter(|created| *created).count(), 1);
@@ -74,7 +72,7 @@ async fn all_that_pass_the_filter_by_name_in_lower_case(#[case] engine: Engine) 
     // '_' comes between capitals and small letters, '-' before both, 'ä' after all.
     for name in ["b", "A", "a_", "a-b", "C", "Ab", "ä", "a0"] {
         let one = Streamer { username: name.to_owned(), ..streamer("x", at(0)) };
-        world.store.create_streamer(&Scope::system(), &one, &audit("create", at(0))).await.unwrap();
+        world.store.create_streamer(&one, by(&audit("create", at(0)))).await.unwrap();
     }
     let all = StreamerFilter::default();
     assert_eq!(world.names(&all).await, ["A", "a-b", "a0", "a_", "Ab", "b", "C", "ä"]);
@@ -90,11 +88,7 @@ async fn all_that_pass_the_filter_by_name_in_lower_case(#[case] engine: Engine) 
         async |name: &str| world.store.streamers(&Scope::system(), &named(name)).await.unwrap().remove(0);
     let (a, b, c) = (of("a").await, of("b").await, of("c").await);
     let paused = StreamerPatch { is_active: Some(false), ..StreamerPatch::default() };
-    world
-        .store
-        .update_streamer(&Scope::system(), c.id, &paused, at(1), &audit("update", at(1)))
-        .await
-        .unwrap();
+    world.store.update_streamer(c.id, &paused, by(&audit("update", at(1)))).await.unwrap();
     world.record_one(started(&a, 1, at(2))).await;
     world.record_one(stopped(&b, 1, at(2))).await;
     let status = |status| StreamerFilter { status: Some(status), ..StreamerFilter::default() };
@@ -117,7 +111,7 @@ async fn all_rows_of_a_user_pass_the_filter_for_it(#[case] engine: Engine) {
     let ids = |user| KickIds { user: UserId::new(user).ok(), ..KickIds::default() };
     for (name, user) in [("b", 7), ("a", 7), ("c", 8)] {
         let one = Streamer { ids: ids(user), ..streamer(name, at(0)) };
-        world.store.create_streamer(&Scope::system(), &one, &audit("create", at(0))).await.unwrap();
+        world.store.create_streamer(&one, by(&audit("create", at(0)))).await.unwrap();
     }
     world.streamer("nobody").await;
     let of = |user| StreamerFilter { user: UserId::new(user).ok(), ..StreamerFilter::default() };
@@ -138,11 +132,7 @@ async fn update_changes_what_the_patch_names_and_nothing_else_with_an_event_and_
     let before = world.now(&xqc).await;
     let ids = KickIds { channel: ChannelId::new(668).ok(), ..KickIds::default() };
     let patch = StreamerPatch { ids, display_name: Some("X".into()), ..StreamerPatch::default() };
-    let updated = world
-        .store
-        .update_streamer(&Scope::system(), xqc.id, &patch, at(7), &audit("update", at(7)))
-        .await
-        .unwrap();
+    let updated = world.store.update_streamer(xqc.id, &patch, by(&audit("update", at(7)))).await.unwrap();
     let expected = Streamer { ids, display_name: Some("X".into()), updated_at: at(7), ..before };
     assert_eq!(updated, Written::Done(expected.clone()));
     assert_eq!(world.now(&xqc).await, expected);
@@ -164,22 +154,14 @@ async fn update_writes_nothing_at_all_if_the_new_name_is_taken(#[case] engine: E
         display_name: Some("X".into()),
         ..StreamerPatch::default()
     };
-    let updated = world
-        .store
-        .update_streamer(&Scope::system(), xqc.id, &patch, at(7), &audit("update", at(7)))
-        .await
-        .unwrap();
+    let updated = world.store.update_streamer(xqc.id, &patch, by(&audit("update", at(7)))).await.unwrap();
     assert_eq!(updated, Written::NameTaken);
     assert_eq!(world.now(&xqc).await, xqc);
     assert_eq!(world.events().await.len(), 2);
     assert_eq!(world.audited().await, ["create", "create"]);
     // The connection still works, and a streamer may keep its own name.
     let same = StreamerPatch { username: Some(slug("XQC")), ..StreamerPatch::default() };
-    let updated = world
-        .store
-        .update_streamer(&Scope::system(), xqc.id, &same, at(8), &audit("update", at(8)))
-        .await
-        .unwrap();
+    let updated = world.store.update_streamer(xqc.id, &same, by(&audit("update", at(8)))).await.unwrap();
     assert_eq!(updated, Written::Done(Streamer { updated_at: at(8), ..xqc }));
 }
 
@@ -192,11 +174,7 @@ async fn a_new_name_clears_the_status_but_not_the_history(#[case] engine: Engine
     let ids = KickIds { user: UserId::new(2).ok(), ..KickIds::default() };
     let patch = StreamerPatch { username: Some(slug("newer")), ids, ..StreamerPatch::default() };
     // In the same microsecond as the last change: our write is not recognised by its time.
-    world
-        .store
-        .update_streamer(&Scope::system(), xqc.id, &patch, at(0), &audit("update", at(0)))
-        .await
-        .unwrap();
+    world.store.update_streamer(xqc.id, &patch, by(&audit("update", at(0)))).await.unwrap();
     let now = world.now(&xqc).await;
     assert_eq!((now.username.as_str(), now.ids, &now.track), ("newer", ids, &Track::default()));
     assert_eq!(now.updated_at, at(0));
@@ -211,11 +189,7 @@ async fn update_of_an_unknown_streamer_writes_nothing(#[case] engine: Engine) {
     let world = engine.world().await;
     let nobody = streamer("nobody", at(0)).id;
     let patch = StreamerPatch { is_active: Some(false), ..StreamerPatch::default() };
-    let updated = world
-        .store
-        .update_streamer(&Scope::system(), nobody, &patch, at(7), &audit("update", at(7)))
-        .await
-        .unwrap();
+    let updated = world.store.update_streamer(nobody, &patch, by(&audit("update", at(7)))).await.unwrap();
     assert_eq!(updated, Written::NotFound);
     assert_eq!((world.events().await, world.audited().await), (vec![], vec![]));
 }
@@ -229,9 +203,7 @@ async fn delete_removes_the_streamer_and_its_history_with_an_event_and_the_audit
     let (xqc, other) = (world.streamer("xqc").await, world.streamer("other").await);
     world.record_one(started(&xqc, 5, at(1))).await;
     world.record_one(started(&other, 6, at(1))).await;
-    assert!(
-        world.store.delete_streamer(&Scope::system(), xqc.id, at(9), &audit("delete", at(9))).await.unwrap()
-    );
+    assert!(world.store.delete_streamer(xqc.id, by(&audit("delete", at(9)))).await.unwrap());
     assert_eq!(world.store.streamer(&Scope::system(), xqc.id).await.unwrap(), None);
     assert_eq!(world.store.status_events(&Scope::system(), xqc.id, None, 10).await.unwrap(), None);
     assert_eq!(world.history(&other).await.len(), 1);
@@ -239,9 +211,7 @@ async fn delete_removes_the_streamer_and_its_history_with_an_event_and_the_audit
     assert_eq!(world.audited().await[0], "delete");
 
     let events = world.events().await;
-    assert!(
-        !world.store.delete_streamer(&Scope::system(), xqc.id, at(9), &audit("again", at(9))).await.unwrap()
-    );
+    assert!(!world.store.delete_streamer(xqc.id, by(&audit("again", at(9)))).await.unwrap());
     assert_eq!(world.events().await, events, "it was gone: nothing is written");
     assert_eq!(world.audited().await[0], "delete");
     world.streamer("xqc").await;

@@ -9,7 +9,7 @@ use streamward::domain::streamer::{ChannelId, Found, KickIds, Learned, Streamer,
 use streamward::ports::StreamerFilter;
 
 use crate::every_store;
-use crate::fixture::{Engine, World, at, audit, postgres};
+use crate::fixture::{Engine, World, at, audit, by, postgres};
 use crate::streamer_fixture::{AT_ONCE, FLAP, slug, started, stopped};
 
 /// Two instances on one database, each with its own connections.
@@ -102,16 +102,8 @@ async fn batches_in_different_orders_and_other_writes_do_not_deadlock() {
     let owners = async {
         for one in &all[30..] {
             let patch = StreamerPatch { is_active: Some(false), ..StreamerPatch::default() };
-            worlds[1]
-                .store
-                .update_streamer(&Scope::system(), one.id, &patch, at(1), &audit("update", at(1)))
-                .await
-                .unwrap();
-            worlds[1]
-                .store
-                .delete_streamer(&Scope::system(), one.id, at(1), &audit("delete", at(1)))
-                .await
-                .unwrap();
+            worlds[1].store.update_streamer(one.id, &patch, by(&audit("update", at(1)))).await.unwrap();
+            worlds[1].store.delete_streamer(one.id, by(&audit("delete", at(1)))).await.unwrap();
         }
     };
     tokio::join!(reports(0, 1), reports(1, 39), reports(0, 7), reports(1, 13), learns, announces, owners);

@@ -14,7 +14,7 @@ use streamward::domain::streamer::{
 use streamward::ports::{Clock as _, StreamerFilter};
 use tempfile::TempDir;
 
-use crate::fixture::{Engine, World, at, audit, postgres};
+use crate::fixture::{Engine, World, at, audit, by, postgres};
 use crate::streamer_fixture::{AT_ONCE, FLAP, report, session, slug, started, stopped};
 
 /// A store, and another program with the same database open.
@@ -272,10 +272,5 @@ async fn offline_is_not_announced_for_a_row_that_is_online_again(#[case] engine:
     assert_eq!(beside.world.events().await, events);
     assert_eq!(beside.world.now(&xqc).await.track.offline_due, None);
     let patch = StreamerPatch { display_name: Some("x".into()), ..StreamerPatch::default() };
-    beside
-        .world
-        .store
-        .update_streamer(&Scope::system(), xqc.id, &patch, at(3), &audit("update", at(3)))
-        .await
-        .unwrap();
+    beside.world.store.update_streamer(xqc.id, &patch, by(&audit("update", at(3)))).await.unwrap();
 }

@@ -7,7 +7,7 @@ use streamward::domain::stream::{EndReason, IngestForm, Stream, StreamState};
 use streamward::ports::{StatusFilter, StreamCursor, StreamFilter};
 
 use crate::every_store;
-use crate::fixture::{Engine, World, at, audit, connection, new_id, path, server};
+use crate::fixture::{Engine, World, at, audit, by, connection, new_id, path, server};
 
 async fn list(world: &World, filter: StreamFilter) -> Vec<Stream> {
     world.store.streams(&Scope::system(), &filter).await.unwrap()
@@ -114,7 +114,7 @@ async fn request_end_marks_an_active_stream_keeping_an_earlier_reason(#[case] en
     let world = engine.world().await;
     let (_, _, live) = world.live("live/alice", "c1").await;
     let request = async |reason, action| {
-        world.store.request_end(&Scope::system(), live.id, reason, &audit(action, at(5))).await.unwrap()
+        world.store.request_end(live.id, reason, by(&audit(action, at(5)))).await.unwrap()
     };
     let ending = live.clone().end_requested(EndReason::EndedByOperator).unwrap();
     assert_eq!(request(EndReason::EndedByOperator, "first").await, Some(ending.clone()));
@@ -141,7 +141,7 @@ async fn request_end_of_an_unknown_stream_is_none_and_writes_nothing(#[case] eng
     let world = engine.world().await;
     let none = world
         .store
-        .request_end(&Scope::system(), new_id(), EndReason::EndedByOperator, &audit("end", at(5)))
+        .request_end(new_id(), EndReason::EndedByOperator, by(&audit("end", at(5))))
         .await
         .unwrap();
     assert_eq!(none, None);

@@ -4,23 +4,16 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, newest_first};
 use crate::domain::access::{ApiToken, Scope};
-use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
-use crate::ports::{AccessStore, Result, SecretStore};
+use crate::ports::{AccessStore, Change, Result, SecretStore};
 
 #[async_trait]
 impl AccessStore for MemoryStore {
-    async fn create_api_token(
-        &self,
-        _: &Scope,
-        token: &ApiToken,
-        hash: &SecretHash,
-        audit: &AuditEntry,
-    ) -> Result<()> {
+    async fn create_api_token(&self, token: &ApiToken, hash: &SecretHash, by: Change<'_>) -> Result<()> {
         let mut state = self.state();
         state.tokens.insert(token.id, (*hash, token.clone()));
-        state.audit.push(audit.clone());
+        state.audit.push(by.audit.clone());
         Ok(())
     }
 
@@ -34,11 +27,11 @@ impl AccessStore for MemoryStore {
         Ok(self.state().tokens.values().find(|(known, _)| known == hash).map(|(_, token)| token.clone()))
     }
 
-    async fn delete_api_token(&self, _: &Scope, id: ApiTokenId, audit: &AuditEntry) -> Result<bool> {
+    async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool> {
         let mut state = self.state();
         let there = state.tokens.remove(&id).is_some();
         if there {
-            state.audit.push(audit.clone());
+            state.audit.push(by.audit.clone());
         }
         Ok(there)
     }

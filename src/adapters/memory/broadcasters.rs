@@ -3,26 +3,20 @@
 use async_trait::async_trait;
 
 use super::{MemoryStore, newest_first};
+use crate::domain::BroadcasterId;
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{BroadcasterEventKind, EventBody};
 use crate::domain::stream::{EndReason, Stream};
-use crate::domain::{BroadcasterId, Timestamp};
-use crate::ports::{BroadcasterStore, Result};
+use crate::ports::{BroadcasterStore, Change, Result};
 
 #[async_trait]
 impl BroadcasterStore for MemoryStore {
-    async fn create_broadcaster(
-        &self,
-        _: &Scope,
-        broadcaster: &Broadcaster,
-        audit: &AuditEntry,
-    ) -> Result<()> {
+    async fn create_broadcaster(&self, broadcaster: &Broadcaster, by: Change<'_>) -> Result<()> {
         let mut state = self.state();
         state.broadcasters.insert(broadcaster.id, broadcaster.clone());
         let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
-        state.record(broadcaster.created_at, audit, &event);
+        state.record(broadcaster.created_at, by.audit, &event);
         Ok(())
     }
 
@@ -36,32 +30,24 @@ impl BroadcasterStore for MemoryStore {
 
     async fn update_broadcaster(
         &self,
-        _: &Scope,
         id: BroadcasterId,
         patch: &BroadcasterPatch,
-        now: Timestamp,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<Option<Broadcaster>> {
         let mut state = self.state();
         let Some(broadcaster) = state.broadcasters.get_mut(&id) else { return Ok(None) };
-        *broadcaster = broadcaster.clone().patched(patch, now);
+        *broadcaster = broadcaster.clone().patched(patch, by.at());
         let broadcaster = broadcaster.clone();
-        state.record(now, audit, &EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster));
+        state.record(by.at(), by.audit, &EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster));
         Ok(Some(broadcaster))
     }
 
-    async fn delete_broadcaster(
-        &self,
-        _: &Scope,
-        id: BroadcasterId,
-        now: Timestamp,
-        audit: &AuditEntry,
-    ) -> Result<Option<Vec<Stream>>> {
+    async fn delete_broadcaster(&self, id: BroadcasterId, by: Change<'_>) -> Result<Option<Vec<Stream>>> {
         let mut state = self.state();
         let Some(broadcaster) = state.broadcasters.remove(&id) else { return Ok(None) };
         state.keys.retain(|_, (_, key)| key.broadcaster_id != id);
         let ending = state.mark(EndReason::BroadcasterDeleted, |stream| stream.broadcaster_id == id);
-        state.record(now, audit, &EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster));
+        state.record(by.at(), by.audit, &EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster));
         Ok(Some(ending))
     }
 }

@@ -6,23 +6,23 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, newest_first};
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::publish::{PublishRequest, decide_publish};
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, KeyHashStore, Result, Revocation, Rotation, StreamKeyStore};
+use crate::ports::{
+    Change, KeyCreation, KeyFilter, KeyHashStore, Result, Revocation, Rotation, StreamKeyStore,
+};
 
 #[async_trait]
 impl StreamKeyStore for MemoryStore {
     async fn create_stream_key(
         &self,
-        _: &Scope,
         key: &StreamKey,
         hash: &SecretHash,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<KeyCreation> {
         let mut state = self.state();
         if !state.broadcasters.contains_key(&key.broadcaster_id) {
@@ -33,7 +33,7 @@ impl StreamKeyStore for MemoryStore {
             return Ok(KeyCreation::PathTaken);
         }
         state.keys.insert(key.id, (*hash, key.clone()));
-        state.record(key.created_at, audit, &EventBody::stream_key(StreamKeyEventKind::Created, key));
+        state.record(key.created_at, by.audit, &EventBody::stream_key(StreamKeyEventKind::Created, key));
         Ok(KeyCreation::Created)
     }
 
@@ -53,16 +53,14 @@ impl StreamKeyStore for MemoryStore {
 
     async fn rotate_stream_key(
         &self,
-        _: &Scope,
         id: StreamKeyId,
         hash: &SecretHash,
         key_prefix: &str,
-        now: Timestamp,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<Rotation> {
         let mut state = self.state();
         let Some((known, key)) = state.keys.get_mut(&id) else { return Ok(Rotation::NotFound) };
-        let status = key.status(now);
+        let status = key.status(by.at());
         if status != KeyStatus::Active {
             return Ok(Rotation::NotUsable(status));
         }
@@ -71,25 +69,19 @@ impl StreamKeyStore for MemoryStore {
         key.holder = key.holder.clone().evicted();
         let key = Box::new(key.clone());
         let ending = state.mark(EndReason::KeyRotated, |stream| stream.stream_key_id == id);
-        state.record(now, audit, &EventBody::stream_key(StreamKeyEventKind::Rotated, &key));
+        state.record(by.at(), by.audit, &EventBody::stream_key(StreamKeyEventKind::Rotated, &key));
         Ok(Rotation::Rotated { key, ending })
     }
 
-    async fn revoke_stream_key(
-        &self,
-        _: &Scope,
-        id: StreamKeyId,
-        now: Timestamp,
-        audit: &AuditEntry,
-    ) -> Result<Option<Revocation>> {
+    async fn revoke_stream_key(&self, id: StreamKeyId, by: Change<'_>) -> Result<Option<Revocation>> {
         let mut state = self.state();
         let Some((_, key)) = state.keys.get_mut(&id) else { return Ok(None) };
         let newly = key.revoked_at.is_none();
-        key.revoked_at.get_or_insert(now);
+        key.revoked_at.get_or_insert(by.at());
         let key = key.clone();
         let ending = state.mark(EndReason::KeyRevoked, |stream| stream.stream_key_id == id);
         if newly {
-            state.record(now, audit, &EventBody::stream_key(StreamKeyEventKind::Revoked, &key));
+            state.record(by.at(), by.audit, &EventBody::stream_key(StreamKeyEventKind::Revoked, &key));
         }
         Ok(Some(Revocation { key, ending, newly }))
     }

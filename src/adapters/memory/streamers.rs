@@ -7,14 +7,13 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, State, prune};
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventBody, StreamerEventKind};
 use crate::domain::streamer::apply::apply_reports;
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Learned, Slug, Status, StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
-use crate::ports::{Recorded, ReportStore, Result, StreamerFilter, StreamerStore, Written};
+use crate::ports::{Change, Recorded, ReportStore, Result, StreamerFilter, StreamerStore, Written};
 
 /// The name by which a streamer is found and ordered.
 fn name(streamer: &Streamer) -> String {
@@ -39,19 +38,14 @@ impl State {
 
 #[async_trait]
 impl StreamerStore for MemoryStore {
-    async fn create_streamer(
-        &self,
-        _: &Scope,
-        streamer: &Streamer,
-        audit: &AuditEntry,
-    ) -> Result<Written<()>> {
+    async fn create_streamer(&self, streamer: &Streamer, by: Change<'_>) -> Result<Written<()>> {
         let mut state = self.state();
         if state.is_name_taken(&streamer.username, streamer.id) {
             return Ok(Written::NameTaken);
         }
         state.streamers.insert(streamer.id, streamer.clone());
         let event = EventBody::streamer(StreamerEventKind::Created, streamer, None);
-        state.record(streamer.created_at, audit, &event);
+        state.record(streamer.created_at, by.audit, &event);
         Ok(Written::Done(()))
     }
 
@@ -70,34 +64,26 @@ impl StreamerStore for MemoryStore {
 
     async fn update_streamer(
         &self,
-        _: &Scope,
         id: StreamerId,
         patch: &StreamerPatch,
-        now: Timestamp,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<Written<Streamer>> {
         let mut state = self.state();
         let Some(streamer) = state.streamers.get(&id).cloned() else { return Ok(Written::NotFound) };
-        let streamer = streamer.patched(patch, now);
+        let streamer = streamer.patched(patch, by.at());
         if state.is_name_taken(&streamer.username, id) {
             return Ok(Written::NameTaken);
         }
         state.streamers.insert(id, streamer.clone());
-        state.record(now, audit, &EventBody::streamer(StreamerEventKind::Updated, &streamer, None));
+        state.record(by.at(), by.audit, &EventBody::streamer(StreamerEventKind::Updated, &streamer, None));
         Ok(Written::Done(streamer))
     }
 
-    async fn delete_streamer(
-        &self,
-        _: &Scope,
-        id: StreamerId,
-        now: Timestamp,
-        audit: &AuditEntry,
-    ) -> Result<bool> {
+    async fn delete_streamer(&self, id: StreamerId, by: Change<'_>) -> Result<bool> {
         let mut state = self.state();
         let Some(streamer) = state.streamers.remove(&id) else { return Ok(false) };
         state.status_events.retain(|event| event.streamer_id != id);
-        state.record(now, audit, &EventBody::streamer(StreamerEventKind::Deleted, &streamer, None));
+        state.record(by.at(), by.audit, &EventBody::streamer(StreamerEventKind::Deleted, &streamer, None));
         Ok(true)
     }
 

@@ -5,9 +5,8 @@ use async_trait::async_trait;
 use super::{MemoryStore, newest_first};
 use crate::domain::StreamId;
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::stream::{EndReason, Stream};
-use crate::ports::{Result, StatusFilter, StreamFilter, StreamStore};
+use crate::ports::{Change, Result, StatusFilter, StreamFilter, StreamStore};
 
 fn passes(filter: &StreamFilter, stream: &Stream) -> bool {
     let state = match filter.status {
@@ -37,20 +36,14 @@ impl StreamStore for MemoryStore {
         Ok(self.state().streams.get(&id).map(|active| active.stream.clone()))
     }
 
-    async fn request_end(
-        &self,
-        _: &Scope,
-        id: StreamId,
-        reason: EndReason,
-        audit: &AuditEntry,
-    ) -> Result<Option<Stream>> {
+    async fn request_end(&self, id: StreamId, reason: EndReason, by: Change<'_>) -> Result<Option<Stream>> {
         let mut state = self.state();
         let Some(active) = state.streams.get_mut(&id) else { return Ok(None) };
         if let Ok(ending) = active.stream.clone().end_requested(reason) {
             active.stream = ending;
         }
         let stream = active.stream.clone();
-        state.audit.push(audit.clone());
+        state.audit.push(by.audit.clone());
         Ok(Some(stream))
     }
 }

@@ -6,10 +6,9 @@ use super::commit::commit;
 use super::row::{NewRow, rows};
 use super::store::SqlStore;
 use crate::domain::access::{ApiToken, Scope};
-use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
-use crate::ports::{AccessStore, Result};
+use crate::ports::{AccessStore, Change, Result};
 
 table! {
     api_tokens: ApiToken { id uuid, name text, role text, created_at int, expires_at int } beside { token_hash bytes }
@@ -29,16 +28,10 @@ statements! {
 
 #[async_trait]
 impl AccessStore for SqlStore {
-    async fn create_api_token(
-        &self,
-        _: &Scope,
-        token: &ApiToken,
-        hash: &SecretHash,
-        audit: &AuditEntry,
-    ) -> Result<()> {
+    async fn create_api_token(&self, token: &ApiToken, hash: &SecretHash, by: Change<'_>) -> Result<()> {
         let mut tx = self.db.begin().await?;
         tx.run(INSERT, args![rows([NewRow::of(token).with("token_hash", hash)])]).await?;
-        commit(tx, token.created_at, audit, &[]).await
+        commit(tx, token.created_at, by.audit, &[]).await
     }
 
     async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>> {
@@ -49,12 +42,12 @@ impl AccessStore for SqlStore {
         self.db.row(BY_HASH, args![hash]).await
     }
 
-    async fn delete_api_token(&self, _: &Scope, id: ApiTokenId, audit: &AuditEntry) -> Result<bool> {
+    async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool> {
         let mut tx = self.db.begin().await?;
         if tx.run(DELETE, args![id]).await? == 0 {
             return tx.rollback(false).await;
         }
-        commit(tx, audit.timestamp, audit, &[]).await?;
+        commit(tx, by.at(), by.audit, &[]).await?;
         Ok(true)
     }
 

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 
 use super::commit::record_audit;
-use super::row::One;
 use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
@@ -38,10 +37,10 @@ impl AuditStore for SqlStore {
         let mut page = passes.clone();
         page.extend(args![limit, offset]);
         let mut tx = self.db.snapshot().await?;
-        let count: Option<One<u64>> = tx.row(COUNT, passes).await?;
+        let count: Option<u64> = tx.row(COUNT, passes).await?;
         let entries = tx.rows(PAGE, page).await?;
         tx.commit().await?;
-        Ok((entries, count.map_or(0, |One(count)| count)))
+        Ok((entries, count.unwrap_or(0)))
     }
 
     async fn prune_audit(&self, before: Timestamp) -> Result<u64> {

@@ -3,17 +3,15 @@
 use async_trait::async_trait;
 
 use super::commit::commit;
-use super::db::Tx;
 use super::ending::end_of_broadcaster;
 use super::row::{NewRow, rows};
 use super::store::SqlStore;
+use crate::domain::BroadcasterId;
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{BroadcasterEventKind, EventBody};
 use crate::domain::stream::{EndReason, Stream};
-use crate::domain::{BroadcasterId, Timestamp};
-use crate::ports::{BroadcasterStore, Result};
+use crate::ports::{BroadcasterStore, Change, Result};
 
 statements! {
     INSERT = [[insert broadcasters]];
@@ -26,22 +24,13 @@ statements! {
     DELETE = ["DELETE FROM broadcasters WHERE id = $1"];
 }
 
-async fn lock(tx: &mut Tx, id: BroadcasterId) -> Result<Option<Broadcaster>> {
-    tx.row(GET_LOCKED, args![id]).await
-}
-
 #[async_trait]
 impl BroadcasterStore for SqlStore {
-    async fn create_broadcaster(
-        &self,
-        _: &Scope,
-        broadcaster: &Broadcaster,
-        audit: &AuditEntry,
-    ) -> Result<()> {
+    async fn create_broadcaster(&self, broadcaster: &Broadcaster, by: Change<'_>) -> Result<()> {
         let mut tx = self.db.begin().await?;
         tx.run(INSERT, args![rows([NewRow::of(broadcaster)])]).await?;
         let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
-        commit(tx, broadcaster.created_at, audit, &[event]).await
+        commit(tx, broadcaster.created_at, by.audit, &[event]).await
     }
 
     async fn broadcaster(&self, _: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>> {
@@ -54,37 +43,33 @@ impl BroadcasterStore for SqlStore {
 
     async fn update_broadcaster(
         &self,
-        _: &Scope,
         id: BroadcasterId,
         patch: &BroadcasterPatch,
-        now: Timestamp,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<Option<Broadcaster>> {
         let mut tx = self.db.begin().await?;
-        let Some(broadcaster) = lock(&mut tx, id).await? else { return tx.rollback(None).await };
-        let broadcaster = broadcaster.patched(patch, now);
+        let Some(broadcaster) = tx.row::<Broadcaster>(GET_LOCKED, args![id]).await? else {
+            return tx.rollback(None).await;
+        };
+        let broadcaster = broadcaster.patched(patch, by.at());
         tx.run(UPDATE, args![rows([NewRow::of(&broadcaster)])]).await?;
         let event = EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster);
-        commit(tx, now, audit, &[event]).await?;
+        commit(tx, by.at(), by.audit, &[event]).await?;
         Ok(Some(broadcaster))
     }
 
-    async fn delete_broadcaster(
-        &self,
-        _: &Scope,
-        id: BroadcasterId,
-        now: Timestamp,
-        audit: &AuditEntry,
-    ) -> Result<Option<Vec<Stream>>> {
+    async fn delete_broadcaster(&self, id: BroadcasterId, by: Change<'_>) -> Result<Option<Vec<Stream>>> {
         let mut tx = self.db.begin().await?;
-        let Some(broadcaster) = lock(&mut tx, id).await? else { return tx.rollback(None).await };
+        let Some(broadcaster) = tx.row::<Broadcaster>(GET_LOCKED, args![id]).await? else {
+            return tx.rollback(None).await;
+        };
         // Lock keys before streams, as everywhere.
         tx.run(LOCK_KEYS, args![id]).await?;
         let ending = end_of_broadcaster(&mut tx, id, EndReason::BroadcasterDeleted).await?;
         tx.run(DELETE_KEYS, args![id]).await?;
         tx.run(DELETE, args![id]).await?;
         let event = EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster);
-        commit(tx, now, audit, &[event]).await?;
+        commit(tx, by.at(), by.audit, &[event]).await?;
         Ok(Some(ending))
     }
 }

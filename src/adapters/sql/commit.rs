@@ -5,7 +5,7 @@
 
 use super::db::Tx;
 use super::error::corrupt;
-use super::row::{NewRow, One, rows};
+use super::row::{NewRow, rows};
 use crate::domain::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::EventBody;
@@ -42,8 +42,8 @@ pub(super) async fn append_events(tx: &mut Tx, at: Timestamp, events: &[EventBod
         return Ok(0);
     }
     let count = i64::try_from(events.len()).map_err(corrupt)?;
-    let last: Option<One<i64>> = tx.row(TAKE, args![count]).await?;
-    let One(last) = last.ok_or_else(|| corrupt("the counter of events is missing"))?;
+    let last: Option<i64> = tx.row(TAKE, args![count]).await?;
+    let last = last.ok_or_else(|| corrupt("the counter of events is missing"))?;
     let first = last - count + 1;
     let numbered = (first..).zip(events).map(|(seq, event)| NewRow::of(&event.stored(seq, at)));
     tx.run(INSERT_EVENTS, args![rows(numbered)]).await?;

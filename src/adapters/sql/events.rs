@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 
 use super::error::corrupt;
-use super::row::One;
 use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::event::{StoredEvent, Topic};
@@ -27,13 +26,11 @@ impl EventStore for SqlStore {
     }
 
     async fn last_event(&self) -> Result<i64> {
-        let last: Option<One<i64>> = self.db.row(LAST, args![]).await?;
-        last.map(|One(last)| last).ok_or_else(|| corrupt("the counter of events is missing"))
+        self.db.row(LAST, args![]).await?.ok_or_else(|| corrupt("the counter of events is missing"))
     }
 
     async fn first_event(&self) -> Result<Option<i64>> {
-        let first: Option<One<i64>> = self.db.row(FIRST, args![]).await?;
-        Ok(first.map(|One(first)| first))
+        self.db.row(FIRST, args![]).await
     }
 
     async fn prune_events(&self, before: Timestamp) -> Result<u64> {

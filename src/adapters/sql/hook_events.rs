@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::error::corrupt;
 use super::leases;
-use super::row::{NewRow, One, Record, Row, rows};
+use super::row::{NewRow, Record, Row, rows};
 use super::store::SqlStore;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::reconcile::HookEvent;
@@ -45,8 +45,8 @@ impl HookEventStore for SqlStore {
     async fn record_hook_event(&self, hook_event: &HookEvent) -> Result<()> {
         // If a database crash loses a hook event, the next poll finds the change.
         let mut tx = self.db.begin_relaxed().await?;
-        let seq: Option<One<i64>> = tx.row(TAKE, args![]).await?;
-        let One(seq) = seq.ok_or_else(|| corrupt("the counter of hook_events is missing"))?;
+        let seq: Option<i64> = tx.row(TAKE, args![]).await?;
+        let seq = seq.ok_or_else(|| corrupt("the counter of hook_events is missing"))?;
         tx.run(INSERT, args![rows([NewRow::of(hook_event).with("seq", &seq)])]).await?;
         if seq % DROP_EVERY == 0 {
             tx.run(DROP_OLDEST, args![hook_event.server, KEPT]).await?;

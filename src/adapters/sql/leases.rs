@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::args::list;
 use super::columns::signed;
 use super::db::Tx;
-use super::row::{NewRow, One, Record, Row, rows};
+use super::row::{NewRow, Record, Row, rows};
 use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::ports::{Assignment, InstanceLease, LeaseStore, Result, StoreError};
@@ -67,7 +67,7 @@ statements! {
 /// transaction ends. The lease is not locked, so a renewal never waits for a transaction.
 pub(super) async fn guard(tx: &mut Tx, assignment: &Assignment) -> Result<()> {
     let Assignment { key, instance, epoch } = assignment;
-    let held: Option<One<i64>> = tx.row(HELD, args![key, instance, epoch]).await?;
+    let held: Option<i64> = tx.row(HELD, args![key, instance, epoch]).await?;
     held.map(drop).ok_or_else(|| StoreError::Fenced(key.clone()))
 }
 
@@ -86,7 +86,7 @@ fn micros(duration: Duration) -> i64 {
 impl LeaseStore for SqlStore {
     async fn renew_instance(&self, instance: &str, capacity: u32, ttl: Duration) -> Result<InstanceLease> {
         let done = self.db.write(RENEW, args![instance, capacity, micros(ttl)]).await?;
-        let epoch = done.rows.first().map_or(0, |One(epoch)| *epoch);
+        let epoch = done.rows.first().copied().unwrap_or(0);
         Ok(InstanceLease { instance: instance.to_owned(), epoch, capacity })
     }
 

@@ -9,7 +9,6 @@ use tokio::time::timeout;
 use super::db::Db;
 use super::drain::drain_pg;
 use super::error::{classify, corrupt, timed_out};
-use super::row::One;
 use crate::domain::Timestamp;
 use crate::ports::{Result, StoreError};
 
@@ -86,23 +85,23 @@ pub async fn pending_migrations(db: &Db) -> Result<Migrations> {
         Db::Pg(pg) => {
             // Uses a connection outside the pool, because the pool does not report why it cannot connect.
             let mut conn = pg.connect().await.map_err(classify)?;
-            let rows = drain_pg::<One<i64>>(&mut conn, APPLIED, args![]).await;
+            let rows = drain_pg::<i64>(&mut conn, APPLIED, args![]).await;
             (&PG, rows.map(|done| done.rows).map_err(classify))
         }
-        Db::Sqlite(_) => (&SQLITE, db.rows::<One<i64>>(APPLIED, args![]).await),
+        Db::Sqlite(_) => (&SQLITE, db.rows::<i64>(APPLIED, args![]).await),
     };
     compare(migrator, applied)
 }
 
 /// The current time of the database. Leases use it.
 pub async fn database_time(db: &Db) -> Result<Timestamp> {
-    let now = db.row::<One<i64>>(TIME, args![]).await?;
-    now.map(|One(micros)| Timestamp::from_micros(micros)).ok_or_else(|| corrupt("it does not know the time"))
+    let now = db.row::<Timestamp>(TIME, args![]).await?;
+    now.ok_or_else(|| corrupt("it does not know the time"))
 }
 
-fn compare(migrator: &Migrator, applied: Result<Vec<One<i64>>>) -> Result<Migrations> {
+fn compare(migrator: &Migrator, applied: Result<Vec<i64>>) -> Result<Migrations> {
     let applied: Vec<i64> = match applied {
-        Ok(rows) => rows.into_iter().map(|One(version)| version).collect(),
+        Ok(versions) => versions,
         // This plain statement can only fail because the table is missing.
         Err(StoreError::Corrupt(_)) => Vec::new(),
         Err(error) => return Err(error),
@@ -120,7 +119,7 @@ pub(super) async fn check(db: &Db) -> Result<()> {
         Db::Pg(_) => &PG,
         Db::Sqlite(_) => &SQLITE,
     };
-    let state = compare(migrator, db.rows::<One<i64>>(APPLIED, args![]).await)?;
+    let state = compare(migrator, db.rows::<i64>(APPLIED, args![]).await)?;
     if state.missing.is_empty() {
         // Unknown migrations are fine: during an upgrade, old instances run on the new schema.
         return Ok(());

@@ -8,7 +8,7 @@ use super::args::list;
 use super::commit::append_events;
 use super::db::Tx;
 use super::leases;
-use super::row::{NewRow, One, rows};
+use super::row::{NewRow, rows};
 use super::store::SqlStore;
 use crate::domain::broadcaster::Broadcaster;
 use crate::domain::media_server::MediaServerName;
@@ -121,8 +121,7 @@ async fn lock_records(tx: &mut Tx, changes: &Changes) -> Result<Records> {
     let mut keys = starting.clone();
     let mut records = Records::default();
     if !changes.ended.is_empty() {
-        let of_ended = tx.rows(KEYS_OF_STREAMS, args![list(ended.clone())]).await?;
-        keys.extend(of_ended.into_iter().map(|One::<StreamKeyId>(id)| id));
+        keys.extend(tx.rows::<StreamKeyId>(KEYS_OF_STREAMS, args![list(ended.clone())]).await?);
     }
     if !keys.is_empty() {
         let locked: Vec<StreamKey> = tx.rows(LOCK_KEYS, args![list(&keys)]).await?;
@@ -134,8 +133,7 @@ async fn lock_records(tx: &mut Tx, changes: &Changes) -> Result<Records> {
         let owners: HashSet<_> = records.keys.values().map(|key| key.broadcaster_id).collect();
         let owners: Vec<Broadcaster> = tx.rows(BROADCASTERS, args![list(owners)]).await?;
         records.broadcasters = owners.into_iter().map(|one| (one.id, one)).collect();
-        let unreachable = tx.rows(UNREACHABLE, args![]).await?;
-        records.unreachable = unreachable.into_iter().map(|One(name)| name).collect();
+        records.unreachable = tx.rows(UNREACHABLE, args![]).await?.into_iter().collect();
     }
     Ok(records)
 }

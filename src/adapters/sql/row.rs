@@ -45,11 +45,9 @@ impl Record for () {
 }
 
 /// A row of one column.
-pub(super) struct One<T>(pub(super) T);
-
-impl<T: Column + Send> Record for One<T> {
+impl<T: Column + Send> Record for T {
     fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
-        row.get(0).map(Self)
+        row.get(0)
     }
 }
 

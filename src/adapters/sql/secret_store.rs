@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 
 use super::error::corrupt;
-use super::row::One;
 use super::store::SqlStore;
 use crate::ports::{Result, SecretStore};
 
@@ -20,6 +19,6 @@ impl SecretStore for SqlStore {
     }
 
     async fn sealed(&self, name: &str) -> Result<Option<String>> {
-        Ok(self.db.row(GET, args![name]).await?.map(|One(sealed)| sealed))
+        self.db.row(GET, args![name]).await
     }
 }

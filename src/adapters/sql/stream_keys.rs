@@ -6,19 +6,20 @@ use async_trait::async_trait;
 
 use super::args::list;
 use super::commit::commit;
-use super::db::{Db, Tx};
+use super::db::Db;
 use super::ending::end_of_key;
-use super::row::{NewRow, One, rows};
+use super::row::{NewRow, rows};
 use super::store::SqlStore;
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, StreamKey};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
-use crate::ports::{KeyCreation, KeyFilter, KeyHashStore, Result, Revocation, Rotation, StreamKeyStore};
+use crate::ports::{
+    Change, KeyCreation, KeyFilter, KeyHashStore, Result, Revocation, Rotation, StreamKeyStore,
+};
 
 // `decide_publish` as SQL. $2 is now, $3 the requested path, $4 and $5 the requesting connection, $6 the end of its
 // claim. A property test (`tests/contract`) proves that both decide the same.
@@ -68,22 +69,17 @@ statements! {
     HASHES_OF = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL AND id IN ", [ids "$1"]];
 }
 
-async fn lock(tx: &mut Tx, id: StreamKeyId) -> Result<Option<StreamKey>> {
-    tx.row(GET_LOCKED, args![id]).await
-}
-
 #[async_trait]
 impl StreamKeyStore for SqlStore {
     async fn create_stream_key(
         &self,
-        _: &Scope,
         key: &StreamKey,
         hash: &SecretHash,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<KeyCreation> {
         let mut tx = self.db.begin().await?;
         // Keeps the broadcaster from being deleted meanwhile.
-        if tx.row::<One<BroadcasterId>>(HOLD_BROADCASTER, args![key.broadcaster_id]).await?.is_none() {
+        if tx.row::<BroadcasterId>(HOLD_BROADCASTER, args![key.broadcaster_id]).await?.is_none() {
             return tx.rollback(KeyCreation::UnknownBroadcaster).await;
         }
         tx.run(RELEASE_PATH, args![key.path, key.created_at, false]).await?;
@@ -94,7 +90,7 @@ impl StreamKeyStore for SqlStore {
             return tx.rollback(KeyCreation::PathTaken).await;
         }
         let event = EventBody::stream_key(StreamKeyEventKind::Created, key);
-        commit(tx, key.created_at, audit, &[event]).await?;
+        commit(tx, key.created_at, by.audit, &[event]).await?;
         Ok(KeyCreation::Created)
     }
 
@@ -108,16 +104,16 @@ impl StreamKeyStore for SqlStore {
 
     async fn rotate_stream_key(
         &self,
-        _: &Scope,
         id: StreamKeyId,
         hash: &SecretHash,
         key_prefix: &str,
-        now: Timestamp,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<Rotation> {
         let mut tx = self.db.begin().await?;
-        let Some(mut key) = lock(&mut tx, id).await? else { return tx.rollback(Rotation::NotFound).await };
-        let status = key.status(now);
+        let Some(mut key) = tx.row::<StreamKey>(GET_LOCKED, args![id]).await? else {
+            return tx.rollback(Rotation::NotFound).await;
+        };
+        let status = key.status(by.at());
         if status != KeyStatus::Active {
             return tx.rollback(Rotation::NotUsable(status)).await;
         }
@@ -126,28 +122,24 @@ impl StreamKeyStore for SqlStore {
         key.holder = key.holder.evicted();
         let ending = end_of_key(&mut tx, id, EndReason::KeyRotated).await?;
         let event = EventBody::stream_key(StreamKeyEventKind::Rotated, &key);
-        commit(tx, now, audit, &[event]).await?;
+        commit(tx, by.at(), by.audit, &[event]).await?;
         Ok(Rotation::Rotated { key: Box::new(key), ending })
     }
 
-    async fn revoke_stream_key(
-        &self,
-        _: &Scope,
-        id: StreamKeyId,
-        now: Timestamp,
-        audit: &AuditEntry,
-    ) -> Result<Option<Revocation>> {
+    async fn revoke_stream_key(&self, id: StreamKeyId, by: Change<'_>) -> Result<Option<Revocation>> {
         let mut tx = self.db.begin().await?;
-        let Some(mut key) = lock(&mut tx, id).await? else { return tx.rollback(None).await };
+        let Some(mut key) = tx.row::<StreamKey>(GET_LOCKED, args![id]).await? else {
+            return tx.rollback(None).await;
+        };
         let newly = key.revoked_at.is_none();
         if newly {
-            tx.run(REVOKE, args![id, now, false]).await?;
-            key.revoked_at = Some(now);
+            tx.run(REVOKE, args![id, by.at(), false]).await?;
+            key.revoked_at = Some(by.at());
         }
         let ending = end_of_key(&mut tx, id, EndReason::KeyRevoked).await?;
         if newly {
             let event = EventBody::stream_key(StreamKeyEventKind::Revoked, &key);
-            commit(tx, now, audit, &[event]).await?;
+            commit(tx, by.at(), by.audit, &[event]).await?;
         } else {
             tx.commit().await?;
         }
@@ -176,12 +168,10 @@ impl StreamKeyStore for SqlStore {
 #[async_trait]
 impl KeyHashStore for SqlStore {
     async fn key_hashes(&self) -> Result<Vec<SecretHash>> {
-        let hashes = self.db.rows(HASHES, args![]).await?;
-        Ok(hashes.into_iter().map(|One(hash)| hash).collect())
+        self.db.rows(HASHES, args![]).await
     }
 
     async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>> {
-        let hashes = self.db.rows(HASHES_OF, args![list(ids)]).await?;
-        Ok(hashes.into_iter().map(|One(hash)| hash).collect())
+        self.db.rows(HASHES_OF, args![list(ids)]).await
     }
 }

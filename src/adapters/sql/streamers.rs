@@ -5,15 +5,14 @@ use async_trait::async_trait;
 use super::args::to_json;
 use super::commit::commit;
 use super::db::Tx;
-use super::row::{NewRow, One, rows};
+use super::row::{NewRow, rows};
 use super::store::SqlStore;
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::event::{EventBody, StreamerEventKind};
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
-use crate::ports::{Result, StreamerFilter, StreamerStore, Written};
+use crate::ports::{Change, Result, StreamerFilter, StreamerStore, Written};
 
 /// The key of the table's only row.
 const WATCH: &str = "kick";
@@ -59,24 +58,15 @@ pub(super) async fn write(tx: &mut Tx, streamers: &[Streamer]) -> Result<bool> {
     tx.run_if_free(UPDATE, args![rows(streamers.iter().map(NewRow::of))]).await
 }
 
-async fn lock(tx: &mut Tx, id: StreamerId) -> Result<Option<Streamer>> {
-    tx.row(GET_LOCKED, args![id]).await
-}
-
 #[async_trait]
 impl StreamerStore for SqlStore {
-    async fn create_streamer(
-        &self,
-        _: &Scope,
-        streamer: &Streamer,
-        audit: &AuditEntry,
-    ) -> Result<Written<()>> {
+    async fn create_streamer(&self, streamer: &Streamer, by: Change<'_>) -> Result<Written<()>> {
         let mut tx = self.db.begin().await?;
         if tx.run(INSERT, args![rows([NewRow::of(streamer)])]).await? == 0 {
             return tx.rollback(Written::NameTaken).await;
         }
         let event = EventBody::streamer(StreamerEventKind::Created, streamer, None);
-        commit(tx, streamer.created_at, audit, &[event]).await?;
+        commit(tx, streamer.created_at, by.audit, &[event]).await?;
         Ok(Written::Done(()))
     }
 
@@ -104,35 +94,31 @@ impl StreamerStore for SqlStore {
 
     async fn update_streamer(
         &self,
-        _: &Scope,
         id: StreamerId,
         patch: &StreamerPatch,
-        now: Timestamp,
-        audit: &AuditEntry,
+        by: Change<'_>,
     ) -> Result<Written<Streamer>> {
         let mut tx = self.db.begin().await?;
-        let Some(streamer) = lock(&mut tx, id).await? else { return tx.rollback(Written::NotFound).await };
-        let streamer = streamer.patched(patch, now);
+        let Some(streamer) = tx.row::<Streamer>(GET_LOCKED, args![id]).await? else {
+            return tx.rollback(Written::NotFound).await;
+        };
+        let streamer = streamer.patched(patch, by.at());
         if !write(&mut tx, std::slice::from_ref(&streamer)).await? {
             return tx.rollback(Written::NameTaken).await;
         }
         let event = EventBody::streamer(StreamerEventKind::Updated, &streamer, None);
-        commit(tx, now, audit, &[event]).await?;
+        commit(tx, by.at(), by.audit, &[event]).await?;
         Ok(Written::Done(streamer))
     }
 
-    async fn delete_streamer(
-        &self,
-        _: &Scope,
-        id: StreamerId,
-        now: Timestamp,
-        audit: &AuditEntry,
-    ) -> Result<bool> {
+    async fn delete_streamer(&self, id: StreamerId, by: Change<'_>) -> Result<bool> {
         let mut tx = self.db.begin().await?;
-        let Some(streamer) = lock(&mut tx, id).await? else { return tx.rollback(false).await };
+        let Some(streamer) = tx.row::<Streamer>(GET_LOCKED, args![id]).await? else {
+            return tx.rollback(false).await;
+        };
         tx.run(DELETE, args![id]).await?;
         let event = EventBody::streamer(StreamerEventKind::Deleted, &streamer, None);
-        commit(tx, now, audit, &[event]).await?;
+        commit(tx, by.at(), by.audit, &[event]).await?;
         Ok(true)
     }
 
@@ -144,7 +130,7 @@ impl StreamerStore for SqlStore {
         limit: u32,
     ) -> Result<Option<Vec<StatusEvent>>> {
         let events = self.db.rows(HISTORY, args![id, before.unwrap_or(i64::MAX), limit]).await?;
-        let exists = !events.is_empty() || self.db.row::<One<StreamerId>>(EXISTS, args![id]).await?.is_some();
+        let exists = !events.is_empty() || self.db.row::<StreamerId>(EXISTS, args![id]).await?.is_some();
         Ok(exists.then_some(events))
     }
 
@@ -157,8 +143,8 @@ impl StreamerStore for SqlStore {
     }
 
     async fn watch_status(&self, _: &Scope) -> Result<Option<WatchStatus>> {
-        let kept: Option<One<String>> = self.db.row(WATCH_STATUS, args![WATCH]).await?;
+        let kept: Option<String> = self.db.row(WATCH_STATUS, args![WATCH]).await?;
         // Another version may have written it. This version will write its own soon.
-        Ok(kept.and_then(|One(status)| serde_json::from_str(&status).ok()))
+        Ok(kept.and_then(|status| serde_json::from_str(&status).ok()))
     }
 }

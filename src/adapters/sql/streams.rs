@@ -7,10 +7,9 @@ use super::commit::commit;
 use super::ending::mark;
 use super::store::SqlStore;
 use crate::domain::access::Scope;
-use crate::domain::audit::AuditEntry;
 use crate::domain::stream::{EndReason, Stream};
 use crate::domain::{StreamId, Timestamp};
-use crate::ports::{Result, StatusFilter, StreamCursor, StreamFilter, StreamStore};
+use crate::ports::{Change, Result, StatusFilter, StreamCursor, StreamFilter, StreamStore};
 
 // A start position is always given (the earliest time and the highest id, if there is none), so this is a range of the
 // index. The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the column.
@@ -49,19 +48,13 @@ impl StreamStore for SqlStore {
         self.db.row(GET, args![id]).await
     }
 
-    async fn request_end(
-        &self,
-        _: &Scope,
-        id: StreamId,
-        reason: EndReason,
-        audit: &AuditEntry,
-    ) -> Result<Option<Stream>> {
+    async fn request_end(&self, id: StreamId, reason: EndReason, by: Change<'_>) -> Result<Option<Stream>> {
         let mut tx = self.db.begin().await?;
         let Some(stream): Option<Stream> = tx.row(GET_LOCKED, args![id]).await? else {
             return tx.rollback(None).await;
         };
         let ending = mark(&mut tx, vec![stream.clone()], reason).await?.pop();
-        commit(tx, audit.timestamp, audit, &[]).await?;
+        commit(tx, by.at(), by.audit, &[]).await?;
         Ok(Some(ending.unwrap_or(stream)))
     }
 }

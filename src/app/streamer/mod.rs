@@ -24,7 +24,7 @@ use crate::domain::streamer::{
 };
 use crate::domain::{LogThrottle, StreamerId, Timestamp};
 use crate::ports::{
-    Recorded, StatusUpdate, StoreError, StreamerFilter, Subject, WakeUp, WebhookError, WebhookHeaders,
+    Change, Recorded, StatusUpdate, StoreError, StreamerFilter, Subject, WakeUp, WebhookError, WebhookHeaders,
     WebhookVerifier, Written,
 };
 
@@ -131,7 +131,8 @@ impl Streamers {
                 let username = patch.username.clone().map_or_else(|| Slug::parse(""), Ok)?;
                 let now = self.core.now();
                 let streamer = Streamer::new(id, &username, now).patched(&patch, now);
-                let done = self.core.store.create_streamer(&scope, &streamer, &entry).await?;
+                let change = Change::new(&scope, &entry);
+                let done = self.core.store.create_streamer(&streamer, change).await?;
                 written(done, username.as_str())?;
                 self.streamers_changed();
                 Ok(streamer)
@@ -158,8 +159,7 @@ impl Streamers {
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &Resource::Streamer)?;
                 let patch = draft.check()?;
-                let done =
-                    self.core.store.update_streamer(&scope, id, &patch, self.core.now(), &entry).await?;
+                let done = self.core.store.update_streamer(id, &patch, Change::new(&scope, &entry)).await?;
                 let name = draft.username.as_deref().unwrap_or_default();
                 let updated = written(done, name)?;
                 self.streamers_changed();
@@ -174,7 +174,7 @@ impl Streamers {
         self.core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &Resource::Streamer)?;
-                if !self.core.store.delete_streamer(&scope, id, self.core.now(), &entry).await? {
+                if !self.core.store.delete_streamer(id, Change::new(&scope, &entry)).await? {
                     return Err(AppError::NotFound(KIND));
                 }
                 self.streamers_changed();

@@ -8,7 +8,7 @@ use streamward::app::streamer::StreamerDraft;
 use streamward::domain::access::{Actor, Scope};
 use streamward::domain::streamer::feed::FeedState;
 use streamward::domain::streamer::{ChannelId, Session, Status, UserId};
-use streamward::ports::{Clock as _, FeedSignal, Subject};
+use streamward::ports::{Change, Clock as _, FeedSignal, Subject};
 use tokio::time::sleep;
 
 use world::{World, session};
@@ -272,7 +272,7 @@ async fn a_name_written_by_another_program_may_be_malformed() {
         "create",
         "streamer",
     );
-    world.store.create_streamer(&Scope::system(), &odd, &entry).await.expect("valid");
+    world.store.create_streamer(&odd, Change::new(&Scope::system(), &entry)).await.expect("valid");
     world.start().await;
     pass(2).await;
     assert!(world.get(odd.id).await.problem.expect("valid").contains("kick.com/<name>"));

@@ -1,0 +1,26 @@
+//! What the methods that change something for a person are told besides the change.
+
+use crate::domain::Timestamp;
+use crate::domain::access::Scope;
+use crate::domain::audit::AuditEntry;
+
+/// On whose behalf something is changed, and the audit entry of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The rows that may be changed.
+    pub scope: &'a Scope,
+    /// MUST be stored if the change is made.
+    pub audit: &'a AuditEntry,
+}
+
+impl<'a> Change<'a> {
+    /// A change within `scope`.
+    pub fn new(scope: &'a Scope, audit: &'a AuditEntry) -> Self {
+        Self { scope, audit }
+    }
+
+    /// When it is made: the time of its audit entry.
+    pub fn at(&self) -> Timestamp {
+        self.audit.timestamp
+    }
+}
