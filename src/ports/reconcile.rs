@@ -68,7 +68,7 @@ pub trait ReconcileStore: Send + Sync {
     ) -> Result<View>;
 
     /// Records the changes of a poll or of accepted hook events, under the assignment. If that is not valid any more, MUST
-    /// write nothing and return [`StoreError::Fenced`].
+    /// write nothing and return [`StoreError::Fenced`](super::StoreError::Fenced).
     ///
     /// - ended: MUST end active streams only, free the key if it is held live by that session, and write
     ///   `stream.ended`.

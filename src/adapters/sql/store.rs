@@ -18,7 +18,7 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    /// A store in a database that has been [migrated](super::migrate).
+    /// A store in a database that has been [migrated](fn@super::migrate).
     pub fn new(db: Db) -> Self {
         Self { db }
     }

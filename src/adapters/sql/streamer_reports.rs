@@ -31,7 +31,7 @@ statements! {
     NAMED = [[select streamers], " WHERE id IN ", [ids "$1"]];
     LOCK = [[select streamers], " WHERE id IN ", [ids "$1"], " ORDER BY id", [lock]];
     LOCK_DUE = [[select streamers], " WHERE offline_due <= $1 ORDER BY id LIMIT $2", [lock]];
-    ANY_DUE = [[select streamers], " WHERE offline_due <= $1 LIMIT 1"];
+    ANY_DUE = ["SELECT id FROM streamers WHERE offline_due <= $1 LIMIT 1"];
     HOLDERS = [[select streamers], " WHERE lower(username) IN ", [texts "$1"]];
     // Sets none of the columns that the triggers in the migration watch.
     TRACK = [
@@ -50,8 +50,24 @@ impl ReportStore for SqlStore {
         now: Timestamp,
     ) -> Result<Vec<Recorded>> {
         let mut recorded = Vec::with_capacity(reports.len());
-        for chunk in reports.chunks(CHUNK) {
-            recorded.extend(record_chunk(&self.db, chunk, flap_window, now).await?);
+        for reports in reports.chunks(CHUNK) {
+            let named: HashSet<StreamerId> = reports.iter().map(|report| report.streamer).collect();
+            let seen: Vec<Streamer> = self.db.rows(NAMED, args![list(named)]).await?;
+            let mut applied = apply_reports(seen, reports, flap_window);
+            let changed: HashSet<StreamerId> = applied.changed.iter().map(|streamer| streamer.id).collect();
+            if !changed.is_empty() {
+                let mut tx = self.db.begin().await?;
+                let locked: Vec<Streamer> = tx.rows(LOCK, args![list(&changed)]).await?;
+                let certain = apply_reports(locked, reports, flap_window);
+                write(&mut tx, &certain, now).await?;
+                tx.commit().await?;
+                let decisions = applied.decisions.iter_mut().zip(certain.decisions);
+                let decisions =
+                    reports.iter().zip(decisions).filter(|(report, _)| changed.contains(&report.streamer));
+                decisions.for_each(|(_, (first, second))| *first = second);
+            }
+            let decisions = reports.iter().zip(applied.decisions);
+            recorded.extend(decisions.map(|(report, decision)| Recorded::new(report.streamer, decision)));
         }
         Ok(recorded)
     }
@@ -68,43 +84,25 @@ impl ReportStore for SqlStore {
 
     async fn announce_offline(&self, now: Timestamp) -> Result<u64> {
         let mut announced = 0;
-        while self.db.row::<Streamer>(ANY_DUE, args![now]).await?.is_some() {
-            announced += announce_chunk(&self.db, now).await?;
+        while self.db.row::<StreamerId>(ANY_DUE, args![now]).await?.is_some() {
+            let mut tx = self.db.begin().await?;
+            let most = i64::try_from(CHUNK).map_err(corrupt)?;
+            let mut due: Vec<Streamer> = tx.rows(LOCK_DUE, args![now, most]).await?;
+            for streamer in &mut due {
+                streamer.track.offline_due = None;
+            }
+            write_tracks(&mut tx, &due).await?;
+            // Another program may have changed the row.
+            let offline = due.iter().filter(|streamer| streamer.track.status == Status::Offline);
+            let events =
+                offline.map(|streamer| EventBody::streamer(StreamerEventKind::Offline, streamer, None));
+            let events: Vec<_> = events.collect();
+            append_events(&mut tx, now, &events).await?;
+            tx.commit().await?;
+            announced += events.len() as u64;
         }
         Ok(announced)
     }
-}
-
-fn ids(streamers: impl IntoIterator<Item = StreamerId>) -> String {
-    list(streamers.into_iter().collect::<HashSet<_>>())
-}
-
-async fn record_chunk(
-    db: &Db,
-    reports: &[Report],
-    flap_window: Duration,
-    now: Timestamp,
-) -> Result<Vec<Recorded>> {
-    let named = ids(reports.iter().map(|report| report.streamer));
-    let seen: Vec<Streamer> = db.rows(NAMED, args![named]).await?;
-    let mut applied = apply_reports(seen, reports, flap_window);
-    let changed: HashSet<StreamerId> = applied.changed.iter().map(|streamer| streamer.id).collect();
-    if !changed.is_empty() {
-        let mut tx = db.begin().await?;
-        let locked: Vec<Streamer> = tx.rows(LOCK, args![ids(changed.iter().copied())]).await?;
-        let certain = apply_reports(locked, reports, flap_window);
-        write(&mut tx, &certain, now).await?;
-        tx.commit().await?;
-        for (report, (first, second)) in
-            reports.iter().zip(applied.decisions.iter_mut().zip(certain.decisions))
-        {
-            if changed.contains(&report.streamer) {
-                *first = second;
-            }
-        }
-    }
-    let decisions = reports.iter().zip(applied.decisions);
-    Ok(decisions.map(|(report, decision)| Recorded::new(report.streamer, decision)).collect())
 }
 
 async fn write(tx: &mut Tx, applied: &Applied, now: Timestamp) -> Result<()> {
@@ -137,9 +135,9 @@ async fn write_tracks(tx: &mut Tx, streamers: &[Streamer]) -> Result<()> {
 
 /// Returns false and writes nothing if another writer took a name at this moment.
 async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<bool> {
-    let named = ids(learned.iter().map(|one| one.streamer));
+    let named: HashSet<StreamerId> = learned.iter().map(|one| one.streamer).collect();
     let names: Vec<&str> = learned.iter().filter_map(|one| new_name(&one.found)).map(Slug::as_str).collect();
-    let mut seen: Vec<Streamer> = db.rows(NAMED, args![named]).await?;
+    let mut seen: Vec<Streamer> = db.rows(NAMED, args![list(named)]).await?;
     if !names.is_empty() {
         seen.extend(db.rows::<Streamer>(HOLDERS, args![list(&names)]).await?);
     }
@@ -148,7 +146,7 @@ async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<boo
         return Ok(true);
     }
     let mut tx = db.begin().await?;
-    let mut rows: Vec<Streamer> = tx.rows(LOCK, args![ids(changed.iter().copied())]).await?;
+    let mut rows: Vec<Streamer> = tx.rows(LOCK, args![list(&changed)]).await?;
     let before: HashMap<StreamerId, String> = rows.iter().map(|row| (row.id, row.username.clone())).collect();
     if !names.is_empty() {
         let holders: Vec<Streamer> = tx.rows(HOLDERS, args![list(names)]).await?;
@@ -207,21 +205,4 @@ fn apply(rows: Vec<Streamer>, learned: &[Learned], now: Timestamp) -> Vec<Stream
 fn last_of_each(changes: &[Streamer]) -> Vec<Streamer> {
     let mut seen = HashSet::new();
     changes.iter().rev().filter(|row| seen.insert(row.id)).cloned().collect()
-}
-
-async fn announce_chunk(db: &Db, now: Timestamp) -> Result<u64> {
-    let mut tx = db.begin().await?;
-    let most = i64::try_from(CHUNK).map_err(corrupt)?;
-    let mut due: Vec<Streamer> = tx.rows(LOCK_DUE, args![now, most]).await?;
-    for streamer in &mut due {
-        streamer.track.offline_due = None;
-    }
-    write_tracks(&mut tx, &due).await?;
-    // Another program may have changed the row.
-    let offline = due.iter().filter(|streamer| streamer.track.status == Status::Offline);
-    let events: Vec<_> =
-        offline.map(|streamer| EventBody::streamer(StreamerEventKind::Offline, streamer, None)).collect();
-    append_events(&mut tx, now, &events).await?;
-    tx.commit().await?;
-    Ok(events.len() as u64)
 }
