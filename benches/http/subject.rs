@@ -98,7 +98,7 @@ impl Subject {
         let address = listener.local_addr().expect("the port");
         let stop = CancellationToken::new();
         let options = HttpOptions { stop: stop.clone(), ..HttpOptions::default() };
-        let router = Instance::build(&shared, options).expect("the slices").router;
+        let router = Instance::build(&shared, options).router;
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, router, ServeLimits::default(), stop.clone()));
         Self { store: name, address, keys, stop, tasks, cluster: None, _files: files }

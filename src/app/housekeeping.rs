@@ -1,4 +1,4 @@
-//! Writes counted decisions and contacts, and removes old rows.
+//! Writes what slices have counted, and removes old rows.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,8 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Core;
-use super::media_server::MediaServers;
-use super::publish::PublishAuth;
 use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
 use crate::domain::Timestamp;
 use crate::ports::{Store, StoreError, WakeUp};
@@ -31,28 +29,26 @@ pub struct Retention {
     pub prune: Prune,
 }
 
-/// Writes the counted auth decisions and contacts every few seconds, and removes old rows every ten minutes. Runs on
-/// every instance: each has its own counts, and removing twice does no harm.
+/// What a slice does every few seconds and at the stop, such as writing counts. Every instance does it.
+#[async_trait]
+pub trait Chore: Send + Sync {
+    /// Does it once.
+    async fn run(&self) -> Result<(), StoreError>;
+}
+
+/// Runs the chores every few seconds, and removes old rows every ten minutes. Runs on every instance: each has its own
+/// counts, and removing twice does no harm.
 pub struct Housekeeping {
     core: Arc<Core>,
-    publish: Arc<PublishAuth>,
-    media_servers: Arc<MediaServers>,
+    chores: Vec<Arc<dyn Chore>>,
     retentions: Vec<Retention>,
     pruned: Option<Timestamp>,
-    /// The name on its own lease.
-    instance: String,
 }
 
 impl Housekeeping {
     /// One that has not run yet.
-    pub fn new(
-        core: Arc<Core>,
-        publish: Arc<PublishAuth>,
-        media_servers: Arc<MediaServers>,
-        retentions: Vec<Retention>,
-    ) -> Self {
-        let instance = format!("housekeeping {}", core.id());
-        Self { core, publish, media_servers, retentions, pruned: None, instance }
+    pub fn new(core: Arc<Core>, chores: Vec<Arc<dyn Chore>>, retentions: Vec<Retention>) -> Self {
+        Self { core, chores, retentions, pruned: None }
     }
 }
 
@@ -77,9 +73,11 @@ impl PeriodicTask for Housekeeping {
     }
 
     async fn tick(&mut self, _: &TaskContext) -> Result<Tick, TaskError> {
-        self.media_servers.write_contacts().await?;
-        self.publish.write_rollup().await?;
-        self.media_servers.retire_former_servers(&self.instance).await?;
+        let mut done = Ok(());
+        for chore in &self.chores {
+            done = done.and(chore.run().await);
+        }
+        done?;
         let now = self.core.now();
         if self.pruned.is_none_or(|at| now.since(at) >= PRUNE_EVERY) {
             for Retention { keep, prune } in &self.retentions {

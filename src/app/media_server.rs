@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
+
+use super::housekeeping::Chore;
 use super::{AppError, Core};
 use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus, UrlTemplates};
@@ -67,13 +70,25 @@ pub struct MediaServers {
     contacts: Mutex<HashMap<(MediaServerName, Contact), Timestamp>>,
 }
 
+#[async_trait]
+impl Chore for MediaServers {
+    /// Stores the contacts that were noted since the last time, and retires former media servers.
+    async fn run(&self) -> Result<(), StoreError> {
+        let contacts = std::mem::take(&mut *self.contacts.lock().unwrap_or_else(PoisonError::into_inner));
+        for ((server, contact), at) in contacts {
+            self.core.worker_store.record_contact(&server, contact, at).await?;
+        }
+        self.retire_former_servers().await
+    }
+}
+
 impl MediaServers {
     /// Over the stores of `core`.
     pub fn new(core: Arc<Core>, servers: Arc<ConfiguredServers>) -> Self {
         Self { core, servers, contacts: Mutex::default() }
     }
 
-    /// Notes that `server` called us. [`write_contacts`](Self::write_contacts) stores it.
+    /// Notes that `server` called us. [`Chore::run`] stores it.
     pub(super) fn note_contact(&self, server: &MediaServerName, contact: Contact) {
         let now = self.core.now();
         let mut contacts = self.contacts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,19 +100,10 @@ impl MediaServers {
         }
     }
 
-    /// Stores the contacts that were noted since the last time.
-    pub async fn write_contacts(&self) -> Result<(), StoreError> {
-        let contacts = std::mem::take(&mut *self.contacts.lock().unwrap_or_else(PoisonError::into_inner));
-        for ((server, contact), at) in contacts {
-            self.core.worker_store.record_contact(&server, contact, at).await?;
-        }
-        Ok(())
-    }
-
     /// Ends the streams of media servers that are no longer configured, and frees their keys, since
     /// nothing reconciles these servers any more. Skips a server that another instance still reconciles. Called before
     /// anything is reconciled, so that a server under a new name keeps its sessions.
-    pub async fn retire_former_servers(&self, instance: &str) -> Result<(), StoreError> {
+    pub async fn retire_former_servers(&self) -> Result<(), StoreError> {
         let store = &self.core.worker_store;
         let filter = StreamFilter { status: StatusFilter::Active, ..StreamFilter::default() };
         let mut former: BTreeMap<MediaServerName, Vec<StreamId>> = BTreeMap::new();
@@ -109,7 +115,8 @@ impl MediaServers {
         if former.is_empty() {
             return Ok(());
         }
-        let lease = store.renew_instance(instance, u32::MAX, LEASE).await?;
+        let instance = format!("housekeeping {}", self.core.id());
+        let lease = store.renew_instance(&instance, u32::MAX, LEASE).await?;
         for (server, streams) in former {
             let assigned = store.take_assignments(&lease, &[format!("reconcile:{server}")]).await?;
             let Some(ours) = assigned.iter().find(|one| one.instance == instance) else { continue };

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
 use super::Core;
 use super::auth_rollup::{AuthRollup, RollupKey};
+use super::housekeeping::Chore;
 use super::key_cache::{KeyCache, KeyLookup};
 use super::media_server::{ConfiguredServers, MediaServers};
 use super::poll_requests::PollRequests;
@@ -49,6 +51,20 @@ pub struct PublishAuth {
     rollup: AuthRollup,
 }
 
+#[async_trait]
+impl Chore for PublishAuth {
+    /// Writes the counted decisions to the audit log. If the store fails, the counts stay for the next write.
+    async fn run(&self) -> Result<(), StoreError> {
+        let counted = self.rollup.entries(&*self.core.ids);
+        if !counted.is_empty() {
+            let entries: Vec<AuditEntry> = counted.iter().map(|(_, entry)| entry.clone()).collect();
+            self.core.worker_store.record_audit(&entries).await?;
+            self.rollup.written(&counted);
+        }
+        Ok(())
+    }
+}
+
 impl PublishAuth {
     /// Keys that do not exist according to `cache` are denied without the database.
     pub fn new(
@@ -60,17 +76,6 @@ impl PublishAuth {
         cache: Arc<KeyCache>,
     ) -> Self {
         Self { core, settings, servers, media_servers, polls, cache, rollup: AuthRollup::default() }
-    }
-
-    /// Writes the counted decisions to the audit log. If the store fails, the counts stay for the next write.
-    pub async fn write_rollup(&self) -> Result<(), StoreError> {
-        let counted = self.rollup.entries(&*self.core.ids);
-        if !counted.is_empty() {
-            let entries: Vec<AuditEntry> = counted.iter().map(|(_, entry)| entry.clone()).collect();
-            self.core.worker_store.record_audit(&entries).await?;
-            self.rollup.written(&counted);
-        }
-        Ok(())
     }
 
     /// Decides `request` of `server`. Always answers, within

@@ -1,7 +1,7 @@
 //! Background work: the traits of tasks, and the status they show.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -80,34 +80,27 @@ pub trait LongRunningTask: Task {
     async fn run(&mut self, context: &TaskContext) -> Result<(), TaskError>;
 }
 
-/// Tasks of which there is one for each row of some kind.
+/// Tasks of which there is one for each row of some kind, and the task that starts and stops them.
 #[async_trait]
-pub trait TaskSet: Send {
-    /// Identifies a row.
-    type Key: Clone + Ord + Send + Sync;
-
-    /// The name of the task that starts and stops them.
-    fn name(&self) -> String;
-
-    /// What they do, in one sentence for operators.
-    fn description(&self) -> &'static str;
-
+pub trait TaskSet: Task {
     /// Whether this wake-up may change what is desired.
     fn wakes_on(&self, wake_up: &WakeUp) -> bool;
 
-    /// The rows that need a task.
-    async fn desired(&mut self) -> Result<BTreeSet<Self::Key>, TaskError>;
+    /// The keys of the rows that need a task.
+    async fn desired(&mut self) -> Result<BTreeSet<String>, TaskError>;
 
     /// The task for a row. Its name is unique. `None` if the row is gone meanwhile.
-    fn task(&self, key: &Self::Key) -> Option<AnyTask>;
+    fn task(&self, key: &str) -> Option<AnyTask>;
 }
 
-/// A task of either kind.
+/// Background work of any kind.
 pub enum AnyTask {
     /// Ticks.
     Periodic(Box<dyn PeriodicTask>),
     /// Runs.
     LongRunning(Box<dyn LongRunningTask>),
+    /// Keeps a task running for each row.
+    Set(Box<dyn TaskSet>),
 }
 
 impl AnyTask {
@@ -119,14 +112,6 @@ impl AnyTask {
     /// A task that runs until it is stopped.
     pub fn long_running(task: impl LongRunningTask + 'static) -> Self {
         Self::LongRunning(Box::new(task))
-    }
-
-    /// What both kinds have.
-    pub fn as_task(&self) -> &dyn Task {
-        match self {
-            Self::Periodic(task) => &**task,
-            Self::LongRunning(task) => &**task,
-        }
     }
 }
 
@@ -246,14 +231,14 @@ pub struct TaskStatus {
     pub supervises: bool,
 }
 
-/// The background tasks of this instance, for people. The default has none.
+/// The background tasks of this instance. Clones share it. The default has none.
 #[derive(Clone, Default)]
-pub struct TaskList(Option<Arc<dyn Fn() -> Vec<TaskStatus> + Send + Sync>>);
+pub struct TaskList(Arc<Mutex<Vec<watch::Receiver<TaskStatus>>>>);
 
 impl TaskList {
-    /// Those that `statuses` returns.
-    pub fn new(statuses: impl Fn() -> Vec<TaskStatus> + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(statuses)))
+    /// Adds a task, until its status has no sender any more.
+    pub fn add(&self, status: watch::Receiver<TaskStatus>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(status);
     }
 
     /// All tasks, by name.
@@ -262,9 +247,11 @@ impl TaskList {
         Ok(self.all())
     }
 
-    /// Tasks start in no fixed order.
-    fn all(&self) -> Vec<TaskStatus> {
-        let mut all = self.0.as_ref().map(|statuses| statuses()).unwrap_or_default();
+    /// All tasks, by name, for ourselves.
+    pub fn all(&self) -> Vec<TaskStatus> {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|status| status.has_changed().is_ok());
+        let mut all: Vec<TaskStatus> = tasks.iter().map(|status| status.borrow().clone()).collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         all
     }

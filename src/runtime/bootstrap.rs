@@ -1,6 +1,5 @@
 //! What the service and every command with a database need: configuration, database, master key.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +7,11 @@ use anyhow::{Context as _, bail};
 
 use super::config::{Config, Loaded, MasterKeySource, create_master_key, find_master_key};
 use super::databases::{Databases, Purpose, Schema, prepare};
-use super::slices::{Outside, Secrets, Shared};
+use super::shared::{Outside, Secrets, Shared};
 use crate::adapters::sql::{Db, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::Core;
 use crate::app::secrets::first_time;
-
 use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
 use crate::ports::{IdGen as _, SecretStore as _, Store, WakeUps};
@@ -31,14 +29,9 @@ pub(super) struct Bootstrap {
 
 impl Bootstrap {
     /// Opens the database, prepares its schema, and finds or creates the master key.
-    pub(super) async fn open(
-        loaded: Loaded,
-        env: &[(OsString, OsString)],
-        purpose: Purpose,
-        schema: Schema,
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn open(loaded: Loaded, purpose: Purpose, schema: Schema) -> anyhow::Result<Self> {
         // First, so that a wrong master key is reported before anything is created.
-        let found = find_master_key(&loaded.config, env)?;
+        let found = find_master_key(&loaded.config, &loaded.env)?;
         let databases = Databases::open(&loaded.config, purpose).await?;
         prepare(&databases.api, schema).await?;
         let secret_store = SqlStore::new(databases.api.clone());
@@ -47,18 +40,14 @@ impl Bootstrap {
             MasterKeySource::Absent(file) => {
                 let is_set_up = secret_store.sealed(SET_UP).await?.is_some();
                 // Again, since another process may have created it meanwhile, before it prepared the database.
-                match find_master_key(&loaded.config, env)? {
+                match find_master_key(&loaded.config, &loaded.env)? {
                     MasterKeySource::Found(master) => master,
                     MasterKeySource::Absent(_) if is_set_up => bail!(
                         "the master key of this database is missing: set STREAMWARD_MASTER_KEY_FILE, or restore the key file {}",
                         file.display()
                     ),
-                    MasterKeySource::Absent(_) => {
-                        let made = create_master_key(&file, SystemIds.random32());
-                        made.with_context(|| {
-                            format!("the master key cannot be written to {}", file.display())
-                        })?
-                    }
+                    MasterKeySource::Absent(_) => create_master_key(&file, SystemIds.random32())
+                        .with_context(|| format!("the master key cannot be written to {}", file.display()))?,
                 }
             }
         };

@@ -10,7 +10,7 @@ use super::bootstrap::Bootstrap;
 use super::config::{Loaded, Sources};
 use super::databases::{Purpose, Schema};
 use super::secrets::secrets;
-use super::slices::{Outside, Shared};
+use super::shared::{Outside, Shared};
 use crate::adapters::cli::Output;
 use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::sql::PgWakeUps;
@@ -36,7 +36,7 @@ impl CommandContext<'_> {
 
     /// The database that the running service uses.
     pub(super) async fn open(&self, loaded: Loaded) -> anyhow::Result<Bootstrap> {
-        Bootstrap::open(loaded, &self.sources.env, Purpose::Command, Schema::Expect).await
+        Bootstrap::open(loaded, Purpose::Command, Schema::Expect).await
     }
 
     /// Runs `work` over that database.

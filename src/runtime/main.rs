@@ -1,6 +1,5 @@
 //! The program: from the command line to an exit code.
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,13 +12,15 @@ use super::commands::CommandContext;
 use super::config::{ConfigError, DatabaseKind, Loaded, Shown, Sources};
 use super::databases::{Databases, Purpose, Schema, prepare};
 use super::doctor::{self, Severity};
-use super::media_config::{MediaConfig, addresses};
-use super::secrets::{control_secret, hook_secrets, secrets};
+use super::media_config::{addresses, install, local_hooks};
+use super::outside::connect;
+use super::secrets::{control_secret, hook_secret, secrets};
 use super::slices::{self, openapi_json};
-use super::{media_servers, service, up};
+use super::{service, up};
 use crate::adapters::cli::{Cli, Command, Globals, MediamtxConfigArgs, Output, healthcheck, hook};
 use crate::adapters::http::problems_json;
 use crate::adapters::mediamtx::Version;
+use crate::adapters::mediamtx::config::{ConfigInput, yaml};
 use crate::adapters::sql::pending_migrations;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
@@ -64,17 +65,14 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             return running.await.map(|()| ExitCode::SUCCESS);
         }
     }
-    let env = sources.env.clone();
     match Cli::from_arg_matches(matches)?.command.unwrap_or(Command::Serve) {
-        Command::Serve => Box::pin(service::run(sources.load()?, env, None)).await?,
-        Command::Up(args) => {
-            Box::pin(service::run(up::load(sources, &args)?, env, Some(args))).await?;
-        }
-        Command::MediamtxConfig(args) => mediamtx_config(sources.load()?, &env, &args, &mut out).await?,
+        Command::Serve => Box::pin(service::run(sources.load()?, None)).await?,
+        Command::Up(args) => Box::pin(service::run(up::load(sources, &args)?, Some(args))).await?,
+        Command::MediamtxConfig(args) => mediamtx_config(sources.load()?, &args, &mut out).await?,
         Command::Hook(args) => hook::within_limit(Box::pin(run_hook(&sources, &args))).await?,
-        Command::Doctor => return examine(&sources.load()?, &env, &mut out).await,
+        Command::Doctor => return examine(&sources.load()?, &mut out).await,
         Command::Migrate => migrate(&sources.load()?, &mut out).await?,
-        Command::Config { reveal: Some(key) } => reveal(sources.load()?, &env, &key, &mut out).await?,
+        Command::Config { reveal: Some(key) } => reveal(sources.load()?, &key, &mut out).await?,
         Command::Config { reveal: None } => {
             let loaded = sources.load()?;
             let shown = Shown(&loaded);
@@ -91,12 +89,8 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 /// Exits with 1 if there is a failure.
-async fn examine(
-    loaded: &Loaded,
-    env: &[(OsString, OsString)],
-    out: &mut Output,
-) -> anyhow::Result<ExitCode> {
-    let findings = Box::pin(doctor::examine(loaded, env)).await;
+async fn examine(loaded: &Loaded, out: &mut Output) -> anyhow::Result<ExitCode> {
+    let findings = Box::pin(doctor::examine(loaded)).await;
     let failed = findings.iter().any(|finding| finding.severity == Severity::Failure);
     out.thing(&serde_json::json!({ "findings": findings }), || {
         findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
@@ -118,15 +112,10 @@ async fn migrate(loaded: &Loaded, out: &mut Output) -> anyhow::Result<()> {
     })
 }
 
-async fn reveal(
-    loaded: Loaded,
-    env: &[(OsString, OsString)],
-    key: &str,
-    out: &mut Output,
-) -> anyhow::Result<()> {
-    let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
+async fn reveal(loaded: Loaded, key: &str, out: &mut Output) -> anyhow::Result<()> {
+    let base = Bootstrap::open(loaded, Purpose::Command, Schema::Expect).await?;
     let secret = match key {
-        "hooks.secret" => hook_secrets(&base).await?.into_iter().next(),
+        "hooks.secret" => Some(hook_secret(&base).await?),
         _ => secrets(&base).await?.access.hmac_secret,
     };
     let secret = secret.with_context(|| format!("{key} is not used, because api.hmac_keys is set"))?;
@@ -134,18 +123,13 @@ async fn reveal(
 }
 
 /// Prints the mediamtx.yml for one of the media servers, or installs it.
-async fn mediamtx_config(
-    loaded: Loaded,
-    env: &[(OsString, OsString)],
-    args: &MediamtxConfigArgs,
-    out: &mut Output,
-) -> anyhow::Result<()> {
+async fn mediamtx_config(loaded: Loaded, args: &MediamtxConfigArgs, out: &mut Output) -> anyhow::Result<()> {
     let name = MediaServerName::parse(&args.server)?;
     let server = loaded.config.media_servers.get(&name).cloned();
     let server = server
         .with_context(|| format!("the configuration has no media server {name}: add media_servers.{name}"))?;
     // As in the service: with compose this runs first, after an upgrade too.
-    let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Migrate).await?;
+    let base = Bootstrap::open(loaded, Purpose::Command, Schema::Migrate).await?;
     let version = match &args.for_version {
         Some(version) => {
             Version::parse(version)
@@ -154,25 +138,27 @@ async fn mediamtx_config(
         }
         // Without a running media server, the file is for any version.
         None => {
-            let media = media_servers::connect(&server, control_secret(&base, &name).await?)?;
+            let media = connect(&server, control_secret(&base, &name).await?)?;
             media.info().await.ok().and_then(|info| info.version)
         }
     };
-    let hook_secret = hook_secrets(&base).await?.into_iter().next().context("there is no hook secret")?;
-    let setup = MediaConfig {
-        addresses: addresses(&server, &args.ports),
-        name,
+    let mut setup = ConfigInput {
         streamward: args.url.clone().unwrap_or_else(|| base.config().hooks_url()),
-        hook_secret,
+        server: name,
+        hook_secret: hook_secret(&base).await?,
+        hooks: None,
+        addresses: addresses(&server, &args.ports),
     };
     base.databases.close().await;
     match &args.install {
         None => {
-            let hooks = if args.no_hooks { None } else { Some(setup.local_hooks(base.config())?) };
-            out.text(&setup.yaml(hooks, version.as_deref()))
+            if !args.no_hooks {
+                setup.hooks = Some(local_hooks(&setup, base.config())?);
+            }
+            out.text(&yaml(&setup, version.as_deref()))
         }
         Some(folder) => {
-            let written = setup.install(folder, !args.no_hooks, version.as_deref())?;
+            let written = install(setup, folder, !args.no_hooks, version.as_deref())?;
             let names: Vec<String> = written.iter().map(|file| file.display().to_string()).collect();
             out.thing(&serde_json::json!({ "written": names }), || format!("Wrote {}", names.join(", ")))
         }
@@ -181,34 +167,31 @@ async fn mediamtx_config(
 
 /// Address and secret come from the command line, else from where the service finds them.
 async fn run_hook(sources: &Sources, args: &hook::HookArgs) -> anyhow::Result<()> {
-    let given = match &args.secret_file {
-        Some(file) => {
-            let text = std::fs::read_to_string(file);
-            let text =
-                text.with_context(|| format!("the hook secret cannot be read from {}", file.display()))?;
-            Some(Secret::new(text.trim()))
-        }
-        None => None,
+    let read = |file: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(file);
+        let text = text.with_context(|| format!("the hook secret cannot be read from {}", file.display()))?;
+        anyhow::Ok(Secret::new(text.trim()))
     };
+    let given = args.secret_file.as_ref().map(read).transpose()?;
     let (url, secret) = match (&args.url, given) {
-        (Some(url), Some(secret)) => (url.trim_end_matches('/').to_owned(), secret),
+        (Some(url), Some(secret)) => (url.clone(), secret),
         (url, given) => {
             let loaded = sources.load()?;
             let url = url.clone().unwrap_or_else(|| loaded.config.hooks_url());
             let secret = match given {
                 Some(secret) => secret,
-                None => found_hook_secret(loaded, &sources.env).await?,
+                None => found_hook_secret(loaded).await?,
             };
-            (url.trim_end_matches('/').to_owned(), secret)
+            (url, secret)
         }
     };
-    hook::run(args, &url, &secret, |name| std::env::var(name).unwrap_or_default()).await
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    hook::run(args, url.trim_end_matches('/'), &secret, variable).await
 }
 
-async fn found_hook_secret(loaded: Loaded, env: &[(OsString, OsString)]) -> anyhow::Result<Secret> {
-    if let Some(secret) = &loaded.config.hooks.secret {
-        let first = secret.0.expose().split(',').next().unwrap_or_default();
-        return Ok(Secret::new(first.trim()));
+async fn found_hook_secret(loaded: Loaded) -> anyhow::Result<Secret> {
+    if let Some(secret) = loaded.config.hooks.first_secret() {
+        return Ok(secret);
     }
     if let DatabaseKind::Sqlite(file) = loaded.config.database_kind()
         && !file.exists()
@@ -219,6 +202,6 @@ async fn found_hook_secret(loaded: Loaded, env: &[(OsString, OsString)]) -> anyh
             file.display()
         );
     }
-    let base = Bootstrap::open(loaded, env, Purpose::Command, Schema::Expect).await?;
-    hook_secrets(&base).await?.into_iter().next().context("there is no hook secret")
+    let base = Bootstrap::open(loaded, Purpose::Command, Schema::Expect).await?;
+    Ok(hook_secret(&base).await?)
 }

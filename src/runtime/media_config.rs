@@ -1,101 +1,68 @@
 //! The mediamtx.yml of this setup: addresses, hooks and the files it needs.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use tempfile::NamedTempFile;
 use url::Url;
 
 use super::config::{Config, MediaServer};
 use crate::adapters::cli::PortArgs;
 use crate::adapters::mediamtx::config::{Addresses, ConfigInput, HookCommands, yaml};
 use crate::domain::media_server::MediaServerName;
-use crate::domain::secret::Secret;
 
 /// The file with the hook secret for the hook command, in `data_dir`.
 const HOOK_SECRET_FILE: &str = "streamward-secrets.hook";
 /// The first words of every file that we wrote.
 const OURS: &str = "# mediamtx.yml for Streamward";
 
-/// The input of the file.
-pub(super) struct MediaConfig {
-    /// The media server that reads it.
-    pub(super) name: MediaServerName,
-    /// The addresses it listens on.
-    pub(super) addresses: Addresses,
-    /// Where it reaches Streamward.
-    pub(super) streamward: String,
-    /// The secret it sends.
-    pub(super) hook_secret: Secret,
+/// Hook commands that run `program`. The secret is in a file, since everyone can read a command line.
+fn hooks(setup: &ConfigInput, program: &Path, secret_file: &Path) -> anyhow::Result<HookCommands> {
+    write_private(secret_file, setup.hook_secret.expose())?;
+    let (program, secret_file) = (program.display().to_string(), secret_file.display().to_string());
+    let command = |event: &str| {
+        let mut words =
+            vec![&program, "hook", event, "--url", &setup.streamward, "--secret-file", &secret_file];
+        if setup.server.as_str() != MediaServerName::DEFAULT {
+            words.extend(["--server", setup.server.as_str()]);
+        }
+        words.into_iter().map(str::to_owned).collect()
+    };
+    Ok(HookCommands { ready: command("ready"), not_ready: command("not-ready") })
 }
 
-impl MediaConfig {
-    /// The text of the file for `version`.
-    pub(super) fn yaml(&self, hooks: Option<HookCommands>, version: Option<&str>) -> String {
-        let input = ConfigInput {
-            streamward: self.streamward.clone(),
-            server: self.name.clone(),
-            hook_secret: Some(self.hook_secret.clone()),
-            hooks,
-            addresses: self.addresses.clone(),
-        };
-        yaml(&input, version)
-    }
+/// Hook commands that run this program. Writes the secret to a file in `data_dir`.
+pub(super) fn local_hooks(setup: &ConfigInput, config: &Config) -> anyhow::Result<HookCommands> {
+    let program = std::env::current_exe().context("the path of this program is unknown")?;
+    hooks(setup, &program, &std::path::absolute(config.data_dir.join(HOOK_SECRET_FILE))?)
+}
 
-    /// The hook commands. The secret is in a file, since everyone can read a command line.
-    pub(super) fn hooks(&self, program: &Path, secret_file: &Path) -> HookCommands {
-        let command = |event: &str| {
-            let mut words = vec![
-                program.display().to_string(),
-                "hook".to_owned(),
-                event.to_owned(),
-                "--url".to_owned(),
-                self.streamward.clone(),
-                "--secret-file".to_owned(),
-                secret_file.display().to_string(),
-            ];
-            if self.name.as_str() != MediaServerName::DEFAULT {
-                words.extend(["--server".to_owned(), self.name.to_string()]);
-            }
-            words
-        };
-        HookCommands { ready: command("ready"), not_ready: command("not-ready") }
+/// Writes everything that MediaMTX needs to `folder`: mediamtx.yml, the hook secret, and this program as its hook.
+/// Returns the files.
+pub(super) fn install(
+    mut setup: ConfigInput,
+    folder: &Path,
+    with_hooks: bool,
+    version: Option<&str>,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = std::path::absolute(folder)?;
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("the folder {} cannot be created", folder.display()))?;
+    let mut written = Vec::new();
+    if with_hooks {
+        let (program, secret) = (folder.join("streamward"), folder.join("hook-secret"));
+        copy_self(&program)
+            .with_context(|| format!("this program cannot be copied to {}", program.display()))?;
+        setup.hooks = Some(hooks(&setup, &program, &secret)?);
+        written.extend([program, secret]);
     }
-
-    /// Hooks that run this program. Writes the secret to a file in `data_dir`.
-    pub(super) fn local_hooks(&self, config: &Config) -> anyhow::Result<HookCommands> {
-        let program = std::env::current_exe().context("the path of this program is unknown")?;
-        let file = std::path::absolute(config.data_dir.join(HOOK_SECRET_FILE))?;
-        write_private(&file, self.hook_secret.expose().as_bytes())?;
-        Ok(self.hooks(&program, &file))
-    }
-
-    /// Writes everything that MediaMTX needs to `folder`: mediamtx.yml, the hook secret, and this program as its hook.
-    pub(super) fn install(
-        &self,
-        folder: &Path,
-        with_hooks: bool,
-        version: Option<&str>,
-    ) -> anyhow::Result<Vec<PathBuf>> {
-        let folder = std::path::absolute(folder)?;
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("the folder {} cannot be created", folder.display()))?;
-        let mut written = Vec::new();
-        let mut hooks = None;
-        if with_hooks {
-            let (program, secret) = (folder.join("streamward"), folder.join("hook-secret"));
-            copy_self(&program)?;
-            write_private(&secret, self.hook_secret.expose().as_bytes())?;
-            hooks = Some(self.hooks(&program, &secret));
-            written.extend([program, secret]);
-        }
-        let file = folder.join("mediamtx.yml");
-        write_ours(&file, &self.yaml(hooks, version))?;
-        written.push(file);
-        Ok(written)
-    }
+    let file = folder.join("mediamtx.yml");
+    write_ours(&file, &yaml(&setup, version))?;
+    written.push(file);
+    Ok(written)
 }
 
 /// The addresses for MediaMTX: ports from the command line, else from the URLs of the configuration. The control API
@@ -133,31 +100,25 @@ pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<()> {
     if fs::read_to_string(file).is_ok_and(|existing| !existing.starts_with(OURS)) {
         bail!("{} was not written by Streamward: move it, or choose another folder", file.display());
     }
-    write_private(file, text.as_bytes())
+    write_private(file, text)
 }
 
 /// Writes a file that only its owner may read. It is written whole or not at all.
-pub(super) fn write_private(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let write = || -> io::Result<()> {
-        let fresh = file.with_extension(format!("new-{}", std::process::id()));
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&fresh)?.write_all(bytes)?;
-        fs::rename(&fresh, file)
+fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut fresh = NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
+        fresh.write_all(text.as_bytes())?;
+        fresh.persist(file)?;
+        Ok(())
     };
     write().with_context(|| format!("{} cannot be written", file.display()))
 }
 
 /// Copies this program. It is replaced in one step, since a hook may be running the old one.
-fn copy_self(to: &Path) -> anyhow::Result<()> {
-    let copy = || -> io::Result<()> {
-        let fresh = to.with_extension(format!("new-{}", std::process::id()));
-        fs::copy(std::env::current_exe()?, &fresh)?;
-        fs::rename(&fresh, to)
-    };
-    copy().with_context(|| format!("this program cannot be copied to {}", to.display()))
+fn copy_self(to: &Path) -> std::io::Result<()> {
+    let fresh = to.with_extension(format!("new-{}", std::process::id()));
+    fs::copy(std::env::current_exe()?, &fresh)?;
+    fs::rename(&fresh, to)
 }
 
 #[cfg(test)]
@@ -165,6 +126,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::domain::secret::Secret;
     use crate::runtime::config::Sources;
 
     fn server(env: &[(&str, &str)]) -> MediaServer {
@@ -191,13 +153,14 @@ mod tests {
     #[test]
     fn installed_files_are_complete_and_private() {
         let dir = TempDir::new().unwrap();
-        let setup = MediaConfig {
-            name: MediaServerName::parse("eu").unwrap(),
-            addresses: Addresses::default(),
+        let setup = ConfigInput {
             streamward: "http://streamward:8080".into(),
+            server: MediaServerName::parse("eu").unwrap(),
             hook_secret: Secret::new("hunter2hunter2"),
+            hooks: None,
+            addresses: Addresses::default(),
         };
-        setup.install(dir.path(), true, None).unwrap();
+        install(setup.clone(), dir.path(), true, None).unwrap();
         let text = fs::read_to_string(dir.path().join("mediamtx.yml")).unwrap();
         let hook = text.lines().find(|line| line.contains("runOnReady")).unwrap();
         assert!(hook.contains("/hook-secret --server eu") && !hook.contains("hunter2"), "{hook}");
@@ -209,9 +172,9 @@ mod tests {
             assert_eq!(found & mode, mode, "{name}");
             assert!(name == "streamward" || found & 0o077 == 0, "{name} is open to others");
         }
-        setup.install(dir.path(), false, None).unwrap();
+        install(setup.clone(), dir.path(), false, None).unwrap();
         fs::write(dir.path().join("mediamtx.yml"), "paths: {}").unwrap();
-        let refused = setup.install(dir.path(), false, None).unwrap_err().to_string();
+        let refused = install(setup, dir.path(), false, None).unwrap_err().to_string();
         assert!(refused.contains("was not written by Streamward"), "{refused}");
     }
 }

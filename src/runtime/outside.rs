@@ -1,18 +1,24 @@
-//! Builds the clients of other systems from the configuration.
+//! Builds the clients of other systems from the configuration. None connects yet.
+
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use url::Url;
 
-use super::config::Config;
+use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
-use super::media_servers;
-use super::slices::{Outside, Secrets};
+use super::shared::{Outside, Secrets};
+use crate::adapters::mediamtx::{self, MediaMtx};
+use crate::domain::media_server::UrlTemplates;
+use crate::domain::secret::Secret;
+use crate::ports::MediaServer;
 
-/// The media servers and, if streamers are watched, Kick. Does not connect yet.
+/// The media servers and, if streamers are watched, Kick.
 pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outside> {
     let mut outside = Outside::default();
     for (name, server) in &config.media_servers {
         let known = secrets.servers.get(name).context("a media server without settings")?;
-        let remote = media_servers::connect(server, known.control_secret.clone());
+        let remote = connect(server, known.control_secret.clone());
         let remote = remote.with_context(|| format!("media_servers.{name}.api_url"))?;
         outside.media_servers.insert(name.clone(), remote);
     }
@@ -21,4 +27,22 @@ pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outs
         outside.webhooks = Some(webhooks(&config.kick)?);
     }
     Ok(outside)
+}
+
+/// A client for a media server, by its kind.
+pub(super) fn connect(
+    server: &MediaServerConfig,
+    control_secret: Secret,
+) -> anyhow::Result<Arc<dyn MediaServer>> {
+    let api = Url::parse(server.api_url()).context("the address of the control API")?;
+    Ok(match server.kind {
+        MediaServerKind::Mediamtx => Arc::new(MediaMtx::new(&api, control_secret)?),
+    })
+}
+
+/// The URLs for encoders and viewers of a media server, by its kind.
+pub(super) fn url_templates(server: &MediaServerConfig) -> UrlTemplates {
+    match server.kind {
+        MediaServerKind::Mediamtx => mediamtx::url_templates(&server.base_urls()),
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::bootstrap::Bootstrap;
 use super::config::SecretValue;
-use super::media_servers::url_templates;
-use super::slices::Secrets;
+use super::outside::url_templates;
+use super::shared::Secrets;
 use crate::adapters::system::SystemIds;
 use crate::app::access::AccessSettings;
 use crate::app::media_server::{ConfiguredServers, MediaServerSettings};
@@ -14,34 +14,36 @@ use crate::domain::secret::Secret;
 /// All of them.
 pub(super) async fn secrets(base: &Bootstrap) -> Result<Secrets, SecretError> {
     let config = base.config();
-    let mut media_servers = std::collections::BTreeMap::new();
+    let mut servers = ConfiguredServers::default();
     for (name, server) in &config.media_servers {
-        let control = control_secret(base, name).await?;
+        let control_secret = control_secret(base, name).await?;
         let relay_secret = kept(base, &format!("media_servers.{name}.relay_secret"), None).await?;
-        let server =
-            MediaServerSettings { urls: url_templates(server), control_secret: control, relay_secret };
-        media_servers.insert(name.clone(), server);
+        let urls = url_templates(server);
+        servers.0.insert(name.clone(), MediaServerSettings { urls, control_secret, relay_secret });
     }
     // With one key per key id, the shared key is not accepted, so none is created.
     let hmac_secret = match (&config.api.hmac_secret, config.api.hmac_keys.is_empty()) {
         (None, false) => None,
         (given, _) => Some(kept(base, "api.hmac_secret", given.as_ref()).await?),
     };
-    Ok(Secrets {
-        servers: ConfiguredServers(media_servers),
-        access: AccessSettings {
-            admin_token: config.api.admin_token.clone().map(|SecretValue(secret)| secret),
-            hmac_secret,
-            hmac_keys: config.api.hmac_keys.iter().map(|(id, key)| (id.clone(), key.0.clone())).collect(),
-            hook_secrets: hook_secrets(base).await?,
-        },
-    })
+    let access = AccessSettings {
+        admin_token: config.api.admin_token.clone().map(|SecretValue(secret)| secret),
+        hmac_secret,
+        hmac_keys: config.api.hmac_keys.iter().map(|(id, key)| (id.clone(), key.0.clone())).collect(),
+        hook_secrets: hook_secrets(base).await?,
+    };
+    Ok(Secrets { servers, access })
 }
 
-/// The secrets that media servers may send. The first one is written to their configuration.
-pub(super) async fn hook_secrets(base: &Bootstrap) -> Result<Vec<Secret>, SecretError> {
+/// The secrets that media servers may send.
+async fn hook_secrets(base: &Bootstrap) -> Result<Vec<Secret>, SecretError> {
     let all = kept(base, "hooks.secret", base.config().hooks.secret.as_ref()).await?;
     Ok(all.expose().split(',').map(|part| Secret::new(part.trim())).collect())
+}
+
+/// The first of them, which is written to the configuration of media servers.
+pub(super) async fn hook_secret(base: &Bootstrap) -> Result<Secret, SecretError> {
+    Ok(hook_secrets(base).await?.swap_remove(0))
 }
 
 /// The secret of the control API of a media server.

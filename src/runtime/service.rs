@@ -3,7 +3,6 @@
 mod first_start;
 mod listen;
 
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use super::outside::outside;
 use super::secrets::secrets;
 use super::serve::{ServeLimits, serve};
 use super::signals::Signals;
-use super::slices::{Instance, Shared, housekeeping};
+use super::slices::Instance;
 use super::tasks::{LeaseTerms, Tasks};
 use super::telemetry::{Telemetry, TelemetryConfig};
 use super::up::{Supervised, SupervisedMediaMtx};
@@ -32,6 +31,7 @@ use crate::adapters::http::HttpOptions;
 use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::sql::{PgWakeUps, ServeLock, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
+use crate::app::housekeeping::Housekeeping;
 use crate::app::key_cache::KeyCache;
 use crate::app::task::{PeriodicTask as _, TaskContext};
 use crate::ports::{IdGen as _, WakeUps};
@@ -46,11 +46,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// Serves until a signal stops it, with a supervised MediaMTX if `up` is given.
-pub(super) async fn run(
-    loaded: Loaded,
-    env: Vec<(OsString, OsString)>,
-    up: Option<UpArgs>,
-) -> anyhow::Result<()> {
+pub(super) async fn run(loaded: Loaded, up: Option<UpArgs>) -> anyhow::Result<()> {
     let instance = SystemIds.uuid().to_string();
     let telemetry = Telemetry::init(&telemetry_config(&loaded.config, &instance))?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -59,7 +55,7 @@ pub(super) async fn run(
     signals.spawn(Signals::listen()?.watch(stop.clone()));
     let service = Service { telemetry: &telemetry, instance, stop: stop.clone(), tasks };
     // Stopped before it started.
-    let started = stop.run_until_cancelled(Box::pin(service.start(loaded, &env, up))).await;
+    let started = stop.run_until_cancelled(Box::pin(service.start(loaded, up))).await;
     let result = match started {
         Some(Ok(running)) => service.until_stopped(running).await,
         Some(Err(error)) => Err(error),
@@ -89,9 +85,10 @@ struct Service<'a> {
 /// The running parts, which must be stopped in order.
 struct Running {
     base: Bootstrap,
-    shared: Shared,
     router: Router,
     background: Tasks,
+    /// What is done once more after the background tasks.
+    last: Housekeeping,
     listener: TcpListener,
     supervised: Option<Supervised>,
     /// Ends the parts that outlive the tasks: wake-ups, gauges.
@@ -100,12 +97,7 @@ struct Running {
 }
 
 impl Service<'_> {
-    async fn start(
-        &self,
-        loaded: Loaded,
-        env: &[(OsString, OsString)],
-        up: Option<UpArgs>,
-    ) -> anyhow::Result<Running> {
+    async fn start(&self, loaded: Loaded, up: Option<UpArgs>) -> anyhow::Result<Running> {
         // In this order, so that a fault stops the start before anything is created or changed.
         let supervised = match up {
             Some(args) => Some(SupervisedMediaMtx::find(args).await?),
@@ -121,7 +113,7 @@ impl Service<'_> {
             DatabaseKind::Postgres(_) => None,
         };
         let socket = listen::bind(&loaded.config.http.listen).await?;
-        let base = Bootstrap::open(loaded, env, Purpose::Serve, Schema::Migrate).await?;
+        let base = Bootstrap::open(loaded, Purpose::Serve, Schema::Migrate).await?;
         let after = CancellationToken::new();
         let wake_ups: Arc<dyn WakeUps> = match &base.databases.wake_ups {
             Some(pg) => Arc::new(PgWakeUps::start(pg.clone(), &*self.instance, &self.tasks, after.clone())),
@@ -135,19 +127,16 @@ impl Service<'_> {
         };
         let shared = base.shared(secrets, outside, Arc::clone(&wake_ups), END_WAIT);
         let welcome = first_start::welcome(&base, &shared.access, supervised.is_some()).await?;
-        shared.media_servers.retire_former_servers(&self.instance).await?;
+        shared.media_servers.retire_former_servers().await?;
         let leases = Arc::new(SqlStore::new(base.databases.leases()));
         let leases = LeaseTerms::new(leases, &*self.instance);
         let background = Tasks::new(leases, wake_ups, Arc::new(SystemClock));
-        let instance = Instance::build(&shared, self.http_options(base.config(), &background))?;
-        instance.work.into_iter().for_each(|work| work.start(&background));
+        let Instance { router, tasks, last } =
+            Instance::build(&shared, self.http_options(base.config(), &background));
+        tasks.into_iter().for_each(|task| background.start(task));
         warm_up(&shared.key_cache).await;
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
-        self.tasks.spawn(gauges::take(
-            Arc::clone(&shared.media_servers),
-            base.databases.clone(),
-            after.clone(),
-        ));
+        self.tasks.spawn(gauges::take(shared.media_servers, base.databases.clone(), after.clone()));
         let listener = listen::listen(socket, &base.config().http.listen)?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -160,16 +149,7 @@ impl Service<'_> {
         }
         // Fails without systemd, which is fine.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Running {
-            base,
-            shared,
-            router: instance.router,
-            background,
-            listener,
-            supervised,
-            after,
-            _lock: lock,
-        })
+        Ok(Running { base, router, background, last, listener, supervised, after, _lock: lock })
     }
 
     fn http_options(&self, config: &Config, background: &Tasks) -> HttpOptions {
@@ -183,7 +163,8 @@ impl Service<'_> {
     }
 
     async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
-        let Running { base, shared, router, background, listener, supervised, after, _lock: lock } = running;
+        let Running { base, router, background, mut last, listener, supervised, after, _lock: lock } =
+            running;
         let config = base.config();
         let limits = ServeLimits {
             max_connections: usize::try_from(config.http.max_connections).unwrap_or(usize::MAX),
@@ -210,9 +191,8 @@ impl Service<'_> {
         self.stop.cancel();
         background.stop().await;
         // Counts that are not stored yet.
-        let last =
-            timeout(LAST_WRITES, housekeeping(&shared, Vec::new()).tick(&TaskContext::default())).await;
-        if !matches!(last, Ok(Ok(_))) {
+        let written = timeout(LAST_WRITES, last.tick(&TaskContext::default())).await;
+        if !matches!(written, Ok(Ok(_))) {
             tracing::warn!("the last counts for the audit log are lost");
         }
         after.cancel();

@@ -9,9 +9,10 @@ use anyhow::{Context as _, bail};
 use url::Url;
 
 use super::config::{Config, Loaded, Sources};
-use super::media_config::{MediaConfig, addresses, write_ours};
+use super::media_config::{addresses, local_hooks, write_ours};
 use crate::adapters::cli::UpArgs;
 use crate::adapters::mediamtx::binary_version;
+use crate::adapters::mediamtx::config::{ConfigInput, yaml};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
@@ -28,16 +29,11 @@ impl SupervisedMediaMtx {
     /// Finds the program before anything is started.
     pub(super) async fn find(args: UpArgs) -> anyhow::Result<Self> {
         let program = match &args.mediamtx {
-            Some(named) => Some(named.clone()).filter(|file| file.is_file()),
-            None => on_path("mediamtx").or_else(|| Some(PathBuf::from("./mediamtx")).filter(|f| f.is_file())),
-        };
-        let Some(program) = program else {
-            match &args.mediamtx {
-                Some(named) => bail!("the program {} does not exist (--mediamtx)", named.display()),
-                None => bail!(
-                    "mediamtx is neither on PATH nor in this folder: get it from https://github.com/bluenviron/mediamtx/releases, or give its path with --mediamtx"
-                ),
-            }
+            Some(named) if named.is_file() => named.clone(),
+            Some(named) => bail!("the program {} does not exist (--mediamtx)", named.display()),
+            None => on_path("mediamtx").or_else(|| Some(PathBuf::from("./mediamtx")).filter(|f| f.is_file())).context(
+                "mediamtx is neither on PATH nor in this folder: get it from https://github.com/bluenviron/mediamtx/releases, or give its path with --mediamtx",
+            )?,
         };
         let program = std::path::absolute(program)?;
         let version = binary_version(&program).await;
@@ -54,15 +50,16 @@ impl SupervisedMediaMtx {
             None => {
                 let name = MediaServerName::default();
                 let server = config.media_servers.get(&name).context(NO_DEFAULT)?;
-                let setup = MediaConfig {
-                    addresses: addresses(server, &self.args.ports),
-                    name,
+                let mut setup = ConfigInput {
                     streamward: config.local_url(),
+                    server: name,
                     hook_secret: hook_secret.clone(),
+                    hooks: None,
+                    addresses: addresses(server, &self.args.ports),
                 };
-                let text = setup.yaml(Some(setup.local_hooks(config)?), self.version.as_deref());
+                setup.hooks = Some(local_hooks(&setup, config)?);
                 let file = std::path::absolute(config.data_dir.join("mediamtx.yml"))?;
-                write_ours(&file, &text)?;
+                write_ours(&file, &yaml(&setup, self.version.as_deref()))?;
                 file
             }
         };

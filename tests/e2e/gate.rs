@@ -50,7 +50,7 @@ impl Gate {
         ConfigInput {
             streamward: format!("http://127.0.0.1:{}", self.port),
             server: MediaServerName::default(),
-            hook_secret: Some(Secret::new(HOOK_SECRET)),
+            hook_secret: Secret::new(HOOK_SECRET),
             hooks: None,
             addresses: ports.addresses(),
         }

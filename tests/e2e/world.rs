@@ -49,7 +49,7 @@ impl<'a> World<'a> {
         let setup = ConfigInput {
             streamward: format!("http://127.0.0.1:{}", streamward.port),
             server: MediaServerName::default(),
-            hook_secret: Some(Secret::new(HOOK_SECRET)),
+            hook_secret: Secret::new(HOOK_SECRET),
             hooks: hooks.then(|| HookCommands { ready: run("ready"), not_ready: run("not-ready") }),
             addresses: ports.addresses(),
         };

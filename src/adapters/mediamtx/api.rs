@@ -19,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// How long a call may take, answer included.
 const CALL: Duration = Duration::from_secs(3);
 /// The limit for calls that may be refused: MediaMTX delays a refusal by up to 4 s (since 1.19.1).
-pub(super) const PATIENT_CALL: Duration = Duration::from_millis(4_500);
+const PATIENT_CALL: Duration = Duration::from_millis(4_500);
 /// MediaMTX closes idle connections after its `readTimeout` (10 s). We close them earlier, so that no call hits that.
 const IDLE: Duration = Duration::from_secs(5);
 /// The largest answer that is read. A path takes about 700 bytes in a list, so this is about 90,000 paths.
@@ -27,22 +27,17 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// Characters of a path name that stay as they are in a URL.
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Characters of a part of a path, a user name or a password that stay as they are in a URL.
-const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// The same for a part of a path, a user name or a password.
+const PART: &AsciiSet = &NAME.add(b'/');
 
 /// A path name for use in a URL.
 pub(super) fn encode_name(name: &str) -> String {
     utf8_percent_encode(name, NAME).to_string()
 }
 
-/// A name or id that is one part of a path.
-pub(super) fn encode_segment(part: &str) -> String {
+/// An id for use as one part of a path, or a secret for use before the `@` of a URL.
+pub(super) fn encode_part(part: &str) -> String {
     utf8_percent_encode(part, PART).to_string()
-}
-
-/// A secret for use before the `@` of a URL.
-pub(super) fn encode_userinfo(secret: &str) -> String {
-    utf8_percent_encode(secret, PART).to_string()
 }
 
 /// The control API of one MediaMTX.
@@ -114,6 +109,12 @@ impl Api {
         self.send(endpoint, self.request(Method::GET, path)).await?.ok()?.json()
     }
 
+    /// Sends a `GET` to `/v3/{endpoint}` that may be refused.
+    pub(super) async fn patient_get(&self, endpoint: &'static str) -> Result<Answer, RemoteError> {
+        let request = self.request(Method::GET, &format!("/v3/{endpoint}")).timeout(PATIENT_CALL);
+        self.send(endpoint, request).await
+    }
+
     /// Sends a `POST` with `body`.
     pub(super) async fn post<T: Serialize + Sync>(
         &self,
@@ -179,7 +180,7 @@ mod tests {
     fn names_and_secrets_are_encoded_for_urls() {
         assert_eq!(encode_name("live/a-b_c.d~e"), "live/a-b_c.d~e");
         assert_eq!(encode_name("a:b ?#%"), "a%3Ab%20%3F%23%25");
-        assert_eq!(encode_userinfo("p@ss/w:rd"), "p%40ss%2Fw%3Ard");
+        assert_eq!(encode_part("p@ss/w:rd"), "p%40ss%2Fw%3Ard");
     }
 
     #[test]

@@ -1,14 +1,9 @@
 //! The mediamtx.yml for a setup: the auth callback, the hooks, the control API closed to others.
 
-use std::fmt::Write as _;
-
-use super::api::encode_segment;
+use super::api::encode_part;
 use super::version::Version;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
-
-/// The placeholder for the hook secret in a file without it.
-pub const SECRET_PLACEHOLDER: &str = "HOOK_SECRET";
 
 /// The setup that the file is for, besides the version of MediaMTX.
 #[derive(Clone, Debug)]
@@ -17,8 +12,8 @@ pub struct ConfigInput {
     pub streamward: String,
     /// The name of this media server.
     pub server: MediaServerName,
-    /// The hook secret; `None` leaves [`SECRET_PLACEHOLDER`] in its place.
-    pub hook_secret: Option<Secret>,
+    /// The hook secret.
+    pub hook_secret: Secret,
     /// The hook commands; without them Streamward only polls, every two seconds.
     pub hooks: Option<HookCommands>,
     /// The addresses it listens on.
@@ -73,29 +68,16 @@ impl Default for Addresses {
 /// accepts. It contains the hook secret, so its file must be readable by its owner only.
 pub fn yaml(setup: &ConfigInput, version: Option<&str>) -> String {
     let version = version.and_then(Version::parse);
-    let mut out = header(setup, version);
-    out.push_str(&auth(setup));
-    out.push_str(&listeners(&setup.addresses, version));
-    out.push_str(&paths(setup, version));
-    out
+    [header(setup, version), auth(setup), listeners(&setup.addresses, version), paths(setup, version)]
+        .concat()
 }
 
 fn header(setup: &ConfigInput, version: Option<Version>) -> String {
-    let for_whom = match version {
-        Some(version) => format!("MediaMTX {version}"),
-        None => "any MediaMTX since 1.15".to_owned(),
-    };
-    let secret = if setup.hook_secret.is_some() {
-        "# It contains the hook secret (authHTTPAddress): make it readable by its owner only (chmod 600)."
-            .to_owned()
-    } else {
-        format!(
-            "# Replace {SECRET_PLACEHOLDER} below by the hook secret, and make the file readable by its owner only\n\
-             # (chmod 600)."
-        )
-    };
+    let for_whom =
+        version.map_or("any MediaMTX since 1.15".to_owned(), |version| format!("MediaMTX {version}"));
     format!(
-        "# mediamtx.yml for Streamward, media server {:?}, written for {for_whom}.\n{secret}\n\n\
+        "# mediamtx.yml for Streamward, media server {:?}, written for {for_whom}.\n\
+         # It contains the hook secret (authHTTPAddress): make it readable by its owner only (chmod 600).\n\n\
          # At \"info\" MediaMTX logs the name of every path. If an encoder sends its stream key as the path, that\n\
          # name is the key. At \"debug\" MediaMTX also logs passwords.\n\
          logLevel: warn\n\n",
@@ -104,8 +86,7 @@ fn header(setup: &ConfigInput, version: Option<Version>) -> String {
 }
 
 fn auth(setup: &ConfigInput) -> String {
-    let secret =
-        setup.hook_secret.as_ref().map_or(SECRET_PLACEHOLDER.to_owned(), |s| encode_segment(s.expose()));
+    let secret = encode_part(setup.hook_secret.expose());
     let base = setup.streamward.trim_end_matches('/');
     let (scheme, host) = base.split_once("://").unwrap_or(("http", base));
     let address = format!("{scheme}://streamward:{secret}@{host}/auth?server={}", setup.server);
@@ -121,7 +102,17 @@ fn auth(setup: &ConfigInput) -> String {
 }
 
 fn listeners(at: &Addresses, version: Option<Version>) -> String {
-    let mut out = format!(
+    let moq = match version {
+        Some(version) if version >= Version::MOQ => {
+            "# MoQ is on by default and listens on three ports. Streamward has no URLs for it yet.\nmoq: no\n\n"
+        }
+        Some(_) => "",
+        None => {
+            "# Since 1.19 MoQ is on by default and listens on three ports. Older versions refuse a file that mentions it.\n\
+             # To switch it off, start MediaMTX with MTX_MOQ=no in its environment.\n\n"
+        }
+    };
+    format!(
         "# Streamward polls and controls this MediaMTX here, with its control secret.\n\
          api: yes\n\
          apiAddress: {}\n\n\
@@ -138,7 +129,7 @@ fn listeners(at: &Addresses, version: Option<Version>) -> String {
          hlsAddress: {}\n\n\
          webrtc: yes\n\
          webrtcAddress: {}\n\
-         webrtcLocalUDPAddress: {}\n\n",
+         webrtcLocalUDPAddress: {}\n\n{moq}",
         quoted(&at.api),
         quoted(&at.rtmp),
         quoted(&at.rtsp),
@@ -146,50 +137,35 @@ fn listeners(at: &Addresses, version: Option<Version>) -> String {
         quoted(&at.hls),
         quoted(&at.webrtc),
         quoted(&at.webrtc_udp),
-    );
-    match version {
-        Some(version) if version >= Version::MOQ => {
-            out.push_str("# MoQ is on by default and listens on three ports. Streamward has no URLs for it yet.\nmoq: no\n\n");
-        }
-        Some(_) => {}
-        None => out.push_str(
-            "# Since 1.19 MoQ is on by default and listens on three ports. Older versions refuse a file that mentions it.\n\
-             # To switch it off, start MediaMTX with MTX_MOQ=no in its environment.\n\n",
-        ),
-    }
-    out
+    )
 }
 
 fn paths(setup: &ConfigInput, version: Option<Version>) -> String {
-    let mut out = String::new();
-    match &setup.hooks {
+    let hooks = match &setup.hooks {
         Some(hooks) => {
-            let (ready, not_ready) = match version {
+            let (note, ready, not_ready) = match version {
                 Some(version) if version >= Version::AVAILABLE_HOOKS => {
-                    ("runOnAvailable", "runOnUnavailable")
+                    ("", "runOnAvailable", "runOnUnavailable")
                 }
-                _ => ("runOnReady", "runOnNotReady"),
+                Some(_) => ("", "runOnReady", "runOnNotReady"),
+                None => {
+                    let note = "# The names up to 1.19.2. Later versions accept them with a warning.\n";
+                    (note, "runOnReady", "runOnNotReady")
+                }
             };
-            if version.is_none() {
-                out.push_str("# The names up to 1.19.2. Later versions accept them with a warning.\n");
-            }
-            // Writing to a String cannot fail.
-            let _ = write!(
-                out,
-                "pathDefaults:\n  \
+            format!(
+                "{note}pathDefaults:\n  \
                  # With hooks, Streamward polls at once instead of within two seconds. What it sees decides.\n  \
                  {ready}: {}\n  {not_ready}: {}\n\n",
                 quoted(&command(&hooks.ready)),
                 quoted(&command(&hooks.not_ready)),
-            );
+            )
         }
-        None => out.push_str("# No hooks: Streamward polls every two seconds.\n\n"),
-    }
-    out.push_str(
-        "# Clients may request any path; authHTTPAddress decides who may use it. Streamward does not change your own entries.\n\
-         paths:\n  all_others:\n",
-    );
-    out
+        None => "# No hooks: Streamward polls every two seconds.\n\n".to_owned(),
+    };
+    hooks
+        + "# Clients may request any path; authHTTPAddress decides who may use it. Streamward does not change your own entries.\n\
+           paths:\n  all_others:\n"
 }
 
 /// A command in MediaMTX's syntax (go-shellquote): quotes as in a shell, but no shell.
@@ -218,7 +194,7 @@ mod tests {
         ConfigInput {
             streamward: "http://127.0.0.1:8080/".to_owned(),
             server: MediaServerName::default(),
-            hook_secret: Some(Secret::new("p@ss/w:rd")),
+            hook_secret: Secret::new("p@ss/w:rd"),
             hooks: Some(HookCommands {
                 ready: ["/opt/my apps/streamward", "hook", "ready"].map(str::to_owned).into(),
                 not_ready: ["streamward", "hook", "not-ready"].map(str::to_owned).into(),
@@ -261,8 +237,6 @@ mod tests {
         assert!(with.contains(address), "{with}");
         assert_eq!(with.matches("p%40ss").count(), 1);
         assert!(with.contains("chmod 600"));
-        let without = yaml(&ConfigInput { hook_secret: None, ..setup() }, None);
-        assert!(without.contains("http://streamward:HOOK_SECRET@127.0.0.1:8080/auth"));
     }
 
     #[test]

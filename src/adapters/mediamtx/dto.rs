@@ -26,11 +26,6 @@ pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
 }
 
-/// An item of a list. Its identity is its name or id.
-pub(super) trait Item {
-    fn identity(&self) -> &str;
-}
-
 /// An item of `/v3/paths/list`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,12 +48,6 @@ pub(super) struct PathItem {
     pub(super) inbound_bytes: Option<u64>,
 }
 
-impl Item for PathItem {
-    fn identity(&self) -> &str {
-        &self.name
-    }
-}
-
 #[derive(Deserialize)]
 pub(super) struct Source {
     #[serde(rename = "type")]
@@ -77,12 +66,6 @@ pub(super) struct Track {
 pub(super) struct RtspConn {
     pub(super) id: String,
     pub(super) session: Option<String>,
-}
-
-impl Item for RtspConn {
-    fn identity(&self) -> &str {
-        &self.id
-    }
 }
 
 /// `/v3/config/global/get`. `auth_http_address` contains a password, in every version.

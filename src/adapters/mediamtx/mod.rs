@@ -50,7 +50,7 @@ use url::Url;
 pub use version::{Version, binary_version};
 pub use words::url_templates;
 
-use self::api::{Api, PATIENT_CALL};
+use self::api::Api;
 use self::dto::{GlobalConf, PathDefaults};
 use crate::adapters::remote::repeat;
 use crate::domain::media_server::{Capabilities, ObservedSource, Relay, Snapshot};
@@ -72,15 +72,6 @@ impl MediaMtx {
     pub fn new(api_url: &Url, control_secret: Secret) -> Result<Self, RemoteError> {
         Ok(Self { api: Api::new(api_url, control_secret)?, relays: relay::Relays::default() })
     }
-
-    async fn patiently<T: serde::de::DeserializeOwned>(
-        &self,
-        endpoint: &'static str,
-        address: &str,
-    ) -> Result<T, RemoteError> {
-        let request = self.api.request(Method::GET, address).timeout(PATIENT_CALL);
-        self.api.send(endpoint, request).await?.ok()?.json()
-    }
 }
 
 #[async_trait]
@@ -101,7 +92,7 @@ impl MediaServer for MediaMtx {
         let Some(id) = &source.id else {
             return Err(RemoteError::Unsupported("disconnect a session that has no id".to_owned()));
         };
-        let address = format!("/v3/{list}/kick/{}", api::encode_segment(id.as_str()));
+        let address = format!("/v3/{list}/kick/{}", api::encode_part(id.as_str()));
         // 404 is fine: the session ended, or its protocol was switched off.
         self.api.send("disconnect", self.api.request(Method::POST, &address)).await?.found().map(drop)
     }
@@ -120,9 +111,8 @@ impl MediaServer for MediaMtx {
     }
 
     async fn settings(&self) -> Result<ServerSettings, RemoteError> {
-        let global: GlobalConf = self.patiently("config/global/get", "/v3/config/global/get").await?;
-        let defaults: PathDefaults =
-            self.patiently("config/pathdefaults/get", "/v3/config/pathdefaults/get").await?;
+        let global: GlobalConf = self.api.patient_get("config/global/get").await?.ok()?.json()?;
+        let defaults: PathDefaults = self.api.patient_get("config/pathdefaults/get").await?.ok()?.json()?;
         let runs = |commands: [Option<String>; 3]| commands.into_iter().flatten().any(|c| !c.is_empty());
         Ok(ServerSettings {
             auth_address: without_secrets(&global.auth_http_address),

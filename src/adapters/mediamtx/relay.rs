@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
-use super::api::{Api, encode_name, encode_userinfo};
+use super::api::{Api, encode_name, encode_part};
 use super::dto::{GlobalConf, PathConf, RelayConf};
 use crate::domain::media_server::Relay;
 use crate::domain::path::StreamPath;
@@ -39,7 +39,7 @@ impl Relays {
         let target = self.target(api).await?;
         let source = format!(
             "rtsp://{USER}:{}@{}/{}",
-            encode_userinfo(secret.expose()),
+            encode_part(secret.expose()),
             target.address,
             encode_name(relay.private.expose())
         );

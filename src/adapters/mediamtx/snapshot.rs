@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use reqwest::Method;
 use serde::de::DeserializeOwned;
 
-use super::api::{Api, PATIENT_CALL};
-use super::dto::{Info, Item, Page, PathItem, RtspConn};
+use super::api::Api;
+use super::dto::{Info, Page, PathItem, RtspConn};
 use super::version::Version;
 use super::words::{publishes, source_kind};
 use crate::domain::media_server::{
@@ -24,7 +23,7 @@ const MAX_PAGES: usize = 10_000;
 pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
     // The process first. Otherwise a restart in between would attribute the old paths to the new process.
     let info = info(api).await?;
-    let items: Vec<PathItem> = list(api, "paths/list", "/v3/paths/list").await?;
+    let items = list(api, "paths/list", |path: &PathItem| &path.name).await?;
     let mut paths = items.into_iter().map(observed).collect::<Result<Vec<_>, _>>()?;
     let version = info.version.as_deref().and_then(Version::parse);
     if version.is_none_or(|version| version < Version::AVAILABLE_HOOKS) {
@@ -35,25 +34,21 @@ pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
 
 /// Identifies the process. Empty before 1.15.3.
 pub(super) async fn info(api: &Api) -> Result<Info, RemoteError> {
-    let request = api.request(Method::GET, "/v3/info").timeout(PATIENT_CALL);
-    let answer = api.send("info", request).await?.found()?;
+    let answer = api.patient_get("info").await?.found()?;
     answer.map_or_else(|| Ok(Info::default()), |answer| answer.json())
 }
 
 /// Before 1.19.3 the auth callback names the connection of an RTSP publisher, and the path list names its session. Adds
 /// the connections to the sessions.
 async fn name_connections(api: &Api, paths: &mut [ObservedPath]) -> Result<(), RemoteError> {
-    for (kind, endpoint, address) in [
-        (SourceKind::Rtsp, "rtspconns/list", "/v3/rtspconns/list"),
-        (SourceKind::Rtsps, "rtspsconns/list", "/v3/rtspsconns/list"),
-    ] {
+    for (kind, endpoint) in [(SourceKind::Rtsp, "rtspconns/list"), (SourceKind::Rtsps, "rtspsconns/list")] {
         let mut sources: Vec<&mut ObservedSource> =
             paths.iter_mut().filter_map(|path| path.source.as_mut()).filter(|s| s.kind == kind).collect();
         if sources.is_empty() {
             continue;
         }
         let mut connections: HashMap<SourceId, Vec<SourceId>> = HashMap::new();
-        let listed: Vec<RtspConn> = list(api, endpoint, address).await?;
+        let listed = list(api, endpoint, |conn: &RtspConn| &conn.id).await?;
         for conn in listed {
             let session = conn.session.as_deref().and_then(SourceId::parse);
             if let Some((session, id)) = session.zip(SourceId::parse(&conn.id)) {
@@ -67,31 +62,30 @@ async fn name_connections(api: &Api, paths: &mut [ObservedPath]) -> Result<(), R
     Ok(())
 }
 
-/// All items of a list. If the list changed while it was read, it is read once more.
-async fn list<T: Item + DeserializeOwned>(
+/// All items of the list `/v3/{endpoint}`. If the list changed while it was read, it is read once more.
+async fn list<T: DeserializeOwned>(
     api: &Api,
     endpoint: &'static str,
-    address: &str,
+    identity: impl Fn(&T) -> &String + Copy,
 ) -> Result<Vec<T>, RemoteError> {
-    match list_once(api, endpoint, address).await? {
+    match list_once(api, endpoint, identity).await? {
         Ok(items) => Ok(items),
-        Err(_) => list_once(api, endpoint, address)
+        Err(_) => list_once(api, endpoint, identity)
             .await?
             .map_err(|why| RemoteError::Malformed(format!("{endpoint}: {why}, twice"))),
     }
 }
 
 /// All items of a list, or how its pages contradict each other.
-async fn list_once<T: Item + DeserializeOwned>(
+async fn list_once<T: DeserializeOwned>(
     api: &Api,
     endpoint: &'static str,
-    address: &str,
+    identity: impl Fn(&T) -> &String,
 ) -> Result<Result<Vec<T>, &'static str>, RemoteError> {
     let mut items: Vec<T> = Vec::new();
     let mut counts = None;
-    let mut page = 0;
-    loop {
-        let address = format!("{address}?itemsPerPage={ITEMS_PER_PAGE}&page={page}");
+    for page in 0.. {
+        let address = format!("/v3/{endpoint}?itemsPerPage={ITEMS_PER_PAGE}&page={page}");
         let got: Page<T> = api.get(endpoint, &address).await?;
         if *counts.get_or_insert((got.item_count, got.page_count)) != (got.item_count, got.page_count) {
             return Ok(Err("its length changed between pages"));
@@ -100,12 +94,11 @@ async fn list_once<T: Item + DeserializeOwned>(
             return Err(RemoteError::Malformed(format!("{endpoint}: {} pages", got.page_count)));
         }
         items.extend(got.items);
-        page += 1;
-        if page >= got.page_count {
+        if page + 1 >= got.page_count {
             break;
         }
     }
-    let distinct: HashSet<&str> = items.iter().map(Item::identity).collect();
+    let distinct: HashSet<&String> = items.iter().map(identity).collect();
     if distinct.len() != items.len() {
         return Ok(Err("an item is on two pages"));
     }

@@ -1,10 +1,9 @@
 //! The section `[database]`: which database, and how many connections.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use url::Url;
 
-use super::Config;
 use super::section::section;
 use super::values::{SecretValue, if_set, require, within};
 use crate::domain::secret::Secret;
@@ -27,7 +26,8 @@ pub enum DatabaseKind {
     Postgres(Secret),
 }
 
-fn sqlite_file(url: &str) -> Option<&str> {
+/// The file that a URL of SQLite names.
+pub(super) fn sqlite_file(url: &str) -> Option<&str> {
     ["sqlite://", "sqlite:"].into_iter().find_map(|scheme| url.strip_prefix(scheme))
 }
 
@@ -44,28 +44,4 @@ fn sqlite_or_postgres(SecretValue(url): &mut SecretValue) -> Result<(), String> 
         None => Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql")),
     };
     require(is_valid, || "must be sqlite://<file> or postgres://<user>@<host>/<database>".to_owned())
-}
-
-impl Config {
-    /// Which database it is, and where.
-    pub fn database_kind(&self) -> DatabaseKind {
-        let Some(SecretValue(url)) = &self.database.url else {
-            return DatabaseKind::Sqlite(self.data_dir.join("streamward.db"));
-        };
-        match sqlite_file(url.expose()) {
-            Some(file) => DatabaseKind::Sqlite(PathBuf::from(file.split('?').next().unwrap_or(file))),
-            None => DatabaseKind::Postgres(url.clone()),
-        }
-    }
-
-    /// The folder for files that belong to the database: that of a SQLite file, otherwise `data_dir`.
-    pub fn beside_database(&self) -> PathBuf {
-        match self.database_kind() {
-            DatabaseKind::Sqlite(file) => match file.parent() {
-                Some(parent) if parent != Path::new("") => parent.to_owned(),
-                _ => PathBuf::from("."),
-            },
-            DatabaseKind::Postgres(_) => self.data_dir.clone(),
-        }
-    }
 }

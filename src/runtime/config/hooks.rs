@@ -1,8 +1,8 @@
 //! The section `[hooks]`: how media servers reach us.
 
-use super::Config;
 use super::section::section;
 use super::values::{SecretValue, address, if_set, require};
+use crate::domain::secret::Secret;
 
 section! {
     pub struct Hooks {
@@ -21,9 +21,10 @@ fn one_or_two_secrets(SecretValue(given): &mut SecretValue) -> Result<(), String
     require(parts.len() <= 2 && parts.iter().all(|part| part.len() >= 8), || rule.to_owned())
 }
 
-impl Config {
-    /// Where media servers reach us.
-    pub fn hooks_url(&self) -> String {
-        self.hooks.url.clone().unwrap_or_else(|| self.local_url())
+impl Hooks {
+    /// The configured secret; the first one of two.
+    pub fn first_secret(&self) -> Option<Secret> {
+        let given = self.secret.as_ref()?.0.expose();
+        given.split(',').next().map(|part| Secret::new(part.trim()))
     }
 }

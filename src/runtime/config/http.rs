@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use super::Config;
 use super::section::section;
 use super::values::{Networks, require, within};
 
@@ -23,18 +22,4 @@ fn address_and_port(listen: &mut String) -> Result<(), String> {
     });
     let holds = listen.parse::<SocketAddr>().is_ok() || host_and_port;
     require(holds, || format!("must be an address and a port such as 127.0.0.1:8080, not {listen:?}"))
-}
-
-impl Config {
-    /// Where programs on this machine reach us: `http.listen`, with an address that can be called.
-    pub fn local_url(&self) -> String {
-        let listen = &self.http.listen;
-        let (host, port) = listen.rsplit_once(':').unwrap_or((listen, "8080"));
-        let host = match host {
-            "0.0.0.0" | "" => "127.0.0.1",
-            "[::]" => "[::1]",
-            host => host,
-        };
-        format!("http://{host}:{port}")
-    }
 }

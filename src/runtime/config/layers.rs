@@ -2,31 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::LazyLock;
 
 use toml::{Table, Value};
 
-use super::Config;
 use super::error::ConfigError;
-use super::section::{Key, Setting as _};
+use super::keys::find_key;
 
 const PREFIX: &str = "STREAMWARD_";
-
-/// All keys, derived from the types of [`Config`].
-pub(super) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
-    let mut keys = Vec::new();
-    Config::keys("", &mut keys);
-    keys
-});
-
-/// The key at this path.
-pub(super) fn find_key<S: AsRef<str>>(path: &[S]) -> Option<&'static Key> {
-    KEYS.iter().find(|key| {
-        let mut parts = key.name.split('.');
-        path.iter().all(|name| parts.next().is_some_and(|part| part == "*" || part == name.as_ref()))
-            && parts.next().is_none()
-    })
-}
 
 /// A value for the key at `path`, and the place that sets it, in words.
 pub(super) struct Entry {
@@ -37,7 +19,7 @@ pub(super) struct Entry {
 
 impl Entry {
     fn refuse(&self, message: impl Into<String>) -> ConfigError {
-        ConfigError::new(self.path.join("."), message).set_in(Some(self.origin.clone()))
+        ConfigError::new(self.path.join("."), message).set_in(Some(&self.origin))
     }
 
     /// The path of the secret, if this names a file that holds it.
@@ -55,7 +37,7 @@ pub(super) type Layer = Result<Vec<Entry>, ConfigError>;
 /// The file `streamward.toml`. File names in it are relative to its folder.
 pub(super) fn file(file: &Path) -> Layer {
     let origin = file.display().to_string();
-    let refuse = |message: String| ConfigError::new("", message).set_in(Some(origin.clone()));
+    let refuse = |message: String| ConfigError::new("", message).set_in(Some(&origin));
     let text = std::fs::read_to_string(file).map_err(|error| refuse(format!("cannot be read: {error}")))?;
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
         // The text of the error shows the line, which may hold a secret.
@@ -63,18 +45,17 @@ pub(super) fn file(file: &Path) -> Layer {
         refuse(format!("line {}: {}", before.matches('\n').count() + 1, error.message().replace('\n', ", ")))
     })?;
     let mut entries = Vec::new();
-    flatten(table, &mut Vec::new(), &origin, &mut entries);
+    flatten(table, &[], &origin, &mut entries);
     read_files(entries, file.parent().unwrap_or(Path::new("")))
 }
 
-fn flatten(table: Table, path: &mut Vec<String>, origin: &str, entries: &mut Vec<Entry>) {
+fn flatten(table: Table, section: &[String], origin: &str, entries: &mut Vec<Entry>) {
     for (key, value) in table {
-        path.push(key);
+        let path = [section, &[key]].concat();
         match value {
-            Value::Table(inner) => flatten(inner, path, origin, entries),
-            value => entries.push(Entry { path: path.clone(), value, origin: origin.to_owned() }),
+            Value::Table(inner) => flatten(inner, &path, origin, entries),
+            value => entries.push(Entry { path, value, origin: origin.to_owned() }),
         }
-        path.pop();
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Config;
-use super::error::{ConfigError, unknown};
-use super::layers::{self, find_key};
+use super::error::ConfigError;
+use super::keys::{find_key, unknown};
+use super::layers;
+use super::root::Config;
 use super::section::Setting as _;
 
 /// The file that is read if none is named.
@@ -32,6 +33,8 @@ pub struct Loaded {
     pub origins: BTreeMap<String, String>,
     /// The file that was read.
     pub file: Option<PathBuf>,
+    /// The environment.
+    pub env: Vec<(OsString, OsString)>,
 }
 
 impl Sources {
@@ -42,43 +45,34 @@ impl Sources {
 
     /// Reads and checks the configuration.
     pub fn load(&self) -> Result<Loaded, ConfigError> {
-        let file = match &self.file {
-            Some(file) if file.is_file() => Some(file.clone()),
-            Some(file) => {
-                return Err(ConfigError::new("", format!("the file {} does not exist", file.display())));
-            }
-            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.is_file()),
-        };
-        let mut layers = Vec::new();
-        if let Some(file) = &file {
-            layers.push(layers::file(file));
+        if let Some(file) = self.file.as_ref().filter(|file| !file.is_file()) {
+            return Err(ConfigError::new("", format!("the file {} does not exist", file.display())));
         }
-        for (variable, key) in [("DATABASE_URL", "database.url"), ("DATABASE_URL_FILE", "database.url_file")]
-        {
-            let set = self.env.iter().find(|(name, value)| name == variable && !value.is_empty());
-            if let Some(value) = set.and_then(|(_, value)| value.to_str()) {
-                layers.push(layers::given(variable, [(key, value)]));
-            }
-        }
-        layers.push(layers::environment(&self.env));
+        let file = self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+        let file = file.is_file().then(|| file.to_owned());
+        let database = [("DATABASE_URL", "database.url"), ("DATABASE_URL_FILE", "database.url_file")];
+        let database = database.into_iter().filter_map(|(variable, key)| {
+            let (_, value) = self.env.iter().find(|(name, value)| name == variable && !value.is_empty())?;
+            Some(layers::given(variable, [(key, value.to_str()?)]))
+        });
         let flags = self.flags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        layers.push(layers::given("the command line", flags));
+        let layers = file.iter().map(|file| layers::file(file)).chain(database);
+        let layers = layers.chain([layers::environment(&self.env), layers::given("the command line", flags)]);
         let mut entries = BTreeMap::new();
         for layer in layers {
             entries.extend(layer?.into_iter().map(|entry| (entry.path, (entry.value, entry.origin))));
         }
         let (mut config, mut origins) = (Config::default(), BTreeMap::new());
         for (path, (value, origin)) in entries {
-            let done =
-                if find_key(&path).is_some() { config.set(&path, &value) } else { Err(unknown(&path)) };
+            let done = find_key(&path).map_or_else(|| Err(unknown(&path)), |_| config.set(&path, &value));
             let key = path.join(".");
-            done.map_err(|message| ConfigError::new(&key, message).set_in(Some(origin.clone())))?;
+            done.map_err(|message| ConfigError::new(&key, message).set_in(Some(&origin)))?;
             origins.insert(key, origin);
         }
         config.check().map_err(|error| {
-            let origin = origins.get(&error.key).cloned();
+            let origin = origins.get(&error.key);
             error.set_in(origin)
         })?;
-        Ok(Loaded { config, origins, file })
+        Ok(Loaded { config, origins, file, env: self.env.clone() })
     }
 }

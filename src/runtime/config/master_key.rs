@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use super::Config;
 use super::error::ConfigError;
+use super::root::Config;
 use crate::domain::secret::MasterKey;
 
 const VARIABLE: &str = "STREAMWARD_MASTER_KEY";
@@ -38,23 +39,17 @@ pub fn find_master_key(
         env.iter().find(|(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.clone())
     };
     let own = config.beside_database().join(FILE_NAME);
-    match (given(VARIABLE), given(FILE_VARIABLE)) {
-        (Some(_), Some(_)) => {
-            Err(ConfigError::new(FILE_VARIABLE, format!("and {VARIABLE} are both set; set one of them")))
-        }
+    let found = match (given(VARIABLE), given(FILE_VARIABLE)) {
+        (Some(_), Some(_)) => Err((FILE_VARIABLE, format!("and {VARIABLE} are both set; set one of them"))),
         (Some(text), None) => {
             let text = Zeroizing::new(text.into_string().unwrap_or_default());
-            parse(&text).map(MasterKeySource::Found).ok_or_else(|| ConfigError::new(VARIABLE, RULE))
+            parse(&text).ok_or_else(|| (VARIABLE, RULE.to_owned()))
         }
-        (None, Some(file)) => match read(Path::new(&file)) {
-            Ok(key) => Ok(MasterKeySource::Found(key)),
-            Err(error) => Err(ConfigError::new(FILE_VARIABLE, error)),
-        },
-        (None, None) if !own.exists() => Ok(MasterKeySource::Absent(own)),
-        (None, None) => {
-            read(&own).map(MasterKeySource::Found).map_err(|error| ConfigError::new("the master key", error))
-        }
-    }
+        (None, Some(file)) => read(Path::new(&file)).map_err(|error| (FILE_VARIABLE, error)),
+        (None, None) if !own.exists() => return Ok(MasterKeySource::Absent(own)),
+        (None, None) => read(&own).map_err(|error| ("the master key", error)),
+    };
+    found.map(MasterKeySource::Found).map_err(|(name, error)| ConfigError::new(name, error))
 }
 
 const RULE: &str =
@@ -80,18 +75,12 @@ fn parse(text: &str) -> Option<MasterKey> {
 /// Writes a new master key to `file`, readable by its owner only. If another process was faster, returns its key.
 pub fn create_master_key(file: &Path, random: [u8; 32]) -> io::Result<MasterKey> {
     // Written under another name first, so that no process reads half a key.
-    let fresh = file.with_extension(format!("new-{}", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = options.open(&fresh)?;
+    let mut fresh = NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
     let text = Zeroizing::new(STANDARD.encode(random));
-    out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.sync_all())?;
-    let linked = fs::hard_link(&fresh, file);
-    fs::remove_file(&fresh)?;
-    match linked {
-        Ok(()) => Ok(MasterKey::new(random)),
+    fresh.write_all(text.as_bytes()).and_then(|()| fresh.write_all(b"\n"))?;
+    fresh.as_file().sync_all()?;
+    match fresh.persist_noclobber(file).map_err(|failed| failed.error) {
+        Ok(_) => Ok(MasterKey::new(random)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(file).map_err(io::Error::other),
         Err(error) => Err(error),
     }

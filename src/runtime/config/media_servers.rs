@@ -7,7 +7,6 @@ use serde::Serialize;
 use strum::{EnumString, VariantNames};
 use url::Url;
 
-use super::Config;
 use super::error::ConfigError;
 use super::section::section;
 use super::values::{SecretValue, address, choice, if_set};
@@ -77,9 +76,9 @@ fn addresses_from_api(server: &mut MediaServer) -> Result<(), ConfigError> {
 }
 
 /// With two names for one media server, two reconcile loops would revert each other's changes.
-pub(super) fn distinct(config: &mut Config) -> Result<(), ConfigError> {
+pub(super) fn distinct(servers: &BTreeMap<MediaServerName, MediaServer>) -> Result<(), ConfigError> {
     let mut seen = BTreeMap::new();
-    for (name, server) in &config.media_servers {
+    for (name, server) in servers {
         if let Some(other) = seen.insert(server.api_url(), name) {
             let rule = format!("is the same as that of media server {other}; each needs its own");
             return Err(ConfigError::new(format!("media_servers.{name}.api_url"), rule));

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod hooks;
 mod http;
+mod keys;
 mod kick;
 mod layers;
 mod load;
@@ -21,6 +22,7 @@ mod metrics;
 mod otel;
 mod playback;
 mod reconcile;
+mod root;
 mod section;
 mod show;
 mod values;
@@ -28,38 +30,12 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 pub use database::DatabaseKind;
 pub use error::ConfigError;
 pub use kick::{Kick, KickFeedChoice};
 pub use load::{Loaded, Sources};
 pub use master_key::{MasterKeySource, create_master_key, find_master_key};
 pub use media_servers::{MediaServer, MediaServerKind};
+pub use root::Config;
 pub use show::Shown;
 pub use values::{ConfigDuration, Networks, SecretValue};
-
-use crate::domain::media_server::MediaServerName;
-
-section::section! {
-    pub struct Config, check media_servers::distinct; {
-        /// The folder for files that Streamward makes: the SQLite file, the master key, MediaMTX's configuration.
-        data_dir: PathBuf = PathBuf::from(".");
-        http: http::Http;
-        database: database::Database;
-        hooks: hooks::Hooks;
-        auth: auth::Auth;
-        reconcile: reconcile::Reconcile;
-        playback: playback::Playback;
-        api: api::Api;
-        metrics: metrics::Metrics;
-        log: log::Log;
-        otel: otel::Otel;
-        events: events::Events;
-        audit: audit::Audit;
-        kick: Kick;
-        /// Media servers by name. Never empty.
-        media_servers: BTreeMap<MediaServerName, MediaServer>, check media_servers::with_default;
-    }
-}

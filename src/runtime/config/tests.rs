@@ -4,8 +4,9 @@ use std::ffi::OsString;
 
 use tempfile::TempDir;
 
-use super::layers::{KEYS, find_key};
-use super::show::{MASK, mask};
+use super::keys::{KEYS, find_key};
+use super::show::mask;
+use super::values::MASK;
 use super::*;
 use crate::domain::secret::Secret;
 
@@ -191,26 +192,22 @@ fn every_key_can_be_set_and_secret_keys_are_those_of_secret_type() {
 /// Every value of the configuration belongs to a key whose secrecy is known.
 #[test]
 fn every_shown_value_belongs_to_a_key() {
-    fn walk(path: &mut Vec<String>, value: &serde_json::Value) {
+    fn walk(path: &[&str], value: &serde_json::Value) {
         let serde_json::Value::Object(map) = value else {
             assert!(find_key(path).is_some(), "{path:?} is shown, but no key is derived for it");
             return;
         };
-        for (key, value) in map {
-            path.push(key.clone());
-            walk(path, value);
-            path.pop();
-        }
+        map.iter().for_each(|(key, value)| walk(&[path, &[key]].concat(), value));
     }
     let loaded = load("api.hmac_keys.dash = 'hunter2hunter2'", &[]).unwrap();
-    walk(&mut Vec::new(), &serde_json::to_value(&loaded.config).unwrap());
+    walk(&[], &serde_json::to_value(&loaded.config).unwrap());
 }
 
 #[test]
 fn value_of_an_unknown_key_is_masked() {
     let mut value =
         serde_json::json!({"log": {"level": "warn", "new": "hunter2"}, "new": ["hunter2"], "none": null});
-    mask(&mut Vec::new(), &mut value);
+    mask(&[], &mut value);
     assert_eq!(value, serde_json::json!({"log": {"level": "warn", "new": MASK}, "new": MASK, "none": null}));
 }
 

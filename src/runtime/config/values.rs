@@ -99,6 +99,9 @@ impl FromValue for ConfigDuration {
     }
 }
 
+/// Shown in place of a secret.
+pub(super) const MASK: &str = "***";
+
 /// A secret. It prints as `***`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "&'static str")]
@@ -112,7 +115,7 @@ impl Default for SecretValue {
 
 impl From<SecretValue> for &'static str {
     fn from(_: SecretValue) -> Self {
-        super::show::MASK
+        MASK
     }
 }
 
@@ -121,9 +124,8 @@ impl FromValue for SecretValue {
 
     fn read(value: &Value) -> Result<Self, String> {
         let text = value.as_str().ok_or("must be a text in quotes")?;
-        require(text.trim() == text && !text.is_empty(), || {
-            "must not be empty or have spaces around it".into()
-        })?;
+        let is_bare = text.trim() == text && !text.is_empty();
+        require(is_bare, || "must not be empty or have spaces around it".into())?;
         Ok(Self(Secret::new(text)))
     }
 }
@@ -179,21 +181,18 @@ pub(super) fn address(schemes: &[&str]) -> impl FnOnce(&mut String) -> Result<()
             Err(format!("{what}; it must be an address such as {scheme}://host:port"))
         };
         let Ok(url) = Url::parse(given) else { return refuse("cannot be read as an address") };
-        if !schemes.contains(&url.scheme()) {
-            return refuse(&format!(
-                "must start with {}://, not {}://",
-                schemes.join(":// or "),
-                url.scheme()
-            ));
+        let scheme = url.scheme();
+        if !schemes.contains(&scheme) {
+            return refuse(&format!("must start with {}://, not {scheme}://", schemes.join(":// or ")));
         }
-        if url.host_str().is_none_or(str::is_empty) {
-            return refuse("names no host");
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("must not hold a user name or password");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return refuse("must not have a query or fragment");
+        for (is_wrong, what) in [
+            (url.host_str().is_none_or(str::is_empty), "names no host"),
+            (!url.username().is_empty() || url.password().is_some(), "must not hold a user name or password"),
+            (url.query().is_some() || url.fragment().is_some(), "must not have a query or fragment"),
+        ] {
+            if is_wrong {
+                return refuse(what);
+            }
         }
         given.truncate(given.trim_end_matches('/').len());
         Ok(())

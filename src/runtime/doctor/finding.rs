@@ -1,11 +1,11 @@
 //! Findings, and what the checks need to make them.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use serde::Serialize;
 
 use crate::domain::secret::Secret;
-use crate::runtime::config::Loaded;
+use crate::runtime::config::Config;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -32,7 +32,7 @@ pub struct Finding {
     pub advice: String,
 }
 
-impl fmt::Display for Finding {
+impl Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = match self.severity {
             Severity::Good => "ok  ",
@@ -52,43 +52,33 @@ impl fmt::Display for Finding {
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    pub(super) fn good(&mut self, check: impl Into<String>, found: impl Into<String>) {
+    pub(super) fn good(&mut self, check: impl Display, found: impl Display) {
         self.add(Severity::Good, check, found, "");
     }
 
-    pub(super) fn warning(
-        &mut self,
-        check: impl Into<String>,
-        found: impl Into<String>,
-        advice: impl Into<String>,
-    ) {
+    pub(super) fn warning(&mut self, check: impl Display, found: impl Display, advice: impl Display) {
         self.add(Severity::Warning, check, found, advice);
     }
 
-    pub(super) fn failure(
-        &mut self,
-        check: impl Into<String>,
-        found: impl Into<String>,
-        advice: impl Into<String>,
-    ) {
+    pub(super) fn failure(&mut self, check: impl Display, found: impl Display, advice: impl Display) {
         self.add(Severity::Failure, check, found, advice);
     }
 
     pub(super) fn add(
         &mut self,
         severity: Severity,
-        check: impl Into<String>,
-        found: impl Into<String>,
-        advice: impl Into<String>,
+        check: impl Display,
+        found: impl Display,
+        advice: impl Display,
     ) {
-        let (check, found, advice) = (check.into(), found.into(), advice.into());
+        let [check, found, advice] = [check.to_string(), found.to_string(), advice.to_string()];
         self.0.push(Finding { check, severity, found, advice });
     }
 }
 
 /// What the checks need of the configuration and of the secrets in the database.
 pub(super) struct Setup<'a> {
-    pub(super) config: &'a Loaded,
+    pub(super) config: &'a Config,
     pub(super) http: reqwest::Client,
     /// The secret that media servers must send. Unknown if the database cannot be read.
     pub(super) hook_secret: Option<Secret>,

@@ -12,7 +12,7 @@ use crate::domain::secret::Secret;
 use crate::domain::stream::Stream;
 use crate::ports::{RemoteError, ServerSettings};
 use crate::runtime::config::MediaServer;
-use crate::runtime::media_servers;
+use crate::runtime::outside::connect;
 
 /// How long after the start of a stream its hook may arrive.
 const HOOK_DELAY: Duration = Duration::from_secs(30);
@@ -31,17 +31,15 @@ pub(super) async fn examine(
     findings: &mut Findings,
 ) {
     let check = format!("media server {name}");
-    let configured = server.control_secret.as_ref().map(|given| given.0.clone());
-    let control = match (configured, records) {
-        (Some(secret), _) => Some(secret),
+    let control = match (&server.control_secret, records) {
+        (Some(given), _) => given.0.clone(),
         (None, Some(records)) => records.secret(&format!("media_servers.{name}.control_secret")).await,
-        (None, None) => None,
+        (None, None) => Secret::new(""),
     };
-    let remote = match media_servers::connect(server, control.unwrap_or_else(|| Secret::new(""))) {
+    let remote = match connect(server, control) {
         Ok(remote) => remote,
         Err(error) => {
-            findings.failure(check, format!("{error:#}"), "correct media_servers.<name>.api_url");
-            return;
+            return findings.failure(check, format!("{error:#}"), "correct media_servers.<name>.api_url");
         }
     };
     let api = server.api_url();
@@ -57,7 +55,7 @@ pub(super) async fn examine(
             }
             match remote.settings().await {
                 Ok(settings) => wiring(setup, name, &settings, findings),
-                Err(error) => findings.warning(format!("auth of {name}"), error.to_string(), CONFIGURE),
+                Err(error) => findings.warning(format!("auth of {name}"), error, CONFIGURE),
             }
         }
     }
@@ -87,7 +85,7 @@ fn unreachable(check: String, api: &str, error: &RemoteError, running: bool, fin
 
 fn wiring(setup: &Setup<'_>, name: &MediaServerName, settings: &ServerSettings, findings: &mut Findings) {
     let check = format!("auth of {name}");
-    let ours = format!("{}/auth", setup.config.config.hooks_url());
+    let ours = format!("{}/auth", setup.config.hooks_url());
     match &settings.auth_address {
         _ if settings.auth_method != "http" => {
             let method = &settings.auth_method;
@@ -96,11 +94,8 @@ fn wiring(setup: &Setup<'_>, name: &MediaServerName, settings: &ServerSettings, 
         None => findings.failure(check, "its authHTTPAddress is empty", CONFIGURE),
         Some(address) if !same_place(address, &ours) => {
             let found = format!("its authHTTPAddress is {address}, but this Streamward is at {ours}");
-            findings.failure(
-                check,
-                found,
-                format!("{CONFIGURE}; or set hooks.url if both are the same place"),
-            );
+            let advice = format!("{CONFIGURE}; or set hooks.url if both are the same place");
+            findings.failure(check, found, advice);
         }
         Some(_) => findings.good(check, format!("its authHTTPAddress is {ours}")),
     }

@@ -18,9 +18,10 @@ use finding::{Findings, Setup};
 pub use finding::{Finding, Severity};
 
 /// Checks the setup. Ends within about a minute in any case.
-pub async fn examine(config: &Loaded, env: &[(std::ffi::OsString, std::ffi::OsString)]) -> Vec<Finding> {
+pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let records = store::examine(config, env, &mut findings).await;
+    let config = &loaded.config;
+    let records = store::examine(config, &loaded.env, &mut findings).await;
     let client = || reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy();
     // Without root certificates, plain HTTP can still be checked.
     let http = client().build().or_else(|_| client().tls_certs_only([]).build());
@@ -31,7 +32,7 @@ pub async fn examine(config: &Loaded, env: &[(std::ffi::OsString, std::ffi::OsSt
     let hook_secret = records.as_ref().and_then(|records| records.hook_secret.clone());
     let setup = Setup { config, http, hook_secret };
     let running = service::examine(&setup, &mut findings).await;
-    for (name, server) in &config.config.media_servers {
+    for (name, server) in &config.media_servers {
         media::examine(&setup, records.as_ref(), running, name, server, &mut findings).await;
     }
     findings.0

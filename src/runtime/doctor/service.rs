@@ -18,26 +18,23 @@ const TAKEN: &str = "stop the other program, or set http.listen to another addre
 
 /// Returns whether Streamward answers at our address.
 pub(super) async fn examine(setup: &Setup<'_>, findings: &mut Findings) -> bool {
-    let url = setup.config.config.local_url();
-    let listen = &setup.config.config.http.listen;
+    let url = setup.config.local_url();
+    let listen = &setup.config.http.listen;
     let answer = match setup.http.get(format!("{url}/health")).send().await {
         Ok(answer) => answer,
         Err(error) => {
             if error.is_connect() {
                 not_running(listen, findings).await;
             } else {
-                findings.failure(
-                    "service",
-                    format!("a program listens on {listen} but does not answer"),
-                    TAKEN,
-                );
+                let found = format!("a program listens on {listen} but does not answer");
+                findings.failure("service", found, TAKEN);
             }
             return false;
         }
     };
     let date = date_of(&answer);
-    let body: Option<Value> = answer.json().await.ok();
-    let Some(database) = body.as_ref().and_then(|body| body.get("database")).and_then(Value::as_str) else {
+    let body: Value = answer.json().await.unwrap_or_default();
+    let Some(database) = body.get("database").and_then(Value::as_str) else {
         findings.failure("service", format!("{listen} is taken by another program"), TAKEN);
         return false;
     };
@@ -71,19 +68,19 @@ async fn not_running(listen: &str, findings: &mut Findings) {
 async fn hook_secret(setup: &Setup<'_>, url: &str, findings: &mut Findings) {
     let check = "hook secret";
     let Some(secret) = &setup.hook_secret else {
-        findings.warning(check, "is unknown, so it was not checked", "see the check of the database above");
-        return;
+        let advice = "see the check of the database above";
+        return findings.warning(check, "is unknown, so it was not checked", advice);
     };
     // An action that does not exist is denied, but only to a client with the secret.
-    let name = setup.config.config.media_servers.keys().next().map(ToString::to_string).unwrap_or_default();
+    let name = setup.config.media_servers.keys().next().map(ToString::to_string).unwrap_or_default();
     let request = setup.http.post(format!("{url}/auth?server={name}"));
     let request = request.basic_auth("streamward", Some(secret.expose()));
     let answer = request.json(&serde_json::json!({"action": "doctor"})).send().await;
-    let problem: Option<Value> = match answer {
-        Ok(answer) => answer.json().await.ok(),
-        Err(_) => None,
+    let problem: Value = match answer {
+        Ok(answer) => answer.json().await.unwrap_or_default(),
+        Err(_) => Value::Null,
     };
-    match problem.as_ref().and_then(|p| p.get("type")).and_then(Value::as_str) {
+    match problem.get("type").and_then(Value::as_str) {
         Some("/problems/unauthenticated") => {
             let advice = "the running service has another hooks.secret, database or master key than this configuration: \
                           restart it, or run doctor with the environment and the --config of the service";
@@ -113,8 +110,7 @@ pub(super) fn clock(check: &str, theirs: Timestamp, ours: Timestamp, findings: &
     let (apart, direction) =
         if theirs > ours { (theirs.since(ours), "ahead") } else { (ours.since(theirs), "behind") };
     if apart <= SKEW_WARNING {
-        findings.good(check, "agrees with the clock of this machine");
-        return;
+        return findings.good(check, "agrees with the clock of this machine");
     }
     let severity = if apart >= SKEW_FAILURE { Severity::Failure } else { Severity::Warning };
     let advice = "synchronise the clocks (timedatectl set-ntp true, or chrony): the expiry of keys and signed requests \

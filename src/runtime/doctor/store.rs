@@ -1,6 +1,5 @@
 //! Checks of the database: does it answer, is its schema current, and does the master key open its secrets?
 
-use crate::domain::access::Scope;
 use std::ffi::OsString;
 
 use super::Findings;
@@ -9,12 +8,13 @@ use crate::adapters::sql::{
     Db, PgSettings, SqlStore, database_time, open_postgres, open_sqlite, pending_migrations,
 };
 use crate::app::secrets;
+use crate::domain::access::Scope;
 use crate::domain::media_server::MediaServerStatus;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::{MasterKey, Secret};
 use crate::domain::stream::Stream;
 use crate::ports::{MediaServerStore as _, StatusFilter, StoreError, StreamFilter, StreamStore as _};
-use crate::runtime::config::{DatabaseKind, Loaded, MasterKeySource, find_master_key};
+use crate::runtime::config::{Config, DatabaseKind, MasterKeySource, find_master_key};
 
 /// What the other checks need from the database.
 pub(super) struct Records {
@@ -27,15 +27,16 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// The stored secret of this name, if it can be opened.
-    pub(super) async fn secret(&self, name: &str) -> Option<Secret> {
-        secrets::find(&self.store, &self.sealer, name).await.ok().flatten()
+    /// The stored secret of this name; empty if there is none that can be opened.
+    pub(super) async fn secret(&self, name: &str) -> Secret {
+        let found = secrets::find(&self.store, &self.sealer, name).await;
+        found.ok().flatten().unwrap_or_else(|| Secret::new(""))
     }
 }
 
 /// Returns what the other checks need, if the database can be used.
 pub(super) async fn examine(
-    config: &Loaded,
+    config: &Config,
     env: &[(OsString, OsString)],
     findings: &mut Findings,
 ) -> Option<Records> {
@@ -49,22 +50,15 @@ pub(super) async fn examine(
     }
     let sealer = Sealer::new(&master_key(config, env, findings)?);
     let store = SqlStore::new(db);
-    let configured = config.config.hooks.secret.as_ref();
-    let first =
-        configured.and_then(|given| given.0.expose().split(',').next().map(|s| Secret::new(s.trim())));
     let sealed = secrets::find(&store, &sealer, "hooks.secret").await;
     match &sealed {
         Ok(Some(_)) => findings.good("master key", "opens the secrets in the database"),
         Ok(None) => findings.good("master key", "exists; no secret is stored yet"),
         Err(error) => {
-            findings.failure(
-                "master key",
-                error.to_string(),
-                "use the key file or variable of the first start",
-            );
+            findings.failure("master key", error, "use the key file or variable of the first start");
         }
     }
-    let hook_secret = first.or_else(|| sealed.ok().flatten());
+    let hook_secret = config.hooks.first_secret().or_else(|| sealed.ok().flatten());
     let servers = store.media_servers(&Scope::system()).await.unwrap_or_default();
     let filter = StreamFilter { status: StatusFilter::All, limit: Some(1), ..StreamFilter::default() };
     let last_stream =
@@ -72,8 +66,8 @@ pub(super) async fn examine(
     Some(Records { hook_secret, servers, last_stream, store, sealer })
 }
 
-async fn open(config: &Loaded, findings: &mut Findings) -> Option<Db> {
-    let (opened, place) = match config.config.database_kind() {
+async fn open(config: &Config, findings: &mut Findings) -> Option<Db> {
+    let (opened, place) = match config.database_kind() {
         DatabaseKind::Sqlite(file) if !file.exists() => {
             let found = format!("the file {} does not exist yet", file.display());
             let advice = "start Streamward once: it creates the file";
@@ -107,7 +101,7 @@ async fn schema(db: &Db, findings: &mut Findings) -> bool {
                     "check that database.url names Streamward's own database"
                 }
             };
-            findings.failure("database", error.to_string(), advice);
+            findings.failure("database", error, advice);
             return false;
         }
     };
@@ -126,8 +120,8 @@ async fn schema(db: &Db, findings: &mut Findings) -> bool {
     true
 }
 
-fn master_key(config: &Loaded, env: &[(OsString, OsString)], findings: &mut Findings) -> Option<MasterKey> {
-    match find_master_key(&config.config, env) {
+fn master_key(config: &Config, env: &[(OsString, OsString)], findings: &mut Findings) -> Option<MasterKey> {
+    match find_master_key(config, env) {
         Ok(MasterKeySource::Found(key)) => Some(key),
         Ok(MasterKeySource::Absent(file)) => {
             let found = format!("there is none: neither STREAMWARD_MASTER_KEY nor {} exists", file.display());
@@ -137,7 +131,7 @@ fn master_key(config: &Loaded, env: &[(OsString, OsString)], findings: &mut Find
             None
         }
         Err(error) => {
-            findings.failure("master key", error.to_string(), "correct it, or remove the variable");
+            findings.failure("master key", error, "correct it, or remove the variable");
             None
         }
     }

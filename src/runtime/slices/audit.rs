@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Parts, Shared, Slice};
 use crate::adapters::http;
-use crate::app::housekeeping::Retention;
+use crate::runtime::shared::Shared;
+use crate::runtime::slice::{Parts, Slice};
 
 pub(super) const SLICE: Slice = Slice { document: || http::audit::routes().document(), commands: &[], build };
 
-fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
+fn build(shared: &Shared, parts: &mut Parts) {
     parts.serve(http::audit::routes(), Arc::clone(&shared.audit));
-    let keep = shared.config.audit.retention.0;
-    parts.retentions.push(Retention { keep, prune: |store, at| store.prune_audit(at) });
-    Ok(())
+    parts.retain(shared.config.audit.retention.0, |store, at| store.prune_audit(at));
 }

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Parts, Shared, Slice};
 use crate::adapters::http::Document;
 use crate::app::events::EventTail;
-use crate::app::housekeeping::Retention;
 use crate::app::task::AnyTask;
+use crate::runtime::shared::Shared;
+use crate::runtime::slice::{Parts, Slice};
 
 pub(super) const SLICE: Slice = Slice { document: Document::default, commands: &[], build };
 
-fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
-    parts.task(AnyTask::periodic(EventTail::new(Arc::clone(&shared.events))));
-    let keep = shared.config.events.retention.0;
-    parts.retentions.push(Retention { keep, prune: |store, at| store.prune_events(at) });
-    Ok(())
+fn build(shared: &Shared, parts: &mut Parts) {
+    parts.tasks.push(AnyTask::periodic(EventTail::new(Arc::clone(&shared.events))));
+    parts.retain(shared.config.events.retention.0, |store, at| store.prune_events(at));
 }

@@ -5,55 +5,49 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clap::{FromArgMatches as _, Subcommand as _};
 
-use super::{Commands, Parts, Shared, Slice};
 use crate::adapters::cli::media_server::{MediaServerCommand, run};
 use crate::adapters::http;
 use crate::app::Core;
-use crate::app::housekeeping::Retention;
 use crate::app::media_server::ConfiguredServers;
 use crate::app::poll_requests::PollRequests;
 use crate::app::reconcile::{ReconcileIntervals, Reconciler};
-use crate::app::task::{AnyTask, TaskError, TaskSet};
+use crate::app::task::{AnyTask, Task, TaskError, TaskSet};
 use crate::domain::media_server::MediaServerName;
 use crate::ports::{MediaServer, WakeUp};
+use crate::runtime::shared::Shared;
+use crate::runtime::slice::{Parts, Slice, commands};
 
 /// How long an instance whose lease expired is remembered.
 const INSTANCES_KEPT: Duration = Duration::from_secs(86_400);
 
 pub(super) const SLICE: Slice = Slice {
     document: || http::media_server::routes().document(),
-    commands: &[Commands {
-        name: "media-server",
-        define: |command| {
-            MediaServerCommand::augment_subcommands(command.about("Show the configured media servers"))
-        },
-        run: |matches, context| {
-            Box::pin(async move {
-                let command = MediaServerCommand::from_arg_matches(matches)?;
-                context.run(async |shared, out| run(&shared.media_servers, &command, out).await).await
-            })
-        },
-    }],
+    commands: &[commands!(
+        "media-server",
+        "Show the configured media servers",
+        MediaServerCommand,
+        |command, shared, out| run(&shared.media_servers, &command, out)
+    )],
     build,
 };
 
-fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
+fn build(shared: &Shared, parts: &mut Parts) {
     parts.serve(http::media_server::routes(), Arc::clone(&shared.media_servers));
     parts.health.push(http::media_server::health(Arc::clone(&shared.media_servers)));
-    parts.retentions.push(Retention { keep: INSTANCES_KEPT, prune: |store, at| store.prune_instances(at) });
-    parts.tasks(Reconcilers {
+    parts.chores.push(Arc::clone(&shared.media_servers) as _);
+    parts.retain(INSTANCES_KEPT, |store, at| store.prune_instances(at));
+    let config = &shared.config;
+    parts.tasks.push(AnyTask::Set(Box::new(Reconcilers {
         core: Arc::clone(&shared.core),
         servers: Arc::clone(&shared.servers),
         polls: Arc::clone(&shared.polls),
         remotes: shared.outside.media_servers.clone(),
         intervals: ReconcileIntervals {
-            poll: shared.config.reconcile.interval.0,
-            claim_ttl: shared.config.auth.claim_ttl.0,
+            poll: config.reconcile.interval.0,
+            claim_ttl: config.auth.claim_ttl.0,
         },
-    });
-    Ok(())
+    })));
 }
 
 /// One reconcile loop for each configured media server.
@@ -65,10 +59,7 @@ struct Reconcilers {
     intervals: ReconcileIntervals,
 }
 
-#[async_trait]
-impl TaskSet for Reconcilers {
-    type Key = MediaServerName;
-
+impl Task for Reconcilers {
     fn name(&self) -> String {
         "media-servers".to_owned()
     }
@@ -76,17 +67,21 @@ impl TaskSet for Reconcilers {
     fn description(&self) -> &'static str {
         "Keeps one reconcile task running for each media server."
     }
+}
 
+#[async_trait]
+impl TaskSet for Reconcilers {
     fn wakes_on(&self, _: &WakeUp) -> bool {
         false
     }
 
-    async fn desired(&mut self) -> Result<BTreeSet<MediaServerName>, TaskError> {
-        Ok(self.remotes.keys().cloned().collect())
+    async fn desired(&mut self) -> Result<BTreeSet<String>, TaskError> {
+        Ok(self.remotes.keys().map(ToString::to_string).collect())
     }
 
-    fn task(&self, name: &MediaServerName) -> Option<AnyTask> {
-        let remote = (name.clone(), Arc::clone(self.remotes.get(name)?));
+    fn task(&self, key: &str) -> Option<AnyTask> {
+        let (name, remote) = self.remotes.iter().find(|(name, _)| name.as_str() == key)?;
+        let remote = (name.clone(), Arc::clone(remote));
         let (servers, polls) = (Arc::clone(&self.servers), Arc::clone(&self.polls));
         let reconciler = Reconciler::new(Arc::clone(&self.core), servers, polls, remote, self.intervals);
         Some(AnyTask::periodic(reconciler))

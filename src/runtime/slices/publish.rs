@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Parts, Shared, Slice};
 use crate::adapters::http;
 use crate::app::key_cache::KeyCacheLoader;
 use crate::app::task::AnyTask;
+use crate::runtime::shared::Shared;
+use crate::runtime::slice::{Parts, Slice};
 
-pub(super) const SLICE: Slice =
-    Slice { document: || http::publish::routes().document(), commands: &[], build };
+pub(super) const SLICE: Slice = Slice { document: || http::publish::routes().document(), commands: &[], build };
 
-fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
-    let state = (Arc::clone(&shared.access), Arc::clone(&shared.publish));
-    parts.serve(http::publish::routes(), state);
+fn build(shared: &Shared, parts: &mut Parts) {
+    parts.serve(http::publish::routes(), (Arc::clone(&shared.access), Arc::clone(&shared.publish)));
     let loader = KeyCacheLoader::new(&shared.core, Arc::clone(&shared.key_cache), Arc::clone(&shared.events));
-    parts.task(AnyTask::periodic(loader));
-    Ok(())
+    parts.tasks.push(AnyTask::periodic(loader));
+    parts.chores.push(Arc::clone(&shared.publish) as _);
 }

@@ -2,33 +2,22 @@
 
 use std::sync::Arc;
 
-use clap::{FromArgMatches as _, Subcommand as _};
-
-use super::{Commands, Parts, Shared, Slice};
 use crate::adapters::cli::stream_key::{KeyCommand, run};
 use crate::adapters::http;
+use crate::runtime::shared::Shared;
+use crate::runtime::slice::{Parts, Slice, commands};
 
 pub(super) const SLICE: Slice = Slice {
     document: || http::stream_key::routes().document(),
-    commands: &[Commands {
-        name: "key",
-        define: |command| {
-            KeyCommand::augment_subcommands(command.about("Manage stream keys, the secrets for publishing"))
-        },
-        run: |matches, context| {
-            Box::pin(async move {
-                let command = KeyCommand::from_arg_matches(matches)?;
-                let run = async |shared: &Shared, out: &mut _| {
-                    run(&shared.stream_keys, &shared.broadcasters, &command, out).await
-                };
-                context.run(run).await
-            })
-        },
-    }],
+    commands: &[commands!(
+        "key",
+        "Manage stream keys, the secrets for publishing",
+        KeyCommand,
+        |command, shared, out| run(&shared.stream_keys, &shared.broadcasters, &command, out)
+    )],
     build,
 };
 
-fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
+fn build(shared: &Shared, parts: &mut Parts) {
     parts.serve(http::stream_key::routes(), Arc::clone(&shared.stream_keys));
-    Ok(())
 }

@@ -4,89 +4,71 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use clap::{FromArgMatches as _, Subcommand as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Commands, Outside, Parts, Secrets, Shared, Slice};
 use crate::adapters::cli::kick::{self, KickCommand};
 use crate::adapters::cli::streamer::{self, StreamerCommand, WatchArgs};
-use crate::adapters::http;
+use crate::adapters::http::streamer::{Streaming, health, routes};
 use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::memory::MemoryStore;
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::Core;
-use crate::app::housekeeping::Retention;
 use crate::app::streamer::{StreamerSettings, Streamers};
 use crate::app::task::{AnyTask, LongRunningTask as _, TaskContext};
 use crate::domain::access::{Actor, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::streamer::{Slug, Streamer};
 use crate::domain::{AuditId, StreamerId};
-use crate::ports::{Change, Clock as _, IdGen as _, Store, StreamerFilter, StreamerStore as _};
+use crate::ports::{Clock as _, IdGen as _, Store, StreamerFilter, StreamerStore as _};
 use crate::runtime::bootstrap::Bootstrap;
 use crate::runtime::commands::CommandContext;
-use crate::runtime::config::Config;
 use crate::runtime::kick::KickClients;
+use crate::runtime::shared::{Outside, Secrets, Shared};
 use crate::runtime::signals::Signals;
+use crate::runtime::slice::{Parts, Slice, commands};
 
 pub(super) const SLICE: Slice = Slice {
-    document: || http::streamer::routes().document(),
+    document: || routes().document(),
     commands: &[
-        Commands {
-            name: "streamer",
-            define: |command| {
-                StreamerCommand::augment_subcommands(
-                    command.about("Manage the streamers on Kick whose status is watched"),
-                )
-            },
-            run: |matches, context| {
-                Box::pin(
-                    async move { run_streamer(&StreamerCommand::from_arg_matches(matches)?, context).await },
-                )
-            },
-        },
-        Commands {
-            name: "kick",
-            define: |command| {
-                let about = "Show the state of watching Kick, and check the access to Kick";
-                KickCommand::augment_subcommands(command.about(about))
-            },
-            run: |matches, context| {
-                Box::pin(async move { run_kick(&KickCommand::from_arg_matches(matches)?, context).await })
-            },
-        },
+        commands!(
+            "streamer",
+            "Manage the streamers on Kick whose status is watched",
+            StreamerCommand,
+            |command, context| run_streamer(&command, context)
+        ),
+        commands!(
+            "kick",
+            "Show the state of watching Kick, and check the access to Kick",
+            KickCommand,
+            |command, context| run_kick(&command, context)
+        ),
     ],
     build,
 };
 
-fn build(shared: &Shared, parts: &mut Parts) -> anyhow::Result<()> {
+fn build(shared: &Shared, parts: &mut Parts) {
     let streamers = service(shared);
-    let state = http::streamer::Streaming { streamers: Arc::clone(&streamers), events: parts.events.clone() };
-    parts.serve(http::streamer::routes(), state);
+    let state = Streaming { streamers: Arc::clone(&streamers), events: parts.events.clone() };
+    parts.serve(routes(), state);
     if shared.config.kick.feed.is_some() {
-        parts.health.push(http::streamer::health(Arc::clone(&streamers)));
+        parts.health.push(health(Arc::clone(&streamers)));
     }
     if let Some(kick) = &shared.outside.kick {
-        parts.task(AnyTask::long_running(kick.watcher(Arc::clone(&streamers))));
+        parts.tasks.push(AnyTask::long_running(kick.watcher(streamers)));
     }
-    let keep = streamers.settings().history_retention;
-    parts.retentions.push(Retention { keep, prune: |store, at| store.prune_status_events(at) });
-    Ok(())
+    parts.retain(shared.config.kick.history_retention.0, |store, at| store.prune_status_events(at));
 }
 
 fn service(shared: &Shared) -> Arc<Streamers> {
-    let settings = settings(&shared.config);
+    let config = &shared.config.kick;
+    let settings = StreamerSettings {
+        flap_window: config.flap_window.0,
+        full_poll_interval: config.sweep_interval.0,
+        history_retention: config.history_retention.0,
+        is_on: config.feed.is_some(),
+    };
     Arc::new(Streamers::new(Arc::clone(&shared.core), settings, shared.outside.webhooks.clone()))
-}
-
-fn settings(config: &Config) -> StreamerSettings {
-    StreamerSettings {
-        flap_window: config.kick.flap_window.0,
-        full_poll_interval: config.kick.sweep_interval.0,
-        history_retention: config.kick.history_retention.0,
-        is_on: config.kick.feed.is_some(),
-    }
 }
 
 async fn run_streamer(command: &StreamerCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
@@ -99,32 +81,22 @@ async fn run_streamer(command: &StreamerCommand, context: CommandContext<'_>) ->
             };
             context.run(run).await
         }
-        command => {
-            let run =
-                async |shared: &Shared, out: &mut _| streamer::run(&service(shared), command, out).await;
-            context.run(run).await
-        }
+        command => context.run(async |shared, out| streamer::run(&service(shared), command, out).await).await,
     }
 }
 
 async fn run_kick(command: &KickCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
-    match command {
-        KickCommand::Status => {
-            context.run(async |shared, out| kick::status(&service(shared), out).await).await
-        }
-        KickCommand::Token => {
-            let kick = KickClients::new(&context.load()?.config.kick)?.kick;
-            kick::token(&*kick, SystemClock.now(), context.out).await
-        }
-        KickCommand::Probe { channels } => {
-            let Some(feed) = KickClients::new(&context.load()?.config.kick)?.feed else {
-                bail!("kick.feed is not set, or it is poll, which is no feed to connect to: set it to auto");
-            };
-            let run =
-                async |shared: &Shared, out: &mut _| kick::probe(&service(shared), feed, channels, out).await;
-            context.run(run).await
-        }
+    if matches!(command, KickCommand::Status) {
+        return context.run(async |shared, out| kick::status(&service(shared), out).await).await;
     }
+    let KickClients { kick, feed, .. } = KickClients::new(&context.load()?.config.kick)?;
+    let KickCommand::Probe { channels } = command else {
+        return kick::token(&*kick, SystemClock.now(), context.out).await;
+    };
+    let Some(feed) = feed else {
+        bail!("kick.feed is not set, or it is poll, which is no feed to connect to: set it to auto");
+    };
+    context.run(async |shared, out| kick::probe(&service(shared), feed, channels, out).await).await
 }
 
 /// Shows streamers live, until a key or a signal ends it.
@@ -181,7 +153,7 @@ async fn over_memory(base: &Bootstrap, streamers: &[Streamer]) -> anyhow::Result
     for streamer in streamers {
         let id = AuditId(SystemIds.uuid());
         let entry = AuditEntry::of(id, SystemClock.now(), &actor, "create", "streamer");
-        store.create_streamer(streamer, Change::new(&Scope::system(), &entry)).await?;
+        store.create_streamer(&Scope::system(), streamer, &entry).await?;
     }
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
     let core =

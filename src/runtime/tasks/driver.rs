@@ -1,4 +1,4 @@
-//! Runs one task, of either kind, until it is stopped.
+//! Runs one task until it is stopped.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -14,10 +14,12 @@ use super::instance::AssignmentGuard;
 use super::schedule::Schedule;
 use super::status::{Outcome, Recorder};
 use crate::app::task::{
-    Activation, AnyTask, LongRunningTask, OnLeaseDoubt, PeriodicTask, Placement, TaskContext, TaskState, Tick,
+    Activation, LongRunningTask, OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskState, Tick,
 };
 use crate::ports::WakeUp;
 
+/// How long a tick may take before it is dropped and counted as failed.
+const TICK_LIMIT: Duration = Duration::from_secs(10);
 /// How long a long-running task may take to finish when its assignment ends.
 const HAND_OVER: Duration = Duration::from_secs(10);
 /// The same when the process stops.
@@ -29,21 +31,30 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// The longest such pause. A task that worked for longer than this starts with the first pause again.
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// A task and what it is run with.
-pub(super) struct Driver {
-    pub(super) task: AnyTask,
-    pub(super) record: Recorder,
-    pub(super) wake_ups: broadcast::Receiver<WakeUp>,
-    pub(super) tick_limit: Duration,
-    pub(super) stop: CancellationToken,
+/// What a task does.
+pub(super) enum Work {
+    /// It ticks.
+    Ticks(Box<dyn PeriodicTask>),
+    /// It runs.
+    Runs(Box<dyn LongRunningTask>),
 }
 
-/// Why the work is over.
-enum Over {
-    /// It was stopped, or it is not assigned to this instance any more.
-    Stopped,
-    /// It ended by itself.
-    Ended,
+impl Work {
+    /// What both kinds have.
+    pub(super) fn task(&self) -> &dyn Task {
+        match self {
+            Self::Ticks(task) => &**task,
+            Self::Runs(task) => &**task,
+        }
+    }
+}
+
+/// A task and what it is run with.
+pub(super) struct Driver {
+    pub(super) work: Work,
+    pub(super) record: Recorder,
+    pub(super) wake_ups: broadcast::Receiver<WakeUp>,
+    pub(super) stop: CancellationToken,
 }
 
 impl Driver {
@@ -54,7 +65,7 @@ impl Driver {
         while !stop.is_cancelled() {
             let mut why = if is_restart { Activation::Restart } else { Activation::Start };
             if let Some(guard) = &guard {
-                let held = guard.held(|elsewhere| self.record.runs_on(Some(elsewhere.to_owned())));
+                let held = guard.held(|elsewhere| self.record.runs_on(elsewhere));
                 let Some(assignment) = stop.run_until_cancelled(held).await else { break };
                 if !is_restart {
                     why = Activation::Assigned;
@@ -62,15 +73,12 @@ impl Driver {
                 self.record.assigned(assignment);
             }
             let begun = Instant::now();
-            let over = AssertUnwindSafe(self.run(guard.as_ref(), why)).catch_unwind().await.unwrap_or_else(
-                |panic| {
-                    self.record.ended(Outcome::panicked(&*panic), begun.elapsed());
-                    Over::Ended
-                },
-            );
-            is_restart = matches!(over, Over::Ended);
-            let state = if is_restart { TaskState::Restarting } else { TaskState::Waiting };
-            self.record.stopped(state);
+            let ended = AssertUnwindSafe(self.run(guard.as_ref(), why)).catch_unwind().await;
+            is_restart = ended.unwrap_or_else(|panic| {
+                self.record.ended(Outcome::panicked(&*panic), begun.elapsed());
+                true
+            });
+            self.record.stopped(if is_restart { TaskState::Restarting } else { TaskState::Waiting });
             if is_restart {
                 pause = if begun.elapsed() < RESTART_PAUSE_MAX { pause } else { RESTART_PAUSE };
                 stop.run_until_cancelled(sleep(pause)).await;
@@ -79,38 +87,36 @@ impl Driver {
         }
     }
 
-    /// Works under one assignment, or none.
-    async fn run(&mut self, guard: Option<&AssignmentGuard>, why: Activation) -> Over {
-        let Self { task, record, wake_ups, tick_limit, stop } = self;
-        let doubt = pin!(assignment_ends(task.as_task().placement(), guard, record));
-        match task {
-            AnyTask::Periodic(task) => {
+    /// Works under one assignment, or none. Returns whether the work ended by itself; otherwise it was stopped, or it is
+    /// not assigned to this instance any more.
+    async fn run(&mut self, guard: Option<&AssignmentGuard>, why: Activation) -> bool {
+        let Self { work, record, wake_ups, stop } = self;
+        let doubt = pin!(assignment_ends(work.task().placement(), guard, record));
+        match work {
+            Work::Ticks(task) => {
                 tokio::select! {
                     biased;
-                    () = stop.cancelled() => {}
-                    () = doubt => {}
-                    never = ticks(&mut **task, record, Schedule::new(wake_ups), *tick_limit, guard, why) => never,
+                    () = stop.cancelled() => false,
+                    () = doubt => false,
+                    never = ticks(&mut **task, record, Schedule::new(wake_ups), guard, why) => never,
                 }
-                Over::Stopped
             }
-            AnyTask::LongRunning(task) => run_until(&mut **task, record, stop, doubt, why).await,
+            Work::Runs(task) => run_until(&mut **task, record, stop, doubt, why).await,
         }
     }
 }
 
 /// Returns when work must end because the assignment is lost or in doubt.
 async fn assignment_ends(placement: Placement, guard: Option<&AssignmentGuard>, record: &Recorder) {
-    let (Some(guard), Placement::OneInstance(on_doubt)) = (guard, placement) else {
-        return std::future::pending().await;
-    };
-    match on_doubt {
-        OnLeaseDoubt::Stop => {
+    match (guard, placement) {
+        (Some(guard), Placement::OneInstance(OnLeaseDoubt::Stop)) => {
             let ours = record.status.borrow().assignment.clone();
             guard.lost(ours).await;
         }
-        OnLeaseDoubt::Continue => {
+        (Some(guard), Placement::OneInstance(OnLeaseDoubt::Continue)) => {
             guard.taken(|assignment| record.assigned(assignment)).await;
         }
+        _ => std::future::pending().await,
     }
 }
 
@@ -119,7 +125,6 @@ async fn ticks(
     task: &mut dyn PeriodicTask,
     record: &Recorder,
     mut schedule: Schedule<'_>,
-    limit: Duration,
     guard: Option<&AssignmentGuard>,
     mut why: Activation,
 ) -> ! {
@@ -130,7 +135,8 @@ async fn ticks(
         let span = tracing::info_span!("tick", task = %record.name);
         let start = Instant::now();
         let tick = AssertUnwindSafe(task.tick(&context)).catch_unwind().instrument(span);
-        let outcome = Outcome::of(timeout(limit, tick).await, || format!("took longer than {limit:?}"));
+        let too_long = || format!("took longer than {TICK_LIMIT:?}");
+        let outcome = Outcome::of(timeout(TICK_LIMIT, tick).await, too_long);
         record.ended(outcome.clone(), start.elapsed());
         match (outcome, guard) {
             (Outcome::Done(Tick { again: true }), _) => schedule.schedule_follow_ups(),
@@ -141,24 +147,26 @@ async fn ticks(
     }
 }
 
-/// Runs until it ends, or until the stop or the end of the assignment, after which it has some time to finish.
+/// Runs until it ends, or until the stop or the end of the assignment, after which it has some time to finish. Returns
+/// whether it ended by itself.
 async fn run_until(
     task: &mut dyn LongRunningTask,
     record: &Recorder,
     stop: &CancellationToken,
     assignment_ends: impl Future<Output = ()>,
     why: Activation,
-) -> Over {
+) -> bool {
     record.activated(why);
     record.is_at_work();
     let hand_over = match task.placement() {
         Placement::OneInstance(OnLeaseDoubt::Stop) => Duration::ZERO,
         _ => HAND_OVER,
     };
-    let (begun, context) =
-        (Instant::now(), TaskContext::new(record.status.clone(), CancellationToken::new()));
+    let begun = Instant::now();
+    let context = TaskContext::new(record.status.clone(), CancellationToken::new());
     let span = tracing::info_span!("run", task = %record.name);
-    let mut work = pin!(AssertUnwindSafe(task.run(&context)).catch_unwind().instrument(span));
+    let work = AssertUnwindSafe(task.run(&context)).catch_unwind().instrument(span);
+    let mut work = pin!(work.map(|caught| caught.map(|done| done.map(|()| Tick::default()))));
     let at_work = async {
         loop {
             sleep(SIGN_OF_LIFE).await;
@@ -172,15 +180,14 @@ async fn run_until(
         ended = &mut work => Ok(ended),
         never = at_work => never,
     };
-    let (over, ended) = match limit {
-        Ok(ended) => (Over::Ended, Ok(ended)),
+    let (by_itself, ended) = match limit {
+        Ok(ended) => (true, Ok(ended)),
         Err(limit) => {
             context.stop.cancel();
-            (Over::Stopped, timeout(limit, work).await)
+            (false, timeout(limit, work).await)
         }
     };
-    let ended = ended.map(|caught| caught.map(|done| done.map(|()| Tick::default())));
     let outcome = Outcome::of(ended, || "it did not finish in time after it was stopped".to_owned());
     record.ended(outcome, begun.elapsed());
-    over
+    by_itself
 }

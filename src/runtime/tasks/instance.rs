@@ -9,14 +9,20 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::ports::{Assignment, InstanceLease, LeaseStore, StoreError};
 
-/// How long a call about leases may take while this instance has no lease.
+/// How long the lease lasts without renewal: the longest pause of the work after a crash.
+const TTL: Duration = Duration::from_secs(3);
+/// How often the holder renews it.
+const RENEWAL: Duration = Duration::from_secs(1);
+/// How long after the call that confirmed it the holder relies on the lease.
+const RELIABLE: Duration = Duration::from_secs(2);
+/// How long a call about leases may take while this instance has no lease, and the pause after it failed.
 const CALL_LIMIT: Duration = Duration::from_secs(1);
 /// How many tasks an instance takes: more than any installation has.
 const CAPACITY: u32 = 100_000;
 /// After so many renewals an instance with all its wanted assignments checks that they are still its own.
 const CHECK_EVERY: u32 = 10;
 
-/// The id of this instance, and the terms of its lease.
+/// The id of this instance, and where its lease is kept.
 #[derive(Clone)]
 pub struct LeaseTerms {
     /// Where leases and assignments are kept.
@@ -25,24 +31,13 @@ pub struct LeaseTerms {
     pub instance: String,
     /// At most this many tasks are assigned to it.
     pub capacity: u32,
-    /// How long the lease lasts without renewal: the longest pause of the work after a crash. Its holder renews it every
-    /// third of that, and gives it up after two thirds without success.
-    pub ttl: Duration,
-    /// The pause after the lease could not be acquired.
-    pub retry: Duration,
 }
 
 impl LeaseTerms {
-    /// A lease of three seconds, renewed every second.
+    /// The terms for an instance that takes all tasks.
     #[must_use]
     pub fn new(leases: Arc<dyn LeaseStore>, instance: impl Into<String>) -> Self {
-        let (ttl, retry) = (Duration::from_secs(3), Duration::from_secs(1));
-        Self { leases, instance: instance.into(), capacity: CAPACITY, ttl, retry }
-    }
-
-    /// How long after the call that confirmed it the holder relies on the lease.
-    fn reliable(&self) -> Duration {
-        2 * self.ttl / 3
+        Self { leases, instance: instance.into(), capacity: CAPACITY }
     }
 }
 
@@ -94,14 +89,10 @@ impl Instance {
 
     /// Renews the lease and takes assignments in a loop.
     pub(super) async fn keep(&self) {
-        let third = self.terms.ttl / 3;
         for round in 0_u32.. {
             self.renew().await;
-            let confirmed = lock(&self.lease).as_ref().map(|held| held.confirmed);
-            let next = match confirmed {
-                Some(at) => (at + third).max(Instant::now() + third / 4),
-                None => Instant::now() + self.terms.retry,
-            };
+            let (confirmed, now) = (self.confirmed(), Instant::now());
+            let next = confirmed.map_or(now + CALL_LIMIT, |at| (at + RENEWAL).max(now + RENEWAL / 4));
             while Instant::now() < next {
                 match timeout_at(next, self.exchange(round % CHECK_EVERY == 0)).await {
                     Ok(Ok(())) => {}
@@ -118,12 +109,12 @@ impl Instance {
 
     /// Gets or renews the lease. Gives it up when that fails for too long.
     async fn renew(&self) {
-        let LeaseTerms { leases, instance, capacity, ttl, .. } = &self.terms;
+        let LeaseTerms { leases, instance, capacity } = &self.terms;
         let (called, known) = (Instant::now(), lock(&self.lease).clone());
-        let until = known.as_ref().map(|held| held.confirmed + self.terms.reliable());
+        let until = known.as_ref().map(|held| held.confirmed + RELIABLE);
         let limit = until.unwrap_or(called + CALL_LIMIT);
-        match timeout_at(limit, leases.renew_instance(instance, *capacity, *ttl)).await {
-            Ok(Ok(lease)) if called.elapsed() < self.terms.reliable() => {
+        match timeout_at(limit, leases.renew_instance(instance, *capacity, TTL)).await {
+            Ok(Ok(lease)) if called.elapsed() < RELIABLE => {
                 if known.is_some_and(|held| held.lease != lease) {
                     self.lose_all("it had expired");
                 }
@@ -182,10 +173,14 @@ impl Instance {
         }
     }
 
+    /// When the lease was last confirmed, if there is one.
+    fn confirmed(&self) -> Option<Instant> {
+        lock(&self.lease).as_ref().map(|held| held.confirmed)
+    }
+
     /// The end of reliance on the lease, unless it is renewed.
     fn reliable_until(&self) -> Instant {
-        let confirmed = lock(&self.lease).as_ref().map(|held| held.confirmed + self.terms.reliable());
-        confirmed.unwrap_or_else(Instant::now)
+        self.confirmed().map_or_else(Instant::now, |at| at + RELIABLE)
     }
 
     /// Releases the lease, so that other instances need not wait for its expiry.

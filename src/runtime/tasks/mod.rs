@@ -9,10 +9,8 @@ mod instance;
 mod running;
 mod schedule;
 mod status;
-mod supervisor;
 #[cfg(test)]
 mod tests;
 
 pub use instance::LeaseTerms;
-pub use running::{TaskHandle, Tasks};
-pub use supervisor::supervise;
+pub use running::Tasks;

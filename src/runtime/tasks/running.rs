@@ -1,36 +1,33 @@
-//! The tasks of an instance: starting, listing and stopping them.
+//! The tasks of an instance: starting, supervising, listing and stopping them.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::FutureExt as _;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::driver::Driver;
+use super::driver::{Driver, Work};
 use super::instance::{Instance, LeaseTerms};
 use super::status::{Outcome, Recorder};
-use crate::app::task::{AnyTask, Placement, TaskList, TaskStatus};
-use crate::ports::{Clock, WakeUps};
+use crate::app::task::{
+    AnyTask, PeriodicTask, Placement, Task, TaskContext, TaskError, TaskList, TaskSet, TaskStatus, Tick,
+};
+use crate::ports::{Clock, WakeUp, WakeUps};
 
-/// How long a tick may take before it is dropped and counted as failed.
-const TICK_LIMIT: Duration = Duration::from_secs(10);
 /// How long tasks may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// The pause after the keeper of the lease panicked.
 const KEEPER_PAUSE: Duration = Duration::from_secs(1);
-
-/// A task that was started.
-pub struct TaskHandle {
-    /// How it is doing.
-    pub status: watch::Receiver<TaskStatus>,
-    pub(super) stop: CancellationToken,
-    pub(super) driver: JoinHandle<()>,
-}
+/// How often rows and their tasks are compared without a wake-up.
+const SUPERVISION_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The tasks of an instance. Clones share them.
 #[derive(Clone)]
@@ -38,7 +35,7 @@ pub struct Tasks {
     instance: Arc<Instance>,
     pub(super) wake_ups: Arc<dyn WakeUps>,
     clock: Arc<dyn Clock>,
-    running: Arc<Mutex<Vec<watch::Receiver<TaskStatus>>>>,
+    list: TaskList,
     tracker: TaskTracker,
     stop: CancellationToken,
     /// Keeps the lease.
@@ -53,7 +50,7 @@ impl Tasks {
             instance: Arc::new(Instance::new(lease)),
             wake_ups,
             clock,
-            running: Arc::default(),
+            list: TaskList::default(),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
             keeper: TaskTracker::new(),
@@ -67,50 +64,36 @@ impl Tasks {
     /// interval. A wake-up makes a task tick at once, and again after 100 ms, 400 ms and 1 s, because what it is woken
     /// for may not show yet; so does a tick that reports work in progress. A long-running task that ends is
     /// started again after a pause.
-    pub fn start(&self, task: AnyTask) -> TaskHandle {
-        self.start_one(task, false)
+    pub fn start(&self, task: AnyTask) {
+        self.start_one(task);
     }
 
-    pub(super) fn start_one(&self, task: AnyTask, supervises: bool) -> TaskHandle {
-        let (name, description) = (task.as_task().name(), task.as_task().description());
-        let (status, watched) = watch::channel(TaskStatus {
-            name: name.clone(),
-            description,
-            supervises,
-            ..TaskStatus::default()
-        });
-        let record = Recorder { name, status, clock: Arc::clone(&self.clock) };
-        let guard = match task.as_task().placement() {
+    fn start_one(&self, task: AnyTask) -> Running {
+        let supervises = matches!(task, AnyTask::Set(_));
+        let work = match task {
+            AnyTask::Periodic(task) => Work::Ticks(task),
+            AnyTask::LongRunning(task) => Work::Runs(task),
+            AnyTask::Set(set) => Work::Ticks(Box::new(Supervisor::new(set, self.clone()))),
+        };
+        let (name, description) = (work.task().name(), work.task().description());
+        let status = TaskStatus { name: name.clone(), description, supervises, ..TaskStatus::default() };
+        let record = Recorder { name, status: watch::Sender::new(status), clock: Arc::clone(&self.clock) };
+        self.list.add(record.status.subscribe());
+        let guard = match work.task().placement() {
             Placement::EveryInstance => {
-                record.runs_on(Some(self.instance.id().to_owned()));
+                record.runs_on(self.instance.id());
                 None
             }
             Placement::OneInstance(_) => Some(self.instance.request(&record.name)),
         };
         let stop = self.stop.child_token();
-        let driver = Driver {
-            task,
-            record,
-            wake_ups: self.wake_ups.listen(),
-            tick_limit: TICK_LIMIT,
-            stop: stop.clone(),
-        };
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).push(watched.clone());
-        let driver = self.tracker.spawn(driver.drive(guard));
-        TaskHandle { status: watched, stop, driver }
+        let driver = Driver { work, record, wake_ups: self.wake_ups.listen(), stop: stop.clone() };
+        Running { stop, driver: self.tracker.spawn(driver.drive(guard)) }
     }
 
-    /// How those are doing that have not been stopped.
-    pub fn statuses(&self) -> Vec<TaskStatus> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|status| status.has_changed().is_ok());
-        running.iter().map(|status| status.borrow().clone()).collect()
-    }
-
-    /// The same, for people.
+    /// Those that have not been stopped, for people.
     pub fn list(&self) -> TaskList {
-        let tasks = self.clone();
-        TaskList::new(move || tasks.statuses())
+        self.list.clone()
     }
 
     /// Stops them, and gives the lease of this instance back.
@@ -136,4 +119,66 @@ async fn keep(instance: Arc<Instance>, stop: CancellationToken) {
         }
     }
     instance.end().await;
+}
+
+/// A task that was started.
+pub(super) struct Running {
+    stop: CancellationToken,
+    pub(super) driver: JoinHandle<()>,
+}
+
+/// Keeps one task per row: compares the rows with the running tasks, and starts and stops tasks. A task that ends or
+/// panics is restarted by its own driver; one whose driver is gone is started again here.
+pub(super) struct Supervisor {
+    set: Box<dyn TaskSet>,
+    tasks: Tasks,
+    pub(super) running: BTreeMap<String, Running>,
+}
+
+impl Supervisor {
+    pub(super) fn new(set: Box<dyn TaskSet>, tasks: Tasks) -> Self {
+        Self { set, tasks, running: BTreeMap::new() }
+    }
+}
+
+impl Task for Supervisor {
+    fn name(&self) -> String {
+        self.set.name()
+    }
+
+    fn description(&self) -> &'static str {
+        self.set.description()
+    }
+}
+
+#[async_trait]
+impl PeriodicTask for Supervisor {
+    fn interval(&self) -> Duration {
+        SUPERVISION_INTERVAL
+    }
+
+    fn wakes_on(&self, wake_up: &WakeUp) -> bool {
+        self.set.wakes_on(wake_up)
+    }
+
+    async fn tick(&mut self, context: &TaskContext) -> Result<Tick, TaskError> {
+        let desired = self.set.desired().await?;
+        for (_, task) in self.running.iter().filter(|(key, _)| !desired.contains(*key)) {
+            task.stop.cancel();
+        }
+        self.running.retain(|_, task| !task.driver.is_finished());
+        for key in &desired {
+            // A task that is still stopping is started again afterwards.
+            if !self.running.contains_key(key)
+                && let Some(task) = self.set.task(key)
+            {
+                self.running.insert(key.clone(), self.tasks.start_one(task));
+            }
+        }
+        let stopping = self.running.values().filter(|task| task.stop.is_cancelled()).count();
+        context.show(
+            json!({"desired": desired.len(), "running": self.running.len() - stopping, "stopping": stopping}),
+        );
+        Ok(Tick { again: stopping > 0 })
+    }
 }

@@ -11,7 +11,7 @@ use crate::app::task::{Activation, TaskError, TaskFailure, TaskState, TaskStatus
 use crate::ports::{Assignment, Clock, StoreError};
 
 /// The outcome of a tick or a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Outcome {
     /// The work is done.
     Done(Tick),
@@ -23,12 +23,12 @@ pub(super) enum Outcome {
     Fenced,
 }
 
-/// The result of work that may panic, with a time limit.
-pub(super) type Ended<T> = Result<std::thread::Result<Result<T, TaskError>>, Elapsed>;
-
 impl Outcome {
-    /// `too_long`: the message when the work took too long.
-    pub(super) fn of(ended: Ended<Tick>, too_long: impl FnOnce() -> String) -> Self {
+    /// The outcome of work with a time limit that may panic. `too_long`: the message when it took too long.
+    pub(super) fn of(
+        ended: Result<std::thread::Result<Result<Tick, TaskError>>, Elapsed>,
+        too_long: impl FnOnce() -> String,
+    ) -> Self {
         match ended {
             Ok(Ok(Ok(tick))) => Self::Done(tick),
             Ok(Ok(Err(TaskError::Store(StoreError::Fenced(_))))) => Self::Fenced,
@@ -53,13 +53,9 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn change(&self, change: impl FnOnce(&mut TaskStatus)) {
-        self.status.send_modify(change);
-    }
-
     pub(super) fn activated(&self, why: Activation) {
         let at = self.clock.now();
-        self.change(|status| {
+        self.status.send_modify(|status| {
             status.state = TaskState::Running;
             status.last_activation = Some((at, why));
         });
@@ -67,20 +63,20 @@ impl Recorder {
 
     /// The task is assigned to this instance.
     pub(super) fn assigned(&self, assignment: Assignment) {
-        self.change(|status| {
+        self.status.send_modify(|status| {
             status.instance = Some(assignment.instance.clone());
             status.assignment = Some(assignment);
         });
     }
 
-    /// Another instance runs the task, or it is unknown which one.
-    pub(super) fn runs_on(&self, instance: Option<String>) {
-        self.change(|status| status.instance = instance);
+    /// The instance that runs the task.
+    pub(super) fn runs_on(&self, instance: &str) {
+        self.status.send_modify(|status| status.instance = Some(instance.to_owned()));
     }
 
     /// The work is over for now.
     pub(super) fn stopped(&self, state: TaskState) {
-        self.change(|status| {
+        self.status.send_modify(|status| {
             (status.state, status.details) = (state, None);
             if status.assignment.take().is_some() {
                 status.instance = None;
@@ -91,7 +87,7 @@ impl Recorder {
     /// A long-running task is at work. It has no ticks, so this clears the failure of an earlier run.
     pub(super) fn is_at_work(&self) {
         let now = (self.clock.now(), Instant::now());
-        self.change(|status| (status.failing, status.last_ok) = (false, Some(now)));
+        self.status.send_modify(|status| (status.failing, status.last_ok) = (false, Some(now)));
     }
 
     /// The end of a tick or a run.
@@ -107,7 +103,7 @@ impl Recorder {
             .increment(1);
         metrics::histogram!("streamward_task_seconds", "task" => task.clone()).record(took);
         let (at, now) = (self.clock.now(), Instant::now());
-        self.change(|status| {
+        self.status.send_modify(|status| {
             status.state = TaskState::Idle;
             status.iterations += 1;
             status.duration = Some(took);

@@ -190,8 +190,8 @@ impl TestApp {
             stop: self.stop.clone(),
         };
         self.db = db;
-        let instance = Instance::build(&shared, options).expect("the slices");
-        self.tasks = work::start(instance.work, &store, &wake_ups, &self.instance).await;
+        let instance = Instance::build(&shared, options);
+        self.tasks = work::start(instance.tasks, &store, &wake_ups, &self.instance).await;
         self.router = instance.router;
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use streamward::app::task::{AnyTask, PeriodicTask, Placement, TaskContext};
 use streamward::ports::{Assignment, Store, StoreError, WakeUp, WakeUps};
-use streamward::runtime::slices::Work;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -14,19 +13,26 @@ pub(super) const EVERY: Duration = Duration::from_millis(50);
 
 /// Ends with the instance.
 pub(crate) async fn start(
-    all: Vec<Work>,
+    all: Vec<AnyTask>,
     store: &Arc<dyn Store>,
     wake_ups: &Arc<dyn WakeUps>,
     instance: &str,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for one in all {
-        for task in one.into_tasks().await.expect("the tasks that are desired") {
+        for task in with_set(one).await {
             let AnyTask::Periodic(task) = task else { panic!("a task that does not tick") };
             tasks.spawn(work(task, Arc::clone(store), wake_ups.listen(), instance.to_owned()));
         }
     }
     tasks
+}
+
+/// The task, or those of the set that are desired now.
+async fn with_set(task: AnyTask) -> Vec<AnyTask> {
+    let AnyTask::Set(mut set) = task else { return vec![task] };
+    let desired = set.desired().await.expect("the tasks that are desired");
+    desired.iter().filter_map(|key| set.task(key)).collect()
 }
 
 /// The assignment of a task, if this instance can have it.

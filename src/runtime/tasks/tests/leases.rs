@@ -7,7 +7,7 @@ use tokio::time::advance;
 use super::*;
 use crate::adapters::memory::MemoryStore;
 use crate::domain::Timestamp;
-use crate::ports::{Assignment, InstanceLease, LeaseStore};
+use crate::ports::{Assignment, Clock, InstanceLease, LeaseStore};
 
 /// The time of the test.
 struct TestTime(Instant);
@@ -21,9 +21,9 @@ impl Clock for TestTime {
 /// A store of leases that can be made unreachable, and counts the calls.
 pub(super) struct Leases {
     store: MemoryStore,
-    pub(super) unreachable: AtomicBool,
-    pub(super) renewals: AtomicU32,
-    pub(super) other_calls: AtomicU32,
+    unreachable: AtomicBool,
+    renewals: AtomicU32,
+    other_calls: AtomicU32,
 }
 
 impl Leases {
@@ -38,6 +38,10 @@ impl Leases {
 
     pub(super) fn terms(self: &Arc<Self>, instance: &str) -> LeaseTerms {
         LeaseTerms::new(Arc::clone(self) as Arc<dyn LeaseStore>, instance)
+    }
+
+    pub(super) fn reachable(&self, reachable: bool) {
+        self.unreachable.store(!reachable, SeqCst);
     }
 
     /// Assigns what `from` has to another instance, for a minute.
@@ -92,41 +96,41 @@ impl LeaseStore for Leases {
 #[tokio::test(start_paused = true)]
 async fn of_two_instances_one_ticks_and_the_other_takes_over_at_its_stop() {
     let leases = Leases::new();
-    let one = Running::start(Some(leases.terms("one")), || DONE);
+    let one = Running::start(leases.terms("one"), || DONE);
     sleep(ms(100)).await;
-    let two = Running::start(Some(leases.terms("two")), || DONE);
+    let two = Running::start(leases.terms("two"), || DONE);
     sleep(ms(20_000)).await;
     assert_eq!((one.log.started().len(), two.log.started().len()), (11, 0));
-    assert_eq!(one.status().assignment.map(|one| one.epoch), Some(1));
+    assert_eq!(one.epoch(), Some(1));
     one.tasks.stop().await;
     sleep(ms(1010)).await;
     assert_eq!(two.log.started().len(), 1, "within a second: the lease was given back");
-    assert_eq!(two.status().assignment.map(|one| one.epoch), Some(2));
+    assert_eq!(two.epoch(), Some(2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_cannot_renew_stops_before_another_can_start() {
     let leases = Leases::new();
-    let one = Running::start(Some(leases.terms("one")), || Step::Take(ms(100)));
+    let one = Running::start(leases.terms("one"), || Step::Take(ms(100)));
     sleep(ms(3500)).await;
-    leases.unreachable.store(true, SeqCst);
+    leases.reachable(false);
     sleep(ms(10_000)).await;
     let last = *one.log.started().last().unwrap();
     // Renewed last at 3000 ms, so given up at 5000 ms; another instance gets it at 6000 ms.
     assert_eq!(last, 4000);
     assert_eq!(one.status().assignment, None);
-    leases.unreachable.store(false, SeqCst);
+    leases.reachable(true);
     sleep(ms(2000)).await;
-    assert_eq!(one.status().assignment.map(|one| one.epoch), Some(2));
+    assert_eq!(one.epoch(), Some(2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_through_a_long_tick_and_its_loss_drops_the_tick() {
     let leases = Leases::new();
-    let one = Running::start(Some(leases.terms("one")), || Step::Take(ms(9000)));
+    let one = Running::start(leases.terms("one"), || Step::Take(ms(9000)));
     sleep(ms(9500)).await;
     assert_eq!(one.log.ended(), [9000]);
-    leases.unreachable.store(true, SeqCst);
+    leases.reachable(false);
     sleep(ms(20_000)).await;
     assert_eq!((one.log.started().len(), one.log.ended().len()), (2, 1));
 }
@@ -134,11 +138,7 @@ async fn a_lease_is_renewed_through_a_long_tick_and_its_loss_drops_the_tick() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_write_ends_the_lease_guard_and_a_new_one_is_requested() {
     let leases = Leases::new();
-    let mut first = true;
-    let one = Running::start(Some(leases.terms("one")), move || match std::mem::take(&mut first) {
-        true => Step::Fenced,
-        false => DONE,
-    });
+    let one = Running::start(leases.terms("one"), script(vec![Step::Fenced]));
     sleep(ms(500)).await;
     assert_eq!(one.status().assignment, None);
     sleep(ms(1000)).await;
@@ -149,22 +149,22 @@ async fn a_refused_write_ends_the_lease_guard_and_a_new_one_is_requested() {
 #[tokio::test(start_paused = true)]
 async fn after_a_pause_of_the_whole_process_no_old_work_continues() {
     let leases = Leases::new();
-    let one = Running::start(Some(leases.terms("one")), || Step::Take(ms(2000)));
+    let one = Running::start(leases.terms("one"), || Step::Take(ms(2000)));
     sleep(ms(500)).await;
     // As after SIGSTOP and SIGCONT: every timer fires at once.
     advance(ms(30_000)).await;
     sleep(ms(10)).await;
     assert_eq!(one.log.ended(), Vec::<u128>::new(), "the tick of the old epoch was dropped");
     sleep(ms(1000)).await;
-    assert_eq!(one.status().assignment.map(|one| one.epoch), Some(2));
+    assert_eq!(one.epoch(), Some(2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_assignments_cost_one_renewal_a_second() {
     let leases = Leases::new();
-    let one = Many::start(&leases, "one", 1000);
+    let one = many(&leases, "one", 1000);
     sleep(ms(500)).await;
-    assert_eq!(one.assigned(), 1000);
+    assert_eq!(assigned(&one), 1000);
     let before = (leases.renewals.load(SeqCst), leases.other_calls.load(SeqCst));
     sleep(ms(60_000)).await;
     let after = (leases.renewals.load(SeqCst), leases.other_calls.load(SeqCst));
@@ -174,25 +174,25 @@ async fn a_thousand_assignments_cost_one_renewal_a_second() {
 #[tokio::test(start_paused = true)]
 async fn all_tasks_of_an_instance_that_dies_move_within_five_seconds() {
     let leases = Leases::new();
-    let one = Many::start(&leases, "one", 100);
+    let one = many(&leases, "one", 100);
     sleep(ms(100)).await;
-    let two = Many::start(&leases, "two", 100);
+    let two = many(&leases, "two", 100);
     sleep(ms(3300)).await;
-    assert_eq!((one.assigned(), two.assigned()), (100, 0));
-    assert!(two.0.statuses().iter().all(|status| status.instance.as_deref() == Some("one")));
+    assert_eq!((assigned(&one), assigned(&two)), (100, 0));
+    assert!(two.list().all().iter().all(|status| status.instance.as_deref() == Some("one")));
     // As after a crash: it neither renews nor releases.
-    one.0.stop_keeper.cancel();
-    leases.unreachable.store(true, SeqCst);
+    one.stop_keeper.cancel();
+    leases.reachable(false);
     sleep(ms(100)).await;
-    leases.unreachable.store(false, SeqCst);
+    leases.reachable(true);
     sleep(ms(4900)).await;
-    assert_eq!((one.assigned(), two.assigned()), (0, 100));
+    assert_eq!((assigned(&one), assigned(&two)), (0, 100));
 }
 
 #[tokio::test(start_paused = true)]
 async fn assignment_lost_with_the_database_is_detected() {
     let leases = Leases::new();
-    let one = Running::start(Some(leases.terms("one")), || DONE);
+    let one = Running::start(leases.terms("one"), || DONE);
     sleep(ms(1500)).await;
     leases.move_from(one.status().assignment.unwrap()).await;
     sleep(ms(10_000)).await;
@@ -201,21 +201,14 @@ async fn assignment_lost_with_the_database_is_detected() {
 }
 
 /// Many tasks of one instance.
-struct Many(Tasks);
-
-impl Many {
-    fn start(leases: &Arc<Leases>, id: &str, count: usize) -> Self {
-        let tasks = instance(leases.terms(id));
-        for n in 0..count {
-            let placement = Placement::OneInstance(OnLeaseDoubt::Stop);
-            let step = || DONE;
-            let (log, interval, name) = (Log::new(), ms(2000), format!("task-{n}"));
-            tasks.start(AnyTask::periodic(Scripted { name, log, placement, interval, step }));
-        }
-        Self(tasks)
+fn many(leases: &Arc<Leases>, id: &str, count: usize) -> Tasks {
+    let (tasks, placement) = (instance(leases.terms(id)), Placement::OneInstance(OnLeaseDoubt::Stop));
+    for n in 0..count {
+        tasks.start(Scripted::task(format!("task-{n}"), &Log::new(), placement, || DONE));
     }
+    tasks
+}
 
-    fn assigned(&self) -> usize {
-        self.0.statuses().iter().filter(|status| status.assignment.is_some()).count()
-    }
+fn assigned(tasks: &Tasks) -> usize {
+    tasks.list().all().iter().filter(|status| status.assignment.is_some()).count()
 }

@@ -1,18 +1,24 @@
 //! Tasks that run until they are stopped, and what both kinds do while their lease is in doubt.
 
-use std::sync::atomic::Ordering::SeqCst;
-
-use super::leases::Leases;
 use super::*;
 use crate::app::task::LongRunningTask;
 
-/// A long-running task that records its runs, and takes `finish` to finish.
+/// A long-running task that records its runs.
 struct Runner {
     log: Log,
-    on_doubt: OnLeaseDoubt,
-    finish: Duration,
+    placement: Placement,
+    /// What it does after the stop, or instead of waiting for it.
+    run: Run,
+}
+
+#[derive(Clone, Copy)]
+enum Run {
+    /// Takes this long to finish after the stop.
+    Finish(Duration),
     /// Panics this many times, each time after 100 ms.
-    panics: u32,
+    Panic(u32),
+    /// Returns at once.
+    Return,
 }
 
 impl Task for Runner {
@@ -25,36 +31,42 @@ impl Task for Runner {
     }
 
     fn placement(&self) -> Placement {
-        Placement::OneInstance(self.on_doubt)
+        self.placement
     }
 }
 
 #[async_trait]
 impl LongRunningTask for Runner {
     async fn run(&mut self, context: &TaskContext) -> Result<(), TaskError> {
-        self.log.started.lock().unwrap().push(self.log.now());
-        if self.panics > 0 {
-            self.panics -= 1;
-            sleep(ms(100)).await;
-            panic!("on purpose");
+        self.log.starts();
+        match self.run {
+            Run::Return => return Ok(()),
+            Run::Panic(times @ 1..) => {
+                self.run = Run::Panic(times - 1);
+                sleep(ms(100)).await;
+                panic!("on purpose");
+            }
+            Run::Panic(0) => context.stop.cancelled().await,
+            Run::Finish(time) => {
+                context.stop.cancelled().await;
+                sleep(time).await;
+            }
         }
-        context.stop.cancelled().await;
-        sleep(self.finish).await;
-        self.log.ended.lock().unwrap().push(self.log.now());
+        self.log.ends();
         Ok(())
     }
 }
 
-fn runner(terms: LeaseTerms, on_doubt: OnLeaseDoubt, finish: Duration, panics: u32) -> Running {
-    let (log, tasks) = (Log::new(), instance(terms));
-    tasks.start(AnyTask::long_running(Runner { log: log.clone(), on_doubt, finish, panics }));
+fn runner(terms: LeaseTerms, on_doubt: OnLeaseDoubt, run: Run) -> Running {
+    let (log, tasks, placement) = (Log::new(), instance(terms), Placement::OneInstance(on_doubt));
+    tasks.start(AnyTask::long_running(Runner { log: log.clone(), placement, run }));
     Running { log, tasks }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_panics_is_started_again_after_pauses_that_grow() {
     let leases = Leases::new();
-    let running = runner(leases.terms("one"), OnLeaseDoubt::Continue, ms(0), 4);
+    let running = runner(leases.terms("one"), OnLeaseDoubt::Continue, Run::Panic(4));
     sleep(ms(500)).await;
     let status = running.status();
     assert_eq!((status.state, status.panics, status.failing), (TaskState::Restarting, 1, true));
@@ -71,28 +83,27 @@ async fn a_task_that_panics_is_started_again_after_pauses_that_grow() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_continues_runs_while_the_database_is_unreachable() {
     let leases = Leases::new();
-    let one = runner(leases.terms("one"), OnLeaseDoubt::Continue, ms(0), 0);
+    let one = runner(leases.terms("one"), OnLeaseDoubt::Continue, Run::Finish(ms(0)));
     sleep(ms(1500)).await;
-    leases.unreachable.store(true, SeqCst);
+    leases.reachable(false);
     sleep(ms(60_000)).await;
-    leases.unreachable.store(false, SeqCst);
+    leases.reachable(true);
     sleep(ms(5000)).await;
     assert_eq!((one.log.started(), one.log.ended()), (vec![0], vec![]));
-    let status = one.status();
-    assert_eq!((status.state, status.iterations), (TaskState::Running, 0));
-    assert_eq!(status.assignment.map(|one| one.epoch), Some(2), "it works under the new assignment");
+    assert_eq!((one.status().state, one.status().iterations), (TaskState::Running, 0));
+    assert_eq!(one.epoch(), Some(2), "it works under the new assignment");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_continues_ends_when_another_instance_has_it() {
     let leases = Leases::new();
-    let one = runner(leases.terms("one"), OnLeaseDoubt::Continue, ms(3000), 0);
+    let one = runner(leases.terms("one"), OnLeaseDoubt::Continue, Run::Finish(ms(3000)));
     sleep(ms(1500)).await;
-    leases.unreachable.store(true, SeqCst);
+    leases.reachable(false);
     sleep(ms(6000)).await;
     assert_eq!(one.log.ended().len(), 0);
     leases.move_from(one.status().assignment.unwrap()).await;
-    leases.unreachable.store(false, SeqCst);
+    leases.reachable(true);
     sleep(ms(6000)).await;
     assert_eq!(one.log.ended().len(), 1, "it has the time to finish");
     assert_eq!((one.status().state, one.status().assignment), (TaskState::Waiting, None));
@@ -103,9 +114,9 @@ async fn a_task_that_continues_ends_when_another_instance_has_it() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_stops_is_dropped_before_another_instance_can_have_it() {
     let leases = Leases::new();
-    let one = runner(leases.terms("one"), OnLeaseDoubt::Stop, ms(3000), 0);
+    let one = runner(leases.terms("one"), OnLeaseDoubt::Stop, Run::Finish(ms(3000)));
     sleep(ms(1500)).await;
-    leases.unreachable.store(true, SeqCst);
+    leases.reachable(false);
     sleep(ms(1400)).await;
     assert_eq!(one.status().state, TaskState::Running);
     sleep(ms(200)).await;
@@ -116,7 +127,7 @@ async fn a_task_that_stops_is_dropped_before_another_instance_can_have_it() {
 async fn a_stopped_task_has_a_moment_to_finish() {
     for (finish, ended) in [(ms(1000), vec![1100]), (ms(5000), vec![])] {
         let leases = Leases::new();
-        let one = runner(leases.terms("one"), OnLeaseDoubt::Continue, finish, 0);
+        let one = runner(leases.terms("one"), OnLeaseDoubt::Continue, Run::Finish(finish));
         sleep(ms(100)).await;
         one.tasks.stop().await;
         assert_eq!(one.log.ended(), ended);
@@ -129,12 +140,12 @@ async fn continuing_ticks_run_under_the_next_lease() {
     let placement = Placement::OneInstance(OnLeaseDoubt::Continue);
     let one = Running::placed(placement, leases.terms("one"), || DONE);
     sleep(ms(1500)).await;
-    leases.unreachable.store(true, SeqCst);
+    leases.reachable(false);
     sleep(ms(10_000)).await;
     assert_eq!(one.log.started(), [0, 2000, 4000, 6000, 8000, 10_000]);
-    leases.unreachable.store(false, SeqCst);
+    leases.reachable(true);
     sleep(ms(2000)).await;
-    assert_eq!(one.status().assignment.map(|one| one.epoch), Some(2));
+    assert_eq!(one.epoch(), Some(2));
     leases.move_from(one.status().assignment.unwrap()).await;
     sleep(ms(11_000)).await;
     let ticks = one.log.started().len();
@@ -144,26 +155,8 @@ async fn continuing_ticks_run_under_the_next_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_returns_by_itself_is_started_again() {
-    struct Returns(Log);
-    impl Task for Returns {
-        fn name(&self) -> String {
-            "returns".to_owned()
-        }
-
-        fn description(&self) -> &'static str {
-            "Returns."
-        }
-    }
-    #[async_trait]
-    impl LongRunningTask for Returns {
-        async fn run(&mut self, _: &TaskContext) -> Result<(), TaskError> {
-            self.0.started.lock().unwrap().push(self.0.now());
-            Ok(())
-        }
-    }
-    let (log, tasks) = (Log::new(), instance(Leases::new().terms("one")));
-    tasks.start(AnyTask::long_running(Returns(log.clone())));
+    let running = runner(Leases::new().terms("one"), OnLeaseDoubt::Stop, Run::Return);
     sleep(ms(4000)).await;
-    assert_eq!(log.started(), [0, 1000, 3000]);
-    assert_eq!(tasks.statuses()[0].failures, 0);
+    assert_eq!(running.log.started(), [0, 1000, 3000]);
+    assert_eq!(running.status().failures, 0);
 }

@@ -4,17 +4,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::broadcast;
+use rstest::rstest;
 use tokio::time::{Instant, sleep};
 
-use super::supervisor::Supervisor;
 use super::*;
+use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::system::SystemClock;
 use crate::app::task::{
-    Activation, AnyTask, OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, TaskSet,
-    TaskState, TaskStatus, Tick,
+    Activation, AnyTask, OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, TaskState,
+    TaskStatus, Tick,
 };
-use crate::ports::{Clock, StoreError, WakeUp, WakeUps};
+use crate::ports::{StoreError, WakeUp};
+use leases::Leases;
 
 mod leases;
 mod long_running;
@@ -36,7 +37,13 @@ enum Step {
 
 const DONE: Step = Step::Take(Duration::ZERO);
 
-/// When ticks started and ended, since the start of the test.
+/// These steps, and then nothing to do.
+fn script(steps: Vec<Step>) -> impl FnMut() -> Step + Send + Sync + 'static {
+    let mut steps = steps.into_iter();
+    move || steps.next().unwrap_or(DONE)
+}
+
+/// When ticks started and ended, in milliseconds since the start of the test.
 #[derive(Clone)]
 struct Log {
     zero: Instant,
@@ -47,6 +54,14 @@ struct Log {
 impl Log {
     fn new() -> Self {
         Self { zero: Instant::now(), started: Arc::default(), ended: Arc::default() }
+    }
+
+    fn starts(&self) {
+        self.started.lock().unwrap().push(self.now());
+    }
+
+    fn ends(&self) {
+        self.ended.lock().unwrap().push(self.now());
     }
 
     fn started(&self) -> Vec<u128> {
@@ -62,16 +77,28 @@ impl Log {
     }
 }
 
-/// A task whose ticks the test scripts.
-struct Scripted<F> {
+/// A task whose ticks the test scripts, at first every two seconds.
+struct Scripted {
     name: String,
     log: Log,
     placement: Placement,
     interval: Duration,
-    step: F,
+    step: Box<dyn FnMut() -> Step + Send + Sync>,
 }
 
-impl<F: FnMut() -> Step + Send + Sync + 'static> Task for Scripted<F> {
+impl Scripted {
+    fn task(
+        name: impl Into<String>,
+        log: &Log,
+        placement: Placement,
+        step: impl FnMut() -> Step + Send + Sync + 'static,
+    ) -> AnyTask {
+        let (name, log, step) = (name.into(), log.clone(), Box::new(step));
+        AnyTask::periodic(Self { name, log, placement, interval: ms(2000), step })
+    }
+}
+
+impl Task for Scripted {
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -86,7 +113,7 @@ impl<F: FnMut() -> Step + Send + Sync + 'static> Task for Scripted<F> {
 }
 
 #[async_trait]
-impl<F: FnMut() -> Step + Send + Sync + 'static> PeriodicTask for Scripted<F> {
+impl PeriodicTask for Scripted {
     fn interval(&self) -> Duration {
         self.interval
     }
@@ -96,44 +123,24 @@ impl<F: FnMut() -> Step + Send + Sync + 'static> PeriodicTask for Scripted<F> {
     }
 
     async fn tick(&mut self, context: &TaskContext) -> Result<Tick, TaskError> {
-        self.log.started.lock().unwrap().push(self.log.now());
+        self.log.starts();
         context.show(serde_json::json!({ "ticks": self.log.started().len() }));
-        let (time, result) = match (self.step)() {
-            Step::Take(time) => (time, Ok(Tick::default())),
-            Step::Hurry(interval) => {
-                self.interval = interval;
-                (Duration::ZERO, Ok(Tick::default()))
-            }
-            Step::UnderWay => (Duration::ZERO, Ok(Tick { again: true })),
-            Step::Fenced => (Duration::ZERO, Err(StoreError::Fenced("scripted".to_owned()).into())),
+        let mut result = Ok(Tick::default());
+        match (self.step)() {
+            Step::Take(time) => sleep(time).await,
+            Step::Hurry(interval) => self.interval = interval,
+            Step::UnderWay => result = Ok(Tick { again: true }),
+            Step::Fenced => result = Err(StoreError::Fenced("scripted".to_owned()).into()),
             Step::Panic => panic!("on purpose"),
-        };
-        sleep(time).await;
-        self.log.ended.lock().unwrap().push(self.log.now());
+        }
+        self.log.ends();
         result
-    }
-}
-
-/// Wake-ups of which a receiver may be 16 behind.
-struct FewWakeUps(broadcast::Sender<WakeUp>);
-
-impl WakeUps for FewWakeUps {
-    fn send(&self, wake_up: WakeUp) {
-        self.send_local(wake_up);
-    }
-
-    fn send_local(&self, wake_up: WakeUp) {
-        let _ = self.0.send(wake_up);
-    }
-
-    fn listen(&self) -> broadcast::Receiver<WakeUp> {
-        self.0.subscribe()
     }
 }
 
 /// The tasks of an instance that reaches `terms`.
 fn instance(terms: LeaseTerms) -> Tasks {
-    Tasks::new(terms, Arc::new(FewWakeUps(broadcast::Sender::new(16))), Arc::new(SystemClock))
+    Tasks::new(terms, Arc::new(LocalWakeUps::default()), Arc::new(SystemClock))
 }
 
 /// One running task.
@@ -143,13 +150,14 @@ struct Running {
 }
 
 impl Running {
-    fn start(lease: Option<LeaseTerms>, step: impl FnMut() -> Step + Send + Sync + 'static) -> Self {
-        let placement = match lease {
-            Some(_) => Placement::OneInstance(OnLeaseDoubt::Stop),
-            None => Placement::EveryInstance,
-        };
-        let terms = lease.unwrap_or_else(|| leases::Leases::new().terms("nobody"));
-        Self::placed(placement, terms, step)
+    /// A task of every instance.
+    fn everywhere(step: impl FnMut() -> Step + Send + Sync + 'static) -> Self {
+        Self::placed(Placement::EveryInstance, Leases::new().terms("nobody"), step)
+    }
+
+    /// A task of one instance.
+    fn start(terms: LeaseTerms, step: impl FnMut() -> Step + Send + Sync + 'static) -> Self {
+        Self::placed(Placement::OneInstance(OnLeaseDoubt::Stop), terms, step)
     }
 
     fn placed(
@@ -158,13 +166,16 @@ impl Running {
         step: impl FnMut() -> Step + Send + Sync + 'static,
     ) -> Self {
         let (log, tasks) = (Log::new(), instance(terms));
-        let (name, interval) = ("scripted".to_owned(), ms(2000));
-        tasks.start(AnyTask::periodic(Scripted { name, log: log.clone(), placement, interval, step }));
+        tasks.start(Scripted::task("scripted", &log, placement, step));
         Self { log, tasks }
     }
 
     fn status(&self) -> TaskStatus {
-        self.tasks.statuses().remove(0)
+        self.tasks.list().all().remove(0)
+    }
+
+    fn epoch(&self) -> Option<i64> {
+        self.status().assignment.map(|one| one.epoch)
     }
 
     fn why(&self) -> Activation {
@@ -176,26 +187,26 @@ impl Running {
     }
 }
 
+#[rstest]
+#[case::at_once_and_then_at_the_interval(vec![], 6100, &[0, 2000, 4000, 6000])]
+#[case::at_an_interval_that_changes(
+    vec![Step::Hurry(ms(500)), DONE, Step::Hurry(ms(2000))], 3500, &[0, 500, 1000, 3000]
+)]
+#[case::soon_again_while_work_is_unfinished(
+    vec![Step::UnderWay, Step::UnderWay], 2500, &[0, 100, 400, 1000]
+)]
 #[tokio::test(start_paused = true)]
-async fn it_ticks_at_once_and_then_at_the_interval() {
-    let running = Running::start(None, || DONE);
-    sleep(ms(6100)).await;
-    assert_eq!(running.log.started(), [0, 2000, 4000, 6000]);
+async fn it_ticks(#[case] steps: Vec<Step>, #[case] millis: u64, #[case] ticks: &[u128]) {
+    let running = Running::everywhere(script(steps));
+    sleep(ms(millis)).await;
+    assert_eq!(running.log.started(), ticks);
     let status = running.status();
     assert_eq!((status.iterations, status.failures, status.failing), (4, 0, false));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_interval_may_change_from_tick_to_tick() {
-    let mut steps = vec![Step::Hurry(ms(2000)), DONE, Step::Hurry(ms(500))];
-    let running = Running::start(None, move || steps.pop().unwrap_or(DONE));
-    sleep(ms(3500)).await;
-    assert_eq!(running.log.started(), [0, 500, 1000, 3000]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_wake_up_causes_a_tick_at_once_and_three_more() {
-    let running = Running::start(None, || DONE);
+    let running = Running::everywhere(|| DONE);
     sleep(ms(500)).await;
     running.wake_up(WakeUp::Streamers);
     sleep(ms(3200)).await;
@@ -204,7 +215,7 @@ async fn a_wake_up_causes_a_tick_at_once_and_three_more() {
 
 #[tokio::test(start_paused = true)]
 async fn task_wakes_for_its_wake_ups_and_after_a_lag() {
-    let running = Running::start(None, || DONE);
+    let running = Running::everywhere(|| DONE);
     sleep(ms(500)).await;
     running.wake_up(WakeUp::Events);
     sleep(ms(1)).await;
@@ -214,24 +225,16 @@ async fn task_wakes_for_its_wake_ups_and_after_a_lag() {
     assert_eq!(running.log.started().len(), 2);
     sleep(ms(1200)).await;
     let before = running.log.started().len();
-    for _ in 0..40 {
+    for _ in 0..300 {
         running.wake_up(WakeUp::Events);
     }
     sleep(ms(30)).await;
-    assert_eq!(running.log.started().len(), before + 1, "the receiver lags behind 16");
-}
-
-#[tokio::test(start_paused = true)]
-async fn unfinished_work_causes_another_tick_soon() {
-    let mut steps = vec![DONE, Step::UnderWay, Step::UnderWay];
-    let running = Running::start(None, move || steps.pop().unwrap_or(DONE));
-    sleep(ms(2500)).await;
-    assert_eq!(running.log.started(), [0, 100, 400, 1000]);
+    assert_eq!(running.log.started().len(), before + 1, "the receiver lags behind 256");
 }
 
 #[tokio::test(start_paused = true)]
 async fn wake_ups_during_a_tick_become_one() {
-    let running = Running::start(None, || Step::Take(ms(50)));
+    let running = Running::everywhere(|| Step::Take(ms(50)));
     sleep(ms(10)).await;
     for _ in 0..1000 {
         running.wake_up(WakeUp::Streamers);
@@ -242,7 +245,7 @@ async fn wake_ups_during_a_tick_become_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_storm_of_wake_ups_is_no_storm_of_ticks() {
-    let running = Running::start(None, || DONE);
+    let running = Running::everywhere(|| DONE);
     for _ in 0..1000 {
         running.wake_up(WakeUp::Streamers);
         sleep(ms(1)).await;
@@ -253,7 +256,7 @@ async fn a_storm_of_wake_ups_is_no_storm_of_ticks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_tick_is_never_overtaken() {
-    let running = Running::start(None, || Step::Take(ms(5000)));
+    let running = Running::everywhere(|| Step::Take(ms(5000)));
     sleep(ms(1000)).await;
     running.wake_up(WakeUp::Streamers);
     sleep(ms(11_500)).await;
@@ -264,24 +267,18 @@ async fn a_long_tick_is_never_overtaken() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tick_that_never_ends_is_dropped_at_its_limit() {
-    let mut first = true;
-    let running = Running::start(None, move || match std::mem::take(&mut first) {
-        true => Step::Take(Duration::MAX),
-        false => DONE,
-    });
+    let running = Running::everywhere(script(vec![Step::Take(Duration::MAX)]));
     sleep(ms(9990)).await;
     assert_eq!(running.status().iterations, 0);
     sleep(ms(20)).await;
-    let status = running.status();
-    assert_eq!(status.last_error.unwrap().message, "took longer than 10s");
+    assert_eq!(running.status().last_error.unwrap().message, "took longer than 10s");
     sleep(ms(1000)).await;
     assert!(!running.status().failing);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_counted_and_work_continues() {
-    let mut first = true;
-    let running = Running::start(None, move || if std::mem::take(&mut first) { Step::Panic } else { DONE });
+    let running = Running::everywhere(script(vec![Step::Panic]));
     sleep(ms(100)).await;
     let status = running.status();
     assert_eq!((status.panics, status.failures, status.failing), (1, 1, true));
@@ -293,7 +290,7 @@ async fn a_panic_is_counted_and_work_continues() {
 
 #[tokio::test(start_paused = true)]
 async fn the_stop_ends_it_in_the_middle_of_a_tick() {
-    let running = Running::start(None, || Step::Take(ms(9000)));
+    let running = Running::everywhere(|| Step::Take(ms(9000)));
     sleep(ms(10)).await;
     running.tasks.stop().await;
     assert_eq!((running.log.now(), running.log.ended().len()), (10, 0));
@@ -301,7 +298,7 @@ async fn the_stop_ends_it_in_the_middle_of_a_tick() {
 
 #[tokio::test(start_paused = true)]
 async fn the_status_has_the_reason_of_activation_and_details() {
-    let running = Running::start(None, || Step::Take(ms(10)));
+    let running = Running::everywhere(|| Step::Take(ms(10)));
     sleep(ms(5)).await;
     let status = running.status();
     assert_eq!((status.name.as_str(), status.description), ("scripted", "Runs the script of the test."));

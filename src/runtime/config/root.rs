@@ -1,0 +1,74 @@
+//! The whole configuration, and what follows from several of its sections.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::database::{DatabaseKind, sqlite_file};
+use super::media_servers::{self, MediaServer};
+use super::section::section;
+use super::values::SecretValue;
+use super::{api, audit, auth, database, events, hooks, http, kick, log, metrics, otel, playback, reconcile};
+use crate::domain::media_server::MediaServerName;
+
+section! {
+    pub struct Config, check |config: &mut Config| media_servers::distinct(&config.media_servers); {
+        /// The folder for files that Streamward makes: the SQLite file, the master key, MediaMTX's configuration.
+        data_dir: PathBuf = PathBuf::from(".");
+        http: http::Http;
+        database: database::Database;
+        hooks: hooks::Hooks;
+        auth: auth::Auth;
+        reconcile: reconcile::Reconcile;
+        playback: playback::Playback;
+        api: api::Api;
+        metrics: metrics::Metrics;
+        log: log::Log;
+        otel: otel::Otel;
+        events: events::Events;
+        audit: audit::Audit;
+        kick: kick::Kick;
+        /// Media servers by name. Never empty.
+        media_servers: BTreeMap<MediaServerName, MediaServer>, check media_servers::with_default;
+    }
+}
+
+impl Config {
+    /// Which database it is, and where.
+    pub fn database_kind(&self) -> DatabaseKind {
+        let Some(SecretValue(url)) = &self.database.url else {
+            return DatabaseKind::Sqlite(self.data_dir.join("streamward.db"));
+        };
+        match sqlite_file(url.expose()) {
+            Some(file) => DatabaseKind::Sqlite(PathBuf::from(file.split('?').next().unwrap_or(file))),
+            None => DatabaseKind::Postgres(url.clone()),
+        }
+    }
+
+    /// The folder for files that belong to the database: that of a SQLite file, otherwise `data_dir`.
+    pub fn beside_database(&self) -> PathBuf {
+        match self.database_kind() {
+            DatabaseKind::Sqlite(file) => match file.parent() {
+                Some(parent) if parent != Path::new("") => parent.to_owned(),
+                _ => PathBuf::from("."),
+            },
+            DatabaseKind::Postgres(_) => self.data_dir.clone(),
+        }
+    }
+
+    /// Where programs on this machine reach us: `http.listen`, with an address that can be called.
+    pub fn local_url(&self) -> String {
+        let listen = &self.http.listen;
+        let (host, port) = listen.rsplit_once(':').unwrap_or((listen, "8080"));
+        let host = match host {
+            "0.0.0.0" | "" => "127.0.0.1",
+            "[::]" => "[::1]",
+            host => host,
+        };
+        format!("http://{host}:{port}")
+    }
+
+    /// Where media servers reach us.
+    pub fn hooks_url(&self) -> String {
+        self.hooks.url.clone().unwrap_or_else(|| self.local_url())
+    }
+}
