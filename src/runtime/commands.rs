@@ -1,6 +1,5 @@
 //! What subcommands run with.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,10 +11,8 @@ use super::databases::{Purpose, Schema};
 use super::secrets::secrets;
 use super::shared::{Outside, Shared};
 use crate::adapters::cli::Output;
-use crate::adapters::local_wake_ups::LocalWakeUps;
-use crate::adapters::sql::PgWakeUps;
 use crate::adapters::system::SystemIds;
-use crate::ports::{IdGen as _, WakeUps};
+use crate::ports::IdGen as _;
 
 /// How long a command waits for the running service to end a session.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -46,13 +43,8 @@ impl CommandContext<'_> {
     ) -> anyhow::Result<()> {
         let base = self.open(self.load()?).await?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let wake_ups: Arc<dyn WakeUps> = match &base.databases.wake_ups {
-            Some(pg) => {
-                let instance = format!("command {}", SystemIds.uuid());
-                Arc::new(PgWakeUps::start(pg.clone(), instance, &tasks, stop.clone()))
-            }
-            None => Arc::new(LocalWakeUps::default()),
-        };
+        let instance = format!("command {}", SystemIds.uuid());
+        let wake_ups = base.databases.wake_ups(&instance, &tasks, stop.clone());
         let shared = base.shared(secrets(&base).await?, Outside::default(), wake_ups, END_WAIT);
         let done = work(&shared, self.out).await;
         if base.databases.wake_ups.is_some() {

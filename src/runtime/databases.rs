@@ -1,13 +1,19 @@
 //! Opens the database, with separate connections for each kind of work.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::config::{Config, DatabaseKind};
-use crate::adapters::sql::{Db, Pg, PgSettings, migrate, open_postgres, open_sqlite, pending_migrations};
-use crate::ports::StoreError;
+use crate::adapters::local_wake_ups::LocalWakeUps;
+use crate::adapters::sql::{
+    Db, Pg, PgSettings, PgWakeUps, migrate, open_postgres, open_sqlite, pending_migrations,
+};
+use crate::ports::{StoreError, WakeUps};
 
 /// How long the start waits for a database that is unreachable.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,6 +87,19 @@ impl Databases {
         self.wake_ups.clone().map_or_else(|| self.worker.clone(), Db::Pg)
     }
 
+    /// Wake-ups between instances; with SQLite there is only one.
+    pub(super) fn wake_ups(
+        &self,
+        instance: &str,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Arc<dyn WakeUps> {
+        match &self.wake_ups {
+            Some(pg) => Arc::new(PgWakeUps::start(pg.clone(), instance, tasks, stop)),
+            None => Arc::new(LocalWakeUps::default()),
+        }
+    }
+
     /// Closes everything.
     pub(super) async fn close(&self) {
         self.auth.close().await;
@@ -108,35 +127,27 @@ pub(super) enum Schema {
 
 /// Prepares the schema.
 pub(super) async fn prepare(db: &Db, schema: Schema) -> anyhow::Result<()> {
-    match schema {
-        Schema::Migrate => {
-            let started = Instant::now();
-            loop {
-                match migrate(db).await {
-                    Ok(()) => return Ok(()),
-                    Err(StoreError::Unavailable(why))
-                        if matches!(db, Db::Pg(_)) && started.elapsed() < PATIENCE =>
-                    {
-                        tracing::warn!(%why, pause = ?PAUSE, "the database is unreachable; trying again");
-                        sleep(PAUSE).await;
-                    }
-                    Err(error) => {
-                        return Err(error).context(
-                            "the database cannot be used: check database.url, and run `streamward doctor`",
-                        );
-                    }
-                }
+    if schema == Schema::Expect {
+        let missing = pending_migrations(db).await?.missing;
+        return match missing.first() {
+            None => Ok(()),
+            Some(first) if first.starts_with("0001") => Ok(migrate(db).await?),
+            Some(_) => bail!(
+                "the schema of the database is too old ({} missing): run `streamward migrate`, or start this version of the service",
+                missing.join(", ")
+            ),
+        };
+    }
+    let started = Instant::now();
+    loop {
+        match migrate(db).await {
+            Err(StoreError::Unavailable(why)) if matches!(db, Db::Pg(_)) && started.elapsed() < PATIENCE => {
+                tracing::warn!(%why, pause = ?PAUSE, "the database is unreachable; trying again");
+                sleep(PAUSE).await;
             }
-        }
-        Schema::Expect => {
-            let state = pending_migrations(db).await?;
-            match state.missing.first() {
-                None => Ok(()),
-                Some(first) if first.starts_with("0001") => Ok(migrate(db).await?),
-                Some(_) => bail!(
-                    "the schema of the database is too old ({} missing): run `streamward migrate`, or start this version of the service",
-                    state.missing.join(", ")
-                ),
+            done => {
+                let advice = "the database cannot be used: check database.url, and run `streamward doctor`";
+                return done.context(advice);
             }
         }
     }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use url::Url;
 
-use super::config::{Kick as KickConfig, KickFeedChoice, SecretValue};
+use super::config::{Kick as KickConfig, KickFeedChoice};
 use crate::adapters::kick::feed::{FeedChoice, FeedSettings, KickFeed};
 use crate::adapters::kick::{
     KickHttp, KickSettings, KickWebhooks, SubscriptionSettings, WebhookKeySettings, WebhookSubscriptions,
 };
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::streamer::{Streamers, Watcher};
-use crate::domain::secret::Secret;
 use crate::ports::{KickApi, StatusFeed, WebhookVerifier};
 
 /// The parts that watch Kick.
@@ -73,10 +72,7 @@ fn api(config: &KickConfig) -> anyhow::Result<KickSettings> {
         auth_url: url("kick.auth_url", &config.auth_url)?,
         site_url: url("kick.site_url", &config.site_url)?,
         client_id: config.client_id.clone().unwrap_or_default(),
-        client_secret: config
-            .client_secret
-            .clone()
-            .map_or_else(|| Secret::new(""), |SecretValue(secret)| secret),
+        client_secret: config.client_secret.clone().unwrap_or_default().0,
         requests_per_minute: NonZeroU32::new(config.requests_per_minute).unwrap_or(NonZeroU32::MIN),
         allow_site: config.feed.is_some_and(KickFeedChoice::is_unofficial),
         ..KickSettings::default()

@@ -123,6 +123,8 @@ fn copy_self(to: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use tempfile::TempDir;
 
     use super::*;
@@ -165,9 +167,7 @@ mod tests {
         let hook = text.lines().find(|line| line.contains("runOnReady")).unwrap();
         assert!(hook.contains("/hook-secret --server eu") && !hook.contains("hunter2"), "{hook}");
         assert_eq!(fs::read_to_string(dir.path().join("hook-secret")).unwrap(), "hunter2hunter2");
-        #[cfg(unix)]
         for (name, mode) in [("mediamtx.yml", 0o600), ("hook-secret", 0o600), ("streamward", 0o100)] {
-            use std::os::unix::fs::PermissionsExt as _;
             let found = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
             assert_eq!(found & mode, mode, "{name}");
             assert!(name == "streamward" || found & 0o077 == 0, "{name} is open to others");

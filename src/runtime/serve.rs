@@ -3,11 +3,11 @@
 //! `axum::serve` sets no timer: a silent client, half a header or body, or a client that stops reading keeps its
 //! connection open for ever. Here such a connection is closed.
 
-mod stall;
 #[cfg(test)]
 mod tests;
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,12 +25,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower_http::timeout::TimeoutBody;
-
-use stall::StallGuard;
 
 /// The most bytes that a connection buffers in each direction; also the longest request head.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -145,25 +144,28 @@ impl Connections {
         if let Err(error) = prepare(&stream, self.limits.write_stall) {
             tracing::debug!(%peer, %error, "socket options refused");
         }
+        // A timer inside a response body cannot detect a client that stops reading: the body is only polled while the
+        // socket takes bytes. So the timer is in the write.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.limits.write_stall));
         let service = service_fn(|request| self.answer(peer, request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_read_timeout)
             .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(StallGuard::new(stream, self.limits.write_stall)), service);
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
         let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection => ended,
-                    () = self.cut.cancelled() => Ok(()),
-                }
+        let serving = async {
+            if let Some(ended) = self.stop.run_until_cancelled(connection.as_mut()).await {
+                return ended;
             }
-            () = self.cut.cancelled() => Ok(()),
+            connection.as_mut().graceful_shutdown();
+            connection.await
         };
-        if let Err(error) = ended {
+        if let Some(Err(error)) = self.cut.run_until_cancelled(serving).await {
+            if has_stalled(&error) {
+                metrics::counter!("streamward_http_stalled_readers_total").increment(1);
+            }
             tracing::debug!(%peer, %error, "connection ended early");
         }
     }
@@ -173,6 +175,12 @@ impl Connections {
         request.extensions_mut().insert(ConnectInfo(peer));
         self.router.clone().oneshot(request).await
     }
+}
+
+/// Whether the client stopped reading. An error of the system has a number.
+fn has_stalled(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::TimedOut && source.raw_os_error().is_none())
 }
 
 /// Sends answers at once, and detects a peer that disappeared, even on an idle connection.

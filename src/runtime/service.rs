@@ -28,13 +28,12 @@ use super::telemetry::{Telemetry, TelemetryConfig};
 use super::up::{Supervised, SupervisedMediaMtx};
 use crate::adapters::cli::UpArgs;
 use crate::adapters::http::HttpOptions;
-use crate::adapters::local_wake_ups::LocalWakeUps;
-use crate::adapters::sql::{PgWakeUps, ServeLock, SqlStore};
+use crate::adapters::sql::{ServeLock, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::housekeeping::Housekeeping;
 use crate::app::key_cache::KeyCache;
 use crate::app::task::{PeriodicTask as _, TaskContext};
-use crate::ports::{IdGen as _, WakeUps};
+use crate::ports::IdGen as _;
 
 /// How long a call that ends sessions waits until they have ended.
 const END_WAIT: Duration = Duration::from_secs(2);
@@ -115,10 +114,7 @@ impl Service<'_> {
         let socket = listen::bind(&loaded.config.http.listen).await?;
         let base = Bootstrap::open(loaded, Purpose::Serve, Schema::Migrate).await?;
         let after = CancellationToken::new();
-        let wake_ups: Arc<dyn WakeUps> = match &base.databases.wake_ups {
-            Some(pg) => Arc::new(PgWakeUps::start(pg.clone(), &*self.instance, &self.tasks, after.clone())),
-            None => Arc::new(LocalWakeUps::default()),
-        };
+        let wake_ups = base.databases.wake_ups(&self.instance, &self.tasks, after.clone());
         let secrets = secrets(&base).await?;
         let outside = outside(base.config(), &secrets)?;
         let supervised = match (supervised, secrets.access.hook_secrets.first()) {

@@ -62,40 +62,27 @@ pub struct Shared {
 impl Shared {
     /// Builds it. A call that ends sessions waits up to `end_wait` for them.
     pub fn new(core: Core, config: Config, secrets: Secrets, outside: Outside, end_wait: Duration) -> Self {
-        let core = Arc::new(core);
-        let servers = Arc::new(secrets.servers);
+        let (core, servers) = (Arc::new(core), Arc::new(secrets.servers));
         let polls = Arc::new(PollRequests::new(Arc::clone(&core.wake_ups)));
+        let (core, servers, polls) = (|| Arc::clone(&core), || Arc::clone(&servers), || Arc::clone(&polls));
         let key_cache = Arc::new(KeyCache::default());
-        let access = Access::new(Arc::clone(&core), secrets.access, Arc::clone(&servers));
-        let media_servers = Arc::new(MediaServers::new(Arc::clone(&core), Arc::clone(&servers)));
-        let streams = Streams::new(Arc::clone(&core), Arc::clone(&servers), Arc::clone(&polls), end_wait);
-        let streams = Arc::new(streams);
-        let stream_keys = StreamKeys::new(
-            Arc::clone(&core),
-            Arc::clone(&servers),
-            Arc::clone(&streams),
-            Arc::clone(&key_cache),
-        );
+        let media_servers = Arc::new(MediaServers::new(core(), servers()));
+        let streams = Arc::new(Streams::new(core(), servers(), polls(), end_wait));
+        let stream_keys = StreamKeys::new(core(), servers(), Arc::clone(&streams), Arc::clone(&key_cache));
         let stream_keys = Arc::new(stream_keys);
-        let publish = PublishAuth::new(
-            Arc::clone(&core),
-            PublishSettings { claim_ttl: config.auth.claim_ttl.0, ..PublishSettings::default() },
-            Arc::clone(&servers),
-            Arc::clone(&media_servers),
-            Arc::clone(&polls),
-            Arc::clone(&key_cache),
-        );
+        let settings = PublishSettings { claim_ttl: config.auth.claim_ttl.0, ..PublishSettings::default() };
+        let (contacts, cache) = (Arc::clone(&media_servers), Arc::clone(&key_cache));
         Self {
-            access: Arc::new(access),
-            audit: Arc::new(AuditLog::new(Arc::clone(&core))),
-            broadcasters: Arc::new(Broadcasters::new(Arc::clone(&core), Arc::clone(&stream_keys))),
-            events: Arc::new(Events::new(&core)),
-            publish: Arc::new(publish),
+            core: core(),
+            servers: servers(),
+            polls: polls(),
+            access: Arc::new(Access::new(core(), secrets.access, servers())),
+            audit: Arc::new(AuditLog::new(core())),
+            broadcasters: Arc::new(Broadcasters::new(core(), Arc::clone(&stream_keys))),
+            events: Arc::new(Events::new(&core())),
+            publish: Arc::new(PublishAuth::new(core(), settings, servers(), contacts, polls(), cache)),
             config,
             outside,
-            core,
-            servers,
-            polls,
             key_cache,
             media_servers,
             stream_keys,

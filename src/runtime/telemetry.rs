@@ -4,25 +4,25 @@
 //! and can always be read as Prometheus text. With an OTLP endpoint, they and the spans of `tracing` are also pushed there
 //! as protobuf over HTTP.
 
-mod error;
 mod logs;
 mod otel_recorder;
 mod otlp;
 
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::layers::FanoutBuilder;
 use tokio_util::sync::CancellationToken;
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{ErrorCounter, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-pub use error::TelemetryError;
 pub use logs::LogFormat;
-pub use otel_recorder::{OtelRecorder, SECONDS_BUCKETS};
+pub use otel_recorder::SECONDS_BUCKETS;
 
-use otel_recorder::SECONDS_SUFFIX;
+use otel_recorder::{OtelRecorder, SECONDS_SUFFIX};
 
 /// How long the last spans and metrics may take to be sent.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
@@ -47,19 +47,20 @@ pub struct TelemetryConfig {
 pub type BoxedRecorder = Box<dyn metrics::Recorder + Sync>;
 
 /// The running telemetry of a process. Hold it until the end, then call [`Telemetry::shutdown`].
-#[derive(Debug)]
 pub struct Telemetry {
     prometheus: PrometheusHandle,
     otlp: Option<otlp::Otlp>,
-    logs: logs::LogWriter,
+    log_thread: WorkerGuard,
+    log_errors: ErrorCounter,
 }
 
 impl Telemetry {
     /// Sets up logs, traces and metrics for the process. Call it once, inside the tokio runtime.
-    pub fn init(config: &TelemetryConfig) -> Result<Self, TelemetryError> {
+    pub fn init(config: &TelemetryConfig) -> anyhow::Result<Self> {
         let (telemetry, subscriber, recorder) = Self::build(config)?;
-        subscriber.try_init()?;
-        metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::SecondRecorder)?;
+        subscriber.try_init().context("logging is already set up in this process")?;
+        let second = |_| anyhow!("metrics are already set up in this process");
+        metrics::set_global_recorder(recorder).map_err(second)?;
         Ok(telemetry)
     }
 
@@ -67,16 +68,15 @@ impl Telemetry {
     /// (`tracing::subscriber::set_default`, `metrics::set_default_local_recorder`).
     pub fn build(
         config: &TelemetryConfig,
-    ) -> Result<(Self, impl Subscriber + Send + Sync + use<>, BoxedRecorder), TelemetryError> {
+    ) -> anyhow::Result<(Self, impl Subscriber + Send + Sync + use<>, BoxedRecorder)> {
         let prometheus = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix(SECONDS_SUFFIX.to_owned()), &SECONDS_BUCKETS)?
+            .set_buckets_for_metric(Matcher::Suffix(SECONDS_SUFFIX.to_owned()), &SECONDS_BUCKETS)
+            .context("the metrics recorder cannot be built")?
             .build_recorder();
         let handle = prometheus.handle();
-        let otlp = config
-            .otlp_endpoint
-            .as_deref()
-            .map(|endpoint| otlp::Otlp::start(endpoint, &config.service_instance))
-            .transpose()?;
+        let endpoint = config.otlp_endpoint.as_deref();
+        let otlp =
+            endpoint.map(|endpoint| otlp::Otlp::start(endpoint, &config.service_instance)).transpose()?;
         let recorder: BoxedRecorder = match &otlp {
             None => Box::new(prometheus),
             Some(otlp) => Box::new(
@@ -86,10 +86,10 @@ impl Telemetry {
                     .build(),
             ),
         };
-        let (log_layer, logs) = logs::layer(&config.level, config.format)?;
+        let (log_layer, log_thread, log_errors) = logs::layer(&config.level, config.format)?;
         let subscriber =
             tracing_subscriber::registry().with(log_layer).with(otlp.as_ref().map(otlp::Otlp::span_layer));
-        Ok((Self { prometheus: handle, otlp, logs }, subscriber, recorder))
+        Ok((Self { prometheus: handle, otlp, log_thread, log_errors }, subscriber, recorder))
     }
 
     /// Renders the current metrics as Prometheus text on each call, for `GET /metrics`.
@@ -101,12 +101,13 @@ impl Telemetry {
     /// Bounds the memory of histograms without scrapes, until `stop`. Run it as a task.
     pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static + use<> {
         let prometheus = self.prometheus.clone();
-        let dropped_lines = self.logs.dropped_lines();
+        let log_errors = self.log_errors.clone();
         async move {
             let mut tick = tokio::time::interval(UPKEEP_INTERVAL);
             while stop.run_until_cancelled(tick.tick()).await.is_some() {
                 prometheus.run_upkeep();
-                metrics::counter!("streamward_log_lines_dropped_total").absolute(dropped_lines() as u64);
+                metrics::counter!("streamward_log_lines_dropped_total")
+                    .absolute(log_errors.dropped_lines() as u64);
             }
         }
     }
@@ -117,6 +118,6 @@ impl Telemetry {
         if let Some(otlp) = self.otlp {
             otlp.shutdown(FLUSH_LIMIT);
         }
-        drop(self.logs);
+        drop(self.log_thread);
     }
 }

@@ -31,9 +31,10 @@ impl SupervisedMediaMtx {
         let program = match &args.mediamtx {
             Some(named) if named.is_file() => named.clone(),
             Some(named) => bail!("the program {} does not exist (--mediamtx)", named.display()),
-            None => on_path("mediamtx").or_else(|| Some(PathBuf::from("./mediamtx")).filter(|f| f.is_file())).context(
-                "mediamtx is neither on PATH nor in this folder: get it from https://github.com/bluenviron/mediamtx/releases, or give its path with --mediamtx",
-            )?,
+            None => {
+                let here = || Some(PathBuf::from("./mediamtx")).filter(|file| file.is_file());
+                on_path("mediamtx").or_else(here).context(NOT_FOUND)?
+            }
         };
         let program = std::path::absolute(program)?;
         let version = binary_version(&program).await;
@@ -68,6 +69,7 @@ impl SupervisedMediaMtx {
     }
 }
 
+const NOT_FOUND: &str = "mediamtx is neither on PATH nor in this folder: get it from https://github.com/bluenviron/mediamtx/releases, or give its path with --mediamtx";
 const NO_DEFAULT: &str = "`up` runs the media server named `default`, but the configuration has only others: add media_servers.default";
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -103,40 +103,37 @@ macro_rules! section {
             }
         }
 
-        impl $crate::runtime::config::section::Setting for $name {
-            fn keys(name: &str, keys: &mut Vec<$crate::runtime::config::section::Key>) {
-                $(
-                    let name_of_key = $crate::runtime::config::section::below(name, stringify!($key));
-                    <$type as $crate::runtime::config::section::Setting>::keys(&name_of_key, keys);
-                    $(if let Some(key) = keys.last_mut() { key.unset = $unset; })?
-                )+
-            }
+        const _: () = {
+            use $crate::runtime::config::error::ConfigError;
+            use $crate::runtime::config::section::{Key, Setting, below};
 
-            fn set(&mut self, path: &[String], value: &toml::Value) -> Result<(), String> {
-                match path.split_first() {
+            impl Setting for $name {
+                fn keys(name: &str, keys: &mut Vec<Key>) {
                     $(
-                        Some((key, rest)) if key == stringify!($key) => {
-                            $crate::runtime::config::section::Setting::set(&mut self.$key, rest, value)
-                        }
+                        <$type as Setting>::keys(&below(name, stringify!($key)), keys);
+                        $(if let Some(key) = keys.last_mut() { key.unset = $unset; })?
                     )+
-                    _ => Ok(()),
+                }
+
+                fn set(&mut self, path: &[String], value: &toml::Value) -> Result<(), String> {
+                    match path.split_first() {
+                        $(Some((key, rest)) if key == stringify!($key) => self.$key.set(rest, value),)+
+                        _ => Ok(()),
+                    }
+                }
+
+                fn check(&mut self) -> Result<(), ConfigError> {
+                    $(
+                        $(($rule)(&mut self.$key).map_err(|message: String| {
+                            ConfigError::new(stringify!($key), message)
+                        })?;)?
+                        self.$key.check().map_err(|error| error.inside(stringify!($key)))?;
+                    )+
+                    $(($whole)(self)?;)?
+                    Ok(())
                 }
             }
-
-            fn check(&mut self) -> Result<(), $crate::runtime::config::error::ConfigError> {
-                $(
-                    $(
-                        ($rule)(&mut self.$key).map_err(|message: String| {
-                            $crate::runtime::config::error::ConfigError::new(stringify!($key), message)
-                        })?;
-                    )?
-                    $crate::runtime::config::section::Setting::check(&mut self.$key)
-                        .map_err(|error| error.inside(stringify!($key)))?;
-                )+
-                $(($whole)(self)?;)?
-                Ok(())
-            }
-        }
+        };
     };
     (@default) => { Default::default() };
     (@default $default:expr) => { $default };

@@ -1,6 +1,7 @@
 //! Layers, masks and error lines.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
@@ -222,11 +223,7 @@ fn a_master_key_is_found_or_made_once() {
     let MasterKeySource::Found(found) = find_master_key(&config, &[]).unwrap() else { panic!("absent") };
     assert_eq!(found.expose(), &[7; 32]);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    }
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let env = |value: &str| vec![(OsString::from("STREAMWARD_MASTER_KEY"), OsString::from(value))];
     for good in ["00".repeat(32), "A".repeat(43), format!("{}=", "A".repeat(43))] {
         assert!(matches!(find_master_key(&config, &env(&good)), Ok(MasterKeySource::Found(_))), "{good}");

@@ -3,13 +3,11 @@
 use std::fmt::{self, Display};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Serialize;
 use serde_with::SerializeDisplay;
-use strum::VariantNames;
 use toml::Value;
 use url::Url;
 
@@ -47,18 +45,14 @@ impl FromValue for u32 {
     }
 }
 
-/// Reads one word of a fixed set.
-pub(super) fn read_choice<T: FromStr + VariantNames>(value: &Value) -> Result<T, String> {
-    let chosen = value.as_str().and_then(|word| word.parse().ok());
-    chosen.ok_or_else(|| format!("must be one of {}, not {value}", T::VARIANTS.join(", ")))
-}
-
 /// An enum whose variants are the words of a value.
 macro_rules! choice {
     ($type:ty) => {
         impl $crate::runtime::config::values::FromValue for $type {
             fn read(value: &toml::Value) -> Result<Self, String> {
-                $crate::runtime::config::values::read_choice(value)
+                let known = <$type as strum::VariantNames>::VARIANTS.join(", ");
+                let chosen = value.as_str().and_then(|word| word.parse().ok());
+                chosen.ok_or_else(|| format!("must be one of {known}, not {value}"))
             }
         }
     };

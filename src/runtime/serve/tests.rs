@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt};
+use rstest::rstest;
 use streamward_test_support::TimeLimit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -108,17 +109,15 @@ async fn handler_knows_its_peer() {
     assert!(read_to_close(&mut client).await.ends_with(&own));
 }
 
+#[rstest]
+#[case::silent("", "")]
+#[case::half_a_header("GET / HTTP/1.1\r\nhost: x\r\nx-ha", "")]
+#[case::half_a_body("POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf", "HTTP/1.1 4")]
 #[tokio::test]
-async fn silent_connection_is_closed() {
+async fn connection_that_sends_no_more_is_closed(#[case] sent: &str, #[case] answer: &str) {
     let server = Server::start(short()).await;
-    assert_eq!(read_to_close(&mut server.connect().await).await, "");
-}
-
-#[tokio::test]
-async fn connection_with_half_a_header_is_closed() {
-    let server = Server::start(short()).await;
-    let answer = read_to_close(&mut server.send("GET / HTTP/1.1\r\nhost: x\r\nx-ha").await).await;
-    assert!(!answer.contains("200 OK"), "{answer}");
+    let answered = read_to_close(&mut server.send(sent).await).await;
+    assert!(answered.starts_with(answer) && !answered.contains("200 OK"), "{answered}");
 }
 
 #[tokio::test]
@@ -142,14 +141,6 @@ async fn idle_connection_is_closed_and_a_used_one_is_kept() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(read_to_close(&mut client).await, "");
-}
-
-#[tokio::test]
-async fn stalled_request_body_is_answered_and_closed() {
-    let server = Server::start(short()).await;
-    let mut client = server.send("POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await;
-    let answer = read_to_close(&mut client).await;
-    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
 }
 
 #[tokio::test]
@@ -192,21 +183,16 @@ async fn a_request_that_does_not_finish_is_cut_after_the_drain() {
     assert_eq!(read_to_close(&mut client).await, "");
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_stop_closes_idle_connections_at_once() {
-    let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, drain: SOON, ..short() }).await;
-    let mut client = server.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(client.read(&mut [0; 1024]).await.unwrap() > 0);
-    let took = server.stopped().await;
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    assert_eq!(read_to_close(&mut client).await, "");
-}
-
-#[tokio::test]
-async fn the_stop_closes_a_connection_without_a_request() {
+async fn the_stop_closes_a_connection_without_a_request_at_once(#[values(true, false)] used: bool) {
     let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, drain: SOON, ..short() }).await;
     let mut client = server.connect().await;
-    // A second connection is served, so the silent one has been accepted.
+    if used {
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert!(client.read(&mut [0; 1024]).await.unwrap() > 0);
+    }
+    // A second connection is served, so the first one has been accepted.
     let mut other = server.send("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     read_to_close(&mut other).await;
     let took = server.stopped().await;

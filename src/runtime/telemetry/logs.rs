@@ -3,13 +3,12 @@
 
 use std::io::IsTerminal;
 
+use anyhow::anyhow;
 use serde::Serialize;
 use strum::{EnumString, VariantNames};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
-
-use super::TelemetryError;
 
 /// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, EnumString, VariantNames)]
@@ -23,31 +22,11 @@ pub enum LogFormat {
     Json,
 }
 
-/// The thread that writes the log. On drop it writes the rest.
-pub(super) struct LogWriter {
-    _thread: WorkerGuard,
-    errors: ErrorCounter,
-}
-
-impl std::fmt::Debug for LogWriter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LogWriter").finish_non_exhaustive()
-    }
-}
-
-impl LogWriter {
-    /// Reads how many entries were dropped.
-    pub(super) fn dropped_lines(&self) -> impl Fn() -> usize + Send + 'static + use<> {
-        let errors = self.errors.clone();
-        move || errors.dropped_lines()
-    }
-}
-
-/// Builds the layer that writes the log, and its thread.
+/// Builds the layer that writes the log, its thread, which writes the rest on drop, and the counter of dropped entries.
 pub(super) fn layer<S>(
     level: &str,
     format: LogFormat,
-) -> Result<(Box<dyn Layer<S> + Send + Sync>, LogWriter), TelemetryError>
+) -> anyhow::Result<(Box<dyn Layer<S> + Send + Sync>, WorkerGuard, ErrorCounter)>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
 {
@@ -56,7 +35,9 @@ where
     // At `trace` tungstenite writes whole frames, and some contain tokens.
     let filter = EnvFilter::builder()
         .parse(format!("{level}{quieter},tungstenite=debug,tokio_tungstenite=debug"))
-        .map_err(|reason| TelemetryError::Level { value: level.to_owned(), reason })?;
+        .map_err(|reason| {
+            anyhow!("log.level {level:?} is neither a level (info) nor a filter (info,sqlx=warn): {reason}")
+        })?;
     let (writer, thread) =
         NonBlockingBuilder::default().lossy(true).thread_name("log-writer").finish(std::io::stderr());
     let errors = writer.error_counter();
@@ -65,7 +46,7 @@ where
         LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
     };
-    Ok((layer, LogWriter { _thread: thread, errors }))
+    Ok((layer, thread, errors))
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use opentelemetry::global;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_otlp::{ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -17,8 +18,6 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_VERSION};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
-
-use super::TelemetryError;
 
 const SCOPE: &str = "streamward";
 
@@ -31,8 +30,11 @@ const METRICS_INTERVAL: Duration = Duration::from_secs(15);
 /// The filter of spans, independent of `log.level`. It excludes the exporter: each push would cause the next.
 const SPAN_FILTER: &str = "info,streamward=debug,opentelemetry=off,hyper=off,hyper_util=off,reqwest=off";
 
+fn pushing<B: WithExportConfig>(builder: B, to: String) -> B {
+    builder.with_protocol(Protocol::HttpBinary).with_endpoint(to).with_timeout(PUSH_TIMEOUT)
+}
+
 /// The two providers and their threads.
-#[derive(Debug)]
 pub(super) struct Otlp {
     spans: SdkTracerProvider,
     metrics: SdkMeterProvider,
@@ -40,28 +42,17 @@ pub(super) struct Otlp {
 
 impl Otlp {
     /// Starts pushing to `endpoint` (scheme, host and port; the paths `/v1/traces` and `/v1/metrics` are added).
-    pub(super) fn start(endpoint: &str, instance: &str) -> Result<Self, TelemetryError> {
+    pub(super) fn start(endpoint: &str, instance: &str) -> anyhow::Result<Self> {
         let base = endpoint.trim_end_matches('/');
-        let refuse = |reason: String| TelemetryError::Endpoint { value: endpoint.to_owned(), reason };
+        let refuse = |reason: String| anyhow!("otel.endpoint {endpoint:?} cannot be used: {reason}");
         let url = url::Url::parse(base).map_err(|e| refuse(e.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(refuse("it must start with http:// or https://".to_owned()));
         }
-        let build = |e: ExporterBuildError| refuse(e.to_string());
-        let span_exporter = SpanExporter::builder()
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(format!("{base}/v1/traces"))
-            .with_timeout(PUSH_TIMEOUT)
-            .build()
-            .map_err(build)?;
-        let metric_exporter = MetricExporter::builder()
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(format!("{base}/v1/metrics"))
-            .with_timeout(PUSH_TIMEOUT)
-            .build()
-            .map_err(build)?;
+        let span_exporter = pushing(SpanExporter::builder().with_http(), format!("{base}/v1/traces"));
+        let metric_exporter = pushing(MetricExporter::builder().with_http(), format!("{base}/v1/metrics"));
+        let span_exporter = span_exporter.build().map_err(|e| refuse(e.to_string()))?;
+        let metric_exporter = metric_exporter.build().map_err(|e| refuse(e.to_string()))?;
         let resource = Resource::builder()
             .with_service_name(SCOPE)
             .with_attribute(opentelemetry::KeyValue::new(SERVICE_VERSION, env!("CARGO_PKG_VERSION")))

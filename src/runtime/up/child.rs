@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -61,35 +62,21 @@ impl Supervised {
             let _ = std::fs::write(&self.pid_file, pid.to_string());
         }
         tracing::info!(pid, program = %self.program.display(), config = %self.config.display(), "MediaMTX started");
-        let mut output = std::pin::pin!(read_both(&mut child));
-        let mut closed = false;
-        let ended = loop {
-            tokio::select! {
-                ended = child.wait() => break Some(ended),
-                () = &mut output, if !closed => closed = true,
-                () = stop.cancelled() => break None,
-            }
-        };
+        let mut output = JoinSet::new();
+        // Also while it stops: a process that cannot write does not end.
+        output.spawn(read_both(&mut child));
+        let ended = stop.run_until_cancelled(child.wait()).await;
         if ended.is_none() {
             if let Some(pid) = pid.and_then(to_pid) {
                 let _ = kill_process(pid, Signal::TERM);
             }
-            // Keep reading: a process that cannot write does not end.
-            let stopping = async {
-                tokio::select! {
-                    _ = child.wait() => {}
-                    () = async { if !closed { (&mut output).await; closed = true; } std::future::pending().await } => {}
-                }
-            };
-            if timeout(STOP_LIMIT, stopping).await.is_err() {
+            if timeout(STOP_LIMIT, child.wait()).await.is_err() {
                 tracing::warn!(limit = ?STOP_LIMIT, "MediaMTX did not stop in time; killing it");
                 let _ = child.kill().await;
             }
         }
         // Its last output has the reason of its end. Its hooks may keep the pipe open for longer.
-        if !closed {
-            let _ = timeout(LAST_OUTPUT, output).await;
-        }
+        let _ = timeout(LAST_OUTPUT, output.join_next()).await;
         match ended {
             None => return true,
             Some(Ok(status)) => tracing::error!(%status, "MediaMTX ended"),
