@@ -24,8 +24,8 @@ use crate::domain::streamer::{
 };
 use crate::domain::{LogThrottle, StreamerId, Timestamp};
 use crate::ports::{
-    Change, Recorded, StatusUpdate, StoreError, StreamerFilter, Subject, WakeUp, WebhookError, WebhookHeaders,
-    WebhookVerifier, Written,
+    Change, Recorded, StatusUpdate, StoreError, StreamerFilter, Subject, WakeUp, WebhookError,
+    WebhookHeaders, WebhookVerifier, Written,
 };
 
 const KIND: &str = "streamer";

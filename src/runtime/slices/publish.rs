@@ -8,7 +8,8 @@ use crate::app::task::AnyTask;
 use crate::runtime::shared::Shared;
 use crate::runtime::slice::{Parts, Slice};
 
-pub(super) const SLICE: Slice = Slice { document: || http::publish::routes().document(), commands: &[], build };
+pub(super) const SLICE: Slice =
+    Slice { document: || http::publish::routes().document(), commands: &[], build };
 
 fn build(shared: &Shared, parts: &mut Parts) {
     parts.serve(http::publish::routes(), (Arc::clone(&shared.access), Arc::clone(&shared.publish)));

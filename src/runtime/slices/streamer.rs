@@ -20,7 +20,7 @@ use crate::domain::access::{Actor, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::streamer::{Slug, Streamer};
 use crate::domain::{AuditId, StreamerId};
-use crate::ports::{Clock as _, IdGen as _, Store, StreamerFilter, StreamerStore as _};
+use crate::ports::{Change, Clock as _, IdGen as _, Store, StreamerFilter, StreamerStore as _};
 use crate::runtime::bootstrap::Bootstrap;
 use crate::runtime::commands::CommandContext;
 use crate::runtime::kick::KickClients;
@@ -153,7 +153,7 @@ async fn over_memory(base: &Bootstrap, streamers: &[Streamer]) -> anyhow::Result
     for streamer in streamers {
         let id = AuditId(SystemIds.uuid());
         let entry = AuditEntry::of(id, SystemClock.now(), &actor, "create", "streamer");
-        store.create_streamer(&Scope::system(), streamer, &entry).await?;
+        store.create_streamer(streamer, Change::new(&Scope::system(), &entry)).await?;
     }
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
     let core =
