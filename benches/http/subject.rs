@@ -13,7 +13,7 @@ use streamward::adapters::system::{SystemClock, SystemIds};
 use streamward::app::Core;
 use streamward::app::access::AccessSettings;
 use streamward::app::broadcaster::BroadcasterDraft;
-use streamward::app::key_cache::KeyCacheLoader;
+use streamward::app::key_cache_loader::KeyCacheLoader;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, TaskContext};

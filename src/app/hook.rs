@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tracing::Instrument as _;
 
+use super::grace::Grace;
 use super::media_server::MediaServers;
 use super::poll_requests::PollRequests;
 use super::{Core, Result};
@@ -30,12 +31,18 @@ pub struct Hooks {
     core: Arc<Core>,
     media_servers: Arc<MediaServers>,
     polls: Arc<PollRequests>,
+    grace: Arc<Grace>,
 }
 
 impl Hooks {
     /// A hook is a contact of its media server, and requests a poll of it.
-    pub fn new(core: Arc<Core>, media_servers: Arc<MediaServers>, polls: Arc<PollRequests>) -> Self {
-        Self { core, media_servers, polls }
+    pub fn new(
+        core: Arc<Core>,
+        media_servers: Arc<MediaServers>,
+        polls: Arc<PollRequests>,
+        grace: Arc<Grace>,
+    ) -> Self {
+        Self { core, media_servers, polls, grace }
     }
 
     /// Stores the hook of `server` and requests a poll. If the store fails, the hook is lost, and the next regular poll
@@ -64,6 +71,9 @@ impl Hooks {
         tracing::info!(%server, kind = hook_event.kind.as_str(), path = hook_event.path.as_ref().map(tracing::field::display),
             source_id = hook_event.source_id.as_ref().map(tracing::field::display), "hook");
         self.media_servers.note_contact(server, Contact::Hook);
+        if hook_event.kind == HookKind::NotReady {
+            self.grace.release(server, hook_event.path.as_ref(), hook_event.hash.as_ref());
+        }
         self.core
             .store
             .record_hook_event(&hook_event)

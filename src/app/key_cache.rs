@@ -1,54 +1,80 @@
-//! A filter in front of the database for keys that do not exist, so that a flood of made-up keys is cheap.
+//! The usable stream keys in memory: a filter in front of the database for keys that do not exist, so that a flood of
+//! made-up keys is cheap.
 //!
-//! It never allows a key: that takes the database. Its "no" is not final either: a miss is confirmed in the database
-//! while there is room for that, so that a key that another instance created a moment ago works at once.
+//! It allows a key only while the database is unreachable ([`super::grace`]). Its "no" is not final either: a miss is
+//! confirmed in the database while there is room for that, so that a key that another instance created a moment ago works
+//! at once.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 use tokio::sync::{Semaphore, SemaphorePermit, SetOnce};
-use tokio::time::Instant;
 
-use super::Core;
-use super::events::Events;
-use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
-use crate::domain::event::{BroadcasterEventKind, Event, EventBody, StreamKeyEventKind, Topic};
+use crate::domain::path::StreamPath;
+use crate::domain::publish::DenyReason;
 use crate::domain::secret::SecretHash;
+use crate::domain::stream_key::CachedKey;
 use crate::domain::{StreamKeyId, Timestamp};
-use crate::ports::{KeyHashStore, WakeUp};
 
 /// How long a confirmed miss is not checked again.
-const NEGATIVE_TTL: Duration = Duration::from_secs(1);
+pub(super) const NEGATIVE_TTL: Duration = Duration::from_secs(1);
 /// How many confirmed unknown keys are remembered.
 const MAX_NEGATIVE: usize = 10_000;
 /// How many unknown keys are confirmed at the same time; the others are refused.
 const CONFIRMATIONS: usize = 2;
-/// From this many changed keys on, all keys are loaded.
-const MANY_CHANGES: usize = 500;
-/// All keys are loaded this often in any case. It drops the old secrets of rotated keys, and repairs what an event that
-/// this version cannot read would have changed.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(600);
 
-/// The hashes of all keys that are not revoked. It may have a few more.
+/// The keys that are not revoked. It may have a few more.
 #[derive(Debug)]
 pub struct KeyCache {
     /// `None` before the first load: until then every key is read from the database.
-    hashes: RwLock<Option<HashSet<SecretHash>>>,
+    keys: RwLock<Option<Keys>>,
     first_load: SetOnce<()>,
     negative: Mutex<HashMap<SecretHash, Timestamp>>,
     room: Semaphore,
+    fingerprints: RandomState,
+}
+
+/// 64 bytes for each key: a million keys take 64 MB.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: SecretHash,
+    id: StreamKeyId,
+    /// A fingerprint of its path.
+    path: u64,
+    expires_at: Timestamp,
+}
+
+/// All keys of one load, and what changed since.
+#[derive(Debug, Default)]
+struct Keys {
+    /// In order of their hash.
+    loaded: Vec<Entry>,
+    /// Created or rotated since.
+    added: HashMap<SecretHash, Entry>,
+    /// The secret of each key that changed since; `None` if it was revoked.
+    current: HashMap<StreamKeyId, Option<SecretHash>>,
+    /// A change was heard of that is not in here yet.
+    is_stale: bool,
+}
+
+impl Keys {
+    fn find(&self, hash: &SecretHash) -> Option<&Entry> {
+        let loaded = || self.loaded.binary_search_by(|entry| entry.hash.cmp(hash)).ok();
+        let entry = self.added.get(hash).or_else(|| self.loaded.get(loaded()?))?;
+        self.current.get(&entry.id).is_none_or(|current| *current == Some(*hash)).then_some(entry)
+    }
 }
 
 impl Default for KeyCache {
     fn default() -> Self {
         Self {
-            hashes: RwLock::default(),
+            keys: RwLock::default(),
             first_load: SetOnce::new(),
             negative: Mutex::default(),
             room: Semaphore::new(CONFIRMATIONS),
+            fingerprints: RandomState::new(),
         }
     }
 }
@@ -63,11 +89,7 @@ pub(super) enum KeyLookup<'a> {
 
 impl KeyCache {
     pub(super) fn look_up(&self, hash: &SecretHash, now: Timestamp) -> KeyLookup<'_> {
-        let may_exist = {
-            let hashes = self.hashes.read().unwrap_or_else(PoisonError::into_inner);
-            hashes.as_ref().is_none_or(|hashes| hashes.contains(hash))
-        };
-        if may_exist {
+        if self.keys().as_ref().is_none_or(|keys| keys.find(hash).is_some()) {
             return KeyLookup::Read(None);
         }
         let is_negative =
@@ -76,6 +98,26 @@ impl KeyCache {
             Ok(permit) if !is_negative => KeyLookup::Read(Some(permit)),
             _ => KeyLookup::No,
         }
+    }
+
+    /// The key with this hash, if it could be used for `path` when the database was last read, and has not expired
+    /// since. For a time when the database cannot be read.
+    pub(super) fn usable(
+        &self,
+        hash: &SecretHash,
+        path: Option<&StreamPath>,
+        now: Timestamp,
+    ) -> Result<StreamKeyId, DenyReason> {
+        let keys = self.keys();
+        let known = keys.as_ref().filter(|keys| !keys.is_stale).and_then(|keys| keys.find(hash));
+        let entry = known.ok_or(DenyReason::Undecided)?;
+        if entry.expires_at <= now {
+            return Err(DenyReason::KeyExpired);
+        }
+        if path.is_some_and(|path| self.fingerprint(path) != entry.path) {
+            return Err(DenyReason::WrongPath);
+        }
+        Ok(entry.id)
     }
 
     /// The database has no such key.
@@ -99,149 +141,100 @@ impl KeyCache {
 
     /// The key with this hash was revoked: from now on it is confirmed like any unknown one.
     pub(super) fn remove(&self, hash: &SecretHash) {
-        let is_there = {
-            let hashes = self.hashes.read().unwrap_or_else(PoisonError::into_inner);
-            hashes.as_ref().is_some_and(|hashes| hashes.contains(hash))
-        };
-        if is_there && let Some(hashes) = &mut *self.write() {
-            hashes.remove(hash);
+        let id = self.keys().as_ref().and_then(|keys| keys.find(hash)).map(|entry| entry.id);
+        if let Some(id) = id {
+            self.revoke(id);
         }
     }
 
-    fn replace(&self, hashes: Vec<SecretHash>) {
-        let hashes = hashes.into_iter().collect();
-        // The old set is dropped after the lock.
-        let _old = self.write().replace(hashes);
+    /// This key was revoked.
+    pub(super) fn revoke(&self, id: StreamKeyId) {
+        if let Some(keys) = &mut *self.write() {
+            keys.current.insert(id, None);
+        }
+    }
+
+    /// Keys changed, and which is not known yet.
+    pub(super) fn mark_stale(&self) {
+        if let Some(keys) = &mut *self.write() {
+            keys.is_stale = true;
+        }
+    }
+
+    /// Takes over a complete load, whose pages came in order.
+    pub(super) fn replace(&self, pages: Load) {
+        let keys = Keys { loaded: pages.0, ..Keys::default() };
+        // The old keys are dropped after the lock.
+        let _old = self.write().replace(keys);
         self.clear_negative();
         // Later loads find it set.
         let _ = self.first_load.set(());
     }
 
-    fn add(&self, added: Vec<SecretHash>) {
-        self.negative().retain(|hash, _| !added.contains(hash));
-        if let Some(hashes) = &mut *self.write() {
-            hashes.extend(added);
+    pub(super) fn add(&self, added: &[CachedKey]) {
+        self.negative().retain(|hash, _| added.iter().all(|key| key.hash != *hash));
+        if let Some(keys) = &mut *self.write() {
+            for key in added {
+                keys.added.insert(key.hash, self.entry(key));
+                keys.current.insert(key.id, Some(key.hash));
+            }
         }
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Option<HashSet<SecretHash>>> {
-        self.hashes.write().unwrap_or_else(PoisonError::into_inner)
+    /// Adds a page to a load.
+    pub(super) fn take_page(&self, load: &mut Load, page: &[CachedKey]) {
+        load.0.extend(page.iter().map(|key| self.entry(key)));
     }
 
-    fn negative(&self) -> MutexGuard<'_, HashMap<SecretHash, Timestamp>> {
+    fn entry(&self, key: &CachedKey) -> Entry {
+        let expires_at = key.expires_at.unwrap_or(Timestamp::from_micros(i64::MAX));
+        Entry { hash: key.hash, id: key.id, path: self.fingerprint(&key.path), expires_at }
+    }
+
+    fn fingerprint(&self, path: &StreamPath) -> u64 {
+        self.fingerprints.hash_one(path.as_str())
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Option<Keys>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Option<Keys>> {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn negative(&self) -> MutexGuard<'_, HashMap<SecretHash, Timestamp>> {
         self.negative.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Keeps the key cache up to date: loads all keys once, then only those that events of the topics `stream_key` and
-/// `broadcaster` name.
-pub struct KeyCacheLoader {
-    cache: Arc<KeyCache>,
-    keys: Arc<dyn KeyHashStore>,
-    events: Arc<Events>,
-    heard: [Receiver<Arc<Event>>; 2],
-    /// When all keys were loaded; `None` if they must be loaded now.
-    loaded_at: Option<Instant>,
-    /// Keys with a secret that the cache may not have.
-    changed: BTreeSet<StreamKeyId>,
-}
-
-impl KeyCacheLoader {
-    /// A loader that has not loaded yet.
-    pub fn new(core: &Core, cache: Arc<KeyCache>, events: Arc<Events>) -> Self {
-        Self::over(Arc::clone(&core.worker_store) as Arc<_>, cache, events)
-    }
-
-    fn over(keys: Arc<dyn KeyHashStore>, cache: Arc<KeyCache>, events: Arc<Events>) -> Self {
-        let heard = [Topic::StreamKey, Topic::Broadcaster].map(|topic| events.listen(topic));
-        Self { cache, keys, events, heard, loaded_at: None, changed: BTreeSet::new() }
-    }
-
-    fn take_events(&mut self) {
-        for heard in &mut self.heard {
-            loop {
-                match heard.try_recv().as_deref() {
-                    Ok(Event { body: EventBody::StreamKey(key), .. }) => match key.kind {
-                        StreamKeyEventKind::Created | StreamKeyEventKind::Rotated => {
-                            self.changed.insert(key.id);
-                        }
-                        // Its hash is removed at its next use, see `KeyCache::remove`.
-                        StreamKeyEventKind::Revoked => {}
-                    },
-                    Ok(Event { body: EventBody::Broadcaster(broadcaster), .. }) => {
-                        if broadcaster.kind == BroadcasterEventKind::Deleted {
-                            self.loaded_at = None;
-                        }
-                    }
-                    // Neither topic has these.
-                    Ok(Event { body: EventBody::Stream(_) | EventBody::Streamer(_), .. }) => {}
-                    Err(TryRecvError::Lagged(_)) => self.loaded_at = None,
-                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-                }
-            }
-        }
-    }
-}
-
-impl Task for KeyCacheLoader {
-    fn name(&self) -> String {
-        "key-cache".into()
-    }
-
-    fn description(&self) -> &'static str {
-        "Keeps the hashes of all valid stream keys in memory."
-    }
-}
-
-#[async_trait]
-impl PeriodicTask for KeyCacheLoader {
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
-    fn wakes_on(&self, wake_up: &WakeUp) -> bool {
-        matches!(wake_up, WakeUp::Topic(Topic::StreamKey | Topic::Broadcaster))
-    }
-
-    async fn tick(&mut self, _: &TaskContext) -> Result<Tick, TaskError> {
-        self.take_events();
-        let is_fresh = self.loaded_at.is_some_and(|at| at.elapsed() < RELOAD_INTERVAL);
-        if !is_fresh || self.changed.len() >= MANY_CHANGES {
-            self.events.begin().await?;
-            self.cache.replace(self.keys.key_hashes().await?);
-            self.loaded_at = Some(Instant::now());
-        } else if !self.changed.is_empty() {
-            let changed: Vec<StreamKeyId> = self.changed.iter().copied().collect();
-            self.cache.add(self.keys.key_hashes_of(&changed).await?);
-        }
-        self.changed.clear();
-        Ok(Tick::default())
-    }
-}
+/// A load in progress: all keys read so far, in order of their hash.
+#[derive(Debug, Default)]
+pub(super) struct Load(Vec<Entry>);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use uuid::Uuid;
 
-    use super::super::events::EventTail;
-    use super::super::events::tests::{Log, tail};
     use super::*;
-    use crate::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
-    use crate::domain::event::{StreamEventKind, StreamerEventKind};
-    use crate::domain::stream::tests::stream;
-    use crate::domain::stream_key::tests::key;
-    use crate::domain::streamer::{Slug, Streamer};
-    use crate::domain::{BroadcasterId, StreamerId};
-    use crate::ports::StoreError;
 
     const NOW: Timestamp = Timestamp::from_seconds(100);
     const HASH: SecretHash = SecretHash([1; 32]);
 
+    fn cached(hash: SecretHash) -> CachedKey {
+        let path = StreamPath::parse("live/alice").unwrap();
+        CachedKey { hash, id: StreamKeyId(Uuid::from_u128(hash.0[0].into())), path, expires_at: None }
+    }
+
+    fn load(cache: &KeyCache, hashes: &[SecretHash]) {
+        let mut load = Load::default();
+        cache.take_page(&mut load, &hashes.iter().copied().map(cached).collect::<Vec<_>>());
+        cache.replace(load);
+    }
+
     fn loaded() -> KeyCache {
         let cache = KeyCache::default();
-        cache.replace(vec![]);
+        load(&cache, &[]);
         cache
     }
 
@@ -279,7 +272,7 @@ mod tests {
             (0..50u8).map(|n| cache.look_up(&SecretHash([n; 32]), NOW)).collect();
         let reads = lookups.iter().filter(|lookup| matches!(lookup, KeyLookup::Read(_))).count();
         assert_eq!(reads, CONFIRMATIONS);
-        cache.replace(vec![HASH]);
+        load(&cache, &[HASH]);
         assert!(may_exist(&cache, &HASH));
     }
 
@@ -300,136 +293,45 @@ mod tests {
         for gone in
             [KeyCache::remove, |cache: &KeyCache, hash: &SecretHash| cache.insert_negative(*hash, NOW)]
         {
-            cache.replace(vec![HASH]);
+            load(&cache, &[HASH]);
             assert!(may_exist(&cache, &HASH));
             gone(&cache, &HASH);
             assert!(!may_exist(&cache, &HASH));
         }
     }
 
-    /// A store that counts its calls.
-    #[derive(Default)]
-    struct CountingStore {
-        loads: AtomicUsize,
-        lookups: AtomicUsize,
-        is_away: std::sync::atomic::AtomicBool,
+    #[test]
+    fn loaded_added_rotated_and_revoked_keys_are_told_apart() {
+        let cache = KeyCache::default();
+        let hashes: Vec<SecretHash> = (1..=100).map(|n| SecretHash([n; 32])).collect();
+        load(&cache, &hashes);
+        assert!(hashes.iter().all(|hash| may_exist(&cache, hash)));
+        let (old, new) = (hashes[9], SecretHash([200; 32]));
+        cache.add(&[CachedKey { hash: new, ..cached(old) }]);
+        assert!(may_exist(&cache, &new) && !may_exist(&cache, &old), "the old secret of a rotated key");
+        cache.revoke(cached(hashes[10]).id);
+        cache.revoke(cached(old).id);
+        assert!(!may_exist(&cache, &hashes[10]) && !may_exist(&cache, &new));
+        load(&cache, &hashes);
+        assert!(may_exist(&cache, &old));
     }
 
-    #[async_trait]
-    impl KeyHashStore for CountingStore {
-        async fn key_hashes(&self) -> Result<Vec<SecretHash>, StoreError> {
-            self.loads.fetch_add(1, Ordering::Relaxed);
-            Ok(vec![SecretHash([7; 32])])
-        }
-
-        async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>, StoreError> {
-            if self.is_away.load(Ordering::Relaxed) {
-                return Err(StoreError::Unavailable("unreachable".into()));
-            }
-            self.lookups.fetch_add(1, Ordering::Relaxed);
-            Ok(vec![HASH; ids.len()])
-        }
-    }
-
-    struct World {
-        log: Arc<Log>,
-        tail: EventTail,
-        store: Arc<CountingStore>,
-        cache: Arc<KeyCache>,
-        loader: KeyCacheLoader,
-    }
-
-    impl World {
-        async fn loaded() -> Self {
-            let log = Arc::new(Log::default());
-            let (events, tail) = tail(&log);
-            let (store, cache) = (Arc::<CountingStore>::default(), Arc::<KeyCache>::default());
-            let keys = Arc::clone(&store) as Arc<dyn KeyHashStore>;
-            let loader = KeyCacheLoader::over(keys, Arc::clone(&cache), events);
-            let mut world = Self { log, tail, store, cache, loader };
-            world.loader.tick(&TaskContext::default()).await.unwrap();
-            assert_eq!(world.counts(), (1, 0));
-            world
-        }
-
-        async fn after(&mut self, event: EventBody) {
-            self.log.append(&event);
-            self.tail.tick(&TaskContext::default()).await.unwrap();
-            self.loader.tick(&TaskContext::default()).await.unwrap();
-        }
-
-        /// How often all keys were loaded, and how often some were read.
-        fn counts(&self) -> (usize, usize) {
-            (self.store.loads.load(Ordering::Relaxed), self.store.lookups.load(Ordering::Relaxed))
-        }
-    }
-
-    #[tokio::test]
-    async fn events_of_streams_and_streamers_neither_load_keys_nor_clear_the_negative_cache() {
-        let mut world = World::loaded().await;
-        world.cache.insert_negative(HASH, NOW);
-        let xqc = Streamer::new(StreamerId(Uuid::nil()), &Slug::parse("xqc").unwrap(), NOW);
-        for _ in 0..600 {
-            world.after(EventBody::streamer(StreamerEventKind::Updated, &xqc, None)).await;
-            world.after(EventBody::stream(StreamEventKind::Updated, &stream())).await;
-        }
-        assert_eq!(world.counts(), (1, 0));
-        assert!(is_refused(&world.cache, &HASH));
-    }
-
-    #[tokio::test]
-    async fn created_or_rotated_key_is_read_once_and_no_other_key_is_loaded() {
-        for kind in [StreamKeyEventKind::Created, StreamKeyEventKind::Rotated] {
-            let mut world = World::loaded().await;
-            world.cache.insert_negative(HASH, NOW);
-            world.after(EventBody::stream_key(kind, &key())).await;
-            world.loader.tick(&TaskContext::default()).await.unwrap();
-            assert_eq!(world.counts(), (1, 1));
-            assert!(may_exist(&world.cache, &HASH) && may_exist(&world.cache, &SecretHash([7; 32])));
-            assert!(world.cache.negative().is_empty());
-        }
-    }
-
-    #[tokio::test]
-    async fn changed_key_is_read_again_after_the_database_was_unreachable() {
-        let mut world = World::loaded().await;
-        world.store.is_away.store(true, Ordering::Relaxed);
-        world.log.append(&EventBody::stream_key(StreamKeyEventKind::Created, &key()));
-        world.tail.tick(&TaskContext::default()).await.unwrap();
-        world.loader.tick(&TaskContext::default()).await.unwrap_err();
-        world.store.is_away.store(false, Ordering::Relaxed);
-        world.loader.tick(&TaskContext::default()).await.unwrap();
-        assert!(may_exist(&world.cache, &HASH));
-    }
-
-    #[tokio::test]
-    async fn deleted_broadcaster_loads_all_keys_once_and_other_broadcaster_events_load_none() {
-        let mut world = World::loaded().await;
-        let alice = Broadcaster {
-            id: BroadcasterId(Uuid::nil()),
-            display_name: DisplayName::parse("Alice").unwrap(),
-            metadata: Metadata::default(),
-            created_at: NOW,
-            updated_at: NOW,
-        };
-        for (kind, loads) in [
-            (BroadcasterEventKind::Created, 1),
-            (BroadcasterEventKind::Updated, 1),
-            (BroadcasterEventKind::Deleted, 2),
-            (BroadcasterEventKind::Created, 2),
-        ] {
-            world.after(EventBody::broadcaster(kind, &alice)).await;
-            assert_eq!(world.counts(), (loads, 0), "{kind:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn all_keys_are_loaded_every_ten_minutes() {
-        let mut world = World::loaded().await;
-        for loads in [1, 2] {
-            world.loader.tick(&TaskContext::default()).await.unwrap();
-            assert_eq!(world.counts(), (loads, 0));
-            tokio::time::advance(RELOAD_INTERVAL).await;
-        }
+    #[test]
+    fn without_the_database_a_key_is_usable_for_its_path_until_it_expires_or_changes() {
+        let cache = KeyCache::default();
+        let (alice, bob) = (StreamPath::parse("live/alice").unwrap(), StreamPath::parse("live/bob").unwrap());
+        let usable = |path, now| cache.usable(&HASH, path, now);
+        assert_eq!(usable(Some(&alice), NOW), Err(DenyReason::Undecided), "nothing was loaded");
+        load(&cache, &[]);
+        cache.add(&[CachedKey { expires_at: Some(NOW.plus(NEGATIVE_TTL)), ..cached(HASH) }]);
+        assert_eq!(usable(Some(&alice), NOW), Ok(cached(HASH).id));
+        assert_eq!(usable(None, NOW), Ok(cached(HASH).id));
+        assert_eq!(usable(Some(&bob), NOW), Err(DenyReason::WrongPath));
+        assert_eq!(usable(Some(&alice), NOW.plus(NEGATIVE_TTL)), Err(DenyReason::KeyExpired));
+        cache.mark_stale();
+        assert_eq!(usable(Some(&alice), NOW), Err(DenyReason::Undecided));
+        load(&cache, &[HASH]);
+        cache.revoke(cached(HASH).id);
+        assert_eq!(usable(Some(&alice), NOW), Err(DenyReason::Undecided));
     }
 }

@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::Core;
 use super::auth_rollup::{AuthRollup, RollupKey};
+use super::grace::Grace;
 use super::housekeeping::Chore;
 use super::key_cache::{KeyCache, KeyLookup};
 use super::media_server::{ConfiguredServers, MediaServers};
@@ -22,6 +23,7 @@ use crate::domain::media_server::MediaServerName;
 use crate::domain::publish::{
     AllowReason, Decision, DenyReason, PublishRequest, decide_other, decide_publish,
 };
+use crate::domain::secret::SecretHash;
 use crate::domain::stream_key::OnConflict;
 use crate::ports::{Contact, StoreError};
 
@@ -30,13 +32,19 @@ use crate::ports::{Contact, StoreError};
 pub struct PublishSettings {
     /// How long a claim holds before the encoder is live (`auth.claim_ttl`, default 15 s).
     pub claim_ttl: Duration,
+    /// How long the database may take to decide.
+    pub claim_time: Duration,
     /// A decision that takes longer is a denial. Below the 1 s that is promised to media servers.
     pub deadline: Duration,
 }
 
 impl Default for PublishSettings {
     fn default() -> Self {
-        Self { claim_ttl: Duration::from_secs(15), deadline: Duration::from_millis(800) }
+        Self {
+            claim_ttl: Duration::from_secs(15),
+            claim_time: Duration::from_millis(600),
+            deadline: Duration::from_millis(800),
+        }
     }
 }
 
@@ -48,6 +56,7 @@ pub struct PublishAuth {
     media_servers: Arc<MediaServers>,
     polls: Arc<PollRequests>,
     cache: Arc<KeyCache>,
+    grace: Arc<Grace>,
     rollup: AuthRollup,
 }
 
@@ -66,16 +75,17 @@ impl Chore for PublishAuth {
 }
 
 impl PublishAuth {
-    /// Keys that do not exist according to `cache` are denied without the database.
+    /// Keys that do not exist according to `cache` are denied without the database. While the database is
+    /// unreachable, `grace` decides.
     pub fn new(
         core: Arc<Core>,
         settings: PublishSettings,
         servers: Arc<ConfiguredServers>,
         media_servers: Arc<MediaServers>,
         polls: Arc<PollRequests>,
-        cache: Arc<KeyCache>,
+        (cache, grace): (Arc<KeyCache>, Arc<Grace>),
     ) -> Self {
-        Self { core, settings, servers, media_servers, polls, cache, rollup: AuthRollup::default() }
+        Self { core, settings, servers, media_servers, polls, cache, grace, rollup: AuthRollup::default() }
     }
 
     /// Decides `request` of `server`. Always answers, within
@@ -109,17 +119,28 @@ impl PublishAuth {
         };
         let now = self.core.now();
         let hash = self.core.hasher.key(&publish.secret);
+        if self.grace.is_away() {
+            return self.decide_in_grace(&hash, &publish, request);
+        }
         let _room = match self.cache.look_up(&hash, now) {
             KeyLookup::Read(permit) => permit,
             KeyLookup::No => return deny(DenyReason::UnknownKey, request),
         };
-        let ttl = self.settings.claim_ttl;
+        let PublishSettings { claim_ttl: ttl, claim_time, .. } = self.settings;
         let claim = self.core.auth_store.claim_for_publish(&hash, &publish, now, ttl);
-        let key = match claim.instrument(tracing::info_span!("store.claim_for_publish")).await {
+        let claim =
+            timeout(claim_time, claim.instrument(tracing::info_span!("store.claim_for_publish"))).await;
+        let slow = || Err(StoreError::Unavailable("it did not answer in time".to_owned()));
+        let key = match claim.unwrap_or_else(|_| slow()) {
             Ok(Some(key)) => key,
             Ok(None) => {
                 self.cache.insert_negative(hash, now);
                 return deny(DenyReason::UnknownKey, request);
+            }
+            Err(error @ StoreError::Unavailable(_)) => {
+                tracing::error!(%error, "a publish request is decided without the database");
+                self.grace.note_failure();
+                return self.decide_in_grace(&hash, &publish, request);
             }
             Err(error) => {
                 tracing::error!(%error, "a publish request could not be decided");
@@ -141,6 +162,19 @@ impl PublishAuth {
             self.servers.names().for_each(|name| self.polls.request_local(name));
         }
         Decision { result, key: Some(key.id), path: Some(key.path.to_string()) }
+    }
+
+    fn decide_in_grace(
+        &self,
+        hash: &SecretHash,
+        publish: &PublishRequest,
+        request: &AuthRequest,
+    ) -> Decision {
+        let path = request.path.public().map(str::to_owned);
+        match self.grace.decide(hash, publish, self.core.now()) {
+            Ok((reason, id)) => Decision { result: Ok(reason), key: Some(id), path },
+            Err(reason) => Decision { result: Err(reason), key: None, path },
+        }
     }
 
     fn note(&self, server: &MediaServerName, request: &AuthRequest, decision: &Decision, took: Duration) {

@@ -26,6 +26,8 @@ pub enum AllowReason {
     KeyClaimed,
     /// The key is valid. The request named no connection, so the key was not claimed.
     KeyValid,
+    /// The database is unreachable, and the key was valid when it last answered (`auth.grace`).
+    Grace,
     /// Anyone may watch.
     PublicRead,
     /// It is our own relay.

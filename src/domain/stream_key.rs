@@ -8,6 +8,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use super::invalid::{Invalid, text};
 use super::media_server::Connection;
 use super::path::StreamPath;
+use super::secret::SecretHash;
 use super::{BroadcasterId, StreamKeyId, Timestamp};
 
 /// What happens when a second connection uses a key that is in use.
@@ -159,6 +160,19 @@ pub struct StreamKey {
     pub last_used_at: Option<Timestamp>,
     /// The current holder.
     pub holder: Holder,
+}
+
+/// What the key cache keeps of a key that is not revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedKey {
+    /// The hash of its secret.
+    pub hash: SecretHash,
+    /// The key.
+    pub id: StreamKeyId,
+    /// Its public path.
+    pub path: StreamPath,
+    /// When it becomes invalid.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl StreamKey {

@@ -40,7 +40,7 @@ pub use media_servers::{Contact, MediaServerStore, PollResult};
 pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
 pub use secret_store::SecretStore;
 pub use status_feed::{FeedSignal, StatusFeed, StatusUpdate, Subject, Wanted};
-pub use stream_keys::{KeyCreation, KeyFilter, KeyHashStore, Revocation, Rotation, StreamKeyStore};
+pub use stream_keys::{CachedKeyStore, KeyCreation, KeyFilter, Revocation, Rotation, StreamKeyStore};
 pub use streamer_reports::{Recorded, ReportStore};
 pub use streamers::{StreamerFilter, StreamerStore, Written};
 pub use streams::{StatusFilter, StreamCursor, StreamFilter, StreamStore};
@@ -54,7 +54,7 @@ use async_trait::async_trait;
 pub trait Store:
     BroadcasterStore
     + StreamKeyStore
-    + KeyHashStore
+    + CachedKeyStore
     + StreamStore
     + ReconcileStore
     + EventStore

@@ -10,7 +10,7 @@ use crate::domain::path::StreamPath;
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::Stream;
-use crate::domain::stream_key::{KeyStatus, StreamKey};
+use crate::domain::stream_key::{CachedKey, KeyStatus, StreamKey};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 
 /// The result of creating a key.
@@ -108,12 +108,12 @@ pub trait StreamKeyStore: Send + Sync {
     ) -> Result<Option<StreamKey>>;
 }
 
-/// The hashes of keys: what the in-memory filter for unknown keys is made of.
+/// What the key cache is made of.
 #[async_trait]
-pub trait KeyHashStore: Send + Sync {
-    /// MUST return the hashes of all keys that are not revoked.
-    async fn key_hashes(&self) -> Result<Vec<SecretHash>>;
+pub trait CachedKeyStore: Send + Sync {
+    /// MUST return the keys that are not revoked, in order of their hash, from behind `after`; at most `limit`.
+    async fn cached_keys(&self, after: Option<SecretHash>, limit: u32) -> Result<Vec<CachedKey>>;
 
-    /// MUST return the hashes of those of these keys that exist and are not revoked.
-    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>>;
+    /// MUST return those of these keys that exist and are not revoked, in order of their hash.
+    async fn cached_keys_of(&self, ids: &[StreamKeyId]) -> Result<Vec<CachedKey>>;
 }

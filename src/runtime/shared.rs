@@ -9,6 +9,7 @@ use crate::app::access::{Access, AccessSettings};
 use crate::app::audit::AuditLog;
 use crate::app::broadcaster::Broadcasters;
 use crate::app::events::Events;
+use crate::app::grace::Grace;
 use crate::app::key_cache::KeyCache;
 use crate::app::media_server::{ConfiguredServers, MediaServers};
 use crate::app::poll_requests::PollRequests;
@@ -48,6 +49,7 @@ pub struct Shared {
     pub core: Arc<Core>,
     pub servers: Arc<ConfiguredServers>,
     pub polls: Arc<PollRequests>,
+    pub grace: Arc<Grace>,
     pub key_cache: Arc<KeyCache>,
     pub access: Arc<Access>,
     pub audit: Arc<AuditLog>,
@@ -66,12 +68,13 @@ impl Shared {
         let polls = Arc::new(PollRequests::new(Arc::clone(&core.wake_ups)));
         let (core, servers, polls) = (|| Arc::clone(&core), || Arc::clone(&servers), || Arc::clone(&polls));
         let key_cache = Arc::new(KeyCache::default());
+        let grace = Arc::new(Grace::new(config.auth.grace.0, Arc::clone(&key_cache)));
         let media_servers = Arc::new(MediaServers::new(core(), servers()));
         let streams = Arc::new(Streams::new(core(), servers(), polls(), end_wait));
         let stream_keys = StreamKeys::new(core(), servers(), Arc::clone(&streams), Arc::clone(&key_cache));
         let stream_keys = Arc::new(stream_keys);
         let settings = PublishSettings { claim_ttl: config.auth.claim_ttl.0, ..PublishSettings::default() };
-        let (contacts, cache) = (Arc::clone(&media_servers), Arc::clone(&key_cache));
+        let (contacts, cache) = (Arc::clone(&media_servers), (Arc::clone(&key_cache), Arc::clone(&grace)));
         Self {
             core: core(),
             servers: servers(),
@@ -83,6 +86,7 @@ impl Shared {
             publish: Arc::new(PublishAuth::new(core(), settings, servers(), contacts, polls(), cache)),
             config,
             outside,
+            grace,
             key_cache,
             media_servers,
             stream_keys,

@@ -462,7 +462,8 @@ async fn start(
 }
 
 fn hooks(shared: &Shared) -> Hooks {
-    Hooks::new(Arc::clone(&shared.core), Arc::clone(&shared.media_servers), Arc::clone(&shared.polls))
+    let (media_servers, polls) = (Arc::clone(&shared.media_servers), Arc::clone(&shared.polls));
+    Hooks::new(Arc::clone(&shared.core), media_servers, polls, Arc::clone(&shared.grace))
 }
 
 fn actor() -> Actor {

@@ -102,7 +102,7 @@ async fn delete_removes_it_and_its_keys_marks_its_streams_and_keeps_them_as_hist
     assert_eq!(deleted, Some(vec![ending.clone()]));
     assert_eq!(world.store.broadcaster(&Scope::system(), key.broadcaster_id).await.unwrap(), None);
     assert_eq!(world.store.stream_key(&Scope::system(), key.id).await.unwrap(), None);
-    assert!(!world.store.key_hashes().await.unwrap().contains(&hash));
+    assert!(!world.hashes().await.contains(&hash));
     assert_eq!(world.store.stream(&Scope::system(), ending.id).await.unwrap(), Some(ending));
     assert_eq!(world.store.stream(&Scope::system(), untouched.id).await.unwrap(), Some(untouched));
     assert!(world.store.stream_key(&Scope::system(), other.id).await.unwrap().is_some());

@@ -202,6 +202,11 @@ impl World {
         self.store.create_stream_key(key, hash, by(&audit("create", key.created_at))).await.unwrap()
     }
 
+    /// The hashes that the key cache would have.
+    pub(crate) async fn hashes(&self) -> Vec<SecretHash> {
+        self.store.cached_keys(None, 10_000).await.unwrap().iter().map(|key| key.hash).collect()
+    }
+
     /// The key as stored.
     pub(crate) async fn stored(&self, key: &StreamKey) -> StreamKey {
         self.store.stream_key(&Scope::system(), key.id).await.unwrap().expect("the key is stored")

@@ -223,8 +223,7 @@ async fn all(world: &World) -> impl Debug + PartialEq + use<> {
         view.streams.sort_by_key(|active| active.stream.id);
         views.push((view.keys, view.streams));
     }
-    let mut hashes = store.key_hashes().await.unwrap();
-    hashes.sort();
+    let hashes = store.cached_keys(None, 10_000).await.unwrap();
     let keys = store.stream_keys(&Scope::system(), &KeyFilter::default()).await.unwrap();
     let streams = store.streams(&Scope::system(), &streams).await.unwrap();
     let active = streams.iter().filter(|stream| stream.is_active());

@@ -4,7 +4,7 @@ use rstest_reuse::apply;
 use streamward::domain::StreamKeyId;
 use streamward::domain::access::Scope;
 use streamward::domain::stream::EndReason;
-use streamward::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey};
+use streamward::domain::stream_key::{CachedKey, Holder, KeyStatus, Label, OnConflict, StreamKey};
 use streamward::ports::{KeyCreation, KeyFilter, Revocation, Rotation};
 
 use crate::every_store;
@@ -158,7 +158,7 @@ async fn rotate_of_an_unknown_or_unusable_key_writes_nothing(#[case] engine: Eng
     assert_eq!(rotate(expiring.id).await, Rotation::NotUsable(KeyStatus::Expired));
     assert_eq!(rotate(revoked.id).await, Rotation::NotUsable(KeyStatus::Revoked));
     assert_eq!(world.stored(&expiring).await, expiring);
-    assert!(world.store.key_hashes().await.unwrap().contains(&hash));
+    assert!(world.hashes().await.contains(&hash));
     assert_eq!((world.events().await, world.audited().await), (events, audited));
 }
 
@@ -215,27 +215,32 @@ async fn revoke_of_an_unknown_key_is_none(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
-async fn key_hashes_are_those_of_all_keys_that_are_not_revoked(#[case] engine: Engine) {
+async fn cached_keys_are_all_that_are_not_revoked_in_order_and_in_pages(#[case] engine: Engine) {
     let world = engine.world().await;
-    assert_eq!(world.store.key_hashes().await.unwrap(), []);
-    let (_, usable) = world.key("a").await;
+    assert_eq!(world.store.cached_keys(None, 10).await.unwrap(), []);
+    let (first, usable) = world.key("a").await;
     let (_, expired) = world.key_with("b", |key| StreamKey { expires_at: Some(at(1)), ..key }).await;
     let (revoked, _) = world.key("c").await;
     world.store.revoke_stream_key(revoked.id, by(&audit("revoke", at(5)))).await.unwrap();
-    let mut hashes = world.store.key_hashes().await.unwrap();
-    hashes.sort();
-    assert_eq!(hashes, [usable, expired]);
+    let all = world.store.cached_keys(None, 10).await.unwrap();
+    assert_eq!(all.iter().map(|key| key.hash).collect::<Vec<_>>(), [usable, expired]);
+    let cached = CachedKey { hash: usable, id: first.id, path: first.path, expires_at: None };
+    assert_eq!((&all[0], all[1].expires_at), (&cached, Some(at(1))));
+    assert_eq!(world.store.cached_keys(None, 1).await.unwrap(), all[..1]);
+    assert_eq!(world.store.cached_keys(Some(usable), 10).await.unwrap(), all[1..]);
+    assert_eq!(world.store.cached_keys(Some(expired), 10).await.unwrap(), []);
 }
 
 #[apply(every_store)]
 #[tokio::test]
-async fn key_hashes_of_some_keys_are_those_that_exist_and_are_not_revoked(#[case] engine: Engine) {
+async fn cached_keys_of_some_keys_are_those_that_exist_and_are_not_revoked(#[case] engine: Engine) {
     let world = engine.world().await;
     let (first, hash) = world.key("a").await;
     world.key("b").await;
     let (revoked, _) = world.key("c").await;
     world.store.revoke_stream_key(revoked.id, by(&audit("revoke", at(5)))).await.unwrap();
     let nobody = StreamKeyId(broadcaster("Nobody", at(0)).id.0);
-    assert_eq!(world.store.key_hashes_of(&[first.id, revoked.id, nobody]).await.unwrap(), [hash]);
-    assert_eq!(world.store.key_hashes_of(&[]).await.unwrap(), []);
+    let cached = world.store.cached_keys_of(&[first.id, revoked.id, nobody]).await.unwrap();
+    assert_eq!(cached.iter().map(|key| key.hash).collect::<Vec<_>>(), [hash]);
+    assert_eq!(world.store.cached_keys_of(&[]).await.unwrap(), []);
 }

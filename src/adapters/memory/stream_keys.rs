@@ -10,10 +10,10 @@ use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::publish::{PublishRequest, decide_publish};
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
-use crate::domain::stream_key::{KeyStatus, StreamKey};
+use crate::domain::stream_key::{CachedKey, KeyStatus, StreamKey};
 use crate::domain::{StreamKeyId, Timestamp};
 use crate::ports::{
-    Change, KeyCreation, KeyFilter, KeyHashStore, Result, Revocation, Rotation, StreamKeyStore,
+    CachedKeyStore, Change, KeyCreation, KeyFilter, Result, Revocation, Rotation, StreamKeyStore,
 };
 
 #[async_trait]
@@ -107,15 +107,28 @@ impl StreamKeyStore for MemoryStore {
 }
 
 #[async_trait]
-impl KeyHashStore for MemoryStore {
-    async fn key_hashes(&self) -> Result<Vec<SecretHash>> {
-        let state = self.state();
-        Ok(state.keys.values().filter(|(_, key)| key.revoked_at.is_none()).map(|(hash, _)| *hash).collect())
+impl CachedKeyStore for MemoryStore {
+    async fn cached_keys(&self, after: Option<SecretHash>, limit: u32) -> Result<Vec<CachedKey>> {
+        let keys = cached(self.state().keys.values());
+        let later = keys.into_iter().filter(|key| after.is_none_or(|after| key.hash > after));
+        Ok(later.take(limit as usize).collect())
     }
 
-    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>> {
+    async fn cached_keys_of(&self, ids: &[StreamKeyId]) -> Result<Vec<CachedKey>> {
         let state = self.state();
-        let keys = ids.iter().filter_map(|id| state.keys.get(id));
-        Ok(keys.filter(|(_, key)| key.revoked_at.is_none()).map(|(hash, _)| *hash).collect())
+        Ok(cached(ids.iter().filter_map(|id| state.keys.get(id))))
     }
+}
+
+fn cached<'a>(keys: impl Iterator<Item = &'a (SecretHash, StreamKey)>) -> Vec<CachedKey> {
+    let usable = keys.filter(|(_, key)| key.revoked_at.is_none());
+    let cached = |(hash, key): &(SecretHash, StreamKey)| CachedKey {
+        hash: *hash,
+        id: key.id,
+        path: key.path.clone(),
+        expires_at: key.expires_at,
+    };
+    let mut cached: Vec<CachedKey> = usable.map(cached).collect();
+    cached.sort_by_key(|key| key.hash);
+    cached
 }

@@ -8,17 +8,17 @@ use super::args::list;
 use super::commit::commit;
 use super::db::Db;
 use super::ending::end_of_key;
-use super::row::{NewRow, rows};
+use super::row::{NewRow, Record, Row, rows};
 use super::store::SqlStore;
 use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
-use crate::domain::stream_key::{KeyStatus, StreamKey};
+use crate::domain::stream_key::{CachedKey, KeyStatus, StreamKey};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{
-    Change, KeyCreation, KeyFilter, KeyHashStore, Result, Revocation, Rotation, StreamKeyStore,
+    CachedKeyStore, Change, KeyCreation, KeyFilter, Result, Revocation, Rotation, StreamKeyStore,
 };
 
 // `decide_publish` as SQL. $2 is now, $3 the requested path, $4 and $5 the requesting connection, $6 the end of its
@@ -65,8 +65,14 @@ statements! {
          holder_kind = CASE WHEN holder_kind IS NULL THEN NULL ELSE 'evicted' END WHERE id = $1",
     ];
     REVOKE = ["UPDATE stream_keys SET revoked_at = $2, path_held = $3 WHERE id = $1"];
-    HASHES = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL"];
-    HASHES_OF = ["SELECT key_hash FROM stream_keys WHERE revoked_at IS NULL AND id IN ", [ids "$1"]];
+    CACHED = [
+        "SELECT key_hash, id, path, expires_at FROM stream_keys WHERE revoked_at IS NULL AND key_hash > $1 \
+         ORDER BY key_hash LIMIT $2",
+    ];
+    CACHED_OF = [
+        "SELECT key_hash, id, path, expires_at FROM stream_keys WHERE revoked_at IS NULL AND id IN ", [ids "$1"],
+        " ORDER BY key_hash",
+    ];
 }
 
 #[async_trait]
@@ -166,12 +172,24 @@ impl StreamKeyStore for SqlStore {
 }
 
 #[async_trait]
-impl KeyHashStore for SqlStore {
-    async fn key_hashes(&self) -> Result<Vec<SecretHash>> {
-        self.db.rows(HASHES, args![]).await
+impl CachedKeyStore for SqlStore {
+    async fn cached_keys(&self, after: Option<SecretHash>, limit: u32) -> Result<Vec<CachedKey>> {
+        // No HMAC is all zeros.
+        self.db.rows(CACHED, args![after.unwrap_or(SecretHash([0; 32])), limit]).await
     }
 
-    async fn key_hashes_of(&self, ids: &[StreamKeyId]) -> Result<Vec<SecretHash>> {
-        self.db.rows(HASHES_OF, args![list(ids)]).await
+    async fn cached_keys_of(&self, ids: &[StreamKeyId]) -> Result<Vec<CachedKey>> {
+        self.db.rows(CACHED_OF, args![list(ids)]).await
+    }
+}
+
+impl Record for CachedKey {
+    fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            hash: row.get("key_hash")?,
+            id: row.get("id")?,
+            path: row.get("path")?,
+            expires_at: row.get("expires_at")?,
+        })
     }
 }

@@ -7,6 +7,8 @@ use streamward::adapters::sql::{PgSettings, migrate, open_postgres};
 use streamward_test_support::process::Process;
 use streamward_test_support::{Cluster, Database};
 
+use tokio::time::Instant;
+
 use super::{HOOK_SECRET, Home, SOON, eventually};
 
 /// An instance on this database; all have one master key.
@@ -125,11 +127,53 @@ async fn instance_with_another_master_key_refuses_to_start() {
     assert!(line.contains("the master key of this database is missing"), "{line}");
 }
 
+async fn cluster() -> Cluster {
+    tokio::task::spawn_blocking(|| Cluster::start(true)).await.expect("no panic").expect("a cluster")
+}
+
+#[tokio::test]
+async fn broadcasts_start_while_the_database_is_unreachable() {
+    let mut cluster = cluster().await;
+    let home = instance(&cluster.url("postgres"));
+    let mut service = home.serve().await;
+    let known = home.key();
+    let revoked = home.json(&["key", "create", "--broadcaster", "Alice"]);
+    home.ok(&["key", "revoke", revoked["id"].as_str().expect("an id")]);
+    // The key cache reads the events of the command line's keys within a second.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    cluster.stop();
+    assert_eq!(home.may_publish(&known, 1).await, 200, "it was valid at the last contact");
+    let started = Instant::now();
+    assert_eq!(home.may_publish(&known, 1).await, 200, "the same connection asks again");
+    assert_eq!(home.may_publish(&known, 2).await, 401, "one connection a key");
+    assert_eq!(home.may_publish(&revoked, 3).await, 401, "it was revoked");
+    let made_up = serde_json::json!({"key_value": format!("sk_{}", "a".repeat(43)), "path": "live/made-up"});
+    assert_eq!(home.may_publish(&made_up, 4).await, 401, "it is unknown");
+    assert!(
+        started.elapsed() < Duration::from_millis(400),
+        "known to be away, it does not wait: {:?}",
+        started.elapsed()
+    );
+    assert!(home.log().contains("the database is unreachable"));
+
+    cluster.run().expect("it starts");
+    home.ready().await;
+    let id = known["id"].as_str().expect("an id");
+    eventually("the claim is written down", SOON, async || {
+        let key = home.json(&["key", "show", id]);
+        Ok((key["in_use"] == true).then_some(()))
+    })
+    .await
+    .expect("written");
+    assert_eq!(home.may_publish(&known, 2).await, 401, "the first connection holds it");
+    assert!(service.terminate(SOON).await.expect("it stops").success());
+}
+
 #[tokio::test]
 async fn service_waits_for_an_unreachable_database_and_recovers() {
-    let mut cluster =
-        tokio::task::spawn_blocking(|| Cluster::start(true)).await.expect("no panic").expect("a cluster");
-    let home = instance(&cluster.url("postgres"));
+    let mut cluster = cluster().await;
+    let home = instance(&cluster.url("postgres")).with("AUTH__GRACE", "0s");
     cluster.stop();
     let mut service = home.start();
     eventually("it reports what it waits for", SOON, async || {
@@ -144,7 +188,7 @@ async fn service_waits_for_an_unreachable_database_and_recovers() {
     assert_eq!(home.may_publish(&key, 1).await, 200);
 
     cluster.stop();
-    assert_eq!(home.may_publish(&key, 1).await, 401, "without a database it refuses");
+    assert_eq!(home.may_publish(&key, 1).await, 401, "auth.grace is 0s");
     let health = super::client().get(home.url("/health")).send().await.expect("an answer");
     assert_eq!(health.status(), 503);
     assert!(home.run(&["doctor"]).out.contains("FAIL  database"));

@@ -1,0 +1,193 @@
+//! Publish decisions while the database is unreachable: a key that was usable at the last contact is let in for a while,
+//! so that broadcasts still start.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, timeout};
+
+use super::Core;
+use super::key_cache::KeyCache;
+use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
+use crate::domain::media_server::MediaServerName;
+use crate::domain::path::StreamPath;
+use crate::domain::publish::{AllowReason, DenyReason, PublishRequest};
+use crate::domain::secret::SecretHash;
+use crate::domain::{StreamKeyId, Timestamp};
+use crate::ports::{StoreError, WakeUp};
+
+/// How long the database may take to answer the probe.
+const PROBE_TIME: Duration = Duration::from_millis(500);
+
+/// A circuit breaker in front of the database, and the publishers that were let in without it.
+pub struct Grace {
+    period: Duration,
+    cache: Arc<KeyCache>,
+    is_away: AtomicBool,
+    began: Instant,
+    /// The last contact with the database, in milliseconds after `began`.
+    last_contact: AtomicU64,
+    /// One connection for each key.
+    admitted: Mutex<HashMap<StreamKeyId, Admission>>,
+}
+
+#[derive(Clone, Debug)]
+struct Admission {
+    hash: SecretHash,
+    request: PublishRequest,
+}
+
+impl Grace {
+    /// Keys of `cache` are let in for `period` after the last contact with the database; zero lets in none.
+    pub fn new(period: Duration, cache: Arc<KeyCache>) -> Self {
+        let (began, last_contact) = (Instant::now(), AtomicU64::new(0));
+        Self {
+            period,
+            cache,
+            is_away: AtomicBool::new(false),
+            began,
+            last_contact,
+            admitted: Mutex::default(),
+        }
+    }
+
+    /// Whether the database did not answer the last time.
+    pub(super) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// The database answered.
+    pub(super) fn note_contact(&self) {
+        let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_contact.store(since, Ordering::Relaxed);
+        if self.is_away.swap(false, Ordering::Relaxed) {
+            tracing::info!("the database answers again: publish requests are decided with it");
+        }
+    }
+
+    /// The database did not answer.
+    pub(super) fn note_failure(&self) {
+        if !self.is_away.swap(true, Ordering::Relaxed) {
+            let grace = self.period.as_secs();
+            tracing::error!(
+                "the database is unreachable: for {grace} s from the last contact, publishers with a key that was valid then are let in (auth.grace)"
+            );
+        }
+    }
+
+    /// Decides without the database.
+    pub(super) fn decide(
+        &self,
+        hash: &SecretHash,
+        request: &PublishRequest,
+        now: Timestamp,
+    ) -> Result<(AllowReason, StreamKeyId), DenyReason> {
+        let last_contact = self.began + Duration::from_millis(self.last_contact.load(Ordering::Relaxed));
+        if last_contact.elapsed() > self.period || self.period.is_zero() {
+            return Err(DenyReason::Undecided);
+        }
+        let id = self.cache.usable(hash, request.path.as_ref(), now)?;
+        if request.connection.is_some() {
+            let admission = || Admission { hash: *hash, request: request.clone() };
+            let mut admitted = self.admitted();
+            let by = &admitted.entry(id).or_insert_with(admission).request.connection;
+            if *by != request.connection {
+                return Err(DenyReason::KeyInUse);
+            }
+        }
+        Ok((AllowReason::Grace, id))
+    }
+
+    /// The session on this path, or with this key as its path, is gone: its key is free for another connection.
+    pub(super) fn release(
+        &self,
+        server: &MediaServerName,
+        path: Option<&StreamPath>,
+        hash: Option<&SecretHash>,
+    ) {
+        self.admitted().retain(|_, Admission { hash: used, request }| {
+            let is_on = request.connection.as_ref().is_some_and(|by| by.server == *server);
+            let is_gone = if path.is_some() { request.path.as_ref() == path } else { Some(&*used) == hash };
+            !(is_on && is_gone)
+        });
+    }
+
+    fn admitted(&self) -> MutexGuard<'_, HashMap<StreamKeyId, Admission>> {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Finds out whether the database answers publish decisions, and claims the keys of those that were let in without it.
+pub struct DatabaseProbe {
+    core: Arc<Core>,
+    grace: Arc<Grace>,
+    claim_ttl: Duration,
+}
+
+impl DatabaseProbe {
+    /// A claim holds for `claim_ttl`.
+    pub fn new(core: Arc<Core>, grace: Arc<Grace>, claim_ttl: Duration) -> Self {
+        Self { core, grace, claim_ttl }
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let answer = timeout(PROBE_TIME, self.core.auth_store.ping()).await;
+        answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within 500 ms".to_owned())))?;
+        loop {
+            let next = self.grace.admitted().iter().next().map(|(id, one)| (*id, one.clone()));
+            let Some((id, admission)) = next else { return Ok(()) };
+            self.claim(&admission).await?;
+            self.grace.admitted().remove(&id);
+        }
+    }
+
+    async fn claim(&self, admission: &Admission) -> Result<(), StoreError> {
+        let Admission { hash, request } = admission;
+        let claim = self.core.worker_store.claim_for_publish(hash, request, self.core.now(), self.claim_ttl);
+        let key = claim.await?;
+        let holds = key.as_ref().is_some_and(|key| key.holder.connection() == request.connection.as_ref());
+        if !holds {
+            tracing::warn!(
+                key_id = key.map(|key| tracing::field::display(key.id)),
+                connection = request.connection.as_ref().map(|by| tracing::field::display(&by.id)),
+                "a publisher that was let in without the database may not hold its key: its session will be ended"
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Task for DatabaseProbe {
+    fn name(&self) -> String {
+        "database-probe".into()
+    }
+
+    fn description(&self) -> &'static str {
+        "Finds out whether the database answers publish requests."
+    }
+}
+
+#[async_trait]
+impl PeriodicTask for DatabaseProbe {
+    fn interval(&self) -> Duration {
+        Duration::from_millis(if self.grace.is_away() { 250 } else { 1_000 })
+    }
+
+    fn wakes_on(&self, _: &WakeUp) -> bool {
+        false
+    }
+
+    async fn tick(&mut self, _: &TaskContext) -> Result<Tick, TaskError> {
+        match self.probe().await {
+            Ok(()) => self.grace.note_contact(),
+            Err(error) => {
+                self.grace.note_failure();
+                return Err(error.into());
+            }
+        }
+        Ok(Tick::default())
+    }
+}
