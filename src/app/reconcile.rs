@@ -25,7 +25,7 @@ use crate::domain::log_throttle::LogThrottle;
 use crate::domain::media_server::{MediaServerName, ObservedPath, Relay, Snapshot};
 use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::reconcile::{
-    Changes, Disconnect, HookEvent, Observation, Plan, PollContext, accept_hook_events, plan,
+    Changes, Disconnect, HookEvent, Observation, Plan, PollContext, UnreadablePath, accept_hook_events, plan,
 };
 use crate::domain::secret::SecretHash;
 use crate::ports::{
@@ -62,6 +62,8 @@ pub struct Reconciler {
     memory: Memory,
     /// Sessions that could not be disconnected.
     failures: LogThrottle<()>,
+    /// Paths that could not be read.
+    unreadable_log: LogThrottle<()>,
 }
 
 /// State between polls. It only saves calls and may be lost.
@@ -89,6 +91,7 @@ struct Memory {
 #[derive(Default)]
 struct Shown {
     streams: usize,
+    unreadable: usize,
     repaired: u64,
     disconnected: usize,
 }
@@ -111,6 +114,7 @@ impl Reconciler {
             intervals,
             memory: Memory::default(),
             failures: LogThrottle::default(),
+            unreadable_log: LogThrottle::default(),
         }
     }
 
@@ -143,6 +147,7 @@ impl Reconciler {
         hook_events: &[StoredHookEvent],
     ) -> Result<Tick, TaskError> {
         let restarted = self.note_run(&seen);
+        let unreadable = self.unreadable(seen.unreadable);
         let observations: Vec<Observation> =
             seen.paths.into_iter().map(|path| self.observation(path)).collect();
         let store = Arc::clone(&self.core.worker_store);
@@ -150,7 +155,7 @@ impl Reconciler {
         let now = self.core.now();
         self.memory.expiry =
             view.keys.iter().filter_map(|(_, key)| key.expires_at).filter(|at| *at > now).min();
-        let around = PollContext { server: self.server.clone(), now, restarted };
+        let around = PollContext { server: self.server.clone(), now, restarted, unreadable };
         let active = view.streams.len();
         let plan = plan(&around, &observations, view);
         let applied = self.apply(assignment, &plan.changes, now).await?;
@@ -199,11 +204,30 @@ impl Reconciler {
     }
 
     fn observation(&self, seen: ObservedPath) -> Observation {
-        let hash = match &seen.path {
+        Observation { hash: self.key_hash(&seen.path), seen }
+    }
+
+    fn key_hash(&self, path: &IngestPath) -> Option<SecretHash> {
+        match path {
             IngestPath::Private(private) => Some(self.core.hasher.key(private.secret())),
             IngestPath::Public(_) | IngestPath::Other(_) => None,
-        };
-        Observation { seen, hash }
+        }
+    }
+
+    /// Counts and logs the paths that could not be read.
+    fn unreadable(&mut self, paths: Vec<Option<IngestPath>>) -> Vec<UnreadablePath> {
+        self.memory.shown.unreadable = paths.len();
+        metrics::gauge!("streamward_unreadable_paths", "media_server" => self.server.to_string())
+            .set(u32::try_from(paths.len()).unwrap_or(u32::MAX));
+        if !paths.is_empty()
+            && let Some(suppressed) = self.unreadable_log.allow((), self.core.now())
+        {
+            let path = paths.iter().flatten().find_map(IngestPath::public);
+            tracing::warn!(server = %self.server, paths = paths.len(), path, suppressed,
+                "the media server lists paths that this version of Streamward cannot read: they are left as they are");
+        }
+        let hash = |path: &Option<IngestPath>| path.as_ref().and_then(|path| self.key_hash(path));
+        paths.into_iter().map(|path| UnreadablePath { hash: hash(&path), path }).collect()
     }
 
     /// Notes which process answered. A new one has lost the relays.
@@ -413,6 +437,7 @@ impl PeriodicTask for Reconciler {
             "last_poll_at": self.core.now(),
             "reachable": unreachable_since.is_none(),
             "streams": shown.streams,
+            "unreadable": shown.unreadable,
             "relays": relays.len(),
             "repaired": shown.repaired,
             "disconnected": shown.disconnected,

@@ -163,6 +163,8 @@ pub struct Snapshot {
     pub version: Option<String>,
     /// All paths, live or not.
     pub paths: Vec<ObservedPath>,
+    /// The names of further paths of which nothing else could be read; `None` if not even that.
+    pub unreadable: Vec<Option<IngestPath>>,
 }
 
 /// What a live stream carries. It changes all the time.

@@ -154,7 +154,7 @@ impl MediaServer for Server {
             stats: StreamStats::default(),
         };
         let paths = state.live.iter().map(publisher).chain(state.relays.keys().map(relay)).collect();
-        Ok(Snapshot { run: Some(state.run.to_string()), version: None, paths })
+        Ok(Snapshot { run: Some(state.run.to_string()), version: None, paths, unreadable: vec![] })
     }
 
     async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError> {

@@ -29,7 +29,7 @@ pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
     if version.is_none_or(|version| version < Version::AVAILABLE_HOOKS) {
         name_connections(api, &mut paths).await?;
     }
-    Ok(Snapshot { run: info.started, version: info.version, paths })
+    Ok(Snapshot { run: info.started, version: info.version, paths, unreadable: Vec::new() })
 }
 
 /// Identifies the process. Empty before 1.15.3.

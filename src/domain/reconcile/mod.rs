@@ -36,6 +36,15 @@ pub struct Observation {
     pub hash: Option<SecretHash>,
 }
 
+/// A path of which a poll could read the name at most. Whatever is there is left as it is.
+#[derive(Clone, Debug, Default)]
+pub struct UnreadablePath {
+    /// Its name, if it could be read.
+    pub path: Option<IngestPath>,
+    /// The hash of the key in the path, if the path is private.
+    pub hash: Option<SecretHash>,
+}
+
 /// A stream that is recorded as active.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActiveStream {
@@ -160,6 +169,8 @@ pub struct PollContext {
     pub now: Timestamp,
     /// Whether the media server was restarted since the last poll.
     pub restarted: bool,
+    /// The paths that are left as they are.
+    pub unreadable: Vec<UnreadablePath>,
 }
 
 /// Compares a complete snapshot with the records.
@@ -249,10 +260,20 @@ impl<'a> Planner<'a> {
                 Some(at) => {
                     present.insert(*at, active);
                 }
+                None if self.may_be_unreadable(&active.stream) => {}
                 None => self.end(&active.stream),
             }
         }
         present
+    }
+
+    /// Whether the session of this stream may be on a path that could not be read.
+    fn may_be_unreadable(&self, stream: &Stream) -> bool {
+        self.context.unreadable.iter().any(|unreadable| match (&unreadable.path, &unreadable.hash) {
+            (None, _) => true,
+            (_, Some(hash)) => self.by_hash.get(hash) == Some(&stream.stream_key_id),
+            (Some(path), None) => path.public() == Some(stream.path.as_str()),
+        })
     }
 
     fn end(&mut self, stream: &Stream) {
@@ -405,6 +426,10 @@ impl<'a> Planner<'a> {
     }
 
     fn note_other_configured(&mut self, observations: &[Observation]) {
+        if self.context.unreadable.iter().any(|one| one.path.is_none() || one.hash.is_some()) {
+            // One of these paths may be the private one of a relay.
+            return;
+        }
         let wanted: HashSet<&StreamPath> = self.plan.relays.iter().map(|(_, relay)| &relay.public).collect();
         let others = observations.iter().filter(|s| s.seen.configured).filter_map(|s| match &s.seen.path {
             IngestPath::Public(path) if !wanted.contains(path) => Some(path.clone()),

@@ -10,7 +10,7 @@ use crate::domain::stream_key::tests::{connection, key};
 const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
 fn context() -> PollContext {
-    PollContext { server: MediaServerName::default(), now: NOW, restarted: false }
+    PollContext { server: MediaServerName::default(), now: NOW, restarted: false, unreadable: vec![] }
 }
 
 fn hash(n: u8) -> SecretHash {
@@ -101,6 +101,32 @@ fn missing_stream_ends_with_the_known_reason() {
         EndReason::KeyExpired
     );
     assert_eq!(ended(&context(), held(claimed("b"))), EndReason::Takeover);
+}
+
+#[test]
+fn stream_on_a_path_that_could_not_be_read_is_left_as_it_is_and_the_others_are_ended() {
+    let unreadable = |raw: &str| {
+        let path = IngestPath::from_media_server(raw);
+        let hash = matches!(path, IngestPath::Private(_)).then(|| hash(1));
+        PollContext { unreadable: vec![UnreadablePath { path: Some(path), hash }], ..context() }
+    };
+    let nameless = PollContext { unreadable: vec![UnreadablePath::default()], ..context() };
+    let private = format!("live/{}", secret(1).expose());
+    let records = || view(vec![recorded("a")], vec![held(live("a"))]);
+    for (context, is_left) in [
+        (unreadable("live/alice"), true),
+        (unreadable(&private), true),
+        (nameless, true),
+        (unreadable("live/bob"), false),
+    ] {
+        assert_eq!(plan(&context, &[], records()).changes.ended.is_empty(), is_left, "{context:?}");
+    }
+    // The relay of a path that could not be read stays, and a session that can be read is handled.
+    let stray = plan(&unreadable(&private), &[named("live/bob", "b")], records());
+    assert_eq!(disconnects(&stray), [("b", DisconnectReason::UnknownKey)]);
+    let mut relay = named("live/alice", "r");
+    relay.seen.configured = true;
+    assert!(plan(&unreadable(&private), &[relay], records()).other_configured.is_empty());
 }
 
 #[test]

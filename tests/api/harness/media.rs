@@ -120,6 +120,7 @@ impl MediaServer for FakeMedia {
             run: Some("1".into()),
             version: Some("v0.0.0".into()),
             paths: live.chain(relays).collect(),
+            unreadable: vec![],
         })
     }
 
