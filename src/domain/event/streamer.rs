@@ -1,12 +1,15 @@
 //! Events about streamers.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::stored::{StoredEvent, UnreadableEvent};
 use crate::domain::streamer::decide::Announcement;
-use crate::domain::streamer::{Change, Streamer};
+use crate::domain::streamer::{
+    Change, ChannelId, ChatroomId, KickIds, Session, Source, Status, Streamer, Track, UserId,
+};
+use crate::domain::{StreamerId, Timestamp};
 
 /// What happened to a streamer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
@@ -51,20 +54,147 @@ pub struct StreamerEvent {
 
 pub(super) const VERSION: i64 = 1;
 
-/// The stored form, version 1. The fields of its types are pinned by a test.
-#[derive(Deserialize)]
+/// The stored form, version 1.
+#[derive(Serialize, Deserialize)]
+struct StreamerEventV1 {
+    streamer: StreamerV1,
+    change: Option<ChangeV1>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct StreamerV1 {
-    streamer: Streamer,
-    change: Option<Change>,
+    id: StreamerId,
+    username: String,
+    display_name: Option<String>,
+    is_active: bool,
+    user_id: Option<UserId>,
+    channel_id: Option<ChannelId>,
+    chatroom_id: Option<ChatroomId>,
+    status: Status,
+    last_status_update: Option<Timestamp>,
+    last_seen_online: Option<Timestamp>,
+    session: Option<SessionV1>,
+    ended_watermark: Option<u64>,
+    contradicted_at: Option<Timestamp>,
+    offline_due: Option<Timestamp>,
+    problem: Option<String>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChangeV1 {
+    previous_status: Status,
+    new_status: Status,
+    occurred_at: Timestamp,
+    received_at: Timestamp,
+    source: Source,
+    session: Option<SessionV1>,
+    banned: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SessionV1 {
+    id: Option<String>,
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    title: Option<String>,
+    category: Option<String>,
+    viewers: Option<u64>,
+}
+
+impl From<Session> for SessionV1 {
+    fn from(session: Session) -> Self {
+        let Session { id, started_at, ended_at, title, category, viewers } = session;
+        Self { id, started_at, ended_at, title, category, viewers }
+    }
+}
+
+impl From<SessionV1> for Session {
+    fn from(stored: SessionV1) -> Self {
+        let SessionV1 { id, started_at, ended_at, title, category, viewers } = stored;
+        Self { id, started_at, ended_at, title, category, viewers }
+    }
+}
+
+impl From<Change> for ChangeV1 {
+    fn from(change: Change) -> Self {
+        let Change { previous_status, new_status, occurred_at, received_at, source, session, banned } =
+            change;
+        let session = session.map(SessionV1::from);
+        Self { previous_status, new_status, occurred_at, received_at, source, session, banned }
+    }
+}
+
+impl From<ChangeV1> for Change {
+    fn from(stored: ChangeV1) -> Self {
+        let ChangeV1 { previous_status, new_status, occurred_at, received_at, source, session, banned } =
+            stored;
+        let session = session.map(Session::from);
+        Self { previous_status, new_status, occurred_at, received_at, source, session, banned }
+    }
+}
+
+impl From<Streamer> for StreamerV1 {
+    fn from(streamer: Streamer) -> Self {
+        let Streamer { id, username, display_name, is_active, ids, track, problem, created_at, updated_at } =
+            streamer;
+        Self {
+            id,
+            username,
+            display_name,
+            is_active,
+            user_id: ids.user,
+            channel_id: ids.channel,
+            chatroom_id: ids.chatroom,
+            status: track.status,
+            last_status_update: track.last_status_update,
+            last_seen_online: track.last_seen_online,
+            session: track.session.map(SessionV1::from),
+            ended_watermark: track.ended_watermark,
+            contradicted_at: track.contradicted_at,
+            offline_due: track.offline_due,
+            problem,
+            created_at,
+            updated_at,
+        }
+    }
+}
+
+impl From<StreamerV1> for Streamer {
+    fn from(v1: StreamerV1) -> Self {
+        let track = Track {
+            status: v1.status,
+            last_status_update: v1.last_status_update,
+            last_seen_online: v1.last_seen_online,
+            session: v1.session.map(Session::from),
+            ended_watermark: v1.ended_watermark,
+            contradicted_at: v1.contradicted_at,
+            offline_due: v1.offline_due,
+        };
+        Self {
+            id: v1.id,
+            username: v1.username,
+            display_name: v1.display_name,
+            is_active: v1.is_active,
+            ids: KickIds { user: v1.user_id, channel: v1.channel_id, chatroom: v1.chatroom_id },
+            track,
+            problem: v1.problem,
+            created_at: v1.created_at,
+            updated_at: v1.updated_at,
+        }
+    }
 }
 
 impl StreamerEvent {
     pub(super) fn data(&self) -> Value {
-        json!({ "streamer": self.streamer, "change": self.change })
+        let Self { kind: _, streamer, change } = self.clone();
+        let data = StreamerEventV1 { streamer: streamer.into(), change: change.map(ChangeV1::from) };
+        serde_json::to_value(data).unwrap_or_default()
     }
 
     pub(super) fn from_stored(stored: &StoredEvent) -> Result<Self, UnreadableEvent> {
-        let (kind, StreamerV1 { streamer, change }) = stored.read(VERSION)?;
-        Ok(Self { kind, streamer, change })
+        let (kind, StreamerEventV1 { streamer, change }) = stored.read(VERSION)?;
+        Ok(Self { kind, streamer: streamer.into(), change: change.map(Change::from) })
     }
 }

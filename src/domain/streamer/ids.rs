@@ -48,16 +48,13 @@ number!(/// The chatroom.
     ChatroomId, "chatroom_id");
 
 /// The three numbers, as far as they are known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KickIds {
     /// The user.
-    #[serde(rename = "user_id")]
     pub user: Option<UserId>,
     /// The channel.
-    #[serde(rename = "channel_id")]
     pub channel: Option<ChannelId>,
     /// The chatroom.
-    #[serde(rename = "chatroom_id")]
     pub chatroom: Option<ChatroomId>,
 }
 

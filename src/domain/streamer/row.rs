@@ -1,7 +1,5 @@
 //! A watched streamer, and what the owner or a lookup changes about it.
 
-use serde::{Deserialize, Serialize};
-
 use super::ids::{KickIds, Slug};
 use super::session::Session;
 use super::status::{Change, Status, Track};
@@ -9,7 +7,7 @@ use crate::domain::invalid::{Invalid, text};
 use crate::domain::{StreamerId, Timestamp};
 
 /// A streamer and its known status.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Streamer {
     /// Its id.
     pub id: StreamerId,
@@ -20,10 +18,8 @@ pub struct Streamer {
     /// Whether the status is watched.
     pub is_active: bool,
     /// Kick's three numbers, as far as they are known.
-    #[serde(flatten)]
     pub ids: KickIds,
     /// The known status.
-    #[serde(flatten)]
     pub track: Track,
     /// Why the status cannot be watched; `None` if it can.
     pub problem: Option<String>,

@@ -40,7 +40,7 @@ pub enum Source {
 as_str!(Status, Source);
 
 /// The known status of a streamer, to which the next report is applied.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Track {
     /// Whether the streamer is live.
     pub status: Status,
@@ -59,7 +59,7 @@ pub struct Track {
 }
 
 /// A change of status.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The status before.
     pub previous_status: Status,
