@@ -78,5 +78,5 @@ async fn healthcheck_exit_code_is_the_health() {
     assert_eq!((&health["status"], &health["database"]), (&"ok".into(), &"ok".into()));
     let names: Vec<&str> =
         health["workers"].as_array().expect("workers").iter().filter_map(|w| w["name"].as_str()).collect();
-    assert_eq!(names, ["event-tail", "housekeeping", "key-cache", "reconcile:default"]);
+    assert_eq!(names, ["database-probe", "event-tail", "housekeeping", "key-cache", "reconcile:default"]);
 }
