@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::SqlitePool;
 
 use super::args::Args;
 use super::dialect::Sql;
-use super::drain::{Done, drain_sqlite};
+use super::drain::Done;
 use super::error::{classify, is_broken, is_taken};
 use super::group_commit::Queue;
 use super::postgres::{Pg, PgSettings, PooledConnection};
 use super::row::Record;
+use super::sqlite_pool::{BEGIN_IMMEDIATE, BEGIN_SNAPSHOT, COMMIT, PooledSqlite, ROLLBACK};
 use crate::ports::Result;
 
 /// A database with its connections. Clones share the connections.
@@ -91,8 +92,8 @@ impl Db {
         match self {
             Self::Pg(pg) => pg.exec_twice(sql, args).await.map_err(classify),
             Self::Sqlite(sqlite) => {
-                let mut connection = pool(sqlite).acquire().await.map_err(classify)?;
-                drain_sqlite(&mut connection, sql, args).await.map_err(classify)
+                let mut connection = PooledSqlite::acquire(pool(sqlite)).await.map_err(classify)?;
+                connection.exec(sql, args).await.map_err(classify)
             }
         }
     }
@@ -112,7 +113,7 @@ impl Db {
     pub(super) async fn snapshot(&self) -> Result<Tx> {
         match self {
             Self::Pg(_) => self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await,
-            Self::Sqlite(sqlite) => sqlite.read.begin().await.map(Tx::Sqlite).map_err(classify),
+            Self::Sqlite(sqlite) => self.begin_sqlite(&sqlite.read, BEGIN_SNAPSHOT).await,
         }
     }
 
@@ -127,24 +128,26 @@ impl Db {
                 begun.map(Tx::Pg).map_err(classify)
             }
             // IMMEDIATE: a transaction that reads first and writes later fails if another one wrote in between.
-            Self::Sqlite(sqlite) => {
-                sqlite.write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite).map_err(classify)
-            }
+            Self::Sqlite(sqlite) => self.begin_sqlite(&sqlite.write, BEGIN_IMMEDIATE).await,
         }
+    }
+
+    async fn begin_sqlite(&self, pool: &SqlitePool, statement: Sql) -> Result<Tx> {
+        PooledSqlite::begin(pool, statement).await.map(Tx::Sqlite).map_err(classify)
     }
 }
 
 /// A transaction. Dropped without [`Tx::commit`], it is rolled back.
 pub(super) enum Tx {
     Pg(PooledConnection),
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(PooledSqlite),
 }
 
 impl Tx {
     async fn try_exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
         match self {
             Self::Pg(pooled) => pooled.exec(sql, args).await,
-            Self::Sqlite(tx) => drain_sqlite(tx, sql, args).await,
+            Self::Sqlite(pooled) => pooled.exec(sql, args).await,
         }
     }
 
@@ -178,7 +181,7 @@ impl Tx {
     pub(super) async fn commit(self) -> Result<()> {
         match self {
             Self::Pg(pooled) => pooled.finish("COMMIT").await,
-            Self::Sqlite(tx) => tx.commit().await,
+            Self::Sqlite(pooled) => pooled.finish(COMMIT).await,
         }
         .map_err(classify)
     }
@@ -187,7 +190,7 @@ impl Tx {
     pub(super) async fn rollback<T>(self, answer: T) -> Result<T> {
         match self {
             Self::Pg(pooled) => pooled.finish("ROLLBACK").await,
-            Self::Sqlite(tx) => tx.rollback().await,
+            Self::Sqlite(pooled) => pooled.finish(ROLLBACK).await,
         }
         .map_err(classify)?;
         Ok(answer)

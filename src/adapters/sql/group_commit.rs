@@ -7,14 +7,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::SqlitePool;
 use tokio::sync::oneshot;
 
 use super::args::Args;
 use super::dialect::Sql;
-use super::drain::drain_sqlite;
 use super::error::classify;
+use super::sqlite_pool::{BEGIN_IMMEDIATE, COMMIT, PooledSqlite};
 use crate::domain::stream_key::StreamKey;
 use crate::ports::{Result, StoreError};
 
@@ -66,7 +65,7 @@ impl Queue {
                         // The task that ran it was cancelled, and its transaction was rolled back: try again.
                         Err(_) => break,
                     },
-                    writer = writer.acquire() => writer.map_err(classify)?,
+                    writer = PooledSqlite::acquire(writer) => writer.map_err(classify)?,
                 };
                 carry_out(writer, sql, self.take()).await;
             }
@@ -76,9 +75,9 @@ impl Queue {
 
 /// Answers all of `waiting` before another task gets the writer. If dropped halfway, nothing is written and nobody gets
 /// an answer.
-async fn carry_out(mut writer: PoolConnection<Sqlite>, sql: Sql, waiting: Vec<Waiting>) {
+async fn carry_out(writer: PooledSqlite, sql: Sql, waiting: Vec<Waiting>) {
     let (rows, answers): (Vec<_>, Vec<_>) = waiting.into_iter().map(|one| (one.args, one.answer)).unzip();
-    match in_one_transaction(&mut writer, sql, rows).await {
+    match in_one_transaction(writer, sql, rows).await {
         Ok(rows) => {
             for (answer, row) in answers.into_iter().zip(rows) {
                 // If the caller gave up, nobody gets the answer. The claim then expires.
@@ -94,17 +93,13 @@ async fn carry_out(mut writer: PoolConnection<Sqlite>, sql: Sql, waiting: Vec<Wa
     }
 }
 
-async fn in_one_transaction(
-    writer: &mut SqliteConnection,
-    sql: Sql,
-    claims: Vec<Args>,
-) -> Result<Vec<Answer>> {
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(classify)?;
+async fn in_one_transaction(mut writer: PooledSqlite, sql: Sql, claims: Vec<Args>) -> Result<Vec<Answer>> {
+    writer.begin_again(BEGIN_IMMEDIATE).await.map_err(classify)?;
     let mut rows = Vec::with_capacity(claims.len());
     for args in claims {
-        let row = drain_sqlite(&mut transaction, sql, args).await.map_err(classify)?.rows.pop();
+        let row = writer.exec(sql, args).await.map_err(classify)?.rows.pop();
         rows.push(row.transpose().map_err(classify));
     }
-    transaction.commit().await.map_err(classify)?;
+    writer.finish(COMMIT).await.map_err(classify)?;
     Ok(rows)
 }

@@ -32,6 +32,7 @@ mod reconcile;
 mod row;
 mod secret_store;
 mod sqlite;
+mod sqlite_pool;
 mod statements;
 mod store;
 mod stream_keys;
