@@ -71,7 +71,7 @@ CREATE TABLE counters (
     name  TEXT PRIMARY KEY,
     value BIGINT NOT NULL
 ) WITH (fillfactor = 10);
-INSERT INTO counters (name, value) VALUES ('events', 0), ('hook_events', 0);
+INSERT INTO counters (name, value) VALUES ('events', 0), ('hook_events', 0), ('probe', 0);
 
 -- topic, kind and version define the format of data. Readers skip unknown ones.
 CREATE TABLE events (

@@ -69,4 +69,7 @@ pub trait Store:
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<()>;
+
+    /// Checks that the database can be written. MUST reach its disk.
+    async fn check_writable(&self) -> Result<()>;
 }

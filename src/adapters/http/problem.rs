@@ -95,7 +95,7 @@ impl Problem {
 
     /// The database is temporarily unavailable.
     pub(super) fn unavailable() -> Self {
-        let detail = "The database does not answer in time. Try again in a moment; `streamward doctor` shows the cause.";
+        let detail = "The database does not answer in time, or cannot be written. Try again in a moment; `streamward doctor` shows the cause.";
         Self::new(ProblemType::UNAVAILABLE, detail)
     }
 

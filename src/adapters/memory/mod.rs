@@ -124,4 +124,8 @@ impl Store for MemoryStore {
     async fn ping(&self) -> Result<()> {
         Ok(())
     }
+
+    async fn check_writable(&self) -> Result<()> {
+        Ok(())
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     access, audit_log, broadcasters, commit, ending, events, hook_events, leases, media_servers, migrate,
-    reconcile, secret_store, stream_keys, streamer_reports, streamers, streams,
+    reconcile, secret_store, store, stream_keys, streamer_reports, streamers, streams,
 };
 
 /// Every statement with its name and its text for PostgreSQL and for SQLite. A test prepares them all.
@@ -21,6 +21,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         migrate::ALL,
         reconcile::ALL,
         secret_store::ALL,
+        store::ALL,
         stream_keys::ALL,
         streamer_reports::ALL,
         streamers::ALL,

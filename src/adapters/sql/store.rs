@@ -11,6 +11,10 @@ use crate::ports::{Result, Store};
 /// How many rows one statement deletes. This keeps it below its time limit.
 const PRUNE_BATCH: i64 = 5_000;
 
+statements! {
+    PROBE = ["UPDATE counters SET value = value + 1 WHERE name = 'probe'"];
+}
+
 /// The store in a SQL database.
 #[derive(Clone, Debug)]
 pub struct SqlStore {
@@ -45,5 +49,9 @@ impl SqlStore {
 impl Store for SqlStore {
     async fn ping(&self) -> Result<()> {
         migrate::check(&self.db).await
+    }
+
+    async fn check_writable(&self) -> Result<()> {
+        self.db.write::<()>(PROBE, args![]).await.map(drop)
     }
 }
