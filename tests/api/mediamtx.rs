@@ -97,8 +97,6 @@ async fn list_with_duplicates_or_gaps_is_an_error() {
         ("gaps", json!({"itemCount": 2, "pageCount": 1, "items": [one]})),
         ("no items", json!({"itemCount": 1, "pageCount": 1})),
         ("no counts", json!({"items": [one]})),
-        ("a nameless path", json!({"itemCount": 1, "pageCount": 1, "items": [{"ready": true}]})),
-        ("a path without a state", json!({"itemCount": 1, "pageCount": 1, "items": [{"name": "a"}]})),
         ("too many pages", json!({"itemCount": 1, "pageCount": 1_000_000_000, "items": [one]})),
         ("not a list", json!("oops")),
     ] {
@@ -133,6 +131,38 @@ async fn failed_and_incomplete_answers_are_errors() {
             ControlApi::start(move |a| if a.line.contains("/v3/info") { info() } else { answer() }).await;
         let error = server.client().snapshot().await.expect_err("an error");
         assert!(expected(&error), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn item_that_cannot_be_read_is_left_out_and_the_others_are_read() {
+    let odd = |change: Value| {
+        let mut item = item("live/odd", "rtmpConn", "c2");
+        item.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+        item
+    };
+    let named = Some(IngestPath::from_media_server("live/odd"));
+    for (item, name) in [
+        (odd(json!({"source": {"type": "rtmpConn", "id": null}})), &named),
+        (odd(json!({"source": {"type": 5, "id": "c2"}})), &named),
+        (odd(json!({"source": "rtmpConn"})), &named),
+        (odd(json!({"online": "yes"})), &named),
+        (odd(json!({"online": null, "available": null, "ready": null})), &named),
+        (odd(json!({"readers": 5})), &named),
+        (odd(json!({"tracks": [1]})), &named),
+        (odd(json!({"tracks2": [{"codec": null}]})), &named),
+        (odd(json!({"inboundBytes": -1})), &named),
+        (odd(json!({"name": null})), &None),
+        (json!("live/odd"), &None),
+        (json!(null), &None),
+    ] {
+        let listed = [self::item("live/x", "rtmpConn", "c1"), item.clone()];
+        let server =
+            ControlApi::start(move |a| if a.line.contains("/v3/info") { info() } else { list(&listed) })
+                .await;
+        let seen = server.client().snapshot().await.unwrap_or_else(|error| panic!("{item}: {error}"));
+        assert_eq!(seen.paths.len(), 1, "{item}");
+        assert_eq!(&seen.unreadable, std::slice::from_ref(name), "{item}");
     }
 }
 

@@ -4,6 +4,7 @@
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 #[derive(Deserialize)]
 pub(super) struct Refusal {
@@ -17,13 +18,20 @@ pub(super) struct Info {
     pub(super) started: Option<String>,
 }
 
-/// One page of any list.
+/// One page of any list. Its items are read one by one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Page<T> {
+pub(super) struct Page {
     pub(super) item_count: usize,
     pub(super) page_count: usize,
-    pub(super) items: Vec<T>,
+    pub(super) items: Vec<Box<RawValue>>,
+}
+
+/// What identifies an item of a list: a path by its name, anything else by its id.
+#[derive(Deserialize)]
+pub(super) struct Identity {
+    #[serde(alias = "id")]
+    pub(super) name: String,
 }
 
 /// An item of `/v3/paths/list`.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::de::DeserializeOwned;
 
 use super::api::Api;
-use super::dto::{Info, Page, PathItem, RtspConn};
+use super::dto::{Identity, Info, Page, PathItem, RtspConn};
 use super::version::Version;
 use super::words::{publishes, source_kind};
 use crate::domain::media_server::{
@@ -23,13 +23,18 @@ const MAX_PAGES: usize = 10_000;
 pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
     // The process first. Otherwise a restart in between would attribute the old paths to the new process.
     let info = info(api).await?;
-    let items = list(api, "paths/list", |path: &PathItem| &path.name).await?;
-    let mut paths = items.into_iter().map(observed).collect::<Result<Vec<_>, _>>()?;
+    let (mut paths, mut unreadable) = (Vec::new(), Vec::new());
+    for item in list::<PathItem>(api, "paths/list").await? {
+        match item.value.and_then(observed) {
+            Some(path) => paths.push(path),
+            None => unreadable.push(item.identity.as_deref().map(IngestPath::from_media_server)),
+        }
+    }
     let version = info.version.as_deref().and_then(Version::parse);
     if version.is_none_or(|version| version < Version::AVAILABLE_HOOKS) {
         name_connections(api, &mut paths).await?;
     }
-    Ok(Snapshot { run: info.started, version: info.version, paths, unreadable: Vec::new() })
+    Ok(Snapshot { run: info.started, version: info.version, paths, unreadable })
 }
 
 /// Identifies the process. Empty before 1.15.3.
@@ -48,8 +53,8 @@ async fn name_connections(api: &Api, paths: &mut [ObservedPath]) -> Result<(), R
             continue;
         }
         let mut connections: HashMap<SourceId, Vec<SourceId>> = HashMap::new();
-        let listed = list(api, endpoint, |conn: &RtspConn| &conn.id).await?;
-        for conn in listed {
+        let listed = list::<RtspConn>(api, endpoint).await?;
+        for conn in listed.into_iter().filter_map(|item| item.value) {
             let session = conn.session.as_deref().and_then(SourceId::parse);
             if let Some((session, id)) = session.zip(SourceId::parse(&conn.id)) {
                 connections.entry(session).or_default().push(id);
@@ -62,15 +67,17 @@ async fn name_connections(api: &Api, paths: &mut [ObservedPath]) -> Result<(), R
     Ok(())
 }
 
+/// An item of a list, as far as it can be read. One that cannot spoils no other.
+struct Item<T> {
+    identity: Option<String>,
+    value: Option<T>,
+}
+
 /// All items of the list `/v3/{endpoint}`. If the list changed while it was read, it is read once more.
-async fn list<T: DeserializeOwned>(
-    api: &Api,
-    endpoint: &'static str,
-    identity: impl Fn(&T) -> &String + Copy,
-) -> Result<Vec<T>, RemoteError> {
-    match list_once(api, endpoint, identity).await? {
+async fn list<T: DeserializeOwned>(api: &Api, endpoint: &'static str) -> Result<Vec<Item<T>>, RemoteError> {
+    match list_once(api, endpoint).await? {
         Ok(items) => Ok(items),
-        Err(_) => list_once(api, endpoint, identity)
+        Err(_) => list_once(api, endpoint)
             .await?
             .map_err(|why| RemoteError::Malformed(format!("{endpoint}: {why}, twice"))),
     }
@@ -80,26 +87,28 @@ async fn list<T: DeserializeOwned>(
 async fn list_once<T: DeserializeOwned>(
     api: &Api,
     endpoint: &'static str,
-    identity: impl Fn(&T) -> &String,
-) -> Result<Result<Vec<T>, &'static str>, RemoteError> {
-    let mut items: Vec<T> = Vec::new();
+) -> Result<Result<Vec<Item<T>>, &'static str>, RemoteError> {
+    let mut items: Vec<Item<T>> = Vec::new();
     let mut counts = None;
     for page in 0.. {
         let address = format!("/v3/{endpoint}?itemsPerPage={ITEMS_PER_PAGE}&page={page}");
-        let got: Page<T> = api.get(endpoint, &address).await?;
+        let got: Page = api.get(endpoint, &address).await?;
         if *counts.get_or_insert((got.item_count, got.page_count)) != (got.item_count, got.page_count) {
             return Ok(Err("its length changed between pages"));
         }
         if got.page_count > MAX_PAGES {
             return Err(RemoteError::Malformed(format!("{endpoint}: {} pages", got.page_count)));
         }
-        items.extend(got.items);
+        items.extend(got.items.iter().map(|raw| Item {
+            identity: serde_json::from_str(raw.get()).ok().map(|Identity { name }| name),
+            value: serde_json::from_str(raw.get()).ok(),
+        }));
         if page + 1 >= got.page_count {
             break;
         }
     }
-    let distinct: HashSet<&String> = items.iter().map(identity).collect();
-    if distinct.len() != items.len() {
+    let mut distinct = HashSet::new();
+    if !items.iter().filter_map(|item| item.identity.as_ref()).all(|identity| distinct.insert(identity)) {
         return Ok(Err("an item is on two pages"));
     }
     if counts.is_some_and(|(count, _)| count != items.len()) {
@@ -108,7 +117,8 @@ async fn list_once<T: DeserializeOwned>(
     Ok(Ok(items))
 }
 
-fn observed(item: PathItem) -> Result<ObservedPath, RemoteError> {
+/// The path; `None` if the item does not say whether it is live.
+fn observed(item: PathItem) -> Option<ObservedPath> {
     let source = item.source.map(|source| ObservedSource {
         kind: source_kind(&source.kind),
         publishes: publishes(&source.kind),
@@ -118,9 +128,7 @@ fn observed(item: PathItem) -> Result<ObservedPath, RemoteError> {
     // A path that MediaMTX pulls is always "online", even while it waits for its first reader.
     let publisher = source.as_ref().is_none_or(|source| source.publishes);
     let live = if publisher { item.online } else { item.available }.or(item.ready);
-    let live = live.ok_or_else(|| {
-        RemoteError::Malformed("paths/list: a path has none of `online`, `available` and `ready`".to_owned())
-    })?;
+    let live = live?;
     let tracks = match item.tracks2 {
         Some(tracks) => tracks.into_iter().map(|track| track.codec).collect(),
         None => item.tracks.unwrap_or_default(),
@@ -131,7 +139,7 @@ fn observed(item: PathItem) -> Result<ObservedPath, RemoteError> {
         inbound_bytes: item.inbound_bytes.or(item.bytes_received).unwrap_or_default(),
     };
     let configured = item.conf_name.as_deref() == Some(item.name.as_str());
-    Ok(ObservedPath { path: IngestPath::from_media_server(&item.name), live, configured, source, stats })
+    Some(ObservedPath { path: IngestPath::from_media_server(&item.name), live, configured, source, stats })
 }
 
 #[cfg(test)]
@@ -179,8 +187,8 @@ mod tests {
     }
 
     #[test]
-    fn path_without_state_is_malformed() {
+    fn path_without_state_is_unreadable() {
         let item: PathItem = serde_json::from_str(r#"{"name":"a"}"#).unwrap();
-        assert!(matches!(observed(item), Err(RemoteError::Malformed(_))));
+        assert_eq!(observed(item), None);
     }
 }
