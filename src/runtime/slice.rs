@@ -42,7 +42,8 @@ macro_rules! commands {
     ($name:literal, $about:literal, $type:ty, |$command:ident, $context:ident| $run:expr) => {
         $crate::runtime::slice::Commands {
             name: $name,
-            define: |command| <$type as clap::Subcommand>::augment_subcommands(command.about($about)),
+            // Last, because the subcommands bring the doc comment of their enum.
+            define: |command| <$type as clap::Subcommand>::augment_subcommands(command).about($about),
             run: |matches, $context| {
                 Box::pin(async move {
                     let $command = <$type as clap::FromArgMatches>::from_arg_matches(matches)?;

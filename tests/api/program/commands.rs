@@ -5,6 +5,14 @@ use serde_json::Value;
 use super::{HOOK_SECRET, Home};
 
 #[test]
+fn help_says_what_each_group_of_commands_is_for() {
+    let help = Home::new().ok(&["--help"]);
+    for about in ["List and end streams", "Manage stream keys", "Manage broadcasters", "Manage tokens"] {
+        assert!(help.contains(about), "{about}: {help}");
+    }
+}
+
+#[test]
 fn commands_create_a_key_and_print_encoder_settings() {
     let home = Home::new();
     let text = home.ok(&["broadcaster", "create", "Alice B.", "--metadata", r#"{"team": 7}"#]);
