@@ -26,7 +26,7 @@ const PROBE_TIME: Duration = Duration::from_millis(500);
 pub struct Grace {
     period: Duration,
     cache: Arc<KeyCache>,
-    is_away: AtomicBool,
+    is_unreachable: AtomicBool,
     began: Instant,
     /// The last contact with the database, in milliseconds after `began`.
     last_contact: AtomicU64,
@@ -47,7 +47,7 @@ impl Grace {
         Self {
             period,
             cache,
-            is_away: AtomicBool::new(false),
+            is_unreachable: AtomicBool::new(false),
             began,
             last_contact,
             admitted: Mutex::default(),
@@ -55,22 +55,22 @@ impl Grace {
     }
 
     /// Whether the database did not answer the last time.
-    pub(super) fn is_away(&self) -> bool {
-        self.is_away.load(Ordering::Relaxed)
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.is_unreachable.load(Ordering::Relaxed)
     }
 
     /// The database answered.
     pub(super) fn note_contact(&self) {
         let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_contact.store(since, Ordering::Relaxed);
-        if self.is_away.swap(false, Ordering::Relaxed) {
+        if self.is_unreachable.swap(false, Ordering::Relaxed) {
             tracing::info!("the database answers again: publish requests are decided with it");
         }
     }
 
     /// The database did not answer.
     pub(super) fn note_failure(&self) {
-        if !self.is_away.swap(true, Ordering::Relaxed) {
+        if !self.is_unreachable.swap(true, Ordering::Relaxed) {
             let grace = self.period.as_secs();
             tracing::error!(
                 "the database is unreachable: for {grace} s from the last contact, publishers with a key that was valid then are let in (auth.grace)"
@@ -173,7 +173,7 @@ impl Task for DatabaseProbe {
 #[async_trait]
 impl PeriodicTask for DatabaseProbe {
     fn interval(&self) -> Duration {
-        Duration::from_millis(if self.grace.is_away() { 250 } else { 1_000 })
+        Duration::from_millis(if self.grace.is_unreachable() { 250 } else { 1_000 })
     }
 
     fn wakes_on(&self, _: &WakeUp) -> bool {

@@ -11,7 +11,7 @@ use crate::ports::StoreError;
 
 /// How long the database may take to answer. On SQLite a write queues behind others.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The database is written at most this often, whoever asks.
+/// The database is written at most this often, however many requests there are.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Checks what this instance depends on.

@@ -174,7 +174,7 @@ mod tests {
     struct CountingStore {
         loads: AtomicUsize,
         lookups: AtomicUsize,
-        is_away: std::sync::atomic::AtomicBool,
+        is_unreachable: std::sync::atomic::AtomicBool,
     }
 
     #[async_trait]
@@ -185,7 +185,7 @@ mod tests {
         }
 
         async fn cached_keys_of(&self, ids: &[StreamKeyId]) -> Result<Vec<CachedKey>, StoreError> {
-            if self.is_away.load(Ordering::Relaxed) {
+            if self.is_unreachable.load(Ordering::Relaxed) {
                 return Err(StoreError::Unavailable("unreachable".into()));
             }
             self.lookups.fetch_add(1, Ordering::Relaxed);
@@ -255,11 +255,11 @@ mod tests {
     #[tokio::test]
     async fn changed_key_is_read_again_after_the_database_was_unreachable() {
         let mut world = World::loaded().await;
-        world.store.is_away.store(true, Ordering::Relaxed);
+        world.store.is_unreachable.store(true, Ordering::Relaxed);
         world.log.append(&EventBody::stream_key(StreamKeyEventKind::Created, &key()));
         world.tail.tick(&TaskContext::default()).await.unwrap();
         world.loader.tick(&TaskContext::default()).await.unwrap_err();
-        world.store.is_away.store(false, Ordering::Relaxed);
+        world.store.is_unreachable.store(false, Ordering::Relaxed);
         world.loader.tick(&TaskContext::default()).await.unwrap();
         assert!(may_exist(&world.cache, &HASH));
     }

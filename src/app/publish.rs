@@ -119,7 +119,7 @@ impl PublishAuth {
         };
         let now = self.core.now();
         let hash = self.core.hasher.key(&publish.secret);
-        if self.grace.is_away() {
+        if self.grace.is_unreachable() {
             return self.decide_in_grace(&hash, &publish, request);
         }
         let _room = match self.cache.look_up(&hash, now) {

@@ -1,4 +1,4 @@
-//! What the methods that change something for a person are told besides the change.
+//! What the methods that change something for a person need besides the change.
 
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;

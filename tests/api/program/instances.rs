@@ -145,14 +145,14 @@ async fn broadcasts_start_while_the_database_is_unreachable() {
     cluster.stop();
     assert_eq!(home.may_publish(&known, 1).await, 200, "it was valid at the last contact");
     let started = Instant::now();
-    assert_eq!(home.may_publish(&known, 1).await, 200, "the same connection asks again");
+    assert_eq!(home.may_publish(&known, 1).await, 200, "the same connection requests again");
     assert_eq!(home.may_publish(&known, 2).await, 401, "one connection a key");
     assert_eq!(home.may_publish(&revoked, 3).await, 401, "it was revoked");
     let made_up = serde_json::json!({"key_value": format!("sk_{}", "a".repeat(43)), "path": "live/made-up"});
     assert_eq!(home.may_publish(&made_up, 4).await, 401, "it is unknown");
     assert!(
         started.elapsed() < Duration::from_millis(400),
-        "known to be away, it does not wait: {:?}",
+        "known to be unreachable, it does not wait: {:?}",
         started.elapsed()
     );
     assert!(home.log().contains("the database is unreachable"));
