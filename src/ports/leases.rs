@@ -47,6 +47,10 @@ pub trait LeaseStore: Send + Sync {
     /// MUST free those of these assignments that are still valid.
     async fn release_assignments(&self, assignments: &[Assignment]) -> Result<()>;
 
+    /// MUST end the leases of all instances, which frees everything assigned. For a process that knows that it is the only
+    /// one: a lease may lie far in the future if the clock was ahead when its process was killed.
+    async fn end_all_leases(&self) -> Result<()>;
+
     /// MUST end the lease if it is still the same, which frees everything assigned under it.
     async fn release_instance(&self, lease: &InstanceLease) -> Result<()>;
 

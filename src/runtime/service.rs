@@ -123,6 +123,10 @@ impl Service<'_> {
         };
         let shared = base.shared(secrets, outside, Arc::clone(&wake_ups), END_WAIT);
         let welcome = first_start::welcome(&base, &shared.access, supervised.is_some()).await?;
+        if lock.is_some() {
+            // Nobody else serves the file. A killed process may have left a lease that lies in the future.
+            shared.core.worker_store.end_all_leases().await?;
+        }
         shared.media_servers.retire_former_servers().await?;
         let leases = Arc::new(SqlStore::new(base.databases.leases()));
         let leases = LeaseTerms::new(leases, &*self.instance);

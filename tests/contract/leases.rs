@@ -46,6 +46,18 @@ async fn renewing_extends_a_lease_with_the_same_epoch(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
+async fn end_of_all_leases_frees_everything_at_once(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let first = lease(&world, "us", LONG).await;
+    let ours = world.take_under(&first, &["work"]).await;
+    world.store.end_all_leases().await.unwrap();
+    let theirs = world.take("them", &["work"]).await;
+    assert!(theirs[0].instance == "them" && theirs[0].epoch > ours[0].epoch);
+    assert!(lease(&world, "us", LONG).await.epoch > first.epoch);
+}
+
+#[apply(every_store)]
+#[tokio::test]
 async fn a_lease_that_expired_or_was_released_is_given_anew_with_a_greater_epoch(#[case] engine: Engine) {
     let world = engine.world().await;
     let first = lease(&world, "us", SHORT).await;

@@ -56,6 +56,7 @@ statements! {
     ];
     // The row stays, so that the epoch keeps growing.
     END = ["UPDATE instances SET expires_at = 0 WHERE id = $1 AND epoch = $2"];
+    END_ALL = ["UPDATE instances SET expires_at = 0"];
     PRUNE = ["DELETE FROM instances WHERE expires_at < $1 AND id NOT IN (SELECT instance FROM assignments)"];
     HELD = [
         "SELECT epoch FROM assignments WHERE key = $1 AND instance = $2 AND epoch = $3 AND ", (valid!()),
@@ -123,6 +124,10 @@ impl LeaseStore for SqlStore {
 
     async fn release_instance(&self, lease: &InstanceLease) -> Result<()> {
         self.db.write::<()>(END, args![lease.instance, lease.epoch]).await.map(drop)
+    }
+
+    async fn end_all_leases(&self) -> Result<()> {
+        self.db.write::<()>(END_ALL, args![]).await.map(drop)
     }
 
     async fn prune_instances(&self, before: Timestamp) -> Result<u64> {

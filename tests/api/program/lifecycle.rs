@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sqlx::Connection as _;
+
 use super::{Home, SOON, client};
 
 #[tokio::test]
@@ -55,6 +57,30 @@ async fn acknowledged_writes_survive_a_kill() {
 }
 
 #[tokio::test]
+async fn lease_in_the_future_of_a_killed_process_delays_no_task() {
+    let home = Home::new();
+    let mut service = home.serve().await;
+    let assigned = async |times: usize| {
+        let seen = async || {
+            Ok((home.log().matches("task assigned to this instance").count() >= times).then_some(()))
+        };
+        super::eventually("the task is assigned", SOON, seen).await.expect("assigned").1
+    };
+    assigned(1).await;
+    service.kill();
+    // As if the clock had been two hours ahead.
+    let file = home.dir.path().join("streamward.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut db = sqlx::SqliteConnection::connect_with(&options).await.expect("opened");
+    let later = sqlx::query("UPDATE instances SET expires_at = expires_at + 7200 * 1000000");
+    assert_eq!(later.execute(&mut db).await.expect("written").rows_affected(), 1);
+    db.close().await.expect("closed");
+    let _service = home.serve().await;
+    let took = assigned(2).await;
+    assert!(took <= Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test]
 async fn sigterm_during_startup_stops_the_service() {
     // The database never appears, so the service still waits for it.
     let url = format!("postgres://nobody@{}/nothing", super::nowhere());
@@ -78,5 +104,8 @@ async fn healthcheck_exit_code_is_the_health() {
     assert_eq!((&health["status"], &health["database"]), (&"ok".into(), &"ok".into()));
     let names: Vec<&str> =
         health["workers"].as_array().expect("workers").iter().filter_map(|w| w["name"].as_str()).collect();
-    assert_eq!(names, ["database-probe", "event-tail", "housekeeping", "key-cache", "reconcile:default"]);
+    assert_eq!(
+        names,
+        ["database-probe", "event-tail", "housekeeping", "key-cache", "reconcile:default"]
+    );
 }
