@@ -21,6 +21,9 @@ pub enum TaskError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The clock of this machine is wrong.
+    #[error("{0}")]
+    Clock(String),
     /// A media server.
     #[error("the media server {0}")]
     Remote(#[from] RemoteError),

@@ -49,6 +49,8 @@ pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
 use async_trait::async_trait;
 
+use crate::domain::Timestamp;
+
 /// Everything that is stored. One implementation serves one kind of work (auth, API, workers) with its own connections.
 #[async_trait]
 pub trait Store:
@@ -69,6 +71,9 @@ pub trait Store:
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<()>;
+
+    /// MUST return the present time by the database's clock.
+    async fn time(&self) -> Result<Timestamp>;
 
     /// Checks that the database can be written. MUST reach its disk.
     async fn check_writable(&self) -> Result<()>;

@@ -11,6 +11,7 @@ use super::shared::{Outside, Secrets, Shared};
 use crate::adapters::sql::{Db, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::Core;
+use crate::app::database_clock::DatabaseClock;
 use crate::app::secrets::first_time;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
@@ -25,6 +26,7 @@ pub(super) struct Bootstrap {
     pub(super) databases: Databases,
     pub(super) master: MasterKey,
     pub(super) sealer: Sealer,
+    pub(super) clock: Arc<DatabaseClock>,
 }
 
 impl Bootstrap {
@@ -53,7 +55,9 @@ impl Bootstrap {
         };
         let sealer = Sealer::new(&master);
         first_time(&secret_store, &sealer, &SystemIds, SET_UP).await?;
-        Ok(Self { loaded, databases, master, sealer })
+        let clock = Arc::new(DatabaseClock::new(Arc::new(SystemClock)));
+        clock.follow(&SqlStore::new(databases.api.clone())).await?;
+        Ok(Self { loaded, databases, master, sealer, clock })
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -78,7 +82,7 @@ impl Bootstrap {
             auth_store: store(&self.databases.auth),
             store: store(&self.databases.api),
             worker_store: store(&self.databases.worker),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&self.clock) as _,
             ids: Arc::new(SystemIds),
             wake_ups,
             hasher: self.master.hasher(),

@@ -30,9 +30,10 @@ use crate::adapters::cli::UpArgs;
 use crate::adapters::http::HttpOptions;
 use crate::adapters::sql::{ServeLock, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
+use crate::app::database_clock::FollowClock;
 use crate::app::housekeeping::Housekeeping;
 use crate::app::key_cache::KeyCache;
-use crate::app::task::{PeriodicTask as _, TaskContext};
+use crate::app::task::{AnyTask, PeriodicTask as _, TaskContext};
 use crate::ports::IdGen as _;
 
 /// How long a call that ends sessions waits until they have ended.
@@ -133,6 +134,8 @@ impl Service<'_> {
         let background = Tasks::new(leases, wake_ups, Arc::new(SystemClock));
         let Instance { router, tasks, last } =
             Instance::build(&shared, self.http_options(base.config(), &background));
+        let store = Arc::clone(&shared.core.worker_store);
+        background.start(AnyTask::periodic(FollowClock::new(Arc::clone(&base.clock), store)));
         tasks.into_iter().for_each(|task| background.start(task));
         warm_up(&shared.key_cache).await;
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));

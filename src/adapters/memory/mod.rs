@@ -125,6 +125,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn time(&self) -> Result<Timestamp> {
+        Ok(self.clock.now())
+    }
+
     async fn check_writable(&self) -> Result<()> {
         Ok(())
     }

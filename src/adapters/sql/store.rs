@@ -51,6 +51,10 @@ impl Store for SqlStore {
         migrate::check(&self.db).await
     }
 
+    async fn time(&self) -> Result<Timestamp> {
+        migrate::database_time(&self.db).await
+    }
+
     async fn check_writable(&self) -> Result<()> {
         self.db.write::<()>(PROBE, args![]).await.map(drop)
     }

@@ -106,6 +106,6 @@ async fn healthcheck_exit_code_is_the_health() {
         health["workers"].as_array().expect("workers").iter().filter_map(|w| w["name"].as_str()).collect();
     assert_eq!(
         names,
-        ["database-probe", "event-tail", "housekeeping", "key-cache", "reconcile:default"]
+        ["clock", "database-probe", "event-tail", "housekeeping", "key-cache", "reconcile:default"]
     );
 }
