@@ -182,10 +182,14 @@ pub fn decide_publish(
     let Some(connection) = &request.connection else {
         return Ok(key.holder.clone());
     };
-    match key.holder.occupant(now) {
+    let until = now.plus(claim_ttl);
+    // No claim lasts that long: a clock was ahead when it was made.
+    let latest = until.plus(claim_ttl);
+    let is_absurd = matches!(key.holder, Holder::Claimed { until: claimed, .. } if claimed > latest);
+    match key.holder.occupant(now).filter(|_| !is_absurd) {
         Some(by) if by == connection && matches!(key.holder, Holder::Live { .. }) => Ok(key.holder.clone()),
         Some(by) if by != connection && key.on_conflict == OnConflict::Reject => Err(DenyReason::KeyInUse),
-        _ => Ok(Holder::Claimed { by: connection.clone(), until: now.plus(claim_ttl) }),
+        _ => Ok(Holder::Claimed { by: connection.clone(), until }),
     }
 }
 
@@ -299,6 +303,12 @@ mod tests {
             ("live elsewhere", held(live("c2")), None, Err(DenyReason::KeyInUse)),
             ("claimed elsewhere", held(claimed("c2", later)), None, Err(DenyReason::KeyInUse)),
             ("claim lapsed", held(claimed("c2", NOW)), None, fresh()),
+            (
+                "claim in the future",
+                held(claimed("c2", NOW.plus(2 * TTL).plus(Duration::from_micros(1)))),
+                None,
+                fresh(),
+            ),
             ("requests again", held(claimed("c1", later)), None, fresh()),
             ("requests again while live", held(live("c1")), None, Ok(live("c1"))),
             ("other evicted", held(live("c2").evicted()), None, fresh()),

@@ -27,7 +27,8 @@ macro_rules! may_publish {
     () => {
         "revoked_at IS NULL AND (expires_at > $2 OR expires_at IS NULL) AND (path = $3 OR $3 IS NULL) \
          AND (holder_kind IS NULL OR holder_kind = 'evicted' OR on_conflict = 'takeover' \
-              OR (holder_kind = 'claimed' AND holder_until <= $2) OR (holder_server = $4 AND holder_conn = $5))"
+              OR (holder_kind = 'claimed' AND (holder_until <= $2 OR holder_until > 2 * $6 - $2)) \
+              OR (holder_server = $4 AND holder_conn = $5))"
     };
 }
 macro_rules! is_live {
