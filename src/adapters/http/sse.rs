@@ -1,6 +1,7 @@
 //! Server-sent events (WHATWG HTML, 9.2), read from the event log. A reader that reconnects with its last number misses
 //! nothing. Each slice chooses its events and their form.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -20,11 +21,12 @@ use super::authentication::{Caller, ShownToken, busy};
 use super::extract::StrictQuery;
 use super::problem::Problem;
 use crate::app::AppError;
-use crate::app::access::Access;
+use crate::app::access::{Access, SIGNATURE_WINDOW};
 use crate::app::events::{EventReader, Events, Next};
 use crate::domain::Invalid;
 use crate::domain::access::{Actor, Origin};
 use crate::domain::event::{Event, Topic};
+use crate::domain::secret::keyed_hash;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How often a comment is sent while there are no events, so that proxies keep the connection open.
@@ -34,8 +36,11 @@ const RETRY: Duration = Duration::from_secs(2);
 /// The longest duration of an answer. The reader then reconnects and authenticates again.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
+/// The same for a reader that signed its request: a signature is not valid for longer.
+const SIGNED_LIFETIME: Duration = Duration::from_secs(SIGNATURE_WINDOW.unsigned_abs());
+
 /// How often the reader's token is checked.
-const RECHECK: Duration = Duration::from_secs(30);
+const RECHECK: Duration = Duration::from_millis(700);
 
 /// Where to resume.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -55,14 +60,36 @@ const MAX_READERS: usize = 2_000;
 pub struct EventStreams {
     events: Arc<Events>,
     access: Arc<Access>,
+    checks: Arc<TokenChecks>,
     readers: Arc<Semaphore>,
     stop: CancellationToken,
+}
+
+/// When each token was last checked, and whether it was valid. However many readers have it, it is checked once.
+#[derive(Default)]
+struct TokenChecks(Mutex<HashMap<[u8; 32], (Instant, bool)>>);
+
+impl TokenChecks {
+    /// Whether the token is still valid. While the database does not answer, it is.
+    async fn is_valid(&self, access: &Access, token: &str) -> bool {
+        let fingerprint = keyed_hash(b"reader of events", token.as_bytes());
+        let mut checks = self.0.lock().await;
+        checks.retain(|_, (at, _)| at.elapsed() < RECHECK);
+        if let Some((_, is_valid)) = checks.get(&fingerprint) {
+            return *is_valid;
+        }
+        let known = access.actor_of_token(token, Origin::default()).await;
+        let is_valid = !matches!(known, Err(AppError::Unauthenticated(_)));
+        checks.insert(fingerprint, (Instant::now(), is_valid));
+        is_valid
+    }
 }
 
 impl EventStreams {
     /// Answers end at `stop`, and when the reader's token becomes invalid.
     pub fn new(events: Arc<Events>, access: Arc<Access>, stop: CancellationToken) -> Self {
-        Self { events, access, readers: Arc::new(Semaphore::new(MAX_READERS)), stop }
+        let (checks, readers) = (Arc::default(), Arc::new(Semaphore::new(MAX_READERS)));
+        Self { events, access, checks, readers, stop }
     }
 }
 
@@ -100,12 +127,13 @@ impl EventRequest {
         let reader = shared.events.subscribe(&actor, topic, after).await?;
         metrics::gauge!("streamward_event_readers").increment(1);
         let now = Instant::now();
+        let lifetime = if token.is_some() { LIFETIME } else { SIGNED_LIFETIME };
         let reader_events = ReaderEvents {
             shared,
             reader,
             render,
             token,
-            until: now + LIFETIME,
+            until: now + lifetime,
             recheck: now + RECHECK,
             _room: room,
         };
@@ -193,13 +221,11 @@ impl<T: Fn(&Event) -> Option<SseEvent> + Send + 'static> ReaderEvents<T> {
     async fn is_still_known(&mut self) -> bool {
         self.recheck = Instant::now() + RECHECK;
         let Some(ShownToken(token)) = &self.token else { return true };
-        match self.shared.access.actor_of_token(token.expose(), Origin::default()).await {
-            Err(AppError::Unauthenticated(why)) => {
-                tracing::info!(reason = %why, "a reader of events was disconnected: its token is no longer valid");
-                false
-            }
-            _ => true,
+        let is_valid = self.shared.checks.is_valid(&self.shared.access, token.expose()).await;
+        if !is_valid {
+            tracing::info!("a reader of events was disconnected: its token was deleted or has expired");
         }
+        is_valid
     }
 }
 
