@@ -66,7 +66,7 @@ fn configuration_error_is_one_line_with_exit_code_two() {
         let ended = home.run(&["serve"]);
         assert!(ended.err.contains(expected), "{}", ended.err);
         assert_eq!(ended.err.trim().lines().count(), 1, "{}", ended.err);
-        assert_eq!(ended.code, Some(if name == "LOG__LEVEL" { 1 } else { 2 }), "{name}");
+        assert_eq!(ended.code, Some(2), "{name}");
     }
     let home = Home::new();
     let line = home.refused(&["--config", "nowhere.toml", "serve"]);
