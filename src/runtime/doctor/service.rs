@@ -34,16 +34,17 @@ pub(super) async fn examine(setup: &Setup<'_>, findings: &mut Findings) -> bool 
     };
     let date = date_of(&answer);
     let body: Value = answer.json().await.unwrap_or_default();
-    let Some(database) = body.get("database").and_then(Value::as_str) else {
+    let text = |field| body.get(field).and_then(Value::as_str);
+    if text("type").is_some_and(|kind| kind.ends_with("unavailable")) {
+        let advice = "see the check of the database above, and the log of the service";
+        findings.failure("service", format!("answers on {listen}, but cannot use its database"), advice);
+        return false;
+    }
+    if text("database").is_none() {
         findings.failure("service", format!("{listen} is taken by another program"), TAKEN);
         return false;
-    };
-    if database == "ok" {
-        findings.good("service", format!("answers on {listen}"));
-    } else {
-        let advice = "see the check of the database above, and the log of the service";
-        findings.failure("service", format!("answers on {listen}, but has no database"), advice);
     }
+    findings.good("service", format!("answers on {listen}"));
     if let Some(date) = date {
         clock("clock of the service", date, now(), findings);
     }

@@ -191,7 +191,9 @@ async fn service_waits_for_an_unreachable_database_and_recovers() {
     assert_eq!(home.may_publish(&key, 1).await, 401, "auth.grace is 0s");
     let health = super::client().get(home.url("/health")).send().await.expect("an answer");
     assert_eq!(health.status(), 503);
-    assert!(home.run(&["doctor"]).out.contains("FAIL  database"));
+    let doctor = home.run(&["doctor"]).out;
+    assert!(doctor.contains("FAIL  database") && doctor.contains("but cannot use its database"), "{doctor}");
+    assert!(!doctor.contains("another program"), "{doctor}");
     cluster.run().expect("it starts");
     home.ready().await;
     let (status, _) = eventually("it allows again", SOON, async || {
