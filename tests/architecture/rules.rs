@@ -68,7 +68,7 @@ const WITHOUT_IO: [&str; 39] = [
 ];
 
 /// What the domain may use beyond that: secrets are made, hashed and sealed there.
-const CRYPTO: [&str; 7] = ["aes_gcm", "crc32fast", "hkdf", "hmac", "sha2", "subtle", "zeroize"];
+const CRYPTO: [&str; 6] = ["aes_gcm", "crc32fast", "hmac", "sha2", "subtle", "zeroize"];
 
 /// What the inner layers may not use of crates that they may use.
 const IO: [&str; 17] = [
