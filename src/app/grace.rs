@@ -29,7 +29,7 @@ pub struct Grace {
     is_unreachable: AtomicBool,
     began: Instant,
     /// The last contact with the database, in milliseconds after `began`.
-    last_contact: AtomicU64,
+    last_success: AtomicU64,
     /// One connection for each key.
     admitted: Mutex<HashMap<StreamKeyId, Admission>>,
 }
@@ -43,13 +43,13 @@ struct Admission {
 impl Grace {
     /// Keys of `cache` are let in for `period` after the last contact with the database; zero lets in none.
     pub fn new(period: Duration, cache: Arc<KeyCache>) -> Self {
-        let (began, last_contact) = (Instant::now(), AtomicU64::new(0));
+        let (began, last_success) = (Instant::now(), AtomicU64::new(0));
         Self {
             period,
             cache,
             is_unreachable: AtomicBool::new(false),
             began,
-            last_contact,
+            last_success,
             admitted: Mutex::default(),
         }
     }
@@ -60,9 +60,9 @@ impl Grace {
     }
 
     /// The database answered.
-    pub(super) fn note_contact(&self) {
+    pub(super) fn note_success(&self) {
         let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_contact.store(since, Ordering::Relaxed);
+        self.last_success.store(since, Ordering::Relaxed);
         if self.is_unreachable.swap(false, Ordering::Relaxed) {
             tracing::info!("the database answers again: publish requests are decided with it");
         }
@@ -85,8 +85,8 @@ impl Grace {
         request: &PublishRequest,
         now: Timestamp,
     ) -> Result<(AllowReason, StreamKeyId), DenyReason> {
-        let last_contact = self.began + Duration::from_millis(self.last_contact.load(Ordering::Relaxed));
-        if last_contact.elapsed() > self.period || self.period.is_zero() {
+        let last_success = self.began + Duration::from_millis(self.last_success.load(Ordering::Relaxed));
+        if last_success.elapsed() > self.period || self.period.is_zero() {
             return Err(DenyReason::Undecided);
         }
         let id = self.cache.usable(hash, request.path.as_ref(), now)?;
@@ -182,7 +182,7 @@ impl PeriodicTask for DatabaseProbe {
 
     async fn tick(&mut self, _: &TaskContext) -> Result<Tick, TaskError> {
         match self.probe().await {
-            Ok(()) => self.grace.note_contact(),
+            Ok(()) => self.grace.note_success(),
             Err(error) => {
                 self.grace.note_failure();
                 return Err(error.into());

@@ -73,7 +73,7 @@ impl Credentials {
     }
 
     /// Whether token or password is `secret`.
-    pub fn present(&self, secret: &Secret) -> bool {
+    pub fn contain(&self, secret: &Secret) -> bool {
         // Always compare both, so that the time does not reveal which one matched.
         let (token, password) = (secret.matches(self.token.expose()), secret.matches(self.password.expose()));
         !secret.is_empty() && (token | password)
@@ -140,9 +140,9 @@ pub(crate) mod tests {
 
     #[test]
     fn empty_secret_never_matches() {
-        assert!(!credentials("", "", "").present(&Secret::new("")));
-        assert!(credentials("s", "", "").present(&Secret::new("s")));
-        assert!(credentials("", "s", "").present(&Secret::new("s")));
-        assert!(!credentials("", "", "s").present(&Secret::new("s")));
+        assert!(!credentials("", "", "").contain(&Secret::new("")));
+        assert!(credentials("s", "", "").contain(&Secret::new("s")));
+        assert!(credentials("", "s", "").contain(&Secret::new("s")));
+        assert!(!credentials("", "", "s").contain(&Secret::new("s")));
     }
 }

@@ -198,7 +198,7 @@ pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret
     match request.action {
         Action::Read | Action::Playback => match &request.path {
             IngestPath::Private(_)
-                if request.action == Action::Read && request.credentials.present(relay_secret) =>
+                if request.action == Action::Read && request.credentials.contain(relay_secret) =>
             {
                 Ok(AllowReason::Relay)
             }
@@ -206,7 +206,7 @@ pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret
             IngestPath::Public(_) | IngestPath::Other(_) => Ok(AllowReason::PublicRead),
         },
         Action::Api | Action::Metrics | Action::Pprof => {
-            if request.credentials.present(control_secret) {
+            if request.credentials.contain(control_secret) {
                 Ok(AllowReason::ControlSecret)
             } else {
                 Err(DenyReason::WrongControlSecret)
