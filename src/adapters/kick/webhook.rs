@@ -41,7 +41,7 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 pub struct WebhookKeySettings {
     /// The key in PEM (`-----BEGIN PUBLIC KEY-----`), from a file; `None` to fetch it from the official API.
     pub pem: Option<String>,
-    /// After a wrong signature the key is fetched again at most this often.
+    /// After a wrong signature the key is fetched again at once, but at most this often: Kick may have changed it.
     pub refetch: Duration,
     /// Without a key, fetching it is retried at most this often.
     pub retry: Duration,
@@ -49,7 +49,7 @@ pub struct WebhookKeySettings {
 
 impl Default for WebhookKeySettings {
     fn default() -> Self {
-        Self { pem: None, refetch: Duration::from_secs(60), retry: Duration::from_secs(5) }
+        Self { pem: None, refetch: Duration::from_secs(5), retry: Duration::from_secs(5) }
     }
 }
 
