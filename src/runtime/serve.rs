@@ -17,10 +17,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::HOST;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower_http::timeout::TimeoutBody;
+
+use crate::adapters::http::InvalidHost;
 
 /// The most bytes that a connection buffers in each direction; also the longest request head.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -173,6 +176,9 @@ impl Connections {
     async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Result<Response, Infallible> {
         let mut request = request.map(|body| Body::new(TimeoutBody::new(self.limits.body_pause, body)));
         request.extensions_mut().insert(ConnectInfo(peer));
+        if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
+            request.extensions_mut().insert(InvalidHost);
+        }
         self.router.clone().oneshot(request).await
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::json;
 use streamward::runtime::serve::{ServeLimits, serve};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -44,6 +45,25 @@ async fn one_of_a_hundred_connections_gets_the_key() {
     let allowed = statuses.iter().filter(|status| **status == StatusCode::OK).count();
     let denied = statuses.iter().filter(|status| **status == StatusCode::UNAUTHORIZED).count();
     assert_eq!((allowed, denied), (1, 99));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_without_exactly_one_host_is_refused_with_a_problem() {
+    let app = TestApp::memory().await;
+    let (address, _task) = listening(&app).await;
+    for (head, status) in [
+        ("GET /livez HTTP/1.1\r\nHost: a\r\n", "200"),
+        ("GET /livez HTTP/1.0\r\n", "200"),
+        ("GET /livez HTTP/1.1\r\n", "400"),
+        ("GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n", "400"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.split(' ').nth(1) == Some(status), "{head}: {answer}");
+        assert_eq!(answer.contains("application/problem+json"), status == "400", "{head}: {answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

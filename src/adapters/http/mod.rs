@@ -45,6 +45,7 @@ pub use openapi::{Document, openapi_json, problems_json};
 pub use operation::Operation;
 pub use options::{HttpOptions, MetricsText};
 pub use problem::ProblemType;
+pub use request_log::InvalidHost;
 pub use routes::Routes;
 pub use sse::EventStreams;
 

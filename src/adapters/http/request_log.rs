@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::problem::{PROBLEM_JSON, Problem};
+use crate::domain::Invalid;
 use crate::domain::secret::mask_keys;
 use crate::ports::IdGen;
 
@@ -51,6 +52,11 @@ pub(super) fn shown_path(path: &str) -> String {
     mask_keys(path)
 }
 
+/// Marks an HTTP/1.1 request that has not exactly one `Host` (RFC 9112, 3.2). The accept loop sees that, and the router
+/// refuses it.
+#[derive(Clone, Copy, Debug)]
+pub struct InvalidHost;
+
 /// The outermost layer of the router.
 pub(super) async fn request_log(
     State(ids): State<Arc<dyn IdGen>>,
@@ -70,7 +76,14 @@ pub(super) async fn request_log(
         otel.kind = "server",
         request_id = id.as_str()
     );
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let has_invalid_host = request.extensions().get::<InvalidHost>().is_some();
+    let work = async {
+        if has_invalid_host {
+            return Problem::from(Invalid::one("Host", "must be sent exactly once")).into_response();
+        }
+        next.run(request).await
+    };
+    let answer = AssertUnwindSafe(work).catch_unwind().instrument(span.clone()).await;
     let response = answer.unwrap_or_else(|_| {
         metrics::counter!("streamward_http_panics_total").increment(1);
         span.in_scope(|| tracing::error!(method, route, "a handler panicked"));
