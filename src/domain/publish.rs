@@ -139,13 +139,13 @@ pub struct PublishRequest {
 impl PublishRequest {
     /// Finds secret and path in a request from `server`. Fails if there is no secret, or no key can have the path.
     pub fn from_auth_request(request: &AuthRequest, server: &MediaServerName) -> Result<Self, DenyReason> {
-        let beside = request.credentials.stream_key();
+        let sent = request.credentials.stream_key();
         let connection = request.connection.clone().map(|id| Connection { server: server.clone(), id });
-        match (&request.path, beside) {
-            (IngestPath::Private(path), beside) if beside.as_ref().is_none_or(|s| s == path.secret()) => {
+        match (&request.path, sent) {
+            (IngestPath::Private(path), sent) if sent.as_ref().is_none_or(|s| s == path.secret()) => {
                 Ok(Self { secret: path.secret().clone(), path: None, connection })
             }
-            // The private path belongs to another key than the one beside it.
+            // The private path belongs to another key than the one that was sent.
             (IngestPath::Private(_), _) => Err(DenyReason::WrongPath),
             (_, None) => Err(match request.credentials.malformed_key() {
                 Some(characters) => DenyReason::MalformedKey { characters },
@@ -186,7 +186,7 @@ pub fn decide_publish(
     // No claim lasts that long: a clock was ahead when it was made.
     let latest = until.plus(claim_ttl);
     let is_absurd = matches!(key.holder, Holder::Claimed { until: claimed, .. } if claimed > latest);
-    match key.holder.occupant(now).filter(|_| !is_absurd) {
+    match key.holder.active_holder(now).filter(|_| !is_absurd) {
         Some(by) if by == connection && matches!(key.holder, Holder::Live { .. }) => Ok(key.holder.clone()),
         Some(by) if by != connection && key.on_conflict == OnConflict::Reject => Err(DenyReason::KeyInUse),
         _ => Ok(Holder::Claimed { by: connection.clone(), until }),
@@ -356,13 +356,13 @@ mod tests {
             let mut now = NOW;
             for (who, wait) in requests {
                 now = now.plus(Duration::from_secs(wait));
-                let before = key.holder.occupant(now).cloned();
+                let before = key.holder.active_holder(now).cloned();
                 let requester = connection(&format!("c{who}"));
                 let request = PublishRequest { connection: Some(requester.clone()), ..publish(None, None) };
                 match decide_publish(&key, &request, now, TTL) {
                     Ok(holder) => {
                         prop_assert!(before.is_none() || before.as_ref() == Some(&requester));
-                        prop_assert_eq!(holder.occupant(now), Some(&requester));
+                        prop_assert_eq!(holder.active_holder(now), Some(&requester));
                         key.holder = holder;
                     }
                     Err(reason) => {

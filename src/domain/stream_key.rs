@@ -117,7 +117,7 @@ impl Holder {
     }
 
     /// The connection that keeps others out at `now`.
-    pub fn occupant(&self, now: Timestamp) -> Option<&Connection> {
+    pub fn active_holder(&self, now: Timestamp) -> Option<&Connection> {
         match self {
             Self::Claimed { by, until } if *until > now => Some(by),
             Self::Live { by } => Some(by),
@@ -194,7 +194,7 @@ impl StreamKey {
 
     /// Whether a connection holds it at `now`, live or by a claim.
     pub fn in_use(&self, now: Timestamp) -> bool {
-        self.holder.occupant(now).is_some()
+        self.holder.active_holder(now).is_some()
     }
 }
 
@@ -249,10 +249,10 @@ pub(crate) mod tests {
         let now = Timestamp::from_seconds(100);
         let by = connection("a");
         let claimed = Holder::Claimed { by: by.clone(), until: now };
-        assert_eq!(claimed.occupant(now), None);
-        assert_eq!(claimed.occupant(now.minus(Duration::from_micros(1))), Some(&by));
-        assert_eq!(Holder::Live { by: by.clone() }.occupant(now), Some(&by));
-        assert_eq!(Holder::Live { by: by.clone() }.evicted().occupant(now), None);
+        assert_eq!(claimed.active_holder(now), None);
+        assert_eq!(claimed.active_holder(now.minus(Duration::from_micros(1))), Some(&by));
+        assert_eq!(Holder::Live { by: by.clone() }.active_holder(now), Some(&by));
+        assert_eq!(Holder::Live { by: by.clone() }.evicted().active_holder(now), None);
         assert_eq!(claimed.evicted().connection(), Some(&by));
     }
 }

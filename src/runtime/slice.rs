@@ -69,8 +69,8 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Adds routes with this state.
-    pub(super) fn serve<S: Clone + Send + Sync + 'static>(&mut self, routes: Routes<S>, state: S) {
-        self.routers.push(routes.serve(state, &self.gate));
+    pub(super) fn add_routes<S: Clone + Send + Sync + 'static>(&mut self, routes: Routes<S>, state: S) {
+        self.routers.push(routes.into_router(state, &self.gate));
     }
 
     /// Adds rows that `prune` removes when they are older than `keep`.

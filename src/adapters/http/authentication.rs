@@ -64,7 +64,7 @@ impl Gate {
 
 /// The gate in front of one path.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct RouteGuard {
     pub(super) gate: Gate,
     /// The kind of resource behind it, as the audit log names it.
     pub(super) resource: &'static str,
@@ -76,7 +76,7 @@ pub(super) struct Door {
     pub(super) lane: Lane,
 }
 
-impl Door {
+impl RouteGuard {
     fn check(&self, actor: &Actor, query: Option<&str>) -> Result<(), Problem> {
         if actor.role < self.role {
             return Err(AppError::from(Forbidden { needs: self.role }).into());
@@ -100,14 +100,14 @@ pub(super) struct ShownToken(pub(super) Secret);
 
 /// Authenticates every request behind this layer, and adds writes that were refused before their use-case to the audit
 /// log.
-pub(super) async fn authenticate(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let gate = &door.gate;
-    let room = if matches!(door.lane, Lane::Buffered) { &gate.calls } else { &gate.uploads };
+pub(super) async fn authenticate(State(guard): State<RouteGuard>, request: Request, next: Next) -> Response {
+    let gate = &guard.gate;
+    let room = if matches!(guard.lane, Lane::Buffered) { &gate.calls } else { &gate.uploads };
     let Ok(_room) = room.try_acquire() else {
         return busy().into_response();
     };
     let (mut parts, body) = request.into_parts();
-    let (actor, body) = match recognise(&door, &parts, body).await {
+    let (actor, body) = match recognise(&guard, &parts, body).await {
         Ok(recognised) => recognised,
         Err(problem) => return problem.into_response(),
     };
@@ -117,18 +117,18 @@ pub(super) async fn authenticate(State(door): State<Door>, request: Request, nex
         parts.extensions.insert(token);
     }
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    let body = match door.lane {
+    let body = match guard.lane {
         Lane::Buffered => body::read(&parts.headers, body, MANAGEMENT_BODY).await.map(Body::from),
         Lane::Streaming(limits) => {
             parts.extensions.insert(limits);
             Ok(body)
         }
     };
-    let response = match body.and_then(|body| door.check(&actor, uri.query()).map(|()| body)) {
+    let response = match body.and_then(|body| guard.check(&actor, uri.query()).map(|()| body)) {
         Err(problem) => problem.unauthenticated().into_response(),
         Ok(body) => {
             let call = next.run(Request::from_parts(parts, body));
-            let call = match door.lane {
+            let call = match guard.lane {
                 Lane::Buffered => timeout(CALL_TIME, call).await,
                 Lane::Streaming(_) => Ok(call.await),
             };
@@ -142,7 +142,7 @@ pub(super) async fn authenticate(State(door): State<Door>, request: Request, nex
     let problem = response.extensions().get::<Problem>();
     if let Some(problem) = problem.filter(|problem| is_write(&method) && problem.is_unauthenticated()) {
         let (action, id) = target(&method, uri.path());
-        gate.audit.record_refusal(&actor, action, door.resource, id, problem.detail()).await;
+        gate.audit.record_refusal(&actor, action, guard.resource, id, problem.detail()).await;
     }
     response
 }
@@ -153,14 +153,14 @@ pub(super) fn busy() -> Problem {
 }
 
 /// The caller, and the request with its body if that was needed for the signature.
-async fn recognise(door: &Door, parts: &Parts, body: Body) -> Result<(Actor, Body), Problem> {
-    let gate = &door.gate;
+async fn recognise(guard: &RouteGuard, parts: &Parts, body: Body) -> Result<(Actor, Body), Problem> {
+    let gate = &guard.gate;
     let origin = origin(parts, &gate.trusted_proxies);
     let ip = origin.ip;
     let recognised: Result<(Actor, Body), AppError> = match shown(&parts.headers) {
         Err(why) => Err(why.into()),
         Ok(Shown::Token(token)) => gate.access.actor_of_token(token, origin).await.map(|actor| (actor, body)),
-        Ok(Shown::Signature { .. }) if matches!(door.lane, Lane::Streaming(_)) => {
+        Ok(Shown::Signature { .. }) if matches!(guard.lane, Lane::Streaming(_)) => {
             Err(Unauthenticated::SignedUpload.into())
         }
         Ok(Shown::Signature { key_id, timestamp, signature }) => {

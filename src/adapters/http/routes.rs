@@ -7,7 +7,7 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::tag::Tag;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::authentication::{Door, Gate, authenticate};
+use super::authentication::{Gate, RouteGuard, authenticate};
 use super::health_section::{HealthDocument, HealthProperty};
 use super::openapi::{self, Audience, Document};
 use super::upload::{Lane, UploadLimits};
@@ -91,7 +91,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// The routes over `state`; those of the management API behind `gate`.
-    pub fn serve(self, state: S, gate: &Gate) -> Router {
+    pub fn into_router(self, state: S, gate: &Gate) -> Router {
         let mut router = OpenApiRouter::default();
         for (audience, lane, (schemas, mut paths, mut methods)) in self.methods {
             if let Audience::Management(role, resource) = audience {
@@ -100,9 +100,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
                     let parameters = operation.parameters.as_deref().unwrap_or_default();
                     parameters.iter().any(|parameter| matches!(parameter, RefOr::T(it) if it.parameter_in == ParameterIn::Query))
                 });
-                let door = Door { gate: gate.clone(), resource, role, takes_query, lane };
+                let guard = RouteGuard { gate: gate.clone(), resource, role, takes_query, lane };
                 // On the methods, not on the route: 405 needs no authentication.
-                methods = methods.route_layer(from_fn_with_state(door, authenticate));
+                methods = methods.route_layer(from_fn_with_state(guard, authenticate));
             }
             router = router.routes((schemas, paths, methods));
         }

@@ -156,7 +156,8 @@ mod tests {
         let may_read = Arc::new(Semaphore::new(reads));
         let limits = UploadLimits { max_bytes: MAX, idle: Duration::from_millis(300) };
         let routes = Routes::new("files").uploads(Role::Operator, "file", routes!(take), limits);
-        let router = router([routes.serve((sender, Arc::clone(&may_read)), &gate())], Arc::new(SystemIds));
+        let router =
+            router([routes.into_router((sender, Arc::clone(&may_read)), &gate())], Arc::new(SystemIds));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut task = JoinSet::new();

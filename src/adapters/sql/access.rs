@@ -11,7 +11,7 @@ use crate::domain::{ApiTokenId, Timestamp};
 use crate::ports::{AccessStore, Change, Result};
 
 table! {
-    api_tokens: ApiToken { id uuid, name text, role text, created_at int, expires_at int } beside { token_hash bytes }
+    api_tokens: ApiToken { id uuid, name text, role text, created_at int, expires_at int } extra { token_hash bytes }
 }
 
 statements! {

@@ -110,7 +110,7 @@ macro_rules! column_name {
 /// Says the columns of a table once: `field type`, or `field type as column`, for each field of a record.
 ///
 /// A field after `;` is a group of columns. Its type is converted here as well (`struct`), or by hand (`manual`).
-/// Columns after `beside` are not part of the record. The result is a macro with the table's name for [`part!`], and
+/// Columns after `extra` are not part of the record. The result is a macro with the table's name for [`part!`], and
 /// conversions of the record ([`row`](super::row)).
 macro_rules! table {
     ($table:ident: $record:ident {
@@ -118,7 +118,7 @@ macro_rules! table {
         $(; $($group:ident: $kind:tt $group_type:ident {
             $($part:ident $part_type:ident $(as $part_column:ident)?),+ $(,)?
         }),+ $(,)?)?
-    } $(beside { $($beside:ident $beside_type:ident),+ })?) => {
+    } $(extra { $($extra:ident $extra_type:ident),+ })?) => {
         record!(struct $record { $id $(, $field $(as $column)?)* $(; $($group),+)? });
         $($(record!($kind $group_type { $($part $(as $part_column)?),+ });)+)?
 
@@ -130,7 +130,7 @@ macro_rules! table {
                     $($($(, ", ", column_name!($part $($part_column)?))+)+)?
                 )
             };
-            (all) => { concat!($table!(columns) $($(, ", ", stringify!($beside))+)?) };
+            (all) => { concat!($table!(columns) $($(, ", ", stringify!($extra))+)?) };
             (set) => {
                 concat!(
                     stringify!($id), " = r.", stringify!($id)
@@ -142,13 +142,13 @@ macro_rules! table {
             (pg) => {
                 concat!(
                     $table!(pg $id) $(, ", ", $table!(pg $field))* $($($(, ", ", $table!(pg $part))+)+)?
-                    $($(, ", ", $table!(pg $beside))+)?
+                    $($(, ", ", $table!(pg $extra))+)?
                 )
             };
             (sqlite) => {
                 concat!(
                     $table!(sqlite $id) $(, ", ", $table!(sqlite $field))*
-                    $($($(, ", ", $table!(sqlite $part))+)+)? $($(, ", ", $table!(sqlite $beside))+)?
+                    $($($(, ", ", $table!(sqlite $part))+)+)? $($(, ", ", $table!(sqlite $extra))+)?
                 )
             };
             // One with its type.
@@ -163,8 +163,8 @@ macro_rules! table {
                 (sqlite $part) => { part!(@sqlite $part_type column_name!($part $($part_column)?)) };
             )+)+)?
             $($(
-                (pg $beside) => { part!(@pg $beside_type stringify!($beside)) };
-                (sqlite $beside) => { part!(@sqlite $beside_type stringify!($beside)) };
+                (pg $extra) => { part!(@pg $extra_type stringify!($extra)) };
+                (sqlite $extra) => { part!(@sqlite $extra_type stringify!($extra)) };
             )+)?
         }
     };

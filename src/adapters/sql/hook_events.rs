@@ -20,7 +20,7 @@ table! {
     hook_events: HookEvent {
         at int, server text as media_server, kind text, path text, hash bytes as key_hash, source_id text,
         source_kind text,
-    } beside { seq int }
+    } extra { seq int }
 }
 
 statements! {

@@ -32,7 +32,7 @@ table! {
         id uuid, broadcaster_id uuid, label text, path text, key_prefix text, on_conflict text, created_at int,
         expires_at int, revoked_at int, last_used_at int;
         holder: manual Holder { holder_kind text, holder_server text, holder_conn text, holder_until int },
-    } beside { key_hash bytes, path_held bool }
+    } extra { key_hash bytes, path_held bool }
 }
 
 table! {
@@ -41,7 +41,7 @@ table! {
         started_at int, source_kind text, source_id text, ingest text, metadata text, recording_ref text;
         state: manual StreamState { ended_at int, end_reason text },
         stats: struct StreamStats { readers int, tracks text, inbound_bytes int },
-    } beside { refreshed_at int }
+    } extra { refreshed_at int }
 }
 
 impl Record for Holder {

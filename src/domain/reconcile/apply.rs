@@ -178,6 +178,6 @@ fn carries(stream: &Stream, start: &Start) -> bool {
 
 /// Whether the key is usable by this session: not held by another one and not rotated.
 fn may_start(key: &StreamKey, start: &Start, now: Timestamp) -> bool {
-    let free = key.holder.occupant(now).is_none_or(|by| start.is(by));
+    let free = key.holder.active_holder(now).is_none_or(|by| start.is(by));
     key.is_usable(now) && free && !matches!(key.holder, Holder::Evicted { .. })
 }

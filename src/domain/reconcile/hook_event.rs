@@ -90,7 +90,7 @@ fn claimed_start(
 ) -> Option<Start> {
     let (_, key) = view.keys.iter().find(|(hash, key)| {
         key.is_usable(now)
-            && key.holder.occupant(now) == Some(&connection)
+            && key.holder.active_holder(now) == Some(&connection)
             && (hook_event.hash == Some(*hash) || hook_event.path.as_ref() == Some(&key.path))
     })?;
     Some(Start {

@@ -21,7 +21,7 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) {
-    parts.serve(http::access::routes(), Arc::clone(&shared.access));
+    parts.add_routes(http::access::routes(), Arc::clone(&shared.access));
     // Twice the window on either side: a request stamped in the future is valid for that much longer.
     let keep = Duration::from_secs(SIGNATURE_WINDOW.unsigned_abs() * 4);
     parts.retain(keep, |store, at| store.prune_signatures(at));

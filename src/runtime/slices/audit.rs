@@ -9,6 +9,6 @@ use crate::runtime::slice::{Parts, Slice};
 pub(super) const SLICE: Slice = Slice { document: || http::audit::routes().document(), commands: &[], build };
 
 fn build(shared: &Shared, parts: &mut Parts) {
-    parts.serve(http::audit::routes(), Arc::clone(&shared.audit));
+    parts.add_routes(http::audit::routes(), Arc::clone(&shared.audit));
     parts.retain(shared.config.audit.retention.0, |store, at| store.prune_audit(at));
 }

@@ -19,5 +19,5 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) {
-    parts.serve(http::broadcaster::routes(), Arc::clone(&shared.broadcasters));
+    parts.add_routes(http::broadcaster::routes(), Arc::clone(&shared.broadcasters));
 }

@@ -33,7 +33,7 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) {
-    parts.serve(http::media_server::routes(), Arc::clone(&shared.media_servers));
+    parts.add_routes(http::media_server::routes(), Arc::clone(&shared.media_servers));
     parts.health.push(http::media_server::health(Arc::clone(&shared.media_servers)));
     parts.chores.push(Arc::clone(&shared.media_servers) as _);
     parts.retain(INSTANCES_KEPT, |store, at| store.prune_instances(at));

@@ -17,5 +17,5 @@ pub(super) const SLICE: Slice = Slice {
 
 fn build(shared: &Shared, parts: &mut Parts) {
     let state = Streaming { streams: Arc::clone(&shared.streams), events: parts.events.clone() };
-    parts.serve(routes(), state);
+    parts.add_routes(routes(), state);
 }

@@ -19,5 +19,5 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) {
-    parts.serve(http::stream_key::routes(), Arc::clone(&shared.stream_keys));
+    parts.add_routes(http::stream_key::routes(), Arc::clone(&shared.stream_keys));
 }

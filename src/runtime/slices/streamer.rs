@@ -50,7 +50,7 @@ pub(super) const SLICE: Slice = Slice {
 fn build(shared: &Shared, parts: &mut Parts) {
     let streamers = service(shared);
     let state = Streaming { streamers: Arc::clone(&streamers), events: parts.events.clone() };
-    parts.serve(routes(), state);
+    parts.add_routes(routes(), state);
     if shared.config.kick.feed.is_some() {
         parts.health.push(health(Arc::clone(&streamers)));
     }

@@ -17,7 +17,7 @@ const MAX_KIND: usize = 64;
 /// The report of a hook. Fields that are null or of another type count as absent. Unknown fields are ignored.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = HookMessage)]
-pub(super) struct Wire<'a> {
+pub(super) struct HookBody<'a> {
     /// The path (`MTX_PATH`).
     #[serde(borrow, default)]
     #[schema(value_type = String, required = true, example = "live/alice", pattern = "[^ ]")]
@@ -37,7 +37,7 @@ pub(super) struct Wire<'a> {
     query: IgnoredAny,
 }
 
-impl Wire<'_> {
+impl HookBody<'_> {
     /// The message of a hook of this kind.
     pub(super) fn message(self, kind: HookKind) -> HookMessage {
         let source_type = self.source_type.some().map(|kind| mask_keys(&kind));
@@ -51,11 +51,11 @@ impl Wire<'_> {
 }
 
 /// JSON if the body starts like JSON, otherwise a form: `curl -d` always sends the content type of a form.
-pub(super) fn parse(bytes: &[u8]) -> Result<Wire<'_>, Invalid> {
+pub(super) fn parse(bytes: &[u8]) -> Result<HookBody<'_>, Invalid> {
     let wire = if bytes.trim_ascii_start().first() == Some(&b'{') {
         serde_json::from_slice(bytes).map_err(|_| Invalid::one("body", "must be a JSON object or a form"))?
     } else {
-        let mut wire = Wire::default();
+        let mut wire = HookBody::default();
         for (name, value) in form_urlencoded::parse(bytes) {
             match &*name {
                 "path" => wire.path = Text(value),

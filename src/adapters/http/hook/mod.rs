@@ -15,7 +15,7 @@ use super::hook_secret::FromMediaServer;
 use crate::app::access::Access;
 use crate::app::hook::Hooks;
 use crate::domain::reconcile::HookKind;
-use dto::{Wire, parse};
+use dto::{HookBody, parse};
 
 type Shared = (Arc<Access>, Arc<Hooks>);
 
@@ -56,8 +56,8 @@ fn named(name: &str, kind: HookKind, about: &str) -> UtoipaMethodRouter<Shared> 
     path = "/webhook",
     params(("server" = Option<String>, Query, description = "The name of the media server; `default` without it")),
     request_body(content(
-        (Wire<'static> = "application/json"),
-        (Wire<'static> = "application/x-www-form-urlencoded"),
+        (HookBody<'static> = "application/json"),
+        (HookBody<'static> = "application/x-www-form-urlencoded"),
     )),
     responses((status = 204, description = "Noted"))
 )]

@@ -30,5 +30,5 @@ pub fn routes() -> Routes<Operation> {
 /// The routes, and the files of the documentation page.
 pub fn serve(operation: Operation, gate: &Gate) -> Router {
     let files = Router::new().route("/docs/", get(docs::page)).route("/docs/{*name}", get(docs::asset));
-    routes().serve(operation, gate).merge(files)
+    routes().into_router(operation, gate).merge(files)
 }

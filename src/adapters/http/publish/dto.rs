@@ -13,7 +13,7 @@ use crate::domain::secret::Secret;
 /// What MediaMTX sends. Fields that are missing, null or of another type count as empty. Unknown fields are ignored.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AuthQuestion)]
-pub(super) struct Wire<'a> {
+pub(super) struct AuthRequestBody<'a> {
     /// The requested action: `publish`, `read`, `playback`, `api`, `metrics` or `pprof`. Anything else is denied.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "publish")]
@@ -48,8 +48,8 @@ pub(super) struct Wire<'a> {
     token: Text<'a>,
 }
 
-impl From<Wire<'_>> for AuthRequest {
-    fn from(wire: Wire<'_>) -> Self {
+impl From<AuthRequestBody<'_>> for AuthRequest {
+    fn from(wire: AuthRequestBody<'_>) -> Self {
         Self {
             action: wire.action.0.parse().unwrap_or(Action::Unknown),
             path: IngestPath::from_media_server(&wire.path.0),
@@ -79,7 +79,7 @@ fn protocol(name: &str) -> &'static str {
 pub(super) fn parse(bytes: &[u8]) -> Result<AuthRequest, Invalid> {
     // serde would read a list as the values of an object.
     let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
-    let wire = is_object.then(|| serde_json::from_slice::<Wire<'_>>(bytes).ok()).flatten();
+    let wire = is_object.then(|| serde_json::from_slice::<AuthRequestBody<'_>>(bytes).ok()).flatten();
     wire.map(AuthRequest::from).ok_or_else(|| Invalid::one("body", "must be a JSON object"))
 }
 

@@ -16,7 +16,7 @@ use super::hook_secret::FromMediaServer;
 use super::problem::ProblemType;
 use crate::app::access::Access;
 use crate::app::publish::PublishAuth;
-use dto::{Wire, parse};
+use dto::{AuthRequestBody, parse};
 
 /// The route.
 pub fn routes() -> Routes<(Arc<Access>, Arc<PublishAuth>)> {
@@ -31,7 +31,7 @@ pub fn routes() -> Routes<(Arc<Access>, Arc<PublishAuth>)> {
     post,
     path = "/auth",
     params(("server" = Option<String>, Query, description = "The name of the media server; `default` without it")),
-    request_body = Wire<'static>,
+    request_body = AuthRequestBody<'static>,
     responses(
         (status = 200, description = "Let in"),
         (status = 401, description = "`denied`: The client is refused"),
