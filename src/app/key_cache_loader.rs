@@ -54,7 +54,10 @@ impl KeyCacheLoader {
             loop {
                 match heard.try_recv().as_deref() {
                     Ok(Event { body: EventBody::StreamKey(key), .. }) => match key.kind {
-                        StreamKeyEventKind::Created | StreamKeyEventKind::Rotated => {
+                        StreamKeyEventKind::Created => _ = self.changed.insert(key.id),
+                        StreamKeyEventKind::Rotated => {
+                            // The old secret is gone, even if the new one cannot be read yet.
+                            self.cache.revoke(key.id);
                             self.changed.insert(key.id);
                         }
                         StreamKeyEventKind::Revoked => {
@@ -79,9 +82,7 @@ impl KeyCacheLoader {
             self.cache.mark_stale();
         }
     }
-}
 
-impl KeyCacheLoader {
     async fn load(&mut self) -> Result<(), TaskError> {
         self.events.begin().await?;
         let (mut load, mut after) = (Load::default(), None);
@@ -250,6 +251,19 @@ mod tests {
             assert!(may_exist(&world.cache, &HASH) && may_exist(&world.cache, &SecretHash([7; 32])));
             assert!(world.cache.negative().is_empty());
         }
+    }
+
+    #[tokio::test]
+    async fn old_secret_of_a_rotated_key_leaves_the_cache_although_the_database_is_unreachable() {
+        let mut world = World::loaded().await;
+        let (id, old) = (StreamKeyId(Uuid::nil()), SecretHash([7; 32]));
+        assert!(may_exist(&world.cache, &old));
+        world.store.is_unreachable.store(true, Ordering::Relaxed);
+        let rotated = crate::domain::stream_key::StreamKey { id, ..key() };
+        world.log.append(&EventBody::stream_key(StreamKeyEventKind::Rotated, &rotated));
+        world.tail.tick(&TaskContext::default()).await.unwrap();
+        world.loader.tick(&TaskContext::default()).await.unwrap_err();
+        assert!(!may_exist(&world.cache, &old));
     }
 
     #[tokio::test]
