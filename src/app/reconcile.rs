@@ -60,10 +60,8 @@ pub struct Reconciler {
     remote: Arc<dyn MediaServer>,
     intervals: ReconcileIntervals,
     memory: Memory,
-    /// Sessions that could not be disconnected.
-    failures: LogThrottle<()>,
-    /// Paths that could not be read.
-    unreadable_log: LogThrottle<()>,
+    /// For what every poll may find again.
+    throttle: LogThrottle<&'static str>,
 }
 
 /// State between polls. It only saves calls and may be lost.
@@ -113,8 +111,7 @@ impl Reconciler {
             remote,
             intervals,
             memory: Memory::default(),
-            failures: LogThrottle::default(),
-            unreadable_log: LogThrottle::default(),
+            throttle: LogThrottle::default(),
         }
     }
 
@@ -220,7 +217,7 @@ impl Reconciler {
         metrics::gauge!("streamward_unreadable_paths", "media_server" => self.server.to_string())
             .set(u32::try_from(paths.len()).unwrap_or(u32::MAX));
         if !paths.is_empty()
-            && let Some(suppressed) = self.unreadable_log.allow((), self.core.now())
+            && let Some(suppressed) = self.throttle.allow("unreadable", self.core.now())
         {
             let path = paths.iter().flatten().find_map(IngestPath::public);
             tracing::warn!(server = %self.server, paths = paths.len(), path, suppressed,
@@ -305,7 +302,7 @@ impl Reconciler {
                 tracing::info!(%server, source, path, reason, "session disconnected");
             }
             Err(error) => {
-                if let Some(suppressed) = self.failures.allow((), self.core.now()) {
+                if let Some(suppressed) = self.throttle.allow("disconnect", self.core.now()) {
                     tracing::warn!(%server, source, %error, suppressed, "a session could not be disconnected; it is tried again, after 30 s at most");
                 }
             }

@@ -117,9 +117,10 @@ pub fn mask_keys(text: &str) -> String {
         let (before, from_run) = rest.split_at(start);
         let end = from_run.find(|c| !is_key_char(c)).unwrap_or(from_run.len());
         let (run, after) = from_run.split_at(end);
+        let shown = shown_of_run(run);
         out.push_str(before);
-        out.push_str(shown_of_run(run));
-        if shown_of_run(run).len() < run.len() {
+        out.push_str(shown);
+        if shown.len() < run.len() {
             out.push_str("***");
         }
         rest = after;
