@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use streamward::adapters::system::SystemClock;
@@ -221,17 +221,30 @@ impl World {
         let mut changes = 0;
         for one in answer["streamers"].as_array().context("no list")? {
             let id = one["id"].as_str().context("no id")?;
-            let history = self.get(&format!("/streamers/{id}/events?limit=500")).await?;
+            let (row, history) = self.row_with_history(id).await?;
             let events = history["events"].as_array().context("no events")?;
-            let mut after = one["status"].clone();
+            let mut after = row["status"].clone();
             for event in events {
-                ensure!(event["new_status"] == after, "{one} {history}");
+                ensure!(event["new_status"] == after, "{row} {history}");
                 after = event["previous_status"].clone();
             }
-            ensure!(events.len() == 500 || after == "unknown", "{one} {history}");
+            ensure!(events.len() == 500 || after == "unknown", "{row} {history}");
             changes += events.len();
         }
         Ok(changes)
+    }
+
+    /// A streamer and its history as they were at one moment: the row is the same before and after the history.
+    async fn row_with_history(&self, id: &str) -> Result<(Value, Value)> {
+        let path = format!("/streamers/{id}");
+        for _ in 0..100 {
+            let before = self.get(&path).await?;
+            let history = self.get(&format!("{path}/events?limit=500")).await?;
+            if self.get(&path).await? == before {
+                return Ok((before, history));
+            }
+        }
+        bail!("the streamer {id} changes all the time")
     }
 }
 
