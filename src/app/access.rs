@@ -14,6 +14,8 @@ use crate::domain::secret::{Secret, keyed_hash};
 use crate::domain::stream_key::expires_at;
 use crate::domain::{ApiTokenId, Timestamp};
 
+const RESOURCE: Resource = Resource::read_by(Role::Admin);
+
 /// How far a signed request's time may be from ours, in seconds.
 pub const SIGNATURE_WINDOW: i64 = 300;
 
@@ -148,7 +150,7 @@ impl Access {
         let entry = self.core.entry(actor, "create", KIND).on(&id);
         self.core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::ApiToken)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let created_at = self.core.now();
                 let mut checks = Checks::default();
                 let name = checks.take(token_name(&draft.name));
@@ -170,7 +172,7 @@ impl Access {
 
     /// All tokens, newest first.
     pub async fn tokens(&self, actor: &Actor) -> Result<Vec<ApiToken>> {
-        let scope = actor.authorize(Action::Read, &Resource::ApiToken)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         Ok(self.core.store.api_tokens(&scope).await?)
     }
 
@@ -179,7 +181,7 @@ impl Access {
         let entry = self.core.entry(actor, "delete", KIND).on(&id);
         self.core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::ApiToken)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let deleted = self.core.store.delete_api_token(id, Change::new(&scope, &entry)).await?;
                 if deleted { Ok(()) } else { Err(AppError::NotFound("api token")) }
             })

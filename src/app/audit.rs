@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use super::{Core, Result};
 use crate::domain::AuditId;
-use crate::domain::access::{Action, Actor, Resource};
+use crate::domain::access::{Action, Actor, Resource, Role};
 use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
 use crate::domain::broadcaster::Metadata;
 use crate::domain::invalid::{Checks, Invalid, text};
+
+const RESOURCE: Resource = Resource::read_by(Role::Admin);
 
 /// What a trusted dashboard reports about its users, not checked yet.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +49,7 @@ impl AuditLog {
 
     /// A page of the audit log, newest first, and how many entries pass the filter in all.
     pub async fn entries(&self, actor: &Actor, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
-        let scope = actor.authorize(Action::Read, &Resource::AuditLog)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         Ok(self.core.store.audit_entries(&scope, filter).await?)
     }
 
@@ -71,7 +73,7 @@ impl AuditLog {
         let refusal = self.core.entry(actor, "create", "audit_event");
         self.core
             .audited(&refusal, async {
-                actor.authorize(Action::Manage, &Resource::AuditLog)?;
+                actor.authorize(Action::Manage, &RESOURCE)?;
                 let mut entry = AuditEntry { id: AuditId(self.core.id()), told: true, ..refusal.clone() };
                 let mut checks = Checks::default();
                 let mut field = |name: &str, value: &Option<String>, max: usize| {

@@ -12,6 +12,8 @@ use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch, DisplayName, Met
 use crate::domain::invalid::Checks;
 use crate::ports::{Change, WakeUp};
 
+const RESOURCE: Resource = Resource::READ_BY_ALL;
+
 /// A broadcaster as a client describes it, not checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct BroadcasterDraft {
@@ -41,7 +43,7 @@ impl Broadcasters {
         let entry = self.core.entry(actor, "create", KIND).on(&id);
         self.core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::Broadcaster)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let mut checks = Checks::default();
                 let name = checks.take(DisplayName::parse(draft.display_name.as_deref().unwrap_or_default()));
                 let metadata = checks.take_opt(draft.metadata.map(Metadata::parse));
@@ -60,13 +62,13 @@ impl Broadcasters {
 
     /// One broadcaster.
     pub async fn get(&self, actor: &Actor, id: BroadcasterId) -> Result<Broadcaster> {
-        let scope = actor.authorize(Action::Read, &Resource::Broadcaster)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         self.core.store.broadcaster(&scope, id).await?.ok_or(AppError::NotFound(KIND))
     }
 
     /// All broadcasters, newest first.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<Broadcaster>> {
-        let scope = actor.authorize(Action::Read, &Resource::Broadcaster)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         Ok(self.core.store.broadcasters(&scope).await?)
     }
 
@@ -80,7 +82,7 @@ impl Broadcasters {
         let entry = self.core.entry(actor, "update", KIND).on(&id);
         self.core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::Broadcaster)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let mut checks = Checks::default();
                 let display_name = checks.take_opt(draft.display_name.as_deref().map(DisplayName::parse));
                 let metadata = checks.take_opt(draft.metadata.map(Metadata::parse));
@@ -100,7 +102,7 @@ impl Broadcasters {
         let ending = self
             .core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::Broadcaster)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let ending = self.core.store.delete_broadcaster(id, Change::new(&scope, &entry)).await?;
                 ending.ok_or(AppError::NotFound(KIND))
             })

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Result;
-use crate::domain::Timestamp;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
-use crate::domain::id::AuditId;
 use crate::domain::secret::SecretHasher;
+use crate::domain::{AuditId, Timestamp};
 use crate::ports::{Clock, IdGen, Store, WakeUps};
 
 /// Stores, time, ids and wake-ups. Built once; every service holds it.

@@ -11,9 +11,11 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
 use super::{Core, Result};
-use crate::domain::access::{Action, Actor, Resource};
+use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::event::{Event, StoredEvent, Topic};
 use crate::ports::{EventStore, StoreError, WakeUp, WakeUps};
+
+const RESOURCE: Resource = Resource::READ_BY_ALL;
 
 /// A reader that is this many events of its topic behind is dropped.
 const MAX_BEHIND: usize = 1_024;
@@ -69,7 +71,7 @@ impl Events {
 
     /// Reads a topic from behind event `after`, or from the present end of the log.
     pub async fn subscribe(&self, actor: &Actor, topic: Topic, after: Option<i64>) -> Result<EventReader> {
-        actor.authorize(Action::Read, &Resource::Event)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         // Subscribe first: later events are in `live`, earlier ones are in the log.
         let live = self.listen(topic);
         self.begin().await?;
@@ -85,7 +87,7 @@ impl Events {
             },
         };
         let (store, backlog) = (Arc::clone(&self.store), VecDeque::new());
-        Ok(EventReader { store, topic, cursor, backlog, live, caught_up: cursor == last, reset })
+        Ok(EventReader { store, scope, topic, cursor, backlog, live, caught_up: cursor == last, reset })
     }
 
     fn publish(&self, stored: &StoredEvent) -> Option<Topic> {
@@ -146,7 +148,7 @@ impl PeriodicTask for EventTail {
     async fn tick(&mut self, _: &TaskContext) -> std::result::Result<Tick, TaskError> {
         let Events { worker_store, wake_ups, .. } = &*self.events;
         let position = self.events.begin().await?;
-        let page = worker_store.events_after(None, position, PAGE).await?;
+        let page = worker_store.events_after(&Scope::system(), None, position, PAGE).await?;
         let topics: BTreeSet<Topic> = page.iter().filter_map(|stored| self.events.publish(stored)).collect();
         for topic in topics {
             wake_ups.send_local(WakeUp::Topic(topic));
@@ -175,6 +177,7 @@ pub enum Next {
 /// One reader of one topic.
 pub struct EventReader {
     store: Arc<dyn EventStore>,
+    scope: Scope,
     topic: Topic,
     /// Every event of the topic up to this number was read.
     cursor: i64,
@@ -197,7 +200,7 @@ impl EventReader {
                 return Ok(Next::Event(event));
             }
             if !self.caught_up {
-                let page = self.store.events_after(Some(self.topic), self.cursor, PAGE).await?;
+                let page = self.store.events_after(&self.scope, Some(self.topic), self.cursor, PAGE).await?;
                 self.caught_up = page.len() < PAGE as usize;
                 self.cursor = page.last().map_or(self.cursor, |stored| stored.seq);
                 self.backlog.extend(page.iter().filter_map(readable).map(Arc::new));
@@ -246,6 +249,7 @@ pub(super) mod tests {
     impl EventStore for Log {
         async fn events_after(
             &self,
+            _: &Scope,
             topic: Option<Topic>,
             seq: i64,
             limit: u32,

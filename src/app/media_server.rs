@@ -16,6 +16,8 @@ use crate::domain::stream::EndReason;
 use crate::domain::{StreamId, Timestamp};
 use crate::ports::{Contact, StatusFilter, StoreError, StreamFilter, WakeUp};
 
+const RESOURCE: Resource = Resource::READ_BY_ALL;
+
 /// A configured media server and its record.
 #[derive(Clone, Debug)]
 pub struct MediaServerOverview {
@@ -140,7 +142,7 @@ impl MediaServers {
 
     /// All configured media servers, by name.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<MediaServerOverview>, AppError> {
-        let scope = actor.authorize(Action::Read, &Resource::MediaServer)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         let known = self.core.store.media_servers(&scope).await?;
         let filter = StreamFilter { status: StatusFilter::Active, ..StreamFilter::default() };
         let live = self.core.store.streams(&scope, &filter).await?;

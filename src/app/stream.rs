@@ -14,6 +14,8 @@ use crate::domain::media_server::PlaybackUrls;
 use crate::domain::stream::{EndReason, Stream};
 use crate::ports::{Change, StreamFilter};
 
+const RESOURCE: Resource = Resource::READ_BY_ALL;
+
 /// How often a waiting call checks whether a session has ended, without a wake-up.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -38,13 +40,13 @@ impl Streams {
 
     /// All streams that pass the filter, newest first.
     pub async fn list(&self, actor: &Actor, filter: &StreamFilter) -> Result<Vec<Stream>> {
-        let scope = actor.authorize(Action::Read, &Resource::Stream)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         Ok(self.core.store.streams(&scope, filter).await?)
     }
 
     /// One stream, live or ended.
     pub async fn get(&self, actor: &Actor, id: StreamId) -> Result<Stream> {
-        let scope = actor.authorize(Action::Read, &Resource::Stream)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         self.core.store.stream(&scope, id).await?.ok_or(AppError::NotFound("stream"))
     }
 
@@ -60,7 +62,7 @@ impl Streams {
         let stream = self
             .core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Operate, &Resource::Stream)?;
+                let scope = actor.authorize(Action::Operate, &RESOURCE)?;
                 let stream = self
                     .core
                     .store

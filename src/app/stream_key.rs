@@ -19,6 +19,8 @@ use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey,
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{Change, KeyCreation, KeyFilter, Rotation, WakeUp};
 
+const RESOURCE: Resource = Resource::READ_BY_ALL;
+
 /// A key as a client describes it, not checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct StreamKeyDraft {
@@ -124,7 +126,7 @@ impl StreamKeys {
         draft: &StreamKeyDraft,
         entry: &AuditEntry,
     ) -> Result<KeyWithSecret> {
-        let scope = actor.authorize(Action::Manage, &Resource::StreamKey)?;
+        let scope = actor.authorize(Action::Manage, &RESOURCE)?;
         let now = self.core.now();
         let Checked { broadcaster_id, path, label, expires_at, on_conflict } = draft.check(now)?;
         let paths = match path {
@@ -187,14 +189,14 @@ impl StreamKeys {
 
     /// One key.
     pub async fn get(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyNow> {
-        let scope = actor.authorize(Action::Read, &Resource::StreamKey)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         let key = self.core.store.stream_key(&scope, id).await?.ok_or(AppError::NotFound("stream key"))?;
         Ok(KeyNow { key, at: self.core.now() })
     }
 
     /// All keys that pass the filter, newest first.
     pub async fn list(&self, actor: &Actor, filter: &KeyFilter) -> Result<Vec<KeyNow>> {
-        let scope = actor.authorize(Action::Read, &Resource::StreamKey)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         let keys = self.core.store.stream_keys(&scope, filter).await?;
         let at = self.core.now();
         Ok(keys.into_iter().map(|key| KeyNow { key, at }).collect())
@@ -208,7 +210,7 @@ impl StreamKeys {
         let (key, ending) = self
             .core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::StreamKey)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 match self
                     .core
                     .store
@@ -232,7 +234,7 @@ impl StreamKeys {
         let revoked = self
             .core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::StreamKey)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let revoked = self.core.store.revoke_stream_key(id, Change::new(&scope, &entry)).await?;
                 revoked.ok_or(AppError::NotFound("stream key"))
             })

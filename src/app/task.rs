@@ -12,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::AppError;
 use crate::domain::Timestamp;
-use crate::domain::access::{Action, Actor, Resource};
+use crate::domain::access::{Action, Actor, Resource, Role};
 use crate::ports::{Assignment, RemoteError, StoreError, WakeUp};
+
+const RESOURCE: Resource = Resource::read_by(Role::Operator);
 
 /// Why a task did not do its work. The next tick, or the next run, is the retry.
 #[derive(Debug, thiserror::Error)]
@@ -246,7 +248,7 @@ impl TaskList {
 
     /// All tasks, by name.
     pub fn list(&self, actor: &Actor) -> Result<Vec<TaskStatus>, AppError> {
-        actor.authorize(Action::Read, &Resource::Task)?;
+        actor.authorize(Action::Read, &RESOURCE)?;
         Ok(self.all())
     }
 

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use serde::Serialize;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
+use super::Timestamp;
+use super::id::id;
 use super::invalid::{Invalid, text};
 use super::secret::Secret;
-use super::{ApiTokenId, Timestamp};
 
 /// The permissions of a client. Each role includes the ones before it.
 #[derive(
@@ -89,11 +90,7 @@ impl Actor {
 
     /// Checks the actor's role. Every use-case calls this first.
     pub fn authorize(&self, action: Action, resource: &Resource) -> Result<Scope, Forbidden> {
-        let needs = match (action, resource) {
-            (Action::Read, Resource::ApiToken | Resource::AuditLog) | (Action::Manage, _) => Role::Admin,
-            (Action::Operate, _) | (Action::Read, Resource::Task) => Role::Operator,
-            (Action::Read, _) => Role::Viewer,
-        };
+        let needs = resource.lowest_role(action);
         if self.role >= needs { Ok(Scope(())) } else { Err(Forbidden { needs }) }
     }
 }
@@ -109,27 +106,29 @@ pub enum Action {
     Manage,
 }
 
-/// What a use-case is about. There is one organization for now; resources will name theirs.
+/// A kind of resource: the lowest role for each action. A slice declares its own. There is one organization for now;
+/// resources will name theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
-    /// API tokens.
-    ApiToken,
-    /// The audit log.
-    AuditLog,
-    /// Broadcasters.
-    Broadcaster,
-    /// The event log.
-    Event,
-    /// Media servers.
-    MediaServer,
-    /// Streams.
-    Stream,
-    /// Stream keys.
-    StreamKey,
-    /// Streamers.
-    Streamer,
-    /// The background tasks of this instance.
-    Task,
+pub struct Resource {
+    read: Role,
+}
+
+impl Resource {
+    /// Everybody may read it, operators may operate it, admins may manage it.
+    pub const READ_BY_ALL: Self = Self::read_by(Role::Viewer);
+
+    /// Only `role` and above may read it.
+    pub const fn read_by(role: Role) -> Self {
+        Self { read: role }
+    }
+
+    const fn lowest_role(&self, action: Action) -> Role {
+        match action {
+            Action::Read => self.read,
+            Action::Operate => Role::Operator,
+            Action::Manage => Role::Admin,
+        }
+    }
 }
 
 /// The rows that a store call may see. [`Actor::authorize`] makes it, so that no use-case can skip the check. All rows
@@ -143,6 +142,9 @@ impl Scope {
         Self(())
     }
 }
+
+id!(/// Names an API token; not a secret.
+    ApiTokenId);
 
 /// A stored API token, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,11 +236,11 @@ mod tests {
     #[test]
     fn roles_include_the_ones_before() {
         let actor = |role| Actor { role, ..Actor::cli("test") };
-        let stream = Resource::Stream;
+        let stream = Resource::READ_BY_ALL;
         assert!(actor(Role::Admin).authorize(Action::Read, &stream).is_ok());
         let forbidden = actor(Role::Viewer).authorize(Action::Operate, &stream);
         assert_eq!(forbidden, Err(Forbidden { needs: Role::Operator }));
-        let forbidden = actor(Role::Operator).authorize(Action::Read, &Resource::AuditLog);
+        let forbidden = actor(Role::Operator).authorize(Action::Read, &Resource::read_by(Role::Admin));
         assert_eq!(forbidden, Err(Forbidden { needs: Role::Admin }));
         for role in [Role::Viewer, Role::Operator, Role::Admin] {
             assert_eq!(Role::parse(role.as_str()), Ok(role));

@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
+use super::Timestamp;
 use super::access::Actor;
-use super::{AuditId, Timestamp};
+use super::id::id;
 
 /// The outcome of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, IntoStaticStr, EnumString, VariantArray)]
@@ -29,6 +30,9 @@ impl Outcome {
         text.parse().ok()
     }
 }
+
+id!(/// Names an audit entry.
+    AuditId);
 
 /// An entry of the audit log.
 #[derive(Clone, Debug, PartialEq)]

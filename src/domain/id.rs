@@ -1,33 +1,33 @@
-//! Identifiers: UUIDv7 behind one type per aggregate, so that a key's id cannot be passed where a stream's is meant.
+//! Identifiers: UUIDv7 behind one type per resource, so that a key's id cannot be passed where a stream's is meant.
+//!
+//! Here are those that several slices name. A slice declares its own with [`id!`] beside its types.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
+/// Declares an identifier.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
         #[serde(transparent)]
-        pub struct $name(pub Uuid);
+        pub struct $name(pub uuid::Uuid);
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.0.fmt(f)
             }
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = uuid::Error;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Uuid::parse_str(text).map(Self)
+                uuid::Uuid::parse_str(text).map(Self)
             }
         }
     };
 }
+pub(crate) use id;
 
 id!(/// Names a broadcaster.
     BroadcasterId);
@@ -35,9 +35,5 @@ id!(/// Names a stream key; not a secret.
     StreamKeyId);
 id!(/// Names one stream, live or ended.
     StreamId);
-id!(/// Names an API token; not a secret.
-    ApiTokenId);
-id!(/// Names an audit entry.
-    AuditId);
 id!(/// Names a streamer whose status is watched.
     StreamerId);

@@ -22,7 +22,9 @@ pub mod stream_key;
 pub mod streamer;
 pub mod time;
 
-pub use id::{ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId, StreamerId};
+pub use access::ApiTokenId;
+pub use audit::AuditId;
+pub use id::{BroadcasterId, StreamId, StreamKeyId, StreamerId};
 pub use invalid::{FieldError, Invalid};
 pub use log_throttle::LogThrottle;
 pub use time::Timestamp;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::domain::Timestamp;
+use crate::domain::access::Scope;
 use crate::domain::event::{StoredEvent, Topic};
 
 /// The event log. Other stores write to it, in the transaction of the change.
@@ -13,7 +14,13 @@ use crate::domain::event::{StoredEvent, Topic};
 pub trait EventStore: Send + Sync {
     /// MUST return up to `limit` events of `topic`, or of all topics, with a number above `seq`, in order, without a gap
     /// that a later commit fills. MUST also return events that this version of the program cannot read.
-    async fn events_after(&self, topic: Option<Topic>, seq: i64, limit: u32) -> Result<Vec<StoredEvent>>;
+    async fn events_after(
+        &self,
+        scope: &Scope,
+        topic: Option<Topic>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>>;
 
     /// MUST return the number of the last event, 0 if there never was one. Keeps its value when events are pruned.
     async fn last_event(&self) -> Result<i64>;

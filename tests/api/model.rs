@@ -18,7 +18,7 @@ use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::reconcile::{ReconcileIntervals, Reconciler};
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, Task as _, TaskContext};
-use streamward::domain::access::Actor;
+use streamward::domain::access::{Actor, Scope};
 use streamward::domain::credentials::{Action, AuthRequest, Credentials};
 use streamward::domain::media_server::{
     BaseUrls, Capabilities, MediaServerName, ObservedPath, ObservedSource, Relay, Snapshot, SourceId,
@@ -405,7 +405,7 @@ impl World {
     /// Every stream started once in the log, and ended once if it has ended; nothing is lost.
     async fn check_history(&self) {
         use streamward::ports::EventStore as _;
-        let events = self.store.events_after(None, 0, u32::MAX).await.expect("the log");
+        let events = self.store.events_after(&Scope::system(), None, 0, u32::MAX).await.expect("the log");
         let of = |kind: &'static str| {
             let logged = events.iter().filter(move |event| event.kind == kind);
             let mut ids: Vec<_> = logged.map(|event| event.subject).collect();

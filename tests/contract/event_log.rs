@@ -1,6 +1,7 @@
 //! The event log.
 
 use rstest_reuse::apply;
+use streamward::domain::access::Scope;
 use streamward::domain::event::{StoredEvent, Topic};
 
 use crate::every_store;
@@ -11,22 +12,22 @@ async fn fill(world: &World, count: i64) -> Vec<StoredEvent> {
         let one = broadcaster(&format!("b{n}"), at(n));
         world.store.create_broadcaster(&one, by(&audit("create", at(n)))).await.unwrap();
     }
-    world.store.events_after(None, 0, 1_000).await.unwrap()
+    world.store.events_after(&Scope::system(), None, 0, 1_000).await.unwrap()
 }
 
 #[apply(every_store)]
 #[tokio::test]
 async fn up_to_limit_events_above_a_number_in_order(#[case] engine: Engine) {
     let world = engine.world().await;
-    assert_eq!(world.store.events_after(None, 0, 10).await.unwrap(), []);
+    assert_eq!(world.store.events_after(&Scope::system(), None, 0, 10).await.unwrap(), []);
     let all = fill(&world, 5).await;
     assert_eq!(all.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert!(all.iter().zip(0..).all(|(event, n)| event.at == at(n)));
     assert!(all.iter().all(|event| event.kind == "broadcaster.created"));
     assert_eq!(all[0].data["display_name"], "b0");
-    assert_eq!(world.store.events_after(None, 1, 2).await.unwrap(), all[1..3]);
-    assert_eq!(world.store.events_after(None, 5, 10).await.unwrap(), []);
-    assert_eq!(world.store.events_after(None, -1, 100).await.unwrap(), all);
+    assert_eq!(world.store.events_after(&Scope::system(), None, 1, 2).await.unwrap(), all[1..3]);
+    assert_eq!(world.store.events_after(&Scope::system(), None, 5, 10).await.unwrap(), []);
+    assert_eq!(world.store.events_after(&Scope::system(), None, -1, 100).await.unwrap(), all);
 }
 
 #[apply(every_store)]
@@ -59,10 +60,10 @@ async fn pruning_removes_older_events_and_numbers_are_never_used_again(#[case] e
     let world = engine.world().await;
     let all = fill(&world, 4).await;
     assert_eq!(world.store.prune_events(at(2)).await.unwrap(), 2);
-    assert_eq!(world.store.events_after(None, 0, 10).await.unwrap(), all[2..]);
+    assert_eq!(world.store.events_after(&Scope::system(), None, 0, 10).await.unwrap(), all[2..]);
     assert_eq!(world.store.prune_events(at(100)).await.unwrap(), 2);
     world.broadcaster("next").await;
-    assert_eq!(world.store.events_after(None, 0, 10).await.unwrap()[0].seq, 5);
+    assert_eq!(world.store.events_after(&Scope::system(), None, 0, 10).await.unwrap()[0].seq, 5);
 }
 
 #[apply(every_store)]
@@ -72,7 +73,7 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
     let (key, ..) = world.live("a", "c1").await;
     let xqc = world.streamer("xqc").await;
     world.store.revoke_stream_key(key.id, by(&audit("revoke", at(9)))).await.unwrap();
-    let all = world.store.events_after(None, 0, 100).await.unwrap();
+    let all = world.store.events_after(&Scope::system(), None, 0, 100).await.unwrap();
     let expected = [
         (Topic::Broadcaster, key.broadcaster_id.0),
         (Topic::StreamKey, key.id.0),
@@ -84,7 +85,9 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
     assert_eq!(topics, expected);
     for topic in Topic::ALL {
         let wanted: Vec<_> = all.iter().filter(|row| row.topic == topic.as_str()).cloned().collect();
-        let of = async |seq, limit| world.store.events_after(Some(*topic), seq, limit).await.unwrap();
+        let of = async |seq, limit| {
+            world.store.events_after(&Scope::system(), Some(*topic), seq, limit).await.unwrap()
+        };
         assert_eq!(of(0, 100).await, wanted);
         assert_eq!(of(0, 1).await, wanted[..1]);
         assert_eq!(of(wanted[0].seq, 100).await, wanted[1..]);
@@ -108,7 +111,7 @@ async fn a_reader_beside_concurrent_writers_misses_nothing(#[case] engine: Engin
         let mut seen = Vec::new();
         while seen.len() < WRITERS * EACH {
             let last = seen.last().copied().unwrap_or(0);
-            let next = world.store.events_after(None, last, 7).await.unwrap();
+            let next = world.store.events_after(&Scope::system(), None, last, 7).await.unwrap();
             seen.extend(next.iter().map(|event| event.seq));
             assert!(seen.iter().copied().eq(1..=i64::try_from(seen.len()).unwrap()), "{seen:?}");
             tokio::task::yield_now().await;

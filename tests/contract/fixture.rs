@@ -278,7 +278,7 @@ impl World {
 
     /// The kinds and subjects of all events, in order.
     pub(crate) async fn events(&self) -> Vec<(&'static str, uuid::Uuid)> {
-        let events = self.store.events_after(None, 0, 10_000).await.unwrap();
+        let events = self.store.events_after(&Scope::system(), None, 0, 10_000).await.unwrap();
         let numbers: Vec<i64> = events.iter().map(|event| event.seq).collect();
         let expected: Vec<i64> = (1..).take(events.len()).collect();
         assert_eq!(numbers, expected, "events are numbered without gaps");

@@ -110,7 +110,7 @@ async fn started_makes_the_session_the_live_holder_and_writes_an_event(#[case] e
     assert_eq!(applied.started[0].id, id, "the id is taken from new_id");
     assert_eq!(world.store.stream(&Scope::system(), id).await.unwrap().as_ref(), Some(&applied.started[0]));
     assert_eq!(world.stored(&key).await.holder, Holder::Live { by: connection("default", "c1") });
-    let events = world.store.events_after(None, 0, 100).await.unwrap();
+    let events = world.store.events_after(&Scope::system(), None, 0, 100).await.unwrap();
     let last = events.last().unwrap();
     let started = EventBody::stream(StreamEventKind::Started, &applied.started[0]);
     assert_eq!((last.at, last.decode().unwrap().body), (at(2), started));

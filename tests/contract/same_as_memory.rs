@@ -234,7 +234,7 @@ async fn all(world: &World) -> impl Debug + PartialEq + use<> {
     assert_eq!(of.len(), count, "one key has two active streams");
     (
         (keys, hashes, streams, views),
-        store.events_after(None, 0, 100_000).await.unwrap(),
+        store.events_after(&Scope::system(), None, 0, 100_000).await.unwrap(),
         world.audited().await,
         store.broadcasters(&Scope::system()).await.unwrap(),
         store.media_servers(&Scope::system()).await.unwrap(),

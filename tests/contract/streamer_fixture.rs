@@ -87,7 +87,7 @@ impl World {
     /// The whole event log.
     pub(crate) async fn log(&self) -> Vec<StoredEvent> {
         self.events().await;
-        self.store.events_after(None, 0, 100_000).await.unwrap()
+        self.store.events_after(&Scope::system(), None, 0, 100_000).await.unwrap()
     }
 
     /// The kinds of a streamer's events in the log.
@@ -104,7 +104,7 @@ impl World {
 
     /// Always true: the history leads to the status, and the log has each change under the same number.
     pub(crate) async fn agree(&self) {
-        let log = self.store.events_after(None, 0, 100_000).await.unwrap();
+        let log = self.store.events_after(&Scope::system(), None, 0, 100_000).await.unwrap();
         for streamer in self.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap() {
             let mut history = self.history(&streamer).await;
             history.reverse();

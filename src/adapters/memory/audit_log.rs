@@ -43,7 +43,13 @@ impl AuditStore for MemoryStore {
 
 #[async_trait]
 impl EventStore for MemoryStore {
-    async fn events_after(&self, topic: Option<Topic>, seq: i64, limit: u32) -> Result<Vec<StoredEvent>> {
+    async fn events_after(
+        &self,
+        _: &Scope,
+        topic: Option<Topic>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>> {
         let state = self.state();
         let wanted =
             |event: &&StoredEvent| event.seq > seq && topic.is_none_or(|topic| event.topic == topic.as_str());

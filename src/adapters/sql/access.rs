@@ -5,10 +5,13 @@ use async_trait::async_trait;
 use super::commit::commit;
 use super::row::{NewRow, rows};
 use super::store::SqlStore;
-use crate::domain::access::{ApiToken, Scope};
+use crate::domain::access::{ApiToken, Role, Scope};
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
 use crate::ports::{AccessStore, Change, Result};
+
+ids!(ApiTokenId);
+texts!(Role);
 
 table! {
     api_tokens: ApiToken { id uuid, name text, role text, created_at int, expires_at int } extra { token_hash bytes }

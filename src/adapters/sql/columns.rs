@@ -1,4 +1,5 @@
-//! The types of columns: how each is stored, and how it is read again.
+//! The types of columns: how each is stored, and how it is read again. Here are those that several files use; the others
+//! are declared with the same macros beside their table.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +9,6 @@ use sqlx::{Decode, Postgres, Sqlite, Type};
 use uuid::Uuid;
 
 use super::args::{Arg, Param};
-use crate::domain::access::Role;
 use crate::domain::audit::Outcome;
 use crate::domain::broadcaster::{DisplayName, Metadata};
 use crate::domain::media_server::{MediaServerName, SourceId, SourceKind};
@@ -17,8 +17,7 @@ use crate::domain::reconcile::HookKind;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, IngestForm};
 use crate::domain::stream_key::{Label, OnConflict};
-use crate::domain::streamer::{ChannelId, ChatroomId, Source, Status, UserId};
-use crate::domain::{ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
+use crate::domain::{AuditId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
 
 /// A type that both engines decode.
 pub(super) trait Raw:
@@ -56,22 +55,22 @@ impl<T: Column> Column for Option<T> {
 /// value that makes no sense as NULL, because other programs write it too.
 macro_rules! column {
     ($($type:ty: $kind:ident $stored:ty, |$value:ident| $write:expr, |$raw:ident| $read:expr $(, or $null:ident)?;)+) => {
-        $(impl Param for $type {
-            fn arg(value: Option<&Self>) -> Arg {
-                Arg::$kind(value.map(|$value| $write))
+        $(impl $crate::adapters::sql::args::Param for $type {
+            fn arg(value: Option<&Self>) -> $crate::adapters::sql::args::Arg {
+                $crate::adapters::sql::args::Arg::$kind(value.map(|$value| $write))
             }
         }
 
-        impl Column for $type {
+        impl $crate::adapters::sql::columns::Column for $type {
             type Raw = $stored;
 
-            fn read($raw: $stored) -> Result<Self, BoxDynError> {
+            fn read($raw: $stored) -> Result<Self, sqlx::error::BoxDynError> {
                 $read
             }
 
-            $(fn read_nullable(raw: Option<$stored>) -> Result<Option<Self>, BoxDynError> {
+            $(fn read_nullable(raw: Option<$stored>) -> Result<Option<Self>, sqlx::error::BoxDynError> {
                 stringify!($null);
-                Ok(raw.and_then(|raw| Self::read(raw).ok()))
+                Ok(raw.and_then(|raw| <Self as $crate::adapters::sql::columns::Column>::read(raw).ok()))
             })?
         })+
     };
@@ -79,7 +78,7 @@ macro_rules! column {
 
 /// Identifiers.
 macro_rules! ids {
-    ($($type:ident),+) => { column! { $($type: Id Uuid, |id| id.0, |raw| Ok(Self(raw));)+ } };
+    ($($type:ident),+) => { column! { $($type: Id uuid::Uuid, |id| id.0, |raw| Ok(Self(raw));)+ } };
 }
 
 /// Texts that are checked when they are read.
@@ -101,23 +100,17 @@ macro_rules! words {
 /// Values that are stored as JSON.
 macro_rules! as_json {
     ($($type:ty),+) => {
-        column! { $($type: Text String, |value| super::args::to_json(value), |raw| Ok(serde_json::from_str(&raw)?);)+ }
+        column! { $($type: Text String, |value| $crate::adapters::sql::args::to_json(value), |raw| {
+            Ok(serde_json::from_str(&raw)?)
+        };)+ }
     };
 }
 
-/// Kick's numbers.
-macro_rules! kick_ids {
-    ($($type:ty),+) => {
-        column! { $($type: Int i64, |id| signed(id.get()), |raw| Ok(Self::new(u64::try_from(raw)?)?), or NULL;)+ }
-    };
-}
-
-ids!(ApiTokenId, AuditId, BroadcasterId, StreamId, StreamKeyId, StreamerId);
-texts!(DisplayName, Label, MediaServerName, OnConflict, Role, StreamPath);
-words!(EndReason, HookKind, IngestForm, Outcome, Source, Status);
+ids!(AuditId, BroadcasterId, StreamId, StreamKeyId);
+texts!(DisplayName, Label, MediaServerName, OnConflict, StreamPath);
+words!(EndReason, HookKind, IngestForm, Outcome);
 // Metadata is not checked again: it was valid when written, and limits may be narrower now.
 as_json!(Map<String, Value>, Metadata, Vec<String>);
-kick_ids!(ChannelId, ChatroomId, UserId);
 
 column! {
     Uuid: Id Uuid, |id| *id, |raw| Ok(raw);

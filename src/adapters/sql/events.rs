@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::error::corrupt;
 use super::store::SqlStore;
 use crate::domain::Timestamp;
+use crate::domain::access::Scope;
 use crate::domain::event::{StoredEvent, Topic};
 use crate::ports::{EventStore, Result};
 
@@ -18,7 +19,13 @@ statements! {
 
 #[async_trait]
 impl EventStore for SqlStore {
-    async fn events_after(&self, topic: Option<Topic>, seq: i64, limit: u32) -> Result<Vec<StoredEvent>> {
+    async fn events_after(
+        &self,
+        _: &Scope,
+        topic: Option<Topic>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>> {
         match topic {
             None => self.db.rows(AFTER, args![seq, limit]).await,
             Some(topic) => self.db.rows(AFTER_OF_TOPIC, args![seq, limit, topic.as_str()]).await,

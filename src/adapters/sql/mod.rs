@@ -8,6 +8,8 @@ mod dialect;
 #[macro_use]
 mod args;
 #[macro_use]
+mod columns;
+#[macro_use]
 mod tables;
 #[macro_use]
 mod streamer_tables;
@@ -15,7 +17,6 @@ mod streamer_tables;
 mod access;
 mod audit_log;
 mod broadcasters;
-mod columns;
 mod commit;
 mod db;
 mod drain;
@@ -33,7 +34,6 @@ mod row;
 mod secret_store;
 mod sqlite;
 mod sqlite_pool;
-mod statements;
 mod store;
 mod stream_keys;
 mod streamer_reports;
@@ -45,6 +45,32 @@ pub use db::{Db, SqlitePools, open_postgres};
 pub use migrate::{Migrations, database_time, migrate, pending_migrations};
 pub use postgres::{Pg, PgSettings};
 pub use sqlite::{ServeLock, ServeLockError, open_sqlite};
-pub use statements::statements;
 pub use store::SqlStore;
 pub use wake_ups::PgWakeUps;
+
+/// Every statement with its name and its text for PostgreSQL and for SQLite, for the test that prepares them all.
+#[doc(hidden)]
+pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    [
+        access::ALL,
+        audit_log::ALL,
+        broadcasters::ALL,
+        commit::ALL,
+        ending::ALL,
+        events::ALL,
+        hook_events::ALL,
+        leases::ALL,
+        media_servers::ALL,
+        migrate::ALL,
+        reconcile::ALL,
+        secret_store::ALL,
+        store::ALL,
+        stream_keys::ALL,
+        streamer_reports::ALL,
+        streamers::ALL,
+        streams::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|(name, sql)| (*name, sql.pg, sql.sqlite))
+}

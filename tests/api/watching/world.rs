@@ -268,7 +268,7 @@ impl World {
 
     /// The kinds of the change events in the log, in order.
     pub(super) async fn events(&self) -> Vec<String> {
-        let events = self.store.events_after(None, 0, 10_000).await.expect("valid");
+        let events = self.store.events_after(&Scope::system(), None, 0, 10_000).await.expect("valid");
         events.into_iter().map(|event| event.kind).filter(|kind| *kind != "streamer.created").collect()
     }
 
