@@ -2,9 +2,11 @@
 //!
 //! Subject and reference take turns for several rounds of the same run, so that other load on the machine affects both.
 //! `cargo bench --bench http 2>/dev/null` prints the table of `benches/README.md`: with logs (on standard error), spans
-//! and metrics, as the service runs. `-- silent` omits them, `-- quick` takes a tenth of the time.
+//! and metrics, as the service runs. `-- silent` omits them, `-- quick` takes a tenth of the time. `-- beside FILE`
+//! compares this build with another one of this bench: see [`beside`].
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench without its setup measures nothing")]
 
+mod beside;
 mod load;
 mod subject;
 
@@ -19,7 +21,7 @@ use axum::routing::{get, post};
 use load::{Connections, Outcome, Requests, drive};
 use serde::Deserialize;
 use streamward::runtime::telemetry::{LogFormat, Telemetry, TelemetryConfig};
-use subject::Subject;
+use subject::{Subject, Target};
 use tokio::task::JoinSet;
 
 /// The most concurrent callers; the subject has as many keys.
@@ -46,35 +48,42 @@ struct Body {
 struct Case {
     name: &'static str,
     /// The request of caller `n`, number `i`.
-    request: fn(&Subject, usize, usize) -> Vec<u8>,
+    request: fn(&Target, usize, usize) -> Vec<u8>,
     /// How many different requests a caller sends in turn.
     ring: usize,
     status: u16,
     reference: &'static str,
 }
 
+impl Case {
+    fn requests(&self, target: &Target, callers: usize) -> Requests {
+        let ring = |n: usize| (0..self.ring).map(|i| (self.request)(target, n, i)).collect::<Vec<_>>();
+        Arc::new((0..callers).map(ring).collect())
+    }
+}
+
 const AUTH: [Case; 4] = [
-    Case { name: "read", request: Subject::read, ring: 1, status: 200, reference: "/bare" },
+    Case { name: "read", request: Target::read, ring: 1, status: 200, reference: "/bare" },
     Case {
         name: "publish, one unknown key",
-        request: Subject::unknown,
+        request: Target::unknown,
         ring: 1,
         status: 401,
         reference: "/bare",
     },
     Case {
         name: "publish, many unknown keys",
-        request: Subject::unknown,
+        request: Target::unknown,
         ring: 2_000,
         status: 401,
         reference: "/bare",
     },
-    Case { name: "publish, known key", request: Subject::known, ring: 1, status: 200, reference: "/bare" },
+    Case { name: "publish, known key", request: Target::known, ring: 1, status: 200, reference: "/bare" },
 ];
 
 const LIST: Case = Case {
     name: "GET /streams, 100 live, 10,000 ended",
-    request: Subject::list,
+    request: Target::list,
     ring: 1,
     status: 200,
     reference: "/list",
@@ -102,6 +111,13 @@ async fn main() {
     } else {
         Plan { rounds: 5, length: Duration::from_millis(600) }
     };
+    let mut arguments = std::env::args();
+    if arguments.any(|argument| argument == "beside") {
+        return beside::compare(&arguments.next().expect("the other build of this bench")).await;
+    }
+    if std::env::args().any(|argument| argument == "serve") {
+        return beside::serve().await;
+    }
     println!(
         "| store | what | connections | callers | ratio to bare | per second | p50 ms | p95 ms | p99 ms |"
     );
@@ -128,8 +144,7 @@ async fn row(
     how: Connections,
     callers: usize,
 ) {
-    let ring = |n: usize| (0..case.ring).map(|i| (case.request)(subject, n, i)).collect::<Vec<_>>();
-    let requests: Requests = Arc::new((0..callers).map(ring).collect());
+    let requests = case.requests(&subject.target, callers);
     let bare: Requests =
         Arc::new(requests.iter().map(|ring| ring.iter().map(|r| aim(r, case.reference)).collect()).collect());
     let (mut total, mut ratios) = (Outcome::default(), Vec::new());
@@ -139,7 +154,7 @@ async fn row(
         for who in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
             pair[who] = Some(match who {
                 0 => drive(reference, &bare, how, plan.length, 200).await,
-                _ => drive(subject.address, &requests, how, plan.length, case.status).await,
+                _ => drive(subject.target.address, &requests, how, plan.length, case.status).await,
             });
         }
         let [Some(reference), Some(measured)] = pair else { unreachable!("both were driven") };
@@ -155,7 +170,7 @@ async fn row(
     let connections = if how == Connections::New { "new" } else { "kept" };
     println!(
         "| {} | {} | {connections} | {callers} | {:.2} ({:.2}–{:.2}) | {:.0} | {:.2} | {:.2} | {:.2} |",
-        subject.store,
+        subject.target.store,
         case.name,
         ratios[ratios.len() / 2],
         ratios[0],

@@ -40,11 +40,16 @@ const ENDED: usize = 10_000;
 const HOOK: &str = "hook-secret-of-the-bench";
 const ADMIN: &str = "admin-token-of-the-bench";
 
+/// Where a Streamward listens, in this process or another, and the keys it knows.
+pub(crate) struct Target {
+    pub(crate) store: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) keys: Vec<KeySecret>,
+}
+
 /// A running Streamward.
 pub(crate) struct Subject {
-    pub(crate) store: &'static str,
-    pub(crate) address: SocketAddr,
-    keys: Vec<KeySecret>,
+    pub(crate) target: Target,
     stop: CancellationToken,
     tasks: JoinSet<io::Result<()>>,
     cluster: Option<Cluster>,
@@ -101,7 +106,8 @@ impl Subject {
         let router = Instance::build(&shared, options).router;
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, router, ServeLimits::default(), stop.clone()));
-        Self { store: name, address, keys, stop, tasks, cluster: None, _files: files }
+        let target = Target { store: name.to_owned(), address, keys };
+        Self { target, stop, tasks, cluster: None, _files: files }
     }
 
     pub(crate) async fn stop(mut self) {
@@ -111,6 +117,16 @@ impl Subject {
         }
     }
 
+    /// The body of `GET /streams`, for the reference to send.
+    pub(crate) async fn list_body(&self) -> String {
+        let answer =
+            crate::load::fetch(self.target.address, &self.target.list(0, 0)).await.expect("the list");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an HTTP head");
+        body.to_owned()
+    }
+}
+
+impl Target {
     /// A viewer's `/auth` request.
     pub(crate) fn read(&self, n: usize, _: usize) -> Vec<u8> {
         auth_request("read", &format!("live/{n}"), n, "")
@@ -136,13 +152,6 @@ impl Subject {
     /// A dashboard's `GET /streams`.
     pub(crate) fn list(&self, _: usize, _: usize) -> Vec<u8> {
         format!("GET /streams HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {ADMIN}\r\n\r\n").into_bytes()
-    }
-
-    /// The body of `GET /streams`, for the reference to send.
-    pub(crate) async fn list_body(&self) -> String {
-        let answer = crate::load::fetch(self.address, &self.list(0, 0)).await.expect("the list");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("an HTTP head");
-        body.to_owned()
     }
 }
 
