@@ -1,9 +1,10 @@
 //! Rules that only SQLite has.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use streamward::domain::access::Scope;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use streamward::adapters::sql::{ServeLock, ServeLockError, migrate, open_sqlite};
 use tempfile::TempDir;
@@ -58,6 +59,50 @@ async fn many_writers_queue_for_the_one_connection() {
     let (world, _) = world().await;
     join_all((0..100).map(|_| world.broadcaster("x"))).await;
     assert_eq!(world.events().await.len(), 100);
+}
+
+/// `join` polls the writes first, so all of them wait for the writer before the claim does.
+#[tokio::test]
+async fn claim_and_renewal_of_the_lease_overtake_all_other_writes_that_wait() {
+    let (world, _) = world().await;
+    let (_, hash) = world.key("live/alice").await;
+    let ahead = async |n: usize| match n {
+        0 => drop(world.claim(&hash, &request("c1"), at(1)).await),
+        _ => drop(world.store.renew_instance("us", 1, Duration::from_secs(60)).await.unwrap()),
+    };
+    for n in 0..2 {
+        let written = AtomicUsize::new(0);
+        let writes = (0..60).map(|_| async {
+            world.broadcaster("x").await;
+            written.fetch_add(1, Ordering::Relaxed);
+        });
+        let overtakes = async {
+            ahead(n).await;
+            written.load(Ordering::Relaxed)
+        };
+        let (_, before) = join(join_all(writes), overtakes).await;
+        assert!(before <= 2, "{before} of 60 writes went first");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stream_of_claims_does_not_keep_others_from_writing() {
+    let (world, _) = world().await;
+    let (_, hash) = world.key("live/alice").await;
+    let done = AtomicBool::new(false);
+    let claims = (0..8).map(|_| async {
+        while !done.load(Ordering::Relaxed) {
+            world.claim(&hash, &request("c1"), at(1)).await;
+        }
+    });
+    let writes = async {
+        for _ in 0..20 {
+            world.broadcaster("x").await;
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    join(join_all(claims), writes).await;
+    assert_eq!(world.events().await.len(), 22);
 }
 
 /// There is one writing connection: a cancelled writer must leave it usable.

@@ -11,7 +11,7 @@ use super::error::{classify, is_broken, is_taken};
 use super::group_commit::Queue;
 use super::postgres::{Pg, PgSettings, PooledConnection};
 use super::row::Record;
-use super::sqlite_pool::{BEGIN_IMMEDIATE, BEGIN_SNAPSHOT, COMMIT, PooledSqlite, ROLLBACK};
+use super::sqlite_pool::{BEGIN_IMMEDIATE, BEGIN_SNAPSHOT, COMMIT, PooledSqlite, ROLLBACK, Writer};
 use crate::ports::Result;
 
 /// A database with its connections. Clones share the connections.
@@ -27,7 +27,7 @@ pub enum Db {
 #[derive(Clone, Debug)]
 pub struct SqlitePools {
     pub(super) read: SqlitePool,
-    pub(super) write: SqlitePool,
+    pub(super) write: Writer,
     pub(super) claims: Arc<Queue>,
 }
 
@@ -52,6 +52,7 @@ impl Db {
         match self {
             Self::Pg(pg) => count(pg.pool.size(), pg.pool.num_idle()),
             Self::Sqlite(SqlitePools { read, write, .. }) => {
+                let write = &write.pool;
                 count(read.size() + write.size(), read.num_idle() + write.num_idle())
             }
         }
@@ -63,13 +64,19 @@ impl Db {
             Self::Pg(pg) => pg.pool.close().await,
             Self::Sqlite(sqlite) => {
                 sqlite.read.close().await;
-                sqlite.write.close().await;
+                sqlite.write.pool.close().await;
             }
         }
     }
 
     pub(super) async fn rows<R: Record>(&self, sql: Sql, args: Args) -> Result<Vec<R>> {
-        Ok(self.exec(sql, args, |sqlite| &sqlite.read).await?.rows)
+        match self {
+            Self::Pg(pg) => pg.exec_twice(sql, args).await.map_err(classify).map(|done| done.rows),
+            Self::Sqlite(sqlite) => {
+                let connection = PooledSqlite::acquire(&sqlite.read).await;
+                Ok(exec_sqlite(connection, sql, args).await?.rows)
+            }
+        }
     }
 
     /// Reads at most one row.
@@ -80,21 +87,17 @@ impl Db {
     /// Writes with one statement, committed on return. If a connection breaks it may run twice, so running it twice
     /// must be harmless.
     pub(super) async fn write<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>> {
-        self.exec(sql, args, |sqlite| &sqlite.write).await
-    }
-
-    async fn exec<R: Record>(
-        &self,
-        sql: Sql,
-        args: Args,
-        pool: fn(&SqlitePools) -> &SqlitePool,
-    ) -> Result<Done<R>> {
         match self {
             Self::Pg(pg) => pg.exec_twice(sql, args).await.map_err(classify),
-            Self::Sqlite(sqlite) => {
-                let mut connection = PooledSqlite::acquire(pool(sqlite)).await.map_err(classify)?;
-                connection.exec(sql, args).await.map_err(classify)
-            }
+            Self::Sqlite(sqlite) => exec_sqlite(sqlite.write.acquire().await, sql, args).await,
+        }
+    }
+
+    /// The same, ahead of other writes on SQLite. For what is rare and cannot wait.
+    pub(super) async fn write_ahead<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>> {
+        match self {
+            Self::Pg(_) => self.write(sql, args).await,
+            Self::Sqlite(sqlite) => exec_sqlite(sqlite.write.acquire_ahead().await, sql, args).await,
         }
     }
 
@@ -113,7 +116,9 @@ impl Db {
     pub(super) async fn snapshot(&self) -> Result<Tx> {
         match self {
             Self::Pg(_) => self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await,
-            Self::Sqlite(sqlite) => self.begin_sqlite(&sqlite.read, BEGIN_SNAPSHOT).await,
+            Self::Sqlite(sqlite) => {
+                begin_sqlite(PooledSqlite::acquire(&sqlite.read).await, BEGIN_SNAPSHOT).await
+            }
         }
     }
 
@@ -128,13 +133,21 @@ impl Db {
                 begun.map(Tx::Pg).map_err(classify)
             }
             // IMMEDIATE: a transaction that reads first and writes later fails if another one wrote in between.
-            Self::Sqlite(sqlite) => self.begin_sqlite(&sqlite.write, BEGIN_IMMEDIATE).await,
+            Self::Sqlite(sqlite) => begin_sqlite(sqlite.write.acquire().await, BEGIN_IMMEDIATE).await,
         }
     }
+}
 
-    async fn begin_sqlite(&self, pool: &SqlitePool, statement: Sql) -> Result<Tx> {
-        PooledSqlite::begin(pool, statement).await.map(Tx::Sqlite).map_err(classify)
-    }
+async fn exec_sqlite<R: Record>(
+    connection: Result<PooledSqlite, sqlx::Error>,
+    sql: Sql,
+    args: Args,
+) -> Result<Done<R>> {
+    connection.map_err(classify)?.exec(sql, args).await.map_err(classify)
+}
+
+async fn begin_sqlite(connection: Result<PooledSqlite, sqlx::Error>, statement: Sql) -> Result<Tx> {
+    connection.map_err(classify)?.begin(statement).await.map(Tx::Sqlite).map_err(classify)
 }
 
 /// A transaction. Dropped without [`Tx::commit`], it is rolled back.

@@ -1,19 +1,18 @@
 //! Commits simultaneous claims in one transaction on SQLite.
 //!
 //! SQLite has one writer, and every acknowledged write must be on the disk. If a hundred encoders reconnected at once,
-//! they would wait for a hundred disk writes, one after the other. So the task that gets the writer runs all waiting
-//! claims in one transaction with one disk write. Each claim is still one statement and sees the result of the one
+//! they would wait for a hundred disk writes, one after the other. So the task that gets the writer, ahead of all other
+//! writes, runs all waiting claims in one transaction with one disk write. Each claim is still one statement and sees the result of the one
 //! before. PostgreSQL groups simultaneous commits by itself.
 
 use std::sync::{Mutex, PoisonError};
 
-use sqlx::SqlitePool;
 use tokio::sync::oneshot;
 
 use super::args::Args;
 use super::dialect::Sql;
 use super::error::classify;
-use super::sqlite_pool::{BEGIN_IMMEDIATE, COMMIT, PooledSqlite};
+use super::sqlite_pool::{BEGIN_IMMEDIATE, COMMIT, PooledSqlite, Writer};
 use crate::domain::stream_key::StreamKey;
 use crate::ports::{Result, StoreError};
 
@@ -54,7 +53,7 @@ impl Queue {
     }
 
     /// Runs the claim `sql` with `args` in one transaction with all waiting claims. It is committed on return.
-    pub(super) async fn claim(&self, writer: &SqlitePool, sql: Sql, args: impl Fn() -> Args) -> Answer {
+    pub(super) async fn claim(&self, writer: &Writer, sql: Sql, args: impl Fn() -> Args) -> Answer {
         loop {
             let mut answered = self.push(args());
             loop {
@@ -65,7 +64,7 @@ impl Queue {
                         // The task that ran it was cancelled, and its transaction was rolled back: try again.
                         Err(_) => break,
                     },
-                    writer = PooledSqlite::acquire(writer) => writer.map_err(classify)?,
+                    writer = writer.acquire_ahead() => writer.map_err(classify)?,
                 };
                 carry_out(writer, sql, self.take()).await;
             }
@@ -93,8 +92,8 @@ async fn carry_out(writer: PooledSqlite, sql: Sql, waiting: Vec<Waiting>) {
     }
 }
 
-async fn in_one_transaction(mut writer: PooledSqlite, sql: Sql, claims: Vec<Args>) -> Result<Vec<Answer>> {
-    writer.begin_again(BEGIN_IMMEDIATE).await.map_err(classify)?;
+async fn in_one_transaction(writer: PooledSqlite, sql: Sql, claims: Vec<Args>) -> Result<Vec<Answer>> {
+    let mut writer = writer.begin(BEGIN_IMMEDIATE).await.map_err(classify)?;
     let mut rows = Vec::with_capacity(claims.len());
     for args in claims {
         let row = writer.exec(sql, args).await.map_err(classify)?.rows.pop();

@@ -86,7 +86,7 @@ fn micros(duration: Duration) -> i64 {
 #[async_trait]
 impl LeaseStore for SqlStore {
     async fn renew_instance(&self, instance: &str, capacity: u32, ttl: Duration) -> Result<InstanceLease> {
-        let done = self.db.write(RENEW, args![instance, capacity, micros(ttl)]).await?;
+        let done = self.db.write_ahead(RENEW, args![instance, capacity, micros(ttl)]).await?;
         let epoch = done.rows.first().copied().unwrap_or(0);
         Ok(InstanceLease { instance: instance.to_owned(), epoch, capacity })
     }

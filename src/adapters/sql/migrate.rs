@@ -53,7 +53,7 @@ pub async fn migrate(db: &Db) -> Result<()> {
                 conn.close().await.map_err(classify)
             }
             Db::Sqlite(sqlite) => {
-                let mut tx = sqlite.write.begin_with("BEGIN IMMEDIATE").await.map_err(classify)?;
+                let mut tx = sqlite.write.pool.begin_with("BEGIN IMMEDIATE").await.map_err(classify)?;
                 unlocked(&SQLITE).run(&mut *tx).await.map_err(refused)?;
                 tx.commit().await.map_err(classify)
             }

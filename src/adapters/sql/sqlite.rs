@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::db::{Db, SqlitePools};
 use super::error::{classify, corrupt, is_busy};
+use super::sqlite_pool::{WRITER_LIMIT, Writer};
 use crate::ports::{Result, StoreError};
 
 /// Older releases can corrupt the file in a rare race between two connections on the write-ahead log.
@@ -38,8 +39,7 @@ pub async fn open_sqlite(path: &Path) -> Result<Db> {
         .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
     // Connections never expire: each time the last one closes, it folds the log into the file.
     let pool = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
-    // Writers queue at the speed of the disk. A hundred in the queue is not a failure.
-    let writer = pool().max_connections(1).acquire_timeout(Duration::from_secs(2));
+    let writer = pool().max_connections(1).acquire_timeout(WRITER_LIMIT);
     let started = Instant::now();
     let write = loop {
         match writer.clone().connect_with(options.clone()).await {
@@ -58,7 +58,7 @@ pub async fn open_sqlite(path: &Path) -> Result<Db> {
         .max_connections(READERS)
         .acquire_timeout(Duration::from_millis(500))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
-    Ok(Db::Sqlite(SqlitePools { read, write, claims: Arc::default() }))
+    Ok(Db::Sqlite(SqlitePools { read, write: Writer::new(write), claims: Arc::default() }))
 }
 
 fn create_private(path: &Path) -> io::Result<()> {

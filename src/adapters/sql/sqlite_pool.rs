@@ -1,10 +1,15 @@
-//! Connections to a SQLite file, and when they are replaced.
+//! Connections to a SQLite file: who gets the one that writes, and when they are replaced.
 //!
 //! SQLite ends a transaction by itself when the disk is full or fails, and the driver does not notice. A connection with an
 //! error is therefore never used again: there is one writer, and a broken one would end all writing until a restart.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
 
 use super::args::Args;
 use super::dialect::Sql;
@@ -17,30 +22,65 @@ pub(super) const BEGIN_IMMEDIATE: Sql = Sql { pg: "", sqlite: "BEGIN IMMEDIATE" 
 pub(super) const COMMIT: Sql = Sql { pg: "", sqlite: "COMMIT" };
 pub(super) const ROLLBACK: Sql = Sql { pg: "", sqlite: "ROLLBACK" };
 
+/// How long a write waits for the writer. They queue at the speed of the disk: a hundred in the queue is not a failure.
+pub(super) const WRITER_LIMIT: Duration = Duration::from_secs(2);
+
+/// The only connection that writes.
+///
+/// Those that wait for it get it in the order of their arrival. Of the ordinary writes only the first waits for it; the
+/// others wait behind that one. So whoever goes ahead (`/auth`, the renewal of the lease) waits for the transaction that
+/// is running and for at most one other write, and an ordinary write waits for those ahead that came before it.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    pub(super) pool: SqlitePool,
+    ordinary: Arc<Mutex<()>>,
+}
+
+impl Writer {
+    /// `pool` has one connection.
+    pub(super) fn new(pool: SqlitePool) -> Self {
+        Self { pool, ordinary: Arc::default() }
+    }
+
+    /// The writer, for an ordinary write.
+    pub(super) async fn acquire(&self) -> Result<PooledSqlite, sqlx::Error> {
+        let acquired = timeout(WRITER_LIMIT, async {
+            let first = Arc::clone(&self.ordinary).lock_owned().await;
+            PooledSqlite::open(&self.pool, Some(first)).await
+        });
+        acquired.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// The writer, ahead of the ordinary writes.
+    pub(super) async fn acquire_ahead(&self) -> Result<PooledSqlite, sqlx::Error> {
+        PooledSqlite::acquire(&self.pool).await
+    }
+}
+
 /// A connection from a pool. It returns to the pool only if it is clean: without an error, and outside a transaction.
 pub(super) struct PooledSqlite {
     connection: Option<PoolConnection<Sqlite>>,
     /// It must be closed. Closing it rolls its transaction back.
     spoilt: bool,
+    /// The first of the ordinary writes. Dropped after the connection, so that those ahead get that first.
+    _first: Option<OwnedMutexGuard<()>>,
 }
 
 impl PooledSqlite {
     pub(super) async fn acquire(pool: &SqlitePool) -> Result<Self, sqlx::Error> {
-        Ok(Self { connection: Some(pool.acquire().await?), spoilt: false })
+        Self::open(pool, None).await
+    }
+
+    async fn open(pool: &SqlitePool, first: Option<OwnedMutexGuard<()>>) -> Result<Self, sqlx::Error> {
+        Ok(Self { connection: Some(pool.acquire().await?), spoilt: false, _first: first })
     }
 
     /// Begins a transaction with `statement`.
-    pub(super) async fn begin(pool: &SqlitePool, statement: Sql) -> Result<Self, sqlx::Error> {
-        let mut pooled = Self::acquire(pool).await?;
-        pooled.begin_again(statement).await?;
-        Ok(pooled)
-    }
-
-    /// Begins a transaction on this connection, which has none.
-    pub(super) async fn begin_again(&mut self, statement: Sql) -> Result<(), sqlx::Error> {
+    pub(super) async fn begin(mut self, statement: Sql) -> Result<Self, sqlx::Error> {
         // Before the statement: the caller may give up while it runs.
         self.spoilt = true;
-        self.exec::<()>(statement, Args::new()).await.map(drop)
+        self.exec::<()>(statement, Args::new()).await?;
+        Ok(self)
     }
 
     pub(super) async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
@@ -83,10 +123,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = open_sqlite(&folder.path().join("test.db")).await.unwrap();
         let Db::Sqlite(pools) = &db else { panic!("SQLite") };
-        pools.write.execute("CREATE TABLE t (x BLOB) STRICT").await.unwrap();
+        pools.write.pool.execute("CREATE TABLE t (x BLOB) STRICT").await.unwrap();
         for in_a_transaction in [true, false] {
             // The writer now finds the disk full; a new one does not.
-            pools.write.execute("PRAGMA max_page_count = 10").await.unwrap();
+            pools.write.pool.execute("PRAGMA max_page_count = 10").await.unwrap();
             let full = if in_a_transaction {
                 let mut tx = db.begin().await.unwrap();
                 let full = tx.run(FILL, vec![]).await;
@@ -110,18 +150,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = open_sqlite(&folder.path().join("test.db")).await.unwrap();
         let Db::Sqlite(pools) = &db else { panic!("SQLite") };
-        pools.write.execute("CREATE TABLE t (x INTEGER UNIQUE) STRICT").await.unwrap();
-        pools.write.execute("PRAGMA application_id = 7; CREATE TEMP TABLE mark (x)").await.unwrap();
+        pools.write.pool.execute("CREATE TABLE t (x INTEGER UNIQUE) STRICT").await.unwrap();
+        pools.write.pool.execute("PRAGMA application_id = 7; CREATE TEMP TABLE mark (x)").await.unwrap();
         let insert = Sql { pg: "", sqlite: "INSERT INTO t VALUES (1)" };
         db.write::<()>(insert, vec![]).await.unwrap();
         db.write::<()>(insert, vec![]).await.map(drop).unwrap_err();
         let tx = db.begin().await.unwrap();
         tx.rollback(()).await.unwrap();
-        pools.write.execute("SELECT * FROM mark").await.expect("it is the same connection");
+        pools.write.pool.execute("SELECT * FROM mark").await.expect("it is the same connection");
         let mut tx = db.begin().await.unwrap();
         tx.run(Sql { pg: "", sqlite: "DELETE FROM t" }, vec![]).await.unwrap();
         drop(tx);
         db.write::<()>(insert, vec![]).await.map(drop).unwrap_err();
-        pools.write.execute("SELECT * FROM mark").await.expect_err("it is another connection");
+        pools.write.pool.execute("SELECT * FROM mark").await.expect_err("it is another connection");
     }
 }
