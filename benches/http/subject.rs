@@ -15,6 +15,7 @@ use streamward::app::access::AccessSettings;
 use streamward::app::broadcaster::BroadcasterDraft;
 use streamward::app::key_cache_loader::KeyCacheLoader;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
+use streamward::app::refusal_rollup::RefusalRollup;
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, TaskContext};
 use streamward::domain::access::Actor;
@@ -91,6 +92,7 @@ impl Subject {
             ids: Arc::new(SystemIds),
             wake_ups,
             hasher: MasterKey::new([1; 32]).hasher(),
+            refusals: RefusalRollup::default(),
         };
         let end_wait = Duration::from_secs(2);
         let shared = Shared::new(core, Config::default(), secrets(), Outside::default(), end_wait);

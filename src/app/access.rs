@@ -123,7 +123,7 @@ impl Access {
         let signature = self.core.hasher.hash("signature", &hex::encode(expected));
         if !reading && !self.core.store.remember_signature(&signature, now).await? {
             let entry = self.core.entry(&actor, "replay", "request");
-            self.core.record_refusal(entry.failed(Conflict::Replayed.to_string())).await;
+            self.core.refusals.count(entry.failed(Conflict::Replayed.to_string()));
             return Err(Conflict::Replayed.into());
         }
         Ok(actor)

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{Core, Result};
+use super::housekeeping::Chore;
+use super::{AppError, Core};
 use crate::domain::AuditId;
 use crate::domain::access::{Action, Actor, Resource, Role};
 use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
 use crate::domain::broadcaster::Metadata;
 use crate::domain::invalid::{Checks, Invalid, text};
+use crate::ports::StoreError;
 
 const RESOURCE: Resource = Resource::read_by(Role::Admin);
 
@@ -41,6 +44,14 @@ pub struct AuditLog {
     core: Arc<Core>,
 }
 
+#[async_trait]
+impl Chore for AuditLog {
+    /// Writes the refusals, each kind once with its count.
+    async fn run(&self) -> Result<(), StoreError> {
+        self.core.refusals.write(&*self.core.worker_store, &*self.core.ids).await
+    }
+}
+
 impl AuditLog {
     /// Over the stores of `core`.
     pub fn new(core: Arc<Core>) -> Self {
@@ -48,14 +59,18 @@ impl AuditLog {
     }
 
     /// A page of the audit log, newest first, and how many entries pass the filter in all.
-    pub async fn entries(&self, actor: &Actor, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
+    pub async fn entries(
+        &self,
+        actor: &Actor,
+        filter: &AuditFilter,
+    ) -> Result<(Vec<AuditEntry>, u64), AppError> {
         let scope = actor.authorize(Action::Read, &RESOURCE)?;
         Ok(self.core.store.audit_entries(&scope, filter).await?)
     }
 
-    /// Records a write that was refused before it reached a use-case: its body could not be read, or its path does not
-    /// exist. If the store fails, the entry is lost and that is logged.
-    pub async fn record_refusal(
+    /// Counts a write that was refused before it reached a use-case: its body could not be read, or its path does not
+    /// exist.
+    pub fn count_refusal(
         &self,
         actor: &Actor,
         action: &str,
@@ -65,11 +80,11 @@ impl AuditLog {
     ) {
         let mut entry = self.core.entry(actor, action, resource_type).failed(reason);
         entry.resource_id = resource_id.map(str::to_owned);
-        self.core.record_refusal(entry).await;
+        self.core.refusals.count(entry);
     }
 
     /// Records what a dashboard reports, marked as reported. `metadata.told_by` names the reporter.
-    pub async fn report(&self, actor: &Actor, report: AuditReport) -> Result<AuditEntry> {
+    pub async fn report(&self, actor: &Actor, report: AuditReport) -> Result<AuditEntry, AppError> {
         let refusal = self.core.entry(actor, "create", "audit_event");
         self.core
             .audited(&refusal, async {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Result;
+use super::refusal_rollup::RefusalRollup;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHasher;
@@ -27,6 +28,8 @@ pub struct Core {
     pub wake_ups: Arc<dyn WakeUps>,
     /// Hashes secrets as they are stored.
     pub hasher: SecretHasher,
+    /// Refused writes, until the housekeeping task writes them to the audit log.
+    pub refusals: RefusalRollup,
 }
 
 impl Core {
@@ -39,7 +42,16 @@ impl Core {
         hasher: SecretHasher,
     ) -> Self {
         let [auth_store, worker_store] = [Arc::clone(&store), Arc::clone(&store)];
-        Self { auth_store, store, worker_store, clock, ids, wake_ups, hasher }
+        Self {
+            auth_store,
+            store,
+            worker_store,
+            clock,
+            ids,
+            wake_ups,
+            hasher,
+            refusals: RefusalRollup::default(),
+        }
     }
 
     /// The present time.
@@ -57,7 +69,7 @@ impl Core {
         AuditEntry::of(AuditId(self.id()), self.now(), actor, action, resource_type)
     }
 
-    /// Runs a write and records a refusal. The store records a success in the transaction of the write.
+    /// Runs a write and counts a refusal. The store records a success in the transaction of the write.
     pub(super) async fn audited<T>(
         &self,
         entry: &AuditEntry,
@@ -65,16 +77,8 @@ impl Core {
     ) -> Result<T> {
         let result = work.await;
         if let Some(reason) = result.as_ref().err().and_then(super::AppError::refusal) {
-            self.record_refusal(entry.clone().failed(reason)).await;
+            self.refusals.count(entry.clone().failed(reason));
         }
         result
-    }
-
-    /// Records a refused write. If the store fails, that is logged.
-    pub(super) async fn record_refusal(&self, entry: AuditEntry) {
-        let action = entry.action.clone();
-        if let Err(error) = self.store.record_audit(&[entry]).await {
-            tracing::error!(%error, action, "the audit entry of a refused call is lost");
-        }
     }
 }

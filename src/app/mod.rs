@@ -23,6 +23,8 @@ pub mod media_server;
 pub mod poll_requests;
 pub mod publish;
 pub mod reconcile;
+pub mod refusal_rollup;
+mod rollup;
 pub mod secrets;
 pub mod stream;
 pub mod stream_key;

@@ -17,7 +17,6 @@ use super::housekeeping::Chore;
 use super::key_cache::{KeyCache, KeyLookup};
 use super::media_server::{ConfiguredServers, MediaServers};
 use super::poll_requests::PollRequests;
-use crate::domain::audit::AuditEntry;
 use crate::domain::credentials::{Action, AuthRequest};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::publish::{
@@ -57,15 +56,9 @@ pub struct PublishAuth {
 
 #[async_trait]
 impl Chore for PublishAuth {
-    /// Writes the counted decisions to the audit log. If the store fails, the counts stay for the next write.
+    /// Writes the counted decisions to the audit log.
     async fn run(&self) -> Result<(), StoreError> {
-        let counted = self.rollup.entries(&*self.core.ids);
-        if !counted.is_empty() {
-            let entries: Vec<AuditEntry> = counted.iter().map(|(_, entry)| entry.clone()).collect();
-            self.core.worker_store.record_audit(&entries).await?;
-            self.rollup.written(&counted);
-        }
-        Ok(())
+        self.rollup.write(&*self.core.worker_store, &*self.core.ids).await
     }
 }
 
@@ -204,9 +197,11 @@ impl PublishAuth {
         }
         if request.action == Action::Publish {
             let key = decision.key;
-            let path = decision.path.clone();
+            // An unknown publisher can choose any path.
+            let path = decision.path.clone().filter(|_| key.is_some());
             self.rollup.count(
                 RollupKey { server: server.clone(), protocol, outcome, reason, detail, key, path, ip },
+                None,
                 self.core.now(),
             );
         }

@@ -12,6 +12,7 @@ use crate::adapters::sql::{Db, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::Core;
 use crate::app::database_clock::DatabaseClock;
+use crate::app::refusal_rollup::RefusalRollup;
 use crate::app::secrets::first_time;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
@@ -86,6 +87,7 @@ impl Bootstrap {
             ids: Arc::new(SystemIds),
             wake_ups,
             hasher: self.master.hasher(),
+            refusals: RefusalRollup::default(),
         };
         Shared::new(core, self.config().clone(), secrets, outside, end_wait)
     }

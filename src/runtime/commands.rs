@@ -12,6 +12,7 @@ use super::secrets::secrets;
 use super::shared::{Outside, Shared};
 use crate::adapters::cli::Output;
 use crate::adapters::system::SystemIds;
+use crate::app::housekeeping::Chore as _;
 use crate::ports::IdGen as _;
 
 /// How long a command waits for the running service to end a session.
@@ -47,6 +48,9 @@ impl CommandContext<'_> {
         let wake_ups = base.databases.wake_ups(&instance, &tasks, stop.clone());
         let shared = base.shared(secrets(&base).await?, Outside::default(), wake_ups, END_WAIT);
         let done = work(&shared, self.out).await;
+        if let Err(error) = shared.audit.run().await {
+            tracing::error!(%error, "the audit entry of a refused command is lost");
+        }
         if base.databases.wake_ups.is_some() {
             // The last wake-ups are on their way to the other instances.
             tokio::time::sleep(LEFTOVERS).await;

@@ -10,5 +10,6 @@ pub(super) const SLICE: Slice = Slice { document: || http::audit::routes().docum
 
 fn build(shared: &Shared, parts: &mut Parts) {
     parts.add_routes(http::audit::routes(), Arc::clone(&shared.audit));
+    parts.chores.push(Arc::clone(&shared.audit) as _);
     parts.retain(shared.config.audit.retention.0, |store, at| store.prune_audit(at));
 }

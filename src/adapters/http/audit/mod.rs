@@ -19,8 +19,9 @@ pub fn routes() -> Routes<Arc<AuditLog>> {
 
 /// Read the audit log
 ///
-/// Newest first. Every write through the API or the command line is in it, allowed or refused, and a count of the
-/// `/auth` decisions.
+/// Newest first. Every write through the API or the command line is in it, allowed or refused, and every `/auth`
+/// decision. Equal refusals and equal decisions of a few seconds are one entry with `metadata.count`, written within
+/// seconds.
 #[utoipa::path(get, path = "/audit-logs", params(AuditQuery), responses((status = 200, body = AuditPage)))]
 async fn read_audit_logs(
     Call(log, actor): Call<AuditLog>,

@@ -1,0 +1,171 @@
+//! Counts the writes through the API and the command line that were refused. A client with any token can cause any number
+//! of them, so they are not written one by one.
+
+use uuid::Uuid;
+
+use super::rollup::{Kind, Rollup};
+use crate::domain::audit::{AuditEntry, Outcome};
+use crate::domain::{AuditId, Timestamp};
+use crate::ports::{AuditStore, IdGen, StoreError};
+
+/// How many kinds of one actor are kept apart between two writes.
+const MAX_OF_ACTOR: usize = 50;
+/// The longest reason that is kept, in characters. It may quote the request.
+const MAX_REASON: usize = 1_000;
+/// The reason of the rest.
+const MANY: &str = "refused in too many different ways to list each one";
+
+/// The refused writes that are not in the audit log yet.
+#[derive(Debug, Default)]
+pub struct RefusalRollup(Rollup<Refusal>);
+
+impl RefusalRollup {
+    /// Counts a refused write.
+    pub(super) fn count(&self, entry: AuditEntry) {
+        let (now, request_id) = (entry.timestamp, entry.request_id.clone());
+        self.0.count(Refusal::of(entry), request_id, now);
+    }
+
+    /// Writes the counts to the audit log. If the store fails, they stay for the next write.
+    pub(super) async fn write(
+        &self,
+        store: &(impl AuditStore + ?Sized),
+        ids: &dyn IdGen,
+    ) -> Result<(), StoreError> {
+        self.0.write(store, ids).await
+    }
+}
+
+/// A refused write: its audit entry without what differs each time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Refusal {
+    actor: Option<String>,
+    action: String,
+    resource_type: Option<String>,
+    resource_id: Option<String>,
+    request_method: Option<String>,
+    request_path: Option<String>,
+    ip_address: Option<String>,
+    reason: Option<String>,
+}
+
+impl Refusal {
+    fn of(entry: AuditEntry) -> Self {
+        Self {
+            actor: entry.actor,
+            action: entry.action,
+            resource_type: entry.resource_type,
+            resource_id: entry.resource_id,
+            request_method: entry.request_method,
+            request_path: entry.request_path,
+            ip_address: entry.ip_address,
+            reason: entry.failure_reason.map(|reason| reason.chars().take(MAX_REASON).collect()),
+        }
+    }
+}
+
+impl Kind for Refusal {
+    fn has_room<'a>(&'a self, others: impl Iterator<Item = &'a Self>) -> bool {
+        others.filter(|other| other.actor == self.actor).count() < MAX_OF_ACTOR
+    }
+
+    fn coarse(self, is_full: bool) -> Self {
+        Self {
+            actor: self.actor.filter(|_| !is_full),
+            resource_id: None,
+            request_method: None,
+            request_path: None,
+            ip_address: None,
+            reason: Some(MANY.to_owned()),
+            ..self
+        }
+    }
+
+    fn entry(&self) -> AuditEntry {
+        let Self {
+            actor,
+            action,
+            resource_type,
+            resource_id,
+            request_method,
+            request_path,
+            ip_address,
+            reason,
+        } = self.clone();
+        AuditEntry {
+            id: AuditId(Uuid::nil()),
+            timestamp: Timestamp::from_micros(0),
+            actor,
+            action,
+            resource_type,
+            resource_id,
+            request_method,
+            request_path,
+            ip_address,
+            outcome: Outcome::Failure,
+            failure_reason: reason,
+            metadata: serde_json::Map::new(),
+            request_id: None,
+            told: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::adapters::memory::MemoryStore;
+    use crate::adapters::system::{SystemClock, SystemIds};
+    use crate::domain::access::{Actor, Scope};
+    use crate::domain::audit::AuditFilter;
+
+    fn refused(actor: &str, id: u32) -> AuditEntry {
+        let now = Timestamp::from_seconds(id.into());
+        let actor = Actor { name: actor.to_owned(), ..Actor::cli("test") };
+        AuditEntry::of(AuditId(SystemIds.uuid()), now, &actor, "delete", "stream_key")
+            .on(&id)
+            .failed("x".repeat(100_000))
+    }
+
+    async fn written(rollup: &RefusalRollup) -> Vec<AuditEntry> {
+        let store = MemoryStore::new(Arc::new(SystemClock));
+        rollup.write(&store, &SystemIds).await.unwrap();
+        let filter = AuditFilter { limit: 10_000, ..AuditFilter::default() };
+        store.audit_entries(&Scope::system(), &filter).await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn entry_of_one_refusal_is_the_refusal_itself() {
+        let rollup = RefusalRollup::default();
+        let mut refused = refused("alice", 7);
+        refused.failure_reason = Some("this needs the role admin".to_owned());
+        refused.request_id = Some("req-1".to_owned());
+        rollup.count(refused.clone());
+        let mut entry = written(&rollup).await.remove(0);
+        assert_eq!(entry.metadata.remove("count"), Some(1.into()));
+        assert_eq!(entry.metadata.keys().collect::<Vec<_>>(), ["first", "last"]);
+        entry.metadata.clear();
+        entry.id = refused.id;
+        assert_eq!(entry, refused);
+    }
+
+    #[tokio::test]
+    async fn one_actor_leaves_room_for_the_others_and_reasons_are_cut() {
+        let rollup = RefusalRollup::default();
+        for id in 0..5_000 {
+            rollup.count(refused("mallory", id));
+        }
+        rollup.count(refused("alice", 1));
+        let entries = written(&rollup).await;
+        assert_eq!(entries.len(), MAX_OF_ACTOR + 2);
+        let of = |actor: &'static str| {
+            entries.iter().filter(move |one| one.actor.as_deref() == Some(actor)).cloned()
+        };
+        assert_eq!(of("alice").next().unwrap().resource_id.as_deref(), Some("1"));
+        let rest = of("mallory").find(|one| one.resource_id.is_none()).unwrap();
+        assert_eq!((rest.failure_reason.as_deref(), &rest.metadata["count"]), (Some(MANY), &4_950.into()));
+        assert!(entries.iter().all(|one| one.failure_reason.as_ref().unwrap().len() <= MAX_REASON));
+    }
+}
