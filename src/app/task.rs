@@ -230,6 +230,8 @@ pub struct TaskStatus {
     pub assignment: Option<Assignment>,
     /// The instance that runs it, if it is known.
     pub instance: Option<String>,
+    /// Since when it waits for its assignment, if that is too long and no instance is known to run it. It is failing then.
+    pub waiting_since: Option<Timestamp>,
     /// What the task itself shows.
     pub details: Option<Value>,
     /// Whether its work is to start and stop other tasks.

@@ -16,6 +16,8 @@ pub struct InstanceLease {
     pub epoch: i64,
     /// How many assignments it takes.
     pub capacity: u32,
+    /// How long it lasts without renewal.
+    pub ttl: Duration,
 }
 
 /// The right of one instance to do a named piece of work, for as long as its lease lasts.
@@ -31,7 +33,7 @@ pub struct Assignment {
 }
 
 /// Leases of instances, and the work that is assigned to them. A lease is a row with an epoch and an expiry in
-/// **database time**, so that clocks of instances do not matter.
+/// **database time**, so that clocks of instances do not matter. All instances renew for the same time.
 #[async_trait]
 pub trait LeaseStore: Send + Sync {
     /// MUST extend the lease of an instance, with the same epoch. MUST grant a new one with a greater epoch if it has
@@ -40,7 +42,8 @@ pub trait LeaseStore: Send + Sync {
 
     /// MUST return who has each of `keys`. Before that, MUST assign each free key to exactly one of the instances that
     /// compete, with a greater epoch than before, until the instance has as many of `keys` as its capacity allows. A key
-    /// is free if nobody has it, or an instance whose lease has expired or was released. MUST NOT assign work to an
+    /// is free if nobody has it, or an instance whose lease has expired or was released, or lies further in the future than
+    /// a lease lasts: the clock was set back, and its holder has not renewed it since. MUST NOT assign work to an
     /// instance whose own lease is not valid.
     async fn take_assignments(&self, lease: &InstanceLease, keys: &[String]) -> Result<Vec<Assignment>>;
 

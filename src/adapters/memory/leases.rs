@@ -35,7 +35,7 @@ impl LeaseStore for MemoryStore {
             Some((lease, until)) => lease.epoch + i64::from(*until <= now),
             None => 1,
         };
-        let lease = InstanceLease { instance: instance.to_owned(), epoch, capacity };
+        let lease = InstanceLease { instance: instance.to_owned(), epoch, capacity, ttl };
         state.instances.insert(instance.to_owned(), (lease.clone(), now.plus(ttl)));
         Ok(lease)
     }
@@ -44,7 +44,10 @@ impl LeaseStore for MemoryStore {
         let now = self.clock.now();
         let mut state = self.state();
         let held = |state: &State, key: &String| {
-            state.assignments.get(key).filter(|row| self.is_held(state, row)).map(|row| row.0.clone())
+            let is_renewed =
+                |by: &str| state.instances.get(by).is_some_and(|(_, at)| *at <= now.plus(lease.ttl));
+            let row = state.assignments.get(key)?;
+            (self.is_held(state, row) && is_renewed(&row.0.instance)).then(|| row.0.clone())
         };
         let mut found: Vec<Assignment> = keys.iter().filter_map(|key| held(&state, key)).collect();
         let is_valid = state

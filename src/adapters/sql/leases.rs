@@ -33,7 +33,7 @@ statements! {
          expires_at = excluded.expires_at, capacity = excluded.capacity RETURNING epoch",
     ];
     WHO = [
-        "SELECT ", [columns assignments], ", ", (valid!()), [now], ") AS is_held \
+        "SELECT ", [columns assignments], ", ", (valid!()), [now], " AND expires_at <= ", [now], " + $2) AS is_held \
          FROM assignments WHERE key IN ", [texts "$1"],
     ];
     MAKE = [
@@ -88,12 +88,12 @@ impl LeaseStore for SqlStore {
     async fn renew_instance(&self, instance: &str, capacity: u32, ttl: Duration) -> Result<InstanceLease> {
         let done = self.db.write_ahead(RENEW, args![instance, capacity, micros(ttl)]).await?;
         let epoch = done.rows.first().copied().unwrap_or(0);
-        Ok(InstanceLease { instance: instance.to_owned(), epoch, capacity })
+        Ok(InstanceLease { instance: instance.to_owned(), epoch, capacity, ttl })
     }
 
     async fn take_assignments(&self, lease: &InstanceLease, keys: &[String]) -> Result<Vec<Assignment>> {
         let wanted = args![list(keys)];
-        let known: Vec<(Assignment, bool)> = self.db.rows(WHO, wanted.clone()).await?;
+        let known: Vec<(Assignment, bool)> = self.db.rows(WHO, args![list(keys), micros(lease.ttl)]).await?;
         if known.len() < keys.len() {
             self.db.write::<()>(MAKE, wanted).await?;
         }

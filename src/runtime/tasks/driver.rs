@@ -65,7 +65,8 @@ impl Driver {
         while !stop.is_cancelled() {
             let mut why = if is_restart { Activation::Restart } else { Activation::Start };
             if let Some(guard) = &guard {
-                let held = guard.held(|elsewhere| self.record.runs_on(elsewhere));
+                let (record, overdue) = (&self.record, |waited| self.record.waits_too_long(waited));
+                let held = guard.held(|elsewhere| record.runs_on(elsewhere), overdue);
                 let Some(assignment) = stop.run_until_cancelled(held).await else { break };
                 if !is_restart {
                     why = Activation::Assigned;

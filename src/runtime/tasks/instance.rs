@@ -1,6 +1,7 @@
 //! The lease of this instance and the tasks assigned to it: one renewal a second, however many tasks there are.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const RELIABLE: Duration = Duration::from_secs(2);
 const CALL_LIMIT: Duration = Duration::from_secs(1);
 /// How many tasks an instance takes: more than any installation has.
 const CAPACITY: u32 = 100_000;
+/// How long nobody may run a task before that is a failure. It normally moves within five seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// After so many renewals an instance with all its wanted assignments checks that they are still its own.
 const CHECK_EVERY: u32 = 10;
 
@@ -96,8 +99,8 @@ impl Instance {
             while Instant::now() < next {
                 match timeout_at(next, self.exchange(round % CHECK_EVERY == 0)).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::debug!(%error, "assignments were not exchanged"),
-                    Err(_) => tracing::debug!("no answer about assignments"),
+                    Ok(Err(error)) => self.lose_sight(&error),
+                    Err(_) => self.lose_sight(&"no answer"),
                 }
                 tokio::select! {
                     () = sleep_until(next) => {}
@@ -159,6 +162,16 @@ impl Instance {
             note(key, hold, now);
         }
         Ok(())
+    }
+
+    /// It is unknown which tasks other instances run.
+    fn lose_sight(&self, error: &dyn Display) {
+        tracing::debug!(%error, "assignments were not exchanged");
+        for (key, hold) in lock(&self.wanted).iter() {
+            if matches!(*hold.borrow(), Hold::Elsewhere(_)) {
+                note(key, hold, Hold::Doubt);
+            }
+        }
     }
 
     fn lose_all(&self, reason: &str) {
@@ -229,14 +242,24 @@ pub(super) struct AssignmentGuard {
 }
 
 impl AssignmentGuard {
-    /// Waits for the assignment. Calls `elsewhere` with the instance that has it meanwhile.
-    pub(super) async fn held(&self, elsewhere: impl Fn(&str)) -> Assignment {
+    /// Waits for the assignment. Calls `elsewhere` with the instance that has it meanwhile, and `overdue` with the time
+    /// for which no instance was known to have it, when that is too long.
+    pub(super) async fn held(&self, elsewhere: impl Fn(&str), overdue: impl Fn(Duration)) -> Assignment {
         let mut hold = self.hold.subscribe();
         loop {
-            match &*hold.borrow_and_update() {
+            let in_doubt = match &*hold.borrow_and_update() {
                 Hold::Ours(ours) => return ours.clone(),
-                Hold::Elsewhere(instance) => elsewhere(instance),
-                Hold::Doubt => {}
+                Hold::Elsewhere(instance) => {
+                    elsewhere(instance);
+                    false
+                }
+                Hold::Doubt => true,
+            };
+            if in_doubt && timeout(PATIENCE, hold.changed()).await.is_ok() {
+                continue;
+            }
+            if in_doubt {
+                overdue(PATIENCE);
             }
             // Cannot fail: `self` holds the sender.
             let _ = hold.changed().await;

@@ -63,15 +63,35 @@ impl Recorder {
 
     /// The task is assigned to this instance.
     pub(super) fn assigned(&self, assignment: Assignment) {
-        self.status.send_modify(|status| {
-            status.instance = Some(assignment.instance.clone());
-            status.assignment = Some(assignment);
-        });
+        self.runs_on(&assignment.instance);
+        self.status.send_modify(|status| status.assignment = Some(assignment));
     }
 
     /// The instance that runs the task.
     pub(super) fn runs_on(&self, instance: &str) {
-        self.status.send_modify(|status| status.instance = Some(instance.to_owned()));
+        self.status.send_modify(|status| {
+            status.instance = Some(instance.to_owned());
+            if status.waiting_since.take().is_some() {
+                status.failing = false;
+            }
+        });
+    }
+
+    /// The task has waited this long for its assignment, and no instance is known to run it.
+    pub(super) fn waits_too_long(&self, waited: Duration) {
+        let at = self.clock.now();
+        let since = at.minus(waited);
+        self.status.send_modify(|status| {
+            let mut message =
+                format!("waits for its assignment since {since}: no instance is known to run it");
+            if let Some(last) = status.instance.take() {
+                message.push_str("; the last one was ");
+                message.push_str(&last);
+            }
+            tracing::warn!(task = self.name, error = message, "nobody runs the task");
+            (status.failing, status.waiting_since) = (true, Some(since));
+            status.last_error = Some(TaskFailure { at, message });
+        });
     }
 
     /// The work is over for now.

@@ -80,6 +80,40 @@ async fn lease_in_the_future_of_a_killed_process_delays_no_task() {
     assert!(took <= Duration::from_secs(5), "{took:?}");
 }
 
+/// The reconcile task in `/health`, once `is` holds for it.
+async fn reconcile(home: &Home, is: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    let find = async || {
+        let health: serde_json::Value = client().get(home.url("/health")).send().await?.json().await?;
+        let mut workers = health["workers"].as_array().into_iter().flatten();
+        Ok(workers.find(|worker| worker["name"] == "reconcile:default" && is(worker)).cloned())
+    };
+    super::eventually("the task is as expected", 2 * SOON, find).await.expect("as expected").0
+}
+
+#[tokio::test]
+async fn task_that_nobody_can_run_is_unhealthy_and_says_so() {
+    let home = Home::new();
+    drop(home.serve().await);
+    let file = home.dir.path().join("streamward.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut db = sqlx::SqliteConnection::connect_with(&options).await.expect("opened");
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE UPDATE ON assignments BEGIN SELECT RAISE(ABORT, 'for the test'); END";
+    sqlx::query(refuse).execute(&mut db).await.expect("written");
+    let _service = home.serve().await;
+    let worker = reconcile(&home, |worker| worker["waiting_since"].is_string()).await;
+    assert_eq!(worker["failing"], true);
+    let tasks = client().get(home.url("/tasks")).bearer_auth(home.admin_token()).send().await;
+    let tasks: serde_json::Value = tasks.expect("an answer").json().await.expect("JSON");
+    let mut tasks = tasks["tasks"].as_array().into_iter().flatten();
+    let task = tasks.find(|task| task["name"] == "reconcile:default").expect("it is listed");
+    assert_eq!((&task["state"], &task["waiting_since"]), (&"waiting".into(), &worker["waiting_since"]));
+    let message = task["last_error"]["message"].as_str().expect("a message");
+    assert!(message.starts_with("waits for its assignment since "), "{message}");
+    sqlx::query("DROP TRIGGER refuse").execute(&mut db).await.expect("written");
+    reconcile(&home, |worker| worker["waiting_since"].is_null()).await;
+}
+
 #[tokio::test]
 async fn sigterm_during_startup_stops_the_service() {
     // The database never appears, so the service still waits for it.

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::adapters::http::options::Operation;
 use crate::adapters::http::problem::{Problem, ProblemType};
+use crate::adapters::views::DateTime;
 use crate::app::task::TaskStatus;
 
 /// The state of this instance.
@@ -36,10 +37,12 @@ pub(super) struct HealthReport {
 pub(super) struct WorkerReport {
     #[schema(example = "reconcile:default")]
     name: String,
-    /// Whether its last try failed.
+    /// Whether its last try failed, or nobody runs it.
     failing: bool,
     /// How long ago it last succeeded; absent if it never has.
     seconds_since_ok: Option<u64>,
+    /// Since when it waits for its assignment, if that is too long and no instance is known to run it.
+    waiting_since: Option<DateTime>,
 }
 
 /// The answer of a probe.
@@ -71,6 +74,7 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
         name: task.name,
         failing: task.failing,
         seconds_since_ok: task.last_ok.map(|(_, at)| at.elapsed().as_secs()),
+        waiting_since: task.waiting_since,
     };
     Ok(Json(HealthReport {
         status: "ok",

@@ -24,6 +24,8 @@ pub(crate) struct TaskJson {
     state: &'static str,
     /// The instance that runs it. Absent if no instance runs it, or this is not known.
     instance: Option<String>,
+    /// Since when it waits for its assignment, if that is too long and no instance is known to run it.
+    waiting_since: Option<DateTime>,
     last_activation: Option<TaskActivation>,
     /// Ticks and runs that ended since the instance started.
     iterations: u64,
@@ -31,7 +33,7 @@ pub(crate) struct TaskJson {
     failures: u64,
     /// When a tick last succeeded, or a long run last reported progress.
     last_ok_at: Option<DateTime>,
-    /// The last failure, also if it is long ago.
+    /// The last failure, also if it is long ago; also that nobody runs the task.
     last_error: Option<TaskErrorJson>,
     /// How long the last tick or run took.
     duration_ms: Option<u64>,
@@ -66,6 +68,7 @@ impl From<TaskStatus> for TaskJson {
             description: status.description,
             state: status.state.into(),
             instance: status.instance,
+            waiting_since: status.waiting_since,
             last_activation: status
                 .last_activation
                 .map(|(at, why)| TaskActivation { at, reason: why.to_string() }),

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
+use tokio::task::JoinSet;
 use tokio::time::advance;
 
 use super::*;
@@ -24,6 +25,7 @@ pub(super) struct Leases {
     unreachable: AtomicBool,
     renewals: AtomicU32,
     other_calls: AtomicU32,
+    others: Mutex<JoinSet<()>>,
 }
 
 impl Leases {
@@ -33,6 +35,7 @@ impl Leases {
             unreachable: AtomicBool::default(),
             renewals: AtomicU32::default(),
             other_calls: AtomicU32::default(),
+            others: Mutex::default(),
         })
     }
 
@@ -44,12 +47,19 @@ impl Leases {
         self.unreachable.store(!reachable, SeqCst);
     }
 
-    /// Assigns what `from` has to another instance, for a minute.
+    /// Assigns what `from` has to another instance, which renews its lease.
     pub(super) async fn move_from(&self, from: Assignment) {
         self.store.release_assignments(std::slice::from_ref(&from)).await.unwrap();
-        let lease = self.store.renew_instance("another", 10, ms(60_000)).await.unwrap();
+        let lease = self.store.renew_instance("another", 10, ms(3_000)).await.unwrap();
         let taken = self.store.take_assignments(&lease, &[from.key]).await.unwrap();
         assert_eq!(taken[0].instance, "another");
+        let store = self.store.clone();
+        self.others.lock().unwrap().spawn(async move {
+            loop {
+                sleep(ms(1_000)).await;
+                store.renew_instance("another", 10, ms(3_000)).await.unwrap();
+            }
+        });
     }
 
     async fn reach(&self, calls: &AtomicU32) -> &MemoryStore {
@@ -202,6 +212,51 @@ async fn assignment_lost_with_the_database_is_detected() {
     sleep(ms(10_000)).await;
     assert_eq!(one.status().instance.as_deref(), Some("another"));
     assert_eq!((one.status().state, one.status().assignment), (TaskState::Waiting, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn task_that_waits_too_long_for_its_assignment_is_failing_and_says_so() {
+    let leases = Leases::new();
+    leases.reachable(false);
+    let one = Running::start(leases.terms("one"), || DONE);
+    sleep(ms(9_900)).await;
+    assert_eq!((one.status().failing, one.status().waiting_since), (false, None));
+    sleep(ms(200)).await;
+    let status = one.status();
+    assert!(status.failing && status.waiting_since.is_some() && status.state == TaskState::Waiting);
+    let message = status.last_error.unwrap().message;
+    assert!(message.starts_with("waits for its assignment since "), "{message}");
+    leases.reachable(true);
+    sleep(ms(3_000)).await;
+    assert_eq!((one.status().failing, one.status().waiting_since), (false, None));
+    assert_eq!(one.epoch(), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn task_that_another_instance_runs_waits_in_good_health() {
+    let leases = Leases::new();
+    let one = Running::start(leases.terms("one"), || DONE);
+    sleep(ms(100)).await;
+    let two = Running::start(leases.terms("two"), || DONE);
+    sleep(ms(60_000)).await;
+    assert_eq!((two.status().failing, two.status().waiting_since), (false, None));
+    // It loses sight of the other one, which may have ended.
+    leases.reachable(false);
+    sleep(ms(15_000)).await;
+    assert!(two.status().failing && two.status().instance.is_none());
+    let message = two.status().last_error.unwrap().message;
+    assert!(message.ends_with("no instance is known to run it; the last one was one"), "{message}");
+    drop(one);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lease_of_a_killed_instance_in_the_future_delays_no_task() {
+    let leases = Leases::new();
+    let killed = leases.store.renew_instance("killed", 10, ms(7_200_000)).await.unwrap();
+    leases.store.take_assignments(&killed, &["scripted".to_owned()]).await.unwrap();
+    let one = Running::start(leases.terms("one"), || DONE);
+    sleep(ms(1_100)).await;
+    assert_eq!(one.epoch(), Some(2));
 }
 
 /// Many tasks of one instance.
