@@ -19,7 +19,8 @@ use crate::ports::{StoreError, WakeUps};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Connections of the wake-ups: one listens, one sends and renews the lease of this instance.
+/// Connections of the wake-ups: one listens (unless that has its own address), one sends and renews the lease of this
+/// instance.
 const WAKE_UP_CONNECTIONS: u32 = 2;
 
 /// The database, with separate connections for each kind of work, so that slow work of one kind never blocks another.
@@ -34,6 +35,8 @@ pub(super) struct Databases {
     pub(super) worker: Db,
     /// For wake-ups between instances; with PostgreSQL only.
     pub(super) wake_ups: Option<Pg>,
+    /// Where this instance listens for them.
+    listener: Option<Pg>,
 }
 
 /// Who opens the database.
@@ -55,18 +58,23 @@ impl Databases {
                     let _ = std::fs::create_dir_all(folder);
                 }
                 let db = open_sqlite(&file).await?;
-                Ok(Self { auth: db.clone(), api: db.clone(), worker: db, wake_ups: None })
+                Ok(Self { auth: db.clone(), api: db.clone(), worker: db, wake_ups: None, listener: None })
             }
             DatabaseKind::Postgres(url) => {
-                let pool = |connections| open_postgres(url.expose(), &PgSettings::new(connections));
+                let pooled = config.database.pooled;
+                let settings = |connections| PgSettings { pooled, ..PgSettings::new(connections) };
+                let pool = |connections| open_postgres(url.expose(), &settings(connections));
                 let [auth, api, worker] = shares(config.database.max_connections);
-                let wake_ups = pool(WAKE_UP_CONNECTIONS)?;
-                let wake_ups = if let Db::Pg(pg) = wake_ups { Some(pg) } else { None };
+                let wake_ups = Some(Pg::open(url.expose(), &settings(WAKE_UP_CONNECTIONS))?);
+                let listener = match &config.database.listen_url {
+                    Some(url) => Some(Pg::open(url.0.expose(), &PgSettings::new(1))?),
+                    None => wake_ups.clone().filter(|_| !pooled),
+                };
                 if purpose == Purpose::Command {
                     let db = pool(2)?;
-                    return Ok(Self { auth: db.clone(), api: db.clone(), worker: db, wake_ups });
+                    return Ok(Self { auth: db.clone(), api: db.clone(), worker: db, wake_ups, listener });
                 }
-                Ok(Self { auth: pool(auth)?, api: pool(api)?, worker: pool(worker)?, wake_ups })
+                Ok(Self { auth: pool(auth)?, api: pool(api)?, worker: pool(worker)?, wake_ups, listener })
             }
         }
     }
@@ -95,7 +103,7 @@ impl Databases {
         stop: CancellationToken,
     ) -> Arc<dyn WakeUps> {
         match &self.wake_ups {
-            Some(pg) => Arc::new(PgWakeUps::start(pg.clone(), instance, tasks, stop)),
+            Some(pg) => Arc::new(PgWakeUps::start(pg.clone(), self.listener.clone(), instance, tasks, stop)),
             None => Arc::new(LocalWakeUps::default()),
         }
     }

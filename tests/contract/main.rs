@@ -14,6 +14,7 @@ mod fixture;
 mod hook_events;
 mod leases;
 mod media_servers;
+mod pgbouncer;
 mod postgres;
 mod reconciling;
 mod same_as_memory;

@@ -29,7 +29,7 @@ async fn instance(url: &str, name: &str) -> Instance {
         panic!("PostgreSQL was opened")
     };
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let wake_ups = PgWakeUps::start(pg, name, &tasks, stop.clone());
+    let wake_ups = PgWakeUps::start(pg.clone(), Some(pg), name, &tasks, stop.clone());
     let mut received = wake_ups.listen();
     assert_eq!(next(&mut received).await, WakeUp::Everything, "it may have missed some");
     Instance { wake_ups, received, tasks, stop }

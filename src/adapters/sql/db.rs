@@ -9,7 +9,7 @@ use super::dialect::Sql;
 use super::drain::Done;
 use super::error::{classify, is_broken, is_taken};
 use super::group_commit::Queue;
-use super::postgres::{Pg, PgSettings, PooledConnection};
+use super::postgres::{self, BEGIN, BEGIN_RELAXED, Begin, Pg, PgSettings, PooledConnection};
 use super::row::Record;
 use super::sqlite_pool::{BEGIN_IMMEDIATE, BEGIN_SNAPSHOT, COMMIT, PooledSqlite, ROLLBACK, Writer};
 use crate::ports::Result;
@@ -103,26 +103,26 @@ impl Db {
 
     /// Begins a writing transaction.
     pub(super) async fn begin(&self) -> Result<Tx> {
-        self.begin_with("BEGIN").await
+        self.begin_with(BEGIN).await
     }
 
     /// Begins a transaction whose writes may be lost if the *database* crashes. So it does not wait for the disk while
     /// it holds a row lock. On SQLite it is an ordinary transaction.
     pub(super) async fn begin_relaxed(&self) -> Result<Tx> {
-        self.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await
+        self.begin_with(BEGIN_RELAXED).await
     }
 
     /// Begins a transaction that reads one consistent snapshot.
     pub(super) async fn snapshot(&self) -> Result<Tx> {
         match self {
-            Self::Pg(_) => self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await,
+            Self::Pg(_) => self.begin_with(postgres::BEGIN_SNAPSHOT).await,
             Self::Sqlite(sqlite) => {
                 begin_sqlite(PooledSqlite::acquire(&sqlite.read).await, BEGIN_SNAPSHOT).await
             }
         }
     }
 
-    async fn begin_with(&self, pg_begin: &'static str) -> Result<Tx> {
+    async fn begin_with(&self, pg_begin: Begin) -> Result<Tx> {
         match self {
             Self::Pg(pg) => {
                 let begun = match pg.begin(pg_begin).await {

@@ -15,8 +15,8 @@ pub(super) struct Done<R> {
 }
 
 macro_rules! drain {
-    ($connection:expr, $text:expr, $args:expr, $engine:ident) => {{
-        let query = sqlx::query_with($text, $args.map_err(sqlx::Error::Encode)?);
+    ($connection:expr, $text:expr, $args:expr, $engine:ident, $named:expr) => {{
+        let query = sqlx::query_with($text, $args.map_err(sqlx::Error::Encode)?).persistent($named);
         let mut done = Done { rows: Vec::new(), affected: 0 };
         let mut steps = $connection.fetch_many(query);
         while let Some(step) = steps.try_next().await? {
@@ -30,12 +30,14 @@ macro_rules! drain {
     }};
 }
 
+/// `named`: prepares the statement once and keeps it in the session.
 pub(super) async fn drain_pg<R: Record>(
     connection: &mut sqlx::PgConnection,
     sql: Sql,
     args: Args,
+    named: bool,
 ) -> Result<Done<R>, sqlx::Error> {
-    drain!(connection, sql.pg, for_pg(args), Pg)
+    drain!(connection, sql.pg, for_pg(args), Pg, named)
 }
 
 pub(super) async fn drain_sqlite<R: Record>(
@@ -43,5 +45,5 @@ pub(super) async fn drain_sqlite<R: Record>(
     sql: Sql,
     args: Args,
 ) -> Result<Done<R>, sqlx::Error> {
-    drain!(connection, sql.sqlite, for_sqlite(args), Sqlite)
+    drain!(connection, sql.sqlite, for_sqlite(args), Sqlite, true)
 }

@@ -12,12 +12,26 @@ const BROKEN: [&str; 6] = ["08", "57P01", "57P02", "57P03", "57P05", "25P03"];
 /// SQLite's primary result codes that are temporary: busy, locked, read-only, interrupted, I/O, full, cannot open.
 const PASSING_SQLITE: [i64; 7] = [5, 6, 8, 9, 10, 13, 14];
 
+/// What to do about a pooler that was not announced.
+pub(super) const BEHIND_POOLER: &str = "a connection pooler in transaction mode is in front of PostgreSQL: set \
+     database.pooled = true, or let database.url name PostgreSQL itself";
+
 /// Classifies a driver's error. The text helps a person to act and contains no values or secrets.
 pub(super) fn classify(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default().into_owned();
             let text = format!("{} ({code})", error.message());
+            match &*code {
+                // A prepared statement that is there already, or is gone.
+                "42P05" | "26000" => return StoreError::Corrupt(format!("{text}: {BEHIND_POOLER}")),
+                "08P01" if text.contains("startup parameter") => {
+                    return StoreError::Corrupt(format!(
+                        "the pooler answers: {text}. Remove it from database.url"
+                    ));
+                }
+                _ => {}
+            }
             // SQLite's codes have up to four digits, PostgreSQL's have five characters.
             let passes = match code.parse::<i64>() {
                 Ok(number) if code.len() < 5 => PASSING_SQLITE.contains(&(number & 0xff)),
@@ -60,6 +74,11 @@ pub(super) fn is_constraint(error: &sqlx::Error) -> bool {
 /// Whether a unique index was violated.
 pub(super) fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+/// Whether a table of PostgreSQL does not exist.
+pub(super) fn is_undefined_table(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().is_some_and(|code| code == "42P01"))
 }
 
 /// Whether another process has the SQLite file locked.

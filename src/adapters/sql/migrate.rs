@@ -7,8 +7,8 @@ use sqlx::{Connection as _, Executor as _};
 use tokio::time::timeout;
 
 use super::db::Db;
-use super::drain::drain_pg;
-use super::error::{classify, corrupt, timed_out};
+use super::drain::{Done, drain_pg};
+use super::error::{classify, corrupt, is_undefined_table, timed_out};
 use crate::domain::Timestamp;
 use crate::ports::{Result, StoreError};
 
@@ -17,6 +17,13 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long to wait for another instance that is migrating.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Removes the prepared statements of the migrator from the session, which a pooler gives to others afterwards.
+const FORGET: &str = r"DO $$ DECLARE one text; BEGIN
+    FOR one IN SELECT name FROM pg_prepared_statements WHERE name LIKE 'sqlx\_s\_%' LOOP
+        EXECUTE format('DEALLOCATE %I', one);
+    END LOOP;
+END $$";
 
 statements! {
     APPLIED = ["SELECT version FROM _sqlx_migrations WHERE success ORDER BY version"];
@@ -44,11 +51,13 @@ pub async fn migrate(db: &Db) -> Result<()> {
     let work = async {
         match db {
             Db::Pg(pg) => {
-                let mut conn = pg.connect().await.map_err(classify)?;
+                let mut conn = pg.connect().await?;
                 let mut tx = conn.begin().await.map_err(classify)?;
-                // Held until the transaction ends. This also works behind a pooler that switches connections.
+                // Held until the transaction ends: behind a pooler, the session is ours for no longer.
                 tx.execute("SELECT pg_advisory_xact_lock(6004296735847265876)").await.map_err(classify)?;
+                tx.execute(FORGET).await.map_err(classify)?;
                 unlocked(&PG).run(&mut *tx).await.map_err(refused)?;
+                tx.execute(FORGET).await.map_err(classify)?;
                 tx.commit().await.map_err(classify)?;
                 conn.close().await.map_err(classify)
             }
@@ -81,16 +90,31 @@ fn refused(error: MigrateError) -> StoreError {
 
 /// Compares the schema with ours and changes nothing.
 pub async fn pending_migrations(db: &Db) -> Result<Migrations> {
-    let (migrator, applied) = match db {
+    match db {
         Db::Pg(pg) => {
             // Uses a connection outside the pool, because the pool does not report why it cannot connect.
-            let mut conn = pg.connect().await.map_err(classify)?;
-            let rows = drain_pg::<i64>(&mut conn, APPLIED, args![]).await;
-            (&PG, rows.map(|done| done.rows).map_err(classify))
+            let mut conn = pg.connect().await?;
+            let mut tx = conn.begin().await.map_err(classify)?;
+            let applied = drain_pg(&mut tx, APPLIED, args![], false).await;
+            Ok(compare(&PG, &applied_on_postgres(applied)?))
         }
-        Db::Sqlite(_) => (&SQLITE, db.rows::<i64>(APPLIED, args![]).await),
-    };
-    compare(migrator, applied)
+        Db::Sqlite(_) => Ok(compare(&SQLITE, &applied_on_sqlite(db).await?)),
+    }
+}
+
+fn applied_on_postgres(applied: Result<Done<i64>, sqlx::Error>) -> Result<Vec<i64>> {
+    match applied {
+        Err(error) if is_undefined_table(&error) => Ok(Vec::new()),
+        applied => applied.map(|done| done.rows).map_err(classify),
+    }
+}
+
+async fn applied_on_sqlite(db: &Db) -> Result<Vec<i64>> {
+    match db.rows(APPLIED, args![]).await {
+        // This plain statement can only fail because the table is missing.
+        Err(StoreError::Corrupt(_)) => Ok(Vec::new()),
+        applied => applied,
+    }
 }
 
 /// The current time of the database. Leases use it.
@@ -99,27 +123,20 @@ pub async fn database_time(db: &Db) -> Result<Timestamp> {
     now.ok_or_else(|| corrupt("it does not know the time"))
 }
 
-fn compare(migrator: &Migrator, applied: Result<Vec<i64>>) -> Result<Migrations> {
-    let applied: Vec<i64> = match applied {
-        Ok(versions) => versions,
-        // This plain statement can only fail because the table is missing.
-        Err(StoreError::Corrupt(_)) => Vec::new(),
-        Err(error) => return Err(error),
-    };
+fn compare(migrator: &Migrator, applied: &[i64]) -> Migrations {
     let missing = migrator.iter().filter(|ours| !applied.contains(&ours.version));
-    Ok(Migrations {
+    Migrations {
         missing: missing.map(|ours| format!("{:04}_{}", ours.version, ours.description)).collect(),
         unknown: applied.iter().copied().filter(|version| !migrator.version_exists(*version)).collect(),
-    })
+    }
 }
 
 /// Checks that the database answers and that the schema is ours.
 pub(super) async fn check(db: &Db) -> Result<()> {
-    let migrator = match db {
-        Db::Pg(_) => &PG,
-        Db::Sqlite(_) => &SQLITE,
+    let state = match db {
+        Db::Pg(pg) => compare(&PG, &applied_on_postgres(pg.exec_twice(APPLIED, args![]).await)?),
+        Db::Sqlite(_) => compare(&SQLITE, &applied_on_sqlite(db).await?),
     };
-    let state = compare(migrator, db.rows::<i64>(APPLIED, args![]).await)?;
     if state.missing.is_empty() {
         // Unknown migrations are fine: during an upgrade, old instances run on the new schema.
         return Ok(());

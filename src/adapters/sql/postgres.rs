@@ -1,4 +1,7 @@
-//! Connections to PostgreSQL, and recovery from broken ones.
+//! Connections to PostgreSQL, also behind a pooler, and recovery from broken ones.
+//!
+//! A pooler in transaction mode (PgBouncer) may run each transaction in another session of PostgreSQL. So behind one
+//! nothing is left in a session: every statement is in a transaction, with its limits, and no prepared statement has a name.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -7,19 +10,43 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgPool, Postgres};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgPool, Postgres, Row as _};
 use tokio::time::{Instant, timeout};
 
 use super::args::Args;
 use super::dialect::Sql;
 use super::drain::{Done, drain_pg};
-use super::error::{classify, is_broken, timed_out};
+use super::error::{BEHIND_POOLER, classify, corrupt, is_broken, timed_out};
 use super::row::Record;
 use crate::ports::Result;
 
-/// Settings of a session. PostgreSQL enforces these limits, so we never hold locks for long, even if this process is
-/// frozen. They are set by a statement, because poolers refuse them at connect.
+/// The limits of a session. PostgreSQL enforces them, so we never hold locks for long, even if this process is frozen.
 const SESSION: &str = "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000";
+/// What names another session than ours, if a pooler is between.
+const BACKEND: &str = "SELECT pg_backend_pid()";
+
+/// How a transaction begins: in a session of our own, and behind a pooler.
+#[derive(Clone, Copy)]
+pub(super) struct Begin {
+    session: &'static str,
+    pooled: &'static str,
+}
+
+macro_rules! begin {
+    ($text:literal) => {
+        Begin {
+            session: $text,
+            pooled: concat!(
+                $text,
+                "; SET LOCAL statement_timeout = 2000; SET LOCAL idle_in_transaction_session_timeout = 5000"
+            ),
+        }
+    };
+}
+
+pub(super) const BEGIN: Begin = begin!("BEGIN");
+pub(super) const BEGIN_RELAXED: Begin = begin!("BEGIN; SET LOCAL synchronous_commit = off");
+pub(super) const BEGIN_SNAPSHOT: Begin = begin!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
 /// How long to wait for an answer: longer than PostgreSQL's own statement limit.
 const ANSWER_LIMIT: Duration = Duration::from_millis(3_000);
 
@@ -32,16 +59,19 @@ pub struct PgSettings {
     pub acquire_timeout: Duration,
     /// The name of the sessions in `pg_stat_activity`.
     pub application_name: String,
+    /// Whether a pooler in transaction mode is in front of PostgreSQL.
+    pub pooled: bool,
 }
 
 impl PgSettings {
-    /// At most `max_connections`, a wait of half a second, and the name `streamward`.
+    /// At most `max_connections`, a wait of half a second, the name `streamward`, and no pooler.
     #[must_use]
     pub fn new(max_connections: u32) -> Self {
         Self {
             max_connections,
             acquire_timeout: Duration::from_millis(500),
             application_name: "streamward".into(),
+            pooled: false,
         }
     }
 }
@@ -50,6 +80,7 @@ impl PgSettings {
 #[derive(Clone)]
 pub struct Pg {
     pub(super) pool: PgPool,
+    pooled: bool,
     suspicion: Arc<Suspicion>,
 }
 
@@ -76,19 +107,25 @@ impl Suspicion {
 }
 
 impl Pg {
-    pub(super) fn open(url: &str, settings: &PgSettings) -> Result<Self> {
+    /// Creates a pool for `url` (`postgres://…`). It connects later. An error never quotes the address.
+    pub fn open(url: &str, settings: &PgSettings) -> Result<Self> {
         let options = PgConnectOptions::from_str(url)
             .map_err(classify)?
             .application_name(&settings.application_name)
+            // Poolers refuse it, and we have no such numbers.
+            .extra_float_digits(None)
             .log_statements(log::LevelFilter::Off)
             .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
         let suspicion = Arc::new(Suspicion::default());
         let shared = Arc::clone(&suspicion);
+        let pooled = settings.pooled;
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
             .test_before_acquire(false)
-            .after_connect(|conn, _| Box::pin(async move { conn.execute(SESSION).await.map(drop) }))
+            .after_connect(move |conn, _| {
+                Box::pin(async move { if pooled { Ok(()) } else { conn.execute(SESSION).await.map(drop) } })
+            })
             .before_acquire(move |conn, meta| {
                 let doubtful = shared.is_about(meta.idle_for);
                 Box::pin(async move {
@@ -99,36 +136,68 @@ impl Pg {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool, suspicion })
+        Ok(Self { pool, pooled, suspicion })
     }
 
-    /// Opens a connection outside the pool and without its limits. It reports why it fails; the pool does not.
-    pub(super) async fn connect(&self) -> Result<sqlx::PgConnection, sqlx::Error> {
+    /// Opens a connection outside the pool and without its limits. It reports why it fails; the pool does not. Refuses a
+    /// pooler that was not announced.
+    pub(super) async fn connect(&self) -> Result<sqlx::PgConnection> {
         let options = self.pool.connect_options();
-        timeout(ANSWER_LIMIT, options.connect()).await.unwrap_or_else(|_| Err(timed_out()))
+        let connect = async || {
+            timeout(ANSWER_LIMIT, options.connect())
+                .await
+                .unwrap_or_else(|_| Err(timed_out()))
+                .map_err(classify)
+        };
+        let mut connection = connect().await?;
+        if !self.pooled {
+            let mut other = connect().await?;
+            // Twice, since a pooler may take turns. Two sessions of PostgreSQL have two processes.
+            for _ in 0..2 {
+                if backend(&mut connection).await? == backend(&mut other).await? {
+                    return Err(corrupt(BEHIND_POOLER));
+                }
+            }
+        }
+        Ok(connection)
     }
 
     async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
         let conn = self.pool.acquire().await?;
-        Ok(PooledConnection { conn: Some(conn), suspicion: Arc::clone(&self.suspicion), within: false })
+        let (suspicion, pooled) = (Arc::clone(&self.suspicion), self.pooled);
+        Ok(PooledConnection { conn: Some(conn), suspicion, within: false, pooled })
     }
 
-    pub(super) async fn begin(&self, statement: &'static str) -> Result<PooledConnection, sqlx::Error> {
-        let mut pooled = self.acquire().await?;
-        pooled.within = true;
-        pooled.execute_statement(statement).await?;
-        Ok(pooled)
+    pub(super) async fn begin(&self, begin: Begin) -> Result<PooledConnection, sqlx::Error> {
+        let mut connection = self.acquire().await?;
+        connection.within = true;
+        connection.execute_statement(if self.pooled { begin.pooled } else { begin.session }).await?;
+        Ok(connection)
     }
 
     /// Runs one statement. Retries once on a fresh connection if the first one is broken.
     pub(super) async fn exec_twice<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
-        match self.acquire().await?.exec(sql, args.clone()).await {
-            Err(error) if is_broken(&error) && !is_time_out(&error) => {
-                self.acquire().await?.exec(sql, args).await
-            }
+        match self.exec(sql, args.clone()).await {
+            Err(error) if is_broken(&error) && !is_time_out(&error) => self.exec(sql, args).await,
             done => done,
         }
     }
+
+    async fn exec<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
+        if !self.pooled {
+            return self.acquire().await?.exec(sql, args).await;
+        }
+        // The driver sends a statement in two steps. Without a transaction the second may reach another session.
+        let mut transaction = self.begin(BEGIN).await?;
+        let done = transaction.exec(sql, args).await?;
+        transaction.finish("COMMIT").await?;
+        Ok(done)
+    }
+}
+
+async fn backend(connection: &mut sqlx::PgConnection) -> Result<i32> {
+    let row = timeout(ANSWER_LIMIT, connection.fetch_one(BACKEND)).await;
+    row.unwrap_or_else(|_| Err(timed_out())).and_then(|row| row.try_get(0)).map_err(classify)
 }
 
 fn is_time_out(error: &sqlx::Error) -> bool {
@@ -142,13 +211,14 @@ pub(super) struct PooledConnection {
     suspicion: Arc<Suspicion>,
     /// A statement or a transaction is still open.
     within: bool,
+    pooled: bool,
 }
 
 impl PooledConnection {
     pub(super) async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
         let before = std::mem::replace(&mut self.within, true);
         let Some(conn) = self.conn.as_mut() else { return Err(sqlx::Error::WorkerCrashed) };
-        let done = timeout(ANSWER_LIMIT, drain_pg(conn, sql, args)).await;
+        let done = timeout(ANSWER_LIMIT, drain_pg(conn, sql, args, !self.pooled)).await;
         self.judge(before, done.unwrap_or_else(|_| Err(timed_out())))
     }
 

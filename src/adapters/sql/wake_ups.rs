@@ -1,7 +1,7 @@
 //! Wake-ups between instances, with PostgreSQL's LISTEN and NOTIFY.
 //!
-//! Wake-ups only save time. Every receiver also polls, so nothing depends on them, and nothing breaks behind a pooler
-//! without LISTEN. A notification takes a lock that all commits of the database queue for. So wake-ups are merged and a
+//! Wake-ups only save time. Every receiver also polls, so nothing depends on them. A pooler passes notifications on to
+//! PostgreSQL, but nobody can listen through it: that needs a connection of its own (`database.listen_url`). A notification takes a lock that all commits of the database queue for. So wake-ups are merged and a
 //! separate task sends them.
 
 use std::collections::BTreeSet;
@@ -64,18 +64,26 @@ struct Payload {
 }
 
 impl PgWakeUps {
-    /// Starts sending and listening. `instance` marks our own notifications. Two tasks run on `tasks` until `stop`;
-    /// they need two connections of `pg`'s pool, one of them permanently.
-    pub fn start(pg: Pg, instance: impl Into<String>, tasks: &TaskTracker, stop: CancellationToken) -> Self {
+    /// Starts sending over `pg`, and listening over `listener`, which needs a connection permanently. Without one this
+    /// instance polls. `instance` marks our own notifications. The tasks run on `tasks` until `stop`.
+    pub fn start(
+        pg: Pg,
+        listener: Option<Pg>,
+        instance: impl Into<String>,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
         let wake_ups = Self { local: LocalWakeUps::default(), buffer: Arc::default() };
         let instance = instance.into();
-        let (sender, listener) = (
-            send_all(pg.clone(), instance.clone(), Arc::clone(&wake_ups.buffer)),
-            listen_forever(pg, instance, wake_ups.local.clone()),
-        );
-        let stopped = stop.clone();
+        if let Some(listener) = listener {
+            let (listener, stop) =
+                (listen_forever(listener, instance.clone(), wake_ups.local.clone()), stop.clone());
+            tasks.spawn(async move { stop.run_until_cancelled(listener).await });
+        } else {
+            tracing::info!("other instances cannot wake this one: it polls (database.listen_url is not set)");
+        }
+        let sender = send_all(pg, instance, Arc::clone(&wake_ups.buffer));
         tasks.spawn(async move { stop.run_until_cancelled(sender).await });
-        tasks.spawn(async move { stopped.run_until_cancelled(listener).await });
         wake_ups
     }
 }

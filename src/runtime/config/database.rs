@@ -14,6 +14,10 @@ section! {
         url: Option<SecretValue>, check if_set(sqlite_or_postgres), unset "not set: streamward.db in data_dir";
         /// PostgreSQL connections of this instance. `/auth`, the API and the background tasks share them.
         max_connections: u32 = 30, check within(6, 1_000);
+        /// Whether a connection pooler in transaction mode, such as PgBouncer, is in front of PostgreSQL.
+        pooled: bool = false;
+        /// PostgreSQL itself, for listening to wake-ups of other instances past the pooler. May hold a password.
+        listen_url: Option<SecretValue>, check if_set(postgres), unset "not set: database.url; behind a pooler, polling";
     }
 }
 
@@ -41,7 +45,15 @@ fn sqlite_or_postgres(SecretValue(url): &mut SecretValue) -> Result<(), String> 
                 || file.starts_with(":memory:")
                 || file.contains("mode=memory"))
         }
-        None => Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql")),
+        None => is_postgres(url),
     };
     require(is_valid, || "must be sqlite://<file> or postgres://<user>@<host>/<database>".to_owned())
+}
+
+fn postgres(SecretValue(url): &mut SecretValue) -> Result<(), String> {
+    require(is_postgres(url.expose()), || "must be postgres://<user>@<host>/<database>".to_owned())
+}
+
+fn is_postgres(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
 }

@@ -179,6 +179,7 @@ fn every_key_can_be_set_and_secret_keys_are_those_of_secret_type() {
         secrets,
         [
             "database.url",
+            "database.listen_url",
             "hooks.secret",
             "api.admin_token",
             "api.hmac_secret",

@@ -34,6 +34,17 @@ impl FromValue for PathBuf {
     }
 }
 
+impl FromValue for bool {
+    fn read(value: &Value) -> Result<Self, String> {
+        let truth = match value {
+            Value::Boolean(truth) => Some(*truth),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        truth.ok_or_else(|| format!("must be true or false, not {value}"))
+    }
+}
+
 impl FromValue for u32 {
     fn read(value: &Value) -> Result<Self, String> {
         let number = match value {

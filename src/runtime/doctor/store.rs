@@ -76,7 +76,8 @@ async fn open(config: &Config, findings: &mut Findings) -> Option<Db> {
         }
         DatabaseKind::Sqlite(file) => (open_sqlite(&file).await, format!("SQLite file {}", file.display())),
         DatabaseKind::Postgres(url) => {
-            (open_postgres(url.expose(), &PgSettings::new(2)), "PostgreSQL".to_owned())
+            let settings = PgSettings { pooled: config.database.pooled, ..PgSettings::new(2) };
+            (open_postgres(url.expose(), &settings), "PostgreSQL".to_owned())
         }
     };
     match opened {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use streamward::adapters::sql::{PgSettings, migrate, open_postgres};
 use streamward_test_support::process::Process;
-use streamward_test_support::{Cluster, Database};
+use streamward_test_support::{Cluster, Database, PgBouncer};
 
 use tokio::time::Instant;
 
@@ -101,6 +101,72 @@ async fn tasks_move_within_five_seconds_when_their_instance_is_killed() {
             .expect("assigned");
     assert!(took <= Duration::from_secs(5), "{took:?}");
     assert!(other.terminate(SOON).await.expect("it stops").success());
+}
+
+/// The reconcile task in `/health`.
+async fn reconcile(home: &Home) -> anyhow::Result<serde_json::Value> {
+    let health: serde_json::Value = super::client().get(home.url("/health")).send().await?.json().await?;
+    let mut workers = health["workers"].as_array().into_iter().flatten();
+    Ok(workers.find(|worker| worker["name"] == "reconcile:default").cloned().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn task_that_nobody_can_take_over_is_unhealthy_until_somebody_does() {
+    let database = empty().await;
+    let (a, b) = (instance(database.url()), instance(database.url()));
+    let (a, b) = ((&a, a.serve().await), (&b, b.serve().await));
+    let ((_, mut leader), (follower, _other)) = led(a, b).await;
+    let standby = reconcile(follower).await.expect("health");
+    assert_eq!((&standby["failing"], &standby["waiting_since"]), (&false.into(), &serde_json::Value::Null));
+    leader.kill();
+    // A transaction that hangs, as of a frozen instance.
+    let mut hangs = PgConnection::connect(database.url()).await.expect("connected");
+    hangs.execute("BEGIN; SELECT key FROM assignments FOR UPDATE").await.expect("locked");
+    eventually("the standby is unhealthy", 2 * SOON, async || {
+        let worker = reconcile(follower).await?;
+        Ok((worker["failing"] == true && worker["waiting_since"].is_string()).then_some(()))
+    })
+    .await
+    .expect("unhealthy");
+    assert!(follower.log().contains("waits for its assignment since"));
+    hangs.execute("ROLLBACK").await.expect("unlocked");
+    eventually("the standby runs it", SOON, async || {
+        Ok(reconcile(follower).await?["waiting_since"].is_null().then_some(()))
+    })
+    .await
+    .expect("it runs");
+    assert!(leads(follower));
+}
+
+#[tokio::test]
+async fn two_instances_work_behind_a_pooler_in_transaction_mode() {
+    let cluster = cluster().await;
+    let pooler = match PgBouncer::start(&cluster, 4) {
+        Ok(pooler) => pooler,
+        Err(error) => return eprintln!("SKIPPED, NOTHING WAS TESTED: {error} (see .ci/setup)"),
+    };
+    let url = pooler.url("postgres");
+    let line = instance(&url).refused(&["serve"]);
+    assert!(line.contains("pooler in transaction mode") && line.contains("database.pooled = true"), "{line}");
+    let pooled = || instance(&url).with("DATABASE__POOLED", "true");
+    let (a, b) = (pooled().with("DATABASE__LISTEN_URL", &cluster.url("postgres")), pooled());
+    let mut running = (a.start(), b.start());
+    a.ready().await;
+    b.ready().await;
+    assert!(b.log().contains("it polls") && !a.log().contains("it polls"), "{}", b.log());
+    let key = a.key();
+    assert_eq!(b.may_publish(&key, 1).await, 200);
+    assert_eq!(a.may_publish(&key, 2).await, 401, "the other connection holds it");
+    b.ok(&["key", "revoke", key["id"].as_str().expect("an id")]);
+    assert_eq!(a.may_publish(&key, 1).await, 401);
+    assert_eq!(b.may_publish(&key, 1).await, 401);
+    let doctor = a.run(&["doctor"]).out;
+    assert!(doctor.contains("PostgreSQL answers") && !doctor.contains("FAIL  database"), "{doctor}");
+    for log in [a.log(), b.log()] {
+        assert!(!log.contains("prepared statement"), "{log}");
+    }
+    assert!(running.0.terminate(SOON).await.expect("it stops").success());
+    assert!(running.1.terminate(SOON).await.expect("it stops").success());
 }
 
 #[tokio::test]

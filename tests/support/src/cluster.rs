@@ -194,7 +194,7 @@ fn find_programs() -> Result<PathBuf, String> {
 }
 
 /// PostgreSQL refuses to run as root: the user to run it as, if we are root.
-fn other_user() -> Result<Option<(u32, u32)>, String> {
+pub(crate) fn other_user() -> Result<Option<(u32, u32)>, String> {
     let us = fs::metadata("/proc/self").map_err(|error| error.to_string())?.uid();
     if us != 0 {
         return Ok(None);
@@ -209,7 +209,7 @@ fn other_user() -> Result<Option<(u32, u32)>, String> {
     user.map(Some).ok_or_else(|| "we are root, and there is no user postgres or nobody".into())
 }
 
-fn as_other_user(program: &Path) -> Result<Command, String> {
+pub(crate) fn as_other_user(program: &Path) -> Result<Command, String> {
     let mut command = Command::new(program);
     if let Some((uid, gid)) = other_user()? {
         // As root this gives up the supplementary groups too.
@@ -227,8 +227,8 @@ fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// A number for each cluster of one process.
-fn unique() -> usize {
+/// A number for each server of one process.
+pub(crate) fn unique() -> usize {
     static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
