@@ -2,6 +2,7 @@
 
 mod audit;
 mod commands;
+mod disk_full;
 mod doctor;
 mod harness;
 mod hook;
