@@ -5,13 +5,14 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use tempfile::NamedTempFile;
 use url::Url;
 
 use super::config::{Config, MediaServer};
 use crate::adapters::cli::PortArgs;
 use crate::adapters::mediamtx::config::{Addresses, ConfigInput, HookCommands, yaml};
+use crate::adapters::mediamtx::merge::merge;
 use crate::domain::media_server::MediaServerName;
 
 /// The file with the hook secret for the hook command, in `data_dir`.
@@ -60,8 +61,9 @@ pub(super) fn install(
         written.extend([program, secret]);
     }
     let file = folder.join("mediamtx.yml");
-    write_ours(&file, &yaml(&setup, version))?;
+    let backup = write_ours(&file, &yaml(&setup, version))?;
     written.push(file);
+    written.extend(backup);
     Ok(written)
 }
 
@@ -95,12 +97,41 @@ fn is_here(url: &str) -> bool {
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Writes a mediamtx.yml. Never overwrites a foreign one.
-pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<()> {
-    if fs::read_to_string(file).is_ok_and(|existing| !existing.starts_with(OURS)) {
+/// Writes a mediamtx.yml, or updates the one that is there and keeps what a person changed in it. Never touches a foreign
+/// one. Returns the copy of the file as it was, if it was changed.
+pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<Option<PathBuf>> {
+    let existing = match fs::read_to_string(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return write_private(file, text).map(|()| None);
+        }
+        existing => existing.with_context(|| format!("{} cannot be read", file.display()))?,
+    };
+    if !existing.starts_with(OURS) {
         bail!("{} was not written by Streamward: move it, or choose another folder", file.display());
     }
-    write_private(file, text)
+    let merged = merge(&existing, text).map_err(|why| {
+        anyhow!(
+            "{} cannot be updated: {why}. Correct that, or rename the file: then it is written anew",
+            file.display()
+        )
+    })?;
+    for hook in merged.own_hooks {
+        tracing::warn!(
+            file = %file.display(),
+            "{hook} is a command of your own, so Streamward hears of streams only by its poll every two seconds"
+        );
+    }
+    if merged.text == existing {
+        return Ok(None);
+    }
+    let mut backup = file.as_os_str().to_owned();
+    backup.push(".bak");
+    let backup = PathBuf::from(backup);
+    write_private(&backup, &existing)?;
+    write_private(file, &merged.text)?;
+    let (file, was) = (file.display(), backup.display());
+    tracing::info!(%file, %was, set = merged.changed.join(", "), "mediamtx.yml was updated");
+    Ok(Some(backup))
 }
 
 /// Writes a file that only its owner may read. It is written whole or not at all.
@@ -172,7 +203,12 @@ mod tests {
             assert_eq!(found & mode, mode, "{name}");
             assert!(name == "streamward" || found & 0o077 == 0, "{name} is open to others");
         }
-        install(setup.clone(), dir.path(), false, None).unwrap();
+        let first = fs::read_to_string(dir.path().join("mediamtx.yml")).unwrap();
+        let again = install(setup.clone(), dir.path(), false, None).unwrap();
+        let backup = dir.path().join("mediamtx.yml.bak");
+        assert_eq!(again.last(), Some(&backup), "the hooks are removed");
+        assert_eq!(fs::read_to_string(&backup).unwrap(), first);
+        assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o077, 0);
         fs::write(dir.path().join("mediamtx.yml"), "paths: {}").unwrap();
         let refused = install(setup, dir.path(), false, None).unwrap_err().to_string();
         assert!(refused.contains("was not written by Streamward"), "{refused}");

@@ -122,6 +122,7 @@ fn main() -> Result<ExitCode> {
         up:
             one_command_puts_a_stream_on_the_air,
             the_media_server_is_started_again,
+            edited_configuration_is_kept,
             what_is_installed_suffices;
     ];
     let trials = scenarios.into_iter().map(|(name, scenario)| trial(name, tools.clone(), scenario)).collect();

@@ -20,16 +20,20 @@ const SOON: Duration = Duration::from_secs(20);
 /// How long everything may take to stop.
 const STOP: Duration = Duration::from_secs(10);
 
+/// The secret of MediaMTX's control API.
+const CONTROL_SECRET: &str = "a-control-secret-for-tests";
+
 /// A directory in which `up` is run.
 struct Home<'a> {
     bench: &'a Bench,
     ports: Ports,
     listen: u16,
+    webrtc_udp: u16,
 }
 
 impl<'a> Home<'a> {
     fn new(bench: &'a Bench) -> Result<Self> {
-        Ok(Self { bench, ports: Ports::free()?, listen: ports::free()? })
+        Ok(Self { bench, ports: Ports::free()?, listen: ports::free()?, webrtc_udp: ports::free()? })
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -42,6 +46,7 @@ impl<'a> Home<'a> {
         for (name, value) in [
             ("HTTP__LISTEN", format!("127.0.0.1:{}", self.listen)),
             ("MEDIA_SERVERS__DEFAULT__API_URL", self.ports.api_url()),
+            ("MEDIA_SERVERS__DEFAULT__CONTROL_SECRET", CONTROL_SECRET.to_owned()),
             ("MEDIA_SERVERS__DEFAULT__RTMP_URL", urls.rtmp),
             ("MEDIA_SERVERS__DEFAULT__RTSP_URL", urls.rtsp),
             ("MEDIA_SERVERS__DEFAULT__SRT_URL", urls.srt),
@@ -55,12 +60,15 @@ impl<'a> Home<'a> {
 
     /// Runs it until it is healthy and its media server answers.
     async fn up(&self) -> Result<Process> {
-        let mediamtx = self.bench.tools.mediamtx.display().to_string();
-        let udp = ports::free()?.to_string();
-        let arguments = ["up", "--mediamtx", &mediamtx, "--bind", "127.0.0.1", "--webrtc-udp-port", &udp];
-        let process = Process::start("up", &mut self.command(&arguments), self.bench.path())?;
+        let process = Process::start("up", &mut self.up_command(), self.bench.path())?;
         self.reachable().await?;
         Ok(process)
+    }
+
+    fn up_command(&self) -> Command {
+        let mediamtx = self.bench.tools.mediamtx.display().to_string();
+        let udp = self.webrtc_udp.to_string();
+        self.command(&["up", "--mediamtx", &mediamtx, "--bind", "127.0.0.1", "--webrtc-udp-port", &udp])
     }
 
     async fn reachable(&self) -> Result<()> {
@@ -169,12 +177,53 @@ pub(crate) async fn the_media_server_is_started_again(bench: &Bench) -> Result<(
     Ok(())
 }
 
+/// What a person changes in mediamtx.yml between two runs is still there, and MediaMTX runs with it.
+pub(crate) async fn edited_configuration_is_kept(bench: &Bench) -> Result<()> {
+    let home = Home::new(bench)?;
+    let file = bench.path().join("mediamtx.yml");
+    ensure!(home.up().await?.terminate(STOP).await?.success(), "it stops");
+    let generated = fs::read_to_string(&file)?;
+    let camera = "\npaths:\n  # the camera in the hall\n  cam1:\n    source: publisher\n    maxReaders: 7\n";
+    let edited = generated.replace("\npaths:\n", camera).replace("api: yes", "api: no") + "hls: no\n";
+    ensure!(edited.contains("cam1:") && edited.contains("api: no"), "{generated}");
+    fs::write(&file, &edited)?;
+
+    let mut up = home.up().await?;
+    let config = async |what: &str| -> Result<Value> {
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(STOP).build()?;
+        let url = format!("{}/v3/config/{what}", home.ports.api_url());
+        let answer = http.get(url).bearer_auth(CONTROL_SECRET).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    };
+    let (global, path) = (config("global/get").await?, config("paths/get/cam1").await?);
+    ensure!(global["hls"] == false && global["api"] == true && global["rtmp"] == true, "{global:#}");
+    ensure!(path["maxReaders"] == 7, "{path:#}");
+    let text = fs::read_to_string(&file)?;
+    ensure!(text.contains("# the camera in the hall") && !text.contains("hls: yes"), "{text}");
+    ensure!(
+        fs::read_to_string(bench.path().join("mediamtx.yml.bak"))? == edited,
+        "the backup is the file before"
+    );
+    ensure!(up.log().contains("mediamtx.yml was updated"), "{}", up.log());
+    ensure!(up.terminate(STOP).await?.success(), "{}", up.log());
+
+    ensure!(home.up().await?.terminate(STOP).await?.success(), "it stops");
+    ensure!(fs::read_to_string(&file)? == text, "a third run changes nothing");
+    // What cannot be merged is named, and left as it is.
+    fs::write(&file, format!("{text}readTimeout: 1s\nreadTimeout: 2s\n"))?;
+    let refused = output_within(&mut home.up_command(), SOON)?;
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(!refused.status.success() && why.contains("the key readTimeout is there twice"), "{why}");
+    Ok(())
+}
+
 /// As in compose.yaml: one directory has everything MediaMTX needs.
 pub(crate) async fn what_is_installed_suffices(bench: &Bench) -> Result<()> {
     let home = Home::new(bench)?;
     let folder = bench.path().join("for-mediamtx");
     let place = folder.display().to_string();
     let udp = ports::free()?.to_string();
+    home.json(&["migrate"])?;
     let install = ["mediamtx-config", "--install", &place, "--bind", "127.0.0.1", "--webrtc-udp-port", &udp];
     home.json(&install)?;
     let mut serve = home.command(&["serve"]);

@@ -77,7 +77,9 @@ fn header(setup: &ConfigInput, version: Option<Version>) -> String {
         version.map_or("any MediaMTX since 1.15".to_owned(), |version| format!("MediaMTX {version}"));
     format!(
         "# mediamtx.yml for Streamward, media server {:?}, written for {for_whom}.\n\
-         # It contains the hook secret (authHTTPAddress): make it readable by its owner only (chmod 600).\n\n\
+         # It contains the hook secret (authHTTPAddress): make it readable by its owner only (chmod 600).\n\
+         # When Streamward updates this file, it sets authMethod, authHTTPAddress, authHTTPExclude, api, the addresses and\n\
+         # its two hooks. All else is yours: other keys, paths, protocols, comments. mediamtx.yml.bak is the file before.\n\n\
          # At \"info\" MediaMTX logs the name of every path. If an encoder sends its stream key as the path, that\n\
          # name is the key. At \"debug\" MediaMTX also logs passwords.\n\
          logLevel: warn\n\n",
@@ -164,7 +166,7 @@ fn paths(setup: &ConfigInput, version: Option<Version>) -> String {
         None => "# No hooks: Streamward polls every two seconds.\n\n".to_owned(),
     };
     hooks
-        + "# Clients may request any path; authHTTPAddress decides who may use it. Streamward does not change your own entries.\n\
+        + "# Clients may request any path; authHTTPAddress decides who may use it. Entries of your own are left alone.\n\
            paths:\n  all_others:\n"
 }
 

@@ -35,6 +35,7 @@
 mod api;
 pub mod config;
 mod dto;
+pub mod merge;
 mod relay;
 mod snapshot;
 mod version;
