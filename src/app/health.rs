@@ -47,6 +47,11 @@ impl Health {
         }
     }
 
+    /// Whether the database was found damaged since the start.
+    pub fn is_damaged(&self) -> bool {
+        self.core.store.damage().is_some()
+    }
+
     async fn check_writable(&self) -> Result<(), StoreError> {
         let mut last_write = self.last_write.lock().await;
         if last_write.is_none_or(|at| at.elapsed() >= WRITE_INTERVAL) {

@@ -121,7 +121,7 @@ impl PublishAuth {
                 self.cache.insert_negative(hash, now);
                 return deny(DenyReason::UnknownKey, request);
             }
-            Err(error @ StoreError::Unavailable(_)) => {
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Damaged(_))) => {
                 tracing::error!(%error, "a publish request is decided without the database");
                 self.grace.note_failure();
                 return self.decide_in_grace(&hash, &publish, request);

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// A stored value is not what we wrote, or a statement is wrong. A retry does not help.
     #[error("the database returned a value or an error that was not expected: {0}")]
     Corrupt(String),
+    /// The database file is damaged. Only a backup helps.
+    #[error("the database is damaged: restore a backup with `streamward restore` ({0})")]
+    Damaged(String),
 }
 
 /// Why a request to another system (a media server, Kick) failed. The texts contain no secrets and no private paths.

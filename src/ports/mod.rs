@@ -77,4 +77,7 @@ pub trait Store:
 
     /// Checks that the database can be written. MUST reach its disk.
     async fn check_writable(&self) -> Result<()>;
+
+    /// What was found damaged in the database since the start. It stays so until a backup is restored.
+    fn damage(&self) -> Option<String>;
 }

@@ -1,12 +1,13 @@
 //! What the service and every command with a database need: configuration, database, master key.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use super::config::{Config, Loaded, MasterKeySource, create_master_key, find_master_key};
-use super::databases::{Databases, Purpose, Schema, prepare};
+use super::databases::{Databases, NotPrepared, Purpose, Schema, prepare};
 use super::shared::{Outside, Secrets, Shared};
 use crate::adapters::sql::{Db, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
@@ -19,7 +20,7 @@ use crate::domain::secret::MasterKey;
 use crate::ports::{IdGen as _, SecretStore as _, Store, WakeUps};
 
 /// The first secret that is stored. It shows whether the master key is the one that the database was created with.
-const SET_UP: &str = "set_up";
+pub(super) const SET_UP: &str = "set_up";
 
 /// Configuration, database and master key.
 pub(super) struct Bootstrap {
@@ -31,28 +32,17 @@ pub(super) struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// Opens the database, prepares its schema, and finds or creates the master key.
+    /// Opens the database, prepares its schema, and finds or creates the master key. With [`Schema::Expect`] nothing is
+    /// created.
     pub(super) async fn open(loaded: Loaded, purpose: Purpose, schema: Schema) -> anyhow::Result<Self> {
         // First, so that a wrong master key is reported before anything is created.
         let found = find_master_key(&loaded.config, &loaded.env)?;
-        let databases = Databases::open(&loaded.config, purpose).await?;
+        let databases = Databases::open(&loaded.config, purpose, schema).await?;
         prepare(&databases.api, schema).await?;
         let secret_store = SqlStore::new(databases.api.clone());
         let master = match found {
             MasterKeySource::Found(master) => master,
-            MasterKeySource::Absent(file) => {
-                let is_set_up = secret_store.sealed(SET_UP).await?.is_some();
-                // Again, since another process may have created it meanwhile, before it prepared the database.
-                match find_master_key(&loaded.config, &loaded.env)? {
-                    MasterKeySource::Found(master) => master,
-                    MasterKeySource::Absent(_) if is_set_up => bail!(
-                        "the master key of this database is missing: set STREAMWARD_MASTER_KEY_FILE, or restore the key file {}",
-                        file.display()
-                    ),
-                    MasterKeySource::Absent(_) => create_master_key(&file, SystemIds.random32())
-                        .with_context(|| format!("the master key cannot be written to {}", file.display()))?,
-                }
-            }
+            MasterKeySource::Absent(file) => absent_key(&loaded, &secret_store, &file, schema).await?,
         };
         let sealer = Sealer::new(&master);
         first_time(&secret_store, &sealer, &SystemIds, SET_UP).await?;
@@ -90,5 +80,32 @@ impl Bootstrap {
             refusals: RefusalRollup::default(),
         };
         Shared::new(core, self.config().clone(), secrets, outside, end_wait)
+    }
+}
+
+/// Creates the master key of a new database in `file`.
+pub(super) async fn absent_key(
+    loaded: &Loaded,
+    secret_store: &SqlStore,
+    file: &Path,
+    schema: Schema,
+) -> anyhow::Result<MasterKey> {
+    let is_set_up = secret_store.sealed(SET_UP).await?.is_some();
+    // Again, since another process may have created it meanwhile, before it prepared the database.
+    if let MasterKeySource::Found(master) = find_master_key(&loaded.config, &loaded.env)? {
+        return Ok(master);
+    }
+    let no_key = |advice: String| Err(NotPrepared::NoMasterKey(advice).into());
+    match (is_set_up, schema) {
+        (true, _) => no_key(format!(
+            "the master key of this database is missing: set STREAMWARD_MASTER_KEY_FILE, or restore the key file {}",
+            file.display()
+        )),
+        (false, Schema::Expect) => no_key(format!(
+            "this database has no master key yet: start the service once, which creates {}, or set STREAMWARD_MASTER_KEY",
+            file.display()
+        )),
+        (false, Schema::Migrate) => create_master_key(file, SystemIds.random32())
+            .with_context(|| format!("the master key cannot be written to {}", file.display())),
     }
 }

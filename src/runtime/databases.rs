@@ -1,9 +1,10 @@
 //! Opens the database, with separate connections for each kind of work.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,7 +12,8 @@ use tokio_util::task::TaskTracker;
 use super::config::{Config, DatabaseKind};
 use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::sql::{
-    Db, Pg, PgSettings, PgWakeUps, migrate, open_postgres, open_sqlite, pending_migrations,
+    Db, Migrations, Pg, PgSettings, PgWakeUps, SqliteFile, create_sqlite, inspect_sqlite, migrate,
+    open_postgres, open_sqlite, pending_migrations,
 };
 use crate::ports::{StoreError, WakeUps};
 
@@ -48,14 +50,57 @@ pub(super) enum Purpose {
     Command,
 }
 
+/// A command found no database that it can use. Only `serve`, `up`, `migrate` and `restore` create or change one.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotPrepared {
+    /// There is no file.
+    #[error(
+        "no Streamward database at {0}: run this command where `streamward serve` runs, or name its configuration (--config, --data-dir, DATABASE_URL)"
+    )]
+    NoFile(String),
+    /// There are no tables.
+    #[error("{0} has no Streamward tables: run `streamward migrate`, or correct database.url")]
+    NoTables(String),
+    /// Tables of an older version.
+    #[error(
+        "the schema of {place} is too old ({missing} missing): run `streamward migrate`, or start this version of the service"
+    )]
+    Old {
+        /// The database.
+        place: String,
+        /// The migrations.
+        missing: String,
+    },
+    /// The secrets of the database cannot be opened, or no secret is there yet.
+    #[error("{0}")]
+    NoMasterKey(String),
+}
+
+impl NotPrepared {
+    /// There is no database at `file`.
+    pub(super) fn no_file(file: &Path) -> Self {
+        let place = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        Self::NoFile(place.display().to_string())
+    }
+}
+
 impl Databases {
     /// Opens the database. PostgreSQL need not be reachable yet.
-    pub(super) async fn open(config: &Config, purpose: Purpose) -> Result<Self, StoreError> {
+    pub(super) async fn open(config: &Config, purpose: Purpose, schema: Schema) -> anyhow::Result<Self> {
         match config.database_kind() {
             DatabaseKind::Sqlite(file) => {
-                if let Some(folder) = file.parent() {
-                    // If this fails, opening the file fails too, with a better error.
-                    let _ = std::fs::create_dir_all(folder);
+                match (inspect_sqlite(&file).await?, schema) {
+                    (SqliteFile::Streamward(_), _) => {}
+                    (SqliteFile::Nothing, Schema::Expect) => {
+                        return Err(NotPrepared::no_file(&file).into());
+                    }
+                    (SqliteFile::Nothing, Schema::Migrate) => {
+                        if let Some(folder) = file.parent() {
+                            // If this fails, creating the file fails too, with a better error.
+                            let _ = std::fs::create_dir_all(folder);
+                        }
+                        create_sqlite(&file).await?;
+                    }
                 }
                 let db = open_sqlite(&file).await?;
                 Ok(Self { auth: db.clone(), api: db.clone(), worker: db, wake_ups: None, listener: None })
@@ -129,22 +174,14 @@ fn shares(all: u32) -> [u32; 3] {
 pub(super) enum Schema {
     /// Migrate it. Waits for a PostgreSQL that is unreachable.
     Migrate,
-    /// Create it if there is none. Never migrate an old one: a service of another version may use it.
+    /// Change nothing. A service of another version may use the database, or it is not the right one.
     Expect,
 }
 
 /// Prepares the schema.
 pub(super) async fn prepare(db: &Db, schema: Schema) -> anyhow::Result<()> {
     if schema == Schema::Expect {
-        let missing = pending_migrations(db).await?.missing;
-        return match missing.first() {
-            None => Ok(()),
-            Some(first) if first.starts_with("0001") => Ok(migrate(db).await?),
-            Some(_) => bail!(
-                "the schema of the database is too old ({} missing): run `streamward migrate`, or start this version of the service",
-                missing.join(", ")
-            ),
-        };
+        return Ok(expect(&db.place(), &pending_migrations(db).await?)?);
     }
     let started = Instant::now();
     loop {
@@ -158,6 +195,15 @@ pub(super) async fn prepare(db: &Db, schema: Schema) -> anyhow::Result<()> {
                 return done.context(advice);
             }
         }
+    }
+}
+
+fn expect(place: &str, found: &Migrations) -> Result<(), NotPrepared> {
+    let place = place.to_owned();
+    match found.missing.first() {
+        None => Ok(()),
+        Some(_) if found.is_empty => Err(NotPrepared::NoTables(place)),
+        Some(_) => Err(NotPrepared::Old { place, missing: found.missing.join(", ") }),
     }
 }
 

@@ -4,13 +4,14 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
-use super::bootstrap::Bootstrap;
+use super::backup::{backup, restore};
+use super::bootstrap::{Bootstrap, absent_key};
 use super::commands::CommandContext;
-use super::config::{ConfigError, DatabaseKind, Loaded, Shown, Sources};
-use super::databases::{Databases, Purpose, Schema, prepare};
+use super::config::{ConfigError, DatabaseKind, Loaded, MasterKeySource, Shown, Sources, find_master_key};
+use super::databases::{Databases, NotPrepared, Purpose, Schema, prepare};
 use super::doctor::{self, Severity};
 use super::media_config::{addresses, install, local_hooks};
 use super::outside::connect;
@@ -21,7 +22,7 @@ use crate::adapters::cli::{Cli, Command, Globals, MediamtxConfigArgs, Output, he
 use crate::adapters::http::problems_json;
 use crate::adapters::mediamtx::Version;
 use crate::adapters::mediamtx::config::{ConfigInput, yaml};
-use crate::adapters::sql::pending_migrations;
+use crate::adapters::sql::{SqlStore, SqliteFile, compare_sqlite, inspect_sqlite, pending_migrations};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
@@ -45,11 +46,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints one line on standard error. The exit code is 2 for an error of the configuration, otherwise 1.
+/// Prints one line on standard error. The exit code is 2 for an error of the configuration, 3 if there is no database of
+/// Streamward, otherwise 1.
 fn failed(error: &anyhow::Error) -> ExitCode {
     let text = format!("{error:#}").replace('\n', " ");
     let _ = writeln!(std::io::stderr(), "streamward: {text}");
-    ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+    ExitCode::from(match error {
+        error if error.is::<ConfigError>() => 2,
+        error if error.is::<NotPrepared>() => 3,
+        _ => 1,
+    })
 }
 
 async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -72,6 +78,8 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Hook(args) => hook::within_limit(Box::pin(run_hook(&sources, &args))).await?,
         Command::Doctor => return examine(&sources.load()?, &mut out).await,
         Command::Migrate => migrate(&sources.load()?, &mut out).await?,
+        Command::Backup(args) => backup(&sources.load()?, &args, &mut out).await?,
+        Command::Restore(args) => restore(&sources.load()?, &args, &mut out).await?,
         Command::Config { reveal: Some(key) } => reveal(sources.load()?, &key, &mut out).await?,
         Command::Config { reveal: None } => {
             let loaded = sources.load()?;
@@ -99,9 +107,22 @@ async fn examine(loaded: &Loaded, out: &mut Output) -> anyhow::Result<ExitCode> 
 }
 
 async fn migrate(loaded: &Loaded, out: &mut Output) -> anyhow::Result<()> {
-    let db = Databases::open(&loaded.config, Purpose::Command).await?.api;
-    let before = pending_migrations(&db).await?;
-    prepare(&db, Schema::Migrate).await?;
+    let (is_new, key) = match loaded.config.database_kind() {
+        DatabaseKind::Sqlite(file) => {
+            let is_new = inspect_sqlite(&file).await? == SqliteFile::Nothing;
+            (is_new, Some(find_master_key(&loaded.config, &loaded.env)?))
+        }
+        // All instances need the same key, so no file is made here.
+        DatabaseKind::Postgres(_) => (false, None),
+    };
+    let databases = Databases::open(&loaded.config, Purpose::Command, Schema::Migrate).await?;
+    let db = &databases.api;
+    let before = if is_new { compare_sqlite(&[]) } else { pending_migrations(db).await? };
+    prepare(db, Schema::Migrate).await?;
+    if let (true, Some(MasterKeySource::Absent(file))) = (is_new, key) {
+        absent_key(loaded, &SqlStore::new(db.clone()), &file, Schema::Migrate).await?;
+    }
+    databases.close().await;
     let applied = before.missing;
     out.thing(&serde_json::json!({ "applied": applied }), || {
         if applied.is_empty() {
@@ -128,8 +149,7 @@ async fn mediamtx_config(loaded: Loaded, args: &MediamtxConfigArgs, out: &mut Ou
     let server = loaded.config.media_servers.get(&name).cloned();
     let server = server
         .with_context(|| format!("the configuration has no media server {name}: add media_servers.{name}"))?;
-    // As in the service: with compose this runs first, after an upgrade too.
-    let base = Bootstrap::open(loaded, Purpose::Command, Schema::Migrate).await?;
+    let base = Bootstrap::open(loaded, Purpose::Command, Schema::Expect).await?;
     let version = match &args.for_version {
         Some(version) => {
             Version::parse(version)
@@ -193,15 +213,9 @@ async fn found_hook_secret(loaded: Loaded) -> anyhow::Result<Secret> {
     if let Some(secret) = loaded.config.hooks.first_secret() {
         return Ok(secret);
     }
-    if let DatabaseKind::Sqlite(file) = loaded.config.database_kind()
-        && !file.exists()
-    {
-        // Do not create one: a hook runs in the folder where MediaMTX was started.
-        bail!(
-            "the database {} does not exist: give --url and --secret-file, as `streamward mediamtx-config` does",
-            file.display()
-        );
-    }
-    let base = Bootstrap::open(loaded, Purpose::Command, Schema::Expect).await?;
+    // A hook runs in the folder where MediaMTX was started, which may be another one.
+    let not_found =
+        "the hook secret is not found; give --url and --secret-file, as `streamward mediamtx-config` does";
+    let base = Bootstrap::open(loaded, Purpose::Command, Schema::Expect).await.context(not_found)?;
     Ok(hook_secret(&base).await?)
 }

@@ -3,6 +3,7 @@
 //! [`main`] is the whole program. `serve` is `service`; `bootstrap` opens the database for the service and for
 //! commands.
 
+mod backup;
 mod bootstrap;
 mod commands;
 pub mod config;

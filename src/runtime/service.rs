@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use axum::Router;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,18 +28,20 @@ use super::telemetry::{Telemetry, TelemetryConfig};
 use super::up::{Supervised, SupervisedMediaMtx};
 use crate::adapters::cli::UpArgs;
 use crate::adapters::http::HttpOptions;
-use crate::adapters::sql::{ServeLock, SqlStore};
+use crate::adapters::sql::{Db, ServeLock, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::database_clock::FollowClock;
 use crate::app::housekeeping::Housekeeping;
 use crate::app::key_cache::KeyCache;
 use crate::app::task::{AnyTask, PeriodicTask as _, TaskContext};
-use crate::ports::IdGen as _;
+use crate::ports::{IdGen as _, StoreError};
 
 /// How long a call that ends sessions waits until they have ended.
 const END_WAIT: Duration = Duration::from_secs(2);
 /// How long the start waits for the key cache; without it every key is read from the database, which also works.
 const WARM_UP: Duration = Duration::from_secs(2);
+/// How long the start waits for the check of the database file.
+const CHECK: Duration = Duration::from_secs(2);
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(8);
 /// How long the last writes may take.
@@ -115,6 +117,7 @@ impl Service<'_> {
         let socket = listen::bind(&loaded.config.http.listen).await?;
         let base = Bootstrap::open(loaded, Purpose::Serve, Schema::Migrate).await?;
         let after = CancellationToken::new();
+        check_pages(base.databases.api.clone(), &self.tasks, after.clone()).await;
         let wake_ups = base.databases.wake_ups(&self.instance, &self.tasks, after.clone());
         let secrets = secrets(&base).await?;
         let outside = outside(base.config(), &secrets)?;
@@ -205,6 +208,25 @@ impl Service<'_> {
         drop(lock);
         tracing::info!("stopped");
         served.context("serving HTTP")
+    }
+}
+
+/// Reads all pages of the database once. A long check goes on beside the service. Damage is logged and shown in `/health`,
+/// and does not stop the start: what can be read still works.
+async fn check_pages(db: Db, tasks: &TaskTracker, stop: CancellationToken) {
+    let started = Instant::now();
+    let mut check = tasks.spawn(async move {
+        match stop.run_until_cancelled(db.check_pages()).await {
+            Some(Ok(())) => tracing::info!(took = ?started.elapsed(), "the database file is not damaged"),
+            Some(Err(StoreError::Unavailable(why))) => {
+                tracing::warn!(%why, "the database file could not be checked for damage");
+            }
+            // It was logged when it was found.
+            _ => {}
+        }
+    });
+    if timeout(CHECK, &mut check).await.is_err() {
+        tracing::info!("the database file is still being checked for damage");
     }
 }
 

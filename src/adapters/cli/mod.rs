@@ -60,8 +60,12 @@ pub enum Command {
     MediamtxConfig(MediamtxConfigArgs),
     /// Report a change of a stream to Streamward; MediaMTX runs this as its hook
     Hook(hook::HookArgs),
-    /// Update the schema of the database
+    /// Create the database, or update its schema
     Migrate,
+    /// Copy the SQLite database to a file, also while the service runs
+    Backup(BackupArgs),
+    /// Put a backup in the place of the SQLite database
+    Restore(RestoreArgs),
     /// Check this setup, and show how to repair each fault
     Doctor,
     /// Print the OpenAPI document
@@ -78,6 +82,29 @@ pub enum Command {
     },
     /// Check that the running service is healthy; for container health checks
     Healthcheck,
+}
+
+/// What to back up, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct BackupArgs {
+    /// The file to write
+    pub file: PathBuf,
+    /// Write the master key too, to FILE.key: whoever has both files can read the secrets
+    #[arg(long)]
+    pub with_master_key: bool,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What to restore.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    /// The backup; a master key in FILE.key is restored with it
+    pub file: PathBuf,
+    /// Also if a database is there; it is kept beside under another name
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// How to run MediaMTX.

@@ -193,7 +193,7 @@ fn of_store(error: &StoreError) -> Problem {
             tracing::error!(%error, "a request failed: the database is unavailable");
             Problem::unavailable()
         }
-        StoreError::Corrupt(_) => {
+        StoreError::Corrupt(_) | StoreError::Damaged(_) => {
             tracing::error!(%error, "a request failed: the database returned something unexpected");
             Problem::internal()
         }
@@ -218,6 +218,7 @@ mod tests {
             StoreError::Unavailable("host=10.0.0.1 password=x".into()),
             StoreError::Fenced("reconcile:default".into()),
             StoreError::Corrupt("table keys".into()),
+            StoreError::Damaged("table keys".into()),
         ] {
             let problem = Problem::from(AppError::from(error));
             assert!(problem.kind.status().is_server_error());

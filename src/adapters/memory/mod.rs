@@ -132,4 +132,8 @@ impl Store for MemoryStore {
     async fn check_writable(&self) -> Result<()> {
         Ok(())
     }
+
+    fn damage(&self) -> Option<String> {
+        None
+    }
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use sqlx::SqlitePool;
 
 use super::args::Args;
+use super::damage::Damage;
 use super::dialect::Sql;
 use super::drain::Done;
 use super::error::{classify, is_broken, is_taken};
 use super::group_commit::Queue;
 use super::postgres::{self, BEGIN, BEGIN_RELAXED, Begin, Pg, PgSettings, PooledConnection};
 use super::row::Record;
+use super::sqlite_file::{SqliteCheck, check_sqlite};
 use super::sqlite_pool::{BEGIN_IMMEDIATE, BEGIN_SNAPSHOT, COMMIT, PooledSqlite, ROLLBACK, Writer};
-use crate::ports::Result;
+use crate::ports::{Result, StoreError};
 
 /// A database with its connections. Clones share the connections.
 #[derive(Clone, Debug)]
@@ -29,6 +31,7 @@ pub struct SqlitePools {
     pub(super) read: SqlitePool,
     pub(super) write: Writer,
     pub(super) claims: Arc<Queue>,
+    pub(super) damage: Damage,
 }
 
 /// Creates a pool for `url` (`postgres://…`). It connects later, so the database may be down now. An error never quotes
@@ -46,6 +49,14 @@ impl Db {
         }
     }
 
+    /// Where it is, for people. Without password.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Pg(pg) => pg.place(),
+            Self::Sqlite(sqlite) => sqlite.write.pool.connect_options().get_filename().display().to_string(),
+        }
+    }
+
     /// Connections in use and connections open, for metrics.
     pub fn connections(&self) -> (u32, u32) {
         let count = |size: u32, idle: usize| (size.saturating_sub(u32::try_from(idle).unwrap_or(size)), size);
@@ -56,6 +67,25 @@ impl Db {
                 count(read.size() + write.size(), read.num_idle() + write.num_idle())
             }
         }
+    }
+
+    /// What was found damaged in the file of SQLite since it was opened.
+    pub fn damage(&self) -> Option<String> {
+        match self {
+            Self::Pg(_) => None,
+            Self::Sqlite(sqlite) => sqlite.damage.found(),
+        }
+    }
+
+    /// Reads all pages of a SQLite file, on a connection of its own. PostgreSQL checks its pages itself.
+    pub async fn check_pages(&self) -> Result<()> {
+        let Self::Sqlite(sqlite) = self else { return Ok(()) };
+        let checked =
+            check_sqlite(sqlite.write.pool.connect_options().get_filename(), SqliteCheck::Pages).await;
+        if let Err(StoreError::Damaged(found)) = &checked {
+            sqlite.damage.set(found);
+        }
+        checked
     }
 
     /// Closes all connections. On SQLite this also folds the write-ahead log into the file.
@@ -73,7 +103,7 @@ impl Db {
         match self {
             Self::Pg(pg) => pg.exec_twice(sql, args).await.map_err(classify).map(|done| done.rows),
             Self::Sqlite(sqlite) => {
-                let connection = PooledSqlite::acquire(&sqlite.read).await;
+                let connection = PooledSqlite::acquire(&sqlite.read, &sqlite.damage).await;
                 Ok(exec_sqlite(connection, sql, args).await?.rows)
             }
         }
@@ -117,7 +147,7 @@ impl Db {
         match self {
             Self::Pg(_) => self.begin_with(postgres::BEGIN_SNAPSHOT).await,
             Self::Sqlite(sqlite) => {
-                begin_sqlite(PooledSqlite::acquire(&sqlite.read).await, BEGIN_SNAPSHOT).await
+                begin_sqlite(PooledSqlite::acquire(&sqlite.read, &sqlite.damage).await, BEGIN_SNAPSHOT).await
             }
         }
     }

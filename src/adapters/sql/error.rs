@@ -11,6 +11,8 @@ const PASSING: [&str; 10] = ["08", "53", "57", "58", "40", "28", "3D", "25006", 
 const BROKEN: [&str; 6] = ["08", "57P01", "57P02", "57P03", "57P05", "25P03"];
 /// SQLite's primary result codes that are temporary: busy, locked, read-only, interrupted, I/O, full, cannot open.
 const PASSING_SQLITE: [i64; 7] = [5, 6, 8, 9, 10, 13, 14];
+/// SQLite's primary result codes for a file whose pages are not what SQLite wrote: corrupt, not a database.
+const DAMAGED_SQLITE: [i64; 2] = [11, 26];
 
 /// What to do about a pooler that was not announced.
 pub(super) const BEHIND_POOLER: &str = "a connection pooler in transaction mode is in front of PostgreSQL: set \
@@ -34,6 +36,9 @@ pub(super) fn classify(error: sqlx::Error) -> StoreError {
             }
             // SQLite's codes have up to four digits, PostgreSQL's have five characters.
             let passes = match code.parse::<i64>() {
+                Ok(number) if code.len() < 5 && DAMAGED_SQLITE.contains(&(number & 0xff)) => {
+                    return StoreError::Damaged(text);
+                }
                 Ok(number) if code.len() < 5 => PASSING_SQLITE.contains(&(number & 0xff)),
                 _ => PASSING.iter().any(|class| code.starts_with(class)),
             };
@@ -83,8 +88,18 @@ pub(super) fn is_undefined_table(error: &sqlx::Error) -> bool {
 
 /// Whether another process has the SQLite file locked.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<i64>().ok());
-    code.is_some_and(|code| code & 0xff == 5)
+    sqlite_code(error) == Some(5)
+}
+
+/// Whether the SQLite file is damaged.
+pub(super) fn is_damage(error: &sqlx::Error) -> bool {
+    sqlite_code(error).is_some_and(|code| DAMAGED_SQLITE.contains(&code))
+}
+
+/// SQLite's primary result code. For errors of SQLite only: PostgreSQL's codes may look like numbers too.
+fn sqlite_code(error: &sqlx::Error) -> Option<i64> {
+    let code = error.as_database_error()?.code()?.parse::<i64>().ok()?;
+    Some(code & 0xff)
 }
 
 /// A statement that did not answer in time.

@@ -37,6 +37,8 @@ pub struct Migrations {
     pub missing: Vec<String>,
     /// Applied migrations that we do not know. A newer Streamward made them.
     pub unknown: Vec<i64>,
+    /// No migration has been applied.
+    pub is_empty: bool,
 }
 
 impl Migrations {
@@ -111,10 +113,15 @@ fn applied_on_postgres(applied: Result<Done<i64>, sqlx::Error>) -> Result<Vec<i6
 
 async fn applied_on_sqlite(db: &Db) -> Result<Vec<i64>> {
     match db.rows(APPLIED, args![]).await {
-        // This plain statement can only fail because the table is missing.
+        // Of a whole database this plain statement can only fail because the table is missing.
         Err(StoreError::Corrupt(_)) => Ok(Vec::new()),
         applied => applied,
     }
+}
+
+/// The state of a SQLite file with these migrations.
+pub fn compare_sqlite(applied: &[i64]) -> Migrations {
+    compare(&SQLITE, applied)
 }
 
 /// The current time of the database. Leases use it.
@@ -128,6 +135,7 @@ fn compare(migrator: &Migrator, applied: &[i64]) -> Migrations {
     Migrations {
         missing: missing.map(|ours| format!("{:04}_{}", ours.version, ours.description)).collect(),
         unknown: applied.iter().copied().filter(|version| !migrator.version_exists(*version)).collect(),
+        is_empty: applied.is_empty(),
     }
 }
 

@@ -18,6 +18,7 @@ mod access;
 mod audit_log;
 mod broadcasters;
 mod commit;
+mod damage;
 mod db;
 mod drain;
 mod ending;
@@ -33,6 +34,7 @@ mod reconcile;
 mod row;
 mod secret_store;
 mod sqlite;
+mod sqlite_file;
 mod sqlite_pool;
 mod store;
 mod stream_keys;
@@ -42,9 +44,13 @@ mod streams;
 mod wake_ups;
 
 pub use db::{Db, SqlitePools, open_postgres};
-pub use migrate::{Migrations, database_time, migrate, pending_migrations};
+pub use migrate::{Migrations, compare_sqlite, database_time, migrate, pending_migrations};
 pub use postgres::{Pg, PgSettings};
 pub use sqlite::{ServeLock, ServeLockError, open_sqlite};
+pub use sqlite_file::{
+    SqliteCheck, SqliteFile, SqliteFileError, check_sqlite, copy_sqlite, create_sqlite, fold_log,
+    inspect_sqlite,
+};
 pub use store::SqlStore;
 pub use wake_ups::PgWakeUps;
 

@@ -139,6 +139,17 @@ impl Pg {
         Ok(Self { pool, pooled, suspicion })
     }
 
+    /// Database and host, for people.
+    pub(super) fn place(&self) -> String {
+        let options = self.pool.connect_options();
+        // PostgreSQL's default is the user's name.
+        let name = options.get_database().unwrap_or_else(|| options.get_username());
+        match options.get_socket() {
+            Some(folder) => format!("the database {name} at {}", folder.display()),
+            None => format!("the database {name} at {}:{}", options.get_host(), options.get_port()),
+        }
+    }
+
     /// Opens a connection outside the pool and without its limits. It reports why it fails; the pool does not. Refuses a
     /// pooler that was not announced.
     pub(super) async fn connect(&self) -> Result<sqlx::PgConnection> {

@@ -10,6 +10,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::time::{Instant, sleep};
 
+use super::damage::Damage;
 use super::db::{Db, SqlitePools};
 use super::error::{classify, corrupt, is_busy};
 use super::sqlite_pool::{WRITER_LIMIT, Writer};
@@ -58,7 +59,9 @@ pub async fn open_sqlite(path: &Path) -> Result<Db> {
         .max_connections(READERS)
         .acquire_timeout(Duration::from_millis(500))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
-    Ok(Db::Sqlite(SqlitePools { read, write: Writer::new(write), claims: Arc::default() }))
+    let damage = Damage::default();
+    let write = Writer::new(write, damage.clone());
+    Ok(Db::Sqlite(SqlitePools { read, write, claims: Arc::default(), damage }))
 }
 
 fn create_private(path: &Path) -> io::Result<()> {

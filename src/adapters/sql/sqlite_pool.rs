@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
 use super::args::Args;
+use super::damage::Damage;
 use super::dialect::Sql;
 use super::drain::{Done, drain_sqlite};
 use super::error::is_constraint;
@@ -34,26 +35,27 @@ pub(super) const WRITER_LIMIT: Duration = Duration::from_secs(2);
 pub(super) struct Writer {
     pub(super) pool: SqlitePool,
     ordinary: Arc<Mutex<()>>,
+    damage: Damage,
 }
 
 impl Writer {
     /// `pool` has one connection.
-    pub(super) fn new(pool: SqlitePool) -> Self {
-        Self { pool, ordinary: Arc::default() }
+    pub(super) fn new(pool: SqlitePool, damage: Damage) -> Self {
+        Self { pool, ordinary: Arc::default(), damage }
     }
 
     /// The writer, for an ordinary write.
     pub(super) async fn acquire(&self) -> Result<PooledSqlite, sqlx::Error> {
         let acquired = timeout(WRITER_LIMIT, async {
             let first = Arc::clone(&self.ordinary).lock_owned().await;
-            PooledSqlite::open(&self.pool, Some(first)).await
+            PooledSqlite::open(&self.pool, &self.damage, Some(first)).await
         });
         acquired.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     /// The writer, ahead of the ordinary writes.
     pub(super) async fn acquire_ahead(&self) -> Result<PooledSqlite, sqlx::Error> {
-        PooledSqlite::acquire(&self.pool).await
+        PooledSqlite::acquire(&self.pool, &self.damage).await
     }
 }
 
@@ -62,17 +64,23 @@ pub(super) struct PooledSqlite {
     connection: Option<PoolConnection<Sqlite>>,
     /// It must be closed. Closing it rolls its transaction back.
     spoilt: bool,
+    damage: Damage,
     /// The first of the ordinary writes. Dropped after the connection, so that those ahead get that first.
     _first: Option<OwnedMutexGuard<()>>,
 }
 
 impl PooledSqlite {
-    pub(super) async fn acquire(pool: &SqlitePool) -> Result<Self, sqlx::Error> {
-        Self::open(pool, None).await
+    pub(super) async fn acquire(pool: &SqlitePool, damage: &Damage) -> Result<Self, sqlx::Error> {
+        Self::open(pool, damage, None).await
     }
 
-    async fn open(pool: &SqlitePool, first: Option<OwnedMutexGuard<()>>) -> Result<Self, sqlx::Error> {
-        Ok(Self { connection: Some(pool.acquire().await?), spoilt: false, _first: first })
+    async fn open(
+        pool: &SqlitePool,
+        damage: &Damage,
+        first: Option<OwnedMutexGuard<()>>,
+    ) -> Result<Self, sqlx::Error> {
+        let connection = pool.acquire().await.inspect_err(|error| damage.note(error))?;
+        Ok(Self { connection: Some(connection), spoilt: false, damage: damage.clone(), _first: first })
     }
 
     /// Begins a transaction with `statement`.
@@ -86,7 +94,10 @@ impl PooledSqlite {
     pub(super) async fn exec<R: Record>(&mut self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
         let Some(connection) = self.connection.as_mut() else { return Err(sqlx::Error::WorkerCrashed) };
         let done = drain_sqlite(connection, sql, args).await;
-        self.spoilt |= done.as_ref().is_err_and(|error| !is_constraint(error));
+        if let Err(error) = &done {
+            self.spoilt |= !is_constraint(error);
+            self.damage.note(error);
+        }
         done
     }
 

@@ -58,4 +58,8 @@ impl Store for SqlStore {
     async fn check_writable(&self) -> Result<()> {
         self.db.write::<()>(PROBE, args![]).await.map(drop)
     }
+
+    fn damage(&self) -> Option<String> {
+        self.db.damage()
+    }
 }

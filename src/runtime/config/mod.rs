@@ -34,7 +34,9 @@ pub use database::DatabaseKind;
 pub use error::ConfigError;
 pub use kick::{Kick, KickFeedChoice};
 pub use load::{Loaded, Sources};
-pub use master_key::{MasterKeySource, create_master_key, find_master_key};
+pub use master_key::{
+    MasterKeySource, create_master_key, find_master_key, master_key_file, read_master_key, save_master_key,
+};
 pub use media_servers::{MediaServer, MediaServerKind};
 pub use root::Config;
 pub use show::Shown;

@@ -44,7 +44,12 @@ pub(super) async fn examine(setup: &Setup<'_>, findings: &mut Findings) -> bool 
         findings.failure("service", format!("{listen} is taken by another program"), TAKEN);
         return false;
     }
-    findings.good("service", format!("answers on {listen}"));
+    if text("database") == Some("damaged") {
+        let advice = "stop it, and restore a backup with `streamward restore`";
+        findings.failure("service", format!("answers on {listen}, but found its database damaged"), advice);
+    } else {
+        findings.good("service", format!("answers on {listen}"));
+    }
     if let Some(date) = date {
         clock("clock of the service", date, now(), findings);
     }

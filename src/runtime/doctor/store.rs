@@ -1,11 +1,16 @@
 //! Checks of the database: does it answer, is its schema current, and does the master key open its secrets?
 
 use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::Findings;
 use super::service::{clock, now};
 use crate::adapters::sql::{
-    Db, PgSettings, SqlStore, database_time, open_postgres, open_sqlite, pending_migrations,
+    Db, PgSettings, SqlStore, SqliteCheck, SqliteFile, check_sqlite, database_time, inspect_sqlite,
+    open_postgres, open_sqlite, pending_migrations,
 };
 use crate::app::secrets;
 use crate::domain::access::Scope;
@@ -15,6 +20,9 @@ use crate::domain::secret::{MasterKey, Secret};
 use crate::domain::stream::Stream;
 use crate::ports::{MediaServerStore as _, StatusFilter, StoreError, StreamFilter, StreamStore as _};
 use crate::runtime::config::{Config, DatabaseKind, MasterKeySource, find_master_key};
+
+/// How long the check of a SQLite file may take.
+const WHOLE_FILE: Duration = Duration::from_secs(30);
 
 /// What the other checks need from the database.
 pub(super) struct Records {
@@ -68,13 +76,12 @@ pub(super) async fn examine(
 
 async fn open(config: &Config, findings: &mut Findings) -> Option<Db> {
     let (opened, place) = match config.database_kind() {
-        DatabaseKind::Sqlite(file) if !file.exists() => {
-            let found = format!("the file {} does not exist yet", file.display());
-            let advice = "start Streamward once: it creates the file";
-            findings.warning("database", found, advice);
-            return None;
+        DatabaseKind::Sqlite(file) => {
+            if !is_whole(&file, findings).await {
+                return None;
+            }
+            (open_sqlite(&file).await, format!("SQLite file {}", file.display()))
         }
-        DatabaseKind::Sqlite(file) => (open_sqlite(&file).await, format!("SQLite file {}", file.display())),
         DatabaseKind::Postgres(url) => {
             let settings = PgSettings { pooled: config.database.pooled, ..PgSettings::new(2) };
             (open_postgres(url.expose(), &settings), "PostgreSQL".to_owned())
@@ -90,6 +97,42 @@ async fn open(config: &Config, findings: &mut Findings) -> Option<Db> {
     }
 }
 
+/// Whether it is a Streamward database. One that is damaged is still examined further.
+async fn is_whole(file: &Path, findings: &mut Findings) -> bool {
+    let check = "database file";
+    match inspect_sqlite(file).await {
+        Ok(SqliteFile::Nothing) => {
+            let found = format!("the file {} does not exist yet", file.display());
+            findings.warning("database", found, "start Streamward once: it creates the file");
+            return false;
+        }
+        Ok(SqliteFile::Streamward(_)) => {}
+        Err(error) => {
+            let advice = "restore a backup with `streamward restore`, or correct database.url (DATABASE_URL)";
+            findings.failure("database", error, advice);
+            return false;
+        }
+    }
+    let place = file.display();
+    match timeout(WHOLE_FILE, check_sqlite(file, SqliteCheck::PagesAndIndexes)).await {
+        Ok(Ok(())) => findings.good(check, "is not damaged"),
+        Ok(Err(StoreError::Damaged(found))) => {
+            let advice = "stop the service, and restore a backup with `streamward restore`";
+            findings.failure(check, format!("{place} is damaged: {found}"), advice);
+        }
+        Ok(Err(error)) => findings.failure(check, error, "check the permissions of the file and its folder"),
+        Err(_) => {
+            let found = format!("{place} was not checked for damage: that takes over {WHOLE_FILE:?}");
+            findings.warning(
+                check,
+                found,
+                "check a backup instead: `streamward backup` checks what it writes",
+            );
+        }
+    }
+    true
+}
+
 async fn schema(db: &Db, findings: &mut Findings) -> bool {
     let state = match pending_migrations(db).await {
         Ok(state) => state,
@@ -98,6 +141,7 @@ async fn schema(db: &Db, findings: &mut Findings) -> bool {
                 StoreError::Unavailable(_) => {
                     "start the database, and check host, port, user and password in database.url (DATABASE_URL)"
                 }
+                StoreError::Damaged(_) => "stop the service, and restore a backup with `streamward restore`",
                 StoreError::Fenced(_) | StoreError::Corrupt(_) => {
                     "check that database.url names Streamward's own database"
                 }

@@ -14,7 +14,7 @@ fn help_says_what_each_group_of_commands_is_for() {
 
 #[test]
 fn commands_create_a_key_and_print_encoder_settings() {
-    let home = Home::new();
+    let home = Home::new().prepared();
     let text = home.ok(&["broadcaster", "create", "Alice B.", "--metadata", r#"{"team": 7}"#]);
     assert!(text.contains("streamward key create --broadcaster 'Alice B.'"), "{text}");
     let alice = home.json(&["broadcaster", "show", "Alice B."]);
@@ -60,7 +60,7 @@ fn commands_create_a_key_and_print_encoder_settings() {
 
 #[test]
 fn tokens_are_created_listed_and_deleted() {
-    let home = Home::new();
+    let home = Home::new().prepared();
     let made = home.json(&["token", "create", "dashboard", "--role", "viewer", "--expires-in", "30d"]);
     assert!(made["token"].as_str().is_some_and(|token| token.starts_with("swt_")));
     let list = home.json(&["token", "list"]);
@@ -96,11 +96,12 @@ fn configuration_is_shown_without_secrets_until_one_is_revealed() {
     assert!(shown.contains("STREAMWARD_HOOKS__SECRET") && shown.contains("dash"), "{shown}");
     assert!(!shown.contains(HOOK_SECRET) && !shown.contains("signing-secret"), "{shown}");
     assert!(!home.dir.path().join("streamward.db").exists(), "it opened a database");
+    let home = home.prepared();
     assert_eq!(home.ok(&["config", "--reveal", "hooks.secret"]).trim(), HOOK_SECRET);
     assert!(
         home.refused(&["config", "--reveal", "api.hmac_secret"]).contains("because api.hmac_keys is set")
     );
-    let made = Home::new();
+    let made = Home::new().prepared();
     let secret = made.ok(&["config", "--reveal", "api.hmac_secret"]);
     assert_eq!(secret.trim().len(), 43);
     assert_eq!(made.ok(&["config", "--reveal", "api.hmac_secret"]), secret, "it is generated once");
@@ -108,7 +109,7 @@ fn configuration_is_shown_without_secrets_until_one_is_revealed() {
 
 #[test]
 fn mediamtx_configuration_follows_its_version() {
-    let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
+    let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET).prepared();
     let old = home.ok(&["mediamtx-config", "--for-version", "v1.15.4"]);
     let new = home.ok(&["mediamtx-config", "--for-version", "v1.20.1", "--url", "http://streamward:8080"]);
     assert!(old.contains("runOnReady:") && !old.contains("runOnAvailable:") && !old.contains("moq"), "{old}");

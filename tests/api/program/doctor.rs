@@ -75,7 +75,15 @@ async fn correct_setup_has_no_failure() {
     let home = beside(home, &media_server);
     let _service = home.serve().await;
     let found = Findings::of(&home);
-    for check in ["database", "schema", "master key", "service", "hook secret", "media server default"] {
+    for check in [
+        "database",
+        "database file",
+        "schema",
+        "master key",
+        "service",
+        "hook secret",
+        "media server default",
+    ] {
         assert_eq!(found.severity(check, ""), "good", "{check}");
     }
     for check in ["clock of the database", "clock of the service", "clock of default"] {
@@ -98,14 +106,14 @@ fn unreachable_database_is_a_failure() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn migrations_behind_or_ahead_are_reported() {
-    let home = Home::new();
+    let home = Home::new().prepared();
     let file = home.dir.path().join("streamward.db");
-    std::fs::write(&file, "").expect("an empty database");
-    let found = Findings::of(&home);
-    assert_eq!(found.severity("schema", "migrations are behind"), "failure");
-    assert!(found.failed());
-    home.ok(&["broadcaster", "list"]);
     let mut conn = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("opened");
+    conn.execute("UPDATE _sqlx_migrations SET success = FALSE WHERE version = 2").await.expect("written");
+    let found = Findings::of(&home);
+    assert_eq!(found.severity("schema", "migrations are behind: 0002"), "failure");
+    assert!(found.failed());
+    conn.execute("UPDATE _sqlx_migrations SET success = TRUE").await.expect("written");
     conn.execute(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (9999, 'from the future', TRUE, x'00', 0)",
@@ -142,8 +150,7 @@ async fn wrong_auth_callback_is_a_failure() {
     ] {
         let home = Home::new();
         let media_server = media_server(&home, other(method, address)).await;
-        let home = beside(home, &media_server);
-        home.ok(&["broadcaster", "list"]);
+        let home = beside(home, &media_server).prepared();
         let found = Findings::of(&home);
         assert_eq!(found.severity("auth of default", words), "failure");
         assert!(found.failed());
@@ -209,8 +216,7 @@ async fn missing_hooks_are_reported() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clocks_that_disagree_are_reported() {
     for (apart, severity) in [(-10, "warning"), (3_600, "failure")] {
-        let home = Home::new();
-        home.ok(&["broadcaster", "list"]);
+        let home = Home::new().prepared();
         let date = DateTime::from_timestamp_micros(SystemClock.now().micros() + apart * 1_000_000);
         let date = date.expect("a time").format("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let health = move || {
@@ -229,8 +235,7 @@ async fn clocks_that_disagree_are_reported() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn port_in_use_is_reported() {
-    let home = Home::new();
-    home.ok(&["broadcaster", "list"]);
+    let home = Home::new().prepared();
     let router = axum::Router::new().fallback(|| async { "a web page" });
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", home.port)).await.expect("it is free");
     let mut task = tokio::task::JoinSet::new();

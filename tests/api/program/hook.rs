@@ -89,7 +89,7 @@ fn hook_run_by_hand_explains_what_is_missing() {
 fn hook_in_an_empty_directory_creates_nothing() {
     let home = Home::new();
     let (ended, _) = timed(home.command(&["hook", "ready"]));
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.err.contains("does not exist: give --url"), "{}", ended.err);
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.err.contains("give --url and --secret-file"), "{}", ended.err);
     assert_eq!(std::fs::read_dir(home.dir.path()).expect("a directory").count(), 0);
 }

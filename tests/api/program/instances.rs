@@ -20,7 +20,7 @@ fn instance(url: &str) -> Home {
 }
 
 /// An empty database.
-async fn empty() -> Database {
+pub(super) async fn empty() -> Database {
     let database = streamward_test_support::database(|url| async move {
         let db = open_postgres(&url, &PgSettings::new(2))?;
         let done = migrate(&db).await;

@@ -1,7 +1,10 @@
 //! The program as people, containers and media servers run it, one process for each instance.
 
 mod audit;
+mod backup;
 mod commands;
+mod creation;
+mod damage;
 mod disk_full;
 mod doctor;
 mod harness;
@@ -60,6 +63,12 @@ impl Home {
     /// With `STREAMWARD_<name>` set.
     fn with(mut self, name: &str, value: &str) -> Self {
         self.env.push((format!("STREAMWARD_{name}"), value.to_owned()));
+        self
+    }
+
+    /// With a database, as a first start makes it.
+    fn prepared(self) -> Self {
+        self.ok(&["migrate"]);
         self
     }
 

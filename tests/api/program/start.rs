@@ -75,7 +75,7 @@ fn configuration_error_is_one_line_with_exit_code_two() {
 
 #[tokio::test]
 async fn another_master_key_is_refused_at_startup() {
-    let home = Home::new();
+    let home = Home::new().prepared();
     home.ok(&["broadcaster", "create", "Alice"]);
     let key = home.dir.path().join("streamward-secrets.key");
     let kept = std::fs::read(&key).expect("it was generated");

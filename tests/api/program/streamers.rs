@@ -61,7 +61,7 @@ fn names(list: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn streamers_are_added_paused_and_removed_by_command() {
-    let home = Home::new();
+    let home = Home::new().prepared();
     assert_eq!(home.ok(&["streamer", "list"]).trim(), "no streamers");
     let added = home.ok(&["streamer", "add", "xQc", "@alice", "https://kick.com/bob"]);
     for name in ["Watching xqc (", "Watching alice (", "Watching bob (", "kick.feed is not set"] {
@@ -98,7 +98,7 @@ async fn streamers_are_added_paused_and_removed_by_command() {
 
 #[test]
 fn refused_name_does_not_stop_the_others() {
-    let home = Home::new();
+    let home = Home::new().prepared();
     home.ok(&["streamer", "add", "alice"]);
     let ended = home.run(&["streamer", "add", "ALICE", "a b", "carol"]);
     assert_eq!(ended.code, Some(1), "{}", ended.err);
@@ -121,8 +121,7 @@ fn refused_name_does_not_stop_the_others() {
 
 #[tokio::test]
 async fn kick_status_exit_code_is_the_health() {
-    let home = Home::new();
-    home.ok(&["migrate"]);
+    let home = Home::new().prepared();
     let never = home.refused(&["kick", "status"]);
     assert!(never.contains("kick.feed") && never.contains("streamward serve"), "{never}");
     let (store, now) = (store(&home).await, SystemClock.now());
@@ -164,7 +163,7 @@ async fn kick_status_exit_code_is_the_health() {
 
 #[tokio::test]
 async fn watch_without_a_terminal_prints_a_line_per_change_until_a_signal() {
-    let home = Home::new();
+    let home = Home::new().prepared();
     home.ok(&["streamer", "add", "alice", "bob"]);
     let (store, alice, bob) = (store(&home).await, listed(&home, "alice"), listed(&home, "bob"));
     let watch = |name: &str, arguments: &[&str]| {
@@ -209,7 +208,7 @@ async fn watch_without_a_terminal_prints_a_line_per_change_until_a_signal() {
 
 #[tokio::test]
 async fn watch_ends_quietly_when_its_reader_goes() {
-    let home = Home::new();
+    let home = Home::new().prepared();
     home.ok(&["streamer", "add", "alice"]);
     let (store, alice) = (store(&home).await, listed(&home, "alice"));
     let mut command = home.command(&["streamer", "watch"]);
@@ -231,7 +230,7 @@ async fn watch_ends_quietly_when_its_reader_goes() {
 
 #[tokio::test]
 async fn watch_shows_a_table_on_a_terminal_and_restores_the_terminal() {
-    let home = Home::new();
+    let home = Home::new().prepared();
     home.ok(&["streamer", "add", "alice", "bob"]);
     starts(&store(&home).await, &listed(&home, "bob"), 1).await;
     for key in ["q", "\u{1b}", "\u{3}"] {

@@ -14,14 +14,21 @@ use crate::adapters::http::problem::{Problem, ProblemType};
 use crate::adapters::views::DateTime;
 use crate::app::task::TaskStatus;
 
+/// What to do about a damaged database.
+const RESTORE: &str = "The database is damaged: restore a backup (`streamward restore`).";
+
 /// The state of this instance.
+#[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 pub(super) struct HealthReport {
-    /// Always `ok`. Otherwise the answer is 503.
+    /// `ok`, or `degraded`: it works, but not everywhere. If it does not work, the answer is 503.
     #[schema(example = "ok")]
     status: &'static str,
+    /// `ok`, or `damaged`: pages of the SQLite file were found damaged since the start. Restore a backup.
     #[schema(example = "ok")]
     database: &'static str,
+    /// What to do, if it is degraded.
+    advice: Option<&'static str>,
     version: &'static str,
     /// The sections of the slices.
     #[serde(flatten)]
@@ -68,7 +75,7 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
         }
         Ok(found)
     };
-    let sections = operation.health.check(sections).await.ok_or_else(Problem::unavailable)?;
+    let sections = operation.health.check(sections).await.ok_or_else(|| unavailable(&operation))?;
     let tasks = operation.options.tasks.at_work();
     let report = |task: TaskStatus| WorkerReport {
         name: task.name,
@@ -76,13 +83,23 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
         seconds_since_ok: task.last_ok.map(|(_, at)| at.elapsed().as_secs()),
         waiting_since: task.waiting_since,
     };
+    let is_damaged = operation.health.is_damaged();
     Ok(Json(HealthReport {
-        status: "ok",
-        database: "ok",
+        status: if is_damaged { "degraded" } else { "ok" },
+        database: if is_damaged { "damaged" } else { "ok" },
+        advice: is_damaged.then_some(RESTORE),
         version: env!("CARGO_PKG_VERSION"),
         sections,
         workers: tasks.into_iter().map(report).collect(),
     }))
+}
+
+fn unavailable(operation: &Operation) -> Problem {
+    if operation.health.is_damaged() {
+        Problem::new(ProblemType::UNAVAILABLE, RESTORE)
+    } else {
+        Problem::unavailable()
+    }
 }
 
 /// Check whether the process is alive
@@ -106,7 +123,7 @@ pub(super) async fn readyz(State(operation): State<Operation>) -> Result<Json<Al
         return Err(Problem::new(ProblemType::UNAVAILABLE, "This instance is stopping."));
     }
     if operation.health.check(async { Ok(()) }).await.is_none() {
-        return Err(Problem::unavailable());
+        return Err(unavailable(&operation));
     }
     Ok(Json(Alive { status: "ok" }))
 }
