@@ -14,6 +14,7 @@ use streamward::app::Core;
 use streamward::app::access::AccessSettings;
 use streamward::app::broadcaster::BroadcasterDraft;
 use streamward::app::key_cache_loader::KeyCacheLoader;
+use streamward::app::list::ListStore;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::refusal_rollup::RefusalRollup;
 use streamward::app::stream_key::StreamKeyDraft;
@@ -87,6 +88,7 @@ impl Subject {
         let core = Core {
             auth_store,
             store: Arc::clone(&store),
+            lists: ListStore::new(Arc::clone(&store)),
             worker_store,
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),

@@ -7,6 +7,7 @@ CREATE TABLE broadcasters (
     created_at   BIGINT NOT NULL,
     updated_at   BIGINT NOT NULL
 );
+CREATE INDEX broadcasters_newest ON broadcasters (created_at, id);
 
 -- path_held: this key reserves its path. Revoking the key frees the path; so does the next creation on the path once
 -- the key has expired.
@@ -33,8 +34,9 @@ CREATE TABLE stream_keys (
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX stream_keys_hash ON stream_keys (key_hash);
 CREATE UNIQUE INDEX stream_keys_one_per_path ON stream_keys (path) WHERE path_held;
-CREATE INDEX stream_keys_path ON stream_keys (path);
-CREATE INDEX stream_keys_broadcaster ON stream_keys (broadcaster_id);
+CREATE INDEX stream_keys_newest ON stream_keys (created_at, id);
+CREATE INDEX stream_keys_path ON stream_keys (path, created_at, id);
+CREATE INDEX stream_keys_broadcaster ON stream_keys (broadcaster_id, created_at, id);
 CREATE INDEX stream_keys_held_on ON stream_keys (holder_server) WHERE holder_server IS NOT NULL;
 
 -- No reference to keys and broadcasters: history outlives them. end_reason without ended_at: the stream must end, but
@@ -65,6 +67,7 @@ CREATE INDEX streams_active ON streams (started_at, id) WHERE ended_at IS NULL;
 CREATE INDEX streams_newest ON streams (started_at, id);
 CREATE INDEX streams_broadcaster ON streams (broadcaster_id, started_at, id);
 CREATE INDEX streams_path ON streams (path, started_at, id);
+CREATE INDEX streams_media_server ON streams (media_server, started_at, id);
 
 -- Counters in commit order. A transaction takes its numbers last and keeps the row locked until it ends.
 CREATE TABLE counters (
@@ -113,6 +116,7 @@ CREATE TABLE api_tokens (
     expires_at BIGINT
 );
 CREATE UNIQUE INDEX api_tokens_hash ON api_tokens (token_hash);
+CREATE INDEX api_tokens_newest ON api_tokens (created_at, id);
 
 CREATE TABLE signed_requests (
     signature BYTEA PRIMARY KEY,

@@ -1,18 +1,22 @@
 //! Authentication with API tokens and signed requests, and the use-cases of tokens.
 
-use crate::ports::Change;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::error::{Conflict, Unauthenticated};
+use super::list::List;
 use super::media_server::ConfiguredServers;
 use super::{AppError, Core, Result};
 use crate::domain::access::{Action, Actor, ApiToken, Origin, Resource, Role, TokenSecret, token_name};
 use crate::domain::invalid::Checks;
 use crate::domain::media_server::MediaServerName;
+use crate::domain::page::{Newest, Page};
 use crate::domain::secret::{Secret, keyed_hash};
 use crate::domain::stream_key::expires_at;
 use crate::domain::{ApiTokenId, Timestamp};
+use crate::ports::Change;
 
 const RESOURCE: Resource = Resource::read_by(Role::Admin);
 
@@ -170,12 +174,6 @@ impl Access {
             .await
     }
 
-    /// All tokens, newest first.
-    pub async fn tokens(&self, actor: &Actor) -> Result<Vec<ApiToken>> {
-        let scope = actor.authorize(Action::Read, &RESOURCE)?;
-        Ok(self.core.store.api_tokens(&scope).await?)
-    }
-
     /// Deletes a token. It is invalid at once.
     pub async fn delete_token(&self, actor: &Actor, id: ApiTokenId) -> Result<()> {
         let entry = self.core.entry(actor, "delete", KIND).on(&id);
@@ -186,6 +184,18 @@ impl Access {
                 if deleted { Ok(()) } else { Err(AppError::NotFound("api token")) }
             })
             .await
+    }
+}
+
+#[async_trait]
+impl List for Access {
+    type Filter = ();
+    type Row = ApiToken;
+
+    /// The tokens, newest first.
+    async fn list(&self, actor: &Actor, (): &(), page: &Page<Newest>) -> Result<Vec<ApiToken>> {
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
+        Ok(self.core.lists.turn().await.api_tokens(&scope, page).await?)
     }
 }
 

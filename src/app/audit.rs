@@ -65,7 +65,7 @@ impl AuditLog {
         filter: &AuditFilter,
     ) -> Result<(Vec<AuditEntry>, u64), AppError> {
         let scope = actor.authorize(Action::Read, &RESOURCE)?;
-        Ok(self.core.store.audit_entries(&scope, filter).await?)
+        Ok(self.core.lists.turn().await.audit_entries(&scope, filter).await?)
     }
 
     /// Counts a write that was refused before it reached a use-case: its body could not be read, or its path does not

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::Value;
 
+use super::list::List;
 use super::stream_key::StreamKeys;
 use super::{AppError, Core, Result};
 use crate::domain::BroadcasterId;
 use crate::domain::access::{Action, Actor, Resource};
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch, DisplayName, Metadata};
 use crate::domain::invalid::Checks;
+use crate::domain::page::{Newest, Page};
 use crate::ports::{Change, WakeUp};
 
 const RESOURCE: Resource = Resource::READ_BY_ALL;
@@ -66,12 +69,6 @@ impl Broadcasters {
         self.core.store.broadcaster(&scope, id).await?.ok_or(AppError::NotFound(KIND))
     }
 
-    /// All broadcasters, newest first.
-    pub async fn list(&self, actor: &Actor) -> Result<Vec<Broadcaster>> {
-        let scope = actor.authorize(Action::Read, &RESOURCE)?;
-        Ok(self.core.store.broadcasters(&scope).await?)
-    }
-
     /// Changes what the draft names.
     pub async fn update(
         &self,
@@ -109,5 +106,17 @@ impl Broadcasters {
             .await?;
         self.keys.changed(&ending).await;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl List for Broadcasters {
+    type Filter = ();
+    type Row = Broadcaster;
+
+    /// Newest first.
+    async fn list(&self, actor: &Actor, (): &(), page: &Page<Newest>) -> Result<Vec<Broadcaster>> {
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
+        Ok(self.core.lists.turn().await.broadcasters(&scope, page).await?)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Result;
+use super::list::ListStore;
 use super::refusal_rollup::RefusalRollup;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
@@ -18,6 +19,8 @@ pub struct Core {
     pub auth_store: Arc<dyn Store>,
     /// The store for the management API and the hooks.
     pub store: Arc<dyn Store>,
+    /// The store for lists of the management API.
+    pub lists: ListStore,
     /// The store for background tasks.
     pub worker_store: Arc<dyn Store>,
     /// The wall clock.
@@ -42,16 +45,9 @@ impl Core {
         hasher: SecretHasher,
     ) -> Self {
         let [auth_store, worker_store] = [Arc::clone(&store), Arc::clone(&store)];
-        Self {
-            auth_store,
-            store,
-            worker_store,
-            clock,
-            ids,
-            wake_ups,
-            hasher,
-            refusals: RefusalRollup::default(),
-        }
+        let lists = ListStore::new(Arc::clone(&store));
+        let refusals = RefusalRollup::default();
+        Self { auth_store, store, lists, worker_store, clock, ids, wake_ups, hasher, refusals }
     }
 
     /// The present time.

@@ -7,14 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::housekeeping::Chore;
+use super::list::List;
 use super::{AppError, Core};
 use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus, UrlTemplates};
+use crate::domain::page::{Page, Placed};
 use crate::domain::reconcile::Changes;
 use crate::domain::secret::Secret;
 use crate::domain::stream::EndReason;
 use crate::domain::{StreamId, Timestamp};
-use crate::ports::{Contact, StatusFilter, StoreError, StreamFilter, WakeUp};
+use crate::ports::{Contact, StoreError, StreamFilter, WakeUp};
 
 const RESOURCE: Resource = Resource::READ_BY_ALL;
 
@@ -26,7 +28,15 @@ pub struct MediaServerOverview {
     /// Its record; `None` before the first poll.
     pub status: Option<MediaServerStatus>,
     /// How many streams are recorded as live on it.
-    pub streams: usize,
+    pub streams: u64,
+}
+
+impl Placed for MediaServerOverview {
+    type Place = MediaServerName;
+
+    fn place(&self) -> MediaServerName {
+        self.name.clone()
+    }
 }
 
 /// How long the lease lasts under which the records of former media servers are cleaned up.
@@ -107,22 +117,19 @@ impl MediaServers {
     /// anything is reconciled, so that a server under a new name keeps its sessions.
     pub async fn retire_former_servers(&self) -> Result<(), StoreError> {
         let store = &self.core.worker_store;
-        let filter = StreamFilter { status: StatusFilter::Active, ..StreamFilter::default() };
-        let mut former: BTreeMap<MediaServerName, Vec<StreamId>> = BTreeMap::new();
-        for stream in store.streams(&Scope::system(), &filter).await? {
-            if self.servers.get(&stream.media_server).is_none() {
-                former.entry(stream.media_server).or_default().push(stream.id);
-            }
-        }
+        let mut former = store.live_streams(&Scope::system()).await?;
+        former.retain(|server, _| self.servers.get(server).is_none());
         if former.is_empty() {
             return Ok(());
         }
         let instance = format!("housekeeping {}", self.core.id());
         let lease = store.renew_instance(&instance, u32::MAX, LEASE).await?;
-        for (server, streams) in former {
+        for server in former.into_keys() {
             let assigned = store.take_assignments(&lease, &[format!("reconcile:{server}")]).await?;
             let Some(ours) = assigned.iter().find(|one| one.instance == instance) else { continue };
-            let ended = streams.iter().map(|id| (*id, EndReason::MediaServerRemoved)).collect();
+            let filter = StreamFilter { media_server: Some(server.clone()), ..StreamFilter::default() };
+            let streams = store.streams(&Scope::system(), &filter, &Page::default()).await?;
+            let ended = streams.iter().map(|stream| (stream.id, EndReason::MediaServerRemoved)).collect();
             let changes = Changes { ended, ..Changes::default() };
             let new_id = || StreamId(self.core.id());
             store.apply_changes(ours, &server, &changes, self.core.now(), &new_id).await?;
@@ -141,16 +148,33 @@ impl MediaServers {
     }
 
     /// All configured media servers, by name.
-    pub async fn list(&self, actor: &Actor) -> Result<Vec<MediaServerOverview>, AppError> {
+    pub async fn all(&self, actor: &Actor) -> Result<Vec<MediaServerOverview>, AppError> {
+        self.list(actor, &(), &Page::default()).await
+    }
+}
+
+#[async_trait]
+impl List for MediaServers {
+    type Filter = ();
+    type Row = MediaServerOverview;
+
+    /// The configured ones, by name.
+    async fn list(
+        &self,
+        actor: &Actor,
+        (): &(),
+        page: &Page<MediaServerName>,
+    ) -> Result<Vec<MediaServerOverview>, AppError> {
         let scope = actor.authorize(Action::Read, &RESOURCE)?;
-        let known = self.core.store.media_servers(&scope).await?;
-        let filter = StreamFilter { status: StatusFilter::Active, ..StreamFilter::default() };
-        let live = self.core.store.streams(&scope, &filter).await?;
+        let turn = self.core.lists.turn().await;
+        let (known, live) = (turn.media_servers(&scope).await?, turn.live_streams(&scope).await?);
         let overview = |name: &MediaServerName| MediaServerOverview {
             name: name.clone(),
             status: known.iter().find(|s| s.name == *name).cloned(),
-            streams: live.iter().filter(|s| s.media_server == *name).count(),
+            streams: live.get(name).copied().unwrap_or(0),
         };
-        Ok(self.servers.names().map(overview).collect())
+        let names = self.servers.names().filter(|name| page.after.as_ref().is_none_or(|after| *name > after));
+        let limit = page.limit.map_or(usize::MAX, |limit| limit as usize);
+        Ok(names.take(limit).map(overview).collect())
     }
 }

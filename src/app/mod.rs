@@ -19,6 +19,7 @@ pub mod hook;
 pub mod housekeeping;
 pub mod key_cache;
 pub mod key_cache_loader;
+pub mod list;
 pub mod media_server;
 pub mod poll_requests;
 pub mod publish;

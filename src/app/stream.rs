@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::list::List;
 use super::media_server::ConfiguredServers;
 use super::poll_requests::PollRequests;
 use super::{AppError, Core, Result};
 use crate::domain::StreamId;
 use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::media_server::PlaybackUrls;
+use crate::domain::page::{Newest, Page};
 use crate::domain::stream::{EndReason, Stream};
 use crate::ports::{Change, StreamFilter};
 
@@ -36,12 +39,6 @@ impl Streams {
         end_wait: Duration,
     ) -> Self {
         Self { core, servers, polls, end_wait }
-    }
-
-    /// All streams that pass the filter, newest first.
-    pub async fn list(&self, actor: &Actor, filter: &StreamFilter) -> Result<Vec<Stream>> {
-        let scope = actor.authorize(Action::Read, &RESOURCE)?;
-        Ok(self.core.store.streams(&scope, filter).await?)
     }
 
     /// One stream, live or ended.
@@ -100,5 +97,17 @@ impl Streams {
                 }
             }
         }
+    }
+}
+
+#[async_trait]
+impl List for Streams {
+    type Filter = StreamFilter;
+    type Row = Stream;
+
+    /// Newest first.
+    async fn list(&self, actor: &Actor, filter: &StreamFilter, page: &Page<Newest>) -> Result<Vec<Stream>> {
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
+        Ok(self.core.lists.turn().await.streams(&scope, filter, page).await?)
     }
 }

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::error::Conflict;
 use super::key_cache::KeyCache;
+use super::list::List;
 use super::media_server::ConfiguredServers;
 use super::stream::Streams;
 use super::{AppError, Core, Result};
@@ -12,6 +15,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::DisplayName;
 use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::media_server::{IngestUrls, PlaybackUrls};
+use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::KeySecret;
 use crate::domain::stream::Stream;
@@ -58,6 +62,14 @@ pub struct KeyNow {
     pub key: StreamKey,
     /// When it was read: what `status` and `in_use` refer to.
     pub at: Timestamp,
+}
+
+impl Placed for KeyNow {
+    type Place = Newest;
+
+    fn place(&self) -> Newest {
+        self.key.place()
+    }
 }
 
 const KIND: &str = "stream_key";
@@ -194,14 +206,6 @@ impl StreamKeys {
         Ok(KeyNow { key, at: self.core.now() })
     }
 
-    /// All keys that pass the filter, newest first.
-    pub async fn list(&self, actor: &Actor, filter: &KeyFilter) -> Result<Vec<KeyNow>> {
-        let scope = actor.authorize(Action::Read, &RESOURCE)?;
-        let keys = self.core.store.stream_keys(&scope, filter).await?;
-        let at = self.core.now();
-        Ok(keys.into_iter().map(|key| KeyNow { key, at }).collect())
-    }
-
     /// Replaces the secret and ends the session on the old one.
     pub async fn rotate(&self, actor: &Actor, id: StreamKeyId) -> Result<KeyWithSecret> {
         let entry = self.core.entry(actor, "rotate", KIND).on(&id);
@@ -249,6 +253,20 @@ impl StreamKeys {
         self.cache.clear_negative();
         self.core.wake_ups.send(WakeUp::Events);
         self.streams.end_sessions(ending).await;
+    }
+}
+
+#[async_trait]
+impl List for StreamKeys {
+    type Filter = KeyFilter;
+    type Row = KeyNow;
+
+    /// Newest first.
+    async fn list(&self, actor: &Actor, filter: &KeyFilter, page: &Page<Newest>) -> Result<Vec<KeyNow>> {
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
+        let keys = self.core.lists.turn().await.stream_keys(&scope, filter, page).await?;
+        let at = self.core.now();
+        Ok(keys.into_iter().map(|key| KeyNow { key, at }).collect())
     }
 }
 

@@ -8,6 +8,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use super::Timestamp;
 use super::id::id;
 use super::invalid::{Invalid, text};
+use super::page::newest_first;
 use super::secret::Secret;
 
 /// The permissions of a client. Each role includes the ones before it.
@@ -160,6 +161,8 @@ pub struct ApiToken {
     /// From when on it is invalid.
     pub expires_at: Option<Timestamp>,
 }
+
+newest_first!(ApiToken, created_at);
 
 /// Checks a token's name.
 pub fn token_name(value: &str) -> Result<String, Invalid> {

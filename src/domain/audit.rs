@@ -7,6 +7,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use super::Timestamp;
 use super::access::Actor;
 use super::id::id;
+use super::page::{Newest, newest_first};
 
 /// The outcome of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, IntoStaticStr, EnumString, VariantArray)]
@@ -67,6 +68,8 @@ pub struct AuditEntry {
     pub told: bool,
 }
 
+newest_first!(AuditEntry, timestamp);
+
 impl AuditEntry {
     /// A successful action of `actor`.
     pub fn of(id: AuditId, at: Timestamp, actor: &Actor, action: &str, resource_type: &str) -> Self {
@@ -123,4 +126,6 @@ pub struct AuditFilter {
     pub limit: u32,
     /// Entries to skip.
     pub offset: u64,
+    /// Only entries after this place.
+    pub after: Option<Newest>,
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::invalid::{Invalid, text, text_type};
+use super::page::newest_first;
 use super::{BroadcasterId, Timestamp};
 
 /// Largest metadata object, in bytes of compact JSON.
@@ -90,6 +91,8 @@ pub struct Broadcaster {
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
+
+newest_first!(Broadcaster, created_at);
 
 /// A change of a broadcaster; `None` means no change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

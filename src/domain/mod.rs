@@ -12,6 +12,7 @@ pub mod id;
 pub mod invalid;
 pub mod log_throttle;
 pub mod media_server;
+pub mod page;
 pub mod path;
 pub mod publish;
 pub mod reconcile;

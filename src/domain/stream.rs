@@ -5,6 +5,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::broadcaster::{DisplayName, Metadata};
 use super::media_server::{MediaServerName, SourceId, SourceKind, StreamStats};
+use super::page::newest_first;
 use super::path::StreamPath;
 use super::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
 
@@ -118,6 +119,8 @@ pub struct Stream {
     /// Reference of a recording, if there is one.
     pub recording_ref: Option<String>,
 }
+
+newest_first!(Stream, started_at);
 
 /// A transition that the stream's state does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::invalid::{Invalid, text};
 use super::media_server::Connection;
+use super::page::newest_first;
 use super::path::StreamPath;
 use super::secret::SecretHash;
 use super::{BroadcasterId, StreamKeyId, Timestamp};
@@ -161,6 +162,8 @@ pub struct StreamKey {
     /// The current holder.
     pub holder: Holder,
 }
+
+newest_first!(StreamKey, created_at);
 
 /// What the key cache keeps of a key that is not revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Change, Result};
 use crate::domain::access::{ApiToken, Scope};
+use crate::domain::page::{Newest, Page};
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
 
@@ -13,8 +14,8 @@ pub trait AccessStore: Send + Sync {
     /// MUST store the token under the hash of its secret, with the audit entry.
     async fn create_api_token(&self, token: &ApiToken, hash: &SecretHash, by: Change<'_>) -> Result<()>;
 
-    /// MUST return all tokens, newest first, ties by id.
-    async fn api_tokens(&self, scope: &Scope) -> Result<Vec<ApiToken>>;
+    /// MUST return the page of all tokens, newest first, ties by id.
+    async fn api_tokens(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<ApiToken>>;
 
     /// MUST return the token with this hash, expired or not, or `None`.
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>>;

@@ -13,7 +13,8 @@ pub trait AuditStore: Send + Sync {
     /// MUST store all entries or none.
     async fn record_audit(&self, entries: &[AuditEntry]) -> Result<()>;
 
-    /// MUST return the page of entries that pass the filter, newest first, ties by id, and how many pass in all.
+    /// MUST return the page of entries that pass the filter, newest first, ties by id, and how many pass in all: also
+    /// before the place [`AuditFilter::after`].
     async fn audit_entries(&self, scope: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)>;
 
     /// MUST remove entries older than `before`; returns how many.

@@ -6,6 +6,7 @@ use super::{Change, Result};
 use crate::domain::BroadcasterId;
 use crate::domain::access::Scope;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
+use crate::domain::page::{Newest, Page};
 use crate::domain::stream::Stream;
 
 /// Broadcasters.
@@ -17,8 +18,8 @@ pub trait BroadcasterStore: Send + Sync {
     /// MUST return the broadcaster as it was last stored, or `None`.
     async fn broadcaster(&self, scope: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>>;
 
-    /// MUST return all broadcasters, newest first, ties by id.
-    async fn broadcasters(&self, scope: &Scope) -> Result<Vec<Broadcaster>>;
+    /// MUST return the page of all broadcasters, newest first, ties by id.
+    async fn broadcasters(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<Broadcaster>>;
 
     /// MUST change what the patch names and nothing else, with a `broadcaster.updated` event and the audit entry.
     /// MUST return `None` and write nothing if there is no such broadcaster.

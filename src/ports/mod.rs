@@ -43,7 +43,7 @@ pub use status_feed::{FeedSignal, StatusFeed, StatusUpdate, Subject, Wanted};
 pub use stream_keys::{CachedKeyStore, KeyCreation, KeyFilter, Revocation, Rotation, StreamKeyStore};
 pub use streamer_reports::{Recorded, ReportStore};
 pub use streamers::{StreamerFilter, StreamerStore, Written};
-pub use streams::{StatusFilter, StreamCursor, StreamFilter, StreamStore};
+pub use streams::{StatusFilter, StreamFilter, StreamStore};
 pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 

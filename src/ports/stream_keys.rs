@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{Change, Result};
 use crate::domain::access::Scope;
+use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
@@ -76,8 +77,13 @@ pub trait StreamKeyStore: Send + Sync {
     /// MUST return the key as it was last stored, or `None`.
     async fn stream_key(&self, scope: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>>;
 
-    /// MUST return all keys that pass the filter, newest first, ties by id.
-    async fn stream_keys(&self, scope: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>>;
+    /// MUST return the page of the keys that pass the filter, newest first, ties by id.
+    async fn stream_keys(
+        &self,
+        scope: &Scope,
+        filter: &KeyFilter,
+        page: &Page<Newest>,
+    ) -> Result<Vec<StreamKey>>;
 
     /// MUST make the old secret invalid and the new one valid at once, evict the present holder, mark active streams of
     /// the key as ending (`key_rotated`), and write a `stream_key.rotated` event and the audit entry.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Change, Result};
 use crate::domain::access::Scope;
+use crate::domain::page::Page;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{Status, StatusEvent, Streamer, StreamerPatch, UserId};
 use crate::domain::{StreamerId, Timestamp};
@@ -30,10 +31,6 @@ pub struct StreamerFilter {
     pub username: Option<String>,
     /// With this user id.
     pub user: Option<UserId>,
-    /// At most this many.
-    pub limit: Option<u32>,
-    /// Only what comes after this name (in lower case) in the list.
-    pub after: Option<String>,
 }
 
 /// Streamers. Other programs may write the table too: rows come and go, and a name may be any text.
@@ -46,8 +43,13 @@ pub trait StreamerStore: Send + Sync {
     /// MUST return the streamer as it is now, or `None`.
     async fn streamer(&self, scope: &Scope, id: StreamerId) -> Result<Option<Streamer>>;
 
-    /// MUST return all that pass the filter, by name in lower case, ties by id.
-    async fn streamers(&self, scope: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>>;
+    /// MUST return the page of those that pass the filter, by name in lower case.
+    async fn streamers(
+        &self,
+        scope: &Scope,
+        filter: &StreamerFilter,
+        page: &Page<String>,
+    ) -> Result<Vec<Streamer>>;
 
     /// MUST change what the patch names ([`Streamer::patched`]) and nothing else, with a `streamer.updated` event and
     /// the audit entry; nothing at all if the new name is taken.

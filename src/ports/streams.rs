@@ -1,13 +1,16 @@
 //! The store of streams, as history for people. `reconcile.rs` writes them.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::{Change, Result};
 use crate::domain::access::Scope;
 use crate::domain::media_server::MediaServerName;
+use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
 use crate::domain::stream::{EndReason, Stream};
-use crate::domain::{BroadcasterId, StreamId, Timestamp};
+use crate::domain::{BroadcasterId, StreamId};
 
 /// Which streams by their state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,15 +24,6 @@ pub enum StatusFilter {
     All,
 }
 
-/// A place in a list of streams, newest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamCursor {
-    /// When the last stream of the page before started.
-    pub started_at: Timestamp,
-    /// Its id.
-    pub id: StreamId,
-}
-
 /// A filter of streams; `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamFilter {
@@ -41,17 +35,17 @@ pub struct StreamFilter {
     pub path: Option<StreamPath>,
     /// On this media server.
     pub media_server: Option<MediaServerName>,
-    /// At most this many.
-    pub limit: Option<u32>,
-    /// Only what comes after this place.
-    pub after: Option<StreamCursor>,
 }
 
 /// Streams.
 #[async_trait]
 pub trait StreamStore: Send + Sync {
-    /// MUST return all streams that pass the filter, newest first, ties by id (descending): a stable order.
-    async fn streams(&self, scope: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>>;
+    /// MUST return the page of the streams that pass the filter, newest first, ties by id (descending): a stable order.
+    async fn streams(&self, scope: &Scope, filter: &StreamFilter, page: &Page<Newest>)
+    -> Result<Vec<Stream>>;
+
+    /// MUST return how many streams are live on each media server that has any.
+    async fn live_streams(&self, scope: &Scope) -> Result<BTreeMap<MediaServerName, u64>>;
 
     /// MUST return the stream, live or ended, or `None`.
     async fn stream(&self, scope: &Scope, id: StreamId) -> Result<Option<Stream>>;

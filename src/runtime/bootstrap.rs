@@ -13,6 +13,7 @@ use crate::adapters::sql::{Db, SqlStore};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::Core;
 use crate::app::database_clock::DatabaseClock;
+use crate::app::list::ListStore;
 use crate::app::refusal_rollup::RefusalRollup;
 use crate::app::secrets::first_time;
 use crate::domain::seal::Sealer;
@@ -72,6 +73,7 @@ impl Bootstrap {
         let core = Core {
             auth_store: store(&self.databases.auth),
             store: store(&self.databases.api),
+            lists: ListStore::new(store(&self.databases.lists)),
             worker_store: store(&self.databases.worker),
             clock: Arc::clone(&self.clock) as _,
             ids: Arc::new(SystemIds),

@@ -16,12 +16,11 @@ pub(super) async fn take(media_servers: Arc<MediaServers>, databases: Databases,
     let mut tick = tokio::time::interval(EVERY);
     let actor = Actor::cli("gauges");
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        for (pool, db) in databases.pools() {
-            let (busy, open) = db.connections();
+        for (pool, (busy, open)) in databases.connections() {
             metrics::gauge!("streamward_database_connections", "pool" => pool, "state" => "in_use").set(busy);
             metrics::gauge!("streamward_database_connections", "pool" => pool, "state" => "open").set(open);
         }
-        let Ok(servers) = media_servers.list(&actor).await else { continue };
+        let Ok(servers) = media_servers.all(&actor).await else { continue };
         for server in servers {
             let live = u32::try_from(server.streams).unwrap_or(u32::MAX);
             metrics::gauge!("streamward_streams_live", "media_server" => server.name.to_string()).set(live);

@@ -11,6 +11,7 @@ mod harness;
 mod kick_http;
 mod lifecycle;
 mod limits;
+mod lists;
 mod mediamtx;
 mod model;
 mod operation;

@@ -14,6 +14,7 @@ use streamward::adapters::system::SystemIds;
 use streamward::app::Core;
 use streamward::app::broadcaster::BroadcasterDraft;
 use streamward::app::hook::{HookMessage, Hooks};
+use streamward::app::list::List as _;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::reconcile::{ReconcileIntervals, Reconciler};
 use streamward::app::stream_key::StreamKeyDraft;
@@ -24,6 +25,7 @@ use streamward::domain::media_server::{
     BaseUrls, Capabilities, MediaServerName, ObservedPath, ObservedSource, Relay, Snapshot, SourceId,
     SourceKind, StreamStats,
 };
+use streamward::domain::page::Page;
 use streamward::domain::path::{IngestPath, StreamPath};
 use streamward::domain::reconcile::HookKind;
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
@@ -361,7 +363,7 @@ impl World {
 
     async fn streams(&self, status: StatusFilter) -> Vec<streamward::domain::stream::Stream> {
         let filter = StreamFilter { status, ..StreamFilter::default() };
-        self.shared.streams.list(&actor(), &filter).await.expect("the store lists streams")
+        self.shared.streams.list(&actor(), &filter, &Page::default()).await.expect("the store lists streams")
     }
 
     /// What must hold at every moment.

@@ -122,7 +122,9 @@ async fn head_is_answered_wherever_get_is() {
 async fn unreachable_database_is_a_problem_with_retry_after() {
     let app = TestApp::on(Engine::Sqlite).await;
     let key = app.key("live/alice").await;
-    app.db.as_ref().expect("a database").close().await;
+    for db in [&app.db, &app.lists] {
+        db.as_ref().expect("a database").close().await;
+    }
     let admin = app.as_admin();
     admin.get("/streams").await.assert_status(503).assert_problem("unavailable");
     admin.post("/broadcasters").json(json!({"display_name": "A"})).await.assert_status(503);

@@ -3,6 +3,7 @@
 use rstest_reuse::apply;
 use streamward::adapters::system::SystemIds;
 use streamward::domain::access::{ApiToken, Role, Scope};
+use streamward::domain::page::Page;
 use streamward::domain::{ApiTokenId, Timestamp};
 use streamward::ports::IdGen as _;
 
@@ -40,7 +41,7 @@ async fn all_tokens_newest_first_ties_by_id(#[case] engine: Engine) {
         world.store.create_api_token(one, &fresh_hash(), by(&audit("create", at(0)))).await.unwrap();
     }
     let [a, b, c] = tokens;
-    assert_eq!(world.store.api_tokens(&Scope::system()).await.unwrap(), [b, a, c]);
+    assert_eq!(world.store.api_tokens(&Scope::system(), &Page::default()).await.unwrap(), [b, a, c]);
 }
 
 #[apply(every_store)]
@@ -51,7 +52,7 @@ async fn a_removed_token_is_not_found(#[case] engine: Engine) {
     world.store.create_api_token(&one, &hash, by(&audit("create", at(0)))).await.unwrap();
     assert!(world.store.delete_api_token(one.id, by(&audit("delete", at(1)))).await.unwrap());
     assert_eq!(world.store.api_token_by_hash(&hash).await.unwrap(), None);
-    assert_eq!(world.store.api_tokens(&Scope::system()).await.unwrap(), []);
+    assert_eq!(world.store.api_tokens(&Scope::system(), &Page::default()).await.unwrap(), []);
     assert!(!world.store.delete_api_token(one.id, by(&audit("again", at(2)))).await.unwrap());
     assert_eq!(world.audited().await, ["delete", "create"], "nothing is written if it was not there");
 }

@@ -3,6 +3,7 @@
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
 use streamward::domain::broadcaster::{BroadcasterPatch, DisplayName, Metadata};
+use streamward::domain::page::Page;
 use streamward::domain::stream::EndReason;
 
 use crate::every_store;
@@ -56,7 +57,7 @@ async fn all_broadcasters_newest_first_ties_by_id(#[case] engine: Engine) {
         world.store.create_broadcaster(one, by(&audit("create", at(0)))).await.unwrap();
     }
     let [a, b, c, d] = all;
-    assert_eq!(world.store.broadcasters(&Scope::system()).await.unwrap(), [c, b, a, d]);
+    assert_eq!(world.store.broadcasters(&Scope::system(), &Page::default()).await.unwrap(), [c, b, a, d]);
 }
 
 #[apply(every_store)]

@@ -13,6 +13,7 @@ mod event_log;
 mod fixture;
 mod hook_events;
 mod leases;
+mod lists;
 mod media_servers;
 mod pgbouncer;
 mod postgres;

@@ -8,6 +8,7 @@ use streamward::adapters::sql::{
     Db, Pg, PgSettings, PgWakeUps, database_time, migrate, open_postgres, pending_migrations,
 };
 use streamward::domain::access::Scope;
+use streamward::domain::page::Page;
 use streamward::ports::{WakeUp, WakeUps as _};
 use streamward_test_support::{Cluster, PgBouncer};
 use tokio::time::timeout;
@@ -48,7 +49,7 @@ async fn simultaneous_calls_share_few_sessions_and_each_gets_its_own_answer() {
         for _ in 0..25 {
             world.broadcaster("Bob").await;
             world.take("us", &["work"]).await;
-            world.store.broadcasters(&Scope::system()).await.unwrap();
+            world.store.broadcasters(&Scope::system(), &Page::default()).await.unwrap();
             world.audited().await;
         }
     };

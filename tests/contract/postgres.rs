@@ -6,6 +6,7 @@ use streamward::domain::access::Scope;
 use futures_util::future::join_all;
 use sqlx::{Connection as _, PgConnection};
 use streamward::adapters::sql::{Db, PgSettings, migrate, open_postgres, pending_migrations};
+use streamward::domain::page::Page;
 use streamward::ports::StoreError;
 use streamward_test_support::Cluster;
 use tokio::time::{Instant, timeout};
@@ -36,7 +37,7 @@ async fn after_a_restart_of_the_database_the_first_call_succeeds() {
         cluster.stop();
         cluster.run().unwrap();
         match round {
-            1 => drop(world.store.broadcasters(&Scope::system()).await.unwrap()),
+            1 => drop(world.store.broadcasters(&Scope::system(), &Page::default()).await.unwrap()),
             2 => drop(world.claim(&hash, &request("c1"), at(round)).await),
             _ => drop(world.broadcaster("Bob").await),
         }
@@ -55,8 +56,9 @@ async fn while_the_database_is_down_calls_fail_soon_as_unavailable() {
     for _ in 0..3 {
         let (store, scope, started) = (&world.store, Scope::system(), Instant::now());
         let (publish, bob, entry) = (request("c1"), broadcaster("Bob", at(1)), audit("create", at(1)));
+        let whole = Page::default();
         let (read, claim, write) = tokio::join!(
-            store.broadcasters(&scope),
+            store.broadcasters(&scope, &whole),
             store.claim_for_publish(&hash, &publish, at(1), limit),
             store.create_broadcaster(&bob, by(&entry)),
         );
@@ -86,7 +88,7 @@ async fn a_database_that_hung_leaves_no_broken_connections() {
         assert!(join_all(claims).await.iter().all(Result::is_err));
     }
     let started = Instant::now();
-    let error = world.store.broadcasters(&Scope::system()).await.unwrap_err();
+    let error = world.store.broadcasters(&Scope::system(), &Page::default()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     cluster.resume();

@@ -5,6 +5,7 @@ use streamward::domain::StreamKeyId;
 use streamward::domain::access::Scope;
 use streamward::domain::event::{EventBody, StreamEventKind};
 use streamward::domain::media_server::{ObservedPath, SourceId, StreamStats};
+use streamward::domain::page::Page;
 use streamward::domain::path::IngestPath;
 use streamward::domain::reconcile::{Changes, HookEvent, HookKind, Observation, Refresh, Start};
 use streamward::domain::stream::{EndReason, StreamState};
@@ -31,7 +32,7 @@ fn failed() -> PollResult {
 }
 
 async fn active(world: &World) -> usize {
-    world.store.streams(&Scope::system(), &StreamFilter::default()).await.unwrap().len()
+    world.store.streams(&Scope::system(), &StreamFilter::default(), &Page::default()).await.unwrap().len()
 }
 
 fn observation(raw: &str, hash: Option<streamward::domain::secret::SecretHash>) -> Observation {
@@ -205,7 +206,12 @@ async fn there_are_never_two_active_streams_for_one_key(#[case] engine: Engine) 
     assert_eq!((applied.started.len(), applied.postponed, active(&world).await), (0, 1, 1));
     let elsewhere = started(vec![start(key.id, connection("edge", "c2"))]);
     assert_eq!(world.apply("edge", &elsewhere, at(100)).await.postponed, 1);
-    let first = world.store.streams(&Scope::system(), &StreamFilter::default()).await.unwrap().remove(0);
+    let first = world
+        .store
+        .streams(&Scope::system(), &StreamFilter::default(), &Page::default())
+        .await
+        .unwrap()
+        .remove(0);
     let both = Changes {
         ended: vec![(first.id, EndReason::Takeover)],
         started: vec![newcomer],
@@ -375,5 +381,5 @@ async fn thousands_of_changes_are_applied_whole(#[case] engine: Engine) {
     let applied = world.apply("default", &Changes { ended, ..Changes::default() }, at(2)).await;
     assert_eq!((applied.ended.len(), active(&world).await), (count, 0));
     let all = StreamFilter { status: StatusFilter::All, ..StreamFilter::default() };
-    assert_eq!(world.store.streams(&Scope::system(), &all).await.unwrap().len(), count);
+    assert_eq!(world.store.streams(&Scope::system(), &all, &Page::default()).await.unwrap().len(), count);
 }

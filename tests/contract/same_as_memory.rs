@@ -10,6 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use rstest_reuse::apply;
 use streamward::domain::broadcaster::Broadcaster;
 use streamward::domain::media_server::{Connection, StreamStats};
+use streamward::domain::page::Page;
 use streamward::domain::publish::{PublishRequest, decide_publish};
 use streamward::domain::reconcile::{Changes, Refresh};
 use streamward::domain::secret::SecretHash;
@@ -224,8 +225,8 @@ async fn all(world: &World) -> impl Debug + PartialEq + use<> {
         views.push((view.keys, view.streams));
     }
     let hashes = store.cached_keys(None, 10_000).await.unwrap();
-    let keys = store.stream_keys(&Scope::system(), &KeyFilter::default()).await.unwrap();
-    let streams = store.streams(&Scope::system(), &streams).await.unwrap();
+    let keys = store.stream_keys(&Scope::system(), &KeyFilter::default(), &Page::default()).await.unwrap();
+    let streams = store.streams(&Scope::system(), &streams, &Page::default()).await.unwrap();
     let active = streams.iter().filter(|stream| stream.is_active());
     let mut of: Vec<_> = active.map(|stream| stream.stream_key_id).collect();
     let count = of.len();
@@ -236,7 +237,7 @@ async fn all(world: &World) -> impl Debug + PartialEq + use<> {
         (keys, hashes, streams, views),
         store.events_after(&Scope::system(), None, 0, 100_000).await.unwrap(),
         world.audited().await,
-        store.broadcasters(&Scope::system()).await.unwrap(),
+        store.broadcasters(&Scope::system(), &Page::default()).await.unwrap(),
         store.media_servers(&Scope::system()).await.unwrap(),
     )
 }

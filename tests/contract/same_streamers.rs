@@ -9,6 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rstest_reuse::apply;
+use streamward::domain::page::Page;
 use streamward::domain::streamer::decide::{Report, ReportedStatus};
 use streamward::domain::streamer::{
     ChannelId, Found, KickIds, Learned, Session, Source, Streamer, StreamerPatch, UserId,
@@ -232,7 +233,8 @@ async fn play(worlds: [&World; 2], story: &mut Story, step: &Step) {
 
 /// Everything that can be read.
 async fn all(world: &World) -> impl Debug + PartialEq + use<> {
-    let streamers = world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
+    let streamers =
+        world.store.streamers(&Scope::system(), &StreamerFilter::default(), &Page::default()).await.unwrap();
     let mut history = Vec::new();
     for streamer in &streamers {
         history.push(world.history(streamer).await);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use streamward::domain::access::Scope;
+use streamward::domain::page::Page;
 
 use futures_util::future::{join, join_all};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
@@ -35,7 +36,7 @@ async fn a_reader_held_open_does_not_block_a_writer() {
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     let still: i64 = sqlx::query_scalar(count).fetch_one(&mut *reading).await.unwrap();
     assert_eq!((before, still), (1, 1), "the reader sees what it saw");
-    assert_eq!(world.store.broadcasters(&Scope::system()).await.unwrap().len(), 21);
+    assert_eq!(world.store.broadcasters(&Scope::system(), &Page::default()).await.unwrap().len(), 21);
 }
 
 /// The command line writes beside the serving process.
@@ -50,7 +51,7 @@ async fn two_processes_write_to_one_file_without_a_locked_error() {
         world
     };
     let worlds = join_all([write(world), write(other)]).await;
-    assert_eq!(worlds[0].store.broadcasters(&Scope::system()).await.unwrap().len(), 200);
+    assert_eq!(worlds[0].store.broadcasters(&Scope::system(), &Page::default()).await.unwrap().len(), 200);
     assert_eq!(worlds[1].events().await.len(), 200);
 }
 
@@ -117,7 +118,7 @@ async fn a_cancelled_writer_leaves_the_connection_in_order() {
     world.broadcaster("next").await;
     assert_eq!(
         world.events().await.len() - 1,
-        world.store.broadcasters(&Scope::system()).await.unwrap().len(),
+        world.store.broadcasters(&Scope::system(), &Page::default()).await.unwrap().len(),
         "and one for the key"
     );
 }

@@ -2,6 +2,7 @@
 
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
+use streamward::domain::page::Page;
 use streamward::domain::streamer::decide::{Outcome, ReportedStatus};
 use streamward::domain::streamer::{
     ChannelId, Found, KickIds, Learned, Session, Status, Streamer, StreamerPatch, UserId,
@@ -72,7 +73,8 @@ async fn each_report_is_judged_by_the_result_of_the_one_before(#[case] engine: E
 
 /// Everything that reports can write.
 async fn written(world: &World) -> impl PartialEq + std::fmt::Debug + use<> {
-    let all = world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
+    let all =
+        world.store.streamers(&Scope::system(), &StreamerFilter::default(), &Page::default()).await.unwrap();
     let mut history = Vec::new();
     for streamer in &all {
         history.extend(world.history(streamer).await);
@@ -267,7 +269,8 @@ async fn thousands_are_learned_at_once(#[case] engine: Engine) {
         learned.push(found(&one, ids(number + 1, number + 1), None));
     }
     world.store.learn(&learned, at(5)).await.unwrap();
-    let all = world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
+    let all =
+        world.store.streamers(&Scope::system(), &StreamerFilter::default(), &Page::default()).await.unwrap();
     assert!(all.iter().all(|one| one.ids.user.is_some()));
     assert_eq!(world.events().await.len(), 1_200);
 }

@@ -3,6 +3,7 @@
 use rstest_reuse::apply;
 use streamward::domain::StreamKeyId;
 use streamward::domain::access::Scope;
+use streamward::domain::page::Page;
 use streamward::domain::stream::EndReason;
 use streamward::domain::stream_key::{CachedKey, Holder, KeyStatus, Label, OnConflict, StreamKey};
 use streamward::ports::{KeyCreation, KeyFilter, Revocation, Rotation};
@@ -77,7 +78,15 @@ async fn create_refuses_a_second_usable_key_also_at_the_same_moment(#[case] engi
     let created = outcomes.iter().filter(|outcome| **outcome == KeyCreation::Created).count();
     let taken = outcomes.iter().filter(|outcome| **outcome == KeyCreation::PathTaken).count();
     assert_eq!((created, taken), (1, 19));
-    assert_eq!(world.store.stream_keys(&Scope::system(), &KeyFilter::default()).await.unwrap().len(), 1);
+    assert_eq!(
+        world
+            .store
+            .stream_keys(&Scope::system(), &KeyFilter::default(), &Page::default())
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[apply(every_store)]
@@ -91,7 +100,9 @@ async fn keys_that_pass_the_filter_newest_first_ties_by_id(#[case] engine: Engin
         assert_eq!(world.create(one, &fresh_hash()).await, KeyCreation::Created);
     }
     let [a1, b, c, a2] = keys;
-    let list = async |filter: KeyFilter| world.store.stream_keys(&Scope::system(), &filter).await.unwrap();
+    let list = async |filter: KeyFilter| {
+        world.store.stream_keys(&Scope::system(), &filter, &Page::default()).await.unwrap()
+    };
     assert_eq!(list(KeyFilter::default()).await, [a2.clone(), c.clone(), b.clone(), a1.clone()]);
     let of_alice = KeyFilter { broadcaster_id: Some(alice.id), path: None };
     assert_eq!(list(of_alice).await, [b, a1.clone()]);

@@ -5,6 +5,7 @@ use streamward::domain::access::Scope;
 
 use streamward::adapters::system::SystemIds;
 use streamward::domain::event::{EventBody, StoredEvent, StreamerEvent};
+use streamward::domain::page::Page;
 use streamward::domain::streamer::decide::{Outcome, Report, ReportedStatus};
 use streamward::domain::streamer::{Session, Slug, Source, Status, StatusEvent, Streamer};
 use streamward::domain::{StreamerId, Timestamp};
@@ -98,14 +99,19 @@ impl World {
 
     /// All names in list order.
     pub(crate) async fn names(&self, filter: &StreamerFilter) -> Vec<String> {
-        let all = self.store.streamers(&Scope::system(), filter).await.unwrap();
+        let all = self.store.streamers(&Scope::system(), filter, &Page::default()).await.unwrap();
         all.into_iter().map(|streamer| streamer.username).collect()
     }
 
     /// Always true: the history leads to the status, and the log has each change under the same number.
     pub(crate) async fn agree(&self) {
         let log = self.store.events_after(&Scope::system(), None, 0, 100_000).await.unwrap();
-        for streamer in self.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap() {
+        for streamer in self
+            .store
+            .streamers(&Scope::system(), &StreamerFilter::default(), &Page::default())
+            .await
+            .unwrap()
+        {
             let mut history = self.history(&streamer).await;
             history.reverse();
             let last = history.last().map(|event| event.change.new_status);

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use rstest_reuse::apply;
 use streamward::adapters::sql::{PgSettings, open_postgres};
 use streamward::domain::access::Scope;
+use streamward::domain::page::Page;
 use streamward::domain::streamer::decide::{Outcome, Report};
 use streamward::domain::streamer::{ChannelId, Found, KickIds, Learned, Streamer, StreamerPatch};
 use streamward::ports::StreamerFilter;
@@ -108,7 +109,12 @@ async fn batches_in_different_orders_and_other_writes_do_not_deadlock() {
     };
     tokio::join!(reports(0, 1), reports(1, 39), reports(0, 7), reports(1, 13), learns, announces, owners);
     assert_eq!(
-        worlds[0].store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap().len(),
+        worlds[0]
+            .store
+            .streamers(&Scope::system(), &StreamerFilter::default(), &Page::default())
+            .await
+            .unwrap()
+            .len(),
         30
     );
     worlds[0].events().await;

@@ -7,6 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use streamward::adapters::sql::{PgSettings, migrate, open_postgres, open_sqlite};
 use streamward::domain::Timestamp;
+use streamward::domain::page::Page;
 use streamward::domain::streamer::decide::{Outcome, ReportedStatus};
 use streamward::domain::streamer::{
     ChannelId, Found, KickIds, Learned, Session, Slug, Status, Streamer, StreamerPatch, Track, UserId,
@@ -69,7 +70,13 @@ impl Beside {
 
     async fn named(&self, name: &str) -> Streamer {
         let filter = StreamerFilter { username: Some(name.into()), ..StreamerFilter::default() };
-        self.world.store.streamers(&Scope::system(), &filter).await.unwrap().pop().expect("it is listed")
+        self.world
+            .store
+            .streamers(&Scope::system(), &filter, &Page::default())
+            .await
+            .unwrap()
+            .pop()
+            .expect("it is listed")
     }
 }
 
@@ -115,7 +122,12 @@ async fn every_id_that_sqlite_makes_is_a_random_uuid() {
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
                 INSERT INTO streamers (username) SELECT 's' || i FROM n";
     beside.sql(many).await;
-    let all = beside.world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
+    let all = beside
+        .world
+        .store
+        .streamers(&Scope::system(), &StreamerFilter::default(), &Page::default())
+        .await
+        .unwrap();
     let ids: std::collections::BTreeSet<_> = all.iter().map(|one| one.id).collect();
     assert_eq!(ids.len(), 2_000);
     assert!(ids.iter().all(|id| id.0.get_version_num() == 4 && id.0.get_variant() == uuid::Variant::RFC4122));
@@ -137,7 +149,12 @@ async fn values_that_make_no_sense_are_read_as_unknown(#[case] engine: Engine) {
         ))
         .await;
     beside.sql("INSERT INTO streamers (username) VALUES ('')").await;
-    let all = beside.world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
+    let all = beside
+        .world
+        .store
+        .streamers(&Scope::system(), &StreamerFilter::default(), &Page::default())
+        .await
+        .unwrap();
     assert_eq!(all.len(), 2);
     let row = all.iter().find(|row| row.username.len() > 500).unwrap();
     assert_eq!((row.ids.user, row.ids.channel), (None, None));

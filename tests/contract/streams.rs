@@ -2,15 +2,16 @@
 
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
+use streamward::domain::page::Page;
 use streamward::domain::reconcile::{Changes, Refresh};
 use streamward::domain::stream::{EndReason, IngestForm, Stream, StreamState};
-use streamward::ports::{StatusFilter, StreamCursor, StreamFilter};
+use streamward::ports::{StatusFilter, StreamFilter};
 
 use crate::every_store;
 use crate::fixture::{Engine, World, at, audit, by, connection, new_id, path, server};
 
 async fn list(world: &World, filter: StreamFilter) -> Vec<Stream> {
-    world.store.streams(&Scope::system(), &filter).await.unwrap()
+    world.store.streams(&Scope::system(), &filter, &Page::default()).await.unwrap()
 }
 
 async fn end(world: &World, stream: &Stream, when: i64) -> Stream {
@@ -20,7 +21,7 @@ async fn end(world: &World, stream: &Stream, when: i64) -> Stream {
 }
 
 /// Five streams: three live ones, two that ended.
-async fn several(world: &World) -> [Stream; 5] {
+pub(crate) async fn several(world: &World) -> [Stream; 5] {
     let (_, _, a) = world.live("a", "c1").await;
     let (bob, _, b) = world.live("b", "c2").await;
     let b = end(world, &b, 5).await;
@@ -50,28 +51,6 @@ async fn streams_that_pass_the_filter_newest_first_ties_by_id_descending(#[case]
     let on = StreamFilter { media_server: Some(server("edge")), ..all };
     assert_eq!(list(&world, on.clone()).await, [d, c.clone()]);
     assert_eq!(list(&world, StreamFilter { status: StatusFilter::Active, ..on }).await, [c]);
-}
-
-#[apply(every_store)]
-#[tokio::test]
-async fn pages_join_to_the_whole_list(#[case] engine: Engine) {
-    let world = engine.world().await;
-    several(&world).await;
-    let filter = StreamFilter { status: StatusFilter::All, ..StreamFilter::default() };
-    let whole = list(&world, filter.clone()).await;
-    for limit in 1..=6 {
-        let mut joined: Vec<Stream> = Vec::new();
-        loop {
-            let after = joined.last().map(|s| StreamCursor { started_at: s.started_at, id: s.id });
-            let page = list(&world, StreamFilter { limit: Some(limit), after, ..filter.clone() }).await;
-            assert!(page.len() <= limit as usize);
-            if page.is_empty() {
-                break;
-            }
-            joined.extend(page);
-        }
-        assert_eq!(joined, whole);
-    }
 }
 
 #[apply(every_store)]

@@ -6,6 +6,7 @@ use streamward::domain::access::Scope;
 use sqlx::{Connection as _, PgConnection};
 use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::sql::{Db, PgSettings, PgWakeUps, open_postgres};
+use streamward::domain::page::Page;
 use streamward::domain::streamer::decide::Outcome;
 use streamward::ports::{StreamerFilter, WakeUp, WakeUps};
 use tokio::sync::broadcast::Receiver;
@@ -121,7 +122,8 @@ async fn a_write_that_does_not_change_who_is_watched_wakes_nobody() {
     let mut here = instance(database.url(), "a").await;
     let db = open_postgres(database.url(), &PgSettings::new(2)).unwrap();
     let world = World::over(db, ());
-    let all = world.store.streamers(&Scope::system(), &StreamerFilter::default()).await.unwrap();
+    let all =
+        world.store.streamers(&Scope::system(), &StreamerFilter::default(), &Page::default()).await.unwrap();
     assert_eq!(world.record_one(started(&all[0], 1, at(1))).await, Outcome::Changed);
     for statement in [
         "UPDATE streamers SET status = 'offline', last_seen_online = 5, session_title = 'x'",

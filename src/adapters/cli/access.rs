@@ -4,12 +4,14 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::Output;
 use super::until::Until;
+use super::{Output, list_output};
 use crate::adapters::views::{ApiTokenView, NewApiToken};
 use crate::app::access::{Access, ApiTokenDraft};
+use crate::app::list::Pages;
 use crate::domain::ApiTokenId;
 use crate::domain::access::{Actor, ApiToken};
+use crate::domain::page::Page;
 
 /// Commands about API tokens.
 #[derive(Debug, Subcommand)]
@@ -52,9 +54,9 @@ pub async fn run(access: &Access, command: &TokenCommand, out: &mut Output) -> a
             out.thing(&NewApiToken::from(made), || text)
         }
         TokenCommand::List => {
-            let all = access.tokens(&Actor::cli("token list")).await?;
+            let pages = Pages::new(Actor::cli("token list"), (), Page::default());
             let columns = ["id", "name", "role", "created_at", "expires_at"];
-            out.list("api_tokens", &all.into_iter().map(ApiTokenView::from).collect::<Vec<_>>(), &columns)
+            list_output::print(out, ("api_tokens", &columns), (access, pages), ApiTokenView::from).await
         }
         TokenCommand::Delete { token } => {
             let actor = Actor::cli("token delete");
@@ -69,8 +71,11 @@ async fn find(access: &Access, actor: &Actor, wanted: &str) -> anyhow::Result<Ap
     if let Ok(id) = wanted.parse::<ApiTokenId>() {
         return Ok(id);
     }
-    let all = access.tokens(actor).await?;
-    let named: Vec<&ApiToken> = all.iter().filter(|token| token.name == wanted).collect();
+    let mut named = Vec::new();
+    let mut pages = Pages::new(actor.clone(), (), Page::default());
+    while !pages.is_over() {
+        named.extend(pages.next(access).await?.into_iter().filter(|token| token.name == wanted));
+    }
     match named.as_slice() {
         [token] => Ok(token.id),
         [] => bail!("no token is called {wanted:?}"),

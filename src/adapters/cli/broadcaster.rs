@@ -3,13 +3,15 @@
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use super::Output;
+use super::{Output, list_output};
 use crate::adapters::views::BroadcasterView;
 use crate::app::AppError;
 use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
+use crate::app::list::Pages;
 use crate::domain::BroadcasterId;
 use crate::domain::access::Actor;
 use crate::domain::broadcaster::Broadcaster;
+use crate::domain::page::Page;
 
 /// Commands about broadcasters. They accept an id or an exact name.
 #[derive(Debug, Subcommand)]
@@ -63,9 +65,10 @@ pub async fn run(
             out.thing(&BroadcasterView::from(made), || text)
         }
         BroadcasterCommand::List => {
-            let all = broadcasters.list(&Actor::cli("broadcaster list")).await?;
-            let views: Vec<_> = all.into_iter().map(BroadcasterView::from).collect();
-            out.list("broadcasters", &views, &["id", "display_name", "created_at"])
+            let pages = Pages::new(Actor::cli("broadcaster list"), (), Page::default());
+            let columns = ["id", "display_name", "created_at"];
+            list_output::print(out, ("broadcasters", &columns), (broadcasters, pages), BroadcasterView::from)
+                .await
         }
         BroadcasterCommand::Show { broadcaster } => {
             let found = find(broadcasters, &Actor::cli("broadcaster show"), broadcaster).await?;
@@ -102,8 +105,12 @@ pub(super) async fn find(
     if let Ok(id) = wanted.parse::<BroadcasterId>() {
         return Ok(broadcasters.get(actor, id).await?);
     }
-    let mut named = broadcasters.list(actor).await?;
-    named.retain(|broadcaster| broadcaster.display_name.as_str() == wanted);
+    let mut named = Vec::new();
+    let mut pages = Pages::new(actor.clone(), (), Page::default());
+    while !pages.is_over() {
+        let page = pages.next(broadcasters).await?;
+        named.extend(page.into_iter().filter(|broadcaster| broadcaster.display_name.as_str() == wanted));
+    }
     match named.len() {
         0 => Err(AppError::NotFound("broadcaster")).with_context(|| format!("cannot find {wanted:?}")),
         1 => Ok(named.remove(0)),

@@ -168,7 +168,7 @@ pub async fn probe(
 /// All users in any case: a feed that keeps its subscriptions at Kick must not take this for an order to drop them.
 async fn wanted(streamers: &Streamers, channels: &[u64]) -> anyhow::Result<Wanted> {
     let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
-    let rows = streamers.list(&Actor::cli("kick probe"), &filter).await?;
+    let rows = streamers.all(&Actor::cli("kick probe"), &filter).await?;
     let channels = if channels.is_empty() {
         rows.iter().filter_map(|row| row.ids.channel).take(FEW).collect()
     } else {

@@ -2,10 +2,12 @@
 
 use clap::Subcommand;
 
-use super::Output;
+use super::{Output, list_output};
 use crate::adapters::views::MediaServerView;
+use crate::app::list::Pages;
 use crate::app::media_server::MediaServers;
 use crate::domain::access::Actor;
+use crate::domain::page::Page;
 
 /// Commands about media servers.
 #[derive(Debug, Subcommand)]
@@ -21,8 +23,8 @@ pub async fn run(
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let MediaServerCommand::List = command;
-    let all = media_servers.list(&Actor::cli("media-server list")).await?;
+    let pages = Pages::new(Actor::cli("media-server list"), (), Page::default());
     let columns =
         ["name", "reachable", "version", "streams", "last_reconcile", "drift_repaired", "last_error"];
-    out.list("media_servers", &all.into_iter().map(MediaServerView::from).collect::<Vec<_>>(), &columns)
+    list_output::print(out, ("media_servers", &columns), (media_servers, pages), MediaServerView::from).await
 }

@@ -10,6 +10,7 @@ mod client;
 pub mod healthcheck;
 pub mod hook;
 pub mod kick;
+mod list_output;
 pub mod media_server;
 mod output;
 pub mod stream;

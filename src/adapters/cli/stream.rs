@@ -3,11 +3,14 @@
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
 
-use super::Output;
+use super::{Output, list_output};
 use crate::adapters::views::StreamView;
+use crate::app::list::{List as _, Pages};
 use crate::app::stream::Streams;
 use crate::domain::StreamId;
 use crate::domain::access::Actor;
+use crate::domain::page::Page;
+use crate::domain::path::StreamPath;
 use crate::ports::{StatusFilter, StreamFilter};
 
 /// Commands about streams.
@@ -49,9 +52,8 @@ pub async fn run(streams: &Streams, command: &StreamCommand, out: &mut Output) -
                 Status::Ended => StatusFilter::Ended,
                 Status::All => StatusFilter::All,
             };
-            let filter = StreamFilter { status, limit: Some(*limit), ..StreamFilter::default() };
-            let found = streams.list(&Actor::cli("stream list"), &filter).await?;
-            let views: Vec<_> = found.into_iter().map(|stream| StreamView::of(streams, stream)).collect();
+            let filter = StreamFilter { status, ..StreamFilter::default() };
+            let pages = Pages::new(Actor::cli("stream list"), filter, Page::first(*limit));
             let columns = [
                 "id",
                 "path",
@@ -62,7 +64,8 @@ pub async fn run(streams: &Streams, command: &StreamCommand, out: &mut Output) -
                 "source_type",
                 "readers",
             ];
-            out.list("streams", &views, &columns)
+            let view = |stream| StreamView::of(streams, stream);
+            list_output::print(out, ("streams", &columns), (streams, pages), view).await
         }
         StreamCommand::End { stream } => {
             let actor = Actor::cli("stream end");
@@ -83,8 +86,15 @@ async fn find(streams: &Streams, actor: &Actor, wanted: &str) -> anyhow::Result<
     if let Ok(id) = wanted.parse::<StreamId>() {
         return Ok(id);
     }
-    let live = streams.list(actor, &StreamFilter::default()).await?;
-    match live.iter().find(|stream| stream.path.as_str() == wanted) {
+    // A text that is no path is on none.
+    let filter = StreamPath::parse(wanted)
+        .ok()
+        .map(|path| StreamFilter { path: Some(path), ..StreamFilter::default() });
+    let live = match filter {
+        Some(filter) => streams.list(actor, &filter, &Page::first(1)).await?,
+        None => Vec::new(),
+    };
+    match live.first() {
         Some(stream) => Ok(stream.id),
         None => bail!("nothing is live on {wanted:?}"),
     }

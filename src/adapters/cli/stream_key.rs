@@ -6,13 +6,16 @@ use serde_json::{Value, json};
 
 use super::output::with_nulls;
 use super::until::Until;
-use super::{Output, broadcaster};
+use super::{Output, broadcaster, list_output};
 use crate::adapters::views::{NewStreamKey, StreamKeyView};
 use crate::app::broadcaster::Broadcasters;
+use crate::app::list::Pages;
 use crate::app::stream_key::{KeyWithSecret, StreamKeyDraft, StreamKeys};
 use crate::domain::StreamKeyId;
 use crate::domain::access::Actor;
 use crate::domain::media_server::{IngestUrls, PlaybackUrls};
+use crate::domain::page::Page;
+use crate::domain::path::StreamPath;
 use crate::ports::KeyFilter;
 
 /// Commands about stream keys. They accept an id, or a path if one usable key has it.
@@ -85,10 +88,10 @@ pub async fn run(
             if let Some(wanted) = broadcaster {
                 filter.broadcaster_id = Some(broadcaster::find(broadcasters, &actor, wanted).await?.id);
             }
-            let keys = keys.list(&actor, &filter).await?;
+            let pages = Pages::new(actor, filter, Page::default());
             let columns =
                 ["id", "path", "status", "in_use", "key_prefix", "label", "expires_at", "last_used_at"];
-            out.list("stream_keys", &keys.into_iter().map(StreamKeyView::from).collect::<Vec<_>>(), &columns)
+            list_output::print(out, ("stream_keys", &columns), (keys, pages), StreamKeyView::from).await
         }
         KeyCommand::Show { key } => {
             let actor = Actor::cli("key show");
@@ -122,9 +125,15 @@ async fn find(keys: &StreamKeys, actor: &Actor, wanted: &str) -> anyhow::Result<
     if let Ok(id) = wanted.parse::<StreamKeyId>() {
         return Ok(id);
     }
-    let mut keys = keys.list(actor, &KeyFilter::default()).await?;
-    keys.retain(|now| now.key.path.as_str() == wanted && now.key.is_usable(now.at));
-    match keys.as_slice() {
+    let mut usable = Vec::new();
+    if let Ok(path) = StreamPath::parse(wanted) {
+        let filter = KeyFilter { path: Some(path), ..KeyFilter::default() };
+        let mut pages = Pages::new(actor.clone(), filter, Page::default());
+        while !pages.is_over() {
+            usable.extend(pages.next(keys).await?.into_iter().filter(|now| now.key.is_usable(now.at)));
+        }
+    }
+    match usable.as_slice() {
         [only] => Ok(only.key.id),
         _ => bail!("no usable stream key has the path {wanted:?}; name it by its id (streamward key list)"),
     }

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::body::{self, MANAGEMENT_BODY};
+use super::long_lists::LongLists;
 use super::origin::origin;
 use super::problem::{Problem, ProblemType};
 use super::strict;
@@ -47,6 +48,7 @@ pub struct Gate {
     trusted_proxies: Arc<[IpNet]>,
     calls: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
+    long_lists: LongLists,
 }
 
 impl Gate {
@@ -58,6 +60,7 @@ impl Gate {
             trusted_proxies: trusted_proxies.into(),
             calls: Arc::new(Semaphore::new(MAX_CALLS)),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            long_lists: LongLists::default(),
         }
     }
 }
@@ -112,6 +115,7 @@ pub(super) async fn authenticate(State(guard): State<RouteGuard>, request: Reque
         Err(problem) => return problem.into_response(),
     };
     parts.extensions.insert(actor.clone());
+    parts.extensions.insert(gate.long_lists.clone());
     if let Ok(Shown::Token(token)) = shown(&parts.headers) {
         let token = ShownToken(Secret::new(token));
         parts.extensions.insert(token);

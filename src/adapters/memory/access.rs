@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, newest_first};
 use crate::domain::access::{ApiToken, Scope};
+use crate::domain::page::{Newest, Page};
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
 use crate::ports::{AccessStore, Change, Result, SecretStore};
@@ -17,10 +18,8 @@ impl AccessStore for MemoryStore {
         Ok(())
     }
 
-    async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>> {
-        let state = self.state();
-        let tokens = state.tokens.values().map(|(_, token)| token.clone());
-        Ok(newest_first(tokens, |token| (token.created_at, token.id)))
+    async fn api_tokens(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<ApiToken>> {
+        Ok(newest_first(self.state().tokens.values().map(|(_, token)| token), page))
     }
 
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>> {

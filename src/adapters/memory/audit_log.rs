@@ -7,6 +7,7 @@ use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
 use crate::domain::event::{StoredEvent, Topic};
+use crate::domain::page::Page;
 use crate::ports::{AuditStore, EventStore, Result};
 
 fn passes(filter: &AuditFilter, entry: &AuditEntry) -> bool {
@@ -28,12 +29,11 @@ impl AuditStore for MemoryStore {
 
     async fn audit_entries(&self, _: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
         let state = self.state();
-        let entries = state.audit.iter().filter(|entry| passes(filter, entry));
-        let entries = newest_first(entries, |entry| (entry.timestamp, entry.id));
-        let total = entries.len() as u64;
-        let skip = usize::try_from(filter.offset).unwrap_or(usize::MAX);
-        let page = entries.into_iter().skip(skip).take(filter.limit as usize);
-        Ok((page.cloned().collect(), total))
+        let entries = || state.audit.iter().filter(|entry| passes(filter, entry));
+        let mut page = newest_first(entries(), &Page { limit: None, after: filter.after });
+        page.drain(..page.len().min(usize::try_from(filter.offset).unwrap_or(usize::MAX)));
+        page.truncate(filter.limit as usize);
+        Ok((page, entries().count() as u64))
     }
 
     async fn prune_audit(&self, before: Timestamp) -> Result<u64> {

@@ -7,6 +7,7 @@ use crate::domain::BroadcasterId;
 use crate::domain::access::Scope;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{BroadcasterEventKind, EventBody};
+use crate::domain::page::{Newest, Page};
 use crate::domain::stream::{EndReason, Stream};
 use crate::ports::{BroadcasterStore, Change, Result};
 
@@ -24,8 +25,8 @@ impl BroadcasterStore for MemoryStore {
         Ok(self.state().broadcasters.get(&id).cloned())
     }
 
-    async fn broadcasters(&self, _: &Scope) -> Result<Vec<Broadcaster>> {
-        Ok(newest_first(self.state().broadcasters.values().cloned(), |one| (one.created_at, one.id)))
+    async fn broadcasters(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Broadcaster>> {
+        Ok(newest_first(self.state().broadcasters.values(), page))
     }
 
     async fn update_broadcaster(

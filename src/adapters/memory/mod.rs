@@ -22,6 +22,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::Broadcaster;
 use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
+use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::reconcile::ActiveStream;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, Stream};
@@ -105,11 +106,18 @@ impl State {
     }
 }
 
-/// Values, the newest first.
-fn newest_first<T, K: Ord>(values: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
-    let mut values: Vec<T> = values.collect();
-    values.sort_by_key(|value| Reverse(key(value)));
-    values
+/// The page of these rows, the newest first.
+fn newest_first<'a, T: Placed<Place = Newest> + Clone + 'a>(
+    rows: impl Iterator<Item = &'a T>,
+    page: &Page<Newest>,
+) -> Vec<T> {
+    let mut rows: Vec<&T> = rows.filter(|row| page.after.is_none_or(|after| row.place() < after)).collect();
+    rows.sort_by_key(|row| Reverse(row.place()));
+    rows.into_iter().take(limit(page)).cloned().collect()
+}
+
+fn limit<P>(page: &Page<P>) -> usize {
+    page.limit.map_or(usize::MAX, |limit| limit as usize)
 }
 
 /// Removes the values that are not to be kept; returns how many.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, newest_first};
 use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
+use crate::domain::page::{Newest, Page};
 use crate::domain::publish::{PublishRequest, decide_publish};
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
@@ -41,14 +42,18 @@ impl StreamKeyStore for MemoryStore {
         Ok(self.state().keys.get(&id).map(|(_, key)| key.clone()))
     }
 
-    async fn stream_keys(&self, _: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>> {
+    async fn stream_keys(
+        &self,
+        _: &Scope,
+        filter: &KeyFilter,
+        page: &Page<Newest>,
+    ) -> Result<Vec<StreamKey>> {
         let state = self.state();
         let passes = |key: &&StreamKey| {
             filter.broadcaster_id.is_none_or(|id| key.broadcaster_id == id)
                 && filter.path.as_ref().is_none_or(|path| key.path == *path)
         };
-        let keys = state.keys.values().map(|(_, key)| key).filter(passes).cloned();
-        Ok(newest_first(keys, |key| (key.created_at, key.id)))
+        Ok(newest_first(state.keys.values().map(|(_, key)| key).filter(passes), page))
     }
 
     async fn rotate_stream_key(

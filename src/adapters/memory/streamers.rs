@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{MemoryStore, State, prune};
+use super::{MemoryStore, State, limit, prune};
 use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamerEventKind};
+use crate::domain::page::{Page, Placed};
 use crate::domain::streamer::apply::apply_reports;
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
@@ -15,18 +16,12 @@ use crate::domain::streamer::{Learned, Slug, Status, StatusEvent, Streamer, Stre
 use crate::domain::{StreamerId, Timestamp};
 use crate::ports::{Change, Recorded, ReportStore, Result, StreamerFilter, StreamerStore, Written};
 
-/// The name by which a streamer is found and ordered.
-fn name(streamer: &Streamer) -> String {
-    streamer.username.to_ascii_lowercase()
-}
-
 fn passes(filter: &StreamerFilter, streamer: &Streamer) -> bool {
     let wanted = filter.username.as_ref();
     filter.status.is_none_or(|status| streamer.track.status == status)
         && filter.user.is_none_or(|user| streamer.ids.user == Some(user))
         && filter.is_active.is_none_or(|is_active| streamer.is_active == is_active)
         && wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(&streamer.username))
-        && filter.after.as_ref().is_none_or(|after| name(streamer) > *after)
 }
 
 impl State {
@@ -53,12 +48,18 @@ impl StreamerStore for MemoryStore {
         Ok(self.state().streamers.get(&id).cloned())
     }
 
-    async fn streamers(&self, _: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
+    async fn streamers(
+        &self,
+        _: &Scope,
+        filter: &StreamerFilter,
+        page: &Page<String>,
+    ) -> Result<Vec<Streamer>> {
         let state = self.state();
-        let mut all: Vec<Streamer> =
-            state.streamers.values().filter(|one| passes(filter, one)).cloned().collect();
-        all.sort_by_key(|streamer| (name(streamer), streamer.id));
-        all.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
+        let is_after = |one: &&Streamer| page.after.as_ref().is_none_or(|after| one.place() > *after);
+        let all = state.streamers.values().filter(|one| passes(filter, one)).filter(is_after);
+        let mut all: Vec<Streamer> = all.cloned().collect();
+        all.sort_by_key(Placed::place);
+        all.truncate(limit(page));
         Ok(all)
     }
 

@@ -1,10 +1,14 @@
 //! Streams, in memory.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::{MemoryStore, newest_first};
 use crate::domain::StreamId;
 use crate::domain::access::Scope;
+use crate::domain::media_server::MediaServerName;
+use crate::domain::page::{Newest, Page};
 use crate::domain::stream::{EndReason, Stream};
 use crate::ports::{Change, Result, StatusFilter, StreamFilter, StreamStore};
 
@@ -18,18 +22,22 @@ fn passes(filter: &StreamFilter, stream: &Stream) -> bool {
         && filter.broadcaster_id.is_none_or(|id| stream.broadcaster_id == id)
         && filter.path.as_ref().is_none_or(|path| stream.path == *path)
         && filter.media_server.as_ref().is_none_or(|server| stream.media_server == *server)
-        && filter.after.is_none_or(|after| (stream.started_at, stream.id) < (after.started_at, after.id))
 }
 
 #[async_trait]
 impl StreamStore for MemoryStore {
-    async fn streams(&self, _: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>> {
+    async fn streams(&self, _: &Scope, filter: &StreamFilter, page: &Page<Newest>) -> Result<Vec<Stream>> {
         let state = self.state();
         let all = state.streams.values().map(|active| &active.stream);
-        let passing = all.filter(|stream| passes(filter, stream)).cloned();
-        let mut streams = newest_first(passing, |stream| (stream.started_at, stream.id));
-        streams.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
-        Ok(streams)
+        Ok(newest_first(all.filter(|stream| passes(filter, stream)), page))
+    }
+
+    async fn live_streams(&self, _: &Scope) -> Result<BTreeMap<MediaServerName, u64>> {
+        let mut live = BTreeMap::new();
+        for active in self.state().streams.values().filter(|active| active.stream.is_active()) {
+            *live.entry(active.stream.media_server.clone()).or_default() += 1;
+        }
+        Ok(live)
     }
 
     async fn stream(&self, _: &Scope, id: StreamId) -> Result<Option<Stream>> {

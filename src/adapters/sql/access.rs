@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 
+use super::args::newest;
 use super::commit::commit;
 use super::row::{NewRow, rows};
 use super::store::SqlStore;
 use crate::domain::access::{ApiToken, Role, Scope};
+use crate::domain::page::{Newest, Page};
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
 use crate::ports::{AccessStore, Change, Result};
@@ -19,7 +21,7 @@ table! {
 
 statements! {
     INSERT = [[insert api_tokens]];
-    LIST = [[select api_tokens], " ORDER BY created_at DESC, id DESC"];
+    PAGE = [[select api_tokens], " WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"];
     BY_HASH = [[select api_tokens], " WHERE token_hash = $1"];
     DELETE = ["DELETE FROM api_tokens WHERE id = $1"];
     REMEMBER = ["INSERT INTO signed_requests (signature, at) VALUES ($1, $2) ON CONFLICT (signature) DO NOTHING"];
@@ -37,8 +39,8 @@ impl AccessStore for SqlStore {
         commit(tx, token.created_at, by.audit, &[]).await
     }
 
-    async fn api_tokens(&self, _: &Scope) -> Result<Vec<ApiToken>> {
-        self.db.rows(LIST, args![]).await
+    async fn api_tokens(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<ApiToken>> {
+        self.db.rows(PAGE, newest(page)).await
     }
 
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>> {

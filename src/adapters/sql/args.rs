@@ -7,6 +7,8 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
+use crate::domain::page::{Newest, Page};
+
 /// One argument. No `Debug`: some of them are hashes of secrets.
 #[derive(Clone)]
 pub(super) enum Arg {
@@ -91,6 +93,17 @@ impl Serialize for Arg {
             Self::Bool(value) => value.serialize(serializer),
         }
     }
+}
+
+/// A page of a list that is newest first: the time and the id that its rows come after, and its limit.
+pub(super) fn newest(page: &Page<Newest>) -> Args {
+    let Newest { at, id } = page.after.unwrap_or(Newest::START);
+    vec![arg(&at), Arg::Id(Some(id)), arg(&limit(page))]
+}
+
+/// The limit of a page.
+pub(super) fn limit<P>(page: &Page<P>) -> i64 {
+    page.limit.map_or(i64::MAX, i64::from)
 }
 
 /// A JSON list, for `[ids]`, `[bytes]` and `[texts]`.

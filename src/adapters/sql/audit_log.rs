@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 
+use super::args::newest;
 use super::commit::record_audit;
 use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
+use crate::domain::page::Page;
 use crate::ports::{AuditStore, Result};
 
 // The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the column.
@@ -19,7 +21,10 @@ macro_rules! passes {
 
 statements! {
     COUNT = ["SELECT COUNT(*) FROM audit_log WHERE ", (passes!())];
-    PAGE = [[select audit_log], " WHERE ", (passes!()), " ORDER BY at DESC, id DESC LIMIT $7 OFFSET $8"];
+    PAGE = [
+        [select audit_log], " WHERE (at, id) < ($7, $8) AND ", (passes!()),
+        " ORDER BY at DESC, id DESC LIMIT $9 OFFSET $10",
+    ];
     PRUNE = ["DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at < $1 ORDER BY at LIMIT $2)"];
 }
 
@@ -32,10 +37,12 @@ impl AuditStore for SqlStore {
     }
 
     async fn audit_entries(&self, _: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
-        let AuditFilter { from, to, actor, action, resource_type, resource_id, limit, offset } = filter;
+        let AuditFilter { from, to, actor, action, resource_type, resource_id, limit, offset, after } =
+            filter;
         let passes = args![from, to, actor, action, resource_type, resource_id];
         let mut page = passes.clone();
-        page.extend(args![limit, offset]);
+        page.extend(newest(&Page { limit: Some(*limit), after: *after }));
+        page.extend(args![offset]);
         let mut tx = self.db.snapshot().await?;
         let count: Option<u64> = tx.row(COUNT, passes).await?;
         let entries = tx.rows(PAGE, page).await?;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::args::newest;
 use super::commit::commit;
 use super::ending::end_of_broadcaster;
 use super::row::{NewRow, rows};
@@ -10,6 +11,7 @@ use crate::domain::BroadcasterId;
 use crate::domain::access::Scope;
 use crate::domain::broadcaster::{Broadcaster, BroadcasterPatch};
 use crate::domain::event::{BroadcasterEventKind, EventBody};
+use crate::domain::page::{Newest, Page};
 use crate::domain::stream::{EndReason, Stream};
 use crate::ports::{BroadcasterStore, Change, Result};
 
@@ -17,7 +19,9 @@ statements! {
     INSERT = [[insert broadcasters]];
     GET = [[select broadcasters], " WHERE id = $1"];
     GET_LOCKED = [[select broadcasters], " WHERE id = $1", [lock]];
-    LIST = [[select broadcasters], " ORDER BY created_at DESC, id DESC"];
+    PAGE = [
+        [select broadcasters], " WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3",
+    ];
     UPDATE = [[update broadcasters]];
     LOCK_KEYS = ["SELECT id FROM stream_keys WHERE broadcaster_id = $1 ORDER BY id", [lock]];
     DELETE_KEYS = ["DELETE FROM stream_keys WHERE broadcaster_id = $1"];
@@ -37,8 +41,8 @@ impl BroadcasterStore for SqlStore {
         self.db.row(GET, args![id]).await
     }
 
-    async fn broadcasters(&self, _: &Scope) -> Result<Vec<Broadcaster>> {
-        self.db.rows(LIST, args![]).await
+    async fn broadcasters(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Broadcaster>> {
+        self.db.rows(PAGE, newest(page)).await
     }
 
     async fn update_broadcaster(

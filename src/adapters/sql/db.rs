@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::SqlitePool;
+use sqlx::{Pool, SqlitePool};
 
 use super::args::Args;
 use super::damage::Damage;
@@ -57,15 +57,19 @@ impl Db {
         }
     }
 
-    /// Connections in use and connections open, for metrics.
+    /// Connections in use and connections open, for metrics. On SQLite those that read; see [`Db::writer`].
     pub fn connections(&self) -> (u32, u32) {
-        let count = |size: u32, idle: usize| (size.saturating_sub(u32::try_from(idle).unwrap_or(size)), size);
         match self {
-            Self::Pg(pg) => count(pg.pool.size(), pg.pool.num_idle()),
-            Self::Sqlite(SqlitePools { read, write, .. }) => {
-                let write = &write.pool;
-                count(read.size() + write.size(), read.num_idle() + write.num_idle())
-            }
+            Self::Pg(pg) => used_of(&pg.pool),
+            Self::Sqlite(sqlite) => used_of(&sqlite.read),
+        }
+    }
+
+    /// The same of the connection that writes, on SQLite.
+    pub fn writer(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Pg(_) => None,
+            Self::Sqlite(sqlite) => Some(used_of(&sqlite.write.pool)),
         }
     }
 
@@ -178,6 +182,11 @@ async fn exec_sqlite<R: Record>(
 
 async fn begin_sqlite(connection: Result<PooledSqlite, sqlx::Error>, statement: Sql) -> Result<Tx> {
     connection.map_err(classify)?.begin(statement).await.map(Tx::Sqlite).map_err(classify)
+}
+
+fn used_of<DB: sqlx::Database>(pool: &Pool<DB>) -> (u32, u32) {
+    let (open, idle) = (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX));
+    (open.saturating_sub(idle), open)
 }
 
 /// A transaction. Dropped without [`Tx::commit`], it is rolled back.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
 use tokio::time::{Instant, sleep};
 
 use super::damage::Damage;
@@ -21,7 +21,9 @@ const OLDEST: (u32, u32, u32) = (3, 51, 3);
 /// How long to retry opening a file that others open too, and the pause between tries.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
+/// How many connections read, unless [`SqlitePools::with_readers`] says otherwise, and how long to wait for one.
 const READERS: u32 = 8;
+const READER_WAIT: Duration = Duration::from_millis(500);
 
 /// Opens the database at `path`. Creates it if it does not exist; only its owner can read it.
 pub async fn open_sqlite(path: &Path) -> Result<Db> {
@@ -38,8 +40,6 @@ pub async fn open_sqlite(path: &Path) -> Result<Db> {
         .pragma("journal_size_limit", "67108864")
         .log_statements(log::LevelFilter::Off)
         .log_slow_statements(log::LevelFilter::Warn, Duration::from_millis(500));
-    // Connections never expire: each time the last one closes, it folds the log into the file.
-    let pool = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
     let writer = pool().max_connections(1).acquire_timeout(WRITER_LIMIT);
     let started = Instant::now();
     let write = loop {
@@ -55,13 +55,38 @@ pub async fn open_sqlite(path: &Path) -> Result<Db> {
         let (major, minor, patch) = OLDEST;
         return Err(corrupt(format!("SQLite {version} is older than {major}.{minor}.{patch}")));
     }
-    let read = pool()
-        .max_connections(READERS)
-        .acquire_timeout(Duration::from_millis(500))
-        .connect_lazy_with(options.create_if_missing(false).read_only(true));
+    let options = options.create_if_missing(false).read_only(true);
+    let read = readers(READERS, READER_WAIT).connect_lazy_with(options);
     let damage = Damage::default();
     let write = Writer::new(write, damage.clone());
     Ok(Db::Sqlite(SqlitePools { read, write, claims: Arc::default(), damage }))
+}
+
+/// Connections never expire: each time the last one closes, it folds the log into the file.
+fn pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false)
+}
+
+fn readers(count: u32, wait: Duration) -> SqlitePoolOptions {
+    pool().max_connections(count).acquire_timeout(wait)
+}
+
+impl SqlitePools {
+    /// The connections that read, for tests that keep them busy.
+    #[doc(hidden)]
+    pub fn readers(&self) -> &SqlitePool {
+        &self.read
+    }
+
+    /// The same file and writer with `count` readers of its own, for one kind of work. A statement waits for one of them
+    /// for up to `wait`.
+    #[must_use]
+    pub fn with_readers(&self, count: u32, wait: Duration) -> Self {
+        let options = (*self.read.connect_options()).clone();
+        let read = readers(count, wait).connect_lazy_with(options);
+        let (claims, damage) = (Arc::clone(&self.claims), self.damage.clone());
+        Self { read, write: self.write.clone(), claims, damage }
+    }
 }
 
 fn create_private(path: &Path) -> io::Result<()> {

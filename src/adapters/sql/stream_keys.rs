@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::args::list;
+use super::args::{list, newest};
 use super::commit::commit;
 use super::db::Db;
 use super::ending::end_of_key;
@@ -12,6 +12,7 @@ use super::row::{NewRow, Record, Row, rows};
 use super::store::SqlStore;
 use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
+use crate::domain::page::{Newest, Page};
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
@@ -37,6 +38,14 @@ macro_rules! is_live {
     };
 }
 
+// As in `streams.rs`: always a range of an index.
+macro_rules! passes {
+    () => {
+        "(broadcaster_id = $1 OR $1 IS NULL) AND (path = $2 OR $2 IS NULL) \
+         AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5"
+    };
+}
+
 statements! {
     // One statement: its row lock makes simultaneous requests pass one after the other, and each sees the result of the
     // one before (PostgreSQL's READ COMMITTED evaluates the condition again on the new row).
@@ -54,10 +63,9 @@ statements! {
     BY_HASH = [[select stream_keys], " WHERE key_hash = $1"];
     GET = [[select stream_keys], " WHERE id = $1"];
     GET_LOCKED = [[select stream_keys], " WHERE id = $1", [lock]];
-    LIST = [
-        [select stream_keys],
-        " WHERE (broadcaster_id = $1 OR $1 IS NULL) AND (path = $2 OR $2 IS NULL) ORDER BY created_at DESC, id DESC",
-    ];
+    PAGE = [[select stream_keys], " WHERE ", (passes!())];
+    PAGE_OF_BROADCASTER = [[select stream_keys], " WHERE broadcaster_id = $1 AND ", (passes!())];
+    PAGE_ON_PATH = [[select stream_keys], " WHERE path = $2 AND ", (passes!())];
     HOLD_BROADCASTER = ["SELECT id FROM broadcasters WHERE id = $1", [share]];
     RELEASE_PATH = ["UPDATE stream_keys SET path_held = $3 WHERE path = $1 AND path_held AND expires_at <= $2"];
     INSERT = [[insert stream_keys], " WHERE true ON CONFLICT (path) WHERE path_held DO NOTHING"];
@@ -105,8 +113,21 @@ impl StreamKeyStore for SqlStore {
         self.db.row(GET, args![id]).await
     }
 
-    async fn stream_keys(&self, _: &Scope, filter: &KeyFilter) -> Result<Vec<StreamKey>> {
-        self.db.rows(LIST, args![filter.broadcaster_id, filter.path]).await
+    async fn stream_keys(
+        &self,
+        _: &Scope,
+        filter: &KeyFilter,
+        page: &Page<Newest>,
+    ) -> Result<Vec<StreamKey>> {
+        let KeyFilter { broadcaster_id, path } = filter;
+        let statement = match (path, broadcaster_id) {
+            (Some(_), _) => PAGE_ON_PATH,
+            (None, Some(_)) => PAGE_OF_BROADCASTER,
+            (None, None) => PAGE,
+        };
+        let mut values = args![broadcaster_id, path];
+        values.extend(newest(page));
+        self.db.rows(statement, values).await
     }
 
     async fn rotate_stream_key(

@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 
-use super::args::to_json;
+use super::args::{limit, to_json};
 use super::commit::commit;
 use super::db::Tx;
 use super::row::{NewRow, rows};
 use super::store::SqlStore;
 use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamerEventKind};
+use crate::domain::page::Page;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer, StreamerPatch};
 use crate::domain::{StreamerId, Timestamp};
@@ -17,11 +18,12 @@ use crate::ports::{Change, Result, StreamerFilter, StreamerStore, Written};
 /// The key of the table's only row.
 const WATCH: &str = "kick";
 
-// The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the column.
+// As in `streams.rs`: always a range of an index. Another program may have stored an empty name, so the range begins with
+// that, and $4 is the name that the page comes after, if any.
 macro_rules! passes {
     () => {
-        "(status = $1 OR $1 IS NULL) AND (is_active = $2 OR $2 IS NULL) AND (lower(username) > $3 OR $3 IS NULL) \
-         ORDER BY lower(username), id LIMIT $4"
+        "(status = $1 OR $1 IS NULL) AND (is_active = $2 OR $2 IS NULL) \
+         AND lower(username) >= $3 AND (lower(username) <> $4 OR $4 IS NULL) ORDER BY lower(username) LIMIT $5"
     };
 }
 
@@ -30,10 +32,10 @@ statements! {
     INSERT = [[insert streamers], " WHERE true ON CONFLICT (lower(username)) DO NOTHING"];
     GET = [[select streamers], " WHERE id = $1"];
     GET_LOCKED = [[select streamers], " WHERE id = $1", [lock]];
-    LIST = [[select streamers], " WHERE ", (passes!())];
-    LIST_NAMED = [[select streamers], " WHERE lower(username) = $5 AND ", (passes!())];
-    LIST_OF_USER = [
-        [select streamers], " WHERE user_id = $5 AND (lower(username) = $6 OR $6 IS NULL) AND ", (passes!()),
+    PAGE = [[select streamers], " WHERE ", (passes!())];
+    NAMED = [[select streamers], " WHERE lower(username) = $6 AND ", (passes!())];
+    OF_USER = [
+        [select streamers], " WHERE user_id = $6 AND (lower(username) = $7 OR $7 IS NULL) AND ", (passes!()),
     ];
     // A growing revision marks the change as ours (see the triggers in the migration).
     UPDATE = [[update streamers "revision = streamers.revision + 1, "]];
@@ -74,19 +76,24 @@ impl StreamerStore for SqlStore {
         self.db.row(GET, args![id]).await
     }
 
-    async fn streamers(&self, _: &Scope, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
-        let limit = filter.limit.map_or(i64::MAX, i64::from);
-        let mut values = args![filter.status, filter.is_active, filter.after, limit];
+    async fn streamers(
+        &self,
+        _: &Scope,
+        filter: &StreamerFilter,
+        page: &Page<String>,
+    ) -> Result<Vec<Streamer>> {
+        let from = page.after.as_deref().unwrap_or_default();
+        let mut values = args![filter.status, filter.is_active, *from, page.after, limit(page)];
         let name = filter.username.as_ref().map(|name| name.to_ascii_lowercase());
         let statement = match (filter.user, name) {
-            (None, None) => LIST,
+            (None, None) => PAGE,
             (None, Some(name)) => {
                 values.extend(args![name]);
-                LIST_NAMED
+                NAMED
             }
             (Some(user), name) => {
                 values.extend(args![user, name]);
-                LIST_OF_USER
+                OF_USER
             }
         };
         self.db.rows(statement, values).await

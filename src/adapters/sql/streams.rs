@@ -1,47 +1,64 @@
 //! Streams, active and ended.
 
-use async_trait::async_trait;
-use uuid::Uuid;
+use std::collections::BTreeMap;
 
+use async_trait::async_trait;
+
+use super::args::newest;
 use super::commit::commit;
 use super::ending::mark;
+use super::row::{Record, Row};
 use super::store::SqlStore;
+use crate::domain::StreamId;
 use crate::domain::access::Scope;
+use crate::domain::media_server::MediaServerName;
+use crate::domain::page::{Newest, Page};
 use crate::domain::stream::{EndReason, Stream};
-use crate::domain::{StreamId, Timestamp};
-use crate::ports::{Change, Result, StatusFilter, StreamCursor, StreamFilter, StreamStore};
+use crate::ports::{Change, Result, StatusFilter, StreamFilter, StreamStore};
 
-// A start position is always given (the earliest time and the highest id, if there is none), so this is a range of the
-// index. The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the column.
+// The page is a range of an index: a place is always given, and SQLite uses the index of a filter only if the statement
+// always has that filter. The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the
+// column.
 macro_rules! passes {
     () => {
         "(broadcaster_id = $1 OR $1 IS NULL) AND (path = $2 OR $2 IS NULL) AND (media_server = $3 OR $3 IS NULL) \
-         AND (started_at, id) < ($4, $5) ORDER BY started_at DESC, id DESC LIMIT $6"
+         AND (ended_at IS NOT NULL OR $4) \
+         AND (started_at, id) < ($5, $6) ORDER BY started_at DESC, id DESC LIMIT $7"
     };
 }
 
 statements! {
-    ACTIVE = [[select streams], " WHERE ended_at IS NULL AND ", (passes!())];
-    ENDED = [[select streams], " WHERE ended_at IS NOT NULL AND ", (passes!())];
-    EVERY = [[select streams], " WHERE ", (passes!())];
+    // Few streams are live, whatever the filter.
+    PAGE_ACTIVE = [[select streams], " WHERE ended_at IS NULL AND ", (passes!())];
+    PAGE = [[select streams], " WHERE ", (passes!())];
+    PAGE_OF_BROADCASTER = [[select streams], " WHERE broadcaster_id = $1 AND ", (passes!())];
+    PAGE_ON_PATH = [[select streams], " WHERE path = $2 AND ", (passes!())];
+    PAGE_ON_SERVER = [[select streams], " WHERE media_server = $3 AND ", (passes!())];
+    LIVE = ["SELECT media_server, COUNT(*) FROM streams WHERE ended_at IS NULL GROUP BY media_server"];
     GET = [[select streams], " WHERE id = $1"];
     GET_LOCKED = [[select streams], " WHERE id = $1", [lock]];
 }
 
 #[async_trait]
 impl StreamStore for SqlStore {
-    async fn streams(&self, _: &Scope, filter: &StreamFilter) -> Result<Vec<Stream>> {
-        let statement = match filter.status {
-            StatusFilter::Active => ACTIVE,
-            StatusFilter::Ended => ENDED,
-            StatusFilter::All => EVERY,
+    async fn streams(&self, _: &Scope, filter: &StreamFilter, page: &Page<Newest>) -> Result<Vec<Stream>> {
+        let StreamFilter { status, broadcaster_id, path, media_server } = filter;
+        let statement = match (status, path, broadcaster_id, media_server) {
+            (StatusFilter::Active, ..) => PAGE_ACTIVE,
+            (_, Some(_), ..) => PAGE_ON_PATH,
+            (_, None, Some(_), _) => PAGE_OF_BROADCASTER,
+            (_, None, None, Some(_)) => PAGE_ON_SERVER,
+            (_, None, None, None) => PAGE,
         };
-        let StreamFilter { status: _, broadcaster_id, path, media_server, limit, after } = filter;
-        let end = StreamCursor { started_at: Timestamp::from_micros(i64::MAX), id: StreamId(Uuid::max()) };
-        let after = after.unwrap_or(end);
-        let limit = limit.map_or(i64::MAX, i64::from);
-        let values = args![broadcaster_id, path, media_server, after.started_at, after.id, limit];
+        let also_active = *status != StatusFilter::Ended;
+        let mut values = args![broadcaster_id, path, media_server, also_active];
+        values.extend(newest(page));
         self.db.rows(statement, values).await
+    }
+
+    async fn live_streams(&self, _: &Scope) -> Result<BTreeMap<MediaServerName, u64>> {
+        let live: Vec<(MediaServerName, u64)> = self.db.rows(LIVE, args![]).await?;
+        Ok(live.into_iter().collect())
     }
 
     async fn stream(&self, _: &Scope, id: StreamId) -> Result<Option<Stream>> {
@@ -56,5 +73,11 @@ impl StreamStore for SqlStore {
         let ending = mark(&mut tx, vec![stream.clone()], reason).await?.pop();
         commit(tx, by.at(), by.audit, &[]).await?;
         Ok(Some(ending.unwrap_or(stream)))
+    }
+}
+
+impl Record for (MediaServerName, u64) {
+    fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
+        Ok((row.get(0)?, row.get(1)?))
     }
 }

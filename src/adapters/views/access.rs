@@ -11,7 +11,7 @@ use crate::domain::access::{ApiToken, Role, TokenSecret};
 
 list! {
     /// All tokens.
-    ApiTokenList { api_tokens: ApiTokenView, paged: false }
+    ApiTokenList { api_tokens: ApiTokenView }
 }
 
 /// A token without its secret.

@@ -11,7 +11,7 @@ use crate::domain::broadcaster::Broadcaster;
 
 list! {
     /// All broadcasters.
-    BroadcasterList { broadcasters: BroadcasterView, paged: false }
+    BroadcasterList { broadcasters: BroadcasterView }
 }
 
 /// A person or device that may publish with its stream keys.

@@ -1,8 +1,10 @@
-//! Lists: each names its resources in the plural.
+//! Lists: each names its resources in the plural. They are sent while they are read, so there is no list as a whole
+//! (`adapters/http/list.rs`, `adapters/cli/list_output.rs`).
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::Serialize;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
@@ -15,54 +17,25 @@ pub(crate) trait Listed: Serialize + ToSchema {
     const ABOUT: &'static str;
     /// The field that has the resources.
     const FIELD: &'static str;
-    /// Whether the list is read in pages.
-    const PAGED: bool;
 }
 
-/// A list, or one page of it.
-pub(crate) struct Page<T> {
-    pub(crate) items: Vec<T>,
-    /// Where the next page begins; `None` on the last page.
-    pub(crate) next_cursor: Option<String>,
-}
+/// The schema of a list, or one page of it.
+pub(crate) struct List<T>(PhantomData<T>);
 
-impl<D, T: From<D>> From<Vec<D>> for Page<T> {
-    /// The whole list.
-    fn from(found: Vec<D>) -> Self {
-        Self { items: found.into_iter().map(T::from).collect(), next_cursor: None }
-    }
-}
-
-impl<T: Listed> Serialize for Page<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry(T::FIELD, &self.items)?;
-        map.serialize_entry("count", &self.items.len())?;
-        if let Some(cursor) = &self.next_cursor {
-            map.serialize_entry("next_cursor", cursor)?;
-        }
-        map.end()
-    }
-}
-
-impl<T: Listed> PartialSchema for Page<T> {
+impl<T: Listed> PartialSchema for List<T> {
     fn schema() -> RefOr<Schema> {
         let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
         let count = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
-        let count = count.description(T::PAGED.then_some("How many are in this answer."));
-        let list = ObjectBuilder::new().description(Some(T::ABOUT.trim()));
-        let list =
-            list.property(T::FIELD, items).required(T::FIELD).property("count", count).required("count");
-        if !T::PAGED {
-            return list.into();
-        }
-        let about = "The cursor of the next page. Absent on the last page, and without `limit` and `cursor`.";
+        let count = count.description(Some("How many are in this answer."));
+        let about = "The cursor of the next page. Absent on the last page, and if the list is whole.";
         let cursor = ObjectBuilder::new().schema_type(Type::String).description(Some(about));
-        list.property("next_cursor", cursor).into()
+        let list = ObjectBuilder::new().description(Some(T::ABOUT.trim()));
+        let list = list.property(T::FIELD, items).required(T::FIELD);
+        list.property("count", count).required("count").property("next_cursor", cursor).into()
     }
 }
 
-impl<T: Listed> ToSchema for Page<T> {
+impl<T: Listed> ToSchema for List<T> {
     fn name() -> Cow<'static, str> {
         T::LIST.into()
     }
@@ -75,15 +48,14 @@ impl<T: Listed> ToSchema for Page<T> {
 
 /// Names the list of a resource.
 macro_rules! list {
-    (#[doc = $about:literal] $list:ident { $field:ident: $view:ty, paged: $paged:literal }) => {
+    (#[doc = $about:literal] $list:ident { $field:ident: $view:ty }) => {
         #[doc = $about]
-        pub(crate) type $list = $crate::adapters::views::Page<$view>;
+        pub(crate) type $list = $crate::adapters::views::List<$view>;
 
         impl $crate::adapters::views::Listed for $view {
             const LIST: &'static str = stringify!($list);
             const ABOUT: &'static str = $about;
             const FIELD: &'static str = stringify!($field);
-            const PAGED: bool = $paged;
         }
     };
 }

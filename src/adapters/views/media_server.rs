@@ -10,7 +10,7 @@ use crate::app::media_server::MediaServerOverview;
 
 list! {
     /// All media servers.
-    MediaServerList { media_servers: MediaServerView, paged: false }
+    MediaServerList { media_servers: MediaServerView }
 }
 
 /// A configured media server.
@@ -36,7 +36,7 @@ pub(crate) struct MediaServerView {
     /// When its last request to `/auth` arrived.
     last_auth: Option<DateTime>,
     /// Number of its live streams.
-    streams: usize,
+    streams: u64,
     /// Number of repaired differences between it and the database.
     drift_repaired: u64,
 }

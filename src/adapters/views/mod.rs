@@ -13,7 +13,7 @@ mod words;
 
 pub(crate) use access::{ApiTokenList, ApiTokenView, NewApiToken};
 pub(crate) use broadcaster::{BroadcasterList, BroadcasterView};
-pub(crate) use list::{Listed, Page, list};
+pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use stream::{StreamList, StreamView};
 pub(crate) use stream_key::{NewStreamKey, StreamKeyList, StreamKeyView};

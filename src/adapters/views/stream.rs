@@ -14,7 +14,7 @@ use crate::domain::stream::{EndReason, Stream, StreamState};
 
 list! {
     /// Some streams.
-    StreamList { streams: StreamView, paged: true }
+    StreamList { streams: StreamView }
 }
 
 /// One broadcast session.

@@ -13,7 +13,7 @@ use crate::domain::stream_key::{KeyStatus, OnConflict};
 
 list! {
     /// The requested keys.
-    StreamKeyList { stream_keys: StreamKeyView, paged: false }
+    StreamKeyList { stream_keys: StreamKeyView }
 }
 
 /// A stream key without its secret.

@@ -13,7 +13,7 @@ use crate::domain::streamer::{
 
 list! {
     /// Some streamers.
-    StreamerList { streamers: StreamerView, paged: true }
+    StreamerList { streamers: StreamerView }
 }
 
 /// A streamer on Kick.

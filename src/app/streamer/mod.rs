@@ -11,12 +11,16 @@ mod watchlist;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 pub use watcher::Watcher;
 
 use super::error::{Conflict, Unauthenticated};
+use super::list::List;
 use super::{AppError, Core, Result};
 use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::invalid::{Checks, Invalid};
+use crate::domain::page::Page;
 use crate::domain::streamer::decide::Report;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{
@@ -148,10 +152,9 @@ impl Streamers {
         self.core.store.streamer(&scope, id).await?.ok_or(AppError::NotFound(KIND))
     }
 
-    /// All streamers that pass the filter, by name.
-    pub async fn list(&self, actor: &Actor, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
-        let scope = actor.authorize(Action::Read, &RESOURCE)?;
-        Ok(self.core.store.streamers(&scope, filter).await?)
+    /// All streamers that pass the filter, by name. For a table that shows all of them.
+    pub async fn all(&self, actor: &Actor, filter: &StreamerFilter) -> Result<Vec<Streamer>> {
+        self.list(actor, filter, &Page::default()).await
     }
 
     /// Changes what the draft names. A new name clears status, session and ids; the history stays.
@@ -194,7 +197,8 @@ impl Streamers {
         limit: u32,
     ) -> Result<Vec<StatusEvent>> {
         let scope = actor.authorize(Action::Read, &RESOURCE)?;
-        let found = self.core.store.status_events(&scope, id, before, limit.min(MOST_EVENTS)).await?;
+        let turn = self.core.lists.turn().await;
+        let found = turn.status_events(&scope, id, before, limit.min(MOST_EVENTS)).await?;
         found.ok_or(AppError::NotFound(KIND))
     }
 
@@ -233,7 +237,7 @@ impl Streamers {
         let Some(update) = update else { return Ok(()) };
         let Subject::User(user) = update.subject else { return Ok(()) };
         let filter = StreamerFilter { is_active: Some(true), user: Some(user), ..StreamerFilter::default() };
-        let of = self.core.store.streamers(&Scope::system(), &filter).await?;
+        let of = self.core.store.streamers(&Scope::system(), &filter, &Page::default()).await?;
         let reports: Vec<Report> = of.iter().map(|streamer| report_on(streamer.id, &update)).collect();
         let recorded = self.record_reports(&reports).await?;
         if recorded.iter().any(|one| one.change.is_some()) {
@@ -272,6 +276,23 @@ impl Streamers {
     fn streamers_changed(&self) {
         self.core.wake_ups.send(WakeUp::Streamers);
         self.core.wake_ups.send(WakeUp::Events);
+    }
+}
+
+#[async_trait]
+impl List for Streamers {
+    type Filter = StreamerFilter;
+    type Row = Streamer;
+
+    /// By name.
+    async fn list(
+        &self,
+        actor: &Actor,
+        filter: &StreamerFilter,
+        page: &Page<String>,
+    ) -> Result<Vec<Streamer>> {
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
+        Ok(self.core.lists.turn().await.streamers(&scope, filter, page).await?)
     }
 }
 

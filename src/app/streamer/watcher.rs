@@ -21,6 +21,7 @@ use super::lookup::{Lookups, NameSource};
 use super::watch::Watch;
 use crate::app::task::{LongRunningTask, OnLeaseDoubt, Placement, Task, TaskContext, TaskError};
 use crate::domain::access::Scope;
+use crate::domain::page::Page;
 use crate::domain::streamer::feed::{FeedState, FeedStatus};
 use crate::ports::{FeedSignal, KickApi, StatusFeed, StreamerFilter, WakeUp, Wanted};
 
@@ -140,7 +141,7 @@ async fn refresh_watchlist(
     loop {
         let read_at = Instant::now();
         let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
-        match watch.app.core.worker_store.streamers(&Scope::system(), &filter).await {
+        match watch.app.core.worker_store.streamers(&Scope::system(), &filter, &Page::default()).await {
             Ok(streamers) => {
                 let difference = watch.watchlist().replace(streamers);
                 if difference.is_changed || is_first {

@@ -4,6 +4,7 @@ use super::ids::{KickIds, Slug};
 use super::session::Session;
 use super::status::{Change, Status, Track};
 use crate::domain::invalid::{Invalid, text};
+use crate::domain::page::Placed;
 use crate::domain::{StreamerId, Timestamp};
 
 /// A streamer and its known status.
@@ -27,6 +28,15 @@ pub struct Streamer {
     pub created_at: Timestamp,
     /// When the owner last changed it.
     pub updated_at: Timestamp,
+}
+
+/// Streamers are listed by name in lower case. No two have the same.
+impl Placed for Streamer {
+    type Place = String;
+
+    fn place(&self) -> String {
+        self.username.to_ascii_lowercase()
+    }
 }
 
 /// Checks a display name: 1 to 200 characters.

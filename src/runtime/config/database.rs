@@ -12,7 +12,7 @@ section! {
     pub struct Database {
         /// `sqlite://<file>` or `postgres://…`. May hold a password.
         url: Option<SecretValue>, check if_set(sqlite_or_postgres), unset "not set: streamward.db in data_dir";
-        /// PostgreSQL connections of this instance. `/auth`, the API and the background tasks share them.
+        /// PostgreSQL connections of this instance. `/auth`, the API, its lists and the background tasks share them.
         max_connections: u32 = 30, check within(6, 1_000);
         /// Whether a connection pooler in transaction mode, such as PgBouncer, is in front of PostgreSQL.
         pooled: bool = false;

@@ -15,6 +15,7 @@ use crate::adapters::sql::{
 use crate::app::secrets;
 use crate::domain::access::Scope;
 use crate::domain::media_server::MediaServerStatus;
+use crate::domain::page::Page;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::{MasterKey, Secret};
 use crate::domain::stream::Stream;
@@ -68,9 +69,9 @@ pub(super) async fn examine(
     }
     let hook_secret = config.hooks.first_secret().or_else(|| sealed.ok().flatten());
     let servers = store.media_servers(&Scope::system()).await.unwrap_or_default();
-    let filter = StreamFilter { status: StatusFilter::All, limit: Some(1), ..StreamFilter::default() };
-    let last_stream =
-        store.streams(&Scope::system(), &filter).await.ok().and_then(|mut streams| streams.pop());
+    let filter = StreamFilter { status: StatusFilter::All, ..StreamFilter::default() };
+    let last = store.streams(&Scope::system(), &filter, &Page::first(1)).await;
+    let last_stream = last.ok().and_then(|mut streams| streams.pop());
     Some(Records { hook_secret, servers, last_stream, store, sealer })
 }
 

@@ -51,6 +51,7 @@ impl Server {
             .route("/slow", get(slow))
             .route("/body", post(|body: String| async move { body }))
             .route("/flood", get(flood))
+            .route("/broken", get(broken))
             .with_state(shared.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -94,6 +95,16 @@ async fn flood(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Ev
     }))
 }
 
+/// An answer whose second half cannot be made.
+async fn broken(State(shared): State<Shared>) -> Body {
+    let first = futures_util::stream::iter([Ok("one half")]);
+    let second = futures_util::stream::once(async move {
+        shared.leave.notified().await;
+        Err(io::Error::other("the other half"))
+    });
+    Body::from_stream(first.chain(second))
+}
+
 /// Reads until the server closes; a reset counts as closing.
 async fn read_to_close(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
@@ -118,6 +129,24 @@ async fn connection_that_sends_no_more_is_closed(#[case] sent: &str, #[case] ans
     let server = Server::start(short()).await;
     let answered = read_to_close(&mut server.send(sent).await).await;
     assert!(answered.starts_with(answer) && !answered.contains("200 OK"), "{answered}");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_not_ended_as_a_complete_one() {
+    let server = Server::start(short()).await;
+    let mut client = server.send("GET /broken HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut answer = String::new();
+    while !answer.contains("one half") {
+        let mut bytes = [0; 1024];
+        let read = tokio::time::timeout(SOON, client.read(&mut bytes)).await.expect("an answer").unwrap();
+        assert!(read > 0, "{answer}");
+        answer.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    assert!(answer.contains("transfer-encoding: chunked"), "{answer}");
+    server.shared.leave.notify_one();
+    let rest = read_to_close(&mut client).await;
+    // A complete answer ends with an empty chunk.
+    assert!(!format!("{answer}{rest}").ends_with("0\r\n\r\n"), "{answer}{rest}");
 }
 
 #[tokio::test]

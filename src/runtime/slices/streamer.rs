@@ -18,6 +18,7 @@ use crate::app::streamer::{StreamerSettings, Streamers};
 use crate::app::task::{AnyTask, LongRunningTask as _, TaskContext};
 use crate::domain::access::{Actor, Scope};
 use crate::domain::audit::AuditEntry;
+use crate::domain::page::Page;
 use crate::domain::streamer::{Slug, Streamer};
 use crate::domain::{AuditId, StreamerId};
 use crate::ports::{Change, Clock as _, IdGen as _, Store, StreamerFilter, StreamerStore as _};
@@ -132,7 +133,7 @@ async fn watch(args: &WatchArgs, context: CommandContext<'_>) -> anyhow::Result<
 /// Those on the list that were named, and those that were named and are not on it; or the whole list.
 async fn chosen(base: &Bootstrap, names: &[String]) -> anyhow::Result<Vec<Streamer>> {
     let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
-    let mut streamers = base.store().streamers(&Scope::system(), &filter).await?;
+    let mut streamers = base.store().streamers(&Scope::system(), &filter, &Page::default()).await?;
     if names.is_empty() {
         return Ok(streamers);
     }

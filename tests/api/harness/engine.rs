@@ -1,6 +1,7 @@
 //! The store: in memory, or a database for one test.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rstest_reuse::template;
 use streamward::adapters::memory::MemoryStore;
@@ -45,19 +46,20 @@ impl Place {
         }
     }
 
-    /// Opens it, as a starting process does.
-    pub(crate) async fn open(&self) -> (Arc<dyn Store>, Option<Db>) {
+    /// Opens it, as a starting process does. The second database is for lists.
+    pub(crate) async fn open(&self) -> (Arc<dyn Store>, Option<[Db; 2]>) {
         let db = match self {
             Self::Memory(store) => return (Arc::new(store.clone()), None),
             Self::File(folder) => {
                 let db = open_sqlite(&folder.path().join("streamward.db")).await.expect("opened");
                 migrate(&db).await.expect("migrated");
-                db
+                let Db::Sqlite(file) = &db else { panic!("SQLite") };
+                let lists = Db::Sqlite(file.with_readers(2, Duration::from_secs(5)));
+                [db, lists]
             }
-            Self::Database(database) => {
-                open_postgres(database.url(), &PgSettings::new(12)).expect("a good address")
-            }
+            Self::Database(database) => [12, 2]
+                .map(|size| open_postgres(database.url(), &PgSettings::new(size)).expect("a good address")),
         };
-        (Arc::new(SqlStore::new(db.clone())), Some(db))
+        (Arc::new(SqlStore::new(db[0].clone())), Some(db))
     }
 }

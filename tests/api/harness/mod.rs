@@ -19,10 +19,11 @@ use axum::Router;
 use streamward::adapters::http::{HttpOptions, MetricsText};
 use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::mediamtx::url_templates;
-use streamward::adapters::sql::Db;
+use streamward::adapters::sql::{Db, SqlStore};
 use streamward::adapters::system::SystemIds;
 use streamward::app::Core;
 use streamward::app::access::AccessSettings;
+use streamward::app::list::ListStore;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::task::TaskList;
 use streamward::domain::access::{Role, TokenSecret};
@@ -58,6 +59,8 @@ pub(crate) struct TestApp {
     pub(crate) record: Record,
     pub(crate) stop: CancellationToken,
     pub(crate) db: Option<Db>,
+    /// The database for lists.
+    pub(crate) lists: Option<Db>,
     pub(crate) place: Arc<Place>,
     tokens: BTreeMap<Role, String>,
     instance: String,
@@ -116,6 +119,7 @@ impl TestApp {
             record: Record::default(),
             stop: CancellationToken::new(),
             db: None,
+            lists: None,
             place,
             tokens,
             instance: "one".into(),
@@ -141,6 +145,7 @@ impl TestApp {
             record: self.record.clone(),
             stop: CancellationToken::new(),
             db: None,
+            lists: None,
             place: Arc::clone(&self.place),
             tokens: self.tokens.clone(),
             instance: "two".into(),
@@ -155,7 +160,7 @@ impl TestApp {
     /// Starts anew with the same store, as after a crash.
     pub(crate) async fn restart(&mut self) {
         self.tasks.shutdown().await;
-        if let Some(db) = self.db.take() {
+        for db in [self.lists.take(), self.db.take()].into_iter().flatten() {
             db.close().await;
         }
         self.stop = CancellationToken::new();
@@ -165,13 +170,17 @@ impl TestApp {
     async fn start(&mut self) {
         let (store, db) = self.place.open().await;
         let wake_ups: Arc<dyn WakeUps> = Arc::new(LocalWakeUps::default());
-        let core = Core::over_one_store(
+        let mut core = Core::over_one_store(
             Arc::clone(&store),
             Arc::clone(&self.clock) as Arc<dyn Clock>,
             Arc::new(SystemIds),
             Arc::clone(&wake_ups),
             MasterKey::new([9; 32]).hasher(),
         );
+        let [db, lists] = db.map_or([None, None], |db| db.map(Some));
+        if let Some(lists) = &lists {
+            core.lists = ListStore::new(Arc::new(SqlStore::new(lists.clone())));
+        }
         let mut config = Config::default();
         config.kick.feed = Some(KickFeedChoice::Poll);
         config.reconcile.interval = ConfigDuration(work::EVERY);
@@ -189,7 +198,7 @@ impl TestApp {
             tasks: self.setup.tasks.clone(),
             stop: self.stop.clone(),
         };
-        self.db = db;
+        (self.db, self.lists) = (db, lists);
         let instance = Instance::build(&shared, options);
         self.tasks = work::start(instance.tasks, &store, &wake_ups, &self.instance).await;
         self.router = instance.router;

@@ -16,11 +16,13 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::Output;
+use super::{Output, list_output};
 use crate::app::AppError;
+use crate::app::list::{List as _, Pages};
 use crate::app::streamer::{MOST_EVENTS, StreamerDraft, Streamers};
 use crate::domain::StreamerId;
 use crate::domain::access::Actor;
+use crate::domain::page::Page;
 use crate::domain::streamer::{Status, Streamer};
 use crate::ports::StreamerFilter;
 
@@ -125,11 +127,11 @@ async fn list(
 ) -> anyhow::Result<()> {
     let is_active = inactive.then_some(false);
     let filter = StreamerFilter { status, is_active, ..StreamerFilter::default() };
-    let found = streamers.list(&Actor::cli("streamer list"), &filter).await?;
-    let views: Vec<Value> = found.iter().map(view::streamer).collect();
+    let pages = Pages::new(Actor::cli("streamer list"), filter, Page::default());
     let columns =
         ["username", "status", "last_status_update", "is_active", "user_id", "channel_id", "problem"];
-    out.list("streamers", &views, &columns)
+    let view = |streamer| view::streamer(&streamer);
+    list_output::print(out, ("streamers", &columns), (streamers, pages), view).await
 }
 
 /// Adds the streamers one by one, also after a refusal.
@@ -203,7 +205,7 @@ async fn events(streamers: &Streamers, wanted: &str, limit: u32, out: &mut Outpu
     let views: Vec<Value> = events.iter().map(view::status_event).collect();
     let columns =
         ["occurred_at", "previous_status", "new_status", "source", "session_id", "session_title", "banned"];
-    out.list("events", &views, &columns)
+    list_output::print_rows(out, ("events", &columns), &views)
 }
 
 async fn find(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Result<Streamer> {
@@ -219,5 +221,5 @@ async fn find(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Res
 /// The streamer with this name, as people write it or as another program wrote it.
 async fn named(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Result<Option<Streamer>> {
     let filter = StreamerFilter { username: Some(plain(wanted)), ..StreamerFilter::default() };
-    Ok(streamers.list(actor, &filter).await?.pop())
+    Ok(streamers.list(actor, &filter, &Page::first(1)).await?.pop())
 }

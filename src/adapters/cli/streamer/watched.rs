@@ -34,7 +34,7 @@ impl Watched {
     /// The present rows of the shown streamers.
     pub(super) async fn streamers(&self, streamers: &Streamers) -> anyhow::Result<Vec<Streamer>> {
         let filter = StreamerFilter { is_active: Some(true), ..StreamerFilter::default() };
-        let mut streamers = streamers.list(&self.actor, &filter).await?;
+        let mut streamers = streamers.all(&self.actor, &filter).await?;
         streamers.retain(|streamer| self.includes(streamer));
         Ok(streamers)
     }

@@ -4,10 +4,9 @@ mod dto;
 
 use std::sync::Arc;
 
-use super::handler::{
-    Admin, Answer, Call, Created, Done, Id, NoContent, Routes, StrictJson, created, ok, routes,
-};
-use crate::adapters::views::{ApiTokenList, NewApiToken};
+use super::handler::{Admin, Call, Created, Done, Id, NoContent, Routes, StrictJson, created, routes};
+use super::list::{ListAnswer, ListCall, PageQuery};
+use crate::adapters::views::{ApiTokenList, ApiTokenView, NewApiToken};
 use crate::app::access::Access;
 use crate::domain::ApiTokenId;
 use dto::DraftJson;
@@ -16,16 +15,17 @@ use dto::DraftJson;
 pub fn routes() -> Routes<Arc<Access>> {
     Routes::new("api tokens")
         .about("Who may call this API.")
-        .management(Admin, "api_token", routes!(list_api_tokens, create_api_token))
+        .management(Admin, "api_token", routes!(list_api_tokens))
+        .management(Admin, "api_token", routes!(create_api_token))
         .management(Admin, "api_token", routes!(delete_api_token))
 }
 
 /// List API tokens
 ///
-/// Newest first, without their secrets.
-#[utoipa::path(get, path = "/api-tokens", responses((status = 200, body = ApiTokenList)))]
-async fn list_api_tokens(Call(access, actor): Call<Access>) -> Answer<ApiTokenList> {
-    ok(access.tokens(&actor).await?)
+/// Newest first, without their secrets. The whole list, or a page with `limit` or `cursor`.
+#[utoipa::path(get, path = "/api-tokens", params(PageQuery), responses((status = 200, body = ApiTokenList)))]
+async fn list_api_tokens(call: ListCall<Access, PageQuery>) -> ListAnswer {
+    call.answer(|_, token| ApiTokenView::from(token)).await
 }
 
 /// Create an API token

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use super::extract::Filter;
 use super::handler::{Admin, Answer, Call, Created, Routes, StrictJson, created, ok, routes};
+use super::list::Cursor as _;
 use crate::app::audit::AuditLog;
+use crate::domain::audit::AuditFilter;
+use crate::domain::page::Placed as _;
 use dto::{AuditEntryJson, AuditPage, AuditQuery, AuditReportJson, Pagination};
 
 /// The routes.
@@ -27,8 +30,13 @@ async fn read_audit_logs(
     Call(log, actor): Call<AuditLog>,
     Filter(filter): Filter<AuditQuery>,
 ) -> Answer<AuditPage> {
-    let (entries, total) = log.entries(&actor, &filter).await?;
-    let pagination = Pagination { limit: filter.limit, offset: filter.offset, total };
+    let (limit, offset) = (filter.limit, filter.offset);
+    // One more than requested shows whether there is a next page.
+    let (mut entries, total) = log.entries(&actor, &AuditFilter { limit: limit + 1, ..filter }).await?;
+    let is_more = entries.len() > limit as usize;
+    entries.truncate(limit as usize);
+    let next_cursor = entries.last().filter(|_| is_more).map(|last| last.place().to_text());
+    let pagination = Pagination { limit, offset, total, next_cursor };
     ok(AuditPage { audit_logs: entries.into_iter().map(AuditEntryJson::from).collect(), pagination })
 }
 

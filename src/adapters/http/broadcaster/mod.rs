@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::handler::{
     Admin, Answer, Call, Created, Done, Id, NoContent, Routes, StrictJson, Viewer, created, ok, routes,
 };
+use super::list::{ListAnswer, ListCall, PageQuery};
 use crate::adapters::views::{BroadcasterList, BroadcasterView};
 use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
 use crate::domain::BroadcasterId;
@@ -24,10 +25,12 @@ pub fn routes() -> Routes<Arc<Broadcasters>> {
 
 /// List broadcasters
 ///
-/// Newest first.
-#[utoipa::path(get, path = "/broadcasters", responses((status = 200, body = BroadcasterList)))]
-async fn list_broadcasters(Call(broadcasters, actor): Call<Broadcasters>) -> Answer<BroadcasterList> {
-    ok(broadcasters.list(&actor).await?)
+/// Newest first. The whole list, or a page with `limit` or `cursor`.
+#[utoipa::path(
+    get, path = "/broadcasters", params(PageQuery), responses((status = 200, body = BroadcasterList))
+)]
+async fn list_broadcasters(call: ListCall<Broadcasters, PageQuery>) -> ListAnswer {
+    call.answer(|_, broadcaster| BroadcasterView::from(broadcaster)).await
 }
 
 /// Create a broadcaster

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::handler::{Answer, Call, Routes, Viewer, ok, routes};
+use super::extract::ListQuery;
+use super::handler::{Routes, Viewer, routes};
 use super::health_section::{HealthDocument, HealthSection};
-use crate::adapters::views::MediaServerList;
+use super::list::{ListAnswer, ListCall, page};
+use crate::adapters::views::{MediaServerList, MediaServerView};
 use crate::app::media_server::MediaServers;
+use crate::domain::Invalid;
+use crate::domain::media_server::MediaServerName;
+use crate::domain::page::Page;
 
 /// The routes.
 pub fn routes() -> Routes<Arc<MediaServers>> {
@@ -43,7 +48,32 @@ impl HealthDocument for MediaServersHealth {
 }
 
 /// List media servers
-#[utoipa::path(get, path = "/media-servers", responses((status = 200, body = MediaServerList)))]
-async fn list_media_servers(Call(media_servers, actor): Call<MediaServers>) -> Answer<MediaServerList> {
-    ok(media_servers.list(&actor).await?)
+///
+/// By name. The whole list, or a page with `limit` or `cursor`.
+#[utoipa::path(
+    get, path = "/media-servers", params(MediaServersQuery), responses((status = 200, body = MediaServerList))
+)]
+async fn list_media_servers(call: ListCall<MediaServers, MediaServersQuery>) -> ListAnswer {
+    call.answer(|_, media_server| MediaServerView::from(media_server)).await
+}
+
+/// Part of the list.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct MediaServersQuery {
+    /// At most this many. Without it: the whole list, or 100 after a `cursor`.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<String>,
+    /// `next_cursor` of the previous page.
+    #[param(pattern = "^[0-9A-Za-z_-]+$")]
+    cursor: Option<String>,
+}
+
+impl ListQuery for MediaServersQuery {
+    type Filter = ((), Page<MediaServerName>);
+
+    fn filter(self) -> Result<Self::Filter, Invalid> {
+        Ok(((), page(self.limit.as_deref(), self.cursor.as_deref())?))
+    }
 }

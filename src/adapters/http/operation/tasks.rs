@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::adapters::http::handler::{Answer, Caller, State, ok};
 use crate::adapters::http::options::Operation;
-use crate::adapters::views::{DateTime, list};
+use crate::adapters::views::DateTime;
 use crate::app::task::{TaskFailure, TaskStatus};
 
 /// A background task of the instance that answers.
@@ -82,9 +82,17 @@ impl From<TaskStatus> for TaskJson {
     }
 }
 
-list! {
-    /// All background tasks of an instance.
-    TaskList { tasks: TaskJson, paged: false }
+/// All background tasks of an instance.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TaskList {
+    tasks: Vec<TaskJson>,
+    count: usize,
+}
+
+impl From<Vec<TaskStatus>> for TaskList {
+    fn from(tasks: Vec<TaskStatus>) -> Self {
+        Self { count: tasks.len(), tasks: tasks.into_iter().map(TaskJson::from).collect() }
+    }
 }
 
 /// List background tasks

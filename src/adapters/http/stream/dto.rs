@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::adapters::http::extract::{ListQuery, uuid};
-use crate::adapters::http::page::requested;
+use crate::adapters::http::list::{DEFAULT_PAGE, page};
 use crate::adapters::views::{DateTime, StreamView};
 use crate::domain::Invalid;
 use crate::domain::media_server::MediaServerName;
+use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
 use crate::ports::{StatusFilter, StreamFilter};
 
@@ -28,7 +29,7 @@ pub(super) struct StreamsQuery {
     /// Streams on this media server.
     #[param(pattern = "^[0-9a-z_-]{1,64}$")]
     media_server: Option<String>,
-    /// At most this many; the whole list without it.
+    /// At most this many. Without it: all live streams, or 100 after a `cursor` and for any other `status`.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
     /// `next_cursor` of the previous page.
@@ -37,21 +38,24 @@ pub(super) struct StreamsQuery {
 }
 
 impl ListQuery for StreamsQuery {
-    type Filter = StreamFilter;
+    type Filter = (StreamFilter, Page<Newest>);
 
-    fn filter(self) -> Result<StreamFilter, Invalid> {
+    fn filter(self) -> Result<Self::Filter, Invalid> {
         let status = match self.status.as_deref() {
             None | Some("active") => StatusFilter::Active,
             Some("ended") => StatusFilter::Ended,
             Some("all") => StatusFilter::All,
             Some(_) => return Err(Invalid::one("status", "must be active, ended or all")),
         };
-        let (limit, after) = requested(self.limit.as_deref(), self.cursor.as_deref())?;
+        let mut page = page(self.limit.as_deref(), self.cursor.as_deref())?;
+        if status != StatusFilter::Active {
+            page.limit.get_or_insert(DEFAULT_PAGE);
+        }
         let broadcaster_id =
             self.broadcaster_id.as_deref().map(|id| uuid("broadcaster_id", id)).transpose()?;
         let path = self.path.as_deref().map(StreamPath::parse).transpose()?;
         let media_server = self.media_server.as_deref().map(MediaServerName::parse).transpose()?;
-        Ok(StreamFilter { status, broadcaster_id, path, media_server, limit, after })
+        Ok((StreamFilter { status, broadcaster_id, path, media_server }, page))
     }
 }
 
@@ -62,4 +66,24 @@ pub(super) struct StreamEvent {
     pub(super) at: DateTime,
     /// The stream after the change.
     pub(super) stream: StreamView,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::http::list::Cursor as _;
+    use crate::adapters::http::strict;
+
+    #[test]
+    fn ended_streams_come_in_pages_and_live_ones_whole() {
+        let limit = |query: &str| {
+            let query: StreamsQuery = strict::from_query(query).unwrap();
+            query.filter().unwrap().1.limit
+        };
+        let cursor = Newest::START.to_text();
+        assert_eq!((limit(""), limit("status=active"), limit("path=a")), (None, None, None));
+        assert_eq!((limit("status=ended"), limit("status=all&path=a")), (Some(100), Some(100)));
+        assert_eq!((limit("limit=1000&status=all"), limit("limit=7")), (Some(1000), Some(7)));
+        assert_eq!(limit(&format!("cursor={cursor}")), Some(100));
+    }
 }

@@ -7,18 +7,15 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::response::Response;
 
-use super::extract::Filter;
 use super::handler::{
     Answer, Call, Done, Id, NoContent, Operator, Problem, Routes, State, Viewer, ok, routes,
 };
-use super::page::page;
+use super::list::{ListAnswer, ListCall};
 use super::sse::{EventRequest, EventStreams, EventsQuery, sse_event};
 use crate::adapters::views::{StreamList, StreamView};
 use crate::app::stream::Streams;
 use crate::domain::StreamId;
 use crate::domain::event::{Event, EventBody, Topic};
-use crate::domain::stream::Stream;
-use crate::ports::StreamCursor;
 use dto::{StreamEvent, StreamsQuery};
 
 /// The state of the routes.
@@ -42,15 +39,11 @@ pub fn routes() -> Routes<Streaming> {
 
 /// List streams
 ///
-/// Newest first. By default only live streams; see `status`. The whole list, or a page with `limit` or `cursor`.
+/// Newest first. By default only live streams; see `status`. Live streams come whole, or in pages with `limit` or
+/// `cursor`; the others always come in pages.
 #[utoipa::path(get, path = "/streams", params(StreamsQuery), responses((status = 200, body = StreamList)))]
-async fn list_streams(
-    Call(streams, actor): Call<Streams>,
-    Filter(filter): Filter<StreamsQuery>,
-) -> Answer<StreamList> {
-    let found = streams.list(&actor, &filter).await?;
-    let place = |last: &Stream| StreamCursor { started_at: last.started_at, id: last.id };
-    ok(page(filter.limit, found, place, |stream| StreamView::of(&streams, stream)))
+async fn list_streams(call: ListCall<Streams, StreamsQuery>) -> ListAnswer {
+    call.answer(StreamView::of).await
 }
 
 /// Read a stream, live or ended

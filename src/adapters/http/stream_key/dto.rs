@@ -4,8 +4,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::adapters::http::extract::{ListQuery, uuid};
+use crate::adapters::http::list::page;
 use crate::app::stream_key::StreamKeyDraft;
 use crate::domain::Invalid;
+use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
 use crate::domain::stream_key::OnConflict;
 use crate::ports::KeyFilter;
@@ -41,6 +43,12 @@ pub(super) struct StreamKeysQuery {
     /// Keys with this path.
     #[param(max_length = 200, pattern = "^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$")]
     path: Option<String>,
+    /// At most this many. Without it: the whole list, or 100 after a `cursor`.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<String>,
+    /// `next_cursor` of the previous page.
+    #[param(pattern = "^[0-9A-Za-z_-]{32}$")]
+    cursor: Option<String>,
 }
 
 impl From<DraftJson> for StreamKeyDraft {
@@ -51,12 +59,13 @@ impl From<DraftJson> for StreamKeyDraft {
 }
 
 impl ListQuery for StreamKeysQuery {
-    type Filter = KeyFilter;
+    type Filter = (KeyFilter, Page<Newest>);
 
-    fn filter(self) -> Result<KeyFilter, Invalid> {
-        Ok(KeyFilter {
+    fn filter(self) -> Result<Self::Filter, Invalid> {
+        let filter = KeyFilter {
             broadcaster_id: self.broadcaster_id.map(|id| uuid("broadcaster_id", &id)).transpose()?,
             path: self.path.as_deref().map(StreamPath::parse).transpose()?,
-        })
+        };
+        Ok((filter, page(self.limit.as_deref(), self.cursor.as_deref())?))
     }
 }

@@ -4,10 +4,10 @@ mod dto;
 
 use std::sync::Arc;
 
-use super::extract::Filter;
 use super::handler::{
     Admin, Answer, Call, Created, Done, Id, NoContent, Routes, StrictJson, Viewer, created, ok, routes,
 };
+use super::list::{ListAnswer, ListCall};
 use crate::adapters::views::{NewStreamKey, StreamKeyList, StreamKeyView};
 use crate::app::stream_key::StreamKeys;
 use crate::domain::StreamKeyId;
@@ -45,15 +45,12 @@ async fn create_stream_key(
 
 /// List stream keys
 ///
-/// Newest first, without their secrets.
+/// Newest first, without their secrets. The whole list, or a page with `limit` or `cursor`.
 #[utoipa::path(
     get, path = "/stream-keys", params(StreamKeysQuery), responses((status = 200, body = StreamKeyList))
 )]
-async fn list_stream_keys(
-    Call(keys, actor): Call<StreamKeys>,
-    Filter(filter): Filter<StreamKeysQuery>,
-) -> Answer<StreamKeyList> {
-    ok(keys.list(&actor, &filter).await?)
+async fn list_stream_keys(call: ListCall<StreamKeys, StreamKeysQuery>) -> ListAnswer {
+    call.answer(|_, key| StreamKeyView::from(key)).await
 }
 
 /// Read a stream key

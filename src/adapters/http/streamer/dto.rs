@@ -8,10 +8,11 @@ use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
 
 use crate::adapters::http::extract::{ListQuery, number};
-use crate::adapters::http::page::requested;
+use crate::adapters::http::list::page;
 use crate::adapters::views::{ChangeView, DateTime, StatusEventView, StreamerView};
 use crate::app::streamer::{MOST_EVENTS, StreamerDraft};
 use crate::domain::Invalid;
+use crate::domain::page::Page;
 use crate::domain::streamer::StatusEvent;
 use crate::ports::StreamerFilter;
 
@@ -106,7 +107,7 @@ pub(super) struct StreamersQuery {
     active: Option<String>,
     /// The streamer with this name; upper and lower case do not matter.
     username: Option<String>,
-    /// At most this many; the whole list without it.
+    /// At most this many. Without it: the whole list, or 100 after a `cursor`.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
     /// `next_cursor` of the previous page.
@@ -115,15 +116,15 @@ pub(super) struct StreamersQuery {
 }
 
 impl ListQuery for StreamersQuery {
-    type Filter = StreamerFilter;
+    type Filter = (StreamerFilter, Page<String>);
 
-    fn filter(self) -> Result<StreamerFilter, Invalid> {
+    fn filter(self) -> Result<Self::Filter, Invalid> {
         let status = self.status.filter(|status| status != "all").map(|status| status.parse()).transpose();
         let status = status.map_err(|_| Invalid::one("status", "must be unknown, online, offline or all"))?;
         let is_active = self.active.map(|active| active.parse()).transpose();
         let is_active = is_active.map_err(|_| Invalid::one("active", "must be true or false"))?;
-        let (limit, after) = requested(self.limit.as_deref(), self.cursor.as_deref())?;
-        Ok(StreamerFilter { status, is_active, username: self.username, user: None, limit, after })
+        let filter = StreamerFilter { status, is_active, username: self.username, user: None };
+        Ok((filter, page(self.limit.as_deref(), self.cursor.as_deref())?))
     }
 }
 

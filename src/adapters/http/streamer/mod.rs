@@ -14,13 +14,12 @@ use super::handler::{
     Admin, Answer, Call, Created, Done, Id, NoContent, Problem, Routes, State, StrictJson, Viewer, created,
     ok, routes,
 };
-use super::page::page;
+use super::list::{ListAnswer, ListCall};
 use super::sse::{EventRequest, EventStreams, EventsQuery, sse_event};
 use crate::adapters::views::{StreamerList, StreamerView};
 use crate::app::streamer::Streamers;
 use crate::domain::StreamerId;
 use crate::domain::event::{Event, EventBody, Topic};
-use crate::domain::streamer::Streamer;
 use dto::{DraftJson, HistoryQuery, PatchJson, StatusEventList, StreamerEvent, StreamersQuery};
 use health::StreamersHealth;
 
@@ -53,13 +52,8 @@ pub fn routes() -> Routes<Streaming> {
 ///
 /// By name. The whole list, or a page with `limit` or `cursor`.
 #[utoipa::path(get, path = "/streamers", params(StreamersQuery), responses((status = 200, body = StreamerList)))]
-async fn list_streamers(
-    Call(streamers, actor): Call<Streamers>,
-    Filter(filter): Filter<StreamersQuery>,
-) -> Answer<StreamerList> {
-    let found = streamers.list(&actor, &filter).await?;
-    let place = |last: &Streamer| last.username.to_ascii_lowercase();
-    ok(page(filter.limit, found, place, StreamerView::from))
+async fn list_streamers(call: ListCall<Streamers, StreamersQuery>) -> ListAnswer {
+    call.answer(|_, streamer| StreamerView::from(streamer)).await
 }
 
 /// Watch a streamer

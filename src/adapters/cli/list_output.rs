@@ -1,0 +1,146 @@
+//! Output of lists: each page is printed as it is read, so that a long list needs no more memory than a short one.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::Output;
+use super::output::with_nulls;
+use crate::app::list::{List, Pages};
+
+/// Prints the list of a service page by page, as JSON under `name` with its `count`, or as a table of these columns of the
+/// same JSON.
+pub(super) async fn print<L: List, T: Serialize + ToSchema>(
+    out: &mut Output,
+    (name, columns): (&str, &[&str]),
+    (list, mut pages): (&L, Pages<L>),
+    view: impl Fn(L::Row) -> T,
+) -> anyhow::Result<()> {
+    let mut printed = ListOutput::new(out.is_json(), name, columns);
+    while !pages.is_over() {
+        let rows: Vec<Value> =
+            pages.next(list).await?.into_iter().map(|row| with_nulls(&view(row))).collect();
+        if !out.raw(&printed.rows(&rows))? {
+            // Nobody reads the rest.
+            return Ok(());
+        }
+    }
+    out.raw(&printed.end()).map(drop)
+}
+
+/// Prints a list that is in memory.
+pub(super) fn print_rows(
+    out: &mut Output,
+    (name, columns): (&str, &[&str]),
+    rows: &[Value],
+) -> anyhow::Result<()> {
+    let mut printed = ListOutput::new(out.is_json(), name, columns);
+    if out.raw(&printed.rows(rows))? {
+        out.raw(&printed.end())?;
+    }
+    Ok(())
+}
+
+/// A list that is being printed.
+struct ListOutput<'a> {
+    is_json: bool,
+    name: &'a str,
+    columns: &'a [&'a str],
+    /// As wide as the widest cell so far.
+    widths: Vec<usize>,
+    count: usize,
+}
+
+impl<'a> ListOutput<'a> {
+    fn new(is_json: bool, name: &'a str, columns: &'a [&'a str]) -> Self {
+        Self { is_json, name, columns, widths: vec![0; columns.len()], count: 0 }
+    }
+
+    /// The text of the next rows.
+    fn rows(&mut self, rows: &[Value]) -> String {
+        let is_first = self.count == 0;
+        self.count += rows.len();
+        if rows.is_empty() {
+            String::new()
+        } else if self.is_json {
+            let head = if is_first { format!("{{\n  \"{}\": [", self.name) } else { ",".to_owned() };
+            let rows: Vec<String> = rows
+                .iter()
+                .map(|row| format!("\n    {}", format!("{row:#}").replace('\n', "\n    ")))
+                .collect();
+            head + &rows.join(",")
+        } else {
+            self.table(rows, is_first)
+        }
+    }
+
+    /// What stands after all rows.
+    fn end(&self) -> String {
+        match (self.is_json, self.count) {
+            (true, 0) => format!("{{\n  \"{}\": [],\n  \"count\": 0\n}}\n", self.name),
+            (true, count) => format!("\n  ],\n  \"count\": {count}\n}}\n"),
+            (false, 0) => format!("no {}\n", self.name.replace('_', " ")),
+            (false, _) => String::new(),
+        }
+    }
+
+    fn table(&mut self, rows: &[Value], with_head: bool) -> String {
+        let head = || self.columns.iter().map(|column| column.replace('_', " ").to_uppercase()).collect();
+        let body = rows.iter().map(|row| self.columns.iter().map(|column| cell(&row[*column])).collect());
+        let lines: Vec<Vec<String>> = with_head.then(head).into_iter().chain(body).collect();
+        for line in &lines {
+            for (width, cell) in self.widths.iter_mut().zip(line) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let text = |line: Vec<String>| {
+            let cells = line.iter().zip(&self.widths).map(|(cell, width)| format!("{cell:<width$}"));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+        };
+        lines.into_iter().map(text).collect()
+    }
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_of_a_table_are_aligned_and_grow_with_later_pages() {
+        let mut list = ListOutput::new(false, "streams", &["name", "in_use"]);
+        let first = [json!({"name": "Zoë", "in_use": true}), json!({"name": "Bartholomew", "in_use": null})];
+        assert_eq!(list.rows(&first), "NAME         IN USE\nZoë          yes\nBartholomew  -\n");
+        let second =
+            [json!({"name": "Al", "in_use": false}), json!({"name": "A much longer name", "in_use": true})];
+        assert_eq!(list.rows(&second), "Al                  no\nA much longer name  yes\n");
+        assert_eq!(list.end(), "");
+        assert_eq!(ListOutput::new(false, "stream_keys", &[]).end(), "no stream keys\n");
+    }
+
+    #[test]
+    fn pages_join_to_one_json_object() {
+        for pages in [
+            vec![],
+            vec![vec![json!({"a": [1]})]],
+            vec![vec![json!({}), json!("x\ny")], vec![json!(3)], vec![]],
+        ] {
+            let mut list = ListOutput::new(true, "things", &[]);
+            let mut text: String = pages.iter().map(|page: &Vec<Value>| list.rows(page)).collect();
+            text += &list.end();
+            let rows = pages.concat();
+            let expected = json!({"things": rows, "count": rows.len()});
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected, "{text}");
+        }
+    }
+}
