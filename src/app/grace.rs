@@ -89,7 +89,7 @@ impl Grace {
         if last_success.elapsed() > self.period || self.period.is_zero() {
             return Err(DenyReason::Undecided);
         }
-        let id = self.cache.usable(hash, request.path.as_ref(), now)?;
+        let id = self.cache.check_offline(hash, request.path.as_ref(), now)?;
         if request.connection.is_some() {
             let admission = || Admission { hash: *hash, request: request.clone() };
             let mut admitted = self.admitted();
@@ -139,7 +139,14 @@ impl DatabaseProbe {
         loop {
             let next = self.grace.admitted().iter().next().map(|(id, one)| (*id, one.clone()));
             let Some((id, admission)) = next else { return Ok(()) };
-            self.claim(&admission).await?;
+            match self.claim(&admission).await {
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                // Trying again would not help, and would keep all other publishers out.
+                Err(error) => {
+                    tracing::error!(%error, key_id = %id, "the claim of a publisher that was let in without the database cannot be written")
+                }
+                Ok(()) => {}
+            }
             self.grace.admitted().remove(&id);
         }
     }

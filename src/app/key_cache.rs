@@ -2,7 +2,7 @@
 //! made-up keys is cheap.
 //!
 //! It allows a key only while the database is unreachable ([`super::grace`]). Its "no" is not final either: a miss is
-//! confirmed in the database while there is room for that, so that a key that another instance created a moment ago works
+//! confirmed in the database while few others are, so that a key that another instance created a moment ago works
 //! at once.
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ pub(super) const NEGATIVE_TTL: Duration = Duration::from_secs(1);
 /// How many confirmed unknown keys are remembered.
 const MAX_NEGATIVE: usize = 10_000;
 /// How many unknown keys are confirmed at the same time; the others are refused.
-const CONFIRMATIONS: usize = 2;
+const MAX_LOOK_UPS: usize = 2;
 
 /// The keys that are not revoked. It may have a few more.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub struct KeyCache {
     keys: RwLock<Option<Keys>>,
     first_load: SetOnce<()>,
     negative: Mutex<HashMap<SecretHash, Timestamp>>,
-    room: Semaphore,
-    fingerprints: RandomState,
+    look_ups: Semaphore,
+    path_hasher: RandomState,
 }
 
 /// 64 bytes for each key: a million keys take 64 MB.
@@ -73,36 +73,36 @@ impl Default for KeyCache {
             keys: RwLock::default(),
             first_load: SetOnce::new(),
             negative: Mutex::default(),
-            room: Semaphore::new(CONFIRMATIONS),
-            fingerprints: RandomState::new(),
+            look_ups: Semaphore::new(MAX_LOOK_UPS),
+            path_hasher: RandomState::new(),
         }
     }
 }
 
 /// The answer of the cache about a hash.
 pub(super) enum KeyLookup<'a> {
-    /// Read it from the database. The permit, if any, is held meanwhile.
-    Read(Option<SemaphorePermit<'a>>),
+    /// Look it up in the database. The permit, if any, is held meanwhile.
+    Query(Option<SemaphorePermit<'a>>),
     /// There is no such key.
-    No,
+    Reject,
 }
 
 impl KeyCache {
     pub(super) fn look_up(&self, hash: &SecretHash, now: Timestamp) -> KeyLookup<'_> {
         if self.keys().as_ref().is_none_or(|keys| keys.find(hash).is_some()) {
-            return KeyLookup::Read(None);
+            return KeyLookup::Query(None);
         }
         let is_negative =
             self.negative().get(hash).is_some_and(|at| now.since(*at) < NEGATIVE_TTL && now >= *at);
-        match self.room.try_acquire() {
-            Ok(permit) if !is_negative => KeyLookup::Read(Some(permit)),
-            _ => KeyLookup::No,
+        match self.look_ups.try_acquire() {
+            Ok(permit) if !is_negative => KeyLookup::Query(Some(permit)),
+            _ => KeyLookup::Reject,
         }
     }
 
     /// The key with this hash, if it could be used for `path` when the database was last read, and has not expired
     /// since. For a time when the database cannot be read.
-    pub(super) fn usable(
+    pub(super) fn check_offline(
         &self,
         hash: &SecretHash,
         path: Option<&StreamPath>,
@@ -192,7 +192,7 @@ impl KeyCache {
     }
 
     fn fingerprint(&self, path: &StreamPath) -> u64 {
-        self.fingerprints.hash_one(path.as_str())
+        self.path_hasher.hash_one(path.as_str())
     }
 
     fn keys(&self) -> RwLockReadGuard<'_, Option<Keys>> {
@@ -239,11 +239,11 @@ mod tests {
     }
 
     fn may_exist(cache: &KeyCache, hash: &SecretHash) -> bool {
-        matches!(cache.look_up(hash, NOW), KeyLookup::Read(None))
+        matches!(cache.look_up(hash, NOW), KeyLookup::Query(None))
     }
 
     fn is_refused(cache: &KeyCache, hash: &SecretHash) -> bool {
-        matches!(cache.look_up(hash, NOW), KeyLookup::No)
+        matches!(cache.look_up(hash, NOW), KeyLookup::Reject)
     }
 
     #[test]
@@ -251,18 +251,18 @@ mod tests {
         let cache = KeyCache::default();
         let lookups: Vec<KeyLookup<'_>> =
             (0..50u8).map(|n| cache.look_up(&SecretHash([n; 32]), NOW)).collect();
-        assert!(lookups.iter().all(|lookup| matches!(lookup, KeyLookup::Read(None))));
+        assert!(lookups.iter().all(|lookup| matches!(lookup, KeyLookup::Query(None))));
     }
 
     #[test]
     fn confirmed_miss_is_not_confirmed_again_for_a_second() {
         let cache = loaded();
-        assert!(matches!(cache.look_up(&HASH, NOW), KeyLookup::Read(Some(_))));
+        assert!(matches!(cache.look_up(&HASH, NOW), KeyLookup::Query(Some(_))));
         cache.insert_negative(HASH, NOW);
         assert!(is_refused(&cache, &HASH));
-        assert!(matches!(cache.look_up(&HASH, NOW.plus(NEGATIVE_TTL)), KeyLookup::Read(Some(_))));
+        assert!(matches!(cache.look_up(&HASH, NOW.plus(NEGATIVE_TTL)), KeyLookup::Query(Some(_))));
         cache.clear_negative();
-        assert!(matches!(cache.look_up(&HASH, NOW), KeyLookup::Read(Some(_))));
+        assert!(matches!(cache.look_up(&HASH, NOW), KeyLookup::Query(Some(_))));
     }
 
     #[test]
@@ -270,8 +270,8 @@ mod tests {
         let cache = loaded();
         let lookups: Vec<KeyLookup<'_>> =
             (0..50u8).map(|n| cache.look_up(&SecretHash([n; 32]), NOW)).collect();
-        let reads = lookups.iter().filter(|lookup| matches!(lookup, KeyLookup::Read(_))).count();
-        assert_eq!(reads, CONFIRMATIONS);
+        let reads = lookups.iter().filter(|lookup| matches!(lookup, KeyLookup::Query(_))).count();
+        assert_eq!(reads, MAX_LOOK_UPS);
         load(&cache, &[HASH]);
         assert!(may_exist(&cache, &HASH));
     }
@@ -320,18 +320,18 @@ mod tests {
     fn without_the_database_a_key_is_usable_for_its_path_until_it_expires_or_changes() {
         let cache = KeyCache::default();
         let (alice, bob) = (StreamPath::parse("live/alice").unwrap(), StreamPath::parse("live/bob").unwrap());
-        let usable = |path, now| cache.usable(&HASH, path, now);
-        assert_eq!(usable(Some(&alice), NOW), Err(DenyReason::Undecided), "nothing was loaded");
+        let check = |path, now| cache.check_offline(&HASH, path, now);
+        assert_eq!(check(Some(&alice), NOW), Err(DenyReason::Undecided), "nothing was loaded");
         load(&cache, &[]);
         cache.add(&[CachedKey { expires_at: Some(NOW.plus(NEGATIVE_TTL)), ..cached(HASH) }]);
-        assert_eq!(usable(Some(&alice), NOW), Ok(cached(HASH).id));
-        assert_eq!(usable(None, NOW), Ok(cached(HASH).id));
-        assert_eq!(usable(Some(&bob), NOW), Err(DenyReason::WrongPath));
-        assert_eq!(usable(Some(&alice), NOW.plus(NEGATIVE_TTL)), Err(DenyReason::KeyExpired));
+        assert_eq!(check(Some(&alice), NOW), Ok(cached(HASH).id));
+        assert_eq!(check(None, NOW), Ok(cached(HASH).id));
+        assert_eq!(check(Some(&bob), NOW), Err(DenyReason::WrongPath));
+        assert_eq!(check(Some(&alice), NOW.plus(NEGATIVE_TTL)), Err(DenyReason::KeyExpired));
         cache.mark_stale();
-        assert_eq!(usable(Some(&alice), NOW), Err(DenyReason::Undecided));
+        assert_eq!(check(Some(&alice), NOW), Err(DenyReason::Undecided));
         load(&cache, &[HASH]);
         cache.revoke(cached(HASH).id);
-        assert_eq!(usable(Some(&alice), NOW), Err(DenyReason::Undecided));
+        assert_eq!(check(Some(&alice), NOW), Err(DenyReason::Undecided));
     }
 }

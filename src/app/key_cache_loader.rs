@@ -159,11 +159,11 @@ mod tests {
     const HASH: SecretHash = SecretHash([1; 32]);
 
     fn may_exist(cache: &KeyCache, hash: &SecretHash) -> bool {
-        matches!(cache.look_up(hash, NOW), KeyLookup::Read(None))
+        matches!(cache.look_up(hash, NOW), KeyLookup::Query(None))
     }
 
     fn is_refused(cache: &KeyCache, hash: &SecretHash) -> bool {
-        matches!(cache.look_up(hash, NOW), KeyLookup::No)
+        matches!(cache.look_up(hash, NOW), KeyLookup::Reject)
     }
 
     fn cached(id: StreamKeyId, hash: SecretHash) -> CachedKey {

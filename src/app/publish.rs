@@ -84,7 +84,7 @@ impl PublishAuth {
             Action::Publish => self.publish(server, request).await,
             _ => self.decide_other(server, request),
         };
-        self.note(server, request, &decision, started.elapsed());
+        self.record(server, request, &decision, started.elapsed());
         decision
     }
 
@@ -107,15 +107,15 @@ impl PublishAuth {
         if self.grace.is_unreachable() {
             return self.decide_in_grace(&hash, &publish, request);
         }
-        let _room = match self.cache.look_up(&hash, now) {
-            KeyLookup::Read(permit) => permit,
-            KeyLookup::No => return deny(DenyReason::UnknownKey, request),
+        let _permit = match self.cache.look_up(&hash, now) {
+            KeyLookup::Query(permit) => permit,
+            KeyLookup::Reject => return deny(DenyReason::UnknownKey, request),
         };
         let PublishSettings { claim_ttl: ttl, deadline } = self.settings;
         let claim = self.core.auth_store.claim_for_publish(&hash, &publish, now, ttl);
         let claim = timeout(deadline, claim.instrument(tracing::info_span!("store.claim_for_publish"))).await;
-        let slow = || Err(StoreError::Unavailable("it did not answer in time".to_owned()));
-        let key = match claim.unwrap_or_else(|_| slow()) {
+        let timed_out = || Err(StoreError::Unavailable("it did not answer in time".to_owned()));
+        let key = match claim.unwrap_or_else(|_| timed_out()) {
             Ok(Some(key)) => key,
             Ok(None) => {
                 self.cache.insert_negative(hash, now);
@@ -161,7 +161,7 @@ impl PublishAuth {
         }
     }
 
-    fn note(&self, server: &MediaServerName, request: &AuthRequest, decision: &Decision, took: Duration) {
+    fn record(&self, server: &MediaServerName, request: &AuthRequest, decision: &Decision, took: Duration) {
         let (outcome, reason, detail) = match decision.result {
             Ok(reason) => ("allow", reason.as_str(), None),
             Err(reason) => ("deny", reason.as_str(), reason.detail()),

@@ -56,14 +56,14 @@ impl Credentials {
     }
 
     /// How many characters follow the `sk_` of a text that begins like a stream key, but is none.
-    pub fn malformed_key(&self) -> Option<usize> {
-        let begun = |text: &str| {
+    pub fn malformed_key_length(&self) -> Option<usize> {
+        let length = |text: &str| {
             let (prefix, rest) = text.split_at_checked(KEY_PREFIX.len())?;
             prefix.eq_ignore_ascii_case(KEY_PREFIX).then(|| rest.chars().count())
         };
         let query =
-            form_urlencoded::parse(self.query.expose().as_bytes()).find_map(|(_, value)| begun(&value));
-        begun(self.token.expose()).or_else(|| begun(self.password.expose())).or(query)
+            form_urlencoded::parse(self.query.expose().as_bytes()).find_map(|(_, value)| length(&value));
+        length(self.token.expose()).or_else(|| length(self.password.expose())).or(query)
     }
 
     fn in_query(&self, name: &str) -> Option<KeySecret> {
@@ -124,11 +124,14 @@ pub(crate) mod tests {
     fn malformed_key_is_told_from_no_key() {
         let key = KeySecret::from_random([1; 32]);
         let short = key.expose().get(..45).unwrap();
-        assert_eq!(credentials(short, "", "").malformed_key(), Some(42));
-        assert_eq!(credentials("jwt", &format!("{}x", key.expose()), "").malformed_key(), Some(44));
-        assert_eq!(credentials("", "", &format!("a=1&key={short}")).malformed_key(), Some(42));
-        assert_eq!(credentials("", "", &format!("key={}", short.to_uppercase())).malformed_key(), Some(42));
-        assert_eq!(credentials("jwt", "hunter2", "key=nope").malformed_key(), None);
+        assert_eq!(credentials(short, "", "").malformed_key_length(), Some(42));
+        assert_eq!(credentials("jwt", &format!("{}x", key.expose()), "").malformed_key_length(), Some(44));
+        assert_eq!(credentials("", "", &format!("a=1&key={short}")).malformed_key_length(), Some(42));
+        assert_eq!(
+            credentials("", "", &format!("key={}", short.to_uppercase())).malformed_key_length(),
+            Some(42)
+        );
+        assert_eq!(credentials("jwt", "hunter2", "key=nope").malformed_key_length(), None);
     }
 
     #[test]

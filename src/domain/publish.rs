@@ -147,7 +147,7 @@ impl PublishRequest {
             }
             // The private path belongs to another key than the one that was sent.
             (IngestPath::Private(_), _) => Err(DenyReason::WrongPath),
-            (_, None) => Err(match request.credentials.malformed_key() {
+            (_, None) => Err(match request.credentials.malformed_key_length() {
                 Some(characters) => DenyReason::MalformedKey { characters },
                 None => DenyReason::NoKey,
             }),
@@ -185,8 +185,8 @@ pub fn decide_publish(
     let until = now.plus(claim_ttl);
     // No claim lasts that long: a clock was ahead when it was made.
     let latest = until.plus(claim_ttl);
-    let is_absurd = matches!(key.holder, Holder::Claimed { until: claimed, .. } if claimed > latest);
-    match key.holder.active_holder(now).filter(|_| !is_absurd) {
+    let is_too_long = matches!(key.holder, Holder::Claimed { until: claimed, .. } if claimed > latest);
+    match key.holder.active_holder(now).filter(|_| !is_too_long) {
         Some(by) if by == connection && matches!(key.holder, Holder::Live { .. }) => Ok(key.holder.clone()),
         Some(by) if by != connection && key.on_conflict == OnConflict::Reject => Err(DenyReason::KeyInUse),
         _ => Ok(Holder::Claimed { by: connection.clone(), until }),

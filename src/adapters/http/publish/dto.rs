@@ -12,7 +12,7 @@ use crate::domain::secret::Secret;
 
 /// What MediaMTX sends. Fields that are missing, null or of another type count as empty. Unknown fields are ignored.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = AuthQuestion)]
+#[schema(as = AuthRequest)]
 pub(super) struct AuthRequestBody<'a> {
     /// The requested action: `publish`, `read`, `playback`, `api`, `metrics` or `pprof`. Anything else is denied.
     #[serde(borrow, default)]
