@@ -28,7 +28,7 @@ use super::telemetry::{Telemetry, TelemetryConfig};
 use super::up::{Supervised, SupervisedMediaMtx};
 use crate::adapters::cli::UpArgs;
 use crate::adapters::http::HttpOptions;
-use crate::adapters::sql::{Db, ServeLock, SqlStore};
+use crate::adapters::sql::{Db, ServeLock, SqlStore, check_pages};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::database_clock::FollowClock;
 use crate::app::housekeeping::Housekeeping;
@@ -117,7 +117,7 @@ impl Service<'_> {
         let socket = listen::bind(&loaded.config.http.listen).await?;
         let base = Bootstrap::open(loaded, Purpose::Serve, Schema::Migrate).await?;
         let after = CancellationToken::new();
-        check_pages(base.databases.api.clone(), &self.tasks, after.clone()).await;
+        check_file(base.databases.api.clone(), &self.tasks, after.clone()).await;
         let wake_ups = base.databases.wake_ups(&self.instance, &self.tasks, after.clone());
         let secrets = secrets(&base).await?;
         let outside = outside(base.config(), &secrets)?;
@@ -213,10 +213,10 @@ impl Service<'_> {
 
 /// Reads all pages of the database once. A long check goes on beside the service. Damage is logged and shown in `/health`,
 /// and does not stop the start: what can be read still works.
-async fn check_pages(db: Db, tasks: &TaskTracker, stop: CancellationToken) {
+async fn check_file(db: Db, tasks: &TaskTracker, stop: CancellationToken) {
     let started = Instant::now();
     let mut check = tasks.spawn(async move {
-        match stop.run_until_cancelled(db.check_pages()).await {
+        match stop.run_until_cancelled(check_pages(&db)).await {
             Some(Ok(())) => tracing::info!(took = ?started.elapsed(), "the database file is not damaged"),
             Some(Err(StoreError::Unavailable(why))) => {
                 tracing::warn!(%why, "the database file could not be checked for damage");

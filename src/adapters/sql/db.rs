@@ -12,9 +12,8 @@ use super::error::{classify, is_broken, is_taken};
 use super::group_commit::Queue;
 use super::postgres::{self, BEGIN, BEGIN_RELAXED, Begin, Pg, PgSettings, PooledConnection};
 use super::row::Record;
-use super::sqlite_file::{SqliteCheck, check_sqlite};
 use super::sqlite_pool::{BEGIN_IMMEDIATE, BEGIN_SNAPSHOT, COMMIT, PooledSqlite, ROLLBACK, Writer};
-use crate::ports::{Result, StoreError};
+use crate::ports::Result;
 
 /// A database with its connections. Clones share the connections.
 #[derive(Clone, Debug)]
@@ -79,17 +78,6 @@ impl Db {
             Self::Pg(_) => None,
             Self::Sqlite(sqlite) => sqlite.damage.found(),
         }
-    }
-
-    /// Reads all pages of a SQLite file, on a connection of its own. PostgreSQL checks its pages itself.
-    pub async fn check_pages(&self) -> Result<()> {
-        let Self::Sqlite(sqlite) = self else { return Ok(()) };
-        let checked =
-            check_sqlite(sqlite.write.pool.connect_options().get_filename(), SqliteCheck::Pages).await;
-        if let Err(StoreError::Damaged(found)) = &checked {
-            sqlite.damage.set(found);
-        }
-        checked
     }
 
     /// Closes all connections. On SQLite this also folds the write-ahead log into the file.

@@ -48,8 +48,8 @@ pub use migrate::{Migrations, compare_sqlite, database_time, migrate, pending_mi
 pub use postgres::{Pg, PgSettings};
 pub use sqlite::{ServeLock, ServeLockError, open_sqlite};
 pub use sqlite_file::{
-    SqliteCheck, SqliteFile, SqliteFileError, check_sqlite, copy_sqlite, create_sqlite, fold_log,
-    inspect_sqlite,
+    SqliteCheck, SqliteFile, SqliteFileError, check_pages, check_sqlite, copy_sqlite, create_sqlite,
+    fold_log, inspect_sqlite,
 };
 pub use store::SqlStore;
 pub use wake_ups::PgWakeUps;

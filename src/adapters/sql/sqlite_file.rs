@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::{Builder, NamedTempFile};
 
+use super::db::Db;
 use super::error::{classify, corrupt, is_damage};
 use super::migrate::migrate;
 use super::sqlite::open_sqlite;
@@ -134,6 +135,16 @@ pub async fn check_sqlite(path: &Path, check: SqliteCheck) -> Result<()> {
         Some("ok") => Ok(()),
         found => Err(StoreError::Damaged(found.unwrap_or("no answer").replace('\n', " "))),
     }
+}
+
+/// Reads all pages of a SQLite database, on a connection of its own, and notes damage. PostgreSQL checks its pages itself.
+pub async fn check_pages(db: &Db) -> Result<()> {
+    let Db::Sqlite(sqlite) = db else { return Ok(()) };
+    let checked = check_sqlite(sqlite.write.pool.connect_options().get_filename(), SqliteCheck::Pages).await;
+    if let Err(StoreError::Damaged(found)) = &checked {
+        sqlite.damage.set(found);
+    }
+    checked
 }
 
 /// Copies the database at `from`, also while it is written, into the empty file `to`. The copy needs no log.
