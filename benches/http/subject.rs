@@ -17,6 +17,7 @@ use streamward::app::key_cache_loader::KeyCacheLoader;
 use streamward::app::list::ListStore;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::refusal_rollup::RefusalRollup;
+use streamward::app::request_lines::RequestLines;
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, TaskContext};
 use streamward::domain::access::Actor;
@@ -95,6 +96,7 @@ impl Subject {
             wake_ups,
             hasher: MasterKey::new([1; 32]).hasher(),
             refusals: RefusalRollup::default(),
+            lines: RequestLines::default(),
         };
         let end_wait = Duration::from_secs(2);
         let shared = Shared::new(core, Config::default(), secrets(), Outside::default(), end_wait);

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::error::{Conflict, Unauthenticated};
 use super::list::List;
 use super::media_server::ConfiguredServers;
+use super::request_lines::LineKind;
 use super::{AppError, Core, Result};
 use crate::domain::access::{Action, Actor, ApiToken, Origin, Resource, Role, TokenSecret, token_name};
 use crate::domain::invalid::Checks;
@@ -99,38 +100,56 @@ impl Access {
         Ok(Actor { name: format!("token:{}", found.name), role: found.role, origin })
     }
 
-    /// Recognises the signer of a request. A signed write is accepted once.
-    pub async fn actor_of_signature(&self, request: SignedRequest<'_>, origin: Origin) -> Result<Actor> {
+    /// The secret for a signed request. Needs only its headers, so that it is known before the body is read.
+    pub fn signing_secret(&self, key_id: &str, timestamp: &str) -> Result<&Secret> {
         let settings = &self.settings;
         // Names of environment variables come in lower case.
-        let named = settings.hmac_keys.get(request.key_id);
-        let named = named.or_else(|| settings.hmac_keys.get(&request.key_id.to_ascii_lowercase()));
+        let named = settings.hmac_keys.get(key_id);
+        let named = named.or_else(|| settings.hmac_keys.get(&key_id.to_ascii_lowercase()));
         let secret = match (named, &settings.hmac_secret) {
             (Some(secret), _) => secret,
             (None, _) if !settings.hmac_keys.is_empty() => return Err(Unauthenticated::UnknownKeyId.into()),
             (None, Some(secret)) => secret,
             (None, None) => return Err(Unauthenticated::SigningOff.into()),
         };
-        let now = self.core.now();
-        let stated: i64 = request.timestamp.parse().map_err(|_| Unauthenticated::Clock)?;
-        if now.micros().div_euclid(1_000_000).saturating_sub(stated).saturating_abs() > SIGNATURE_WINDOW {
+        let stated: i64 = timestamp.parse().map_err(|_| Unauthenticated::Clock)?;
+        let now = self.core.now().micros().div_euclid(1_000_000);
+        if now.saturating_sub(stated).saturating_abs() > SIGNATURE_WINDOW {
             return Err(Unauthenticated::Clock.into());
         }
-        let expected = sign(secret, &request);
-        if !Secret::new(hex::encode(expected)).matches(&request.signature.to_ascii_lowercase()) {
+        Ok(secret)
+    }
+
+    /// Recognises the signer of a request. Before a write, call [`Access::accept_once`] too.
+    pub fn actor_of_signature(&self, request: &SignedRequest<'_>, origin: Origin) -> Result<Actor> {
+        let secret = self.signing_secret(request.key_id, request.timestamp)?;
+        let expected = Secret::new(hex::encode(sign(secret, request)));
+        if !expected.matches(&request.signature.to_ascii_lowercase()) {
             return Err(Unauthenticated::Signature.into());
         }
         // With one shared secret, any signer can name any key id.
         let label: String = request.key_id.chars().filter(|c| !c.is_control()).take(64).collect();
-        let actor = Actor { name: format!("signed:{label}"), role: Role::Admin, origin };
-        let reading = matches!(request.method, "GET" | "HEAD" | "OPTIONS");
-        let signature = self.core.hasher.hash("signature", &hex::encode(expected));
-        if !reading && !self.core.store.remember_signature(&signature, now).await? {
-            let entry = self.core.entry(&actor, "replay", "request");
+        Ok(Actor { name: format!("signed:{label}"), role: Role::Admin, origin })
+    }
+
+    /// Refuses a signed write that was received before. `signature` was verified.
+    pub async fn accept_once(&self, actor: &Actor, signature: &str) -> Result<()> {
+        let signature = self.core.hasher.hash("signature", &signature.to_ascii_lowercase());
+        if !self.core.store.remember_signature(&signature, self.core.now()).await? {
+            let entry = self.core.entry(actor, "replay", "request");
             self.core.refusals.count(entry.failed(Conflict::Replayed.to_string()));
             return Err(Conflict::Replayed.into());
         }
-        Ok(actor)
+        Ok(())
+    }
+
+    /// Whether the log line `line` about a refused caller may be written. Otherwise it is counted.
+    pub fn may_log(&self, line: &'static str, why: &AppError) -> bool {
+        let cause = match why {
+            AppError::Unauthenticated(why) => why.into(),
+            _ => "",
+        };
+        self.core.lines.allow(&LineKind { line, cause, ..LineKind::default() }, self.core.now())
     }
 
     /// Recognises a media server by the hook secret and the name it gives.

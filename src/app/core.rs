@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::Result;
 use super::list::ListStore;
 use super::refusal_rollup::RefusalRollup;
+use super::request_lines::RequestLines;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
 use crate::domain::secret::SecretHasher;
@@ -33,6 +34,8 @@ pub struct Core {
     pub hasher: SecretHasher,
     /// Refused writes, until the housekeeping task writes them to the audit log.
     pub refusals: RefusalRollup,
+    /// Which log lines about requests are written.
+    pub lines: RequestLines,
 }
 
 impl Core {
@@ -46,8 +49,8 @@ impl Core {
     ) -> Self {
         let [auth_store, worker_store] = [Arc::clone(&store), Arc::clone(&store)];
         let lists = ListStore::new(Arc::clone(&store));
-        let refusals = RefusalRollup::default();
-        Self { auth_store, store, lists, worker_store, clock, ids, wake_ups, hasher, refusals }
+        let (refusals, lines) = (RefusalRollup::default(), RequestLines::default());
+        Self { auth_store, store, lists, worker_store, clock, ids, wake_ups, hasher, refusals, lines }
     }
 
     /// The present time.

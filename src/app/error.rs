@@ -53,7 +53,8 @@ pub enum Conflict {
 }
 
 /// Why a client is not authenticated.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Unauthenticated {
     /// No credentials were sent.
     #[error(

@@ -1,4 +1,4 @@
-//! Writes what slices have counted, and removes old rows.
+//! Writes what slices and the log have counted, and removes old rows.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -73,6 +73,7 @@ impl PeriodicTask for Housekeeping {
     }
 
     async fn tick(&mut self, _: &TaskContext) -> Result<Tick, TaskError> {
+        self.core.lines.summarize(self.core.now());
         let mut done = Ok(());
         for chore in &self.chores {
             done = done.and(chore.run().await);

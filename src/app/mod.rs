@@ -25,6 +25,7 @@ pub mod poll_requests;
 pub mod publish;
 pub mod reconcile;
 pub mod refusal_rollup;
+pub mod request_lines;
 mod rollup;
 pub mod secrets;
 pub mod stream;

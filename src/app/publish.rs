@@ -17,6 +17,7 @@ use super::housekeeping::Chore;
 use super::key_cache::{KeyCache, KeyLookup};
 use super::media_server::{ConfiguredServers, MediaServers};
 use super::poll_requests::PollRequests;
+use super::request_lines::LineKind;
 use crate::domain::credentials::{Action, AuthRequest};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::publish::{
@@ -127,7 +128,10 @@ impl PublishAuth {
                 return self.decide_in_grace(&hash, &publish, request);
             }
             Err(error) => {
-                tracing::error!(%error, "a publish request could not be decided");
+                let kind = LineKind { line: "a publish request could not be decided", ..LineKind::default() };
+                if self.core.lines.allow(&kind, now) {
+                    tracing::error!(%error, "a publish request could not be decided");
+                }
                 return deny(DenyReason::Undecided, request);
             }
         };
@@ -172,6 +176,7 @@ impl PublishAuth {
         .increment(1);
         metrics::histogram!("streamward_auth_duration_seconds", "action" => action)
             .record(took.as_secs_f64());
+        let now = self.core.now();
         let ip = request.ip.map(|ip| ip.to_string());
         macro_rules! log {
             ($level:ident) => {
@@ -188,7 +193,8 @@ impl PublishAuth {
         // Our own polls cause a request every two seconds. At info they would hide the rest.
         if decision.result == Ok(AllowReason::ControlSecret) {
             log!(debug);
-        } else {
+        } else if self.core.lines.allow(&LineKind { line: "auth", cause: reason, ..LineKind::default() }, now)
+        {
             log!(info);
         }
         // An unknown action may come from `doctor`, so it is no sign of the media server.
@@ -202,7 +208,7 @@ impl PublishAuth {
             self.rollup.count(
                 RollupKey { server: server.clone(), protocol, outcome, reason, detail, key, path, ip },
                 None,
-                self.core.now(),
+                now,
             );
         }
     }

@@ -15,6 +15,7 @@ use crate::app::Core;
 use crate::app::database_clock::DatabaseClock;
 use crate::app::list::ListStore;
 use crate::app::refusal_rollup::RefusalRollup;
+use crate::app::request_lines::RequestLines;
 use crate::app::secrets::first_time;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
@@ -80,6 +81,7 @@ impl Bootstrap {
             wake_ups,
             hasher: self.master.hasher(),
             refusals: RefusalRollup::default(),
+            lines: RequestLines::default(),
         };
         Shared::new(core, self.config().clone(), secrets, outside, end_wait)
     }

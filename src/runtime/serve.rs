@@ -1,8 +1,11 @@
 //! The accept loop for HTTP/1.1. Every wait has a limit.
 //!
 //! `axum::serve` sets no timer: a silent client, half a header or body, or a client that stops reading keeps its
-//! connection open for ever. Here such a connection is closed.
+//! connection open for ever. Here such a connection is closed. When there is no room for another connection, the one
+//! that is idle for longest is closed, first those without an authenticated caller.
 
+mod places;
+mod problem_io;
 #[cfg(test)]
 mod tests;
 
@@ -17,14 +20,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
+use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::header::HOST;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Version};
+use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +35,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower_http::timeout::TimeoutBody;
 
-use crate::adapters::http::InvalidHost;
+use crate::adapters::http::InvalidRequest;
+use places::{Place, Places};
+use problem_io::ProblemIo;
 
 /// The most bytes that a connection buffers in each direction; also the longest request head.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -53,7 +58,7 @@ pub struct ServeLimits {
     pub body_pause: Duration,
     /// How long a client may leave data unread (and, on Linux, unacknowledged) before it is disconnected.
     pub write_stall: Duration,
-    /// The most connections at once. A connection above it is closed.
+    /// The most connections at once. For another one, an idle one is closed.
     pub max_connections: usize,
     /// How long requests in progress may take after the stop, before their connections are closed.
     pub drain: Duration,
@@ -103,15 +108,15 @@ pub async fn serve(
 
 /// Spawns a task for every connection, until the stop.
 async fn accept(listener: &TcpListener, connections: &Arc<Connections>, tasks: &TaskTracker) {
-    let slots = Arc::new(Semaphore::new(connections.limits.max_connections.min(Semaphore::MAX_PERMITS)));
+    let mut places = Places::new(connections.limits.max_connections);
     let mut last_logged: Option<Instant> = None;
     while let Some(accepted) = connections.stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, peer)) => match Arc::clone(&slots).try_acquire_owned() {
-                Ok(slot) => {
-                    tasks.spawn(Arc::clone(connections).run(stream, peer, slot));
+            Ok((stream, peer)) => match places.take().await {
+                Some(place) => {
+                    tasks.spawn(Arc::clone(connections).run(stream, peer, place));
                 }
-                Err(_) => metrics::counter!("streamward_http_connections_refused_total").increment(1),
+                None => metrics::counter!("streamward_http_connections_refused_total").increment(1),
             },
             Err(error) if is_client_error(&error) => {}
             Err(error) => {
@@ -142,7 +147,7 @@ struct Connections {
 
 impl Connections {
     /// One connection, from its first byte to its end.
-    async fn run(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, _slot: OwnedSemaphorePermit) {
+    async fn run(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place) {
         let _counted = Counted::new();
         if let Err(error) = prepare(&stream, self.limits.write_stall) {
             tracing::debug!(%peer, %error, "socket options refused");
@@ -151,12 +156,13 @@ impl Connections {
         // socket takes bytes. So the timer is in the write.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.limits.write_stall));
-        let service = service_fn(|request| self.answer(peer, request));
+        let io = ProblemIo::new(Box::pin(stream), |status| self.answer_invalid(peer, status));
+        let service = service_fn(|request| self.answer(peer, &place, request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_read_timeout)
             .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+            .serve_connection(TokioIo::new(io), service);
         let mut connection = std::pin::pin!(connection);
         let serving = async {
             if let Some(ended) = self.stop.run_until_cancelled(connection.as_mut()).await {
@@ -165,7 +171,14 @@ impl Connections {
             connection.as_mut().graceful_shutdown();
             connection.await
         };
-        if let Some(Err(error)) = self.cut.run_until_cancelled(serving).await {
+        let ended = tokio::select! {
+            ended = self.cut.run_until_cancelled(serving) => ended,
+            () = place.is_needed() => {
+                metrics::counter!("streamward_http_connections_evicted_total").increment(1);
+                None
+            }
+        };
+        if let Some(Err(error)) = ended {
             if has_stalled(&error) {
                 metrics::counter!("streamward_http_stalled_readers_total").increment(1);
             }
@@ -173,13 +186,30 @@ impl Connections {
         }
     }
 
-    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Result<Response, Infallible> {
+    async fn answer(
+        &self,
+        peer: SocketAddr,
+        place: &Place,
+        request: Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        let _in_progress = place.begin_request();
         let mut request = request.map(|body| Body::new(TimeoutBody::new(self.limits.body_pause, body)));
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(place.connection());
         if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
-            request.extensions_mut().insert(InvalidHost);
+            request.extensions_mut().insert(InvalidRequest::Host);
         }
         self.router.clone().oneshot(request).await
+    }
+
+    /// The answer to something that is not a request, as for a request: with a problem, logged and counted.
+    fn answer_invalid(&self, peer: SocketAddr, status: StatusCode) -> Option<Response> {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = Method::from_bytes(b"INVALID").ok()?;
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(InvalidRequest::Head(status));
+        // Nothing in it waits.
+        self.router.clone().oneshot(request).now_or_never()?.ok()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod first_start;
 mod listen;
+mod open_files;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::open_files::Budget;
 use super::bootstrap::Bootstrap;
 use super::config::{Config, DatabaseKind, Loaded};
 use super::databases::{Purpose, Schema};
@@ -88,10 +90,13 @@ struct Service<'a> {
 struct Running {
     base: Bootstrap,
     router: Router,
+    media_router: Router,
+    budget: Budget,
     background: Tasks,
     /// What is done once more after the background tasks.
     last: Housekeeping,
     listener: TcpListener,
+    media_listener: Option<TcpListener>,
     supervised: Option<Supervised>,
     /// Ends the parts that outlive the tasks: wake-ups, gauges.
     after: CancellationToken,
@@ -114,7 +119,13 @@ impl Service<'_> {
             }
             DatabaseKind::Postgres(_) => None,
         };
-        let socket = listen::bind(&loaded.config.http.listen).await?;
+        let http = &loaded.config.http;
+        let bound = listen::bind("http.listen", &http.listen).await?;
+        let media_bound = match &http.media_listen {
+            Some(address) => Some(listen::bind("http.media_listen", address).await?),
+            None => None,
+        };
+        let budget = budget(&loaded.config);
         let base = Bootstrap::open(loaded, Purpose::Serve, Schema::Migrate).await?;
         let after = CancellationToken::new();
         check_file(base.databases.api.clone(), &self.tasks, after.clone()).await;
@@ -135,15 +146,16 @@ impl Service<'_> {
         let leases = Arc::new(SqlStore::new(base.databases.leases()));
         let leases = LeaseTerms::new(leases, &*self.instance);
         let background = Tasks::new(leases, wake_ups, Arc::new(SystemClock));
-        let Instance { router, tasks, last } =
-            Instance::build(&shared, self.http_options(base.config(), &background));
+        let Instance { router, media_router, tasks, last } =
+            Instance::build(&shared, self.http_options(base.config(), budget, &background));
         let store = Arc::clone(&shared.core.worker_store);
         background.start(AnyTask::periodic(FollowClock::new(Arc::clone(&base.clock), store)));
         tasks.into_iter().for_each(|task| background.start(task));
         warm_up(&shared.key_cache).await;
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
         self.tasks.spawn(gauges::take(shared.media_servers, base.databases.clone(), after.clone()));
-        let listener = listen::listen(socket, &base.config().http.listen)?;
+        let listener = listen::listen(bound)?;
+        let media_listener = media_bound.map(listen::listen).transpose()?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             database = base.databases.api.engine(),
@@ -155,28 +167,36 @@ impl Service<'_> {
         }
         // Fails without systemd, which is fine.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Running { base, router, background, last, listener, supervised, after, _lock: lock })
+        Ok(Running {
+            base,
+            router,
+            media_router,
+            budget,
+            background,
+            last,
+            listener,
+            media_listener,
+            supervised,
+            after,
+            _lock: lock,
+        })
     }
 
-    fn http_options(&self, config: &Config, background: &Tasks) -> HttpOptions {
+    fn http_options(&self, config: &Config, budget: Budget, background: &Tasks) -> HttpOptions {
         HttpOptions {
             metrics: Some(Arc::new(self.telemetry.prometheus())),
             metrics_token: config.metrics.token.clone().map(|token| token.0),
             trusted_proxies: config.http.trusted_proxies.0.clone(),
+            connections: budget.main,
             tasks: background.list(),
             stop: self.stop.clone(),
         }
     }
 
     async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
-        let Running { base, router, background, mut last, listener, supervised, after, _lock: lock } =
-            running;
-        let config = base.config();
-        let limits = ServeLimits {
-            max_connections: usize::try_from(config.http.max_connections).unwrap_or(usize::MAX),
-            drain: DRAIN,
-            ..ServeLimits::default()
-        };
+        let Running { base, background, mut last, supervised, after, _lock: lock, budget, .. } = running;
+        let limits =
+            |max_connections| ServeLimits { max_connections, drain: DRAIN, ..ServeLimits::default() };
         let (stopping, closing) = (self.stop.clone(), CancellationToken::new());
         let close = closing.clone();
         self.tasks.spawn(async move {
@@ -192,7 +212,16 @@ impl Service<'_> {
             stopping.cancelled().await;
             let _ = sd_notify::notify(&[NotifyState::Stopping]);
         });
-        let served = serve(listener, router, limits, closing).await;
+        let media_served = async {
+            match running.media_listener {
+                Some(listener) => {
+                    serve(listener, running.media_router, limits(budget.media), closing.clone()).await
+                }
+                None => Ok(()),
+            }
+        };
+        let served = serve(running.listener, running.router, limits(budget.main), closing.clone());
+        let served = tokio::try_join!(served, media_served);
         // Also when serving failed, so that everything that waits for the stop ends.
         self.stop.cancel();
         background.stop().await;
@@ -207,7 +236,7 @@ impl Service<'_> {
         let _ = timeout(LAST_WRITES, base.databases.close()).await;
         drop(lock);
         tracing::info!("stopped");
-        served.context("serving HTTP")
+        served.map(|_| ()).context("serving HTTP")
     }
 }
 
@@ -228,6 +257,13 @@ async fn check_file(db: Db, tasks: &TaskTracker, stop: CancellationToken) {
     if timeout(CHECK, &mut check).await.is_err() {
         tracing::info!("the database file is still being checked for damage");
     }
+}
+
+/// How many connections there can be, after the limit of open files was raised.
+fn budget(config: &Config) -> Budget {
+    let http = &config.http;
+    let (for_database, most) = (config.database.max_connections.into(), http.max_connections.into());
+    open_files::divide(open_files::raise_limit(), for_database, most, http.media_listen.is_some())
 }
 
 /// Waits until the key cache was loaded, or it is clear that this takes longer.

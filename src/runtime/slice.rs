@@ -61,6 +61,8 @@ pub(super) struct Parts {
     pub(super) events: EventStreams,
     pub(super) gate: Gate,
     pub(super) routers: Vec<Router>,
+    /// Those for media servers, which are served on `http.media_listen` too.
+    pub(super) media_routers: Vec<Router>,
     pub(super) health: Vec<HealthSection>,
     pub(super) tasks: Vec<AnyTask>,
     pub(super) chores: Vec<Arc<dyn Chore>>,
@@ -71,6 +73,13 @@ impl Parts {
     /// Adds routes with this state.
     pub(super) fn add_routes<S: Clone + Send + Sync + 'static>(&mut self, routes: Routes<S>, state: S) {
         self.routers.push(routes.into_router(state, &self.gate));
+    }
+
+    /// Adds routes for media servers with this state.
+    pub(super) fn add_media_routes<S: Clone + Send + Sync + 'static>(&mut self, routes: Routes<S>, state: S) {
+        let router = routes.into_router(state, &self.gate);
+        self.media_routers.push(router.clone());
+        self.routers.push(router);
     }
 
     /// Adds rows that `prune` removes when they are older than `keep`.

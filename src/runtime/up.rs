@@ -52,7 +52,7 @@ impl SupervisedMediaMtx {
                 let name = MediaServerName::default();
                 let server = config.media_servers.get(&name).context(NO_DEFAULT)?;
                 let mut setup = ConfigInput {
-                    streamward: config.local_url(),
+                    streamward: config.local_media_url(),
                     server: name,
                     hook_secret: hook_secret.clone(),
                     hooks: None,

@@ -1,6 +1,7 @@
 //! The program from outside: the real router, the real SQL, real telemetry, one process.
 #![expect(clippy::expect_used, clippy::panic, reason = "in a test a broken expectation ends the test")]
 
+mod admission;
 mod audit;
 mod auth;
 mod authentication;

@@ -7,11 +7,12 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use serde_json::{Value, json};
 use streamward::runtime::telemetry::{LogFormat, Telemetry, TelemetryConfig};
+use streamward_test_support::process::eventually;
 use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::harness::{HOOK_SECRET, TestApp};
+use crate::harness::{HOOK_SECRET, Shows, TestApp};
 use crate::otlp::OtlpReceiver;
 
 /// Log lines in memory.
@@ -119,6 +120,80 @@ async fn every_auth_decision_is_logged_with_its_reason() {
     let expected: Vec<[&Value; 6]> =
         expected.iter().map(|[outcome, why]| [outcome, why, &id, &path, &protocol, &ip]).collect();
     assert_eq!(logged, expected);
+}
+
+const REFUSED: &str = "a request is not authenticated";
+const REFUSED_SERVER: &str = "a media server is refused: wrong hook secret or unknown server name";
+const MORE: &str = "more lines like this were left out";
+
+/// Three refused requests: of a client, of an encoder, and of a media server.
+async fn refusals(app: &TestApp, path: &str) {
+    app.showing(Shows::Bearer("swt_not-a-token".into())).get(path).await.assert_status(401);
+    app.auth(json!({"action": "publish", "path": "live/x"})).await.assert_status(401);
+    app.as_nobody().post("/webhook/online").await.assert_status(401);
+}
+
+/// Refuses requests until every line about them arrives. See [`LogLines::until_collecting`].
+async fn until_refusals_are_logged(app: &TestApp, lines: &LogLines) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while [REFUSED, REFUSED_SERVER, MORE, "auth", "request"]
+        .iter()
+        .any(|one| lines.with_message(one).is_empty())
+    {
+        assert!(Instant::now() < deadline, "no lines arrive");
+        tracing::callsite::rebuild_interest_cache();
+        for _ in 0..30 {
+            refusals(app, "/streams").await;
+        }
+        app.clock.advance(Duration::from_secs(2));
+    }
+    // Tells what was left out, and begins anew.
+    refusals(app, "/streams").await;
+    app.clock.advance(Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn lines_above_a_rate_are_counted_instead_of_written() {
+    let (lines, recorder) = (LogLines::default(), recorder());
+    let _collecting = lines.collect();
+    let app = TestApp::memory().await;
+    app.clock.stop();
+    until_refusals_are_logged(&app, &lines).await;
+    let before = lines.bytes().len();
+    let since = |message: &str| {
+        let text = String::from_utf8(lines.bytes().split_off(before)).expect("UTF-8");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
+        lines.filter(|line| line["message"] == message).collect::<Vec<_>>()
+    };
+    {
+        let _counting = metrics::set_default_local_recorder(&recorder);
+        for n in 0..100 {
+            refusals(&app, if n % 2 == 0 { "/streams" } else { "/broadcasters" }).await;
+        }
+    }
+    for message in ["request", "auth", REFUSED, REFUSED_SERVER] {
+        assert_eq!(since(message).len(), 20, "{message}");
+    }
+    let text = recorder.handle().render();
+    for line in [
+        r#"streamward_http_requests_total{method="GET",route="/streams",status="401"} 50"#,
+        r#"streamward_http_requests_total{method="POST",route="/auth",status="401"} 100"#,
+        r#"streamward_auth_decisions_total{action="publish",protocol="none",outcome="deny",reason="no_key"} 100"#,
+        "streamward_http_unauthenticated_total 100",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line} is missing in\n{text}");
+    }
+    app.as_nobody().get("/nowhere").await.assert_status(404);
+    assert_eq!(since("request").len(), 21, "another kind of line is written");
+    // The next line of a kind tells how many were left out, or housekeeping does.
+    app.clock.advance(Duration::from_secs(2));
+    let told = async || {
+        let more =
+            |line: &str| since(MORE).iter().find(|one| one["line"] == line).map(|one| one["more"].clone());
+        Ok(more("request").zip(more("auth")))
+    };
+    let (more, _) = eventually("the summaries", Duration::from_secs(30), told).await.expect("written");
+    assert_eq!(more, (json!(280), json!(80)));
 }
 
 #[tokio::test]

@@ -66,6 +66,59 @@ async fn request_without_exactly_one_host_is_refused_with_a_problem() {
     }
 }
 
+/// Sends these bytes, and reads until the connection is closed.
+async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    stream.write_all(bytes).await.expect("sent");
+    let mut answer = String::new();
+    let read = timeout(Duration::from_secs(20), stream.read_to_string(&mut answer));
+    read.await.expect("closed in time").expect("an answer, not a reset");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_request_is_answered_with_a_problem() {
+    let app = TestApp::memory().await;
+    let (address, _task) = listening(&app).await;
+    let head = |text: &str| format!("GET /livez HTTP/1.1\r\nHost: a\r\n{text}\r\n\r\n");
+    let many: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
+    for (bytes, status, slug) in [
+        ("nonsense\r\n\r\n".to_owned(), 400, "malformed-request"),
+        ("\u{1}\u{2}\u{3}\r\n\r\n".to_owned(), 400, "malformed-request"),
+        ("GET /livez HTTP/7.0\r\nHost: a\r\n\r\n".to_owned(), 400, "malformed-request"),
+        (head("no colon"), 400, "malformed-request"),
+        (head("content-length: -1"), 400, "malformed-request"),
+        (head("content-length: 1\r\ncontent-length: 2"), 400, "malformed-request"),
+        (head(&many), 431, "head-too-large"),
+        (head(&format!("x: {}", "y".repeat(500_000))), 431, "head-too-large"),
+    ] {
+        let answer = exchange(address, bytes.as_bytes()).await;
+        let shown: String = bytes.chars().take(60).collect();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{shown}: {answer}");
+        let header = |name: &str| {
+            let mut found = head.lines().filter_map(|line| line.split_once(": ")).filter(|(n, _)| *n == name);
+            let value = found.next().map(|(_, value)| value.to_owned()).unwrap_or_default();
+            assert_eq!(found.count(), 0, "{name} twice: {answer}");
+            value
+        };
+        assert_eq!(header("content-type"), "application/problem+json", "{shown}: {answer}");
+        assert_eq!(header("connection"), "close");
+        assert_eq!(header("content-length"), body.len().to_string());
+        assert!(!header("date").is_empty() && !header("x-request-id").is_empty(), "{answer}");
+        let problem: serde_json::Value = serde_json::from_str(body).expect("a problem");
+        assert_eq!(problem["type"], format!("/problems/{slug}"), "{shown}: {answer}");
+        assert_eq!(
+            (&problem["status"], &problem["request_id"]),
+            (&json!(status), &json!(header("x-request-id")))
+        );
+    }
+    // After a request, on the same connection.
+    let both = head("x: y") + "nonsense\r\n\r\n";
+    let answer = exchange(address, both.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("HTTP/1.1 400 "), "{answer}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sender_of_an_oversized_body_reads_the_answer() {
     let app = TestApp::memory().await;

@@ -1,6 +1,8 @@
 //! Authentication of the management API, by token or by signature.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,11 +13,12 @@ use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::admission::{Slots, UnprovenBodies};
 use super::body::{self, MANAGEMENT_BODY};
+use super::connection::Connection;
 use super::long_lists::LongLists;
 use super::origin::origin;
 use super::problem::{Problem, ProblemType};
@@ -25,8 +28,8 @@ use crate::app::AppError;
 use crate::app::access::{Access, SignedRequest};
 use crate::app::audit::AuditLog;
 use crate::app::error::Unauthenticated;
-use crate::domain::access::{Actor, Forbidden, Role};
-use crate::domain::secret::Secret;
+use crate::domain::access::{Actor, Forbidden, Origin, Role};
+use crate::domain::secret::{Secret, keyed_hash};
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
@@ -35,33 +38,97 @@ const X_SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
 /// How long a call may take, from its last byte to the head of the answer.
 const CALL_TIME: Duration = Duration::from_secs(10);
 
-/// How many calls of the management API may be in progress at once. The limit leaves connections for media servers.
-const MAX_CALLS: usize = 1_000;
-/// The most uploads at once.
-const MAX_UPLOADS: usize = 64;
+/// How many calls of the management API may be in progress at once, in all and for one caller.
+const CALLS: (usize, usize) = (1_000, 250);
+/// How many uploads.
+const UPLOADS: (usize, usize) = (64, 16);
+/// How many look-ups of tokens that were not seen valid yet, in all and for one address.
+const LOOK_UPS: (usize, usize) = (256, 128);
+/// The most bytes that a caller may send where no body is documented: some clients send `{}`.
+const UNEXPECTED_BODY: usize = 4 * 1024;
 
 /// The checks that every call of the management API must pass.
+///
+/// The caller is recognised by the headers. Until then it takes no slot, and no body is read, except a signed one
+/// ([`UnprovenBodies`]).
 #[derive(Clone)]
 pub struct Gate {
     access: Arc<Access>,
     audit: Arc<AuditLog>,
     trusted_proxies: Arc<[IpNet]>,
-    calls: Arc<Semaphore>,
-    uploads: Arc<Semaphore>,
     long_lists: LongLists,
+    calls: Slots<String>,
+    uploads: Slots<String>,
+    look_ups: Slots<Option<IpAddr>>,
+    /// Fingerprints of tokens that were valid when they were last seen. Their look-ups are not limited.
+    known_tokens: Arc<Mutex<HashSet<[u8; 32]>>>,
+    unproven: UnprovenBodies,
 }
 
 impl Gate {
-    /// `trusted_proxies`: the proxies whose `X-Forwarded-For` is trusted.
-    pub fn new(access: Arc<Access>, audit: Arc<AuditLog>, trusted_proxies: &[IpNet]) -> Self {
+    /// `trusted_proxies`: the proxies whose `X-Forwarded-For` is trusted. Calls leave most of `connections` to others.
+    pub fn new(
+        access: Arc<Access>,
+        audit: Arc<AuditLog>,
+        trusted_proxies: &[IpNet],
+        connections: usize,
+    ) -> Self {
+        let calls = CALLS.0.min(connections / 4);
         Self {
             access,
             audit,
             trusted_proxies: trusted_proxies.into(),
-            calls: Arc::new(Semaphore::new(MAX_CALLS)),
-            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             long_lists: LongLists::default(),
+            calls: Slots::new(calls, CALLS.1.min(calls / 2)),
+            uploads: Slots::new(UPLOADS.0, UPLOADS.1),
+            look_ups: Slots::new(LOOK_UPS.0, LOOK_UPS.1),
+            known_tokens: Arc::default(),
+            unproven: UnprovenBodies::default(),
         }
+    }
+
+    /// Reads bodies of callers that are not authenticated yet.
+    pub(super) fn unproven_bodies(&self) -> UnprovenBodies {
+        self.unproven.clone()
+    }
+
+    /// Recognises the holder of a token. Callers without a valid token compete only with each other for look-ups.
+    async fn actor_of_token(&self, token: &str, origin: Origin) -> Result<Actor, Refusal> {
+        let fingerprint = keyed_hash(b"known token", token.as_bytes());
+        let known = || self.known_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = known().contains(&fingerprint);
+        let _look_up = if is_known { None } else { Some(self.look_ups.take(origin.ip)?) };
+        let found = self.access.actor_of_token(token, origin).await;
+        match &found {
+            Ok(_) if !is_known => drop(known().insert(fingerprint)),
+            Err(AppError::Unauthenticated(_)) if is_known => drop(known().remove(&fingerprint)),
+            _ => {}
+        }
+        Ok(found?)
+    }
+}
+
+/// Why a caller is not admitted.
+enum Refusal {
+    App(AppError),
+    Problem(Problem),
+}
+
+impl From<AppError> for Refusal {
+    fn from(error: AppError) -> Self {
+        Self::App(error)
+    }
+}
+
+impl From<Unauthenticated> for Refusal {
+    fn from(why: Unauthenticated) -> Self {
+        Self::App(why.into())
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
     }
 }
 
@@ -76,10 +143,17 @@ pub(super) struct RouteGuard {
     pub(super) role: Role,
     /// Whether parameters in the query are documented. Without them every query is refused.
     pub(super) takes_query: bool,
+    /// The most bytes of a body.
+    pub(super) largest_body: usize,
     pub(super) lane: Lane,
 }
 
 impl RouteGuard {
+    /// The most bytes of a body, for a route that documents one or not.
+    pub(super) fn largest_body(takes_body: bool) -> usize {
+        if takes_body { MANAGEMENT_BODY } else { UNEXPECTED_BODY }
+    }
+
     fn check(&self, actor: &Actor, query: Option<&str>) -> Result<(), Problem> {
         if actor.role < self.role {
             return Err(AppError::from(Forbidden { needs: self.role }).into());
@@ -105,14 +179,34 @@ pub(super) struct ShownToken(pub(super) Secret);
 /// log.
 pub(super) async fn authenticate(State(guard): State<RouteGuard>, request: Request, next: Next) -> Response {
     let gate = &guard.gate;
-    let room = if matches!(guard.lane, Lane::Buffered) { &gate.calls } else { &gate.uploads };
-    let Ok(_room) = room.try_acquire() else {
-        return busy().into_response();
-    };
     let (mut parts, body) = request.into_parts();
     let (actor, body) = match recognise(&guard, &parts, body).await {
         Ok(recognised) => recognised,
         Err(problem) => return problem.into_response(),
+    };
+    if let Some(connection) = parts.extensions.get::<Connection>() {
+        connection.set_authenticated();
+    }
+    let slots = if matches!(guard.lane, Lane::Buffered) { &gate.calls } else { &gate.uploads };
+    let _slot = match slots.take(actor.name.clone()) {
+        Ok(slot) => slot,
+        Err(busy) => return busy.into_response(),
+    };
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let admitted = match accept_once(gate, &parts, &actor).await {
+        Err(error) => return Problem::from(error).into_response(),
+        // Before the body is read: a caller without the role may send none.
+        Ok(()) => guard.check(&actor, uri.query()),
+    };
+    let body = match (admitted, guard.lane) {
+        (Err(problem), _) => Err(problem),
+        (Ok(()), Lane::Buffered) => {
+            body::read(&parts.headers, body, guard.largest_body).await.map(Body::from)
+        }
+        (Ok(()), Lane::Streaming(limits)) => {
+            parts.extensions.insert(limits);
+            Ok(body)
+        }
     };
     parts.extensions.insert(actor.clone());
     parts.extensions.insert(gate.long_lists.clone());
@@ -120,15 +214,7 @@ pub(super) async fn authenticate(State(guard): State<RouteGuard>, request: Reque
         let token = ShownToken(Secret::new(token));
         parts.extensions.insert(token);
     }
-    let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    let body = match guard.lane {
-        Lane::Buffered => body::read(&parts.headers, body, MANAGEMENT_BODY).await.map(Body::from),
-        Lane::Streaming(limits) => {
-            parts.extensions.insert(limits);
-            Ok(body)
-        }
-    };
-    let response = match body.and_then(|body| guard.check(&actor, uri.query()).map(|()| body)) {
+    let response = match body {
         Err(problem) => problem.unauthenticated().into_response(),
         Ok(body) => {
             let call = next.run(Request::from_parts(parts, body));
@@ -151,39 +237,57 @@ pub(super) async fn authenticate(State(guard): State<RouteGuard>, request: Reque
     response
 }
 
-/// Too many requests at once.
-pub(super) fn busy() -> Problem {
-    Problem::new(ProblemType::UNAVAILABLE, "Too many requests are in progress. Try again in a moment.")
+/// Refuses a signed write that was received before.
+async fn accept_once(gate: &Gate, parts: &Parts, actor: &Actor) -> Result<(), AppError> {
+    match shown(&parts.headers) {
+        Ok(Shown::Signature { signature, .. }) if is_write(&parts.method) => {
+            gate.access.accept_once(actor, signature).await
+        }
+        _ => Ok(()),
+    }
 }
 
-/// The caller, and the request with its body if that was needed for the signature.
+/// The caller, and the request's body: as it is, or read if that was needed for the signature.
 async fn recognise(guard: &RouteGuard, parts: &Parts, body: Body) -> Result<(Actor, Body), Problem> {
-    let gate = &guard.gate;
-    let origin = origin(parts, &gate.trusted_proxies);
+    let origin = origin(parts, &guard.gate.trusted_proxies);
     let ip = origin.ip;
-    let recognised: Result<(Actor, Body), AppError> = match shown(&parts.headers) {
-        Err(why) => Err(why.into()),
-        Ok(Shown::Token(token)) => gate.access.actor_of_token(token, origin).await.map(|actor| (actor, body)),
-        Ok(Shown::Signature { .. }) if matches!(guard.lane, Lane::Streaming(_)) => {
+    actor_of(guard, parts, body, origin).await.map_err(|refusal| match refusal {
+        Refusal::Problem(problem) => problem,
+        Refusal::App(error) => {
+            let line = "a request is not authenticated";
+            if !matches!(error, AppError::Store(_)) {
+                // Not in the audit log: unknown clients could fill it.
+                metrics::counter!("streamward_http_unauthenticated_total").increment(1);
+                if guard.gate.access.may_log(line, &error) {
+                    let ip = ip.map(tracing::field::display);
+                    tracing::warn!(ip, method = %parts.method, reason = %error, "{line}");
+                }
+            }
+            error.into()
+        }
+    })
+}
+
+async fn actor_of(
+    guard: &RouteGuard,
+    parts: &Parts,
+    body: Body,
+    origin: Origin,
+) -> Result<(Actor, Body), Refusal> {
+    let gate = &guard.gate;
+    match shown(&parts.headers)? {
+        Shown::Token(token) => Ok((gate.actor_of_token(token, origin).await?, body)),
+        Shown::Signature { .. } if matches!(guard.lane, Lane::Streaming(_)) => {
             Err(Unauthenticated::SignedUpload.into())
         }
-        Ok(Shown::Signature { key_id, timestamp, signature }) => {
-            let bytes = body::read(&parts.headers, body, MANAGEMENT_BODY).await?;
+        Shown::Signature { key_id, timestamp, signature } => {
+            gate.access.signing_secret(key_id, timestamp)?;
+            let bytes = gate.unproven.read(origin.ip, &parts.headers, body, guard.largest_body).await?;
             let (method, path) = (parts.method.as_str(), parts.uri.path());
             let signed = SignedRequest { key_id, timestamp, signature, method, path, body: &bytes };
-            let actor = gate.access.actor_of_signature(signed, origin).await;
-            actor.map(|actor| (actor, Body::from(bytes)))
+            Ok((gate.access.actor_of_signature(&signed, origin)?, Body::from(bytes)))
         }
-    };
-    recognised.map_err(|error| {
-        if !matches!(error, AppError::Store(_)) {
-            // Not in the audit log: unknown clients could fill it.
-            metrics::counter!("streamward_http_unauthenticated_total").increment(1);
-            let ip = ip.map(tracing::field::display);
-            tracing::warn!(ip, method = %parts.method, reason = %error, "a request is not authenticated");
-        }
-        error.into()
-    })
+    }
 }
 
 fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Unauthenticated> {

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::connection::Connection;
 use super::problem::Problem;
 use crate::app::access::Access;
 use crate::domain::media_server::MediaServerName;
@@ -32,9 +33,15 @@ impl<S: Send + Sync> FromRequestParts<(Arc<Access>, S)> for FromMediaServer {
             }
         }
         let shown: Vec<&str> = shown.iter().map(Secret::expose).collect();
-        access.media_server_of(&shown, name.as_deref()).map(Self).map_err(|error| {
+        let found = access.media_server_of(&shown, name.as_deref());
+        if let (Ok(_), Some(connection)) = (&found, parts.extensions.get::<Connection>()) {
+            connection.set_authenticated();
+        }
+        found.map(Self).map_err(|error| {
             metrics::counter!("streamward_hook_secret_refused_total").increment(1);
-            tracing::warn!("a media server is refused: wrong hook secret or unknown server name");
+            if access.may_log("a media server is refused", &error) {
+                tracing::warn!("a media server is refused: wrong hook secret or unknown server name");
+            }
             error.into()
         })
     }

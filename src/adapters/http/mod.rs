@@ -2,13 +2,15 @@
 //! `adapters::views`. A handler converts the request, calls the service that is its state, and converts the result.
 //!
 //! A request passes `request_log` (id, span, log entry, metrics, problems), then `authentication` for the management
-//! API, then a handler. The OpenAPI document comes from the same [`Routes`] as the router.
+//! API (with [`admission`], so that no caller keeps the others out), then a handler. The OpenAPI document comes from the same [`Routes`] as the router.
 
 pub mod access;
+mod admission;
 pub mod audit;
 mod authentication;
 mod body;
 pub mod broadcaster;
+mod connection;
 mod extract;
 mod handler;
 mod health_section;
@@ -41,21 +43,21 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
 pub use authentication::Gate;
+pub use connection::{Connection, InvalidRequest};
 pub use health_section::HealthSection;
 pub use openapi::{Document, openapi_json, problems_json};
 pub use operation::Operation;
 pub use options::{HttpOptions, MetricsText};
 pub use problem::ProblemType;
-pub use request_log::InvalidHost;
 pub use routes::Routes;
 pub use sse::EventStreams;
 
-use crate::ports::IdGen;
+use crate::app::Core;
 use problem::Problem;
 
 /// The complete router. Serve it with the peer's address as `ConnectInfo<SocketAddr>`.
-pub fn router(slices: impl IntoIterator<Item = Router>, ids: Arc<dyn IdGen>) -> Router {
+pub fn router(slices: impl IntoIterator<Item = Router>, core: Arc<Core>) -> Router {
     let all = slices.into_iter().fold(Router::new(), Router::merge);
     all.fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
-        .layer(from_fn_with_state(ids, request_log::request_log))
+        .layer(from_fn_with_state(core, request_log::request_log))
 }

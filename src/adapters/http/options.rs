@@ -15,7 +15,7 @@ use crate::domain::secret::Secret;
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Settings of the HTTP adapter. The default shows no metrics, trusts no proxy and never stops.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct HttpOptions {
     /// The answer of `GET /metrics`; 404 without it.
     pub metrics: Option<MetricsText>,
@@ -23,10 +23,25 @@ pub struct HttpOptions {
     pub metrics_token: Option<Secret>,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// How many connections there can be at once. Calls and event streams get a part of them.
+    pub connections: usize,
     /// The background tasks.
     pub tasks: TaskList,
     /// Cancelled when the service stops: event streams (`/streams/events`) end, and `/readyz` answers 503.
     pub stop: CancellationToken,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            metrics: None,
+            metrics_token: None,
+            trusted_proxies: Vec::new(),
+            connections: 10_000,
+            tasks: TaskList::default(),
+            stop: CancellationToken::new(),
+        }
+    }
 }
 
 /// The state of the routes for operators.

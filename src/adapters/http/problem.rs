@@ -38,6 +38,8 @@ pub(super) struct Problem {
     errors: Vec<FieldProblem>,
     /// The request did not reach a use-case, so it is not in the audit log yet.
     unauthenticated: bool,
+    /// Our failure behind it. Only for the log.
+    failure: Option<String>,
 }
 
 /// One field that was refused.
@@ -79,7 +81,7 @@ pub(super) struct ProblemBody<'a> {
 impl Problem {
     /// A problem of this type. `detail` explains what happened and what the caller can do.
     pub(super) fn new(kind: &'static ProblemType, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), unauthenticated: false }
+        Self { kind, detail: detail.into(), errors: Vec::new(), unauthenticated: false, failure: None }
     }
 
     /// For an answer of a library.
@@ -109,6 +111,11 @@ impl Problem {
     /// Whether the request did not reach a use-case.
     pub(super) fn is_unauthenticated(&self) -> bool {
         self.unauthenticated
+    }
+
+    /// Our failure behind it. Only for the log.
+    pub(super) fn into_failure(self) -> Option<String> {
+        self.failure
     }
 
     /// What happened in this request.
@@ -188,16 +195,11 @@ impl From<AppError> for Problem {
 
 /// The log gets the details, the caller only the request id.
 fn of_store(error: &StoreError) -> Problem {
-    match error {
-        StoreError::Unavailable(_) | StoreError::Fenced(_) => {
-            tracing::error!(%error, "a request failed: the database is unavailable");
-            Problem::unavailable()
-        }
-        StoreError::Corrupt(_) | StoreError::Damaged(_) => {
-            tracing::error!(%error, "a request failed: the database returned something unexpected");
-            Problem::internal()
-        }
-    }
+    let problem = match error {
+        StoreError::Unavailable(_) | StoreError::Fenced(_) => Problem::unavailable(),
+        StoreError::Corrupt(_) | StoreError::Damaged(_) => Problem::internal(),
+    };
+    Problem { failure: Some(error.to_string()), ..problem }
 }
 
 #[cfg(test)]

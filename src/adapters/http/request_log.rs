@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::problem::{PROBLEM_JSON, Problem};
+use super::connection::InvalidRequest;
+use super::problem::{PROBLEM_JSON, Problem, ProblemType};
+use crate::app::Core;
+use crate::app::request_lines::LineKind;
 use crate::domain::Invalid;
 use crate::domain::secret::mask_keys;
 use crate::ports::IdGen;
@@ -52,19 +55,10 @@ pub(super) fn shown_path(path: &str) -> String {
     mask_keys(path)
 }
 
-/// Marks an HTTP/1.1 request that has not exactly one `Host` (RFC 9112, 3.2). The accept loop sees that, and the router
-/// refuses it.
-#[derive(Clone, Copy, Debug)]
-pub struct InvalidHost;
-
 /// The outermost layer of the router.
-pub(super) async fn request_log(
-    State(ids): State<Arc<dyn IdGen>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn request_log(State(core): State<Arc<Core>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = RequestId::of(request.headers(), &*ids);
+    let id = RequestId::of(request.headers(), &*core.ids);
     request.extensions_mut().insert(id.clone());
     let (method, uri) = (method_word(request.method()), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -76,12 +70,12 @@ pub(super) async fn request_log(
         otel.kind = "server",
         request_id = id.as_str()
     );
-    let has_invalid_host = request.extensions().get::<InvalidHost>().is_some();
+    let invalid = request.extensions().get::<InvalidRequest>().copied();
     let work = async {
-        if has_invalid_host {
-            return Problem::from(Invalid::one("Host", "must be sent exactly once")).into_response();
+        match invalid {
+            Some(invalid) => refused(invalid).into_response(),
+            None => next.run(request).await,
         }
-        next.run(request).await
     };
     let answer = AssertUnwindSafe(work).catch_unwind().instrument(span.clone()).await;
     let response = answer.unwrap_or_else(|_| {
@@ -89,26 +83,49 @@ pub(super) async fn request_log(
         span.in_scope(|| tracing::error!(method, route, "a handler panicked"));
         Problem::internal().into_response()
     });
-    let response = finish(response, uri.path(), &id);
-    let (status, took) = (response.status().as_u16(), started.elapsed());
-    span.in_scope(|| {
-        let duration_ms = took.as_secs_f64() * 1_000.0;
-        tracing::info!(method, route, status, duration_ms, request_id = id.as_str(), "request");
-    });
-    let route = route.to_owned();
+    let (response, failure) = finish(response, uri.path(), &id);
+    let (status, took) = (response.status(), started.elapsed());
+    let route: Arc<str> = Arc::from(route);
+    if core.lines.allow(&line_kind(&route, status), core.now()) {
+        let (duration_ms, status) = (took.as_secs_f64() * 1_000.0, status.as_u16());
+        span.in_scope(|| {
+            if let Some(error) = failure {
+                tracing::error!(error, method, route = &*route, "a request failed");
+            }
+            tracing::info!(method, route = &*route, status, duration_ms, request_id = id.as_str(), "request");
+        });
+    }
     metrics::counter!("streamward_http_requests_total",
-        "method" => method, "route" => route.clone(), "status" => status.to_string())
+        "method" => method, "route" => Arc::clone(&route), "status" => status.as_u16().to_string())
     .increment(1);
     metrics::histogram!("streamward_http_request_duration_seconds", "method" => method, "route" => route)
         .record(took.as_secs_f64());
     response
 }
 
-/// Writes problems and sets the common headers.
-fn finish(mut response: Response, path: &str, id: &RequestId) -> Response {
+/// Refused requests are alike on all routes: their senders could try every route.
+fn line_kind(route: &Arc<str>, status: StatusCode) -> LineKind {
+    let route = (!status.is_client_error()).then(|| Arc::clone(route));
+    LineKind { line: "request", route, status: Some(status.as_u16()), ..LineKind::default() }
+}
+
+fn refused(invalid: InvalidRequest) -> Problem {
+    let kind = match invalid {
+        InvalidRequest::Host => return Invalid::one("Host", "must be sent exactly once").into(),
+        InvalidRequest::Head(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE) => ProblemType::HEAD_TOO_LARGE,
+        InvalidRequest::Head(StatusCode::URI_TOO_LONG) => ProblemType::URI_TOO_LONG,
+        InvalidRequest::Head(_) => ProblemType::MALFORMED_REQUEST,
+    };
+    Problem::new(kind, kind.description)
+}
+
+/// Writes problems and sets the common headers. Also returns our failure behind the problem, for the log.
+fn finish(mut response: Response, path: &str, id: &RequestId) -> (Response, Option<String>) {
     let failed = response.status().is_client_error() || response.status().is_server_error();
+    let mut failure = None;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = problem.render(&shown_path(path), id.as_str(), response);
+        failure = problem.into_failure();
     } else if failed && response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != PROBLEM_JSON) {
         // An answer of a library: an unknown route or method, or an unreadable body.
         response = Problem::of_status(response.status()).render(&shown_path(path), id.as_str(), response);
@@ -117,7 +134,7 @@ fn finish(mut response: Response, path: &str, id: &RequestId) -> Response {
     headers.insert(X_REQUEST_ID, id.0.clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+    (response, failure)
 }
 
 /// The method as a word of a fixed set, so that clients cannot invent metric labels.

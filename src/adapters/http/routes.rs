@@ -1,7 +1,7 @@
 //! The routes of a slice. They can be documented without the services, and are served with them.
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::{Extension, Router};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::tag::Tag;
@@ -95,14 +95,20 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let mut router = OpenApiRouter::default();
         for (audience, lane, (schemas, mut paths, mut methods)) in self.methods {
             if let Audience::Management(role, resource) = audience {
-                let mut operations = paths.paths.values_mut().flat_map(openapi::operations);
-                let takes_query = operations.all(|(_, operation)| {
+                let operations = paths.paths.values_mut().flat_map(openapi::operations);
+                let operations: Vec<_> = operations.map(|(_, operation)| operation).collect();
+                let takes_body = operations.iter().any(|operation| operation.request_body.is_some());
+                let takes_query = operations.iter().all(|operation| {
                     let parameters = operation.parameters.as_deref().unwrap_or_default();
                     parameters.iter().any(|parameter| matches!(parameter, RefOr::T(it) if it.parameter_in == ParameterIn::Query))
                 });
-                let guard = RouteGuard { gate: gate.clone(), resource, role, takes_query, lane };
+                let largest_body = RouteGuard::largest_body(takes_body);
+                let guard =
+                    RouteGuard { gate: gate.clone(), resource, role, takes_query, largest_body, lane };
                 // On the methods, not on the route: 405 needs no authentication.
                 methods = methods.route_layer(from_fn_with_state(guard, authenticate));
+            } else if audience == Audience::Anyone {
+                methods = methods.route_layer(Extension(gate.unproven_bodies()));
             }
             router = router.routes((schemas, paths, methods));
         }

@@ -13,11 +13,12 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::authentication::{Caller, ShownToken, busy};
+use super::admission::{Slot, Slots};
+use super::authentication::{Caller, ShownToken};
 use super::extract::StrictQuery;
 use super::problem::Problem;
 use crate::app::AppError;
@@ -52,8 +53,8 @@ pub(super) struct EventsQuery {
     last_event_id: Option<String>,
 }
 
-/// How many readers may be connected at once.
-const MAX_READERS: usize = 2_000;
+/// How many readers may be connected at once, in all and for one caller.
+const READERS: (usize, usize) = (2_000, 500);
 
 /// The state that all event streams share.
 #[derive(Clone)]
@@ -61,7 +62,7 @@ pub struct EventStreams {
     events: Arc<Events>,
     access: Arc<Access>,
     checks: Arc<TokenChecks>,
-    readers: Arc<Semaphore>,
+    readers: Slots<String>,
     stop: CancellationToken,
 }
 
@@ -86,10 +87,16 @@ impl TokenChecks {
 }
 
 impl EventStreams {
-    /// Answers end at `stop`, and when the reader's token becomes invalid.
-    pub fn new(events: Arc<Events>, access: Arc<Access>, stop: CancellationToken) -> Self {
-        let (checks, readers) = (Arc::default(), Arc::new(Semaphore::new(MAX_READERS)));
-        Self { events, access, checks, readers, stop }
+    /// Answers end at `stop`, and when the reader's token becomes invalid. Readers leave most of `connections` to others.
+    pub fn new(
+        events: Arc<Events>,
+        access: Arc<Access>,
+        stop: CancellationToken,
+        connections: usize,
+    ) -> Self {
+        let all = READERS.0.min(connections / 4);
+        let readers = Slots::new(all, READERS.1.min(all / 2));
+        Self { events, access, checks: Arc::default(), readers, stop }
     }
 }
 
@@ -123,7 +130,7 @@ impl EventRequest {
         T: Fn(&Event) -> Option<SseEvent> + Send + 'static,
     {
         let Self { actor, token, after } = self;
-        let room = shared.readers.clone().try_acquire_owned().map_err(|_| busy())?;
+        let slot = shared.readers.take(actor.name.clone())?;
         let reader = shared.events.subscribe(&actor, topic, after).await?;
         metrics::gauge!("streamward_event_readers").increment(1);
         let now = Instant::now();
@@ -135,7 +142,7 @@ impl EventRequest {
             token,
             until: now + lifetime,
             recheck: now + RECHECK,
-            _room: room,
+            _slot: slot,
         };
         let hello = stream::iter([Ok(SseEvent::default().retry(RETRY))]);
         let events = hello.chain(reader_events.into_stream());
@@ -169,7 +176,7 @@ struct ReaderEvents<T> {
     token: Option<ShownToken>,
     until: Instant,
     recheck: Instant,
-    _room: OwnedSemaphorePermit,
+    _slot: Slot<String>,
 }
 
 impl<T> Drop for ReaderEvents<T> {

@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    fn gate() -> Gate {
+    fn gate() -> (Gate, Arc<Core>) {
         let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
         let hasher = MasterKey::new([1; 32]).hasher();
         let wake_ups = Arc::new(LocalWakeUps::default());
@@ -146,7 +146,8 @@ mod tests {
         let settings =
             AccessSettings { admin_token: Some(Secret::new("admin")), ..AccessSettings::default() };
         let access = Access::new(Arc::clone(&core), settings, Arc::default());
-        Gate::new(Arc::new(access), Arc::new(AuditLog::new(core)), &[])
+        let gate = Gate::new(Arc::new(access), Arc::new(AuditLog::new(Arc::clone(&core))), &[], 10_000);
+        (gate, core)
     }
 
     const TOKEN: &str = "authorization: Bearer admin";
@@ -156,8 +157,8 @@ mod tests {
         let may_read = Arc::new(Semaphore::new(reads));
         let limits = UploadLimits { max_bytes: MAX, idle: Duration::from_millis(300) };
         let routes = Routes::new("files").uploads(Role::Operator, "file", routes!(take), limits);
-        let router =
-            router([routes.into_router((sender, Arc::clone(&may_read)), &gate())], Arc::new(SystemIds));
+        let (gate, core) = gate();
+        let router = router([routes.into_router((sender, Arc::clone(&may_read)), &gate)], core);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut task = JoinSet::new();

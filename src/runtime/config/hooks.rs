@@ -10,7 +10,7 @@ section! {
         secret: Option<SecretValue>, check if_set(one_or_two_secrets),
             unset "not set: made at the first start, kept in the database; see `config --reveal`";
         /// Where media servers reach this Streamward.
-        url: Option<String>, check if_set(address(&["http", "https"])), unset "not set: the address of http.listen";
+        url: Option<String>, check if_set(address(&["http", "https"])), unset "not set: the address of http.media_listen or http.listen";
     }
 }
 

@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 
 use super::section::section;
-use super::values::{Networks, require, within};
+use super::values::{Networks, if_set, require, within};
 
 section! {
     pub struct Http {
         /// Address and port to listen on.
         listen: String = "127.0.0.1:8080".into(), check address_and_port;
-        /// The most connections at once. A connection above it is closed.
+        /// Address and port for media servers only (`/auth` and hooks), with connections of its own.
+        media_listen: Option<String>, check if_set(address_and_port),
+            unset "not set: media servers use http.listen";
+        /// The most connections on `listen` at once. For another one, an idle one is closed.
         max_connections: u32 = 10_000, check within(1, 1_000_000);
         /// Proxies whose `X-Forwarded-For` is trusted.
         trusted_proxies: Networks;

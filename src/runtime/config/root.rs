@@ -57,18 +57,27 @@ impl Config {
 
     /// Where programs on this machine reach us: `http.listen`, with an address that can be called.
     pub fn local_url(&self) -> String {
-        let listen = &self.http.listen;
-        let (host, port) = listen.rsplit_once(':').unwrap_or((listen, "8080"));
-        let host = match host {
-            "0.0.0.0" | "" => "127.0.0.1",
-            "[::]" => "[::1]",
-            host => host,
-        };
-        format!("http://{host}:{port}")
+        url(&self.http.listen)
+    }
+
+    /// Where media servers on this machine reach us: the same of `http.media_listen`, if it is set.
+    pub fn local_media_url(&self) -> String {
+        self.http.media_listen.as_deref().map_or_else(|| self.local_url(), url)
     }
 
     /// Where media servers reach us.
     pub fn hooks_url(&self) -> String {
-        self.hooks.url.clone().unwrap_or_else(|| self.local_url())
+        self.hooks.url.clone().unwrap_or_else(|| self.local_media_url())
     }
+}
+
+/// The URL of an address to listen on, with a host that can be called.
+fn url(listen: &str) -> String {
+    let (host, port) = listen.rsplit_once(':').unwrap_or((listen, "8080"));
+    let host = match host {
+        "0.0.0.0" | "" => "127.0.0.1",
+        "[::]" => "[::1]",
+        host => host,
+    };
+    format!("http://{host}:{port}")
 }

@@ -53,7 +53,7 @@ pub(super) async fn examine(setup: &Setup<'_>, findings: &mut Findings) -> bool 
     if let Some(date) = date {
         clock("clock of the service", date, now(), findings);
     }
-    hook_secret(setup, &url, findings).await;
+    hook_secret(setup, &setup.config.local_media_url(), findings).await;
     true
 }
 

@@ -1,5 +1,6 @@
 //! Each way in which a client can waste a connection, on loopback with short limits.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::DropGuard;
 
 use super::*;
+use crate::adapters::http::Connection;
 
 /// Long enough for a busy machine, short enough to distinguish "ended by its limit" from "never".
 const SOON: Duration = Duration::from_secs(3);
@@ -49,6 +51,7 @@ impl Server {
         let router = Router::new()
             .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
             .route("/slow", get(slow))
+            .route("/sign-in", get(sign_in))
             .route("/body", post(|body: String| async move { body }))
             .route("/flood", get(flood))
             .route("/broken", get(broken))
@@ -78,6 +81,10 @@ impl Server {
         tokio::time::timeout(SOON, self.task.join_next()).await.expect("ends").unwrap().unwrap().unwrap();
         start.elapsed()
     }
+}
+
+async fn sign_in(Extension(connection): Extension<Connection>) {
+    connection.set_authenticated();
 }
 
 async fn slow(State(shared): State<Shared>) -> &'static str {
@@ -172,17 +179,64 @@ async fn idle_connection_is_closed_and_a_used_one_is_kept() {
     assert_eq!(read_to_close(&mut client).await, "");
 }
 
+const GET: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// Sends a request on a connection that stays open, and reads the answer.
+async fn ask(client: &mut TcpStream, request: &str) -> String {
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 1024];
+    let bytes = tokio::time::timeout(SOON, client.read(&mut answer)).await.expect("an answer").unwrap();
+    String::from_utf8_lossy(&answer[..bytes]).into_owned()
+}
+
 #[tokio::test]
-async fn connection_above_the_limit_is_closed_and_the_others_stay() {
+async fn the_longest_idle_connection_makes_room_for_a_new_one() {
     let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, ..short() }).await;
-    let mut kept = Vec::new();
-    for _ in 0..3 {
-        kept.push(server.connect().await);
+    let mut oldest = server.connect().await;
+    assert!(ask(&mut oldest, GET).await.starts_with("HTTP/1.1 200"));
+    let mut silent = server.connect().await;
+    let mut third = server.connect().await;
+    // Times are in milliseconds.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(ask(&mut oldest, GET).await.starts_with("HTTP/1.1 200"));
+    let mut newest = server.connect().await;
+    assert!(ask(&mut newest, GET).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(read_to_close(&mut silent).await, "");
+    for kept in [&mut oldest, &mut third, &mut newest] {
+        assert!(ask(kept, GET).await.starts_with("HTTP/1.1 200"));
     }
-    assert_eq!(read_to_close(&mut server.connect().await).await, "");
-    let client = &mut kept[2];
-    client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-    assert!(read_to_close(client).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn connection_of_an_authenticated_caller_outlives_those_of_others() {
+    let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, ..short() }).await;
+    let mut known = server.connect().await;
+    assert!(ask(&mut known, "GET /sign-in HTTP/1.1\r\nhost: x\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+    let mut others = Vec::new();
+    for _ in 0..10 {
+        let mut other = server.connect().await;
+        assert!(ask(&mut other, GET).await.starts_with("HTTP/1.1 200"));
+        others.push(other);
+    }
+    assert!(ask(&mut known, GET).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn connections_that_wait_for_an_answer_are_not_closed_for_a_new_one() {
+    let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, ..short() }).await;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let mut client = server.connect().await;
+        ask(&mut client, "GET /sign-in HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        client.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        server.shared.entered.notified().await;
+        waiting.push(client);
+    }
+    assert_eq!(read_to_close(&mut server.connect().await).await, "", "refused");
+    server.shared.leave.notify_waiters();
+    for mut client in waiting {
+        assert!(read_to_close(&mut client).await.ends_with("finished"));
+    }
 }
 
 #[tokio::test]

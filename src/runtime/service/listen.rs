@@ -1,4 +1,4 @@
-//! Binds the address of `http.listen`.
+//! Binds the addresses of `http.listen` and `http.media_listen`.
 //!
 //! It binds early, so that a taken address stops the start before anything else, and listens late, so that clients are
 //! refused instead of waiting until the service is ready.
@@ -10,13 +10,24 @@ use anyhow::{Context as _, anyhow};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 /// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1_024;
+const BACKLOG: u32 = 4_096;
 
-/// Binds the address.
-pub(super) async fn bind(listen: &str) -> anyhow::Result<TcpSocket> {
-    let mut found = lookup_host(listen).await.with_context(|| format!("http.listen {listen}"))?;
-    let address = found.next().with_context(|| format!("http.listen {listen} cannot be resolved"))?;
-    bind_to(address).map_err(|error| explain(listen, &error))
+/// An address that is bound.
+pub(super) struct Bound {
+    /// The key of the configuration, and its value.
+    setting: String,
+    socket: TcpSocket,
+}
+
+/// Binds the address `listen`, the value of `key`.
+pub(super) async fn bind(key: &str, listen: &str) -> anyhow::Result<Bound> {
+    let setting = format!("{key} {listen}");
+    let mut found = lookup_host(listen).await.with_context(|| setting.clone())?;
+    let address = found.next().with_context(|| format!("{setting} cannot be resolved"))?;
+    match bind_to(address) {
+        Ok(socket) => Ok(Bound { setting, socket }),
+        Err(error) => Err(explain(&setting, &error)),
+    }
 }
 
 fn bind_to(address: SocketAddr) -> std::io::Result<TcpSocket> {
@@ -28,14 +39,14 @@ fn bind_to(address: SocketAddr) -> std::io::Result<TcpSocket> {
 }
 
 /// Begins to accept.
-pub(super) fn listen(socket: TcpSocket, listen: &str) -> anyhow::Result<TcpListener> {
-    socket.listen(BACKLOG).map_err(|error| explain(listen, &error))
+pub(super) fn listen(Bound { setting, socket }: Bound) -> anyhow::Result<TcpListener> {
+    socket.listen(BACKLOG).map_err(|error| explain(&setting, &error))
 }
 
-fn explain(listen: &str, error: &std::io::Error) -> anyhow::Error {
+fn explain(setting: &str, error: &std::io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::AddrInUse => {
-            "another program listens there: stop it, or choose another address with STREAMWARD_HTTP__LISTEN=127.0.0.1:<port>"
+            "another program listens there: stop it, or choose another address, such as STREAMWARD_HTTP__LISTEN=127.0.0.1:<port>"
         }
         ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose one above",
         ErrorKind::AddrNotAvailable => {
@@ -43,7 +54,7 @@ fn explain(listen: &str, error: &std::io::Error) -> anyhow::Error {
         }
         _ => "choose another address",
     };
-    anyhow!("http.listen {listen} cannot be used ({error}); {advice}")
+    anyhow!("{setting} cannot be used ({error}); {advice}")
 }
 
 #[cfg(test)]
@@ -52,16 +63,16 @@ mod tests {
 
     #[tokio::test]
     async fn the_error_of_a_taken_port_has_advice() {
-        let taken = listen(bind("127.0.0.1:0").await.unwrap(), "").unwrap();
+        let taken = listen(bind("http.listen", "127.0.0.1:0").await.unwrap()).unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let error = match bind(&address).await {
+        let error = match bind("http.listen", &address).await {
             Err(error) => error,
-            Ok(socket) => listen(socket, &address).unwrap_err(),
+            Ok(bound) => listen(bound).unwrap_err(),
         };
         let error = error.to_string();
         assert!(error.starts_with(&format!("http.listen {address} cannot be used")), "{error}");
         assert!(error.contains("STREAMWARD_HTTP__LISTEN"), "{error}");
-        let elsewhere = bind("192.0.2.1:80").await.unwrap_err().to_string();
+        let elsewhere = bind("http.listen", "192.0.2.1:80").await.err().unwrap().to_string();
         assert!(elsewhere.contains("no such address"), "{elsewhere}");
     }
 }

@@ -12,5 +12,5 @@ pub(super) const SLICE: Slice = Slice { document: || http::hook::routes().docume
 fn build(shared: &Shared, parts: &mut Parts) {
     let (media_servers, polls) = (Arc::clone(&shared.media_servers), Arc::clone(&shared.polls));
     let hooks = Hooks::new(Arc::clone(&shared.core), media_servers, polls, Arc::clone(&shared.grace));
-    parts.add_routes(http::hook::routes(), (Arc::clone(&shared.access), Arc::new(hooks)));
+    parts.add_media_routes(http::hook::routes(), (Arc::clone(&shared.access), Arc::new(hooks)));
 }

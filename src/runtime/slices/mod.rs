@@ -47,6 +47,8 @@ const SLICES: &[Slice] = &[
 pub struct Instance {
     /// Everything that is answered over HTTP.
     pub router: Router,
+    /// What is answered on `http.media_listen`: `/auth` and the hooks.
+    pub media_router: Router,
     /// Everything that is done in the background.
     pub tasks: Vec<AnyTask>,
     /// What is done once more at the stop.
@@ -57,11 +59,13 @@ impl Instance {
     /// Builds the slices. No task runs yet.
     pub fn build(shared: &Shared, options: HttpOptions) -> Self {
         let (access, audit) = (Arc::clone(&shared.access), Arc::clone(&shared.audit));
-        let events = EventStreams::new(Arc::clone(&shared.events), Arc::clone(&access), options.stop.clone());
+        let (events, stop) = (Arc::clone(&shared.events), options.stop.clone());
+        let events = EventStreams::new(events, Arc::clone(&access), stop, options.connections);
         let mut parts = Parts {
             events,
-            gate: Gate::new(access, audit, &options.trusted_proxies),
+            gate: Gate::new(access, audit, &options.trusted_proxies, options.connections),
             routers: Vec::new(),
+            media_routers: Vec::new(),
             health: Vec::new(),
             tasks: Vec::new(),
             chores: Vec::new(),
@@ -79,7 +83,8 @@ impl Instance {
         let last = Housekeeping::new(core(), parts.chores.clone(), Vec::new());
         let housekeeping = Housekeeping::new(core(), parts.chores, parts.retentions);
         parts.tasks.push(AnyTask::periodic(housekeeping));
-        Self { router: http::router(parts.routers, Arc::clone(&shared.core.ids)), tasks: parts.tasks, last }
+        let media_router = http::router(parts.media_routers, core());
+        Self { router: http::router(parts.routers, core()), media_router, tasks: parts.tasks, last }
     }
 }
 

@@ -13,7 +13,8 @@ pub(super) const SLICE: Slice =
     Slice { document: || http::publish::routes().document(), commands: &[], build };
 
 fn build(shared: &Shared, parts: &mut Parts) {
-    parts.add_routes(http::publish::routes(), (Arc::clone(&shared.access), Arc::clone(&shared.publish)));
+    parts
+        .add_media_routes(http::publish::routes(), (Arc::clone(&shared.access), Arc::clone(&shared.publish)));
     let loader = KeyCacheLoader::new(&shared.core, Arc::clone(&shared.key_cache), Arc::clone(&shared.events));
     parts.tasks.push(AnyTask::periodic(loader));
     let (core, grace) = (Arc::clone(&shared.core), Arc::clone(&shared.grace));

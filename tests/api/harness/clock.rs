@@ -16,7 +16,10 @@ pub(crate) struct TestClock {
 
 impl TestClock {
     pub(crate) fn advance(&self, by: Duration) {
-        self.ahead_micros.fetch_add(i64::try_from(by.as_micros()).expect("not that far"), Ordering::SeqCst);
+        let by = i64::try_from(by.as_micros()).expect("not that far");
+        self.ahead_micros.fetch_add(by, Ordering::SeqCst);
+        let stopped = |at| (at != 0).then_some(at + by);
+        let _ = self.stopped_at.fetch_update(Ordering::SeqCst, Ordering::SeqCst, stopped);
     }
 
     pub(crate) fn stop(&self) {

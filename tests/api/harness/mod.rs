@@ -197,6 +197,7 @@ impl TestApp {
             trusted_proxies: self.setup.trusted_proxies.clone(),
             tasks: self.setup.tasks.clone(),
             stop: self.stop.clone(),
+            ..HttpOptions::default()
         };
         (self.db, self.lists) = (db, lists);
         let instance = Instance::build(&shared, options);

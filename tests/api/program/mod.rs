@@ -1,5 +1,6 @@
 //! The program as people, containers and media servers run it, one process for each instance.
 
+mod admission;
 mod audit;
 mod backup;
 mod commands;

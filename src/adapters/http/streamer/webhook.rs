@@ -1,12 +1,15 @@
 //! `POST /kick/webhook`: Kick's signed webhooks. Enter this address at kick.com/settings/developer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::HeaderMap;
 
-use crate::adapters::http::body::{self, HOOK_BODY};
+use crate::adapters::http::admission::UnprovenBodies;
+use crate::adapters::http::body::HOOK_BODY;
 use crate::adapters::http::handler::{Done, NoContent};
 use crate::app::streamer::Streamers;
 use crate::ports::WebhookHeaders;
@@ -37,10 +40,12 @@ use crate::ports::WebhookHeaders;
 )]
 pub(super) async fn receive_kick_webhook(
     State(streamers): State<Arc<Streamers>>,
+    Extension(unproven): Extension<UnprovenBodies>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Body,
 ) -> Done {
-    let body = body::read(&headers, body, HOOK_BODY).await?;
+    let body = unproven.read(Some(peer.ip()), &headers, body, HOOK_BODY).await?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let headers = WebhookHeaders {
         message_id: text("kick-event-message-id"),
