@@ -137,7 +137,7 @@ impl Access {
         let signature = self.core.hasher.hash("signature", &signature.to_ascii_lowercase());
         if !self.core.store.remember_signature(&signature, self.core.now()).await? {
             let entry = self.core.entry(actor, "replay", "request");
-            self.core.refusals.count(entry.failed(Conflict::Replayed.to_string()));
+            self.core.record_refusal(entry.failed(Conflict::Replayed.to_string())).await;
             return Err(Conflict::Replayed.into());
         }
         Ok(())

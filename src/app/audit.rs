@@ -48,7 +48,8 @@ pub struct AuditLog {
 impl Chore for AuditLog {
     /// Writes the refusals, each kind once with its count.
     async fn run(&self) -> Result<(), StoreError> {
-        self.core.refusals.write(&*self.core.worker_store, &*self.core.ids).await
+        let Core { refusals, worker_store, ids, .. } = &*self.core;
+        refusals.write(&**worker_store, &**ids, self.core.now()).await
     }
 }
 
@@ -68,9 +69,9 @@ impl AuditLog {
         Ok(self.core.lists.turn().await.audit_entries(&scope, filter).await?)
     }
 
-    /// Counts a write that was refused before it reached a use-case: its body could not be read, or its path does not
+    /// Records a write that was refused before it reached a use-case: its body could not be read, or its path does not
     /// exist.
-    pub fn count_refusal(
+    pub async fn record_refusal(
         &self,
         actor: &Actor,
         action: &str,
@@ -80,7 +81,7 @@ impl AuditLog {
     ) {
         let mut entry = self.core.entry(actor, action, resource_type).failed(reason);
         entry.resource_id = resource_id.map(str::to_owned);
-        self.core.refusals.count(entry);
+        self.core.record_refusal(entry).await;
     }
 
     /// Records what a dashboard reports, marked as reported. `metadata.told_by` names the reporter.

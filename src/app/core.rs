@@ -32,7 +32,7 @@ pub struct Core {
     pub wake_ups: Arc<dyn WakeUps>,
     /// Hashes secrets as they are stored.
     pub hasher: SecretHasher,
-    /// Refused writes, until the housekeeping task writes them to the audit log.
+    /// Refused writes that are counted until the housekeeping task writes them to the audit log.
     pub refusals: RefusalRollup,
     /// Which log lines about requests are written.
     pub lines: RequestLines,
@@ -68,7 +68,7 @@ impl Core {
         AuditEntry::of(AuditId(self.id()), self.now(), actor, action, resource_type)
     }
 
-    /// Runs a write and counts a refusal. The store records a success in the transaction of the write.
+    /// Runs a write and records a refusal. The store records a success in the transaction of the write.
     pub(super) async fn audited<T>(
         &self,
         entry: &AuditEntry,
@@ -76,8 +76,16 @@ impl Core {
     ) -> Result<T> {
         let result = work.await;
         if let Some(reason) = result.as_ref().err().and_then(super::AppError::refusal) {
-            self.refusals.count(entry.clone().failed(reason));
+            self.record_refusal(entry.clone().failed(reason)).await;
         }
         result
+    }
+
+    /// Writes a refused write to the audit log: at once, or, if there are many or the store fails, with the next counts.
+    pub(super) async fn record_refusal(&self, entry: AuditEntry) {
+        let entry = [entry];
+        if !self.refusals.is_written_at_once(&entry[0]) || self.store.record_audit(&entry).await.is_err() {
+            entry.into_iter().for_each(|entry| self.refusals.count(entry));
+        }
     }
 }

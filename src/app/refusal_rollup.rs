@@ -1,13 +1,18 @@
-//! Counts the writes through the API and the command line that were refused. A client with any token can cause any number
-//! of them, so they are not written one by one.
+//! The writes through the API and the command line that were refused. Each is written to the audit log at once, unless
+//! its actor causes many: a client with any token can cause any number of them, and the rest are counted.
+
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::rollup::{Kind, Rollup};
 use crate::domain::audit::{AuditEntry, Outcome};
-use crate::domain::{AuditId, Timestamp};
+use crate::domain::{AuditId, LogThrottle, Timestamp};
 use crate::ports::{AuditStore, IdGen, StoreError};
 
+/// How many refusals of one actor are written at once in an interval.
+const AT_ONCE: u32 = 20;
+const INTERVAL: Duration = Duration::from_secs(10);
 /// How many kinds of one actor are kept apart between two writes.
 const MAX_OF_ACTOR: usize = 50;
 /// The longest reason that is kept, in characters. It may quote the request.
@@ -16,14 +21,28 @@ const MAX_REASON: usize = 1_000;
 const MANY: &str = "refused in too many different ways to list each one";
 
 /// The refused writes that are not in the audit log yet.
-#[derive(Debug, Default)]
-pub struct RefusalRollup(Rollup<Refusal>);
+#[derive(Debug)]
+pub struct RefusalRollup {
+    counts: Rollup<Refusal>,
+    at_once: LogThrottle<Option<String>>,
+}
+
+impl Default for RefusalRollup {
+    fn default() -> Self {
+        Self { counts: Rollup::default(), at_once: LogThrottle::new(AT_ONCE, INTERVAL) }
+    }
+}
 
 impl RefusalRollup {
+    /// Whether this refusal is to be written at once. Otherwise it is to be counted.
+    pub(super) fn is_written_at_once(&self, entry: &AuditEntry) -> bool {
+        self.at_once.allow(entry.actor.clone(), entry.timestamp).is_some()
+    }
+
     /// Counts a refused write.
     pub(super) fn count(&self, entry: AuditEntry) {
         let (now, request_id) = (entry.timestamp, entry.request_id.clone());
-        self.0.count(Refusal::of(entry), request_id, now);
+        self.counts.count(Refusal::of(entry), request_id, now);
     }
 
     /// Writes the counts to the audit log. If the store fails, they stay for the next write.
@@ -31,8 +50,11 @@ impl RefusalRollup {
         &self,
         store: &(impl AuditStore + ?Sized),
         ids: &dyn IdGen,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.0.write(store, ids).await
+        // Forgets actors that are quiet.
+        self.at_once.take_suppressed(now);
+        self.counts.write(store, ids).await
     }
 }
 
@@ -131,9 +153,20 @@ mod tests {
 
     async fn written(rollup: &RefusalRollup) -> Vec<AuditEntry> {
         let store = MemoryStore::new(Arc::new(SystemClock));
-        rollup.write(&store, &SystemIds).await.unwrap();
+        rollup.write(&store, &SystemIds, Timestamp::from_seconds(0)).await.unwrap();
         let filter = AuditFilter { limit: 10_000, ..AuditFilter::default() };
         store.audit_entries(&Scope::system(), &filter).await.unwrap().0
+    }
+
+    #[test]
+    fn few_refusals_of_an_actor_are_written_at_once() {
+        let rollup = RefusalRollup::default();
+        let at_once = |actor: &str, second| {
+            let entry = AuditEntry { timestamp: Timestamp::from_seconds(second), ..refused(actor, 1) };
+            (0..30).filter(|_| rollup.is_written_at_once(&entry)).count()
+        };
+        assert_eq!([at_once("mallory", 1), at_once("mallory", 5), at_once("alice", 5)], [20, 0, 20]);
+        assert_eq!(at_once("mallory", 11), 20);
     }
 
     #[tokio::test]

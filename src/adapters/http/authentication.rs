@@ -232,7 +232,7 @@ pub(super) async fn authenticate(State(guard): State<RouteGuard>, request: Reque
     let problem = response.extensions().get::<Problem>();
     if let Some(problem) = problem.filter(|problem| is_write(&method) && problem.is_unauthenticated()) {
         let (action, id) = target(&method, uri.path());
-        gate.audit.count_refusal(&actor, action, guard.resource, id, problem.detail());
+        gate.audit.record_refusal(&actor, action, guard.resource, id, problem.detail()).await;
     }
     response
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Home, SOON, client, eventually};
+use super::{Home, SOON, client};
 
 /// How often the service writes what it has counted.
 const WRITE_INTERVAL: u64 = 5;
@@ -22,15 +22,17 @@ async fn storm_of_refused_writes_is_counted_in_few_entries_and_none_is_lost_at_t
         let call = client.post(home.url("/broadcasters")).bearer_auth(viewer).json(&body);
         assert_eq!(call.send().await.expect("an answer").status(), 403);
     }
-    let most = started.elapsed().as_secs() / WRITE_INTERVAL + 2;
+    // The first of each ten seconds one by one, the others twice in each interval: there are two kinds.
+    let seconds = started.elapsed().as_secs();
+    let most = 20 * (seconds / 10 + 2) + 2 * (seconds / WRITE_INTERVAL + 2);
     assert!(service.terminate(SOON).await.expect("it stops").success());
     let _service = home.serve().await;
     let log = client.get(home.url("/audit-logs?actor=token:viewer&limit=100")).bearer_auth(admin);
     let log: Value = log.send().await.expect("an answer").json().await.expect("JSON");
     let entries = log["audit_logs"].as_array().expect("a list");
-    let count = |entry: &Value| entry["metadata"]["count"].as_u64().expect("a count");
+    let count = |entry: &Value| entry["metadata"]["count"].as_u64().unwrap_or(1);
     assert_eq!(entries.iter().map(count).sum::<u64>(), 200, "{log}");
-    assert!(entries.len() as u64 <= 2 * most, "{} entries in {:?}", entries.len(), started.elapsed());
+    assert!(entries.len() as u64 <= most, "{} entries in {:?}", entries.len(), started.elapsed());
     for entry in entries {
         assert_eq!((&entry["outcome"], &entry["action"]), (&json!("failure"), &json!("create")), "{entry}");
         assert!(entry["failure_reason"].as_str().is_some_and(|why| why.contains("role admin")), "{entry}");
@@ -38,7 +40,7 @@ async fn storm_of_refused_writes_is_counted_in_few_entries_and_none_is_lost_at_t
 }
 
 #[tokio::test]
-async fn refused_write_is_in_the_audit_log_within_seconds_and_a_refused_command_at_once() {
+async fn refused_write_is_in_the_audit_log_at_once() {
     let home = Home::new();
     let _service = home.serve().await;
     let admin = home.admin_token();
@@ -52,10 +54,7 @@ async fn refused_write_is_in_the_audit_log_within_seconds_and_a_refused_command_
     assert_eq!(of_command.len(), 1, "{of_command:?}");
     let call = client().delete(home.url(&format!("/stream-keys/{missing}"))).bearer_auth(&admin);
     assert_eq!(call.send().await.expect("an answer").status(), 404);
-    let find = async || {
-        let of_it = entries(&format!("resource_id={missing}")).await?;
-        Ok(of_it.into_iter().find(|entry| entry["request_method"] == "DELETE"))
-    };
-    let (entry, _) = eventually("it is in the audit log", SOON, find).await.expect("written");
-    assert_eq!((&entry["outcome"], &entry["metadata"]["count"]), (&json!("failure"), &json!(1)), "{entry}");
+    let of_it = entries(&format!("resource_id={missing}")).await.expect("a list");
+    let entry = of_it.iter().find(|entry| entry["request_method"] == "DELETE").expect("an entry");
+    assert_eq!(entry["outcome"], "failure", "{entry}");
 }

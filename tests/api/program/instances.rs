@@ -217,7 +217,7 @@ async fn broadcasts_start_while_the_database_is_unreachable() {
     let made_up = serde_json::json!({"key_value": format!("sk_{}", "a".repeat(43)), "path": "live/made-up"});
     assert_eq!(home.may_publish(&made_up, 4).await, 401, "it is unknown");
     assert!(
-        started.elapsed() < Duration::from_millis(400),
+        started.elapsed() < Duration::from_millis(1_500),
         "known to be unreachable, it does not wait: {:?}",
         started.elapsed()
     );
