@@ -143,7 +143,7 @@ impl DatabaseProbe {
                 Err(error @ StoreError::Unavailable(_)) => return Err(error),
                 // Trying again would not help, and would keep all other publishers out.
                 Err(error) => {
-                    tracing::error!(%error, key_id = %id, "the claim of a publisher that was let in without the database cannot be written")
+                    tracing::error!(%error, key_id = %id, "a publisher that was let in without the database holds no key");
                 }
                 Ok(()) => {}
             }

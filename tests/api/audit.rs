@@ -163,7 +163,11 @@ async fn audit_log_is_paged_and_filtered(#[case] engine: Engine) {
     let all = page("").await.json();
     assert_eq!(all["pagination"], json!({"limit": 50, "offset": 0, "total": 5}));
     let second = page("limit=2&offset=2").await.json();
-    assert_eq!(second["pagination"], json!({"limit": 2, "offset": 2, "total": 5}));
+    let cursor = &second["pagination"]["next_cursor"];
+    assert_eq!(
+        second["pagination"],
+        json!({"limit": 2, "offset": 2, "total": 5, "next_cursor": cursor.as_str().expect("a next page")})
+    );
     let slice = all["audit_logs"].as_array().and_then(|list| list.get(2..4)).expect("five");
     assert_eq!(second["audit_logs"], json!(slice));
     assert_eq!(page("offset=5").await.json()["audit_logs"], json!([]));

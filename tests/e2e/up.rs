@@ -195,7 +195,9 @@ pub(crate) async fn edited_configuration_is_kept(bench: &Bench) -> Result<()> {
         let answer = http.get(url).bearer_auth(CONTROL_SECRET).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     };
-    let (global, path) = (config("global/get").await?, config("paths/get/cam1").await?);
+    // The list of media servers may still show the run before.
+    let listens = eventually("the control API answers", SOON, async || config("global/get").await.map(Some));
+    let (global, path) = (listens.await?.0, config("paths/get/cam1").await?);
     ensure!(global["hls"] == false && global["api"] == true && global["rtmp"] == true, "{global:#}");
     ensure!(path["maxReaders"] == 7, "{path:#}");
     let text = fs::read_to_string(&file)?;

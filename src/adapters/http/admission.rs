@@ -78,6 +78,11 @@ impl<K: Eq + Hash> Drop for Slot<K> {
     }
 }
 
+/// At most `most` slots, and a quarter of `connections`, so that most of them are left for others.
+pub(super) fn share(most: usize, connections: usize) -> usize {
+    (connections / 4).clamp(4, most)
+}
+
 /// Too many requests at once.
 pub(super) fn busy() -> Problem {
     Problem::new(ProblemType::UNAVAILABLE, "Too many requests are in progress. Try again in a moment.")

@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::admission::{Slots, UnprovenBodies};
+use super::admission::{Slots, UnprovenBodies, share};
 use super::body::{self, MANAGEMENT_BODY};
 use super::connection::Connection;
 use super::long_lists::LongLists;
@@ -73,7 +73,7 @@ impl Gate {
         trusted_proxies: &[IpNet],
         connections: usize,
     ) -> Self {
-        let calls = CALLS.0.min(connections / 4);
+        let calls = share(CALLS.0, connections);
         Self {
             access,
             audit,
@@ -163,6 +163,37 @@ impl RouteGuard {
         }
         Ok(())
     }
+
+    /// The body, if the actor may send it. A caller without the role may send none, so that is checked first.
+    async fn admit(&self, actor: &Actor, parts: &mut Parts, body: Body) -> Result<Body, Problem> {
+        self.check(actor, parts.uri.query())?;
+        match self.lane {
+            Lane::Buffered => body::read(&parts.headers, body, self.largest_body).await.map(Body::from),
+            Lane::Streaming(limits) => {
+                parts.extensions.insert(limits);
+                Ok(body)
+            }
+        }
+    }
+
+    /// Passes the request on, with its caller.
+    async fn call(&self, actor: Actor, mut request: Request, next: Next) -> Response {
+        let name = actor.name.clone();
+        if let Ok(Shown::Token(token)) = shown(request.headers()) {
+            let token = ShownToken(Secret::new(token));
+            request.extensions_mut().insert(token);
+        }
+        request.extensions_mut().insert(actor);
+        let call = next.run(request);
+        let call = match self.lane {
+            Lane::Buffered => timeout(CALL_TIME, call).await,
+            Lane::Streaming(_) => Ok(call.await),
+        };
+        call.unwrap_or_else(|_| {
+            tracing::error!(actor = name, "a request took more than 10 s and was cancelled");
+            Problem::new(ProblemType::TIMEOUT, ProblemType::TIMEOUT.description).into_response()
+        })
+    }
 }
 
 /// The credentials of a request.
@@ -192,42 +223,14 @@ pub(super) async fn authenticate(State(guard): State<RouteGuard>, request: Reque
         Ok(slot) => slot,
         Err(busy) => return busy.into_response(),
     };
-    let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    let admitted = match accept_once(gate, &parts, &actor).await {
-        Err(error) => return Problem::from(error).into_response(),
-        // Before the body is read: a caller without the role may send none.
-        Ok(()) => guard.check(&actor, uri.query()),
-    };
-    let body = match (admitted, guard.lane) {
-        (Err(problem), _) => Err(problem),
-        (Ok(()), Lane::Buffered) => {
-            body::read(&parts.headers, body, guard.largest_body).await.map(Body::from)
-        }
-        (Ok(()), Lane::Streaming(limits)) => {
-            parts.extensions.insert(limits);
-            Ok(body)
-        }
-    };
-    parts.extensions.insert(actor.clone());
-    parts.extensions.insert(gate.long_lists.clone());
-    if let Ok(Shown::Token(token)) = shown(&parts.headers) {
-        let token = ShownToken(Secret::new(token));
-        parts.extensions.insert(token);
+    if let Err(error) = accept_once(gate, &parts, &actor).await {
+        return Problem::from(error).into_response();
     }
-    let response = match body {
+    parts.extensions.insert(gate.long_lists.clone());
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let response = match guard.admit(&actor, &mut parts, body).await {
         Err(problem) => problem.unauthenticated().into_response(),
-        Ok(body) => {
-            let call = next.run(Request::from_parts(parts, body));
-            let call = match guard.lane {
-                Lane::Buffered => timeout(CALL_TIME, call).await,
-                Lane::Streaming(_) => Ok(call.await),
-            };
-            let Ok(response) = call else {
-                tracing::error!(actor = actor.name, "a request took more than 10 s and was cancelled");
-                return Problem::new(ProblemType::TIMEOUT, ProblemType::TIMEOUT.description).into_response();
-            };
-            response
-        }
+        Ok(body) => guard.call(actor.clone(), Request::from_parts(parts, body), next).await,
     };
     let problem = response.extensions().get::<Problem>();
     if let Some(problem) = problem.filter(|problem| is_write(&method) && problem.is_unauthenticated()) {

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{Slot, Slots};
+use super::admission::{Slot, Slots, share};
 use super::authentication::{Caller, ShownToken};
 use super::extract::StrictQuery;
 use super::problem::Problem;
@@ -94,7 +94,7 @@ impl EventStreams {
         stop: CancellationToken,
         connections: usize,
     ) -> Self {
-        let all = READERS.0.min(connections / 4);
+        let all = share(READERS.0, connections);
         let readers = Slots::new(all, READERS.1.min(all / 2));
         Self { events, access, checks: Arc::default(), readers, stop }
     }

@@ -20,7 +20,7 @@ const IDLE: usize = 2_500;
 /// The service with a soft and a hard limit of open files.
 fn start_with_files(home: &Home, soft: u32, hard: u32) -> Process {
     let plain = home.command(&["serve"]);
-    let mut shell = Command::new("/bin/sh");
+    let mut shell = Command::new("sh");
     let limited = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" serve");
     shell.args(["-c", &limited]).arg(plain.get_program()).env_clear();
     shell.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
