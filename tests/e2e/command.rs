@@ -32,7 +32,7 @@ fn is_healthy(streamward: &Streamward) -> Result<()> {
 pub(crate) async fn up_runs_everything(bench: &Bench) -> Result<()> {
     let ports = Ports::free()?;
     let _leftover = Leftover(bench.path());
-    let mut streamward = Streamward::up(&bench.tools, bench.path(), &ports).await?;
+    let mut streamward = Streamward::up(bench, &ports).await?;
     let mode = fs::metadata(bench.path().join("mediamtx.yml"))?.permissions().mode() & 0o777;
     ensure!(mode == 0o600, "it contains a secret, and has the mode {mode:o}");
     let key = first_key(&streamward)?;
@@ -80,7 +80,7 @@ impl Drop for Leftover<'_> {
 
 pub(crate) async fn the_printed_configuration_is_all_it_takes(bench: &Bench) -> Result<()> {
     let ports = Ports::free()?;
-    let streamward = Streamward::start(&bench.tools, bench.path(), &ports).await?;
+    let streamward = Streamward::start(bench, &ports).await?;
     let mut words = vec!["mediamtx-config".to_owned(), format!("--for-version={}", bench.tools.version)];
     words.extend(ports.flags());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

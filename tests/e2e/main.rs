@@ -2,7 +2,8 @@
 //!
 //! Needs ffmpeg and a MediaMTX: `MEDIAMTX_BIN`, or `mediamtx` on the PATH, or a Docker daemon to take one from.
 //! Without them every test is reported as ignored, with the reason. WHIP is sent by a MediaMTX ≥ 1.20.1: the same one, or
-//! `MEDIAMTX_WHIP_BIN`.
+//! `MEDIAMTX_WHIP_BIN`. With `E2E_DATABASE=postgresql` the database of every Streamward is a fresh one on a PostgreSQL of
+//! the tests; otherwise it is a file.
 
 #![expect(clippy::print_stderr, reason = "what the tests run against is part of their report")]
 
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use streamward_test_support::{ports, process};
+use streamward_test_support::{Database, empty_database, ports, process};
 use tempfile::TempDir;
 use tools::Tools;
 
@@ -39,15 +40,47 @@ const AT_ONCE: usize = 2;
 /// How long a scenario may take.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// The input of a test: the programs, and its own directory.
+/// The input of a test: the programs, its own directory, and its own database.
 pub(crate) struct Bench {
     pub(crate) tools: Arc<Tools>,
     pub(crate) dir: TempDir,
+    /// Unless it is a file.
+    database: Option<Database>,
 }
 
 impl Bench {
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    pub(crate) fn database_url(&self) -> String {
+        let file = || format!("sqlite://{}", self.path().join("streamward.db").display());
+        self.database.as_ref().map_or_else(file, |database| database.url().to_owned())
+    }
+}
+
+/// The kind of database in `E2E_DATABASE`.
+#[derive(Clone, Copy, PartialEq)]
+enum DatabaseKind {
+    Sqlite,
+    Postgresql,
+}
+
+impl DatabaseKind {
+    fn wanted() -> Result<Self> {
+        match std::env::var("E2E_DATABASE").as_deref() {
+            Err(_) | Ok("" | "sqlite") => Ok(Self::Sqlite),
+            Ok("postgresql") => Ok(Self::Postgresql),
+            Ok(other) => bail!("E2E_DATABASE is {other}; it can be sqlite or postgresql"),
+        }
+    }
+
+    fn create(self) -> Result<Option<Database>> {
+        if self == Self::Sqlite {
+            return Ok(None);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Some(runtime.block_on(empty_database())))
     }
 }
 
@@ -74,6 +107,7 @@ fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     let tools = if arguments.list { Err("not searched".to_owned()) } else { find_tools()? };
+    let database = DatabaseKind::wanted()?;
     let scenarios: Vec<(&'static str, Scenario)> = scenarios![
         adapter:
             the_written_configuration_is_accepted,
@@ -125,7 +159,10 @@ fn main() -> Result<ExitCode> {
             edited_configuration_is_kept,
             what_is_installed_suffices;
     ];
-    let trials = scenarios.into_iter().map(|(name, scenario)| trial(name, tools.clone(), scenario)).collect();
+    let trials = scenarios
+        .into_iter()
+        .map(|(name, scenario)| trial(name, tools.clone(), database, scenario))
+        .collect();
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
 
@@ -143,7 +180,12 @@ fn find_tools() -> Result<Result<Arc<Tools>, String>> {
     })
 }
 
-fn trial(name: &'static str, tools: Result<Arc<Tools>, String>, scenario: Scenario) -> Trial {
+fn trial(
+    name: &'static str,
+    tools: Result<Arc<Tools>, String>,
+    database: DatabaseKind,
+    scenario: Scenario,
+) -> Trial {
     Trial::ignorable_test(name, move || {
         let tools = match tools {
             Ok(tools) => tools,
@@ -155,7 +197,8 @@ fn trial(name: &'static str, tools: Result<Arc<Tools>, String>, scenario: Scenar
             return Ok(Completion::ignored_with(why));
         }
         let dir = tempfile::tempdir().map_err(|error| Failed::from(error.to_string()))?;
-        scenario(Bench { tools, dir }).map_err(|error| Failed::from(format!("{error:#}")))?;
+        let database = database.create().map_err(|error| Failed::from(format!("{error:#}")))?;
+        scenario(Bench { tools, dir, database }).map_err(|error| Failed::from(format!("{error:#}")))?;
         Ok(Completion::Completed)
     })
 }

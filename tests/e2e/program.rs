@@ -1,6 +1,6 @@
 //! A real Streamward as a program of its own, and its management API.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::Bench;
 use crate::media_server::{CONTROL_SECRET, Ports};
 use crate::ports;
 use crate::process::{Process, eventually, output_within};
-use crate::tools::Tools;
 
 /// The secret of media servers.
 pub(crate) const HOOK_SECRET: &str = "e2e-hook-secret";
@@ -20,7 +20,7 @@ const ADMIN_TOKEN: &str = "e2e-admin-token";
 /// How long its start may take; it creates its database first.
 const UP: Duration = Duration::from_secs(15);
 
-/// A Streamward that can be killed and started again. Its database is a file in its directory.
+/// A Streamward that can be killed and started again.
 pub(crate) struct Streamward {
     binary: PathBuf,
     dir: PathBuf,
@@ -33,27 +33,26 @@ pub(crate) struct Streamward {
 
 impl Streamward {
     /// `streamward serve`, beside a MediaMTX at `ports` that knows the same secrets.
-    pub(crate) async fn start(tools: &Tools, dir: &Path, ports: &Ports) -> Result<Self> {
+    pub(crate) async fn start(bench: &Bench, ports: &Ports) -> Result<Self> {
         let port = ports::free()?;
         let mut environment = hook_environment(port);
         let secret = ("STREAMWARD_MEDIA_SERVERS__DEFAULT__CONTROL_SECRET", CONTROL_SECRET);
         environment.push((secret.0.to_owned(), secret.1.to_owned()));
-        Self::run(tools, dir, port, ports, vec!["serve".to_owned()], environment).await
+        Self::run(bench, port, ports, vec!["serve".to_owned()], environment).await
     }
 
     /// `streamward up`, with a MediaMTX of its own at `ports`. It makes its own secrets.
-    pub(crate) async fn up(tools: &Tools, dir: &Path, ports: &Ports) -> Result<Self> {
+    pub(crate) async fn up(bench: &Bench, ports: &Ports) -> Result<Self> {
         let port = ports::free()?;
         let mut arguments =
-            vec!["up".to_owned(), "--mediamtx".to_owned(), tools.mediamtx.display().to_string()];
+            vec!["up".to_owned(), "--mediamtx".to_owned(), bench.tools.mediamtx.display().to_string()];
         arguments.extend(ports.flags());
         let environment = vec![("STREAMWARD_HTTP__LISTEN".to_owned(), format!("127.0.0.1:{port}"))];
-        Self::run(tools, dir, port, ports, arguments, environment).await
+        Self::run(bench, port, ports, arguments, environment).await
     }
 
     async fn run(
-        tools: &Tools,
-        dir: &Path,
+        bench: &Bench,
         port: u16,
         ports: &Ports,
         arguments: Vec<String>,
@@ -61,8 +60,8 @@ impl Streamward {
     ) -> Result<Self> {
         let urls = ports.urls();
         for (key, value) in [
-            ("DATA_DIR", dir.display().to_string()),
-            ("DATABASE__URL", format!("sqlite://{}", dir.join("streamward.db").display())),
+            ("DATA_DIR", bench.path().display().to_string()),
+            ("DATABASE__URL", bench.database_url()),
             ("MEDIA_SERVERS__DEFAULT__API_URL", ports.api_url()),
             ("MEDIA_SERVERS__DEFAULT__RTMP_URL", urls.rtmp),
             ("MEDIA_SERVERS__DEFAULT__RTSP_URL", urls.rtsp),
@@ -77,8 +76,8 @@ impl Streamward {
         }
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(10));
         let mut streamward = Self {
-            binary: tools.streamward.clone(),
-            dir: dir.to_owned(),
+            binary: bench.tools.streamward.clone(),
+            dir: bench.path().to_owned(),
             port,
             arguments,
             environment,

@@ -45,6 +45,7 @@ impl<'a> Home<'a> {
         let urls = self.ports.urls();
         for (name, value) in [
             ("HTTP__LISTEN", format!("127.0.0.1:{}", self.listen)),
+            ("DATABASE__URL", self.bench.database_url()),
             ("MEDIA_SERVERS__DEFAULT__API_URL", self.ports.api_url()),
             ("MEDIA_SERVERS__DEFAULT__CONTROL_SECRET", CONTROL_SECRET.to_owned()),
             ("MEDIA_SERVERS__DEFAULT__RTMP_URL", urls.rtmp),

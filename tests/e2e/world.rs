@@ -42,7 +42,7 @@ impl<'a> World<'a> {
 
     pub(crate) async fn start_with(bench: &'a Bench, hooks: bool) -> Result<Self> {
         let ports = Ports::free()?;
-        let streamward = Streamward::start(&bench.tools, bench.path(), &ports).await?;
+        let streamward = Streamward::start(bench, &ports).await?;
         let run = |word: &str| {
             vec![bench.tools.streamward.display().to_string(), "hook".to_owned(), word.to_owned()]
         };
