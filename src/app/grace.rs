@@ -12,15 +12,18 @@ use tokio::time::{Instant, timeout};
 use super::Core;
 use super::key_cache::KeyCache;
 use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
-use crate::domain::media_server::MediaServerName;
+use crate::domain::media_server::{Connection, MediaServerName, SourceId};
 use crate::domain::path::StreamPath;
 use crate::domain::publish::{AllowReason, DenyReason, PublishRequest};
-use crate::domain::secret::SecretHash;
+use crate::domain::secret::{KeySecret, SecretHash};
 use crate::domain::{StreamKeyId, Timestamp};
 use crate::ports::{StoreError, WakeUp};
 
-/// How long the database may take to answer the probe.
-const PROBE_TIME: Duration = Duration::from_millis(500);
+/// How long the database may take to answer the probe, as long as a publish request may.
+const PROBE_TIME: Duration = Duration::from_millis(600);
+
+/// How long what a poll saw counts. After that an encoder that lost its connection is let in again, also without hooks.
+const OBSERVED: Duration = Duration::from_secs(15);
 
 /// A circuit breaker in front of the database, and the publishers that were let in without it.
 pub struct Grace {
@@ -32,6 +35,17 @@ pub struct Grace {
     last_success: AtomicU64,
     /// One connection for each key.
     admitted: Mutex<HashMap<StreamKeyId, Admission>>,
+    /// The sessions that this instance saw at its last poll of each media server.
+    observed: Mutex<HashMap<MediaServerName, (Instant, Vec<LiveSession>)>>,
+}
+
+/// A session that was live at the last poll, on a key that is for one connection at a time.
+#[derive(Clone, Debug)]
+pub(super) struct LiveSession {
+    pub(super) key: StreamKeyId,
+    pub(super) path: StreamPath,
+    pub(super) hash: SecretHash,
+    pub(super) by: Connection,
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +65,13 @@ impl Grace {
             began,
             last_success,
             admitted: Mutex::default(),
+            observed: Mutex::default(),
         }
+    }
+
+    /// A poll of `server` saw these sessions.
+    pub(super) fn note_sessions(&self, server: &MediaServerName, sessions: Vec<LiveSession>) {
+        self.observed().insert(server.clone(), (Instant::now(), sessions));
     }
 
     /// Whether the database did not answer the last time.
@@ -90,7 +110,12 @@ impl Grace {
             return Err(DenyReason::Undecided);
         }
         let id = self.cache.check_offline(hash, request.path.as_ref(), now)?;
-        if request.connection.is_some() {
+        if let Some(connection) = &request.connection {
+            let is_other = |session: &LiveSession| session.key == id && session.by != *connection;
+            if self.observed().values().any(|(at, seen)| at.elapsed() < OBSERVED && seen.iter().any(is_other))
+            {
+                return Err(DenyReason::KeyInUse);
+            }
             let admission = || Admission { hash: *hash, request: request.clone() };
             let mut admitted = self.admitted();
             let by = &admitted.entry(id).or_insert_with(admission).request.connection;
@@ -108,11 +133,18 @@ impl Grace {
         path: Option<&StreamPath>,
         hash: Option<&SecretHash>,
     ) {
+        if let Some((_, seen)) = self.observed().get_mut(server) {
+            seen.retain(|session| path != Some(&session.path) && hash != Some(&session.hash));
+        }
         self.admitted().retain(|_, Admission { hash: used, request }| {
             let is_on = request.connection.as_ref().is_some_and(|by| by.server == *server);
             let is_gone = if path.is_some() { request.path.as_ref() == path } else { Some(&*used) == hash };
             !(is_on && is_gone)
         });
+    }
+
+    fn observed(&self) -> MutexGuard<'_, HashMap<MediaServerName, (Instant, Vec<LiveSession>)>> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn admitted(&self) -> MutexGuard<'_, HashMap<StreamKeyId, Admission>> {
@@ -125,17 +157,26 @@ pub struct DatabaseProbe {
     core: Arc<Core>,
     grace: Arc<Grace>,
     claim_ttl: Duration,
+    unknown: PublishRequest,
 }
 
 impl DatabaseProbe {
     /// A claim holds for `claim_ttl`.
     pub fn new(core: Arc<Core>, grace: Arc<Grace>, claim_ttl: Duration) -> Self {
-        Self { core, grace, claim_ttl }
+        let connection =
+            SourceId::parse("database-probe").map(|id| Connection { server: MediaServerName::default(), id });
+        let unknown = PublishRequest { secret: KeySecret::from_random([0; 32]), path: None, connection };
+        Self { core, grace, claim_ttl, unknown }
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let answer = timeout(PROBE_TIME, self.core.auth_store.ping()).await;
-        answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within 500 ms".to_owned())))?;
+        // The same statement as a publish request. A database that answers others but not this one (a lock that another
+        // program holds, a file that cannot be written) would open and close the circuit all the time.
+        let hash = self.core.hasher.key(&self.unknown.secret);
+        let claim =
+            self.core.auth_store.claim_for_publish(&hash, &self.unknown, self.core.now(), self.claim_ttl);
+        let answer = timeout(PROBE_TIME, claim).await;
+        answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within 600 ms".to_owned())))?;
         loop {
             let next = self.grace.admitted().iter().next().map(|(id, one)| (*id, one.clone()));
             let Some((id, admission)) = next else { return Ok(()) };

@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use super::Core;
 use super::disconnect_retries::DisconnectRetries;
+use super::grace::{Grace, LiveSession};
 use super::media_server::ConfiguredServers;
 use super::poll_requests::PollRequests;
 use super::task::{OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, Tick};
@@ -22,12 +23,13 @@ use crate::domain::StreamId;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::log_throttle::LogThrottle;
-use crate::domain::media_server::{MediaServerName, ObservedPath, Relay, Snapshot};
+use crate::domain::media_server::{MediaServerName, ObservedPath, Relay, Snapshot, SourceId};
 use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::reconcile::{
     Changes, Disconnect, HookEvent, Observation, Plan, PollContext, UnreadablePath, accept_hook_events, plan,
 };
 use crate::domain::secret::SecretHash;
+use crate::domain::stream_key::{OnConflict, StreamKey};
 use crate::ports::{
     Applied, Assignment, MediaServer, PollResult, RelayRemoval, RemoteError, StoredHookEvent, WakeUp,
 };
@@ -56,6 +58,7 @@ pub struct Reconciler {
     core: Arc<Core>,
     servers: Arc<ConfiguredServers>,
     polls: Arc<PollRequests>,
+    grace: Arc<Grace>,
     server: MediaServerName,
     remote: Arc<dyn MediaServer>,
     intervals: ReconcileIntervals,
@@ -99,7 +102,7 @@ impl Reconciler {
     pub fn new(
         core: Arc<Core>,
         servers: Arc<ConfiguredServers>,
-        polls: Arc<PollRequests>,
+        (polls, grace): (Arc<PollRequests>, Arc<Grace>),
         (server, remote): (MediaServerName, Arc<dyn MediaServer>),
         intervals: ReconcileIntervals,
     ) -> Self {
@@ -107,6 +110,7 @@ impl Reconciler {
             core,
             servers,
             polls,
+            grace,
             server,
             remote,
             intervals,
@@ -152,6 +156,7 @@ impl Reconciler {
         let now = self.core.now();
         self.memory.expiry =
             view.keys.iter().filter_map(|(_, key)| key.expires_at).filter(|at| *at > now).min();
+        self.grace.note_sessions(&self.server, sessions(&observations, &view.keys, now));
         let around = PollContext { server: self.server.clone(), now, restarted, unreadable };
         let active = view.streams.len();
         let plan = plan(&around, &observations, view);
@@ -387,6 +392,22 @@ impl Reconciler {
         }
         Ok(())
     }
+}
+
+/// The observed sessions that hold a key which is for one connection at a time.
+fn sessions(
+    observations: &[Observation],
+    keys: &[(SecretHash, StreamKey)],
+    now: Timestamp,
+) -> Vec<LiveSession> {
+    let live = observations.iter().filter(|one| one.seen.live).filter_map(|one| one.seen.source.as_ref());
+    let live: HashSet<&SourceId> = live.filter_map(|source| source.id.as_ref()).collect();
+    let session = |(hash, key): &(SecretHash, StreamKey)| {
+        let by = key.holder.active_holder(now).filter(|by| live.contains(&by.id))?.clone();
+        let is_exclusive = key.on_conflict == OnConflict::Reject;
+        is_exclusive.then(|| LiveSession { key: key.id, path: key.path.clone(), hash: *hash, by })
+    };
+    keys.iter().filter_map(session).collect()
 }
 
 impl Task for Reconciler {

@@ -68,9 +68,17 @@ pub(crate) struct ControlApi {
 impl ControlApi {
     /// Answers every request with the reply of `script`.
     pub(crate) async fn start(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), script).await
+    }
+
+    /// The same at this address.
+    pub(crate) async fn start_at(
+        address: SocketAddr,
+        script: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let shared = Arc::new(Shared { script: Box::new(script), received: Mutex::default() });
         let router = axum::Router::new().fallback(answer).with_state(Arc::clone(&shared));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = tokio::net::TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let mut task = JoinSet::new();
         task.spawn(async move { axum::serve(listener, router).await.expect("serves") });

@@ -89,13 +89,14 @@ async fn operators_see_what_a_task_does_why_and_how_it_failed() {
     let expected = json!({
         "name": "polls", "description": "Polls something.", "state": "idle", "instance": "instance-one",
         "last_activation": {"at": now, "reason": "assigned"}, "iterations": 1, "failures": 0,
-        "last_ok_at": now, "duration_ms": took, "details": {"polled": 7},
+        "failing": false, "last_ok_at": now, "duration_ms": took, "details": {"polled": 7},
     });
     assert_eq!(seen, expected);
 
     polls.fails.store(true, Ordering::SeqCst);
     wake_ups.send(WakeUp::Streamers);
     let seen = task(&app, |task| task["failures"].as_u64() >= Some(1) && task["state"] == "idle").await;
+    assert_eq!(seen["failing"], true);
     let reason = seen["last_activation"]["reason"].as_str().expect("a reason");
     assert!(["wake_up streamers", "follow_up"].contains(&reason), "{reason}");
     assert_eq!(seen["last_error"]["at"], now);

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::adapters::cli::media_server::{MediaServerCommand, run};
 use crate::adapters::http;
 use crate::app::Core;
+use crate::app::grace::Grace;
 use crate::app::media_server::ConfiguredServers;
 use crate::app::poll_requests::PollRequests;
 use crate::app::reconcile::{ReconcileIntervals, Reconciler};
@@ -42,6 +43,7 @@ fn build(shared: &Shared, parts: &mut Parts) {
         core: Arc::clone(&shared.core),
         servers: Arc::clone(&shared.servers),
         polls: Arc::clone(&shared.polls),
+        grace: Arc::clone(&shared.grace),
         remotes: shared.outside.media_servers.clone(),
         intervals: ReconcileIntervals {
             poll: config.reconcile.interval.0,
@@ -55,6 +57,7 @@ struct Reconcilers {
     core: Arc<Core>,
     servers: Arc<ConfiguredServers>,
     polls: Arc<PollRequests>,
+    grace: Arc<Grace>,
     remotes: BTreeMap<MediaServerName, Arc<dyn MediaServer>>,
     intervals: ReconcileIntervals,
 }
@@ -82,7 +85,8 @@ impl TaskSet for Reconcilers {
     fn task(&self, key: &str) -> Option<AnyTask> {
         let (name, remote) = self.remotes.iter().find(|(name, _)| name.as_str() == key)?;
         let remote = (name.clone(), Arc::clone(remote));
-        let (servers, polls) = (Arc::clone(&self.servers), Arc::clone(&self.polls));
+        let (servers, polls) =
+            (Arc::clone(&self.servers), (Arc::clone(&self.polls), Arc::clone(&self.grace)));
         let reconciler = Reconciler::new(Arc::clone(&self.core), servers, polls, remote, self.intervals);
         Some(AnyTask::periodic(reconciler))
     }

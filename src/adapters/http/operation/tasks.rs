@@ -31,6 +31,8 @@ pub(crate) struct TaskJson {
     iterations: u64,
     /// Number of failed ticks and runs.
     failures: u64,
+    /// Whether the last tick or run failed.
+    failing: bool,
     /// When a tick last succeeded, or a long run last reported progress.
     last_ok_at: Option<DateTime>,
     /// The last failure, also if it is long ago; also that nobody runs the task.
@@ -74,6 +76,7 @@ impl From<TaskStatus> for TaskJson {
                 .map(|(at, why)| TaskActivation { at, reason: why.to_string() }),
             iterations: status.iterations,
             failures: status.failures,
+            failing: status.failing,
             last_ok_at: status.last_ok.map(|(at, _)| at),
             last_error: status.last_error.map(error),
             duration_ms: status.duration.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),

@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Number {
 #[schema(as = StreamerDraft)]
 pub(super) struct DraftJson {
     /// The name on Kick, `@name`, or the address of the channel.
-    #[schema(value_type = String, required = true, example = "xqc", min_length = 1, pattern = "^[^\\u0000]+$")]
+    #[schema(value_type = String, required = true, example = "xqc", pattern = "^(https://)?(www[.])?(kick[.]com/)?@?[0-9A-Za-z_-]{1,64}/?$")]
     username: Option<String>,
     #[schema(min_length = 1, max_length = 200)]
     display_name: Option<String>,
@@ -66,7 +66,7 @@ pub(super) struct DraftJson {
 #[schema(as = StreamerPatch)]
 pub(super) struct PatchJson {
     /// Another name on Kick. This resets numbers, status and session, and keeps the history.
-    #[schema(example = "xqc", min_length = 1, pattern = "^[^\\u0000]+$")]
+    #[schema(example = "xqc", pattern = "^(https://)?(www[.])?(kick[.]com/)?@?[0-9A-Za-z_-]{1,64}/?$")]
     username: Option<String>,
     #[schema(min_length = 1, max_length = 200)]
     display_name: Option<String>,
