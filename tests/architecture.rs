@@ -75,6 +75,8 @@ const fn allow(
 const PROGRAMS: &[(&str, &str)] = &[
     ("ffmpeg", "tests/e2e/"),
     ("ffprobe", "tests/e2e/"),
+    // Makes a file immutable, which no crate does.
+    ("chattr", "tests/faults/sqlite.rs"),
     ("pg_config", "tests/support/src/cluster.rs"),
     // Outlives the test process, to clean up after it.
     ("sh", "tests/support/src/watchdog.rs"),

@@ -34,6 +34,29 @@ pub struct Cluster {
 impl Cluster {
     /// Creates and starts a cluster. `durable` makes it wait for the disk, as a real one does.
     pub fn start(durable: bool) -> Result<Self, String> {
+        Self::create(durable, |bin, folder| {
+            let mut initdb = as_other_user(&bin.join("initdb"))?;
+            initdb.arg("-D").arg(folder.join("data")).args(["-U", "streamward", "--auth=trust", "--no-sync"]);
+            initdb.args(["-E", "UTF8", "--locale=C"]);
+            Ok(initdb)
+        })
+    }
+
+    /// Creates and starts a replica that follows this server.
+    pub fn replica(&self) -> Result<Self, String> {
+        Self::create(self.durable, |bin, folder| {
+            let mut copy = as_other_user(&bin.join("pg_basebackup"))?;
+            copy.arg("-D").arg(folder.join("data")).args(["-R", "-X", "stream", "-c", "fast", "--no-sync"]);
+            copy.args(["-h", "127.0.0.1", "-U", "streamward", "-p", &self.port.to_string()]);
+            Ok(copy)
+        })
+    }
+
+    /// Fills the folder of a cluster by the command of `fill` and starts it.
+    fn create(
+        durable: bool,
+        fill: impl FnOnce(&Path, &Path) -> Result<Command, String>,
+    ) -> Result<Self, String> {
         let bin = find_programs()?;
         clean_up_after_the_dead();
         let folder = std::env::temp_dir().join(format!("{PREFIX}{}-{}", std::process::id(), unique()));
@@ -48,13 +71,11 @@ impl Cluster {
             for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
             rm -rf "$1""#;
         let watchdog = watchdog::after_us(script, &[folder.as_os_str()]).map_err(io_error)?;
-        let data = folder.join("data");
-        let mut initdb = as_other_user(&bin.join("initdb"))?;
-        initdb.arg("-D").arg(&data).args(["-U", "streamward", "--auth=trust", "--no-sync", "-E", "UTF8"]);
-        initdb.arg("--locale=C").current_dir(&folder);
-        let made = output_within(&mut initdb, START_LIMIT).map_err(|error| format!("{error:#}"))?;
+        let mut filling = fill(&bin, &folder)?;
+        filling.current_dir(&folder);
+        let made = output_within(&mut filling, START_LIMIT).map_err(|error| format!("{error:#}"))?;
         if !made.status.success() {
-            return Err(format!("initdb failed: {}", String::from_utf8_lossy(&made.stderr)));
+            return Err(format!("{filling:?} failed: {}", String::from_utf8_lossy(&made.stderr)));
         }
         let mut cluster = Self { folder, bin, port: 0, durable, server: None, watchdog };
         // Another program may take the free port first.
