@@ -8,6 +8,7 @@ mod authentication;
 mod control_api;
 mod document;
 mod events;
+mod fuzz;
 mod harness;
 mod kick_http;
 mod lifecycle;

@@ -29,8 +29,12 @@ pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
     fn of(headers: &HeaderMap, ids: &dyn IdGen) -> Self {
+        // It is logged and repeated, so it must not be a secret.
+        let is_public = |id: &str| !id.contains("swt_") && mask_keys(id) == id;
         let sane = |id: &&HeaderValue| {
-            !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.as_bytes().iter().all(u8::is_ascii_graphic)
+            (1..=MAX_REQUEST_ID).contains(&id.len())
+                && id.as_bytes().iter().all(u8::is_ascii_graphic)
+                && id.to_str().is_ok_and(is_public)
         };
         match headers.get(X_REQUEST_ID).filter(sane) {
             Some(id) => Self(id.clone()),

@@ -144,6 +144,8 @@ fn observed(item: PathItem) -> Option<ObservedPath> {
 
 #[cfg(test)]
 mod tests {
+    use streamward_test_support::fuzz::{KEY, fuzz, texts};
+
     use super::*;
 
     fn seen(json: &str) -> ObservedPath {
@@ -190,5 +192,28 @@ mod tests {
     fn path_without_state_is_unreadable() {
         let item: PathItem = serde_json::from_str(r#"{"name":"a"}"#).unwrap();
         assert_eq!(observed(item), None);
+    }
+
+    const LISTED: [&str; 4] = [
+        r#"{"name":"live/x","confName":"all_others","ready":true,"available":true,"online":true,"source":{"type":"rtmpConn","id":"188d"},"tracks":["H264"],"tracks2":[{"codec":"H264","codecProps":{"width":320}}],"readers":[{"type":"hlsSession","id":"1"}],"inboundBytes":87271,"bytesReceived":1}"#,
+        r#"{"name":"sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI","source":{"type":"srtConn","id":"1"},"ready":true}"#,
+        r#"{"itemCount":1,"pageCount":1,"items":[{"name":"a"},{"id":"b","session":"c"}]}"#,
+        r#"{"version":"v1.20.1","started":"2026-01-01T00:00:00Z"}"#,
+    ];
+
+    #[test]
+    fn any_item_is_read_or_left_as_it_is_and_prints_no_key() {
+        fuzz(&texts(&LISTED), |text| {
+            let _ = serde_json::from_str::<Page>(&text).is_ok();
+            let _ = serde_json::from_str::<RtspConn>(&text).is_ok();
+            let _ = serde_json::from_str::<Identity>(&text).is_ok();
+            if let Ok(info) = serde_json::from_str::<Info>(&text) {
+                let _ = info.version.as_deref().and_then(Version::parse);
+            }
+            let Ok(item) = serde_json::from_str::<PathItem>(&text) else { return };
+            if let Some(path) = observed(item) {
+                assert!(!format!("{:?}", path.path).contains(KEY));
+            }
+        });
     }
 }

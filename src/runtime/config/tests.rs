@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 
+use streamward_test_support::fuzz::{fuzz, texts};
 use tempfile::TempDir;
 
 use super::keys::{KEYS, find_key};
@@ -231,4 +232,38 @@ fn a_master_key_is_found_or_made_once() {
     }
     let line = find_master_key(&config, &env("hunter2")).unwrap_err().to_string();
     assert!(line.contains("STREAMWARD_MASTER_KEY must be 32 bytes") && !line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn any_file_is_read_or_refused_in_one_line() {
+    const FILES: [&str; 3] = [
+        "[http]\nlisten = '127.0.0.1:8080'\ntrusted_proxies = ['10.0.0.0/8']\n[auth]\nclaim_ttl = '20s'\n",
+        "log = { level = 'info', format = 'json' }\nmedia_servers.eu.api_url = 'http://127.0.0.1:9997'\n",
+        "[api.hmac_keys]\ndash = 'hunter2hunter2'\n[database]\nurl = 'postgres://u:p@h/d'\nmax_connections = 30\n",
+    ];
+    fuzz(&texts(&FILES), |toml| match load(&toml, &[]) {
+        Ok(loaded) => assert!(!Shown(&loaded).to_string().contains("hunter2hunter2")),
+        Err(line) => assert_eq!(line.lines().count(), 1, "{line}"),
+    });
+}
+
+#[test]
+fn any_secret_in_the_environment_is_hidden() {
+    let secrets = KEYS.iter().filter(|key| key.is_secret && !key.name.contains('*'));
+    let names: Vec<String> =
+        secrets.map(|key| format!("STREAMWARD_{}", key.name.replace('.', "__").to_uppercase())).collect();
+    assert!(names.len() > 3, "{names:?}");
+    fuzz(
+        &(proptest::sample::select(names), texts(&["postgres://u:p@h/d", "a-secret,another-secret"])),
+        |(name, value)| {
+            if value.contains('\0') || value.len() < 12 {
+                return;
+            }
+            let shown = match load("", &[(&name, &value)]) {
+                Ok(loaded) => Shown(&loaded).to_string() + &Shown(&loaded).to_json().to_string(),
+                Err(line) => line,
+            };
+            assert!(!shown.contains(&value), "{name}: {shown}");
+        },
+    );
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use proptest::prelude::*;
+use proptest::prelude::{Strategy, any};
 use serde_json::{Value, json};
 use streamward::adapters::kick::{KickWebhooks, WebhookKeySettings};
 use streamward::domain::Timestamp;
@@ -12,6 +12,7 @@ use streamward::domain::streamer::{Session, Source};
 use streamward::ports::{
     RemoteError, StatusUpdate, Subject, WebhookError, WebhookHeaders, WebhookVerifier as _,
 };
+use streamward_test_support::fuzz::{fuzz, texts};
 use streamward_test_support::kick::{
     Fault, KickStub, OTHER_TEST_KEY, SignedWebhook, TEST_KEY, stopped, went_live,
 };
@@ -333,33 +334,35 @@ fn maybe(text: impl Strategy<Value = String>) -> impl Strategy<Value = Option<St
     proptest::option::weighted(0.9, text)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
-    #[test]
-    fn unsigned_webhooks_are_refused_without_panic(
-        message_id in maybe("[A-Z0-9]{26}|.{0,40}"),
-        timestamp in maybe(r"2026-01-31T12:00:0[0-9](\.[0-9]{1,12})?Z|.{0,30}"),
-        signature in maybe("[A-Za-z0-9+/]{342}==|.{0,40}"),
-        kind in maybe("livestream.status.updated|.{0,20}"),
-        version in maybe("1|.{0,5}"),
-        body in proptest::collection::vec(any::<u8>(), 0..200),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+#[test]
+fn any_unsigned_webhook_is_refused() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let headers = (
+        maybe("[A-Z0-9]{26}|.{0,40}"),
+        maybe(r"2026-01-31T12:00:0[0-9](\.[0-9]{1,12})?Z|.{0,30}"),
+        maybe("[A-Za-z0-9+/]{342}==|.{0,40}"),
+        maybe("livestream.status.updated|.{0,20}"),
+        maybe("1|.{0,5}"),
+    );
+    let bodies = proptest::collection::vec(any::<u8>(), 0..200);
+    fuzz(&(headers, bodies), |((message_id, timestamp, signature, kind, version), body)| {
         let headers = WebhookHeaders { message_id, timestamp, signature, kind, version };
         let result = runtime.block_on(SHARED.verify(&headers, &body, at(NOW)));
-        prop_assert!(result.is_err(), "{result:?}");
-    }
+        assert!(result.is_err(), "{result:?}");
+    });
+}
 
-    #[test]
-    fn signed_webhooks_are_read_without_panic(body in "\\PC{0,200}", live in any::<bool>(), started in ".{0,40}") {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let mut shaped = went_live(1, "a", &started, &body);
-        shaped["is_live"] = json!(live);
-        for body in [body.into_bytes(), shaped.to_string().into_bytes()] {
-            let webhook = SignedWebhook::raw(&TEST_KEY, ID, NOW, body);
-            let result = runtime.block_on(verify(&SHARED, &webhook));
-            prop_assert!(matches!(result, Ok(Some(_)) | Err(WebhookError::Body(_))), "{result:?}");
-        }
-    }
+#[test]
+fn any_signed_webhook_is_read_or_refused() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Signing takes most of the time.
+    let bodies = (texts(&["hi", "2026-01-31T12:00:00Z"]), any::<bool>(), ".{0,40}", any::<bool>());
+    fuzz(&bodies, |(title, live, started, is_shaped)| {
+        let mut body = went_live(1, "a", &started, &title);
+        body["is_live"] = json!(live);
+        let body = if is_shaped { body.to_string() } else { title };
+        let webhook = SignedWebhook::raw(&TEST_KEY, ID, NOW, body.into_bytes());
+        let result = runtime.block_on(verify(&SHARED, &webhook));
+        assert!(matches!(result, Ok(Some(_)) | Err(WebhookError::Body(_))), "{result:?}");
+    });
 }

@@ -10,6 +10,7 @@ mod cluster;
 mod database;
 mod docker;
 pub mod feed_server;
+pub mod fuzz;
 pub mod kick;
 mod mediamtx;
 mod pgbouncer;

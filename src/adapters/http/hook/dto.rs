@@ -74,6 +74,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<HookBody<'_>, Invalid> {
 
 #[cfg(test)]
 mod tests {
+    use streamward_test_support::fuzz::{KEY, bytes, fuzz, texts};
+
     use super::*;
 
     #[test]
@@ -97,5 +99,34 @@ mod tests {
         for (body, field) in [("{}", "path"), ("", "path"), ("{\"path\":", "body"), ("[]", "path")] {
             assert_eq!(parse(body.as_bytes()).unwrap_err().0[0].field, field, "{body}");
         }
+    }
+
+    const SENT: [&str; 3] = [
+        r#"{"path":"live/alice","source_type":"rtmpConn","source_id":"7f2b","query":"key=sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI"}"#,
+        "path=live%2Falice&source_type=rtmpConn&source_id=7f2b&query=key%3Dk",
+        r#"{"path":"live/sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI","source_type":"sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI"}"#,
+    ];
+
+    #[test]
+    fn any_hook_is_read_or_refused_and_shows_no_key() {
+        fuzz(&bytes(&SENT), |body| {
+            let Ok(wire) = parse(&body) else { return };
+            let message = wire.message(HookKind::Ready);
+            assert!(message.path.public().is_none_or(|path| !path.contains(KEY)));
+            assert!(message.source_type.is_none_or(|kind| !kind.contains(KEY)));
+        });
+    }
+
+    #[test]
+    fn any_path_is_the_same_in_a_form_and_in_json() {
+        fuzz(&texts(&["live/alice", "rtmpConn"]), |path| {
+            if path.is_empty() {
+                return;
+            }
+            let json = serde_json::json!({ "path": path }).to_string();
+            let form = form_urlencoded::Serializer::new(String::new()).append_pair("path", &path).finish();
+            let [json, form] = [json.as_bytes(), form.as_bytes()].map(|body| parse(body).unwrap().path.0);
+            assert_eq!(json, form);
+        });
     }
 }

@@ -85,6 +85,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<AuthRequest, Invalid> {
 
 #[cfg(test)]
 mod tests {
+    use streamward_test_support::fuzz::{KEY, bytes, fuzz};
+
     use super::*;
 
     fn request(json: &str) -> AuthRequest {
@@ -112,5 +114,20 @@ mod tests {
         assert_eq!((odd.connection, odd.ip, odd.protocol), (None, None, "other"));
         assert_eq!(request("{}").action, Action::Unknown);
         assert_eq!(request(r#"{"action": 5}"#).action, Action::Unknown);
+    }
+
+    /// What MediaMTX sends, with a key in every place that may have one.
+    const SENT: [&str; 3] = [
+        r#"{"user":"u","password":"sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI","token":"","ip":"192.0.2.7","action":"publish","path":"live/alice","protocol":"rtmp","id":"7f2b","query":"key=k","userAgent":"OBS"}"#,
+        r#"{"action":"publish","path":"live/sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI","query":"a=1&key=sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI","ip":"<nil>","id":null}"#,
+        r#"{"action":"read","path":"cam.1","protocol":"hls","ip":"2001:db8::1","id":"","query":""}"#,
+    ];
+
+    #[test]
+    fn any_body_is_read_or_refused_and_prints_no_key() {
+        fuzz(&bytes(&SENT), |body| {
+            let Ok(request) = parse(&body) else { return };
+            assert!(!format!("{request:?}").contains(KEY));
+        });
     }
 }

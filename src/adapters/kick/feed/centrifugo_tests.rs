@@ -1,6 +1,7 @@
 //! Centrifugo's protocol, object by object.
 
 use rstest::rstest;
+use streamward_test_support::fuzz::{fuzz, texts};
 
 use super::super::talk::{Talk, channel, invalid_text, reconnect, text};
 use super::*;
@@ -193,3 +194,23 @@ fn invalid_message_changes_nothing() {
 }
 
 invalid_text!(subscribed, STOP);
+
+#[test]
+fn any_frame_is_read_or_an_error() {
+    const FRAMES: [&str; 6] = [
+        r#"{"id":1,"connect":{"client":"c","ping":25,"pong":true,"expires":true,"ttl":2700}}"#,
+        "{\"id\":2,\"subscribe\":{}}\n{\"id\":3,\"subscribe\":{}}\n{}",
+        r#"{"push":{"channel":"channel.1","pub":{"data":{"event":"App\\Events\\StreamerIsLive","data":"{\"livestream\":{\"id\":7,\"channel_id\":1}}"}}}}"#,
+        r#"{"push":{"channel":"channel.1","unsubscribe":{"code":2500,"reason":"why"}}}"#,
+        r#"{"push":{"disconnect":{"code":3500,"reason":"why"}}}"#,
+        r#"{"id":2,"error":{"code":103,"message":"permission denied","temporary":true}}"#,
+    ];
+    fuzz(&proptest::collection::vec(texts(&FRAMES), 1..4), |frames| {
+        let mut talk = open();
+        for (seconds, frame) in (0..).zip(frames) {
+            let actions = talk.at(seconds).receive(&frame);
+            assert!(!format!("{actions:?}").contains("t0ken"), "{actions:?}");
+            talk.tick(seconds);
+        }
+    });
+}

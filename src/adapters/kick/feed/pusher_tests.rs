@@ -1,6 +1,7 @@
 //! The Pusher protocol, frame by frame.
 
 use rstest::rstest;
+use streamward_test_support::fuzz::{fuzz, texts};
 
 use super::super::talk::{Talk, channel, invalid_text, reconnect, text};
 use super::*;
@@ -179,3 +180,22 @@ fn invalid_message_changes_nothing() {
 }
 
 invalid_text!(established, LIVE);
+
+#[test]
+fn any_frame_is_read_or_an_error() {
+    const FRAMES: [&str; 5] = [
+        LIVE,
+        ACK,
+        r#"{"event":"App\\Events\\StopStreamBroadcast","data":"{\"livestream\":{\"id\":7,\"channel\":{\"id\":1}}}","channel":"channel.1"}"#,
+        r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\",\"activity_timeout\":20}"}"#,
+        r#"{"event":"pusher:error","data":{"code":4100,"message":"over capacity"}}"#,
+    ];
+    fuzz(&proptest::collection::vec(texts(&FRAMES), 1..4), |frames| {
+        let mut talk = open();
+        for (seconds, frame) in (0..).zip(frames) {
+            let actions = talk.at(seconds).receive(&frame);
+            assert!(actions.len() <= 4, "{actions:?}");
+            talk.tick(seconds);
+        }
+    });
+}
