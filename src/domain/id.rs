@@ -1,6 +1,6 @@
 //! Identifiers: UUIDv7 behind one type per resource, so that a key's id cannot be passed where a stream's is meant.
 //!
-//! Here are those that several slices name. A slice declares its own with [`id!`] beside its types.
+//! Here are those that several slices name. A slice declares its own with `id!` beside its types.
 
 /// Declares an identifier.
 macro_rules! id {

@@ -226,12 +226,12 @@ pub(crate) async fn what_is_installed_suffices(bench: &Bench) -> Result<()> {
     let folder = bench.path().join("for-mediamtx");
     let place = folder.display().to_string();
     let udp = ports::free()?.to_string();
-    home.json(&["migrate"])?;
-    let install = ["mediamtx-config", "--install", &place, "--bind", "127.0.0.1", "--webrtc-udp-port", &udp];
-    home.json(&install)?;
     let mut serve = home.command(&["serve"]);
     serve.env("STREAMWARD_LOG__LEVEL", "info,streamward::adapters::http::request_log=warn");
     let service = Process::start("serve", &mut serve, bench.path())?;
+    // The first start makes the secrets.
+    let install = ["mediamtx-config", "--install", &place, "--bind", "127.0.0.1", "--webrtc-udp-port", &udp];
+    eventually("the configuration is installed", SOON, async || Ok(home.json(&install).ok())).await?;
     let elsewhere = bench.path().join("elsewhere");
     fs::create_dir(&elsewhere)?;
     let mut mediamtx = Command::new(&bench.tools.mediamtx);

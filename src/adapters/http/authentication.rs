@@ -50,7 +50,7 @@ const UNEXPECTED_BODY: usize = 4 * 1024;
 /// The checks that every call of the management API must pass.
 ///
 /// The caller is recognised by the headers. Until then it takes no slot, and no body is read, except a signed one
-/// ([`UnprovenBodies`]).
+/// (`UnprovenBodies`).
 #[derive(Clone)]
 pub struct Gate {
     access: Arc<Access>,

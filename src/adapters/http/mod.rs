@@ -2,7 +2,7 @@
 //! `adapters::views`. A handler converts the request, calls the service that is its state, and converts the result.
 //!
 //! A request passes `request_log` (id, span, log entry, metrics, problems), then `authentication` for the management
-//! API (with [`admission`], so that no caller keeps the others out), then a handler. The OpenAPI document comes from the same [`Routes`] as the router.
+//! API (with `admission`, so that no caller keeps the others out), then a handler. The OpenAPI document comes from the same [`Routes`] as the router.
 
 pub mod access;
 mod admission;
