@@ -53,7 +53,7 @@ impl<K: Kind> Rollup<K> {
 
     pub(super) fn count(&self, mut kind: K, request_id: Option<String>, now: Timestamp) {
         let mut counts = self.counts();
-        // In this order: a storm of the same kind must not look at the others each time.
+        // In this order: a storm of the same kind must not compare the others each time.
         if !counts.contains_key(&kind) {
             let is_full = counts.len() >= MAX_KINDS;
             if is_full || !kind.has_room(counts.keys()) {

@@ -240,7 +240,7 @@ impl Service<'_> {
     }
 }
 
-/// Reads all pages of the database once. A long check goes on beside the service. Damage is logged and shown in `/health`,
+/// Reads all pages of the database once. A long check continues beside the service. Damage is logged and shown in `/health`,
 /// and does not stop the start: what can be read still works.
 async fn check_file(db: Db, tasks: &TaskTracker, stop: CancellationToken) {
     let started = Instant::now();

@@ -218,23 +218,23 @@ pub(crate) fn async_or_await(text: &str) -> Vec<usize> {
     lines(text, &|token, _| matches!(token, TokenTree::Ident(ident) if ident == "async" || ident == "await"))
 }
 
-/// What `look` makes of a token and those after it, at any depth, with the line.
-fn find<T>(text: &str, look: &dyn Fn(&TokenTree, &[TokenTree]) -> Option<T>) -> Vec<(usize, T)> {
+/// What `matcher` makes of a token and those after it, at any depth, with the line.
+fn find<T>(text: &str, matcher: &dyn Fn(&TokenTree, &[TokenTree]) -> Option<T>) -> Vec<(usize, T)> {
     fn walk<T>(
         tokens: TokenStream,
-        look: &dyn Fn(&TokenTree, &[TokenTree]) -> Option<T>,
+        matcher: &dyn Fn(&TokenTree, &[TokenTree]) -> Option<T>,
         found: &mut Vec<(usize, T)>,
     ) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         for (at, token) in tokens.iter().enumerate() {
-            found.extend(look(token, &tokens[at + 1..]).map(|one| (token.span().start().line, one)));
+            found.extend(matcher(token, &tokens[at + 1..]).map(|one| (token.span().start().line, one)));
             if let TokenTree::Group(group) = token {
-                walk(group.stream(), look, found);
+                walk(group.stream(), matcher, found);
             }
         }
     }
     let mut found = Vec::new();
-    walk(text.parse().unwrap_or_default(), look, &mut found);
+    walk(text.parse().unwrap_or_default(), matcher, &mut found);
     found
 }
 

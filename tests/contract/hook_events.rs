@@ -48,11 +48,11 @@ async fn a_hook_event_is_stored_with_only_the_hash_of_a_private_path(#[case] eng
 #[tokio::test]
 async fn hook_events_of_a_server_are_in_the_order_of_arrival(#[case] engine: Engine) {
     let world = engine.world().await;
-    for (on, id) in [("default", "c1"), ("edge", "c2"), ("default", "c3"), ("default", "c0")] {
+    for (on, id) in [("default", "c1"), ("second", "c2"), ("default", "c3"), ("default", "c0")] {
         world.store.record_hook_event(&hook_event(on, id)).await.unwrap();
     }
     assert_eq!(ids(&world, "default").await, ["c1", "c3", "c0"]);
-    assert_eq!(ids(&world, "edge").await, ["c2"]);
+    assert_eq!(ids(&world, "second").await, ["c2"]);
     assert_eq!(ids(&world, "other").await, [""; 0]);
 }
 
@@ -60,14 +60,14 @@ async fn hook_events_of_a_server_are_in_the_order_of_arrival(#[case] engine: Eng
 #[tokio::test]
 async fn dropping_drops_the_servers_hook_events_up_to_and_including_a_number(#[case] engine: Engine) {
     let world = engine.world().await;
-    for (on, id) in [("default", "c1"), ("edge", "c2"), ("default", "c3"), ("default", "c4")] {
+    for (on, id) in [("default", "c1"), ("second", "c2"), ("default", "c3"), ("default", "c4")] {
         world.store.record_hook_event(&hook_event(on, id)).await.unwrap();
     }
     let assignment = world.assignment("default").await;
     let seq = world.store.hook_events(&server("default")).await.unwrap()[1].seq;
     world.store.delete_hook_events(&assignment, &server("default"), seq).await.unwrap();
     assert_eq!(ids(&world, "default").await, ["c4"]);
-    assert_eq!(ids(&world, "edge").await, ["c2"]);
+    assert_eq!(ids(&world, "second").await, ["c2"]);
 }
 
 /// Deleting up to the last number read must not delete an event that arrived in between.

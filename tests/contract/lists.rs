@@ -51,9 +51,9 @@ async fn pages_of_streams_join_to_the_whole_list(#[case] engine: Engine) {
         (StreamFilter { status: StatusFilter::Ended, ..all.clone() }, 2),
         (StreamFilter { path: Some(path("b")), ..all.clone() }, 2),
         (StreamFilter { broadcaster_id: Some(b.broadcaster_id), ..all.clone() }, 2),
-        (StreamFilter { media_server: Some(server("edge")), ..all.clone() }, 2),
+        (StreamFilter { media_server: Some(server("second")), ..all.clone() }, 2),
         (StreamFilter { path: Some(path("b")), broadcaster_id: Some(a.broadcaster_id), ..all.clone() }, 0),
-        (StreamFilter { path: Some(path("b")), media_server: Some(server("edge")), ..all.clone() }, 0),
+        (StreamFilter { path: Some(path("b")), media_server: Some(server("second")), ..all.clone() }, 0),
         (
             StreamFilter {
                 status: StatusFilter::Ended,
@@ -146,7 +146,7 @@ async fn live_streams_are_counted_for_each_media_server(#[case] engine: Engine) 
     assert!(world.store.live_streams(&Scope::system()).await.unwrap().is_empty());
     several(&world).await;
     let live = world.store.live_streams(&Scope::system()).await.unwrap();
-    assert_eq!(live.into_iter().collect::<Vec<_>>(), [(server("default"), 2), (server("edge"), 1)]);
+    assert_eq!(live.into_iter().collect::<Vec<_>>(), [(server("default"), 2), (server("second"), 1)]);
 }
 
 /// Each statement that reads a page, and the index that it must read it by: in the order of the list, from the place where

@@ -78,15 +78,15 @@ async fn nothing_is_left_in_the_sessions_that_others_use_next() {
     assert!(strict.contains("unsupported startup parameter"), "{strict}");
     let options = pooler.url("postgres").parse::<sqlx::postgres::PgConnectOptions>().unwrap();
     let mut other = PgConnection::connect_with(&options.extra_float_digits(None)).await.unwrap();
-    for (question, expected) in [
+    for (statement, expected) in [
         ("SELECT count(*) FROM pg_prepared_statements", "0"),
         ("SHOW statement_timeout", "0"),
         ("SHOW idle_in_transaction_session_timeout", "0"),
     ] {
         for _ in 0..6 {
-            let row = other.fetch_one(question).await.unwrap();
+            let row = other.fetch_one(statement).await.unwrap();
             let found = row.try_get::<i64, _>(0).map_or_else(|_| row.get::<String, _>(0), |n| n.to_string());
-            assert_eq!(found, expected, "{question}");
+            assert_eq!(found, expected, "{statement}");
         }
     }
 }
@@ -125,14 +125,14 @@ async fn wake_ups_pass_the_pooler_and_are_heard_over_a_direct_connection() {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let start = |listener, name: &str| PgWakeUps::start(pooled.clone(), listener, name, &tasks, stop.clone());
     let (listens, polls) = (start(Some(direct), "listens"), start(None, "polls"));
-    let (mut heard, mut unheard) = (listens.listen(), polls.listen());
+    let (mut heard, mut without_listening) = (listens.listen(), polls.listen());
     let next = timeout(Duration::from_secs(10), heard.recv()).await.expect("it listens").unwrap();
     assert_eq!(next, WakeUp::Everything);
     polls.send(WakeUp::Streamers);
     let next = timeout(Duration::from_secs(10), heard.recv()).await.expect("it arrives").unwrap();
     assert_eq!(next, WakeUp::Streamers);
     listens.send(WakeUp::Events);
-    assert_eq!(unheard.recv().await.unwrap(), WakeUp::Streamers, "its own");
-    assert!(timeout(Duration::from_millis(500), unheard.recv()).await.is_err(), "it cannot listen");
+    assert_eq!(without_listening.recv().await.unwrap(), WakeUp::Streamers, "its own");
+    assert!(timeout(Duration::from_millis(500), without_listening.recv()).await.is_err(), "it cannot listen");
     stop.cancel();
 }

@@ -63,8 +63,8 @@ async fn the_view_has_all_active_streams_of_the_server_and_every_key_that_may_be
     world.store.revoke_stream_key(private.id, by(&audit("revoke", at(2)))).await.unwrap();
     let (hashed, hook_hash) = world.key("hashed").await;
     let (_, elsewhere_hash) = world.key("elsewhere").await;
-    world.claim(&elsewhere_hash, &request_from(Some(connection("edge", "c3"))), at(1)).await;
-    world.live_on("edge", "far", "c4").await;
+    world.claim(&elsewhere_hash, &request_from(Some(connection("second", "c3"))), at(1)).await;
+    world.live_on("second", "far", "c4").await;
     world.key("unrelated").await;
     let (_, _, over) = world.live("over", "c5").await;
     let gone = Changes { ended: vec![(over.id, EndReason::PublisherLeft)], ..Changes::default() };
@@ -204,8 +204,8 @@ async fn there_are_never_two_active_streams_for_one_key(#[case] engine: Engine) 
     let newcomer = start(key.id, connection("default", "c2"));
     let applied = world.apply("default", &started(vec![newcomer.clone()]), at(4)).await;
     assert_eq!((applied.started.len(), applied.postponed, active(&world).await), (0, 1, 1));
-    let elsewhere = started(vec![start(key.id, connection("edge", "c2"))]);
-    assert_eq!(world.apply("edge", &elsewhere, at(100)).await.postponed, 1);
+    let elsewhere = started(vec![start(key.id, connection("second", "c2"))]);
+    assert_eq!(world.apply("second", &elsewhere, at(100)).await.postponed, 1);
     let first = world
         .store
         .streams(&Scope::system(), &StreamFilter::default(), &Page::default())
@@ -226,13 +226,13 @@ async fn there_are_never_two_active_streams_for_one_key(#[case] engine: Engine) 
 #[tokio::test]
 async fn an_active_stream_on_an_unreachable_server_is_ended_as_takeover_first(#[case] engine: Engine) {
     let world = engine.world().await;
-    let (key, hash, stream) = world.live_on("edge", "live/alice", "c1").await;
-    record_poll(&world, "edge", failed(), 10).await;
+    let (key, hash, stream) = world.live_on("second", "live/alice", "c1").await;
+    record_poll(&world, "second", failed(), 10).await;
     let here = connection("default", "c2");
     let refused = world.claim(&hash, &request_from(Some(here.clone())), at(11)).await;
-    assert_eq!(refused.holder.connection(), Some(&connection("edge", "c1")));
-    let assignment = world.assignment("edge").await;
-    assert_eq!(world.store.release_holders(&assignment, &server("edge"), at(12)).await.unwrap(), 1);
+    assert_eq!(refused.holder.connection(), Some(&connection("second", "c1")));
+    let assignment = world.assignment("second").await;
+    assert_eq!(world.store.release_holders(&assignment, &server("second"), at(12)).await.unwrap(), 1);
     world.claim(&hash, &request_from(Some(here.clone())), at(13)).await;
     let applied = world.apply("default", &started(vec![start(key.id, here.clone())]), at(14)).await;
     assert_eq!((applied.started.len(), applied.ended.len()), (1, 1));
@@ -249,7 +249,7 @@ async fn an_active_stream_on_an_unreachable_server_is_ended_as_takeover_first(#[
 async fn ended_ends_active_streams_only_frees_the_key_and_writes_an_event(#[case] engine: Engine) {
     let world = engine.world().await;
     let (key, _, stream) = world.live("live/alice", "c1").await;
-    let (_, _, far) = world.live_on("edge", "far", "c2").await;
+    let (_, _, far) = world.live_on("second", "far", "c2").await;
     let changes = Changes {
         ended: vec![
             (stream.id, EndReason::PublisherLeft),
@@ -348,14 +348,14 @@ async fn nothing_is_written_once_the_assignment_is_not_valid(#[case] engine: Eng
 async fn release_turns_live_holders_on_the_server_into_expired_claims(#[case] engine: Engine) {
     let world = engine.world().await;
     let (here, _, stream) = world.live("a", "c1").await;
-    let (far, _, _) = world.live_on("edge", "b", "c2").await;
+    let (far, _, _) = world.live_on("second", "b", "c2").await;
     let (claimed, hash) = world.key("c").await;
     let claim = world.claim(&hash, &request("c3"), at(20)).await;
     let assignment = world.assignment("default").await;
     assert_eq!(world.store.release_holders(&assignment, &server("default"), at(21)).await.unwrap(), 1);
     let expected = Holder::Claimed { by: connection("default", "c1"), until: at(21) };
     assert_eq!(world.stored(&here).await.holder, expected);
-    assert_eq!(world.stored(&far).await.holder, Holder::Live { by: connection("edge", "c2") });
+    assert_eq!(world.stored(&far).await.holder, Holder::Live { by: connection("second", "c2") });
     assert_eq!(world.stored(&claimed).await, claim);
     assert!(
         world.store.stream(&Scope::system(), stream.id).await.unwrap().unwrap().is_active(),

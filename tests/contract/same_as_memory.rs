@@ -26,7 +26,7 @@ use crate::fixture::{
     start,
 };
 
-const SERVERS: [&str; 2] = ["default", "edge"];
+const SERVERS: [&str; 2] = ["default", "second"];
 const PATHS: [&str; 3] = ["live/a", "live/b", "live/c"];
 
 /// A random step. Numbers select among the existing things.

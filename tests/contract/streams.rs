@@ -26,8 +26,8 @@ pub(crate) async fn several(world: &World) -> [Stream; 5] {
     let (bob, _, b) = world.live("b", "c2").await;
     let b = end(world, &b, 5).await;
     let b2 = world.start(&bob, connection("default", "c3"), at(6)).await;
-    let (_, _, c) = world.live_on("edge", "c", "c4").await;
-    let (_, _, d) = world.live_on("edge", "d", "c5").await;
+    let (_, _, c) = world.live_on("second", "c", "c4").await;
+    let (_, _, d) = world.live_on("second", "d", "c5").await;
     let d = end(world, &d, 7).await;
     [a, b, b2, c, d]
 }
@@ -48,7 +48,7 @@ async fn streams_that_pass_the_filter_newest_first_ties_by_id_descending(#[case]
     assert_eq!(list(&world, of).await, [b2.clone(), b.clone()]);
     assert_eq!(list(&world, StreamFilter { path: Some(path("b")), ..all.clone() }).await, [b2, b]);
     assert_eq!(list(&world, StreamFilter { path: Some(path("z")), ..all.clone() }).await, []);
-    let on = StreamFilter { media_server: Some(server("edge")), ..all };
+    let on = StreamFilter { media_server: Some(server("second")), ..all };
     assert_eq!(list(&world, on.clone()).await, [d, c.clone()]);
     assert_eq!(list(&world, StreamFilter { status: StatusFilter::Active, ..on }).await, [c]);
 }

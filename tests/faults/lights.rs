@@ -25,7 +25,7 @@ pub(crate) enum Ready {
 }
 
 struct Sample {
-    asked: Instant,
+    sent: Instant,
     answered: Instant,
     /// `/readyz` and `/health`; `None` without an answer.
     status: [Option<u16>; 2],
@@ -45,9 +45,9 @@ impl Lights {
         let (to, tasks) = (Arc::clone(&samples), Arc::clone(&failing));
         task.spawn(async move {
             loop {
-                let asked = Instant::now();
+                let sent = Instant::now();
                 let status = [caller.light(0, "/readyz").await, caller.light(0, "/health").await];
-                lock(&to).push(Sample { asked, answered: Instant::now(), status });
+                lock(&to).push(Sample { sent, answered: Instant::now(), status });
                 if let Ok(names) = failing_tasks(&caller, 0).await {
                     lock(&tasks).extend(names);
                 }
@@ -66,15 +66,15 @@ impl Lights {
     ) -> Result<Option<Duration>> {
         let samples = lock(&self.samples);
         let during: Vec<&Sample> =
-            samples.iter().filter(|one| one.asked >= injected && one.answered <= healed).collect();
+            samples.iter().filter(|one| one.sent >= injected && one.answered <= healed).collect();
         let is_lit = |one: &Sample| one.status == [Some(200); 2];
         for one in &during {
-            let after = one.asked - injected;
+            let after = one.sent - injected;
             ensure!(
                 expected != Ready::IsLost
                     || after < NOTICE
                     || one.status.iter().all(|status| *status != Some(200)),
-                "/readyz and /health said {:?} {after:?} after the start of the fault",
+                "/readyz and /health answered {:?} {after:?} after the start of the fault",
                 one.status
             );
         }
@@ -82,7 +82,7 @@ impl Lights {
         let lit = during.iter().filter(|one| is_lit(one)).count();
         ensure!(
             expected != Ready::Stays || lit * 5 >= during.len() * 4,
-            "/readyz and /health said 200 {lit} of {} times in a fault that takes nothing away",
+            "/readyz and /health answered 200 {lit} of {} times in a fault that removes nothing",
             during.len()
         );
         let out = during.iter().find(|one| !is_lit(one)).map(|one| one.answered - injected);

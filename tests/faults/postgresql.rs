@@ -303,7 +303,7 @@ impl Fault for Blocked {
     async fn inject(&mut self, world: &mut World, load: &Load) -> Result<()> {
         let mut other = PgConnection::connect(&world.cluster()?.url("postgres")).await?;
         other.execute("BEGIN").await?;
-        // Second encoders ask for it all the time.
+        // Second encoders request it all the time.
         let key = load.anchors().swap_remove(0).key.id;
         let lock = match self.what {
             Locked::Row => format!("SELECT 1 FROM stream_keys WHERE id = '{key}' FOR UPDATE"),

@@ -183,7 +183,7 @@ impl State {
                 self.list(&items)
             }
             1 => {
-                // The second page, which is asked for next, repeats the first.
+                // The second page, which is requested next, repeats the first.
                 let (count, pages) = (items.len() * 2, 2);
                 Reply::ok(json!({"itemCount": count, "pageCount": pages, "items": items}))
             }

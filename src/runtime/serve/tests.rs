@@ -182,7 +182,7 @@ async fn idle_connection_is_closed_and_a_used_one_is_kept() {
 const GET: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// Sends a request on a connection that stays open, and reads the answer.
-async fn ask(client: &mut TcpStream, request: &str) -> String {
+async fn exchange(client: &mut TcpStream, request: &str) -> String {
     client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = [0; 1024];
     let bytes = tokio::time::timeout(SOON, client.read(&mut answer)).await.expect("an answer").unwrap();
@@ -193,17 +193,17 @@ async fn ask(client: &mut TcpStream, request: &str) -> String {
 async fn the_longest_idle_connection_makes_room_for_a_new_one() {
     let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, ..short() }).await;
     let mut oldest = server.connect().await;
-    assert!(ask(&mut oldest, GET).await.starts_with("HTTP/1.1 200"));
+    assert!(exchange(&mut oldest, GET).await.starts_with("HTTP/1.1 200"));
     let mut silent = server.connect().await;
     let mut third = server.connect().await;
     // Times are in milliseconds.
     tokio::time::sleep(Duration::from_millis(20)).await;
-    assert!(ask(&mut oldest, GET).await.starts_with("HTTP/1.1 200"));
+    assert!(exchange(&mut oldest, GET).await.starts_with("HTTP/1.1 200"));
     let mut newest = server.connect().await;
-    assert!(ask(&mut newest, GET).await.starts_with("HTTP/1.1 200"));
+    assert!(exchange(&mut newest, GET).await.starts_with("HTTP/1.1 200"));
     assert_eq!(read_to_close(&mut silent).await, "");
     for kept in [&mut oldest, &mut third, &mut newest] {
-        assert!(ask(kept, GET).await.starts_with("HTTP/1.1 200"));
+        assert!(exchange(kept, GET).await.starts_with("HTTP/1.1 200"));
     }
 }
 
@@ -211,14 +211,16 @@ async fn the_longest_idle_connection_makes_room_for_a_new_one() {
 async fn connection_of_an_authenticated_caller_outlives_those_of_others() {
     let server = Server::start(ServeLimits { header_read_timeout: SOON * 2, ..short() }).await;
     let mut known = server.connect().await;
-    assert!(ask(&mut known, "GET /sign-in HTTP/1.1\r\nhost: x\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+    assert!(
+        exchange(&mut known, "GET /sign-in HTTP/1.1\r\nhost: x\r\n\r\n").await.starts_with("HTTP/1.1 200")
+    );
     let mut others = Vec::new();
     for _ in 0..10 {
         let mut other = server.connect().await;
-        assert!(ask(&mut other, GET).await.starts_with("HTTP/1.1 200"));
+        assert!(exchange(&mut other, GET).await.starts_with("HTTP/1.1 200"));
         others.push(other);
     }
-    assert!(ask(&mut known, GET).await.starts_with("HTTP/1.1 200"));
+    assert!(exchange(&mut known, GET).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
@@ -227,7 +229,7 @@ async fn connections_that_wait_for_an_answer_are_not_closed_for_a_new_one() {
     let mut waiting = Vec::new();
     for _ in 0..3 {
         let mut client = server.connect().await;
-        ask(&mut client, "GET /sign-in HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        exchange(&mut client, "GET /sign-in HTTP/1.1\r\nhost: x\r\n\r\n").await;
         client.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
         server.shared.entered.notified().await;
         waiting.push(client);

@@ -214,7 +214,7 @@ async fn watch_ends_quietly_when_its_reader_goes() {
     let mut command = home.command(&["streamer", "watch"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     drop(child.stdout.take());
-    // It notices at its next write.
+    // It learns it at its next write.
     let mut session = 0;
     while child.try_wait().expect("its status").is_none() && session < 100 {
         session += 1;
