@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use reqwest::Response;
 
-use crate::domain::secret::mask_keys;
+use crate::domain::secret::masked_line;
 use crate::ports::RemoteError;
 
 /// The most characters that are repeated of another system's text.
@@ -12,7 +12,7 @@ pub(super) const MAX_REPEATED: usize = 200;
 
 /// A text of another system, safe to show.
 pub(super) fn repeat(text: &str) -> String {
-    mask_keys(text.trim()).chars().filter(|c| !c.is_control()).take(MAX_REPEATED).collect()
+    masked_line(text.trim(), MAX_REPEATED)
 }
 
 /// The whole body, of at most `limit` bytes.

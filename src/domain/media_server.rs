@@ -9,7 +9,7 @@ use strum::{Display, EnumString};
 use super::Timestamp;
 use super::invalid::{Invalid, text_type};
 use super::path::{IngestPath, PrivatePath, StreamPath};
-use super::secret::{KeySecret, mask_keys};
+use super::secret::{KeySecret, masked_line};
 
 /// A media server's name in the configuration: 1 to 64 lower-case letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub struct SourceId(String);
 impl SourceId {
     /// Takes an id; `None` if it is empty.
     pub fn parse(id: &str) -> Option<Self> {
-        let id: String = mask_keys(id).chars().filter(|c| !c.is_control()).take(128).collect();
+        let id = masked_line(id, 128);
         (!id.is_empty()).then_some(Self(id))
     }
 

@@ -129,6 +129,13 @@ pub fn mask_keys(text: &str) -> String {
     out
 }
 
+/// One line of a text from outside: without control characters, keys masked, of at most `most` characters.
+pub fn masked_line(text: &str, most: usize) -> String {
+    // In this order: a text that a control character interrupts may be a key without it.
+    let line: String = text.chars().filter(|c| !c.is_control()).collect();
+    mask_keys(&line).chars().take(most).collect()
+}
+
 /// What of a run of key characters may be shown.
 fn shown_of_run(run: &str) -> &str {
     let is_prefix = |window: &[u8]| window.eq_ignore_ascii_case(KEY_PREFIX.as_bytes());
@@ -224,6 +231,13 @@ pub fn keyed_hash(key: &[u8], message: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn key_that_control_characters_interrupt_is_masked_in_a_line() {
+        let key = KeySecret::from_random([9; 32]);
+        let (begin, end) = key.expose().split_at(5);
+        assert_eq!(masked_line(&format!("a\0b {begin}\0{end}\n"), 100), "ab sk_***");
+    }
 
     #[test]
     fn key_has_its_shape_and_does_not_print() {

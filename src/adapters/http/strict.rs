@@ -6,7 +6,7 @@ use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use crate::domain::Invalid;
-use crate::domain::secret::mask_keys;
+use crate::domain::secret::masked_line;
 
 /// The field name for the body as a whole.
 const BODY: &str = "body";
@@ -88,7 +88,7 @@ fn without_place(words: &str) -> &str {
 
 /// A name from the caller, shortened and with keys masked: people paste keys anywhere.
 fn shown(name: &str) -> String {
-    mask_keys(name).chars().filter(|c| !c.is_control()).take(100).collect()
+    masked_line(name, 100)
 }
 
 #[cfg(test)]

@@ -9,6 +9,10 @@ use uuid::Uuid;
 
 use crate::domain::page::{Newest, Page};
 
+/// What is stored instead of NUL, which PostgreSQL cannot store in a text. Removing it could put together a key that it
+/// interrupts.
+pub(super) const NUL: &str = "\u{fffd}";
+
 /// One argument. No `Debug`: some of them are hashes of secrets.
 #[derive(Clone)]
 pub(super) enum Arg {
@@ -41,10 +45,9 @@ impl<T: Param + ?Sized> Param for &T {
 }
 
 impl Param for str {
-    /// PostgreSQL cannot store NUL in a text. The API refuses it in requests; this handles texts of media servers and of
-    /// Kick.
+    /// The API refuses NUL in requests; this handles texts of media servers and of Kick.
     fn arg(value: Option<&Self>) -> Arg {
-        Arg::Text(value.map(|text| text.replace('\0', "")))
+        Arg::Text(value.map(|text| text.replace('\0', NUL)))
     }
 }
 

@@ -118,12 +118,12 @@ column! {
     i64: Int i64, |number| *number, |raw| Ok(raw);
     u32: Int i64, |number| i64::from(*number), |raw| Ok(Self::try_from(raw)?);
     u64: Int i64, |number| signed(*number), |raw| Ok(Self::try_from(raw)?), or NULL;
-    String: Text String, |text| text.replace('\0', ""), |raw| Ok(raw);
+    String: Text String, |text| text.replace('\0', super::args::NUL), |raw| Ok(raw);
     SecretHash: Bytes Vec<u8>, |hash| hash.0.to_vec(), |raw| {
         Ok(Self(raw.try_into().map_err(|_| "a hash that is not 32 bytes long")?))
     };
     SourceId: Text String, |id| id.as_str().to_owned(), |raw| Ok(Self::parse(&raw).ok_or("no id")?);
-    SourceKind: Text String, |kind| kind.to_string().replace('\0', ""), |raw| Ok(Self::from_name(&raw));
+    SourceKind: Text String, |kind| kind.to_string().replace('\0', super::args::NUL), |raw| Ok(Self::from_name(&raw));
     // Rows that are not JSON are skipped when decoded. An error here would stop the event log.
     Value: Text String, |value| value.to_string(), |raw| Ok(serde_json::from_str(&raw).unwrap_or_default());
 }

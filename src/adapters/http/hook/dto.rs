@@ -9,7 +9,7 @@ use crate::app::hook::HookMessage;
 use crate::domain::Invalid;
 use crate::domain::path::IngestPath;
 use crate::domain::reconcile::HookKind;
-use crate::domain::secret::mask_keys;
+use crate::domain::secret::masked_line;
 
 /// The longest kind of session that is kept, in characters.
 const MAX_KIND: usize = 64;
@@ -40,11 +40,11 @@ pub(super) struct HookBody<'a> {
 impl HookBody<'_> {
     /// The message of a hook of this kind.
     pub(super) fn message(self, kind: HookKind) -> HookMessage {
-        let source_type = self.source_type.some().map(|kind| mask_keys(&kind));
+        let source_type = self.source_type.some().map(|kind| masked_line(&kind, MAX_KIND));
         HookMessage {
             kind,
             path: IngestPath::from_media_server(&self.path.0),
-            source_type: source_type.map(|t| t.chars().filter(|c| !c.is_control()).take(MAX_KIND).collect()),
+            source_type,
             source_id: self.source_id.some(),
         }
     }
