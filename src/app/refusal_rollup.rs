@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::rollup::{Kind, Rollup};
-use crate::domain::audit::{AuditEntry, Outcome};
+use crate::domain::audit::AuditEntry;
 use crate::domain::{AuditId, LogThrottle, Timestamp};
 use crate::ports::{AuditStore, IdGen, StoreError};
 
@@ -60,76 +60,39 @@ impl RefusalRollup {
 
 /// A refused write: its audit entry without what differs each time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Refusal {
-    actor: Option<String>,
-    action: String,
-    resource_type: Option<String>,
-    resource_id: Option<String>,
-    request_method: Option<String>,
-    request_path: Option<String>,
-    ip_address: Option<String>,
-    reason: Option<String>,
-}
+struct Refusal(AuditEntry);
 
 impl Refusal {
     fn of(entry: AuditEntry) -> Self {
-        Self {
-            actor: entry.actor,
-            action: entry.action,
-            resource_type: entry.resource_type,
-            resource_id: entry.resource_id,
-            request_method: entry.request_method,
-            request_path: entry.request_path,
-            ip_address: entry.ip_address,
-            reason: entry.failure_reason.map(|reason| reason.chars().take(MAX_REASON).collect()),
-        }
+        Self(AuditEntry {
+            id: AuditId(Uuid::nil()),
+            timestamp: Timestamp::from_micros(0),
+            failure_reason: entry.failure_reason.map(|reason| reason.chars().take(MAX_REASON).collect()),
+            request_id: None,
+            ..entry
+        })
     }
 }
 
 impl Kind for Refusal {
     fn has_room<'a>(&'a self, others: impl Iterator<Item = &'a Self>) -> bool {
-        others.filter(|other| other.actor == self.actor).count() < MAX_OF_ACTOR
+        others.filter(|other| other.0.actor == self.0.actor).count() < MAX_OF_ACTOR
     }
 
     fn coarse(self, is_full: bool) -> Self {
-        Self {
-            actor: self.actor.filter(|_| !is_full),
+        Self(AuditEntry {
+            actor: self.0.actor.filter(|_| !is_full),
             resource_id: None,
             request_method: None,
             request_path: None,
             ip_address: None,
-            reason: Some(MANY.to_owned()),
-            ..self
-        }
+            failure_reason: Some(MANY.to_owned()),
+            ..self.0
+        })
     }
 
     fn entry(&self) -> AuditEntry {
-        let Self {
-            actor,
-            action,
-            resource_type,
-            resource_id,
-            request_method,
-            request_path,
-            ip_address,
-            reason,
-        } = self.clone();
-        AuditEntry {
-            id: AuditId(Uuid::nil()),
-            timestamp: Timestamp::from_micros(0),
-            actor,
-            action,
-            resource_type,
-            resource_id,
-            request_method,
-            request_path,
-            ip_address,
-            outcome: Outcome::Failure,
-            failure_reason: reason,
-            metadata: serde_json::Map::new(),
-            request_id: None,
-            told: false,
-        }
+        self.0.clone()
     }
 }
 

@@ -36,7 +36,7 @@ id!(/// Names an audit entry.
     AuditId);
 
 /// An entry of the audit log.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AuditEntry {
     /// Its identity; sorts by time.
     pub id: AuditId,

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use axum::Router;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -128,7 +129,7 @@ impl Service<'_> {
         let budget = budget(&loaded.config);
         let base = Bootstrap::open(loaded, Purpose::Serve, Schema::Migrate).await?;
         let after = CancellationToken::new();
-        check_file(base.databases.api.clone(), &self.tasks, after.clone()).await;
+        let check = self.tasks.spawn(check_file(base.databases.api.clone(), after.clone()));
         let wake_ups = base.databases.wake_ups(&self.instance, &self.tasks, after.clone());
         let secrets = secrets(&base).await?;
         let outside = outside(base.config(), &secrets)?;
@@ -151,7 +152,7 @@ impl Service<'_> {
         let store = Arc::clone(&shared.core.worker_store);
         background.start(AnyTask::periodic(FollowClock::new(Arc::clone(&base.clock), store)));
         tasks.into_iter().for_each(|task| background.start(task));
-        warm_up(&shared.key_cache).await;
+        tokio::join!(warm_up(&shared.key_cache), wait_for(check));
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
         self.tasks.spawn(gauges::take(shared.media_servers, base.databases.clone(), after.clone()));
         let listener = listen::listen(bound)?;
@@ -240,21 +241,23 @@ impl Service<'_> {
     }
 }
 
-/// Reads all pages of the database once. A long check continues beside the service. Damage is logged and shown in `/health`,
-/// and does not stop the start: what can be read still works.
-async fn check_file(db: Db, tasks: &TaskTracker, stop: CancellationToken) {
+/// Reads all pages of the database once. Damage is logged and shown in `/health`, and does not stop the start: what can be
+/// read still works.
+async fn check_file(db: Db, stop: CancellationToken) {
     let started = Instant::now();
-    let mut check = tasks.spawn(async move {
-        match stop.run_until_cancelled(check_pages(&db)).await {
-            Some(Ok(())) => tracing::info!(took = ?started.elapsed(), "the database file is not damaged"),
-            Some(Err(StoreError::Unavailable(why))) => {
-                tracing::warn!(%why, "the database file could not be checked for damage");
-            }
-            // It was logged when it was found.
-            _ => {}
+    match stop.run_until_cancelled(check_pages(&db)).await {
+        Some(Ok(())) => tracing::info!(took = ?started.elapsed(), "the database file is not damaged"),
+        Some(Err(StoreError::Unavailable(why))) => {
+            tracing::warn!(%why, "the database file could not be checked for damage");
         }
-    });
-    if timeout(CHECK, &mut check).await.is_err() {
+        // It was logged when it was found.
+        _ => {}
+    }
+}
+
+/// Waits for the check of the database file. A long one continues beside the service.
+async fn wait_for(check: JoinHandle<()>) {
+    if timeout(CHECK, check).await.is_err() {
         tracing::info!("the database file is still being checked for damage");
     }
 }

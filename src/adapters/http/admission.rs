@@ -47,15 +47,22 @@ impl<K: Eq + Hash + Clone> Slots<K> {
 
     /// A slot until it is dropped, or a problem if this caller has too many, or all are taken.
     pub(super) fn take(&self, caller: K) -> Result<Slot<K>, Problem> {
+        self.try_take(caller).ok_or_else(|| {
+            metrics::counter!("streamward_http_busy_total").increment(1);
+            busy()
+        })
+    }
+
+    /// A slot until it is dropped; `None` if this caller has too many, or all are taken.
+    fn try_take(&self, caller: K) -> Option<Slot<K>> {
         let mut taken = self.0.taken();
         let own = taken.by_caller.get(&caller).copied().unwrap_or(0);
         if taken.all >= self.0.all || own >= self.0.each {
-            metrics::counter!("streamward_http_busy_total").increment(1);
-            return Err(busy());
+            return None;
         }
         taken.all += 1;
         taken.by_caller.insert(caller.clone(), own + 1);
-        Ok(Slot { shared: Arc::clone(&self.0), caller })
+        Some(Slot { shared: Arc::clone(&self.0), caller })
     }
 }
 
@@ -86,6 +93,30 @@ pub(super) fn share(most: usize, connections: usize) -> usize {
 /// Too many requests at once.
 pub(super) fn busy() -> Problem {
     Problem::new(ProblemType::UNAVAILABLE, "Too many requests are in progress. Try again in a moment.")
+}
+
+/// How many lists longer than a page may be sent at once, in all and to one caller. Each keeps some rows in memory for as
+/// long as its client is slow.
+const LONG_LISTS: (usize, usize) = (64, 16);
+
+/// The slots of lists longer than a page.
+#[derive(Clone)]
+pub(super) struct LongLists(Slots<String>);
+
+impl Default for LongLists {
+    fn default() -> Self {
+        Self(Slots::new(LONG_LISTS.0, LONG_LISTS.1))
+    }
+}
+
+impl LongLists {
+    /// A slot until it is dropped.
+    pub(super) fn take(&self, caller: String) -> Result<Slot<String>, Problem> {
+        self.0.try_take(caller).ok_or_else(|| {
+            let detail = "Too many long lists are being sent. Read a list in pages (`limit`), or try again in a moment.";
+            Problem::new(ProblemType::UNAVAILABLE, detail)
+        })
+    }
 }
 
 /// How many bodies of callers that are not authenticated yet are read at once, in all and from one address.

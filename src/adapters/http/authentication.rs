@@ -16,10 +16,9 @@ use ipnet::IpNet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::admission::{Slots, UnprovenBodies, share};
+use super::admission::{LongLists, Slots, UnprovenBodies, share};
 use super::body::{self, MANAGEMENT_BODY};
 use super::connection::Connection;
-use super::long_lists::LongLists;
 use super::origin::origin;
 use super::problem::{Problem, ProblemType};
 use super::strict;

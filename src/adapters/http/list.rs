@@ -20,9 +20,9 @@ use serde::Deserialize;
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
+use super::admission::LongLists;
 use super::extract::{Filter, ListQuery, number};
 use super::handler::Call;
-use super::long_lists::LongLists;
 use super::problem::Problem;
 use crate::adapters::views::Listed;
 use crate::app::list::{List, Pages, PlaceIn};
@@ -164,7 +164,7 @@ where
         if document.is_complete {
             return Ok(json(Body::from(first)));
         }
-        let sending = long_lists.add(caller)?;
+        let sending = long_lists.take(caller)?;
         let span = Span::current();
         let rest = stream::try_unfold((document, sending), move |(mut document, sending)| {
             let span = span.clone();

@@ -18,7 +18,6 @@ pub mod hook;
 mod hook_secret;
 mod lenient;
 mod list;
-mod long_lists;
 pub mod media_server;
 mod openapi;
 pub mod operation;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use sqlx::{Connection as _, Executor as _, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::{HOOK_SECRET, Home};
 
@@ -153,12 +153,7 @@ async fn file_that_is_no_whole_backup_is_refused() {
     fs::remove_file(at(&other, "backup.db-wal")).expect("removed");
 
     let mut conn = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("opened");
-    conn.execute(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-         VALUES (9999, 'from the future', TRUE, x'00', 0)",
-    )
-    .await
-    .expect("written");
+    super::add_migration_from_the_future(&mut conn).await;
     conn.close().await.expect("closed");
     let refused = other.refused(&["restore", "backup.db"]);
     assert!(refused.contains("a newer Streamward made it"), "{refused}");

@@ -114,12 +114,7 @@ async fn migrations_behind_or_ahead_are_reported() {
     assert_eq!(found.severity("schema", "migrations are behind: 0002"), "failure");
     assert!(found.failed());
     conn.execute("UPDATE _sqlx_migrations SET success = TRUE").await.expect("written");
-    conn.execute(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-         VALUES (9999, 'from the future', TRUE, x'00', 0)",
-    )
-    .await
-    .expect("written");
+    super::add_migration_from_the_future(&mut conn).await;
     conn.close().await.expect("closed");
     assert_eq!(Findings::of(&home).severity("schema", "newer than this program"), "warning");
     let line = home.refused(&["serve"]);

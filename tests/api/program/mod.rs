@@ -179,3 +179,14 @@ fn client() -> reqwest::Client {
 fn nowhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], ports::free().expect("a port")))
 }
+
+/// As if a newer Streamward had migrated this SQLite file.
+async fn add_migration_from_the_future(conn: &mut sqlx::SqliteConnection) {
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'from the future', TRUE, x'00', 0)",
+    )
+    .execute(conn)
+    .await
+    .expect("written");
+}
