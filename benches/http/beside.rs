@@ -1,6 +1,7 @@
 //! Two builds side by side: `cargo bench --bench http -- beside FILE`, where FILE is the program that `cargo bench --bench
 //! http --no-run` names in another checkout. Each build serves in a process of its own, on databases of its own. They take
-//! turns every 150 ms, because the speed of a machine drifts by more than the difference that is looked for.
+//! turns every 150 ms, because the speed of a machine drifts by more than the difference that is looked for. `beside FILE
+//! TEXT` times only rows with this text ("PostgreSQL publish, known"), four times as long.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -30,7 +31,8 @@ pub(crate) async fn serve() {
 }
 
 /// Prints how many requests a second this build answers, as a ratio to `other`.
-pub(crate) async fn compare(other: &str) {
+pub(crate) async fn compare(other: &str, only: Option<&str>) {
+    let pairs = if only.is_some() { 4 * PAIRS } else { PAIRS };
     let this = std::env::current_exe().expect("this program");
     let (_this, ours) = start(&this.to_string_lossy()).await;
     let (_other, theirs) = start(other).await;
@@ -39,8 +41,11 @@ pub(crate) async fn compare(other: &str) {
     for (ours, theirs) in ours.iter().zip(&theirs) {
         for how in [Connections::New, Connections::Kept] {
             for callers in [1, CALLERS] {
-                for case in &AUTH {
-                    row(case, [ours, theirs], how, callers).await;
+                let is_chosen = |case: &&Case| {
+                    only.is_none_or(|text| format!("{} {}", ours.store, case.name).contains(text))
+                };
+                for case in AUTH.iter().filter(is_chosen) {
+                    row(case, [ours, theirs], how, callers, pairs).await;
                 }
             }
         }
@@ -67,10 +72,10 @@ async fn start(program: &str) -> (Child, Vec<Target>) {
     (child, targets)
 }
 
-async fn row(case: &Case, targets: [&Target; 2], how: Connections, callers: usize) {
+async fn row(case: &Case, targets: [&Target; 2], how: Connections, callers: usize, pairs: usize) {
     let requests: [Requests; 2] = targets.map(|target| case.requests(target, callers));
     let (mut ratios, mut answers) = (Vec::new(), 0.0);
-    for pair in 0..=PAIRS {
+    for pair in 0..=pairs {
         let mut speeds = [0.0; 2];
         for who in if pair % 2 == 0 { [0, 1] } else { [1, 0] } {
             let outcome = drive(targets[who].address, &requests[who], how, TURN, case.status).await;
@@ -89,9 +94,9 @@ async fn row(case: &Case, targets: [&Target; 2], how: Connections, callers: usiz
         "| {} | {} | {connections} | {callers} | {:.3} | {:.3}–{:.3} | {:.0} |",
         targets[0].store,
         case.name,
-        ratios[PAIRS / 2],
-        ratios[PAIRS / 4],
-        ratios[PAIRS * 3 / 4],
-        answers / PAIRS as f64,
+        ratios[pairs / 2],
+        ratios[pairs / 4],
+        ratios[pairs * 3 / 4],
+        answers / pairs as f64,
     );
 }

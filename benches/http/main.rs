@@ -113,7 +113,9 @@ async fn main() {
     };
     let mut arguments = std::env::args();
     if arguments.any(|argument| argument == "beside") {
-        return beside::compare(&arguments.next().expect("the other build of this bench")).await;
+        let other = arguments.next().expect("the other build of this bench");
+        let only = arguments.next().filter(|text| !text.starts_with("--"));
+        return beside::compare(&other, only.as_deref()).await;
     }
     if std::env::args().any(|argument| argument == "serve") {
         return beside::serve().await;
