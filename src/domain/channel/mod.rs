@@ -1,0 +1,17 @@
+//! Channels: programmes that never go dark. A channel has a preferred live input, a backup, and destinations.
+//!
+//! [`Programme`] is what an engine has to run; [`Decision`] and [`ProgrammeStatus`] are what it reports.
+
+mod decision;
+mod destination;
+mod model;
+mod programme;
+mod settings;
+mod status;
+
+pub use decision::{Decision, DecisionId, DecisionKind, Reason};
+pub use destination::{Destination, DestinationId, Platform, PushUrl};
+pub use model::{Backup, Channel, ChannelId, ChannelName, ClipId, Hold, Inputs, Playlist};
+pub use programme::{BackupMedia, Output, OutputId, Programme};
+pub use settings::{Audio, Engine, Failover, Flapping, Mismatch, Mode, Profile, Video};
+pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus, Source};

@@ -1,0 +1,77 @@
+//! What an engine has to run: a channel with everything it needs, its secrets opened.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::destination::DestinationId;
+use super::model::{ChannelId, ChannelName, ClipId};
+use super::settings::{Failover, Mismatch, Mode, Profile};
+use crate::domain::secret::Secret;
+
+/// A channel as an engine runs it. A new one replaces it while it runs: what did not change is not interrupted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Programme {
+    /// Which channel.
+    pub channel: ChannelId,
+    /// Its name, for logs and metrics.
+    pub name: ChannelName,
+    /// Where to read the live input: an RTMP address on the media server. It can contain a secret.
+    pub live: Secret,
+    /// What is on air without it.
+    pub backup: BackupMedia,
+    /// Who chooses.
+    pub mode: Mode,
+    /// When it cuts.
+    pub failover: Failover,
+    /// What it looks like.
+    pub profile: Profile,
+    /// What happens to a live input that looks different.
+    pub mismatch: Mismatch,
+    /// A rehearsal: the live input counts as lost for as long as this is set.
+    pub live_is_cut: bool,
+    /// Where the programme goes: the media server, and the enabled destinations.
+    pub outputs: Vec<Output>,
+}
+
+/// The backup's media.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackupMedia {
+    /// FLV files of the channel's profile, played in order, again and again. Empty: the built-in picture.
+    Clips(Vec<(ClipId, PathBuf)>),
+    /// Where to read a second encoder: an RTMP address.
+    Stream(Secret),
+}
+
+/// Where the programme goes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Which destination.
+    pub id: OutputId,
+    /// The RTMP or RTMPS address, without the key.
+    pub url: String,
+    /// The address if the first fails.
+    pub backup_url: Option<String>,
+    /// The stream name to publish: the platform's key.
+    pub key: Secret,
+    /// A new session begins after this time.
+    pub rotate_session_every: Option<Duration>,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("id", &self.id).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Names an output of a programme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputId {
+    /// The channel's path on the media server, where viewers watch.
+    MediaServer,
+    /// A destination.
+    Destination(DestinationId),
+}
