@@ -57,6 +57,7 @@ const WITHOUT_IO: [&str; 39] = [
     "tokio",
     "tokio_util",
     "tracing",
+    "url",
     "uuid",
     // Tests
     "prop",

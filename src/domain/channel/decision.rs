@@ -5,13 +5,38 @@ use serde_json::{Map, Value};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::model::ChannelId;
-use super::status::Source;
 use crate::domain::Timestamp;
 use crate::domain::id::id;
 use crate::domain::page::newest_first;
 
 id!(/// Names a decision.
     DecisionId);
+
+/// What can be on air.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Source {
+    /// The live input.
+    Live,
+    /// The backup.
+    Backup,
+    /// The built-in picture.
+    Slate,
+}
 
 /// A cut, or a refusal to cut.
 #[derive(Clone, Debug, PartialEq, Eq)]

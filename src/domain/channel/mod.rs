@@ -9,9 +9,9 @@ mod programme;
 mod settings;
 mod status;
 
-pub use decision::{Decision, DecisionId, DecisionKind, Reason};
+pub use decision::{Decision, DecisionId, DecisionKind, Reason, Source};
 pub use destination::{Destination, DestinationId, Platform, PushUrl};
 pub use model::{Backup, Channel, ChannelId, ChannelName, ClipId, Hold, Inputs, Playlist};
 pub use programme::{BackupMedia, Output, OutputId, Programme};
 pub use settings::{Audio, Engine, Failover, Flapping, Mismatch, Mode, Profile, Video};
-pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus, Source};
+pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus};

@@ -1,37 +1,11 @@
 //! What a running programme reports about itself.
 
 use serde::{Deserialize, Serialize};
-use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+use strum::{Display, IntoStaticStr, VariantArray};
 
-use super::decision::Reason;
+use super::decision::{Reason, Source};
 use super::programme::OutputId;
 use crate::domain::Timestamp;
-
-/// What can be on air.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Source {
-    /// The live input.
-    Live,
-    /// The backup.
-    Backup,
-    /// The built-in picture.
-    Slate,
-}
 
 /// A running programme, as seen at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
