@@ -21,7 +21,7 @@ const INBOUND: [&str; 2] = ["http", "cli"];
 const SHARED: [&str; 4] = ["local_wake_ups", "remote", "system", "views"];
 
 /// Crates that do no I/O: all that domain, ports and app may use.
-const WITHOUT_IO: [&str; 39] = [
+const WITHOUT_IO: [&str; 40] = [
     // Rust's own
     "std",
     "core",
