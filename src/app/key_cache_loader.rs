@@ -116,6 +116,11 @@ impl PeriodicTask for KeyCacheLoader {
         Duration::from_secs(1)
     }
 
+    /// A million keys take ten seconds on a slow machine. A load that is dropped begins again.
+    fn limit(&self) -> Duration {
+        Duration::from_secs(120)
+    }
+
     fn wakes_on(&self, wake_up: &WakeUp) -> bool {
         matches!(wake_up, WakeUp::Topic(Topic::StreamKey | Topic::Broadcaster))
     }

@@ -70,6 +70,11 @@ pub trait PeriodicTask: Task {
     /// The time from the start of one tick to the start of the next, without being woken. Read after every tick.
     fn interval(&self) -> Duration;
 
+    /// How long a tick may take before it is dropped and counted as failed.
+    fn limit(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
     /// Whether this wake-up is about it. [`WakeUp::Everything`] always is.
     fn wakes_on(&self, wake_up: &WakeUp) -> bool;
 

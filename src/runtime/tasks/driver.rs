@@ -18,8 +18,6 @@ use crate::app::task::{
 };
 use crate::ports::WakeUp;
 
-/// How long a tick may take before it is dropped and counted as failed.
-const TICK_LIMIT: Duration = Duration::from_secs(10);
 /// How long a long-running task may take to finish when its assignment ends.
 const HAND_OVER: Duration = Duration::from_secs(10);
 /// The same when the process stops.
@@ -134,10 +132,10 @@ async fn ticks(
         schedule.tick_starts();
         record.activated(why);
         let span = tracing::info_span!("tick", task = %record.name);
-        let start = Instant::now();
+        let (start, limit) = (Instant::now(), task.limit());
         let tick = AssertUnwindSafe(task.tick(&context)).catch_unwind().instrument(span);
-        let too_long = || format!("took longer than {TICK_LIMIT:?}");
-        let outcome = Outcome::of(timeout(TICK_LIMIT, tick).await, too_long);
+        let too_long = || format!("took longer than {limit:?}");
+        let outcome = Outcome::of(timeout(limit, tick).await, too_long);
         record.ended(outcome.clone(), start.elapsed());
         match (outcome, guard) {
             (Outcome::Done(Tick { again: true }), _) => schedule.schedule_follow_ups(),

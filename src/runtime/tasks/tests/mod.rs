@@ -30,6 +30,8 @@ enum Step {
     Take(Duration),
     /// Wants the next ticks after another interval.
     Hurry(Duration),
+    /// Wants this limit for the next ticks.
+    Limit(Duration),
     UnderWay,
     Fenced,
     Panic,
@@ -83,6 +85,7 @@ struct Scripted {
     log: Log,
     placement: Placement,
     interval: Duration,
+    limit: Duration,
     step: Box<dyn FnMut() -> Step + Send + Sync>,
 }
 
@@ -94,7 +97,7 @@ impl Scripted {
         step: impl FnMut() -> Step + Send + Sync + 'static,
     ) -> AnyTask {
         let (name, log, step) = (name.into(), log.clone(), Box::new(step));
-        AnyTask::periodic(Self { name, log, placement, interval: ms(2000), step })
+        AnyTask::periodic(Self { name, log, placement, interval: ms(2000), limit: ms(10_000), step })
     }
 }
 
@@ -118,6 +121,10 @@ impl PeriodicTask for Scripted {
         self.interval
     }
 
+    fn limit(&self) -> Duration {
+        self.limit
+    }
+
     fn wakes_on(&self, wake_up: &WakeUp) -> bool {
         *wake_up == WakeUp::Streamers
     }
@@ -129,6 +136,7 @@ impl PeriodicTask for Scripted {
         match (self.step)() {
             Step::Take(time) => sleep(time).await,
             Step::Hurry(interval) => self.interval = interval,
+            Step::Limit(limit) => self.limit = limit,
             Step::UnderWay => result = Ok(Tick { again: true }),
             Step::Fenced => result = Err(StoreError::Fenced("scripted".to_owned()).into()),
             Step::Panic => panic!("on purpose"),
@@ -273,6 +281,14 @@ async fn a_tick_that_never_ends_is_dropped_at_its_limit() {
     sleep(ms(20)).await;
     assert_eq!(running.status().last_error.unwrap().message, "took longer than 10s");
     sleep(ms(1000)).await;
+    assert!(!running.status().failing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_can_have_a_longer_limit() {
+    let running = Running::everywhere(script(vec![Step::Limit(ms(60_000)), Step::Take(ms(30_000))]));
+    sleep(ms(33_000)).await;
+    assert_eq!(running.log.ended()[..2], [0, 32_000]);
     assert!(!running.status().failing);
 }
 
