@@ -218,6 +218,7 @@ impl From<ChannelNow> for ChannelView {
 /// A channel that was just created.
 #[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
+#[schema(as = NewChannel)]
 pub(crate) struct NewChannelView {
     #[serde(flatten)]
     channel: ChannelView,

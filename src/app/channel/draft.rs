@@ -111,7 +111,11 @@ impl ChannelDraft {
     pub(super) fn creation(&self) -> Result<Creation, Invalid> {
         let mut checks = Checks::default();
         let patch = self.checked(&mut checks);
-        let name = checks.take(ChannelName::parse(self.name.as_deref().unwrap_or_default()));
+        let name = patch.name.clone();
+        if self.name.is_none() {
+            // The refusal is that of an empty one.
+            checks.take(ChannelName::parse(""));
+        }
         let path = match (&self.path, &name) {
             (None, None) => None,
             (given, name) => {
