@@ -36,7 +36,9 @@ const KNOWN_CIRCLES: &[&str] = &[];
 /// entry that is not needed any more fails the test.
 const IMPORTS_BETWEEN_SLICES: &[AllowedImport] = &[
     allow("domain", "audit", "access", "an entry names its actor"),
+    allow("domain", "channel", "broadcaster", "the name that people see"),
     allow("domain", "event", "broadcaster", "a stored event is made from it"),
+    allow("domain", "event", "channel", "a stored event is made from it"),
     allow("domain", "event", "media_server", "the session of a stored stream"),
     allow("domain", "event", "stream", "a stored event is made from it"),
     allow("domain", "event", "stream_key", "a stored event is made from it"),
@@ -57,7 +59,10 @@ const IMPORTS_BETWEEN_SLICES: &[AllowedImport] = &[
     allow("domain", "stream", "media_server", "the session that publishes the stream"),
     allow("domain", "stream_key", "media_server", "the connection that holds the key"),
     allow("app", "*", "media_server", "until the configured media servers have a module of their own"),
+    allow("app", "channel", "stream_key", "a new channel shows the secrets of its keys"),
     allow("app", "stream_key", "publish", "a changed key is taken into the key cache"),
+    allow("adapters/sql", "channel", "broadcaster", "a channel has a broadcaster of its own"),
+    allow("adapters/sql", "channel", "stream_key", "a channel has keys of its own"),
     allow("adapters/cli", "stream_key", "broadcaster", "a key is made for a broadcaster by name"),
 ];
 

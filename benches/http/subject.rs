@@ -25,6 +25,7 @@ use streamward::domain::media_server::{
     BaseUrls, Connection, MediaServerName, SourceId, SourceKind, StreamStats,
 };
 use streamward::domain::reconcile::{Changes, Start};
+use streamward::domain::seal::Sealer;
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
 use streamward::domain::stream::{EndReason, IngestForm};
 use streamward::domain::{StreamId, Timestamp};
@@ -95,6 +96,7 @@ impl Subject {
             ids: Arc::new(SystemIds),
             wake_ups,
             hasher: MasterKey::new([1; 32]).hasher(),
+            sealer: Sealer::new(&MasterKey::new([1; 32])),
             refusals: RefusalRollup::default(),
             lines: RequestLines::default(),
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::error::Conflict;
 use super::list::List;
 use super::stream_key::StreamKeys;
 use super::{AppError, Core, Result};
@@ -100,6 +101,9 @@ impl Broadcasters {
             .core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+                if let Some(channel) = self.core.store.channel_of(&scope, id.0).await? {
+                    return Err(Conflict::OfChannel(channel.name.to_string()).into());
+                }
                 let ending = self.core.store.delete_broadcaster(id, Change::new(&scope, &entry)).await?;
                 ending.ok_or(AppError::NotFound(KIND))
             })

@@ -10,7 +10,8 @@ use super::refusal_rollup::RefusalRollup;
 use super::request_lines::RequestLines;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
-use crate::domain::secret::SecretHasher;
+use crate::domain::seal::Sealer;
+use crate::domain::secret::{MasterKey, SecretHasher};
 use crate::domain::{AuditId, Timestamp};
 use crate::ports::{Clock, IdGen, Store, WakeUps};
 
@@ -32,6 +33,8 @@ pub struct Core {
     pub wake_ups: Arc<dyn WakeUps>,
     /// Hashes secrets as they are stored.
     pub hasher: SecretHasher,
+    /// Seals secrets that must be read again.
+    pub sealer: Sealer,
     /// Refused writes that are counted until the housekeeping task writes them to the audit log.
     pub refusals: RefusalRollup,
     /// Which log lines about requests are written.
@@ -45,12 +48,13 @@ impl Core {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdGen>,
         wake_ups: Arc<dyn WakeUps>,
-        hasher: SecretHasher,
+        master: &MasterKey,
     ) -> Self {
         let [auth_store, worker_store] = [Arc::clone(&store), Arc::clone(&store)];
         let lists = ListStore::new(Arc::clone(&store));
         let (refusals, lines) = (RefusalRollup::default(), RequestLines::default());
-        Self { auth_store, store, lists, worker_store, clock, ids, wake_ups, hasher, refusals, lines }
+        let (hasher, sealer) = (master.hasher(), Sealer::new(master));
+        Self { auth_store, store, lists, worker_store, clock, ids, wake_ups, hasher, sealer, refusals, lines }
     }
 
     /// The present time.

@@ -30,6 +30,9 @@ pub enum AppError {
         "Kick's public key could not be fetched, so the signature cannot be checked: send the webhook again in a moment"
     )]
     WebhookKeyUnavailable,
+    /// This program was built or configured without it.
+    #[error("the {0} is not supported by this setup")]
+    Unsupported(&'static str),
     /// The store failed. The details are for the log only.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -47,6 +50,18 @@ pub enum Conflict {
     /// Another row watches this streamer.
     #[error("{0} is on the list already: change the existing streamer instead")]
     StreamerTaken(String),
+    /// Another channel has the name.
+    #[error("another channel is called {0}: choose another name")]
+    ChannelTaken(String),
+    /// The channel's programme does not run.
+    #[error("the channel does not run now, so nothing can be rehearsed: enable it, and look at its status")]
+    ChannelNotRunning,
+    /// A rehearsal has not ended.
+    #[error("another rehearsal of this channel has not ended: wait for its report")]
+    RehearsalOpen,
+    /// It was made for a channel.
+    #[error("this belongs to the channel {0}: delete the channel instead")]
+    OfChannel(String),
     /// A signed request was received before.
     #[error("this signed request was received before: sign each write anew, with the current time")]
     Replayed,
@@ -107,7 +122,7 @@ impl AppError {
     /// The text for the audit log if this is a refusal and not a failure of ours.
     pub fn refusal(&self) -> Option<String> {
         match self {
-            Self::Store(_) | Self::WebhookKeyUnavailable => None,
+            Self::Store(_) | Self::WebhookKeyUnavailable | Self::Unsupported(_) => None,
             other => Some(other.to_string()),
         }
     }

@@ -71,7 +71,10 @@ impl KeyCacheLoader {
                         }
                     }
                     // Neither topic has these.
-                    Ok(Event { body: EventBody::Stream(_) | EventBody::Streamer(_), .. }) => {}
+                    Ok(Event {
+                        body: EventBody::Stream(_) | EventBody::Streamer(_) | EventBody::Channel(_),
+                        ..
+                    }) => {}
                     Err(TryRecvError::Lagged(_)) => must_load = true,
                     Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                 }

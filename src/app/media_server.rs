@@ -68,6 +68,11 @@ impl ConfiguredServers {
         self.0.keys()
     }
 
+    /// The media server of this name; without a name, [`default_server`](Self::default_server).
+    pub fn chosen(&self, name: Option<&MediaServerName>) -> Option<&MediaServerSettings> {
+        name.map_or_else(|| self.default_server(), |name| self.get(name))
+    }
+
     /// The media server that is meant when none is named: `default`, or the first by name.
     pub fn default_server(&self) -> Option<&MediaServerSettings> {
         self.get(&MediaServerName::default()).or_else(|| self.0.values().next())

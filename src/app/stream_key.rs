@@ -13,6 +13,7 @@ use super::{AppError, Core, Result};
 use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::DisplayName;
+use crate::domain::channel::Channel;
 use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::media_server::{IngestUrls, PlaybackUrls};
 use crate::domain::page::{Newest, Page, Placed};
@@ -215,6 +216,8 @@ impl StreamKeys {
             .core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+                // The encoder of a channel gets a new key in this way. The engine does not.
+                self.refuse_of_channel(&scope, id, |channel| channel.inputs.programme_key == id).await?;
                 match self
                     .core
                     .store
@@ -239,12 +242,26 @@ impl StreamKeys {
             .core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+                self.refuse_of_channel(&scope, id, |_| true).await?;
                 let revoked = self.core.store.revoke_stream_key(id, Change::new(&scope, &entry)).await?;
                 revoked.ok_or(AppError::NotFound("stream key"))
             })
             .await?;
         self.changed(&revoked.ending).await;
         Ok(())
+    }
+
+    /// Refuses to change a key that a channel needs as it is.
+    async fn refuse_of_channel(
+        &self,
+        scope: &Scope,
+        id: StreamKeyId,
+        is_needed: impl Fn(&Channel) -> bool,
+    ) -> Result<()> {
+        match self.core.store.channel_of(scope, id.0).await? {
+            Some(channel) if is_needed(&channel) => Err(Conflict::OfChannel(channel.name.to_string()).into()),
+            _ => Ok(()),
+        }
     }
 
     /// Clears the negative entries of this instance's cache (other instances do that when they read the event), and

@@ -26,6 +26,9 @@ pub enum TaskError {
     /// The clock of this machine is wrong.
     #[error("{0}")]
     Clock(String),
+    /// What the work needs is not right.
+    #[error("{0}")]
+    Setup(String),
     /// A media server.
     #[error("the media server {0}")]
     Remote(#[from] RemoteError),

@@ -8,7 +8,9 @@ mod audit_log;
 mod broadcasters;
 mod change;
 mod channel_engine;
+mod channels;
 mod clock;
+mod destination_probe;
 mod error;
 mod event_log;
 mod hook_events;
@@ -16,6 +18,7 @@ mod kick;
 mod leases;
 mod media_server;
 mod media_servers;
+mod programmes;
 mod reconcile;
 mod secret_store;
 mod status_feed;
@@ -31,7 +34,9 @@ pub use audit_log::AuditStore;
 pub use broadcasters::BroadcasterStore;
 pub use change::Change;
 pub use channel_engine::{ChannelEngine, ProgrammeReports};
+pub use channels::{ChannelCreation, ChannelStore, ChannelWrite, RehearsalCreation};
 pub use clock::{Clock, IdGen};
+pub use destination_probe::{DestinationProbe, ProbeStep, ProbedStep};
 pub use error::{RemoteError, Result, StoreError};
 pub use event_log::EventStore;
 pub use hook_events::{HookEventStore, StoredHookEvent};
@@ -39,6 +44,7 @@ pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
 pub use leases::{Assignment, InstanceLease, LeaseStore};
 pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
+pub use programmes::{ProgrammeStore, ReportedProgrammes, StoredProgramme};
 pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
 pub use secret_store::SecretStore;
 pub use status_feed::{FeedSignal, StatusFeed, StatusUpdate, Subject, Wanted};
@@ -70,6 +76,8 @@ pub trait Store:
     + MediaServerStore
     + StreamerStore
     + ReportStore
+    + ChannelStore
+    + ProgrammeStore
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<()>;

@@ -19,6 +19,8 @@ pub enum WakeUp {
     Topic(Topic),
     /// Streamers were added, removed, or are to be watched differently.
     Streamers,
+    /// Channels, their destinations or their modes were changed.
+    Channels,
     /// Anything may have changed: wake-ups were lost.
     Everything,
 }

@@ -80,6 +80,7 @@ impl Bootstrap {
             ids: Arc::new(SystemIds),
             wake_ups,
             hasher: self.master.hasher(),
+            sealer: self.sealer.clone(),
             refusals: RefusalRollup::default(),
             lines: RequestLines::default(),
         };

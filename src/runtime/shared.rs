@@ -17,7 +17,7 @@ use crate::app::publish::{PublishAuth, PublishSettings};
 use crate::app::stream::Streams;
 use crate::app::stream_key::StreamKeys;
 use crate::domain::media_server::MediaServerName;
-use crate::ports::{MediaServer, WebhookVerifier};
+use crate::ports::{ChannelEngine, DestinationProbe, MediaServer, WebhookVerifier};
 use crate::runtime::config::Config;
 use crate::runtime::kick::KickClients;
 
@@ -39,6 +39,10 @@ pub struct Outside {
     pub kick: Option<KickClients>,
     /// Verifies Kick's webhooks, if they are accepted.
     pub webhooks: Option<Arc<dyn WebhookVerifier>>,
+    /// What carries the media of channels, if this instance runs them.
+    pub channel_engine: Option<Arc<dyn ChannelEngine>>,
+    /// What tests destinations.
+    pub destination_probe: Option<Arc<dyn DestinationProbe>>,
 }
 
 /// What slices share.

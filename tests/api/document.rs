@@ -51,6 +51,13 @@ fn problem_types_are_checked_in() {
     assert_checked_in("problems.json", &problems_json(), "openapi --problems");
 }
 
+/// The path with an id in each place.
+fn with_ids(path: &str) -> String {
+    ["{id}", "{destination_id}", "{rehearsal_id}"]
+        .iter()
+        .fold(path.to_owned(), |path, id| path.replace(id, ID))
+}
+
 /// All operations of the document: method, path, operation.
 fn operations() -> Vec<(Method, String, Value)> {
     let document: Value = serde_json::from_str(&openapi_json()).expect("JSON");
@@ -110,8 +117,8 @@ fn openapi_document_is_complete() {
 async fn every_documented_route_answers_with_a_documented_status() {
     let app = TestApp::memory().await;
     for (method, path, operation) in operations() {
-        let mut path = path.replace("{id}", ID).replace("{slug}", "validation");
-        if path == "/streams/events" || path == "/streamers/events" {
+        let mut path = with_ids(&path).replace("{slug}", "validation");
+        if ["/streams/events", "/streamers/events", "/channels/events"].contains(&path.as_str()) {
             path.push_str("?last_event_id=x");
         }
         if path.starts_with("/webhook") || path == "/auth" {
@@ -136,7 +143,7 @@ async fn every_operation_requires_the_role_it_documents() {
         let Some(role) = operation["x-role"].as_str() else { continue };
         let needed = Role::parse(role).expect("a role");
         assert!(operation["description"].as_str().is_some_and(|text| text.contains(role)), "{method} {path}");
-        let path = path.replace("{id}", ID).replace("/events", "/events?last_event_id=x");
+        let path = with_ids(&path).replace("/events", "/events?last_event_id=x");
         for role in [Role::Viewer, Role::Operator, Role::Admin] {
             let answer = app.as_role(role).call(method.clone(), &path).await;
             assert_eq!(answer.status.as_u16() == 403, role < needed, "{role}: {answer:?}");

@@ -58,14 +58,17 @@ fn any_body_of_a_media_server_has_an_answer() {
 
 #[test]
 fn any_body_of_an_admin_has_an_answer() {
-    const SENT: [&str; 4] = [
+    const SENT: [&str; 5] = [
+        r#"{"name":"Classroom","inputs":{"backup":{"kind":"playlist","playlist":{"clips":[]}}},"failover":{"stall_ms":700,"flapping":{"cuts":3}},"profile":{"video":{"width":1280}}}"#,
         r#"{"display_name":"Alice","metadata":{"a":[1,{"b":null}]}}"#,
         r#"{"broadcaster_id":"01890000-0000-7000-8000-000000000000","path":"live/alice","label":"OBS","expires_at":"2999-01-01T00:00:00Z","on_conflict":"reject"}"#,
         r#"{"event_type":"login","actor":"dash","outcome":"success","metadata":{}}"#,
         r#"{"username":"@xQc","user_id":1,"is_active":true}"#,
     ];
     let fuzzed = Fuzzed::start();
-    let paths = select(&["/broadcasters", "/stream-keys", "/audit-events", "/streamers", "/api-tokens"][..]);
+    let paths = select(
+        &["/broadcasters", "/stream-keys", "/audit-events", "/streamers", "/api-tokens", "/channels"][..],
+    );
     fuzz(&(paths, bytes(&SENT)), |(path, body)| {
         fuzzed.answer(
             fuzzed
@@ -84,7 +87,8 @@ fn any_query_is_read_or_refused() {
     let names = select(&["cursor", "limit", "status", "path", "broadcaster_id", "from", "offset", "x"][..]);
     let values =
         texts(&["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "100", "all", "live/alice", "2026-01-31T12:00:00Z"]);
-    let lists = select(&["/streams", "/stream-keys", "/broadcasters", "/audit-logs", "/streamers"][..]);
+    let lists =
+        select(&["/streams", "/stream-keys", "/broadcasters", "/audit-logs", "/streamers", "/channels"][..]);
     let fuzzed = Fuzzed::start();
     fuzz(&(lists, names, values), |(list, name, value)| {
         fuzzed.answer(fuzzed.app.as_admin().get(&format!("{list}?{name}={}", encoded(&value))));

@@ -5,6 +5,8 @@ mod admission;
 mod audit;
 mod auth;
 mod authentication;
+mod channel_tasks;
+mod channels;
 mod control_api;
 mod document;
 mod events;

@@ -449,7 +449,7 @@ async fn start(
         Arc::clone(clock) as _,
         Arc::new(SystemIds),
         Arc::new(LocalWakeUps::default()),
-        MasterKey::new([1; 32]).hasher(),
+        &MasterKey::new([1; 32]),
     );
     // Nobody reconciles while a call waits for the end of a session.
     let shared = Shared::new(core, Config::default(), secrets, Outside::default(), Duration::ZERO);

@@ -44,6 +44,7 @@ async fn reading_requires_the_viewer_role() {
     let stream = app.live(&key, "s1").await;
     let draft = json!({"username": "xqc"});
     let streamer = app.as_admin().post("/streamers").json(draft).await.header("location");
+    let (channel, destination) = crate::channels::with_destination(&app).await;
     for (path, expected) in [
         ("/streamers", VIEWER),
         (&streamer, VIEWER),
@@ -57,6 +58,13 @@ async fn reading_requires_the_viewer_role() {
         ("/broadcasters", VIEWER),
         (&format!("/broadcasters/{}", key.broadcaster), VIEWER),
         ("/media-servers", VIEWER),
+        ("/channels", VIEWER),
+        (&channel, VIEWER),
+        (&format!("{channel}/status"), VIEWER),
+        (&format!("{channel}/decisions"), VIEWER),
+        (&format!("{channel}/destinations"), VIEWER),
+        (&destination, VIEWER),
+        (&format!("{channel}/rehearsals/{}", key.id), NOT_FOUND),
         ("/tasks", OPERATOR),
         ("/audit-logs", ADMIN),
         ("/api-tokens", ADMIN),
@@ -70,7 +78,7 @@ async fn reading_requires_the_viewer_role() {
         check(&app, "GET", path, None, expected).await;
     }
     for (who, caller) in accounts(&app) {
-        for path in ["/streams/events", "/streamers/events"] {
+        for path in ["/streams/events", "/streamers/events", "/channels/events"] {
             let opened = caller.get(path).open().await;
             assert_eq!(opened.status().as_u16(), if who == "nobody" { 401 } else { 200 }, "{who}: {path}");
         }
@@ -97,6 +105,20 @@ async fn writing_requires_its_role() {
     let name = json!({"display_name": "xQc"});
     check(&app, "PATCH", &of("/streamers", &streamer), Some(name), ADMIN).await;
     check(&app, "DELETE", &of("/streamers", &streamer), None, ADMIN_REMOVES).await;
+
+    check(&app, "POST", "/channels", Some(json!({"name": "Classroom"})), ADMIN_CREATES).await;
+    let (channel, destination) = crate::channels::with_destination(&app).await;
+    let draft = json!({"name": "x", "platform": "twitch", "key": "k"});
+    check(&app, "PATCH", &channel, Some(json!({"enabled": false})), ADMIN).await;
+    check(&app, "POST", &format!("{channel}/mode"), Some(json!({"mode": "slate", "reason": "x"})), OPERATOR)
+        .await;
+    let seconds = Some(json!({"cut_live_for_seconds": 1}));
+    check(&app, "POST", &format!("{channel}/rehearsals"), seconds, [401, 403, 409, 409]).await;
+    check(&app, "POST", &format!("{channel}/destinations"), Some(draft), ADMIN_CREATES).await;
+    check(&app, "PATCH", &destination, Some(json!({"enabled": false})), ADMIN).await;
+    check(&app, "POST", &format!("{destination}/test"), None, [401, 403, 501, 501]).await;
+    check(&app, "DELETE", &destination, None, ADMIN_REMOVES).await;
+    check(&app, "DELETE", &channel, None, ADMIN_REMOVES).await;
 
     let stream = app.live(&app.key("live/dave").await, "s1").await;
     let stream = of("/streams", stream["id"].as_str().expect("an id"));

@@ -45,6 +45,7 @@ async fn no_output_contains_a_secret(#[case] engine: Engine) {
     app.as_admin().delete(&format!("/stream-keys/{}", private.id)).await.assert_status(204);
     app.as_admin().delete(&format!("/broadcasters/{}", named.broadcaster)).await.assert_status(204);
     secrets.extend([named, private, taken].map(|key| key.secret));
+    secrets.extend(use_channels(&app).await);
 
     for path in
         ["/streams?status=all", "/stream-keys", "/broadcasters", "/media-servers", "/health", "/api-tokens"]
@@ -74,6 +75,23 @@ async fn no_output_contains_a_secret(#[case] engine: Engine) {
     // The search must be able to find something.
     let id = app.as_admin().get("/api-tokens").await.text("/api_tokens/0/id");
     assert!(String::from_utf8_lossy(&app.record.bytes()).contains(&id));
+}
+
+/// Makes a channel with destinations, and puts their keys in wrong places. Returns the secrets.
+async fn use_channels(app: &TestApp) -> Vec<String> {
+    let made = crate::channels::create(app, json!({"name": "Secrets"})).await.assert_status(201);
+    let (channel, destination) = crate::channels::with_destination(app).await;
+    let (first, second) = (crate::channels::KEY.to_owned(), "live_Ws8-Hh3Qn6_vT1mJc4E0".to_owned());
+    app.as_admin().patch(&destination).json(json!({"key": second})).await.assert_status(200);
+    let draft = json!({"name": "x", "platform": first, "key": format!("{first} {first}")});
+    crate::channels::add_destination(app, &channel, draft).await.assert_status(400);
+    let draft =
+        json!({"name": "x", "platform": "custom", "url": format!("rtmp://u:{first}@h/app"), "key": first});
+    crate::channels::add_destination(app, &channel, draft).await.assert_status(400);
+    for path in [&channel, &destination, &format!("{channel}/destinations"), &format!("{channel}/status")] {
+        app.as_admin().get(path).await.assert_status(200);
+    }
+    vec![made.text("/live_key/key_value"), first, second]
 }
 
 async fn publish_with_every_form_of_key(app: &TestApp, named: &Key, private: &Key, taken: &Key) {

@@ -18,11 +18,15 @@ const PARTS: [&str; 8] = [
 ];
 
 /// Modules that belong to a slice of another name.
-const BELONGS_TO: [(&str, &str); 9] = [
+const BELONGS_TO: [(&str, &str); 13] = [
     ("api_tokens", "access"),
     ("auth", "publish"),
     ("auth_rollup", "publish"),
     ("credentials", "publish"),
+    ("destination", "channel"),
+    ("destination_probe", "channel"),
+    ("destinations", "channel"),
+    ("programmes", "channel"),
     ("event_log", "event"),
     ("key_cache", "publish"),
     ("kick", "streamer"),

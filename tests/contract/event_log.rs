@@ -72,6 +72,7 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
     let world = engine.world().await;
     let (key, ..) = world.live("a", "c1").await;
     let xqc = world.streamer("xqc").await;
+    let classroom = world.channel("Classroom").await;
     world.store.revoke_stream_key(key.id, by(&audit("revoke", at(9)))).await.unwrap();
     let all = world.store.events_after(&Scope::system(), None, 0, 100).await.unwrap();
     let expected = [
@@ -79,6 +80,10 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
         (Topic::StreamKey, key.id.0),
         (Topic::Stream, all[2].subject),
         (Topic::Streamer, xqc.id.0),
+        (Topic::Broadcaster, classroom.inputs.broadcaster.0),
+        (Topic::StreamKey, classroom.inputs.live_key.0),
+        (Topic::StreamKey, classroom.inputs.programme_key.0),
+        (Topic::Channel, classroom.id.0),
         (Topic::StreamKey, key.id.0),
     ];
     let topics: Vec<_> = all.iter().map(|row| (row.decode().unwrap().body.topic(), row.subject)).collect();

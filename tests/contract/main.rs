@@ -8,7 +8,10 @@
 mod access;
 mod audit_log;
 mod broadcasters;
+mod channel_fixture;
+mod channels;
 mod claims;
+mod destinations;
 mod event_log;
 mod fixture;
 mod hook_events;
@@ -17,6 +20,7 @@ mod lists;
 mod media_servers;
 mod pgbouncer;
 mod postgres;
+mod programmes;
 mod reconciling;
 mod same_as_memory;
 mod same_streamers;

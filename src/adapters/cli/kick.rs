@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::Output;
+use super::durations::{ago, length};
 use super::streamer::watch_status::{is_bad, state_of, trouble};
-use super::streamer::{ago, length};
 use crate::app::streamer::Streamers;
 use crate::domain::Timestamp;
 use crate::domain::access::Actor;

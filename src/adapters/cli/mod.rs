@@ -6,7 +6,10 @@
 
 pub mod access;
 pub mod broadcaster;
+pub mod channel;
 mod client;
+pub mod destination;
+mod durations;
 pub mod healthcheck;
 pub mod hook;
 pub mod kick;

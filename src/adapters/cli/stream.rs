@@ -121,8 +121,8 @@ mod tests {
     fn json_of_a_stream_has_every_field_of_the_api() {
         let (clock, wake_ups) = (Arc::new(SystemClock), Arc::new(LocalWakeUps::default()));
         let (store, polls) = (Arc::new(MemoryStore::new(clock.clone())), PollRequests::new(wake_ups.clone()));
-        let hasher = MasterKey::new([1; 32]).hasher();
-        let core = Core::over_one_store(store, clock, Arc::new(SystemIds), wake_ups, hasher);
+        let master = MasterKey::new([1; 32]);
+        let core = Core::over_one_store(store, clock, Arc::new(SystemIds), wake_ups, &master);
         let streams = Streams::new(Arc::new(core), Arc::default(), Arc::new(polls), Duration::ZERO);
         let shown = with_nulls(&StreamView::of(&streams, stream()));
         assert_eq!((&shown["source_id"], &shown["metadata"]), (&json!("s1"), &json!({})));

@@ -29,6 +29,24 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
     }
 }
 
+/// The ids in the path of a resource that belongs to another: `{id}`, and the last one.
+pub(super) struct ChildId<P, C>(pub P, pub C);
+
+impl<P: FromStr, C: FromStr, S: Send + Sync> FromRequestParts<S> for ChildId<P, C> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let all: Vec<(&str, &str)> = params.iter().flatten().collect();
+        let id = all.iter().find(|(name, _)| *name == "id").map_or("", |(_, value)| *value);
+        let (name, value) = all.last().copied().unwrap_or(("id", ""));
+        let refused = |invalid| Problem::from(invalid).unauthenticated();
+        let parent = uuid("id", id).map_err(refused)?;
+        let child = uuid(name, value).map_err(refused)?;
+        Ok(Self(parent, child))
+    }
+}
+
 /// The query of a list.
 pub(super) trait ListQuery: DeserializeOwned {
     /// What the use-case takes.

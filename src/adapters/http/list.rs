@@ -5,6 +5,7 @@
 
 use std::future::ready;
 use std::marker::PhantomData;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -21,14 +22,14 @@ use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::admission::LongLists;
-use super::extract::{Filter, ListQuery, number};
+use super::extract::{Filter, Id, ListQuery, number};
 use super::handler::Call;
 use super::problem::Problem;
 use crate::adapters::views::Listed;
 use crate::app::list::{List, Pages, PlaceIn};
 use crate::app::{AppError, Result};
 use crate::domain::media_server::MediaServerName;
-use crate::domain::page::{Newest, Page};
+use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::{Invalid, Timestamp};
 use crate::ports::StoreError;
 
@@ -144,6 +145,41 @@ where
         let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
         let caller = actor.name.clone();
         Ok(Self { service, pages: Pages::new(actor, filter, page), caller, long_lists, query: PhantomData })
+    }
+}
+
+/// A call of the list of what belongs to the resource in the path.
+pub(super) struct ListWithin<L: List>(ListCall<L, PageQuery>);
+
+impl<L, S> FromRequestParts<S> for ListWithin<L>
+where
+    L: List + 'static,
+    L::Filter: FromStr,
+    L::Row: Placed<Place = Newest>,
+    Arc<L>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> std::result::Result<Self, Problem> {
+        let Call(service, actor) = Call::<L>::from_request_parts(parts, state).await?;
+        let Id(id) = Id::<L::Filter>::from_request_parts(parts, state).await?;
+        let Filter(((), page)) = Filter::<PageQuery>::from_request_parts(parts, state).await?;
+        // Absent only on a route outside of the management API.
+        let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
+        let caller = actor.name.clone();
+        let pages = Pages::new(actor, id, page);
+        Ok(Self(ListCall { service, pages, caller, long_lists, query: PhantomData }))
+    }
+}
+
+impl<L: List<Row: Placed<Place = Newest>> + 'static> ListWithin<L> {
+    /// As [`ListCall::answer`].
+    pub(super) async fn answer<T: Listed + 'static>(
+        self,
+        view: impl Fn(&L, L::Row) -> T + Send + 'static,
+    ) -> ListAnswer {
+        self.0.answer(view).await
     }
 }
 

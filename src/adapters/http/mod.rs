@@ -10,6 +10,7 @@ pub mod audit;
 mod authentication;
 mod body;
 pub mod broadcaster;
+pub mod channel;
 mod connection;
 mod extract;
 mod handler;

@@ -67,6 +67,12 @@ pub(super) enum Audience {
     Management(Role, &'static str),
 }
 
+/// The names of the ids in a path.
+fn ids_in(path: &str) -> impl DoubleEndedIterator<Item = &str> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    names.filter(|name| *name == "id" || name.ends_with("_id"))
+}
+
 /// Completes operations: their tag, who may call them, and which problems they can have.
 pub(super) fn complete(paths: &mut Paths, tag: &str, audience: Audience) {
     for (path, item) in &mut paths.paths {
@@ -78,10 +84,10 @@ pub(super) fn complete(paths: &mut Paths, tag: &str, audience: Audience) {
             if let Audience::Management(role, _) = audience {
                 describe_role(operation, role);
             }
-            if path.contains("{id}") {
+            for name in ids_in(path).rev() {
                 let uuid = ObjectBuilder::new().schema_type(Type::String);
                 let uuid = uuid.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
-                let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path);
+                let id = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
                 let id = id.required(Required::True).schema(Some(uuid));
                 operation.parameters.get_or_insert_default().insert(0, id.build().into());
             }

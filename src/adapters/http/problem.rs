@@ -4,6 +4,7 @@
 //! request id are known.
 
 mod access;
+mod channels;
 mod general;
 mod list;
 mod publish;
@@ -186,6 +187,11 @@ impl From<AppError> for Problem {
             AppError::Conflict(Conflict::PathTaken(_)) => ProblemType::PATH_TAKEN,
             AppError::Conflict(Conflict::StreamerTaken(_)) => ProblemType::STREAMER_TAKEN,
             AppError::Conflict(Conflict::KeyNotUsable(_)) => ProblemType::KEY_NOT_USABLE,
+            AppError::Conflict(Conflict::ChannelTaken(_)) => ProblemType::CHANNEL_TAKEN,
+            AppError::Conflict(Conflict::ChannelNotRunning) => ProblemType::CHANNEL_NOT_RUNNING,
+            AppError::Conflict(Conflict::RehearsalOpen) => ProblemType::REHEARSAL_OPEN,
+            AppError::Conflict(Conflict::OfChannel(_)) => ProblemType::OF_CHANNEL,
+            AppError::Unsupported(_) => ProblemType::NOT_SUPPORTED,
             AppError::Conflict(Conflict::Replayed) => ProblemType::REPLAYED,
             AppError::WebhookKeyUnavailable => ProblemType::WEBHOOK_KEY_UNAVAILABLE,
         };

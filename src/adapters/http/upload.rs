@@ -134,14 +134,13 @@ mod tests {
 
     fn gate() -> (Gate, Arc<Core>) {
         let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
-        let hasher = MasterKey::new([1; 32]).hasher();
         let wake_ups = Arc::new(LocalWakeUps::default());
         let core = Arc::new(Core::over_one_store(
             store,
             Arc::new(SystemClock),
             Arc::new(SystemIds),
             wake_ups,
-            hasher,
+            &MasterKey::new([1; 32]),
         ));
         let settings =
             AccessSettings { admin_token: Some(Secret::new("admin")), ..AccessSettings::default() };

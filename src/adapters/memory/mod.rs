@@ -4,8 +4,10 @@
 mod access;
 mod audit_log;
 mod broadcasters;
+mod channels;
 mod leases;
 mod media_servers;
+mod programmes;
 mod reconcile;
 mod stream_keys;
 mod streamers;
@@ -20,6 +22,10 @@ use async_trait::async_trait;
 use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::Broadcaster;
+use crate::domain::channel::{
+    Channel, ChannelId, Decision, DecisionId, Destination, DestinationId, ProgrammeStatus, Rehearsal,
+    RehearsalId,
+};
 use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::domain::page::{Newest, Page, Placed};
@@ -67,6 +73,13 @@ struct State {
     streamers: BTreeMap<StreamerId, Streamer>,
     status_events: Vec<StatusEvent>,
     watch_status: Option<WatchStatus>,
+    /// Channels, and the sealed secrets of their programme keys.
+    channels: BTreeMap<ChannelId, (Channel, String)>,
+    /// Destinations, and their sealed keys.
+    destinations: BTreeMap<DestinationId, (Destination, String)>,
+    decisions: BTreeMap<DecisionId, Decision>,
+    channel_status: BTreeMap<ChannelId, ProgrammeStatus>,
+    rehearsals: BTreeMap<RehearsalId, Rehearsal>,
 }
 
 impl MemoryStore {

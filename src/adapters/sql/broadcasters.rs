@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::args::newest;
 use super::commit::commit;
+use super::db::Tx;
 use super::ending::end_of_broadcaster;
 use super::row::{NewRow, rows};
 use super::store::SqlStore;
@@ -28,11 +29,30 @@ statements! {
     DELETE = ["DELETE FROM broadcasters WHERE id = $1"];
 }
 
+pub(super) async fn insert_broadcaster(tx: &mut Tx, broadcaster: &Broadcaster) -> Result<()> {
+    tx.run(INSERT, args![rows([NewRow::of(broadcaster)])]).await.map(drop)
+}
+
+/// Removes a broadcaster and its keys, and marks its streams as ending. Returns it and these streams.
+pub(super) async fn remove_broadcaster(
+    tx: &mut Tx,
+    id: BroadcasterId,
+    why: EndReason,
+) -> Result<Option<(Broadcaster, Vec<Stream>)>> {
+    let Some(broadcaster) = tx.row::<Broadcaster>(GET_LOCKED, args![id]).await? else { return Ok(None) };
+    // Lock keys before streams, as everywhere.
+    tx.run(LOCK_KEYS, args![id]).await?;
+    let ending = end_of_broadcaster(tx, id, why).await?;
+    tx.run(DELETE_KEYS, args![id]).await?;
+    tx.run(DELETE, args![id]).await?;
+    Ok(Some((broadcaster, ending)))
+}
+
 #[async_trait]
 impl BroadcasterStore for SqlStore {
     async fn create_broadcaster(&self, broadcaster: &Broadcaster, by: Change<'_>) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        tx.run(INSERT, args![rows([NewRow::of(broadcaster)])]).await?;
+        insert_broadcaster(&mut tx, broadcaster).await?;
         let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
         commit(tx, broadcaster.created_at, by.audit, &[event]).await
     }
@@ -64,14 +84,8 @@ impl BroadcasterStore for SqlStore {
 
     async fn delete_broadcaster(&self, id: BroadcasterId, by: Change<'_>) -> Result<Option<Vec<Stream>>> {
         let mut tx = self.db.begin().await?;
-        let Some(broadcaster) = tx.row::<Broadcaster>(GET_LOCKED, args![id]).await? else {
-            return tx.rollback(None).await;
-        };
-        // Lock keys before streams, as everywhere.
-        tx.run(LOCK_KEYS, args![id]).await?;
-        let ending = end_of_broadcaster(&mut tx, id, EndReason::BroadcasterDeleted).await?;
-        tx.run(DELETE_KEYS, args![id]).await?;
-        tx.run(DELETE, args![id]).await?;
+        let removed = remove_broadcaster(&mut tx, id, EndReason::BroadcasterDeleted).await?;
+        let Some((broadcaster, ending)) = removed else { return tx.rollback(None).await };
         let event = EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster);
         commit(tx, by.at(), by.audit, &[event]).await?;
         Ok(Some(ending))

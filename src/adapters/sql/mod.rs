@@ -13,10 +13,14 @@ mod columns;
 mod tables;
 #[macro_use]
 mod streamer_tables;
+#[macro_use]
+mod channel_tables;
 
 mod access;
 mod audit_log;
 mod broadcasters;
+mod channel_destinations;
+mod channels;
 mod commit;
 mod damage;
 mod db;
@@ -30,6 +34,7 @@ mod leases;
 mod media_servers;
 mod migrate;
 mod postgres;
+mod programmes;
 mod reconcile;
 mod row;
 mod secret_store;
@@ -61,6 +66,8 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         access::ALL,
         audit_log::ALL,
         broadcasters::ALL,
+        channel_destinations::ALL,
+        channels::ALL,
         commit::ALL,
         ending::ALL,
         events::ALL,
@@ -68,6 +75,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         leases::ALL,
         media_servers::ALL,
         migrate::ALL,
+        programmes::ALL,
         reconcile::ALL,
         secret_store::ALL,
         store::ALL,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::args::{list, newest};
 use super::commit::commit;
-use super::db::Db;
+use super::db::{Db, Tx};
 use super::ending::end_of_key;
 use super::row::{NewRow, Record, Row, rows};
 use super::store::SqlStore;
@@ -84,6 +84,15 @@ statements! {
     ];
 }
 
+/// Inserts a key; false if another usable key has its path.
+pub(super) async fn insert_key(tx: &mut Tx, key: &StreamKey, hash: &SecretHash) -> Result<bool> {
+    tx.run(RELEASE_PATH, args![key.path, key.created_at, false]).await?;
+    let path_held = key.is_usable(key.created_at);
+    let row = NewRow::of(key).with("key_hash", hash).with("path_held", &path_held);
+    // If two create at the same moment, the unique index on held paths decides.
+    Ok(tx.run(INSERT, args![rows([row])]).await? > 0)
+}
+
 #[async_trait]
 impl StreamKeyStore for SqlStore {
     async fn create_stream_key(
@@ -97,11 +106,7 @@ impl StreamKeyStore for SqlStore {
         if tx.row::<BroadcasterId>(HOLD_BROADCASTER, args![key.broadcaster_id]).await?.is_none() {
             return tx.rollback(KeyCreation::UnknownBroadcaster).await;
         }
-        tx.run(RELEASE_PATH, args![key.path, key.created_at, false]).await?;
-        let path_held = key.is_usable(key.created_at);
-        let row = NewRow::of(key).with("key_hash", hash).with("path_held", &path_held);
-        // If two create at the same moment, the unique index on held paths decides.
-        if tx.run(INSERT, args![rows([row])]).await? == 0 {
+        if !insert_key(&mut tx, key, hash).await? {
             return tx.rollback(KeyCreation::PathTaken).await;
         }
         let event = EventBody::stream_key(StreamKeyEventKind::Created, key);

@@ -4,6 +4,8 @@
 
 mod access;
 mod broadcaster;
+mod channel;
+mod channel_status;
 mod list;
 mod media_server;
 mod stream;
@@ -13,6 +15,10 @@ mod words;
 
 pub(crate) use access::{ApiTokenList, ApiTokenView, NewApiToken};
 pub(crate) use broadcaster::{BroadcasterList, BroadcasterView};
+pub(crate) use channel::{
+    ChannelList, ChannelView, DecisionList, DecisionView, DestinationList, DestinationView, NewChannelView,
+};
+pub(crate) use channel_status::{ChannelStatusView, DestinationTestView, RehearsalView};
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use stream::{StreamList, StreamView};

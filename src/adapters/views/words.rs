@@ -10,9 +10,14 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::access::Role;
 use crate::domain::audit::Outcome;
+use crate::domain::channel::{
+    DecisionKind, Engine, InputState, Mismatch, Mode, OutputState, Platform, Reason, RehearsalState,
+    Source as ChannelSource,
+};
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, OnConflict};
 use crate::domain::streamer::{Source, Status};
+use crate::ports::ProbeStep;
 
 macro_rules! words {
     ($(#[doc = $about:literal] $enum:ty as $name:literal;)+) => {$(
@@ -47,4 +52,26 @@ words! {
     Status as "StreamerStatus";
     /// The source of a change.
     Source as "StatusSource";
+    /// Who chooses what is on air. `auto`: the rules.
+    Mode as "ChannelMode";
+    /// What happens to a live input that does not have the channel's profile.
+    Mismatch as "ChannelMismatch";
+    /// What carries the media.
+    Engine as "ChannelEngine";
+    /// The platform of a destination.
+    Platform as "Platform";
+    /// What can be on air. `slate`: the built-in picture.
+    ChannelSource as "ChannelSource";
+    /// Whether a cut happened.
+    DecisionKind as "DecisionKind";
+    /// Why a decision was made.
+    Reason as "DecisionReason";
+    /// `absent`: there is none. `unstable`: not good for long enough. `ready`: can go on air at once.
+    InputState as "InputState";
+    /// `stalled`: connected, but takes nothing. `failed`: cannot work as it is; tried again once a minute.
+    OutputState as "OutputState";
+    /// Where a rehearsal is.
+    RehearsalState as "RehearsalState";
+    /// A step of reaching a destination, in this order.
+    ProbeStep as "ProbeStep";
 }

@@ -5,13 +5,17 @@
 mod decision;
 mod destination;
 mod model;
+mod patch;
 mod programme;
+mod rehearsal;
 mod settings;
 mod status;
 
 pub use decision::{Decision, DecisionId, DecisionKind, Reason, Source};
 pub use destination::{Destination, DestinationId, Platform, PushUrl};
 pub use model::{Backup, Channel, ChannelId, ChannelName, ClipId, Hold, Inputs, Playlist};
+pub use patch::{ChannelPatch, DestinationPatch};
 pub use programme::{BackupMedia, Output, OutputId, Programme};
+pub use rehearsal::{HOLE_MS, Rehearsal, RehearsalId, RehearsalReport, RehearsalState, RehearsedOutput};
 pub use settings::{Audio, Engine, Failover, Flapping, Mismatch, Mode, Profile, Video};
 pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus};

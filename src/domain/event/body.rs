@@ -3,6 +3,7 @@
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::broadcaster::{self, BroadcasterEvent, BroadcasterEventKind};
+use super::channel::{self, ChannelEvent};
 use super::stored::{StoredEvent, UnreadableEvent};
 use super::stream::{self, StreamEvent, StreamEventKind};
 use super::stream_key::{self, StreamKeyEvent, StreamKeyEventKind};
@@ -27,6 +28,8 @@ pub enum Topic {
     Broadcaster,
     /// Streamers on Kick.
     Streamer,
+    /// Channels, and their destinations.
+    Channel,
 }
 
 impl Topic {
@@ -50,6 +53,8 @@ pub enum EventBody {
     Broadcaster(BroadcasterEvent),
     /// To a streamer.
     Streamer(Box<StreamerEvent>),
+    /// To a channel or one of its destinations.
+    Channel(Box<ChannelEvent>),
 }
 
 impl EventBody {
@@ -76,6 +81,11 @@ impl EventBody {
         Self::Streamer(Box::new(StreamerEvent { kind, streamer: streamer.clone(), change: change.cloned() }))
     }
 
+    /// An event about a channel.
+    pub fn channel(event: ChannelEvent) -> Self {
+        Self::Channel(Box::new(event))
+    }
+
     /// The topic it belongs to.
     pub fn topic(&self) -> Topic {
         match self {
@@ -83,6 +93,7 @@ impl EventBody {
             Self::StreamKey(_) => Topic::StreamKey,
             Self::Broadcaster(_) => Topic::Broadcaster,
             Self::Streamer(_) => Topic::Streamer,
+            Self::Channel(_) => Topic::Channel,
         }
     }
 
@@ -93,6 +104,7 @@ impl EventBody {
             Self::StreamKey(event) => event.kind.into(),
             Self::Broadcaster(event) => event.kind.into(),
             Self::Streamer(event) => event.kind.into(),
+            Self::Channel(event) => event.kind.into(),
         }
     }
 
@@ -103,6 +115,7 @@ impl EventBody {
             Self::StreamKey(event) => (event.id.0, stream_key::VERSION, event.data()),
             Self::Broadcaster(event) => (event.id.0, broadcaster::VERSION, event.data()),
             Self::Streamer(event) => (event.streamer.id.0, streamer::VERSION, event.data()),
+            Self::Channel(event) => (event.id.0, channel::VERSION, event.data()),
         };
         let (topic, kind) = (self.topic().as_str().to_owned(), self.kind().to_owned());
         StoredEvent { seq, at, topic, kind, version, subject, data }
@@ -128,6 +141,7 @@ impl StoredEvent {
             Topic::StreamKey => EventBody::StreamKey(StreamKeyEvent::from_stored(self)?),
             Topic::Broadcaster => EventBody::Broadcaster(BroadcasterEvent::from_stored(self)?),
             Topic::Streamer => EventBody::Streamer(Box::new(StreamerEvent::from_stored(self)?)),
+            Topic::Channel => EventBody::Channel(Box::new(ChannelEvent::from_stored(self)?)),
         };
         Ok(Event { seq: self.seq, at: self.at, body })
     }

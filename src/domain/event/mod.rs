@@ -1,10 +1,11 @@
 //! The event log: an ordered list of what changed, written in the same transaction as the change.
 //!
-//! Each topic has its own type of event and its own stored form with a version. A fifth topic adds a file here, a
+//! Each topic has its own type of event and its own stored form with a version. A topic adds a file here, a
 //! variant to [`Topic`] and one to [`EventBody`]; the compiler then shows every place that must know it.
 
 mod body;
 mod broadcaster;
+mod channel;
 mod stored;
 mod stream;
 mod stream_key;
@@ -15,6 +16,9 @@ mod tests;
 
 pub use body::{Event, EventBody, Topic};
 pub use broadcaster::{BroadcasterEvent, BroadcasterEventKind};
+pub use channel::{
+    ChannelEvent, ChannelEventDetails, ChannelEventKind, CutDetails, DestinationDetails, InputDetails,
+};
 pub use stored::{StoredEvent, UnreadableEvent};
 pub use stream::{StreamEvent, StreamEventKind};
 pub use stream_key::{StreamKeyEvent, StreamKeyEventKind};

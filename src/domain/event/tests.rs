@@ -6,6 +6,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
+use crate::domain::channel::{
+    ChannelId as OurChannelId, ChannelName, DecisionId, DestinationId, InputState, OutputState, Reason,
+    Source as OnAir,
+};
 use crate::domain::secret::KeySecret;
 use crate::domain::stream::EndReason;
 use crate::domain::stream::tests::stream;
@@ -59,7 +63,33 @@ fn bodies() -> Vec<EventBody> {
         all.push(EventBody::streamer(*kind, &streamer(), None));
         all.push(EventBody::streamer(*kind, &streamer(), Some(&change)));
     }
+    all.extend(ChannelEventKind::VARIANTS.iter().map(|kind| EventBody::channel(channel_event(*kind))));
     all
+}
+
+fn channel_event(kind: ChannelEventKind) -> ChannelEvent {
+    let numbers = json!({"last_frame_ms": 712}).as_object().unwrap().clone();
+    let cut = CutDetails {
+        decision: DecisionId(Uuid::from_u128(5)).0,
+        from: Some(OnAir::Live),
+        to: OnAir::Backup,
+        reason: Reason::LiveStalled,
+        numbers,
+    };
+    let input = InputDetails { input: OnAir::Live, state: InputState::Mismatch, problem: Some("x".into()) };
+    let destination = DestinationDetails {
+        id: DestinationId(Uuid::from_u128(6)),
+        name: "YouTube".into(),
+        state: Some(OutputState::BackingOff),
+        last_error: None,
+    };
+    let details = ChannelEventDetails { cut: Some(cut), input: Some(input), destination: Some(destination) };
+    ChannelEvent {
+        kind,
+        id: OurChannelId(Uuid::from_u128(4)),
+        name: ChannelName::parse("Classroom").unwrap(),
+        details,
+    }
 }
 
 #[test]
@@ -67,14 +97,17 @@ fn every_event_is_read_back_as_it_was_written() {
     let mut kinds = vec![];
     for body in bodies() {
         let stored = body.stored(7, AT);
-        assert_eq!(stored.topic, stored.kind.split('.').next().unwrap());
+        let kind = stored.kind.split('.').next().unwrap();
+        assert_eq!(stored.topic, if kind == "destination" { "channel" } else { kind });
         assert_eq!(stored.decode().unwrap(), Event { seq: 7, at: AT, body: body.clone() });
         kinds.push(body.kind());
     }
     kinds.dedup();
     let expected = "stream.started stream.updated stream.ended stream_key.created stream_key.rotated \
         stream_key.revoked broadcaster.created broadcaster.updated broadcaster.deleted streamer.created \
-        streamer.updated streamer.online streamer.offline streamer.deleted";
+        streamer.updated streamer.online streamer.offline streamer.deleted channel.created channel.updated \
+        channel.deleted channel.cut channel.input destination.created destination.updated destination.deleted \
+        destination.state";
     assert_eq!(kinds.join(" "), expected);
 }
 
@@ -90,8 +123,20 @@ fn stored_form_of_a_streamer_does_not_change() {
         "contradicted_at": null, "offline_due": at, "problem": "none", "created_at": at, "updated_at": at});
     let change = json!({"previous_status": "offline", "new_status": "online", "occurred_at": at,
         "received_at": at, "source": "webhook", "session": session, "banned": true});
-    let stored = bodies().pop().unwrap().stored(1, AT);
+    let stored = bodies().into_iter().rfind(|body| body.topic() == Topic::Streamer).unwrap().stored(1, AT);
     assert_eq!(stored.data, json!({"streamer": streamer, "change": change}));
+}
+
+#[test]
+fn stored_form_of_a_channel_does_not_change() {
+    let cut = json!({"decision": "00000000-0000-0000-0000-000000000005", "from": "live", "to": "backup",
+        "reason": "live_stalled", "numbers": {"last_frame_ms": 712}});
+    let input = json!({"input": "live", "state": "mismatch", "problem": "x"});
+    let destination = json!({"id": "00000000-0000-0000-0000-000000000006", "name": "YouTube",
+        "state": "backing_off", "last_error": null});
+    let expected = json!({"id": "00000000-0000-0000-0000-000000000004", "name": "Classroom", "cut": cut,
+        "input": input, "destination": destination});
+    assert_eq!(EventBody::channel(channel_event(ChannelEventKind::Cut)).stored(1, AT).data, expected);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod api;
 mod audit;
 mod auth;
+mod channels;
 mod database;
 mod error;
 mod events;
@@ -30,6 +31,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use channels::Channels;
 pub use database::DatabaseKind;
 pub use error::ConfigError;
 pub use kick::{Kick, KickFeedChoice};

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::database::{DatabaseKind, sqlite_file};
+use super::error::ConfigError;
 use super::media_servers::{self, MediaServer};
 use super::section::section;
 use super::values::SecretValue;
-use super::{api, audit, auth, database, events, hooks, http, kick, log, metrics, otel, playback, reconcile};
+use super::{
+    api, audit, auth, channels, database, events, hooks, http, kick, log, metrics, otel, playback, reconcile,
+};
 use crate::domain::media_server::MediaServerName;
 
 section! {
-    pub struct Config, check |config: &mut Config| media_servers::distinct(&config.media_servers); {
+    pub struct Config, check |config: &mut Config| check(config); {
         /// The folder for files that Streamward makes: the SQLite file, the master key, MediaMTX's configuration.
         data_dir: PathBuf = PathBuf::from(".");
         http: http::Http;
@@ -27,8 +30,21 @@ section! {
         events: events::Events;
         audit: audit::Audit;
         kick: kick::Kick;
+        channels: channels::Channels;
         /// Media servers by name. Never empty.
         media_servers: BTreeMap<MediaServerName, MediaServer>, check media_servers::with_default;
+    }
+}
+
+/// The rules about several sections.
+fn check(config: &Config) -> Result<(), ConfigError> {
+    media_servers::distinct(&config.media_servers)?;
+    match &config.channels.media_server {
+        Some(name) if !config.media_servers.contains_key(name) => {
+            let rule = format!("must name a configured media server; there is no media_servers.{name}");
+            Err(ConfigError::new("channels.media_server", rule))
+        }
+        _ => Ok(()),
     }
 }
 

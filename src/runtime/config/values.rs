@@ -11,6 +11,7 @@ use serde_with::SerializeDisplay;
 use toml::Value;
 use url::Url;
 
+use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
 /// A type of value. In the environment every value is a text.
@@ -132,6 +133,12 @@ impl FromValue for SecretValue {
         let is_bare = text.trim() == text && !text.is_empty();
         require(is_bare, || "must not be empty or have spaces around it".into())?;
         Ok(Self(Secret::new(text)))
+    }
+}
+
+impl FromValue for MediaServerName {
+    fn read(value: &Value) -> Result<Self, String> {
+        Self::parse(&String::read(value)?).map_err(|invalid| invalid.to_string())
     }
 }
 

@@ -6,6 +6,7 @@
 mod access;
 mod audit;
 mod broadcaster;
+mod channel;
 mod event;
 mod hook;
 mod media_server;
@@ -34,6 +35,7 @@ const SLICES: &[Slice] = &[
     stream::SLICE,
     stream_key::SLICE,
     broadcaster::SLICE,
+    channel::SLICE,
     streamer::SLICE,
     access::SLICE,
     audit::SLICE,

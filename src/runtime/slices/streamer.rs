@@ -157,8 +157,7 @@ async fn over_memory(base: &Bootstrap, streamers: &[Streamer]) -> anyhow::Result
         store.create_streamer(streamer, Change::new(&Scope::system(), &entry)).await?;
     }
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
-    let core =
-        Core::over_one_store(store, clock, ids, Arc::new(LocalWakeUps::default()), base.master.hasher());
+    let core = Core::over_one_store(store, clock, ids, Arc::new(LocalWakeUps::default()), &base.master);
     let config = base.config().clone();
     Ok(Shared::new(core, config, Secrets::default(), Outside::default(), Duration::ZERO))
 }

@@ -29,7 +29,7 @@ use streamward::app::task::TaskList;
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
-use streamward::ports::{Clock, WakeUps, WebhookVerifier};
+use streamward::ports::{ChannelEngine, Clock, DestinationProbe, WakeUps, WebhookVerifier};
 use streamward::runtime::config::{Config, ConfigDuration, KickFeedChoice};
 use streamward::runtime::slices::{Instance, Outside, Secrets, Shared};
 use streamward_test_support::TimeLimit;
@@ -80,6 +80,8 @@ pub(crate) struct Setup {
     pub(crate) end_wait: Duration,
     pub(crate) tasks: TaskList,
     pub(crate) webhooks: Option<Arc<dyn WebhookVerifier>>,
+    pub(crate) channel_engine: Option<Arc<dyn ChannelEngine>>,
+    pub(crate) destination_probe: Option<Arc<dyn DestinationProbe>>,
 }
 
 impl Default for Setup {
@@ -93,6 +95,8 @@ impl Default for Setup {
             end_wait: Duration::from_secs(2),
             tasks: TaskList::default(),
             webhooks: None,
+            channel_engine: None,
+            destination_probe: None,
         }
     }
 }
@@ -175,7 +179,7 @@ impl TestApp {
             Arc::clone(&self.clock) as Arc<dyn Clock>,
             Arc::new(SystemIds),
             Arc::clone(&wake_ups),
-            MasterKey::new([9; 32]).hasher(),
+            &MasterKey::new([9; 32]),
         );
         let [db, lists] = db.map_or([None, None], |db| db.map(Some));
         if let Some(lists) = &lists {
@@ -189,6 +193,8 @@ impl TestApp {
             media_servers: media.map(|(name, media)| (name.clone(), Arc::new(media.clone()) as _)).collect(),
             webhooks: self.setup.webhooks.clone(),
             kick: None,
+            channel_engine: self.setup.channel_engine.clone(),
+            destination_probe: self.setup.destination_probe.clone(),
         };
         let shared = Shared::new(core, config, self.secrets(), outside, self.setup.end_wait);
         let options = HttpOptions {

@@ -201,7 +201,7 @@ impl World {
             Arc::clone(&clock) as Arc<dyn Clock>,
             Arc::new(SystemIds),
             Arc::new(LocalWakeUps::default()) as Arc<dyn WakeUps>,
-            MasterKey::new([9; 32]).hasher(),
+            &MasterKey::new([9; 32]),
         );
         let settings = StreamerSettings { is_on: true, ..StreamerSettings::default() };
         let streamers = Arc::new(Streamers::new(Arc::new(core), settings, None));

@@ -26,8 +26,6 @@ use crate::domain::page::Page;
 use crate::domain::streamer::{Status, Streamer};
 use crate::ports::StreamerFilter;
 
-pub(super) use view::{ago, length};
-
 pub use lookup::lookup;
 pub use watch::{WatchArgs, watch};
 use watched::plain;

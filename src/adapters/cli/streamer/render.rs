@@ -7,8 +7,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Row as TableRow, Table as Grid};
 
 use super::table::{Table, viewers};
-use super::view::{headline, length, printable};
+use super::view::{headline, printable};
 use super::watch_status::{doing, trouble};
+use crate::adapters::cli::durations::length;
 use crate::domain::Timestamp;
 use crate::domain::streamer::{Status, Streamer};
 

@@ -1,12 +1,9 @@
 //! Streamers and their events, as the command line shows them.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::adapters::cli::output::with_nulls;
 use crate::adapters::views::{ChangeView, SessionView, StatusEventView, StreamerView};
-use crate::domain::Timestamp;
 use crate::domain::streamer::{Change, Session, StatusEvent, Streamer};
 
 pub(super) fn streamer(streamer: &Streamer) -> Value {
@@ -44,31 +41,14 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A length of time with its two greatest units: `3h 07m`.
-pub(crate) fn length(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, _) => format!("{minutes}m {:02}s", seconds % 60),
-        (0, ..) => format!("{hours}h {minutes:02}m"),
-        _ => format!("{days}d {hours:02}h"),
-    }
-}
-
-/// The time since `at`, or `never`.
-pub(crate) fn ago(at: Option<Timestamp>, now: Timestamp) -> String {
-    at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", length(now.since(at))))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::StreamerId;
     use crate::domain::streamer::{Source, Status};
+    use crate::domain::{StreamerId, Timestamp};
 
     #[test]
     fn absent_fields_of_a_change_are_null() {
@@ -91,20 +71,6 @@ mod tests {
             (&json!("7"), &json!(false), &json!(1))
         );
         assert_eq!(shown["session"].get("title"), Some(&Value::Null));
-    }
-
-    #[test]
-    fn lengths_are_short() {
-        for (seconds, text) in [
-            (0, "0s"),
-            (59, "59s"),
-            (61, "1m 01s"),
-            (3_600, "1h 00m"),
-            (11_220, "3h 07m"),
-            (90_000, "1d 01h"),
-        ] {
-            assert_eq!(length(Duration::from_secs(seconds)), text);
-        }
     }
 
     #[test]

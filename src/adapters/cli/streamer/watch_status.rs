@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::view::{ago, length};
+use crate::adapters::cli::durations::{ago, length};
 use crate::domain::Timestamp;
 use crate::domain::streamer::feed::{FeedState, FeedStatus, WatchStatus};
 

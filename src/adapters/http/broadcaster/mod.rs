@@ -69,7 +69,13 @@ async fn update_broadcaster(
 /// Delete a broadcaster
 ///
 /// Its sessions are ended and its stream keys are deleted. Its streams stay as history, with their names.
-#[utoipa::path(delete, path = "/broadcasters/{id}", responses((status = 204, description = "It is deleted")))]
+#[utoipa::path(
+    delete, path = "/broadcasters/{id}",
+    responses(
+        (status = 204, description = "It is deleted"),
+        (status = 409, description = "`of-channel`: It was made for a channel"),
+    ),
+)]
 async fn delete_broadcaster(
     Call(broadcasters, actor): Call<Broadcasters>,
     Id(id): Id<BroadcasterId>,

@@ -69,7 +69,8 @@ async fn read_stream_key(
     post, path = "/stream-keys/{id}/rotate",
     responses(
         (status = 200, body = NewStreamKey),
-        (status = 409, description = "`key-not-usable`: The key is revoked or expired"),
+        (status = 409, description = "`key-not-usable`: The key is revoked or expired. `of-channel`: A channel publishes its \
+                                      programme with it"),
     ),
 )]
 async fn rotate_stream_key(
@@ -82,7 +83,13 @@ async fn rotate_stream_key(
 /// Revoke a stream key
 ///
 /// It is invalid at once and its session is ended. Revoking it again has no effect.
-#[utoipa::path(delete, path = "/stream-keys/{id}", responses((status = 204, description = "It is revoked")))]
+#[utoipa::path(
+    delete, path = "/stream-keys/{id}",
+    responses(
+        (status = 204, description = "It is revoked"),
+        (status = 409, description = "`of-channel`: It was made for a channel"),
+    ),
+)]
 async fn revoke_stream_key(Call(keys, actor): Call<StreamKeys>, Id(id): Id<StreamKeyId>) -> Done {
     keys.revoke(&actor, id).await?;
     Ok(NoContent)

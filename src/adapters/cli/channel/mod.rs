@@ -1,0 +1,259 @@
+//! `streamward channel …`: manages channels; `view.rs` has their texts, `watch.rs` shows one live.
+
+mod view;
+mod watch;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use strum::VariantArray as _;
+use tokio_util::sync::CancellationToken;
+
+use super::{Output, list_output};
+use crate::adapters::views::{ChannelStatusView, ChannelView, DecisionView, NewChannelView, RehearsalView};
+use crate::app::channel::{ChannelDraft, ChannelNow, Channels, Decisions, ModeDraft};
+use crate::app::list::Pages;
+use crate::domain::access::Actor;
+use crate::domain::channel::{Audio, Mismatch, Mode, Profile, Video};
+use crate::domain::page::Page;
+
+/// Commands about channels. They accept an id or a name.
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// Create a channel and print the live encoder's settings; its secret is shown only once
+    Create {
+        /// The short name: letters, digits, '_' and '-'
+        name: String,
+        /// Where the programme can be watched; live/NAME if absent
+        #[arg(long)]
+        path: Option<String>,
+        /// What is on air without the live input: clips, or a second encoder
+        #[arg(long, value_parser = ["playlist", "stream"])]
+        backup: Option<String>,
+        /// How it looks and behaves
+        #[command(flatten)]
+        settings: SettingsArgs,
+    },
+    /// List all channels
+    List,
+    /// Show a channel, what is on air, and its destinations
+    Show {
+        /// Its id or name
+        channel: String,
+    },
+    /// Change a channel
+    Update {
+        /// Its id or name
+        channel: String,
+        /// The new short name
+        #[arg(long)]
+        name: Option<String>,
+        /// Run it
+        #[arg(long, conflicts_with = "disable")]
+        enable: bool,
+        /// End its programme, but keep it
+        #[arg(long)]
+        disable: bool,
+        /// The clips of its playlist, in their order
+        #[arg(long, value_name = "ID", num_args = 0..)]
+        clips: Option<Vec<String>>,
+        /// How it looks and behaves
+        #[command(flatten)]
+        settings: SettingsArgs,
+    },
+    /// Delete a channel with its keys, destinations and decisions; its programme ends
+    Delete {
+        /// Its id or name
+        channel: String,
+    },
+    /// Show what is on air and why, live: a screen in a terminal, otherwise a line for each change
+    Watch {
+        /// Its id or name
+        channel: String,
+    },
+    /// Choose what is on air, or let the rules choose (auto)
+    Mode {
+        /// Its id or name
+        channel: String,
+        /// Who chooses
+        #[arg(value_parser = PossibleValuesParser::new(Mode::VARIANTS.iter().map(|mode| <&str>::from(*mode))))]
+        mode: String,
+        /// How long it holds, e.g. 30m; for ever if absent
+        #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        hold: Option<Duration>,
+        /// Why, for the people who see it
+        #[arg(long)]
+        reason: String,
+    },
+    /// Treat the live input as lost for some seconds, and report what the destinations noticed
+    Rehearse {
+        /// Its id or name
+        channel: String,
+        /// For how long
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        seconds: u32,
+    },
+    /// Show why it cut, newest first
+    Decisions {
+        /// Its id or name
+        channel: String,
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+    },
+}
+
+/// How a channel looks and behaves.
+#[derive(Debug, Args)]
+pub struct SettingsArgs {
+    /// The name for people
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// What it looks like, e.g. 1920x1080@30; with 48000 Hz, stereo
+    #[arg(long, value_name = "WxH@FPS", value_parser = profile)]
+    profile: Option<Profile>,
+    /// What happens to a live input that looks different
+    #[arg(long, value_parser = PossibleValuesParser::new(Mismatch::VARIANTS.iter().map(|one| <&str>::from(*one))))]
+    mismatch: Option<String>,
+}
+
+impl SettingsArgs {
+    fn draft(&self) -> ChannelDraft {
+        ChannelDraft {
+            display_name: self.display_name.clone(),
+            profile: self.profile,
+            mismatch: self.mismatch.clone(),
+            ..ChannelDraft::default()
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.display_name.is_none() && self.profile.is_none() && self.mismatch.is_none()
+    }
+}
+
+fn profile(text: &str) -> Result<Profile, String> {
+    let (size, fps) = text.split_once('@').unwrap_or((text, "30"));
+    let video = size.split_once('x').and_then(|(width, height)| {
+        Some(Video { width: width.parse().ok()?, height: height.parse().ok()?, fps: fps.parse().ok()? })
+    });
+    let video = video.ok_or("must be like 1920x1080@30")?;
+    Ok(Profile { video, audio: Audio::default() })
+}
+
+/// Runs the command. `stop` ends those that run until then.
+pub async fn run(
+    channels: &Channels,
+    decisions: &Decisions,
+    command: &ChannelCommand,
+    stop: &CancellationToken,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    match command {
+        ChannelCommand::Create { name, path, backup, settings } => {
+            let draft = ChannelDraft {
+                name: Some(name.clone()),
+                path: path.clone(),
+                backup_kind: backup.clone(),
+                ..settings.draft()
+            };
+            let made = channels.create(&Actor::cli("channel create"), draft).await?;
+            let text = view::created(&made);
+            out.thing(&NewChannelView::from(made), || text)
+        }
+        ChannelCommand::List => {
+            let pages = Pages::new(Actor::cli("channel list"), (), Page::default());
+            let columns = ["id", "name", "path", "enabled", "mode", "created_at"];
+            list_output::print(out, ("channels", &columns), (channels, pages), ChannelView::from).await
+        }
+        ChannelCommand::Show { channel } => {
+            let actor = Actor::cli("channel show");
+            let found = find(channels, &actor, channel).await?;
+            let status = channels.status(&actor, found.channel.id).await?;
+            let text = [view::channel(&status.channel), view::status(&status)].join("\n\n");
+            out.thing(&ChannelStatusView::from(status), || text)
+        }
+        ChannelCommand::Update { channel, name, enable, disable, clips, settings } => {
+            let enabled = (*enable || *disable).then_some(*enable);
+            if name.is_none() && enabled.is_none() && clips.is_none() && settings.is_empty() {
+                bail!("nothing to change: give --name, --enable, --disable, --clips, or another setting");
+            }
+            let actor = Actor::cli("channel update");
+            let id = find(channels, &actor, channel).await?.channel.id;
+            let (name, clips) = (name.clone(), clips.clone());
+            let draft = ChannelDraft { name, enabled, clips, ..settings.draft() };
+            print(out, channels.update(&actor, id, draft).await?)
+        }
+        ChannelCommand::Delete { channel } => {
+            let actor = Actor::cli("channel delete");
+            let found = find(channels, &actor, channel).await?;
+            channels.delete(&actor, found.channel.id).await?;
+            let text = format!("Deleted the channel {} with its keys and destinations.", found.channel.name);
+            out.thing(&ChannelView::from(found), || text)
+        }
+        ChannelCommand::Watch { channel } => {
+            let actor = Actor::cli("channel watch");
+            let id = find(channels, &actor, channel).await?.channel.id;
+            watch::watch(channels, &actor, id, stop, out).await
+        }
+        ChannelCommand::Mode { channel, mode, hold, reason } => {
+            let actor = Actor::cli("channel mode");
+            let id = find(channels, &actor, channel).await?.channel.id;
+            let expires_in_seconds = hold.map(|hold| hold.as_secs());
+            let draft = ModeDraft { mode: mode.clone(), expires_in_seconds, reason: reason.clone() };
+            print(out, channels.set_mode(&actor, id, draft).await?)
+        }
+        ChannelCommand::Rehearse { channel, seconds } => {
+            let actor = Actor::cli("channel rehearse");
+            let id = find(channels, &actor, channel).await?.channel.id;
+            let mut rehearsal = channels.rehearse(&actor, id, *seconds).await?;
+            while rehearsal.is_open() {
+                tokio::select! {
+                    () = stop.cancelled() => bail!("the rehearsal {} goes on without this command", rehearsal.id),
+                    () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                }
+                rehearsal = channels.rehearsal(&actor, id, rehearsal.id).await?;
+            }
+            let destinations = channels.status(&actor, id).await?.destinations;
+            let text = view::rehearsal(&rehearsal, &destinations);
+            out.thing(&RehearsalView::from(rehearsal), || text)
+        }
+        ChannelCommand::Decisions { channel, limit } => {
+            let actor = Actor::cli("channel decisions");
+            let id = find(channels, &actor, channel).await?.channel.id;
+            let pages = Pages::new(actor, id, Page::first(*limit));
+            let columns = ["at", "kind", "from", "to", "reason", "numbers"];
+            list_output::print(out, ("decisions", &columns), (decisions, pages), DecisionView::from).await
+        }
+    }
+}
+
+/// The channel with this id or name.
+pub(super) async fn find(channels: &Channels, actor: &Actor, wanted: &str) -> anyhow::Result<ChannelNow> {
+    channels
+        .find(actor, wanted)
+        .await
+        .with_context(|| format!("cannot find the channel {wanted:?} (see streamward channel list)"))
+}
+
+fn print(out: &mut Output, channel: ChannelNow) -> anyhow::Result<()> {
+    let text = view::channel(&channel);
+    out.thing(&ChannelView::from(channel), || text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_a_size_and_a_frame_rate() {
+        let Profile { video, .. } = profile("1920x1080@25").unwrap();
+        assert_eq!((video.width, video.height, video.fps), (1920, 1080, 25));
+        assert_eq!(profile("640x360").unwrap().video.fps, 30);
+        for bad in ["", "1920", "1920x", "x@30", "1920x1080@", "1920x1080@fast"] {
+            assert!(profile(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The bodies of `/channels`, and its events.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use serde_with::skip_serializing_none;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::adapters::views::DateTime;
+use crate::app::channel::{ChannelDraft, DestinationDraft, ModeDraft};
+use crate::domain::channel::{
+    Audio, Engine, Failover, Flapping, InputState, Mismatch, Mode, OutputState, Platform, Profile, Reason,
+    Source, Video,
+};
+use crate::domain::event::{ChannelEvent, Event};
+use crate::domain::secret::Secret;
+
+/// A channel to create.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChannelDraft)]
+pub(super) struct DraftJson {
+    /// The short name. No two channels have the same.
+    #[schema(value_type = String, required = true, example = "Classroom", pattern = "^[0-9A-Za-z_-]{1,50}$")]
+    name: Option<String>,
+    /// The name for people. Without it: the short name.
+    #[schema(min_length = 1, max_length = 255)]
+    display_name: Option<String>,
+    /// Where the programme can be watched. Without it: `live/` and the short name. The live encoder publishes to
+    /// `<path>/live`.
+    #[schema(example = "live/Classroom", max_length = 200, pattern = "^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$")]
+    path: Option<String>,
+    /// `true` without it.
+    enabled: Option<bool>,
+    inputs: Option<InputsJson>,
+    failover: Option<FailoverJson>,
+    profile: Option<ProfileJson>,
+    #[schema(value_type = Option<Mismatch>)]
+    mismatch: Option<String>,
+    #[schema(value_type = Option<Engine>)]
+    engine: Option<String>,
+}
+
+/// Changes of a channel. Absent fields stay unchanged. `failover` and `profile` replace the old settings completely.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChannelPatch)]
+pub(super) struct PatchJson {
+    #[schema(example = "Classroom", pattern = "^[0-9A-Za-z_-]{1,50}$")]
+    name: Option<String>,
+    #[schema(min_length = 1, max_length = 255)]
+    display_name: Option<String>,
+    /// With `false` the programme and its destinations end.
+    enabled: Option<bool>,
+    /// Only the clips of a playlist can be changed.
+    inputs: Option<InputsJson>,
+    failover: Option<FailoverJson>,
+    profile: Option<ProfileJson>,
+    #[schema(value_type = Option<Mismatch>)]
+    mismatch: Option<String>,
+    #[schema(value_type = Option<Engine>)]
+    engine: Option<String>,
+}
+
+/// Where a channel's media comes from.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChannelInputsDraft)]
+struct InputsJson {
+    backup: Option<BackupJson>,
+}
+
+/// What is on air without the live input.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BackupInputDraft)]
+struct BackupJson {
+    /// `playlist` (default) or `stream`, a second encoder, which gets a key of its own.
+    #[schema(pattern = "^(playlist|stream)$")]
+    kind: Option<String>,
+    playlist: Option<PlaylistJson>,
+}
+
+/// Clips in the order in which they play. Without any, the built-in picture is shown.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PlaylistDraft)]
+struct PlaylistJson {
+    #[schema(value_type = Vec<Uuid>, max_items = 1000)]
+    clips: Vec<String>,
+}
+
+/// When the live input is lost, and when it is back. An absent field has its default.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FailoverDraft)]
+struct FailoverJson {
+    #[schema(minimum = 300, maximum = 10_000, default = 700)]
+    stall_ms: Option<u32>,
+    #[schema(maximum = 300, default = 5)]
+    recovery_grace_seconds: Option<u32>,
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    min_bitrate_kbps: Option<u32>,
+    #[schema(minimum = 1, maximum = 60)]
+    max_keyframe_gap_seconds: Option<u32>,
+    flapping: Option<FlappingJson>,
+}
+
+/// An input that is lost again and again has to be good for longer each time.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FlappingDraft)]
+struct FlappingJson {
+    #[schema(minimum = 1, maximum = 1_000, default = 3)]
+    cuts: Option<u32>,
+    #[schema(minimum = 1, maximum = 3_600, default = 60)]
+    within_seconds: Option<u32>,
+    #[schema(minimum = 1, maximum = 3_600, default = 300)]
+    max_grace_seconds: Option<u32>,
+}
+
+/// What the programme looks like. An absent field has its default.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ProfileDraft)]
+struct ProfileJson {
+    video: Option<VideoJson>,
+    audio: Option<AudioJson>,
+}
+
+/// A picture: H.264.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ProfileVideoDraft)]
+struct VideoJson {
+    /// Even.
+    #[schema(minimum = 16, maximum = 7_680, default = 1_280)]
+    width: Option<u32>,
+    /// Even.
+    #[schema(minimum = 16, maximum = 4_320, default = 720)]
+    height: Option<u32>,
+    #[schema(minimum = 1, maximum = 120, default = 30)]
+    fps: Option<u32>,
+}
+
+/// Sound: AAC-LC.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ProfileAudioDraft)]
+struct AudioJson {
+    /// 44100 or 48000.
+    #[schema(default = 48_000)]
+    rate: Option<u32>,
+    #[schema(minimum = 1, maximum = 2, default = 2)]
+    channels: Option<u32>,
+}
+
+impl From<FailoverJson> for Failover {
+    fn from(json: FailoverJson) -> Self {
+        let plain = Self::default();
+        let flapping = json.flapping.map_or(plain.flapping, |json| Flapping {
+            cuts: json.cuts.unwrap_or(plain.flapping.cuts),
+            within_seconds: json.within_seconds.unwrap_or(plain.flapping.within_seconds),
+            max_grace_seconds: json.max_grace_seconds.unwrap_or(plain.flapping.max_grace_seconds),
+        });
+        Self {
+            stall_ms: json.stall_ms.unwrap_or(plain.stall_ms),
+            recovery_grace_seconds: json.recovery_grace_seconds.unwrap_or(plain.recovery_grace_seconds),
+            min_bitrate_kbps: json.min_bitrate_kbps,
+            max_keyframe_gap_seconds: json.max_keyframe_gap_seconds,
+            flapping,
+        }
+    }
+}
+
+impl From<ProfileJson> for Profile {
+    fn from(json: ProfileJson) -> Self {
+        let Self { video, audio } = Self::default();
+        Self {
+            video: json.video.map_or(video, |json| Video {
+                width: json.width.unwrap_or(video.width),
+                height: json.height.unwrap_or(video.height),
+                fps: json.fps.unwrap_or(video.fps),
+            }),
+            audio: json.audio.map_or(audio, |json| Audio {
+                rate: json.rate.unwrap_or(audio.rate),
+                channels: json.channels.unwrap_or(audio.channels),
+            }),
+        }
+    }
+}
+
+impl From<DraftJson> for ChannelDraft {
+    fn from(json: DraftJson) -> Self {
+        let DraftJson { name, display_name, path, enabled, inputs, failover, profile, mismatch, engine } =
+            json;
+        let backup = inputs.and_then(|inputs| inputs.backup);
+        let (backup_kind, playlist) = backup.map_or((None, None), |backup| (backup.kind, backup.playlist));
+        Self {
+            name,
+            display_name,
+            path,
+            enabled,
+            backup_kind,
+            clips: playlist.map(|playlist| playlist.clips),
+            failover: failover.map(Failover::from),
+            profile: profile.map(Profile::from),
+            mismatch,
+            engine,
+        }
+    }
+}
+
+impl From<PatchJson> for ChannelDraft {
+    fn from(json: PatchJson) -> Self {
+        let PatchJson { name, display_name, enabled, inputs, failover, profile, mismatch, engine } = json;
+        DraftJson { name, display_name, path: None, enabled, inputs, failover, profile, mismatch, engine }
+            .into()
+    }
+}
+
+/// Who chooses what is on air.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ModeDraft)]
+pub(super) struct ModeJson {
+    #[schema(value_type = Mode)]
+    mode: Option<String>,
+    /// How long it holds; then the mode is `auto`. For ever without it.
+    #[schema(minimum = 1, maximum = 2_592_000)]
+    expires_in_seconds: Option<u64>,
+    /// Why, for the people who see it.
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 500)]
+    reason: Option<String>,
+}
+
+impl From<ModeJson> for ModeDraft {
+    fn from(json: ModeJson) -> Self {
+        let (mode, reason) = (json.mode.unwrap_or_default(), json.reason.unwrap_or_default());
+        Self { mode, expires_in_seconds: json.expires_in_seconds, reason }
+    }
+}
+
+/// A rehearsal to run.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RehearsalDraft)]
+pub(super) struct RehearsalJson {
+    /// For how long the live input is treated as lost.
+    #[schema(value_type = u32, required = true, minimum = 1, maximum = 300)]
+    pub(super) cut_live_for_seconds: Option<u32>,
+}
+
+/// A value that `null` removes.
+fn removable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// A destination to create. The platform fills in what it is known for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DestinationDraft)]
+pub(super) struct DestinationJson {
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 100)]
+    name: Option<String>,
+    #[schema(value_type = Platform)]
+    platform: Option<String>,
+    /// Its address without the key. Kick and `custom` need one.
+    #[schema(example = "rtmps://a.rtmps.youtube.com/live2", max_length = 500)]
+    url: Option<String>,
+    #[schema(max_length = 500)]
+    backup_url: Option<String>,
+    /// The key that the platform shows. It is never shown again.
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 500, pattern = "^[^\\s]+$")]
+    key: Option<String>,
+    /// `true` without it.
+    enabled: Option<bool>,
+    /// A new session begins after this many seconds.
+    #[schema(minimum = 60, maximum = 604_800)]
+    rotate_session_every_seconds: Option<u32>,
+}
+
+/// Changes of a destination. Absent fields stay unchanged; `null` removes a value. No other destination is interrupted.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DestinationPatch)]
+pub(super) struct DestinationPatchJson {
+    #[schema(min_length = 1, max_length = 100)]
+    name: Option<String>,
+    #[schema(value_type = Option<Platform>)]
+    platform: Option<String>,
+    #[schema(max_length = 500)]
+    url: Option<String>,
+    #[serde(default, deserialize_with = "removable")]
+    #[schema(value_type = Option<String>, max_length = 500)]
+    backup_url: Option<Option<String>>,
+    /// A new key in place of the old one.
+    #[schema(min_length = 1, max_length = 500, pattern = "^[^\\s]+$")]
+    key: Option<String>,
+    enabled: Option<bool>,
+    #[serde(default, deserialize_with = "removable")]
+    #[schema(value_type = Option<u32>, minimum = 60, maximum = 604_800)]
+    rotate_session_every_seconds: Option<Option<u32>>,
+}
+
+impl From<DestinationJson> for DestinationDraft {
+    fn from(json: DestinationJson) -> Self {
+        Self {
+            name: json.name,
+            platform: json.platform,
+            url: json.url,
+            backup_url: json.backup_url.map(Some),
+            key: json.key.map(Secret::new),
+            enabled: json.enabled,
+            rotate_session_every_seconds: json.rotate_session_every_seconds.map(Some),
+        }
+    }
+}
+
+impl From<DestinationPatchJson> for DestinationDraft {
+    fn from(json: DestinationPatchJson) -> Self {
+        Self {
+            name: json.name,
+            platform: json.platform,
+            url: json.url,
+            backup_url: json.backup_url,
+            key: json.key.map(Secret::new),
+            enabled: json.enabled,
+            rotate_session_every_seconds: json.rotate_session_every_seconds,
+        }
+    }
+}
+
+/// The data of an event.
+#[skip_serializing_none]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChannelEvent)]
+pub(super) struct EventJson {
+    /// When the change happened.
+    at: DateTime,
+    channel_id: Uuid,
+    /// The short name of the channel after the change.
+    channel_name: String,
+    /// With `channel.cut`.
+    cut: Option<CutJson>,
+    /// With `channel.input`.
+    input: Option<InputJson>,
+    /// With `destination.…`.
+    destination: Option<DestinationChangeJson>,
+}
+
+/// A cut.
+#[skip_serializing_none]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChannelCut)]
+struct CutJson {
+    decision_id: Uuid,
+    /// What was on air before. Absent at the start of the programme.
+    from: Option<Source>,
+    /// What is on air.
+    to: Source,
+    reason: Reason,
+    /// The figures behind it.
+    #[schema(value_type = Object)]
+    numbers: Map<String, Value>,
+}
+
+/// A change of an input.
+#[skip_serializing_none]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChannelInputChange)]
+struct InputJson {
+    /// `live` or `backup`.
+    input: Source,
+    state: InputState,
+    /// For a mismatch: what differs.
+    problem: Option<String>,
+}
+
+/// A change of a destination.
+#[skip_serializing_none]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DestinationChange)]
+struct DestinationChangeJson {
+    id: Uuid,
+    name: String,
+    /// With `destination.state`.
+    state: Option<OutputState>,
+    last_error: Option<String>,
+}
+
+impl EventJson {
+    pub(super) fn of(event: &Event, body: &ChannelEvent) -> Self {
+        let details = body.details.clone();
+        Self {
+            at: event.at,
+            channel_id: body.id.0,
+            channel_name: body.name.to_string(),
+            cut: details.cut.map(|cut| CutJson {
+                decision_id: cut.decision,
+                from: cut.from,
+                to: cut.to,
+                reason: cut.reason,
+                numbers: cut.numbers,
+            }),
+            input: details.input.map(|input| InputJson {
+                input: input.input,
+                state: input.state,
+                problem: input.problem,
+            }),
+            destination: details.destination.map(|one| DestinationChangeJson {
+                id: one.id.0,
+                name: one.name,
+                state: one.state,
+                last_error: one.last_error,
+            }),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Use-cases of destinations: where a channel's programme is pushed. Their keys go in and never come out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::draft::DestinationDraft;
+use super::{KIND as CHANNEL, RESOURCE, keys};
+use crate::app::list::List;
+use crate::app::{AppError, Core, Result};
+use crate::domain::access::{Action, Actor, Scope};
+use crate::domain::channel::{ChannelId, Destination, DestinationId};
+use crate::domain::page::{Newest, Page};
+use crate::ports::{Change, DestinationProbe, ProbedStep, WakeUp};
+
+const KIND: &str = "destination";
+
+/// The result of a test.
+#[derive(Clone, Debug)]
+pub struct DestinationTest {
+    /// The address.
+    pub url: Vec<ProbedStep>,
+    /// The second address, if there is one.
+    pub backup_url: Option<Vec<ProbedStep>>,
+}
+
+/// Where programmes are pushed.
+pub struct Destinations {
+    core: Arc<Core>,
+    probe: Option<Arc<dyn DestinationProbe>>,
+}
+
+impl Destinations {
+    /// Tests need a `probe`.
+    pub fn new(core: Arc<Core>, probe: Option<Arc<dyn DestinationProbe>>) -> Self {
+        Self { core, probe }
+    }
+
+    /// Adds a destination to a channel. What the draft does not say comes from the platform.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        channel: ChannelId,
+        draft: DestinationDraft,
+    ) -> Result<Destination> {
+        let id = DestinationId(self.core.id());
+        let entry = self.core.entry(actor, "create", KIND).on(&id);
+        let created = self
+            .core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+                let now = self.core.now();
+                let blank = |platform, url| Destination {
+                    id,
+                    channel,
+                    name: String::new(),
+                    platform,
+                    url,
+                    backup_url: None,
+                    enabled: true,
+                    rotate_session_every_seconds: None,
+                    created_at: now,
+                    updated_at: now,
+                };
+                let (destination, key) = draft.creation(blank, now)?;
+                let sealed = keys::seal_key(&self.core.sealer, id, &key, self.core.ids.random32());
+                let by = Change::new(&scope, &entry);
+                if !self.core.store.create_destination(&destination, &sealed, by).await? {
+                    return Err(AppError::NotFound(CHANNEL));
+                }
+                Ok(destination)
+            })
+            .await?;
+        self.changed();
+        Ok(created)
+    }
+
+    /// One destination of a channel.
+    pub async fn get(&self, actor: &Actor, channel: ChannelId, id: DestinationId) -> Result<Destination> {
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
+        self.found(&scope, channel, id).await
+    }
+
+    /// The destination of a channel with this id, or the only one with this name.
+    pub async fn find(&self, actor: &Actor, channel: ChannelId, id_or_name: &str) -> Result<Destination> {
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
+        if let Ok(id) = id_or_name.parse() {
+            return self.found(&scope, channel, id).await;
+        }
+        let mut all = self.core.store.destinations(&scope, channel, &Page::default()).await?;
+        all.retain(|one| one.name == id_or_name);
+        match all.len() {
+            1 => Ok(all.remove(0)),
+            _ => Err(AppError::NotFound(KIND)),
+        }
+    }
+
+    async fn found(&self, scope: &Scope, channel: ChannelId, id: DestinationId) -> Result<Destination> {
+        let found = self.core.store.destination(scope, channel, id).await?;
+        found.ok_or(AppError::NotFound(KIND))
+    }
+
+    /// Changes what the draft names. No other destination is interrupted.
+    pub async fn update(
+        &self,
+        actor: &Actor,
+        channel: ChannelId,
+        id: DestinationId,
+        draft: DestinationDraft,
+    ) -> Result<Destination> {
+        let entry = self.core.entry(actor, "update", KIND).on(&id);
+        let updated = self
+            .core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+                let (patch, key) = draft.patch()?;
+                let random = self.core.ids.random32();
+                let sealed = key.map(|key| keys::seal_key(&self.core.sealer, id, &key, random));
+                let by = Change::new(&scope, &entry);
+                let updated =
+                    self.core.store.update_destination(channel, id, &patch, sealed.as_deref(), by).await?;
+                updated.ok_or(AppError::NotFound(KIND))
+            })
+            .await?;
+        self.changed();
+        Ok(updated)
+    }
+
+    /// Deletes a destination. Its session ends.
+    pub async fn delete(&self, actor: &Actor, channel: ChannelId, id: DestinationId) -> Result<()> {
+        let entry = self.core.entry(actor, "delete", KIND).on(&id);
+        self.core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+                let by = Change::new(&scope, &entry);
+                if !self.core.store.delete_destination(channel, id, by).await? {
+                    return Err(AppError::NotFound(KIND));
+                }
+                Ok(())
+            })
+            .await?;
+        self.changed();
+        Ok(())
+    }
+
+    /// Reaches the destination without publishing.
+    pub async fn test(
+        &self,
+        actor: &Actor,
+        channel: ChannelId,
+        id: DestinationId,
+    ) -> Result<DestinationTest> {
+        let entry = self.core.entry(actor, "test", KIND).on(&id);
+        let destination = self
+            .core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Operate, &RESOURCE)?;
+                self.found(&scope, channel, id).await
+            })
+            .await?;
+        let probe = self.probe.as_ref().ok_or(AppError::Unsupported("test of destinations"))?;
+        self.core.store.record_audit(std::slice::from_ref(&entry)).await?;
+        let url = probe.probe(&destination.url).await;
+        let backup_url = match &destination.backup_url {
+            Some(url) => Some(probe.probe(url).await),
+            None => None,
+        };
+        Ok(DestinationTest { url, backup_url })
+    }
+
+    fn changed(&self) {
+        self.core.wake_ups.send(WakeUp::Events);
+        self.core.wake_ups.send(WakeUp::Channels);
+    }
+}
+
+#[async_trait]
+impl List for Destinations {
+    type Filter = ChannelId;
+    type Row = Destination;
+
+    /// Those of one channel, newest first.
+    async fn list(&self, actor: &Actor, of: &ChannelId, page: &Page<Newest>) -> Result<Vec<Destination>> {
+        let scope = actor.authorize(Action::Read, &RESOURCE)?;
+        let turn = self.core.lists.turn().await;
+        let found = turn.destinations(&scope, *of, page).await?;
+        if found.is_empty() && turn.channel(&scope, *of).await?.is_none() {
+            return Err(AppError::NotFound(CHANNEL));
+        }
+        Ok(found)
+    }
+}

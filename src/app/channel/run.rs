@@ -1,0 +1,322 @@
+//! The tasks of channels: one for each enabled channel, each on one instance.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::json;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::programme::{ProgrammeBuilder, Renditions};
+use super::rehearse::Rehearsing;
+use super::reports::{Names, ReportBuffer};
+use crate::app::Core;
+use crate::app::task::{
+    AnyTask, LongRunningTask, OnLeaseDoubt, Placement, Task, TaskContext, TaskError, TaskSet,
+};
+use crate::domain::channel::{ChannelId, Programme, ProgrammeStatus};
+use crate::domain::media_server::UrlTemplates;
+use crate::ports::{ChannelEngine, ProgrammeReports, StoredProgramme, WakeUp};
+
+/// How often a running channel checks its times: the end of a hold, of a rehearsal.
+const CHECK: Duration = Duration::from_secs(1);
+/// How often the stored channel is read without a wake-up.
+const READ: Duration = Duration::from_secs(10);
+/// How many decisions the engine may send before they are taken.
+const DECISIONS: usize = 64;
+
+/// What the tasks of channels need.
+#[derive(Clone)]
+pub struct Running {
+    /// Stores, clock and wake-ups.
+    pub core: Arc<Core>,
+    /// What carries the media.
+    pub engine: Arc<dyn ChannelEngine>,
+    /// The prepared files of clips.
+    pub renditions: Arc<dyn Renditions>,
+    /// The addresses of the media server that carries the inputs and the programme.
+    pub urls: UrlTemplates,
+    /// Where reports wait for the database.
+    pub reports: Arc<ReportBuffer>,
+    /// What a programme does while the database is unreachable.
+    pub on_lease_doubt: OnLeaseDoubt,
+}
+
+/// One task for each enabled channel.
+pub struct ChannelTasks {
+    running: Running,
+}
+
+impl ChannelTasks {
+    /// All run with the same engine.
+    pub fn new(running: Running) -> Self {
+        Self { running }
+    }
+}
+
+impl Task for ChannelTasks {
+    fn name(&self) -> String {
+        "channels".into()
+    }
+
+    fn description(&self) -> &'static str {
+        "Keeps one task running for each enabled channel."
+    }
+}
+
+#[async_trait]
+impl TaskSet for ChannelTasks {
+    fn wakes_on(&self, wake_up: &WakeUp) -> bool {
+        matches!(wake_up, WakeUp::Channels)
+    }
+
+    async fn desired(&mut self) -> Result<BTreeSet<String>, TaskError> {
+        let enabled = self.running.core.worker_store.enabled_channels().await?;
+        Ok(enabled.iter().map(ToString::to_string).collect())
+    }
+
+    fn task(&self, key: &str) -> Option<AnyTask> {
+        let (id, running) = (key.parse().ok()?, self.running.clone());
+        Some(AnyTask::long_running(ChannelTask { id, running }))
+    }
+}
+
+/// Runs the programme of one channel.
+struct ChannelTask {
+    id: ChannelId,
+    running: Running,
+}
+
+impl Task for ChannelTask {
+    fn name(&self) -> String {
+        format!("channel:{}", self.id)
+    }
+
+    fn description(&self) -> &'static str {
+        "Runs the programme of one channel."
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::OneInstance(self.running.on_lease_doubt)
+    }
+}
+
+#[async_trait]
+impl LongRunningTask for ChannelTask {
+    async fn run(&mut self, context: &TaskContext) -> Result<(), TaskError> {
+        // Listen first, so that no change between reading and listening is missed.
+        let wake_ups = self.running.core.wake_ups.listen();
+        let Some(stored) = self.running.core.worker_store.programme(self.id).await? else {
+            // Deleted meanwhile: this task is stopped soon.
+            context.stop.cancelled().await;
+            return Ok(());
+        };
+        let (decisions_sent, decisions) = mpsc::channel(DECISIONS);
+        let (status_sent, status) = watch::channel(None);
+        let builder = ProgrammeBuilder {
+            core: Arc::clone(&self.running.core),
+            urls: self.running.urls.clone(),
+            renditions: Arc::clone(&self.running.renditions),
+        };
+        let programme = builder.build(&stored, false, self.running.core.now()).await?;
+        tracing::info!(channel = %stored.channel.name, "a channel starts");
+        let (programme, to_run) = watch::channel(programme);
+        let reports = ProgrammeReports { decisions: decisions_sent, status: status_sent };
+        let engine = self.running.engine.run(to_run, reports, context.stop.clone());
+        let rehearsing = Rehearsing::default();
+        let names = names(&stored);
+        let mut run =
+            Run { task: self, builder, stored, names, programme, status, rehearsing, read_at: None };
+        let ended = run.until(engine, decisions, wake_ups, context).await;
+        run.close().await;
+        ended
+    }
+}
+
+/// One run of a programme.
+struct Run<'a> {
+    task: &'a ChannelTask,
+    builder: ProgrammeBuilder,
+    stored: StoredProgramme,
+    names: Names,
+    programme: watch::Sender<Programme>,
+    status: watch::Receiver<Option<ProgrammeStatus>>,
+    rehearsing: Rehearsing,
+    /// When the store was last read; `None` to read it at the next check.
+    read_at: Option<Instant>,
+}
+
+impl Run<'_> {
+    /// Passes changes to the engine and reports to the store until the engine ends.
+    async fn until(
+        &mut self,
+        engine: impl Future<Output = ()>,
+        mut decisions: mpsc::Receiver<crate::domain::channel::Decision>,
+        mut wake_ups: broadcast::Receiver<WakeUp>,
+        context: &TaskContext,
+    ) -> Result<(), TaskError> {
+        let mut engine = pin!(engine);
+        let mut status = self.status.clone();
+        let mut checks = interval(CHECK);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut engine => break,
+                Some(decision) = decisions.recv() => self.decided(decision),
+                Ok(()) = status.changed() => self.reported(context),
+                woken = wake_ups.recv() => match woken {
+                    Ok(WakeUp::Channels | WakeUp::Everything) | Err(RecvError::Lagged(_)) => {
+                        self.read_at = None;
+                        self.check().await;
+                    }
+                    Ok(_) => {}
+                    // There are no wake-ups any more: the program stops.
+                    Err(RecvError::Closed) => {
+                        checks.tick().await;
+                    }
+                },
+                _ = checks.tick() => self.check().await,
+            }
+        }
+        while let Ok(decision) = decisions.try_recv() {
+            self.decided(decision);
+        }
+        if context.stop.is_cancelled() {
+            return Ok(());
+        }
+        Err(TaskError::Setup("the engine ended by itself".to_owned()))
+    }
+
+    fn decided(&mut self, decision: crate::domain::channel::Decision) {
+        tracing::info!(
+            channel = %self.names.channel, kind = %decision.kind, to = %decision.to, reason = %decision.reason,
+            numbers = %serde_json::Value::Object(decision.numbers.clone()), "a channel decided"
+        );
+        self.rehearsing.decided(&decision);
+        self.task.running.reports.decided(decision);
+    }
+
+    fn reported(&mut self, context: &TaskContext) {
+        let Some(status) = self.status.borrow().clone() else { return };
+        context.show(json!({
+            "channel": self.names.channel, "on_air": status.on_air, "since": status.since, "reason": status.reason,
+        }));
+        self.task.running.reports.reported(&self.names, status);
+    }
+
+    /// Reads the channel if it may have changed, and passes on what is due. If the store fails, the programme goes on as
+    /// it is.
+    async fn check(&mut self) {
+        let core = Arc::clone(&self.task.running.core);
+        let status = self.status.borrow().clone();
+        let mut is_changed = self.rehearsing.end_if_due(status.as_ref(), core.now());
+        is_changed |= self.end_hold().await;
+        if self.read_at.is_none_or(|at| at.elapsed() >= READ) {
+            match core.worker_store.programme(self.task.id).await {
+                Ok(Some(stored)) => {
+                    self.names = names(&stored);
+                    self.stored = stored;
+                    self.read_at = Some(Instant::now());
+                    is_changed = true;
+                }
+                // Deleted: this task is stopped soon.
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(channel = %self.names.channel, %error, "a channel cannot be read; it runs on");
+                }
+            }
+        }
+        is_changed |= self.rehearse(status.as_ref()).await;
+        if is_changed {
+            self.apply().await;
+        }
+    }
+
+    /// Replaces an expired hold in the store. The programme follows the clock, also if that fails. Returns whether it has
+    /// expired.
+    async fn end_hold(&mut self) -> bool {
+        let core = &self.task.running.core;
+        let now = core.now();
+        if self.stored.channel.hold.expires_at.is_none_or(|at| at > now) {
+            return false;
+        }
+        match core.worker_store.expire_hold(self.task.id, now).await {
+            Ok(Some(channel)) => {
+                tracing::info!(channel = %channel.name, "a hold has expired: the mode is auto again");
+                self.stored.channel = channel;
+                core.wake_ups.send(WakeUp::Events);
+            }
+            // An operator changed it meanwhile.
+            Ok(None) => self.read_at = None,
+            Err(error) => tracing::debug!(%error, "an expired hold cannot be stored; it is tried again"),
+        }
+        true
+    }
+
+    /// Begins a requested rehearsal, and stores one that ended. Returns whether one begins.
+    async fn rehearse(&mut self, status: Option<&ProgrammeStatus>) -> bool {
+        let was_cut = self.rehearsing.is_cut();
+        let core = &self.task.running.core;
+        if let Some(open) = &self.stored.rehearsal
+            && let Some(begun) = self.rehearsing.take(open, status, core.now())
+            && begun.is_open()
+        {
+            // If this is lost, the end is stored all the same.
+            let saved = core.worker_store.save_rehearsal(&begun).await;
+            tracing::info!(
+                channel = %self.names.channel, seconds = begun.cut_live_for_seconds, is_stored = saved.is_ok(),
+                "a rehearsal begins: the live input is treated as lost"
+            );
+        }
+        if let Some(ended) = &self.rehearsing.ended
+            && core.worker_store.save_rehearsal(ended).await.is_ok()
+        {
+            self.rehearsing.ended = None;
+            self.stored.rehearsal = None;
+        }
+        !was_cut && self.rehearsing.is_cut()
+    }
+
+    /// Gives the engine the programme as it is now, if that changed.
+    async fn apply(&mut self) {
+        let now = self.task.running.core.now();
+        match self.builder.build(&self.stored, self.rehearsing.is_cut(), now).await {
+            Ok(programme) => {
+                self.programme.send_if_modified(|present| {
+                    let is_new = *present != programme;
+                    if is_new {
+                        *present = programme;
+                    }
+                    is_new
+                });
+            }
+            Err(error) => {
+                tracing::error!(channel = %self.names.channel, %error, "a changed channel cannot be applied; it runs on");
+            }
+        }
+    }
+
+    /// The programme has ended.
+    async fn close(&mut self) {
+        let Running { core, reports, .. } = &self.task.running;
+        self.rehearsing.stop(core.now());
+        if let Some(ended) = &self.rehearsing.ended {
+            // If it fails, the next run says that this one stopped.
+            let _ = core.worker_store.save_rehearsal(ended).await;
+        }
+        // If it fails, the next time stores it.
+        let _ = reports.store().await;
+        reports.stopped(self.task.id);
+        tracing::info!(channel = %self.names.channel, "a channel stopped");
+    }
+}
+
+fn names(stored: &StoredProgramme) -> Names {
+    let destinations = stored.destinations.iter().map(|(one, _)| (one.id, one.name.clone())).collect();
+    Names { id: stored.channel.id, channel: stored.channel.name.clone(), destinations }
+}

@@ -1,0 +1,23 @@
+//! The section `[channels]`: programmes that never go dark.
+
+use super::section::section;
+use super::values::{ConfigDuration, within};
+use crate::domain::media_server::MediaServerName;
+
+section! {
+    pub struct Channels {
+        /// Whether this instance runs channels. Without it, it still manages them for instances that do.
+        enabled: bool = true;
+        /// How many threads carry the media. They are apart from those that answer `/auth`.
+        threads: u32 = 1, check within(1, 256);
+        /// The media server that carries the inputs and the programmes.
+        media_server: Option<MediaServerName>, unset "not set: the one named default, or the first by name";
+        /// Whether programmes run on while the database is unreachable. With several instances on one database, two of
+        /// them could then publish the same programme for a while.
+        run_without_database: Option<bool>,
+            unset "not set: true with SQLite, which one instance uses; false with PostgreSQL";
+        /// How long decisions and rehearsals are kept.
+        retention: ConfigDuration = ConfigDuration::days(365),
+            check within(ConfigDuration::HOUR, ConfigDuration::CENTURY);
+    }
+}

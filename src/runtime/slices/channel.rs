@@ -1,0 +1,98 @@
+//! Channels: programmes that never go dark, and their destinations.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::adapters::cli::channel::{self, ChannelCommand};
+use crate::adapters::cli::destination::{self, DestinationCommand};
+use crate::adapters::http::channel::{State, routes};
+use crate::app::channel::{
+    ChannelTasks, Channels, Decisions, Destinations, NoClips, ReportBuffer, ReportWriter, Running,
+};
+use crate::app::task::{AnyTask, OnLeaseDoubt};
+use crate::runtime::commands::CommandContext;
+use crate::runtime::config::{Config, DatabaseKind};
+use crate::runtime::shared::Shared;
+use crate::runtime::signals::Signals;
+use crate::runtime::slice::{Parts, Slice, commands};
+
+pub(super) const SLICE: Slice = Slice {
+    document: || routes().document(),
+    commands: &[
+        commands!(
+            "channel",
+            "Manage channels, programmes that never go dark",
+            ChannelCommand,
+            |command, context| run_channel(&command, context)
+        ),
+        commands!(
+            "destination",
+            "Manage the destinations of channels, such as YouTube",
+            DestinationCommand,
+            |command, shared, out| destination::run(&channels(shared), &destinations(shared), &command, out)
+        ),
+    ],
+    build,
+};
+
+fn channels(shared: &Shared) -> Arc<Channels> {
+    let server = shared.servers.chosen(shared.config.channels.media_server.as_ref()).cloned();
+    Arc::new(Channels::new(Arc::clone(&shared.core), Arc::clone(&shared.stream_keys), server))
+}
+
+fn destinations(shared: &Shared) -> Arc<Destinations> {
+    Arc::new(Destinations::new(Arc::clone(&shared.core), shared.outside.destination_probe.clone()))
+}
+
+fn build(shared: &Shared, parts: &mut Parts) {
+    let state = State {
+        channels: channels(shared),
+        destinations: destinations(shared),
+        decisions: Arc::new(Decisions::new(Arc::clone(&shared.core))),
+        events: parts.events.clone(),
+    };
+    parts.add_routes(routes(), state);
+    let config = &shared.config.channels;
+    parts.retain(config.retention.0, |store, at| store.prune_decisions(at));
+    let server = shared.servers.chosen(config.media_server.as_ref());
+    let (Some(engine), Some(server), true) = (&shared.outside.channel_engine, server, config.enabled) else {
+        return;
+    };
+    let reports = Arc::new(ReportBuffer::new(Arc::clone(&shared.core)));
+    parts.chores.push(Arc::clone(&reports) as _);
+    parts.tasks.push(AnyTask::periodic(ReportWriter::new(Arc::clone(&reports))));
+    parts.tasks.push(AnyTask::Set(Box::new(ChannelTasks::new(Running {
+        core: Arc::clone(&shared.core),
+        engine: Arc::clone(engine),
+        renditions: Arc::new(NoClips),
+        urls: server.urls.clone(),
+        reports,
+        on_lease_doubt: on_lease_doubt(&shared.config),
+    }))));
+}
+
+/// Only one instance uses a SQLite file, so nobody can take its channels over.
+fn on_lease_doubt(config: &Config) -> OnLeaseDoubt {
+    let is_alone = matches!(config.database_kind(), DatabaseKind::Sqlite(_));
+    if config.channels.run_without_database.unwrap_or(is_alone) {
+        OnLeaseDoubt::Continue
+    } else {
+        OnLeaseDoubt::Stop
+    }
+}
+
+async fn run_channel(command: &ChannelCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    if matches!(command, ChannelCommand::Watch { .. } | ChannelCommand::Rehearse { .. }) {
+        tasks.spawn(Signals::listen()?.watch(stop.clone()));
+    }
+    context
+        .run(async |shared, out| {
+            let decisions = Decisions::new(Arc::clone(&shared.core));
+            channel::run(&channels(shared), &decisions, command, &stop, out).await
+        })
+        .await
+}
