@@ -8,6 +8,7 @@ mod audit_log;
 mod broadcasters;
 mod change;
 mod channel_engine;
+mod clips;
 mod clock;
 mod error;
 mod event_log;
@@ -16,6 +17,7 @@ mod kick;
 mod leases;
 mod media_server;
 mod media_servers;
+mod media_store;
 mod reconcile;
 mod secret_store;
 mod status_feed;
@@ -23,6 +25,7 @@ mod stream_keys;
 mod streamer_reports;
 mod streamers;
 mod streams;
+mod transcoder;
 mod wake_ups;
 mod webhooks;
 
@@ -31,6 +34,7 @@ pub use audit_log::AuditStore;
 pub use broadcasters::BroadcasterStore;
 pub use change::Change;
 pub use channel_engine::{ChannelEngine, ProgrammeReports};
+pub use clips::{ClipCreation, ClipStore, ClipUse};
 pub use clock::{Clock, IdGen};
 pub use error::{RemoteError, Result, StoreError};
 pub use event_log::EventStore;
@@ -39,6 +43,7 @@ pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
 pub use leases::{Assignment, InstanceLease, LeaseStore};
 pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
+pub use media_store::{MediaError, MediaResult, MediaStore, UploadWriter};
 pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
 pub use secret_store::SecretStore;
 pub use status_feed::{FeedSignal, StatusFeed, StatusUpdate, Subject, Wanted};
@@ -46,6 +51,7 @@ pub use stream_keys::{CachedKeyStore, KeyCreation, KeyFilter, Revocation, Rotati
 pub use streamer_reports::{Recorded, ReportStore};
 pub use streamers::{StreamerFilter, StreamerStore, Written};
 pub use streams::{StatusFilter, StreamFilter, StreamStore};
+pub use transcoder::{Conversion, TranscodeError, Transcoder};
 pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
@@ -70,6 +76,7 @@ pub trait Store:
     + MediaServerStore
     + StreamerStore
     + ReportStore
+    + ClipStore
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<()>;

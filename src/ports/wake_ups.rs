@@ -19,6 +19,8 @@ pub enum WakeUp {
     Topic(Topic),
     /// Streamers were added, removed, or are to be watched differently.
     Streamers,
+    /// A clip is to be prepared.
+    Clips,
     /// Anything may have changed: wake-ups were lost.
     Everything,
 }

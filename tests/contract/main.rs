@@ -9,6 +9,7 @@ mod access;
 mod audit_log;
 mod broadcasters;
 mod claims;
+mod clips;
 mod event_log;
 mod fixture;
 mod hook_events;

@@ -4,6 +4,7 @@
 mod access;
 mod audit_log;
 mod broadcasters;
+mod clips;
 mod leases;
 mod media_servers;
 mod reconcile;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::Broadcaster;
+use crate::domain::clip::ClipId;
 use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::domain::page::{Newest, Page, Placed};
@@ -67,6 +69,7 @@ struct State {
     streamers: BTreeMap<StreamerId, Streamer>,
     status_events: Vec<StatusEvent>,
     watch_status: Option<WatchStatus>,
+    clips: BTreeMap<ClipId, clips::StoredClip>,
 }
 
 impl MemoryStore {

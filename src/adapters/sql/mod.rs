@@ -17,6 +17,7 @@ mod streamer_tables;
 mod access;
 mod audit_log;
 mod broadcasters;
+mod clips;
 mod commit;
 mod damage;
 mod db;
@@ -61,6 +62,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         access::ALL,
         audit_log::ALL,
         broadcasters::ALL,
+        clips::ALL,
         commit::ALL,
         ending::ALL,
         events::ALL,

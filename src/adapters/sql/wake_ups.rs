@@ -108,6 +108,7 @@ fn from_word(word: &str) -> WakeUp {
     match word {
         "events" => WakeUp::Events,
         "streamers" => WakeUp::Streamers,
+        "clips" => WakeUp::Clips,
         word => match word.split_once(':') {
             Some(("reconcile", name)) => MediaServerName::parse(name).ok().map(WakeUp::Reconcile),
             Some(("topic", topic)) => topic.parse().ok().map(WakeUp::Topic),
@@ -201,7 +202,7 @@ mod tests {
     fn wake_ups_survive_the_way_and_our_own_are_dropped() {
         let server = WakeUp::Reconcile(MediaServerName::default());
         let topic = WakeUp::Topic(Topic::StreamKey);
-        for wake_up in [server, topic, WakeUp::Events, WakeUp::Streamers, WakeUp::Everything] {
+        for wake_up in [server, topic, WakeUp::Events, WakeUp::Streamers, WakeUp::Clips, WakeUp::Everything] {
             let payload = encode("a", &BTreeSet::from([wake_up.to_string()]));
             assert_eq!(decode("b", &payload), [wake_up]);
             assert_eq!(decode("a", &payload), []);
