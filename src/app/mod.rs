@@ -8,6 +8,7 @@ pub mod access;
 pub mod audit;
 pub mod auth_rollup;
 pub mod broadcaster;
+pub mod clip;
 pub mod core;
 pub mod database_clock;
 mod disconnect_retries;

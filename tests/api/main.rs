@@ -5,6 +5,7 @@ mod admission;
 mod audit;
 mod auth;
 mod authentication;
+mod clips;
 mod control_api;
 mod document;
 mod events;

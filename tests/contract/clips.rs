@@ -241,8 +241,7 @@ async fn attempts_without_a_step_are_counted(#[case] engine: Engine) {
 async fn clip_is_wanted_once_in_each_profile(#[case] engine: Engine) {
     let world = engine.world().await;
     let (id, one) = (world.queued("intro.mp4", at(0)).await.id, job());
-    let want =
-        |profile: Profile| async move { world.store.want_rendition(id, &profile, at(30)).await.unwrap() };
+    let want = async |profile: Profile| world.store.want_rendition(id, &profile, at(30)).await.unwrap();
     world.claim_clip(one, 10, 70).await.expect("a clip");
     world.step(id, one, &probed(), (20, 80)).await.expect("its clip");
     world.step(id, one, &Step::Made(Profile::default(), FILE), (21, 81)).await.expect("its clip");

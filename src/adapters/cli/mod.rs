@@ -7,6 +7,7 @@
 pub mod access;
 pub mod broadcaster;
 mod client;
+pub mod clip;
 pub mod healthcheck;
 pub mod hook;
 pub mod kick;

@@ -10,6 +10,7 @@ pub mod audit;
 mod authentication;
 mod body;
 pub mod broadcaster;
+pub mod clip;
 mod connection;
 mod extract;
 mod handler;
@@ -32,7 +33,6 @@ pub mod stream;
 pub mod stream_key;
 pub mod streamer;
 mod strict;
-#[cfg_attr(not(test), expect(dead_code, reason = "no route takes uploads yet"))]
 mod upload;
 
 use std::sync::Arc;

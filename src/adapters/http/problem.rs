@@ -4,6 +4,7 @@
 //! request id are known.
 
 mod access;
+mod clips;
 mod general;
 mod list;
 mod publish;
@@ -187,6 +188,14 @@ impl From<AppError> for Problem {
             AppError::Conflict(Conflict::StreamerTaken(_)) => ProblemType::STREAMER_TAKEN,
             AppError::Conflict(Conflict::KeyNotUsable(_)) => ProblemType::KEY_NOT_USABLE,
             AppError::Conflict(Conflict::Replayed) => ProblemType::REPLAYED,
+            AppError::Conflict(Conflict::ClipInUse(_)) => ProblemType::CLIP_IN_USE,
+            AppError::Conflict(Conflict::UploadOffset(_)) => ProblemType::UPLOAD_OFFSET,
+            AppError::UploadGone => ProblemType::UPLOAD_GONE,
+            AppError::MediaFull => ProblemType::MEDIA_FULL,
+            AppError::TooLarge(_) => ProblemType::TOO_LARGE,
+            AppError::Media(error) => {
+                return Self { failure: Some(error.to_string()), ..Self::internal() };
+            }
             AppError::WebhookKeyUnavailable => ProblemType::WEBHOOK_KEY_UNAVAILABLE,
         };
         Self::new(kind, error.to_string())

@@ -4,6 +4,7 @@
 
 mod access;
 mod broadcaster;
+mod clip;
 mod list;
 mod media_server;
 mod stream;
@@ -13,6 +14,7 @@ mod words;
 
 pub(crate) use access::{ApiTokenList, ApiTokenView, NewApiToken};
 pub(crate) use broadcaster::{BroadcasterList, BroadcasterView};
+pub(crate) use clip::{ClipList, ClipView};
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use stream::{StreamList, StreamView};

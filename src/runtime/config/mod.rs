@@ -17,6 +17,7 @@ mod layers;
 mod load;
 mod log;
 mod master_key;
+mod media;
 mod media_servers;
 mod metrics;
 mod otel;

@@ -6,6 +6,7 @@
 mod access;
 mod audit;
 mod broadcaster;
+mod clip;
 mod event;
 mod hook;
 mod media_server;
@@ -35,6 +36,7 @@ const SLICES: &[Slice] = &[
     stream_key::SLICE,
     broadcaster::SLICE,
     streamer::SLICE,
+    clip::SLICE,
     access::SLICE,
     audit::SLICE,
     media_server::SLICE,

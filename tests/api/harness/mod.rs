@@ -33,6 +33,7 @@ use streamward::ports::{Clock, WakeUps, WebhookVerifier};
 use streamward::runtime::config::{Config, ConfigDuration, KickFeedChoice};
 use streamward::runtime::slices::{Instance, Outside, Secrets, Shared};
 use streamward_test_support::TimeLimit;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,8 @@ pub(crate) struct TestApp {
     /// The database for lists.
     pub(crate) lists: Option<Db>,
     pub(crate) place: Arc<Place>,
+    /// The folder of clips.
+    pub(crate) media_dir: Arc<TempDir>,
     tokens: BTreeMap<Role, String>,
     instance: String,
     setup: Setup,
@@ -80,6 +83,8 @@ pub(crate) struct Setup {
     pub(crate) end_wait: Duration,
     pub(crate) tasks: TaskList,
     pub(crate) webhooks: Option<Arc<dyn WebhookVerifier>>,
+    /// Changes the configuration.
+    pub(crate) configure: fn(&mut Config),
 }
 
 impl Default for Setup {
@@ -93,6 +98,7 @@ impl Default for Setup {
             end_wait: Duration::from_secs(2),
             tasks: TaskList::default(),
             webhooks: None,
+            configure: |_| {},
         }
     }
 }
@@ -121,6 +127,7 @@ impl TestApp {
             db: None,
             lists: None,
             place,
+            media_dir: Arc::new(TempDir::new().expect("a folder")),
             tokens,
             instance: "one".into(),
             setup,
@@ -147,6 +154,7 @@ impl TestApp {
             db: None,
             lists: None,
             place: Arc::clone(&self.place),
+            media_dir: Arc::clone(&self.media_dir),
             tokens: self.tokens.clone(),
             instance: "two".into(),
             setup: self.setup.clone(),
@@ -184,6 +192,8 @@ impl TestApp {
         let mut config = Config::default();
         config.kick.feed = Some(KickFeedChoice::Poll);
         config.reconcile.interval = ConfigDuration(work::EVERY);
+        config.media.dir = Some(self.media_dir.path().to_owned());
+        (self.setup.configure)(&mut config);
         let media = self.media_servers.iter();
         let outside = Outside {
             media_servers: media.map(|(name, media)| (name.clone(), Arc::new(media.clone()) as _)).collect(),

@@ -3,12 +3,19 @@
 use axum::http::StatusCode;
 
 use super::types::ProblemType;
-use super::{access, general, publish, stream_keys, streamers};
+use super::{access, clips, general, publish, stream_keys, streamers};
 
 impl ProblemType {
     /// All types, in the order of their status.
     pub fn all() -> Vec<&'static Self> {
-        let slices = [general::TYPES, stream_keys::TYPES, streamers::TYPES, access::TYPES, publish::TYPES];
+        let slices = [
+            general::TYPES,
+            clips::TYPES,
+            stream_keys::TYPES,
+            streamers::TYPES,
+            access::TYPES,
+            publish::TYPES,
+        ];
         let mut all = slices.concat();
         all.sort_by_key(|kind| kind.status);
         all
