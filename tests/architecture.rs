@@ -80,6 +80,13 @@ const fn allow(
 const PROGRAMS: &[(&str, &str)] = &[
     ("ffmpeg", "tests/e2e/"),
     ("ffprobe", "tests/e2e/"),
+    ("ffmpeg", "src/adapters/ffmpeg/"),
+    ("ffprobe", "src/adapters/ffmpeg/"),
+    // Stands in for ffmpeg.
+    ("sh", "src/adapters/ffmpeg/process.rs"),
+    // Stands in for a program that is not there.
+    ("no-such-ffmpeg", "src/adapters/ffmpeg/process.rs"),
+    ("ffmpeg", "tests/api/"),
     // Makes a file immutable, which no crate does.
     ("chattr", "tests/faults/sqlite.rs"),
     ("pg_config", "tests/support/src/cluster.rs"),

@@ -1,9 +1,11 @@
 //! Everything that does I/O: each adapter implements ports for one outside system, or accepts calls from outside.
 
 pub mod cli;
+pub mod ffmpeg;
 pub mod http;
 pub mod kick;
 pub mod local_wake_ups;
+pub mod media_store;
 pub mod mediamtx;
 pub mod memory;
 mod remote;

@@ -2,7 +2,7 @@
 
 use crate::domain::access::Forbidden;
 use crate::domain::invalid::Invalid;
-use crate::ports::{StoreError, WebhookError};
+use crate::ports::{MediaError, StoreError, WebhookError};
 
 /// The result of a use-case.
 pub type Result<T> = std::result::Result<T, AppError>;
@@ -33,6 +33,22 @@ pub enum AppError {
     /// This program was built or configured without it.
     #[error("the {0} is not supported by this setup")]
     Unsupported(&'static str),
+    /// A file is larger than what is accepted.
+    #[error("a file may have at most {0} bytes")]
+    TooLarge(u64),
+    /// An upload cannot be continued.
+    #[error(
+        "the upload cannot be continued, because it expired or is on another machine: begin a new upload"
+    )]
+    UploadGone,
+    /// There is no room for a file.
+    #[error(
+        "there is no room for this file: delete clips that are not needed, raise media.max_bytes, or free the disk of media.dir"
+    )]
+    MediaFull,
+    /// Files cannot be read or written. The details are for the log only.
+    #[error(transparent)]
+    Media(MediaError),
     /// The store failed. The details are for the log only.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,6 +78,12 @@ pub enum Conflict {
     /// It was made for a channel.
     #[error("this belongs to the channel {0}: delete the channel instead")]
     OfChannel(String),
+    /// Channels use the clip.
+    #[error("the clip is in use by {0}: remove it from their playlists first")]
+    ClipInUse(String),
+    /// A part of an upload does not begin where the stored part ends.
+    #[error("the upload is not at byte {0}: read Upload-Offset with HEAD and continue there")]
+    UploadOffset(u64),
     /// A signed request was received before.
     #[error("this signed request was received before: sign each write anew, with the current time")]
     Replayed,
@@ -122,8 +144,18 @@ impl AppError {
     /// The text for the audit log if this is a refusal and not a failure of ours.
     pub fn refusal(&self) -> Option<String> {
         match self {
-            Self::Store(_) | Self::WebhookKeyUnavailable | Self::Unsupported(_) => None,
+            Self::Store(_) | Self::Media(_) | Self::WebhookKeyUnavailable | Self::Unsupported(_) => None,
             other => Some(other.to_string()),
+        }
+    }
+}
+
+impl From<MediaError> for AppError {
+    fn from(error: MediaError) -> Self {
+        match error {
+            MediaError::Full(_) => Self::MediaFull,
+            MediaError::Missing(_) => Self::UploadGone,
+            MediaError::Io(_) => Self::Media(error),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod auth_rollup;
 pub mod broadcaster;
 pub mod channel;
+pub mod clip;
 pub mod core;
 pub mod database_clock;
 mod disconnect_retries;

@@ -7,6 +7,7 @@ pub mod access;
 pub mod audit;
 pub mod broadcaster;
 pub mod channel;
+pub mod clip;
 pub mod credentials;
 pub mod event;
 pub mod id;

@@ -9,6 +9,7 @@ mod broadcasters;
 mod change;
 mod channel_engine;
 mod channels;
+mod clips;
 mod clock;
 mod destination_probe;
 mod error;
@@ -18,6 +19,7 @@ mod kick;
 mod leases;
 mod media_server;
 mod media_servers;
+mod media_store;
 mod programmes;
 mod reconcile;
 mod secret_store;
@@ -26,6 +28,7 @@ mod stream_keys;
 mod streamer_reports;
 mod streamers;
 mod streams;
+mod transcoder;
 mod wake_ups;
 mod webhooks;
 
@@ -35,6 +38,7 @@ pub use broadcasters::BroadcasterStore;
 pub use change::Change;
 pub use channel_engine::{ChannelEngine, ProgrammeReports};
 pub use channels::{ChannelCreation, ChannelStore, ChannelWrite, RehearsalCreation};
+pub use clips::{ClipCreation, ClipStore, ClipUse};
 pub use clock::{Clock, IdGen};
 pub use destination_probe::{DestinationProbe, ProbeStep, ProbedStep};
 pub use error::{RemoteError, Result, StoreError};
@@ -44,6 +48,7 @@ pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
 pub use leases::{Assignment, InstanceLease, LeaseStore};
 pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
+pub use media_store::{MediaError, MediaResult, MediaStore, UploadWriter};
 pub use programmes::{ProgrammeStore, ReportedProgrammes, StoredProgramme};
 pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
 pub use secret_store::SecretStore;
@@ -52,6 +57,7 @@ pub use stream_keys::{CachedKeyStore, KeyCreation, KeyFilter, Revocation, Rotati
 pub use streamer_reports::{Recorded, ReportStore};
 pub use streamers::{StreamerFilter, StreamerStore, Written};
 pub use streams::{StatusFilter, StreamFilter, StreamStore};
+pub use transcoder::{Conversion, TranscodeError, Transcoder};
 pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
@@ -78,6 +84,7 @@ pub trait Store:
     + ReportStore
     + ChannelStore
     + ProgrammeStore
+    + ClipStore
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<()>;

@@ -8,6 +8,7 @@ use crate::app::Core;
 use crate::app::access::{Access, AccessSettings};
 use crate::app::audit::AuditLog;
 use crate::app::broadcaster::Broadcasters;
+use crate::app::clip::{ClipSettings, Clips};
 use crate::app::events::Events;
 use crate::app::grace::Grace;
 use crate::app::key_cache::KeyCache;
@@ -58,6 +59,7 @@ pub struct Shared {
     pub access: Arc<Access>,
     pub audit: Arc<AuditLog>,
     pub broadcasters: Arc<Broadcasters>,
+    pub clips: Arc<Clips>,
     pub events: Arc<Events>,
     pub media_servers: Arc<MediaServers>,
     pub publish: Arc<PublishAuth>,
@@ -78,6 +80,11 @@ impl Shared {
         let stream_keys = StreamKeys::new(core(), servers(), Arc::clone(&streams), Arc::clone(&key_cache));
         let stream_keys = Arc::new(stream_keys);
         let settings = PublishSettings { claim_ttl: config.auth.claim_ttl.0, ..PublishSettings::default() };
+        let clips = ClipSettings {
+            max_bytes: config.media.max_bytes.unwrap_or(u64::MAX),
+            upload_expiry: config.media.upload_expiry.0,
+            jobs: config.media.jobs,
+        };
         let (contacts, cache) = (Arc::clone(&media_servers), (Arc::clone(&key_cache), Arc::clone(&grace)));
         Self {
             core: core(),
@@ -86,6 +93,7 @@ impl Shared {
             access: Arc::new(Access::new(core(), secrets.access, servers())),
             audit: Arc::new(AuditLog::new(core())),
             broadcasters: Arc::new(Broadcasters::new(core(), Arc::clone(&stream_keys))),
+            clips: Arc::new(Clips::new(core(), super::outside::clips(&config), clips)),
             events: Arc::new(Events::new(&core())),
             publish: Arc::new(PublishAuth::new(core(), settings, servers(), contacts, polls(), cache)),
             config,

@@ -7,6 +7,7 @@ mod auth;
 mod authentication;
 mod channel_tasks;
 mod channels;
+mod clips;
 mod control_api;
 mod document;
 mod events;

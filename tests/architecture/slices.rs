@@ -38,10 +38,11 @@ const BELONGS_TO: [(&str, &str); 13] = [
 const NO_SLICES: [&str; 1] = ["secret"];
 
 /// What a use-case of one slice may call of another.
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 12] = [
     "Access",
     "AuditLog",
     "Broadcasters",
+    "Clips",
     "Events",
     "Health",
     "Hooks",

@@ -151,13 +151,14 @@ async fn live_streams_are_counted_for_each_media_server(#[case] engine: Engine) 
 
 /// Each statement that reads a page, and the index that it must read it by: in the order of the list, from the place where
 /// the page begins, with the filter that finds the fewest rows.
-const PAGES: [(&str, &str); 14] = [
+const PAGES: [(&str, &str); 15] = [
     ("access::PAGE", "api_tokens_newest"),
     ("audit_log::PAGE", "audit_log_newest"),
     ("broadcasters::PAGE", "broadcasters_newest"),
     ("channels::PAGE", "channels_newest"),
     ("channel_destinations::PAGE", "destinations_newest"),
     ("programmes::PAGE", "channel_decisions_newest"),
+    ("clips::PAGE", "clips_newest"),
     ("stream_keys::PAGE", "stream_keys_newest"),
     ("stream_keys::PAGE_OF_BROADCASTER", "stream_keys_broadcaster"),
     ("stream_keys::PAGE_ON_PATH", "stream_keys_path"),

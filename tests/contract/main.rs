@@ -11,6 +11,7 @@ mod broadcasters;
 mod channel_fixture;
 mod channels;
 mod claims;
+mod clips;
 mod destinations;
 mod event_log;
 mod fixture;

@@ -8,6 +8,7 @@ pub mod access;
 pub mod broadcaster;
 pub mod channel;
 mod client;
+pub mod clip;
 pub mod destination;
 mod durations;
 pub mod healthcheck;

@@ -11,6 +11,7 @@ mod authentication;
 mod body;
 pub mod broadcaster;
 pub mod channel;
+pub mod clip;
 mod connection;
 mod extract;
 mod handler;
@@ -33,7 +34,6 @@ pub mod stream;
 pub mod stream_key;
 pub mod streamer;
 mod strict;
-#[cfg_attr(not(test), expect(dead_code, reason = "no route takes uploads yet"))]
 mod upload;
 
 use std::sync::Arc;

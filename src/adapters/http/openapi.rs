@@ -221,13 +221,15 @@ fn describe_role(operation: &mut Operation, role: Role) {
 }
 
 pub(super) fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
-    let PathItem { get, post, put, patch, delete, .. } = item;
+    let PathItem { get, post, put, patch, delete, head, options, .. } = item;
     [
         (HttpMethod::Get, get),
         (HttpMethod::Post, post),
         (HttpMethod::Put, put),
         (HttpMethod::Patch, patch),
         (HttpMethod::Delete, delete),
+        (HttpMethod::Head, head),
+        (HttpMethod::Options, options),
     ]
     .into_iter()
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
@@ -249,7 +251,7 @@ fn possible(
     kinds.extend([P::VALIDATION, P::UNAUTHENTICATED, P::REQUEST_TIMEOUT, P::TOO_LARGE, P::UNAVAILABLE]);
     if let Audience::Management(..) = audience {
         kinds.extend([P::FORBIDDEN, P::TIMEOUT]);
-        if *method != HttpMethod::Get {
+        if !matches!(method, HttpMethod::Get | HttpMethod::Head) {
             kinds.push(P::REPLAYED);
         }
         if path.contains("{id}") {

@@ -5,6 +5,7 @@
 
 mod access;
 mod channels;
+mod clips;
 mod general;
 mod list;
 mod publish;
@@ -193,6 +194,14 @@ impl From<AppError> for Problem {
             AppError::Conflict(Conflict::OfChannel(_)) => ProblemType::OF_CHANNEL,
             AppError::Unsupported(_) => ProblemType::NOT_SUPPORTED,
             AppError::Conflict(Conflict::Replayed) => ProblemType::REPLAYED,
+            AppError::Conflict(Conflict::ClipInUse(_)) => ProblemType::CLIP_IN_USE,
+            AppError::Conflict(Conflict::UploadOffset(_)) => ProblemType::UPLOAD_OFFSET,
+            AppError::UploadGone => ProblemType::UPLOAD_GONE,
+            AppError::MediaFull => ProblemType::MEDIA_FULL,
+            AppError::TooLarge(_) => ProblemType::TOO_LARGE,
+            AppError::Media(error) => {
+                return Self { failure: Some(error.to_string()), ..Self::internal() };
+            }
             AppError::WebhookKeyUnavailable => ProblemType::WEBHOOK_KEY_UNAVAILABLE,
         };
         Self::new(kind, error.to_string())

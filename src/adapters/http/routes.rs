@@ -59,7 +59,6 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// The same in the streaming lane: their handlers take an [`Upload`](super::upload::Upload).
-    #[cfg_attr(not(test), expect(dead_code, reason = "no route takes uploads yet"))]
     pub(super) fn uploads(
         self,
         role: Role,

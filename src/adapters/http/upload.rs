@@ -39,7 +39,7 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// The next chunk; `None` at the end of a complete body. After an error, discard everything received so far.
+    /// The next chunk; `None` at the end of a complete body. After an error the body is not complete.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
             let Ok(frame) = timeout(self.limits.idle, self.body.frame()).await else {

@@ -5,6 +5,7 @@ mod access;
 mod audit_log;
 mod broadcasters;
 mod channels;
+mod clips;
 mod leases;
 mod media_servers;
 mod programmes;
@@ -26,6 +27,7 @@ use crate::domain::channel::{
     Channel, ChannelId, Decision, DecisionId, Destination, DestinationId, ProgrammeStatus, Rehearsal,
     RehearsalId,
 };
+use crate::domain::clip::ClipId;
 use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::domain::page::{Newest, Page, Placed};
@@ -80,6 +82,7 @@ struct State {
     decisions: BTreeMap<DecisionId, Decision>,
     channel_status: BTreeMap<ChannelId, ProgrammeStatus>,
     rehearsals: BTreeMap<RehearsalId, Rehearsal>,
+    clips: BTreeMap<ClipId, clips::StoredClip>,
 }
 
 impl MemoryStore {

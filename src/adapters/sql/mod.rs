@@ -21,6 +21,7 @@ mod audit_log;
 mod broadcasters;
 mod channel_destinations;
 mod channels;
+mod clips;
 mod commit;
 mod damage;
 mod db;
@@ -68,6 +69,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         broadcasters::ALL,
         channel_destinations::ALL,
         channels::ALL,
+        clips::ALL,
         commit::ALL,
         ending::ALL,
         events::ALL,

@@ -6,6 +6,7 @@ mod access;
 mod broadcaster;
 mod channel;
 mod channel_status;
+mod clip;
 mod list;
 mod media_server;
 mod stream;
@@ -19,6 +20,7 @@ pub(crate) use channel::{
     ChannelList, ChannelView, DecisionList, DecisionView, DestinationList, DestinationView, NewChannelView,
 };
 pub(crate) use channel_status::{ChannelStatusView, DestinationTestView, RehearsalView};
+pub(crate) use clip::{ClipList, ClipView};
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use stream::{StreamList, StreamView};

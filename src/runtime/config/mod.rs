@@ -18,6 +18,7 @@ mod layers;
 mod load;
 mod log;
 mod master_key;
+mod media;
 mod media_servers;
 mod metrics;
 mod otel;

@@ -9,7 +9,8 @@ use super::media_servers::{self, MediaServer};
 use super::section::section;
 use super::values::SecretValue;
 use super::{
-    api, audit, auth, channels, database, events, hooks, http, kick, log, metrics, otel, playback, reconcile,
+    api, audit, auth, channels, database, events, hooks, http, kick, log, media, metrics, otel, playback,
+    reconcile,
 };
 use crate::domain::media_server::MediaServerName;
 
@@ -31,6 +32,7 @@ section! {
         audit: audit::Audit;
         kick: kick::Kick;
         channels: channels::Channels;
+        media: media::Media;
         /// Media servers by name. Never empty.
         media_servers: BTreeMap<MediaServerName, MediaServer>, check media_servers::with_default;
     }
@@ -69,6 +71,11 @@ impl Config {
             },
             DatabaseKind::Postgres(_) => self.data_dir.clone(),
         }
+    }
+
+    /// The folder for the files of clips.
+    pub fn media_dir(&self) -> PathBuf {
+        self.media.dir.clone().unwrap_or_else(|| self.beside_database().join("media"))
     }
 
     /// Where programs on this machine reach us: `http.listen`, with an address that can be called.

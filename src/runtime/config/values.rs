@@ -57,6 +57,17 @@ impl FromValue for u32 {
     }
 }
 
+impl FromValue for u64 {
+    fn read(value: &Value) -> Result<Self, String> {
+        let number = match value {
+            Value::Integer(number) => Self::try_from(*number).ok(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| format!("must be a whole number, not {value}"))
+    }
+}
+
 /// An enum whose variants are the words of a value.
 macro_rules! choice {
     ($type:ty) => {

@@ -7,6 +7,7 @@ mod access;
 mod audit;
 mod broadcaster;
 mod channel;
+mod clip;
 mod event;
 mod hook;
 mod media_server;
@@ -37,6 +38,7 @@ const SLICES: &[Slice] = &[
     broadcaster::SLICE,
     channel::SLICE,
     streamer::SLICE,
+    clip::SLICE,
     access::SLICE,
     audit::SLICE,
     media_server::SLICE,

@@ -33,6 +33,7 @@ use streamward::ports::{ChannelEngine, Clock, DestinationProbe, WakeUps, Webhook
 use streamward::runtime::config::{Config, ConfigDuration, KickFeedChoice};
 use streamward::runtime::slices::{Instance, Outside, Secrets, Shared};
 use streamward_test_support::TimeLimit;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,8 @@ pub(crate) struct TestApp {
     /// The database for lists.
     pub(crate) lists: Option<Db>,
     pub(crate) place: Arc<Place>,
+    /// The folder of clips.
+    pub(crate) media_dir: Arc<TempDir>,
     tokens: BTreeMap<Role, String>,
     instance: String,
     setup: Setup,
@@ -82,6 +85,8 @@ pub(crate) struct Setup {
     pub(crate) webhooks: Option<Arc<dyn WebhookVerifier>>,
     pub(crate) channel_engine: Option<Arc<dyn ChannelEngine>>,
     pub(crate) destination_probe: Option<Arc<dyn DestinationProbe>>,
+    /// Changes the configuration.
+    pub(crate) configure: fn(&mut Config),
 }
 
 impl Default for Setup {
@@ -97,6 +102,7 @@ impl Default for Setup {
             webhooks: None,
             channel_engine: None,
             destination_probe: None,
+            configure: |_| {},
         }
     }
 }
@@ -125,6 +131,7 @@ impl TestApp {
             db: None,
             lists: None,
             place,
+            media_dir: Arc::new(TempDir::new().expect("a folder")),
             tokens,
             instance: "one".into(),
             setup,
@@ -151,6 +158,7 @@ impl TestApp {
             db: None,
             lists: None,
             place: Arc::clone(&self.place),
+            media_dir: Arc::clone(&self.media_dir),
             tokens: self.tokens.clone(),
             instance: "two".into(),
             setup: self.setup.clone(),
@@ -188,6 +196,8 @@ impl TestApp {
         let mut config = Config::default();
         config.kick.feed = Some(KickFeedChoice::Poll);
         config.reconcile.interval = ConfigDuration(work::EVERY);
+        config.media.dir = Some(self.media_dir.path().to_owned());
+        (self.setup.configure)(&mut config);
         let media = self.media_servers.iter();
         let outside = Outside {
             media_servers: media.map(|(name, media)| (name.clone(), Arc::new(media.clone()) as _)).collect(),

@@ -21,8 +21,18 @@ pub(crate) async fn start(
     let mut tasks = JoinSet::new();
     for one in all {
         for task in with_set(one).await {
-            let AnyTask::Periodic(task) = task else { panic!("a task that does not tick") };
-            tasks.spawn(work(task, Arc::clone(store), wake_ups.listen(), instance.to_owned()));
+            match task {
+                AnyTask::Periodic(task) => {
+                    tasks.spawn(work(task, Arc::clone(store), wake_ups.listen(), instance.to_owned()));
+                }
+                AnyTask::LongRunning(mut task) => {
+                    assert_eq!(task.placement(), Placement::EveryInstance, "{}", task.name());
+                    tasks.spawn(
+                        async move { task.run(&TaskContext::default()).await.expect("it does not end") },
+                    );
+                }
+                AnyTask::Set(_) => panic!("a set within a set"),
+            }
         }
     }
     tasks

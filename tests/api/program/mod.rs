@@ -3,6 +3,7 @@
 mod admission;
 mod audit;
 mod backup;
+mod clips;
 mod commands;
 mod creation;
 mod damage;

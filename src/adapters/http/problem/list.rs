@@ -3,13 +3,14 @@
 use axum::http::StatusCode;
 
 use super::types::ProblemType;
-use super::{access, channels, general, publish, stream_keys, streamers};
+use super::{access, channels, clips, general, publish, stream_keys, streamers};
 
 impl ProblemType {
     /// All types, in the order of their status.
     pub fn all() -> Vec<&'static Self> {
         let slices = [
             general::TYPES,
+            clips::TYPES,
             stream_keys::TYPES,
             channels::TYPES,
             streamers::TYPES,

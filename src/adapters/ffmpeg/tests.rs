@@ -1,0 +1,118 @@
+//! The real ffmpeg, on small files.
+
+use std::path::PathBuf;
+use std::process::Command as Program;
+
+use rstest::rstest;
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::channel::Profile;
+
+/// A small picture, so that the tests take little time.
+fn profile() -> Profile {
+    let mut profile = Profile::default();
+    (profile.video.width, profile.video.height) = (160, 90);
+    profile
+}
+
+fn make(folder: &TempDir, name: &str, arguments: &str) -> PathBuf {
+    let file = folder.path().join(name);
+    let made = Program::new("ffmpeg")
+        .args(["-v", "error", "-nostdin"])
+        .args(arguments.split(' '))
+        .arg(&file)
+        .status()
+        .expect("ffmpeg is installed");
+    assert!(made.success());
+    file
+}
+
+async fn convert(source: &Path, target: &Path, max_bytes: u64) -> Result<Probe, TranscodeError> {
+    let (probe, profile) = (Ffmpeg.probe(source).await?, profile());
+    let conversion = Conversion { source, probe: &probe, target, profile: &profile, max_bytes };
+    let progress = watch::Sender::new(0.0);
+    Ffmpeg.convert(conversion, &progress, &CancellationToken::new()).await?;
+    let made = Ffmpeg.probe(target).await?;
+    made.check_rendition(&profile, &probe).map_err(TranscodeError::Failed)?;
+    assert!(probe.duration_ms.is_none() || *progress.borrow() > 0.9, "{progress:?}");
+    Ok(made)
+}
+
+#[rstest]
+#[case::sound_is_longer(
+    "a.mp4",
+    "-f lavfi -i testsrc=s=128x96:r=25:d=2 -f lavfi -i sine=d=3 -c:v libx264 -c:a aac",
+    3_000
+)]
+#[case::picture_is_longer(
+    "b.mkv",
+    "-f lavfi -i testsrc=s=96x128:r=10:d=3 -f lavfi -i sine=r=44100:d=1 -c:v libx264 -c:a aac",
+    3_000
+)]
+#[case::no_sound("c.ts", "-f lavfi -i testsrc=s=128x96:r=30:d=2 -c:v mpeg2video", 2_000)]
+#[tokio::test]
+async fn rendition_has_the_profile_and_both_tracks(
+    #[case] name: &str,
+    #[case] arguments: &str,
+    #[case] ms: u64,
+) {
+    let folder = TempDir::new().unwrap();
+    let source = make(&folder, name, arguments);
+    let made = convert(&source, &folder.path().join("out.flv"), u64::MAX).await.unwrap();
+    assert_eq!(made.container, "flv");
+    assert!(made.duration_ms.unwrap().abs_diff(ms) < 150, "{made:?}");
+}
+
+/// The times of the keyframes, and the last time of each track.
+fn times(file: &Path, of: &str, entry: &str) -> Vec<(f64, String)> {
+    let arguments = ["-v", "error", "-select_streams", of, "-show_entries", entry, "-of", "csv=p=0"];
+    let printed = Program::new("ffprobe").args(arguments).arg(file).output().expect("ffprobe is installed");
+    let text = String::from_utf8(printed.stdout).unwrap();
+    let parse = |line: &str| {
+        let (time, rest) = line.split_once(',')?;
+        Some((time.parse().ok()?, rest.to_owned()))
+    };
+    text.lines().filter_map(parse).collect()
+}
+
+#[tokio::test]
+async fn keyframe_comes_every_two_seconds_and_tracks_end_together() {
+    let folder = TempDir::new().unwrap();
+    let source = make(
+        &folder,
+        "a.mp4",
+        "-f lavfi -i testsrc=s=128x96:r=25:d=5 -f lavfi -i sine=d=4 -c:v libx264 -c:a aac",
+    );
+    let target = folder.path().join("out.flv");
+    convert(&source, &target, u64::MAX).await.unwrap();
+    let pictures = times(&target, "v", "packet=dts_time,flags");
+    let keyframes: Vec<f64> =
+        pictures.iter().filter(|(_, flags)| flags.starts_with('K')).map(|(at, _)| *at).collect();
+    assert_eq!(keyframes.len(), 3, "{keyframes:?}");
+    assert!(keyframes.windows(2).all(|pair| (pair[1] - pair[0] - 2.0).abs() < 0.01), "{keyframes:?}");
+    let last_sound = times(&target, "a", "packet=dts_time,flags").last().unwrap().0;
+    assert!((pictures.last().unwrap().0 - last_sound).abs() < 0.1);
+}
+
+#[tokio::test]
+async fn playlist_and_text_are_no_media_whatever_their_name() {
+    let folder = TempDir::new().unwrap();
+    make(&folder, "a.mp4", "-f lavfi -i testsrc=s=128x96:r=25:d=1 -c:v libx264");
+    for content in ["hello", "ffconcat version 1.0\nfile a.mp4\n", "#EXTM3U\n#EXTINF:1,\na.mp4\n", ""] {
+        let file = folder.path().join("list.mp4");
+        std::fs::write(&file, content).unwrap();
+        let refused = Ffmpeg.probe(&file).await.unwrap_err();
+        assert!(matches!(refused, TranscodeError::NotMedia(_)), "{content:?}: {refused}");
+        assert!(!refused.to_string().contains("list.mp4"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn conversion_that_outgrows_its_room_is_ended() {
+    let folder = TempDir::new().unwrap();
+    let source =
+        make(&folder, "a.mp4", "-f lavfi -i testsrc=s=128x96:r=25:d=600 -c:v libx264 -preset ultrafast");
+    let refused = convert(&source, &folder.path().join("out.flv"), 10_000).await;
+    assert_eq!(refused, Err(TranscodeError::Full));
+}

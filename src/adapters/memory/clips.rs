@@ -1,0 +1,128 @@
+//! Clips, in memory.
+
+use async_trait::async_trait;
+
+use super::{MemoryStore, newest_first};
+use crate::domain::Timestamp;
+use crate::domain::access::Scope;
+use crate::domain::channel::Profile;
+use crate::domain::clip::{Clip, ClipId, ClipState, JobId, Step};
+use crate::domain::page::{Newest, Page};
+use crate::ports::{Change, ClipCreation, ClipStore, Result};
+
+/// A clip, and who prepares it.
+#[derive(Clone)]
+pub(super) struct StoredClip {
+    clip: Clip,
+    job: Option<JobId>,
+    job_until: Option<Timestamp>,
+    attempts: u32,
+}
+
+impl StoredClip {
+    fn give(&mut self, job: JobId, until: Timestamp) {
+        self.job = self.clip.is_at_work().then_some(job);
+        self.job_until = Some(until);
+    }
+}
+
+#[async_trait]
+impl ClipStore for MemoryStore {
+    async fn create_clip(&self, clip: &Clip, max_bytes: u64, by: Change<'_>) -> Result<ClipCreation> {
+        let mut state = self.state();
+        let all: u64 = state.clips.values().map(|one| one.clip.stored_bytes()).sum();
+        if all.saturating_add(clip.stored_bytes()) > max_bytes {
+            return Ok(ClipCreation::Full);
+        }
+        let stored = StoredClip { clip: clip.clone(), job: None, job_until: None, attempts: 0 };
+        state.clips.insert(clip.id, stored);
+        state.audit.push(by.audit.clone());
+        Ok(ClipCreation::Created)
+    }
+
+    async fn clip(&self, _: &Scope, id: ClipId) -> Result<Option<Clip>> {
+        Ok(self.state().clips.get(&id).map(|one| one.clip.clone()))
+    }
+
+    async fn clips(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Clip>> {
+        Ok(newest_first(self.state().clips.values().map(|one| &one.clip), page))
+    }
+
+    async fn clip_bytes(&self) -> Result<u64> {
+        Ok(self.state().clips.values().map(|one| one.clip.stored_bytes()).sum())
+    }
+
+    async fn advance_upload(
+        &self,
+        id: ClipId,
+        part: (u64, u64),
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Clip>> {
+        let mut state = self.state();
+        let Some(one) = state.clips.get_mut(&id) else { return Ok(None) };
+        let Some(after) = one.clip.clone().advanced(part, expires_at, now) else { return Ok(None) };
+        one.clip = after.clone();
+        Ok(Some(after))
+    }
+
+    async fn want_rendition(&self, id: ClipId, profile: &Profile, now: Timestamp) -> Result<bool> {
+        let mut state = self.state();
+        let Some(one) = state.clips.get_mut(&id) else { return Ok(false) };
+        let Some(after) = one.clip.clone().wanted(profile, now) else { return Ok(false) };
+        one.clip = after;
+        Ok(true)
+    }
+
+    async fn claim_clip(&self, job: JobId, now: Timestamp, until: Timestamp) -> Result<Option<Clip>> {
+        let mut state = self.state();
+        let free = state
+            .clips
+            .values_mut()
+            .filter(|one| one.clip.is_to_prepare() && one.job_until.is_none_or(|until| until <= now));
+        let Some(one) = free.min_by_key(|one| (one.clip.created_at, one.clip.id)) else { return Ok(None) };
+        one.attempts += 1;
+        one.clip = one.clip.clone().claimed(one.attempts, now);
+        one.give(job, until);
+        Ok(Some(one.clip.clone()))
+    }
+
+    async fn record_step(
+        &self,
+        id: ClipId,
+        job: JobId,
+        step: &Step,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Clip>> {
+        let mut state = self.state();
+        let Some(one) = state.clips.get_mut(&id).filter(|one| one.job == Some(job)) else { return Ok(None) };
+        one.clip = one.clip.clone().after(step, now);
+        one.give(job, until);
+        if !matches!(step, Step::Progress(_)) {
+            one.attempts = 0;
+        }
+        Ok(Some(one.clip.clone()))
+    }
+
+    async fn delete_clip(&self, id: ClipId, by: Change<'_>) -> Result<bool> {
+        let mut state = self.state();
+        let existed = state.clips.remove(&id).is_some();
+        if existed {
+            state.audit.push(by.audit.clone());
+        }
+        Ok(existed)
+    }
+
+    async fn remove_expired_uploads(&self, now: Timestamp) -> Result<Vec<ClipId>> {
+        let mut state = self.state();
+        let is_expired =
+            |clip: &Clip| matches!(clip.state, ClipState::Uploading { expires_at, .. } if expires_at <= now);
+        let expired: Vec<ClipId> =
+            state.clips.values().filter(|one| is_expired(&one.clip)).map(|one| one.clip.id).collect();
+        for id in &expired {
+            state.clips.remove(id);
+        }
+        Ok(expired)
+    }
+}
