@@ -70,7 +70,9 @@ pub enum Conflict {
     #[error("another channel is called {0}: choose another name")]
     ChannelTaken(String),
     /// The channel's programme does not run.
-    #[error("the channel does not run now, so nothing can be rehearsed: enable it, and look at its status")]
+    #[error(
+        "the channel does not run now, so nothing can be rehearsed: enable it; if it is enabled, see /tasks"
+    )]
     ChannelNotRunning,
     /// A rehearsal has not ended.
     #[error("another rehearsal of this channel has not ended: wait for its report")]

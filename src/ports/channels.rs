@@ -7,8 +7,8 @@ use super::{Change, Result};
 use crate::domain::access::Scope;
 use crate::domain::broadcaster::Broadcaster;
 use crate::domain::channel::{
-    Channel, ChannelId, ChannelName, ChannelPatch, Destination, DestinationId, DestinationPatch, Hold,
-    Rehearsal, RehearsalId,
+    Channel, ChannelId, ChannelName, ChannelPatch, ClipId, Destination, DestinationId, DestinationPatch,
+    Hold, Rehearsal, RehearsalId,
 };
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
@@ -69,6 +69,9 @@ pub trait ChannelStore: Send + Sync {
 
     /// MUST return the channel that the broadcaster or key with this id was made for, or `None`.
     async fn channel_of(&self, scope: &Scope, id: Uuid) -> Result<Option<Channel>>;
+
+    /// MUST return which of these clips are in playlists, and of which channels, in order of channel and clip.
+    async fn clip_uses(&self, scope: &Scope, clips: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>>;
 
     /// MUST return the page of all channels, newest first, ties by id.
     async fn channels(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<Channel>>;

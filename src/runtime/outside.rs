@@ -14,9 +14,9 @@ use crate::adapters::mediamtx::{self, MediaMtx};
 use crate::app::clip::ClipOutside;
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
-use crate::ports::MediaServer;
+use crate::ports::{ChannelEngine, DestinationProbe, MediaServer};
 
-/// The media servers and, if streamers are watched, Kick.
+/// The media servers, the engine of channels and, if streamers are watched, Kick.
 pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outside> {
     let mut outside = Outside::default();
     for (name, server) in &config.media_servers {
@@ -29,6 +29,8 @@ pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outs
         outside.kick = Some(KickClients::new(&config.kick)?);
         outside.webhooks = Some(webhooks(&config.kick)?);
     }
+    outside.channel_engine = channel_engine(config)?;
+    outside.destination_probe = destination_probe();
     Ok(outside)
 }
 
@@ -39,6 +41,15 @@ pub(super) fn clips(config: &Config) -> ClipOutside {
         transcoder: Arc::new(Ffmpeg),
         used_by: Arc::new(()),
     }
+/// What carries the media of channels. Without one, this instance manages channels and runs none.
+#[expect(clippy::unnecessary_wraps, reason = "there is no engine yet")]
+fn channel_engine(_: &Config) -> anyhow::Result<Option<Arc<dyn ChannelEngine>>> {
+    Ok(None)
+}
+
+/// What tests destinations, also for the command line.
+pub(super) fn destination_probe() -> Option<Arc<dyn DestinationProbe>> {
+    None
 }
 
 /// A client for a media server, by its kind.

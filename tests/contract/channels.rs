@@ -4,7 +4,9 @@ use futures_util::future::join_all;
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
 use streamward::domain::broadcaster::DisplayName;
-use streamward::domain::channel::{Backup, ChannelPatch, DecisionKind, Failover, Hold, Mode, Playlist};
+use streamward::domain::channel::{
+    Backup, Channel, ChannelPatch, ClipId, DecisionKind, Failover, Hold, Mode, Playlist,
+};
 use streamward::domain::page::Page;
 use streamward::domain::stream::EndReason;
 use streamward::ports::{ChannelWrite, KeyFilter, ReportedProgrammes};
@@ -154,6 +156,27 @@ async fn update_changes_what_the_patch_names_and_nothing_else(#[case] engine: En
     );
     assert_eq!(world.events().await, before);
     assert_eq!(world.audited().await[0], "update");
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn clips_in_playlists_are_found_with_their_channels(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (a, b) = (world.channel("a").await, world.channel("b").await);
+    let [one, two, unused] = [(); 3].map(|()| ClipId(unknown().0));
+    let play = async |channel: &Channel, clips: &[ClipId]| {
+        let playlist = Some(Playlist { clips: clips.to_vec() });
+        let patch = ChannelPatch { playlist, ..ChannelPatch::default() };
+        world.store.update_channel(channel.id, &patch, by(&audit("update", at(1)))).await.unwrap();
+    };
+    play(&a, &[one, two, one]).await;
+    play(&b, &[one]).await;
+    let uses = async |clips: &[ClipId]| world.store.clip_uses(ALL, clips).await.unwrap();
+    let mut expected = vec![(one, a.id), (one, b.id)];
+    expected.sort_by_key(|(clip, channel)| (*channel, *clip));
+    assert_eq!(uses(&[one, unused]).await, expected);
+    assert_eq!(uses(&[two]).await, [(two, a.id)]);
+    assert_eq!(uses(&[unused]).await, []);
 }
 
 #[apply(every_store)]

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::{MemoryStore, State, newest_first};
 use crate::domain::access::Scope;
 use crate::domain::channel::{
-    Backup, Channel, ChannelId, ChannelName, ChannelPatch, Destination, DestinationId, DestinationPatch,
-    Hold, Rehearsal, RehearsalId,
+    Backup, Channel, ChannelId, ChannelName, ChannelPatch, ClipId, Destination, DestinationId,
+    DestinationPatch, Hold, Rehearsal, RehearsalId, uses,
 };
 use crate::domain::event::{
     BroadcasterEventKind, ChannelEvent, ChannelEventKind, EventBody, StreamKeyEventKind,
@@ -84,6 +84,17 @@ impl ChannelStore for MemoryStore {
                 || backup == Some(id)
         };
         Ok(self.state().channels.values().map(|(channel, _)| channel).find(owns).cloned())
+    }
+
+    async fn clip_uses(&self, _: &Scope, clips: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>> {
+        let state = self.state();
+        let playlist = |one: &Channel| match &one.inputs.backup {
+            Backup::Playlist(playlist) => Some((one.id, playlist.clone())),
+            Backup::Stream(_) => None,
+        };
+        let playlists: Vec<_> =
+            state.channels.values().filter_map(|(channel, _)| playlist(channel)).collect();
+        Ok(uses(&playlists, clips))
     }
 
     async fn channels(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Channel>> {

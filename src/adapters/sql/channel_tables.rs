@@ -96,6 +96,13 @@ impl Record for (Destination, String) {
     }
 }
 
+/// The id and the playlist of a channel.
+impl Record for (ChannelId, Playlist) {
+    fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
+        Ok((row.get("id")?, row.get("playlist")?))
+    }
+}
+
 /// The id and the name of a channel.
 impl Record for (ChannelId, ChannelName) {
     fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {

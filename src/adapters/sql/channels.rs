@@ -12,8 +12,8 @@ use super::store::SqlStore;
 use super::stream_keys::insert_key;
 use crate::domain::access::Scope;
 use crate::domain::channel::{
-    Channel, ChannelId, ChannelName, ChannelPatch, Destination, DestinationId, DestinationPatch, Hold,
-    Rehearsal, RehearsalId,
+    Channel, ChannelId, ChannelName, ChannelPatch, ClipId, Destination, DestinationId, DestinationPatch,
+    Hold, Playlist, Rehearsal, RehearsalId, uses,
 };
 use crate::domain::event::{
     BroadcasterEventKind, ChannelEvent, ChannelEventKind, EventBody, StreamKeyEventKind,
@@ -32,6 +32,7 @@ statements! {
         [select channels], " WHERE broadcaster_id = $1 OR live_key_id = $1 OR programme_key_id = $1 \
          OR backup_key_id = $1",
     ];
+    PLAYLISTS = ["SELECT id, playlist FROM channels WHERE playlist IS NOT NULL ORDER BY id"];
     PAGE = [
         [select channels], " WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3",
     ];
@@ -112,6 +113,11 @@ impl ChannelStore for SqlStore {
 
     async fn channel_of(&self, _: &Scope, id: Uuid) -> Result<Option<Channel>> {
         self.db.row(OF, args![id]).await
+    }
+
+    async fn clip_uses(&self, _: &Scope, clips: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>> {
+        let playlists: Vec<(ChannelId, Playlist)> = self.db.rows(PLAYLISTS, args![]).await?;
+        Ok(uses(&playlists, clips))
     }
 
     async fn channels(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Channel>> {

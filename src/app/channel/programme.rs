@@ -15,13 +15,13 @@ use crate::domain::channel::{
 };
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
-use crate::ports::StoredProgramme;
+use crate::ports::{StoreError, StoredProgramme};
 
 /// The prepared files of clips.
 #[async_trait]
 pub trait Renditions: Send + Sync {
     /// The local FLV file of a clip for this profile; `None` if it is not ready. It is then prepared, if it can be.
-    async fn rendition(&self, clip: ClipId, profile: &Profile) -> Option<PathBuf>;
+    async fn rendition(&self, clip: ClipId, profile: &Profile) -> Result<Option<PathBuf>, StoreError>;
 }
 
 /// No clip is ready, so every playlist shows the built-in picture.
@@ -30,8 +30,8 @@ pub struct NoClips;
 
 #[async_trait]
 impl Renditions for NoClips {
-    async fn rendition(&self, _: ClipId, _: &Profile) -> Option<PathBuf> {
-        None
+    async fn rendition(&self, _: ClipId, _: &Profile) -> Result<Option<PathBuf>, StoreError> {
+        Ok(None)
     }
 }
 
@@ -45,12 +45,14 @@ pub(super) struct ProgrammeBuilder {
 }
 
 impl ProgrammeBuilder {
-    /// The programme of a stored channel as it is to run at `now`.
+    /// The programme of a stored channel as it is to run at `now`. While the database is unreachable, it keeps the clips of
+    /// the programme `before`.
     pub(super) async fn build(
         &self,
         stored: &StoredProgramme,
         live_is_cut: bool,
         now: Timestamp,
+        before: Option<&BackupMedia>,
     ) -> Result<Programme, TaskError> {
         let StoredProgramme { channel, sealed_programme_key, destinations, .. } = stored;
         let invalid = |error: crate::domain::Invalid| TaskError::Setup(error.to_string());
@@ -59,7 +61,13 @@ impl ProgrammeBuilder {
             Backup::Playlist(playlist) => {
                 let mut clips = Vec::new();
                 for clip in &playlist.clips {
-                    let file = self.renditions.rendition(*clip, &channel.profile).await;
+                    let file = match self.renditions.rendition(*clip, &channel.profile).await {
+                        Ok(file) => file,
+                        Err(error) => {
+                            tracing::debug!(%clip, %error, "a clip cannot be read; it is played as before");
+                            before.and_then(|before| file_of(*clip, before))
+                        }
+                    };
                     clips.extend(file.map(|file| (*clip, file)));
                 }
                 BackupMedia::Clips(clips)
@@ -112,4 +120,10 @@ impl ProgrammeBuilder {
                 .map(|seconds| Duration::from_secs(u64::from(seconds))),
         })
     }
+}
+
+/// The file that a clip had.
+fn file_of(clip: ClipId, backup: &BackupMedia) -> Option<PathBuf> {
+    let BackupMedia::Clips(clips) = backup else { return None };
+    clips.iter().find(|(one, _)| *one == clip).map(|(_, file)| file.clone())
 }

@@ -25,7 +25,7 @@ use crate::ports::{ChannelEngine, ProgrammeReports, StoredProgramme, WakeUp};
 /// How often a running channel checks its times: the end of a hold, of a rehearsal.
 const CHECK: Duration = Duration::from_secs(1);
 /// How often the stored channel is read without a wake-up.
-const READ: Duration = Duration::from_secs(10);
+const READ: Duration = Duration::from_secs(3);
 /// How many decisions the engine may send before they are taken.
 const DECISIONS: usize = 64;
 
@@ -122,7 +122,7 @@ impl LongRunningTask for ChannelTask {
             urls: self.running.urls.clone(),
             renditions: Arc::clone(&self.running.renditions),
         };
-        let programme = builder.build(&stored, false, self.running.core.now()).await?;
+        let programme = builder.build(&stored, false, self.running.core.now(), None).await?;
         tracing::info!(channel = %stored.channel.name, "a channel starts");
         let (programme, to_run) = watch::channel(programme);
         let reports = ProgrammeReports { decisions: decisions_sent, status: status_sent };
@@ -285,7 +285,8 @@ impl Run<'_> {
     /// Gives the engine the programme as it is now, if that changed.
     async fn apply(&mut self) {
         let now = self.task.running.core.now();
-        match self.builder.build(&self.stored, self.rehearsing.is_cut(), now).await {
+        let before = self.programme.borrow().backup.clone();
+        match self.builder.build(&self.stored, self.rehearsing.is_cut(), now, Some(&before)).await {
             Ok(programme) => {
                 self.programme.send_if_modified(|present| {
                     let is_new = *present != programme;

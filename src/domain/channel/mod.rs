@@ -13,7 +13,7 @@ mod status;
 
 pub use decision::{Decision, DecisionId, DecisionKind, Reason, Source};
 pub use destination::{Destination, DestinationId, Platform, PushUrl};
-pub use model::{Backup, Channel, ChannelId, ChannelName, ClipId, Hold, Inputs, Playlist};
+pub use model::{Backup, Channel, ChannelId, ChannelName, ClipId, Hold, Inputs, Playlist, uses};
 pub use patch::{ChannelPatch, DestinationPatch};
 pub use programme::{BackupMedia, Output, OutputId, Programme};
 pub use rehearsal::{HOLE_MS, Rehearsal, RehearsalId, RehearsalReport, RehearsalState, RehearsedOutput};

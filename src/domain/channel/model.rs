@@ -118,6 +118,18 @@ pub struct Playlist {
     pub clips: Vec<ClipId>,
 }
 
+/// Which of these clips are in the playlists, and of which channels.
+pub fn uses(playlists: &[(ChannelId, Playlist)], clips: &[ClipId]) -> Vec<(ClipId, ChannelId)> {
+    let mut uses: Vec<(ClipId, ChannelId)> = Vec::new();
+    for (channel, playlist) in playlists {
+        let of = playlist.clips.iter().filter(|clip| clips.contains(clip));
+        uses.extend(of.map(|clip| (*clip, *channel)));
+    }
+    uses.sort_by_key(|(clip, channel)| (*channel, *clip));
+    uses.dedup();
+    uses
+}
+
 impl Inputs {
     /// Where the live encoder of a channel publishes.
     pub fn live_path(path: &StreamPath) -> Result<StreamPath, Invalid> {

@@ -137,3 +137,80 @@ impl RehearsalReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::channel::{DecisionId, InputState, InputStatus, OutputStatus, Reason};
+
+    const AT: Timestamp = Timestamp::from_seconds(100);
+
+    fn status(on_air: Source, longest_hole_ms: u64, connects: u64) -> ProgrammeStatus {
+        let input = InputStatus {
+            state: InputState::Ready,
+            bitrate_kbps: None,
+            fps: None,
+            keyframe_interval_ms: None,
+            codecs: vec![],
+            last_frame_ms: None,
+            problem: None,
+        };
+        let output = OutputStatus {
+            state: OutputState::Live,
+            since: AT,
+            last_error: None,
+            next_attempt_at: None,
+            connects,
+            bytes: 0,
+            dropped_frames: 10 * connects,
+            queue_ms: 0,
+            rtt_ms: None,
+        };
+        ProgrammeStatus {
+            at: AT,
+            started_at: AT,
+            on_air,
+            since: AT,
+            reason: Reason::Start,
+            cuts: 0,
+            longest_hole_ms,
+            live: input.clone(),
+            backup: input,
+            outputs: vec![(OutputId::MediaServer, output)],
+        }
+    }
+
+    fn cut(kind: DecisionKind, hole_ms: u64) -> Decision {
+        Decision {
+            id: DecisionId(Uuid::nil()),
+            channel: ChannelId(Uuid::nil()),
+            at: AT,
+            from: None,
+            to: Source::Backup,
+            kind,
+            reason: Reason::Rehearsal,
+            numbers: json!({ HOLE_MS: hole_ms }).as_object().unwrap().clone(),
+        }
+    }
+
+    #[test]
+    fn report_compares_the_programme_before_and_after() {
+        let (before, after) = (status(Source::Live, 900, 3), status(Source::Backup, 900, 4));
+        let decisions =
+            [cut(DecisionKind::Cut, 40), cut(DecisionKind::Cut, 66), cut(DecisionKind::Refused, 999)];
+        let report = RehearsalReport::of(&before, &after, &decisions);
+        assert_eq!((report.on_air_before, report.on_air_during), (Source::Live, Source::Backup));
+        assert_eq!(report.hole_ms, Some(66), "an earlier hole was longer");
+        assert_eq!((report.outputs[0].reconnects, report.outputs[0].dropped_frames), (1, 10));
+    }
+
+    #[test]
+    fn hole_is_that_of_the_programme_if_the_decisions_do_not_say_it() {
+        let before = status(Source::Live, 40, 1);
+        let hole = |after: u64| RehearsalReport::of(&before, &status(Source::Backup, after, 1), &[]).hole_ms;
+        assert_eq!((hole(70), hole(40)), (Some(70), None));
+    }
+}

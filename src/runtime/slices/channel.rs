@@ -14,6 +14,7 @@ use crate::app::channel::{
 use crate::app::task::{AnyTask, OnLeaseDoubt};
 use crate::runtime::commands::CommandContext;
 use crate::runtime::config::{Config, DatabaseKind};
+use crate::runtime::outside::destination_probe;
 use crate::runtime::shared::Shared;
 use crate::runtime::signals::Signals;
 use crate::runtime::slice::{Parts, Slice, commands};
@@ -31,7 +32,7 @@ pub(super) const SLICE: Slice = Slice {
             "destination",
             "Manage the destinations of channels, such as YouTube",
             DestinationCommand,
-            |command, shared, out| destination::run(&channels(shared), &destinations(shared), &command, out)
+            |command, context| run_destination(&command, context)
         ),
     ],
     build,
@@ -42,14 +43,13 @@ fn channels(shared: &Shared) -> Arc<Channels> {
     Arc::new(Channels::new(Arc::clone(&shared.core), Arc::clone(&shared.stream_keys), server))
 }
 
-fn destinations(shared: &Shared) -> Arc<Destinations> {
-    Arc::new(Destinations::new(Arc::clone(&shared.core), shared.outside.destination_probe.clone()))
-}
-
 fn build(shared: &Shared, parts: &mut Parts) {
     let state = State {
         channels: channels(shared),
-        destinations: destinations(shared),
+        destinations: Arc::new(Destinations::new(
+            Arc::clone(&shared.core),
+            shared.outside.destination_probe.clone(),
+        )),
         decisions: Arc::new(Decisions::new(Arc::clone(&shared.core))),
         events: parts.events.clone(),
     };
@@ -81,6 +81,15 @@ fn on_lease_doubt(config: &Config) -> OnLeaseDoubt {
     } else {
         OnLeaseDoubt::Stop
     }
+}
+
+async fn run_destination(command: &DestinationCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
+    context
+        .run(async |shared, out| {
+            let destinations = Destinations::new(Arc::clone(&shared.core), destination_probe());
+            destination::run(&channels(shared), &destinations, command, out).await
+        })
+        .await
 }
 
 async fn run_channel(command: &ChannelCommand, context: CommandContext<'_>) -> anyhow::Result<()> {

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use strum::VariantArray as _;
 use tokio_util::sync::CancellationToken;
 
+use super::output::with_nulls;
 use super::{Output, list_output};
 use crate::adapters::views::{ChannelStatusView, ChannelView, DecisionView, NewChannelView, RehearsalView};
 use crate::app::channel::{ChannelDraft, ChannelNow, Channels, Decisions, ModeDraft};
@@ -173,7 +174,9 @@ pub async fn run(
             let found = find(channels, &actor, channel).await?;
             let status = channels.status(&actor, found.channel.id).await?;
             let text = [view::channel(&status.channel), view::status(&status)].join("\n\n");
-            out.thing(&ChannelStatusView::from(status), || text)
+            let mut json = with_nulls(&ChannelView::from(found));
+            json["status"] = with_nulls(&ChannelStatusView::from(status));
+            out.thing(&json, || text)
         }
         ChannelCommand::Update { channel, name, enable, disable, clips, settings } => {
             let enabled = (*enable || *disable).then_some(*enable);
