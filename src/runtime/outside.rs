@@ -8,10 +8,7 @@ use url::Url;
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
-use crate::adapters::ffmpeg::Ffmpeg;
-use crate::adapters::media_store::LocalMedia;
 use crate::adapters::mediamtx::{self, MediaMtx};
-use crate::app::clip::ClipOutside;
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
 use crate::ports::MediaServer;
@@ -30,15 +27,6 @@ pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outs
         outside.webhooks = Some(webhooks(&config.kick)?);
     }
     Ok(outside)
-}
-
-/// Where the files of clips are, and what converts them.
-pub(super) fn clips(config: &Config) -> ClipOutside {
-    ClipOutside {
-        media: Arc::new(LocalMedia::new(config.media_dir())),
-        transcoder: Arc::new(Ffmpeg),
-        used_by: Arc::new(()),
-    }
 }
 
 /// A client for a media server, by its kind.

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::Broadcaster;
-use crate::domain::clip::ClipId;
+use crate::domain::clip::{Clip, ClipId, JobId};
 use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::domain::page::{Newest, Page, Placed};
@@ -69,7 +69,16 @@ struct State {
     streamers: BTreeMap<StreamerId, Streamer>,
     status_events: Vec<StatusEvent>,
     watch_status: Option<WatchStatus>,
-    clips: BTreeMap<ClipId, clips::StoredClip>,
+    clips: BTreeMap<ClipId, StoredClip>,
+}
+
+/// A clip, and who prepares it.
+#[derive(Clone)]
+struct StoredClip {
+    clip: Clip,
+    job: Option<JobId>,
+    job_until: Option<Timestamp>,
+    attempts: u32,
 }
 
 impl MemoryStore {
