@@ -5,6 +5,7 @@
 
 mod backup;
 mod bootstrap;
+mod clip;
 mod commands;
 pub mod config;
 mod databases;

@@ -9,6 +9,7 @@
 //!
 //! A file gets its last name by renaming, when it is complete and on the disk.
 
+mod error;
 mod writer;
 
 use std::io;
@@ -21,6 +22,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::domain::clip::{ClipId, ContentHash, JobId};
 use crate::ports::{MediaError, MediaResult, MediaStore, UploadWriter};
+use error::error;
 use writer::LocalUpload;
 
 /// How much of a file is read at once, to hash it.
@@ -75,18 +77,6 @@ impl LocalMedia {
             }
         }
         Err(MediaError::Missing("the uploaded file".to_owned()))
-    }
-}
-
-/// The words of an error. They do not contain the path: that of the folder is in the configuration.
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
-fn error(error: io::Error) -> MediaError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            MediaError::Full(error.to_string())
-        }
-        io::ErrorKind::NotFound => MediaError::Missing(error.to_string()),
-        _ => MediaError::Io(error.to_string()),
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
-use super::error;
+use super::error::error;
 use crate::ports::{MediaError, MediaResult, UploadWriter};
 
 /// A file behind whose last synced byte new ones are written.

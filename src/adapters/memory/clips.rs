@@ -2,22 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::{MemoryStore, newest_first};
+use super::{MemoryStore, StoredClip, newest_first};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::channel::Profile;
 use crate::domain::clip::{Clip, ClipId, ClipState, JobId, Step};
 use crate::domain::page::{Newest, Page};
 use crate::ports::{Change, ClipCreation, ClipStore, Result};
-
-/// A clip, and who prepares it.
-#[derive(Clone)]
-pub(super) struct StoredClip {
-    clip: Clip,
-    job: Option<JobId>,
-    job_until: Option<Timestamp>,
-    attempts: u32,
-}
 
 impl StoredClip {
     fn give(&mut self, job: JobId, until: Timestamp) {

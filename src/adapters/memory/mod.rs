@@ -28,6 +28,7 @@ use crate::domain::channel::{
     RehearsalId,
 };
 use crate::domain::clip::ClipId;
+use crate::domain::clip::{Clip, ClipId, JobId};
 use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::domain::page::{Newest, Page, Placed};
@@ -83,6 +84,16 @@ struct State {
     channel_status: BTreeMap<ChannelId, ProgrammeStatus>,
     rehearsals: BTreeMap<RehearsalId, Rehearsal>,
     clips: BTreeMap<ClipId, clips::StoredClip>,
+    clips: BTreeMap<ClipId, StoredClip>,
+}
+
+/// A clip, and who prepares it.
+#[derive(Clone)]
+struct StoredClip {
+    clip: Clip,
+    job: Option<JobId>,
+    job_until: Option<Timestamp>,
+    attempts: u32,
 }
 
 impl MemoryStore {

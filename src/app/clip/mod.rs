@@ -257,3 +257,6 @@ impl Chore for Clips {
         self.remove_orphans().await
     }
 }
+
+#[cfg(test)]
+mod tests;

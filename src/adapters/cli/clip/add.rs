@@ -10,8 +10,8 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::time::{Instant, sleep};
 
-use super::all;
 use super::bar::Bar;
+use super::search::all;
 use crate::app::clip::{ClipInUse, Clips};
 use crate::domain::access::Actor;
 use crate::domain::clip::{Clip, ClipId, ClipName, ClipState};

@@ -2,21 +2,21 @@
 
 mod add;
 mod bar;
+mod search;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Subcommand;
 
 use super::{Output, list_output};
 use crate::adapters::views::ClipView;
-use crate::app::AppError;
 use crate::app::clip::{ClipInUse, Clips};
 use crate::app::list::Pages;
 use crate::domain::access::Actor;
-use crate::domain::clip::{Clip, ClipId};
 use crate::domain::page::Page;
+use search::find;
 
 /// Commands about clips. They accept an id or an exact name.
 #[derive(Debug, Subcommand)]
@@ -83,28 +83,6 @@ pub async fn run(clips: &Arc<Clips>, command: &ClipCommand, out: &mut Output) ->
             let text = format!("Deleted clip {}.", found.clip.name);
             out.thing(&ClipView::from(found), || text)
         }
-    }
-}
-
-/// All clips that pass a filter.
-async fn all(clips: &Clips, actor: &Actor, passes: impl Fn(&Clip) -> bool) -> anyhow::Result<Vec<ClipInUse>> {
-    let (mut found, mut pages) = (Vec::new(), Pages::new(actor.clone(), (), Page::default()));
-    while !pages.is_over() {
-        found.extend(pages.next(clips).await?.into_iter().filter(|one| passes(&one.clip)));
-    }
-    Ok(found)
-}
-
-/// The clip with this id, or the only one with this name.
-async fn find(clips: &Clips, actor: &Actor, wanted: &str) -> anyhow::Result<ClipInUse> {
-    if let Ok(id) = wanted.parse::<ClipId>() {
-        return Ok(clips.get(actor, id).await?);
-    }
-    let mut named = all(clips, actor, |clip| clip.name.as_str() == wanted).await?;
-    match named.len() {
-        0 => Err(AppError::NotFound("clip")).with_context(|| format!("cannot find {wanted:?}")),
-        1 => Ok(named.remove(0)),
-        many => bail!("{many} clips are called {wanted:?}: name one by its id"),
     }
 }
 

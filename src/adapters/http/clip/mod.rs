@@ -5,7 +5,7 @@ mod tus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
 use super::handler::{Answer, Call, Done, Id, NoContent, Operator, Problem, Routes, Viewer, ok, routes};
@@ -13,7 +13,7 @@ use super::list::{ListAnswer, ListCall, PageQuery};
 use super::upload::{Upload, UploadLimits};
 use crate::adapters::views::{ClipList, ClipView};
 use crate::app::clip::{Append, Clips};
-use crate::domain::clip::{Clip, ClipId, ClipState, MAX_UPLOAD};
+use crate::domain::clip::{ClipId, MAX_UPLOAD};
 
 /// The limits of one part of an upload.
 const LIMITS: UploadLimits = UploadLimits { max_bytes: MAX_UPLOAD, idle: Duration::from_secs(30) };
@@ -159,14 +159,3 @@ async fn receive(mut upload: Upload, append: &mut Append) -> Result<(), Problem>
         append.write(&chunk).await?;
     }
 }
-
-/// The bytes of an upload that are stored; all of them if it is complete.
-fn stored(clip: &Clip) -> u64 {
-    match clip.state {
-        ClipState::Uploading { offset, .. } => offset,
-        _ => clip.size,
-    }
-}
-
-/// A header of the tus protocol.
-type TusHeader = (HeaderName, String);

@@ -7,7 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 
-use super::{TusHeader, stored};
 use crate::adapters::http::extract::number;
 use crate::adapters::http::problem::{Problem, ProblemType};
 use crate::domain::Invalid;
@@ -21,6 +20,9 @@ const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
+
+/// A header of the protocol.
+type TusHeader = (HeaderName, String);
 
 /// The only version.
 const ONE: &str = "1.0.0";
@@ -38,7 +40,11 @@ pub(super) fn abilities() -> AppendHeaders<[TusHeader; 3]> {
 
 /// Where an upload is.
 pub(super) fn state(clip: &Clip) -> AppendHeaders<Vec<TusHeader>> {
-    let mut headers = vec![(UPLOAD_OFFSET, stored(clip).to_string()), (UPLOAD_LENGTH, clip.size.to_string())];
+    let stored = match clip.state {
+        ClipState::Uploading { offset, .. } => offset,
+        _ => clip.size,
+    };
+    let mut headers = vec![(UPLOAD_OFFSET, stored.to_string()), (UPLOAD_LENGTH, clip.size.to_string())];
     if let ClipState::Uploading { expires_at, .. } = clip.state
         && let Some(at) = DateTime::from_timestamp_micros(expires_at.micros())
     {

@@ -1,0 +1,275 @@
+//! The service over fakes of the files and of ffmpeg.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::*;
+use crate::adapters::local_wake_ups::LocalWakeUps;
+use crate::adapters::memory::MemoryStore;
+use crate::adapters::system::{SystemClock, SystemIds};
+use crate::app::task::{LongRunningTask as _, TaskContext};
+use crate::domain::clip::{AudioTrack, ContentHash, JobId, Probe, VideoTrack};
+use crate::domain::secret::MasterKey;
+use crate::ports::{Conversion, IdGen as _, MediaResult, TranscodeError, UploadWriter};
+
+/// Files that have sizes, but no content.
+#[derive(Default)]
+struct FakeMedia(Mutex<BTreeMap<ClipId, u64>>);
+
+struct FakeUpload;
+
+#[async_trait]
+impl UploadWriter for FakeUpload {
+    async fn write(&mut self, _: &[u8]) -> MediaResult<()> {
+        Ok(())
+    }
+
+    async fn sync(&mut self) -> MediaResult<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl MediaStore for FakeMedia {
+    async fn create_upload(&self, clip: ClipId) -> MediaResult<()> {
+        self.0.lock().unwrap().insert(clip, 0);
+        Ok(())
+    }
+
+    async fn open_upload(&self, _: ClipId, _: u64) -> MediaResult<Box<dyn UploadWriter>> {
+        Ok(Box::new(FakeUpload))
+    }
+
+    async fn has_upload(&self, clip: ClipId, _: u64) -> MediaResult<bool> {
+        Ok(self.0.lock().unwrap().contains_key(&clip))
+    }
+
+    async fn keep_source(&self, _: ClipId) -> MediaResult<(ContentHash, PathBuf)> {
+        Ok((ContentHash([1; 32]), PathBuf::from("source")))
+    }
+
+    async fn work_file(&self, _: ClipId, _: JobId) -> MediaResult<PathBuf> {
+        Ok(PathBuf::from("work"))
+    }
+
+    async fn keep_rendition(&self, _: ClipId, _: JobId) -> MediaResult<(ContentHash, u64)> {
+        Ok((ContentHash([2; 32]), 10))
+    }
+
+    async fn discard(&self, _: ClipId, _: JobId) {}
+
+    fn rendition(&self, _: ClipId, hash: &ContentHash) -> PathBuf {
+        PathBuf::from(format!("{hash}.flv"))
+    }
+
+    async fn free_bytes(&self) -> MediaResult<u64> {
+        Ok(u64::MAX)
+    }
+
+    async fn remove(&self, clip: ClipId) -> MediaResult<()> {
+        self.0.lock().unwrap().remove(&clip);
+        Ok(())
+    }
+
+    async fn clips(&self) -> MediaResult<Vec<ClipId>> {
+        Ok(self.0.lock().unwrap().keys().copied().collect())
+    }
+}
+
+/// What the fake of ffmpeg does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behaviour {
+    Converts,
+    IsNotInstalled,
+    /// Until it is stopped.
+    Hangs,
+    /// Makes files of another size.
+    ConvertsBadly,
+}
+
+struct FakeFfmpeg(watch::Sender<Behaviour>);
+
+fn probe(width: u32) -> Probe {
+    let video = VideoTrack { codec: "h264".into(), width, height: 720, fps: 30.0, has_b_frames: false };
+    let audio = AudioTrack { codec: "aac".into(), rate: 48_000, channels: 2 };
+    Probe { container: "flv".into(), duration_ms: Some(4_000), video: Some(video), audio: Some(audio) }
+}
+
+#[async_trait]
+impl Transcoder for FakeFfmpeg {
+    async fn probe(&self, file: &Path) -> std::result::Result<Probe, TranscodeError> {
+        let behaviour = *self.0.borrow();
+        match behaviour {
+            Behaviour::IsNotInstalled => Err(TranscodeError::Unavailable("ffprobe is not installed".into())),
+            Behaviour::ConvertsBadly if file == Path::new("work") => Ok(probe(640)),
+            _ => Ok(probe(1_280)),
+        }
+    }
+
+    async fn convert(
+        &self,
+        _: Conversion<'_>,
+        _: &watch::Sender<f32>,
+        stop: &CancellationToken,
+    ) -> std::result::Result<(), TranscodeError> {
+        if *self.0.borrow() == Behaviour::Hangs {
+            stop.cancelled().await;
+            return Err(TranscodeError::Stopped);
+        }
+        Ok(())
+    }
+}
+
+/// A channel that uses every clip, while it is there.
+struct FakeChannel(watch::Sender<Option<ChannelId>>);
+
+#[async_trait]
+impl ClipUse for FakeChannel {
+    async fn uses(&self, _: &Scope, clips: &[ClipId]) -> StoreResult<Vec<(ClipId, ChannelId)>> {
+        let channel = *self.0.borrow();
+        Ok(channel.map(|channel| clips.iter().map(|clip| (*clip, channel)).collect()).unwrap_or_default())
+    }
+}
+
+struct World {
+    clips: Arc<Clips>,
+    media: Arc<FakeMedia>,
+    ffmpeg: Arc<FakeFfmpeg>,
+    channel: Arc<FakeChannel>,
+}
+
+const CHANNEL: ChannelId = ChannelId(Uuid::from_u128(7));
+
+fn actor() -> Actor {
+    Actor::cli("test")
+}
+
+impl World {
+    fn new(behaviour: Behaviour) -> Self {
+        let clock = Arc::new(SystemClock);
+        let (store, wake_ups) =
+            (Arc::new(MemoryStore::new(clock.clone())), Arc::new(LocalWakeUps::default()));
+        let hasher = MasterKey::new([1; 32]).hasher();
+        let core = Core::over_one_store(store, clock, Arc::new(SystemIds), wake_ups, hasher);
+        let (media, channel) =
+            (Arc::new(FakeMedia::default()), Arc::new(FakeChannel(watch::Sender::new(None))));
+        let ffmpeg = Arc::new(FakeFfmpeg(watch::Sender::new(behaviour)));
+        let outside = ClipOutside {
+            media: Arc::clone(&media) as _,
+            transcoder: Arc::clone(&ffmpeg) as _,
+            used_by: Arc::clone(&channel) as _,
+        };
+        let settings = ClipSettings { max_bytes: 1_000, upload_expiry: Duration::from_secs(60), jobs: 2 };
+        Self { clips: Arc::new(Clips::new(Arc::new(core), outside, settings)), media, ffmpeg, channel }
+    }
+
+    async fn uploaded(&self) -> ClipId {
+        let clip = self.clips.create_upload(&actor(), "intro.mp4", 5).await.unwrap();
+        let mut append = self.clips.append(&actor(), clip.id, 0).await.unwrap();
+        append.write(b"12345").await.unwrap();
+        assert!(append.acknowledge().await.unwrap().is_to_prepare());
+        clip.id
+    }
+
+    async fn clip(&self, id: ClipId) -> Clip {
+        self.clips.get(&actor(), id).await.unwrap().clip
+    }
+
+    /// Runs the task until the clip is as wanted, then stops it.
+    async fn prepare_until(&self, id: ClipId, is_reached: impl Fn(&Clip) -> bool) -> Clip {
+        let stop = CancellationToken::new();
+        let context = TaskContext::new(watch::Sender::default(), stop.clone());
+        let mut task = ClipPreparation(Arc::clone(&self.clips));
+        let reached = async {
+            loop {
+                let clip = self.clip(id).await;
+                if is_reached(&clip) {
+                    stop.cancel();
+                    return clip;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let (done, clip) = tokio::join!(task.run(&context), reached);
+        done.unwrap();
+        clip
+    }
+}
+
+#[tokio::test]
+async fn rendition_is_made_when_it_is_wanted() {
+    let world = World::new(Behaviour::Converts);
+    let id = world.uploaded().await;
+    let default = Profile::default();
+    assert_eq!(world.clips.rendition(id, &default).await.unwrap(), None, "it is not made yet");
+    world.prepare_until(id, |clip| clip.state == ClipState::Ready).await;
+    let made = PathBuf::from(format!("{}.flv", ContentHash([2; 32])));
+    assert_eq!(world.clips.rendition(id, &default).await.unwrap(), Some(made.clone()));
+    let mut mono = default;
+    mono.audio.channels = 1;
+    assert_eq!(world.clips.rendition(id, &mono).await.unwrap(), None);
+    let queued = world.clip(id).await;
+    assert_eq!((queued.state.name(), queued.next_rendition()), ("queued", Some(mono)));
+    assert_eq!(world.clips.rendition(id, &default).await.unwrap(), Some(made), "it can still be played");
+    assert_eq!(world.clips.rendition(ClipId(Uuid::nil()), &default).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn clip_waits_while_ffmpeg_is_not_installed() {
+    let world = World::new(Behaviour::IsNotInstalled);
+    let id = world.uploaded().await;
+    let waiting = world.prepare_until(id, |clip| clip.error().is_some()).await;
+    assert_eq!((waiting.state.name(), waiting.error()), ("queued", Some("ffprobe is not installed")));
+}
+
+#[tokio::test]
+async fn clip_is_prepared_again_after_a_stop() {
+    let world = World::new(Behaviour::Hangs);
+    let id = world.uploaded().await;
+    world.prepare_until(id, |clip| matches!(clip.state, ClipState::Normalizing { .. })).await;
+    assert_eq!(world.clip(id).await.state, ClipState::Queued { waits_for: None });
+    world.ffmpeg.0.send_replace(Behaviour::Converts);
+    world.prepare_until(id, |clip| clip.state == ClipState::Ready).await;
+}
+
+#[tokio::test]
+async fn rendition_that_is_not_as_it_must_be_is_not_kept() {
+    let world = World::new(Behaviour::ConvertsBadly);
+    let id = world.uploaded().await;
+    let failed = world.prepare_until(id, |clip| !clip.is_to_prepare()).await;
+    assert!(failed.error().is_some_and(|error| error.contains("not as it must be")), "{failed:?}");
+    assert_eq!(failed.rendition(&Profile::default()), None);
+}
+
+#[tokio::test]
+async fn clip_that_a_channel_uses_is_not_deleted() {
+    let world = World::new(Behaviour::Converts);
+    let id = world.uploaded().await;
+    world.channel.0.send_replace(Some(CHANNEL));
+    assert_eq!(world.clips.get(&actor(), id).await.unwrap().in_use_by, [CHANNEL]);
+    assert_eq!(world.clips.list(&actor(), &(), &Page::first(9)).await.unwrap()[0].in_use_by, [CHANNEL]);
+    let refused = world.clips.delete(&actor(), id).await.unwrap_err();
+    assert!(
+        matches!(&refused, AppError::Conflict(Conflict::ClipInUse(by)) if by.contains(&CHANNEL.to_string()))
+    );
+    world.channel.0.send_replace(None);
+    world.clips.delete(&actor(), id).await.unwrap();
+    assert!(world.media.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn files_without_a_clip_are_removed_when_they_are_old() {
+    let world = World::new(Behaviour::Converts);
+    let (kept, new) = (world.uploaded().await, ClipId(SystemIds.uuid()));
+    // Made in 2024.
+    let old = ClipId("018cc251-f400-7000-8000-000000000000".parse().unwrap());
+    for id in [old, new] {
+        world.media.create_upload(id).await.unwrap();
+    }
+    world.clips.run().await.unwrap();
+    assert_eq!(world.media.clips().await.unwrap(), [kept, new]);
+}
