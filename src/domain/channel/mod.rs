@@ -1,17 +1,22 @@
 //! Channels: programmes that never go dark. A channel has a preferred live input, a backup, and destinations.
 //!
-//! [`Programme`] is what an engine has to run; [`Decision`] and [`ProgrammeStatus`] are what it reports.
+//! [`Programme`] is what an engine has to run; [`Decision`] and [`ProgrammeStatus`] are what it reports. [`Selector`] decides
+//! what is on air, [`Timeline`] which timestamp each frame gets.
 
 mod decision;
 mod destination;
 mod model;
 mod programme;
+mod selector;
 mod settings;
 mod status;
+mod timeline;
 
 pub use decision::{Decision, DecisionId, DecisionKind, Reason, Source};
 pub use destination::{Destination, DestinationId, Platform, PushUrl};
 pub use model::{Backup, Channel, ChannelId, ChannelName, ClipId, Hold, Inputs, Playlist};
 pub use programme::{BackupMedia, Output, OutputId, Programme};
+pub use selector::{Change, Choice, Selector};
 pub use settings::{Audio, Engine, Failover, Flapping, Mismatch, Mode, Profile, Video};
 pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus};
+pub use timeline::{Splice, Timeline, Track, wrapped};
