@@ -164,7 +164,7 @@ impl Failover {
 }
 
 /// What the programme looks like. Backups are prepared for it, and the live input is compared with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Profile {
     /// The picture.
@@ -193,12 +193,6 @@ pub struct Audio {
     pub rate: u32,
     /// 1 or 2.
     pub channels: u32,
-}
-
-impl Default for Profile {
-    fn default() -> Self {
-        Self { video: Video::default(), audio: Audio::default() }
-    }
 }
 
 impl Default for Video {

@@ -18,6 +18,8 @@ pub enum Track {
 const AHEAD_MS: i64 = 2_000;
 /// A source that is behind the wall clock, or before its first frame, by this many milliseconds jumped.
 const BEHIND_MS: i64 = 10_000;
+/// After a cut, the distance of two video frames is kept up to this number of milliseconds.
+const LONGEST_STEP: u64 = 50;
 /// Samples in an AAC frame.
 const SAMPLES: u64 = 1_024;
 /// A hole in the audio track is filled with this many frames at most (about half a minute).
@@ -28,6 +30,8 @@ const MOST_SILENCE: u64 = 1_500;
 pub struct Timeline {
     audio_rate: u32,
     last_video: Option<u64>,
+    /// The time between the last two video frames.
+    video_step: u64,
     last_audio: Option<u64>,
     anchor: Option<Anchor>,
 }
@@ -57,7 +61,13 @@ pub struct Splice {
 impl Timeline {
     /// A timeline without frames. `audio_rate` is in samples a second.
     pub fn new(audio_rate: u32) -> Self {
-        Self { audio_rate: audio_rate.max(1), last_video: None, last_audio: None, anchor: None }
+        Self {
+            audio_rate: audio_rate.max(1),
+            last_video: None,
+            video_step: 0,
+            last_audio: None,
+            anchor: None,
+        }
     }
 
     /// Begins a source at `now`. `first` is the timestamp of its first frame, a keyframe.
@@ -77,7 +87,7 @@ impl Timeline {
         self.anchor = Some(anchor);
         let offset = anchor.newest - anchor.first;
         let lead = millis(now).checked_signed_diff(anchor.base).map_or(0, |since| offset - since);
-        let at = if lead > AHEAD_MS || lead < -BEHIND_MS || offset < -BEHIND_MS {
+        let at = if !(-BEHIND_MS..=AHEAD_MS).contains(&lead) || offset < -BEHIND_MS {
             self.anchor_at(now, anchor.newest)
         } else {
             anchor.base.saturating_add(u64::try_from(offset).ok()?)
@@ -87,7 +97,10 @@ impl Timeline {
             Track::Audio => &mut self.last_audio,
         };
         let at = last.map_or(at, |last| at.max(last + 1));
-        *last = Some(at);
+        let step = last.replace(at).map_or(0, |last| at - last);
+        if track == Track::Video {
+            self.video_step = step.min(LONGEST_STEP);
+        }
         Some(at)
     }
 
@@ -97,7 +110,9 @@ impl Timeline {
     }
 
     fn anchor_at(&mut self, now: Duration, first: i64) -> u64 {
-        let base = self.last().map_or(millis(now), |last| millis(now).max(last + 1));
+        // Frames are sent a little early: the next one keeps its distance.
+        let next = self.last_video.map_or(0, |last| last + self.video_step);
+        let base = self.last().map_or(millis(now), |last| millis(now).max(last + 1).max(next));
         self.anchor = Some(Anchor { base, first, newest: first });
         base
     }
