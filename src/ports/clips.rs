@@ -76,11 +76,3 @@ pub trait ClipUse: Send + Sync {
     /// MUST return each use of one of these clips.
     async fn uses(&self, scope: &Scope, clips: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>>;
 }
-
-/// Nothing uses clips.
-#[async_trait]
-impl ClipUse for () {
-    async fn uses(&self, _: &Scope, _: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>> {
-        Ok(Vec::new())
-    }
-}

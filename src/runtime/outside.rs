@@ -9,6 +9,8 @@ use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
 use crate::adapters::mediamtx::{self, MediaMtx};
+use crate::adapters::mixer::MixerEngine;
+use crate::adapters::rtmp::Connector;
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
 use crate::ports::{ChannelEngine, DestinationProbe, MediaServer};
@@ -27,26 +29,23 @@ pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outs
         outside.webhooks = Some(webhooks(&config.kick)?);
     }
     outside.channel_engine = channel_engine(config)?;
-    outside.destination_probe = destination_probe();
+    outside.destination_probe = Some(destination_probe()?);
     Ok(outside)
 }
 
-/// Where the files of clips are, and what converts them.
-pub(super) fn clips(config: &Config) -> ClipOutside {
-    ClipOutside {
-        media: Arc::new(LocalMedia::new(config.media_dir())),
-        transcoder: Arc::new(Ffmpeg),
-        used_by: Arc::new(()),
+/// What carries the media of channels, if this instance runs any.
+fn channel_engine(config: &Config) -> anyhow::Result<Option<Arc<dyn ChannelEngine>>> {
+    if !config.channels.enabled {
+        return Ok(None);
     }
-/// What carries the media of channels. Without one, this instance manages channels and runs none.
-#[expect(clippy::unnecessary_wraps, reason = "there is no engine yet")]
-fn channel_engine(_: &Config) -> anyhow::Result<Option<Arc<dyn ChannelEngine>>> {
-    Ok(None)
+    let engine =
+        MixerEngine::new(config.channels.threads as usize).context("the threads of channels.threads")?;
+    Ok(Some(Arc::new(engine)))
 }
 
 /// What tests destinations, also for the command line.
-pub(super) fn destination_probe() -> Option<Arc<dyn DestinationProbe>> {
-    None
+pub(super) fn destination_probe() -> anyhow::Result<Arc<dyn DestinationProbe>> {
+    Ok(Arc::new(Connector::new([]).context("the TLS of destinations")?))
 }
 
 /// A client for a media server, by its kind.

@@ -1,5 +1,6 @@
 //! The tasks of channels, with an engine that does what the test says.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +11,17 @@ use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::mediamtx::url_templates;
 use streamward::adapters::system::SystemIds;
 use streamward::app::Core;
-use streamward::app::channel::{ChannelTasks, NoClips, ReportBuffer, ReportWriter, Running};
+use streamward::app::channel::{ChannelTasks, Renditions, ReportBuffer, ReportWriter, Running};
 use streamward::app::task::{AnyTask, OnLeaseDoubt};
 use streamward::domain::channel::{
-    BackupMedia, ChannelId, Decision, DecisionId, DecisionKind, InputState, InputStatus, Mode, OutputId,
-    OutputState, OutputStatus, Programme, ProgrammeStatus, Reason, Source,
+    BackupMedia, ChannelId, ClipId, Decision, DecisionId, DecisionKind, InputState, InputStatus, Mode,
+    OutputId, OutputState, OutputStatus, Profile, Programme, ProgrammeStatus, Reason, Source,
 };
 use streamward::domain::media_server::BaseUrls;
 use streamward::domain::secret::MasterKey;
-use streamward::ports::{ChannelEngine, Clock as _, IdGen as _, ProgrammeReports, WakeUp, WakeUps as _};
+use streamward::ports::{
+    ChannelEngine, Clock as _, IdGen as _, ProgrammeReports, StoreError, WakeUp, WakeUps as _,
+};
 use streamward::runtime::tasks::{LeaseTerms, Tasks};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -57,6 +60,16 @@ struct Instance {
     runs: mpsc::UnboundedReceiver<Run>,
     wake_ups: Arc<LocalWakeUps>,
     tasks: Tasks,
+}
+
+/// No clip is ready.
+struct NoClips;
+
+#[async_trait]
+impl Renditions for NoClips {
+    async fn rendition(&self, _: ClipId, _: &Profile) -> Result<Option<PathBuf>, StoreError> {
+        Ok(None)
+    }
 }
 
 impl Instance {

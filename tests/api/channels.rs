@@ -11,6 +11,7 @@ use streamward::ports::{
     Clock as _, DestinationProbe, IdGen as _, ProbeStep, ProbedStep, ReportedProgrammes,
 };
 
+use crate::clips::begin;
 use crate::harness::{Answer, Engine, Reader, Setup, TestApp, every_engine};
 
 pub(crate) const KEY: &str = "live_fBq0-Zt9Kk2_pL7wXy5R";
@@ -137,11 +138,16 @@ async fn bad_fields_of_a_channel_are_refused_by_name() {
     app.as_admin().patch(&channel).json(json!({"path": "x"})).await.assert_refuses(&["path"]);
 }
 
+/// Begins the upload of a clip; returns its id.
+async fn new_clip(app: &TestApp) -> String {
+    begin(app, "intro.mp4", 10).await.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn a_change_leaves_absent_fields_as_they_are() {
     let app = TestApp::memory().await;
     let made = create(&app, json!({"name": "a", "mismatch": "switch"})).await;
-    let clip = "01890000-0000-7000-8000-000000000000";
+    let clip = new_clip(&app).await;
     let change = json!({"display_name": "Temple", "enabled": false, "failover": {"stall_ms": 900},
         "inputs": {"backup": {"playlist": {"clips": [clip, clip]}}}});
     let changed = app.as_admin().patch(&path(&made)).json(change).await.assert_status(200).json();
@@ -150,6 +156,26 @@ async fn a_change_leaves_absent_fields_as_they_are() {
     assert_eq!(changed["failover"]["stall_ms"], 900);
     assert_eq!(changed["inputs"]["backup"]["playlist"]["clips"], json!([clip, clip]));
     assert_eq!(app.as_viewer().get(&path(&made)).await.json(), changed);
+}
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn a_clip_of_a_playlist_is_not_deleted(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let playlist = |clips: Value| json!({"inputs": {"backup": {"playlist": {"clips": clips}}}});
+    let clip = new_clip(&app).await;
+    let made = create(&app, json!({"name": "a"})).await;
+    let change = async |clips: Value| app.as_admin().patch(&path(&made)).json(playlist(clips)).await;
+    change(json!([clip, clip])).await.assert_status(200);
+    let id = made.json()["id"].clone();
+    let shown = app.as_viewer().get(&format!("/clips/{clip}")).await.json();
+    assert_eq!(shown["in_use_by"], json!([id]));
+    let refused = app.as_operator().delete(&format!("/clips/{clip}")).await;
+    refused.assert_status(409).assert_problem("clip-in-use");
+    let unknown = "01890000-0000-7000-8000-000000000000";
+    change(json!([clip, unknown])).await.assert_refuses(&["inputs.backup.playlist.clips"]);
+    change(json!([])).await.assert_status(200);
+    app.as_operator().delete(&format!("/clips/{clip}")).await.assert_status(204);
 }
 
 #[apply(every_engine)]

@@ -47,7 +47,7 @@ fn creation(caller: &Caller, name: &str, size: u64) -> Call {
 }
 
 /// Begins an upload; returns its address.
-async fn begin(app: &TestApp, name: &str, size: u64) -> String {
+pub(crate) async fn begin(app: &TestApp, name: &str, size: u64) -> String {
     let created = creation(&app.as_operator(), name, size).await.assert_status(201);
     assert_eq!(
         (created.header("tus-resumable"), created.header("upload-offset")),

@@ -27,7 +27,6 @@ use crate::domain::channel::{
     Channel, ChannelId, Decision, DecisionId, Destination, DestinationId, ProgrammeStatus, Rehearsal,
     RehearsalId,
 };
-use crate::domain::clip::ClipId;
 use crate::domain::clip::{Clip, ClipId, JobId};
 use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
@@ -83,7 +82,6 @@ struct State {
     decisions: BTreeMap<DecisionId, Decision>,
     channel_status: BTreeMap<ChannelId, ProgrammeStatus>,
     rehearsals: BTreeMap<RehearsalId, Rehearsal>,
-    clips: BTreeMap<ClipId, clips::StoredClip>,
     clips: BTreeMap<ClipId, StoredClip>,
 }
 

@@ -16,10 +16,11 @@ use async_trait::async_trait;
 pub use decisions::Decisions;
 pub use destinations::{DestinationTest, Destinations};
 pub use draft::{ChannelDraft, DestinationDraft, ModeDraft};
-pub use programme::{NoClips, Renditions};
+pub use programme::Renditions;
 pub use reports::{ReportBuffer, ReportWriter};
 pub use run::{ChannelTasks, Running};
 
+use super::clip::Clips;
 use super::error::Conflict;
 use super::list::List;
 use super::media_server::MediaServerSettings;
@@ -29,8 +30,8 @@ use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
 use crate::domain::channel::{
-    Backup, Channel, ChannelId, ChannelName, Destination, Hold, Inputs, Playlist, ProgrammeStatus, Rehearsal,
-    RehearsalId, RehearsalState,
+    Backup, Channel, ChannelId, ChannelName, ChannelPatch, Destination, Hold, Inputs, Playlist,
+    ProgrammeStatus, Rehearsal, RehearsalId, RehearsalState,
 };
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
@@ -96,13 +97,19 @@ impl ChannelStatus {
 pub struct Channels {
     core: Arc<Core>,
     keys: Arc<StreamKeys>,
+    clips: Arc<Clips>,
     server: Option<MediaServerSettings>,
 }
 
 impl Channels {
-    /// Encoders publish to `server`. Changed keys are announced through `keys`.
-    pub fn new(core: Arc<Core>, keys: Arc<StreamKeys>, server: Option<MediaServerSettings>) -> Self {
-        Self { core, keys, server }
+    /// Encoders publish to `server`. Changed keys are announced through `keys`; playlists are made of `clips`.
+    pub fn new(
+        core: Arc<Core>,
+        keys: Arc<StreamKeys>,
+        clips: Arc<Clips>,
+        server: Option<MediaServerSettings>,
+    ) -> Self {
+        Self { core, keys, clips, server }
     }
 
     /// Creates a channel with its keys. Only this answer contains their secrets.
@@ -124,6 +131,7 @@ impl Channels {
     ) -> Result<NewChannel> {
         let scope = actor.authorize(Action::Manage, &RESOURCE)?;
         let draft::Creation { name, display_name, path, backup_is_stream, patch } = draft.creation()?;
+        self.require_clips(&scope, &patch).await?;
         let now = self.core.now();
         let broadcaster = self.owner(&name, now)?;
         let live = self.key(broadcaster.id, Inputs::live_path(&path)?, "live", now)?;
@@ -243,6 +251,7 @@ impl Channels {
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let patch = draft.patch()?;
+                self.require_clips(&scope, &patch).await?;
                 if patch.playlist.is_some() {
                     self.require_playlist(&scope, id).await?;
                 }
@@ -255,6 +264,17 @@ impl Channels {
             .await?;
         self.changed();
         Ok(ChannelNow { channel: updated, at: self.core.now() })
+    }
+
+    async fn require_clips(&self, scope: &Scope, patch: &ChannelPatch) -> Result<()> {
+        let Some(playlist) = &patch.playlist else { return Ok(()) };
+        match self.clips.missing(scope, &playlist.clips).await? {
+            None => Ok(()),
+            Some(clip) => {
+                let rule = format!("must be ids of clips; there is no clip {clip}");
+                Err(Invalid::one("inputs.backup.playlist.clips", rule).into())
+            }
+        }
     }
 
     async fn require_playlist(&self, scope: &Scope, id: ChannelId) -> Result<()> {

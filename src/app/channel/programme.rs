@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::keys;
 use crate::app::Core;
+use crate::app::clip::Clips;
 use crate::app::task::TaskError;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
@@ -24,14 +25,10 @@ pub trait Renditions: Send + Sync {
     async fn rendition(&self, clip: ClipId, profile: &Profile) -> Result<Option<PathBuf>, StoreError>;
 }
 
-/// No clip is ready, so every playlist shows the built-in picture.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoClips;
-
 #[async_trait]
-impl Renditions for NoClips {
-    async fn rendition(&self, _: ClipId, _: &Profile) -> Result<Option<PathBuf>, StoreError> {
-        Ok(None)
+impl Renditions for Clips {
+    async fn rendition(&self, clip: ClipId, profile: &Profile) -> Result<Option<PathBuf>, StoreError> {
+        Self::rendition(self, clip, profile).await
     }
 }
 

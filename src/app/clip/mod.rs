@@ -166,6 +166,16 @@ impl Clips {
             .await
     }
 
+    /// One of these clips that does not exist, if there is one.
+    pub async fn missing(&self, scope: &Scope, ids: &[ClipId]) -> Result<Option<ClipId>> {
+        for id in ids {
+            if self.core.store.clip(scope, *id).await?.is_none() {
+                return Ok(Some(*id));
+            }
+        }
+        Ok(None)
+    }
+
     /// The file of a clip in a profile. If there is none yet, it is made, and `None` is returned meanwhile. Also `None` if
     /// there is no such clip.
     pub async fn rendition(&self, id: ClipId, profile: &Profile) -> StoreResult<Option<PathBuf>> {

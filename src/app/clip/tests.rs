@@ -153,8 +153,8 @@ impl World {
         let clock = Arc::new(SystemClock);
         let (store, wake_ups) =
             (Arc::new(MemoryStore::new(clock.clone())), Arc::new(LocalWakeUps::default()));
-        let hasher = MasterKey::new([1; 32]).hasher();
-        let core = Core::over_one_store(store, clock, Arc::new(SystemIds), wake_ups, hasher);
+        let master = MasterKey::new([1; 32]);
+        let core = Core::over_one_store(store, clock, Arc::new(SystemIds), wake_ups, &master);
         let (media, channel) =
             (Arc::new(FakeMedia::default()), Arc::new(FakeChannel(watch::Sender::new(None))));
         let ffmpeg = Arc::new(FakeFfmpeg(watch::Sender::new(behaviour)));

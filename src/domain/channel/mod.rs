@@ -1,6 +1,7 @@
 //! Channels: programmes that never go dark. A channel has a preferred live input, a backup, and destinations.
 //!
-//! [`Programme`] is what an engine has to run; [`Decision`] and [`ProgrammeStatus`] are what it reports.
+//! [`Programme`] is what an engine has to run; [`Decision`] and [`ProgrammeStatus`] are what it reports. [`Selector`] decides
+//! what is on air, [`Timeline`] which timestamp each frame gets.
 
 mod decision;
 mod destination;
@@ -8,8 +9,10 @@ mod model;
 mod patch;
 mod programme;
 mod rehearsal;
+mod selector;
 mod settings;
 mod status;
+mod timeline;
 
 pub use decision::{Decision, DecisionId, DecisionKind, Reason, Source};
 pub use destination::{Destination, DestinationId, Platform, PushUrl};
@@ -17,5 +20,7 @@ pub use model::{Backup, Channel, ChannelId, ChannelName, ClipId, Hold, Inputs, P
 pub use patch::{ChannelPatch, DestinationPatch};
 pub use programme::{BackupMedia, Output, OutputId, Programme};
 pub use rehearsal::{HOLE_MS, Rehearsal, RehearsalId, RehearsalReport, RehearsalState, RehearsedOutput};
+pub use selector::{Change, Choice, Selector};
 pub use settings::{Audio, Engine, Failover, Flapping, Mismatch, Mode, Profile, Video};
 pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus};
+pub use timeline::{Splice, Timeline, Track, wrapped};

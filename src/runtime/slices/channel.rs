@@ -9,7 +9,7 @@ use crate::adapters::cli::channel::{self, ChannelCommand};
 use crate::adapters::cli::destination::{self, DestinationCommand};
 use crate::adapters::http::channel::{State, routes};
 use crate::app::channel::{
-    ChannelTasks, Channels, Decisions, Destinations, NoClips, ReportBuffer, ReportWriter, Running,
+    ChannelTasks, Channels, Decisions, Destinations, ReportBuffer, ReportWriter, Running,
 };
 use crate::app::task::{AnyTask, OnLeaseDoubt};
 use crate::runtime::commands::CommandContext;
@@ -40,7 +40,12 @@ pub(super) const SLICE: Slice = Slice {
 
 fn channels(shared: &Shared) -> Arc<Channels> {
     let server = shared.servers.chosen(shared.config.channels.media_server.as_ref()).cloned();
-    Arc::new(Channels::new(Arc::clone(&shared.core), Arc::clone(&shared.stream_keys), server))
+    Arc::new(Channels::new(
+        Arc::clone(&shared.core),
+        Arc::clone(&shared.stream_keys),
+        Arc::clone(&shared.clips),
+        server,
+    ))
 }
 
 fn build(shared: &Shared, parts: &mut Parts) {
@@ -66,7 +71,7 @@ fn build(shared: &Shared, parts: &mut Parts) {
     parts.tasks.push(AnyTask::Set(Box::new(ChannelTasks::new(Running {
         core: Arc::clone(&shared.core),
         engine: Arc::clone(engine),
-        renditions: Arc::new(NoClips),
+        renditions: Arc::clone(&shared.clips) as _,
         urls: server.urls.clone(),
         reports,
         on_lease_doubt: on_lease_doubt(&shared.config),
@@ -86,7 +91,7 @@ fn on_lease_doubt(config: &Config) -> OnLeaseDoubt {
 async fn run_destination(command: &DestinationCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
     context
         .run(async |shared, out| {
-            let destinations = Destinations::new(Arc::clone(&shared.core), destination_probe());
+            let destinations = Destinations::new(Arc::clone(&shared.core), Some(destination_probe()?));
             destination::run(&channels(shared), &destinations, command, out).await
         })
         .await

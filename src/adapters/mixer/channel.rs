@@ -1,0 +1,475 @@
+//! One running channel: takes frames from its sources, and gives those of the source that is on air to its outputs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::output::{self, Shared};
+use super::piece::{Headers, Piece};
+use super::sources::{Backup, Input, Slate};
+use crate::adapters::mixer::feed::Item;
+use crate::adapters::mixer::input::InputEvent;
+use crate::adapters::rtmp::{Connector, Frame};
+use crate::adapters::system::{SystemClock, SystemIds};
+use crate::domain::Timestamp;
+use crate::domain::channel::{
+    Change, Choice, Decision, DecisionId, DecisionKind, Output, OutputId, Programme, ProgrammeStatus, Reason,
+    Selector, Source, Splice, Timeline, Track,
+};
+use crate::ports::{Clock as _, IdGen as _, ProgrammeReports};
+
+/// Frames are sent this much before they are due.
+const SEND_AHEAD: Duration = Duration::from_millis(100);
+/// How often the status is renewed.
+const STATUS: Duration = Duration::from_millis(500);
+/// A backup that is on air and gives nothing for this long cannot be played.
+const STARVED: Duration = Duration::from_millis(1_500);
+/// A decision waits this long for the hole that its cut makes.
+const HOLE: Duration = Duration::from_secs(1);
+/// Decisions that nobody takes are kept up to this number.
+const MOST_DECISIONS: usize = 10_000;
+/// How long the outputs have to end.
+const END: Duration = Duration::from_secs(3);
+
+/// A running channel.
+pub(super) struct Mixer {
+    updates: watch::Receiver<Programme>,
+    reports: ProgrammeReports,
+    connector: Connector,
+    stop: CancellationToken,
+    began: Instant,
+    programme: Programme,
+    selector: Selector,
+    timeline: Timeline,
+    live: Input,
+    backup: Backup,
+    backup_is_available: bool,
+    slate: Slate,
+    on_air: OnAir,
+    outputs: BTreeMap<OutputId, Running>,
+    output_tasks: JoinSet<()>,
+    /// A cut whose hole is not known yet, and when it was made.
+    open_decision: Option<(Decision, Instant)>,
+    decisions: VecDeque<Decision>,
+    status_at: Instant,
+    status: ProgrammeStatus,
+}
+
+/// What is on air.
+struct OnAir {
+    /// Whether the source's first frame is still to come.
+    awaits_begin: bool,
+    /// A frame that is not due yet.
+    pending: Option<Piece>,
+    /// The headers of the newest frame, as its source has them and as the outputs get them.
+    headers: (Arc<Headers>, Arc<Headers>),
+    last_emitted: Instant,
+    /// Whether the backup gave nothing when it was on air.
+    backup_starved: bool,
+}
+
+struct Running {
+    output: Output,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    /// Cancelled when the output has ended.
+    ended: CancellationToken,
+}
+
+impl Mixer {
+    pub(super) fn new(
+        mut updates: watch::Receiver<Programme>,
+        reports: ProgrammeReports,
+        connector: Connector,
+        stop: CancellationToken,
+    ) -> Self {
+        let programme = updates.borrow_and_update().clone();
+        let (began, now) = (Instant::now(), SystemClock.now());
+        let selector = Selector::new(programme.failover, programme.mode, false);
+        let (live, backup) =
+            (Input::start(&programme.live, &connector), Backup::start(&programme.backup, &connector));
+        let status = first_status(now);
+        Self {
+            selector,
+            timeline: Timeline::new(programme.profile.audio.rate),
+            live,
+            backup,
+            backup_is_available: false,
+            slate: Slate::start(),
+            on_air: OnAir {
+                awaits_begin: true,
+                pending: None,
+                headers: Default::default(),
+                last_emitted: began,
+                backup_starved: false,
+            },
+            outputs: BTreeMap::new(),
+            output_tasks: JoinSet::new(),
+            open_decision: None,
+            decisions: VecDeque::new(),
+            status_at: began,
+            status,
+            updates,
+            reports,
+            connector,
+            stop,
+            began,
+            programme,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        self.apply_outputs();
+        self.await_backup().await;
+        let mut has_updates = true;
+        loop {
+            self.tick();
+            self.pump();
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                changed = self.updates.changed(), if has_updates => match changed {
+                    Ok(()) => self.apply(),
+                    Err(_) => has_updates = false,
+                },
+                Some(event) = self.live.events.recv() => self.take_live(event),
+                event = self.backup.next() => self.backup.take(event, self.began.elapsed()),
+                () = self.slate.0.fill(), if self.slate.0.needs_frames() => {}
+                () = sleep_until(wake) => {}
+                Some(_) = self.output_tasks.join_next() => {}
+            }
+        }
+        let ending = async { while self.output_tasks.join_next().await.is_some() {} };
+        let _ = timeout(END, ending).await;
+    }
+
+    /// A programme begins with its backup, if that can be played within a moment.
+    async fn await_backup(&mut self) {
+        let first = async {
+            while !self.backup.is_available(&self.programme.failover, self.began.elapsed()) {
+                let event = self.backup.next().await;
+                self.backup.take(event, self.began.elapsed());
+            }
+        };
+        let _ = timeout(Duration::from_millis(300), first).await;
+    }
+
+    fn next_wake(&self) -> Instant {
+        let due = self
+            .on_air
+            .pending
+            .as_ref()
+            .map(|piece| Duration::from_millis(piece.at).saturating_sub(SEND_AHEAD));
+        let deadline = due.into_iter().chain(self.selector.next_deadline()).min();
+        deadline.map_or(self.status_at, |deadline| (self.began + deadline).min(self.status_at))
+    }
+
+    /// Applies a new programme. What did not change goes on.
+    fn apply(&mut self) {
+        let new = self.updates.borrow_and_update().clone();
+        let old = std::mem::replace(&mut self.programme, new.clone());
+        if old.live != new.live {
+            self.live = Input::start(&new.live, &self.connector);
+            self.change(Change::LiveEnded);
+        }
+        if self.backup.apply(&new.backup, &self.connector) && self.selector.on_air() == Some(Source::Backup) {
+            self.backup.set_on_air(true);
+            self.on_air.awaits_begin = true;
+        }
+        if old.failover != new.failover {
+            self.change(Change::Rules(new.failover));
+        }
+        if old.live_is_cut != new.live_is_cut {
+            self.change(Change::Rehearsal(new.live_is_cut));
+        }
+        self.apply_mismatch();
+        if old.mode != new.mode {
+            self.change(Change::Mode(new.mode));
+        }
+        self.apply_outputs();
+    }
+
+    /// Ends outputs that are no longer wanted, and starts those that are new. One that changed begins again.
+    fn apply_outputs(&mut self) {
+        let wanted: BTreeMap<OutputId, Output> =
+            self.programme.outputs.iter().map(|output| (output.id, output.clone())).collect();
+        let mut ended = BTreeMap::new();
+        self.outputs.retain(|id, running| {
+            let stays = wanted.get(id) == Some(&running.output);
+            if !stays {
+                running.stop.cancel();
+                ended.insert(*id, running.ended.clone());
+            }
+            stays
+        });
+        for (id, output) in wanted {
+            if !self.outputs.contains_key(&id) {
+                let running = self.start_output(output, ended.remove(&id));
+                self.outputs.insert(id, running);
+            }
+        }
+    }
+
+    /// Starts an output after the one before it has ended, so that a platform never has two.
+    fn start_output(&mut self, output: Output, after: Option<CancellationToken>) -> Running {
+        let (shared, stop, ended) =
+            (Arc::new(Shared::new()), self.stop.child_token(), CancellationToken::new());
+        let running = Running {
+            output: output.clone(),
+            shared: shared.clone(),
+            stop: stop.clone(),
+            ended: ended.clone(),
+        };
+        let connector = self.connector.clone();
+        self.output_tasks.spawn(async move {
+            let _ended = ended.drop_guard();
+            if let Some(after) = after {
+                let _ = timeout(END, after.cancelled()).await;
+            }
+            output::run(output, shared, connector, stop).await;
+        });
+        running
+    }
+
+    fn take_live(&mut self, event: InputEvent) {
+        let now = self.began.elapsed();
+        match event {
+            InputEvent::Connected => {
+                self.live.begin();
+                self.change(Change::LiveConnected);
+            }
+            InputEvent::Ended => {
+                self.live.begin();
+                self.live.is_connected = false;
+                self.change(Change::LiveEnded);
+            }
+            InputEvent::Frame(frame) => {
+                let video =
+                    frame.as_ref().ok().filter(|frame| frame.track == Track::Video && !frame.is_header);
+                let change = video.map(|frame| Change::LiveVideo {
+                    keyframe: frame.is_keyframe,
+                    bytes: u32::try_from(frame.payload.len()).unwrap_or(u32::MAX),
+                });
+                let has_dropped = self.live.take(frame, now);
+                if has_dropped {
+                    self.on_air.awaits_begin = true;
+                    self.on_air.pending = None;
+                }
+                self.apply_mismatch();
+                if let Some(change) = change {
+                    self.change(change);
+                }
+            }
+        }
+    }
+
+    fn apply_mismatch(&mut self) {
+        let refuses = self.live.mismatch(&self.programme, self.began.elapsed());
+        if let Some(mismatches) = refuses {
+            self.change(Change::LiveMismatch(mismatches));
+        }
+    }
+
+    /// What depends on time only.
+    fn tick(&mut self) {
+        let starves = self.selector.on_air() == Some(Source::Backup)
+            && self.on_air.pending.is_none()
+            && self.on_air.last_emitted.elapsed() > STARVED;
+        self.on_air.backup_starved = starves || (self.on_air.backup_starved && self.backup.is_empty());
+        let is_available = self.backup.is_available(&self.programme.failover, self.began.elapsed())
+            && !self.on_air.backup_starved;
+        if is_available != self.backup_is_available {
+            self.backup_is_available = is_available;
+            self.change(Change::BackupAvailable(is_available));
+        }
+        self.apply_mismatch();
+        self.change(Change::Tick);
+        if self.open_decision.as_ref().is_some_and(|(_, at)| at.elapsed() > HOLE) {
+            self.finish_decision(None);
+        }
+        self.send_decisions();
+        if Instant::now() >= self.status_at {
+            self.status_at = Instant::now() + STATUS;
+            self.report_status();
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        let now = self.began.elapsed();
+        if let Some(choice) = self.selector.handle(now, change) {
+            self.decide(choice);
+        }
+    }
+
+    fn decide(&mut self, choice: Choice) {
+        let Choice { from, to, kind, reason, numbers } = choice;
+        let at = SystemClock.now();
+        let (channel, id) = (self.programme.channel, DecisionId(SystemIds.uuid()));
+        let decision = Decision { id, channel, at, from, to, kind, reason, numbers };
+        let name = &self.programme.name;
+        tracing::info!(channel = %name, ?from, %to, %kind, %reason, "decided what is on air");
+        self.finish_decision(None);
+        if kind == DecisionKind::Refused {
+            self.keep_decision(decision);
+            return;
+        }
+        self.open_decision = Some((decision, Instant::now()));
+        match from {
+            Some(Source::Live) => self.live.feed.set_on_air(false),
+            Some(Source::Backup) => self.backup.set_on_air(false),
+            Some(Source::Slate) => self.slate.0.set_on_air(false),
+            None => {}
+        }
+        match to {
+            Source::Live => self.live.feed.set_on_air(true),
+            Source::Backup => self.backup.set_on_air(true),
+            Source::Slate => self.slate.0.set_on_air(true),
+        }
+        self.on_air.awaits_begin = true;
+        self.on_air.pending = None;
+        self.on_air.last_emitted = Instant::now();
+        self.status.cuts += u64::from(from.is_some());
+        (self.status.on_air, self.status.since, self.status.reason) = (to, at, reason);
+        self.status_at = Instant::now();
+    }
+
+    /// Sends every frame that is due.
+    fn pump(&mut self) {
+        loop {
+            let now = self.began.elapsed();
+            let piece = match self.on_air.pending.take() {
+                Some(piece) => piece,
+                None => match self.next_piece(now) {
+                    Some(piece) => piece,
+                    None => return,
+                },
+            };
+            if Duration::from_millis(piece.at) > now + SEND_AHEAD {
+                self.on_air.pending = Some(piece);
+                return;
+            }
+            self.emit(&piece);
+        }
+    }
+
+    fn next_piece(&mut self, now: Duration) -> Option<Piece> {
+        loop {
+            let (frame, headers) = self.pop()?;
+            if self.on_air.awaits_begin {
+                if !frame.is_keyframe {
+                    continue;
+                }
+                self.begin_source(&frame, &headers, now);
+            } else if !Arc::ptr_eq(&headers, &self.on_air.headers.0) {
+                self.on_air.headers = (headers.clone(), headers);
+            }
+            if let Some(at) = self.timeline.place(frame.track, frame.timestamp, now) {
+                return Some(Piece { frame, at, headers: self.on_air.headers.1.clone() });
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        match self.selector.on_air()? {
+            Source::Live => self.live.feed.pop(),
+            Source::Backup => self.backup.pop(),
+            Source::Slate => self.slate.0.pop(),
+        }
+    }
+
+    /// The source that is on air begins with the keyframe `first`.
+    fn begin_source(&mut self, first: &Frame, headers: &Arc<Headers>, now: Duration) {
+        let Splice { silence, hole_ms, .. } = self.timeline.cut(now, first.timestamp);
+        let quiet = silent_frame(&self.on_air.headers.1);
+        for at in silence {
+            let frame = Frame {
+                track: Track::Audio,
+                timestamp: 0,
+                is_keyframe: false,
+                is_header: false,
+                payload: quiet.clone(),
+            };
+            self.emit(&Piece { frame, at, headers: self.on_air.headers.1.clone() });
+        }
+        self.on_air.awaits_begin = false;
+        // Not the same as before, so that the outputs send the headers at every cut.
+        self.on_air.headers = (headers.clone(), Arc::new((**headers).clone()));
+        self.status.longest_hole_ms = self.status.longest_hole_ms.max(hole_ms);
+        self.finish_decision(Some(hole_ms));
+    }
+
+    fn emit(&mut self, piece: &Piece) {
+        self.on_air.last_emitted = Instant::now();
+        for running in self.outputs.values() {
+            running.shared.queue.push(piece.clone());
+        }
+    }
+
+    fn finish_decision(&mut self, hole_ms: Option<u64>) {
+        let Some((mut decision, _)) = self.open_decision.take() else { return };
+        if let Some(hole_ms) = hole_ms {
+            decision.numbers.insert("hole_ms".to_owned(), hole_ms.into());
+        }
+        self.keep_decision(decision);
+    }
+
+    fn keep_decision(&mut self, decision: Decision) {
+        if self.decisions.len() < MOST_DECISIONS {
+            self.decisions.push_back(decision);
+        }
+        self.send_decisions();
+    }
+
+    fn send_decisions(&mut self) {
+        while let Some(decision) = self.decisions.pop_front() {
+            if let Err(error) = self.reports.decisions.try_send(decision) {
+                self.decisions.push_front(error.into_inner());
+                return;
+            }
+        }
+    }
+
+    fn report_status(&mut self) {
+        let now = self.began.elapsed();
+        self.status.at = SystemClock.now();
+        self.status.live = self.live.status(self.selector.live_state(now), now);
+        let is_on_air = self.selector.on_air() == Some(Source::Backup);
+        self.status.backup = self.backup.status(is_on_air, self.backup_is_available, now);
+        let outputs = self.outputs.iter().map(|(id, running)| (*id, running.shared.status()));
+        self.status.outputs = outputs.collect();
+        self.reports.status.send_replace(Some(self.status.clone()));
+    }
+}
+
+/// An AAC frame without sound, for the channels of `headers`.
+fn silent_frame(headers: &Headers) -> Bytes {
+    let is_mono = headers.formats.audio.is_some_and(|audio| audio.channels == 1);
+    // The first two bytes are those of an FLV tag of AAC.
+    Bytes::from_static(if is_mono {
+        &[0xaf, 1, 0x01, 0x18, 0x20, 0x07]
+    } else {
+        &[0xaf, 1, 0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c]
+    })
+}
+
+fn first_status(now: Timestamp) -> ProgrammeStatus {
+    ProgrammeStatus {
+        at: now,
+        started_at: now,
+        on_air: Source::Slate,
+        since: now,
+        reason: Reason::Start,
+        cuts: 0,
+        longest_hole_ms: 0,
+        live: super::sources::absent(),
+        backup: super::sources::absent(),
+        outputs: Vec::new(),
+    }
+}

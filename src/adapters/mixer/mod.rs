@@ -1,0 +1,107 @@
+//! The mixer: our engine of channels. It carries frames as they are, from the source that is on air to every output.
+//!
+//! One task for a channel ([`channel`]) owns its sources and its timeline. One task for each RTMP input reads it
+//! ([`input`]), one for clips ([`clips`]), one for each output writes to it ([`output`]). They run on threads of their own.
+
+mod channel;
+mod clips;
+mod feed;
+mod input;
+mod meter;
+mod output;
+mod piece;
+mod queue;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::rtmp::Connector;
+use crate::domain::channel::Programme;
+use crate::ports::{ChannelEngine, ProgrammeReports};
+use channel::Mixer;
+
+/// A part of a channel that panicked starts again after this time.
+const AFTER_PANIC: Duration = Duration::from_secs(2);
+
+/// The engine cannot start.
+#[derive(Debug, Error)]
+pub enum MixerError {
+    /// No threads.
+    #[error("the threads for media cannot be started: {0}")]
+    Threads(#[from] io::Error),
+    /// No TLS.
+    #[error("TLS cannot be set up for media: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Runs channels on threads of its own.
+pub struct MixerEngine {
+    runtime: Option<Runtime>,
+    connector: Connector,
+}
+
+impl MixerEngine {
+    /// An engine with `threads` threads, at least one.
+    ///
+    /// # Errors
+    /// If the threads cannot be started, or TLS cannot be set up.
+    pub fn new(threads: usize) -> Result<Self, MixerError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("media")
+            .enable_all()
+            .build()?;
+        Ok(Self { runtime: Some(runtime), connector: Connector::new([])? })
+    }
+}
+
+impl Drop for MixerEngine {
+    fn drop(&mut self) {
+        // Dropping a runtime waits, which an async task may not do.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[async_trait]
+impl ChannelEngine for MixerEngine {
+    async fn run(
+        &self,
+        programme: watch::Receiver<Programme>,
+        reports: ProgrammeReports,
+        stop: CancellationToken,
+    ) {
+        let Some(runtime) = &self.runtime else { return };
+        // The channel ends too when this future is dropped.
+        let stop = stop.child_token();
+        let _guard = stop.clone().drop_guard();
+        let mixer = Mixer::new(programme, reports, self.connector.clone(), stop);
+        if let Err(error) = runtime.spawn(mixer.run()).await
+            && error.is_panic()
+        {
+            resume_unwind(error.into_panic());
+        }
+    }
+}
+
+/// Runs a part of a channel again and again if it panics, so that the rest of the channel goes on.
+async fn supervised<F: Future<Output = ()>>(part: &'static str, mut start: impl FnMut() -> F) {
+    while AssertUnwindSafe(start()).catch_unwind().await.is_err() {
+        tracing::error!(part, "a part of a channel failed unexpectedly; it starts again");
+        sleep(AFTER_PANIC).await;
+    }
+}

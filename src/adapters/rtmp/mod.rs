@@ -1,0 +1,25 @@
+//! RTMP and FLV: a client that publishes and plays, and a reader of files. For every adapter that carries media.
+//!
+//! `rml_rtmp` makes and reads chunks and messages. The session over them is ours ([`session`]): the library's acknowledges
+//! wrongly, so that a server ends a long playback, and drops what a server says when it refuses.
+
+mod address;
+mod client;
+mod codec;
+mod connect;
+mod error;
+pub mod flv;
+mod frame;
+mod probe;
+mod session;
+#[cfg(test)]
+pub(super) mod test_server;
+#[cfg(test)]
+mod tests;
+
+pub use address::{Address, AddressError};
+pub use client::{Player, Publisher};
+pub use codec::{AudioFormat, Formats, VideoFormat};
+pub use connect::{Connector, StepTime, check};
+pub use error::{RtmpError, Step};
+pub use frame::{Frame, Unsupported};
