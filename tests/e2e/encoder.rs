@@ -18,6 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Publishes the clip at `url`, with the protocol of its scheme.
 pub(crate) fn publish(tools: &Tools, dir: &Path, name: &str, url: &str) -> Result<Process> {
+    publish_file(&tools.clip, dir, name, url)
+}
+
+/// Publishes a file again and again.
+pub(crate) fn publish_file(file: &Path, dir: &Path, name: &str, url: &str) -> Result<Process> {
     let output: &[&str] = match url.split_once("://") {
         Some(("rtmp", _)) => &["-f", "flv"],
         Some(("srt", _)) => &["-f", "mpegts"],
@@ -26,7 +31,7 @@ pub(crate) fn publish(tools: &Tools, dir: &Path, name: &str, url: &str) -> Resul
     };
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-nostdin", "-loglevel", "warning", "-re", "-stream_loop", "-1", "-i"]);
-    command.arg(&tools.clip).args(["-c", "copy"]).args(output).arg(url);
+    command.arg(file).args(["-c", "copy"]).args(output).arg(url);
     Process::start(name, &mut command, dir)
 }
 

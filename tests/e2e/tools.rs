@@ -35,7 +35,10 @@ impl Tools {
         let (mediamtx, version) = mediamtx(dir.path()).await?;
         let whip = whip(&mediamtx, &version).await;
         let clip = dir.path().join("clip.mp4");
-        encode(&clip)?;
+        encode(
+            "-t 90 -f lavfi -i testsrc=size=320x180:rate=15 -t 90 -f lavfi -i sine=frequency=440:sample_rate=48000 -g 15 -b:v 300k",
+            &clip,
+        )?;
         let streamward = dir.path().join("streamward");
         std::fs::copy(env!("CARGO_BIN_EXE_streamward"), &streamward)?;
         Ok(Self { streamward, mediamtx, version, whip, clip, _dir: dir })
@@ -84,12 +87,13 @@ async fn whip(mediamtx: &Path, version: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn encode(clip: &Path) -> Result<()> {
-    let arguments = "-hide_banner -nostdin -loglevel error -t 90 -f lavfi -i testsrc=size=320x180:rate=15 \
-        -t 90 -f lavfi -i sine=frequency=440:sample_rate=48000 -c:v libx264 -preset ultrafast -tune zerolatency \
-        -pix_fmt yuv420p -g 15 -b:v 300k -c:a aac -b:a 64k";
+/// Encodes `input`, inputs and options of ffmpeg, with H264 and AAC.
+pub(crate) fn encode(input: &str, clip: &Path) -> Result<()> {
+    let output = "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -c:a aac -b:a 64k";
     let mut ffmpeg = Command::new("ffmpeg");
-    let made = output_within(ffmpeg.args(arguments.split_whitespace()).arg(clip), Duration::from_secs(120))?;
+    ffmpeg.args(["-hide_banner", "-nostdin", "-loglevel", "error"]);
+    ffmpeg.args(input.split_whitespace()).args(output.split_whitespace());
+    let made = output_within(ffmpeg.arg(clip), Duration::from_secs(120))?;
     let error = String::from_utf8_lossy(&made.stderr);
     ensure!(made.status.success(), "ffmpeg cannot encode H264 and AAC: {error}");
     Ok(())
