@@ -11,9 +11,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::output::{self, Shared};
-use super::piece::{Headers, Piece};
+use super::piece::{Headers, Item, Piece};
 use super::sources::{Backup, Input, Slate};
-use crate::adapters::mixer::feed::Item;
 use crate::adapters::mixer::input::InputEvent;
 use crate::adapters::rtmp::{Connector, Frame};
 use crate::adapters::system::{SystemClock, SystemIds};

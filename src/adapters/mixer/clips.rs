@@ -11,9 +11,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use super::feed::Item;
-use super::piece::Headers;
-use super::supervised;
+use super::piece::{ClipEvent, Headers, Item};
+use super::supervised::supervised;
 use crate::adapters::rtmp::Frame;
 use crate::adapters::rtmp::flv::{FlvError, FlvReader};
 use crate::domain::channel::Track;
@@ -28,13 +27,6 @@ const AHEAD: usize = 64;
 const BATCH: usize = 32;
 /// Clips that cannot be played are tried again after this time.
 const AGAIN: Duration = Duration::from_secs(2);
-
-/// What comes from clips.
-pub(super) enum ClipEvent {
-    Frame(Item),
-    /// No clip can be played.
-    Unavailable,
-}
 
 /// What is played.
 #[derive(Clone, Debug, PartialEq, Eq)]

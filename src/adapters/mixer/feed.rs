@@ -6,18 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::clips::ClipEvent;
 use super::meter::Meter;
-use super::piece::Headers;
+use super::piece::{ClipEvent, Headers, Item};
 use crate::adapters::rtmp::Frame;
 use crate::domain::channel::Track;
 
 /// A live input keeps this much media at most.
 const MOST_MS: u32 = 10_000;
 const MOST_BYTES: usize = 32 * 1024 * 1024;
-
-/// A frame with the headers of its source.
-pub(super) type Item = (Frame, Arc<Headers>);
 
 /// A live input: what was not sent yet while it is on air, otherwise its frames from the last keyframe on.
 #[derive(Default)]

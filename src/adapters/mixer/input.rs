@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::supervised;
+use super::supervised::supervised;
 use crate::adapters::rtmp::{Address, Connector, Frame, Player, RtmpError, Unsupported};
 use crate::domain::secret::Secret;
 

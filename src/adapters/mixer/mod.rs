@@ -12,29 +12,23 @@ mod output;
 mod piece;
 mod queue;
 mod sources;
+mod supervised;
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::time::Duration;
+use std::panic::resume_unwind;
 
 use async_trait::async_trait;
-use futures_util::FutureExt as _;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::rtmp::Connector;
 use crate::domain::channel::Programme;
 use crate::ports::{ChannelEngine, ProgrammeReports};
 use channel::Mixer;
-
-/// A part of a channel that panicked starts again after this time.
-const AFTER_PANIC: Duration = Duration::from_secs(2);
 
 /// The engine cannot start.
 #[derive(Debug, Error)]
@@ -95,13 +89,5 @@ impl ChannelEngine for MixerEngine {
         {
             resume_unwind(error.into_panic());
         }
-    }
-}
-
-/// Runs a part of a channel again and again if it panics, so that the rest of the channel goes on.
-async fn supervised<F: Future<Output = ()>>(part: &'static str, mut start: impl FnMut() -> F) {
-    while AssertUnwindSafe(start()).catch_unwind().await.is_err() {
-        tracing::error!(part, "a part of a channel failed unexpectedly; it starts again");
-        sleep(AFTER_PANIC).await;
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::piece::{Headers, Piece};
 use super::queue::Queue;
-use super::supervised;
+use super::supervised::supervised;
 use crate::adapters::rtmp::{Address, Connector, Publisher, RtmpError, Step};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::domain::channel::{Output, OutputState, OutputStatus, Track, wrapped};

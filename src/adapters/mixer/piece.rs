@@ -1,4 +1,4 @@
-//! What goes from the mixer to the outputs.
+//! What goes from the sources to the mixer, and from the mixer to the outputs.
 
 use std::sync::Arc;
 
@@ -39,4 +39,14 @@ pub(super) struct Piece {
     /// Milliseconds since the programme's start.
     pub(super) at: u64,
     pub(super) headers: Arc<Headers>,
+}
+
+/// A frame with the headers of its source.
+pub(super) type Item = (Frame, Arc<Headers>);
+
+/// What comes from clips.
+pub(super) enum ClipEvent {
+    Frame(Item),
+    /// No clip can be played.
+    Unavailable,
 }

@@ -6,8 +6,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::clips::{self, Clip};
-use super::feed::{ClipFeed, Item, LiveFeed};
+use super::feed::{ClipFeed, LiveFeed};
 use super::input::{self, InputEvent};
+use super::piece::Item;
 use crate::adapters::rtmp::{Connector, Frame, Unsupported};
 use crate::domain::channel::{BackupMedia, Failover, InputState, InputStatus, Mismatch, Programme};
 use crate::domain::secret::Secret;
