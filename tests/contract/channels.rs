@@ -123,7 +123,7 @@ async fn channels_are_listed_newest_first_in_pages(#[case] engine: Engine) {
 async fn update_changes_what_the_patch_names_and_nothing_else(#[case] engine: Engine) {
     let world = engine.world().await;
     let (channel, other) = (world.channel("Classroom").await, world.channel("Other").await);
-    let playlist = Playlist { clips: vec![streamward::domain::channel::ClipId(unknown().0)] };
+    let playlist = Playlist { clips: vec![ClipId(unknown().0)] };
     let patch = ChannelPatch {
         name: Some(name("Temple")),
         display_name: DisplayName::parse("Temple").ok(),
