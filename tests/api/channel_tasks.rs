@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::mediamtx::url_templates;
-use streamward::adapters::system::SystemIds;
+use streamward::adapters::memory::MemoryStore;
+use streamward::adapters::system::{SystemClock, SystemIds};
 use streamward::app::Core;
 use streamward::app::channel::{ChannelTasks, Renditions, ReportBuffer, ReportWriter, Running};
 use streamward::app::task::{AnyTask, OnLeaseDoubt};
@@ -78,7 +79,7 @@ impl Instance {
         let wake_ups = Arc::new(LocalWakeUps::default());
         let (clock, ids) = (Arc::clone(&app.clock), Arc::new(SystemIds));
         let master = MasterKey::new([9; 32]);
-        let core = Core::over_one_store(Arc::clone(&store), clock.clone(), ids, wake_ups.clone(), &master);
+        let core = Core::over_one_store(store, clock.clone(), ids, wake_ups.clone(), &master);
         let (core, (engine, runs)) = (Arc::new(core), mpsc::unbounded_channel());
         let reports = Arc::new(ReportBuffer::new(Arc::clone(&core)));
         let urls = BaseUrls {
@@ -96,7 +97,9 @@ impl Instance {
             reports: Arc::clone(&reports),
             on_lease_doubt: OnLeaseDoubt::Stop,
         };
-        let tasks = Tasks::new(LeaseTerms::new(store, "one"), wake_ups.clone(), clock);
+        // Under a clock of its own, so that a test that advances the other one does not end the lease.
+        let leases = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+        let tasks = Tasks::new(LeaseTerms::new(leases, "one"), wake_ups.clone(), clock);
         tasks.start(AnyTask::periodic(ReportWriter::new(reports)));
         tasks.start(AnyTask::Set(Box::new(ChannelTasks::new(running))));
         Self { runs, wake_ups, tasks }
