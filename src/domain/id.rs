@@ -33,6 +33,8 @@ id!(/// Names a broadcaster.
     BroadcasterId);
 id!(/// Names a stream key; not a secret.
     StreamKeyId);
+id!(/// Names a clip.
+    ClipId);
 id!(/// Names one stream, live or ended.
     StreamId);
 id!(/// Names a streamer whose status is watched.

@@ -103,6 +103,16 @@ impl Checks {
     }
 }
 
+/// Refuses a number that is out of its limits.
+pub fn within(field: &str, value: Option<u32>, min: u32, max: u32) -> Result<(), Invalid> {
+    match value {
+        Some(value) if value < min || value > max => {
+            Err(Invalid::one(field, format!("must be {min} to {max}, got {value}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Checks the length of a text in characters and refuses control characters. (PostgreSQL cannot store NUL.)
 pub fn text(field: &str, value: &str, min: usize, max: usize) -> Result<String, Invalid> {
     let count = value.chars().count();

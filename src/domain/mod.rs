@@ -16,6 +16,7 @@ pub mod log_throttle;
 pub mod media_server;
 pub mod page;
 pub mod path;
+pub mod profile;
 pub mod publish;
 pub mod reconcile;
 pub mod seal;
@@ -27,7 +28,7 @@ pub mod time;
 
 pub use access::ApiTokenId;
 pub use audit::AuditId;
-pub use id::{BroadcasterId, StreamId, StreamKeyId, StreamerId};
+pub use id::{BroadcasterId, ClipId, StreamId, StreamKeyId, StreamerId};
 pub use invalid::{FieldError, Invalid};
 pub use log_throttle::LogThrottle;
 pub use time::Timestamp;

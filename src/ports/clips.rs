@@ -5,9 +5,10 @@ use async_trait::async_trait;
 use super::{Change, Result};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
-use crate::domain::channel::{ChannelId, Profile};
+use crate::domain::channel::ChannelId;
 use crate::domain::clip::{Clip, ClipId, JobId, Step};
 use crate::domain::page::{Newest, Page};
+use crate::domain::profile::Profile;
 
 /// The result of creating a clip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

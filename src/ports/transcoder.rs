@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::channel::Profile;
 use crate::domain::clip::Probe;
+use crate::domain::profile::Profile;
 
 /// Why a file could not be examined or converted. The texts have no paths of this machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use streamward::adapters::mediamtx::Version;
 
 use crate::encoder;
 use crate::ports;
@@ -188,8 +189,11 @@ struct Platform {
 impl Platform {
     async fn start(bench: &Bench) -> Result<Self> {
         let (rtmp, api) = (ports::free()?, ports::free()?);
+        // Without it, two at once would use the same port.
+        let has_moq = Version::parse(&bench.tools.version).is_some_and(|version| version >= Version::MOQ);
+        let moq = if has_moq { "moq: no\n" } else { "" };
         let yaml = format!(
-            "api: yes\napiAddress: 127.0.0.1:{api}\nrtmpAddress: 127.0.0.1:{rtmp}\nrtsp: no\nhls: no\nwebrtc: no\nsrt: no\n\
+            "{moq}api: yes\napiAddress: 127.0.0.1:{api}\nrtmpAddress: 127.0.0.1:{rtmp}\nrtsp: no\nhls: no\nwebrtc: no\nsrt: no\n\
              paths:\n  all_others:\n"
         );
         fs::write(bench.path().join("platform.yml"), yaml)?;
@@ -249,7 +253,10 @@ impl Recorded {
     fn is_sound(&self) -> Result<()> {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-v", "error", "-xerror", "-i"]).arg(&self.0);
-        let output = output_within(command.args(["-f", "null", "-"]), Duration::from_secs(60))?;
+        let output = output_within(
+            command.args(["-enc_time_base", "1/1000", "-f", "null", "-"]),
+            Duration::from_secs(60),
+        )?;
         let error = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success() && error.is_empty(), "the recording cannot be decoded: {error}");
         Ok(())

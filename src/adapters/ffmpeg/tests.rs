@@ -7,7 +7,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::channel::Profile;
+use crate::domain::profile::Profile;
 
 /// A small picture, so that the tests take little time.
 fn profile() -> Profile {

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use super::{MemoryStore, StoredClip, newest_first};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
-use crate::domain::channel::Profile;
 use crate::domain::clip::{Clip, ClipId, ClipState, JobId, Step};
 use crate::domain::page::{Newest, Page};
+use crate::domain::profile::Profile;
 use crate::ports::{Change, ClipCreation, ClipStore, Result};
 
 impl StoredClip {

@@ -10,9 +10,9 @@ use super::row::{NewRow, Record, Row, Stored, rows, unreadable};
 use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
-use crate::domain::channel::Profile;
 use crate::domain::clip::{Clip, ClipId, ClipName, ClipState, ContentHash, JobId, Probe, Rendition, Step};
 use crate::domain::page::{Newest, Page};
+use crate::domain::profile::Profile;
 use crate::ports::{Change, ClipCreation, ClipStore, Result};
 
 /// How much 1 is in the column `progress`.

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::DateTime;
 use super::list::list;
 use crate::app::clip::ClipInUse;
-use crate::domain::channel::Profile;
 use crate::domain::clip::{ClipState, MediaFile, Probe};
+use crate::domain::profile::Profile;
 
 list! {
     /// All clips.

@@ -16,10 +16,11 @@ use super::list::List;
 use super::{AppError, Core, Result};
 use crate::domain::Timestamp;
 use crate::domain::access::{Action, Actor, Resource, Scope};
-use crate::domain::channel::{ChannelId, Profile};
+use crate::domain::channel::ChannelId;
 use crate::domain::clip::{Clip, ClipId, ClipName, ClipState, MAX_UPLOAD};
 use crate::domain::invalid::Invalid;
 use crate::domain::page::{Newest, Page, Placed};
+use crate::domain::profile::Profile;
 use crate::ports::{Change, ClipCreation, ClipUse, MediaStore, Result as StoreResult, Transcoder, WakeUp};
 
 pub use append::Append;

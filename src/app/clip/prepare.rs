@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::Clips;
 use crate::app::task::{LongRunningTask, Task, TaskContext, TaskError};
 use crate::domain::access::Scope;
-use crate::domain::channel::Profile;
 use crate::domain::clip::{Clip, ClipId, ClipState, JobId, MediaFile, Probe, Step};
+use crate::domain::profile::Profile;
 use crate::ports::{Conversion, MediaError, StoreError, TranscodeError, WakeUp};
 
 /// How long a job has a clip without renewing that.

@@ -14,13 +14,15 @@ mod settings;
 mod status;
 mod timeline;
 
+pub use super::ClipId;
+pub use super::profile::{Audio, Profile, Video};
 pub use decision::{Decision, DecisionId, DecisionKind, Reason, Source};
 pub use destination::{Destination, DestinationId, Platform, PushUrl};
-pub use model::{Backup, Channel, ChannelId, ChannelName, ClipId, Hold, Inputs, Playlist, uses};
+pub use model::{Backup, Channel, ChannelId, ChannelName, Hold, Inputs, Playlist, uses};
 pub use patch::{ChannelPatch, DestinationPatch};
 pub use programme::{BackupMedia, Output, OutputId, Programme};
 pub use rehearsal::{HOLE_MS, Rehearsal, RehearsalId, RehearsalReport, RehearsalState, RehearsedOutput};
 pub use selector::{Change, Choice, Selector};
-pub use settings::{Audio, Engine, Failover, Flapping, Mismatch, Mode, Profile, Video};
+pub use settings::{Engine, Failover, Flapping, Mismatch, Mode};
 pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus};
 pub use timeline::{Splice, Timeline, Track, wrapped};

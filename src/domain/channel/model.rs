@@ -2,18 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::{Engine, Failover, Mismatch, Mode, Profile};
+use super::settings::{Engine, Failover, Mismatch, Mode};
 use crate::domain::broadcaster::DisplayName;
 use crate::domain::id::id;
 use crate::domain::invalid::{Invalid, text_type};
 use crate::domain::page::newest_first;
 use crate::domain::path::StreamPath;
-use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
+use crate::domain::profile::Profile;
+use crate::domain::{BroadcasterId, ClipId, StreamKeyId, Timestamp};
 
 id!(/// Names a channel.
     ChannelId);
-id!(/// Names a clip.
-    ClipId);
 
 /// A channel's short name, for the command line and for its path: 1 to 50 letters, digits, `_` and `-`. No two channels
 /// have the same.

@@ -2,10 +2,11 @@
 
 use super::destination::{Destination, Platform, PushUrl};
 use super::model::{Backup, Channel, ChannelName, Playlist};
-use super::settings::{Engine, Failover, Mismatch, Profile};
+use super::settings::{Engine, Failover, Mismatch};
 use crate::domain::Timestamp;
 use crate::domain::broadcaster::DisplayName;
 use crate::domain::invalid::{Invalid, text};
+use crate::domain::profile::Profile;
 
 /// A change of a channel; `None` means no change. The path is bound to the channel's keys and never changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::destination::DestinationId;
-use super::model::{ChannelId, ChannelName, ClipId};
-use super::settings::{Failover, Mismatch, Mode, Profile};
+use super::model::{ChannelId, ChannelName};
+use super::settings::{Failover, Mismatch, Mode};
+use crate::domain::ClipId;
+use crate::domain::profile::Profile;
 use crate::domain::secret::Secret;
 
 /// A channel as an engine runs it. A new one replaces it while it runs: what did not change is not interrupted.

@@ -12,4 +12,4 @@ pub use model::{Clip, ClipState, JobId, Step};
 pub use probe::{AudioTrack, FORMATS, Probe, VideoTrack, video_kbps};
 pub use upload::{ClipName, MAX_UPLOAD};
 
-pub use super::channel::ClipId;
+pub use super::ClipId;

@@ -1,9 +1,10 @@
 //! A clip and its lifecycle.
 
+use crate::domain::ClipId;
 use crate::domain::Timestamp;
-use crate::domain::channel::{ClipId, Profile};
 use crate::domain::id::id;
 use crate::domain::page::newest_first;
+use crate::domain::profile::Profile;
 
 use super::content::{ContentHash, MediaFile, Rendition};
 use super::probe::Probe;

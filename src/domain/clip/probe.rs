@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::channel::Profile;
+use crate::domain::profile::Profile;
 
 /// The containers that are read, by the names of ffmpeg's demuxers. Playlists are not among them: they can name other
 /// files.
