@@ -1,6 +1,6 @@
 //! RTMP and FLV: a client that publishes and plays, and a reader of files. For every adapter that carries media.
 //!
-//! `rml_rtmp` makes and reads chunks and messages. The session over them is ours ([`session`]): the library's acknowledges
+//! `rml_rtmp` makes and reads chunks and messages. The session over them is ours (`session.rs`): the library's acknowledges
 //! wrongly, so that a server ends a long playback, and drops what a server says when it refuses.
 
 mod address;
