@@ -1,7 +1,7 @@
 //! The mixer: our engine of channels. It carries frames as they are, from the source that is on air to every output.
 //!
-//! One task for a channel ([`channel`]) owns its sources and its timeline. One task for each RTMP input reads it
-//! ([`input`]), one for clips ([`clips`]), one for each output writes to it ([`output`]). They run on threads of their own.
+//! One task for a channel (`channel.rs`) owns its sources and its timeline. One task for each RTMP input reads it
+//! (`input.rs`), one for clips (`clips.rs`), one for each output writes to it (`output.rs`). They run on threads of their own.
 
 mod channel;
 mod clips;
