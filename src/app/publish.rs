@@ -1,7 +1,7 @@
 //! The answer to an auth request of a media server.
 //!
-//! It costs at most one database statement for publishing, none for anything else, and never a call to a media
-//! server. MediaMTX handles one connection after the other while it waits for this answer.
+//! A publisher with a usable key costs one database statement, a refused one at most two, anything else none. It never
+//! calls a media server. MediaMTX handles one connection after the other while it waits for this answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,14 @@ use super::key_cache::{KeyCache, KeyLookup};
 use super::media_server::{ConfiguredServers, MediaServers};
 use super::poll_requests::PollRequests;
 use super::request_lines::LineKind;
+use crate::domain::Timestamp;
 use crate::domain::credentials::{Action, AuthRequest};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::publish::{
     AllowReason, Decision, DenyReason, PublishRequest, decide_other, decide_publish,
 };
 use crate::domain::secret::SecretHash;
-use crate::domain::stream_key::OnConflict;
+use crate::domain::stream_key::{OnConflict, StreamKey};
 use crate::ports::{Contact, StoreError};
 
 /// How long claims hold and decisions take.
@@ -108,12 +109,12 @@ impl PublishAuth {
         if self.grace.is_unreachable() {
             return self.decide_in_grace(&hash, &publish, request);
         }
-        let _permit = match self.cache.look_up(&hash, now) {
+        let permit = match self.cache.look_up(&hash, now) {
             KeyLookup::Query(permit) => permit,
             KeyLookup::Reject => return deny(DenyReason::UnknownKey, request),
         };
         let PublishSettings { claim_ttl: ttl, deadline } = self.settings;
-        let claim = self.core.auth_store.claim_for_publish(&hash, &publish, now, ttl);
+        let claim = self.claim(&hash, &publish, now, permit.is_some());
         let claim = timeout(deadline, claim.instrument(tracing::info_span!("store.claim_for_publish"))).await;
         let timed_out = || Err(StoreError::Unavailable("it did not answer in time".to_owned()));
         let key = match claim.unwrap_or_else(|_| timed_out()) {
@@ -150,6 +151,24 @@ impl PublishAuth {
             self.servers.names().for_each(|name| self.polls.request_local(name));
         }
         Decision { result, key: Some(key.id), path: Some(key.path.to_string()) }
+    }
+
+    /// Claims the key. One that the cache lacks is read first, so that guessing keys writes nothing.
+    async fn claim(
+        &self,
+        hash: &SecretHash,
+        publish: &PublishRequest,
+        now: Timestamp,
+        read_first: bool,
+    ) -> Result<Option<StreamKey>, StoreError> {
+        let (store, ttl) = (&self.core.auth_store, self.settings.claim_ttl);
+        if read_first {
+            let read = PublishRequest { connection: None, ..publish.clone() };
+            if store.claim_for_publish(hash, &read, now, ttl).await?.is_none() {
+                return Ok(None);
+            }
+        }
+        store.claim_for_publish(hash, publish, now, ttl).await
     }
 
     fn decide_in_grace(

@@ -103,7 +103,8 @@ pub trait StreamKeyStore: Send + Sync {
 
     /// Decides and claims in **one statement**. MUST set the holder exactly when
     /// [`decide_publish`](crate::domain::publish::decide_publish) returns `Ok` for the row in the database. MUST return
-    /// the row *after* that; `None` if no key has the hash. Of concurrent calls with different connections exactly one
+    /// the row after that; `None` if no key has the hash. If it did not set the holder, that row can be a later one, and
+    /// free again. Of concurrent calls with different connections exactly one
     /// MUST become the holder. A claim MUST set `last_used_at`. Without a connection the row MUST NOT change.
     async fn claim_for_publish(
         &self,

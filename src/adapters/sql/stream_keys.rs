@@ -48,17 +48,13 @@ macro_rules! passes {
 
 statements! {
     // One statement: its row lock makes simultaneous requests pass one after the other, and each sees the result of the
-    // one before (PostgreSQL's READ COMMITTED evaluates the condition again on the new row).
+    // one before (PostgreSQL's READ COMMITTED evaluates the condition again on the new row). A request that may not
+    // publish writes nothing.
     CLAIM = [
-        "UPDATE stream_keys SET \
-         holder_kind = CASE WHEN ", (may_publish!()), " AND ", (is_live!()), " THEN 'live' \
-           WHEN ", (may_publish!()), " THEN 'claimed' ELSE holder_kind END, \
-         holder_server = CASE WHEN ", (may_publish!()), " THEN $4 ELSE holder_server END, \
-         holder_conn = CASE WHEN ", (may_publish!()), " THEN $5 ELSE holder_conn END, \
-         holder_until = CASE WHEN ", (may_publish!()), " AND ", (is_live!()), " THEN NULL \
-           WHEN ", (may_publish!()), " THEN $6 ELSE holder_until END, \
-         last_used_at = CASE WHEN ", (may_publish!()), " THEN $2 ELSE last_used_at END \
-         WHERE key_hash = $1 RETURNING ", [columns stream_keys],
+        "UPDATE stream_keys SET holder_server = $4, holder_conn = $5, last_used_at = $2, \
+         holder_kind = CASE WHEN ", (is_live!()), " THEN 'live' ELSE 'claimed' END, \
+         holder_until = CASE WHEN ", (is_live!()), " THEN NULL ELSE $6 END \
+         WHERE key_hash = $1 AND ", (may_publish!()), " RETURNING ", [columns stream_keys],
     ];
     BY_HASH = [[select stream_keys], " WHERE key_hash = $1"];
     GET = [[select stream_keys], " WHERE id = $1"];
@@ -190,10 +186,15 @@ impl StreamKeyStore for SqlStore {
             return self.db.row(BY_HASH, args![hash]).await;
         };
         let values = || args![hash, now, request.path, connection.server, connection.id, now.plus(claim_ttl)];
-        match &self.db {
+        let claimed = match &self.db {
             // Running this twice is harmless: the second time, the requester already holds the key.
-            Db::Pg(_) => Ok(self.db.write(CLAIM, values()).await?.rows.pop()),
-            Db::Sqlite(sqlite) => sqlite.claims.claim(&sqlite.write, CLAIM, values).await,
+            Db::Pg(_) => self.db.write(CLAIM, values()).await?.rows.pop(),
+            Db::Sqlite(sqlite) => sqlite.claims.claim(&sqlite.write, CLAIM, values).await?,
+        };
+        match claimed {
+            Some(key) => Ok(Some(key)),
+            // There is no such key, or it may not publish. The reason is read from the row.
+            None => self.db.row(BY_HASH, args![hash]).await,
         }
     }
 }
