@@ -45,7 +45,7 @@ pub use error::{RemoteError, Result, StoreError};
 pub use event_log::EventStore;
 pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
-pub use leases::{Assignment, InstanceLease, LeaseStore};
+pub use leases::{Assignment, InstanceLease, LeaseCheck, LeaseStore};
 pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
 pub use media_store::{MediaError, MediaResult, MediaStore, UploadWriter};

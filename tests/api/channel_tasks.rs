@@ -21,7 +21,7 @@ use streamward::domain::channel::{
 use streamward::domain::media_server::BaseUrls;
 use streamward::domain::secret::MasterKey;
 use streamward::ports::{
-    ChannelEngine, Clock as _, IdGen as _, ProgrammeReports, StoreError, WakeUp, WakeUps as _,
+    ChannelEngine, Clock as _, IdGen as _, LeaseCheck, ProgrammeReports, StoreError, WakeUp, WakeUps as _,
 };
 use streamward::runtime::tasks::{LeaseTerms, Tasks};
 use tokio::sync::{mpsc, watch};
@@ -50,6 +50,7 @@ impl ChannelEngine for Scripted {
         programme: watch::Receiver<Programme>,
         reports: ProgrammeReports,
         stop: CancellationToken,
+        _: LeaseCheck,
     ) {
         let _ = self.0.send(Run { programme, reports, stop: stop.clone() });
         stop.cancelled().await;

@@ -30,6 +30,8 @@ struct Channel {
     decisions: mpsc::Receiver<Decision>,
     status: watch::Receiver<Option<ProgrammeStatus>>,
     stop: CancellationToken,
+    /// Whether the lease is valid.
+    lease: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
@@ -53,8 +55,10 @@ impl Channel {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (reports, stopped) = (ProgrammeReports { decisions: decided, status: reported }, stop.clone());
-        tasks.spawn(async move { MixerEngine::new(1).unwrap().run(programmes, reports, stopped).await });
-        Self { live, programme, decisions, status, stop, tasks }
+        let (lease, checked) = watch::channel(true);
+        let check = LeaseCheck::new(move || *checked.borrow());
+        tasks.spawn(async move { MixerEngine::new(1).unwrap().run(programmes, reports, stopped, check).await });
+        Self { live, programme, decisions, status, stop, lease, tasks }
     }
 
     /// A live encoder, until the guard is dropped. Its video frames get `padding` bytes more.
@@ -323,6 +327,24 @@ async fn new_session_begins_with_headers_and_a_keyframe_and_other_outputs_go_on(
     }
     assert_eq!(other.connections(), 1);
     assert!(largest_step(&other.frames()) <= HOLE);
+    channel.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_while_the_lease_is_in_doubt() {
+    let platform = TestServer::start(Manner::Normal).await;
+    let mut channel = Channel::start(vec![output(1, &platform)]).await;
+    more(&platform, 1).await;
+    channel.lease.send_replace(false);
+    channel.until_output(0, |output| output.state == OutputState::Connecting).await;
+    // What was sent before may still be on its way.
+    sleep(Duration::from_millis(300)).await;
+    let sent = platform.frames().len();
+    sleep(Duration::from_millis(700)).await;
+    assert_eq!((platform.frames().len(), platform.connections()), (sent, 1));
+    channel.lease.send_replace(true);
+    more(&platform, 1).await;
+    assert_eq!(platform.connections(), 2);
     channel.end().await;
 }
 

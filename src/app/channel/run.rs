@@ -126,7 +126,8 @@ impl LongRunningTask for ChannelTask {
         tracing::info!(channel = %stored.channel.name, "a channel starts");
         let (programme, to_run) = watch::channel(programme);
         let reports = ProgrammeReports { decisions: decisions_sent, status: status_sent };
-        let engine = self.running.engine.run(to_run, reports, context.stop.clone());
+        let (stop, lease) = (context.stop.clone(), context.lease.clone());
+        let engine = self.running.engine.run(to_run, reports, stop, lease);
         let rehearsing = Rehearsing::default();
         let names = names(&stored);
         let mut run =

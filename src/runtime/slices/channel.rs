@@ -13,7 +13,7 @@ use crate::app::channel::{
 };
 use crate::app::task::{AnyTask, OnLeaseDoubt};
 use crate::runtime::commands::CommandContext;
-use crate::runtime::config::{Config, DatabaseKind};
+use crate::runtime::config::Config;
 use crate::runtime::outside::destination_probe;
 use crate::runtime::shared::Shared;
 use crate::runtime::signals::Signals;
@@ -78,13 +78,11 @@ fn build(shared: &Shared, parts: &mut Parts) {
     }))));
 }
 
-/// Only one instance uses a SQLite file, so nobody can take its channels over.
 fn on_lease_doubt(config: &Config) -> OnLeaseDoubt {
-    let is_alone = matches!(config.database_kind(), DatabaseKind::Sqlite(_));
-    if config.channels.run_without_database.unwrap_or(is_alone) {
-        OnLeaseDoubt::Continue
-    } else {
-        OnLeaseDoubt::Stop
+    match config.channels.run_without_database {
+        Some(true) => OnLeaseDoubt::Continue,
+        Some(false) => OnLeaseDoubt::Stop,
+        None => OnLeaseDoubt::StopUnlessAlone,
     }
 }
 
