@@ -38,7 +38,7 @@ pub use broadcasters::BroadcasterStore;
 pub use change::Change;
 pub use channel_engine::{ChannelEngine, ProgrammeReports};
 pub use channels::{ChannelCreation, ChannelStore, ChannelWrite, RehearsalCreation};
-pub use clips::{ClipCreation, ClipStore, ClipUse};
+pub use clips::{ClipCreation, ClipDeletion, ClipStore};
 pub use clock::{Clock, IdGen};
 pub use destination_probe::{DestinationProbe, ProbeStep, ProbedStep};
 pub use error::{RemoteError, Result, StoreError};

@@ -180,9 +180,11 @@ impl Mixer {
             self.live = Input::start(&new.live, &self.connector);
             self.change(Change::LiveEnded);
         }
-        if self.backup.apply(&new.backup, &self.connector) && self.selector.on_air() == Some(Source::Backup) {
+        let is_on_air = self.selector.on_air() == Some(Source::Backup);
+        if self.backup.apply(&new, is_on_air, &self.connector) && is_on_air {
             self.backup.set_on_air(true);
             self.on_air.awaits_begin = true;
+            self.on_air.pending = None;
         }
         if old.failover != new.failover {
             self.change(Change::Rules(new.failover));

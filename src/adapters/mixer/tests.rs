@@ -15,7 +15,7 @@ use crate::adapters::rtmp::flv::FlvReader;
 use crate::adapters::rtmp::test_server::{Manner, Received, TestServer};
 use crate::domain::channel::{
     BackupMedia, ChannelId, ChannelName, ClipId, Decision, DestinationId, Failover, Mismatch, Mode, Output,
-    OutputId, OutputState, OutputStatus, Profile, ProgrammeStatus, Reason, Source, Track,
+    OutputId, OutputState, OutputStatus, PlaylistChange, Profile, ProgrammeStatus, Reason, Source, Track,
 };
 use crate::domain::secret::Secret;
 
@@ -44,6 +44,7 @@ impl Channel {
             name: ChannelName::parse("test").unwrap(),
             live: Secret::new(format!("rtmp://127.0.0.1:{}/ch/live", live.port)),
             backup: BackupMedia::Clips(vec![(ClipId(Uuid::nil()), slate)]),
+            playlist_change: PlaylistChange::default(),
             mode: Mode::Auto,
             failover: Failover { stall_ms: 500, recovery_grace_seconds: 0, ..Failover::default() },
             profile: Profile::default(),
@@ -57,7 +58,9 @@ impl Channel {
         let (reports, stopped) = (ProgrammeReports { decisions: decided, status: reported }, stop.clone());
         let (lease, checked) = watch::channel(true);
         let check = LeaseCheck::new(move || *checked.borrow());
-        tasks.spawn(async move { MixerEngine::new(1).unwrap().run(programmes, reports, stopped, check).await });
+        tasks.spawn(
+            async move { MixerEngine::new(1).unwrap().run(programmes, reports, stopped, check).await },
+        );
         Self { live, programme, decisions, status, stop, lease, tasks }
     }
 
@@ -327,6 +330,48 @@ async fn new_session_begins_with_headers_and_a_keyframe_and_other_outputs_go_on(
     }
     assert_eq!(other.connections(), 1);
     assert!(largest_step(&other.frames()) <= HOLE);
+    channel.end().await;
+}
+
+fn videos(received: &[Received]) -> usize {
+    let is_video = |r: &&Received| r.frame.track == Track::Video && !r.frame.is_header;
+    received.iter().filter(is_video).count()
+}
+
+/// A clip whose sound has another number of channels in its header, so that it is recognised.
+fn other_clip(dir: &tempfile::TempDir) -> PathBuf {
+    let (file, mut bytes) = (dir.path().join("other.flv"), include_bytes!("slate.flv").to_vec());
+    // The header of the audio track: AAC, sequence header, AudioSpecificConfig of 48 kHz stereo.
+    let at = bytes.windows(4).position(|four| four == [0xaf, 0, 0x11, 0x90]).expect("the header");
+    bytes[at + 3] = 0x88;
+    std::fs::write(&file, bytes).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn playlist_changes_at_once_if_that_is_wanted_without_a_hole_or_another_source() {
+    let (dir, platform) = (tempfile::tempdir().unwrap(), TestServer::start(Manner::Normal).await);
+    let mut channel = Channel::start(vec![output(1, &platform)]).await;
+    channel.until_decided(Source::Backup).await;
+    more(&platform, 1).await;
+    let other = other_clip(&dir);
+    let sent = videos(&platform.frames());
+    channel.set(|programme| {
+        programme.playlist_change = PlaylistChange::AtOnce;
+        programme.backup = BackupMedia::Clips(vec![(ClipId(Uuid::from_u128(2)), other)]);
+    });
+    let is_other = |received: &Received| {
+        received.frame.is_header && received.frame.payload.starts_with(&[0xaf, 0, 0x11, 0x88])
+    };
+    platform.until(|frames| frames.iter().any(is_other)).await;
+    more(&platform, 1).await;
+    let frames = platform.frames();
+    assert!(largest_step(&frames) <= HOLE, "{}", largest_step(&frames));
+    let switch = frames.iter().position(is_other).unwrap();
+    let more = videos(&frames[..switch]) - sent;
+    // A clip has 120 frames, of which about 30 were sent.
+    assert!(more < 60, "it waited for the end of the clip: {more} frames");
+    assert!(channel.decisions.try_recv().is_err(), "no cut");
     channel.end().await;
 }
 

@@ -1,13 +1,15 @@
 //! Channels of several instances, and of an instance without its database: what a platform sees of them.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use streamward_test_support::platform::{Platform, Publisher};
 use streamward_test_support::process::{Process, Signal, eventually, output_within};
 
+use tokio::time::Instant;
+
 use super::instances::{cluster, empty, instance};
-use super::{Home, SOON};
+use super::{Home, SOON, client};
 
 /// The key that the platform gives.
 const KEY: &str = "platform-key-4711";
@@ -104,7 +106,8 @@ fn film(home: &Home) -> bool {
 }
 
 #[tokio::test]
-async fn channel_of_the_only_instance_goes_on_while_the_database_is_away_and_its_decisions_are_stored_later() {
+async fn channel_of_the_only_instance_goes_on_while_the_database_is_away_and_its_decisions_are_stored_later()
+{
     // The hold ends while the database is away.
     let (hold, away) = if std::env::var("FAULTS").is_ok_and(|faults| faults == "all") {
         ("30s", Duration::from_secs(60))
@@ -147,12 +150,72 @@ async fn channel_of_the_only_instance_goes_on_while_the_database_is_away_and_its
     assert_eq!((&decision["from"], &decision["reason"]), (&"slate".into(), &"operator".into()), "{decision}");
     sends(&platform, 0, 100).await;
     let publishers = platform.publishers();
+    let (silence, until) = publishers[0].longest_silence.expect("media");
     eprintln!(
-        "channels: {} s without the database; the longest silence at the platform: {} ms",
+        "channels: {} s without the database; the longest silence at the platform: {} ms, until {} ms after the stop",
         lasted.as_secs(),
-        publishers[0].longest_silence.as_millis()
+        silence.as_millis(),
+        until.saturating_duration_since(stopped).as_millis()
     );
     assert_eq!((publishers.len(), publishers[0].ended), (1, None), "it keeps its connection");
-    assert!(publishers[0].longest_silence < Duration::from_secs(3), "{publishers:?}");
+    assert!(silence < Duration::from_secs(3), "{publishers:?}");
     on_air("backup").await;
+}
+
+/// Whether a line of the metrics has this name, these labels and this value.
+fn has(metrics: &str, name: &str, labels: &[&str], value: &str) -> bool {
+    metrics.lines().any(|line| {
+        line.split('{').next() == Some(name)
+            && labels.iter().all(|label| line.contains(label))
+            && line.rsplit(' ').next() == Some(value)
+    })
+}
+
+#[tokio::test]
+async fn what_a_channel_does_is_in_the_metrics_and_in_health() {
+    let platform = Platform::start().await.expect("it listens");
+    let home = Home::new().with("MEDIA_SERVERS__DEFAULT__RTMP_URL", "rtmp://127.0.0.1:9");
+    let _serves = home.serve().await;
+    create(&home, &platform);
+    sends(&platform, 0, 100).await;
+    let metrics = async || client().get(home.url("/metrics")).send().await?.error_for_status()?.text().await;
+    let channel = "channel=\"Temple\"";
+    let shown = eventually("the metrics show the channel", SOON, async || {
+        let shown = metrics().await?;
+        let is_live =
+            has(&shown, "streamward_destination_state", &[channel, "name=\"custom\"", "state=\"live\""], "1");
+        let is_counted = shown.contains("streamward_channel_decisions_total");
+        Ok(Some(shown).filter(|_| is_live && is_counted))
+    });
+    let shown = shown.await.expect("they do").0;
+    let slate = [channel, "source=\"slate\""];
+    assert!(has(&shown, "streamward_channel_on_air", &slate, "1"), "{shown}");
+    assert!(has(&shown, "streamward_channel_on_air", &[channel, "source=\"live\""], "0"), "{shown}");
+    let start = [channel, "kind=\"cut\"", "to=\"slate\"", "reason=\"start\""];
+    assert!(has(&shown, "streamward_channel_decisions_total", &start, "1"), "{shown}");
+    let to = [channel, "name=\"custom\""];
+    assert!(has(&shown, "streamward_destination_connects_total", &to, "1"), "{shown}");
+    assert!(!has(&shown, "streamward_destination_sent_bytes_total", &to, "0"), "{shown}");
+    assert!(!shown.contains(KEY));
+
+    let health = async || -> anyhow::Result<serde_json::Value> {
+        Ok(client().get(home.url("/health")).send().await?.json().await?)
+    };
+    let channels = health().await.expect("health")["channels"].clone();
+    assert_eq!((&channels["running"], &channels["problems"][0]["channel"]), (&1.into(), &"Temple".into()));
+    let problem = channels["problems"][0]["problem"].as_str().expect("a problem");
+    assert!(problem.contains("neither the live input nor the backup"), "{problem}");
+    home.ok(&["channel", "mode", "Temple", "slate", "--reason", "a test"]);
+    eventually("the slate is wanted", SOON, async || {
+        Ok((health().await?["channels"]["problems"].as_array().is_some_and(Vec::is_empty)).then_some(()))
+    })
+    .await
+    .expect("it is");
+    home.ok(&["channel", "update", "Temple", "--disable"]);
+    eventually("nothing is on air", SOON, async || {
+        let is_off = has(&metrics().await?, "streamward_channel_on_air", &slate, "0");
+        Ok((is_off && health().await?["channels"]["running"] == 0).then_some(()))
+    })
+    .await
+    .expect("it is so");
 }

@@ -3,13 +3,14 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::sessions::{ServerSession, ServerSessionConfig, ServerSessionEvent, ServerSessionResult};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// What a publisher did over one connection.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +23,8 @@ pub struct Publisher {
     pub media: Option<(Instant, Instant)>,
     /// How many messages with media came.
     pub messages: u64,
-    /// The longest time between two of them.
-    pub longest_silence: Duration,
+    /// The longest time between two of them, and when it ended.
+    pub longest_silence: Option<(Duration, Instant)>,
     /// When the connection ended.
     pub ended: Option<Instant>,
 }
@@ -129,7 +130,7 @@ impl Connection {
                     let (first, last) = publisher.media.unwrap_or((now, now));
                     publisher.media = Some((first, now));
                     publisher.messages += 1;
-                    publisher.longest_silence = publisher.longest_silence.max(now - last);
+                    publisher.longest_silence = publisher.longest_silence.max(Some((now - last, now)));
                 });
                 None
             }
