@@ -54,7 +54,8 @@ async fn a_channel_is_created_with_keys_whose_secrets_are_shown_once(#[case] eng
     ] {
         assert_eq!((&made.json()[field], &channel[field]), (&value, &value), "{field}");
     }
-    let backup = json!({"kind": "playlist", "playlist": {"clips": []}});
+    let playlist = json!({"clips": [], "schedule": [], "change": "end_of_clip"});
+    let backup = json!({"kind": "playlist", "playlist": playlist});
     assert_eq!(channel["inputs"]["backup"], backup);
     let failover = json!({"stall_ms": 700, "recovery_grace_seconds": 5,
         "flapping": {"cuts": 3, "within_seconds": 60, "max_grace_seconds": 300}});

@@ -305,7 +305,8 @@ async fn of_a_deletion_and_a_playlist_at_once_one_is_refused(#[case] engine: Eng
     let channel = world.channel("a").await;
     for round in 0..20 {
         let clip = world.clip(&format!("{round}"), at(0)).await.id;
-        let (deleted, played) = tokio::join!(world.delete_clip(clip), world.play(&channel, &[clip]));
+        let clips = [clip];
+        let (deleted, played) = tokio::join!(world.delete_clip(clip), world.play(&channel, &clips));
         let (is_deleted, is_played) =
             (deleted == ClipDeletion::Deleted, matches!(played, ChannelWrite::Done(_)));
         assert!(is_deleted != is_played, "{deleted:?} {played:?}");

@@ -112,7 +112,7 @@ fn folder(folder: &Path, has_clips: bool, findings: &mut Findings) {
     let advice = "delete clips, or move media.dir to a larger disk";
     match free {
         ..NO_ROOM => findings.failure(check, found, advice),
-        ..LITTLE_ROOM => findings.warning(check, found, advice),
+        NO_ROOM..LITTLE_ROOM => findings.warning(check, found, advice),
         _ => findings.good(check, found),
     }
 }
