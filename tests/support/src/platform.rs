@@ -3,12 +3,14 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::sessions::{ServerSession, ServerSessionConfig, ServerSessionEvent, ServerSessionResult};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -36,27 +38,41 @@ type Publishers = Arc<Mutex<Vec<Publisher>>>;
 pub struct Platform {
     port: u16,
     publishers: Publishers,
-    _tasks: JoinSet<()>,
+    _thread: Thread,
+}
+
+/// Ends the thread of the platform.
+#[derive(Debug)]
+struct Thread(Option<oneshot::Sender<()>>, Option<JoinHandle<()>>);
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        if let Some(thread) = self.1.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Platform {
-    /// Listens on a free port of loopback.
-    pub async fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// Listens on a free port of loopback, on a thread of its own: what a test waits for does not delay what is noted.
+    pub fn start() -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let (publishers, mut tasks) = (Publishers::default(), JoinSet::new());
+        let publishers = Publishers::default();
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let all = Arc::clone(&publishers);
-        tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((tcp, _)) = listener.accept().await {
-                let mut connection = Connection { all: Arc::clone(&all), number: None };
-                connections.spawn(async move {
-                    let _ = connection.serve(tcp).await;
-                    connection.note(|publisher| publisher.ended = Some(Instant::now()));
-                });
-            }
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped => {}
+                    _ = accept(listener, all) => {}
+                }
+            });
         });
-        Ok(Self { port, publishers, _tasks: tasks })
+        Ok(Self { port, publishers, _thread: Thread(Some(stop), Some(thread)) })
     }
 
     /// Where programmes are pushed, without the key.
@@ -67,6 +83,19 @@ impl Platform {
     /// All publishers so far, in the order in which they began.
     pub fn publishers(&self) -> Vec<Publisher> {
         self.publishers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn accept(listener: std::net::TcpListener, all: Publishers) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut connections = JoinSet::new();
+    loop {
+        let (tcp, _) = listener.accept().await?;
+        let mut connection = Connection { all: Arc::clone(&all), number: None };
+        connections.spawn(async move {
+            let _ = connection.serve(tcp).await;
+            connection.note(|publisher| publisher.ended = Some(Instant::now()));
+        });
     }
 }
 
