@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::AppError;
 use crate::domain::Timestamp;
 use crate::domain::access::{Action, Actor, Resource, Role};
-use crate::ports::{Assignment, RemoteError, StoreError, WakeUp};
+use crate::ports::{Assignment, LeaseCheck, RemoteError, StoreError, WakeUp};
 
 const RESOURCE: Resource = Resource::read_by(Role::Operator);
 
@@ -42,6 +42,8 @@ pub enum OnLeaseDoubt {
     Stop,
     /// It continues until another instance has the work. Two instances at once for a moment must do no harm.
     Continue,
+    /// It continues if no other instance was alive at the last contact with the database; otherwise it stops.
+    StopUnlessAlone,
 }
 
 /// Which instances run a task.
@@ -140,13 +142,21 @@ pub struct Tick {
 pub struct TaskContext {
     /// When a long-running task must finish.
     pub stop: CancellationToken,
+    /// Whether the assignment is valid now. A process that was suspended finds out here before it is stopped.
+    pub lease: LeaseCheck,
     status: watch::Sender<TaskStatus>,
 }
 
 impl TaskContext {
     /// The context of a task with this status.
     pub fn new(status: watch::Sender<TaskStatus>, stop: CancellationToken) -> Self {
-        Self { stop, status }
+        Self { stop, lease: LeaseCheck::default(), status }
+    }
+
+    /// The same under an assignment that `lease` checks.
+    #[must_use]
+    pub fn with_lease(self, lease: LeaseCheck) -> Self {
+        Self { lease, ..self }
     }
 
     /// A context with an assignment; for tests and benches.

@@ -19,6 +19,17 @@ pub enum ClipCreation {
     Full,
 }
 
+/// The result of deleting a clip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClipDeletion {
+    /// It is gone.
+    Deleted,
+    /// There is no such clip; nothing was written.
+    NotFound,
+    /// It is in the playlists of these channels; nothing was written.
+    InUse(Vec<ChannelId>),
+}
+
 /// Clips.
 #[async_trait]
 pub trait ClipStore: Send + Sync {
@@ -28,6 +39,9 @@ pub trait ClipStore: Send + Sync {
 
     /// MUST return the clip as it was last stored, or `None`.
     async fn clip(&self, scope: &Scope, id: ClipId) -> Result<Option<Clip>>;
+
+    /// MUST return those of these clips that exist.
+    async fn clips_with(&self, scope: &Scope, ids: &[ClipId]) -> Result<Vec<Clip>>;
 
     /// MUST return the page of all clips, newest first, ties by id.
     async fn clips(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<Clip>>;
@@ -64,16 +78,10 @@ pub trait ClipStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Clip>>;
 
-    /// MUST remove the clip, with the audit entry. Returns whether it existed; if not, nothing is written.
-    async fn delete_clip(&self, id: ClipId, by: Change<'_>) -> Result<bool>;
+    /// MUST remove the clip, with the audit entry, unless it is in the playlist of a channel, also if it is put there at
+    /// the same moment.
+    async fn delete_clip(&self, id: ClipId, by: Change<'_>) -> Result<ClipDeletion>;
 
     /// MUST remove the uploads that expired before `now`, and no others; returns their ids.
     async fn remove_expired_uploads(&self, now: Timestamp) -> Result<Vec<ClipId>>;
-}
-
-/// Says which channels use a clip. A clip that is used is not deleted.
-#[async_trait]
-pub trait ClipUse: Send + Sync {
-    /// MUST return each use of one of these clips.
-    async fn uses(&self, scope: &Scope, clips: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>>;
 }

@@ -1,5 +1,7 @@
 //! Leases: which instance does a piece of work.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +20,8 @@ pub struct InstanceLease {
     pub capacity: u32,
     /// How long it lasts without renewal.
     pub ttl: Duration,
+    /// Whether no other instance had a valid lease when this one was renewed.
+    pub is_alone: bool,
 }
 
 /// The right of one instance to do a named piece of work, for as long as its lease lasts.
@@ -32,12 +36,37 @@ pub struct Assignment {
     pub epoch: i64,
 }
 
+/// Whether work that one instance at a time may do may still be done here. It is checked immediately before each step that
+/// others would notice, such as sending to a platform: a process that was suspended learns here that its lease is over, even
+/// before it is told to stop. The default is always valid.
+#[derive(Clone, Default)]
+pub struct LeaseCheck(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl LeaseCheck {
+    /// Valid for as long as `is_valid` returns true.
+    pub fn new(is_valid: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(is_valid)))
+    }
+
+    /// Whether the work may be done now.
+    pub fn is_valid(&self) -> bool {
+        self.0.as_ref().is_none_or(|is_valid| is_valid())
+    }
+}
+
+impl fmt::Debug for LeaseCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LeaseCheck").field(&self.is_valid()).finish()
+    }
+}
+
 /// Leases of instances, and the work that is assigned to them. A lease is a row with an epoch and an expiry in
 /// **database time**, so that clocks of instances do not matter. All instances renew for the same time.
 #[async_trait]
 pub trait LeaseStore: Send + Sync {
     /// MUST extend the lease of an instance, with the same epoch. MUST grant a new one with a greater epoch if it has
-    /// expired or was released.
+    /// expired or was released. MUST say whether another instance has a valid lease; one that lies further in the future
+    /// than a lease lasts does not count.
     async fn renew_instance(&self, instance: &str, capacity: u32, ttl: Duration) -> Result<InstanceLease>;
 
     /// MUST return who has each of `keys`. Before that, MUST assign each free key to exactly one of the instances that

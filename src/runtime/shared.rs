@@ -93,11 +93,7 @@ impl Shared {
             access: Arc::new(Access::new(core(), secrets.access, servers())),
             audit: Arc::new(AuditLog::new(core())),
             broadcasters: Arc::new(Broadcasters::new(core(), Arc::clone(&stream_keys))),
-            clips: Arc::new(Clips::new(
-                core(),
-                super::clip::outside(&config, Arc::clone(&core().store)),
-                clips,
-            )),
+            clips: Arc::new(Clips::new(core(), super::clip::outside(&config), clips)),
             events: Arc::new(Events::new(&core())),
             publish: Arc::new(PublishAuth::new(core(), settings, servers(), contacts, polls(), cache)),
             config,

@@ -1,5 +1,6 @@
 //! The tasks of channels, with an engine that does what the test says.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +22,14 @@ use streamward::domain::channel::{
 use streamward::domain::media_server::BaseUrls;
 use streamward::domain::secret::MasterKey;
 use streamward::ports::{
-    ChannelEngine, Clock as _, IdGen as _, ProgrammeReports, StoreError, WakeUp, WakeUps as _,
+    ChannelEngine, Clock as _, IdGen as _, LeaseCheck, ProgrammeReports, StoreError, WakeUp, WakeUps as _,
 };
 use streamward::runtime::tasks::{LeaseTerms, Tasks};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::channels::{KEY, create, path, with_destination};
+use crate::channels::{KEY, create, new_clip, path, with_destination};
 use crate::harness::{Engine, Place, Reader, TestApp};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,6 +51,7 @@ impl ChannelEngine for Scripted {
         programme: watch::Receiver<Programme>,
         reports: ProgrammeReports,
         stop: CancellationToken,
+        _: LeaseCheck,
     ) {
         let _ = self.0.send(Run { programme, reports, stop: stop.clone() });
         stop.cancelled().await;
@@ -63,13 +65,21 @@ struct Instance {
     tasks: Tasks,
 }
 
-/// No clip is ready.
-struct NoClips;
+/// Every clip is ready.
+struct AllClips;
+
+fn file_of(clip: ClipId) -> PathBuf {
+    format!("/clips/{clip}.flv").into()
+}
 
 #[async_trait]
-impl Renditions for NoClips {
-    async fn rendition(&self, _: ClipId, _: &Profile) -> Result<Option<PathBuf>, StoreError> {
-        Ok(None)
+impl Renditions for AllClips {
+    async fn renditions(
+        &self,
+        clips: &[ClipId],
+        _: &Profile,
+    ) -> Result<BTreeMap<ClipId, PathBuf>, StoreError> {
+        Ok(clips.iter().map(|clip| (*clip, file_of(*clip))).collect())
     }
 }
 
@@ -92,7 +102,7 @@ impl Instance {
         let running = Running {
             core,
             engine: Arc::new(Scripted(engine)),
-            renditions: Arc::new(NoClips),
+            renditions: Arc::new(AllClips),
             urls: url_templates(&urls),
             reports: Arc::clone(&reports),
             on_lease_doubt: OnLeaseDoubt::Stop,
@@ -225,6 +235,32 @@ async fn a_channel_runs_with_its_keys_and_follows_changes_without_a_new_run() {
 }
 
 #[tokio::test]
+async fn schedule_of_a_playlist_changes_the_clips_at_its_times() {
+    let app = TestApp::memory().await;
+    let (usual, evening) = (new_clip(&app).await, new_clip(&app).await);
+    let at =
+        |minutes: u64| app.clock.now().plus(Duration::from_secs(60 * minutes)).to_string()[11..16].to_owned();
+    let slot = json!({"clips": [evening], "from": at(10), "to": at(20), "time_zone": "UTC"});
+    let playlist = json!({"clips": [usual, usual], "schedule": [slot], "change": "at_once"});
+    let draft = json!({"name": "a", "inputs": {"backup": {"playlist": playlist}}});
+    let made = create(&app, draft).await.assert_status(201).json();
+    let shown = &made["inputs"]["backup"]["playlist"];
+    assert_eq!((&shown["schedule"][0]["from"], &shown["change"]), (&json!(at(10)), &json!("at_once")));
+    let mut instance = Instance::beside(&app).await;
+    let mut run = instance.run().await;
+    let media = |clips: &[&String]| {
+        let id = |clip: &&String| clip.parse::<ClipId>().expect("an id");
+        BackupMedia::Clips(clips.iter().map(id).map(|clip| (clip, file_of(clip))).collect())
+    };
+    assert_eq!(run.programme.borrow().backup, media(&[&usual, &usual]));
+    app.clock.advance(Duration::from_secs(11 * 60));
+    run.until(|one| one.backup == media(&[&evening])).await;
+    app.clock.advance(Duration::from_secs(10 * 60));
+    run.until(|one| one.backup == media(&[&usual, &usual])).await;
+    instance.tasks.stop().await;
+}
+
+#[tokio::test]
 async fn an_expired_hold_ends_by_itself() {
     let app = TestApp::memory().await;
     let (channel, _) = with_destination(&app).await;
@@ -297,10 +333,18 @@ async fn a_rehearsal_cuts_the_live_input_and_reports() {
     run.reports(&app, Source::Backup, 2);
     app.clock.advance(Duration::from_secs(21));
     run.until(|one| !one.live_is_cut).await;
+    assert_eq!(rehearsal().await.json()["state"], "running", "the return to live belongs to it");
+    run.decides(&app, Source::Live, json!({"hole_ms": 33})).await;
     let done = app.until(rehearsal, |answer| Some(answer.json()).filter(|one| one["state"] == "done")).await;
     let report = &done["report"];
     assert_eq!((&report["on_air_before"], &report["on_air_during"]), (&json!("live"), &json!("backup")));
-    assert_eq!(report["hole_ms"], 40);
+    assert_eq!((&report["hole_ms"], &report["return_hole_ms"]), (&json!(40), &json!(33)));
+    let platform = &report["destinations"][0];
+    assert_eq!(
+        (platform.get("hole_ms"), &platform["return_hole_ms"]),
+        (None, &json!(33)),
+        "it connected again"
+    );
     assert_eq!(
         (&report["destinations"][0]["reconnects"], &report["media_server"]["reconnects"]),
         (&json!(1), &json!(1))

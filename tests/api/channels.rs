@@ -54,7 +54,8 @@ async fn a_channel_is_created_with_keys_whose_secrets_are_shown_once(#[case] eng
     ] {
         assert_eq!((&made.json()[field], &channel[field]), (&value, &value), "{field}");
     }
-    let backup = json!({"kind": "playlist", "playlist": {"clips": []}});
+    let playlist = json!({"clips": [], "schedule": [], "change": "end_of_clip"});
+    let backup = json!({"kind": "playlist", "playlist": playlist});
     assert_eq!(channel["inputs"]["backup"], backup);
     let failover = json!({"stall_ms": 700, "recovery_grace_seconds": 5,
         "flapping": {"cuts": 3, "within_seconds": 60, "max_grace_seconds": 300}});
@@ -128,6 +129,17 @@ async fn bad_fields_of_a_channel_are_refused_by_name() {
         (json!({"name": "a", "profile": {"video": {"width": 641}}}), vec!["profile.video.width"]),
         (json!({"name": "a", "inputs": {"backup": {"kind": "x"}}}), vec!["inputs.backup.kind"]),
         (clips(json!(["x"])), vec!["inputs.backup.playlist.clips"]),
+        (
+            json!({"name": "a", "inputs": {"backup": {"playlist": {"clips": [], "change": "now", "schedule": [
+                {"clips": [], "from": "24:00", "to": "20:00", "days": ["sunday"], "time_zone": "Mars"}]}}}}),
+            vec![
+                "inputs.backup.playlist.schedule[0].clips",
+                "inputs.backup.playlist.schedule[0].from",
+                "inputs.backup.playlist.schedule[0].days",
+                "inputs.backup.playlist.schedule[0].time_zone",
+                "inputs.backup.playlist.change",
+            ],
+        ),
         (json!({"name": "a", "x": 1}), vec!["x"]),
     ] {
         create(&app, draft).await.assert_refuses(&fields);
@@ -139,7 +151,7 @@ async fn bad_fields_of_a_channel_are_refused_by_name() {
 }
 
 /// Begins the upload of a clip; returns its id.
-async fn new_clip(app: &TestApp) -> String {
+pub(crate) async fn new_clip(app: &TestApp) -> String {
     begin(app, "intro.mp4", 10).await.rsplit('/').next().unwrap_or_default().to_owned()
 }
 

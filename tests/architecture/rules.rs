@@ -21,7 +21,7 @@ const INBOUND: [&str; 2] = ["http", "cli"];
 const SHARED: [&str; 5] = ["local_wake_ups", "remote", "rtmp", "system", "views"];
 
 /// Crates that do no I/O: all that domain, ports and app may use.
-const WITHOUT_IO: [&str; 40] = [
+const WITHOUT_IO: [&str; 41] = [
     // Rust's own
     "std",
     "core",
@@ -46,6 +46,7 @@ const WITHOUT_IO: [&str; 40] = [
     "backon",
     "async_trait",
     "chrono",
+    "chrono_tz",
     "form_urlencoded",
     "futures_util",
     "metrics",

@@ -3,10 +3,10 @@
 use streamward::adapters::system::SystemIds;
 use streamward::domain::broadcaster::DisplayName;
 use streamward::domain::channel::{
-    Backup, Channel, ChannelId, ChannelName, Decision, DecisionId, DecisionKind, Destination, DestinationId,
-    Engine as ChannelEngine, Failover, Hold, InputState, InputStatus, Inputs, Mismatch, OutputId,
-    OutputState, OutputStatus, Platform, Playlist, Profile, ProgrammeStatus, PushUrl, Reason, Rehearsal,
-    RehearsalId, RehearsalState, Source,
+    Backup, Channel, ChannelId, ChannelName, ChannelPatch, ClipId, Decision, DecisionId, DecisionKind,
+    Destination, DestinationId, Engine as ChannelEngine, Failover, Hold, InputState, InputStatus, Inputs,
+    Mismatch, OutputId, OutputState, OutputStatus, Platform, Playlist, Profile, ProgrammeStatus, PushUrl,
+    Reason, Rehearsal, RehearsalId, RehearsalState, Source,
 };
 use streamward::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use streamward::ports::{ChannelCreation, ChannelWrite, IdGen as _};
@@ -162,5 +162,12 @@ impl World {
         let sealed = format!("sealed {called}");
         assert!(self.store.create_destination(&one, &sealed, by(&audit("create", when))).await.unwrap());
         one
+    }
+
+    /// Puts the clips into the channel's playlist.
+    pub(crate) async fn play(&self, channel: &Channel, clips: &[ClipId]) -> ChannelWrite<Channel> {
+        let playlist = Some(Playlist { clips: clips.to_vec(), ..Playlist::default() });
+        let patch = ChannelPatch { playlist, ..ChannelPatch::default() };
+        self.store.update_channel(channel.id, &patch, by(&audit("update", at(1)))).await.unwrap()
     }
 }

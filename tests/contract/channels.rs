@@ -5,7 +5,7 @@ use rstest_reuse::apply;
 use streamward::domain::access::Scope;
 use streamward::domain::broadcaster::DisplayName;
 use streamward::domain::channel::{
-    Backup, Channel, ChannelPatch, ClipId, DecisionKind, Failover, Hold, Mode, Playlist,
+    Backup, ChannelPatch, ClipId, Day, DecisionKind, Failover, Hold, Mode, Playlist, PlaylistChange, Slot,
 };
 use streamward::domain::page::Page;
 use streamward::domain::stream::EndReason;
@@ -123,7 +123,11 @@ async fn channels_are_listed_newest_first_in_pages(#[case] engine: Engine) {
 async fn update_changes_what_the_patch_names_and_nothing_else(#[case] engine: Engine) {
     let world = engine.world().await;
     let (channel, other) = (world.channel("Classroom").await, world.channel("Other").await);
-    let playlist = Playlist { clips: vec![ClipId(unknown().0)] };
+    let clip = world.clip("intro.mp4", at(0)).await.id;
+    let (from, to) = ("22:00".parse().unwrap(), "06:30".parse().unwrap());
+    let (days, time_zone) = (vec![Day::Sat, Day::Sun], "Asia/Kolkata".parse().unwrap());
+    let slot = Slot { clips: vec![clip, clip], from, to, days, time_zone };
+    let playlist = Playlist { clips: vec![clip], schedule: vec![slot], change: PlaylistChange::AtOnce };
     let patch = ChannelPatch {
         name: Some(name("Temple")),
         display_name: DisplayName::parse("Temple").ok(),
@@ -163,14 +167,10 @@ async fn update_changes_what_the_patch_names_and_nothing_else(#[case] engine: En
 async fn clips_in_playlists_are_found_with_their_channels(#[case] engine: Engine) {
     let world = engine.world().await;
     let (a, b) = (world.channel("a").await, world.channel("b").await);
-    let [one, two, unused] = [(); 3].map(|()| ClipId(unknown().0));
-    let play = async |channel: &Channel, clips: &[ClipId]| {
-        let playlist = Some(Playlist { clips: clips.to_vec() });
-        let patch = ChannelPatch { playlist, ..ChannelPatch::default() };
-        world.store.update_channel(channel.id, &patch, by(&audit("update", at(1)))).await.unwrap();
-    };
-    play(&a, &[one, two, one]).await;
-    play(&b, &[one]).await;
+    let one = world.clip("one", at(0)).await.id;
+    let (two, unused) = (world.clip("two", at(0)).await.id, world.clip("unused", at(0)).await.id);
+    world.play(&a, &[one, two, one]).await;
+    world.play(&b, &[one]).await;
     let uses = async |clips: &[ClipId]| world.store.clip_uses(ALL, clips).await.unwrap();
     let mut expected = vec![(one, a.id), (one, b.id)];
     expected.sort_by_key(|(clip, channel)| (*channel, *clip));

@@ -5,13 +5,14 @@ use rstest_reuse::apply;
 use streamward::adapters::system::SystemIds;
 use streamward::domain::Timestamp;
 use streamward::domain::access::Scope;
-use streamward::domain::channel::Profile;
+use streamward::domain::channel::{Backup, Playlist, Profile};
 use streamward::domain::clip::{
     AudioTrack, Clip, ClipId, ClipName, ClipState, ContentHash, JobId, MediaFile, Probe, Step, VideoTrack,
 };
 use streamward::domain::page::Page;
-use streamward::ports::{ClipCreation, IdGen as _};
+use streamward::ports::{ChannelWrite, ClipCreation, ClipDeletion, IdGen as _};
 
+use crate::channel_fixture::creation;
 use crate::every_store;
 use crate::fixture::{Engine, World, at, audit, by};
 
@@ -50,7 +51,7 @@ impl World {
     }
 
     /// A stored clip whose upload has just begun.
-    async fn clip(&self, name: &str, when: Timestamp) -> Clip {
+    pub(crate) async fn clip(&self, name: &str, when: Timestamp) -> Clip {
         let one = clip(name, when);
         assert_eq!(self.create_clip(&one, u64::MAX).await, ClipCreation::Created);
         one
@@ -60,6 +61,10 @@ impl World {
     async fn queued(&self, name: &str, when: Timestamp) -> Clip {
         let one = self.clip(name, when).await;
         self.store.advance_upload(one.id, (0, 100), at(1_000), when).await.unwrap().expect("it is uploaded")
+    }
+
+    async fn delete_clip(&self, id: ClipId) -> ClipDeletion {
+        self.store.delete_clip(id, by(&audit("delete", at(9)))).await.unwrap()
     }
 
     async fn clip_now(&self, id: ClipId) -> Option<Clip> {
@@ -260,11 +265,70 @@ async fn delete_removes_the_clip_with_the_audit_entry(#[case] engine: Engine) {
     let (intro, kept) = (world.queued("intro.mp4", at(0)).await, world.clip("kept", at(0)).await);
     let one = job();
     world.claim_clip(one, 10, 70).await.expect("a clip");
-    assert!(world.store.delete_clip(intro.id, by(&audit("delete", at(9)))).await.unwrap());
+    assert_eq!(world.delete_clip(intro.id).await, ClipDeletion::Deleted);
     assert_eq!((world.clip_now(intro.id).await, world.clip_now(kept.id).await), (None, Some(kept)));
     assert_eq!(world.step(intro.id, one, &probed(), (20, 80)).await, None);
-    assert!(!world.store.delete_clip(intro.id, by(&audit("again", at(9)))).await.unwrap());
+    assert_eq!(world.delete_clip(intro.id).await, ClipDeletion::NotFound);
     assert_eq!(world.audited().await, ["delete", "create", "create"]);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn clip_in_a_playlist_is_not_deleted_and_a_playlist_has_no_deleted_clip(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (a, b) = (world.channel("a").await, world.channel("b").await);
+    let (intro, other) = (world.clip("intro.mp4", at(0)).await.id, world.clip("other", at(0)).await.id);
+    for channel in [&a, &b] {
+        assert!(matches!(world.play(channel, &[other, intro]).await, ChannelWrite::Done(_)));
+    }
+    let audited = world.audited().await.len();
+    let mut users = vec![a.id, b.id];
+    users.sort();
+    assert_eq!(world.delete_clip(intro).await, ClipDeletion::InUse(users));
+    assert_eq!(world.audited().await.len(), audited, "nothing was written");
+    world.play(&a, &[other]).await;
+    assert_eq!(world.delete_clip(intro).await, ClipDeletion::InUse(vec![b.id]));
+    world.play(&b, &[]).await;
+    assert_eq!(world.delete_clip(intro).await, ClipDeletion::Deleted);
+    assert_eq!(world.play(&a, &[other, intro]).await, ChannelWrite::NoClip(intro));
+    assert_eq!(world.store.clip_uses(&ALL, &[intro, other]).await.unwrap(), [(other, a.id)]);
+    let mut creation = creation("c", at(3));
+    let playlist = Playlist { clips: vec![intro], ..Playlist::default() };
+    creation.channel.inputs.backup = Backup::Playlist(playlist);
+    assert_eq!(world.create_channel(&creation).await, ChannelWrite::NoClip(intro));
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn of_a_deletion_and_a_playlist_at_once_one_is_refused(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let channel = world.channel("a").await;
+    for round in 0..20 {
+        let clip = world.clip(&format!("{round}"), at(0)).await.id;
+        let clips = [clip];
+        let (deleted, played) = tokio::join!(world.delete_clip(clip), world.play(&channel, &clips));
+        let (is_deleted, is_played) =
+            (deleted == ClipDeletion::Deleted, matches!(played, ChannelWrite::Done(_)));
+        assert!(is_deleted != is_played, "{deleted:?} {played:?}");
+        let uses = world.store.clip_uses(&ALL, &[clip]).await.unwrap();
+        assert_eq!((uses.len() == 1, world.clip_now(clip).await.is_some()), (is_played, is_played));
+        world.play(&channel, &[]).await;
+    }
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn clips_with_these_ids_are_those_that_exist(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (a, b) = (world.clip("a", at(0)).await, world.clip("b", at(1)).await);
+    world.clip("c", at(2)).await;
+    let with = async |ids: &[ClipId]| {
+        let mut clips = world.store.clips_with(&ALL, ids).await.unwrap();
+        clips.sort_by_key(|clip| clip.created_at);
+        clips
+    };
+    assert_eq!(with(&[b.id, ClipId(SystemIds.uuid()), a.id]).await, [a, b]);
+    assert_eq!(with(&[]).await, []);
 }
 
 #[apply(every_store)]

@@ -47,6 +47,22 @@ async fn renewing_extends_a_lease_with_the_same_epoch(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
+async fn renewing_says_whether_another_instance_has_a_valid_lease(#[case] engine: Engine) {
+    let world = engine.world().await;
+    assert!(lease(&world, "us", LONG).await.is_alone);
+    lease(&world, "us", LONG).await;
+    assert!(lease(&world, "us", LONG).await.is_alone, "itself does not count");
+    let theirs = lease(&world, "them", LONG).await;
+    assert!(!theirs.is_alone);
+    assert!(!lease(&world, "us", LONG).await.is_alone);
+    world.store.release_instance(&theirs).await.unwrap();
+    assert!(lease(&world, "us", LONG).await.is_alone);
+    lease(&world, "of a clock that was ahead", 10 * LONG).await;
+    assert!(lease(&world, "us", LONG).await.is_alone);
+}
+
+#[apply(every_store)]
+#[tokio::test]
 async fn end_of_all_leases_frees_everything_at_once(#[case] engine: Engine) {
     let world = engine.world().await;
     let first = lease(&world, "us", LONG).await;

@@ -7,7 +7,7 @@ use super::{MemoryStore, State, newest_first};
 use crate::domain::access::Scope;
 use crate::domain::channel::{
     Backup, Channel, ChannelId, ChannelName, ChannelPatch, ClipId, Destination, DestinationId,
-    DestinationPatch, Hold, Rehearsal, RehearsalId, uses,
+    DestinationPatch, Hold, Playlist, Rehearsal, RehearsalId, uses,
 };
 use crate::domain::event::{
     BroadcasterEventKind, ChannelEvent, ChannelEventKind, EventBody, StreamKeyEventKind,
@@ -23,6 +23,18 @@ pub(super) fn about(kind: ChannelEventKind, channel: &Channel) -> EventBody {
 impl State {
     fn is_channel_name_taken(&self, name: &ChannelName, id: ChannelId) -> bool {
         self.channels.values().any(|(one, _)| one.id != id && one.name == *name)
+    }
+
+    pub(super) fn clip_uses(&self, clips: &[ClipId]) -> Vec<(ClipId, ChannelId)> {
+        let playlist = |(one, _): &(Channel, String)| match &one.inputs.backup {
+            Backup::Playlist(playlist) => Some((one.id, playlist.clone())),
+            Backup::Stream(_) => None,
+        };
+        uses(&self.channels.values().filter_map(playlist).collect::<Vec<_>>(), clips)
+    }
+
+    fn missing_clip(&self, playlist: &Playlist) -> Option<ClipId> {
+        playlist.all_clips().into_iter().find(|clip| !self.clips.contains_key(clip))
     }
 
     fn record_destination(&mut self, kind: ChannelEventKind, of: &Destination, by: Change<'_>) {
@@ -41,6 +53,11 @@ impl ChannelStore for MemoryStore {
     async fn create_channel(&self, creation: &ChannelCreation, by: Change<'_>) -> Result<ChannelWrite<()>> {
         let ChannelCreation { channel, broadcaster, keys, sealed_programme_key } = creation;
         let mut state = self.state();
+        if let Backup::Playlist(playlist) = &channel.inputs.backup
+            && let Some(clip) = state.missing_clip(playlist)
+        {
+            return Ok(ChannelWrite::NoClip(clip));
+        }
         for (key, _) in keys {
             let mut others = state.keys.values().map(|(_, other)| other);
             if others.any(|other| other.path == key.path && other.is_usable(key.created_at)) {
@@ -87,14 +104,7 @@ impl ChannelStore for MemoryStore {
     }
 
     async fn clip_uses(&self, _: &Scope, clips: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>> {
-        let state = self.state();
-        let playlist = |one: &Channel| match &one.inputs.backup {
-            Backup::Playlist(playlist) => Some((one.id, playlist.clone())),
-            Backup::Stream(_) => None,
-        };
-        let playlists: Vec<_> =
-            state.channels.values().filter_map(|(channel, _)| playlist(channel)).collect();
-        Ok(uses(&playlists, clips))
+        Ok(self.state().clip_uses(clips))
     }
 
     async fn channels(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Channel>> {
@@ -110,6 +120,9 @@ impl ChannelStore for MemoryStore {
         let mut state = self.state();
         let Some((channel, _)) = state.channels.get(&id) else { return Ok(ChannelWrite::NotFound) };
         let channel = channel.clone().patched(patch, by.at());
+        if let Some(clip) = patch.playlist.as_ref().and_then(|playlist| state.missing_clip(playlist)) {
+            return Ok(ChannelWrite::NoClip(clip));
+        }
         if state.is_channel_name_taken(&channel.name, id) {
             return Ok(ChannelWrite::NameTaken);
         }

@@ -8,7 +8,7 @@ use crate::domain::access::Scope;
 use crate::domain::clip::{Clip, ClipId, ClipState, JobId, Step};
 use crate::domain::page::{Newest, Page};
 use crate::domain::profile::Profile;
-use crate::ports::{Change, ClipCreation, ClipStore, Result};
+use crate::ports::{Change, ClipCreation, ClipDeletion, ClipStore, Result};
 
 impl StoredClip {
     fn give(&mut self, job: JobId, until: Timestamp) {
@@ -33,6 +33,11 @@ impl ClipStore for MemoryStore {
 
     async fn clip(&self, _: &Scope, id: ClipId) -> Result<Option<Clip>> {
         Ok(self.state().clips.get(&id).map(|one| one.clip.clone()))
+    }
+
+    async fn clips_with(&self, _: &Scope, ids: &[ClipId]) -> Result<Vec<Clip>> {
+        let state = self.state();
+        Ok(ids.iter().filter_map(|id| state.clips.get(id)).map(|one| one.clip.clone()).collect())
     }
 
     async fn clips(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Clip>> {
@@ -96,13 +101,17 @@ impl ClipStore for MemoryStore {
         Ok(Some(one.clip.clone()))
     }
 
-    async fn delete_clip(&self, id: ClipId, by: Change<'_>) -> Result<bool> {
+    async fn delete_clip(&self, id: ClipId, by: Change<'_>) -> Result<ClipDeletion> {
         let mut state = self.state();
-        let existed = state.clips.remove(&id).is_some();
-        if existed {
-            state.audit.push(by.audit.clone());
+        let uses = state.clip_uses(&[id]);
+        if !uses.is_empty() {
+            return Ok(ClipDeletion::InUse(uses.into_iter().map(|(_, channel)| channel).collect()));
         }
-        Ok(existed)
+        if state.clips.remove(&id).is_none() {
+            return Ok(ClipDeletion::NotFound);
+        }
+        state.audit.push(by.audit.clone());
+        Ok(ClipDeletion::Deleted)
     }
 
     async fn remove_expired_uploads(&self, now: Timestamp) -> Result<Vec<ClipId>> {

@@ -35,7 +35,9 @@ impl LeaseStore for MemoryStore {
             Some((lease, until)) => lease.epoch + i64::from(*until <= now),
             None => 1,
         };
-        let lease = InstanceLease { instance: instance.to_owned(), epoch, capacity, ttl };
+        let mut others = state.instances.iter().filter(|(one, _)| *one != instance);
+        let is_alone = !others.any(|(_, (_, until))| *until > now && *until <= now.plus(ttl));
+        let lease = InstanceLease { instance: instance.to_owned(), epoch, capacity, ttl, is_alone };
         state.instances.insert(instance.to_owned(), (lease.clone(), now.plus(ttl)));
         Ok(lease)
     }

@@ -21,7 +21,7 @@ use crate::domain::channel::{
     Change, Choice, Decision, DecisionId, DecisionKind, Output, OutputId, Programme, ProgrammeStatus, Reason,
     Selector, Source, Splice, Timeline, Track,
 };
-use crate::ports::{Clock as _, IdGen as _, ProgrammeReports};
+use crate::ports::{Clock as _, IdGen as _, LeaseCheck, ProgrammeReports};
 
 /// Frames are sent this much before they are due.
 const SEND_AHEAD: Duration = Duration::from_millis(100);
@@ -42,6 +42,7 @@ pub(super) struct Mixer {
     reports: ProgrammeReports,
     connector: Connector,
     stop: CancellationToken,
+    lease: LeaseCheck,
     began: Instant,
     programme: Programme,
     selector: Selector,
@@ -86,7 +87,7 @@ impl Mixer {
         mut updates: watch::Receiver<Programme>,
         reports: ProgrammeReports,
         connector: Connector,
-        stop: CancellationToken,
+        (stop, lease): (CancellationToken, LeaseCheck),
     ) -> Self {
         let programme = updates.borrow_and_update().clone();
         let (began, now) = (Instant::now(), SystemClock.now());
@@ -118,6 +119,7 @@ impl Mixer {
             reports,
             connector,
             stop,
+            lease,
             began,
             programme,
         }
@@ -178,9 +180,11 @@ impl Mixer {
             self.live = Input::start(&new.live, &self.connector);
             self.change(Change::LiveEnded);
         }
-        if self.backup.apply(&new.backup, &self.connector) && self.selector.on_air() == Some(Source::Backup) {
+        let is_on_air = self.selector.on_air() == Some(Source::Backup);
+        if self.backup.apply(&new, is_on_air, &self.connector) && is_on_air {
             self.backup.set_on_air(true);
             self.on_air.awaits_begin = true;
+            self.on_air.pending = None;
         }
         if old.failover != new.failover {
             self.change(Change::Rules(new.failover));
@@ -226,13 +230,13 @@ impl Mixer {
             stop: stop.clone(),
             ended: ended.clone(),
         };
-        let connector = self.connector.clone();
+        let (connector, lease) = (self.connector.clone(), self.lease.clone());
         self.output_tasks.spawn(async move {
             let _ended = ended.drop_guard();
             if let Some(after) = after {
                 let _ = timeout(END, after.cancelled()).await;
             }
-            output::run(output, shared, connector, stop).await;
+            output::run(output, shared, connector, (stop, lease)).await;
         });
         running
     }

@@ -151,6 +151,11 @@ impl ClipFeed {
         self.is_available
     }
 
+    /// What holds until the first event.
+    pub(super) fn assume_available(&mut self, is_available: bool) {
+        self.is_available = is_available;
+    }
+
     pub(super) fn headers(&self) -> &Headers {
         &self.headers
     }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapters::rtmp::Connector;
 use crate::domain::channel::Programme;
-use crate::ports::{ChannelEngine, ProgrammeReports};
+use crate::ports::{ChannelEngine, LeaseCheck, ProgrammeReports};
 use channel::Mixer;
 
 /// The engine cannot start.
@@ -78,12 +78,13 @@ impl ChannelEngine for MixerEngine {
         programme: watch::Receiver<Programme>,
         reports: ProgrammeReports,
         stop: CancellationToken,
+        lease: LeaseCheck,
     ) {
         let Some(runtime) = &self.runtime else { return };
         // The channel ends too when this future is dropped.
         let stop = stop.child_token();
         let _guard = stop.clone().drop_guard();
-        let mixer = Mixer::new(programme, reports, self.connector.clone(), stop);
+        let mixer = Mixer::new(programme, reports, self.connector.clone(), (stop, lease));
         if let Err(error) = runtime.spawn(mixer.run()).await
             && error.is_panic()
         {

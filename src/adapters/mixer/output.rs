@@ -13,7 +13,7 @@ use super::supervised::supervised;
 use crate::adapters::rtmp::{Address, Connector, Publisher, RtmpError, Step};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::domain::channel::{Output, OutputState, OutputStatus, Track, wrapped};
-use crate::ports::{Clock as _, IdGen as _};
+use crate::ports::{Clock as _, IdGen as _, LeaseCheck};
 
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -21,6 +21,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const STABLE: Duration = Duration::from_secs(30);
 /// An output that takes nothing for this long is stalled.
 const STALLED: Duration = Duration::from_secs(2);
+/// How often a lease that is in doubt is checked.
+const LEASE_CHECK: Duration = Duration::from_millis(50);
 /// After this many refusals in a row, it is assumed that somebody has to do something.
 const REFUSALS: u32 = 3;
 
@@ -37,6 +39,8 @@ enum End {
     Stopped,
     /// A new session begins.
     Rotates,
+    /// Another instance may send the programme.
+    InDoubt,
     Failed(RtmpError),
 }
 
@@ -84,9 +88,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Sends the programme to `output` until `stop`.
-pub(super) async fn run(output: Output, shared: Arc<Shared>, connector: Connector, stop: CancellationToken) {
+pub(super) async fn run(
+    output: Output,
+    shared: Arc<Shared>,
+    connector: Connector,
+    (stop, lease): (CancellationToken, LeaseCheck),
+) {
     supervised("output", || {
-        let task = Task { output: &output, shared: &shared, connector: &connector, stop: &stop };
+        let task =
+            Task { output: &output, shared: &shared, connector: &connector, stop: &stop, lease: &lease };
         task.run()
     })
     .await;
@@ -97,6 +107,7 @@ struct Task<'a> {
     shared: &'a Shared,
     connector: &'a Connector,
     stop: &'a CancellationToken,
+    lease: &'a LeaseCheck,
 }
 
 impl Task<'_> {
@@ -104,6 +115,7 @@ impl Task<'_> {
         let (mut waits, mut refusals, mut uses_backup, mut rotates) = (backoff(), 0, false, false);
         loop {
             self.shared.change(OutputState::Connecting, |status| status.next_attempt_at = None);
+            self.await_lease().await;
             let url = self.output.backup_url.as_ref().filter(|_| uses_backup).unwrap_or(&self.output.url);
             let began = Instant::now();
             if !rotates {
@@ -118,6 +130,10 @@ impl Task<'_> {
                 End::Stopped => return,
                 End::Rotates => {
                     rotates = true;
+                    continue;
+                }
+                End::InDoubt => {
+                    rotates = false;
                     continue;
                 }
                 End::Failed(error) => error,
@@ -139,6 +155,11 @@ impl Task<'_> {
                 return;
             }
         }
+    }
+
+    /// Waits until the lease is valid, or until the stop.
+    async fn await_lease(&self) {
+        while !self.lease.is_valid() && self.stop.run_until_cancelled(sleep(LEASE_CHECK)).await.is_some() {}
     }
 
     /// Connects; `None` if the output is to stop.
@@ -180,7 +201,9 @@ impl Task<'_> {
             let pieces = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {
-                    publisher.close().await;
+                    if self.lease.is_valid() {
+                        publisher.close().await;
+                    }
                     return End::Stopped;
                 }
                 heard = publisher.listen() => match heard {
@@ -189,6 +212,10 @@ impl Task<'_> {
                 },
                 pieces = self.shared.queue.take() => pieces,
             };
+            // Not even a goodbye: a platform could take it for the end of what another instance sends.
+            if !self.lease.is_valid() {
+                return End::InDoubt;
+            }
             let is_due = session.has_begun() && rotate_at.is_some_and(|at| Instant::now() >= at);
             let keyframe = pieces.iter().position(|piece| piece.frame.is_keyframe).filter(|_| is_due);
             let (now, later) = pieces.split_at(keyframe.unwrap_or(pieces.len()));

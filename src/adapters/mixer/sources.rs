@@ -10,7 +10,9 @@ use super::feed::{ClipFeed, LiveFeed};
 use super::input::{self, InputEvent};
 use super::piece::Item;
 use crate::adapters::rtmp::{Connector, Frame, Unsupported};
-use crate::domain::channel::{BackupMedia, Failover, InputState, InputStatus, Mismatch, Programme};
+use crate::domain::channel::{
+    BackupMedia, Failover, InputState, InputStatus, Mismatch, PlaylistChange, Programme,
+};
 use crate::domain::secret::Secret;
 
 /// How many events of an input wait for the mixer.
@@ -140,6 +142,13 @@ impl Slate {
 }
 
 impl ClipBackup {
+    /// Plays `clips` in place of others, which could be played or not.
+    fn in_place_of(&self, clips: Vec<Clip>) -> Self {
+        let mut next = Self::start(clips);
+        next.feed.assume_available(self.feed.is_available());
+        next
+    }
+
     fn start(clips: Vec<Clip>) -> Self {
         let ((sender, events), (list, clips)) = (clips::events(), watch::channel(clips));
         let mut task = JoinSet::new();
@@ -156,17 +165,22 @@ impl Backup {
         }
     }
 
-    /// New media. A new list of clips counts from the end of the clip that plays. Returns whether the backup begins again.
-    pub(super) fn apply(&mut self, media: &BackupMedia, connector: &Connector) -> bool {
+    /// New media. While it is on air, a new list of clips counts from the end of the clip that plays, unless it is wanted at
+    /// once. Returns whether the backup begins again.
+    pub(super) fn apply(&mut self, new: &Programme, is_on_air: bool, connector: &Connector) -> bool {
+        let media = &new.backup;
         match (&mut *self, media) {
             (Self::Clips(backup), BackupMedia::Clips(clips)) => {
                 let clips = files(clips);
-                backup.list.send_if_modified(|list| {
-                    let has_changed = *list != clips;
-                    *list = clips;
-                    has_changed
-                });
-                false
+                if *backup.list.borrow() == clips {
+                    return false;
+                }
+                if is_on_air && new.playlist_change == PlaylistChange::EndOfClip {
+                    backup.list.send_replace(clips);
+                    return false;
+                }
+                *backup = backup.in_place_of(clips);
+                true
             }
             (Self::Stream(input, _), BackupMedia::Stream(url)) if input.url == *url => false,
             _ => {

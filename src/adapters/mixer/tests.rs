@@ -15,7 +15,7 @@ use crate::adapters::rtmp::flv::FlvReader;
 use crate::adapters::rtmp::test_server::{Manner, Received, TestServer};
 use crate::domain::channel::{
     BackupMedia, ChannelId, ChannelName, ClipId, Decision, DestinationId, Failover, Mismatch, Mode, Output,
-    OutputId, OutputState, OutputStatus, Profile, ProgrammeStatus, Reason, Source, Track,
+    OutputId, OutputState, OutputStatus, PlaylistChange, Profile, ProgrammeStatus, Reason, Source, Track,
 };
 use crate::domain::secret::Secret;
 
@@ -30,6 +30,8 @@ struct Channel {
     decisions: mpsc::Receiver<Decision>,
     status: watch::Receiver<Option<ProgrammeStatus>>,
     stop: CancellationToken,
+    /// Whether the lease is valid.
+    lease: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
@@ -42,6 +44,7 @@ impl Channel {
             name: ChannelName::parse("test").unwrap(),
             live: Secret::new(format!("rtmp://127.0.0.1:{}/ch/live", live.port)),
             backup: BackupMedia::Clips(vec![(ClipId(Uuid::nil()), slate)]),
+            playlist_change: PlaylistChange::default(),
             mode: Mode::Auto,
             failover: Failover { stall_ms: 500, recovery_grace_seconds: 0, ..Failover::default() },
             profile: Profile::default(),
@@ -53,8 +56,12 @@ impl Channel {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (reports, stopped) = (ProgrammeReports { decisions: decided, status: reported }, stop.clone());
-        tasks.spawn(async move { MixerEngine::new(1).unwrap().run(programmes, reports, stopped).await });
-        Self { live, programme, decisions, status, stop, tasks }
+        let (lease, checked) = watch::channel(true);
+        let check = LeaseCheck::new(move || *checked.borrow());
+        tasks.spawn(
+            async move { MixerEngine::new(1).unwrap().run(programmes, reports, stopped, check).await },
+        );
+        Self { live, programme, decisions, status, stop, lease, tasks }
     }
 
     /// A live encoder, until the guard is dropped. Its video frames get `padding` bytes more.
@@ -323,6 +330,66 @@ async fn new_session_begins_with_headers_and_a_keyframe_and_other_outputs_go_on(
     }
     assert_eq!(other.connections(), 1);
     assert!(largest_step(&other.frames()) <= HOLE);
+    channel.end().await;
+}
+
+fn videos(received: &[Received]) -> usize {
+    let is_video = |r: &&Received| r.frame.track == Track::Video && !r.frame.is_header;
+    received.iter().filter(is_video).count()
+}
+
+/// A clip whose sound has another number of channels in its header, so that it is recognised.
+fn other_clip(dir: &tempfile::TempDir) -> PathBuf {
+    let (file, mut bytes) = (dir.path().join("other.flv"), include_bytes!("slate.flv").to_vec());
+    // The header of the audio track: AAC, sequence header, AudioSpecificConfig of 48 kHz stereo.
+    let at = bytes.windows(4).position(|four| four == [0xaf, 0, 0x11, 0x90]).expect("the header");
+    bytes[at + 3] = 0x88;
+    std::fs::write(&file, bytes).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn playlist_changes_at_once_if_that_is_wanted_without_a_hole_or_another_source() {
+    let (dir, platform) = (tempfile::tempdir().unwrap(), TestServer::start(Manner::Normal).await);
+    let mut channel = Channel::start(vec![output(1, &platform)]).await;
+    channel.until_decided(Source::Backup).await;
+    more(&platform, 1).await;
+    let other = other_clip(&dir);
+    let sent = videos(&platform.frames());
+    channel.set(|programme| {
+        programme.playlist_change = PlaylistChange::AtOnce;
+        programme.backup = BackupMedia::Clips(vec![(ClipId(Uuid::from_u128(2)), other)]);
+    });
+    let is_other = |received: &Received| {
+        received.frame.is_header && received.frame.payload.starts_with(&[0xaf, 0, 0x11, 0x88])
+    };
+    platform.until(|frames| frames.iter().any(is_other)).await;
+    more(&platform, 1).await;
+    let frames = platform.frames();
+    assert!(largest_step(&frames) <= HOLE, "{}", largest_step(&frames));
+    let switch = frames.iter().position(is_other).unwrap();
+    let more = videos(&frames[..switch]) - sent;
+    // A clip has 120 frames, of which about 30 were sent.
+    assert!(more < 60, "it waited for the end of the clip: {more} frames");
+    assert!(channel.decisions.try_recv().is_err(), "no cut");
+    channel.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_while_the_lease_is_in_doubt() {
+    let platform = TestServer::start(Manner::Normal).await;
+    let mut channel = Channel::start(vec![output(1, &platform)]).await;
+    more(&platform, 1).await;
+    channel.lease.send_replace(false);
+    channel.until_output(0, |output| output.state == OutputState::Connecting).await;
+    // What was sent before may still be on its way.
+    sleep(Duration::from_millis(300)).await;
+    let sent = platform.frames().len();
+    sleep(Duration::from_millis(700)).await;
+    assert_eq!((platform.frames().len(), platform.connections()), (sent, 1));
+    channel.lease.send_replace(true);
+    more(&platform, 1).await;
+    assert_eq!(platform.connections(), 2);
     channel.end().await;
 }
 

@@ -7,13 +7,14 @@ use super::args::newest;
 use super::broadcasters::{insert_broadcaster, remove_broadcaster};
 use super::channel_destinations as destinations;
 use super::commit::commit;
+use super::playlists;
 use super::row::{NewRow, rows};
 use super::store::SqlStore;
 use super::stream_keys::insert_key;
 use crate::domain::access::Scope;
 use crate::domain::channel::{
-    Channel, ChannelId, ChannelName, ChannelPatch, ClipId, Destination, DestinationId, DestinationPatch,
-    Hold, Playlist, Rehearsal, RehearsalId, uses,
+    Backup, Channel, ChannelId, ChannelName, ChannelPatch, ClipId, Destination, DestinationId,
+    DestinationPatch, Hold, Rehearsal, RehearsalId, uses,
 };
 use crate::domain::event::{
     BroadcasterEventKind, ChannelEvent, ChannelEventKind, EventBody, StreamKeyEventKind,
@@ -32,7 +33,6 @@ statements! {
         [select channels], " WHERE broadcaster_id = $1 OR live_key_id = $1 OR programme_key_id = $1 \
          OR backup_key_id = $1",
     ];
-    PLAYLISTS = ["SELECT id, playlist FROM channels WHERE playlist IS NOT NULL ORDER BY id"];
     PAGE = [
         [select channels], " WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3",
     ];
@@ -86,6 +86,11 @@ impl ChannelStore for SqlStore {
     async fn create_channel(&self, creation: &ChannelCreation, by: Change<'_>) -> Result<ChannelWrite<()>> {
         let ChannelCreation { channel, broadcaster, keys, sealed_programme_key } = creation;
         let mut tx = self.db.begin().await?;
+        if let Backup::Playlist(playlist) = &channel.inputs.backup
+            && let Some(clip) = playlists::keep_clips(&mut tx, playlist).await?
+        {
+            return tx.rollback(ChannelWrite::NoClip(clip)).await;
+        }
         insert_broadcaster(&mut tx, broadcaster).await?;
         let mut events = vec![EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster)];
         for (key, hash) in keys {
@@ -116,8 +121,7 @@ impl ChannelStore for SqlStore {
     }
 
     async fn clip_uses(&self, _: &Scope, clips: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>> {
-        let playlists: Vec<(ChannelId, Playlist)> = self.db.rows(PLAYLISTS, args![]).await?;
-        Ok(uses(&playlists, clips))
+        Ok(uses(&playlists::all(&self.db).await?, clips))
     }
 
     async fn channels(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Channel>> {
@@ -134,6 +138,11 @@ impl ChannelStore for SqlStore {
         let Some(channel) = tx.row::<Channel>(GET_LOCKED, args![id]).await? else {
             return tx.rollback(ChannelWrite::NotFound).await;
         };
+        if let Some(playlist) = &patch.playlist
+            && let Some(clip) = playlists::keep_clips(&mut tx, playlist).await?
+        {
+            return tx.rollback(ChannelWrite::NoClip(clip)).await;
+        }
         let channel = channel.patched(patch, by.at());
         if !self.write_channel(&mut tx, &channel).await? {
             return tx.rollback(ChannelWrite::NameTaken).await;

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::args::newest;
+use super::args::{list, newest};
 use super::columns::signed;
 use super::commit::commit;
 use super::db::Tx;
+use super::playlists::channels_with;
 use super::row::{NewRow, Record, Row, Stored, rows, unreadable};
 use super::store::SqlStore;
 use crate::domain::Timestamp;
@@ -13,7 +14,7 @@ use crate::domain::access::Scope;
 use crate::domain::clip::{Clip, ClipId, ClipName, ClipState, ContentHash, JobId, Probe, Rendition, Step};
 use crate::domain::page::{Newest, Page};
 use crate::domain::profile::Profile;
-use crate::ports::{Change, ClipCreation, ClipStore, Result};
+use crate::ports::{Change, ClipCreation, ClipDeletion, ClipStore, Result};
 
 /// How much 1 is in the column `progress`.
 const WHOLE: f32 = 1_000_000.0;
@@ -47,6 +48,7 @@ statements! {
     BYTES = ["SELECT CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) FROM clips"];
     INSERT = [[insert clips]];
     GET = [[select clips], " WHERE id = $1"];
+    WITH = [[select clips], " WHERE id IN ", [ids "$1"]];
     GET_LOCKED = [[select clips], " WHERE id = $1", [lock]];
     GET_OF_JOB = [[select clips], " WHERE id = $1 AND job = $2", [lock]];
     PAGE = [[select clips], " WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"];
@@ -149,6 +151,13 @@ impl ClipStore for SqlStore {
         self.db.row(GET, args![id]).await
     }
 
+    async fn clips_with(&self, _: &Scope, ids: &[ClipId]) -> Result<Vec<Clip>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.db.rows(WITH, args![list(ids)]).await
+    }
+
     async fn clips(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Clip>> {
         self.db.rows(PAGE, newest(page)).await
     }
@@ -227,13 +236,18 @@ impl ClipStore for SqlStore {
         Ok(Some(clip))
     }
 
-    async fn delete_clip(&self, id: ClipId, by: Change<'_>) -> Result<bool> {
+    async fn delete_clip(&self, id: ClipId, by: Change<'_>) -> Result<ClipDeletion> {
         let mut tx = self.db.begin().await?;
-        if tx.run(DELETE, args![id]).await? == 0 {
-            return tx.rollback(false).await;
+        if tx.row::<Clip>(GET_LOCKED, args![id]).await?.is_none() {
+            return tx.rollback(ClipDeletion::NotFound).await;
         }
+        let channels = channels_with(&mut tx, id).await?;
+        if !channels.is_empty() {
+            return tx.rollback(ClipDeletion::InUse(channels)).await;
+        }
+        tx.run(DELETE, args![id]).await?;
         commit(tx, by.at(), by.audit, &[]).await?;
-        Ok(true)
+        Ok(ClipDeletion::Deleted)
     }
 
     async fn remove_expired_uploads(&self, now: Timestamp) -> Result<Vec<ClipId>> {

@@ -30,7 +30,9 @@ statements! {
         "INSERT INTO instances (id, epoch, expires_at, capacity) VALUES ($1, 1, ", [now], " + $3, $2) \
          ON CONFLICT (id) DO UPDATE SET \
          epoch = CASE WHEN instances.expires_at > ", [now], " THEN instances.epoch ELSE instances.epoch + 1 END, \
-         expires_at = excluded.expires_at, capacity = excluded.capacity RETURNING epoch",
+         expires_at = excluded.expires_at, capacity = excluded.capacity RETURNING epoch, \
+         NOT EXISTS (SELECT 1 FROM instances AS other WHERE other.id <> $1 AND other.expires_at > ", [now], " \
+         AND other.expires_at <= ", [now], " + $3) AS is_alone",
     ];
     WHO = [
         "SELECT ", [columns assignments], ", ", (valid!()), [now], " AND expires_at <= ", [now], " + $2) AS is_held \
@@ -72,6 +74,13 @@ pub(super) async fn guard(tx: &mut Tx, assignment: &Assignment) -> Result<()> {
     held.map(drop).ok_or_else(|| StoreError::Fenced(key.clone()))
 }
 
+/// A renewed lease: its epoch, and whether no other instance has one.
+impl Record for (i64, bool) {
+    fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
+        Ok((row.get("epoch")?, row.get("is_alone")?))
+    }
+}
+
 /// An assignment, and whether it is valid.
 impl Record for (Assignment, bool) {
     fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
@@ -87,8 +96,8 @@ fn micros(duration: Duration) -> i64 {
 impl LeaseStore for SqlStore {
     async fn renew_instance(&self, instance: &str, capacity: u32, ttl: Duration) -> Result<InstanceLease> {
         let done = self.db.write_ahead(RENEW, args![instance, capacity, micros(ttl)]).await?;
-        let epoch = done.rows.first().copied().unwrap_or(0);
-        Ok(InstanceLease { instance: instance.to_owned(), epoch, capacity, ttl })
+        let (epoch, is_alone) = done.rows.first().copied().unwrap_or_default();
+        Ok(InstanceLease { instance: instance.to_owned(), epoch, capacity, ttl, is_alone })
     }
 
     async fn take_assignments(&self, lease: &InstanceLease, keys: &[String]) -> Result<Vec<Assignment>> {

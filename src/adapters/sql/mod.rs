@@ -34,6 +34,7 @@ mod hook_events;
 mod leases;
 mod media_servers;
 mod migrate;
+mod playlists;
 mod postgres;
 mod programmes;
 mod reconcile;
@@ -77,6 +78,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         leases::ALL,
         media_servers::ALL,
         migrate::ALL,
+        playlists::ALL,
         programmes::ALL,
         reconcile::ALL,
         secret_store::ALL,

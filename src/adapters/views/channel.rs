@@ -10,8 +10,8 @@ use super::list::list;
 use super::{DateTime, NewStreamKey};
 use crate::app::channel::{ChannelNow, NewChannel};
 use crate::domain::channel::{
-    Backup, Decision, DecisionKind, Destination, Engine, Failover, Mismatch, Mode, Platform, Profile, Reason,
-    Source,
+    Backup, ClipId, Day, Decision, DecisionKind, Destination, Engine, Failover, Mismatch, Mode, Platform,
+    Playlist, PlaylistChange, Profile, Reason, Slot, Source,
 };
 
 list! {
@@ -91,7 +91,42 @@ struct BackupView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Playlist)]
 struct PlaylistView {
+    /// Those that play when no slot of the schedule does.
     clips: Vec<Uuid>,
+    schedule: Vec<SlotView>,
+    change: PlaylistChange,
+}
+
+/// Clips that play at a time of day.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PlaylistSlot)]
+struct SlotView {
+    clips: Vec<Uuid>,
+    /// When it begins.
+    #[schema(example = "18:00")]
+    from: String,
+    /// When it ends; if that is not later than `from`, on the next day.
+    #[schema(example = "20:00")]
+    to: String,
+    /// The days on which it begins; every day without any.
+    days: Vec<Day>,
+    /// Whose clock counts.
+    #[schema(example = "Asia/Kolkata")]
+    time_zone: String,
+}
+
+impl From<Playlist> for PlaylistView {
+    fn from(Playlist { clips, schedule, change }: Playlist) -> Self {
+        let ids = |clips: Vec<ClipId>| clips.into_iter().map(|clip| clip.0).collect();
+        let slot = |slot: Slot| SlotView {
+            clips: ids(slot.clips),
+            from: slot.from.to_string(),
+            to: slot.to.to_string(),
+            days: slot.days,
+            time_zone: slot.time_zone.to_string(),
+        };
+        Self { clips: ids(clips), schedule: schedule.into_iter().map(slot).collect(), change }
+    }
 }
 
 /// When the live input is lost, and when it is back.
@@ -179,8 +214,7 @@ impl From<Backup> for BackupView {
     fn from(backup: Backup) -> Self {
         match backup {
             Backup::Playlist(playlist) => {
-                let clips = playlist.clips.into_iter().map(|clip| clip.0).collect();
-                Self { kind: "playlist", playlist: Some(PlaylistView { clips }), stream_key_id: None }
+                Self { kind: "playlist", playlist: Some(playlist.into()), stream_key_id: None }
             }
             Backup::Stream(key) => Self { kind: "stream", playlist: None, stream_key_id: Some(key.0) },
         }

@@ -188,16 +188,24 @@ struct RehearsalReportView {
     on_air_before: Source,
     /// What was on air while the live input was cut.
     on_air_during: Source,
-    /// The longest hole, in milliseconds of the programme. Absent if nothing was cut.
+    /// The longest hole when the live input was cut, in milliseconds of the programme. Absent if nothing was cut.
     hole_ms: Option<u64>,
+    /// The hole of the return to the live input. Absent if it did not return in time, or was not on air before.
+    return_hole_ms: Option<u64>,
     media_server: Option<RehearsedOutputView>,
     destinations: Vec<RehearsedDestinationView>,
 }
 
 /// What a rehearsal found at one connection.
+#[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = RehearsedOutput)]
 struct RehearsedOutputView {
+    /// The hole when the live input was cut, in milliseconds. Absent if it is longer than that of the programme, because of
+    /// a reconnect or dropped frames.
+    hole_ms: Option<u64>,
+    /// The same for the return to the live input.
+    return_hole_ms: Option<u64>,
     /// New connections in this time.
     reconnects: u64,
     /// Video frames that were dropped in this time.
@@ -217,21 +225,21 @@ struct RehearsedDestinationView {
 
 impl From<RehearsedOutput> for RehearsedOutputView {
     fn from(output: RehearsedOutput) -> Self {
-        let RehearsedOutput { reconnects, dropped_frames, state, .. } = output;
-        Self { reconnects, dropped_frames, state }
+        let RehearsedOutput { hole_ms, return_hole_ms, reconnects, dropped_frames, state, .. } = output;
+        Self { hole_ms, return_hole_ms, reconnects, dropped_frames, state }
     }
 }
 
 impl From<RehearsalReport> for RehearsalReportView {
     fn from(report: RehearsalReport) -> Self {
-        let RehearsalReport { on_air_before, on_air_during, hole_ms, outputs } = report;
+        let RehearsalReport { on_air_before, on_air_during, hole_ms, return_hole_ms, outputs } = report;
         let server = outputs.iter().find(|output| output.output == OutputId::MediaServer);
         let destinations = outputs.iter().filter_map(|output| match output.output {
             OutputId::MediaServer => None,
             OutputId::Destination(id) => Some(RehearsedDestinationView { id: id.0, found: (*output).into() }),
         });
         let (media_server, destinations) = (server.map(|server| (*server).into()), destinations.collect());
-        Self { on_air_before, on_air_during, hole_ms, media_server, destinations }
+        Self { on_air_before, on_air_during, hole_ms, return_hole_ms, media_server, destinations }
     }
 }
 

@@ -11,8 +11,8 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::access::Role;
 use crate::domain::audit::Outcome;
 use crate::domain::channel::{
-    DecisionKind, Engine, InputState, Mismatch, Mode, OutputState, Platform, Reason, RehearsalState,
-    Source as ChannelSource,
+    Day, DecisionKind, Engine, InputState, Mismatch, Mode, OutputState, Platform, PlaylistChange, Reason,
+    RehearsalState, Source as ChannelSource,
 };
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, OnConflict};
@@ -60,6 +60,10 @@ words! {
     Engine as "ChannelEngine";
     /// The platform of a destination.
     Platform as "Platform";
+    /// When a change of what plays takes effect. While the backup is not on air, it always does at once.
+    PlaylistChange as "PlaylistChange";
+    /// A day of the week.
+    Day as "Day";
     /// What can be on air. `slate`: the built-in picture.
     ChannelSource as "ChannelSource";
     /// Whether a cut happened.

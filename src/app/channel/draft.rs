@@ -1,18 +1,17 @@
 //! What clients send about channels, and how it is checked.
 
+use super::playlist::PlaylistDraft;
 use crate::domain::Timestamp;
 use crate::domain::broadcaster::DisplayName;
 use crate::domain::channel::{
-    ChannelName, ChannelPatch, ClipId, Destination, DestinationPatch, Engine, Failover, Hold, Mismatch, Mode,
-    Platform, Playlist, Profile, PushUrl,
+    ChannelName, ChannelPatch, Destination, DestinationPatch, Engine, Failover, Hold, Mismatch, Mode,
+    Platform, Profile, PushUrl,
 };
 use crate::domain::invalid::{Checks, Invalid, text};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 use std::time::Duration;
 
-/// The most clips of a playlist.
-const MOST_CLIPS: usize = 1_000;
 /// The longest key of a destination, in bytes.
 const LONGEST_KEY: usize = 500;
 /// The longest hold with an end: 30 days.
@@ -31,8 +30,8 @@ pub struct ChannelDraft {
     pub enabled: Option<bool>,
     /// `playlist` (default) or `stream`. Only at the creation.
     pub backup_kind: Option<String>,
-    /// The clips of the playlist.
-    pub clips: Option<Vec<String>>,
+    /// The playlist.
+    pub playlist: Option<PlaylistDraft>,
     /// When it cuts.
     pub failover: Option<Failover>,
     /// What it looks like.
@@ -56,15 +55,6 @@ fn word<T: std::str::FromStr>(field: &str, word: Option<&str>, known: &str) -> O
     word.map(|word| word.parse().map_err(|_| Invalid::one(field, format!("must be {known}"))))
 }
 
-fn playlist(clips: &[String]) -> Result<Playlist, Invalid> {
-    let refuse = |rule: String| Invalid::one("inputs.backup.playlist.clips", rule);
-    if clips.len() > MOST_CLIPS {
-        return Err(refuse(format!("must be at most {MOST_CLIPS}, got {}", clips.len())));
-    }
-    let ids: Result<Vec<ClipId>, _> = clips.iter().map(|id| id.parse()).collect();
-    ids.map(|clips| Playlist { clips }).map_err(|_| refuse("must be ids of clips".to_owned()))
-}
-
 fn engine(word: &str) -> Result<Engine, Invalid> {
     match word.parse() {
         Ok(Engine::Mixer) => Ok(Engine::Mixer),
@@ -81,7 +71,7 @@ impl ChannelDraft {
             name: checks.take_opt(self.name.as_deref().map(ChannelName::parse)),
             display_name: checks.take_opt(self.display_name.as_deref().map(DisplayName::parse)),
             enabled: self.enabled,
-            playlist: checks.take_opt(self.clips.as_deref().map(playlist)),
+            playlist: checks.take_opt(self.playlist.as_ref().map(PlaylistDraft::playlist)),
             failover: checks.take_opt(self.failover.map(Failover::check)),
             profile: checks.take_opt(self.profile.map(Profile::check)),
             mismatch: checks.take_opt(word::<Mismatch>(
@@ -136,7 +126,7 @@ impl ChannelDraft {
                 false
             }
         };
-        if backup_is_stream && self.clips.is_some() {
+        if backup_is_stream && self.playlist.is_some() {
             let rule = "must not be given, because the backup is a stream";
             checks.take::<()>(Err(Invalid::one("inputs.backup.playlist", rule)));
         }

@@ -3,6 +3,7 @@
 use crate::domain::channel::{ChannelId, DestinationId};
 use crate::domain::seal::{OpenError, Sealer};
 use crate::domain::secret::{KeySecret, Secret};
+use crate::ports::StoredProgramme;
 
 fn programme_key(id: ChannelId) -> String {
     format!("channels|programme_key|{id}")
@@ -40,4 +41,16 @@ pub(super) fn seal_key(sealer: &Sealer, id: DestinationId, key: &Secret, random:
 /// Opens it.
 pub(super) fn open_key(sealer: &Sealer, id: DestinationId, sealed: &str) -> Result<Secret, OpenError> {
     sealer.open(&stream_key(id), sealed)
+}
+
+/// The keys of a channel that cannot be opened, and why.
+pub fn unusable_keys(sealer: &Sealer, stored: &StoredProgramme) -> Vec<String> {
+    let StoredProgramme { channel, sealed_programme_key, destinations, .. } = stored;
+    let programme = open_programme_key(sealer, channel.id, sealed_programme_key).err();
+    let programme = programme.map(|error| format!("the key that publishes its programme: {error}"));
+    let destinations = destinations.iter().filter_map(|(one, sealed)| {
+        let error = open_key(sealer, one.id, sealed).err()?;
+        Some(format!("the key of the destination {}: {error}", one.name))
+    });
+    programme.into_iter().chain(destinations).collect()
 }

@@ -4,6 +4,9 @@ mod decisions;
 mod destinations;
 mod draft;
 mod keys;
+mod metrics;
+mod names;
+mod playlist;
 mod programme;
 mod rehearse;
 mod reports;
@@ -16,11 +19,12 @@ use async_trait::async_trait;
 pub use decisions::Decisions;
 pub use destinations::{DestinationTest, Destinations};
 pub use draft::{ChannelDraft, DestinationDraft, ModeDraft};
+pub use keys::unusable_keys;
+pub use playlist::{PlaylistDraft, SlotDraft};
 pub use programme::Renditions;
-pub use reports::{ReportBuffer, ReportWriter};
+pub use reports::{ProgrammeProblem, ReportBuffer, ReportWriter};
 pub use run::{ChannelTasks, Running};
 
-use super::clip::Clips;
 use super::error::Conflict;
 use super::list::List;
 use super::media_server::MediaServerSettings;
@@ -30,8 +34,8 @@ use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
 use crate::domain::channel::{
-    Backup, Channel, ChannelId, ChannelName, ChannelPatch, Destination, Hold, Inputs, Playlist,
-    ProgrammeStatus, Rehearsal, RehearsalId, RehearsalState,
+    Backup, Channel, ChannelId, ChannelName, Destination, Hold, Inputs, Playlist, ProgrammeStatus, Rehearsal,
+    RehearsalId, RehearsalState,
 };
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
@@ -97,19 +101,13 @@ impl ChannelStatus {
 pub struct Channels {
     core: Arc<Core>,
     keys: Arc<StreamKeys>,
-    clips: Arc<Clips>,
     server: Option<MediaServerSettings>,
 }
 
 impl Channels {
-    /// Encoders publish to `server`. Changed keys are announced through `keys`; playlists are made of `clips`.
-    pub fn new(
-        core: Arc<Core>,
-        keys: Arc<StreamKeys>,
-        clips: Arc<Clips>,
-        server: Option<MediaServerSettings>,
-    ) -> Self {
-        Self { core, keys, clips, server }
+    /// Encoders publish to `server`. Changed keys are announced through `keys`.
+    pub fn new(core: Arc<Core>, keys: Arc<StreamKeys>, server: Option<MediaServerSettings>) -> Self {
+        Self { core, keys, server }
     }
 
     /// Creates a channel with its keys. Only this answer contains their secrets.
@@ -131,7 +129,6 @@ impl Channels {
     ) -> Result<NewChannel> {
         let scope = actor.authorize(Action::Manage, &RESOURCE)?;
         let draft::Creation { name, display_name, path, backup_is_stream, patch } = draft.creation()?;
-        self.require_clips(&scope, &patch).await?;
         let now = self.core.now();
         let broadcaster = self.owner(&name, now)?;
         let live = self.key(broadcaster.id, Inputs::live_path(&path)?, "live", now)?;
@@ -251,7 +248,6 @@ impl Channels {
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let patch = draft.patch()?;
-                self.require_clips(&scope, &patch).await?;
                 if patch.playlist.is_some() {
                     self.require_playlist(&scope, id).await?;
                 }
@@ -264,17 +260,6 @@ impl Channels {
             .await?;
         self.changed();
         Ok(ChannelNow { channel: updated, at: self.core.now() })
-    }
-
-    async fn require_clips(&self, scope: &Scope, patch: &ChannelPatch) -> Result<()> {
-        let Some(playlist) = &patch.playlist else { return Ok(()) };
-        match self.clips.missing(scope, &playlist.clips).await? {
-            None => Ok(()),
-            Some(clip) => {
-                let rule = format!("must be ids of clips; there is no clip {clip}");
-                Err(Invalid::one("inputs.backup.playlist.clips", rule).into())
-            }
-        }
     }
 
     async fn require_playlist(&self, scope: &Scope, id: ChannelId) -> Result<()> {
@@ -396,5 +381,9 @@ fn written<T>(done: ChannelWrite<T>, name: &ChannelName) -> Result<T> {
         ChannelWrite::NotFound => Err(AppError::NotFound(KIND)),
         ChannelWrite::NameTaken => Err(Conflict::ChannelTaken(name.to_string()).into()),
         ChannelWrite::PathTaken(path) => Err(Conflict::PathTaken(path.to_string()).into()),
+        ChannelWrite::NoClip(clip) => {
+            let rule = format!("must be ids of clips; there is no clip {clip}");
+            Err(Invalid::one("inputs.backup.playlist.clips", rule).into())
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Makes what an engine runs out of what is stored.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,23 +13,27 @@ use crate::app::clip::Clips;
 use crate::app::task::TaskError;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
-    Backup, BackupMedia, ClipId, Destination, Inputs, Output, OutputId, Profile, Programme,
+    Backup, BackupMedia, ClipId, Destination, Inputs, Output, OutputId, PlaylistChange, Profile, Programme,
 };
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
 use crate::ports::{StoreError, StoredProgramme};
 
+/// The file of each clip.
+pub(super) type Files = BTreeMap<ClipId, PathBuf>;
+
 /// The prepared files of clips.
 #[async_trait]
 pub trait Renditions: Send + Sync {
-    /// The local FLV file of a clip for this profile; `None` if it is not ready. It is then prepared, if it can be.
-    async fn rendition(&self, clip: ClipId, profile: &Profile) -> Result<Option<PathBuf>, StoreError>;
+    /// The local FLV files of these clips for this profile. One that is not ready is left out, and is prepared if it can
+    /// be.
+    async fn renditions(&self, clips: &[ClipId], profile: &Profile) -> Result<Files, StoreError>;
 }
 
 #[async_trait]
 impl Renditions for Clips {
-    async fn rendition(&self, clip: ClipId, profile: &Profile) -> Result<Option<PathBuf>, StoreError> {
-        Self::rendition(self, clip, profile).await
+    async fn renditions(&self, clips: &[ClipId], profile: &Profile) -> Result<Files, StoreError> {
+        Self::renditions(self, clips, profile).await
     }
 }
 
@@ -42,32 +47,30 @@ pub(super) struct ProgrammeBuilder {
 }
 
 impl ProgrammeBuilder {
-    /// The programme of a stored channel as it is to run at `now`. While the database is unreachable, it keeps the clips of
-    /// the programme `before`.
+    /// The programme of a stored channel as it is to run at `now`. `files` are those of the last time. They are kept while
+    /// the database is unreachable.
     pub(super) async fn build(
         &self,
         stored: &StoredProgramme,
         live_is_cut: bool,
         now: Timestamp,
-        before: Option<&BackupMedia>,
+        files: &mut Files,
     ) -> Result<Programme, TaskError> {
         let StoredProgramme { channel, sealed_programme_key, destinations, .. } = stored;
         let invalid = |error: crate::domain::Invalid| TaskError::Setup(error.to_string());
         let live = Inputs::live_path(&channel.path).map_err(invalid)?;
         let backup = match &channel.inputs.backup {
             Backup::Playlist(playlist) => {
-                let mut clips = Vec::new();
-                for clip in &playlist.clips {
-                    let file = match self.renditions.rendition(*clip, &channel.profile).await {
-                        Ok(file) => file,
-                        Err(error) => {
-                            tracing::debug!(%clip, %error, "a clip cannot be read; it is played as before");
-                            before.and_then(|before| file_of(*clip, before))
-                        }
-                    };
-                    clips.extend(file.map(|file| (*clip, file)));
+                // Those of later slots too, so that they are prepared by then.
+                match self.renditions.renditions(&playlist.all_clips(), &channel.profile).await {
+                    Ok(found) => *files = found,
+                    Err(error) => tracing::debug!(%error, "clips cannot be read; they are played as before"),
                 }
-                BackupMedia::Clips(clips)
+                let ready = |clips: &[ClipId]| -> Vec<(ClipId, PathBuf)> {
+                    clips.iter().filter_map(|clip| Some((*clip, files.get(clip)?.clone()))).collect()
+                };
+                let scheduled = ready(&playlist.scheduled(now));
+                BackupMedia::Clips(if scheduled.is_empty() { ready(&playlist.clips) } else { scheduled })
             }
             Backup::Stream(_) => {
                 let path = Inputs::backup_path(&channel.path).map_err(invalid)?;
@@ -90,6 +93,10 @@ impl ProgrammeBuilder {
             name: channel.name.clone(),
             live: Secret::new(self.urls.playback(&live).rtmp),
             backup,
+            playlist_change: match &channel.inputs.backup {
+                Backup::Playlist(playlist) => playlist.change,
+                Backup::Stream(_) => PlaylistChange::default(),
+            },
             mode: channel.mode(now),
             failover: channel.failover,
             profile: channel.profile,
@@ -117,10 +124,4 @@ impl ProgrammeBuilder {
                 .map(|seconds| Duration::from_secs(u64::from(seconds))),
         })
     }
-}
-
-/// The file that a clip had.
-fn file_of(clip: ClipId, backup: &BackupMedia) -> Option<PathBuf> {
-    let BackupMedia::Clips(clips) = backup else { return None };
-    clips.iter().find(|(one, _)| *one == clip).map(|(_, file)| file.clone())
 }

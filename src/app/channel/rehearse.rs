@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use crate::domain::Timestamp;
-use crate::domain::channel::{Decision, ProgrammeStatus, Rehearsal, RehearsalReport, RehearsalState};
+use crate::domain::channel::{
+    Decision, DecisionKind, Failover, ProgrammeStatus, Rehearsal, RehearsalReport, RehearsalState, Source,
+};
 
 /// How long a requested rehearsal waits for the first status of its programme.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much longer than the longest recovery grace the return to the live input may take.
+const RETURN: Duration = Duration::from_secs(30);
 
 /// The rehearsal of one programme.
 #[derive(Debug, Default)]
@@ -22,12 +26,24 @@ struct Running {
     before: ProgrammeStatus,
     decisions: Vec<Decision>,
     until: Timestamp,
+    /// How long the return to the live input may take.
+    patience: Duration,
+    /// The programme at the end of the cut, and until when its return is awaited.
+    during: Option<(ProgrammeStatus, Timestamp)>,
+}
+
+impl Running {
+    /// Whether there is nothing more to wait for after the cut.
+    fn has_returned(&self) -> bool {
+        let is_return = |one: &Decision| one.to == Source::Live && one.kind == DecisionKind::Cut;
+        self.before.on_air != Source::Live || self.decisions.iter().any(is_return)
+    }
 }
 
 impl Rehearsing {
     /// Whether the live input counts as lost.
     pub(super) fn is_cut(&self) -> bool {
-        self.running.is_some()
+        self.running.as_ref().is_some_and(|running| running.during.is_none())
     }
 
     /// Notes a decision, for the report.
@@ -40,7 +56,7 @@ impl Rehearsing {
     /// Takes the open rehearsal in the store. Returns it as it must be stored, if it begins or fails now.
     pub(super) fn take(
         &mut self,
-        open: &Rehearsal,
+        (open, failover): (&Rehearsal, &Failover),
         status: Option<&ProgrammeStatus>,
         now: Timestamp,
     ) -> Option<Rehearsal> {
@@ -54,7 +70,10 @@ impl Rehearsing {
                 rehearsal.started_at = Some(now);
                 let until = now.plus(Duration::from_secs(u64::from(open.cut_live_for_seconds)));
                 let (before, decisions) = (before.clone(), Vec::new());
-                self.running = Some(Running { rehearsal: rehearsal.clone(), before, decisions, until });
+                let grace = failover.recovery_grace_seconds.max(failover.flapping.max_grace_seconds);
+                let patience = Duration::from_secs(u64::from(grace)) + RETURN;
+                let (rehearsal, during) = (rehearsal.clone(), None);
+                self.running = Some(Running { rehearsal, before, decisions, until, patience, during });
             }
             (RehearsalState::Requested, None) if now.since(open.created_at) < PATIENCE => return None,
             (RehearsalState::Requested, None) => fail(&mut rehearsal, now, "the programme does not run"),
@@ -66,20 +85,30 @@ impl Rehearsing {
         Some(rehearsal)
     }
 
-    /// Ends the rehearsal if its time is over. It is then in `ended`, with its report.
-    pub(super) fn end_if_due(&mut self, status: Option<&ProgrammeStatus>, now: Timestamp) -> bool {
-        let Some(running) = self.running.take_if(|running| running.until <= now) else { return false };
-        let mut rehearsal = running.rehearsal;
-        match status {
-            Some(after) => {
-                rehearsal.state = RehearsalState::Done;
-                rehearsal.ended_at = Some(now);
-                rehearsal.report = Some(RehearsalReport::of(&running.before, after, &running.decisions));
-            }
-            None => fail(&mut rehearsal, now, "the programme reports nothing any more"),
+    /// Ends the cut when its time is over, and the rehearsal when the live input is on air again. It is then in `ended`, with
+    /// its report. Returns whether the cut ends now.
+    pub(super) fn advance(&mut self, status: Option<&ProgrammeStatus>, now: Timestamp) -> bool {
+        let Some(mut running) = self.running.take_if(|running| running.until <= now) else { return false };
+        let ends_now = running.during.is_none();
+        let Some(after) = status else {
+            fail(&mut running.rehearsal, now, "the programme reports nothing any more");
+            self.ended = Some(running.rehearsal);
+            return ends_now;
+        };
+        let patience = running.patience;
+        let (during, until) =
+            running.during.get_or_insert_with(|| (after.clone(), now.plus(patience))).clone();
+        if until > now && !running.has_returned() {
+            self.running = Some(running);
+            return ends_now;
         }
+        let mut rehearsal = running.rehearsal;
+        rehearsal.state = RehearsalState::Done;
+        rehearsal.ended_at = Some(now);
+        let report = RehearsalReport::of(&running.before, &during, after, &running.decisions);
+        rehearsal.report = Some(report);
         self.ended = Some(rehearsal);
-        true
+        ends_now
     }
 
     /// The programme stops.

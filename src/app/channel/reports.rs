@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::metrics;
+use super::names::Names;
 use crate::app::Core;
 use crate::app::housekeeping::Chore;
 use crate::app::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
 use crate::domain::channel::{
-    ChannelId, ChannelName, Decision, DestinationId, InputStatus, OutputId, OutputState, ProgrammeStatus,
-    Source,
+    ChannelId, ChannelName, Decision, InputStatus, OutputId, OutputState, ProgrammeStatus, Source,
 };
 use crate::domain::event::{
     ChannelEvent, ChannelEventDetails, ChannelEventKind, DestinationDetails, InputDetails,
@@ -41,16 +42,22 @@ struct Waiting {
 
 /// The latest status of a programme.
 struct Latest {
+    names: Names,
     status: ProgrammeStatus,
     is_stored: bool,
+    /// Whether it does not run here any more.
+    has_stopped: bool,
 }
 
-/// The names that events about a programme contain.
-#[derive(Clone, Debug)]
-pub(super) struct Names {
-    pub(super) id: ChannelId,
-    pub(super) channel: ChannelName,
-    pub(super) destinations: BTreeMap<DestinationId, String>,
+/// What is wrong with a programme that runs on this instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgrammeProblem {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Its name.
+    pub name: ChannelName,
+    /// What is wrong, without secrets.
+    pub problem: String,
 }
 
 impl ReportBuffer {
@@ -80,23 +87,57 @@ impl ReportBuffer {
     /// Takes the status of a programme, and notes what changed since the last one.
     pub(super) fn reported(&self, names: &Names, status: ProgrammeStatus) {
         let mut waiting = self.waiting();
-        let before = waiting.statuses.get(&names.id).map(|latest| &latest.status);
-        for change in changes(names, before, &status) {
+        let before = waiting.statuses.get(&names.id);
+        metrics::reported(before.map(|before| (&before.names, &before.status)), names, &status);
+        for change in changes(names, before.map(|before| &before.status), &status) {
             if waiting.changes.len() < MOST_WAITING {
                 waiting.changes.push_back(change);
             } else {
                 lost("change");
             }
         }
-        waiting.statuses.insert(names.id, Latest { status, is_stored: false });
+        let names = names.clone();
+        waiting.statuses.insert(names.id, Latest { names, status, is_stored: false, has_stopped: false });
     }
 
     /// The programme does not run here any more.
     pub(super) fn stopped(&self, id: ChannelId) {
         let mut waiting = self.waiting();
-        if waiting.statuses.get(&id).is_some_and(|latest| latest.is_stored) {
+        let Some(latest) = waiting.statuses.get_mut(&id) else { return };
+        metrics::stopped(&latest.names, &latest.status);
+        latest.has_stopped = true;
+        if latest.is_stored {
             waiting.statuses.remove(&id);
         }
+    }
+
+    /// What is wrong with the programmes that run on this instance, and how many there are.
+    pub fn problems(&self) -> (usize, Vec<ProgrammeProblem>) {
+        let waiting = self.waiting();
+        let running = || waiting.statuses.values().filter(|latest| !latest.has_stopped);
+        let problems = running().flat_map(|Latest { names, status, .. }| {
+            let problem = |problem: String| ProgrammeProblem {
+                channel: names.id,
+                name: names.channel.clone(),
+                problem,
+            };
+            let is_dark = status.on_air == Source::Slate && !names.slate_is_wanted;
+            let slate = is_dark.then(|| {
+                problem(
+                    "the built-in picture is on air: neither the live input nor the backup can be played"
+                        .into(),
+                )
+            });
+            let failed = status.outputs.iter().filter_map(move |(id, output)| match id {
+                OutputId::Destination(id) if output.state == OutputState::Failed => {
+                    let words = output.last_error.as_deref().unwrap_or("no reason is known");
+                    Some(problem(format!("the destination {} failed: {words}", names.destination(*id))))
+                }
+                _ => None,
+            });
+            slate.into_iter().chain(failed)
+        });
+        (running().count(), problems.collect())
     }
 
     /// Stores what waits. What cannot be stored now waits on.
@@ -131,6 +172,9 @@ impl ReportBuffer {
         for (id, status) in &batch.statuses {
             if let Some(latest) = waiting.statuses.get_mut(id) {
                 latest.is_stored |= latest.status.at == status.at;
+                if latest.is_stored && latest.has_stopped {
+                    waiting.statuses.remove(id);
+                }
             }
         }
         waiting.decisions.drain(..batch.decisions.len());
@@ -139,7 +183,7 @@ impl ReportBuffer {
 }
 
 fn lost(what: &'static str) {
-    metrics::counter!("streamward_channel_reports_lost_total", "kind" => what).increment(1);
+    ::metrics::counter!("streamward_channel_reports_lost_total", "kind" => what).increment(1);
 }
 
 /// The changes of inputs and destinations, as events.
@@ -164,7 +208,7 @@ fn changes(names: &Names, before: Option<&ProgrammeStatus>, now: &ProgrammeStatu
         }
         let destination = Some(DestinationDetails {
             id: *destination,
-            name: names.destinations.get(destination).cloned().unwrap_or_default(),
+            name: names.destination(*destination),
             state: Some(output.state),
             last_error: output.last_error.clone(),
         });

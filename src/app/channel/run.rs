@@ -11,14 +11,17 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::programme::{ProgrammeBuilder, Renditions};
+use super::metrics;
+use super::names::Names;
+use super::programme::{Files, ProgrammeBuilder, Renditions};
 use super::rehearse::Rehearsing;
-use super::reports::{Names, ReportBuffer};
+use super::reports::ReportBuffer;
 use crate::app::Core;
 use crate::app::task::{
     AnyTask, LongRunningTask, OnLeaseDoubt, Placement, Task, TaskContext, TaskError, TaskSet,
 };
-use crate::domain::channel::{ChannelId, Programme, ProgrammeStatus};
+use crate::domain::Timestamp;
+use crate::domain::channel::{Backup, ChannelId, ClipId, Programme, ProgrammeStatus};
 use crate::domain::media_server::UrlTemplates;
 use crate::ports::{ChannelEngine, ProgrammeReports, StoredProgramme, WakeUp};
 
@@ -122,15 +125,28 @@ impl LongRunningTask for ChannelTask {
             urls: self.running.urls.clone(),
             renditions: Arc::clone(&self.running.renditions),
         };
-        let programme = builder.build(&stored, false, self.running.core.now(), None).await?;
+        let (mut files, now) = (Files::new(), self.running.core.now());
+        let programme = builder.build(&stored, false, now, &mut files).await?;
+        let scheduled = scheduled(&stored, now);
         tracing::info!(channel = %stored.channel.name, "a channel starts");
         let (programme, to_run) = watch::channel(programme);
         let reports = ProgrammeReports { decisions: decisions_sent, status: status_sent };
-        let engine = self.running.engine.run(to_run, reports, context.stop.clone());
+        let (stop, lease) = (context.stop.clone(), context.lease.clone());
+        let engine = self.running.engine.run(to_run, reports, stop, lease);
         let rehearsing = Rehearsing::default();
-        let names = names(&stored);
-        let mut run =
-            Run { task: self, builder, stored, names, programme, status, rehearsing, read_at: None };
+        let names = Names::of(&stored, now);
+        let mut run = Run {
+            task: self,
+            builder,
+            stored,
+            files,
+            scheduled,
+            names,
+            programme,
+            status,
+            rehearsing,
+            read_at: None,
+        };
         let ended = run.until(engine, decisions, wake_ups, context).await;
         run.close().await;
         ended
@@ -142,6 +158,10 @@ struct Run<'a> {
     task: &'a ChannelTask,
     builder: ProgrammeBuilder,
     stored: StoredProgramme,
+    /// The files of its clips.
+    files: Files,
+    /// What the schedule of the playlist wanted at the last check.
+    scheduled: Vec<ClipId>,
     names: Names,
     programme: watch::Sender<Programme>,
     status: watch::Receiver<Option<ProgrammeStatus>>,
@@ -170,7 +190,7 @@ impl Run<'_> {
                 Some(decision) = decisions.recv() => self.decided(decision),
                 Ok(()) = status.changed() => self.reported(context),
                 woken = wake_ups.recv() => match woken {
-                    Ok(WakeUp::Channels | WakeUp::Everything) | Err(RecvError::Lagged(_)) => {
+                    Ok(WakeUp::Channels | WakeUp::Clips | WakeUp::Everything) | Err(RecvError::Lagged(_)) => {
                         self.read_at = None;
                         self.check().await;
                     }
@@ -197,6 +217,7 @@ impl Run<'_> {
             channel = %self.names.channel, kind = %decision.kind, to = %decision.to, reason = %decision.reason,
             numbers = %serde_json::Value::Object(decision.numbers.clone()), "a channel decided"
         );
+        metrics::decided(&self.names.channel, &decision);
         self.rehearsing.decided(&decision);
         self.task.running.reports.decided(decision);
     }
@@ -214,12 +235,11 @@ impl Run<'_> {
     async fn check(&mut self) {
         let core = Arc::clone(&self.task.running.core);
         let status = self.status.borrow().clone();
-        let mut is_changed = self.rehearsing.end_if_due(status.as_ref(), core.now());
+        let mut is_changed = self.rehearsing.advance(status.as_ref(), core.now());
         is_changed |= self.end_hold().await;
         if self.read_at.is_none_or(|at| at.elapsed() >= READ) {
             match core.worker_store.programme(self.task.id).await {
                 Ok(Some(stored)) => {
-                    self.names = names(&stored);
                     self.stored = stored;
                     self.read_at = Some(Instant::now());
                     is_changed = true;
@@ -232,6 +252,12 @@ impl Run<'_> {
             }
         }
         is_changed |= self.rehearse(status.as_ref()).await;
+        let scheduled = scheduled(&self.stored, core.now());
+        if self.scheduled != scheduled {
+            tracing::info!(channel = %self.names.channel, clips = scheduled.len(), "the schedule of the playlist changes the clips");
+            (self.scheduled, is_changed) = (scheduled, true);
+        }
+        self.names = Names::of(&self.stored, core.now());
         if is_changed {
             self.apply().await;
         }
@@ -263,7 +289,8 @@ impl Run<'_> {
         let was_cut = self.rehearsing.is_cut();
         let core = &self.task.running.core;
         if let Some(open) = &self.stored.rehearsal
-            && let Some(begun) = self.rehearsing.take(open, status, core.now())
+            && let Some(begun) =
+                self.rehearsing.take((open, &self.stored.channel.failover), status, core.now())
             && begun.is_open()
         {
             // If this is lost, the end is stored all the same.
@@ -285,8 +312,7 @@ impl Run<'_> {
     /// Gives the engine the programme as it is now, if that changed.
     async fn apply(&mut self) {
         let now = self.task.running.core.now();
-        let before = self.programme.borrow().backup.clone();
-        match self.builder.build(&self.stored, self.rehearsing.is_cut(), now, Some(&before)).await {
+        match self.builder.build(&self.stored, self.rehearsing.is_cut(), now, &mut self.files).await {
             Ok(programme) => {
                 self.programme.send_if_modified(|present| {
                     let is_new = *present != programme;
@@ -317,7 +343,10 @@ impl Run<'_> {
     }
 }
 
-fn names(stored: &StoredProgramme) -> Names {
-    let destinations = stored.destinations.iter().map(|(one, _)| (one.id, one.name.clone())).collect();
-    Names { id: stored.channel.id, channel: stored.channel.name.clone(), destinations }
+/// What the schedule of the playlist wants at `now`.
+fn scheduled(stored: &StoredProgramme, now: Timestamp) -> Vec<ClipId> {
+    match &stored.channel.inputs.backup {
+        Backup::Playlist(playlist) => playlist.scheduled(now),
+        Backup::Stream(_) => Vec::new(),
+    }
 }

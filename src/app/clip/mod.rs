@@ -4,6 +4,7 @@ mod append;
 mod prepare;
 mod turns;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,9 @@ use crate::domain::clip::{Clip, ClipId, ClipName, ClipState, MAX_UPLOAD};
 use crate::domain::invalid::Invalid;
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::profile::Profile;
-use crate::ports::{Change, ClipCreation, ClipUse, MediaStore, Result as StoreResult, Transcoder, WakeUp};
+use crate::ports::{
+    Change, ClipCreation, ClipDeletion, MediaStore, Result as StoreResult, Transcoder, WakeUp,
+};
 
 pub use append::Append;
 pub use prepare::ClipPreparation;
@@ -52,8 +55,6 @@ pub struct ClipOutside {
     pub media: Arc<dyn MediaStore>,
     /// What converts them.
     pub transcoder: Arc<dyn Transcoder>,
-    /// What uses clips.
-    pub used_by: Arc<dyn ClipUse>,
 }
 
 /// A clip, and the channels that use it.
@@ -141,7 +142,7 @@ impl Clips {
     pub async fn get(&self, actor: &Actor, id: ClipId) -> Result<ClipInUse> {
         let scope = actor.authorize(Action::Read, &RESOURCE)?;
         let clip = self.find(&scope, id).await?;
-        let uses = self.outside.used_by.uses(&scope, &[id]).await?;
+        let uses = self.core.store.clip_uses(&scope, &[id]).await?;
         Ok(ClipInUse { clip, in_use_by: uses.into_iter().map(|(_, channel)| channel).collect() })
     }
 
@@ -151,44 +152,41 @@ impl Clips {
         self.core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Operate, &RESOURCE)?;
-                let uses = self.outside.used_by.uses(&scope, &[id]).await?;
-                if !uses.is_empty() {
-                    let channels: Vec<String> =
-                        uses.iter().map(|(_, channel)| format!("channel {channel}")).collect();
-                    return Err(Conflict::ClipInUse(channels.join(", ")).into());
-                }
                 let _turn = self.turns.take(id).await;
-                if !self.core.store.delete_clip(id, Change::new(&scope, &entry)).await? {
-                    return Err(AppError::NotFound(KIND));
+                match self.core.store.delete_clip(id, Change::new(&scope, &entry)).await? {
+                    ClipDeletion::Deleted => self.remove_files(id).await,
+                    ClipDeletion::NotFound => return Err(AppError::NotFound(KIND)),
+                    ClipDeletion::InUse(channels) => {
+                        let channels: Vec<String> =
+                            channels.iter().map(|channel| format!("channel {channel}")).collect();
+                        return Err(Conflict::ClipInUse(channels.join(", ")).into());
+                    }
                 }
-                self.remove_files(id).await;
                 Ok(())
             })
             .await
     }
 
-    /// One of these clips that does not exist, if there is one.
-    pub async fn missing(&self, scope: &Scope, ids: &[ClipId]) -> Result<Option<ClipId>> {
-        for id in ids {
-            if self.core.store.clip(scope, *id).await?.is_none() {
-                return Ok(Some(*id));
+    /// The files of these clips in a profile. One that is not made yet is left out, and is made if it can be.
+    pub async fn renditions(
+        &self,
+        ids: &[ClipId],
+        profile: &Profile,
+    ) -> StoreResult<BTreeMap<ClipId, PathBuf>> {
+        let (store, now) = (&self.core.worker_store, self.core.now());
+        let (mut files, mut is_new) = (BTreeMap::new(), false);
+        for clip in store.clips_with(&Scope::system(), ids).await? {
+            let id = clip.id;
+            if let Some(file) = clip.rendition(profile) {
+                files.insert(id, self.outside.media.rendition(id, &file.hash));
+            } else if clip.wanted(profile, now).is_some() {
+                is_new |= store.want_rendition(id, profile, now).await?;
             }
         }
-        Ok(None)
-    }
-
-    /// The file of a clip in a profile. If there is none yet, it is made, and `None` is returned meanwhile. Also `None` if
-    /// there is no such clip.
-    pub async fn rendition(&self, id: ClipId, profile: &Profile) -> StoreResult<Option<PathBuf>> {
-        let store = &self.core.worker_store;
-        let Some(clip) = store.clip(&Scope::system(), id).await? else { return Ok(None) };
-        if let Some(file) = clip.rendition(profile) {
-            return Ok(Some(self.outside.media.rendition(id, &file.hash)));
-        }
-        if store.want_rendition(id, profile, self.core.now()).await? {
+        if is_new {
             self.core.wake_ups.send(WakeUp::Clips);
         }
-        Ok(None)
+        Ok(files)
     }
 
     async fn find(&self, scope: &Scope, id: ClipId) -> Result<Clip> {
@@ -247,7 +245,7 @@ impl List for Clips {
         let store = self.core.lists.turn().await;
         let clips = store.clips(&scope, page).await?;
         let ids: Vec<ClipId> = clips.iter().map(|clip| clip.id).collect();
-        let uses = self.outside.used_by.uses(&scope, &ids).await?;
+        let uses = store.clip_uses(&scope, &ids).await?;
         let used = |clip: Clip| {
             let in_use_by =
                 uses.iter().filter(|(id, _)| *id == clip.id).map(|(_, channel)| *channel).collect();

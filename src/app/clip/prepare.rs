@@ -213,6 +213,8 @@ impl Work<'_> {
             progress.send_replace(0.0);
             let file = self.convert(&source, &probe, &profile, progress, stop).await?;
             clip = self.record(&Step::Made(profile, file)).await?;
+            // Channels that wait for it.
+            self.clips.core.wake_ups.send(WakeUp::Clips);
             tracing::info!(clip = %self.id, name = %clip.name, state = clip.state.name(), "a rendition of a clip is made");
         }
         Ok(())

@@ -124,25 +124,11 @@ impl Transcoder for FakeFfmpeg {
     }
 }
 
-/// A channel that uses every clip, while it is there.
-struct FakeChannel(watch::Sender<Option<ChannelId>>);
-
-#[async_trait]
-impl ClipUse for FakeChannel {
-    async fn uses(&self, _: &Scope, clips: &[ClipId]) -> StoreResult<Vec<(ClipId, ChannelId)>> {
-        let channel = *self.0.borrow();
-        Ok(channel.map(|channel| clips.iter().map(|clip| (*clip, channel)).collect()).unwrap_or_default())
-    }
-}
-
 struct World {
     clips: Arc<Clips>,
     media: Arc<FakeMedia>,
     ffmpeg: Arc<FakeFfmpeg>,
-    channel: Arc<FakeChannel>,
 }
-
-const CHANNEL: ChannelId = ChannelId(Uuid::from_u128(7));
 
 fn actor() -> Actor {
     Actor::cli("test")
@@ -155,16 +141,11 @@ impl World {
             (Arc::new(MemoryStore::new(clock.clone())), Arc::new(LocalWakeUps::default()));
         let master = MasterKey::new([1; 32]);
         let core = Core::over_one_store(store, clock, Arc::new(SystemIds), wake_ups, &master);
-        let (media, channel) =
-            (Arc::new(FakeMedia::default()), Arc::new(FakeChannel(watch::Sender::new(None))));
+        let media = Arc::new(FakeMedia::default());
         let ffmpeg = Arc::new(FakeFfmpeg(watch::Sender::new(behaviour)));
-        let outside = ClipOutside {
-            media: Arc::clone(&media) as _,
-            transcoder: Arc::clone(&ffmpeg) as _,
-            used_by: Arc::clone(&channel) as _,
-        };
+        let outside = ClipOutside { media: Arc::clone(&media) as _, transcoder: Arc::clone(&ffmpeg) as _ };
         let settings = ClipSettings { max_bytes: 1_000, upload_expiry: Duration::from_secs(60), jobs: 2 };
-        Self { clips: Arc::new(Clips::new(Arc::new(core), outside, settings)), media, ffmpeg, channel }
+        Self { clips: Arc::new(Clips::new(Arc::new(core), outside, settings)), media, ffmpeg }
     }
 
     async fn uploaded(&self) -> ClipId {
@@ -173,6 +154,10 @@ impl World {
         append.write(b"12345").await.unwrap();
         assert!(append.acknowledge().await.unwrap().is_to_prepare());
         clip.id
+    }
+
+    async fn rendition(&self, id: ClipId, profile: &Profile) -> Option<PathBuf> {
+        self.clips.renditions(&[id], profile).await.unwrap().remove(&id)
     }
 
     async fn clip(&self, id: ClipId) -> Clip {
@@ -205,17 +190,17 @@ async fn rendition_is_made_when_it_is_wanted() {
     let world = World::new(Behaviour::Converts);
     let id = world.uploaded().await;
     let default = Profile::default();
-    assert_eq!(world.clips.rendition(id, &default).await.unwrap(), None, "it is not made yet");
+    assert_eq!(world.rendition(id, &default).await, None, "it is not made yet");
     world.prepare_until(id, |clip| clip.state == ClipState::Ready).await;
     let made = PathBuf::from(format!("{}.flv", ContentHash([2; 32])));
-    assert_eq!(world.clips.rendition(id, &default).await.unwrap(), Some(made.clone()));
+    assert_eq!(world.rendition(id, &default).await, Some(made.clone()));
     let mut mono = default;
     mono.audio.channels = 1;
-    assert_eq!(world.clips.rendition(id, &mono).await.unwrap(), None);
+    assert_eq!(world.rendition(id, &mono).await, None);
     let queued = world.clip(id).await;
     assert_eq!((queued.state.name(), queued.next_rendition()), ("queued", Some(mono)));
-    assert_eq!(world.clips.rendition(id, &default).await.unwrap(), Some(made), "it can still be played");
-    assert_eq!(world.clips.rendition(ClipId(Uuid::nil()), &default).await.unwrap(), None);
+    assert_eq!(world.rendition(id, &default).await, Some(made), "it can still be played");
+    assert_eq!(world.rendition(ClipId(Uuid::nil()), &default).await, None);
 }
 
 #[tokio::test]
@@ -243,22 +228,6 @@ async fn rendition_that_is_not_as_it_must_be_is_not_kept() {
     let failed = world.prepare_until(id, |clip| !clip.is_to_prepare()).await;
     assert!(failed.error().is_some_and(|error| error.contains("not as it must be")), "{failed:?}");
     assert_eq!(failed.rendition(&Profile::default()), None);
-}
-
-#[tokio::test]
-async fn clip_that_a_channel_uses_is_not_deleted() {
-    let world = World::new(Behaviour::Converts);
-    let id = world.uploaded().await;
-    world.channel.0.send_replace(Some(CHANNEL));
-    assert_eq!(world.clips.get(&actor(), id).await.unwrap().in_use_by, [CHANNEL]);
-    assert_eq!(world.clips.list(&actor(), &(), &Page::first(9)).await.unwrap()[0].in_use_by, [CHANNEL]);
-    let refused = world.clips.delete(&actor(), id).await.unwrap_err();
-    assert!(
-        matches!(&refused, AppError::Conflict(Conflict::ClipInUse(by)) if by.contains(&CHANNEL.to_string()))
-    );
-    world.channel.0.send_replace(None);
-    world.clips.delete(&actor(), id).await.unwrap();
-    assert!(world.media.0.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

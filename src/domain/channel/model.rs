@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::playlist::Playlist;
 use super::settings::{Engine, Failover, Mismatch, Mode};
 use crate::domain::broadcaster::DisplayName;
 use crate::domain::id::id;
@@ -110,22 +111,14 @@ pub enum Backup {
     Stream(StreamKeyId),
 }
 
-/// Clips in the order in which they play, again and again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Playlist {
-    /// The clips.
-    pub clips: Vec<ClipId>,
-}
-
 /// Which of these clips are in the playlists, and of which channels.
 pub fn uses(playlists: &[(ChannelId, Playlist)], clips: &[ClipId]) -> Vec<(ClipId, ChannelId)> {
     let mut uses: Vec<(ClipId, ChannelId)> = Vec::new();
     for (channel, playlist) in playlists {
-        let of = playlist.clips.iter().filter(|clip| clips.contains(clip));
-        uses.extend(of.map(|clip| (*clip, *channel)));
+        let of = playlist.all_clips().into_iter().filter(|clip| clips.contains(clip));
+        uses.extend(of.map(|clip| (clip, *channel)));
     }
     uses.sort_by_key(|(clip, channel)| (*channel, *clip));
-    uses.dedup();
     uses
 }
 

@@ -1,7 +1,8 @@
 //! Changes of channels and destinations.
 
 use super::destination::{Destination, Platform, PushUrl};
-use super::model::{Backup, Channel, ChannelName, Playlist};
+use super::model::{Backup, Channel, ChannelName};
+use super::playlist::Playlist;
 use super::settings::{Engine, Failover, Mismatch};
 use crate::domain::Timestamp;
 use crate::domain::broadcaster::DisplayName;
@@ -17,7 +18,7 @@ pub struct ChannelPatch {
     pub display_name: Option<DisplayName>,
     /// Whether it runs.
     pub enabled: Option<bool>,
-    /// The clips, if the backup is a playlist. Otherwise this changes nothing.
+    /// What plays, if the backup is a playlist. Otherwise this changes nothing.
     pub playlist: Option<Playlist>,
     /// When it cuts.
     pub failover: Option<Failover>,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::destination::DestinationId;
 use super::model::{ChannelId, ChannelName};
+use super::playlist::PlaylistChange;
 use super::settings::{Failover, Mismatch, Mode};
 use crate::domain::ClipId;
 use crate::domain::profile::Profile;
@@ -24,6 +25,8 @@ pub struct Programme {
     pub live: Secret,
     /// What is on air without it.
     pub backup: BackupMedia,
+    /// When other clips take effect.
+    pub playlist_change: PlaylistChange,
     /// Who chooses.
     pub mode: Mode,
     /// When it cuts.

@@ -1,14 +1,12 @@
 //! Rehearsals: the live input is treated as lost for some seconds, and the report says what the destinations noticed.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::decision::{Decision, DecisionKind, Source};
 use super::model::ChannelId;
 use super::programme::OutputId;
-use super::status::{OutputState, ProgrammeStatus};
+use super::status::{OutputState, OutputStatus, ProgrammeStatus};
 use crate::domain::Timestamp;
 use crate::domain::id::id;
 use crate::domain::invalid::Invalid;
@@ -92,8 +90,11 @@ pub struct RehearsalReport {
     pub on_air_before: Source,
     /// What was on air at the end of the cut, before the live input was allowed again.
     pub on_air_during: Source,
-    /// The longest hole of the cuts in this time, in milliseconds of the programme; `None` if nothing was cut.
+    /// The longest hole when the live input was cut, in milliseconds of the programme; `None` if nothing was cut.
     pub hole_ms: Option<u64>,
+    /// The hole of the return to the live input; `None` if it did not return in time, or was not on air before.
+    #[serde(default)]
+    pub return_hole_ms: Option<u64>,
     /// The outputs.
     pub outputs: Vec<RehearsedOutput>,
 }
@@ -103,6 +104,13 @@ pub struct RehearsalReport {
 pub struct RehearsedOutput {
     /// Which.
     pub output: OutputId,
+    /// The hole when the live input was cut, as this output has it; `None` if it is longer than that of the programme,
+    /// because the output connected again or frames were dropped.
+    #[serde(default)]
+    pub hole_ms: Option<u64>,
+    /// The same for the return to the live input.
+    #[serde(default)]
+    pub return_hole_ms: Option<u64>,
     /// New connections in this time. None is the aim.
     pub reconnects: u64,
     /// Video frames that were dropped in this time.
@@ -112,27 +120,41 @@ pub struct RehearsedOutput {
 }
 
 impl RehearsalReport {
-    /// Compares the programme before and at the end, with the decisions in between.
-    pub fn of(before: &ProgrammeStatus, after: &ProgrammeStatus, decisions: &[Decision]) -> Self {
-        let earlier: BTreeMap<_, _> = before.outputs.iter().map(|(id, status)| (*id, status)).collect();
-        let cuts = decisions.iter().filter(|decision| decision.kind == DecisionKind::Cut);
-        let measured = cuts.filter_map(|cut| cut.numbers.get(HOLE_MS)?.as_u64()).max();
-        let grown = (after.longest_hole_ms > before.longest_hole_ms).then_some(after.longest_hole_ms);
-        let output = |(id, now): &(OutputId, _)| {
-            let now: &super::status::OutputStatus = now;
-            let then = earlier.get(id);
-            let since = |now: u64, then: Option<u64>| now.saturating_sub(then.unwrap_or(0));
+    /// Compares the programme before, at the end of the cut (`during`) and after the return, with the decisions in between.
+    pub fn of(
+        before: &ProgrammeStatus,
+        during: &ProgrammeStatus,
+        after: &ProgrammeStatus,
+        decisions: &[Decision],
+    ) -> Self {
+        let hole = |is_wanted: fn(&Decision) -> bool| {
+            let cuts = decisions.iter().filter(|one| one.kind == DecisionKind::Cut && is_wanted(one));
+            cuts.filter_map(|cut| cut.numbers.get(HOLE_MS)?.as_u64()).max()
+        };
+        let grown = (during.longest_hole_ms > before.longest_hole_ms).then_some(during.longest_hole_ms);
+        let hole_ms = hole(|one| one.to != Source::Live).max(grown);
+        let return_hole_ms = hole(|one| one.to == Source::Live);
+        let counts = |status: &ProgrammeStatus, id: OutputId| {
+            let output = status.outputs.iter().find(|(one, _)| *one == id);
+            output.map_or((0, 0), |(_, output)| (output.connects, output.dropped_frames))
+        };
+        let output = |(id, last): &(OutputId, OutputStatus)| {
+            let [before, during, after] = [before, during, after].map(|status| counts(status, *id));
+            let whole = |hole: Option<u64>, is_whole: bool| hole.filter(|_| is_whole);
             RehearsedOutput {
                 output: *id,
-                reconnects: since(now.connects, then.map(|then| then.connects)),
-                dropped_frames: since(now.dropped_frames, then.map(|then| then.dropped_frames)),
-                state: now.state,
+                hole_ms: whole(hole_ms, before == during && last.state == OutputState::Live),
+                return_hole_ms: whole(return_hole_ms, during == after && last.state == OutputState::Live),
+                reconnects: after.0.saturating_sub(before.0),
+                dropped_frames: after.1.saturating_sub(before.1),
+                state: last.state,
             }
         };
         Self {
             on_air_before: before.on_air,
-            on_air_during: after.on_air,
-            hole_ms: measured.max(grown),
+            on_air_during: during.on_air,
+            hole_ms,
+            return_hole_ms,
             outputs: after.outputs.iter().map(output).collect(),
         }
     }
@@ -144,7 +166,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::channel::{DecisionId, InputState, InputStatus, OutputStatus, Reason};
+    use crate::domain::channel::{DecisionId, InputState, InputStatus, Reason};
 
     const AT: Timestamp = Timestamp::from_seconds(100);
 
@@ -183,13 +205,13 @@ mod tests {
         }
     }
 
-    fn cut(kind: DecisionKind, hole_ms: u64) -> Decision {
+    fn cut(kind: DecisionKind, to: Source, hole_ms: u64) -> Decision {
         Decision {
             id: DecisionId(Uuid::nil()),
             channel: ChannelId(Uuid::nil()),
             at: AT,
             from: None,
-            to: Source::Backup,
+            to,
             kind,
             reason: Reason::Rehearsal,
             numbers: json!({ HOLE_MS: hole_ms }).as_object().unwrap().clone(),
@@ -198,19 +220,40 @@ mod tests {
 
     #[test]
     fn report_compares_the_programme_before_and_after() {
-        let (before, after) = (status(Source::Live, 900, 3), status(Source::Backup, 900, 4));
-        let decisions =
-            [cut(DecisionKind::Cut, 40), cut(DecisionKind::Cut, 66), cut(DecisionKind::Refused, 999)];
-        let report = RehearsalReport::of(&before, &after, &decisions);
+        let (before, during) = (status(Source::Live, 900, 3), status(Source::Backup, 900, 3));
+        let after = status(Source::Live, 900, 4);
+        let (cuts, back) = (DecisionKind::Cut, Source::Backup);
+        let decisions = [
+            cut(cuts, back, 40),
+            cut(cuts, Source::Slate, 66),
+            cut(DecisionKind::Refused, back, 999),
+            cut(cuts, Source::Live, 33),
+        ];
+        let report = RehearsalReport::of(&before, &during, &after, &decisions);
         assert_eq!((report.on_air_before, report.on_air_during), (Source::Live, Source::Backup));
-        assert_eq!(report.hole_ms, Some(66), "an earlier hole was longer");
-        assert_eq!((report.outputs[0].reconnects, report.outputs[0].dropped_frames), (1, 10));
+        assert_eq!(
+            (report.hole_ms, report.return_hole_ms),
+            (Some(66), Some(33)),
+            "an earlier hole was longer"
+        );
+        let output = report.outputs[0];
+        assert_eq!((output.reconnects, output.dropped_frames), (1, 10));
+        assert_eq!(
+            (output.hole_ms, output.return_hole_ms),
+            (Some(66), None),
+            "it connected again at the return"
+        );
+        let report = RehearsalReport::of(&before, &during, &during, &decisions[..1]);
+        assert_eq!((report.return_hole_ms, report.outputs[0].hole_ms), (None, Some(40)));
     }
 
     #[test]
     fn hole_is_that_of_the_programme_if_the_decisions_do_not_say_it() {
         let before = status(Source::Live, 40, 1);
-        let hole = |after: u64| RehearsalReport::of(&before, &status(Source::Backup, after, 1), &[]).hole_ms;
+        let hole = |during: u64| {
+            let during = status(Source::Backup, during, 1);
+            RehearsalReport::of(&before, &during, &during, &[]).hole_ms
+        };
         assert_eq!((hole(70), hole(40)), (Some(70), None));
     }
 }

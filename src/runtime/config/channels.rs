@@ -12,10 +12,10 @@ section! {
         threads: u32 = 1, check within(1, 256);
         /// The media server that carries the inputs and the programmes.
         media_server: Option<MediaServerName>, unset "not set: the one named default, or the first by name";
-        /// Whether programmes run on while the database is unreachable. With several instances on one database, two of
-        /// them could then publish the same programme for a while.
+        /// Whether programmes run on while the database is unreachable. If true although several instances use it, two of
+        /// them can publish the same programme for a while.
         run_without_database: Option<bool>,
-            unset "not set: true with SQLite, which one instance uses; false with PostgreSQL";
+            unset "not set: if no other instance was alive at the last contact";
         /// How long decisions and rehearsals are kept.
         retention: ConfigDuration = ConfigDuration::days(365),
             check within(ConfigDuration::HOUR, ConfigDuration::CENTURY);

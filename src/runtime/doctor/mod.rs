@@ -3,6 +3,7 @@
 //! It checks from outside, as media servers and API clients do, without changes. Each check adds one [`Finding`], also
 //! when it is not possible because an earlier one failed.
 
+mod channels;
 mod finding;
 mod media;
 mod service;
@@ -35,5 +36,6 @@ pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
     for (name, server) in &config.media_servers {
         media::examine(&setup, records.as_ref(), running, name, server, &mut findings).await;
     }
+    channels::examine(config, records.as_ref(), running, &mut findings).await;
     findings.0
 }

@@ -31,8 +31,8 @@ pub(super) struct Records {
     pub(super) servers: Vec<MediaServerStatus>,
     /// The stream that started last.
     pub(super) last_stream: Option<Stream>,
-    store: SqlStore,
-    sealer: Sealer,
+    pub(super) store: SqlStore,
+    pub(super) sealer: Sealer,
 }
 
 impl Records {

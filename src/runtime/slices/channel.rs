@@ -7,13 +7,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::adapters::cli::channel::{self, ChannelCommand};
 use crate::adapters::cli::destination::{self, DestinationCommand};
-use crate::adapters::http::channel::{State, routes};
+use crate::adapters::http::channel::{State, health, routes};
 use crate::app::channel::{
     ChannelTasks, Channels, Decisions, Destinations, ReportBuffer, ReportWriter, Running,
 };
 use crate::app::task::{AnyTask, OnLeaseDoubt};
 use crate::runtime::commands::CommandContext;
-use crate::runtime::config::{Config, DatabaseKind};
+use crate::runtime::config::Config;
 use crate::runtime::outside::destination_probe;
 use crate::runtime::shared::Shared;
 use crate::runtime::signals::Signals;
@@ -40,12 +40,7 @@ pub(super) const SLICE: Slice = Slice {
 
 fn channels(shared: &Shared) -> Arc<Channels> {
     let server = shared.servers.chosen(shared.config.channels.media_server.as_ref()).cloned();
-    Arc::new(Channels::new(
-        Arc::clone(&shared.core),
-        Arc::clone(&shared.stream_keys),
-        Arc::clone(&shared.clips),
-        server,
-    ))
+    Arc::new(Channels::new(Arc::clone(&shared.core), Arc::clone(&shared.stream_keys), server))
 }
 
 fn build(shared: &Shared, parts: &mut Parts) {
@@ -67,6 +62,7 @@ fn build(shared: &Shared, parts: &mut Parts) {
     };
     let reports = Arc::new(ReportBuffer::new(Arc::clone(&shared.core)));
     parts.chores.push(Arc::clone(&reports) as _);
+    parts.health.push(health(Arc::clone(&reports)));
     parts.tasks.push(AnyTask::periodic(ReportWriter::new(Arc::clone(&reports))));
     parts.tasks.push(AnyTask::Set(Box::new(ChannelTasks::new(Running {
         core: Arc::clone(&shared.core),
@@ -78,13 +74,11 @@ fn build(shared: &Shared, parts: &mut Parts) {
     }))));
 }
 
-/// Only one instance uses a SQLite file, so nobody can take its channels over.
 fn on_lease_doubt(config: &Config) -> OnLeaseDoubt {
-    let is_alone = matches!(config.database_kind(), DatabaseKind::Sqlite(_));
-    if config.channels.run_without_database.unwrap_or(is_alone) {
-        OnLeaseDoubt::Continue
-    } else {
-        OnLeaseDoubt::Stop
+    match config.channels.run_without_database {
+        Some(true) => OnLeaseDoubt::Continue,
+        Some(false) => OnLeaseDoubt::Stop,
+        None => OnLeaseDoubt::StopUnlessAlone,
     }
 }
 

@@ -16,7 +16,7 @@ use super::status::{Outcome, Recorder};
 use crate::app::task::{
     Activation, LongRunningTask, OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskState, Tick,
 };
-use crate::ports::WakeUp;
+use crate::ports::{LeaseCheck, WakeUp};
 
 /// How long a long-running task may take to finish when its assignment ends.
 const HAND_OVER: Duration = Duration::from_secs(10);
@@ -91,6 +91,7 @@ impl Driver {
     async fn run(&mut self, guard: Option<&AssignmentGuard>, why: Activation) -> bool {
         let Self { work, record, wake_ups, stop } = self;
         let doubt = pin!(assignment_ends(work.task().placement(), guard, record));
+        let lease = lease_check(work.task().placement(), guard);
         match work {
             Work::Ticks(task) => {
                 tokio::select! {
@@ -100,22 +101,27 @@ impl Driver {
                     never = ticks(&mut **task, record, Schedule::new(wake_ups), guard, why) => never,
                 }
             }
-            Work::Runs(task) => run_until(&mut **task, record, stop, doubt, why).await,
+            Work::Runs(task) => run_until(&mut **task, (record, lease), stop, doubt, why).await,
         }
     }
 }
 
 /// Returns when work must end because the assignment is lost or in doubt.
 async fn assignment_ends(placement: Placement, guard: Option<&AssignmentGuard>, record: &Recorder) {
-    match (guard, placement) {
-        (Some(guard), Placement::OneInstance(OnLeaseDoubt::Stop)) => {
-            let ours = record.status.borrow().assignment.clone();
-            guard.lost(ours).await;
-        }
-        (Some(guard), Placement::OneInstance(OnLeaseDoubt::Continue)) => {
-            guard.taken(|assignment| record.assigned(assignment)).await;
+    let ours = record.status.borrow().assignment.clone();
+    match (guard, placement, ours) {
+        (Some(guard), Placement::OneInstance(on_doubt), Some(ours)) => {
+            guard.ends(ours, on_doubt, |assignment| record.assigned(assignment)).await;
         }
         _ => std::future::pending().await,
+    }
+}
+
+/// What a task checks its assignment with.
+fn lease_check(placement: Placement, guard: Option<&AssignmentGuard>) -> LeaseCheck {
+    match (guard, placement) {
+        (Some(guard), Placement::OneInstance(on_doubt)) => guard.check(on_doubt),
+        _ => LeaseCheck::default(),
     }
 }
 
@@ -150,7 +156,7 @@ async fn ticks(
 /// whether it ended by itself.
 async fn run_until(
     task: &mut dyn LongRunningTask,
-    record: &Recorder,
+    (record, lease): (&Recorder, LeaseCheck),
     stop: &CancellationToken,
     assignment_ends: impl Future<Output = ()>,
     why: Activation,
@@ -158,11 +164,11 @@ async fn run_until(
     record.activated(why);
     record.is_at_work();
     let hand_over = match task.placement() {
-        Placement::OneInstance(OnLeaseDoubt::Stop) => Duration::ZERO,
+        Placement::OneInstance(OnLeaseDoubt::Stop | OnLeaseDoubt::StopUnlessAlone) => Duration::ZERO,
         _ => HAND_OVER,
     };
     let begun = Instant::now();
-    let context = TaskContext::new(record.status.clone(), CancellationToken::new());
+    let context = TaskContext::new(record.status.clone(), CancellationToken::new()).with_lease(lease);
     let span = tracing::info_span!("run", task = %record.name);
     let work = AssertUnwindSafe(task.run(&context)).catch_unwind().instrument(span);
     let mut work = pin!(work.map(|caught| caught.map(|done| done.map(|()| Tick::default()))));

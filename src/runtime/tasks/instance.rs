@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::ports::{Assignment, InstanceLease, LeaseStore, StoreError};
+use crate::app::task::OnLeaseDoubt;
+use crate::ports::{Assignment, InstanceLease, LeaseCheck, LeaseStore, StoreError};
 
-/// How long the lease lasts without renewal: the longest pause of the work after a crash.
+/// How long the lease lasts without renewal.
 const TTL: Duration = Duration::from_secs(3);
 /// How often the holder renews it.
 const RENEWAL: Duration = Duration::from_secs(1);
@@ -18,6 +20,9 @@ const RENEWAL: Duration = Duration::from_secs(1);
 const RELIABLE: Duration = Duration::from_secs(2);
 /// How long a call about leases may take while this instance has no lease, and the pause after it failed.
 const CALL_LIMIT: Duration = Duration::from_secs(1);
+/// How often an instance tries to take over what another one has. With the end of the lease, this is the longest pause of
+/// the work after a crash.
+const TAKE_OVER: Duration = Duration::from_millis(250);
 /// How many tasks an instance takes: more than any installation has.
 const CAPACITY: u32 = 100_000;
 /// How long nobody may run a task before that is a failure. It normally moves within five seconds.
@@ -66,6 +71,8 @@ struct Held {
 pub(super) struct Instance {
     terms: LeaseTerms,
     lease: Mutex<Option<Held>>,
+    /// Whether no other instance had a lease at the last contact.
+    was_alone: AtomicBool,
     wanted: Mutex<BTreeMap<String, watch::Sender<Hold>>>,
     /// Assignments that no task here needs any more.
     given_up: Mutex<Vec<Assignment>>,
@@ -75,7 +82,8 @@ pub(super) struct Instance {
 impl Instance {
     pub(super) fn new(terms: LeaseTerms) -> Self {
         let (wanted, given_up) = (Mutex::default(), Mutex::default());
-        Self { terms, lease: Mutex::default(), wanted, given_up, changed: Notify::new() }
+        let (lease, was_alone) = (Mutex::default(), AtomicBool::default());
+        Self { terms, lease, was_alone, wanted, given_up, changed: Notify::new() }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -102,12 +110,17 @@ impl Instance {
                     Ok(Err(error)) => self.lose_sight(&error),
                     Err(_) => self.lose_sight(&"no answer"),
                 }
+                let again = if self.waits_for_others() { next.min(Instant::now() + TAKE_OVER) } else { next };
                 tokio::select! {
-                    () = sleep_until(next) => {}
+                    () = sleep_until(again) => {}
                     () = self.changed.notified() => {}
                 }
             }
         }
+    }
+
+    fn waits_for_others(&self) -> bool {
+        lock(&self.wanted).values().any(|hold| matches!(*hold.borrow(), Hold::Elsewhere(_)))
     }
 
     /// Gets or renews the lease. Gives it up when that fails for too long.
@@ -118,9 +131,10 @@ impl Instance {
         let limit = until.unwrap_or(called + CALL_LIMIT);
         match timeout_at(limit, leases.renew_instance(instance, *capacity, TTL)).await {
             Ok(Ok(lease)) if called.elapsed() < RELIABLE => {
-                if known.is_some_and(|held| held.lease != lease) {
+                if known.is_some_and(|held| held.lease.epoch != lease.epoch) {
                     self.lose_all("it had expired");
                 }
+                self.was_alone.store(lease.is_alone, Relaxed);
                 *lock(&self.lease) = Some(Held { lease, confirmed: called });
                 return;
             }
@@ -196,6 +210,15 @@ impl Instance {
         self.confirmed().map_or_else(Instant::now, |at| at + RELIABLE)
     }
 
+    /// Whether work whose lease is in doubt goes on.
+    fn continues(&self, on_doubt: OnLeaseDoubt) -> bool {
+        match on_doubt {
+            OnLeaseDoubt::Stop => false,
+            OnLeaseDoubt::Continue => true,
+            OnLeaseDoubt::StopUnlessAlone => self.was_alone.load(Relaxed),
+        }
+    }
+
     /// Releases the lease, so that other instances need not wait for its expiry.
     pub(super) async fn end(&self) {
         let Some(Held { lease, .. }) = lock(&self.lease).take() else { return };
@@ -266,34 +289,50 @@ impl AssignmentGuard {
         }
     }
 
-    /// Returns when `assignment` is lost, or when the lease of this instance is too old to rely on.
-    pub(super) async fn lost(&self, assignment: Option<Assignment>) {
-        let (mut hold, ours) = (self.hold.subscribe(), assignment.map(Hold::Ours));
+    /// Returns when work under `ours` must end: when another instance has the assignment, or at its doubt, depending on
+    /// `on_doubt`. The lease is in doubt when it is lost or too old to rely on. Calls `renewed` when this instance gets the
+    /// assignment again after a doubt that did not end the work.
+    pub(super) async fn ends(
+        &self,
+        mut ours: Assignment,
+        on_doubt: OnLeaseDoubt,
+        renewed: impl Fn(Assignment),
+    ) {
+        let (mut hold, mut doubted) = (self.hold.subscribe(), false);
         loop {
+            let now = hold.borrow_and_update().clone();
+            let is_reliable = self.instance.reliable_until() > Instant::now();
+            match now {
+                Hold::Elsewhere(_) => return,
+                Hold::Ours(now) if now == ours && is_reliable => doubted = false,
+                Hold::Ours(now) if now != ours && (doubted || self.instance.continues(on_doubt)) => {
+                    (ours, doubted) = (now.clone(), false);
+                    renewed(now);
+                }
+                Hold::Ours(now) if now != ours => return,
+                _ if doubted || self.instance.continues(on_doubt) => doubted = true,
+                _ => return self.lose(),
+            }
             tokio::select! {
                 biased;
-                _ = hold.wait_for(|now| Some(now) != ours.as_ref()) => return,
-                () = sleep_until(self.instance.reliable_until()) => {
-                    if self.instance.reliable_until() <= Instant::now() {
-                        return self.lose();
-                    }
-                }
+                _ = hold.changed() => {}
+                () = sleep_until(self.instance.reliable_until()), if !doubted => {}
             }
         }
     }
 
-    /// Returns when another instance has it, which is unknown while the database is unreachable. Calls `renewed` when
-    /// this instance gets it again before that.
-    pub(super) async fn taken(&self, renewed: impl Fn(Assignment)) {
-        let mut hold = self.hold.subscribe();
-        loop {
-            match &*hold.borrow_and_update() {
-                Hold::Ours(ours) => renewed(ours.clone()),
-                Hold::Elsewhere(_) => return,
-                Hold::Doubt => {}
+    /// Checks what [`Self::ends`] waits for.
+    pub(super) fn check(&self, on_doubt: OnLeaseDoubt) -> LeaseCheck {
+        let (instance, hold) = (Arc::clone(&self.instance), self.hold.subscribe());
+        LeaseCheck::new(move || {
+            // In this order: the lease is renewed after the loss of its assignments was noted.
+            let is_reliable = instance.reliable_until() > Instant::now();
+            match &*hold.borrow() {
+                Hold::Elsewhere(_) => false,
+                Hold::Ours(_) if is_reliable => true,
+                _ => instance.continues(on_doubt),
             }
-            let _ = hold.changed().await;
-        }
+        })
     }
 
     /// This assignment is in doubt until the next exchange.

@@ -4,9 +4,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use streamward_test_support::process::eventually;
+use sqlx::{Connection as _, SqliteConnection};
+use streamward_test_support::process::{Process, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::{Home, client};
 
@@ -102,4 +104,52 @@ async fn interrupted_clip_add_continues_where_it_was() {
     let again = home.json(&["clip", "add", "film.mp4", "--no-wait"]);
     assert_ne!(again["id"], begun["id"]);
     assert_eq!(home.json(&["clip", "list"])["count"], 2);
+}
+
+#[tokio::test]
+async fn killed_clip_add_continues_at_the_last_acknowledged_byte() {
+    let home = Home::new().prepared();
+    let file = home.dir.path().join("large.mp4");
+    let content: Vec<u8> = (0..32 * 1024 * 1024_u32).flat_map(u32::to_le_bytes).collect();
+    std::fs::write(&file, &content).expect("written");
+    let database = format!("sqlite://{}", home.dir.path().join("streamward.db").display());
+    let mut database = SqliteConnection::connect(&database).await.expect("opened");
+    let mut stored = async || {
+        let clip = sqlx::query_as::<_, (String, i64)>("SELECT state, COALESCE(upload_offset, 0) FROM clips");
+        clip.fetch_optional(&mut database).await.expect("read")
+    };
+
+    let add = ["clip", "add", "large.mp4", "--no-wait"];
+    let mut adding = Process::start("add", &mut home.command(&add), home.dir.path()).expect("it starts");
+    let begun = Instant::now();
+    loop {
+        match stored().await {
+            Some((state, offset)) if offset > 0 => {
+                adding.kill();
+                assert_eq!(state, "uploading");
+                break;
+            }
+            Some((state, _)) => assert_eq!(state, "uploading", "it was added before it could be killed"),
+            None => assert!(begun.elapsed() < PREPARED && adding.exit_status().is_none(), "{}", adding.log()),
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (state, offset) = stored().await.expect("it is stored");
+    assert!(
+        state == "uploading" && offset > 0 && offset < i64::try_from(content.len()).expect("small"),
+        "{state} at {offset}"
+    );
+
+    // With other bytes of the same number, so that it shows which of them were uploaded again.
+    let other: Vec<u8> = content.iter().map(|byte| byte ^ 1).collect();
+    std::fs::write(&file, &other).expect("written");
+    home.ok(&add);
+    let list = home.json(&["clip", "list"]);
+    assert_eq!((&list["count"], &list["clips"][0]["state"]), (&1.into(), &"queued".into()));
+    let id = list["clips"][0]["id"].as_str().expect("an id");
+    let uploaded = std::fs::read(home.dir.path().join("media/uploads").join(id)).expect("the upload");
+    let offset = usize::try_from(offset).expect("small");
+    assert_eq!(uploaded.len(), content.len());
+    assert!(uploaded[..offset] == content[..offset], "what was acknowledged is kept");
+    assert!(uploaded[offset..] == other[offset..], "the rest is that of the second time");
 }

@@ -94,6 +94,40 @@ async fn correct_setup_has_no_failure() {
     assert!(home.ok(&["doctor"]).contains("ok    service"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_of_channels_are_reported_with_the_words_of_the_platform() {
+    let nowhere = format!("rtmp://{}", super::nowhere());
+    let home = Home::new().with("MEDIA_SERVERS__DEFAULT__RTMP_URL", &nowhere);
+    let _service = home.serve().await;
+    for check in ["ffmpeg", "ffprobe"] {
+        assert_eq!(Findings::of(&home).severity(check, "version"), "good", "{check}");
+    }
+    assert_eq!(Findings::of(&home).severity("media folder", ""), "good");
+    let made = home.json(&["channel", "create", "Temple"]);
+    eventually("the channel runs", SOON, async || {
+        Ok((home.json(&["channel", "show", "Temple"])["status"]["running"] == true).then_some(()))
+    })
+    .await
+    .expect("it does");
+    let found = Findings::of(&home);
+    assert_eq!(found.severity("channel Temple", "its keys are usable; slate is on air"), "good");
+    assert_eq!(found.severity("media of channels", "(tcp)"), "failure");
+
+    let file = home.dir.path().join("streamward.db");
+    let mut conn = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("opened");
+    let key = made["live_key"]["id"].as_str().expect("an id").replace('-', "");
+    let revoke = format!("UPDATE stream_keys SET revoked_at = 1 WHERE id = x'{key}'");
+    conn.execute(sqlx::AssertSqlSafe(revoke)).await.expect("written");
+    conn.execute("UPDATE channels SET programme_key = 'x'").await.expect("written");
+    conn.close().await.expect("closed");
+    std::fs::remove_dir_all(home.dir.path().join("media")).ok();
+    std::fs::write(home.dir.path().join("media"), "a file").expect("written");
+    let found = Findings::of(&home);
+    assert_eq!(found.severity("channel Temple", "its live key was revoked"), "failure");
+    assert_eq!(found.severity("channel Temple", "the key that publishes its programme"), "failure");
+    assert_eq!(found.severity("media folder", "cannot be written"), "failure");
+}
+
 #[test]
 fn unreachable_database_is_a_failure() {
     let url = format!("postgres://u:hunter2@{}/d", super::nowhere());

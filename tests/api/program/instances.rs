@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{HOOK_SECRET, Home, SOON, eventually};
 
 /// An instance on this database; all have one master key.
-fn instance(url: &str) -> Home {
+pub(super) fn instance(url: &str) -> Home {
     Home::new()
         .with("DATABASE__URL", url)
         .with("HOOKS__SECRET", HOOK_SECRET)
@@ -193,7 +193,7 @@ async fn instance_with_another_master_key_refuses_to_start() {
     assert!(line.contains("the master key of this database is missing"), "{line}");
 }
 
-async fn cluster() -> Cluster {
+pub(super) async fn cluster() -> Cluster {
     tokio::task::spawn_blocking(|| Cluster::start(true)).await.expect("no panic").expect("a cluster")
 }
 

@@ -3,6 +3,7 @@
 mod admission;
 mod audit;
 mod backup;
+mod channels;
 mod clips;
 mod commands;
 mod creation;

@@ -14,6 +14,7 @@ pub mod fuzz;
 pub mod kick;
 mod mediamtx;
 mod pgbouncer;
+pub mod platform;
 pub mod ports;
 pub mod process;
 mod time_limit;

@@ -1,5 +1,6 @@
 //! `streamward channel …`: manages channels; `view.rs` has their texts, `watch.rs` shows one live.
 
+mod playlist;
 mod view;
 mod watch;
 
@@ -17,7 +18,7 @@ use crate::adapters::views::{ChannelStatusView, ChannelView, DecisionView, NewCh
 use crate::app::channel::{ChannelDraft, ChannelNow, Channels, Decisions, ModeDraft};
 use crate::app::list::Pages;
 use crate::domain::access::Actor;
-use crate::domain::channel::{Audio, Mismatch, Mode, Profile, Video};
+use crate::domain::channel::{Audio, Mismatch, Mode, PlaylistChange, Profile, Video};
 use crate::domain::page::Page;
 
 /// Commands about channels. They accept an id or a name.
@@ -60,6 +61,14 @@ pub enum ChannelCommand {
         /// The clips of its playlist, in their order
         #[arg(long, value_name = "ID", num_args = 0..)]
         clips: Option<Vec<String>>,
+        /// Clips that play at a time of day instead, e.g. "18:00-20:00 sun,mon Asia/Kolkata ID ID"; "daily" for every day.
+        /// Those of before are replaced; give "none" to remove them
+        #[arg(long = "slot", value_name = "SLOT")]
+        slots: Option<Vec<String>>,
+        /// When a change of what plays takes effect
+        #[arg(long = "change", value_name = "WHEN",
+            value_parser = PossibleValuesParser::new(PlaylistChange::VARIANTS.iter().map(|one| <&str>::from(*one))))]
+        change: Option<String>,
         /// How it looks and behaves
         #[command(flatten)]
         settings: SettingsArgs,
@@ -178,16 +187,23 @@ pub async fn run(
             json["status"] = with_nulls(&ChannelStatusView::from(status));
             out.thing(&json, || text)
         }
-        ChannelCommand::Update { channel, name, enable, disable, clips, settings } => {
+        ChannelCommand::Update { channel, name, enable, disable, clips, slots, change, settings } => {
             let enabled = (*enable || *disable).then_some(*enable);
-            if name.is_none() && enabled.is_none() && clips.is_none() && settings.is_empty() {
-                bail!("nothing to change: give --name, --enable, --disable, --clips, or another setting");
+            let has_playlist = clips.is_some() || slots.is_some() || change.is_some();
+            if name.is_none() && enabled.is_none() && !has_playlist && settings.is_empty() {
+                bail!(
+                    "nothing to change: give --name, --enable, --disable, --clips, --slot, or another setting"
+                );
             }
             let actor = Actor::cli("channel update");
-            let id = find(channels, &actor, channel).await?.channel.id;
-            let (name, clips) = (name.clone(), clips.clone());
-            let draft = ChannelDraft { name, enabled, clips, ..settings.draft() };
-            print(out, channels.update(&actor, id, draft).await?)
+            let found = find(channels, &actor, channel).await?.channel;
+            let playlist = if has_playlist {
+                Some(playlist::changed(&found.inputs.backup, (clips, slots, change))?)
+            } else {
+                None
+            };
+            let draft = ChannelDraft { name: name.clone(), enabled, playlist, ..settings.draft() };
+            print(out, channels.update(&actor, found.id, draft).await?)
         }
         ChannelCommand::Delete { channel } => {
             let actor = Actor::cli("channel delete");

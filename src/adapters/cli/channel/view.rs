@@ -5,7 +5,7 @@ use crate::app::channel::{ChannelNow, ChannelStatus, NewChannel};
 use crate::app::stream_key::KeyWithSecret;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
-    Backup, Destination, DestinationId, InputStatus, OutputId, OutputStatus, Rehearsal, RehearsalState,
+    Backup, Destination, DestinationId, InputStatus, OutputId, OutputStatus, Rehearsal, RehearsalState, Slot,
 };
 
 /// A new channel, with the settings of its encoders.
@@ -42,8 +42,19 @@ pub(super) fn channel(ChannelNow { channel, at }: &ChannelNow) -> String {
     let reason = reason.map(|reason| format!(" ({})", printable(reason))).unwrap_or_default();
     let backup = match &channel.inputs.backup {
         Backup::Stream(_) => "a second encoder".to_owned(),
-        Backup::Playlist(playlist) if playlist.clips.is_empty() => "the built-in picture".to_owned(),
-        Backup::Playlist(playlist) => format!("{} clips", playlist.clips.len()),
+        Backup::Playlist(playlist) => {
+            let clips = match playlist.clips.len() {
+                0 => "the built-in picture".to_owned(),
+                count => format!("{count} clips"),
+            };
+            let slot = |slot: &Slot| {
+                let days: Vec<String> = slot.days.iter().map(ToString::to_string).collect();
+                let days = if days.is_empty() { "daily".to_owned() } else { days.join(",") };
+                let (from, to, zone, count) = (slot.from, slot.to, slot.time_zone, slot.clips.len());
+                format!("\n              {from}-{to} {days} {zone}: {count} clips")
+            };
+            clips + &playlist.schedule.iter().map(slot).collect::<String>()
+        }
     };
     let video = channel.profile.video;
     format!(
@@ -132,8 +143,12 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, destinations: &[Destination]) -> 
         return format!("The rehearsal failed: {error}.");
     };
     let hole = report.hole_ms.map_or_else(|| "nothing was cut".to_owned(), |hole| format!("hole {hole} ms"));
+    let back = match report.return_hole_ms {
+        Some(hole) => format!("back to live: hole {hole} ms"),
+        None => "it did not return to live".to_owned(),
+    };
     let mut lines = vec![format!(
-        "The live input was treated as lost for {} s: {} → {}, {hole}.",
+        "The live input was treated as lost for {} s: {} → {}, {hole}; {back}.",
         rehearsal.cut_live_for_seconds, report.on_air_before, report.on_air_during
     )];
     for output in &report.outputs {
@@ -142,11 +157,19 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, destinations: &[Destination]) -> 
             OutputId::Destination(id) => name_of(id, destinations),
         };
         lines.push(format!(
-            "  {name:<20}  {} reconnects, {} frames dropped, {}",
-            output.reconnects, output.dropped_frames, output.state
+            "  {name:<20}  holes {} and {}, {} reconnects, {} frames dropped, {}",
+            milliseconds(output.hole_ms),
+            milliseconds(output.return_hole_ms),
+            output.reconnects,
+            output.dropped_frames,
+            output.state
         ));
     }
     lines.join("\n")
+}
+
+fn milliseconds(hole: Option<u64>) -> String {
+    hole.map_or_else(|| "unknown".to_owned(), |hole| format!("{hole} ms"))
 }
 
 /// The text with spaces for control characters: names and errors come from other people.

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::adapters::views::DateTime;
-use crate::app::channel::{ChannelDraft, DestinationDraft, ModeDraft};
+use crate::app::channel::{ChannelDraft, DestinationDraft, ModeDraft, PlaylistDraft, SlotDraft};
 use crate::domain::channel::{
-    Audio, Engine, Failover, Flapping, InputState, Mismatch, Mode, OutputState, Platform, Profile, Reason,
-    Source, Video,
+    Audio, Day, Engine, Failover, Flapping, InputState, Mismatch, Mode, OutputState, Platform,
+    PlaylistChange, Profile, Reason, Source, Video,
 };
 use crate::domain::event::{ChannelEvent, Event};
 use crate::domain::secret::Secret;
@@ -52,7 +52,7 @@ pub(super) struct PatchJson {
     display_name: Option<String>,
     /// With `false` the programme and its destinations end.
     enabled: Option<bool>,
-    /// Only the clips of a playlist can be changed.
+    /// Only the playlist can be changed. It replaces the old one completely.
     inputs: Option<InputsJson>,
     failover: Option<FailoverJson>,
     profile: Option<ProfileJson>,
@@ -86,8 +86,50 @@ struct BackupJson {
 #[serde(deny_unknown_fields)]
 #[schema(as = PlaylistDraft)]
 struct PlaylistJson {
+    /// Those that play when no slot of the schedule does.
     #[schema(value_type = Vec<Uuid>, max_items = 1000)]
     clips: Vec<String>,
+    /// Clips that play at certain times. Of slots at the same time, the clips of each play.
+    #[schema(max_items = 200)]
+    schedule: Option<Vec<SlotJson>>,
+    /// `end_of_clip` without it.
+    #[schema(value_type = Option<PlaylistChange>)]
+    change: Option<String>,
+}
+
+/// Clips that play at a time of day.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PlaylistSlotDraft)]
+struct SlotJson {
+    #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 1000)]
+    clips: Vec<String>,
+    /// When it begins.
+    #[schema(example = "18:00", pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    from: String,
+    /// When it ends; if that is not later than `from`, on the next day.
+    #[schema(example = "20:00", pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    to: String,
+    /// The days on which it begins; every day without any.
+    #[schema(value_type = Option<Vec<Day>>)]
+    days: Option<Vec<String>>,
+    /// Whose clock counts: a name of the IANA database.
+    #[schema(example = "Asia/Kolkata")]
+    time_zone: String,
+}
+
+impl From<PlaylistJson> for PlaylistDraft {
+    fn from(json: PlaylistJson) -> Self {
+        let slot = |slot: SlotJson| SlotDraft {
+            clips: slot.clips,
+            from: slot.from,
+            to: slot.to,
+            days: slot.days.unwrap_or_default(),
+            time_zone: slot.time_zone,
+        };
+        let schedule = json.schedule.unwrap_or_default().into_iter().map(slot).collect();
+        Self { clips: json.clips, schedule, change: json.change }
+    }
 }
 
 /// When the live input is lost, and when it is back. An absent field has its default.
@@ -202,7 +244,7 @@ impl From<DraftJson> for ChannelDraft {
             path,
             enabled,
             backup_kind,
-            clips: playlist.map(|playlist| playlist.clips),
+            playlist: playlist.map(PlaylistDraft::from),
             failover: failover.map(Failover::from),
             profile: profile.map(Profile::from),
             mismatch,

@@ -2,6 +2,7 @@
 
 mod destinations;
 mod dto;
+mod health;
 
 use std::sync::Arc;
 
@@ -22,6 +23,9 @@ use crate::app::channel::{Channels, Decisions, Destinations};
 use crate::domain::channel::{ChannelId, RehearsalId};
 use crate::domain::event::{Event, EventBody, Topic};
 use dto::{DraftJson, EventJson, ModeJson, PatchJson, RehearsalJson};
+use health::ChannelsHealth;
+
+pub use health::health;
 
 /// The state of the routes.
 #[derive(Clone, FromRef)]
@@ -37,6 +41,7 @@ pub struct State {
 pub fn routes() -> Routes<State> {
     Routes::new("channels")
         .about("Programmes that never go dark, and where they are pushed.")
+        .health::<ChannelsHealth>()
         .management(Viewer, "channel", routes!(list_channels))
         .management(Admin, "channel", routes!(create_channel))
         .management(Viewer, "channel", routes!(follow_channels))
@@ -157,7 +162,8 @@ async fn list_decisions(call: ListWithin<Decisions>) -> ListAnswer {
 
 /// Rehearse the loss of the live input
 ///
-/// The live input is treated as lost for the given time. The report is in the rehearsal when it is done.
+/// The live input is treated as lost for the given time. The report is in the rehearsal when it is done: when the live
+/// input is on air again, or cannot be expected any more.
 #[utoipa::path(
     post, path = "/channels/{id}/rehearsals", request_body = RehearsalJson,
     responses(

@@ -39,6 +39,7 @@ impl Task for Runner {
 impl LongRunningTask for Runner {
     async fn run(&mut self, context: &TaskContext) -> Result<(), TaskError> {
         self.log.starts();
+        self.log.keep(context.lease.clone());
         match self.run {
             Run::Return => return Ok(()),
             Run::Panic(times @ 1..) => {
@@ -121,6 +122,53 @@ async fn a_task_that_stops_is_dropped_before_another_instance_can_have_it() {
     assert_eq!(one.status().state, TaskState::Running);
     sleep(ms(200)).await;
     assert_eq!((one.status().state, one.log.ended().len()), (TaskState::Waiting, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_stops_unless_alone_runs_on_without_the_database_if_no_other_instance_was_alive() {
+    let leases = Leases::new();
+    let one = runner(leases.terms("one"), OnLeaseDoubt::StopUnlessAlone, Run::Finish(ms(0)));
+    sleep(ms(1500)).await;
+    leases.reachable(false);
+    sleep(ms(60_000)).await;
+    assert!(one.log.lease().is_valid());
+    leases.reachable(true);
+    sleep(ms(5000)).await;
+    assert_eq!((one.log.started(), one.log.ended()), (vec![0], vec![]));
+    assert_eq!(one.epoch(), Some(2), "it works under the new assignment");
+    // Another instance starts. From now on the task stops at a doubt.
+    let _two = instance(leases.terms("two"));
+    sleep(ms(1500)).await;
+    leases.reachable(false);
+    sleep(ms(2500)).await;
+    assert_eq!((one.status().state, one.log.started().len()), (TaskState::Waiting, 1));
+    assert!(!one.log.lease().is_valid());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_ran_on_alone_ends_when_another_instance_has_it() {
+    let leases = Leases::new();
+    let one = runner(leases.terms("one"), OnLeaseDoubt::StopUnlessAlone, Run::Finish(ms(0)));
+    sleep(ms(1500)).await;
+    leases.reachable(false);
+    sleep(ms(10_000)).await;
+    assert_eq!(one.status().state, TaskState::Running);
+    leases.move_from(one.status().assignment.unwrap()).await;
+    leases.reachable(true);
+    sleep(ms(2_000)).await;
+    assert_eq!((one.status().state, one.log.lease().is_valid()), (TaskState::Waiting, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_the_whole_process_the_lease_is_not_valid() {
+    let leases = Leases::new();
+    let one = runner(leases.terms("one"), OnLeaseDoubt::Stop, Run::Finish(ms(0)));
+    sleep(ms(1500)).await;
+    let lease = one.log.lease();
+    assert!(lease.is_valid());
+    // As after SIGSTOP and SIGCONT. Nobody was told yet.
+    tokio::time::advance(ms(4_000)).await;
+    assert!(!lease.is_valid());
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use crate::app::task::{
     Activation, AnyTask, OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, TaskState,
     TaskStatus, Tick,
 };
-use crate::ports::{StoreError, WakeUp};
+use crate::ports::{LeaseCheck, StoreError, WakeUp};
 use leases::Leases;
 
 mod leases;
@@ -51,11 +51,21 @@ struct Log {
     zero: Instant,
     started: Arc<Mutex<Vec<u128>>>,
     ended: Arc<Mutex<Vec<u128>>>,
+    /// That of the last run.
+    lease: Arc<Mutex<LeaseCheck>>,
 }
 
 impl Log {
     fn new() -> Self {
-        Self { zero: Instant::now(), started: Arc::default(), ended: Arc::default() }
+        Self { zero: Instant::now(), started: Arc::default(), ended: Arc::default(), lease: Arc::default() }
+    }
+
+    fn keep(&self, lease: LeaseCheck) {
+        *self.lease.lock().unwrap() = lease;
+    }
+
+    fn lease(&self) -> LeaseCheck {
+        self.lease.lock().unwrap().clone()
     }
 
     fn starts(&self) {
