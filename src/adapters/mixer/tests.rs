@@ -53,7 +53,9 @@ impl Channel {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (reports, stopped) = (ProgrammeReports { decisions: decided, status: reported }, stop.clone());
-        tasks.spawn(async move { MixerEngine::new(1).unwrap().run(programmes, reports, stopped).await });
+        tasks.spawn(async move {
+            MixerEngine::new(1, Connector::new([]).unwrap()).unwrap().run(programmes, reports, stopped).await
+        });
         Self { live, programme, decisions, status, stop, tasks }
     }
 
