@@ -1,6 +1,7 @@
 //! Everything that does I/O: each adapter implements ports for one outside system, or accepts calls from outside.
 
 pub mod cli;
+pub mod destination_probe;
 pub mod ffmpeg;
 pub mod http;
 pub mod kick;

@@ -13,15 +13,17 @@ use crate::domain::channel::PushUrl;
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum ProbeStep {
+    /// The program that pushes is there: ffmpeg with SRT. Only with `srt`.
+    Program,
     /// The name of the host has an address.
     Name,
-    /// The host accepts the connection.
+    /// The host accepts the connection. Not with `srt`, which has none.
     Tcp,
     /// The certificate is right. Only with `rtmps`.
     Tls,
-    /// The RTMP handshake.
+    /// The RTMP handshake; with `srt` the first half of that of SRT, which needs no key.
     Handshake,
-    /// The RTMP command `connect` to the application. It needs no key.
+    /// The RTMP command `connect` to the application. It needs no key. Not with `srt`.
     Connect,
 }
 

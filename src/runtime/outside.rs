@@ -1,13 +1,17 @@
 //! Builds the clients of other systems from the configuration. None connects yet.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
+use crate::adapters::destination_probe::Probe;
 use crate::adapters::mediamtx::{self, MediaMtx};
 use crate::adapters::mixer::MixerEngine;
 use crate::adapters::rtmp::Connector;
@@ -29,7 +33,7 @@ pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outs
         outside.webhooks = Some(webhooks(&config.kick)?);
     }
     outside.channel_engine = channel_engine(config)?;
-    outside.destination_probe = Some(destination_probe()?);
+    outside.destination_probe = Some(destination_probe(config)?);
     Ok(outside)
 }
 
@@ -38,14 +42,31 @@ fn channel_engine(config: &Config) -> anyhow::Result<Option<Arc<dyn ChannelEngin
     if !config.channels.enabled {
         return Ok(None);
     }
-    let engine =
-        MixerEngine::new(config.channels.threads as usize).context("the threads of channels.threads")?;
-    Ok(Some(Arc::new(engine)))
+    let engine = MixerEngine::new(config.channels.threads as usize, connector(config)?);
+    Ok(Some(Arc::new(engine.context("the threads of channels.threads")?)))
 }
 
 /// What tests destinations, also for the command line.
-pub(super) fn destination_probe() -> anyhow::Result<Arc<dyn DestinationProbe>> {
-    Ok(Arc::new(Connector::new([]).context("the TLS of destinations")?))
+pub(super) fn destination_probe(config: &Config) -> anyhow::Result<Arc<dyn DestinationProbe>> {
+    Ok(Arc::new(Probe::new(connector(config)?)))
+}
+
+/// What connects to destinations.
+fn connector(config: &Config) -> anyhow::Result<Connector> {
+    let extra = match &config.channels.extra_ca_file {
+        Some(file) => {
+            certificates(file).with_context(|| format!("channels.extra_ca_file: {}", file.display()))?
+        }
+        None => Vec::new(),
+    };
+    Connector::new(extra).context("the TLS of destinations")
+}
+
+/// The certificates in a PEM file.
+fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let found: Vec<_> = CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?;
+    anyhow::ensure!(!found.is_empty(), "it has no certificate (-----BEGIN CERTIFICATE-----)");
+    Ok(found)
 }
 
 /// A client for a media server, by its kind.

@@ -278,6 +278,28 @@ async fn a_platform_fills_in_what_it_is_known_for(#[case] engine: Engine) {
 }
 
 #[tokio::test]
+async fn secrets_of_srt_are_taken_in_the_key_only() {
+    let app = TestApp::memory().await;
+    let channel = path(&create(&app, json!({"name": "a"})).await);
+    let draft = |url: &str, key: &str| json!({"name": "s", "platform": "custom", "url": url, "key": key});
+    let url = "srt://host:9000?latency=200";
+    for key in ["publish:live/x", "streamid=publish:live/x&passphrase=0123456789"] {
+        let added = add_destination(&app, &channel, draft(url, key)).await.assert_status(201);
+        assert_eq!(added.text("/url"), url);
+        assert!(!added.json().to_string().contains("live/x"));
+    }
+    for (url, key, field) in [
+        ("srt://host:9000?streamid=hidden-id", "a", "url"),
+        ("srt://host:9000?passphrase=hidden-words", "a", "url"),
+        ("srt://host", "a", "url"),
+        (url, "passphrase=hidden", "key"),
+    ] {
+        let refused = add_destination(&app, &channel, draft(url, key)).await.assert_refuses(&[field]);
+        assert!(!refused.json().to_string().contains("hidden"), "{url}");
+    }
+}
+
+#[tokio::test]
 async fn a_destination_is_changed_and_deleted_by_itself() {
     let app = TestApp::memory().await;
     let (channel, destination) = with_destination(&app).await;

@@ -8,7 +8,6 @@
 #![expect(clippy::print_stderr, reason = "what the tests run against is part of their report")]
 
 mod adapter;
-mod channel;
 mod command;
 mod conflict;
 mod encoder;
@@ -121,10 +120,6 @@ fn main() -> Result<ExitCode> {
             a_path_of_the_operators_own_is_left_alone,
             another_process_is_another_run,
             thousands_of_paths_are_polled_quickly;
-        channel:
-            the_destination_keeps_its_connection,
-            the_programme_continues_while_the_media_server_restarts,
-            the_programme_is_on_air_again_after_a_restart;
         publish:
             rtmp_on_a_named_path,
             rtmp_with_the_secret_as_path,

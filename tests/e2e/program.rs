@@ -34,8 +34,14 @@ pub(crate) struct Streamward {
 impl Streamward {
     /// `streamward serve`, beside a MediaMTX at `ports` that knows the same secrets.
     pub(crate) async fn start(bench: &Bench, ports: &Ports) -> Result<Self> {
+        Self::start_with(bench, ports, &[]).await
+    }
+
+    /// The same with more in its environment.
+    pub(crate) async fn start_with(bench: &Bench, ports: &Ports, more: &[(&str, String)]) -> Result<Self> {
         let port = ports::free()?;
         let mut environment = hook_environment(port);
+        environment.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
         let secret = ("STREAMWARD_MEDIA_SERVERS__DEFAULT__CONTROL_SECRET", CONTROL_SECRET);
         environment.push((secret.0.to_owned(), secret.1.to_owned()));
         Self::run(bench, port, ports, vec!["serve".to_owned()], environment).await

@@ -21,27 +21,40 @@ pub(crate) struct Tools {
     pub(crate) whip: Result<PathBuf, String>,
     /// Ninety seconds of H264 and AAC, made once, since encoding is slow.
     pub(crate) clip: PathBuf,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Tools {
     /// Finds everything. The error names what is missing.
     pub(crate) async fn find() -> Result<Self> {
+        let mut tools = Self::without_media_server()?;
+        tools.find_media_server().await?;
+        encode(
+            "-t 90 -f lavfi -i testsrc=size=320x180:rate=15 -t 90 -f lavfi -i sine=frequency=440:sample_rate=48000 -g 15 -b:v 300k",
+            &tools.clip,
+        )?;
+        Ok(tools)
+    }
+
+    /// Finds everything but a MediaMTX. There is no clip yet.
+    pub(crate) fn without_media_server() -> Result<Self> {
         for tool in ["ffmpeg", "ffprobe"] {
             let found = output_within(Command::new(tool).arg("-version"), Duration::from_secs(10));
             ensure!(found.is_ok_and(|output| output.status.success()), "{tool} is not on the PATH");
         }
         let dir = tempfile::tempdir()?;
-        let (mediamtx, version) = mediamtx(dir.path()).await?;
-        let whip = whip(&mediamtx, &version).await;
-        let clip = dir.path().join("clip.mp4");
-        encode(
-            "-t 90 -f lavfi -i testsrc=size=320x180:rate=15 -t 90 -f lavfi -i sine=frequency=440:sample_rate=48000 -g 15 -b:v 300k",
-            &clip,
-        )?;
         let streamward = dir.path().join("streamward");
         std::fs::copy(env!("CARGO_BIN_EXE_streamward"), &streamward)?;
-        Ok(Self { streamward, mediamtx, version, whip, clip, _dir: dir })
+        let (mediamtx, version, whip) =
+            (PathBuf::new(), String::new(), Err("no MediaMTX was searched".to_owned()));
+        Ok(Self { streamward, mediamtx, version, whip, clip: dir.path().join("clip.mp4"), dir })
+    }
+
+    /// Finds a MediaMTX too. The error says where it was searched.
+    pub(crate) async fn find_media_server(&mut self) -> Result<()> {
+        (self.mediamtx, self.version) = mediamtx(self.dir.path()).await?;
+        self.whip = whip(&self.mediamtx, &self.version).await;
+        Ok(())
     }
 }
 

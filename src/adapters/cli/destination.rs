@@ -82,13 +82,14 @@ pub enum DestinationCommand {
 /// Where a destination is.
 #[derive(Debug, Args)]
 pub struct PlaceArgs {
-    /// Its address without the key, e.g. rtmps://host/app
+    /// Its address without the key, e.g. rtmps://host/app or srt://host:9000
     #[arg(long)]
     url: Option<String>,
     /// The address if the first fails
     #[arg(long, value_name = "URL")]
     backup_url: Option<String>,
-    /// A file with the platform's key; - reads it from the standard input
+    /// A file with the platform's key; - reads it from the standard input. With SRT: the stream id, or
+    /// streamid=…&passphrase=…
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// A new session begins after this time, e.g. 7h

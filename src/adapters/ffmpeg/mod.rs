@@ -1,11 +1,14 @@
 //! Examines and converts media files with ffmpeg, which does what no crate does.
 //!
+//! It also pushes programmes to SRT listeners (`push.rs`), which no crate does well.
+//!
 //! A file is untrusted input: only known containers are opened, and nothing that they name (`arguments.rs`). Each program
 //! is a process group of its own with a low priority, and is killed when it stalls or is told to stop (`process.rs`).
 
 mod arguments;
 mod output;
 mod process;
+mod push;
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::clip::Probe;
 use crate::ports::{Conversion, TranscodeError, Transcoder};
 use process::{Ended, Limits, run};
+pub use push::{PushError, SrtPush, can_push_srt};
 
 /// How long examining a file may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(60);

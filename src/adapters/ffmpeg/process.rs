@@ -32,6 +32,9 @@ pub(super) struct Limits<'a> {
     pub(super) file: Option<(&'a Path, u64)>,
 }
 
+/// Reads what a program prints, line by line.
+pub(super) type Reader<R> = Lines<BufReader<R>>;
+
 /// How a program ended by itself.
 pub(super) struct Ended {
     pub(super) is_success: bool,
@@ -48,7 +51,9 @@ pub(super) async fn run(
     read: &mut (dyn FnMut(&str) -> bool + Send),
     stop: &CancellationToken,
 ) -> Result<Ended, TranscodeError> {
-    let mut group = Group::start(&mut command, name)?;
+    command.stdin(Stdio::null());
+    let mut group = Group::start(&mut command, name).map_err(TranscodeError::Unavailable)?;
+    group.lower_priority(name);
     let (mut output, mut errors) =
         (group.lines(|child| child.stdout.take()), group.lines(|child| child.stderr.take()));
     let (mut kept, mut last) = (String::new(), VecDeque::new());
@@ -91,39 +96,38 @@ async fn is_too_large(limits: Limits<'_>) -> bool {
 }
 
 /// A program in a process group of its own. When it is dropped, the group is killed.
-struct Group {
-    child: Child,
+pub(super) struct Group {
+    pub(super) child: Child,
     id: Option<Pid>,
 }
 
 impl Group {
-    fn start(command: &mut Command, name: &str) -> Result<Self, TranscodeError> {
+    /// Starts it with a standard input as `command` has it. The error says why it cannot be started.
+    pub(super) fn start(command: &mut Command, name: &str) -> Result<Self, String> {
         // Without our environment, which has secrets.
         let path = std::env::var_os("PATH").unwrap_or_default();
-        command
-            .env_clear()
-            .env("PATH", path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.env_clear().env("PATH", path).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.process_group(0).kill_on_drop(true).spawn();
-        let child = child.map_err(|error| TranscodeError::Unavailable(match error.kind() {
-            io::ErrorKind::NotFound => format!(
-                "{name} is not installed: install ffmpeg on the machine of the service, then the clip is prepared"
-            ),
+        let child = child.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                format!("{name} is not installed: install ffmpeg on the machine of the service")
+            }
             _ => format!("{name} cannot be started: {error}"),
-        }))?;
+        })?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(Err(error)) = id.map(|id| setpriority_process(Some(id), NICE)) {
-            tracing::debug!(%error, name, "the priority of a program cannot be lowered");
-        }
         Ok(Self { child, id })
     }
 
-    fn lines<R: AsyncRead + Unpin>(
+    fn lower_priority(&self, name: &str) {
+        if let Some(Err(error)) = self.id.map(|id| setpriority_process(Some(id), NICE)) {
+            tracing::debug!(%error, name, "the priority of a program cannot be lowered");
+        }
+    }
+
+    pub(super) fn lines<R: AsyncRead + Unpin>(
         &mut self,
         pipe: impl FnOnce(&mut Child) -> Option<R>,
-    ) -> Option<Lines<BufReader<R>>> {
+    ) -> Option<Reader<R>> {
         pipe(&mut self.child).map(|pipe| BufReader::new(pipe).lines())
     }
 }
@@ -140,7 +144,7 @@ impl Drop for Group {
 }
 
 /// The next line. At the end, or at a line that is no text, there is nothing more to read.
-async fn next<R: AsyncRead + Unpin>(lines: &mut Option<Lines<BufReader<R>>>) -> Option<String> {
+pub(super) async fn next<R: AsyncRead + Unpin>(lines: &mut Option<Reader<R>>) -> Option<String> {
     let Some(open) = lines else { return std::future::pending().await };
     if let Ok(Some(line)) = open.next_line().await {
         return Some(line);

@@ -11,6 +11,8 @@ mod meter;
 mod output;
 mod piece;
 mod queue;
+mod rotation;
+mod sink;
 mod sources;
 mod supervised;
 #[cfg(test)]
@@ -36,9 +38,6 @@ pub enum MixerError {
     /// No threads.
     #[error("the threads for media cannot be started: {0}")]
     Threads(#[from] io::Error),
-    /// No TLS.
-    #[error("TLS cannot be set up for media: {0}")]
-    Tls(#[from] rustls::Error),
 }
 
 /// Runs channels on threads of its own.
@@ -48,17 +47,17 @@ pub struct MixerEngine {
 }
 
 impl MixerEngine {
-    /// An engine with `threads` threads, at least one.
+    /// An engine with `threads` threads, at least one, that connects with `connector`.
     ///
     /// # Errors
-    /// If the threads cannot be started, or TLS cannot be set up.
-    pub fn new(threads: usize) -> Result<Self, MixerError> {
+    /// If the threads cannot be started.
+    pub fn new(threads: usize, connector: Connector) -> Result<Self, MixerError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("media")
             .enable_all()
             .build()?;
-        Ok(Self { runtime: Some(runtime), connector: Connector::new([])? })
+        Ok(Self { runtime: Some(runtime), connector })
     }
 }
 

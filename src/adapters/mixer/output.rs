@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::piece::{Headers, Piece};
 use super::queue::Queue;
+use super::rotation::{NextSession, Rotation};
+use super::sink::{Sink, SinkError, Target};
 use super::supervised::supervised;
-use crate::adapters::rtmp::{Address, Connector, Publisher, RtmpError, Step};
+use crate::adapters::rtmp::Connector;
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::domain::channel::{Output, OutputState, OutputStatus, Track, wrapped};
 use crate::ports::{Clock as _, IdGen as _, LeaseCheck};
@@ -25,6 +27,8 @@ const STALLED: Duration = Duration::from_secs(2);
 const LEASE_CHECK: Duration = Duration::from_millis(50);
 /// After this many refusals in a row, it is assumed that somebody has to do something.
 const REFUSALS: u32 = 3;
+/// When a new session did not begin at once, it is tried once more after this time.
+const ROTATE_AGAIN: Duration = Duration::from_millis(500);
 
 /// What the mixer and the task of an output share.
 pub(super) struct Shared {
@@ -38,10 +42,10 @@ pub(super) struct Shared {
 enum End {
     Stopped,
     /// A new session begins.
-    Rotates,
+    Rotates(Rotation),
     /// Another instance may send the programme.
     InDoubt,
-    Failed(RtmpError),
+    Failed(SinkError),
 }
 
 impl Shared {
@@ -112,33 +116,37 @@ struct Task<'a> {
 
 impl Task<'_> {
     async fn run(self) {
-        let (mut waits, mut refusals, mut uses_backup, mut rotates) = (backoff(), 0, false, false);
+        let (mut waits, mut refusals, mut uses_backup) = (backoff(), 0, false);
+        let mut rotation: Option<Rotation> = None;
         loop {
             self.shared.change(OutputState::Connecting, |status| status.next_attempt_at = None);
             self.await_lease().await;
             let url = self.output.backup_url.as_ref().filter(|_| uses_backup).unwrap_or(&self.output.url);
             let began = Instant::now();
-            if !rotates {
+            if rotation.is_none() {
                 self.shared.queue.close();
             }
-            let end = match self.open(url).await {
-                None => return,
-                Some(Ok(publisher)) => self.send(publisher, rotates).await,
-                Some(Err(error)) => End::Failed(error),
+            let end = match Target::new(url, &self.output.key) {
+                Err(error) => End::Failed(error),
+                Ok(target) => match self.stop.run_until_cancelled(self.open(&target, &mut rotation)).await {
+                    None => return,
+                    Some(Err(error)) => End::Failed(error),
+                    Some(Ok(sink)) => self.send(sink, &target, rotation.take()).await,
+                },
             };
             let error = match end {
                 End::Stopped => return,
-                End::Rotates => {
-                    rotates = true;
+                End::Rotates(next) => {
+                    rotation = Some(next);
                     continue;
                 }
                 End::InDoubt => {
-                    rotates = false;
+                    rotation = None;
                     continue;
                 }
                 End::Failed(error) => error,
             };
-            rotates = false;
+            rotation = None;
             self.shared.queue.close();
             // A session that was live for a while is not refused; the first address is tried again after the second.
             refusals = if error.is_refused { refusals + 1 } else { 0 };
@@ -162,94 +170,99 @@ impl Task<'_> {
         while !self.lease.is_valid() && self.stop.run_until_cancelled(sleep(LEASE_CHECK)).await.is_some() {}
     }
 
-    /// Connects; `None` if the output is to stop.
-    async fn open(&self, url: &str) -> Option<Result<Publisher, RtmpError>> {
-        let address = match Address::parse(url) {
-            Ok(address) => address,
-            Err(error) => {
-                return Some(Err(RtmpError {
-                    step: Step::Name,
-                    is_refused: true,
-                    message: error.to_string(),
-                }));
-            }
+    /// Begins a session. A new session of an output that rotates uses the connection that was prepared for it. If a server
+    /// still counts the session before, it is tried once more.
+    async fn open(&self, target: &Target, rotation: &mut Option<Rotation>) -> Result<Sink, SinkError> {
+        let Some(rotation) = rotation else { return Box::pin(target.open(self.connector)).await };
+        let begun = match rotation.prepared.take() {
+            Some(prepared) => target.begin(prepared).await,
+            None => Box::pin(target.open(self.connector)).await,
         };
-        let mut steps = Vec::new();
-        let opening = Publisher::open(self.connector, &address, self.output.key.clone(), &mut steps);
-        self.stop.run_until_cancelled(Box::pin(opening)).await
+        match begun {
+            Ok(sink) => Ok(sink),
+            Err(error) => {
+                tracing::info!(output = ?self.output.id, %error, "a new session did not begin at once");
+                sleep(ROTATE_AGAIN).await;
+                Box::pin(target.open(self.connector)).await
+            }
+        }
     }
 
-    async fn wait(&self, error: &RtmpError, wait: Duration, is_failed: bool) {
+    async fn wait(&self, error: &SinkError, wait: Duration, is_failed: bool) {
         let id = self.output.id;
-        tracing::info!(output = ?id, step = %error.step, %error, ?wait, "an output failed and is tried again later");
+        tracing::info!(output = ?id, %error, ?wait, "an output failed and is tried again later");
         let state = if is_failed { OutputState::Failed } else { OutputState::BackingOff };
         self.shared.change(state, |status| {
             status.last_error = Some(error.message.clone());
             status.next_attempt_at = Some(SystemClock.now().plus(wait));
+            status.rtt_ms = None;
         });
         self.stop.run_until_cancelled(sleep(wait)).await;
     }
 
-    /// Sends what the mixer gives. With `continues`, the queue was kept from the session before.
-    async fn send(&self, mut publisher: Publisher, continues: bool) -> End {
+    /// Sends what the mixer gives. After a rotation, the queue was kept from the session before.
+    async fn send(&self, mut sink: Sink, target: &Target, rotation: Option<Rotation>) -> End {
         let mut session = Session::default();
-        let rotate_at = self.output.rotate_session_every.map(|every| Instant::now() + every);
-        if !continues {
-            self.shared.queue.open();
+        match &rotation {
+            None => self.shared.queue.open(),
+            Some(rotation) => {
+                let took = rotation.since.elapsed();
+                tracing::info!(output = ?self.output.id, ?took, "a new session replaced the one before");
+            }
         }
+        let mut next = NextSession::new(self.output.rotate_session_every);
         loop {
             let pieces = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {
                     if self.lease.is_valid() {
-                        publisher.close().await;
+                        sink.close().await;
                     }
                     return End::Stopped;
                 }
-                heard = publisher.listen() => match heard {
+                heard = sink.listen() => match heard {
                     Ok(()) => Vec::new(),
                     Err(error) => return End::Failed(error),
                 },
+                () = next.prepare(target, self.connector), if session.has_begun() => Vec::new(),
                 pieces = self.shared.queue.take() => pieces,
             };
             // Not even a goodbye: a platform could take it for the end of what another instance sends.
             if !self.lease.is_valid() {
                 return End::InDoubt;
             }
-            let is_due = session.has_begun() && rotate_at.is_some_and(|at| Instant::now() >= at);
-            let keyframe = pieces.iter().position(|piece| piece.frame.is_keyframe).filter(|_| is_due);
+            let is_keyframe = |piece: &Piece| piece.frame.is_keyframe;
+            let keyframe = pieces.iter().position(is_keyframe).filter(|_| next.is_ready());
             let (now, later) = pieces.split_at(keyframe.unwrap_or(pieces.len()));
-            if let Err(error) = self.write(&mut publisher, &mut session, now).await {
+            if let Err(error) = self.write(&mut sink, &mut session, now).await {
                 return End::Failed(error);
             }
             if keyframe.is_some() {
                 self.shared.queue.put_back(later.iter().cloned());
-                publisher.close().await;
-                return End::Rotates;
+                let since = Instant::now();
+                sink.close().await;
+                return End::Rotates(Rotation { prepared: next.prepared(), since });
             }
         }
     }
 
-    async fn write(
-        &self,
-        publisher: &mut Publisher,
-        session: &mut Session,
-        pieces: &[Piece],
-    ) -> Result<(), RtmpError> {
+    async fn write(&self, sink: &mut Sink, session: &mut Session, pieces: &[Piece]) -> Result<(), SinkError> {
         for piece in pieces {
-            session.add(publisher, piece)?;
+            session.add(sink, piece)?;
         }
-        let is_first = session.is_new();
         *lock(&self.shared.writes_since) = Some(Instant::now());
-        let sent = publisher.send().await;
+        let sent = sink.send().await;
         *lock(&self.shared.writes_since) = None;
         let bytes = sent?;
-        if pieces.is_empty() {
+        lock(&self.shared.status).bytes += bytes;
+        if pieces.is_empty() || !sink.is_live() {
             return Ok(());
         }
+        let is_first = session.is_new();
+        let rtt_ms = sink.rtt_ms();
         self.shared.change(OutputState::Live, |status| {
-            status.bytes += bytes;
             status.connects += u64::from(is_first);
+            status.rtt_ms = rtt_ms;
         });
         Ok(())
     }
@@ -272,7 +285,7 @@ impl Session {
         self.has_begun() && !std::mem::replace(&mut self.was_counted, true)
     }
 
-    fn add(&mut self, publisher: &mut Publisher, piece: &Piece) -> Result<(), RtmpError> {
+    fn add(&mut self, sink: &mut Sink, piece: &Piece) -> Result<(), SinkError> {
         let is_first = self.base.is_none();
         let base = *self.base.get_or_insert(piece.at);
         // Sound that lies before the first picture.
@@ -282,14 +295,14 @@ impl Session {
         }
         if !self.headers.as_ref().is_some_and(|headers| Arc::ptr_eq(headers, &piece.headers)) {
             if is_first {
-                publisher.describe(&piece.headers.formats)?;
+                sink.describe(&piece.headers.formats)?;
             }
             for header in piece.headers.frames() {
-                publisher.add(header, wrapped(at))?;
+                sink.add(header, wrapped(at))?;
             }
             self.headers = Some(piece.headers.clone());
         }
-        publisher.add(&piece.frame, wrapped(at))
+        sink.add(&piece.frame, wrapped(at))
     }
 }
 

@@ -58,9 +58,10 @@ impl Channel {
         let (reports, stopped) = (ProgrammeReports { decisions: decided, status: reported }, stop.clone());
         let (lease, checked) = watch::channel(true);
         let check = LeaseCheck::new(move || *checked.borrow());
-        tasks.spawn(
-            async move { MixerEngine::new(1).unwrap().run(programmes, reports, stopped, check).await },
-        );
+        tasks.spawn(async move {
+            let engine = MixerEngine::new(1, Connector::new([]).unwrap()).unwrap();
+            engine.run(programmes, reports, stopped, check).await
+        });
         Self { live, programme, decisions, status, stop, lease, tasks }
     }
 

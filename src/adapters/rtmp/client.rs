@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use rml_amf0::Amf0Value;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::address::Address;
@@ -27,6 +27,9 @@ pub struct Publisher {
     out: Vec<u8>,
 }
 
+/// A connection whose application accepted us. No stream has begun, and no key was sent.
+pub struct Prepared(pub(super) Connection);
+
 /// Plays a stream.
 pub struct Player {
     connection: Connection,
@@ -45,10 +48,39 @@ impl Publisher {
         name: Secret,
         steps: &mut Vec<StepTime>,
     ) -> Result<Self, RtmpError> {
-        let hidden = |error: RtmpError| error.without(name.expose());
-        let mut connection = connector.connect(address, steps).await.map_err(hidden)?;
-        step(steps, Step::Stream, connection.begin(name.expose(), Purpose::Publish)).await.map_err(hidden)?;
+        let prepared = Self::prepare(connector, address, steps).await;
+        Self::begin(prepared.map_err(|error| error.without(name.expose()))?, name, steps).await
+    }
+
+    /// Connects, without beginning a stream. Each step is added to `steps`.
+    ///
+    /// # Errors
+    /// If a step fails.
+    pub async fn prepare(
+        connector: &Connector,
+        address: &Address,
+        steps: &mut Vec<StepTime>,
+    ) -> Result<Prepared, RtmpError> {
+        connector.connect(address, steps).await.map(Prepared)
+    }
+
+    /// Begins the stream `name`.
+    ///
+    /// # Errors
+    /// If the server refuses it, or the connection breaks. The text does not contain `name`.
+    pub async fn begin(
+        Prepared(mut connection): Prepared,
+        name: Secret,
+        steps: &mut Vec<StepTime>,
+    ) -> Result<Self, RtmpError> {
+        let begun = step(steps, Step::Stream, connection.begin(name.expose(), Purpose::Publish)).await;
+        begun.map_err(|error| error.without(name.expose()))?;
         Ok(Self { connection, name, out: Vec::new() })
+    }
+
+    /// The round-trip time of the connection, in milliseconds, if the system knows it.
+    pub fn rtt_ms(&self) -> Option<u32> {
+        self.connection.tcp.rtt_ms()
     }
 
     /// Describes the stream, for servers that want to know before the first frame. Sent with the next frames.
@@ -116,13 +148,16 @@ impl Publisher {
         Ok(())
     }
 
-    /// Ends the stream and the connection.
+    /// Ends the stream and the connection, and waits until the server has ended it too: a new stream with the same name
+    /// is then not one too many. Takes a second at most.
     pub async fn close(mut self) {
         let closing = async {
             if self.connection.session.close(self.name.expose(), &mut self.out).is_ok() {
                 let _ = self.connection.write(&self.out, Step::Media).await;
             }
-            let _ = self.connection.io.shutdown().await;
+            let io = &mut self.connection.io;
+            let _ = io.shutdown().await;
+            while io.read(&mut [0; 4_096]).await.is_ok_and(|read| read > 0) {}
         };
         let _ = timeout(CLOSE, closing).await;
     }
@@ -136,9 +171,15 @@ impl Player {
     pub async fn open(connector: &Connector, address: &Address, name: Secret) -> Result<Self, RtmpError> {
         let hidden = |error: RtmpError| error.without(name.expose());
         let mut steps = Vec::new();
-        let mut connection = connector.connect(address, &mut steps).await.map_err(hidden)?;
-        let begun = step(&mut steps, Step::Stream, connection.begin(name.expose(), Purpose::Play));
-        let frames = begun.await.map_err(hidden)?;
+        let connection = connector.connect(address, &mut steps).await.map_err(hidden)?;
+        Self::begin(connection, name).await
+    }
+
+    /// Begins to play the stream `name`.
+    pub(super) async fn begin(mut connection: Connection, name: Secret) -> Result<Self, RtmpError> {
+        let mut steps = Vec::new();
+        let begun = step(&mut steps, Step::Stream, connection.begin(name.expose(), Purpose::Play)).await;
+        let frames = begun.map_err(|error| error.without(name.expose()))?;
         Ok(Self { connection, name, frames })
     }
 

@@ -17,6 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::address::Address;
 use super::error::{RtmpError, Step};
 use super::session::{Event, Session};
+use super::tcp::TcpView;
 
 /// How long one step may take.
 const STEP: Duration = Duration::from_secs(6);
@@ -47,6 +48,7 @@ pub struct StepTime {
 pub(super) struct Connection {
     pub(super) io: Box<dyn Io>,
     pub(super) session: Session,
+    pub(super) tcp: TcpView,
     buffer: Box<[u8]>,
     /// What has to be sent because of what the server said.
     pub(super) answers: Vec<u8>,
@@ -80,16 +82,13 @@ impl Connector {
     ) -> Result<Connection, RtmpError> {
         let found = step(steps, Step::Name, lookup(address)).await?;
         let tcp = step(steps, Step::Tcp, dial(found)).await?;
-        let mut io: Box<dyn Io> = if address.is_tls {
+        let view = TcpView::of(&tcp);
+        let io: Box<dyn Io> = if address.is_tls {
             Box::new(step(steps, Step::Tls, self.secure(address, tcp)).await?)
         } else {
             Box::new(tcp)
         };
-        let rest = step(steps, Step::Handshake, handshake(&mut io)).await?;
-        let buffer = vec![0; READ_BUFFER].into_boxed_slice();
-        let mut connection = Connection { io, session: Session::new(), buffer, answers: Vec::new() };
-        step(steps, Step::Connect, connection.open_app(address, &rest)).await?;
-        Ok(connection)
+        Connection::open(io, view, address, steps).await
     }
 
     async fn secure(&self, address: &Address, tcp: TcpStream) -> Result<impl Io + use<>, RtmpError> {
@@ -178,6 +177,20 @@ async fn handshake(io: &mut Box<dyn Io>) -> Result<Vec<u8>, RtmpError> {
 }
 
 impl Connection {
+    /// Over a byte stream to the server of `address`.
+    pub(super) async fn open(
+        mut io: Box<dyn Io>,
+        tcp: TcpView,
+        address: &Address,
+        steps: &mut Vec<StepTime>,
+    ) -> Result<Self, RtmpError> {
+        let rest = step(steps, Step::Handshake, handshake(&mut io)).await?;
+        let buffer = vec![0; READ_BUFFER].into_boxed_slice();
+        let mut connection = Self { io, session: Session::new(), tcp, buffer, answers: Vec::new() };
+        step(steps, Step::Connect, connection.open_app(address, &rest)).await?;
+        Ok(connection)
+    }
+
     async fn open_app(&mut self, address: &Address, rest: &[u8]) -> Result<(), RtmpError> {
         let mut out = Vec::new();
         let broken = |step: Step| move |error: super::session::Unreadable| RtmpError::new(step, error.0);

@@ -1,4 +1,4 @@
-//! A reader of FLV files.
+//! FLV: a reader of files, and a writer of what a program reads from a pipe.
 
 use std::io::{self, Read};
 
@@ -80,6 +80,24 @@ impl<R: Read> FlvReader<R> {
     }
 }
 
+/// The beginning of a stream with both tracks.
+pub const HEADER: [u8; 13] = *b"FLV\x01\x05\0\0\0\x09\0\0\0\0";
+
+/// Adds a frame at `timestamp` to `out`.
+///
+/// # Errors
+/// If the frame is too large for a tag: 16 MiB.
+pub fn write(frame: &Frame, timestamp: u32, out: &mut Vec<u8>) -> Result<(), FlvError> {
+    let length = frame.payload.len();
+    let size = u32::try_from(length).ok().filter(|size| *size < 1 << 24).ok_or(FlvError::TooLarge(length))?;
+    let [_, s1, s2, s3] = size.to_be_bytes();
+    let [t0, t1, t2, t3] = timestamp.to_be_bytes();
+    out.extend([frame.kind(), s1, s2, s3, t1, t2, t3, t0, 0, 0, 0]);
+    out.extend_from_slice(&frame.payload);
+    out.extend((size + 11).to_be_bytes());
+    Ok(())
+}
+
 /// Fills `buffer`; false at the end of the input.
 fn fill(input: &mut impl Read, buffer: &mut [u8]) -> Result<bool, FlvError> {
     let mut filled = 0;
@@ -127,6 +145,21 @@ mod tests {
         assert_eq!((video.len(), video[0].is_keyframe, video[60].is_keyframe), (120, true, true));
         assert_eq!(frames.iter().filter(|f| f.is_header).count(), 2);
         assert_eq!(video[60].timestamp - video[0].timestamp, 2_000);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut out = HEADER.to_vec();
+        let frames = read(FILE).unwrap();
+        for frame in &frames {
+            write(frame, frame.timestamp.wrapping_sub(10_000), &mut out).unwrap();
+        }
+        let again = read(&out).unwrap();
+        assert_eq!(again.len(), frames.len());
+        for (again, frame) in again.iter().zip(&frames) {
+            assert_eq!(again.payload, frame.payload);
+            assert_eq!(again.timestamp, frame.timestamp.wrapping_sub(10_000));
+        }
     }
 
     #[test]

@@ -10,15 +10,17 @@ mod connect;
 mod error;
 pub mod flv;
 mod frame;
-mod probe;
+#[cfg(test)]
+mod fuzz;
 mod session;
+mod tcp;
 #[cfg(test)]
 pub(super) mod test_server;
 #[cfg(test)]
 mod tests;
 
 pub use address::{Address, AddressError};
-pub use client::{Player, Publisher};
+pub use client::{Player, Prepared, Publisher};
 pub use codec::{AudioFormat, Formats, VideoFormat};
 pub use connect::{Connector, StepTime, check};
 pub use error::{RtmpError, Step};

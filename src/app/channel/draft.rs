@@ -5,7 +5,7 @@ use crate::domain::Timestamp;
 use crate::domain::broadcaster::DisplayName;
 use crate::domain::channel::{
     ChannelName, ChannelPatch, Destination, DestinationPatch, Engine, Failover, Hold, Mismatch, Mode,
-    Platform, Profile, PushUrl,
+    Platform, Profile, PushUrl, SrtAddress, SrtKey,
 };
 use crate::domain::invalid::{Checks, Invalid, text};
 use crate::domain::path::StreamPath;
@@ -218,7 +218,12 @@ impl DestinationDraft {
             enabled: self.enabled,
             rotate_session_every_seconds: checks.take_opt(rotation),
         };
-        (patch, checks.take_opt(self.key.as_ref().map(key)))
+        let key = checks.take_opt(self.key.as_ref().map(key));
+        let is_srt = patch.url.as_ref().is_some_and(|url| SrtAddress::is_meant(url.as_str()));
+        if let Some(key) = key.as_ref().filter(|_| is_srt) {
+            checks.take(SrtKey::parse(key));
+        }
+        (patch, key)
     }
 
     /// The change that it describes, and the new key.

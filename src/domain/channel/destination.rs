@@ -5,6 +5,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use url::Url;
 
 use super::model::ChannelId;
+use super::srt::SrtAddress;
 use crate::domain::Timestamp;
 use crate::domain::id::id;
 use crate::domain::invalid::{Invalid, text_type};
@@ -67,7 +68,8 @@ impl Platform {
     }
 }
 
-/// An address to push to, without the key: `rtmp://host[:port]/app` or `rtmps://…`, at most 500 characters.
+/// An address to push to, without the key: `rtmp://host[:port]/app`, `rtmps://…` or `srt://host:port`, at most 500
+/// characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PushUrl(String);
@@ -82,13 +84,15 @@ impl PushUrl {
             return Err(bad("must be at most 500 characters"));
         }
         let url = Url::parse(text).map_err(|_| bad("must be an address such as rtmps://host/app"))?;
-        if !matches!(url.scheme(), "rtmp" | "rtmps") || url.host_str().is_none_or(str::is_empty) {
-            return Err(bad("must begin with rtmp:// or rtmps:// and name a host"));
+        if !matches!(url.scheme(), "rtmp" | "rtmps" | "srt") || url.host_str().is_none_or(str::is_empty) {
+            return Err(bad("must begin with rtmp://, rtmps:// or srt:// and name a host"));
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return Err(bad("must not contain a user, a password or a fragment; send the key as `key`"));
         }
-        if url.path().trim_matches('/').is_empty() {
+        if url.scheme() == "srt" {
+            SrtAddress::parse(text)?;
+        } else if url.path().trim_matches('/').is_empty() {
             return Err(bad("must contain an application, such as /live in rtmp://host/live"));
         }
         Ok(Self(text.to_owned()))

@@ -12,6 +12,7 @@ mod programme;
 mod rehearsal;
 mod selector;
 mod settings;
+mod srt;
 mod status;
 mod timeline;
 
@@ -26,5 +27,6 @@ pub use programme::{BackupMedia, Output, OutputId, Programme};
 pub use rehearsal::{HOLE_MS, Rehearsal, RehearsalId, RehearsalReport, RehearsalState, RehearsedOutput};
 pub use selector::{Change, Choice, Selector};
 pub use settings::{Engine, Failover, Flapping, Mismatch, Mode};
+pub use srt::{SrtAddress, SrtKey};
 pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus};
 pub use timeline::{Splice, Timeline, Track, wrapped};

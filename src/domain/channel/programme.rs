@@ -55,11 +55,11 @@ pub enum BackupMedia {
 pub struct Output {
     /// Which destination.
     pub id: OutputId,
-    /// The RTMP or RTMPS address, without the key.
+    /// The RTMP, RTMPS or SRT address, without the key.
     pub url: String,
     /// The address if the first fails.
     pub backup_url: Option<String>,
-    /// The stream name to publish: the platform's key.
+    /// The platform's key: with RTMP the stream name to publish, with SRT a [`super::SrtKey`].
     pub key: Secret,
     /// A new session begins after this time.
     pub rotate_session_every: Option<Duration>,

@@ -85,7 +85,8 @@ fn on_lease_doubt(config: &Config) -> OnLeaseDoubt {
 async fn run_destination(command: &DestinationCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
     context
         .run(async |shared, out| {
-            let destinations = Destinations::new(Arc::clone(&shared.core), Some(destination_probe()?));
+            let destinations =
+                Destinations::new(Arc::clone(&shared.core), Some(destination_probe(&shared.config)?));
             destination::run(&channels(shared), &destinations, command, out).await
         })
         .await

@@ -309,12 +309,14 @@ pub(super) struct DestinationJson {
     name: Option<String>,
     #[schema(value_type = Platform)]
     platform: Option<String>,
-    /// Its address without the key. Kick and `custom` need one.
+    /// Its address without the key: `rtmp`, `rtmps`, or `srt` with no parameters but `latency` (ms), `pbkeylen` and
+    /// `mode=caller`. Kick and `custom` need one.
     #[schema(example = "rtmps://a.rtmps.youtube.com/live2", max_length = 500)]
     url: Option<String>,
     #[schema(max_length = 500)]
     backup_url: Option<String>,
-    /// The key that the platform shows. It is never shown again.
+    /// The key that the platform shows. It is never shown again. With `srt` it is the stream id, or
+    /// `streamid=…&passphrase=…`.
     #[schema(value_type = String, required = true, min_length = 1, max_length = 500, pattern = "^[^\\s]+$")]
     key: Option<String>,
     /// `true` without it.

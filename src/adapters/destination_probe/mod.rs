@@ -1,23 +1,40 @@
-//! Tests whether a destination can be reached.
+//! Tests whether a destination can be reached: over RTMP with the client that pushes to it, over SRT with the first half of
+//! its handshake.
+
+mod srt;
 
 use async_trait::async_trait;
 use tokio::time::{Duration, timeout};
 
-use super::address::Address;
-use super::connect::{Connector, StepTime, check};
-use super::error::Step;
-use crate::domain::channel::PushUrl;
+use crate::adapters::rtmp::{Address, Connector, Step, StepTime, check};
+use crate::domain::channel::{PushUrl, SrtAddress};
 use crate::ports::{DestinationProbe, ProbeStep, ProbedStep};
 
 /// How long a test may take.
 const LIMIT: Duration = Duration::from_secs(15);
 
+/// Reaches destinations.
+pub struct Probe(Connector);
+
+impl Probe {
+    /// Reaches those over RTMP with `connector`.
+    pub fn new(connector: Connector) -> Self {
+        Self(connector)
+    }
+}
+
 #[async_trait]
-impl DestinationProbe for Connector {
+impl DestinationProbe for Probe {
     async fn probe(&self, url: &PushUrl) -> Vec<ProbedStep> {
+        if SrtAddress::is_meant(url.as_str()) {
+            return match SrtAddress::parse(url.as_str()) {
+                Ok(address) => srt::check(&address).await,
+                Err(_) => Vec::new(),
+            };
+        }
         // Such an address is refused when the destination is stored.
         let Ok(address) = Address::parse(url.as_str()) else { return Vec::new() };
-        match timeout(LIMIT, check(self, &address)).await {
+        match timeout(LIMIT, check(&self.0, &address)).await {
             Ok(steps) => steps.into_iter().filter_map(probed).collect(),
             Err(_) => {
                 let error = Some(format!("the test took longer than {} seconds", LIMIT.as_secs()));

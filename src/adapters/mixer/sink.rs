@@ -1,0 +1,168 @@
+//! Where an output sends to: an RTMP server, or an SRT listener by way of ffmpeg.
+
+use thiserror::Error;
+
+use crate::adapters::ffmpeg::{PushError, SrtPush};
+use crate::adapters::rtmp::{Address, Connector, Formats, Frame, Prepared, Publisher, RtmpError, flv};
+use crate::domain::Invalid;
+use crate::domain::channel::{SrtAddress, SrtKey};
+use crate::domain::secret::Secret;
+
+/// Why a session cannot begin, or ended. The text contains no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub(super) struct SinkError {
+    /// Whether somebody has to do something, rather than that something broke.
+    pub(super) is_refused: bool,
+    pub(super) message: String,
+}
+
+/// A session. It may still be connecting: see [`Sink::is_live`].
+pub(super) enum Sink {
+    Rtmp(Publisher),
+    Srt(SrtSink),
+}
+
+/// Frames go to ffmpeg as FLV.
+pub(super) struct SrtSink {
+    push: SrtPush,
+    out: Vec<u8>,
+    /// The bytes that were counted.
+    counted: u64,
+}
+
+/// The address and the key of an output.
+#[derive(Clone)]
+pub(super) enum Target {
+    Rtmp(Address, Secret),
+    Srt(SrtAddress, SrtKey),
+}
+
+impl Target {
+    pub(super) fn new(url: &str, key: &Secret) -> Result<Self, SinkError> {
+        if SrtAddress::is_meant(url) {
+            return Ok(Self::Srt(SrtAddress::parse(url)?, SrtKey::parse(key)?));
+        }
+        let refused = |message: String| SinkError { is_refused: true, message };
+        let address = Address::parse(url).map_err(|error| refused(error.to_string()))?;
+        Ok(Self::Rtmp(address, key.clone()))
+    }
+
+    /// Connects as far as that is possible beside another session: no stream begins, and no key is sent. `None` if that is
+    /// not possible at all.
+    pub(super) async fn prepare(&self, connector: &Connector) -> Result<Option<Prepared>, SinkError> {
+        match self {
+            Self::Rtmp(address, _) => {
+                Ok(Some(Publisher::prepare(connector, address, &mut Vec::new()).await?))
+            }
+            Self::Srt(..) => Ok(None),
+        }
+    }
+
+    /// Begins a session.
+    pub(super) async fn open(&self, connector: &Connector) -> Result<Sink, SinkError> {
+        Ok(match self {
+            Self::Rtmp(address, key) => {
+                Sink::Rtmp(Publisher::open(connector, address, key.clone(), &mut Vec::new()).await?)
+            }
+            Self::Srt(address, key) => {
+                let push = SrtPush::start(address, key)?;
+                Sink::Srt(SrtSink { push, out: flv::HEADER.to_vec(), counted: 0 })
+            }
+        })
+    }
+
+    /// Begins a session over a connection that was prepared.
+    pub(super) async fn begin(&self, prepared: Prepared) -> Result<Sink, SinkError> {
+        let key = match self {
+            Self::Rtmp(_, key) => key.clone(),
+            Self::Srt(..) => Secret::new(""),
+        };
+        Ok(Sink::Rtmp(Publisher::begin(prepared, key, &mut Vec::new()).await?))
+    }
+}
+
+impl Sink {
+    /// Whether the other side takes what is sent. An SRT session connects when it got the first frames.
+    pub(super) fn is_live(&self) -> bool {
+        match self {
+            Self::Rtmp(_) => true,
+            Self::Srt(srt) => srt.push.sent() > 0,
+        }
+    }
+
+    /// Describes the stream, with the next frames.
+    pub(super) fn describe(&mut self, formats: &Formats) -> Result<(), SinkError> {
+        match self {
+            Self::Rtmp(publisher) => Ok(publisher.describe(formats)?),
+            Self::Srt(_) => Ok(()),
+        }
+    }
+
+    /// Adds a frame at `timestamp` to what [`Sink::send`] sends.
+    pub(super) fn add(&mut self, frame: &Frame, timestamp: u32) -> Result<(), SinkError> {
+        match self {
+            Self::Rtmp(publisher) => Ok(publisher.add(frame, timestamp)?),
+            Self::Srt(srt) => flv::write(frame, timestamp, &mut srt.out)
+                .map_err(|error| SinkError { is_refused: false, message: error.to_string() }),
+        }
+    }
+
+    /// Sends what was added. Returns how many bytes were sent since the last time.
+    pub(super) async fn send(&mut self) -> Result<u64, SinkError> {
+        match self {
+            Self::Rtmp(publisher) => Ok(publisher.send().await?),
+            Self::Srt(srt) => {
+                let out = std::mem::take(&mut srt.out);
+                if !out.is_empty() {
+                    srt.push.write(&out).await?;
+                }
+                let sent = srt.push.sent();
+                Ok(sent - std::mem::replace(&mut srt.counted, sent))
+            }
+        }
+    }
+
+    /// Waits for what the other side says, and then returns if it wants to go on. Nothing is lost if this is dropped.
+    pub(super) async fn listen(&mut self) -> Result<(), SinkError> {
+        match self {
+            Self::Rtmp(publisher) => Ok(publisher.listen().await?),
+            Self::Srt(srt) => Ok(srt.push.listen().await?),
+        }
+    }
+
+    /// The round-trip time of the connection, in milliseconds, if it is known.
+    pub(super) fn rtt_ms(&self) -> Option<u32> {
+        match self {
+            Self::Rtmp(publisher) => publisher.rtt_ms(),
+            Self::Srt(_) => None,
+        }
+    }
+
+    /// Ends the stream.
+    pub(super) async fn close(self) {
+        match self {
+            Self::Rtmp(publisher) => publisher.close().await,
+            Self::Srt(srt) => srt.push.close().await,
+        }
+    }
+}
+
+impl From<RtmpError> for SinkError {
+    fn from(error: RtmpError) -> Self {
+        Self { is_refused: error.is_refused, message: error.message }
+    }
+}
+
+impl From<PushError> for SinkError {
+    fn from(error: PushError) -> Self {
+        let is_refused = matches!(error, PushError::Refused | PushError::Unavailable(_));
+        Self { is_refused, message: error.to_string() }
+    }
+}
+
+impl From<Invalid> for SinkError {
+    fn from(error: Invalid) -> Self {
+        Self { is_refused: true, message: error.to_string() }
+    }
+}
