@@ -8,6 +8,7 @@ use url::Url;
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
+use crate::adapters::ffmpeg::Ffmpeg;
 use crate::adapters::mediamtx::{self, MediaMtx};
 use crate::adapters::mixer::MixerEngine;
 use crate::adapters::rtmp::Connector;
@@ -38,8 +39,8 @@ fn channel_engine(config: &Config) -> anyhow::Result<Option<Arc<dyn ChannelEngin
     if !config.channels.enabled {
         return Ok(None);
     }
-    let engine =
-        MixerEngine::new(config.channels.threads as usize).context("the threads of channels.threads")?;
+    let threads = config.channels.threads as usize;
+    let engine = MixerEngine::new(threads, Arc::new(Ffmpeg)).context("the threads of channels.threads")?;
     Ok(Some(Arc::new(engine)))
 }
 

@@ -1,9 +1,10 @@
-//! Examines and converts media files with ffmpeg, which does what no crate does.
+//! Examines and converts media files with ffmpeg, which does what no crate does, and normalises live media (`live.rs`).
 //!
 //! A file is untrusted input: only known containers are opened, and nothing that they name (`arguments.rs`). Each program
 //! is a process group of its own with a low priority, and is killed when it stalls or is told to stop (`process.rs`).
 
 mod arguments;
+mod live;
 mod output;
 mod process;
 

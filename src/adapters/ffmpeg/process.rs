@@ -20,7 +20,7 @@ const LINES: usize = 20;
 const OUTPUT: usize = 1024 * 1024;
 /// How often the size of the new file is checked.
 const CHECK: Duration = Duration::from_secs(1);
-/// Everything else on the machine comes first.
+/// For what can wait: everything else on the machine comes first.
 const NICE: i32 = 10;
 
 /// When a program is ended early.
@@ -48,7 +48,7 @@ pub(super) async fn run(
     read: &mut (dyn FnMut(&str) -> bool + Send),
     stop: &CancellationToken,
 ) -> Result<Ended, TranscodeError> {
-    let mut group = Group::start(&mut command, name)?;
+    let mut group = Group::start(command.stdin(Stdio::null()), name, NICE)?;
     let (mut output, mut errors) =
         (group.lines(|child| child.stdout.take()), group.lines(|child| child.stderr.take()));
     let (mut kept, mut last) = (String::new(), VecDeque::new());
@@ -65,10 +65,7 @@ pub(super) async fn run(
                 }
             },
             line = next(&mut errors) => if let Some(line) = line {
-                if last.len() == LINES {
-                    last.pop_front();
-                }
-                last.push_back(line);
+                keep(&mut last, line);
             },
             () = stop.cancelled() => return Err(TranscodeError::Stopped),
             () = sleep_until(progress + limits.stall) => return Err(TranscodeError::Stalled(limits.stall.as_secs())),
@@ -85,36 +82,42 @@ pub(super) async fn run(
     Ok(Ended { is_success, output: kept, errors: last.into() })
 }
 
+/// Keeps a line as one of the last.
+pub(super) fn keep(last: &mut VecDeque<String>, line: String) {
+    if last.len() == LINES {
+        last.pop_front();
+    }
+    last.push_back(line);
+}
+
 async fn is_too_large(limits: Limits<'_>) -> bool {
     let Some((file, most)) = limits.file else { return false };
     tokio::fs::metadata(file).await.is_ok_and(|found| found.len() > most)
 }
 
 /// A program in a process group of its own. When it is dropped, the group is killed.
-struct Group {
-    child: Child,
+pub(super) struct Group {
+    pub(super) child: Child,
     id: Option<Pid>,
 }
 
 impl Group {
-    fn start(command: &mut Command, name: &str) -> Result<Self, TranscodeError> {
+    /// Starts a program, `nice` less important than this one. Its output and errors are piped.
+    pub(super) fn start(command: &mut Command, name: &str, nice: i32) -> Result<Self, TranscodeError> {
         // Without our environment, which has secrets.
         let path = std::env::var_os("PATH").unwrap_or_default();
-        command
-            .env_clear()
-            .env("PATH", path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.env_clear().env("PATH", path).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.process_group(0).kill_on_drop(true).spawn();
-        let child = child.map_err(|error| TranscodeError::Unavailable(match error.kind() {
-            io::ErrorKind::NotFound => format!(
-                "{name} is not installed: install ffmpeg on the machine of the service, then the clip is prepared"
-            ),
-            _ => format!("{name} cannot be started: {error}"),
-        }))?;
+        let child = child.map_err(|error| {
+            TranscodeError::Unavailable(match error.kind() {
+                io::ErrorKind::NotFound => {
+                    format!("{name} is not installed: install ffmpeg on the machine of the service")
+                }
+                _ => format!("{name} cannot be started: {error}"),
+            })
+        })?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(Err(error)) = id.map(|id| setpriority_process(Some(id), NICE)) {
+        if let Some(Err(error)) = id.map(|id| setpriority_process(Some(id), nice)) {
             tracing::debug!(%error, name, "the priority of a program cannot be lowered");
         }
         Ok(Self { child, id })

@@ -2,6 +2,7 @@
 //!
 //! One task for a channel (`channel.rs`) owns its sources and its timeline. One task for each RTMP input reads it
 //! (`input.rs`), one for clips (`clips.rs`), one for each output writes to it (`output.rs`). They run on threads of their own.
+//! A live input that differs from the profile can go through ffmpeg (`transcode.rs`).
 
 mod channel;
 mod clips;
@@ -15,9 +16,11 @@ mod sources;
 mod supervised;
 #[cfg(test)]
 mod tests;
+mod transcode;
 
 use std::io;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -27,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapters::rtmp::Connector;
 use crate::domain::channel::Programme;
-use crate::ports::{ChannelEngine, ProgrammeReports};
+use crate::ports::{ChannelEngine, LiveTranscoder, ProgrammeReports};
 use channel::Mixer;
 
 /// The engine cannot start.
@@ -45,20 +48,21 @@ pub enum MixerError {
 pub struct MixerEngine {
     runtime: Option<Runtime>,
     connector: Connector,
+    transcoder: Arc<dyn LiveTranscoder>,
 }
 
 impl MixerEngine {
-    /// An engine with `threads` threads, at least one.
+    /// An engine with `threads` threads, at least one. Live inputs go through `transcoder` if a channel wants that.
     ///
     /// # Errors
     /// If the threads cannot be started, or TLS cannot be set up.
-    pub fn new(threads: usize) -> Result<Self, MixerError> {
+    pub fn new(threads: usize, transcoder: Arc<dyn LiveTranscoder>) -> Result<Self, MixerError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("media")
             .enable_all()
             .build()?;
-        Ok(Self { runtime: Some(runtime), connector: Connector::new([])? })
+        Ok(Self { runtime: Some(runtime), connector: Connector::new([])?, transcoder })
     }
 }
 
@@ -83,7 +87,8 @@ impl ChannelEngine for MixerEngine {
         // The channel ends too when this future is dropped.
         let stop = stop.child_token();
         let _guard = stop.clone().drop_guard();
-        let mixer = Mixer::new(programme, reports, self.connector.clone(), stop);
+        let tools = (self.connector.clone(), Arc::clone(&self.transcoder));
+        let mixer = Mixer::new(programme, reports, tools, stop);
         if let Err(error) = runtime.spawn(mixer.run()).await
             && error.is_panic()
         {

@@ -10,6 +10,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 use super::*;
+
+mod transcode;
 use crate::adapters::rtmp::Frame;
 use crate::adapters::rtmp::flv::FlvReader;
 use crate::adapters::rtmp::test_server::{Manner, Received, TestServer};
@@ -35,6 +37,10 @@ struct Channel {
 
 impl Channel {
     async fn start(outputs: Vec<Output>) -> Self {
+        Self::start_with(outputs, Arc::new(transcode::NotInstalled)).await
+    }
+
+    async fn start_with(outputs: Vec<Output>, transcoder: Arc<dyn LiveTranscoder>) -> Self {
         let live = Arc::new(TestServer::start(Manner::Normal).await);
         let slate = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/adapters/mixer/slate.flv"));
         let (programme, programmes) = watch::channel(Programme {
@@ -53,7 +59,9 @@ impl Channel {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (reports, stopped) = (ProgrammeReports { decisions: decided, status: reported }, stop.clone());
-        tasks.spawn(async move { MixerEngine::new(1).unwrap().run(programmes, reports, stopped).await });
+        tasks.spawn(async move {
+            MixerEngine::new(1, transcoder).unwrap().run(programmes, reports, stopped).await
+        });
         Self { live, programme, decisions, status, stop, tasks }
     }
 
