@@ -57,7 +57,7 @@ pub use stream_keys::{CachedKeyStore, KeyCreation, KeyFilter, Revocation, Rotati
 pub use streamer_reports::{Recorded, ReportStore};
 pub use streamers::{StreamerFilter, StreamerStore, Written};
 pub use streams::{StatusFilter, StreamFilter, StreamStore};
-pub use transcoder::{Conversion, TranscodeError, Transcoder};
+pub use transcoder::{Conversion, LiveTranscoder, TranscodeError, Transcoder};
 pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::clip::Probe;
@@ -61,4 +61,19 @@ pub trait Transcoder: Send + Sync {
         progress: &watch::Sender<f32>,
         stop: &CancellationToken,
     ) -> Result<(), TranscodeError>;
+}
+
+/// Normalises live media.
+#[async_trait]
+pub trait LiveTranscoder: Send + Sync {
+    /// MUST read an FLV stream from `input` and write it to `output` as an FLV stream of the profile, each frame soon after
+    /// it came: H.264 without B-frames, a keyframe every two seconds, AAC, which is silence if the input is not
+    /// `with_sound`. MUST end what it runs when it is dropped. Returns only if it cannot go on, and says why.
+    async fn convert_live(
+        &self,
+        profile: &Profile,
+        with_sound: bool,
+        input: mpsc::Receiver<Vec<u8>>,
+        output: mpsc::Sender<Vec<u8>>,
+    ) -> TranscodeError;
 }

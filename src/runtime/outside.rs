@@ -12,6 +12,7 @@ use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
 use crate::adapters::destination_probe::Probe;
+use crate::adapters::ffmpeg::Ffmpeg;
 use crate::adapters::mediamtx::{self, MediaMtx};
 use crate::adapters::mixer::MixerEngine;
 use crate::adapters::rtmp::Connector;
@@ -42,7 +43,8 @@ fn channel_engine(config: &Config) -> anyhow::Result<Option<Arc<dyn ChannelEngin
     if !config.channels.enabled {
         return Ok(None);
     }
-    let engine = MixerEngine::new(config.channels.threads as usize, connector(config)?);
+    let threads = config.channels.threads as usize;
+    let engine = MixerEngine::new(threads, connector(config)?, Arc::new(Ffmpeg));
     Ok(Some(Arc::new(engine.context("the threads of channels.threads")?)))
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::domain::clip::{FORMATS, video_kbps};
+use crate::domain::profile::Profile;
 use crate::ports::Conversion;
 
 /// The bitrate of the sound.
@@ -21,6 +22,38 @@ fn restricted(arguments: &mut Vec<OsString>) {
     for argument in ["-protocol_whitelist", "file", "-format_whitelist", FORMATS] {
         arguments.push(argument.into());
     }
+}
+
+fn texts(texts: &[&str]) -> Vec<OsString> {
+    texts.iter().map(OsString::from).collect()
+}
+
+/// The picture in full, within `w` x `h`.
+fn fitted(w: u32, h: u32) -> String {
+    format!(
+        "scale={w}:{h}:force_original_aspect_ratio=decrease:force_divisible_by=2,pad={w}:{h}:(ow-iw)/2:(oh-ih)/2,setsar=1"
+    )
+}
+
+/// A source of silence.
+fn silence(profile: &Profile) -> String {
+    let layout = if profile.audio.channels == 1 { "mono" } else { "stereo" };
+    format!("anullsrc=r={}:cl={layout}", profile.audio.rate)
+}
+
+/// Encodes in the profile: constant bitrate, no B-frames, a keyframe every two seconds.
+fn encoders(profile: &Profile) -> Vec<OsString> {
+    let (kbps, buffer) = (format!("{}k", video_kbps(profile)), format!("{}k", 2 * video_kbps(profile)));
+    let (keyframes, audio_kbps) = ((2 * profile.video.fps).to_string(), format!("{AUDIO_KBPS}k"));
+    let (rate, channels) = (profile.audio.rate.to_string(), profile.audio.channels.to_string());
+    let groups: [&[&str]; 5] = [
+        &["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-pix_fmt", "yuv420p"],
+        &["-g", &keyframes, "-keyint_min", &keyframes, "-sc_threshold", "0", "-bf", "0"],
+        &["-b:v", &kbps, "-minrate", &kbps, "-maxrate", &kbps, "-bufsize", &buffer],
+        &["-x264-params", "nal-hrd=cbr"],
+        &["-c:a", "aac", "-b:a", &audio_kbps, "-ar", &rate, "-ac", &channels],
+    ];
+    texts(&groups.concat())
 }
 
 /// Examines a file; the answer is JSON.
@@ -43,58 +76,54 @@ pub(super) fn convert(conversion: &Conversion<'_>) -> Vec<OsString> {
     let (video, audio) = (&profile.video, &profile.audio);
     let (w, h, fps) = (video.width, video.height, video.fps);
     let has_sound = probe.audio.is_some();
-    let layout = if audio.channels == 1 { "mono" } else { "stereo" };
-    let texts = |texts: &[&str]| -> Vec<OsString> { texts.iter().map(OsString::from).collect() };
     let mut arguments =
         texts(&["-nostdin", "-hide_banner", "-loglevel", "error", "-nostats", "-progress", "pipe:1", "-y"]);
     restricted(&mut arguments);
     arguments.extend([OsString::from("-i"), file(source)]);
     if !has_sound {
-        arguments.extend(texts(&["-f", "lavfi", "-i", &format!("anullsrc=r={}:cl={layout}", audio.rate)]));
+        arguments.extend(texts(&["-f", "lavfi", "-i", &silence(profile)]));
     }
     // `V`: a picture, but no cover.
     arguments.extend(texts(&["-map", "0:V:0", "-map", if has_sound { "0:a:0" } else { "1:a:0" }]));
     let end = if probe.duration_ms.is_some() { ",tpad=stop_mode=clone:stop=-1" } else { "" };
-    let picture = format!(
-        "scale={w}:{h}:force_original_aspect_ratio=decrease:force_divisible_by=2,pad={w}:{h}:(ow-iw)/2:(oh-ih)/2,\
-         setsar=1,fps={fps}:start_time=0{end}"
-    );
+    let picture = format!("{},fps={fps}:start_time=0{end}", fitted(w, h));
     let sound = format!("aresample={}:async=1:first_pts=0,apad", audio.rate);
     arguments.extend(texts(&["-vf", &picture, "-af", &sound]));
     match probe.duration_ms {
         Some(ms) => arguments.extend(texts(&["-t", &format!("{}.{:03}", ms / 1_000, ms % 1_000)])),
         None => arguments.push("-shortest".into()),
     }
-    let (kbps, buffer, keyframes) =
-        (format!("{}k", video_kbps(profile)), format!("{}k", 2 * video_kbps(profile)), (2 * fps).to_string());
-    arguments.extend(texts(&["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high"]));
-    arguments.extend(texts(&["-pix_fmt", "yuv420p", "-g", &keyframes, "-keyint_min", &keyframes]));
-    arguments.extend(texts(&[
-        "-sc_threshold",
-        "0",
-        "-bf",
-        "0",
-        "-b:v",
-        &kbps,
-        "-minrate",
-        &kbps,
-        "-maxrate",
-        &kbps,
-    ]));
-    arguments.extend(texts(&["-bufsize", &buffer, "-x264-params", "nal-hrd=cbr"]));
-    let (rate, channels) = (audio.rate.to_string(), audio.channels.to_string());
-    arguments.extend(texts(&[
-        "-c:a",
-        "aac",
-        "-b:a",
-        &format!("{AUDIO_KBPS}k"),
-        "-ar",
-        &rate,
-        "-ac",
-        &channels,
-    ]));
+    arguments.extend(encoders(profile));
     arguments.extend(texts(&["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]));
     arguments.extend(texts(&["-flvflags", "no_sequence_end+no_duration_filesize", "-f", "flv"]));
     arguments.push(file(target));
+    arguments
+}
+
+/// Normalises an FLV stream on standard input to one on standard output, with little delay. The progress is among the
+/// lines on standard error.
+pub(super) fn live(profile: &Profile, with_sound: bool) -> Vec<OsString> {
+    let video = &profile.video;
+    let mut arguments = texts(&["-nostdin", "-hide_banner", "-loglevel", "error", "-nostats"]);
+    arguments.extend(texts(&["-progress", "pipe:2", "-stats_period", "0.5", "-protocol_whitelist", "pipe"]));
+    // What the tracks are stands in their first frames. More threads of the decoder would each hold a frame back.
+    arguments.extend(texts(&["-fpsprobesize", "0", "-analyzeduration", "1", "-threads", "1"]));
+    arguments.extend(texts(&["-f", "flv", "-i", "pipe:0"]));
+    if !with_sound {
+        arguments.extend(texts(&["-f", "lavfi", "-i", &silence(profile)]));
+    }
+    arguments.extend(texts(&["-map", "0:v:0", "-map", if with_sound { "0:a:0" } else { "1:a:0" }]));
+    let picture = format!("{},fps={}", fitted(video.width, video.height), video.fps);
+    arguments.extend(texts(&["-vf", &picture, "-af", &format!("aresample={}:async=1", profile.audio.rate)]));
+    arguments.extend(encoders(profile));
+    arguments.extend(texts(&[
+        "-tune",
+        "zerolatency",
+        "-max_interleave_delta",
+        "200000",
+        "-flush_packets",
+        "1",
+    ]));
+    arguments.extend(texts(&["-flvflags", "no_sequence_end+no_duration_filesize", "-f", "flv", "pipe:1"]));
     arguments
 }

@@ -1,4 +1,4 @@
-//! Examines and converts media files with ffmpeg, which does what no crate does.
+//! Examines and converts media files with ffmpeg, which does what no crate does, and normalises live media (`live.rs`).
 //!
 //! It also pushes programmes to SRT listeners (`push.rs`), which no crate does well.
 //!
@@ -6,6 +6,7 @@
 //! is a process group of its own with a low priority, and is killed when it stalls or is told to stop (`process.rs`).
 
 mod arguments;
+mod live;
 mod output;
 mod process;
 mod push;

@@ -87,6 +87,12 @@ pub(super) fn position_ms(line: &str) -> Option<u64> {
     line.strip_prefix("out_time_us=")?.trim().parse::<u64>().ok().map(|us| us / 1_000)
 }
 
+/// Whether a line is one of `-progress`, such as `dup_frames=0`.
+pub(super) fn is_progress(line: &str) -> bool {
+    let name = line.split_once('=').map(|(name, _)| name);
+    name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
+}
+
 /// The last words of a program, without the path of the file.
 pub(super) fn words(errors: &[String], file: &Path) -> String {
     let path = file.display().to_string();
@@ -140,5 +146,9 @@ mod tests {
         for other in ["out_time_us=N/A", "out_time_us=-21000", "frame=120", ""] {
             assert_eq!(position_ms(other), None, "{other}");
         }
+        assert!(
+            is_progress("stream_0_0_q=12.0") && is_progress("progress=end") && is_progress("out_time_us=N/A")
+        );
+        assert!(!is_progress("[flv @ 0x5] Packet corrupt (stream = 0, dts = 21)") && !is_progress("no"));
     }
 }

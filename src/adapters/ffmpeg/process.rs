@@ -20,7 +20,7 @@ const LINES: usize = 20;
 const OUTPUT: usize = 1024 * 1024;
 /// How often the size of the new file is checked.
 const CHECK: Duration = Duration::from_secs(1);
-/// Everything else on the machine comes first.
+/// For what can wait: everything else on the machine comes first.
 const NICE: i32 = 10;
 
 /// When a program is ended early.
@@ -53,7 +53,7 @@ pub(super) async fn run(
 ) -> Result<Ended, TranscodeError> {
     command.stdin(Stdio::null());
     let mut group = Group::start(&mut command, name).map_err(TranscodeError::Unavailable)?;
-    group.lower_priority(name);
+    group.lower_priority(name, NICE);
     let (mut output, mut errors) =
         (group.lines(|child| child.stdout.take()), group.lines(|child| child.stderr.take()));
     let (mut kept, mut last) = (String::new(), VecDeque::new());
@@ -70,10 +70,7 @@ pub(super) async fn run(
                 }
             },
             line = next(&mut errors) => if let Some(line) = line {
-                if last.len() == LINES {
-                    last.pop_front();
-                }
-                last.push_back(line);
+                keep(&mut last, line);
             },
             () = stop.cancelled() => return Err(TranscodeError::Stopped),
             () = sleep_until(progress + limits.stall) => return Err(TranscodeError::Stalled(limits.stall.as_secs())),
@@ -88,6 +85,14 @@ pub(super) async fn run(
     };
     let is_success = status.map_err(|error| TranscodeError::Failed(error.to_string()))?.success();
     Ok(Ended { is_success, output: kept, errors: last.into() })
+}
+
+/// Keeps a line as one of the last.
+pub(super) fn keep(last: &mut VecDeque<String>, line: String) {
+    if last.len() == LINES {
+        last.pop_front();
+    }
+    last.push_back(line);
 }
 
 async fn is_too_large(limits: Limits<'_>) -> bool {
@@ -118,8 +123,9 @@ impl Group {
         Ok(Self { child, id })
     }
 
-    fn lower_priority(&self, name: &str) {
-        if let Some(Err(error)) = self.id.map(|id| setpriority_process(Some(id), NICE)) {
+    /// Makes it `nice` less important than this program.
+    pub(super) fn lower_priority(&self, name: &str, nice: i32) {
+        if let Some(Err(error)) = self.id.map(|id| setpriority_process(Some(id), nice)) {
             tracing::debug!(%error, name, "the priority of a program cannot be lowered");
         }
     }

@@ -5,9 +5,13 @@ use std::process::Command as Program;
 
 use rstest::rstest;
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
 use super::*;
+use crate::adapters::rtmp::{FlvStream, Formats, Frame};
+use crate::domain::channel::Track;
 use crate::domain::profile::Profile;
+use crate::ports::LiveTranscoder as _;
 
 /// A small picture, so that the tests take little time.
 fn profile() -> Profile {
@@ -115,4 +119,63 @@ async fn conversion_that_outgrows_its_room_is_ended() {
         make(&folder, "a.mp4", "-f lavfi -i testsrc=s=128x96:r=25:d=600 -c:v libx264 -preset ultrafast");
     let refused = convert(&source, &folder.path().join("out.flv"), 10_000).await;
     assert_eq!(refused, Err(TranscodeError::Full));
+}
+
+/// The first frames that come out of a live input that plays a file as fast as it is read.
+async fn normalised(source: &Path, profile: &Profile, with_sound: bool) -> Vec<Frame> {
+    let bytes = std::fs::read(source).unwrap();
+    let ((to, input), (output, mut from)) = (mpsc::channel(8), mpsc::channel::<Vec<u8>>(8));
+    let feeding = async move {
+        for part in bytes.chunks(4_000) {
+            if to.send(part.to_vec()).await.is_err() {
+                return;
+            }
+        }
+        // Silence goes on when the file ends.
+        to.closed().await;
+    };
+    let reading = async move {
+        let (mut stream, mut frames) = (FlvStream::default(), Vec::new());
+        while frames.iter().filter(|frame: &&Frame| frame.track == Track::Video).count() <= PICTURES {
+            let part = from.recv().await.unwrap();
+            stream.push(&part);
+            frames.extend(std::iter::from_fn(|| stream.next_frame().unwrap()));
+        }
+        frames
+    };
+    let converting = Ffmpeg.convert_live(profile, with_sound, input, output);
+    let (ended, (), frames) = tokio::join!(converting, feeding, reading);
+    assert_eq!(ended, TranscodeError::Stopped);
+    frames
+}
+
+/// How many pictures are read: with 25 a second nearly five seconds.
+const PICTURES: usize = 120;
+
+#[rstest]
+#[case::other_size_rate_and_sound(
+    "-f lavfi -i testsrc=s=128x96:r=15:d=6 -f lavfi -i sine=r=44100:d=6 -bf 2",
+    true
+)]
+#[case::no_sound("-f lavfi -i testsrc=s=320x240:r=30:d=6", false)]
+#[tokio::test]
+async fn live_input_is_normalised(#[case] arguments: &str, #[case] with_sound: bool) {
+    let folder = TempDir::new().unwrap();
+    let source = make(&folder, "in.flv", &format!("{arguments} -c:v libx264 -pix_fmt yuv420p -c:a aac"));
+    let mut profile = profile();
+    profile.video.fps = 25;
+    profile.audio.channels = 1;
+    let frames = normalised(&source, &profile, with_sound).await;
+    let mut formats = Formats::default();
+    frames.iter().filter(|frame| frame.is_header).for_each(|header| formats.learn(header));
+    assert_eq!(formats.mismatch(&profile), None, "{formats:?}");
+    let of = |track| frames.iter().filter(move |frame: &&Frame| frame.track == track && !frame.is_header);
+    let (video, audio) =
+        (of(Track::Video).last().unwrap().timestamp, of(Track::Audio).last().unwrap().timestamp);
+    assert!(video >= 4_700 && video.abs_diff(audio) < 500, "{video} {audio}");
+    let keyframes: Vec<u32> =
+        of(Track::Video).filter(|frame| frame.is_keyframe).map(|frame| frame.timestamp).collect();
+    assert!(keyframes.windows(2).all(|pair| pair[1] - pair[0] == 2_000), "{keyframes:?}");
+    // No frame is shown in another order than it is sent.
+    assert!(of(Track::Video).all(|frame| frame.payload[2..5] == [0, 0, 0]));
 }

@@ -1,4 +1,4 @@
-//! One running channel: takes frames from its sources, and gives those of the source that is on air to its outputs.
+//! One running channel (`live.rs` has its live input): takes frames from its sources, and gives those of the source that is on air to its outputs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use super::output::{self, Shared};
 use super::piece::{Headers, Item, Piece};
 use super::sources::{Backup, Input, Slate};
-use crate::adapters::mixer::input::InputEvent;
 use crate::adapters::rtmp::{Connector, Frame};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::domain::Timestamp;
@@ -21,7 +20,9 @@ use crate::domain::channel::{
     Change, Choice, Decision, DecisionId, DecisionKind, Output, OutputId, Programme, ProgrammeStatus, Reason,
     Selector, Source, Splice, Timeline, Track,
 };
-use crate::ports::{Clock as _, IdGen as _, LeaseCheck, ProgrammeReports};
+use crate::ports::{Clock as _, IdGen as _, LeaseCheck, LiveTranscoder, ProgrammeReports};
+
+mod live;
 
 /// Frames are sent this much before they are due.
 const SEND_AHEAD: Duration = Duration::from_millis(100);
@@ -41,6 +42,7 @@ pub(super) struct Mixer {
     updates: watch::Receiver<Programme>,
     reports: ProgrammeReports,
     connector: Connector,
+    transcoder: Arc<dyn LiveTranscoder>,
     stop: CancellationToken,
     lease: LeaseCheck,
     began: Instant,
@@ -86,7 +88,7 @@ impl Mixer {
     pub(super) fn new(
         mut updates: watch::Receiver<Programme>,
         reports: ProgrammeReports,
-        connector: Connector,
+        (connector, transcoder): (Connector, Arc<dyn LiveTranscoder>),
         (stop, lease): (CancellationToken, LeaseCheck),
     ) -> Self {
         let programme = updates.borrow_and_update().clone();
@@ -118,6 +120,7 @@ impl Mixer {
             updates,
             reports,
             connector,
+            transcoder,
             stop,
             lease,
             began,
@@ -140,7 +143,7 @@ impl Mixer {
                     Ok(()) => self.apply(),
                     Err(_) => has_updates = false,
                 },
-                Some(event) = self.live.events.recv() => self.take_live(event),
+                Some(event) = self.live.next() => self.take_live(event),
                 event = self.backup.next() => self.backup.take(event, self.began.elapsed()),
                 () = self.slate.0.fill(), if self.slate.0.needs_frames() => {}
                 () = sleep_until(wake) => {}
@@ -241,45 +244,6 @@ impl Mixer {
         running
     }
 
-    fn take_live(&mut self, event: InputEvent) {
-        let now = self.began.elapsed();
-        match event {
-            InputEvent::Connected => {
-                self.live.begin();
-                self.change(Change::LiveConnected);
-            }
-            InputEvent::Ended => {
-                self.live.begin();
-                self.live.is_connected = false;
-                self.change(Change::LiveEnded);
-            }
-            InputEvent::Frame(frame) => {
-                let video =
-                    frame.as_ref().ok().filter(|frame| frame.track == Track::Video && !frame.is_header);
-                let change = video.map(|frame| Change::LiveVideo {
-                    keyframe: frame.is_keyframe,
-                    bytes: u32::try_from(frame.payload.len()).unwrap_or(u32::MAX),
-                });
-                let has_dropped = self.live.take(frame, now);
-                if has_dropped {
-                    self.on_air.awaits_begin = true;
-                    self.on_air.pending = None;
-                }
-                self.apply_mismatch();
-                if let Some(change) = change {
-                    self.change(change);
-                }
-            }
-        }
-    }
-
-    fn apply_mismatch(&mut self) {
-        let refuses = self.live.mismatch(&self.programme, self.began.elapsed());
-        if let Some(mismatches) = refuses {
-            self.change(Change::LiveMismatch(mismatches));
-        }
-    }
-
     /// What depends on time only.
     fn tick(&mut self) {
         let starves = self.selector.on_air() == Some(Source::Backup)
@@ -312,7 +276,8 @@ impl Mixer {
     }
 
     fn decide(&mut self, choice: Choice) {
-        let Choice { from, to, kind, reason, numbers } = choice;
+        let Choice { from, to, kind, reason, mut numbers } = choice;
+        self.add_transcoding(&mut numbers);
         let at = SystemClock.now();
         let (channel, id) = (self.programme.channel, DecisionId(SystemIds.uuid()));
         let decision = Decision { id, channel, at, from, to, kind, reason, numbers };

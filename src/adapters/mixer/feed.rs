@@ -26,6 +26,16 @@ pub(super) struct LiveFeed {
 }
 
 impl LiveFeed {
+    /// A feed that continues with these headers.
+    pub(super) fn with_headers(headers: Arc<Headers>, meter: Meter) -> Self {
+        Self { headers, meter, ..Self::default() }
+    }
+
+    /// What is kept, with the headers and the measurements.
+    pub(super) fn into_parts(self) -> (VecDeque<Item>, Arc<Headers>, Meter) {
+        (self.frames, self.headers, self.meter)
+    }
+
     /// Takes a frame. Returns whether frames that were not sent had to be dropped.
     pub(super) fn push(&mut self, frame: Frame, now: Duration) -> bool {
         if frame.is_header {

@@ -21,6 +21,10 @@ pub(super) enum InputEvent {
     Connected,
     Frame(Result<Frame, Unsupported>),
     Ended,
+    /// A frame that was normalised.
+    Normalised(Frame),
+    /// Nothing is normalised for a while, and why.
+    NotNormalised(String),
 }
 
 /// Reads the stream at `url` until nobody wants its events.

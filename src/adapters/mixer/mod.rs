@@ -2,6 +2,7 @@
 //!
 //! One task for a channel (`channel.rs`) owns its sources and its timeline. One task for each RTMP input reads it
 //! (`input.rs`), one for clips (`clips.rs`), one for each output writes to it (`output.rs`). They run on threads of their own.
+//! A live input that differs from the profile can go through ffmpeg (`transcode.rs`).
 
 mod channel;
 mod clips;
@@ -17,9 +18,11 @@ mod sources;
 mod supervised;
 #[cfg(test)]
 mod tests;
+mod transcode;
 
 use std::io;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -29,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapters::rtmp::Connector;
 use crate::domain::channel::Programme;
-use crate::ports::{ChannelEngine, LeaseCheck, ProgrammeReports};
+use crate::ports::{ChannelEngine, LeaseCheck, LiveTranscoder, ProgrammeReports};
 use channel::Mixer;
 
 /// The engine cannot start.
@@ -44,20 +47,26 @@ pub enum MixerError {
 pub struct MixerEngine {
     runtime: Option<Runtime>,
     connector: Connector,
+    transcoder: Arc<dyn LiveTranscoder>,
 }
 
 impl MixerEngine {
-    /// An engine with `threads` threads, at least one, that connects with `connector`.
+    /// An engine with `threads` threads, at least one, that connects with `connector`. Live inputs go through `transcoder`
+    /// if a channel wants that.
     ///
     /// # Errors
     /// If the threads cannot be started.
-    pub fn new(threads: usize, connector: Connector) -> Result<Self, MixerError> {
+    pub fn new(
+        threads: usize,
+        connector: Connector,
+        transcoder: Arc<dyn LiveTranscoder>,
+    ) -> Result<Self, MixerError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("media")
             .enable_all()
             .build()?;
-        Ok(Self { runtime: Some(runtime), connector })
+        Ok(Self { runtime: Some(runtime), connector, transcoder })
     }
 }
 
@@ -83,7 +92,8 @@ impl ChannelEngine for MixerEngine {
         // The channel ends too when this future is dropped.
         let stop = stop.child_token();
         let _guard = stop.clone().drop_guard();
-        let mixer = Mixer::new(programme, reports, self.connector.clone(), (stop, lease));
+        let tools = (self.connector.clone(), Arc::clone(&self.transcoder));
+        let mixer = Mixer::new(programme, reports, tools, (stop, lease));
         if let Err(error) = runtime.spawn(mixer.run()).await
             && error.is_panic()
         {

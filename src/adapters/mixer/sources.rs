@@ -1,5 +1,6 @@
 //! The sources of a channel, with the tasks that read them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -8,12 +9,15 @@ use tokio::task::JoinSet;
 use super::clips::{self, Clip};
 use super::feed::{ClipFeed, LiveFeed};
 use super::input::{self, InputEvent};
-use super::piece::Item;
+use super::piece::{Headers, Item};
+use super::transcode::{TranscodeEvent, Transcoding};
 use crate::adapters::rtmp::{Connector, Frame, Unsupported};
 use crate::domain::channel::{
-    BackupMedia, Failover, InputState, InputStatus, Mismatch, PlaylistChange, Programme,
+    BackupMedia, Change, Failover, InputState, InputStatus, Mismatch, PlaylistChange, Profile, Programme,
+    Track,
 };
 use crate::domain::secret::Secret;
+use crate::ports::LiveTranscoder;
 
 /// How many events of an input wait for the mixer.
 const EVENTS: usize = 256;
@@ -24,7 +28,7 @@ const TRACKS: Duration = Duration::from_secs(1);
 pub(super) struct Input {
     url: Secret,
     pub(super) feed: LiveFeed,
-    pub(super) events: mpsc::Receiver<InputEvent>,
+    events: mpsc::Receiver<InputEvent>,
     pub(super) is_connected: bool,
     /// When its first frame came.
     first_frame: Option<Duration>,
@@ -33,6 +37,9 @@ pub(super) struct Input {
     problem: Option<String>,
     /// What the rules were told about that.
     mismatches: bool,
+    /// Whether it may have to be transcoded, which is not known yet.
+    is_undecided: bool,
+    transcoding: Option<Transcoding>,
     /// Ends with it.
     _task: JoinSet<()>,
 }
@@ -51,7 +58,25 @@ impl Input {
             unsupported: None,
             problem: None,
             mismatches: false,
+            is_undecided: false,
+            transcoding: None,
             _task: task,
+        }
+    }
+
+    /// Waits for something new. Nothing is lost if this is dropped.
+    pub(super) async fn next(&mut self) -> Option<InputEvent> {
+        let Some(transcoding) = &mut self.transcoding else { return self.events.recv().await };
+        tokio::select! {
+            event = self.events.recv() => event,
+            event = transcoding.events.recv() => Some(match event {
+                Some(TranscodeEvent::Frame(frame)) => InputEvent::Normalised(frame),
+                Some(TranscodeEvent::Failed(why)) => InputEvent::NotNormalised(why),
+                None => {
+                    self.transcoding = None;
+                    InputEvent::NotNormalised("it failed unexpectedly".to_owned())
+                }
+            }),
         }
     }
 
@@ -63,52 +88,134 @@ impl Input {
         self.unsupported = None;
         self.problem = None;
         self.mismatches = false;
+        self.transcoding = None;
     }
 
-    /// Takes a frame. Returns whether frames that were on air had to be dropped.
+    /// Takes a frame of the encoder. Returns whether frames that were on air had to be dropped.
     pub(super) fn take(&mut self, frame: Result<Frame, Unsupported>, now: Duration) -> bool {
         self.first_frame.get_or_insert(now);
-        match frame {
-            Ok(frame) => self.feed.push(frame, now),
-            Err(unsupported) => {
+        match (frame, &mut self.transcoding) {
+            (Ok(frame), Some(transcoding)) => {
+                transcoding.take(frame, now);
+                false
+            }
+            (Ok(frame), None) => self.feed.push(frame, now),
+            (Err(unsupported), _) => {
                 self.unsupported = Some(unsupported);
                 false
             }
         }
     }
 
-    /// Whether the profile forbids that it goes on air, if that changed.
-    pub(super) fn mismatch(&mut self, programme: &Programme, now: Duration) -> Option<bool> {
-        let formats = &self.feed.headers().formats;
-        let since = now.saturating_sub(self.first_frame?);
-        let is_known = (formats.video.is_some() && formats.audio.is_some()) || since >= TRACKS;
+    /// Takes a normalised frame. Returns whether frames that were on air had to be dropped, and how many bytes the
+    /// encoder sent since the last one.
+    pub(super) fn take_normalised(&mut self, frame: Frame, now: Duration) -> (bool, u32) {
+        let is_picture = frame.track == Track::Video && !frame.is_header;
+        let bytes = self.transcoding.as_mut().filter(|_| is_picture).map_or(0, Transcoding::made);
+        (self.feed.push(frame, now), bytes)
+    }
+
+    /// Nothing is normalised for a while.
+    pub(super) fn fail_transcoding(&mut self, why: String) {
+        if let Some(transcoding) = &mut self.transcoding {
+            transcoding.failure = Some(why);
+        }
+    }
+
+    /// Compares it with the profile, and has it transcoded if that is needed and wanted. Returns what the rules have to
+    /// know.
+    pub(super) fn compare(
+        &mut self,
+        programme: &Programme,
+        transcoder: &Arc<dyn LiveTranscoder>,
+        now: Duration,
+    ) -> Vec<Change> {
+        let Some(first) = self.first_frame else { return Vec::new() };
+        let formats = &self.sent().formats;
+        let is_known =
+            (formats.video.is_some() && formats.audio.is_some()) || now.saturating_sub(first) >= TRACKS;
         let problem = match self.unsupported {
             Some(Unsupported(codec)) => Some(format!("the encoder sends {codec}; set it to H.264 and AAC")),
             None if is_known => formats.mismatch(&programme.profile),
             None => None,
         };
         // Media of another codec is not even read.
-        let refuses = programme.mismatch != Mismatch::Switch || self.unsupported.is_some();
-        let mismatches = problem.is_some() && refuses;
+        let may_differ = programme.mismatch != Mismatch::Refuse && self.unsupported.is_none();
+        let may_be_transcoded = programme.mismatch == Mismatch::Transcode && may_differ;
+        self.is_undecided = may_be_transcoded && !is_known;
+        let mut changes = Vec::new();
+        let is_wanted = may_be_transcoded && problem.is_some();
+        let is_right =
+            self.transcoding.as_ref().is_none_or(|running| is_wanted && running.profile == programme.profile);
+        if !is_right {
+            self.end_transcoding();
+        }
+        if is_wanted && self.transcoding.is_none() {
+            self.start_transcoding(programme.profile, transcoder);
+            changes.extend([Change::LiveEnded, Change::LiveConnected]);
+        } else if !is_right {
+            changes.extend([Change::LiveEnded, Change::LiveConnected]);
+        }
+        let has_failed = self.transcoding.as_ref().is_some_and(|running| running.failure.is_some());
+        let mismatches = problem.is_some() && (!may_differ || has_failed);
         self.problem = problem;
-        let has_changed = mismatches != self.mismatches;
-        self.mismatches = mismatches;
-        has_changed.then_some(mismatches)
+        if mismatches != self.mismatches {
+            self.mismatches = mismatches;
+            changes.push(Change::LiveMismatch(mismatches));
+        }
+        changes
+    }
+
+    /// The present group of pictures goes through the transcoder, and all that follows.
+    fn start_transcoding(&mut self, profile: Profile, transcoder: &Arc<dyn LiveTranscoder>) {
+        let (frames, headers, meter) = std::mem::take(&mut self.feed).into_parts();
+        let mut transcoding = Transcoding::start(Arc::clone(transcoder), profile, headers, meter);
+        frames.into_iter().for_each(|(frame, _)| transcoding.resend(frame));
+        self.transcoding = Some(transcoding);
+    }
+
+    fn end_transcoding(&mut self) {
+        if let Some(Transcoding { headers, meter, .. }) = self.transcoding.take() {
+            self.feed = LiveFeed::with_headers(headers, meter);
+        }
+    }
+
+    /// Whether its frames go on air as they are.
+    pub(super) fn is_direct(&self) -> bool {
+        self.transcoding.is_none() && !self.is_undecided
+    }
+
+    /// Whether it is transcoded: if so, whether that works.
+    pub(super) fn transcoding(&self) -> Option<bool> {
+        self.transcoding.as_ref().map(|running| running.failure.is_none())
+    }
+
+    /// The headers of what the encoder sends.
+    fn sent(&self) -> &Headers {
+        self.transcoding.as_ref().map_or_else(|| self.feed.headers(), |running| &running.headers)
     }
 
     pub(super) fn status(&mut self, state: InputState, now: Duration) -> InputStatus {
         if !self.is_connected {
             return absent();
         }
-        let age = self.feed.meter.age(now);
+        let codecs = self.sent().formats.describe();
+        let failure = self.transcoding.as_ref().map(|running| running.failure.clone());
+        let problem = self.problem.as_ref().map(|problem| match failure {
+            None => problem.clone(),
+            Some(None) => format!("transcoded: {problem}"),
+            Some(Some(why)) => format!("{problem}. It cannot be transcoded now: {why}"),
+        });
+        let meter = self.transcoding.as_mut().map_or(&mut self.feed.meter, |running| &mut running.meter);
+        let age = meter.age(now);
         InputStatus {
             state,
-            bitrate_kbps: self.feed.meter.bitrate_kbps(now),
-            fps: self.feed.meter.fps(now),
-            keyframe_interval_ms: self.feed.meter.keyframe_interval_ms(),
-            codecs: self.feed.headers().formats.describe(),
+            bitrate_kbps: meter.bitrate_kbps(now),
+            fps: meter.fps(now),
+            keyframe_interval_ms: meter.keyframe_interval_ms(),
+            codecs,
             last_frame_ms: age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-            problem: self.problem.clone(),
+            problem,
         }
     }
 }
@@ -219,6 +326,8 @@ impl Backup {
             InputEvent::Frame(frame) => {
                 input.take(frame, now);
             }
+            // Only the live input is normalised.
+            InputEvent::Normalised(_) | InputEvent::NotNormalised(_) => {}
         }
     }
 

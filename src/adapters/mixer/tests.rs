@@ -10,6 +10,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 use super::*;
+
+mod transcode;
 use crate::adapters::rtmp::Frame;
 use crate::adapters::rtmp::flv::FlvReader;
 use crate::adapters::rtmp::test_server::{Manner, Received, TestServer};
@@ -37,6 +39,10 @@ struct Channel {
 
 impl Channel {
     async fn start(outputs: Vec<Output>) -> Self {
+        Self::start_with(outputs, Arc::new(transcode::NotInstalled)).await
+    }
+
+    async fn start_with(outputs: Vec<Output>, transcoder: Arc<dyn LiveTranscoder>) -> Self {
         let live = Arc::new(TestServer::start(Manner::Normal).await);
         let slate = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/adapters/mixer/slate.flv"));
         let (programme, programmes) = watch::channel(Programme {
@@ -59,7 +65,7 @@ impl Channel {
         let (lease, checked) = watch::channel(true);
         let check = LeaseCheck::new(move || *checked.borrow());
         tasks.spawn(async move {
-            let engine = MixerEngine::new(1, Connector::new([]).unwrap()).unwrap();
+            let engine = MixerEngine::new(1, Connector::new([]).unwrap(), transcoder).unwrap();
             engine.run(programmes, reports, stopped, check).await
         });
         Self { live, programme, decisions, status, stop, lease, tasks }

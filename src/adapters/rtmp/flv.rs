@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::frame::Frame;
 
 /// Larger tags are refused: a keyframe has less than a mebibyte.
-const MOST: usize = 8 * 1024 * 1024;
+pub(super) const MOST: usize = 8 * 1024 * 1024;
 
 /// Why a file cannot be read.
 #[derive(Debug, Error)]

@@ -9,6 +9,7 @@ mod codec;
 mod connect;
 mod error;
 pub mod flv;
+mod flv_stream;
 mod frame;
 #[cfg(test)]
 mod fuzz;
@@ -24,4 +25,5 @@ pub use client::{Player, Prepared, Publisher};
 pub use codec::{AudioFormat, Formats, VideoFormat};
 pub use connect::{Connector, StepTime, check};
 pub use error::{RtmpError, Step};
+pub use flv_stream::{FlvStream, flv_header, flv_tag};
 pub use frame::{Frame, Unsupported};
