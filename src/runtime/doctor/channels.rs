@@ -133,7 +133,7 @@ async fn media_server(config: &Config, findings: &mut Findings) {
         return findings.failure(check, "there is no media server for channels", advice);
     };
     let address = server.base_urls().rtmp;
-    let (Ok(url), Ok(probe)) = (PushUrl::parse(&format!("{address}/live")), destination_probe()) else {
+    let (Ok(url), Ok(probe)) = (PushUrl::parse(&format!("{address}/live")), destination_probe(config)) else {
         let advice = "set media_servers.<name>.rtmp_url, such as rtmp://127.0.0.1:1935";
         return findings.failure(check, format!("{address:?} is no RTMP address"), advice);
     };
