@@ -72,6 +72,32 @@ pub(crate) async fn the_destination_keeps_its_connection(bench: &Bench) -> Resul
     world.is_not_logged(&channel.live.secret)
 }
 
+pub(crate) async fn a_rehearsal_reports_the_holes_of_the_cut_and_of_the_return(bench: &Bench) -> Result<()> {
+    let world = World::start(bench).await?;
+    let platform = Platform::start(bench).await?;
+    let channel = Channel::create(&world.streamward, &platform).await?;
+    let _encoder = channel.encoder(bench)?;
+    channel.is_on_air("live", SOON).await?;
+    let rehearsals = format!("/channels/{}/rehearsals", channel.id);
+    let begun = world.streamward.post(&rehearsals, json!({"cut_live_for_seconds": 3})).await?;
+    let one = format!("{rehearsals}/{}", begun["id"].as_str().context("an id")?);
+    let done = eventually("the rehearsal is done", 2 * SOON, async || {
+        let now = world.streamward.get(&one).await?;
+        Ok((now["state"] == "done").then_some(now))
+    });
+    let report = done.await?.0["report"].clone();
+    ensure!(report["on_air_before"] == "live" && report["on_air_during"] == "slate", "{report}");
+    let platform = &report["destinations"][0];
+    ensure!(platform["reconnects"] == 0 && platform["dropped_frames"] == 0, "{report}");
+    for hole in ["hole_ms", "return_hole_ms"] {
+        let found = platform[hole].as_u64().with_context(|| format!("{hole}: {report}"))?;
+        let found = Duration::from_millis(found);
+        crate::report(format!("a rehearsal, {hole}"), found);
+        ensure!(found <= HOLE, "{report}");
+    }
+    Ok(())
+}
+
 pub(crate) async fn the_programme_continues_while_the_media_server_restarts(bench: &Bench) -> Result<()> {
     let mut world = World::start(bench).await?;
     let platform = Platform::start(bench).await?;

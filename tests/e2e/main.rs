@@ -123,6 +123,7 @@ fn main() -> Result<ExitCode> {
             thousands_of_paths_are_polled_quickly;
         channel:
             the_destination_keeps_its_connection,
+            a_rehearsal_reports_the_holes_of_the_cut_and_of_the_return,
             the_programme_continues_while_the_media_server_restarts,
             the_programme_is_on_air_again_after_a_restart;
         publish:
