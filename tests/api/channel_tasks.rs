@@ -247,8 +247,10 @@ async fn a_channel_runs_with_its_keys_and_follows_changes_without_a_new_run() {
 async fn schedule_of_a_playlist_changes_the_clips_at_its_times() {
     let app = TestApp::memory().await;
     let (usual, evening) = (new_clip(&app).await, new_clip(&app).await);
-    let at =
-        |minutes: u64| app.clock.now().plus(Duration::from_secs(60 * minutes)).to_string()[11..16].to_owned();
+    let at = |minutes: u64| {
+        let time = app.clock.now().plus(Duration::from_secs(60 * minutes)).to_string();
+        time.get(11..16).expect("hours and minutes").to_owned()
+    };
     let slot = json!({"clips": [evening], "from": at(10), "to": at(20), "time_zone": "UTC"});
     let playlist = json!({"clips": [usual, usual], "schedule": [slot], "change": "at_once"});
     let draft = json!({"name": "a", "inputs": {"backup": {"playlist": playlist}}});
