@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -62,24 +62,32 @@ impl ChannelEngine for Scripted {
 struct Instance {
     runs: mpsc::UnboundedReceiver<Run>,
     wake_ups: Arc<LocalWakeUps>,
+    clips: ReadyClips,
     tasks: Tasks,
 }
 
-/// Every clip is ready.
-struct AllClips;
+/// Every clip is ready but these. Counts the calls.
+#[derive(Clone, Default)]
+struct ReadyClips {
+    unready: Arc<Mutex<Vec<ClipId>>>,
+    calls: watch::Sender<u32>,
+}
 
 fn file_of(clip: ClipId) -> PathBuf {
     format!("/clips/{clip}.flv").into()
 }
 
 #[async_trait]
-impl Renditions for AllClips {
+impl Renditions for ReadyClips {
     async fn renditions(
         &self,
         clips: &[ClipId],
         _: &Profile,
     ) -> Result<BTreeMap<ClipId, PathBuf>, StoreError> {
-        Ok(clips.iter().map(|clip| (*clip, file_of(*clip))).collect())
+        self.calls.send_modify(|calls| *calls += 1);
+        let unready = self.unready.lock().expect("not poisoned").clone();
+        let ready = clips.iter().filter(|clip| !unready.contains(clip));
+        Ok(ready.map(|clip| (*clip, file_of(*clip))).collect())
     }
 }
 
@@ -92,6 +100,7 @@ impl Instance {
         let core = Core::over_one_store(store, clock.clone(), ids, wake_ups.clone(), &master);
         let (core, (engine, runs)) = (Arc::new(core), mpsc::unbounded_channel());
         let reports = Arc::new(ReportBuffer::new(Arc::clone(&core)));
+        let clips = ReadyClips::default();
         let urls = BaseUrls {
             hls: String::new(),
             webrtc: String::new(),
@@ -102,7 +111,7 @@ impl Instance {
         let running = Running {
             core,
             engine: Arc::new(Scripted(engine)),
-            renditions: Arc::new(AllClips),
+            renditions: Arc::new(clips.clone()),
             urls: url_templates(&urls),
             reports: Arc::clone(&reports),
             on_lease_doubt: OnLeaseDoubt::Stop,
@@ -112,7 +121,7 @@ impl Instance {
         let tasks = Tasks::new(LeaseTerms::new(leases, "one"), wake_ups.clone(), clock);
         tasks.start(AnyTask::periodic(ReportWriter::new(reports)));
         tasks.start(AnyTask::Set(Box::new(ChannelTasks::new(running))));
-        Self { runs, wake_ups, tasks }
+        Self { runs, wake_ups, clips, tasks }
     }
 
     /// The next programme that begins to run.
@@ -238,8 +247,10 @@ async fn a_channel_runs_with_its_keys_and_follows_changes_without_a_new_run() {
 async fn schedule_of_a_playlist_changes_the_clips_at_its_times() {
     let app = TestApp::memory().await;
     let (usual, evening) = (new_clip(&app).await, new_clip(&app).await);
-    let at =
-        |minutes: u64| app.clock.now().plus(Duration::from_secs(60 * minutes)).to_string()[11..16].to_owned();
+    let at = |minutes: u64| {
+        let time = app.clock.now().plus(Duration::from_secs(60 * minutes)).to_string();
+        time.get(11..16).expect("hours and minutes").to_owned()
+    };
     let slot = json!({"clips": [evening], "from": at(10), "to": at(20), "time_zone": "UTC"});
     let playlist = json!({"clips": [usual, usual], "schedule": [slot], "change": "at_once"});
     let draft = json!({"name": "a", "inputs": {"backup": {"playlist": playlist}}});
@@ -253,7 +264,15 @@ async fn schedule_of_a_playlist_changes_the_clips_at_its_times() {
         BackupMedia::Clips(clips.iter().map(id).map(|clip| (clip, file_of(clip))).collect())
     };
     assert_eq!(run.programme.borrow().backup, media(&[&usual, &usual]));
+    // Its clip is not ready when it begins.
+    *instance.clips.unready.lock().expect("not poisoned") = vec![evening.parse().expect("an id")];
     app.clock.advance(Duration::from_secs(11 * 60));
+    let mut calls = instance.clips.calls.subscribe();
+    let before = *calls.borrow();
+    timeout(PATIENCE, calls.wait_for(|calls| *calls > before + 1)).await.expect("in time").expect("it runs");
+    assert_eq!(run.programme.borrow().backup, media(&[&usual, &usual]));
+    instance.clips.unready.lock().expect("not poisoned").clear();
+    instance.wake_ups.send(WakeUp::Clips);
     run.until(|one| one.backup == media(&[&evening])).await;
     app.clock.advance(Duration::from_secs(10 * 60));
     run.until(|one| one.backup == media(&[&usual, &usual])).await;

@@ -114,6 +114,34 @@ pub(crate) async fn destinations_keep_their_connections(bench: &Bench) -> Result
     world.is_not_logged(&channel.live.secret)
 }
 
+pub(crate) async fn a_rehearsal_reports_the_holes_of_the_cut_and_of_the_return(bench: &Bench) -> Result<()> {
+    let nginx = Nginx::start(bench, "nginx").await?;
+    let world = World::start(bench, &[]).await?;
+    let channel = world.channel(json!({})).await?;
+    channel.add_destination("nginx", &nginx.url()).await?;
+    channel.is_live("nginx").await?;
+    let _live = encoder(&world, &channel)?;
+    channel.is_on_air("live").await?;
+    let rehearsals = format!("/channels/{}/rehearsals", channel.id);
+    let begun = channel.api.post(&rehearsals, json!({"cut_live_for_seconds": 3})).await?;
+    let one = format!("{rehearsals}/{}", begun["id"].as_str().context("an id")?);
+    let done = eventually("the rehearsal is done", 2 * SOON, async || {
+        let now = channel.api.get(&one).await?;
+        Ok((now["state"] == "done").then_some(now))
+    });
+    let report_of = done.await?.0["report"].clone();
+    ensure!(report_of["on_air_before"] == "live" && report_of["on_air_during"] == "slate", "{report_of}");
+    let platform = &report_of["destinations"][0];
+    ensure!(platform["reconnects"] == 0 && platform["dropped_frames"] == 0, "{report_of}");
+    for hole in ["hole_ms", "return_hole_ms"] {
+        let found = platform[hole].as_u64().with_context(|| format!("{hole}: {report_of}"))?;
+        let found = Duration::from_millis(found);
+        report(format!("a rehearsal, {hole}"), found);
+        ensure!(found <= HOLE, "{report_of}");
+    }
+    Ok(())
+}
+
 pub(crate) async fn the_programme_continues_while_the_media_server_restarts(bench: &Bench) -> Result<()> {
     let mut platforms = Platforms::start(bench).await?;
     let mut world = World::start(bench, &platforms.trust(bench)?).await?;

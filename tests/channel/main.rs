@@ -113,6 +113,7 @@ fn main() -> Result<ExitCode> {
     let scenarios: Vec<(&'static str, Needs, Scenario)> = scenarios![
         live:
             destinations_keep_their_connections MediaMtx,
+            a_rehearsal_reports_the_holes_of_the_cut_and_of_the_return MediaMtx,
             the_programme_continues_while_the_media_server_restarts MediaMtx,
             the_programme_is_on_air_again_after_a_restart MediaMtx,
             a_flapping_uplink_is_cut_no_more_often_than_the_rules_allow MediaMtx,

@@ -42,10 +42,14 @@ pub(super) async fn examine(
         Ok(found) => found,
         Err(error) => return findings.failure("channels", error, "see the check of the database above"),
     };
-    let is_transcoded = |one: &StoredProgramme| one.channel.mismatch == Mismatch::Transcode;
+    let uses_ffmpeg = |one: &StoredProgramme| {
+        let mut destinations = one.destinations.iter();
+        one.channel.mismatch == Mismatch::Transcode
+            || destinations.any(|(one, _)| one.url.as_str().starts_with("srt:"))
+    };
     let has_work = config.media.jobs > 0 && has_clips;
     if config.media.jobs > 0 || config.channels.enabled {
-        programs(has_work || channels.iter().any(is_transcoded), findings).await;
+        programs(has_work || channels.iter().any(uses_ffmpeg), findings).await;
         folder(&config.media_dir(), has_clips, findings);
     }
     if channels.is_empty() {
@@ -81,7 +85,7 @@ async fn programs(are_needed: bool, findings: &mut Findings) {
             Ok(Err(error)) => Err(format!("{program} cannot be run: {error}")),
             Err(_) => Err(format!("{program} -version does not end within {VERSION_LIMIT:?}")),
         };
-        let advice = "install ffmpeg (with ffprobe) on the PATH of the service: it prepares clips and converts live inputs";
+        let advice = "install ffmpeg (with ffprobe) on the PATH of the service: it prepares clips, converts live inputs and pushes over SRT";
         match version {
             Ok(version) => findings.good(program, version),
             Err(found) if are_needed => findings.failure(program, found, advice),

@@ -98,7 +98,7 @@ async fn correct_setup_has_no_failure() {
 async fn faults_of_channels_are_reported_with_the_words_of_the_platform() {
     let nowhere = format!("rtmp://{}", super::nowhere());
     let home = Home::new().with("MEDIA_SERVERS__DEFAULT__RTMP_URL", &nowhere);
-    let _service = home.serve().await;
+    let service = home.serve().await;
     for check in ["ffmpeg", "ffprobe"] {
         assert_eq!(Findings::of(&home).severity(check, "version"), "good", "{check}");
     }
@@ -126,6 +126,20 @@ async fn faults_of_channels_are_reported_with_the_words_of_the_platform() {
     assert_eq!(found.severity("channel Temple", "its live key was revoked"), "failure");
     assert_eq!(found.severity("channel Temple", "the key that publishes its programme"), "failure");
     assert_eq!(found.severity("media folder", "cannot be written"), "failure");
+
+    // From the next start on it cannot run, and `/health` says so.
+    drop(service);
+    let _service = home.serve().await;
+    eventually("the task of the channel is failing", SOON, async || {
+        let health: Value = super::client().get(home.url("/health")).send().await?.json().await?;
+        let mut workers = health["workers"].as_array().into_iter().flatten();
+        let is_failing = |one: &Value| {
+            one["failing"] == true && one["name"].as_str().is_some_and(|name| name.starts_with("channel:"))
+        };
+        Ok(workers.any(is_failing).then_some(()))
+    })
+    .await
+    .expect("it is");
 }
 
 #[test]
