@@ -80,6 +80,8 @@ const fn allow(
 const PROGRAMS: &[(&str, &str)] = &[
     ("ffmpeg", "tests/e2e/"),
     ("ffprobe", "tests/e2e/"),
+    ("ffmpeg", "tests/channel/"),
+    ("ffprobe", "tests/channel/"),
     ("ffmpeg", "src/adapters/ffmpeg/"),
     ("ffprobe", "src/adapters/ffmpeg/"),
     // Stands in for ffmpeg.

@@ -61,9 +61,10 @@ impl Recorded {
     /// The sizes of the pictures, one after the other, such as `1280,720`.
     pub(crate) fn sizes(&self) -> Result<Vec<String>> {
         let text = self.probe(&["-select_streams", "v", "-show_entries", "frame=width,height"])?;
-        let mut sizes: Vec<String> = text.lines().map(|line| line.trim_end_matches(',').to_owned()).collect();
+        let lines = text.lines().map(|line| line.trim_end_matches(',').to_owned());
+        let mut sizes: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
         sizes.dedup();
-        Ok(sizes.into_iter().filter(|size| !size.is_empty()).collect())
+        Ok(sizes)
     }
 
     /// How many pictures it has.
@@ -89,24 +90,14 @@ impl Viewer {
     pub(crate) fn start(dir: &Path, url: &str, format: &str) -> Result<Self> {
         let file = dir.join(format!("viewer.{format}"));
         let mut command = Command::new("ffmpeg");
-        command.args([
-            "-hide_banner",
-            "-nostdin",
-            "-loglevel",
-            "warning",
-            "-i",
-            url,
-            "-c",
-            "copy",
-            "-f",
-            format,
-        ]);
+        command.args(["-hide_banner", "-nostdin", "-loglevel", "warning", "-i", url, "-c", "copy"]);
+        command.args(["-flush_packets", "1", "-f", format]);
         Ok(Self { process: Process::start("viewer", command.arg(&file), dir)?, file })
     }
 
     /// Whether it received something.
     pub(crate) fn has_begun(&self) -> bool {
-        self.file.metadata().is_ok_and(|file| file.len() > 50_000)
+        self.file.metadata().is_ok_and(|file| file.len() > 1_000)
     }
 
     pub(crate) async fn stop(mut self) -> Result<Recorded> {

@@ -9,14 +9,14 @@ use tokio::time::sleep;
 
 use crate::network::{Manner, Proxy, Tls};
 use crate::platform::Nginx;
-use crate::world::{Channel, PLATFORM_KEY, World, small};
+use crate::world::{Channel, PLATFORM_KEY, World};
 use crate::{Bench, HOLE, SOON, report};
 
 /// A channel with one clip on air.
 async fn with_a_clip<'a>(world: &'a World<'_>) -> Result<(Channel<'a>, String)> {
-    let clip = world.clip("first", "testsrc", 3)?;
+    let clip = world.clip("first", "testsrc", 3).await?;
     let inputs = json!({"backup": {"playlist": {"clips": [clip]}}});
-    let channel = world.channel(json!({"profile": small(), "inputs": inputs})).await?;
+    let channel = world.channel(json!({"inputs": inputs})).await?;
     channel.is_on_air("backup").await?;
     Ok((channel, clip))
 }
@@ -35,12 +35,7 @@ pub(crate) async fn planned_cuts_and_changes_of_clips_make_no_hole(bench: &Bench
         channel.set_mode(mode).await?;
         channel.is_on_air(on_air).await?;
     }
-    let other = world.clip("second", "testsrc2", 2)?;
-    let ready = eventually("the second clip is ready", SOON, async || {
-        let clip = world.streamward.get(&format!("/clips/{other}")).await?;
-        Ok((clip["state"] == "ready").then_some(()))
-    });
-    ready.await?;
+    let other = world.clip("second", "testsrc2", 2).await?;
     channel.play(&[&other, &clip]).await?;
     nginx.more(6).await?;
     channel.play(&[&other]).await?;

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::judge::Viewer;
 use crate::platform::{Mtx, PASSPHRASE};
-use crate::world::{World, small};
+use crate::world::World;
 use crate::{Bench, HOLE, SOON, report};
 
 const STREAM_ID: &str = "publish:live/programme";
@@ -18,7 +18,7 @@ const STREAM_ID: &str = "publish:live/programme";
 pub(crate) async fn a_listener_of_srt_gets_the_programme(bench: &Bench) -> Result<()> {
     let mut mtx = Mtx::start(bench).await?;
     let world = World::alone(bench, &[]).await?;
-    let channel = world.channel(json!({"profile": small()})).await?;
+    let channel = world.channel(json!({})).await?;
     let key = format!("streamid={STREAM_ID}&passphrase={PASSPHRASE}");
     let url = format!("srt://127.0.0.1:{}?latency=200", mtx.srt);
     channel.add(json!({"name": "srt", "url": url, "key": key})).await?;
@@ -29,7 +29,7 @@ pub(crate) async fn a_listener_of_srt_gets_the_programme(bench: &Bench) -> Resul
         Viewer::start(bench.path(), &format!("rtmp://127.0.0.1:{}/live/programme", mtx.rtmp), "flv")?;
     eventually("the viewer sees it", SOON, async || Ok(viewer.has_begun().then_some(()))).await?;
     // New headers on the way.
-    let clip = world.clip("clip", "testsrc", 2)?;
+    let clip = world.clip("clip", "testsrc", 2).await?;
     channel.play(&[&clip]).await?;
     channel.is_on_air("backup").await?;
     sleep(Duration::from_secs(3)).await;

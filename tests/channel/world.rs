@@ -21,14 +21,12 @@ use crate::{Bench, SOON};
 /// The key of every destination.
 pub(crate) const PLATFORM_KEY: &str = "platform-key-4711";
 
+/// How long the preparation of a clip may take: everything else on the machine comes first.
+const PREPARED: Duration = Duration::from_secs(120);
+
 /// The encoder that has the default profile.
 pub(crate) const PROFILE: &str = "-t 4 -f lavfi -i testsrc=size=1280x720:rate=30 \
     -t 4 -f lavfi -i sine=frequency=440:sample_rate=48000 -ac 2 -g 60 -b:v 1000k";
-
-/// A small picture, so that clips are prepared quickly.
-pub(crate) fn small() -> Value {
-    json!({"video": {"width": 640, "height": 360}})
-}
 
 /// All running programs.
 pub(crate) struct World<'a> {
@@ -100,10 +98,10 @@ impl<'a> World<'a> {
         Ok(file)
     }
 
-    /// Uploads a clip of `seconds` that shows a test picture; returns its id.
-    pub(crate) fn clip(&self, name: &str, picture: &str, seconds: u32) -> Result<String> {
+    /// Uploads a clip of `seconds` that shows a test picture, and waits until it is prepared; returns its id.
+    pub(crate) async fn clip(&self, name: &str, picture: &str, seconds: u32) -> Result<String> {
         let input = format!(
-            "-t {seconds} -f lavfi -i {picture}=size=640x360:rate=30 -t {seconds} -f lavfi -i sine=frequency=330"
+            "-t {seconds} -f lavfi -i {picture}=size=320x180:rate=30 -t {seconds} -f lavfi -i sine=frequency=330"
         );
         let file = self.file(&format!("{name}.mp4"), &input)?;
         let added = self.streamward.output_of(&[
@@ -114,7 +112,14 @@ impl<'a> World<'a> {
             &file.display().to_string(),
         ])?;
         let added: Value = serde_json::from_str(&added).with_context(|| format!("no JSON: {added}"))?;
-        added["id"].as_str().map(str::to_owned).with_context(|| format!("no id: {added}"))
+        let id = added["id"].as_str().with_context(|| format!("no id: {added}"))?;
+        let ready = eventually(format!("the clip {name} is prepared"), PREPARED, async || {
+            let clip = self.streamward.get(&format!("/clips/{id}")).await?;
+            ensure!(clip["state"] != "failed", "{clip}");
+            Ok((clip["state"] == "ready").then_some(()))
+        });
+        ready.await?;
+        Ok(id.to_owned())
     }
 
     pub(crate) async fn channel(&self, draft: Value) -> Result<Channel<'_>> {

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use streamward_test_support::fuzz::fuzz;
 use tokio::io::{AsyncWriteExt as _, DuplexStream};
-use tokio::time::timeout;
+use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use super::connect::Connection;
 use super::session::Session;
@@ -127,21 +128,38 @@ fn any_chunks_of_a_server_are_read_or_an_error() {
     });
 }
 
-/// A handshake, and what servers say when they accept: windows, `_result` of `connect` and of `createStream`, `onStatus`.
-fn accepted() -> Vec<u8> {
-    let mut bytes = vec![3];
-    bytes.extend([0; 2 * 1_536]);
-    bytes.extend(b"\x02\0\0\0\0\0\x04\x05\0\0\0\0\0\x26\x25\xa0");
+/// What servers say when they accept: each part is an answer to what the client sends. The first has the handshake.
+fn accepted() -> [Vec<u8>; 3] {
     let number = |number: u8| [&[0][..], &f64::from(number).to_be_bytes()].concat();
     let result =
         |transaction: u8, more: &[u8]| [&b"\x02\0\x07_result"[..], &number(transaction), &[5], more].concat();
-    let status =
-        b"\x02\0\x08onStatus\0\0\0\0\0\0\0\0\0\x05\x03\0\x04code\x02\0\x17NetStream.Publish.Start\0\0\x09";
-    for body in [result(1, &[5]), result(4, &number(1)), result(2, &number(1)), status.to_vec()] {
-        bytes.extend([3, 0, 0, 0, 0, 0, u8::try_from(body.len()).unwrap(), 20, 0, 0, 0, 0]);
-        bytes.extend(body);
+    let status = |code: &[u8]| {
+        let length = u16::try_from(code.len()).unwrap().to_be_bytes();
+        let begin = b"\x02\0\x08onStatus\0\0\0\0\0\0\0\0\0\x05\x03\0\x04code\x02";
+        [&begin[..], &length, code, b"\0\0\x09"].concat()
+    };
+    let message = |body: &[u8]| {
+        [&[3, 0, 0, 0, 0, 0, u8::try_from(body.len()).unwrap(), 20, 0, 0, 0, 0][..], body].concat()
+    };
+    let window = b"\x02\0\0\0\0\0\x04\x05\0\0\0\0\0\x26\x25\xa0";
+    let handshake = [&[3][..], &[0; 2 * 1_536]].concat();
+    // A publisher creates its stream with the fourth command, a player with the second.
+    let created = [message(&result(4, &number(1))), message(&result(2, &number(1)))].concat();
+    let begun = [&b"NetStream.Publish.Start"[..], b"NetStream.Play.Start"].map(|code| message(&status(code)));
+    [[&handshake[..], window, &message(&result(1, &[5]))].concat(), created, begun.concat()]
+}
+
+/// Sends each part when the client has answered the one before.
+async fn serve(mut io: DuplexStream, parts: Vec<Vec<u8>>) {
+    for part in parts {
+        io.write_all(&part).await.unwrap();
+        for _ in 0..4 {
+            yield_now().await;
+        }
     }
-    bytes
+    io.shutdown().await.unwrap();
+    // The client can write on.
+    std::future::pending::<()>().await;
 }
 
 const KEY: &str = "key-of-a-platform";
@@ -163,33 +181,41 @@ async fn until_error(io: DuplexStream, plays: bool) -> Result<Infallible, RtmpEr
     }
 }
 
+async fn ended(parts: Vec<Vec<u8>>, plays: bool) -> RtmpError {
+    let (here, there) = tokio::io::duplex(1 << 20);
+    let Err(error) = tokio::select! {
+        error = until_error(here, plays) => error,
+        () = serve(there, parts) => unreachable!(),
+        () = sleep(Duration::from_secs(4)) => panic!("it never ends"),
+    };
+    error
+}
+
 #[tokio::test]
 async fn server_that_accepts_gets_as_far_as_media() {
-    let (here, mut there) = tokio::io::duplex(1 << 20);
-    there.write_all(&accepted()).await.unwrap();
-    there.shutdown().await.unwrap();
-    let Err(error) = until_error(here, false).await;
-    assert_eq!((error.step, &*error.message), (Step::Media, "the server closed the connection"));
+    for plays in [false, true] {
+        let error = ended(accepted().to_vec(), plays).await;
+        assert_eq!(
+            (error.step, &*error.message),
+            (Step::Media, "the server closed the connection"),
+            "{plays}"
+        );
+    }
 }
 
 #[test]
 fn any_server_is_left_with_an_error() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let edits = vec((1_usize..400, any::<u8>()), 0..4);
+    let edits = vec((0_usize..3, 1_usize..200, any::<u8>()), 0..4);
     fuzz(&(edits, vec(chunk(), 0..6), any::<bool>()), |(edits, chunks, plays)| {
-        let mut bytes = accepted();
-        let whole = bytes.len();
-        for (at, byte) in edits {
-            bytes[whole - at.min(whole)] = byte;
+        let mut parts = accepted();
+        for (part, at, byte) in edits {
+            let part = &mut parts[part];
+            let whole = part.len();
+            part[whole - at.min(whole)] = byte;
         }
-        bytes.extend(chunks.concat());
-        runtime.block_on(async {
-            let (here, mut there) = tokio::io::duplex(1 << 20);
-            there.write_all(&bytes).await.unwrap();
-            there.shutdown().await.unwrap();
-            let ended = timeout(Duration::from_secs(4), until_error(here, plays)).await;
-            let Err(error) = ended.expect("it ends");
-            assert!(!error.message.contains(KEY) && error.message.chars().count() <= 300, "{error}");
-        });
+        let parts = parts.into_iter().chain(chunks).collect();
+        let error = runtime.block_on(ended(parts, plays));
+        assert!(!error.message.contains(KEY) && error.message.chars().count() <= 300, "{error}");
     });
 }
