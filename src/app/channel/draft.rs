@@ -1,5 +1,6 @@
 //! What clients send about channels, and how it is checked.
 
+use super::limits::check_settings;
 use crate::domain::Timestamp;
 use crate::domain::broadcaster::DisplayName;
 use crate::domain::channel::{
@@ -39,7 +40,7 @@ pub struct ChannelDraft {
     pub profile: Option<Profile>,
     /// `refuse` (default), `switch` or `transcode`.
     pub mismatch: Option<String>,
-    /// `mixer`.
+    /// `mixer` (default) or `media_server`. Only at the creation.
     pub engine: Option<String>,
 }
 
@@ -65,16 +66,6 @@ fn playlist(clips: &[String]) -> Result<Playlist, Invalid> {
     ids.map(|clips| Playlist { clips }).map_err(|_| refuse("must be ids of clips".to_owned()))
 }
 
-fn engine(word: &str) -> Result<Engine, Invalid> {
-    match word.parse() {
-        Ok(Engine::Mixer) => Ok(Engine::Mixer),
-        Ok(Engine::MediaServer) => {
-            Err(Invalid::one("engine", "media_server is not supported yet: use mixer"))
-        }
-        Err(_) => Err(Invalid::one("engine", "must be mixer")),
-    }
-}
-
 impl ChannelDraft {
     fn checked(&self, checks: &mut Checks) -> ChannelPatch {
         ChannelPatch {
@@ -89,7 +80,11 @@ impl ChannelDraft {
                 self.mismatch.as_deref(),
                 "refuse, switch or transcode",
             )),
-            engine: checks.take_opt(self.engine.as_deref().map(engine)),
+            engine: checks.take_opt(word::<Engine>(
+                "engine",
+                self.engine.as_deref(),
+                "mixer or media_server",
+            )),
         }
     }
 
@@ -140,6 +135,7 @@ impl ChannelDraft {
             let rule = "must not be given, because the backup is a stream";
             checks.take::<()>(Err(Invalid::one("inputs.backup.playlist", rule)));
         }
+        checks.take(check_settings(patch.engine.unwrap_or_default(), &patch, backup_is_stream));
         checks.finish()?;
         match (name, display_name, path) {
             (Some(name), Some(display_name), Some(path)) => {

@@ -18,7 +18,7 @@ use crate::app::Core;
 use crate::app::task::{
     AnyTask, LongRunningTask, OnLeaseDoubt, Placement, Task, TaskContext, TaskError, TaskSet,
 };
-use crate::domain::channel::{ChannelId, Programme, ProgrammeStatus};
+use crate::domain::channel::{ChannelId, Mode, Programme, ProgrammeStatus};
 use crate::domain::media_server::UrlTemplates;
 use crate::ports::{ChannelEngine, ProgrammeReports, StoredProgramme, WakeUp};
 
@@ -121,6 +121,7 @@ impl LongRunningTask for ChannelTask {
             core: Arc::clone(&self.running.core),
             urls: self.running.urls.clone(),
             renditions: Arc::clone(&self.running.renditions),
+            failed: Arc::default(),
         };
         let programme = builder.build(&stored, false, self.running.core.now(), None).await?;
         tracing::info!(channel = %stored.channel.name, "a channel starts");
@@ -129,8 +130,17 @@ impl LongRunningTask for ChannelTask {
         let engine = self.running.engine.run(to_run, reports, context.stop.clone());
         let rehearsing = Rehearsing::default();
         let names = names(&stored);
-        let mut run =
-            Run { task: self, builder, stored, names, programme, status, rehearsing, read_at: None };
+        let mut run = Run {
+            task: self,
+            builder,
+            stored,
+            names,
+            programme,
+            status,
+            rehearsing,
+            hold_has_expired: false,
+            read_at: None,
+        };
         let ended = run.until(engine, decisions, wake_ups, context).await;
         run.close().await;
         ended
@@ -146,6 +156,8 @@ struct Run<'a> {
     programme: watch::Sender<Programme>,
     status: watch::Receiver<Option<ProgrammeStatus>>,
     rehearsing: Rehearsing,
+    /// Whether the mode is `auto` because a hold has expired.
+    hold_has_expired: bool,
     /// When the store was last read; `None` to read it at the next check.
     read_at: Option<Instant>,
 }
@@ -245,6 +257,7 @@ impl Run<'_> {
         if self.stored.channel.hold.expires_at.is_none_or(|at| at > now) {
             return false;
         }
+        self.hold_has_expired = true;
         match core.worker_store.expire_hold(self.task.id, now).await {
             Ok(Some(channel)) => {
                 tracing::info!(channel = %channel.name, "a hold has expired: the mode is auto again");
@@ -287,7 +300,9 @@ impl Run<'_> {
         let now = self.task.running.core.now();
         let before = self.programme.borrow().backup.clone();
         match self.builder.build(&self.stored, self.rehearsing.is_cut(), now, Some(&before)).await {
-            Ok(programme) => {
+            Ok(mut programme) => {
+                self.hold_has_expired &= programme.mode == Mode::Auto;
+                programme.hold_has_expired = self.hold_has_expired;
                 self.programme.send_if_modified(|present| {
                     let is_new = *present != programme;
                     if is_new {

@@ -4,7 +4,7 @@ mod append;
 mod prepare;
 mod turns;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +21,9 @@ use crate::domain::clip::{Clip, ClipId, ClipName, ClipState, MAX_UPLOAD};
 use crate::domain::invalid::Invalid;
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::profile::Profile;
-use crate::ports::{Change, ClipCreation, ClipUse, MediaStore, Result as StoreResult, Transcoder, WakeUp};
+use crate::ports::{
+    Change, ClipCreation, ClipUse, MediaStore, Result as StoreResult, TranscodeError, Transcoder, WakeUp,
+};
 
 pub use append::Append;
 pub use prepare::ClipPreparation;
@@ -189,6 +191,16 @@ impl Clips {
             self.core.wake_ups.send(WakeUp::Clips);
         }
         Ok(None)
+    }
+
+    /// The file of the built-in picture in a profile. If there is none yet, it is made.
+    pub async fn slate(&self, profile: &Profile) -> std::result::Result<PathBuf, TranscodeError> {
+        self.outside.transcoder.slate(profile, &self.outside.media.slates()).await
+    }
+
+    /// An MP4 file with the media of a rendition or slate. If there is none yet, it is made.
+    pub async fn as_mp4(&self, file: &Path) -> std::result::Result<PathBuf, TranscodeError> {
+        self.outside.transcoder.as_mp4(file).await
     }
 
     async fn find(&self, scope: &Scope, id: ClipId) -> Result<Clip> {

@@ -11,6 +11,7 @@ mod programme;
 mod rehearsal;
 mod selector;
 mod settings;
+mod standby;
 mod status;
 mod timeline;
 
@@ -24,5 +25,6 @@ pub use programme::{BackupMedia, Output, OutputId, Programme};
 pub use rehearsal::{HOLE_MS, Rehearsal, RehearsalId, RehearsalReport, RehearsalState, RehearsedOutput};
 pub use selector::{Change, Choice, Selector};
 pub use settings::{Engine, Failover, Flapping, Mismatch, Mode};
+pub use standby::{Observed, Publishing, Standby};
 pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus};
 pub use timeline::{Splice, Timeline, Track, wrapped};
