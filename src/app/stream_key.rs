@@ -217,7 +217,9 @@ impl StreamKeys {
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 // The encoder of a channel gets a new key in this way. The engine does not.
-                self.refuse_of_channel(&scope, id, |channel| channel.inputs.programme_key == id).await?;
+                let is_engines =
+                    |channel: &Channel| channel.inputs.programme_key == id && channel.inputs.live_key != id;
+                self.refuse_of_channel(&scope, id, is_engines).await?;
                 match self
                     .core
                     .store

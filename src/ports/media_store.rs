@@ -52,6 +52,9 @@ pub trait MediaStore: Send + Sync {
     /// The path of a rendition.
     fn rendition(&self, clip: ClipId, hash: &ContentHash) -> PathBuf;
 
+    /// The folder of built-in pictures.
+    fn slates(&self) -> PathBuf;
+
     /// How many more bytes fit.
     async fn free_bytes(&self) -> MediaResult<u64>;
 

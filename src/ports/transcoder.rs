@@ -1,6 +1,6 @@
 //! What examines and converts media files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
@@ -61,6 +61,14 @@ pub trait Transcoder: Send + Sync {
         progress: &watch::Sender<f32>,
         stop: &CancellationToken,
     ) -> Result<(), TranscodeError>;
+
+    /// MUST return an FLV file of the profile in `folder` with the built-in picture and silence. Makes it if it is not
+    /// there. MUST NOT change it afterwards.
+    async fn slate(&self, profile: &Profile, folder: &Path) -> Result<PathBuf, TranscodeError>;
+
+    /// MUST return an MP4 file with the media of `rendition`, beside it. Makes it if it is not there. MUST NOT change it
+    /// afterwards.
+    async fn as_mp4(&self, rendition: &Path) -> Result<PathBuf, TranscodeError>;
 }
 
 /// Normalises live media.

@@ -5,6 +5,7 @@
 
 mod backup;
 mod bootstrap;
+mod channel_engines;
 mod clip;
 mod commands;
 pub mod config;

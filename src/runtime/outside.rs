@@ -8,12 +8,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
+use super::channel_engines::ChannelEngines;
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
 use crate::adapters::destination_probe::Probe;
 use crate::adapters::ffmpeg::Ffmpeg;
-use crate::adapters::mediamtx::{self, MediaMtx};
+use crate::adapters::mediamtx::{self, MediaMtx, MediaMtxEngine};
 use crate::adapters::mixer::MixerEngine;
 use crate::adapters::rtmp::Connector;
 use crate::domain::media_server::UrlTemplates;
@@ -33,19 +34,32 @@ pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outs
         outside.kick = Some(KickClients::new(&config.kick)?);
         outside.webhooks = Some(webhooks(&config.kick)?);
     }
-    outside.channel_engine = channel_engine(config)?;
+    outside.channel_engine = channel_engine(config, secrets)?;
     outside.destination_probe = Some(destination_probe(config)?);
     Ok(outside)
 }
 
 /// What carries the media of channels, if this instance runs any.
-fn channel_engine(config: &Config) -> anyhow::Result<Option<Arc<dyn ChannelEngine>>> {
+fn channel_engine(config: &Config, secrets: &Secrets) -> anyhow::Result<Option<Arc<dyn ChannelEngine>>> {
     if !config.channels.enabled {
         return Ok(None);
     }
     let threads = config.channels.threads as usize;
     let engine = MixerEngine::new(threads, connector(config)?, Arc::new(Ffmpeg));
-    Ok(Some(Arc::new(engine.context("the threads of channels.threads")?)))
+    let engine = engine.context("the threads of channels.threads")?;
+    let chosen = secrets.servers.chosen(config.channels.media_server.as_ref());
+    let is_chosen = |known| chosen.is_some_and(|chosen| std::ptr::eq(known, chosen));
+    let found = secrets.servers.0.iter().find(|(_, known)| is_chosen(*known));
+    let Some((server, known)) =
+        found.and_then(|(name, known)| Some((config.media_servers.get(name)?, known)))
+    else {
+        return Ok(Some(Arc::new(engine)));
+    };
+    let api = Url::parse(server.api_url()).context("the address of the control API")?;
+    let media_server: Arc<dyn ChannelEngine> = match server.kind {
+        MediaServerKind::Mediamtx => Arc::new(MediaMtxEngine::new(&api, known.control_secret.clone())?),
+    };
+    Ok(Some(Arc::new(ChannelEngines { mixer: Arc::new(engine), media_server })))
 }
 
 /// What tests destinations, also for the command line.

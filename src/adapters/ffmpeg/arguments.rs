@@ -127,3 +127,50 @@ pub(super) fn live(profile: &Profile, with_sound: bool) -> Vec<OsString> {
     arguments.extend(texts(&["-flvflags", "no_sequence_end+no_duration_filesize", "-f", "flv", "pipe:1"]));
     arguments
 }
+
+/// Makes the built-in picture: four seconds of one colour and silence.
+pub(super) fn slate(profile: &Profile, target: &Path) -> Vec<OsString> {
+    let video = &profile.video;
+    let picture = format!("color=c=0x14181c:s={}x{}:r={}", video.width, video.height, video.fps);
+    let mut arguments = texts(&["-nostdin", "-hide_banner", "-loglevel", "error", "-nostats"]);
+    arguments.extend(texts(&["-progress", "pipe:1", "-y"]));
+    arguments.extend(texts(&[
+        "-f",
+        "lavfi",
+        "-i",
+        &picture,
+        "-f",
+        "lavfi",
+        "-i",
+        &silence(profile),
+        "-t",
+        "4",
+    ]));
+    arguments.extend(encoders(profile));
+    // One colour needs no constant bitrate.
+    arguments.extend(texts(&["-x264-params", "nal-hrd=none", "-minrate", "0"]));
+    arguments.extend(texts(&["-flvflags", "no_sequence_end+no_duration_filesize", "-f", "flv"]));
+    arguments.push(file(target));
+    arguments
+}
+
+/// Puts the media of a file into an MP4.
+pub(super) fn as_mp4(source: &Path, target: &Path) -> Vec<OsString> {
+    let mut arguments = texts(&["-nostdin", "-hide_banner", "-loglevel", "error", "-nostats"]);
+    arguments.extend(texts(&["-progress", "pipe:1", "-y"]));
+    restricted(&mut arguments);
+    arguments.extend([OsString::from("-i"), file(source)]);
+    arguments.extend(texts(&[
+        "-map",
+        "0:v:0",
+        "-map",
+        "0:a:0",
+        "-c",
+        "copy",
+        "-video_track_timescale",
+        "90000",
+    ]));
+    arguments.extend(texts(&["-movflags", "+faststart", "-f", "mp4"]));
+    arguments.push(file(target));
+    arguments
+}

@@ -7,11 +7,12 @@
 
 mod arguments;
 mod live;
+mod made;
 mod output;
 mod process;
 mod push;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::clip::Probe;
+use crate::domain::profile::Profile;
 use crate::ports::{Conversion, TranscodeError, Transcoder};
 use process::{Ended, Limits, run};
 pub use push::{PushError, SrtPush, can_push_srt};
@@ -76,6 +78,17 @@ impl Transcoder for Ffmpeg {
         } else {
             TranscodeError::Failed(words)
         })
+    }
+
+    async fn slate(&self, profile: &Profile, folder: &Path) -> Result<PathBuf, TranscodeError> {
+        let Profile { video, audio } = profile;
+        let name =
+            format!("{}x{}-{}-{}-{}.flv", video.width, video.height, video.fps, audio.rate, audio.channels);
+        made::made_once(folder.join(name), |part| arguments::slate(profile, part)).await
+    }
+
+    async fn as_mp4(&self, rendition: &Path) -> Result<PathBuf, TranscodeError> {
+        made::made_once(rendition.with_extension("mp4"), |part| arguments::as_mp4(rendition, part)).await
     }
 }
 

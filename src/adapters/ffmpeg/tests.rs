@@ -179,3 +179,25 @@ async fn live_input_is_normalised(#[case] arguments: &str, #[case] with_sound: b
     // No frame is shown in another order than it is sent.
     assert!(of(Track::Video).all(|frame| frame.payload[2..5] == [0, 0, 0]));
 }
+
+#[tokio::test]
+async fn slate_of_a_profile_and_its_mp4_are_made_once() {
+    let folder = TempDir::new().unwrap();
+    let mut profile = profile();
+    profile.video.fps = 25;
+    profile.audio.channels = 1;
+    let slate = Ffmpeg.slate(&profile, &folder.path().join("slates")).await.unwrap();
+    let made = Ffmpeg.probe(&slate).await.unwrap();
+    let whole = Probe { duration_ms: Some(4_000), ..made.clone() };
+    assert!(made.check_rendition(&profile, &whole).is_ok(), "{made:?}");
+    let mp4 = Ffmpeg.as_mp4(&slate).await.unwrap();
+    let same = Probe { container: made.container, ..Ffmpeg.probe(&mp4).await.unwrap() };
+    assert_eq!((same.video, same.audio), (made.video, made.audio));
+    let times = |file: &Path| std::fs::metadata(file).unwrap().modified().unwrap();
+    let before = (times(&slate), times(&mp4));
+    assert_eq!(Ffmpeg.slate(&profile, slate.parent().unwrap()).await.as_ref(), Ok(&slate));
+    assert_eq!(Ffmpeg.as_mp4(&slate).await.as_ref(), Ok(&mp4));
+    assert_eq!((times(&slate), times(&mp4)), before);
+    // Nothing unfinished is left.
+    assert_eq!(std::fs::read_dir(slate.parent().unwrap()).unwrap().count(), 2);
+}

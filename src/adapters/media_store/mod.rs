@@ -4,7 +4,8 @@
 //! uploads/<clip>            what was uploaded so far
 //! work/<clip>-<job>.flv     what a job writes
 //! clips/<clip>/<hash>       the uploaded file, named by its content
-//! clips/<clip>/<hash>.flv   a rendition, named by its content
+//! clips/<clip>/<hash>.flv   a rendition, named by its content; beside it its MP4, if one is wanted
+//! slates/<profile>.flv      the built-in picture in a profile
 //! ```
 //!
 //! A file gets its last name by renaming, when it is complete and on the disk.
@@ -173,6 +174,10 @@ impl MediaStore for LocalMedia {
 
     fn rendition(&self, clip: ClipId, hash: &ContentHash) -> PathBuf {
         self.folder(clip).join(format!("{hash}.flv"))
+    }
+
+    fn slates(&self) -> PathBuf {
+        self.root.join("slates")
     }
 
     async fn free_bytes(&self) -> MediaResult<u64> {

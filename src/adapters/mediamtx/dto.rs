@@ -120,3 +120,61 @@ pub(super) struct RelayConf<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rtsp_transport: Option<&'static str>,
 }
+
+/// `/v3/config/paths/get/{name}` of a channel's path; the addresses contain the keys of destinations.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChannelPathConf {
+    /// Since 1.16.
+    #[serde(default)]
+    pub(super) always_available: bool,
+    /// Since 1.20.
+    #[serde(default)]
+    pub(super) forward: Vec<ForwardConf>,
+}
+
+/// One address of `forward`; it contains a key.
+#[derive(Deserialize, Serialize)]
+pub(super) struct ForwardConf {
+    pub(super) dest: String,
+}
+
+/// A channel's path, for `/v3/config/paths/replace/{name}`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AlwaysAvailableConf {
+    pub(super) always_available: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) always_available_file: Option<std::path::PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) always_available_tracks: Option<Vec<TrackConf>>,
+    pub(super) forward: Vec<ForwardConf>,
+}
+
+/// A track of `alwaysAvailableTracks`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TrackConf {
+    pub(super) codec: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sample_rate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) channel_count: Option<u32>,
+}
+
+/// `/v3/paths/forward/list`, in the order of the configuration.
+#[derive(Deserialize)]
+pub(super) struct Forwards {
+    pub(super) items: Vec<Forward>,
+}
+
+/// A forward. Its configuration, with the key, is not read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Forward {
+    /// `idle`, `forwarding` or `error`.
+    pub(super) state: String,
+    pub(super) last_error: Option<String>,
+    #[serde(default)]
+    pub(super) outbound_bytes: u64,
+}

@@ -33,6 +33,7 @@
 //! * A session that disappears without a close is kept for 5 s (SRT) or 30 s (WebRTC).
 
 mod api;
+mod channel;
 pub mod config;
 mod dto;
 pub mod merge;
@@ -48,6 +49,7 @@ use reqwest::Method;
 use tokio::time::timeout;
 use url::Url;
 
+pub use channel::MediaMtxEngine;
 pub use version::{Version, binary_version};
 pub use words::url_templates;
 
@@ -86,16 +88,7 @@ impl MediaServer for MediaMtx {
     }
 
     async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError> {
-        let Some(list) = words::session_list(&source.kind) else {
-            let kind = repeat(&source.kind.to_string());
-            return Err(RemoteError::Unsupported(format!("disconnect a {kind}")));
-        };
-        let Some(id) = &source.id else {
-            return Err(RemoteError::Unsupported("disconnect a session that has no id".to_owned()));
-        };
-        let address = format!("/v3/{list}/kick/{}", api::encode_part(id.as_str()));
-        // 404 is fine: the session ended, or its protocol was switched off.
-        self.api.send("disconnect", self.api.request(Method::POST, &address)).await?.found().map(drop)
+        disconnect(&self.api, source).await
     }
 
     async fn ensure_relay(&self, relay: &Relay, secret: &Secret) -> Result<(), RemoteError> {
@@ -122,6 +115,20 @@ impl MediaServer for MediaMtx {
                 && runs([defaults.run_on_not_ready, defaults.run_on_unavailable, defaults.run_on_offline]),
         })
     }
+}
+
+/// Ends a session.
+async fn disconnect(api: &Api, source: &ObservedSource) -> Result<(), RemoteError> {
+    let Some(list) = words::session_list(&source.kind) else {
+        let kind = repeat(&source.kind.to_string());
+        return Err(RemoteError::Unsupported(format!("disconnect a {kind}")));
+    };
+    let Some(id) = &source.id else {
+        return Err(RemoteError::Unsupported("disconnect a session that has no id".to_owned()));
+    };
+    let address = format!("/v3/{list}/kick/{}", api::encode_part(id.as_str()));
+    // 404 is fine: the session ended, or its protocol was switched off.
+    api.send("disconnect", api.request(Method::POST, &address)).await?.found().map(drop)
 }
 
 /// Scheme, host, port and path of an address, without secrets.

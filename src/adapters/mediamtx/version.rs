@@ -24,6 +24,9 @@ impl Version {
     /// an RTSP publisher names its session, not its connection.
     pub const AVAILABLE_HOOKS: Self = Self::new(1, 19, 3);
 
+    /// A path can be forwarded to destinations.
+    pub const FORWARD: Self = Self::new(1, 20, 0);
+
     /// The version with these numbers.
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self { major, minor, patch }

@@ -17,8 +17,8 @@ use crate::adapters::rtmp::{Connector, Frame};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::domain::Timestamp;
 use crate::domain::channel::{
-    Change, Choice, Decision, DecisionId, DecisionKind, Output, OutputId, Programme, ProgrammeStatus, Reason,
-    Selector, Source, Splice, Timeline, Track,
+    Change, Choice, Decision, DecisionId, DecisionKind, Mode, Output, OutputId, Programme, ProgrammeStatus,
+    Reason, Selector, Source, Splice, Timeline, Track,
 };
 use crate::ports::{Clock as _, IdGen as _, LeaseCheck, LiveTranscoder, ProgrammeReports};
 
@@ -103,7 +103,7 @@ impl Mixer {
             live,
             backup,
             backup_is_available: false,
-            slate: Slate::start(),
+            slate: Slate::start(programme.slate.as_ref()),
             on_air: OnAir {
                 awaits_begin: true,
                 pending: None,
@@ -145,7 +145,7 @@ impl Mixer {
                 },
                 Some(event) = self.live.next() => self.take_live(event),
                 event = self.backup.next() => self.backup.take(event, self.began.elapsed()),
-                () = self.slate.0.fill(), if self.slate.0.needs_frames() => {}
+                () = self.slate.feed.fill(), if self.slate.feed.needs_frames() => {}
                 () = sleep_until(wake) => {}
                 Some(_) = self.output_tasks.join_next() => {}
             }
@@ -189,6 +189,9 @@ impl Mixer {
             self.on_air.awaits_begin = true;
             self.on_air.pending = None;
         }
+        if old.slate != new.slate {
+            self.restart_slate();
+        }
         if old.failover != new.failover {
             self.change(Change::Rules(new.failover));
         }
@@ -197,9 +200,19 @@ impl Mixer {
         }
         self.apply_mismatch();
         if old.mode != new.mode {
-            self.change(Change::Mode(new.mode));
+            let has_expired = new.hold_has_expired && new.mode == Mode::Auto;
+            self.change(if has_expired { Change::HoldExpired } else { Change::Mode(new.mode) });
         }
         self.apply_outputs();
+    }
+
+    /// The picture begins again, from another file.
+    fn restart_slate(&mut self) {
+        self.slate = Slate::start(self.programme.slate.as_ref());
+        if self.selector.on_air() == Some(Source::Slate) {
+            self.slate.feed.set_on_air(true);
+            self.on_air.awaits_begin = true;
+        }
     }
 
     /// Ends outputs that are no longer wanted, and starts those that are new. One that changed begins again.
@@ -256,6 +269,10 @@ impl Mixer {
             self.backup_is_available = is_available;
             self.change(Change::BackupAvailable(is_available));
         }
+        if self.slate.has_failed() {
+            self.programme.slate = None;
+            self.restart_slate();
+        }
         self.apply_mismatch();
         self.change(Change::Tick);
         if self.open_decision.as_ref().is_some_and(|(_, at)| at.elapsed() > HOLE) {
@@ -292,13 +309,13 @@ impl Mixer {
         match from {
             Some(Source::Live) => self.live.feed.set_on_air(false),
             Some(Source::Backup) => self.backup.set_on_air(false),
-            Some(Source::Slate) => self.slate.0.set_on_air(false),
+            Some(Source::Slate) => self.slate.feed.set_on_air(false),
             None => {}
         }
         match to {
             Source::Live => self.live.feed.set_on_air(true),
             Source::Backup => self.backup.set_on_air(true),
-            Source::Slate => self.slate.0.set_on_air(true),
+            Source::Slate => self.slate.feed.set_on_air(true),
         }
         self.on_air.awaits_begin = true;
         self.on_air.pending = None;
@@ -348,7 +365,7 @@ impl Mixer {
         match self.selector.on_air()? {
             Source::Live => self.live.feed.pop(),
             Source::Backup => self.backup.pop(),
-            Source::Slate => self.slate.0.pop(),
+            Source::Slate => self.slate.feed.pop(),
         }
     }
 

@@ -106,12 +106,21 @@ pub(super) struct ClipFeed {
     /// The headers of the last frame.
     headers: Arc<Headers>,
     is_available: bool,
+    /// Whether nothing could be played.
+    has_failed: bool,
     is_on_air: bool,
 }
 
 impl ClipFeed {
     pub(super) fn new(events: mpsc::Receiver<ClipEvent>) -> Self {
-        Self { events, head: None, headers: Arc::default(), is_available: false, is_on_air: false }
+        Self {
+            events,
+            head: None,
+            headers: Arc::default(),
+            is_available: false,
+            has_failed: false,
+            is_on_air: false,
+        }
     }
 
     /// Waits for the next frame. Returns at once if there is one. Nothing is lost if this is dropped.
@@ -138,7 +147,7 @@ impl ClipFeed {
                 self.headers = item.1.clone();
                 self.head = is_wanted.then_some(item);
             }
-            ClipEvent::Unavailable => self.is_available = false,
+            ClipEvent::Unavailable => (self.is_available, self.has_failed) = (false, true),
         }
     }
 
@@ -159,6 +168,10 @@ impl ClipFeed {
 
     pub(super) fn is_available(&self) -> bool {
         self.is_available
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// What holds until the first event.

@@ -1,5 +1,6 @@
 //! The sources of a channel, with the tasks that read them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -234,17 +235,24 @@ pub(super) struct ClipBackup {
 }
 
 /// The built-in picture.
-pub(super) struct Slate(
-    pub(super) ClipFeed,
-    #[expect(dead_code, reason = "it ends with the slate")] ClipTask,
-);
-
-type ClipTask = (watch::Sender<Vec<Clip>>, JoinSet<()>);
+pub(super) struct Slate {
+    pub(super) feed: ClipFeed,
+    is_file: bool,
+    #[expect(dead_code, reason = "it ends with the slate")]
+    task: (watch::Sender<Vec<Clip>>, JoinSet<()>),
+}
 
 impl Slate {
-    pub(super) fn start() -> Self {
-        let ClipBackup { feed, list, _task } = ClipBackup::start(vec![Clip::Slate]);
-        Self(feed, (list, _task))
+    /// From a file of the channel's profile, or the one that every program has.
+    pub(super) fn start(file: Option<&PathBuf>) -> Self {
+        let clip = file.map_or(Clip::Slate, |file| Clip::File(file.clone()));
+        let ClipBackup { feed, list, _task } = ClipBackup::start(vec![clip]);
+        Self { feed, is_file: file.is_some(), task: (list, _task) }
+    }
+
+    /// Whether its file cannot be played.
+    pub(super) fn has_failed(&self) -> bool {
+        self.is_file && self.feed.has_failed()
     }
 }
 
@@ -382,7 +390,7 @@ impl Backup {
     }
 }
 
-fn files<T>(clips: &[(T, std::path::PathBuf)]) -> Vec<Clip> {
+fn files<T>(clips: &[(T, PathBuf)]) -> Vec<Clip> {
     clips.iter().map(|(_, path)| Clip::File(path.clone())).collect()
 }
 

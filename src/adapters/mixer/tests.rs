@@ -16,14 +16,18 @@ use crate::adapters::rtmp::Frame;
 use crate::adapters::rtmp::flv::FlvReader;
 use crate::adapters::rtmp::test_server::{Manner, Received, TestServer};
 use crate::domain::channel::{
-    BackupMedia, ChannelId, ChannelName, ClipId, Decision, DestinationId, Failover, Mismatch, Mode, Output,
-    OutputId, OutputState, OutputStatus, PlaylistChange, Profile, ProgrammeStatus, Reason, Source, Track,
+    BackupMedia, ChannelId, ChannelName, ClipId, Decision, DestinationId, Engine, Failover, Mismatch, Mode,
+    Output, OutputId, OutputState, OutputStatus, PlaylistChange, Profile, ProgrammeStatus, Reason, Source,
+    Track,
 };
+use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 
 const KEY: &str = "live-key-of-a-platform";
 /// Longer than a cut may take on a busy machine.
 const HOLE: u32 = 300;
+
+const SLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/adapters/mixer/slate.flv");
 
 /// A running channel with its live input's server.
 struct Channel {
@@ -44,14 +48,18 @@ impl Channel {
 
     async fn start_with(outputs: Vec<Output>, transcoder: Arc<dyn LiveTranscoder>) -> Self {
         let live = Arc::new(TestServer::start(Manner::Normal).await);
-        let slate = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/adapters/mixer/slate.flv"));
+        let slate = PathBuf::from(SLATE);
         let (programme, programmes) = watch::channel(Programme {
             channel: ChannelId(Uuid::nil()),
             name: ChannelName::parse("test").unwrap(),
+            engine: Engine::Mixer,
+            path: StreamPath::parse("ch").unwrap(),
             live: Secret::new(format!("rtmp://127.0.0.1:{}/ch/live", live.port)),
             backup: BackupMedia::Clips(vec![(ClipId(Uuid::nil()), slate)]),
             playlist_change: PlaylistChange::default(),
+            slate: None,
             mode: Mode::Auto,
+            hold_has_expired: false,
             failover: Failover { stall_ms: 500, recovery_grace_seconds: 0, ..Failover::default() },
             profile: Profile::default(),
             mismatch: Mismatch::Refuse,
@@ -397,6 +405,22 @@ async fn nothing_is_sent_while_the_lease_is_in_doubt() {
     channel.lease.send_replace(true);
     more(&platform, 1).await;
     assert_eq!(platform.connections(), 2);
+    channel.end().await;
+}
+
+#[tokio::test]
+async fn slate_of_the_profile_is_shown_and_the_built_in_one_if_its_file_is_gone() {
+    let destination = TestServer::start(Manner::Normal).await;
+    let mut channel = Channel::start(vec![output(1, &destination)]).await;
+    channel.set(|programme| {
+        programme.slate = Some("/nowhere/slate.flv".into());
+        programme.mode = Mode::Slate;
+    });
+    channel.until_decided(Source::Slate).await;
+    more(&destination, 2).await;
+    channel.set(|programme| programme.slate = Some(PathBuf::from(SLATE)));
+    more(&destination, 2).await;
+    assert_eq!(destination.connections(), 1);
     channel.end().await;
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::draft::DestinationDraft;
+use super::limits::check_destination;
 use super::{KIND as CHANNEL, RESOURCE, keys};
 use crate::app::list::List;
 use crate::app::{AppError, Core, Result};
@@ -41,7 +42,7 @@ impl Destinations {
         &self,
         actor: &Actor,
         channel: ChannelId,
-        draft: DestinationDraft,
+        mut draft: DestinationDraft,
     ) -> Result<Destination> {
         let id = DestinationId(self.core.id());
         let entry = self.core.entry(actor, "create", KIND).on(&id);
@@ -62,6 +63,7 @@ impl Destinations {
                     created_at: now,
                     updated_at: now,
                 };
+                self.require_engine(&scope, channel, &mut draft).await?;
                 let (destination, key) = draft.creation(blank, now)?;
                 let sealed = keys::seal_key(&self.core.sealer, id, &key, self.core.ids.random32());
                 let by = Change::new(&scope, &entry);
@@ -106,13 +108,14 @@ impl Destinations {
         actor: &Actor,
         channel: ChannelId,
         id: DestinationId,
-        draft: DestinationDraft,
+        mut draft: DestinationDraft,
     ) -> Result<Destination> {
         let entry = self.core.entry(actor, "update", KIND).on(&id);
         let updated = self
             .core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+                self.require_engine(&scope, channel, &mut draft).await?;
                 let (patch, key) = draft.patch()?;
                 let random = self.core.ids.random32();
                 let sealed = key.map(|key| keys::seal_key(&self.core.sealer, id, &key, random));
@@ -124,6 +127,19 @@ impl Destinations {
             .await?;
         self.changed();
         Ok(updated)
+    }
+
+    /// Refuses what the channel's engine cannot do.
+    async fn require_engine(
+        &self,
+        scope: &Scope,
+        channel: ChannelId,
+        draft: &mut DestinationDraft,
+    ) -> Result<()> {
+        match self.core.store.channel(scope, channel).await? {
+            Some(channel) => Ok(check_destination(channel.engine, draft)?),
+            None => Ok(()),
+        }
     }
 
     /// Deletes a destination. Its session ends.

@@ -1,5 +1,6 @@
 //! What clients send about channels, and how it is checked.
 
+use super::limits::check_settings;
 use super::playlist::PlaylistDraft;
 use crate::domain::Timestamp;
 use crate::domain::broadcaster::DisplayName;
@@ -38,7 +39,7 @@ pub struct ChannelDraft {
     pub profile: Option<Profile>,
     /// `refuse` (default), `switch` or `transcode`.
     pub mismatch: Option<String>,
-    /// `mixer`.
+    /// `mixer` (default) or `media_server`. Only at the creation.
     pub engine: Option<String>,
 }
 
@@ -55,16 +56,6 @@ fn word<T: std::str::FromStr>(field: &str, word: Option<&str>, known: &str) -> O
     word.map(|word| word.parse().map_err(|_| Invalid::one(field, format!("must be {known}"))))
 }
 
-fn engine(word: &str) -> Result<Engine, Invalid> {
-    match word.parse() {
-        Ok(Engine::Mixer) => Ok(Engine::Mixer),
-        Ok(Engine::MediaServer) => {
-            Err(Invalid::one("engine", "media_server is not supported yet: use mixer"))
-        }
-        Err(_) => Err(Invalid::one("engine", "must be mixer")),
-    }
-}
-
 impl ChannelDraft {
     fn checked(&self, checks: &mut Checks) -> ChannelPatch {
         ChannelPatch {
@@ -79,7 +70,11 @@ impl ChannelDraft {
                 self.mismatch.as_deref(),
                 "refuse, switch or transcode",
             )),
-            engine: checks.take_opt(self.engine.as_deref().map(engine)),
+            engine: checks.take_opt(word::<Engine>(
+                "engine",
+                self.engine.as_deref(),
+                "mixer or media_server",
+            )),
         }
     }
 
@@ -130,6 +125,7 @@ impl ChannelDraft {
             let rule = "must not be given, because the backup is a stream";
             checks.take::<()>(Err(Invalid::one("inputs.backup.playlist", rule)));
         }
+        checks.take(check_settings(patch.engine.unwrap_or_default(), &patch, backup_is_stream));
         checks.finish()?;
         match (name, display_name, path) {
             (Some(name), Some(display_name), Some(path)) => {

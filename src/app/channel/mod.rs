@@ -4,6 +4,7 @@ mod decisions;
 mod destinations;
 mod draft;
 mod keys;
+mod limits;
 mod metrics;
 mod names;
 mod playlist;
@@ -34,8 +35,8 @@ use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
 use crate::domain::channel::{
-    Backup, Channel, ChannelId, ChannelName, Destination, Hold, Inputs, Playlist, ProgrammeStatus, Rehearsal,
-    RehearsalId, RehearsalState,
+    Backup, Channel, ChannelId, ChannelName, ChannelPatch, Destination, Engine, Hold, Inputs, Playlist,
+    ProgrammeStatus, Rehearsal, RehearsalId, RehearsalState,
 };
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
@@ -131,8 +132,13 @@ impl Channels {
         let draft::Creation { name, display_name, path, backup_is_stream, patch } = draft.creation()?;
         let now = self.core.now();
         let broadcaster = self.owner(&name, now)?;
-        let live = self.key(broadcaster.id, Inputs::live_path(&path)?, "live", now)?;
-        let programme = self.key(broadcaster.id, path.clone(), "programme", now)?;
+        let engine = patch.engine.unwrap_or_default();
+        let live = self.key(broadcaster.id, Inputs::live_path(engine, &path)?, "live", now)?;
+        // With the engine media_server nobody publishes the programme: the live encoder is at its path.
+        let programme = match engine {
+            Engine::Mixer => Some(self.key(broadcaster.id, path.clone(), "programme", now)?),
+            Engine::MediaServer => None,
+        };
         let backup = if backup_is_stream {
             Some(self.key(broadcaster.id, Inputs::backup_path(&path)?, "backup", now)?)
         } else {
@@ -141,7 +147,7 @@ impl Channels {
         let inputs = Inputs {
             broadcaster: broadcaster.id,
             live_key: live.0.id,
-            programme_key: programme.0.id,
+            programme_key: programme.as_ref().map_or(live.0.id, |(key, _)| key.id),
             backup: match &backup {
                 Some((key, _)) => Backup::Stream(key.id),
                 None => Backup::Playlist(Playlist::default()),
@@ -159,18 +165,20 @@ impl Channels {
             failover: patch.failover.unwrap_or_default(),
             profile: patch.profile.unwrap_or_default(),
             mismatch: patch.mismatch.unwrap_or_default(),
-            engine: patch.engine.unwrap_or_default(),
+            engine,
             created_at,
             updated_at,
         };
         let channel = channel.patched(&patch, now);
         let random = self.core.ids.random32();
-        let sealed_programme_key = keys::seal_programme_key(&self.core.sealer, id, &programme.1, random);
+        let unused = KeySecret::from_random(self.core.ids.random32());
+        let programme_secret = programme.as_ref().map_or(&unused, |(_, secret)| secret);
+        let sealed_programme_key = keys::seal_programme_key(&self.core.sealer, id, programme_secret, random);
         let hashed = |(key, secret): &(StreamKey, KeySecret)| -> (StreamKey, SecretHash) {
             (key.clone(), self.core.hasher.key(secret))
         };
         let keys =
-            [Some(&live), Some(&programme), backup.as_ref()].into_iter().flatten().map(hashed).collect();
+            [Some(&live), programme.as_ref(), backup.as_ref()].into_iter().flatten().map(hashed).collect();
         let creation = ChannelCreation { channel, broadcaster, keys, sealed_programme_key };
         let done = self.core.store.create_channel(&creation, Change::new(&scope, entry)).await?;
         written(done, &creation.channel.name)?;
@@ -248,9 +256,7 @@ impl Channels {
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 let patch = draft.patch()?;
-                if patch.playlist.is_some() {
-                    self.require_playlist(&scope, id).await?;
-                }
+                self.require_engine(&scope, id, &patch).await?;
                 let done = self.core.store.update_channel(id, &patch, Change::new(&scope, &entry)).await?;
                 match patch.name {
                     Some(name) => written(done, &name),
@@ -262,15 +268,18 @@ impl Channels {
         Ok(ChannelNow { channel: updated, at: self.core.now() })
     }
 
-    async fn require_playlist(&self, scope: &Scope, id: ChannelId) -> Result<()> {
+    /// Refuses what the channel cannot have.
+    async fn require_engine(&self, scope: &Scope, id: ChannelId, patch: &ChannelPatch) -> Result<()> {
         let channel = self.core.store.channel(scope, id).await?.ok_or(AppError::NotFound(KIND))?;
-        match channel.inputs.backup {
-            Backup::Playlist(_) => Ok(()),
-            Backup::Stream(_) => {
-                let rule = "cannot be set, because the backup is a stream";
-                Err(Invalid::one("inputs.backup.playlist", rule).into())
-            }
+        let is_stream = matches!(channel.inputs.backup, Backup::Stream(_));
+        if patch.playlist.is_some() && is_stream {
+            let rule = "cannot be set, because the backup is a stream";
+            return Err(Invalid::one("inputs.backup.playlist", rule).into());
         }
+        if patch.engine.is_some_and(|engine| engine != channel.engine) {
+            return Err(Invalid::one("engine", "cannot be changed: create another channel").into());
+        }
+        Ok(limits::check_settings(channel.engine, patch, is_stream)?)
     }
 
     /// Deletes a channel and all that belongs to it: the programme ends, then its destinations.
@@ -297,6 +306,9 @@ impl Channels {
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Operate, &RESOURCE)?;
                 let hold = draft.hold(self.core.now())?;
+                if let Some(channel) = self.core.store.channel(&scope, id).await? {
+                    limits::check_mode(channel.engine, hold.mode)?;
+                }
                 let held = self.core.store.set_hold(id, &hold, Change::new(&scope, &entry)).await?;
                 held.ok_or(AppError::NotFound(KIND))
             })
@@ -324,6 +336,7 @@ impl Channels {
                 let scope = actor.authorize(Action::Operate, &RESOURCE)?;
                 Rehearsal::check_seconds(seconds)?;
                 let status = self.status(actor, id).await?;
+                limits::check_rehearsal(status.channel.channel.engine)?;
                 if !status.is_running() {
                     return Err(Conflict::ChannelNotRunning.into());
                 }

@@ -1,11 +1,13 @@
 //! Makes what an engine runs out of what is stored.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use super::keys;
 use crate::app::Core;
@@ -13,11 +15,15 @@ use crate::app::clip::Clips;
 use crate::app::task::TaskError;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
-    Backup, BackupMedia, ClipId, Destination, Inputs, Output, OutputId, PlaylistChange, Profile, Programme,
+    Backup, BackupMedia, ClipId, Destination, Engine, Inputs, Output, OutputId, PlaylistChange, Profile,
+    Programme,
 };
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
-use crate::ports::{StoreError, StoredProgramme};
+use crate::ports::{StoreError, StoredProgramme, TranscodeError};
+
+/// How long making a small file may take.
+const MAKING: Duration = Duration::from_secs(10);
 
 /// The file of each clip.
 pub(super) type Files = BTreeMap<ClipId, PathBuf>;
@@ -28,12 +34,26 @@ pub trait Renditions: Send + Sync {
     /// The local FLV files of these clips for this profile. One that is not ready is left out, and is prepared if it can
     /// be.
     async fn renditions(&self, clips: &[ClipId], profile: &Profile) -> Result<Files, StoreError>;
+
+    /// The local FLV file of the built-in picture in this profile. It is made if it is not there.
+    async fn slate(&self, profile: &Profile) -> Result<PathBuf, TranscodeError>;
+
+    /// An MP4 file with the media of a local FLV file. It is made if it is not there.
+    async fn as_mp4(&self, file: &Path) -> Result<PathBuf, TranscodeError>;
 }
 
 #[async_trait]
 impl Renditions for Clips {
     async fn renditions(&self, clips: &[ClipId], profile: &Profile) -> Result<Files, StoreError> {
         Self::renditions(self, clips, profile).await
+    }
+
+    async fn slate(&self, profile: &Profile) -> Result<PathBuf, TranscodeError> {
+        Self::slate(self, profile).await
+    }
+
+    async fn as_mp4(&self, file: &Path) -> Result<PathBuf, TranscodeError> {
+        Self::as_mp4(self, file).await
     }
 }
 
@@ -44,6 +64,8 @@ pub(super) struct ProgrammeBuilder {
     /// The addresses of the media server that carries the inputs and the programme.
     pub(super) urls: UrlTemplates,
     pub(super) renditions: Arc<dyn Renditions>,
+    /// What could not be made is not tried again in this run.
+    pub(super) failed: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl ProgrammeBuilder {
@@ -58,7 +80,9 @@ impl ProgrammeBuilder {
     ) -> Result<Programme, TaskError> {
         let StoredProgramme { channel, sealed_programme_key, destinations, .. } = stored;
         let invalid = |error: crate::domain::Invalid| TaskError::Setup(error.to_string());
-        let live = Inputs::live_path(&channel.path).map_err(invalid)?;
+        let is_mixed = channel.engine == Engine::Mixer;
+        let live = Inputs::live_path(channel.engine, &channel.path).map_err(invalid)?;
+        let slate = self.slate(&channel.profile, is_mixed).await;
         let backup = match &channel.inputs.backup {
             Backup::Playlist(playlist) => {
                 // Those of later slots too, so that they are prepared by then.
@@ -70,40 +94,96 @@ impl ProgrammeBuilder {
                     clips.iter().filter_map(|clip| Some((*clip, files.get(clip)?.clone()))).collect()
                 };
                 let scheduled = ready(&playlist.scheduled(now));
-                BackupMedia::Clips(if scheduled.is_empty() { ready(&playlist.clips) } else { scheduled })
+                let clips = if scheduled.is_empty() { ready(&playlist.clips) } else { scheduled };
+                if is_mixed {
+                    BackupMedia::Clips(clips)
+                } else {
+                    BackupMedia::Clips(self.one_mp4(clips, slate.as_ref()).await)
+                }
             }
             Backup::Stream(_) => {
                 let path = Inputs::backup_path(&channel.path).map_err(invalid)?;
                 BackupMedia::Stream(Secret::new(self.urls.playback(&path).rtmp))
             }
         };
-        let key = keys::open_programme_key(&self.core.sealer, channel.id, sealed_programme_key)
-            .map_err(|why| TaskError::Setup(format!("the key that publishes the programme: {why}")))?;
-        let ingest = self.urls.ingest(&channel.path, &key);
-        let mut outputs = vec![Output {
-            id: OutputId::MediaServer,
-            url: ingest.obs_server,
-            backup_url: None,
-            key: Secret::new(ingest.obs_stream_key),
-            rotate_session_every: None,
-        }];
+        let mut outputs = Vec::new();
+        if is_mixed {
+            let key = keys::open_programme_key(&self.core.sealer, channel.id, sealed_programme_key)
+                .map_err(|why| TaskError::Setup(format!("the key that publishes the programme: {why}")))?;
+            let ingest = self.urls.ingest(&channel.path, &key);
+            outputs.push(Output {
+                id: OutputId::MediaServer,
+                url: ingest.obs_server,
+                backup_url: None,
+                key: Secret::new(ingest.obs_stream_key),
+                rotate_session_every: None,
+            });
+        }
         outputs.extend(destinations.iter().filter_map(|(one, sealed)| self.output(one, sealed)));
         Ok(Programme {
             channel: channel.id,
             name: channel.name.clone(),
+            engine: channel.engine,
+            path: channel.path.clone(),
             live: Secret::new(self.urls.playback(&live).rtmp),
             backup,
             playlist_change: match &channel.inputs.backup {
                 Backup::Playlist(playlist) => playlist.change,
                 Backup::Stream(_) => PlaylistChange::default(),
             },
+            slate,
             mode: channel.mode(now),
+            hold_has_expired: false,
             failover: channel.failover,
             profile: channel.profile,
             mismatch: channel.mismatch,
             live_is_cut,
             outputs,
         })
+    }
+
+    /// The built-in picture in a profile. The mixer has one for the default profile.
+    async fn slate(&self, profile: &Profile, is_mixed: bool) -> Option<PathBuf> {
+        if is_mixed && *profile == Profile::default() {
+            return None;
+        }
+        let making = timeout(MAKING, self.renditions.slate(profile)).await;
+        self.made(format!("the built-in picture for {profile:?}"), making)
+    }
+
+    /// The clip, or else the picture, as the file that the media server plays.
+    async fn one_mp4(
+        &self,
+        clips: Vec<(ClipId, PathBuf)>,
+        slate: Option<&PathBuf>,
+    ) -> Vec<(ClipId, PathBuf)> {
+        let picture = || slate.map(|file| (ClipId(uuid::Uuid::nil()), file.clone()));
+        let Some((clip, file)) = clips.into_iter().next().or_else(picture) else { return Vec::new() };
+        let making = timeout(MAKING, self.renditions.as_mp4(&file)).await;
+        let made = self.made(format!("the MP4 file of {}", file.display()), making);
+        made.map(|made| (clip, made)).into_iter().collect()
+    }
+
+    /// A file that was made. A failure is logged once.
+    fn made(
+        &self,
+        what: String,
+        making: Result<Result<PathBuf, TranscodeError>, Elapsed>,
+    ) -> Option<PathBuf> {
+        let why = match making {
+            Ok(Ok(file)) => return Some(file),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it took longer than {} s", MAKING.as_secs()),
+        };
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.insert(what.clone()) {
+            tracing::warn!(
+                what,
+                why,
+                "a file cannot be made: the built-in picture is shown as it is, in another format"
+            );
+        }
+        None
     }
 
     fn output(&self, one: &Destination, sealed: &str) -> Option<Output> {

@@ -21,7 +21,7 @@ use crate::app::task::{
     AnyTask, LongRunningTask, OnLeaseDoubt, Placement, Task, TaskContext, TaskError, TaskSet,
 };
 use crate::domain::Timestamp;
-use crate::domain::channel::{Backup, ChannelId, ClipId, Programme, ProgrammeStatus};
+use crate::domain::channel::{Backup, ChannelId, ClipId, Mode, Programme, ProgrammeStatus};
 use crate::domain::media_server::UrlTemplates;
 use crate::ports::{ChannelEngine, ProgrammeReports, StoredProgramme, WakeUp};
 
@@ -124,6 +124,7 @@ impl LongRunningTask for ChannelTask {
             core: Arc::clone(&self.running.core),
             urls: self.running.urls.clone(),
             renditions: Arc::clone(&self.running.renditions),
+            failed: Arc::default(),
         };
         let (mut files, now) = (Files::new(), self.running.core.now());
         let programme = builder.build(&stored, false, now, &mut files).await?;
@@ -145,6 +146,7 @@ impl LongRunningTask for ChannelTask {
             programme,
             status,
             rehearsing,
+            hold_has_expired: false,
             read_at: None,
         };
         let ended = run.until(engine, decisions, wake_ups, context).await;
@@ -166,6 +168,8 @@ struct Run<'a> {
     programme: watch::Sender<Programme>,
     status: watch::Receiver<Option<ProgrammeStatus>>,
     rehearsing: Rehearsing,
+    /// Whether the mode is `auto` because a hold has expired.
+    hold_has_expired: bool,
     /// When the store was last read; `None` to read it at the next check.
     read_at: Option<Instant>,
 }
@@ -271,6 +275,7 @@ impl Run<'_> {
         if self.stored.channel.hold.expires_at.is_none_or(|at| at > now) {
             return false;
         }
+        self.hold_has_expired = true;
         match core.worker_store.expire_hold(self.task.id, now).await {
             Ok(Some(channel)) => {
                 tracing::info!(channel = %channel.name, "a hold has expired: the mode is auto again");
@@ -313,7 +318,9 @@ impl Run<'_> {
     async fn apply(&mut self) {
         let now = self.task.running.core.now();
         match self.builder.build(&self.stored, self.rehearsing.is_cut(), now, &mut self.files).await {
-            Ok(programme) => {
+            Ok(mut programme) => {
+                self.hold_has_expired &= programme.mode == Mode::Auto;
+                programme.hold_has_expired = self.hold_has_expired;
                 self.programme.send_if_modified(|present| {
                     let is_new = *present != programme;
                     if is_new {

@@ -5,7 +5,7 @@ mod prepare;
 mod turns;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::profile::Profile;
 use crate::ports::{
-    Change, ClipCreation, ClipDeletion, MediaStore, Result as StoreResult, Transcoder, WakeUp,
+    Change, ClipCreation, ClipDeletion, MediaStore, Result as StoreResult, TranscodeError, Transcoder, WakeUp,
 };
 
 pub use append::Append;
@@ -187,6 +187,16 @@ impl Clips {
             self.core.wake_ups.send(WakeUp::Clips);
         }
         Ok(files)
+    }
+
+    /// The file of the built-in picture in a profile. If there is none yet, it is made.
+    pub async fn slate(&self, profile: &Profile) -> std::result::Result<PathBuf, TranscodeError> {
+        self.outside.transcoder.slate(profile, &self.outside.media.slates()).await
+    }
+
+    /// An MP4 file with the media of a rendition or slate. If there is none yet, it is made.
+    pub async fn as_mp4(&self, file: &Path) -> std::result::Result<PathBuf, TranscodeError> {
+        self.outside.transcoder.as_mp4(file).await
     }
 
     async fn find(&self, scope: &Scope, id: ClipId) -> Result<Clip> {

@@ -1,7 +1,6 @@
 //! The service over fakes of the files and of ffmpeg.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +65,10 @@ impl MediaStore for FakeMedia {
         PathBuf::from(format!("{hash}.flv"))
     }
 
+    fn slates(&self) -> PathBuf {
+        PathBuf::from("slates")
+    }
+
     async fn free_bytes(&self) -> MediaResult<u64> {
         Ok(u64::MAX)
     }
@@ -121,6 +124,14 @@ impl Transcoder for FakeFfmpeg {
             return Err(TranscodeError::Stopped);
         }
         Ok(())
+    }
+
+    async fn slate(&self, _: &Profile, folder: &Path) -> std::result::Result<PathBuf, TranscodeError> {
+        Ok(folder.join("slate.flv"))
+    }
+
+    async fn as_mp4(&self, file: &Path) -> std::result::Result<PathBuf, TranscodeError> {
+        Ok(file.with_extension("mp4"))
     }
 }
 

@@ -123,7 +123,7 @@ pub enum Reason {
     BackupAvailable,
     /// An operator chose it.
     Operator,
-    /// An operator's hold expired.
+    /// An operator's hold has expired, and the rules choose again.
     HoldExpired,
     /// A rehearsal treats the live input as lost.
     Rehearsal,

@@ -13,6 +13,7 @@ mod rehearsal;
 mod selector;
 mod settings;
 mod srt;
+mod standby;
 mod status;
 mod timeline;
 
@@ -28,5 +29,6 @@ pub use rehearsal::{HOLE_MS, Rehearsal, RehearsalId, RehearsalReport, RehearsalS
 pub use selector::{Change, Choice, Selector};
 pub use settings::{Engine, Failover, Flapping, Mismatch, Mode};
 pub use srt::{SrtAddress, SrtKey};
+pub use standby::{Observed, Publishing, Standby};
 pub use status::{InputState, InputStatus, OutputState, OutputStatus, ProgrammeStatus};
 pub use timeline::{Splice, Timeline, Track, wrapped};

@@ -96,7 +96,8 @@ pub struct Inputs {
     pub broadcaster: BroadcasterId,
     /// The key of the live encoder. Its path is [`Inputs::live_path`].
     pub live_key: StreamKeyId,
-    /// The key with which the engine publishes the programme at the channel's path.
+    /// The key with which the engine publishes the programme at the channel's path. If the media server itself carries the
+    /// channel, that is the live key.
     pub programme_key: StreamKeyId,
     /// What is on air without the live input.
     pub backup: Backup,
@@ -123,9 +124,13 @@ pub fn uses(playlists: &[(ChannelId, Playlist)], clips: &[ClipId]) -> Vec<(ClipI
 }
 
 impl Inputs {
-    /// Where the live encoder of a channel publishes.
-    pub fn live_path(path: &StreamPath) -> Result<StreamPath, Invalid> {
-        StreamPath::parse(&format!("{path}/live"))
+    /// Where the live encoder of a channel publishes: below the channel's path, or at it if the media server itself
+    /// carries the channel.
+    pub fn live_path(engine: Engine, path: &StreamPath) -> Result<StreamPath, Invalid> {
+        match engine {
+            Engine::Mixer => StreamPath::parse(&format!("{path}/live")),
+            Engine::MediaServer => Ok(path.clone()),
+        }
     }
 
     /// Where the backup encoder of a channel publishes.

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::destination::DestinationId;
 use super::model::{ChannelId, ChannelName};
 use super::playlist::PlaylistChange;
-use super::settings::{Failover, Mismatch, Mode};
+use super::settings::{Engine, Failover, Mismatch, Mode};
 use crate::domain::ClipId;
+use crate::domain::path::StreamPath;
 use crate::domain::profile::Profile;
 use crate::domain::secret::Secret;
 
@@ -21,14 +22,22 @@ pub struct Programme {
     pub channel: ChannelId,
     /// Its name, for logs and metrics.
     pub name: ChannelName,
+    /// What carries its media.
+    pub engine: Engine,
+    /// Where it can be watched.
+    pub path: StreamPath,
     /// Where to read the live input: an RTMP address on the media server. It can contain a secret.
     pub live: Secret,
     /// What is on air without it.
     pub backup: BackupMedia,
     /// When other clips take effect.
     pub playlist_change: PlaylistChange,
+    /// The built-in picture in the channel's profile, an FLV file; `None` for the default profile, and if it cannot be made.
+    pub slate: Option<PathBuf>,
     /// Who chooses.
     pub mode: Mode,
+    /// Whether the mode is `auto` because a hold has expired.
+    pub hold_has_expired: bool,
     /// When it cuts.
     pub failover: Failover,
     /// What it looks like.
@@ -44,7 +53,8 @@ pub struct Programme {
 /// The backup's media.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackupMedia {
-    /// FLV files of the channel's profile, played in order, again and again. Empty: the built-in picture.
+    /// FLV files of the channel's profile, played in order, again and again. Empty: the built-in picture. For the engine
+    /// `media_server`, one MP4 file at most.
     Clips(Vec<(ClipId, PathBuf)>),
     /// Where to read a second encoder: an RTMP address.
     Stream(Secret),

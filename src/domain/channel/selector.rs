@@ -35,6 +35,8 @@ pub enum Change {
     BackupAvailable(bool),
     /// Who chooses.
     Mode(Mode),
+    /// A hold has expired: the rules choose again.
+    HoldExpired,
     /// Whether a rehearsal treats the live input as lost.
     Rehearsal(bool),
     /// New rules.
@@ -65,6 +67,8 @@ pub struct Selector {
     mode: Mode,
     /// Whether the mode changed and nothing was decided since.
     mode_is_new: bool,
+    /// Why it has this mode.
+    mode_reason: Reason,
     live: Option<Live>,
     live_mismatches: bool,
     live_is_cut: bool,
@@ -82,6 +86,7 @@ impl Selector {
             rules,
             mode,
             mode_is_new: false,
+            mode_reason: Reason::Operator,
             live: None,
             live_mismatches: false,
             live_is_cut: false,
@@ -117,10 +122,8 @@ impl Selector {
                 self.mismatch_is_decided &= mismatches;
             }
             Change::BackupAvailable(is_available) => self.backup_is_available = is_available,
-            Change::Mode(mode) => {
-                self.mode_is_new |= self.mode != mode;
-                self.mode = mode;
-            }
+            Change::Mode(mode) => self.set_mode(mode, Reason::Operator),
+            Change::HoldExpired => self.set_mode(Mode::Auto, Reason::HoldExpired),
             Change::Rehearsal(is_cut) => {
                 if let Some(live) = self.live.as_mut().filter(|_| self.live_is_cut && !is_cut) {
                     live.doubt();
@@ -137,6 +140,13 @@ impl Selector {
         // An operator's choice is carried out now, or at the next keyframe.
         self.mode_is_new &= self.live_is_due(now);
         choice
+    }
+
+    fn set_mode(&mut self, mode: Mode, reason: Reason) {
+        if self.mode != mode {
+            (self.mode, self.mode_reason) = (mode, reason);
+            self.mode_is_new = true;
+        }
     }
 
     /// When to call [`Selector::handle`] with [`Change::Tick`] at the latest. Always after the last `now`.
@@ -179,7 +189,7 @@ impl Selector {
                 (Source::Live, Reason::Operator)
             }
             (_, None) if is_keyframe && self.live_is_due(now) => {
-                (Source::Live, if self.mode_is_new { Reason::Operator } else { Reason::LiveRecovered })
+                (Source::Live, if self.mode_is_new { self.mode_reason } else { Reason::LiveRecovered })
             }
             (_, None) => (self.fallback(), self.reason_of_fallback(on_air, Reason::Operator)),
         }
@@ -193,7 +203,7 @@ impl Selector {
     fn reason_of_fallback(&self, on_air: Source, reason: Reason) -> Reason {
         match on_air {
             Source::Live => reason,
-            _ if self.mode_is_new => Reason::Operator,
+            _ if self.mode_is_new => self.mode_reason,
             Source::Backup => Reason::BackupUnavailable,
             // The mode "slate" ended.
             Source::Slate => Reason::BackupAvailable,

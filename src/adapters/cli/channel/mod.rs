@@ -18,7 +18,7 @@ use crate::adapters::views::{ChannelStatusView, ChannelView, DecisionView, NewCh
 use crate::app::channel::{ChannelDraft, ChannelNow, Channels, Decisions, ModeDraft};
 use crate::app::list::Pages;
 use crate::domain::access::Actor;
-use crate::domain::channel::{Audio, Mismatch, Mode, PlaylistChange, Profile, Video};
+use crate::domain::channel::{Audio, Engine, Mismatch, Mode, PlaylistChange, Profile, Video};
 use crate::domain::page::Page;
 
 /// Commands about channels. They accept an id or a name.
@@ -34,6 +34,10 @@ pub enum ChannelCommand {
         /// What is on air without the live input: clips, or a second encoder
         #[arg(long, value_parser = ["playlist", "stream"])]
         backup: Option<String>,
+        /// What carries its media. media_server: MediaMTX itself (1.20 and later); it then has the keys of the destinations
+        /// in its memory, and shows them to whoever may use its control API
+        #[arg(long, value_parser = PossibleValuesParser::new(Engine::VARIANTS.iter().map(|one| <&str>::from(*one))))]
+        engine: Option<String>,
         /// How it looks and behaves
         #[command(flatten)]
         settings: SettingsArgs,
@@ -162,11 +166,12 @@ pub async fn run(
     out: &mut Output,
 ) -> anyhow::Result<()> {
     match command {
-        ChannelCommand::Create { name, path, backup, settings } => {
+        ChannelCommand::Create { name, path, backup, engine, settings } => {
             let draft = ChannelDraft {
                 name: Some(name.clone()),
                 path: path.clone(),
                 backup_kind: backup.clone(),
+                engine: engine.clone(),
                 ..settings.draft()
             };
             let made = channels.create(&Actor::cli("channel create"), draft).await?;

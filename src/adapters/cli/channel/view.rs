@@ -5,15 +5,23 @@ use crate::app::channel::{ChannelNow, ChannelStatus, NewChannel};
 use crate::app::stream_key::KeyWithSecret;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
-    Backup, Destination, DestinationId, InputStatus, OutputId, OutputStatus, Rehearsal, RehearsalState, Slot,
+    Backup, Destination, DestinationId, Engine, InputStatus, OutputId, OutputStatus, Rehearsal,
+    RehearsalState, Slot,
 };
 
 /// A new channel, with the settings of its encoders.
 pub(super) fn created(made: &NewChannel) -> String {
     let channel = &made.channel.channel;
     let backup = made.backup_key.as_ref().map(|key| encoder("Backup encoder", key)).unwrap_or_default();
+    let note = match channel.engine {
+        Engine::Mixer => "",
+        Engine::MediaServer => {
+            "The media server carries this channel. It has the keys of the destinations in its memory, and shows them to \
+             whoever may use its control API.\n\n"
+        }
+    };
     format!(
-        "Created the channel {name} ({id}). Its programme is at {path}.\n\n{live}{backup}\
+        "Created the channel {name} ({id}). Its programme is at {path}.\n\n{live}{backup}{note}\
          Next: streamward destination add {name} youtube --key-file FILE\n      streamward channel watch {name}",
         name = channel.name,
         id = channel.id,
@@ -59,7 +67,7 @@ pub(super) fn channel(ChannelNow { channel, at }: &ChannelNow) -> String {
     let video = channel.profile.video;
     format!(
         "{name}\n  id        {id}\n  path      {path}\n  enabled   {enabled}\n  mode      {mode}{until}{reason}\n  \
-         backup    {backup}\n  profile   {width}x{height}, {fps} frames/s, {rate} Hz\n  mismatch  {mismatch}",
+         backup    {backup}\n  profile   {width}x{height}, {fps} frames/s, {rate} Hz\n  mismatch  {mismatch}\n  engine    {engine}",
         name = channel.name,
         id = channel.id,
         path = channel.path,
@@ -69,6 +77,7 @@ pub(super) fn channel(ChannelNow { channel, at }: &ChannelNow) -> String {
         fps = video.fps,
         rate = channel.profile.audio.rate,
         mismatch = channel.mismatch,
+        engine = channel.engine,
     )
 }
 

@@ -27,7 +27,7 @@ pub(super) struct DraftJson {
     #[schema(min_length = 1, max_length = 255)]
     display_name: Option<String>,
     /// Where the programme can be watched. Without it: `live/` and the short name. The live encoder publishes to
-    /// `<path>/live`.
+    /// `<path>/live`, or to the path itself with the engine `media_server`.
     #[schema(example = "live/Classroom", max_length = 200, pattern = "^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$")]
     path: Option<String>,
     /// `true` without it.
@@ -35,8 +35,12 @@ pub(super) struct DraftJson {
     inputs: Option<InputsJson>,
     failover: Option<FailoverJson>,
     profile: Option<ProfileJson>,
+    /// What happens to a live input that looks different. `transcode` needs ffmpeg on the machine of the service.
     #[schema(value_type = Option<Mismatch>)]
     mismatch: Option<String>,
+    /// What carries its media; only at the creation. With `media_server`, MediaMTX itself does (1.20 and later): the live
+    /// encoder publishes to the channel's path, only the mode `auto` exists, and the media server has the keys of the
+    /// destinations in its memory and shows them to whoever may use its control API.
     #[schema(value_type = Option<Engine>)]
     engine: Option<String>,
 }
@@ -58,6 +62,7 @@ pub(super) struct PatchJson {
     profile: Option<ProfileJson>,
     #[schema(value_type = Option<Mismatch>)]
     mismatch: Option<String>,
+    /// It cannot be changed.
     #[schema(value_type = Option<Engine>)]
     engine: Option<String>,
 }

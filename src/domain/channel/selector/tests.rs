@@ -177,6 +177,27 @@ fn manual_modes_win_over_a_good_live_input(#[case] mode: Mode, #[case] to: Sourc
     assert_eq!(run.choices.pop().unwrap().1.to, Source::Live);
 }
 
+#[rstest]
+#[case(Mode::HoldBackup)]
+#[case(Mode::Slate)]
+fn cut_at_the_end_of_a_hold_says_so(#[case] mode: Mode) {
+    let mut run = Run::on_live(Failover::default());
+    run.change(Change::Mode(mode));
+    run.live(20_000);
+    run.choices.clear();
+    run.change(Change::HoldExpired);
+    if mode == Mode::Slate {
+        assert_eq!(run.choice(), (27_000, Source::Backup, Reason::HoldExpired));
+        return;
+    }
+    run.live(1_000);
+    let (_, to, reason) = run.choice();
+    assert_eq!((to, reason), (Source::Live, Reason::HoldExpired));
+    // What follows has reasons of its own.
+    run.change(Change::LiveEnded);
+    assert_eq!(run.choice().2, Reason::LiveEnded);
+}
+
 #[test]
 fn held_live_input_needs_no_grace_but_must_be_there() {
     let mut run = Run::new();
@@ -281,6 +302,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         1 => any::<bool>().prop_map(Change::BackupAvailable),
         1 => any::<bool>().prop_map(Change::Rehearsal),
         1 => mode.prop_map(Change::Mode),
+        1 => Just(Change::HoldExpired),
         2 => Just(Change::Tick),
     ]
 }
@@ -302,6 +324,7 @@ proptest! {
             let before = selector.on_air();
             match change {
                 Change::Mode(new) => mode = new,
+                Change::HoldExpired => mode = Mode::Auto,
                 Change::BackupAvailable(new) => backup = new,
                 Change::LiveConnected | Change::LiveVideo { .. } => is_there = true,
                 Change::LiveEnded => is_there = false,

@@ -1,0 +1,236 @@
+//! Channels that MediaMTX itself carries, without a mixer: the channel's path is always available (`alwaysAvailable`), plays
+//! a file while nobody publishes, and is forwarded to the destinations (`forward`). Since MediaMTX 1.20.
+//!
+//! All of it is configuration in the memory of MediaMTX, set through its control API, with the keys of the destinations. What
+//! is left to do here: end the session of an encoder that froze (MediaMTX waits for ten seconds), set the configuration
+//! again after a restart of MediaMTX, and report.
+
+mod conf;
+mod report;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::api::Api;
+use super::dto::{Forwards, PathItem};
+use super::snapshot::info;
+use super::version::Version;
+use super::words::source_kind;
+use crate::adapters::system::{SystemClock, SystemIds};
+use crate::domain::channel::{Choice, Decision, DecisionId, Programme, Publishing, Standby};
+use crate::domain::media_server::{ObservedSource, SourceId};
+use crate::domain::secret::Secret;
+use crate::ports::{ChannelEngine, Clock as _, IdGen as _, LeaseCheck, ProgrammeReports, RemoteError};
+use conf::{Destinations, PathSettings};
+use report::Report;
+
+/// How often the path is polled.
+const POLL: Duration = Duration::from_millis(200);
+/// How often the forwards are polled, and the status is renewed.
+const STATUS: Duration = Duration::from_millis(600);
+/// How long to wait after something failed.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// The engine `media_server`.
+pub struct MediaMtxEngine {
+    api: Api,
+}
+
+impl MediaMtxEngine {
+    /// On the MediaMTX with the control API at `api_url`, which needs `control_secret`. Does not connect yet.
+    ///
+    /// # Errors
+    /// If the address is none of a control API.
+    pub fn new(api_url: &Url, control_secret: Secret) -> Result<Self, RemoteError> {
+        Ok(Self { api: Api::new(api_url, control_secret)? })
+    }
+}
+
+#[async_trait]
+impl ChannelEngine for MediaMtxEngine {
+    async fn run(
+        &self,
+        mut programme: watch::Receiver<Programme>,
+        reports: ProgrammeReports,
+        stop: CancellationToken,
+        lease: LeaseCheck,
+    ) {
+        let first = programme.borrow_and_update().clone();
+        let mut run = Run::new(&self.api, first, reports);
+        let mut has_updates = true;
+        while !stop.is_cancelled() {
+            // The path may be another instance's by now.
+            let wait = if lease.is_valid() { run.poll().await } else { POLL };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = programme.changed(), if has_updates => match changed {
+                    Ok(()) => run.programme = programme.borrow_and_update().clone(),
+                    Err(_) => has_updates = false,
+                },
+                () = sleep(wait) => {}
+            }
+        }
+        if lease.is_valid() {
+            run.remove().await;
+        }
+    }
+}
+
+/// A running channel.
+struct Run<'a> {
+    path: PathSettings<'a>,
+    api: &'a Api,
+    programme: Programme,
+    reports: ProgrammeReports,
+    began: Instant,
+    standby: Standby,
+    destinations: Destinations,
+    /// What was set, if MediaMTX still has it.
+    applied: Option<Programme>,
+    report: Report,
+    report_at: Instant,
+    /// When the frozen session is ended again.
+    end_at: Instant,
+}
+
+impl<'a> Run<'a> {
+    fn new(api: &'a Api, programme: Programme, reports: ProgrammeReports) -> Self {
+        let began = Instant::now();
+        Self {
+            path: PathSettings::new(api, &programme.path),
+            api,
+            programme,
+            reports,
+            began,
+            standby: Standby::default(),
+            destinations: Destinations::default(),
+            applied: None,
+            report: Report::new(SystemClock.now()),
+            report_at: began,
+            end_at: began,
+        }
+    }
+
+    /// Does what is due. Returns how long to wait until the next time.
+    async fn poll(&mut self) -> Duration {
+        let problem = self.step().await.err().map(|error| self.destinations.masked(&error.to_string()));
+        if let Some(problem) = &problem
+            && self.report.problem.as_ref() != Some(problem)
+        {
+            tracing::warn!(channel = %self.programme.name, problem, "the media server cannot carry a channel; it is tried again");
+        }
+        let wait = if problem.is_some() { AGAIN } else { POLL };
+        let is_new = self.report.problem != problem;
+        self.report.problem = problem;
+        if is_new || Instant::now() >= self.report_at {
+            self.report_at = Instant::now() + STATUS;
+            self.send_status().await;
+        }
+        wait
+    }
+
+    async fn step(&mut self) -> Result<(), RemoteError> {
+        let found: Option<PathItem> = self.path.state().await?;
+        // A media server that started again has forgotten what was set.
+        let is_set = found.as_ref().is_some_and(|path| path.conf_name.as_deref() == Some(&path.name));
+        if !is_set || self.applied.as_ref() != Some(&self.programme) {
+            self.configure().await?;
+        }
+        if let Some(found) = found.filter(|_| is_set) {
+            self.observe(&found).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the path as the programme wants it. Destinations that did not change are not interrupted.
+    async fn configure(&mut self) -> Result<(), RemoteError> {
+        let version = info(self.api).await?.version;
+        let known = version.as_deref().and_then(Version::parse);
+        if known.is_none_or(|known| known < Version::FORWARD) {
+            return Err(RemoteError::Unsupported(format!(
+                "the engine media_server needs MediaMTX {} or later, and this is {}: update it, or create the channel with \
+                 the engine mixer",
+                Version::FORWARD,
+                version.as_deref().unwrap_or("older"),
+            )));
+        }
+        let present = self.path.conf().await?;
+        if present.as_ref().is_some_and(|present| !present.always_available) {
+            return Err(RemoteError::Unsupported(format!(
+                "the path {} has a configuration entry of the operator: remove it from mediamtx.yml",
+                self.programme.path
+            )));
+        }
+        let present = present.map(|present| present.forward.into_iter().map(|one| one.dest).collect());
+        self.destinations.set(present.unwrap_or_default(), &self.programme.outputs);
+        self.path.set(&self.programme, &self.destinations).await?;
+        tracing::info!(channel = %self.programme.name, path = %self.programme.path, "the media server carries a channel");
+        self.applied = Some(self.programme.clone());
+        Ok(())
+    }
+
+    /// Follows what is on air, and ends the session of a frozen encoder.
+    async fn observe(&mut self, found: &PathItem) -> Result<(), RemoteError> {
+        let now = self.began.elapsed();
+        let source = found.source.as_ref().filter(|_| found.online == Some(true));
+        let bytes = found.inbound_bytes.unwrap_or_default();
+        let seen = source.map(|source| Publishing { session: source.id.clone(), bytes });
+        self.report.measure(now, seen.as_ref(), found);
+        let observed = self.standby.observe(now, seen, self.programme.failover.stall());
+        if let Some(choice) = observed.choice {
+            self.decide(choice);
+        }
+        if let Some(source) = source.filter(|_| observed.is_frozen && Instant::now() >= self.end_at) {
+            self.end_at = Instant::now() + Duration::from_secs(1);
+            let id = SourceId::parse(&source.id);
+            tracing::info!(channel = %self.programme.name, session = ?id, "the live encoder froze; its session is ended");
+            let kind = source_kind(&source.kind);
+            let frozen = ObservedSource { kind, publishes: true, id, aliases: Vec::new() };
+            super::disconnect(self.api, &frozen).await?;
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, choice: Choice) {
+        let Choice { from, to, kind, reason, numbers } = choice;
+        let at = SystemClock.now();
+        let (channel, id) = (self.programme.channel, DecisionId(SystemIds.uuid()));
+        let decision = Decision { id, channel, at, from, to, kind, reason, numbers };
+        self.report.decided(&decision);
+        self.report_at = Instant::now();
+        self.report.waiting.push_back(decision);
+    }
+
+    async fn send_status(&mut self) {
+        let forwards: Option<Forwards> = match &self.applied {
+            Some(_) => self.path.forwards().await.ok().flatten(),
+            None => None,
+        };
+        let now = self.began.elapsed();
+        let outputs = self.destinations.statuses(forwards, SystemClock.now());
+        let status = self.report.status(now, &self.standby, outputs);
+        self.reports.status.send_replace(Some(status));
+        while let Some(decision) = self.report.waiting.pop_front() {
+            if let Err(error) = self.reports.decisions.try_send(decision) {
+                self.report.waiting.push_front(error.into_inner());
+                return;
+            }
+        }
+    }
+
+    /// Ends the programme: the path loses its configuration, with the keys in it.
+    async fn remove(&self) {
+        if self.applied.is_none() {
+            return;
+        }
+        if let Err(error) = self.path.remove().await {
+            let (channel, error) = (&self.programme.name, self.destinations.masked(&error.to_string()));
+            tracing::warn!(%channel, error, "the media server still carries a channel that was stopped: restart it, or delete the path there");
+        }
+    }
+}
