@@ -121,8 +121,8 @@ impl ReportBuffer {
                 name: names.channel.clone(),
                 problem,
             };
-            let is_dark = status.on_air == Source::Slate && !names.slate_is_wanted;
-            let slate = is_dark.then(|| {
+            let lacks_media = status.on_air == Source::Slate && !names.slate_is_wanted;
+            let slate = lacks_media.then(|| {
                 problem(
                     "the built-in picture is on air: neither the live input nor the backup can be played"
                         .into(),

@@ -210,7 +210,7 @@ impl Instance {
         self.confirmed().map_or_else(Instant::now, |at| at + RELIABLE)
     }
 
-    /// Whether work whose lease is in doubt goes on.
+    /// Whether work whose lease is in doubt continues.
     fn continues(&self, on_doubt: OnLeaseDoubt) -> bool {
         match on_doubt {
             OnLeaseDoubt::Stop => false,

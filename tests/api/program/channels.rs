@@ -16,7 +16,7 @@ const KEY: &str = "platform-key-4711";
 /// The promise: a channel is on air again this long after its instance was killed.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// An instance whose media server is away, so that the slate is on air.
+/// An instance whose media server cannot be reached, so that the slate is on air.
 fn without_media_server(url: &str) -> Home {
     instance(url).with("MEDIA_SERVERS__DEFAULT__RTMP_URL", "rtmp://127.0.0.1:9")
 }
@@ -106,10 +106,9 @@ fn film(home: &Home) -> bool {
 }
 
 #[tokio::test]
-async fn channel_of_the_only_instance_goes_on_while_the_database_is_away_and_its_decisions_are_stored_later()
-{
-    // The hold ends while the database is away.
-    let (hold, away) = if std::env::var("FAULTS").is_ok_and(|faults| faults == "all") {
+async fn channel_of_the_only_instance_continues_without_the_database_and_its_decisions_are_stored_later() {
+    // The hold ends while the database is unreachable.
+    let (hold, outage) = if std::env::var("FAULTS").is_ok_and(|faults| faults == "all") {
         ("30s", Duration::from_secs(60))
     } else {
         ("8s", Duration::from_secs(10))
@@ -135,7 +134,7 @@ async fn channel_of_the_only_instance_goes_on_while_the_database_is_away_and_its
 
     cluster.stop();
     let stopped = Instant::now();
-    tokio::time::sleep(away).await;
+    tokio::time::sleep(outage).await;
     sends(&platform, 0, 100).await;
     assert!(home.log().contains("the database is unreachable"), "{}", home.log());
     let lasted = stopped.elapsed();
