@@ -54,7 +54,7 @@ impl Channel {
         let mut tasks = JoinSet::new();
         let (reports, stopped) = (ProgrammeReports { decisions: decided, status: reported }, stop.clone());
         tasks.spawn(async move {
-            MixerEngine::new(1, Connector::new([]).unwrap()).unwrap().run(programmes, reports, stopped).await
+            MixerEngine::new(1, Connector::new([]).unwrap()).unwrap().run(programmes, reports, stopped).await;
         });
         Self { live, programme, decisions, status, stop, tasks }
     }
