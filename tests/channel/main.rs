@@ -43,8 +43,8 @@ use streamward_test_support::{ports, process};
 use tempfile::TempDir;
 use tools::Tools;
 
-/// How many tests run at once by default: each has several programs.
-const AT_ONCE: usize = 2;
+/// How many tests run at once by default: each has several programs, which mostly wait.
+const AT_ONCE: usize = 3;
 /// How long a scenario may take.
 const LIMIT: Duration = Duration::from_secs(240);
 /// How long a state may take to come, on a busy machine.
