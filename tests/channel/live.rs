@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::network::Tls;
 use crate::platform::{Mtx, Nginx};
 use crate::world::{Channel, PLATFORM_KEY, PROFILE, World};
-use crate::{Bench, HOLE, SOON, report};
+use crate::{Bench, HOLE, SOON, note, report};
 
 /// Destinations of every kind.
 struct Platforms {
@@ -224,7 +224,7 @@ pub(crate) async fn a_flapping_uplink_is_cut_no_more_often_than_the_rules_allow(
         };
         ensure!(expected.contains(&reason), "{decision}");
     }
-    report(format!("of {} decisions, {to_live} to live", decisions.len()), Duration::ZERO);
+    note(format!("of {} decisions, {to_live} to live", decisions.len()));
     channel.is_unharmed("nginx").await?;
     nginx.stop().await?;
     report("the longest hole of the picture", nginx.recording()?.is_continuous(HOLE)?);

@@ -43,8 +43,8 @@ use streamward_test_support::{ports, process};
 use tempfile::TempDir;
 use tools::Tools;
 
-/// How many tests run at once by default: each has several programs.
-const AT_ONCE: usize = 2;
+/// How many tests run at once by default: each has several programs, which mostly wait.
+const AT_ONCE: usize = 3;
 /// How long a scenario may take.
 const LIMIT: Duration = Duration::from_secs(240);
 /// How long a state may take to come, on a busy machine.
@@ -70,7 +70,12 @@ impl Bench {
 
 /// Prints a measured time.
 pub(crate) fn report(what: impl Display, took: Duration) {
-    eprintln!("channel: {what}: {} ms", took.as_millis());
+    note(format_args!("{what}: {} ms", took.as_millis()));
+}
+
+/// Prints what was found.
+pub(crate) fn note(what: impl Display) {
+    eprintln!("channel: {what}");
 }
 
 /// What a scenario needs beside ffmpeg and nginx-rtmp.
@@ -203,7 +208,7 @@ fn logs(dir: &Path) -> String {
     let mut report = String::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() && path.join("nginx.conf").exists() {
+        if path.join("nginx.conf").exists() || path.join("platform.yml").exists() {
             report.push_str(&logs(&path));
         } else if path.extension().is_some_and(|ending| ending == "log") {
             let text = fs::read_to_string(&path).unwrap_or_default();

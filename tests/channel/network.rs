@@ -31,7 +31,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn start(manner: Manner, to: u16) -> Result<Self> {
+    pub(crate) fn start(manner: Manner, to: u16) -> Result<Self> {
         // A small window, so that little is on its way to a server that does not read.
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(16 * 1024)?;

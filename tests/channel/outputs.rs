@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::network::{Manner, Proxy, Tls};
 use crate::platform::Nginx;
 use crate::world::{Channel, PLATFORM_KEY, World};
-use crate::{Bench, HOLE, SOON, report};
+use crate::{Bench, HOLE, SOON, note, report};
 
 /// A channel with one clip on air.
 async fn with_a_clip<'a>(world: &'a World<'_>) -> Result<(Channel<'a>, String)> {
@@ -60,9 +60,9 @@ pub(crate) async fn broken_destinations_harm_no_other(bench: &Bench) -> Result<(
     channel.is_live("healthy").await?;
     let before = world.memory()?;
 
-    let silent = Proxy::start(Manner::NeverReads, drain.port).await?;
-    let stalls = Proxy::start(Manner::StallsAfter(Duration::from_secs(2)), drain.port).await?;
-    let drops = Proxy::start(Manner::DropsAfter(Duration::from_secs(3)), drain.port).await?;
+    let silent = Proxy::start(Manner::NeverReads, drain.port)?;
+    let stalls = Proxy::start(Manner::StallsAfter(Duration::from_secs(2)), drain.port)?;
+    let drops = Proxy::start(Manner::DropsAfter(Duration::from_secs(3)), drain.port)?;
     channel.add_destination("silent", &silent.url()).await?;
     channel.add_destination("stalls", &stalls.url()).await?;
     channel.add_destination("drops", &drops.url()).await?;
@@ -85,7 +85,7 @@ pub(crate) async fn broken_destinations_harm_no_other(bench: &Bench) -> Result<(
         let error = seen["last_error"].as_str().unwrap_or_default();
         ensure!(error.contains(words), "{name}: {error:?} is not {words:?}");
         ensure!(seen["next_attempt_at"].is_string(), "{name}: {seen}");
-        report(format!("{name}: {} ({error})", seen["state"]), Duration::ZERO);
+        note(format!("{name}: {} ({error})", seen["state"]));
     }
     let seen = channel.connection("stalls").await?;
     ensure!(seen["dropped_frames"].as_u64().is_some_and(|frames| frames > 0), "{seen}");
@@ -95,14 +95,14 @@ pub(crate) async fn broken_destinations_harm_no_other(bench: &Bench) -> Result<(
     });
     let waits: Vec<Duration> =
         waits.await?.0.iter().map(|wait| wait.saturating_sub(Duration::from_secs(3))).collect();
-    report(format!("waits after a connection that was dropped: {waits:?}"), Duration::ZERO);
+    note(format!("waits after a connection that was dropped: {waits:?}"));
     for (wait, least) in waits.iter().zip([1, 2, 4]) {
         let (least, most) = (Duration::from_secs(least), Duration::from_secs(2 * least + 3));
         ensure!((least..most).contains(wait), "it was tried again after {wait:?}");
     }
 
     let after = world.memory()?;
-    report(format!("memory: {before} MiB before, {after} MiB after"), Duration::ZERO);
+    note(format!("memory: {before} MiB before, {after} MiB after"));
     ensure!(after < before + 96, "{before} MiB, then {after} MiB");
     channel.is_unharmed("healthy").await?;
     nginx.stop().await?;
@@ -151,7 +151,7 @@ pub(crate) async fn a_new_session_is_a_short_moment_and_loses_nothing(bench: &Be
     let log = world.streamward.log();
     let line =
         log.lines().find(|line| line.contains("a new session replaced")).context("no line about it")?;
-    report(line, Duration::ZERO);
+    note(line);
     channel.is_unharmed("other").await?;
     rotates.stop().await?;
     other.stop().await?;
@@ -166,7 +166,7 @@ pub(crate) async fn a_new_session_is_a_short_moment_and_loses_nothing(bench: &Be
     report("the longest hole at the other destination", whole.is_continuous(HOLE)?);
     // Both began and ended at about the same time; between the sessions nothing is lost.
     let all = whole.pictures()?;
-    report(format!("{pictures} pictures in two sessions, {all} in one"), Duration::ZERO);
+    note(format!("{pictures} pictures in two sessions, {all} in one"));
     ensure!(pictures.abs_diff(all) < 90, "{pictures} pictures in two sessions, {all} in one");
     Ok(())
 }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::judge::Viewer;
 use crate::platform::{Mtx, PASSPHRASE};
 use crate::world::World;
-use crate::{Bench, HOLE, SOON, report};
+use crate::{Bench, HOLE, SOON, note, report};
 
 const STREAM_ID: &str = "publish:live/programme";
 
@@ -49,7 +49,7 @@ pub(crate) async fn a_listener_of_srt_gets_the_programme(bench: &Bench) -> Resul
     mtx.restart(bench).await?;
     let again =
         channel.until("srt", "is live again", SOON, |seen| seen["state"] == "live" && seen["connects"] == 2);
-    report(format!("after a restart of the listener: {}", again.await?["last_error"]), Duration::ZERO);
+    note(format!("after a restart of the listener: {}", again.await?["last_error"]));
     mtx.session().await?;
     ensure!(!mtx.log().contains(PASSPHRASE), "MediaMTX knows the passphrase from elsewhere");
     world.is_not_logged(PASSPHRASE)

@@ -18,7 +18,7 @@ use crate::program::{HOOK_SECRET, Key, Streamward, hook_environment};
 use crate::tools::encode;
 use crate::{Bench, SOON};
 
-/// The key of every destination.
+/// What the key of every destination contains.
 pub(crate) const PLATFORM_KEY: &str = "platform-key-4711";
 
 /// How long the preparation of a clip may take: everything else on the machine comes first.
@@ -148,7 +148,8 @@ pub(crate) struct Channel<'a> {
 
 impl Channel<'_> {
     pub(crate) async fn add_destination(&self, name: &str, url: &str) -> Result<()> {
-        self.add(json!({"name": name, "url": url})).await
+        // An nginx takes one publisher for a key.
+        self.add(json!({"name": name, "url": url, "key": format!("{PLATFORM_KEY}-{name}")})).await
     }
 
     pub(crate) async fn add(&self, more: Value) -> Result<()> {

@@ -42,7 +42,7 @@ pub(super) struct Shared {
 enum End {
     Stopped,
     /// A new session begins.
-    Rotates(Rotation),
+    Rotates(Box<Rotation>),
     /// Another instance may send the programme.
     InDoubt,
     Failed(SinkError),
@@ -117,7 +117,7 @@ struct Task<'a> {
 impl Task<'_> {
     async fn run(self) {
         let (mut waits, mut refusals, mut uses_backup) = (backoff(), 0, false);
-        let mut rotation: Option<Rotation> = None;
+        let mut rotation: Option<Box<Rotation>> = None;
         loop {
             self.shared.change(OutputState::Connecting, |status| status.next_attempt_at = None);
             self.await_lease().await;
@@ -172,7 +172,7 @@ impl Task<'_> {
 
     /// Begins a session. A new session of an output that rotates uses the connection that was prepared for it. If a server
     /// still counts the session before, it is tried once more.
-    async fn open(&self, target: &Target, rotation: &mut Option<Rotation>) -> Result<Sink, SinkError> {
+    async fn open(&self, target: &Target, rotation: &mut Option<Box<Rotation>>) -> Result<Sink, SinkError> {
         let Some(rotation) = rotation else { return Box::pin(target.open(self.connector)).await };
         let begun = match rotation.prepared.take() {
             Some(prepared) => target.begin(prepared).await,
@@ -201,7 +201,7 @@ impl Task<'_> {
     }
 
     /// Sends what the mixer gives. After a rotation, the queue was kept from the session before.
-    async fn send(&self, mut sink: Sink, target: &Target, rotation: Option<Rotation>) -> End {
+    async fn send(&self, mut sink: Sink, target: &Target, rotation: Option<Box<Rotation>>) -> End {
         let mut session = Session::default();
         match &rotation {
             None => self.shared.queue.open(),
@@ -241,7 +241,7 @@ impl Task<'_> {
                 self.shared.queue.put_back(later.iter().cloned());
                 let since = Instant::now();
                 sink.close().await;
-                return End::Rotates(Rotation { prepared: next.prepared(), since });
+                return End::Rotates(Box::new(Rotation { prepared: next.prepared(), since }));
             }
         }
     }

@@ -1,12 +1,18 @@
 //! Where an output sends to: an RTMP server, or an SRT listener by way of ffmpeg.
 
+use bytes::Bytes;
 use thiserror::Error;
 
 use crate::adapters::ffmpeg::{PushError, SrtPush};
-use crate::adapters::rtmp::{Address, Connector, Formats, Frame, Prepared, Publisher, RtmpError, flv};
+use crate::adapters::rtmp::{
+    Address, Connector, Formats, Frame, Prepared, Publisher, RtmpError, flv, parameter_sets,
+};
 use crate::domain::Invalid;
-use crate::domain::channel::{SrtAddress, SrtKey};
+use crate::domain::channel::{SrtAddress, SrtKey, Track};
 use crate::domain::secret::Secret;
+
+/// The bytes of a video tag before its units: frame type, packet type, composition time.
+const TAG_HEAD: usize = 5;
 
 /// Why a session cannot begin, or ended. The text contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -19,13 +25,17 @@ pub(super) struct SinkError {
 
 /// A session. It may still be connecting: see [`Sink::is_live`].
 pub(super) enum Sink {
-    Rtmp(Publisher),
-    Srt(SrtSink),
+    Rtmp(Box<Publisher>),
+    Srt(Box<SrtSink>),
 }
 
 /// Frames go to ffmpeg as FLV.
 pub(super) struct SrtSink {
     push: SrtPush,
+    /// The parameter sets of the newest video header.
+    parameter_sets: Vec<u8>,
+    /// The newest audio header.
+    sound: Option<Bytes>,
     out: Vec<u8>,
     /// The bytes that were counted.
     counted: u64,
@@ -63,11 +73,17 @@ impl Target {
     pub(super) async fn open(&self, connector: &Connector) -> Result<Sink, SinkError> {
         Ok(match self {
             Self::Rtmp(address, key) => {
-                Sink::Rtmp(Publisher::open(connector, address, key.clone(), &mut Vec::new()).await?)
+                Sink::Rtmp(Box::new(Publisher::open(connector, address, key.clone(), &mut Vec::new()).await?))
             }
             Self::Srt(address, key) => {
                 let push = SrtPush::start(address, key)?;
-                Sink::Srt(SrtSink { push, out: flv::HEADER.to_vec(), counted: 0 })
+                Sink::Srt(Box::new(SrtSink {
+                    push,
+                    parameter_sets: Vec::new(),
+                    sound: None,
+                    out: flv::HEADER.to_vec(),
+                    counted: 0,
+                }))
             }
         })
     }
@@ -78,7 +94,7 @@ impl Target {
             Self::Rtmp(_, key) => key.clone(),
             Self::Srt(..) => Secret::new(""),
         };
-        Ok(Sink::Rtmp(Publisher::begin(prepared, key, &mut Vec::new()).await?))
+        Ok(Sink::Rtmp(Box::new(Publisher::begin(prepared, key, &mut Vec::new()).await?)))
     }
 }
 
@@ -103,8 +119,7 @@ impl Sink {
     pub(super) fn add(&mut self, frame: &Frame, timestamp: u32) -> Result<(), SinkError> {
         match self {
             Self::Rtmp(publisher) => Ok(publisher.add(frame, timestamp)?),
-            Self::Srt(srt) => flv::write(frame, timestamp, &mut srt.out)
-                .map_err(|error| SinkError { is_refused: false, message: error.to_string() }),
+            Self::Srt(srt) => srt.add(frame, timestamp),
         }
     }
 
@@ -145,6 +160,31 @@ impl Sink {
             Self::Rtmp(publisher) => publisher.close().await,
             Self::Srt(srt) => srt.push.close().await,
         }
+    }
+}
+
+impl SrtSink {
+    /// ffmpeg writes the parameter sets that it began with before each keyframe, whatever headers come later. So the right
+    /// ones are put there. The description of the sound cannot change at all.
+    fn add(&mut self, frame: &Frame, timestamp: u32) -> Result<(), SinkError> {
+        let failed = |message: String| SinkError { is_refused: false, message };
+        match (frame.track, frame.is_header) {
+            (Track::Video, true) => self.parameter_sets = parameter_sets(frame),
+            (Track::Audio, true) => {
+                let before = self.sound.replace(frame.payload.clone());
+                if before.is_some_and(|before| before != frame.payload) {
+                    return Err(failed(
+                        "the format of the sound changed, which needs a new session".to_owned(),
+                    ));
+                }
+            }
+            _ => {}
+        }
+        let mut frame = frame.clone();
+        if let Some((head, units)) = frame.payload.split_at_checked(TAG_HEAD).filter(|_| frame.is_keyframe) {
+            frame.payload = [head, &self.parameter_sets, units].concat().into();
+        }
+        flv::write(&frame, timestamp, &mut self.out).map_err(|error| failed(error.to_string()))
     }
 }
 

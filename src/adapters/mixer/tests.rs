@@ -74,7 +74,7 @@ impl Channel {
         let check = LeaseCheck::new(move || *checked.borrow());
         tasks.spawn(async move {
             let engine = MixerEngine::new(1, Connector::new([]).unwrap(), transcoder).unwrap();
-            engine.run(programmes, reports, stopped, check).await
+            engine.run(programmes, reports, stopped, check).await;
         });
         Self { live, programme, decisions, status, stop, lease, tasks }
     }

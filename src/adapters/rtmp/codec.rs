@@ -95,6 +95,19 @@ impl Formats {
     }
 }
 
+/// The parameter sets of an AVC sequence header, each with a length of four bytes before it, as they can stand before a
+/// keyframe. Empty if it cannot be read, or its frames have other lengths.
+pub fn parameter_sets(header: &Frame) -> Vec<u8> {
+    let mut out = Vec::new();
+    let record = AvcDecoderConfigurationRecord::try_from(header.payload.get(5..).unwrap_or_default());
+    let Some(record) = record.ok().filter(|record| record.length_size_minus_one() == 3) else { return out };
+    for set in record.sequence_parameter_sets().chain(record.picture_parameter_sets()).flatten() {
+        out.extend(u32::try_from(set.len()).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(set);
+    }
+    out
+}
+
 impl VideoFormat {
     /// Reads an AVC decoder configuration record (ISO/IEC 14496-15, 5.3.3).
     fn read(record: &[u8]) -> Option<Self> {
@@ -173,6 +186,15 @@ mod tests {
     }
 
     #[test]
+    fn parameter_sets_have_their_lengths() {
+        let sets = parameter_sets(&headers()[0]);
+        let length = usize::try_from(u32::from_be_bytes(sets[..4].try_into().unwrap())).unwrap();
+        let (sps, pps) = (&sets[4..4 + length], &sets[4 + length..]);
+        // The types of the units: 7 and 8.
+        assert_eq!((sps[0] & 31, pps[4] & 31, pps.len() - 4), (7, 8, usize::from(pps[3])));
+    }
+
+    #[test]
     fn mismatch_says_what_to_set_in_the_encoder() {
         let mut profile = Profile::default();
         assert_eq!(formats().mismatch(&profile), None);
@@ -205,6 +227,7 @@ mod tests {
             let mut formats = Formats::default();
             formats.learn(&header);
             formats.mismatch(&Profile::default());
+            parameter_sets(&header);
             assert!(formats.describe().len() <= 1);
         });
     }

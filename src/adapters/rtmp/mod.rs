@@ -22,7 +22,7 @@ mod tests;
 
 pub use address::{Address, AddressError};
 pub use client::{Player, Prepared, Publisher};
-pub use codec::{AudioFormat, Formats, VideoFormat};
+pub use codec::{AudioFormat, Formats, VideoFormat, parameter_sets};
 pub use connect::{Connector, StepTime, check};
 pub use error::{RtmpError, Step};
 pub use flv_stream::{FlvStream, flv_header, flv_tag};
