@@ -1,6 +1,6 @@
 //! The tasks of channels, with an engine that does what the test says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use streamward::domain::channel::{
 use streamward::domain::media_server::BaseUrls;
 use streamward::domain::secret::MasterKey;
 use streamward::ports::{
-    ChannelEngine, Clock as _, IdGen as _, ProgrammeReports, StoreError, WakeUp, WakeUps as _,
+    ChannelEngine, Clock as _, IdGen as _, ProgrammeReports, StoreError, TranscodeError, WakeUp, WakeUps as _,
 };
 use streamward::runtime::tasks::{LeaseTerms, Tasks};
 use tokio::sync::{mpsc, watch};
@@ -70,6 +70,14 @@ struct NoClips;
 impl Renditions for NoClips {
     async fn rendition(&self, _: ClipId, _: &Profile) -> Result<Option<PathBuf>, StoreError> {
         Ok(None)
+    }
+
+    async fn slate(&self, _: &Profile) -> Result<PathBuf, TranscodeError> {
+        Err(TranscodeError::Unavailable("no ffmpeg".to_owned()))
+    }
+
+    async fn as_mp4(&self, _: &Path) -> Result<PathBuf, TranscodeError> {
+        Err(TranscodeError::Unavailable("no ffmpeg".to_owned()))
     }
 }
 

@@ -18,9 +18,9 @@ use crate::world::World;
 use crate::{Bench, report};
 
 /// How long a state may take to come, on a busy machine.
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// The longest hole that may be seen at the destination. The promise is 0.9 s; other tests run beside.
-const HOLE: Duration = Duration::from_millis(3_000);
+pub(crate) const HOLE: Duration = Duration::from_millis(3_000);
 
 pub(crate) async fn the_destination_keeps_its_connection(bench: &Bench) -> Result<()> {
     let world = World::start(bench).await?;
@@ -109,21 +109,29 @@ pub(crate) async fn the_programme_is_on_air_again_after_a_restart(bench: &Bench)
 }
 
 /// The key that the platform gives.
-const PLATFORM_KEY: &str = "platform-key-4711";
+pub(crate) const PLATFORM_KEY: &str = "platform-key-4711";
 
 /// A channel without clips, with one destination. Its backup is the built-in picture.
-struct Channel<'a> {
+pub(crate) struct Channel<'a> {
     api: &'a Streamward,
-    id: String,
-    live: Key,
+    pub(crate) id: String,
+    pub(crate) live: Key,
 }
 
 impl<'a> Channel<'a> {
     async fn create(api: &'a Streamward, platform: &Platform) -> Result<Self> {
-        let draft = json!({
+        Self::create_with(api, platform, json!({})).await
+    }
+
+    /// With more than the least.
+    pub(crate) async fn create_with(api: &'a Streamward, platform: &Platform, more: Value) -> Result<Self> {
+        let mut draft = json!({
             "name": "Classroom",
             "failover": {"recovery_grace_seconds": 1},
         });
+        if let (Some(draft), Value::Object(more)) = (draft.as_object_mut(), more) {
+            draft.extend(more);
+        }
         let made = api.post("/channels", draft).await?;
         let id = made["id"].as_str().context("an id")?.to_owned();
         let live = Key::from(&made["live_key"])?;
@@ -141,7 +149,7 @@ impl<'a> Channel<'a> {
     }
 
     /// An encoder with the channel's profile.
-    fn encoder(&self, bench: &Bench) -> Result<Process> {
+    pub(crate) fn encoder(&self, bench: &Bench) -> Result<Process> {
         let file = bench.path().join("profile.mp4");
         if !file.exists() {
             encode(
@@ -153,12 +161,12 @@ impl<'a> Channel<'a> {
         encoder::publish_file(&file, bench.path(), "live-encoder", &self.live.url("rtmp")?)
     }
 
-    async fn status(&self) -> Result<Value> {
+    pub(crate) async fn status(&self) -> Result<Value> {
         self.api.get(&format!("/channels/{}/status", self.id)).await
     }
 
     /// Waits until it is on air; returns how long that took.
-    async fn is_on_air(&self, source: &str, limit: Duration) -> Result<Duration> {
+    pub(crate) async fn is_on_air(&self, source: &str, limit: Duration) -> Result<Duration> {
         let on_air = eventually(format!("{source} is on air"), limit, async || {
             let status = self.status().await?;
             Ok((status["on_air"] == source).then_some(()))
@@ -172,7 +180,7 @@ impl<'a> Channel<'a> {
     }
 
     /// The reasons of all decisions.
-    async fn reasons(&self) -> Result<Vec<String>> {
+    pub(crate) async fn reasons(&self) -> Result<Vec<String>> {
         let list = self.api.get(&format!("/channels/{}/decisions", self.id)).await?;
         let decisions = list["decisions"].as_array().with_context(|| format!("no list: {list}"))?;
         Ok(decisions.iter().filter_map(|one| one["reason"].as_str().map(str::to_owned)).collect())
@@ -180,14 +188,14 @@ impl<'a> Channel<'a> {
 }
 
 /// Where the programme is pushed: a MediaMTX that takes everything.
-struct Platform {
+pub(crate) struct Platform {
     rtmp: u16,
     api: u16,
     _process: Process,
 }
 
 impl Platform {
-    async fn start(bench: &Bench) -> Result<Self> {
+    pub(crate) async fn start(bench: &Bench) -> Result<Self> {
         let (rtmp, api) = (ports::free()?, ports::free()?);
         // Without it, two at once would use the same port.
         let has_moq = Version::parse(&bench.tools.version).is_some_and(|version| version >= Version::MOQ);
@@ -206,12 +214,12 @@ impl Platform {
         Ok(Self { rtmp, api, _process: process })
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("rtmp://127.0.0.1:{}/live", self.rtmp)
     }
 
     /// The connection that publishes, if there is one.
-    async fn session_now(&self) -> Result<Option<String>> {
+    pub(crate) async fn session_now(&self) -> Result<Option<String>> {
         let url = format!("http://127.0.0.1:{}/v3/paths/list", self.api);
         let list: Value =
             reqwest::Client::builder().no_proxy().build()?.get(url).send().await?.json().await?;
@@ -219,11 +227,11 @@ impl Platform {
         Ok(path.and_then(|path| path["source"]["id"].as_str().map(str::to_owned)))
     }
 
-    async fn session(&self) -> Result<String> {
+    pub(crate) async fn session(&self) -> Result<String> {
         Ok(eventually("the platform has the programme", SOON, async || self.session_now().await).await?.0)
     }
 
-    fn record(&self, dir: &Path) -> Result<Recording> {
+    pub(crate) fn record(&self, dir: &Path) -> Result<Recording> {
         let file = dir.join("recorded.flv");
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-loglevel", "warning", "-i"]);
@@ -233,24 +241,24 @@ impl Platform {
 }
 
 /// What a viewer of the destination gets.
-struct Recording {
+pub(crate) struct Recording {
     process: Process,
     file: PathBuf,
 }
 
 impl Recording {
-    async fn stop(mut self) -> Result<Recorded> {
+    pub(crate) async fn stop(mut self) -> Result<Recorded> {
         self.process.signal(Signal::INT)?;
         self.process.wait(Duration::from_secs(10)).await?;
         Ok(Recorded(self.file))
     }
 }
 
-struct Recorded(PathBuf);
+pub(crate) struct Recorded(PathBuf);
 
 impl Recorded {
     /// Fails if a decoder finds an error.
-    fn is_sound(&self) -> Result<()> {
+    pub(crate) fn is_sound(&self) -> Result<()> {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-v", "error", "-xerror", "-i"]).arg(&self.0);
         let output = output_within(
@@ -262,8 +270,25 @@ impl Recorded {
         Ok(())
     }
 
+    /// Width and height of the last picture.
+    pub(crate) fn size(&self) -> Result<String> {
+        let mut command = Command::new("ffprobe");
+        command.args([
+            "-v",
+            "error",
+            "-select_streams",
+            "v",
+            "-show_entries",
+            "stream=width,height",
+            "-of",
+            "csv=p=0",
+        ]);
+        let output = output_within(command.arg(&self.0), Duration::from_secs(60))?;
+        Ok(String::from_utf8(output.stdout)?.trim().trim_end_matches(',').to_owned())
+    }
+
     /// The longest time between two packets of a track. Fails if their timestamps do not rise strictly.
-    fn longest_hole(&self, kind: &str) -> Result<Duration> {
+    pub(crate) fn longest_hole(&self, kind: &str) -> Result<Duration> {
         let mut command = Command::new("ffprobe");
         command.args(["-v", "error", "-select_streams", kind.get(..1).unwrap_or_default()]);
         command.args(["-show_entries", "packet=dts_time", "-of", "csv=p=0"]).arg(&self.0);

@@ -13,6 +13,7 @@ mod command;
 mod conflict;
 mod encoder;
 mod ending;
+mod engines;
 mod gate;
 mod media_server;
 mod outage;
@@ -125,6 +126,10 @@ fn main() -> Result<ExitCode> {
             the_destination_keeps_its_connection,
             the_programme_continues_while_the_media_server_restarts,
             the_programme_is_on_air_again_after_a_restart;
+        engines:
+            an_encoder_of_another_profile_is_transcoded,
+            the_media_server_carries_a_channel,
+            a_media_server_that_is_too_old_is_named;
         publish:
             rtmp_on_a_named_path,
             rtmp_with_the_secret_as_path,
@@ -199,6 +204,9 @@ fn trial(
         if name.contains("whip")
             && let Err(why) = &tools.whip
         {
+            return Ok(Completion::ignored_with(why));
+        }
+        if let Some(why) = engines::unsuitable(name, &tools.version) {
             return Ok(Completion::ignored_with(why));
         }
         let dir = tempfile::tempdir().map_err(|error| Failed::from(error.to_string()))?;

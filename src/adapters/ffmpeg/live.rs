@@ -117,7 +117,7 @@ async fn write(mut to: impl AsyncWrite + Unpin, mut input: mpsc::Receiver<Vec<u8
         }
     }
     drop(to);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Reads until ffmpeg ends. Returns whether the output is still wanted.

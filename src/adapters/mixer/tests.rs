@@ -67,7 +67,7 @@ impl Channel {
         let mut tasks = JoinSet::new();
         let (reports, stopped) = (ProgrammeReports { decisions: decided, status: reported }, stop.clone());
         tasks.spawn(async move {
-            MixerEngine::new(1, transcoder).unwrap().run(programmes, reports, stopped).await
+            MixerEngine::new(1, transcoder).unwrap().run(programmes, reports, stopped).await;
         });
         Self { live, programme, decisions, status, stop, tasks }
     }
