@@ -1,7 +1,7 @@
 //! The tasks of channels, with an engine that does what the test says.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ use streamward::domain::channel::{
 use streamward::domain::media_server::BaseUrls;
 use streamward::domain::secret::MasterKey;
 use streamward::ports::{
-    ChannelEngine, Clock as _, IdGen as _, LeaseCheck, ProgrammeReports, StoreError, WakeUp, WakeUps as _,
+    ChannelEngine, Clock as _, IdGen as _, LeaseCheck, ProgrammeReports, StoreError, TranscodeError, WakeUp,
+    WakeUps as _,
 };
 use streamward::runtime::tasks::{LeaseTerms, Tasks};
 use tokio::sync::{mpsc, watch};
@@ -88,6 +89,14 @@ impl Renditions for ReadyClips {
         let unready = self.unready.lock().expect("not poisoned").clone();
         let ready = clips.iter().filter(|clip| !unready.contains(clip));
         Ok(ready.map(|clip| (*clip, file_of(*clip))).collect())
+    }
+
+    async fn slate(&self, _: &Profile) -> Result<PathBuf, TranscodeError> {
+        Err(TranscodeError::Unavailable("no ffmpeg".to_owned()))
+    }
+
+    async fn as_mp4(&self, _: &Path) -> Result<PathBuf, TranscodeError> {
+        Err(TranscodeError::Unavailable("no ffmpeg".to_owned()))
     }
 }
 

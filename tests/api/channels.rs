@@ -124,7 +124,7 @@ async fn bad_fields_of_a_channel_are_refused_by_name() {
         (json!({"name": "two words"}), vec!["name"]),
         (json!({"name": "a", "display_name": "", "path": "/x"}), vec!["display_name", "path"]),
         (json!({"name": "a", "mismatch": "x", "engine": "x"}), vec!["mismatch", "engine"]),
-        (json!({"name": "a", "engine": "media_server"}), vec!["engine"]),
+        (json!({"name": "a", "engine": "srs"}), vec!["engine"]),
         (json!({"name": "a", "failover": {"stall_ms": 299}}), vec!["failover.stall_ms"]),
         (json!({"name": "a", "profile": {"video": {"width": 641}}}), vec!["profile.video.width"]),
         (json!({"name": "a", "inputs": {"backup": {"kind": "x"}}}), vec!["inputs.backup.kind"]),

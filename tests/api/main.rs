@@ -5,6 +5,7 @@ mod admission;
 mod audit;
 mod auth;
 mod authentication;
+mod channel_engines;
 mod channel_tasks;
 mod channels;
 mod clips;

@@ -13,6 +13,7 @@ mod database;
 #[path = "../e2e/encoder.rs"]
 #[expect(dead_code, reason = "tests/e2e uses all of it")]
 mod encoder;
+mod engines;
 mod judge;
 mod live;
 #[path = "../e2e/media_server.rs"]
@@ -39,6 +40,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use streamward::adapters::mediamtx::Version;
 use streamward_test_support::{ports, process};
 use tempfile::TempDir;
 use tools::Tools;
@@ -83,7 +85,11 @@ pub(crate) fn note(what: impl Display) {
 enum Needs {
     Nothing,
     MediaMtx,
-    /// The same, and `CHANNEL=all`.
+    /// One that carries channels itself.
+    Forward,
+    /// One that does not.
+    NoForward,
+    /// Any, and `CHANNEL=all`.
     MediaMtxAndTime,
     Time,
 }
@@ -123,6 +129,10 @@ fn main() -> Result<ExitCode> {
             the_programme_is_on_air_again_after_a_restart MediaMtx,
             a_flapping_uplink_is_cut_no_more_often_than_the_rules_allow MediaMtx,
             an_encoder_with_another_profile_is_refused_or_switched_to MediaMtx;
+        engines:
+            an_encoder_of_another_profile_is_transcoded MediaMtx,
+            the_media_server_carries_a_channel Forward,
+            a_media_server_that_is_too_old_is_named NoForward;
         outputs:
             broken_destinations_harm_no_other Nothing,
             planned_cuts_and_changes_of_clips_make_no_hole Nothing,
@@ -182,12 +192,22 @@ impl Found {
     /// What a scenario runs with, or why it is ignored.
     fn bench(&self, needs: Needs) -> Result<Result<Bench, Failed>, String> {
         let tools = self.tools.clone()?;
-        let needs_media_server = matches!(needs, Needs::MediaMtx | Needs::MediaMtxAndTime);
+        let needs_media_server = !matches!(needs, Needs::Nothing | Needs::Time);
         if let Some(why) = self.no_media_server.as_ref().filter(|_| needs_media_server) {
             return Err(why.clone());
         }
         if !self.is_all && matches!(needs, Needs::Time | Needs::MediaMtxAndTime) {
             return Err("it takes long: set CHANNEL=all".to_owned());
+        }
+        let forwards = Version::parse(&tools.version).is_some_and(|version| version >= Version::FORWARD);
+        match needs {
+            Needs::Forward if !forwards => {
+                return Err(format!("the engine media_server needs MediaMTX {}", Version::FORWARD));
+            }
+            Needs::NoForward if forwards => {
+                return Err(format!("this MediaMTX is not older than {}", Version::FORWARD));
+            }
+            _ => {}
         }
         let dir = tempfile::tempdir().map_err(|error| Failed::from(error.to_string()));
         Ok(dir.map(|dir| Bench { tools, dir }))

@@ -148,7 +148,7 @@ impl ProgrammeBuilder {
             return None;
         }
         let making = timeout(MAKING, self.renditions.slate(profile)).await;
-        self.made(format!("the built-in picture for {profile:?}"), making)
+        self.made(&format!("the built-in picture for {profile:?}"), making)
     }
 
     /// The clip, or else the picture, as the file that the media server plays.
@@ -160,23 +160,19 @@ impl ProgrammeBuilder {
         let picture = || slate.map(|file| (ClipId(uuid::Uuid::nil()), file.clone()));
         let Some((clip, file)) = clips.into_iter().next().or_else(picture) else { return Vec::new() };
         let making = timeout(MAKING, self.renditions.as_mp4(&file)).await;
-        let made = self.made(format!("the MP4 file of {}", file.display()), making);
+        let made = self.made(&format!("the MP4 file of {}", file.display()), making);
         made.map(|made| (clip, made)).into_iter().collect()
     }
 
     /// A file that was made. A failure is logged once.
-    fn made(
-        &self,
-        what: String,
-        making: Result<Result<PathBuf, TranscodeError>, Elapsed>,
-    ) -> Option<PathBuf> {
+    fn made(&self, what: &str, making: Result<Result<PathBuf, TranscodeError>, Elapsed>) -> Option<PathBuf> {
         let why = match making {
             Ok(Ok(file)) => return Some(file),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("it took longer than {} s", MAKING.as_secs()),
         };
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.insert(what.clone()) {
+        if failed.insert(what.to_owned()) {
             tracing::warn!(
                 what,
                 why,
