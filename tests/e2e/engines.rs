@@ -44,7 +44,7 @@ pub(crate) async fn an_encoder_of_another_profile_is_transcoded(bench: &Bench) -
     let encoder = encoder::publish_file(&file, bench.path(), "live-encoder", &channel.live.url("rtmp")?)?;
     report("the transcoded encoder is on air", channel.is_on_air("live", SOON).await?);
     let recording = platform.record(bench.path())?;
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
     let live = channel.status().await?["inputs"]["live"].clone();
     let problem = live["problem"].as_str().context("a problem")?;
     ensure!(problem.starts_with("transcoded: the picture is 320x240"), "{live}");
