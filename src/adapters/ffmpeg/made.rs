@@ -28,7 +28,8 @@ pub(super) async fn made_once(
     let part = Part(path.with_extension(format!("{}.part", SystemIds.uuid())));
     let mut command = Command::new("ffmpeg");
     command.args(arguments(&part.0));
-    let limits = Limits { stall: STALL, file: None };
+    // A channel waits for it, and it is small.
+    let limits = Limits { stall: STALL, file: None, nice: 0 };
     let ended = run(command, "ffmpeg", limits, &mut |_| true, &CancellationToken::new()).await?;
     if !ended.is_success {
         return Err(TranscodeError::Failed(output::words(&ended.errors, &part.0)));

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::clip::Probe;
 use crate::domain::profile::Profile;
 use crate::ports::{Conversion, TranscodeError, Transcoder};
-use process::{Ended, Limits, run};
+use process::{Ended, Limits, NICE, run};
 pub use push::{PushError, SrtPush, can_push_srt};
 
 /// How long examining a file may take.
@@ -40,7 +40,7 @@ impl Transcoder for Ffmpeg {
     async fn probe(&self, file: &Path) -> Result<Probe, TranscodeError> {
         let mut command = Command::new("ffprobe");
         command.args(arguments::probe(file));
-        let limits = Limits { stall: PROBE_LIMIT, file: None };
+        let limits = Limits { stall: PROBE_LIMIT, file: None, nice: NICE };
         let ended = run(command, "ffprobe", limits, &mut |_| false, &CancellationToken::new()).await?;
         let Ended { is_success: true, output, .. } = ended else {
             return Err(TranscodeError::NotMedia(output::words(&ended.errors, file)));
@@ -56,7 +56,8 @@ impl Transcoder for Ffmpeg {
     ) -> Result<(), TranscodeError> {
         let mut command = Command::new("ffmpeg");
         command.args(arguments::convert(&conversion));
-        let limits = Limits { stall: STALL, file: Some((conversion.target, conversion.max_bytes)) };
+        let limits =
+            Limits { stall: STALL, file: Some((conversion.target, conversion.max_bytes)), nice: NICE };
         let whole = conversion.probe.duration_ms;
         let mut latest = None;
         let mut read = |line: &str| {

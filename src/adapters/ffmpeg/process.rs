@@ -21,7 +21,7 @@ const OUTPUT: usize = 1024 * 1024;
 /// How often the size of the new file is checked.
 const CHECK: Duration = Duration::from_secs(1);
 /// For what can wait: everything else on the machine comes first.
-const NICE: i32 = 10;
+pub(super) const NICE: i32 = 10;
 
 /// When a program is ended early.
 #[derive(Clone, Copy)]
@@ -30,6 +30,8 @@ pub(super) struct Limits<'a> {
     pub(super) stall: Duration,
     /// The file that it writes, and its largest size.
     pub(super) file: Option<(&'a Path, u64)>,
+    /// How much less important than this program it is.
+    pub(super) nice: i32,
 }
 
 /// Reads what a program prints, line by line.
@@ -53,7 +55,7 @@ pub(super) async fn run(
 ) -> Result<Ended, TranscodeError> {
     command.stdin(Stdio::null());
     let mut group = Group::start(&mut command, name).map_err(TranscodeError::Unavailable)?;
-    group.lower_priority(name, NICE);
+    group.lower_priority(name, limits.nice);
     let (mut output, mut errors) =
         (group.lines(|child| child.stdout.take()), group.lines(|child| child.stderr.take()));
     let (mut kept, mut last) = (String::new(), VecDeque::new());
@@ -164,7 +166,7 @@ mod tests {
     use super::*;
 
     fn limits(stall: Duration) -> Limits<'static> {
-        Limits { stall, file: None }
+        Limits { stall, file: None, nice: NICE }
     }
 
     /// Stands in for ffmpeg.
@@ -225,7 +227,7 @@ mod tests {
         for (stop, most, expected) in
             [(stopped, 100, TranscodeError::Stopped), (CancellationToken::new(), 99, TranscodeError::Full)]
         {
-            let limits = Limits { stall: Duration::from_secs(60), file: Some((&file, most)) };
+            let limits = Limits { stall: Duration::from_secs(60), file: Some((&file, most)), nice: NICE };
             let ended = run(shell("sleep 1000"), "sh", limits, &mut |_| true, &stop).await;
             assert_eq!(ended.err(), Some(expected));
         }

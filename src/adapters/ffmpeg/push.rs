@@ -81,7 +81,7 @@ struct Program {
 pub async fn can_push_srt() -> Result<(), String> {
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-loglevel", "error", "-protocols"]);
-    let limits = Limits { stall: STALL, file: None };
+    let limits = Limits { stall: STALL, file: None, nice: 0 };
     let ended = run(command, "ffmpeg", limits, &mut |_| false, &CancellationToken::new()).await;
     let ended = ended.map_err(|error| error.to_string())?;
     let can =
