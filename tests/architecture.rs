@@ -86,6 +86,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ffprobe", "src/adapters/ffmpeg/"),
     // Stands in for ffmpeg.
     ("sh", "src/adapters/ffmpeg/process.rs"),
+    ("sh", "src/adapters/ffmpeg/live.rs"),
     // Stands in for a program that is not there.
     ("no-such-ffmpeg", "src/adapters/ffmpeg/process.rs"),
     ("ffmpeg", "tests/api/"),

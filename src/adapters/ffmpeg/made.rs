@@ -7,8 +7,8 @@ use tokio::fs;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::process::{Limits, run};
-use super::{STALL, output};
+use super::output;
+use super::process::{Limits, STALL, run};
 use crate::adapters::system::SystemIds;
 use crate::ports::{IdGen as _, TranscodeError};
 

@@ -23,13 +23,11 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::clip::Probe;
 use crate::domain::profile::Profile;
 use crate::ports::{Conversion, TranscodeError, Transcoder};
-use process::{Ended, Limits, NICE, run};
+use process::{Ended, Limits, NICE, STALL, run};
 pub use push::{PushError, SrtPush, can_push_srt};
 
 /// How long examining a file may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(60);
-/// How long a conversion may make no progress.
-const STALL: Duration = Duration::from_secs(60);
 
 /// The programs `ffmpeg` and `ffprobe` of this machine.
 #[derive(Clone, Copy, Debug, Default)]

@@ -20,6 +20,8 @@ const LINES: usize = 20;
 const OUTPUT: usize = 1024 * 1024;
 /// How often the size of the new file is checked.
 const CHECK: Duration = Duration::from_secs(1);
+/// How long a conversion may make no progress.
+pub(super) const STALL: Duration = Duration::from_secs(60);
 /// For what can wait: everything else on the machine comes first.
 pub(super) const NICE: i32 = 10;
 

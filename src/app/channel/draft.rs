@@ -1,6 +1,5 @@
 //! What clients send about channels, and how it is checked.
 
-use super::limits::check_settings;
 use super::playlist::PlaylistDraft;
 use crate::domain::Timestamp;
 use crate::domain::broadcaster::DisplayName;
@@ -125,7 +124,6 @@ impl ChannelDraft {
             let rule = "must not be given, because the backup is a stream";
             checks.take::<()>(Err(Invalid::one("inputs.backup.playlist", rule)));
         }
-        checks.take(check_settings(patch.engine.unwrap_or_default(), &patch, backup_is_stream));
         checks.finish()?;
         match (name, display_name, path) {
             (Some(name), Some(display_name), Some(path)) => {

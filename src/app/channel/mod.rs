@@ -133,6 +133,7 @@ impl Channels {
         let now = self.core.now();
         let broadcaster = self.owner(&name, now)?;
         let engine = patch.engine.unwrap_or_default();
+        limits::check_settings(engine, &patch, backup_is_stream)?;
         let live = self.key(broadcaster.id, Inputs::live_path(engine, &path)?, "live", now)?;
         // With the engine media_server nobody publishes the programme: the live encoder is at its path.
         let programme = match engine {
