@@ -90,6 +90,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     // Stands in for a program that is not there.
     ("no-such-ffmpeg", "src/adapters/ffmpeg/process.rs"),
     ("ffmpeg", "tests/api/"),
+    ("ffmpeg", "benches/channel/"),
     // Makes a file immutable, which no crate does.
     ("chattr", "tests/faults/sqlite.rs"),
     ("pg_config", "tests/support/src/cluster.rs"),

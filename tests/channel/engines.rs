@@ -25,7 +25,7 @@ pub(crate) async fn an_encoder_of_another_profile_is_transcoded(bench: &Bench) -
                  -f lavfi -i sine=frequency=440:sample_rate=44100 -ac 1 -g 30 -b:v 300k";
     let encoder = world.encoder(&channel, "other", other)?;
     report("the transcoded encoder is on air", channel.is_on_air("live").await?);
-    sleep(Duration::from_secs(6)).await;
+    sleep(Duration::from_secs(15)).await;
     let live = channel.status().await?["inputs"]["live"].clone();
     let problem = live["problem"].as_str().context("a problem")?;
     ensure!(problem.starts_with("transcoded: the picture is 320x240"), "{live}");

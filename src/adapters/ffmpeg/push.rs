@@ -1,16 +1,19 @@
 //! Pushes FLV to an SRT listener: `ffmpeg -c copy -f mpegts`, fed by a pipe and supervised.
 //!
 //! The stream id and the passphrase are in a file that only we may read, since everybody on the machine may see the arguments
-//! of a program. ffmpeg reads it as a preset (`-fpre`, in every version) and it is gone when ffmpeg is connected.
+//! of a program. ffmpeg reads it as a preset (`-fpre`, in every version). On Linux the file has no name, so nothing is left of
+//! it however this program ends.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 use thiserror::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
@@ -64,9 +67,9 @@ struct Program {
     errors: Option<Reader<ChildStderr>>,
     /// Its last lines on standard error.
     last: VecDeque<String>,
-    /// The file with the secrets, until ffmpeg is connected.
-    options: Option<NamedTempFile>,
-    /// Where that file is or was.
+    /// The secrets, until ffmpeg is connected.
+    options: Option<Options>,
+    /// Where they are or were.
     options_path: OsString,
     secrets: Vec<Secret>,
     /// Where it sends to.
@@ -100,14 +103,14 @@ impl SrtPush {
             |error| PushError::Unavailable(format!("the file with the key cannot be written: {error}"));
         let options = options(key).map_err(unwritable)?;
         let mut command = Command::new("ffmpeg");
-        command.args(arguments(address, options.path()));
+        command.args(arguments(address, &options.path));
         command.stdin(Stdio::piped());
         let mut group = Group::start(&mut command, "ffmpeg").map_err(PushError::Unavailable)?;
         let input = group.child.stdin.take();
         let input = input.ok_or_else(|| PushError::Unavailable("ffmpeg has no standard input".to_owned()))?;
         let progress = group.lines(|child| child.stdout.take());
         let errors = group.lines(|child| child.stderr.take());
-        let options_path = options.path().as_os_str().to_owned();
+        let options_path = options.path.clone();
         let program = Program {
             group,
             progress,
@@ -229,7 +232,15 @@ impl Program {
 }
 
 /// A file with the options that are secret. Only its owner may read it.
-fn options(key: &SrtKey) -> std::io::Result<NamedTempFile> {
+struct Options {
+    /// Open until ffmpeg has read it.
+    _file: File,
+    /// Deletes it, if it has a name.
+    _name: Option<TempPath>,
+    path: OsString,
+}
+
+fn options(key: &SrtKey) -> std::io::Result<Options> {
     let mut file = NamedTempFile::with_prefix("streamward-")?;
     for (name, value) in [("streamid", &key.stream_id), ("passphrase", &key.passphrase)] {
         if let Some(value) = value {
@@ -237,10 +248,17 @@ fn options(key: &SrtKey) -> std::io::Result<NamedTempFile> {
         }
     }
     file.flush()?;
-    Ok(file)
+    let (file, name) = file.into_parts();
+    if !cfg!(target_os = "linux") {
+        let path = name.as_os_str().to_owned();
+        return Ok(Options { _file: file, _name: Some(name), path });
+    }
+    name.close()?;
+    let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into();
+    Ok(Options { _file: file, _name: None, path })
 }
 
-fn arguments(address: &SrtAddress, options: &Path) -> Vec<OsString> {
+fn arguments(address: &SrtAddress, options: &OsStr) -> Vec<OsString> {
     let SrtAddress { host, port, latency_ms, key_length } = address;
     let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
     let mut url = format!("srt://{host}:{port}?mode=caller&transtype=live&pkt_size=1316");
@@ -262,7 +280,7 @@ fn arguments(address: &SrtAddress, options: &Path) -> Vec<OsString> {
     arguments.extend(
         ["-muxdelay", "0", "-muxpreload", "0", "-flush_packets", "1", "-f", "mpegts"].map(OsString::from),
     );
-    arguments.extend(["-fpre".into(), options.as_os_str().to_owned(), url.into()]);
+    arguments.extend(["-fpre".into(), options.to_owned(), url.into()]);
     arguments
 }
 
@@ -279,12 +297,15 @@ mod tests {
     fn secrets_are_in_a_file_of_our_own_and_not_among_the_arguments() {
         use std::os::unix::fs::PermissionsExt as _;
         let file = options(&key()).unwrap();
-        let mode = file.as_file().metadata().unwrap().permissions().mode();
+        let mode = std::fs::metadata(&file.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let text = std::fs::read_to_string(file.path()).unwrap();
+        let has_name =
+            !std::fs::read_link(&file.path).is_ok_and(|to| to.to_string_lossy().ends_with("(deleted)"));
+        assert_eq!(has_name, !cfg!(target_os = "linux"));
+        let text = std::fs::read_to_string(&file.path).unwrap();
         assert_eq!(text, "streamid=publish:live/x:user:secret-word\npassphrase=secret-phrase\n");
         let address = SrtAddress::parse("srt://[::1]:9000?latency=200&pbkeylen=16").unwrap();
-        let arguments = arguments(&address, file.path());
+        let arguments = arguments(&address, &file.path);
         let url = "srt://[::1]:9000?mode=caller&transtype=live&pkt_size=1316&latency=200000&pbkeylen=16";
         assert_eq!(arguments.last().unwrap(), url);
         assert!(arguments.iter().all(|one| !one.to_string_lossy().contains("secret")));
@@ -296,10 +317,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn end_of_ffmpeg_has_its_words_without_secrets_and_the_file_is_gone() {
+    async fn end_of_ffmpeg_has_its_words_without_secrets() {
         let address = SrtAddress::parse("srt://127.0.0.1:9").unwrap();
         let mut push = SrtPush::start(&address, &key()).unwrap();
-        let file = push.program.options_path.clone();
         let error = match push.write(b"no media at all").await {
             Ok(()) => {
                 let SrtPush { input, mut program } = push;
@@ -315,7 +335,6 @@ mod tests {
         };
         let PushError::Ended(words) = error else { panic!("{error}") };
         assert!(words.contains("pipe:0"), "{words}");
-        assert!(!words.contains("secret") && !words.contains("streamward-"), "{words}");
-        assert!(!Path::new(&file).exists());
+        assert!(!["secret", "streamward-", "/proc/"].iter().any(|word| words.contains(word)), "{words}");
     }
 }

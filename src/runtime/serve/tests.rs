@@ -169,12 +169,12 @@ async fn connection_with_a_slow_header_is_closed() {
 
 #[tokio::test]
 async fn idle_connection_is_closed_and_a_used_one_is_kept() {
-    let server = Server::start(short()).await;
+    let server = Server::start(ServeLimits { header_read_timeout: Duration::from_secs(1), ..short() }).await;
     let mut client = server.connect().await;
     for _ in 0..4 {
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         assert!(client.read(&mut [0; 1024]).await.unwrap() > 0);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
     }
     assert_eq!(read_to_close(&mut client).await, "");
 }
