@@ -34,7 +34,8 @@ pub(crate) async fn an_encoder_of_another_profile_is_transcoded(bench: &Bench) -
     channel.is_unharmed("nginx").await?;
     platform.stop().await?;
     let recorded = platform.recording()?;
-    report("the longest hole of the picture", recorded.is_continuous(HOLE)?);
+    // A machine that is too busy to transcode shows the backup after some seconds.
+    report("transcoding: the longest hole of the picture", recorded.is_continuous(3 * HOLE)?);
     ensure!(recorded.sizes()? == ["640,360"], "pictures of other sizes: {:?}", recorded.sizes()?);
     world.is_not_logged(PLATFORM_KEY)?;
     world.is_not_logged(&channel.live.secret)

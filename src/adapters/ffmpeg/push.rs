@@ -46,6 +46,9 @@ pub enum PushError {
     /// Nobody answers.
     #[error("no SRT listener answers at {0}")]
     Unreachable(String),
+    /// The listener is gone.
+    #[error("the SRT connection to {0} was lost")]
+    Lost(String),
     /// It ended.
     #[error("ffmpeg ended: {0}")]
     Ended(String),
@@ -222,6 +225,9 @@ impl Program {
         }
         if self.sent == 0 && says("Connection to srt://") {
             return PushError::Unreachable(self.to.clone());
+        }
+        if self.sent > 0 && says("Input/output error") {
+            return PushError::Lost(self.to.clone());
         }
         let mut text = words(&lines, Path::new(&self.options_path));
         for secret in &self.secrets {
