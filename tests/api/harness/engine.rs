@@ -33,13 +33,18 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// A busy machine needs long to open a connection.
+    fn settings(size: u32) -> PgSettings {
+        PgSettings { acquire_timeout: Duration::from_secs(10), ..PgSettings::new(size) }
+    }
+
     pub(crate) async fn fresh(engine: Engine, clock: Arc<dyn Clock>) -> Self {
         match engine {
             Engine::Memory => Self::Memory(MemoryStore::new(clock)),
             Engine::Sqlite => Self::File(TempDir::new().expect("a folder")),
             Engine::Postgres => Self::Database(
                 streamward_test_support::database(|url| async move {
-                    migrate(&open_postgres(&url, &PgSettings::new(1))?).await
+                    migrate(&open_postgres(&url, &Self::settings(1))?).await
                 })
                 .await,
             ),
@@ -58,7 +63,7 @@ impl Place {
                 [db, lists]
             }
             Self::Database(database) => [12, 2]
-                .map(|size| open_postgres(database.url(), &PgSettings::new(size)).expect("a good address")),
+                .map(|size| open_postgres(database.url(), &Self::settings(size)).expect("a good address")),
         };
         (Arc::new(SqlStore::new(db[0].clone())), Some(db))
     }

@@ -255,7 +255,7 @@ async fn a_new_key_is_fetched_but_not_for_every_forgery() {
 #[tokio::test]
 async fn a_failed_key_fetch_is_reported_and_retried_soon() {
     let kick = KickStub::start().await;
-    let retry = Duration::from_millis(200);
+    let retry = Duration::from_secs(1);
     let key = WebhookKeySettings { retry, ..WebhookKeySettings::default() };
     let verifier = KickWebhooks::new(&settings(&kick), key).expect("a verifier");
     for fault in [Fault::Error(500, "oops".to_owned()), Fault::Body("{\"data\":{}}".to_owned())] {

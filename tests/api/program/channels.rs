@@ -146,7 +146,11 @@ async fn channel_of_the_only_instance_continues_without_the_database_and_its_dec
         Ok((list["decisions"][0]["to"] == "backup").then(|| list["decisions"][0].clone()))
     });
     let decision = stored.await.expect("it is").0;
-    assert_eq!((&decision["from"], &decision["reason"]), (&"slate".into(), &"operator".into()), "{decision}");
+    assert_eq!(
+        (&decision["from"], &decision["reason"]),
+        (&"slate".into(), &"hold_expired".into()),
+        "{decision}"
+    );
     sends(&platform, 0, 100).await;
     let publishers = platform.publishers();
     let (silence, until) = publishers[0].longest_silence.expect("media");
