@@ -1,6 +1,5 @@
 //! What sequence headers say about a track, and how that compares with a profile.
 
-use h264_reader::avcc::AvcDecoderConfigurationRecord;
 use h264_reader::nal::sps::SeqParameterSet;
 use h264_reader::rbsp::{BitReader, decode_nal};
 
@@ -99,20 +98,53 @@ impl Formats {
 /// keyframe. Empty if it cannot be read, or its frames have other lengths.
 pub fn parameter_sets(header: &Frame) -> Vec<u8> {
     let mut out = Vec::new();
-    let record = AvcDecoderConfigurationRecord::try_from(header.payload.get(5..).unwrap_or_default());
-    let Some(record) = record.ok().filter(|record| record.length_size_minus_one() == 3) else { return out };
-    for set in record.sequence_parameter_sets().chain(record.picture_parameter_sets()).flatten() {
+    let record = AvcRecord::read(header.payload.get(5..).unwrap_or_default());
+    let Some(record) = record.filter(|record| record.length_bytes == 4) else { return out };
+    for set in record.sequence_sets.into_iter().chain(record.picture_sets) {
         out.extend(u32::try_from(set.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.extend_from_slice(set);
     }
     out
 }
 
+/// An AVC decoder configuration record (ISO/IEC 14496-15, 5.3.3). We read it ourselves because that of `h264-reader` 0.9
+/// panics if a parameter set is empty.
+struct AvcRecord<'a> {
+    /// How many bytes say how long a unit is.
+    length_bytes: u8,
+    sequence_sets: Vec<&'a [u8]>,
+    picture_sets: Vec<&'a [u8]>,
+}
+
+impl<'a> AvcRecord<'a> {
+    fn read(record: &'a [u8]) -> Option<Self> {
+        let (&[1, _, _, _, lengths, count, ..], mut rest) = (record.first_chunk::<6>()?, &record[6..]) else {
+            return None;
+        };
+        let sequence_sets = sets(&mut rest, count & 31, 7)?;
+        let (&count, mut rest) = rest.split_first()?;
+        let picture_sets = sets(&mut rest, count, 8)?;
+        Some(Self { length_bytes: (lengths & 3) + 1, sequence_sets, picture_sets })
+    }
+}
+
+/// Takes `count` parameter sets from `rest`, each after its length, and leaves out those that are no unit of the type
+/// `unit` (ISO/IEC 14496-10, table 7-1).
+fn sets<'a>(rest: &mut &'a [u8], count: u8, unit: u8) -> Option<Vec<&'a [u8]>> {
+    let mut found = Vec::new();
+    for _ in 0..count {
+        let (length, after) = rest.split_first_chunk::<2>()?;
+        let (set, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        *rest = after;
+        found.extend(set.first().filter(|first| **first & 31 == unit).map(|_| set));
+    }
+    Some(found)
+}
+
 impl VideoFormat {
-    /// Reads an AVC decoder configuration record (ISO/IEC 14496-15, 5.3.3).
+    /// Reads an AVC decoder configuration record.
     fn read(record: &[u8]) -> Option<Self> {
-        let record = AvcDecoderConfigurationRecord::try_from(record).ok()?;
-        let unit = record.sequence_parameter_sets().next()?.ok()?;
+        let unit = *AvcRecord::read(record)?.sequence_sets.first()?;
         let bits = decode_nal(unit).ok()?;
         let sps = SeqParameterSet::from_bits(BitReader::new(&*bits)).ok()?;
         let (width, height) = sps.pixel_dimensions().ok()?;
@@ -192,6 +224,19 @@ mod tests {
         let (sps, pps) = (&sets[4..4 + length], &sets[4 + length..]);
         // The types of the units: 7 and 8.
         assert_eq!((sps[0] & 31, pps[4] & 31, pps.len() - 4), (7, 8, usize::from(pps[3])));
+    }
+
+    #[test]
+    fn a_record_with_an_empty_parameter_set_is_read() {
+        let mut header = headers()[0].clone();
+        // Version 1, lengths of four bytes, one empty sequence set, one empty picture set.
+        header.payload = Bytes::from_static(&[0x17, 0, 0, 0, 0, 1, 100, 0, 31, 0xFF, 0xE1, 0, 0, 1, 0, 0]);
+        assert!(parameter_sets(&header).is_empty());
+        header.payload.truncate(header.payload.len() - 1);
+        assert!(parameter_sets(&header).is_empty());
+        let mut formats = Formats::default();
+        formats.learn(&header);
+        assert_eq!(formats, Formats::default());
     }
 
     #[test]
