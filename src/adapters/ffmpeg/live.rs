@@ -16,7 +16,7 @@ use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, timeout};
 
-use super::process::{Group, keep};
+use super::process::{Group, LINES, keep};
 use super::{Ffmpeg, arguments, output};
 use crate::domain::profile::Profile;
 use crate::ports::{LiveTranscoder, TranscodeError};
@@ -104,7 +104,7 @@ impl Said {
                 (self.position, self.moved) = (Some(position), Instant::now());
             }
         } else if !output::is_progress(&line) {
-            keep(&mut self.lines, line);
+            keep(&mut self.lines, line, LINES);
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ports::TranscodeError;
 
 /// How many of the last lines of standard error are kept.
-const LINES: usize = 20;
+pub(super) const LINES: usize = 20;
 /// How many bytes of standard output are kept, for the answer of ffprobe.
 const OUTPUT: usize = 1024 * 1024;
 /// How often the size of the new file is checked.
@@ -74,7 +74,7 @@ pub(super) async fn run(
                 }
             },
             line = next(&mut errors) => if let Some(line) = line {
-                keep(&mut last, line);
+                keep(&mut last, line, LINES);
             },
             () = stop.cancelled() => return Err(TranscodeError::Stopped),
             () = sleep_until(progress + limits.stall) => return Err(TranscodeError::Stalled(limits.stall.as_secs())),
@@ -91,9 +91,9 @@ pub(super) async fn run(
     Ok(Ended { is_success, output: kept, errors: last.into() })
 }
 
-/// Keeps a line as one of the last.
-pub(super) fn keep(last: &mut VecDeque<String>, line: String) {
-    if last.len() == LINES {
+/// Keeps a line as one of the last `most`.
+pub(super) fn keep(last: &mut VecDeque<String>, line: String, most: usize) {
+    if last.len() == most {
         last.pop_front();
     }
     last.push_back(line);

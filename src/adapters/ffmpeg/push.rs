@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::output::words;
-use super::process::{Group, Limits, Reader, next, run};
+use super::process::{Group, Limits, Reader, keep, next, run};
 use crate::domain::channel::{SrtAddress, SrtKey};
 use crate::domain::secret::{Secret, masked_line};
 
@@ -202,11 +202,9 @@ impl Program {
     }
 
     fn keep(&mut self, line: Option<String>) {
-        let Some(line) = line else { return };
-        if self.last.len() == LINES {
-            self.last.pop_front();
+        if let Some(line) = line {
+            keep(&mut self.last, line, LINES);
         }
-        self.last.push_back(line);
     }
 
     /// Why it ended: its last words.

@@ -1,4 +1,5 @@
-//! One running channel (`live.rs` has its live input): takes frames from its sources, and gives those of the source that is on air to its outputs.
+//! One running channel: takes frames from its sources, and gives those of the source that is on air to its outputs.
+//! `live.rs` has its live input.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use crate::adapters::rtmp::{Connector, Frame};
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::domain::Timestamp;
 use crate::domain::channel::{
-    Change, Choice, Decision, DecisionId, DecisionKind, Mode, Output, OutputId, Programme, ProgrammeStatus,
-    Reason, Selector, Source, Splice, Timeline, Track,
+    Change, Choice, Decision, DecisionId, DecisionKind, InputState, InputStatus, Mode, Output, OutputId,
+    Programme, ProgrammeStatus, Reason, Selector, Source, Splice, Timeline, Track,
 };
 use crate::ports::{Clock as _, IdGen as _, LeaseCheck, LiveTranscoder, ProgrammeReports};
 
@@ -453,8 +454,8 @@ fn first_status(now: Timestamp) -> ProgrammeStatus {
         reason: Reason::Start,
         cuts: 0,
         longest_hole_ms: 0,
-        live: super::sources::absent(),
-        backup: super::sources::absent(),
+        live: InputStatus::new(InputState::Absent),
+        backup: InputStatus::new(InputState::Absent),
         outputs: Vec::new(),
     }
 }

@@ -50,17 +50,7 @@ enum End {
 
 impl Shared {
     pub(super) fn new() -> Self {
-        let status = OutputStatus {
-            state: OutputState::Connecting,
-            since: SystemClock.now(),
-            last_error: None,
-            next_attempt_at: None,
-            connects: 0,
-            bytes: 0,
-            dropped_frames: 0,
-            queue_ms: 0,
-            rtt_ms: None,
-        };
+        let status = OutputStatus::new(SystemClock.now());
         Self { queue: Queue::default(), status: Mutex::new(status), writes_since: Mutex::new(None) }
     }
 

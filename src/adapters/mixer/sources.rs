@@ -198,7 +198,7 @@ impl Input {
 
     pub(super) fn status(&mut self, state: InputState, now: Duration) -> InputStatus {
         if !self.is_connected {
-            return absent();
+            return InputStatus::new(InputState::Absent);
         }
         let codecs = self.sent().formats.describe();
         let failure = self.transcoding.as_ref().map(|running| running.failure.clone());
@@ -382,27 +382,16 @@ impl Backup {
         };
         match self {
             Self::Stream(input, _) => input.status(state, now),
-            Self::Clips(_) if !is_on_air && !is_available => absent(),
-            Self::Clips(backup) => {
-                InputStatus { state, codecs: backup.feed.headers().formats.describe(), ..absent() }
-            }
+            Self::Clips(_) if !is_on_air && !is_available => InputStatus::new(InputState::Absent),
+            Self::Clips(backup) => InputStatus {
+                state,
+                codecs: backup.feed.headers().formats.describe(),
+                ..InputStatus::new(InputState::Absent)
+            },
         }
     }
 }
 
 fn files<T>(clips: &[(T, PathBuf)]) -> Vec<Clip> {
     clips.iter().map(|(_, path)| Clip::File(path.clone())).collect()
-}
-
-/// The status of an input that is not there.
-pub(super) fn absent() -> InputStatus {
-    InputStatus {
-        state: InputState::Absent,
-        bitrate_kbps: None,
-        fps: None,
-        keyframe_interval_ms: None,
-        codecs: Vec::new(),
-        last_frame_ms: None,
-        problem: None,
-    }
 }

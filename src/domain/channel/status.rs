@@ -51,6 +51,21 @@ pub struct InputStatus {
     pub problem: Option<String>,
 }
 
+impl InputStatus {
+    /// An input of which no more is known than its state.
+    pub fn new(state: InputState) -> Self {
+        Self {
+            state,
+            bitrate_kbps: None,
+            fps: None,
+            keyframe_interval_ms: None,
+            codecs: Vec::new(),
+            last_frame_ms: None,
+            problem: None,
+        }
+    }
+}
+
 /// The state of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
@@ -89,6 +104,23 @@ pub struct OutputStatus {
     pub queue_ms: u64,
     /// The round-trip time of the connection.
     pub rtt_ms: Option<u32>,
+}
+
+impl OutputStatus {
+    /// An output that begins to connect at `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            state: OutputState::Connecting,
+            since: now,
+            last_error: None,
+            next_attempt_at: None,
+            connects: 0,
+            bytes: 0,
+            dropped_frames: 0,
+            queue_ms: 0,
+            rtt_ms: None,
+        }
+    }
 }
 
 /// The state of an output.

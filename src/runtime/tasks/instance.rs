@@ -298,25 +298,25 @@ impl AssignmentGuard {
         on_doubt: OnLeaseDoubt,
         renewed: impl Fn(Assignment),
     ) {
-        let (mut hold, mut doubted) = (self.hold.subscribe(), false);
+        let (mut hold, mut in_doubt) = (self.hold.subscribe(), false);
         loop {
             let now = hold.borrow_and_update().clone();
             let is_reliable = self.instance.reliable_until() > Instant::now();
             match now {
                 Hold::Elsewhere(_) => return,
-                Hold::Ours(now) if now == ours && is_reliable => doubted = false,
-                Hold::Ours(now) if now != ours && (doubted || self.instance.continues(on_doubt)) => {
-                    (ours, doubted) = (now.clone(), false);
+                Hold::Ours(now) if now == ours && is_reliable => in_doubt = false,
+                Hold::Ours(now) if now != ours && (in_doubt || self.instance.continues(on_doubt)) => {
+                    (ours, in_doubt) = (now.clone(), false);
                     renewed(now);
                 }
                 Hold::Ours(now) if now != ours => return,
-                _ if doubted || self.instance.continues(on_doubt) => doubted = true,
+                _ if in_doubt || self.instance.continues(on_doubt) => in_doubt = true,
                 _ => return self.lose(),
             }
             tokio::select! {
                 biased;
                 _ = hold.changed() => {}
-                () = sleep_until(self.instance.reliable_until()), if !doubted => {}
+                () = sleep_until(self.instance.reliable_until()), if !in_doubt => {}
             }
         }
     }

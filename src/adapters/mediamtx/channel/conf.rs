@@ -10,10 +10,11 @@ use crate::adapters::mediamtx::dto::{
     AlwaysAvailableConf, ChannelPathConf, Forward, ForwardConf, Forwards, PathItem, TrackConf,
 };
 use crate::adapters::remote::repeat;
+use crate::adapters::system::SystemClock;
 use crate::domain::Timestamp;
 use crate::domain::channel::{BackupMedia, Output, OutputId, OutputState, OutputStatus, Programme};
 use crate::domain::path::StreamPath;
-use crate::ports::RemoteError;
+use crate::ports::{Clock as _, RemoteError};
 
 /// A key in the fragment of an address. MediaMTX replaces `$MTX_PATH` and `$G1`.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -118,7 +119,11 @@ impl Destinations {
             .map(|output| {
                 let dest = address(output);
                 let status = known.remove(&output.id).filter(|one| one.dest == dest).map(|one| one.status);
-                Destination { output: output.clone(), dest, status: status.unwrap_or_else(new_status) }
+                Destination {
+                    output: output.clone(),
+                    dest,
+                    status: status.unwrap_or_else(|| OutputStatus::new(SystemClock.now())),
+                }
             })
             .collect();
         let mut places: Vec<Option<Destination>> = Vec::new();
@@ -189,21 +194,6 @@ impl Destination {
             status.last_error = Some(error);
         }
         status.bytes = item.outbound_bytes;
-    }
-}
-
-fn new_status() -> OutputStatus {
-    use crate::ports::Clock as _;
-    OutputStatus {
-        state: OutputState::Connecting,
-        since: crate::adapters::system::SystemClock.now(),
-        last_error: None,
-        next_attempt_at: None,
-        connects: 0,
-        bytes: 0,
-        dropped_frames: 0,
-        queue_ms: 0,
-        rtt_ms: None,
     }
 }
 

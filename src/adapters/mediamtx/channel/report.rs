@@ -37,8 +37,8 @@ impl Report {
             reason: Reason::Start,
             cuts: 0,
             longest_hole_ms: 0,
-            live: input(InputState::Absent),
-            backup: input(InputState::Absent),
+            live: InputStatus::new(InputState::Absent),
+            backup: InputStatus::new(InputState::Absent),
             outputs: Vec::new(),
         };
         Self { status, problem: None, waiting: VecDeque::new(), tracks: Vec::new(), measured: None }
@@ -95,23 +95,11 @@ impl Report {
             codecs: tracks(is_live),
             last_frame_ms: last,
             problem: self.problem.clone(),
-            ..input(live)
+            ..InputStatus::new(live)
         };
-        self.status.backup = InputStatus { codecs: tracks(!is_live), ..input(backup) };
+        self.status.backup = InputStatus { codecs: tracks(!is_live), ..InputStatus::new(backup) };
         self.status.at = SystemClock.now();
         self.status.outputs = outputs;
         self.status.clone()
-    }
-}
-
-fn input(state: InputState) -> InputStatus {
-    InputStatus {
-        state,
-        bitrate_kbps: None,
-        fps: None,
-        keyframe_interval_ms: None,
-        codecs: Vec::new(),
-        last_frame_ms: None,
-        problem: None,
     }
 }
