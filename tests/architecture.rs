@@ -89,6 +89,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sh", "src/adapters/ffmpeg/live.rs"),
     // Stands in for a program that is not there.
     ("no-such-ffmpeg", "src/adapters/ffmpeg/process.rs"),
+    // A real OBS, its screen, and the network in which both are alone.
+    ("obs", "tests/studio/"),
+    ("Xvfb", "tests/studio/"),
+    ("unshare", "tests/studio/"),
+    ("ffmpeg", "tests/studio/"),
     ("ffmpeg", "tests/api/"),
     ("ffmpeg", "benches/channel/"),
     // Makes a file immutable, which no crate does.
