@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod event;
 pub mod id;
 pub mod invalid;
+pub mod local_time;
 pub mod log_throttle;
 pub mod media_server;
 pub mod page;
