@@ -25,6 +25,7 @@ pub mod secret;
 pub mod stream;
 pub mod stream_key;
 pub mod streamer;
+pub mod studio;
 pub mod time;
 
 pub use access::ApiTokenId;
