@@ -157,7 +157,9 @@ impl World {
         let idle = async || Ok((!world.client.stream_status().await?.active).then_some(()));
         eventually("OBS does not stream", SOON, idle).await?;
         let destination = StreamDestination { server: Some(world.obs.server()), key: Secret::new(KEY) };
-        world.client.set_stream_destination(&destination).await?;
+        // A moment after the end of a stream OBS still refuses it.
+        let is_set = async || Ok(world.client.set_stream_destination(&destination).await.ok());
+        eventually("OBS takes a destination", SOON, is_set).await?;
         Ok(world)
     }
 

@@ -81,6 +81,7 @@ impl ObsClient {
     }
 
     /// Keeps a connection for ever.
+    #[expect(clippy::infinite_loop, reason = "its result says that it never returns")]
     async fn connect(&self) -> Infallible {
         let mut without = Instant::now();
         loop {

@@ -33,6 +33,7 @@ impl Queue {
     }
 
     /// Sends the signals, each as soon as there is room for it. Without a receiver they are dropped. Never returns.
+    #[expect(clippy::infinite_loop, reason = "its result says that it never returns")]
     pub(super) async fn deliver(&self, out: &mpsc::Sender<ObsSignal>) -> Infallible {
         loop {
             self.added.notified().await;
