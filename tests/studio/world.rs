@@ -229,7 +229,10 @@ pub(crate) fn client(
     obs: &Obs,
     password: &str,
 ) -> Result<(Arc<ObsClient>, mpsc::Receiver<ObsSignal>, JoinSet<()>)> {
-    let client = Arc::new(ObsClient::new(ObsSettings::new(Url::parse(&obs.url())?, Secret::new(password))));
+    let mut settings = ObsSettings::new(Url::parse(&obs.url())?, Secret::new(password));
+    // A busy machine must not reach these.
+    (settings.timing.request, settings.timing.stuck) = (SOON / 2, SOON);
+    let client = Arc::new(ObsClient::new(settings));
     let (sender, signals) = mpsc::channel(64);
     let (mut tasks, running) = (JoinSet::new(), Arc::clone(&client));
     tasks.spawn(async move { running.run(sender).await });
