@@ -6,32 +6,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::client::{Answer, Link, NOT_READY, ObsClient, Request};
 use super::events::{self, Meaning};
 use super::protocol::{self, Incoming, Refusal};
 use super::socket::Socket;
-use super::{Link, ObsClient};
 use crate::adapters::remote::repeat;
 use crate::ports::obs_values::ObsVersion;
 use crate::ports::{Disconnect, ObsSignal};
 
 /// How many requests wait to be sent.
 const REQUESTS: usize = 64;
-/// OBS's code for "still loading".
-pub(super) const NOT_READY: u16 = 207;
-
-/// The answer to a request.
-pub(super) type Answer = Result<Value, Refusal>;
-
-/// A request of the application.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) name: &'static str,
-    pub(super) data: Value,
-    pub(super) answer: oneshot::Sender<Answer>,
-}
-
 /// Whose request it is.
 enum Purpose {
     /// The first one: OBS answers when it is loaded.
@@ -193,6 +179,36 @@ impl<'a> Connection<'a> {
             Meaning::Event(event) => self.client.queue.push(ObsSignal::Event(event)),
             Meaning::Unreadable => self.client.queue.push(ObsSignal::EventsLost),
             Meaning::Ignored => {}
+        }
+    }
+}
+
+impl ObsClient {
+    /// Keeps a connection for ever.
+    #[expect(clippy::infinite_loop, reason = "its result says that it never returns")]
+    pub(super) async fn connect(&self) -> Infallible {
+        let mut without = Instant::now();
+        loop {
+            let ended = match Connection::open(self).await {
+                Ok(connection) => {
+                    let (ended, was_ready) = connection.run().await;
+                    if was_ready {
+                        without = Instant::now();
+                    }
+                    ended
+                }
+                Err(ended) => ended,
+            };
+            self.disconnected(&ended);
+            let is_refused = matches!(
+                ended,
+                Disconnect::PasswordRequired
+                    | Disconnect::WrongPassword
+                    | Disconnect::UnsupportedVersion
+                    | Disconnect::Kicked
+            );
+            let timing = self.settings.timing;
+            sleep(if is_refused { timing.refused } else { timing.pause(without.elapsed()) }).await;
         }
     }
 }

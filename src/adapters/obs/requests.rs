@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::answers as dto;
-use super::{ObsClient, code, picture};
+use super::client::{ObsClient, code};
+use super::picture;
 use crate::ports::obs_values::{
     AudioLevel, Creation, Effect, Encoding, Input, Media, MediaAction, MediaStatus, NewInput, ObsStats,
     SILENCE_DB, SceneItem, Scenes, SourceActive, StreamDestination, StreamStatus, Transition, VideoOutput,

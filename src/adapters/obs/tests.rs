@@ -8,15 +8,19 @@ use serde_json::json;
 use streamward_test_support::TimeLimit;
 use streamward_test_support::fuzz::{fuzz, texts};
 use streamward_test_support::obs::{FakeObs, FakeOptions, Naming};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
-use super::protocol::Incoming;
-use super::*;
+use super::client::ObsClient;
+use super::levels::Levels;
+use super::protocol::{self, Incoming};
+use super::settings::{ObsSettings, Timing};
+use super::{answers, events};
 use crate::domain::secret::Secret;
 use crate::ports::obs_values::{Creation, Effect, StreamDestination, StreamState, Transition};
-use crate::ports::{ObsControl, ObsEvent};
+use crate::ports::{Disconnect, ObsControl, ObsError, ObsEvent, ObsSignal};
 
 /// A client of an OBS, and what it signals.
 struct Connected {
