@@ -58,7 +58,6 @@ fn checks() -> Vec<(&'static str, Check)> {
         media_end_when_their_item_is_hidden_and_begin_when_it_is_shown,
         stream_starts_and_stops_and_both_may_be_so_already,
         connection_that_the_platform_ends_is_opened_again_by_obs,
-        cut_of_the_platform_restarts_the_counters,
         absent_platform_stops_the_start_and_obs_does_not_try_again,
         brightness_of_a_colour_is_measured_outside_the_program_too,
         volume_is_set_and_muting_is_announced,

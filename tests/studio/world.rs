@@ -63,14 +63,6 @@ impl Obs {
         Ok(())
     }
 
-    pub(crate) async fn cut(&self) -> Result<()> {
-        match self {
-            Self::Fake(fake) => fake.cut(),
-            Self::Real(real) => real.cut().await?,
-        }
-        Ok(())
-    }
-
     pub(crate) async fn kill(&mut self) {
         match self {
             Self::Fake(fake) => fake.kill().await,
@@ -81,7 +73,7 @@ impl Obs {
     pub(crate) async fn quit(&mut self) -> Result<()> {
         match self {
             Self::Fake(fake) => fake.quit().await,
-            Self::Real(real) => real.quit().await?,
+            Self::Real(real) => real.quit()?,
         }
         Ok(())
     }
@@ -89,7 +81,7 @@ impl Obs {
     pub(crate) async fn start_again(&mut self) -> Result<()> {
         match self {
             Self::Fake(fake) => fake.restart().await,
-            Self::Real(real) => real.launch()?,
+            Self::Real(real) => real.start_again().await?,
         }
         Ok(())
     }

@@ -12,6 +12,8 @@ use crate::ports::obs_values::{AudioLevel, SILENCE_DB};
 const WINDOW: Duration = Duration::from_secs(1);
 /// How many peaks of an input are kept: OBS sends twenty a second.
 const PEAKS: usize = 64;
+/// The largest factor that is a level: 40 dB.
+const LOUDEST: f64 = 100.0;
 /// How many inputs are kept.
 const INPUTS: usize = 256;
 
@@ -67,9 +69,11 @@ impl Levels {
     }
 }
 
-/// The loudest channel's peak after the fader, as a factor. `None` if OBS measures nothing: the input is not active.
+/// The loudest channel's peak after the fader, as a factor. `None` if OBS measures nothing: the input is not active. What
+/// cannot be a level is left out: OBS 29 sends 10³¹ at the beginning of an input.
 fn loudest(channels: &Value) -> Option<f32> {
     let peaks = channels.as_array()?.iter().filter_map(|channel| channel.get(1)?.as_f64());
+    let peaks = peaks.filter(|peak| (0.0..=LOUDEST).contains(peak));
     #[expect(clippy::cast_possible_truncation, reason = "a level needs no more precision")]
     peaks.map(|peak| peak as f32).reduce(f32::max)
 }
@@ -105,8 +109,13 @@ mod tests {
     #[test]
     fn input_that_is_not_measured_is_unknown() {
         let (mut levels, now) = (Levels::default(), Instant::now());
-        for data in [meters("a", &json!([])), meters("b", &json!(7)), json!({}), json!({ "inputs": [7, {}] })]
-        {
+        for data in [
+            meters("a", &json!([])),
+            meters("b", &json!(7)),
+            json!({}),
+            json!({ "inputs": [7, {}] }),
+            meters("c", &json!([[1e31, 8e31, 8e31]])),
+        ] {
             levels.note(&data, now);
         }
         assert_eq!(levels.read(now), []);
