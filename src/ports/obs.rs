@@ -213,7 +213,7 @@ pub trait ObsControl: Send + Sync {
     async fn source_active(&self, source: &str) -> Result<SourceActive, ObsError>;
 
     /// The mean brightness of an input or scene, 0 (black) to 1 (white). What it needs from outside, the pictures of a
-    /// file or a camera, is there only while it is shown: elsewhere these are black.
+    /// file or a camera, is sure to be there only while it is shown: elsewhere these may be black.
     async fn luminance(&self, source: &str) -> Result<f32, ObsError>;
 
     /// What a media input is set to play.
