@@ -63,8 +63,8 @@ async fn run(
     else {
         return TranscodeError::Failed("it has no standard input or output".to_owned());
     };
-    let (fed, said) = (Mutex::new(Instant::now()), Mutex::new(Said::new()));
-    let mut listening = pin!(listen(errors, &said));
+    let (fed, reported) = (Mutex::new(Some(Instant::now())), Mutex::new(Reported::new()));
+    let mut listening = pin!(listen(errors, &reported));
     let has_heard_all = tokio::select! {
         () = write(to, input, &fed) => false,
         is_wanted = read(from, output) => {
@@ -74,18 +74,18 @@ async fn run(
             false
         }
         () = &mut listening => true,
-        () = stall(&fed, &said) => return TranscodeError::Stalled(STALL.as_secs()),
+        () = stall(&fed, &reported) => return TranscodeError::Stalled(STALL.as_secs()),
     };
-    // It has ended, or does so now. What it said last is the reason.
+    // It has ended, or does so now. Its last lines are the reason.
     if !has_heard_all {
         let _ = timeout(LAST_WORDS, listening).await;
     }
-    let lines = std::mem::take(&mut said.lock().unwrap_or_else(PoisonError::into_inner).lines);
+    let lines = std::mem::take(&mut reported.lock().unwrap_or_else(PoisonError::into_inner).lines);
     TranscodeError::Failed(output::words(&Vec::from(lines), Path::new("pipe:0")))
 }
 
-/// What ffmpeg said.
-struct Said {
+/// What ffmpeg reports.
+struct Reported {
     /// Its last lines, without the progress.
     lines: VecDeque<String>,
     /// How far it is, and since when.
@@ -93,7 +93,7 @@ struct Said {
     moved: Instant,
 }
 
-impl Said {
+impl Reported {
     fn new() -> Self {
         Self { lines: VecDeque::new(), position: None, moved: Instant::now() }
     }
@@ -109,11 +109,19 @@ impl Said {
     }
 }
 
-/// Writes until ffmpeg takes no more. If there is no more, ffmpeg ends after its last frame.
-async fn write(mut to: impl AsyncWrite + Unpin, mut input: mpsc::Receiver<Vec<u8>>, fed: &Mutex<Instant>) {
+/// Writes until ffmpeg takes no more. `fed` is when it last took something; `None` while it takes nothing. If there is no more, ffmpeg ends after its last frame.
+async fn write(
+    mut to: impl AsyncWrite + Unpin,
+    mut input: mpsc::Receiver<Vec<u8>>,
+    fed: &Mutex<Option<Instant>>,
+) {
+    let mark = |at| *fed.lock().unwrap_or_else(PoisonError::into_inner) = at;
     while let Some(part) = input.recv().await {
-        *fed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        if to.write_all(&part).await.is_err() {
+        // While it takes nothing, it is being fed.
+        mark(None);
+        let written = to.write_all(&part).await;
+        mark(Some(Instant::now()));
+        if written.is_err() {
             return;
         }
     }
@@ -137,24 +145,25 @@ async fn read(mut from: impl AsyncRead + Unpin, output: mpsc::Sender<Vec<u8>>) -
     }
 }
 
-async fn listen(errors: impl AsyncRead + Unpin, said: &Mutex<Said>) {
+async fn listen(errors: impl AsyncRead + Unpin, reported: &Mutex<Reported>) {
     let mut lines = BufReader::new(errors).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        said.lock().unwrap_or_else(PoisonError::into_inner).take(line);
+        reported.lock().unwrap_or_else(PoisonError::into_inner).take(line);
     }
 }
 
 /// Returns when ffmpeg makes no progress although it gets media.
-async fn stall(fed: &Mutex<Instant>, said: &Mutex<Said>) {
+async fn stall(fed: &Mutex<Option<Instant>>, reported: &Mutex<Reported>) {
     let mut checks = interval(CHECK);
     loop {
         checks.tick().await;
-        let is_fed = fed.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < CHECK * 2;
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let fed = *fed.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fed = fed.is_none_or(|at| at.elapsed() < CHECK * 2);
+        let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_fed {
             // The live input is what stalls.
-            said.moved = Instant::now();
-        } else if said.moved.elapsed() >= STALL {
+            reported.moved = Instant::now();
+        } else if reported.moved.elapsed() >= STALL {
             return;
         }
     }
@@ -193,6 +202,21 @@ mod tests {
         };
         tokio::select! {
             ended = run(shell("cat > /dev/null"), input, output) => assert_eq!(ended, TranscodeError::Stalled(5)),
+            () = feeding => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn program_that_takes_nothing_is_ended() {
+        let ((to, input), (output, _from)) = (mpsc::channel(8), mpsc::channel(8));
+        let feeding = async {
+            loop {
+                let _ = to.send(vec![0; 100_000]).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            ended = run(shell("exec sleep 1000"), input, output) => assert_eq!(ended, TranscodeError::Stalled(5)),
             () = feeding => {}
         }
     }
