@@ -6,6 +6,7 @@ mod draft;
 mod keys;
 mod limits;
 mod metrics;
+mod mp4;
 mod names;
 mod playlist;
 mod programme;

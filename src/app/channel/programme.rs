@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::keys;
+use super::mp4::Mp4Files;
 use crate::app::Core;
 use crate::app::clip::Clips;
 use crate::app::task::TaskError;
@@ -58,21 +59,21 @@ impl Renditions for Clips {
 }
 
 /// Makes programmes.
-#[derive(Clone)]
 pub(super) struct ProgrammeBuilder {
     pub(super) core: Arc<Core>,
     /// The addresses of the media server that carries the inputs and the programme.
     pub(super) urls: UrlTemplates,
     pub(super) renditions: Arc<dyn Renditions>,
-    /// What could not be made is not tried again in this run.
-    pub(super) failed: Arc<Mutex<BTreeSet<String>>>,
+    /// What could not be made. It is logged once.
+    pub(super) failed: BTreeSet<String>,
+    pub(super) mp4: Mp4Files,
 }
 
 impl ProgrammeBuilder {
     /// The programme of a stored channel as it is to run at `now`. `files` are those of the last time. They are kept while
     /// the database is unreachable.
     pub(super) async fn build(
-        &self,
+        &mut self,
         stored: &StoredProgramme,
         live_is_cut: bool,
         now: Timestamp,
@@ -143,7 +144,7 @@ impl ProgrammeBuilder {
     }
 
     /// The built-in picture in a profile. The mixer has one for the default profile.
-    async fn slate(&self, profile: &Profile, is_mixed: bool) -> Option<PathBuf> {
+    async fn slate(&mut self, profile: &Profile, is_mixed: bool) -> Option<PathBuf> {
         if is_mixed && *profile == Profile::default() {
             return None;
         }
@@ -153,26 +154,27 @@ impl ProgrammeBuilder {
 
     /// The clip, or else the picture, as the file that the media server plays.
     async fn one_mp4(
-        &self,
+        &mut self,
         clips: Vec<(ClipId, PathBuf)>,
         slate: Option<&PathBuf>,
     ) -> Vec<(ClipId, PathBuf)> {
         let picture = || slate.map(|file| (ClipId(uuid::Uuid::nil()), file.clone()));
         let Some((clip, file)) = clips.into_iter().next().or_else(picture) else { return Vec::new() };
-        let making = timeout(MAKING, self.renditions.as_mp4(&file)).await;
-        let made = self.made(&format!("the MP4 file of {}", file.display()), making);
-        made.map(|made| (clip, made)).into_iter().collect()
+        self.mp4.get(&self.renditions, clip, &file).await.into_iter().collect()
     }
 
     /// A file that was made. A failure is logged once.
-    fn made(&self, what: &str, making: Result<Result<PathBuf, TranscodeError>, Elapsed>) -> Option<PathBuf> {
+    fn made(
+        &mut self,
+        what: &str,
+        making: Result<Result<PathBuf, TranscodeError>, Elapsed>,
+    ) -> Option<PathBuf> {
         let why = match making {
             Ok(Ok(file)) => return Some(file),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("it took longer than {} s", MAKING.as_secs()),
         };
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.insert(what.to_owned()) {
+        if self.failed.insert(what.to_owned()) {
             tracing::warn!(
                 what,
                 why,
