@@ -41,6 +41,7 @@ pub(super) fn encode_part(part: &str) -> String {
 }
 
 /// The control API of one MediaMTX.
+#[derive(Clone)]
 pub(super) struct Api {
     http: Client,
     base: Url,

@@ -74,6 +74,15 @@ impl LiveFeed {
         Some(item)
     }
 
+    /// How much waits, in milliseconds of media.
+    pub(super) fn waits_ms(&self) -> u64 {
+        let (Some((oldest, _)), Some((newest, _))) = (self.frames.front(), self.frames.back()) else {
+            return 0;
+        };
+        let waits = newest.timestamp.wrapping_sub(oldest.timestamp);
+        if waits < u32::MAX / 2 { waits.into() } else { 0 }
+    }
+
     pub(super) fn set_on_air(&mut self, is_on_air: bool) {
         self.is_on_air = is_on_air;
         if !is_on_air {

@@ -4,13 +4,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::adapters::mediamtx::dto::PathItem;
-use crate::adapters::system::SystemClock;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
     Decision, InputState, InputStatus, OutputId, OutputStatus, ProgrammeStatus, Publishing, Reason, Source,
     Standby,
 };
-use crate::ports::Clock as _;
 
 /// The time over which the bitrate is measured.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -78,7 +76,7 @@ impl Report {
     /// The status, as it is now.
     pub(super) fn status(
         &mut self,
-        now: Duration,
+        (now, at): (Duration, Timestamp),
         standby: &Standby,
         outputs: Vec<(OutputId, OutputStatus)>,
     ) -> ProgrammeStatus {
@@ -98,7 +96,7 @@ impl Report {
             ..InputStatus::new(live)
         };
         self.status.backup = InputStatus { codecs: tracks(!is_live), ..InputStatus::new(backup) };
-        self.status.at = SystemClock.now();
+        self.status.at = at;
         self.status.outputs = outputs;
         self.status.clone()
     }
