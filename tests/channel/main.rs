@@ -132,6 +132,7 @@ fn main() -> Result<ExitCode> {
         engines:
             an_encoder_of_another_profile_is_transcoded MediaMtx,
             the_media_server_carries_a_channel Forward,
+            the_media_server_plays_a_clip_over_rtmps Forward,
             a_media_server_that_is_too_old_is_named NoForward;
         outputs:
             broken_destinations_harm_no_other Nothing,
