@@ -131,7 +131,7 @@ async fn normalised(source: &Path, profile: &Profile, with_sound: bool) -> Vec<F
                 return;
             }
         }
-        // Silence goes on when the file ends.
+        // Silence continues when the file ends.
         to.closed().await;
     };
     let reading = async move {

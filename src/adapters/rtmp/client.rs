@@ -127,7 +127,7 @@ impl Publisher {
         Ok(out.len() as u64)
     }
 
-    /// Waits for what the server says. Returns only if it said something: then call [`Publisher::send`], which sends the
+    /// Waits for a message of the server. Returns only if there was one: then call [`Publisher::send`], which sends the
     /// answer too. Nothing is lost if this is dropped.
     ///
     /// # Errors

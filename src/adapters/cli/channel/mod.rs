@@ -235,7 +235,7 @@ pub async fn run(
             let mut rehearsal = channels.rehearse(&actor, id, *seconds).await?;
             while rehearsal.is_open() {
                 tokio::select! {
-                    () = stop.cancelled() => bail!("the rehearsal {} goes on without this command", rehearsal.id),
+                    () = stop.cancelled() => bail!("the rehearsal {} continues without this command", rehearsal.id),
                     () = tokio::time::sleep(Duration::from_millis(500)) => {}
                 }
                 rehearsal = channels.rehearsal(&actor, id, rehearsal.id).await?;
