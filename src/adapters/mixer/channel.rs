@@ -193,6 +193,7 @@ impl Mixer {
         if old.slate != new.slate {
             self.restart_slate();
         }
+        self.timeline.set_audio_rate(new.profile.audio.rate);
         if old.failover != new.failover {
             self.change(Change::Rules(new.failover));
         }
@@ -248,12 +249,13 @@ impl Mixer {
             ended: ended.clone(),
         };
         let (connector, lease) = (self.connector.clone(), self.lease.clone());
+        let channel = self.programme.name.clone();
         self.output_tasks.spawn(async move {
             let _ended = ended.drop_guard();
             if let Some(after) = after {
                 let _ = timeout(END, after.cancelled()).await;
             }
-            output::run(output, shared, connector, (stop, lease)).await;
+            output::run((channel, output), shared, connector, (stop, lease)).await;
         });
         running
     }

@@ -14,7 +14,7 @@ use super::sink::{Sink, SinkError, Target};
 use super::supervised::supervised;
 use crate::adapters::rtmp::Connector;
 use crate::adapters::system::{SystemClock, SystemIds};
-use crate::domain::channel::{Output, OutputState, OutputStatus, Track, wrapped};
+use crate::domain::channel::{ChannelName, Output, OutputState, OutputStatus, Track, wrapped};
 use crate::ports::{Clock as _, IdGen as _, LeaseCheck};
 
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -81,22 +81,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sends the programme to `output` until `stop`.
+/// Sends the programme of `channel` to `output` until `stop`.
 pub(super) async fn run(
-    output: Output,
+    (channel, output): (ChannelName, Output),
     shared: Arc<Shared>,
     connector: Connector,
     (stop, lease): (CancellationToken, LeaseCheck),
 ) {
     supervised("output", || {
-        let task =
-            Task { output: &output, shared: &shared, connector: &connector, stop: &stop, lease: &lease };
+        let task = Task {
+            channel: &channel,
+            output: &output,
+            shared: &shared,
+            connector: &connector,
+            stop: &stop,
+            lease: &lease,
+        };
         task.run()
     })
     .await;
 }
 
 struct Task<'a> {
+    /// For the log.
+    channel: &'a ChannelName,
     output: &'a Output,
     shared: &'a Shared,
     connector: &'a Connector,
@@ -171,7 +179,7 @@ impl Task<'_> {
         match begun {
             Ok(sink) => Ok(sink),
             Err(error) => {
-                tracing::info!(output = ?self.output.id, %error, "a new session did not begin at once");
+                tracing::info!(channel = %self.channel, destination = %self.output.id, %error, "a new session did not begin at once");
                 sleep(ROTATE_AGAIN).await;
                 Box::pin(target.open(self.connector)).await
             }
@@ -179,8 +187,10 @@ impl Task<'_> {
     }
 
     async fn wait(&self, error: &SinkError, wait: Duration, is_failed: bool) {
-        let id = self.output.id;
-        tracing::info!(output = ?id, %error, ?wait, "an output failed and is tried again later");
+        tracing::info!(
+            channel = %self.channel, destination = %self.output.id, %error, ?wait,
+            "an output failed and is tried again later"
+        );
         let state = if is_failed { OutputState::Failed } else { OutputState::BackingOff };
         self.shared.change(state, |status| {
             status.last_error = Some(error.message.clone());
@@ -197,7 +207,10 @@ impl Task<'_> {
             None => self.shared.queue.open(),
             Some(rotation) => {
                 let took = rotation.since.elapsed();
-                tracing::info!(output = ?self.output.id, ?took, "a new session replaced the one before");
+                tracing::info!(
+                    channel = %self.channel, destination = %self.output.id, ?took,
+                    "a new session replaced the one before"
+                );
             }
         }
         let mut next = NextSession::new(self.output.rotate_session_every);

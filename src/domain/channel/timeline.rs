@@ -70,6 +70,11 @@ impl Timeline {
         }
     }
 
+    /// The programme has another sample rate from now on.
+    pub fn set_audio_rate(&mut self, audio_rate: u32) {
+        self.audio_rate = audio_rate.max(1);
+    }
+
     /// Begins a source at `now`. `first` is the timestamp of its first frame, a keyframe.
     pub fn cut(&mut self, now: Duration, first: u32) -> Splice {
         let last_video = self.last_video;
@@ -181,6 +186,15 @@ mod tests {
         assert_eq!(splice.silence[..3], [85, 106, 128]);
         assert_eq!(splice.silence.len(), 32);
         assert_eq!(timeline.place(Track::Audio, 90_005, MS(766)), Some(771));
+    }
+
+    #[test]
+    fn silence_has_the_sample_rate_of_the_present_profile() {
+        let mut timeline = Timeline::new(48_000);
+        timeline.cut(MS(0), 0);
+        timeline.place(Track::Audio, 0, MS(0));
+        timeline.set_audio_rate(44_100);
+        assert_eq!(timeline.cut(MS(766), 90_000).silence[..3], [23, 46, 69]);
     }
 
     #[test]
