@@ -1,5 +1,7 @@
 //! Channels that the media server itself carries.
 
+use std::time::Duration;
+
 use rstest_reuse::apply;
 use serde_json::json;
 use streamward::domain::channel::{InputState, InputStatus, ProgrammeStatus, Reason, Source};
@@ -99,9 +101,10 @@ async fn nothing_is_on_air_before_the_media_server_took_the_channel() {
         store.record_programmes(&reported, now).await.expect("stored");
         app.as_viewer().get(&format!("{channel}/status")).await.assert_status(200).json()
     };
-    let shown_then = shown(&status).await;
-    assert_eq!((shown_then.get("on_air"), shown_then.get("reason")), (None, None), "{shown_then}");
-    assert_eq!(shown_then["inputs"]["live"]["problem"], "needs MediaMTX 1.20.0");
-    status.backup.state = InputState::OnAir;
+    let before = shown(&status).await;
+    assert_eq!((before.get("on_air"), before.get("reason")), (None, None), "{before}");
+    assert_eq!(before["inputs"]["live"]["problem"], "needs MediaMTX 1.20.0");
+    // Only a later status replaces the stored one.
+    (status.at, status.backup.state) = (now.plus(Duration::from_millis(1)), InputState::OnAir);
     assert_eq!(shown(&status).await["on_air"], "backup");
 }
