@@ -196,7 +196,6 @@ impl Mixer {
     fn apply(&mut self) {
         let new = self.updates.borrow_and_update().clone();
         let old = std::mem::replace(&mut self.programme, new.clone());
-        self.timeline.set_audio_rate(new.profile.audio.rate);
         if old.live != new.live {
             self.live = Input::start(&new.live, &self.connector);
             self.change(Change::LiveEnded);
@@ -210,6 +209,7 @@ impl Mixer {
         if old.slate != new.slate {
             self.restart_slate();
         }
+        self.timeline.set_audio_rate(new.profile.audio.rate);
         if old.failover != new.failover {
             self.change(Change::Rules(new.failover));
         }
@@ -269,12 +269,13 @@ impl Mixer {
             ended: ended.clone(),
         };
         let (connector, lease) = (self.connector.clone(), self.lease.clone());
+        let channel = self.programme.name.clone();
         self.output_tasks.spawn(async move {
             let _ended = ended.drop_guard();
             if let Some(after) = after {
                 stop.run_until_cancelled(after.cancelled()).await;
             }
-            output::run(output, shared, connector, (stop, lease)).await;
+            output::run((channel, output), shared, connector, (stop, lease)).await;
         });
         running
     }

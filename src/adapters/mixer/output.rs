@@ -14,7 +14,7 @@ use super::sink::{Sink, SinkError, Target};
 use super::supervised::supervised;
 use crate::adapters::rtmp::{Connector, Prepared};
 use crate::adapters::system::SystemIds;
-use crate::domain::channel::{Output, OutputState, OutputStatus, Track, wrapped};
+use crate::domain::channel::{ChannelName, Output, OutputState, OutputStatus, Track, wrapped};
 use crate::ports::{Clock, IdGen as _, LeaseCheck};
 
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -86,22 +86,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sends the programme to `output` until `stop`.
+/// Sends the programme of `channel` to `output` until `stop`.
 pub(super) async fn run(
-    output: Output,
+    (channel, output): (ChannelName, Output),
     shared: Arc<Shared>,
     connector: Connector,
     (stop, lease): (CancellationToken, LeaseCheck),
 ) {
     supervised("output", || {
-        let task =
-            Task { output: &output, shared: &shared, connector: &connector, stop: &stop, lease: &lease };
+        let task = Task {
+            channel: &channel,
+            output: &output,
+            shared: &shared,
+            connector: &connector,
+            stop: &stop,
+            lease: &lease,
+        };
         task.run()
     })
     .await;
 }
 
 struct Task<'a> {
+    /// For the log.
+    channel: &'a ChannelName,
     output: &'a Output,
     shared: &'a Shared,
     connector: &'a Connector,
@@ -178,7 +186,7 @@ impl Task<'_> {
         match self.begin(target, rotation.prepared.take()).await {
             Ok(begun) => Ok(begun),
             Err(error) => {
-                tracing::info!(output = ?self.output.id, %error, "a new session did not begin at once");
+                tracing::info!(channel = %self.channel, destination = %self.output.id, %error, "a new session did not begin at once");
                 sleep(ROTATE_AGAIN).await;
                 self.begin(target, None).await
             }
@@ -195,8 +203,10 @@ impl Task<'_> {
     }
 
     async fn wait(&self, error: &SinkError, wait: Duration, is_failed: bool) {
-        let id = self.output.id;
-        tracing::info!(output = ?id, %error, ?wait, "an output failed and is tried again later");
+        tracing::info!(
+            channel = %self.channel, destination = %self.output.id, %error, ?wait,
+            "an output failed and is tried again later"
+        );
         let state = if is_failed { OutputState::Failed } else { OutputState::BackingOff };
         self.shared.change(state, |status| {
             status.last_error = Some(error.message.clone());
@@ -213,7 +223,10 @@ impl Task<'_> {
             None => self.shared.queue.open(),
             Some(rotation) => {
                 let took = rotation.since.elapsed();
-                tracing::info!(output = ?self.output.id, ?took, "a new session replaced the one before");
+                tracing::info!(
+                    channel = %self.channel, destination = %self.output.id, ?took,
+                    "a new session replaced the one before"
+                );
             }
         }
         let mut next = NextSession::new(self.output.rotate_session_every);

@@ -36,8 +36,8 @@ use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
 use crate::domain::channel::{
-    Backup, Channel, ChannelId, ChannelName, ChannelPatch, Destination, Engine, Hold, Inputs, Playlist,
-    ProgrammeStatus, Rehearsal, RehearsalId, RehearsalState,
+    Backup, Channel, ChannelId, ChannelName, ChannelPatch, Destination, Engine, Failover, Hold, Inputs,
+    Playlist, Profile, ProgrammeStatus, Rehearsal, RehearsalId, RehearsalState,
 };
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
@@ -164,8 +164,8 @@ impl Channels {
             enabled: true,
             hold: Hold::default(),
             inputs,
-            failover: patch.failover.unwrap_or_default(),
-            profile: patch.profile.unwrap_or_default(),
+            failover: Failover::default(),
+            profile: Profile::default(),
             mismatch: patch.mismatch.unwrap_or_default(),
             engine,
             created_at,

@@ -213,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn silence_has_the_sample_rate_of_the_present_profile() {
+        let mut timeline = Timeline::new(48_000);
+        timeline.cut(MS(0), 0);
+        timeline.place(Track::Audio, 0, MS(0));
+        timeline.set_audio_rate(44_100);
+        assert_eq!(timeline.cut(MS(766), 90_000).silence[..3], [23, 46, 69]);
+    }
+
+    #[test]
     fn audio_older_than_the_keyframe_is_dropped() {
         let mut timeline = Timeline::new(44_100);
         timeline.cut(MS(0), 1_000);

@@ -59,7 +59,7 @@ pub(super) async fn examine(
         media_server(config, findings).await;
     }
     for one in &channels {
-        channel(records, one, running && config.channels.enabled, findings).await;
+        channel(records, one, running.then_some(config.channels.enabled), findings).await;
     }
 }
 
@@ -151,7 +151,8 @@ async fn media_server(config: &Config, findings: &mut Findings) {
     }
 }
 
-async fn channel(records: &Records, one: &StoredProgramme, is_run_here: bool, findings: &mut Findings) {
+/// Checks one channel. `may_run`: whether the running service runs channels; `None` if it does not run.
+async fn channel(records: &Records, one: &StoredProgramme, may_run: Option<bool>, findings: &mut Findings) {
     let check = format!("channel {}", one.channel.name);
     let mut faults = 0;
     for found in keys(records, &one.channel).await {
@@ -170,13 +171,24 @@ async fn channel(records: &Records, one: &StoredProgramme, is_run_here: bool, fi
     let status = records.store.channel_status(&Scope::system(), one.channel.id).await.ok().flatten();
     let fresh = status.filter(|status| now().since(status.at) <= STALE);
     match &fresh {
-        None if is_run_here => {
+        None if may_run == Some(true) => {
             faults += 1;
             let advice = "see `channel:<id>` in GET /tasks, and the log of the service";
             findings.failure(&check, "no instance runs it", advice);
         }
+        None if may_run == Some(false) => {
+            faults += 1;
+            let advice = "set channels.enabled = true on one instance";
+            findings.failure(&check, "no instance runs it, and channels.enabled is false here", advice);
+        }
         None => {}
-        Some(status) => faults += destinations(&check, one, status, findings),
+        Some(status) => {
+            if let Some(why) = status.off_air_reason() {
+                faults += 1;
+                findings.failure(&check, format!("nothing is on air: {why}"), "see the log of the service");
+            }
+            faults += destinations(&check, one, status, findings);
+        }
     }
     if faults == 0 {
         let on_air = fresh.map_or_else(String::new, |status| format!("; {} is on air", status.on_air));

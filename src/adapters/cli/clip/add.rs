@@ -36,6 +36,9 @@ pub(super) async fn upload(
     if !found.is_file() {
         bail!("{shown} is not a file");
     }
+    if found.len() == 0 {
+        bail!("{shown} is empty");
+    }
     let name = name
         .or_else(|| path.file_name()?.to_str())
         .context("the name of the file is not UTF-8: give --name")?;
