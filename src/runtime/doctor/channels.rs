@@ -52,8 +52,8 @@ pub(super) async fn examine(
     if config.media.jobs > 0 || config.channels.enabled {
         programs(has_work || channels.iter().any(uses_ffmpeg), findings).await;
         folder(&config.media_dir(), has_clips && config.media.url.is_none(), findings);
-        bucket(config, findings).await;
     }
+    bucket(config, findings).await;
     if channels.is_empty() {
         return;
     }
