@@ -1,4 +1,4 @@
-//! Clips in an S3 bucket: the rules of the port against a real server, two instances, and a bucket that is away.
+//! Clips in an S3 bucket: the rules of the port against a real server, two instances, and a bucket that is unreachable.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::{Bench, HOLE, SOON, report};
 const PREPARED: Duration = Duration::from_secs(120);
 
 /// The contract of the port, against a real server.
-pub(crate) async fn a_real_server_follows_the_rules(bench: &Bench) -> Result<()> {
+pub(crate) async fn a_real_server_keeps_the_rules(bench: &Bench) -> Result<()> {
     let server = S3Server::start(bench.path()).await?;
     let instance = |name: &str| -> Result<Arc<BucketMedia>> {
         let objects = server.bucket().objects().map_err(anyhow::Error::msg)?;
@@ -40,7 +40,7 @@ pub(crate) async fn a_real_server_follows_the_rules(bench: &Bench) -> Result<()>
 }
 
 /// What is wrong is one sentence, from `doctor` and in the log, and shows no secret.
-pub(crate) async fn wrong_settings_are_told_in_one_sentence(bench: &Bench) -> Result<()> {
+pub(crate) async fn wrong_settings_are_explained_in_one_sentence(bench: &Bench) -> Result<()> {
     let server = S3Server::start(bench.path()).await?;
     let good = server.bucket();
     good.objects().map_err(anyhow::Error::msg)?.try_all().await?;
@@ -63,10 +63,10 @@ pub(crate) async fn wrong_settings_are_told_in_one_sentence(bench: &Bench) -> Re
     let mut settings = server.settings();
     settings.push(("STREAMWARD_MEDIA__SECRET_ACCESS_KEY", "wrong-secret-4711".to_owned()));
     let streamward = Streamward::start_with(bench, &Ports::free()?, &settings).await?;
-    let told = eventually("the log says it", SOON, async || {
+    let logged = eventually("the log says it", SOON, async || {
         Ok(streamward.log().lines().find(|line| line.contains("media.secret_access_key")).map(str::to_owned))
     });
-    told.await?;
+    logged.await?;
     let doctor = streamward.output_of(&["doctor"]).err().map(|error| error.to_string()).unwrap_or_default();
     let line = doctor.lines().find(|line| line.contains("bucket of clips")).unwrap_or_default();
     ensure!(line.contains("FAIL") && line.contains("media.secret_access_key"), "{doctor}");
@@ -77,7 +77,7 @@ pub(crate) async fn wrong_settings_are_told_in_one_sentence(bench: &Bench) -> Re
     Ok(())
 }
 
-/// One instance takes and prepares the clip, another one plays it. Then the bucket goes away.
+/// One instance takes and prepares the clip, another one plays it. Then the bucket is stopped.
 pub(crate) async fn a_clip_of_one_instance_is_played_by_another(bench: &Bench) -> Result<()> {
     let cluster = block_in_place(|| Cluster::start(false)).map_err(anyhow::Error::msg)?;
     let mut admin = sqlx::PgConnection::connect(&cluster.url("postgres")).await?;
@@ -114,14 +114,14 @@ pub(crate) async fn a_clip_of_one_instance_is_played_by_another(bench: &Bench) -
     fetched.await?;
     channel.is_on_air("backup").await?;
 
-    // The bucket goes away: what plays goes on, everything else waits and says why.
+    // The bucket is stopped: what plays continues, everything else waits and says why.
     server.kill();
     let word = "the bucket of the clips cannot be used";
-    let told = eventually("/health tells it", SOON, async || {
+    let shown = eventually("/health shows it", SOON, async || {
         let problem = player.get("/health").await?["clips"]["problem"].clone();
         Ok(problem.as_str().filter(|problem| problem.contains(word)).map(str::to_owned))
     });
-    told.await?;
+    shown.await?;
     nginx.more(6).await?;
     ensure!(channel.status().await?["on_air"] == "backup");
     let late = add(bench, &taker, "late").await?;
@@ -151,7 +151,7 @@ pub(crate) async fn a_clip_of_one_instance_is_played_by_another(bench: &Bench) -
         ensure!(!streamward.log().contains(SECRET), "the secret is logged");
     }
     nginx.stop().await?;
-    report("a bucket away: the longest hole of the picture", nginx.recording()?.is_continuous(HOLE)?);
+    report("a bucket unreachable: the longest hole of the picture", nginx.recording()?.is_continuous(HOLE)?);
     Ok(())
 }
 

@@ -150,8 +150,8 @@ fn main() -> Result<ExitCode> {
             a_listener_of_srt_that_refuses_is_told_in_plain_words MediaMtx,
             without_ffmpeg_it_says_what_to_install Nothing;
         bucket:
-            a_real_server_follows_the_rules S3,
-            wrong_settings_are_told_in_one_sentence S3,
+            a_real_server_keeps_the_rules S3,
+            wrong_settings_are_explained_in_one_sentence S3,
             a_clip_of_one_instance_is_played_by_another S3;
         database:
             a_locked_file_delays_decisions_and_nothing_else MediaMtx,

@@ -189,8 +189,9 @@ async fn upload_is_waited_for_until_it_is_kept(#[case] engine: Engine) {
         let store = &world.store;
         async move { store.record_kept(id, &kept, at(now)).await.unwrap() }
     };
-    let waiting = record(first.id, Err("the bucket is away".into()), 10).await.expect("it is waited for");
-    assert_eq!((waiting.error(), waiting.source), (Some("the bucket is away"), None));
+    let waiting =
+        record(first.id, Err("the bucket is unreachable".into()), 10).await.expect("it is waited for");
+    assert_eq!((waiting.error(), waiting.source), (Some("the bucket is unreachable"), None));
     let hash = ContentHash([9; 32]);
     let kept = record(first.id, Ok(hash), 11).await.expect("it is waited for");
     assert_eq!((kept.error(), kept.source, kept.updated_at), (None, Some(hash), at(11)));

@@ -26,7 +26,7 @@ use crate::media_suite::{Instances, RULES, keep, upload};
 
 /// What the bucket does.
 const WORKS: u8 = 0;
-const IS_AWAY: u8 = 1;
+const IS_UNREACHABLE: u8 = 1;
 const ENDS_HALFWAY: u8 = 2;
 const BREAKS_HALFWAY: u8 = 3;
 const SENDS_OTHER_BYTES: u8 = 4;
@@ -45,7 +45,7 @@ impl Breakable {
 
     fn check(&self) -> Result<()> {
         match self.fault.load(Ordering::SeqCst) {
-            IS_AWAY => Err(broken()),
+            IS_UNREACHABLE => Err(broken()),
             _ => Ok(()),
         }
     }
@@ -163,25 +163,25 @@ fn clip(number: u128) -> ClipId {
     ClipId(Uuid::from_u128(number))
 }
 
-async fn follow_the_rules(kind: &str, instances: &Instances) {
+async fn check_the_rules(kind: &str, instances: &Instances) {
     for (name, rule) in RULES {
         rule(instances).await.unwrap_or_else(|error| panic!("{kind}: {name}: {error:#}"));
     }
 }
 
 #[tokio::test]
-async fn folder_follows_the_rules() {
+async fn folder_keeps_the_rules() {
     let folder = TempDir::new().unwrap();
     let media = || Arc::new(LocalMedia::new(folder.path().join("media"))) as _;
-    follow_the_rules("a folder", &Instances { one: media(), other: media() }).await;
+    check_the_rules("a folder", &Instances { one: media(), other: media() }).await;
 }
 
 #[tokio::test]
-async fn bucket_follows_the_rules() {
+async fn bucket_keeps_the_rules() {
     let world = World::new();
     let instances =
         Instances { one: world.instance("one", u64::MAX), other: world.instance("other", u64::MAX) };
-    follow_the_rules("a bucket", &instances).await;
+    check_the_rules("a bucket", &instances).await;
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn half_a_file_is_never_taken_for_a_whole_one() {
     let world = World::new();
     let (one, other) = (world.instance("one", u64::MAX), world.instance("other", u64::MAX));
     let file = keep(one.as_ref(), clip(1), &[7; 3_000_000]).await.unwrap();
-    for fault in [IS_AWAY, ENDS_HALFWAY, BREAKS_HALFWAY, SENDS_OTHER_BYTES] {
+    for fault in [IS_UNREACHABLE, ENDS_HALFWAY, BREAKS_HALFWAY, SENDS_OTHER_BYTES] {
         world.bucket.set(fault);
         let failed = other.fetch_rendition(clip(1), &file).await;
         assert!(matches!(failed, Err(MediaError::Bucket(_))), "{fault}: {failed:?}");
@@ -202,12 +202,12 @@ async fn half_a_file_is_never_taken_for_a_whole_one() {
 }
 
 #[tokio::test]
-async fn what_is_here_is_found_while_the_bucket_is_away() {
+async fn what_is_here_is_found_while_the_bucket_is_unreachable() {
     let world = World::new();
     let one = world.instance("one", u64::MAX);
     let file = keep(one.as_ref(), clip(1), b"a rendition").await.unwrap();
     upload(one.as_ref(), clip(2), b"an upload").await.unwrap();
-    world.bucket.set(IS_AWAY);
+    world.bucket.set(IS_UNREACHABLE);
     assert!(matches!(one.check().await, Err(MediaError::Bucket(why)) if why.contains("s3://test")));
     assert!(one.rendition(clip(1), &file).await.is_some());
     one.fetch_rendition(clip(1), &file).await.unwrap();
@@ -227,7 +227,7 @@ async fn work_is_kept_until_the_bucket_has_it() {
     let job = streamward::domain::clip::JobId(Uuid::from_u128(3));
     let work = one.work_file(clip(1), job).await.unwrap();
     std::fs::write(&work, "hours of work").unwrap();
-    world.bucket.set(IS_AWAY);
+    world.bucket.set(IS_UNREACHABLE);
     assert!(matches!(one.keep_rendition(clip(1), job).await, Err(MediaError::Bucket(_))));
     assert!(work.exists());
     world.bucket.set(WORKS);

@@ -159,7 +159,7 @@ fn touch(path: &Path) {
     }
 }
 
-/// All files, together with what was made of them. Removes what a killed process fetched.
+/// All files, each with what was made of it. Removes what a killed process fetched.
 fn list(root: &Path) -> io::Result<Vec<(ClipId, Cached)>> {
     for part in entries(&root.join("fetching"))? {
         let age = part.metadata().and_then(|found| found.modified()).ok().and_then(|at| at.elapsed().ok());

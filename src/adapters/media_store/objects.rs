@@ -138,8 +138,9 @@ impl Objects {
 
     /// Removes all files of a clip.
     pub(super) async fn remove(&self, clip: ClipId) -> MediaResult<()> {
-        let names: Vec<_> =
-            self.store.list(Some(&self.folder(clip))).map_ok(|file| file.location).collect().await;
+        let names = self.store.list(Some(&self.folder(clip))).map_ok(|file| file.location);
+        let names: Vec<Name> = names.try_collect().await.map_err(|error| self.failed(&error))?;
+        let names = names.into_iter().map(Ok);
         let removed: Result<Vec<_>, _> =
             self.store.delete_stream(stream::iter(names).boxed()).try_collect().await;
         match removed {

@@ -5,6 +5,7 @@ mod append;
 mod prepare;
 mod transfer;
 mod turns;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,9 +32,10 @@ use crate::ports::{
 
 pub use append::Append;
 pub use prepare::ClipPreparation;
-use transfer::Transfers;
-pub use transfer::{ClipTransfers, TransferStatus};
+pub use transfer::ClipTransfers;
 use turns::Turns;
+pub use wanted::TransferStatus;
+use wanted::Transfers;
 
 const RESOURCE: Resource = Resource::READ_BY_ALL;
 const KIND: &str = "clip";

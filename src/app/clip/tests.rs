@@ -25,7 +25,7 @@ struct FakeMedia {
 
 #[derive(Clone, Copy)]
 struct FakeBucket {
-    is_away: bool,
+    is_unreachable: bool,
     /// Whether its renditions were fetched.
     is_fetched: bool,
 }
@@ -34,7 +34,7 @@ impl FakeMedia {
     /// What the bucket answers.
     fn answer(&self) -> MediaResult<()> {
         match *self.bucket.lock().unwrap() {
-            Some(FakeBucket { is_away: true, .. }) => Err(MediaError::Bucket("no route".to_owned())),
+            Some(FakeBucket { is_unreachable: true, .. }) => Err(MediaError::Bucket("no route".to_owned())),
             _ => Ok(()),
         }
     }
@@ -101,7 +101,7 @@ impl MediaStore for FakeMedia {
 
     async fn fetch_rendition(&self, _: ClipId, _: &MediaFile) -> MediaResult<()> {
         self.answer()?;
-        *self.bucket.lock().unwrap() = Some(FakeBucket { is_away: false, is_fetched: true });
+        *self.bucket.lock().unwrap() = Some(FakeBucket { is_unreachable: false, is_fetched: true });
         Ok(())
     }
 
@@ -211,8 +211,8 @@ impl World {
         self.clips.renditions(&[id], profile).await.unwrap().remove(&id)
     }
 
-    fn set_bucket(&self, is_away: bool) {
-        *self.media.bucket.lock().unwrap() = Some(FakeBucket { is_away, is_fetched: false });
+    fn set_bucket(&self, is_unreachable: bool) {
+        *self.media.bucket.lock().unwrap() = Some(FakeBucket { is_unreachable, is_fetched: false });
     }
 
     async fn clip(&self, id: ClipId) -> Clip {

@@ -3,20 +3,19 @@
 //! An upload is on the instance that took it, which keeps it in the bucket as soon as it is complete. Then any instance
 //! prepares it. What a channel plays is fetched by the instance that runs the channel; meanwhile it plays without that clip.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::Clips;
+use super::wanted::TransferStatus;
 use crate::app::task::{LongRunningTask, Task, TaskContext, TaskError};
 use crate::domain::access::Scope;
-use crate::domain::clip::{Clip, ClipId, ContentHash, MediaFile};
+use crate::domain::clip::{Clip, ContentHash};
 use crate::ports::{MediaError, Result as StoreResult, WakeUp};
 
 /// How often an upload to keep is searched for without a wake-up.
@@ -28,77 +27,6 @@ const SEARCH_BUCKET: Duration = Duration::from_secs(30);
 const CHECK: Duration = Duration::from_secs(10);
 /// How many files are fetched at once.
 const FETCHES: usize = 2;
-/// A failure that did not happen again for so long is over. What is wanted is tried every few seconds.
-const IS_OVER: Duration = Duration::from_secs(30);
-
-/// A rendition.
-type Wanted = (ClipId, MediaFile);
-
-/// What is transferred, and what is wrong.
-#[derive(Default)]
-pub(super) struct Transfers {
-    queue: Mutex<Queue>,
-    is_wanted: Notify,
-    problem: Mutex<Problem>,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Wanted>,
-    running: Vec<Wanted>,
-}
-
-#[derive(Default)]
-struct Problem {
-    /// Of the bucket as a whole.
-    bucket: Option<String>,
-    /// Of a file, and when it last happened.
-    file: Option<(String, Instant)>,
-}
-
-/// The transfers of this instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransferStatus {
-    /// How many renditions are fetched, or wait for that.
-    pub fetching: usize,
-    /// What is wrong.
-    pub problem: Option<String>,
-}
-
-impl Transfers {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn problem(&self) -> MutexGuard<'_, Problem> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has a rendition fetched.
-    pub(super) fn want(&self, clip: ClipId, file: MediaFile) {
-        let mut queue = self.queue();
-        let wanted = (clip, file);
-        if !queue.waiting.contains(&wanted) && !queue.running.contains(&wanted) {
-            queue.waiting.push_back(wanted);
-            self.is_wanted.notify_one();
-        }
-    }
-
-    fn next(&self) -> Option<Wanted> {
-        let mut queue = self.queue();
-        let next = queue.waiting.pop_front()?;
-        queue.running.push(next);
-        if !queue.waiting.is_empty() {
-            self.is_wanted.notify_one();
-        }
-        Some(next)
-    }
-
-    fn is_done(&self, done: &Wanted) {
-        self.queue().running.retain(|one| one != done);
-    }
-}
-
 /// The task that transfers files.
 pub struct ClipTransfers(pub Arc<Clips>);
 
@@ -126,21 +54,13 @@ impl LongRunningTask for ClipTransfers {
 impl Clips {
     /// The transfers of this instance; `None` without a bucket.
     pub fn transfers(&self) -> Option<TransferStatus> {
-        if !self.outside.media.has_bucket() {
-            return None;
-        }
-        let queue = self.transfers.queue();
-        let fetching = queue.waiting.len() + queue.running.len();
-        drop(queue);
-        let problem = self.transfers.problem();
-        let of_file = problem.file.as_ref().filter(|(_, at)| at.elapsed() < IS_OVER).map(|(why, _)| why);
-        Some(TransferStatus { fetching, problem: problem.bucket.as_ref().or(of_file).cloned() })
+        self.outside.media.has_bucket().then(|| self.transfers.status())
     }
 
     async fn check_bucket(&self) {
         loop {
             let found = self.outside.media.check().await.err().map(|error| error.to_string());
-            let before = std::mem::replace(&mut self.transfers.problem().bucket, found.clone());
+            let before = self.transfers.bucket_was_checked(found.clone());
             match (&before, &found) {
                 (_, Some(why)) if before != found => {
                     tracing::error!("{why}; what is on this machine is played, and the rest is tried again");
@@ -155,25 +75,20 @@ impl Clips {
     /// Fetches what is wanted, one after the other.
     async fn fetch_wanted(&self) {
         loop {
-            let Some(wanted) = self.transfers.next() else {
-                self.transfers.is_wanted.notified().await;
-                continue;
-            };
-            let (clip, file) = wanted;
+            let fetch = self.transfers.next().await;
+            let (clip, file) = fetch.wanted;
             let fetched = self.outside.media.fetch_rendition(clip, &file).await;
-            self.transfers.is_done(&wanted);
+            drop(fetch);
             match fetched {
                 Ok(()) => {
                     tracing::info!(%clip, bytes = file.size, "a prepared clip was fetched from the bucket");
-                    self.transfers.problem().file = None;
+                    self.transfers.has_fetched();
                     // Channels that wait for it.
                     self.core.wake_ups.send(WakeUp::Clips);
                 }
                 Err(error) => {
                     let why = format!("clip {clip} cannot be fetched: {error}");
-                    let new = Some((why.clone(), Instant::now()));
-                    let before = std::mem::replace(&mut self.transfers.problem().file, new);
-                    if before.is_none_or(|(before, _)| before != why) {
+                    if self.transfers.has_failed(&why) {
                         tracing::warn!("{why}; this is tried again while a channel plays it");
                     }
                 }
@@ -210,7 +125,8 @@ impl Clips {
             if is_here {
                 context.show(json!({"clip": clip.id, "name": clip.name, "bytes": clip.size}));
                 if clip.error().is_none() {
-                    self.record_kept(&clip, Err("it is being stored in the bucket".to_owned())).await?;
+                    let why = "it is being stored in the bucket".to_owned();
+                    self.record_kept(&clip, &Err(why)).await?;
                 }
             }
             if is_here || all {
@@ -224,7 +140,7 @@ impl Clips {
     async fn keep(&self, clip: &Clip, is_here: bool) -> StoreResult<()> {
         match self.outside.media.keep_source(clip.id).await {
             Ok(hash) => {
-                if self.record_kept(clip, Ok(hash)).await?.is_some() {
+                if self.record_kept(clip, &Ok(hash)).await?.is_some() {
                     tracing::info!(clip = %clip.id, name = %clip.name, "an upload is stored in the bucket");
                     self.core.wake_ups.send(WakeUp::Clips);
                 } else if self.core.worker_store.clip(&Scope::system(), clip.id).await?.is_none() {
@@ -242,14 +158,18 @@ impl Clips {
                 let why = error.to_string();
                 if clip.error() != Some(&why) {
                     tracing::warn!(clip = %clip.id, why, "an upload is stored in the bucket later");
-                    self.record_kept(clip, Err(why)).await?;
+                    self.record_kept(clip, &Err(why)).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn record_kept(&self, clip: &Clip, kept: Result<ContentHash, String>) -> StoreResult<Option<Clip>> {
-        self.core.worker_store.record_kept(clip.id, &kept, self.core.now()).await
+    async fn record_kept(
+        &self,
+        clip: &Clip,
+        kept: &Result<ContentHash, String>,
+    ) -> StoreResult<Option<Clip>> {
+        self.core.worker_store.record_kept(clip.id, kept, self.core.now()).await
     }
 }

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn settings_of_a_bucket_belong_together() {
-        let check_of = |media: Media| check(&mut media.clone()).err().map(|error| error.key);
+        let check_of = |mut media: Media| check(&mut media).err().map(|error| error.key);
         let (id, secret) = (Some("id".to_owned()), Some(SecretValue::default()));
         let url = Some("s3://clips".to_owned());
         let region = Some("eu-west-1".to_owned());
