@@ -162,7 +162,7 @@ impl From<MediaError> for AppError {
         match error {
             MediaError::Full(_) => Self::MediaFull,
             MediaError::Missing(_) => Self::UploadGone,
-            MediaError::Io(_) => Self::Media(error),
+            MediaError::Bucket(_) | MediaError::Io(_) => Self::Media(error),
         }
     }
 }

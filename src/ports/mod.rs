@@ -48,7 +48,7 @@ pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
 pub use leases::{Assignment, InstanceLease, LeaseCheck, LeaseStore};
 pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
-pub use media_store::{MediaError, MediaResult, MediaStore, UploadWriter};
+pub use media_store::{LocalFile, MediaError, MediaResult, MediaStore, UploadWriter};
 pub use programmes::{ProgrammeStore, ReportedProgrammes, StoredProgramme};
 pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
 pub use secret_store::SecretStore;

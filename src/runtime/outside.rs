@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
 use super::channel_engines::ChannelEngines;
+use super::clip;
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
@@ -36,6 +37,7 @@ pub(super) fn outside(config: &Config, secrets: &Secrets, clock: &Arc<dyn Clock>
     }
     outside.channel_engine = channel_engine(config, secrets, clock)?;
     outside.destination_probe = Some(destination_probe(config)?);
+    outside.media = clip::bucket(config)?;
     Ok(outside)
 }
 

@@ -138,8 +138,7 @@ impl<'a> World<'a> {
             all.extend(draft);
         }
         let made = self.streamward.post("/channels", all).await?;
-        let id = made["id"].as_str().context("an id")?.to_owned();
-        Ok(Channel { api: &self.streamward, id, live: Key::from(&made["live_key"])? })
+        Channel::of(&self.streamward, &made)
     }
 
     /// An encoder with `input`, which is encoded once.
@@ -154,6 +153,14 @@ pub(crate) struct Channel<'a> {
     pub(crate) api: &'a Streamward,
     pub(crate) id: String,
     pub(crate) live: Key,
+}
+
+impl<'a> Channel<'a> {
+    /// A channel that was made by `api`.
+    pub(crate) fn of(api: &'a Streamward, made: &Value) -> Result<Self> {
+        let id = made["id"].as_str().context("an id")?.to_owned();
+        Ok(Self { api, id, live: Key::from(&made["live_key"])? })
+    }
 }
 
 impl Channel<'_> {

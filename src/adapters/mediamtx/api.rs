@@ -64,6 +64,7 @@ impl Api {
             .connect_timeout(CONNECT)
             .timeout(CALL)
             .pool_idle_timeout(IDLE)
+            .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         if base.scheme() == "http" {

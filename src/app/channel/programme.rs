@@ -21,19 +21,19 @@ use crate::domain::channel::{
 };
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
-use crate::ports::{StoreError, StoredProgramme, TranscodeError};
+use crate::ports::{LocalFile, StoreError, StoredProgramme, TranscodeError};
 
 /// How long making a small file may take.
 const MAKING: Duration = Duration::from_secs(10);
 
-/// The file of each clip.
-pub(super) type Files = BTreeMap<ClipId, PathBuf>;
+/// The file of each clip. It stays on this machine while it is here.
+pub(super) type Files = BTreeMap<ClipId, LocalFile>;
 
 /// The prepared files of clips.
 #[async_trait]
 pub trait Renditions: Send + Sync {
-    /// The local FLV files of these clips for this profile. One that is not ready is left out, and is prepared if it can
-    /// be.
+    /// The local FLV files of these clips for this profile. One that is not ready is left out, and is prepared or fetched if
+    /// it can be.
     async fn renditions(&self, clips: &[ClipId], profile: &Profile) -> Result<Files, StoreError>;
 
     /// The local FLV file of the built-in picture in this profile. It is made if it is not there.
@@ -92,7 +92,7 @@ impl ProgrammeBuilder {
                     Err(error) => tracing::debug!(%error, "clips cannot be read; they are played as before"),
                 }
                 let ready = |clips: &[ClipId]| -> Vec<(ClipId, PathBuf)> {
-                    clips.iter().filter_map(|clip| Some((*clip, files.get(clip)?.clone()))).collect()
+                    clips.iter().filter_map(|clip| Some((*clip, files.get(clip)?.to_path_buf()))).collect()
                 };
                 let scheduled = ready(&playlist.scheduled(now));
                 let clips = if scheduled.is_empty() { ready(&playlist.clips) } else { scheduled };

@@ -191,6 +191,7 @@ fn every_key_can_be_set_and_secret_keys_are_those_of_secret_type() {
             "api.hmac_keys.*",
             "metrics.token",
             "kick.client_secret",
+            "media.secret_access_key",
             "media_servers.*.control_secret",
         ]
     );

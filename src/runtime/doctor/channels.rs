@@ -17,6 +17,7 @@ use crate::domain::access::Scope;
 use crate::domain::channel::{Backup, Channel, Mismatch, OutputId, OutputState, ProgrammeStatus, PushUrl};
 use crate::domain::page::Page;
 use crate::ports::{ClipStore as _, ProgrammeStore as _, StoreError, StoredProgramme, StreamKeyStore as _};
+use crate::runtime::clip;
 use crate::runtime::config::{Config, MediaServer};
 use crate::runtime::outside::destination_probe;
 
@@ -50,8 +51,9 @@ pub(super) async fn examine(
     let has_work = config.media.jobs > 0 && has_clips;
     if config.media.jobs > 0 || config.channels.enabled {
         programs(has_work || channels.iter().any(uses_ffmpeg), findings).await;
-        folder(&config.media_dir(), has_clips, findings);
+        folder(&config.media_dir(), has_clips && config.media.url.is_none(), findings);
     }
+    bucket(config, findings).await;
     if channels.is_empty() {
         return;
     }
@@ -118,6 +120,23 @@ fn folder(folder: &Path, has_clips: bool, findings: &mut Findings) {
         ..NO_ROOM => findings.failure(check, found, advice),
         NO_ROOM..LITTLE_ROOM => findings.warning(check, found, advice),
         _ => findings.good(check, found),
+    }
+}
+
+/// Writes, reads and removes a file in the bucket of the clips.
+async fn bucket(config: &Config, findings: &mut Findings) {
+    let check = "bucket of clips";
+    match clip::objects(config) {
+        Ok(None) => {}
+        Err(error) => findings.failure(check, error, "correct the section [media], and the variables AWS_*"),
+        Ok(Some(objects)) => match objects.try_all().await {
+            Ok(()) => findings.good(check, format!("{} can be listed, written and read", objects.name())),
+            Err(error) => {
+                let advice =
+                    "until then, clips that are not on this machine are not played, and uploads wait here";
+                findings.failure(check, error, advice);
+            }
+        },
     }
 }
 

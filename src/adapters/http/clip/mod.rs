@@ -1,5 +1,6 @@
 //! `/clips`: uploads by the tus protocol 1.0, and clips. The address of an upload is that of its clip.
 
+mod health;
 mod tus;
 
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use crate::adapters::views::{ClipList, ClipView};
 use crate::app::clip::{Append, Clips};
 use crate::domain::access::Actor;
 use crate::domain::clip::{ClipId, MAX_UPLOAD};
+use health::ClipsHealth;
+
+pub use health::health;
 
 /// The limits of one part of an upload.
 const LIMITS: UploadLimits = UploadLimits { max_bytes: MAX_UPLOAD, idle: Duration::from_secs(30) };
@@ -23,6 +27,7 @@ const LIMITS: UploadLimits = UploadLimits { max_bytes: MAX_UPLOAD, idle: Duratio
 pub fn routes() -> Routes<Arc<Clips>> {
     Routes::new("clips")
         .about("Uploaded files, prepared for playout. Uploads use the tus protocol 1.0 (<https://tus.io>), with creation, termination and expiration.")
+        .health::<ClipsHealth>()
         .management(Viewer, "clip", routes!(list_clips))
         .management(Operator, "clip", routes!(create_clip))
         .anyone(routes!(describe_uploads))
