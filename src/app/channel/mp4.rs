@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
     use crate::domain::profile::Profile;
-    use crate::ports::StoreError;
+    use crate::ports::{LocalFile, StoreError};
 
     /// Makes files when it is allowed to.
     struct Slow(watch::Receiver<bool>);
@@ -90,7 +90,7 @@ mod tests {
             &self,
             _: &[ClipId],
             _: &Profile,
-        ) -> Result<BTreeMap<ClipId, PathBuf>, StoreError> {
+        ) -> Result<BTreeMap<ClipId, LocalFile>, StoreError> {
             Ok(BTreeMap::new())
         }
 
