@@ -96,7 +96,7 @@ pub(crate) async fn a_clip_of_one_instance_is_played_by_another(bench: &Bench) -
     let taker = start("taker", ("STREAMWARD_CHANNELS__ENABLED", "false")).await?;
     let player = start("player", ("STREAMWARD_MEDIA__JOBS", "0")).await?;
 
-    let intro = add(bench, &taker, "intro").await?;
+    let intro = add(bench, &taker, "intro")?;
     is_ready(&taker, &intro).await?;
     ensure!(server.files().len() == 2, "the bucket has {:?}", server.files());
     ensure!(renditions(&folder("player")).is_empty(), "nobody needed it there");
@@ -124,7 +124,7 @@ pub(crate) async fn a_clip_of_one_instance_is_played_by_another(bench: &Bench) -
     shown.await?;
     nginx.more(6).await?;
     ensure!(channel.status().await?["on_air"] == "backup");
-    let late = add(bench, &taker, "late").await?;
+    let late = add(bench, &taker, "late")?;
     let waits = eventually("the upload waits for the bucket", SOON, async || {
         let clip = taker.get(&format!("/clips/{late}")).await?;
         Ok(clip["error"].as_str().filter(|error| error.contains(word)).map(str::to_owned))
@@ -162,7 +162,7 @@ fn renditions(folder: &std::path::Path) -> Vec<PathBuf> {
 }
 
 /// Adds a clip of four seconds at one instance; returns its id.
-async fn add(bench: &Bench, streamward: &Streamward, name: &str) -> Result<String> {
+fn add(bench: &Bench, streamward: &Streamward, name: &str) -> Result<String> {
     let file = bench.path().join(format!("{name}.mp4"));
     encode("-t 4 -f lavfi -i testsrc=size=320x180:rate=30 -t 4 -f lavfi -i sine=frequency=330", &file)?;
     let added = streamward.output_of(&["--json", "clip", "add", "--no-wait", &file.display().to_string()])?;

@@ -88,7 +88,7 @@ async fn resumed(it: &Instances) -> Result<()> {
     let hash = media.keep_source(clip).await?;
     ensure!(hash.to_string() == HELLO, "{hash}");
     ensure!(!media.has_upload(clip, 0).await?, "the upload is over");
-    has(&*media.source(clip, &hash).await?, b"hello world")
+    has(&media.source(clip, &hash).await?, b"hello world")
 }
 
 async fn missing(it: &Instances) -> Result<()> {
@@ -112,12 +112,12 @@ async fn found_by_all(it: &Instances) -> Result<()> {
     let clip = clip(4);
     upload(it.one.as_ref(), clip, b"an upload").await?;
     let hash = it.one.keep_source(clip).await?;
-    has(&*it.other.source(clip, &hash).await?, b"an upload")?;
+    has(&it.other.source(clip, &hash).await?, b"an upload")?;
     let file = keep(it.other.as_ref(), clip, b"hello world").await?;
     ensure!(file.hash.to_string() == HELLO, "{}", file.hash);
     for media in [&it.one, &it.other] {
         media.fetch_rendition(clip, &file).await?;
-        has(&*media.rendition(clip, &file).await.context("it was fetched")?, b"hello world")?;
+        has(&media.rendition(clip, &file).await.context("it was fetched")?, b"hello world")?;
         ensure!(media.clips().await?.contains(&clip));
     }
     Ok(())
@@ -128,7 +128,7 @@ async fn large(it: &Instances) -> Result<()> {
     let content: Vec<u8> = (0..20_000_003_u32).map(|at| (at / 251).to_le_bytes()[0]).collect();
     let file = keep(it.one.as_ref(), clip, &content).await?;
     it.other.fetch_rendition(clip, &file).await?;
-    has(&*it.other.rendition(clip, &file).await.context("it was fetched")?, &content)
+    has(&it.other.rendition(clip, &file).await.context("it was fetched")?, &content)
 }
 
 async fn other_size(it: &Instances) -> Result<()> {

@@ -57,7 +57,7 @@ impl Clips {
         self.outside.media.has_bucket().then(|| self.transfers.status())
     }
 
-    async fn check_bucket(&self) {
+    async fn check_bucket(&self) -> ! {
         loop {
             let found = self.outside.media.check().await.err().map(|error| error.to_string());
             let before = self.transfers.bucket_was_checked(found.clone());
@@ -73,7 +73,7 @@ impl Clips {
     }
 
     /// Fetches what is wanted, one after the other.
-    async fn fetch_wanted(&self) {
+    async fn fetch_wanted(&self) -> ! {
         loop {
             let fetch = self.transfers.next().await;
             let (clip, file) = fetch.wanted;
@@ -97,7 +97,7 @@ impl Clips {
     }
 
     /// Keeps uploads that are complete, one after the other.
-    async fn keep_uploads(&self, context: &TaskContext) {
+    async fn keep_uploads(&self, context: &TaskContext) -> ! {
         let (mut wake_ups, mut searched) = (self.core.wake_ups.listen(), None::<Instant>);
         loop {
             let is_due = searched.is_none_or(|at| at.elapsed() >= SEARCH_BUCKET);
