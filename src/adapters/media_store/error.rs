@@ -28,7 +28,8 @@ pub(super) fn bucket_error(error: &object_store::Error, name: &str) -> MediaErro
     let code = between(&text, "<Code>", "</Code>");
     let words = match code {
         Some("NoSuchBucket") => "there is no such bucket: create it, or correct media.url".to_owned(),
-        Some("InvalidAccessKeyId") => {
+        // The second one is what versitygw answers.
+        Some("InvalidAccessKeyId" | "XAdminUserNotFound") => {
             "it does not know the access key: correct media.access_key_id".to_owned()
         }
         Some("SignatureDoesNotMatch") => {
