@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
@@ -15,6 +16,8 @@ use crate::ports::{LocalFile, MediaError, MediaResult, MediaStore, UploadWriter}
 
 /// How much of a file is read at once, to hash it.
 const BLOCK: usize = 1024 * 1024;
+/// How long the MP4 file of a deleted clip stays.
+const MP4_STAYS: Duration = Duration::from_secs(3_600);
 
 /// A folder on this machine, or one that several machines share.
 #[derive(Clone, Debug)]
@@ -67,6 +70,31 @@ impl LocalMedia {
             }
         }
         Ok(())
+    }
+
+    /// Removes what was kept of a clip. An MP4 file stays for a while: a media server that was told to play it may not know
+    /// yet that it plays another one, and MediaMTX 1.20 crashes if such a file is missing.
+    async fn remove_kept(&self, clip: ClipId) -> MediaResult<()> {
+        let folder = self.folder(clip);
+        let changed = match fs::metadata(&folder).await {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => found.and_then(|found| found.modified()).map_err(error)?,
+        };
+        let (mut files, mut mp4, mut others) = (fs::read_dir(&folder).await.map_err(error)?, 0, 0);
+        while let Some(file) = files.next_entry().await.map_err(error)? {
+            if file.path().extension().is_some_and(|ending| ending == "mp4") {
+                mp4 += 1;
+            } else {
+                others += 1;
+                remove_if_there(fs::remove_file(file.path())).await?;
+            }
+        }
+        // The folder changed when the other files were removed.
+        let is_old = changed.elapsed().is_ok_and(|age| age > MP4_STAYS);
+        if mp4 > 0 && (others > 0 || !is_old) {
+            return Ok(());
+        }
+        remove_if_there(fs::remove_dir_all(folder)).await
     }
 
     /// The uploaded file, if it was kept before.
@@ -207,7 +235,7 @@ impl MediaStore for LocalMedia {
     async fn remove(&self, clip: ClipId) -> MediaResult<()> {
         remove_if_there(fs::remove_file(self.upload(clip))).await?;
         self.remove_work(clip).await?;
-        remove_if_there(fs::remove_dir_all(self.folder(clip))).await
+        self.remove_kept(clip).await
     }
 
     async fn clips(&self) -> MediaResult<Vec<ClipId>> {
@@ -222,5 +250,36 @@ impl MediaStore for LocalMedia {
             }
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{FileTimes, OpenOptions};
+
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn file_that_a_media_server_may_still_play_stays_for_an_hour() {
+        let root = tempfile::tempdir().unwrap();
+        let (media, clip) = (LocalMedia::new(root.path().to_owned()), ClipId(Uuid::from_u128(1)));
+        let folder = media.folder(clip);
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["a", "a.flv", "a.mp4"] {
+            std::fs::write(folder.join(name), name).unwrap();
+        }
+        for _ in 0..2 {
+            media.remove(clip).await.unwrap();
+            let left: Vec<_> =
+                std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+            assert_eq!(left, ["a.mp4"]);
+        }
+        let long_ago = std::fs::metadata(&folder).unwrap().modified().unwrap() - 2 * MP4_STAYS;
+        let times = FileTimes::new().set_modified(long_ago);
+        OpenOptions::new().read(true).open(&folder).unwrap().set_times(times).unwrap();
+        media.remove(clip).await.unwrap();
+        assert!(!folder.exists());
     }
 }
