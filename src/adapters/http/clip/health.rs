@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
 
 use crate::adapters::http::health_section::{HealthDocument, HealthSection};
 use crate::app::clip::Clips;
 
 /// The files that this instance fetches from the bucket of the clips.
+#[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 pub(super) struct ClipsHealth {
     /// How many prepared clips are fetched now, or wait for that.
     fetching: usize,
-    /// What is wrong with the bucket, or with fetching. What is on this machine is played all the same.
+    /// What is wrong with the bucket, or with fetching; absent if nothing is. What is on this machine is played all the same.
     #[schema(
         example = "the bucket of the clips cannot be used: s3://clips: there is no such bucket: create it, or correct media.url"
     )]
