@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::maybe_done;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
@@ -64,22 +65,20 @@ async fn run(
         return TranscodeError::Failed("it has no standard input or output".to_owned());
     };
     let (fed, reported) = (Mutex::new(Some(Instant::now())), Mutex::new(Reported::new()));
-    let mut listening = pin!(listen(errors, &reported));
-    let has_heard_all = tokio::select! {
-        () = write(to, input, &fed) => false,
-        is_wanted = read(from, output) => {
-            if !is_wanted {
+    let mut listening = pin!(maybe_done(listen(errors, &reported)));
+    let mut reading = pin!(maybe_done(read(from, output)));
+    tokio::select! {
+        () = write(to, input, &fed) => {}
+        () = &mut reading => {
+            if reading.as_mut().output_mut() == Some(&mut false) {
                 return TranscodeError::Stopped;
             }
-            false
         }
-        () = &mut listening => true,
+        () = &mut listening => {}
         () = stall(&fed, &reported) => return TranscodeError::Stalled(STALL.as_secs()),
-    };
-    // It has ended, or does so now. Its last lines are the reason.
-    if !has_heard_all {
-        let _ = timeout(LAST_WORDS, listening).await;
     }
+    // It has ended, or does so now. What it made last counts, and its last lines are the reason.
+    let _ = timeout(LAST_WORDS, async { tokio::join!(&mut listening, &mut reading) }).await;
     let lines = std::mem::take(&mut reported.lock().unwrap_or_else(PoisonError::into_inner).lines);
     TranscodeError::Failed(output::words(&Vec::from(lines), Path::new("pipe:0")))
 }

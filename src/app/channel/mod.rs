@@ -11,6 +11,7 @@ mod names;
 mod playlist;
 mod programme;
 mod rehearse;
+mod renditions;
 mod reports;
 mod run;
 
@@ -23,7 +24,7 @@ pub use destinations::{DestinationTest, Destinations};
 pub use draft::{ChannelDraft, DestinationDraft, ModeDraft};
 pub use keys::unusable_keys;
 pub use playlist::{PlaylistDraft, SlotDraft};
-pub use programme::Renditions;
+pub use renditions::Renditions;
 pub use reports::{ProgrammeProblem, ReportBuffer, ReportWriter};
 pub use run::{ChannelTasks, Running};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::programme::Renditions;
+use super::renditions::Renditions;
 use crate::domain::channel::ClipId;
 use crate::ports::TranscodeError;
 

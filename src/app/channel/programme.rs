@@ -1,18 +1,17 @@
 //! Makes what an engine runs out of what is stored.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::keys;
 use super::mp4::Mp4Files;
+use super::renditions::{Files, Renditions};
 use crate::app::Core;
-use crate::app::clip::Clips;
 use crate::app::task::TaskError;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
@@ -21,42 +20,10 @@ use crate::domain::channel::{
 };
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
-use crate::ports::{LocalFile, StoreError, StoredProgramme, TranscodeError};
+use crate::ports::{StoredProgramme, TranscodeError};
 
 /// How long making a small file may take.
 const MAKING: Duration = Duration::from_secs(10);
-
-/// The file of each clip. It stays on this machine while it is here.
-pub(super) type Files = BTreeMap<ClipId, LocalFile>;
-
-/// The prepared files of clips.
-#[async_trait]
-pub trait Renditions: Send + Sync {
-    /// The local FLV files of these clips for this profile. One that is not ready is left out, and is prepared or fetched if
-    /// it can be.
-    async fn renditions(&self, clips: &[ClipId], profile: &Profile) -> Result<Files, StoreError>;
-
-    /// The local FLV file of the built-in picture in this profile. It is made if it is not there.
-    async fn slate(&self, profile: &Profile) -> Result<PathBuf, TranscodeError>;
-
-    /// An MP4 file with the media of a local FLV file. It is made if it is not there.
-    async fn as_mp4(&self, file: &Path) -> Result<PathBuf, TranscodeError>;
-}
-
-#[async_trait]
-impl Renditions for Clips {
-    async fn renditions(&self, clips: &[ClipId], profile: &Profile) -> Result<Files, StoreError> {
-        Self::renditions(self, clips, profile).await
-    }
-
-    async fn slate(&self, profile: &Profile) -> Result<PathBuf, TranscodeError> {
-        Self::slate(self, profile).await
-    }
-
-    async fn as_mp4(&self, file: &Path) -> Result<PathBuf, TranscodeError> {
-        Self::as_mp4(self, file).await
-    }
-}
 
 /// Makes programmes.
 pub(super) struct ProgrammeBuilder {

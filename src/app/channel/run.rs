@@ -15,8 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::metrics;
 use super::mp4::Mp4Files;
 use super::names::Names;
-use super::programme::{Files, ProgrammeBuilder, Renditions};
+use super::programme::ProgrammeBuilder;
 use super::rehearse::Rehearsing;
+use super::renditions::{Files, Renditions};
 use super::reports::ReportBuffer;
 use crate::app::Core;
 use crate::app::task::{
