@@ -132,8 +132,9 @@ async fn file_that_is_no_whole_backup_is_refused() {
     let other = Home::new();
     let file = at(&other, "backup.db");
     let mut damaged = whole.clone();
-    let middle = whole.len() / 2;
-    damaged[middle..middle + 8_192].fill(0xA5);
+    // Pages of the newest tables, which nothing reads when the file is opened.
+    let last = whole.len() - 8_192;
+    damaged[last..].fill(0xA5);
     for (bytes, words) in [
         (&whole[..whole.len() / 2], "is damaged, incomplete"),
         (&whole[..0], "the file is empty"),
