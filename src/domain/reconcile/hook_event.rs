@@ -8,6 +8,7 @@ use crate::domain::media_server::{Connection, MediaServerName, SourceId, SourceK
 use crate::domain::path::StreamPath;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, IngestForm};
+use crate::domain::stream_key::KeyStatus;
 
 /// The kind of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, EnumString)]
@@ -74,7 +75,14 @@ pub fn accept_hook_events(now: Timestamp, hook_events: &[HookEvent], view: &View
                 if let Some(active) = gone
                     && !changes.ended.iter().any(|(ended, _)| *ended == active.stream.id)
                 {
-                    changes.ended.push((active.stream.id, EndReason::PublisherLeft));
+                    let key = view.keys.iter().find(|(_, key)| key.id == active.stream.stream_key_id);
+                    // It may be our own disconnection that it tells of.
+                    let reason = match key.map(|(_, key)| key.status(now)) {
+                        Some(KeyStatus::Revoked) => EndReason::KeyRevoked,
+                        Some(KeyStatus::Expired) => EndReason::KeyExpired,
+                        Some(KeyStatus::Active) | None => EndReason::PublisherLeft,
+                    };
+                    changes.ended.push((active.stream.id, reason));
                 }
             }
         }
