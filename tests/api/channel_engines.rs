@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rstest_reuse::apply;
 use serde_json::json;
-use streamward::domain::channel::{InputState, InputStatus, ProgrammeStatus, Reason, Source};
+use streamward::domain::channel::{InputState, InputStatus, ProgrammeStatus, Source};
 use streamward::ports::{Clock as _, ReportedProgrammes};
 
 use crate::channels::{KEY, add_destination, create, path};
@@ -82,18 +82,7 @@ async fn nothing_is_on_air_before_the_media_server_took_the_channel() {
     let now = app.clock.now();
     let live =
         InputStatus { problem: Some("needs MediaMTX 1.20.0".into()), ..InputStatus::new(InputState::Absent) };
-    let mut status = ProgrammeStatus {
-        at: now,
-        started_at: now,
-        on_air: Source::Backup,
-        since: now,
-        reason: Reason::Start,
-        cuts: 0,
-        longest_hole_ms: 0,
-        live,
-        backup: InputStatus::new(InputState::Absent),
-        outputs: Vec::new(),
-    };
+    let mut status = ProgrammeStatus { live, ..ProgrammeStatus::new(now, Source::Backup) };
     assert_eq!(status.off_air_reason(), Some("needs MediaMTX 1.20.0"));
     let shown = async |status: &ProgrammeStatus| {
         let statuses = vec![(id, status.clone())];

@@ -16,10 +16,9 @@ use super::piece::{Headers, Item, Piece};
 use super::sources::{Backup, Input, Slate};
 use crate::adapters::rtmp::{Connector, Frame};
 use crate::adapters::system::SystemIds;
-use crate::domain::Timestamp;
 use crate::domain::channel::{
-    Change, Choice, Decision, DecisionId, DecisionKind, InputState, InputStatus, Mode, Output, OutputId,
-    Programme, ProgrammeStatus, Reason, Selector, Source, Splice, Timeline, Track,
+    Change, Choice, Decision, DecisionId, DecisionKind, Mode, Output, OutputId, Programme, ProgrammeStatus,
+    Selector, Source, Splice, Timeline, Track,
 };
 use crate::ports::{Clock, IdGen as _, LeaseCheck, LiveTranscoder, ProgrammeReports};
 
@@ -100,7 +99,7 @@ impl Mixer {
         let selector = Selector::new(programme.failover, programme.mode, false);
         let (live, backup) =
             (Input::start(&programme.live, &connector), Backup::start(&programme.backup, &connector));
-        let status = first_status(now);
+        let status = ProgrammeStatus::new(now, Source::Slate);
         Self {
             selector,
             timeline: Timeline::new(programme.profile.audio.rate),
@@ -479,19 +478,4 @@ fn silent_frame(headers: &Headers) -> Bytes {
     } else {
         &[0xaf, 1, 0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c]
     })
-}
-
-fn first_status(now: Timestamp) -> ProgrammeStatus {
-    ProgrammeStatus {
-        at: now,
-        started_at: now,
-        on_air: Source::Slate,
-        since: now,
-        reason: Reason::Start,
-        cuts: 0,
-        longest_hole_ms: 0,
-        live: InputStatus::new(InputState::Absent),
-        backup: InputStatus::new(InputState::Absent),
-        outputs: Vec::new(),
-    }
 }

@@ -27,6 +27,7 @@ const SEARCH_BUCKET: Duration = Duration::from_secs(30);
 const CHECK: Duration = Duration::from_secs(10);
 /// How many files are fetched at once.
 const FETCHES: usize = 2;
+
 /// The task that transfers files.
 pub struct ClipTransfers(pub Arc<Clips>);
 

@@ -33,6 +33,22 @@ pub struct ProgrammeStatus {
 }
 
 impl ProgrammeStatus {
+    /// A programme that begins at `now` with this source.
+    pub fn new(now: Timestamp, on_air: Source) -> Self {
+        Self {
+            at: now,
+            started_at: now,
+            on_air,
+            since: now,
+            reason: Reason::Start,
+            cuts: 0,
+            longest_hole_ms: 0,
+            live: InputStatus::new(InputState::Absent),
+            backup: InputStatus::new(InputState::Absent),
+            outputs: Vec::new(),
+        }
+    }
+
     /// Whether nothing is on air, not even the backup: the engine `media_server` before the media server took the channel.
     pub fn is_off_air(&self) -> bool {
         let is_absent = |input: &InputStatus| input.state == InputState::Absent;

@@ -2,13 +2,12 @@
 
 use strum::{EnumString, IntoStaticStr};
 
-use super::{Changes, Start, View};
+use super::{Changes, Start, View, end_by_key};
 use crate::domain::Timestamp;
 use crate::domain::media_server::{Connection, MediaServerName, SourceId, SourceKind, StreamStats};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, IngestForm};
-use crate::domain::stream_key::KeyStatus;
 
 /// The kind of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, EnumString)]
@@ -77,12 +76,8 @@ pub fn accept_hook_events(now: Timestamp, hook_events: &[HookEvent], view: &View
                 {
                     let key = view.keys.iter().find(|(_, key)| key.id == active.stream.stream_key_id);
                     // It may be our own disconnection that it tells of.
-                    let reason = match key.map(|(_, key)| key.status(now)) {
-                        Some(KeyStatus::Revoked) => EndReason::KeyRevoked,
-                        Some(KeyStatus::Expired) => EndReason::KeyExpired,
-                        Some(KeyStatus::Active) | None => EndReason::PublisherLeft,
-                    };
-                    changes.ended.push((active.stream.id, reason));
+                    let by_key = key.and_then(|(_, key)| end_by_key(key, now));
+                    changes.ended.push((active.stream.id, by_key.unwrap_or(EndReason::PublisherLeft)));
                 }
             }
         }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use crate::adapters::mediamtx::dto::PathItem;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
-    Decision, InputState, InputStatus, OutputId, OutputStatus, ProgrammeStatus, Publishing, Reason, Source,
-    Standby,
+    Decision, InputState, InputStatus, OutputId, OutputStatus, ProgrammeStatus, Publishing, Source, Standby,
 };
 
 /// The time over which the bitrate is measured.
@@ -27,18 +26,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(now: Timestamp) -> Self {
-        let status = ProgrammeStatus {
-            at: now,
-            started_at: now,
-            on_air: Source::Backup,
-            since: now,
-            reason: Reason::Start,
-            cuts: 0,
-            longest_hole_ms: 0,
-            live: InputStatus::new(InputState::Absent),
-            backup: InputStatus::new(InputState::Absent),
-            outputs: Vec::new(),
-        };
+        let status = ProgrammeStatus::new(now, Source::Backup);
         Self { status, problem: None, waiting: VecDeque::new(), tracks: Vec::new(), measured: None }
     }
 
