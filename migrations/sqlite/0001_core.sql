@@ -64,6 +64,8 @@ CREATE TABLE streams (
 ) STRICT;
 CREATE UNIQUE INDEX streams_one_active_per_key ON streams (stream_key_id) WHERE ended_at IS NULL;
 CREATE INDEX streams_active ON streams (started_at, id) WHERE ended_at IS NULL;
+CREATE INDEX streams_active_of_broadcaster ON streams (broadcaster_id) WHERE ended_at IS NULL;
+CREATE INDEX streams_active_on_server ON streams (media_server) WHERE ended_at IS NULL;
 CREATE INDEX streams_newest ON streams (started_at, id);
 CREATE INDEX streams_broadcaster ON streams (broadcaster_id, started_at, id);
 CREATE INDEX streams_path ON streams (path, started_at, id);
@@ -106,6 +108,10 @@ CREATE TABLE audit_log (
     told           INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX audit_log_newest ON audit_log (at, id);
+CREATE INDEX audit_log_actor ON audit_log (actor, at, id);
+CREATE INDEX audit_log_action ON audit_log (action, at, id);
+CREATE INDEX audit_log_resource_type ON audit_log (resource_type, at, id);
+CREATE INDEX audit_log_resource_id ON audit_log (resource_id, at, id);
 
 CREATE TABLE api_tokens (
     id         BLOB    NOT NULL PRIMARY KEY,

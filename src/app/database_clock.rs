@@ -33,7 +33,7 @@ impl DatabaseClock {
     }
 
     /// Measures the distance from the clock of `store`, and follows it.
-    pub async fn follow(&self, store: &dyn Store) -> Result<(), StoreError> {
+    pub async fn synchronise(&self, store: &dyn Store) -> Result<(), StoreError> {
         let (before, started) = (self.machine.now(), Instant::now());
         let time = store.time().await?;
         let took = started.elapsed();
@@ -99,7 +99,7 @@ impl PeriodicTask for FollowClock {
     }
 
     async fn tick(&mut self, _: &TaskContext) -> Result<Tick, TaskError> {
-        self.clock.follow(&*self.store).await?;
+        self.clock.synchronise(&*self.store).await?;
         self.clock.complaint().map_or(Ok(Tick::default()), |complaint| Err(TaskError::Clock(complaint)))
     }
 }
@@ -148,9 +148,9 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Hands::at(10_000)));
         let hands = Hands::at(10_000);
         let clock = Arc::new(DatabaseClock::new(Arc::clone(&hands) as _));
-        clock.follow(&*store).await.unwrap();
+        clock.synchronise(&*store).await.unwrap();
         hands.0.store(6_400, Ordering::Relaxed);
-        clock.follow(&*store).await.unwrap();
+        clock.synchronise(&*store).await.unwrap();
         assert_eq!(clock.now(), Timestamp::from_seconds(10_000));
     }
 }

@@ -11,7 +11,7 @@ pub type Result<T> = std::result::Result<T, AppError>;
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// Fields were refused.
-    #[error("{0}")]
+    #[error(transparent)]
     Invalid(#[from] Invalid),
     /// The resource of this kind does not exist.
     #[error("the {0} does not exist or was deleted")]
@@ -58,7 +58,7 @@ pub enum AppError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     /// Another usable key has the path.
-    #[error("another usable stream key has the path {0}: revoke that key first, or choose another path")]
+    #[error("another usable stream key has the path {0}: choose another path, or revoke that key first")]
     PathTaken(String),
     /// A revoked or expired key cannot get a new secret.
     #[error("the stream key is {0} and cannot be rotated: create a new key")]
@@ -78,14 +78,19 @@ pub enum Conflict {
     #[error("another rehearsal of this channel has not ended: wait for its report")]
     RehearsalOpen,
     /// It was made for a channel.
-    #[error("this belongs to the channel {0}: delete the channel instead")]
+    #[error(
+        "this belongs to the channel {0}, which needs it: rotate its live key if that is known to others, or delete the whole channel"
+    )]
     OfChannel(String),
     /// Channels use the clip.
     #[error("the clip is in use by {0}: remove it from their playlists first")]
     ClipInUse(String),
     /// A part of an upload does not begin where the stored part ends.
-    #[error("the upload is not at byte {0}: read Upload-Offset with HEAD and continue there")]
+    #[error("the upload continues at byte {0}: send the file from there on")]
     UploadOffset(u64),
+    /// All bytes are stored.
+    #[error("the upload is complete: nothing more can be sent")]
+    UploadComplete,
     /// A signed request was received before.
     #[error("this signed request was received before: sign each write anew, with the current time")]
     Replayed,
@@ -157,7 +162,7 @@ impl From<MediaError> for AppError {
         match error {
             MediaError::Full(_) => Self::MediaFull,
             MediaError::Missing(_) => Self::UploadGone,
-            MediaError::Io(_) => Self::Media(error),
+            MediaError::Bucket(_) | MediaError::Io(_) => Self::Media(error),
         }
     }
 }

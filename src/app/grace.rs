@@ -239,3 +239,87 @@ impl PeriodicTask for DatabaseProbe {
         Ok(Tick::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+    use uuid::Uuid;
+
+    use super::super::key_cache::Load;
+    use super::*;
+    use crate::domain::stream_key::CachedKey;
+
+    const PERIOD: Duration = Duration::from_secs(300);
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+    const HASH: SecretHash = SecretHash([1; 32]);
+
+    fn alice() -> StreamPath {
+        StreamPath::parse("live/alice").unwrap()
+    }
+
+    /// Knows the key `HASH`.
+    fn grace(period: Duration) -> Grace {
+        let cache = Arc::new(KeyCache::default());
+        let mut load = Load::default();
+        let id = StreamKeyId(Uuid::nil());
+        cache.take_page(&mut load, &[CachedKey { hash: HASH, id, path: alice(), expires_at: None }]);
+        cache.replace(load);
+        Grace::new(period, cache)
+    }
+
+    fn connection(id: &str) -> Connection {
+        Connection { server: MediaServerName::default(), id: SourceId::parse(id).unwrap() }
+    }
+
+    fn decide(grace: &Grace, id: &str) -> Result<AllowReason, DenyReason> {
+        let secret = KeySecret::from_random([1; 32]);
+        let request = PublishRequest { secret, path: Some(alice()), connection: Some(connection(id)) };
+        grace.decide(&HASH, &request, NOW).map(|(reason, _)| reason)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn known_key_is_let_in_for_the_period_since_the_last_contact() {
+        let grace = grace(PERIOD);
+        advance(PERIOD * 2).await;
+        assert_eq!(decide(&grace, "c1"), Err(DenyReason::Undecided));
+        grace.note_success();
+        grace.note_failure();
+        advance(PERIOD - Duration::from_secs(1)).await;
+        assert_eq!(decide(&grace, "c1"), Ok(AllowReason::Grace));
+        advance(Duration::from_secs(2)).await;
+        assert_eq!(decide(&grace, "c1"), Err(DenyReason::Undecided));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_let_in_with_a_period_of_zero_or_before_the_first_contact() {
+        let off = grace(Duration::ZERO);
+        off.note_success();
+        assert_eq!(decide(&off, "c1"), Err(DenyReason::Undecided));
+        let empty = Grace::new(PERIOD, Arc::new(KeyCache::default()));
+        assert_eq!(decide(&empty, "c1"), Err(DenyReason::Undecided));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn key_is_for_one_connection_until_its_session_is_gone() {
+        let grace = grace(PERIOD);
+        assert_eq!(decide(&grace, "c1"), Ok(AllowReason::Grace));
+        assert_eq!(decide(&grace, "c1"), Ok(AllowReason::Grace), "it requests again");
+        assert_eq!(decide(&grace, "c2"), Err(DenyReason::KeyInUse));
+        let elsewhere = MediaServerName::parse("eu").unwrap();
+        grace.release(&elsewhere, Some(&alice()), None);
+        assert_eq!(decide(&grace, "c2"), Err(DenyReason::KeyInUse));
+        grace.release(&MediaServerName::default(), Some(&alice()), None);
+        assert_eq!(decide(&grace, "c2"), Ok(AllowReason::Grace));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn key_of_a_session_of_the_last_poll_is_in_use_for_fifteen_seconds() {
+        let grace = grace(PERIOD);
+        let (key, by) = (StreamKeyId(Uuid::nil()), connection("c1"));
+        let session = LiveSession { key, path: alice(), hash: HASH, by };
+        grace.note_sessions(&MediaServerName::default(), vec![session]);
+        assert_eq!(decide(&grace, "c2"), Err(DenyReason::KeyInUse));
+        advance(OBSERVED).await;
+        assert_eq!(decide(&grace, "c2"), Ok(AllowReason::Grace));
+    }
+}

@@ -277,6 +277,11 @@ mod tests {
     }
 
     #[test]
+    fn a_million_keys_take_64_mb() {
+        assert_eq!(size_of::<Entry>(), 64);
+    }
+
+    #[test]
     fn number_of_confirmed_misses_is_bounded() {
         let cache = loaded();
         for n in 0..(MAX_NEGATIVE as u64 * 2) {

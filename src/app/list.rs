@@ -114,3 +114,25 @@ impl<L: List> Pages<L> {
         self.rest.after.as_ref().filter(|_| self.is_more)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+    use crate::adapters::memory::MemoryStore;
+    use crate::adapters::system::SystemClock;
+
+    #[tokio::test]
+    async fn so_many_pages_are_read_at_once_and_the_others_wait_for_their_turn() {
+        let lists = ListStore::new(Arc::new(MemoryStore::new(Arc::new(SystemClock))));
+        let mut turns = Vec::new();
+        for _ in 0..PAGES_AT_ONCE {
+            turns.push(lists.turn().await);
+        }
+        let mut next = pin!(lists.turn());
+        assert!(futures_util::poll!(next.as_mut()).is_pending());
+        turns.pop();
+        assert!(futures_util::poll!(next.as_mut()).is_ready());
+    }
+}

@@ -20,4 +20,9 @@ pub trait ArrivalProbe: Send + Sync {
     /// MUST return `None` only if the far end answered and has no such publisher. A probe that is not answered proves
     /// nothing: it MUST be an error. MUST end within 3 s.
     async fn arrival(&self) -> Result<Option<Arrival>, RemoteError>;
+
+    /// MUST end the connection of the publisher; for a drill.
+    async fn disconnect(&self) -> Result<(), RemoteError> {
+        Err(RemoteError::Unsupported("end a connection".to_owned()))
+    }
 }

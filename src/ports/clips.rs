@@ -6,7 +6,7 @@ use super::{Change, Result};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::channel::ChannelId;
-use crate::domain::clip::{Clip, ClipId, JobId, Step};
+use crate::domain::clip::{Clip, ClipId, ContentHash, JobId, Step};
 use crate::domain::page::{Newest, Page};
 use crate::domain::profile::Profile;
 
@@ -62,9 +62,28 @@ pub trait ClipStore: Send + Sync {
     /// MUST record that the clip is wanted in a profile ([`Clip::wanted`]). Returns whether that is new.
     async fn want_rendition(&self, id: ClipId, profile: &Profile, now: Timestamp) -> Result<bool>;
 
+    /// MUST return the clips whose upload is complete and not kept yet ([`Clip::is_to_keep`]), oldest first, up to 100.
+    async fn clips_to_keep(&self) -> Result<Vec<Clip>>;
+
+    /// MUST record that the upload is kept, or why it is not yet ([`Clip::kept`]). Returns `None` if that is not waited for,
+    /// or if the clip is gone; nothing is written then.
+    async fn record_kept(
+        &self,
+        id: ClipId,
+        kept: &std::result::Result<ContentHash, String>,
+        now: Timestamp,
+    ) -> Result<Option<Clip>>;
+
     /// MUST give the oldest clip that is to be prepared to `job` until `until` ([`Clip::claimed`]), unless another job has
-    /// it at `now`. Of several jobs at once, MUST give it to one. MUST count the attempts since the last step.
-    async fn claim_clip(&self, job: JobId, now: Timestamp, until: Timestamp) -> Result<Option<Clip>>;
+    /// it at `now`. If `only_kept`, MUST give only clips whose upload is kept. Of several jobs at once, MUST give it to one.
+    /// MUST count the attempts since the last step.
+    async fn claim_clip(
+        &self,
+        job: JobId,
+        only_kept: bool,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Clip>>;
 
     /// MUST record a step ([`Clip::after`]) of the clip that `job` has, and give it to the job until `until`; when the clip
     /// is not at work any more, nobody has it, and a postponed one is not given to anybody before `until`. Returns `None`

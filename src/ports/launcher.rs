@@ -44,6 +44,9 @@ pub trait ObsLauncher: Send + Sync {
     /// MUST end it by force at once: for an OBS that hangs. `Ok` if it does not run.
     async fn kill(&self) -> Result<(), LaunchError>;
 
+    /// MUST stop it by a signal, so that it hangs until it is killed; for a drill.
+    async fn freeze(&self) -> Result<(), LaunchError>;
+
     /// MUST kill it and start it.
     async fn restart(&self) -> Result<(), LaunchError> {
         self.kill().await?;

@@ -76,7 +76,7 @@ pub trait Transcoder: Send + Sync {
 pub trait LiveTranscoder: Send + Sync {
     /// MUST read an FLV stream from `input` and write it to `output` as an FLV stream of the profile, each frame soon after
     /// it came: H.264 without B-frames, a keyframe every two seconds, AAC, which is silence if the input is not
-    /// `with_sound`. MUST end what it runs when it is dropped. Returns only if it cannot go on, and says why.
+    /// `with_sound`. MUST end what it runs when it is dropped. Returns only if it cannot continue, and says why.
     async fn convert_live(
         &self,
         profile: &Profile,

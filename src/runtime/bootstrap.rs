@@ -49,7 +49,7 @@ impl Bootstrap {
         let sealer = Sealer::new(&master);
         first_time(&secret_store, &sealer, &SystemIds, SET_UP).await?;
         let clock = Arc::new(DatabaseClock::new(Arc::new(SystemClock)));
-        clock.follow(&SqlStore::new(databases.api.clone())).await?;
+        clock.synchronise(&SqlStore::new(databases.api.clone())).await?;
         Ok(Self { loaded, databases, master, sealer, clock })
     }
 

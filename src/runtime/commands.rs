@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bootstrap::Bootstrap;
+use super::clip;
 use super::config::{Loaded, Sources};
 use super::databases::{Purpose, Schema};
 use super::secrets::secrets;
@@ -46,7 +47,8 @@ impl CommandContext<'_> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let instance = format!("command {}", SystemIds.uuid());
         let wake_ups = base.databases.wake_ups(&instance, &tasks, stop.clone());
-        let shared = base.shared(secrets(&base).await?, Outside::default(), wake_ups, END_WAIT);
+        let outside = Outside { media: clip::bucket(base.config())?, ..Outside::default() };
+        let shared = base.shared(secrets(&base).await?, outside, wake_ups, END_WAIT);
         let done = work(&shared, self.out).await;
         if let Err(error) = shared.audit.run().await {
             tracing::error!(%error, "the audit entry of a refused command is lost");

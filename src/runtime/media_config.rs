@@ -203,11 +203,15 @@ mod tests {
             assert_eq!(found & mode, mode, "{name}");
             assert!(name == "streamward" || found & 0o077 == 0, "{name} is open to others");
         }
-        let first = fs::read_to_string(dir.path().join("mediamtx.yml")).unwrap();
+        let first = text.replace("\nhls: yes", "\nhls: no").replace("\npaths:\n", "\npaths:\n  cam1:\n");
+        assert_ne!(first, text);
+        fs::write(dir.path().join("mediamtx.yml"), &first).unwrap();
         let again = install(setup.clone(), dir.path(), false, None).unwrap();
         let backup = dir.path().join("mediamtx.yml.bak");
         assert_eq!(again.last(), Some(&backup), "the hooks are removed");
         assert_eq!(fs::read_to_string(&backup).unwrap(), first);
+        let updated = fs::read_to_string(dir.path().join("mediamtx.yml")).unwrap();
+        assert!(updated.contains("\nhls: no\n") && updated.contains("\n  cam1:\n"), "{updated}");
         assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o077, 0);
         fs::write(dir.path().join("mediamtx.yml"), "paths: {}").unwrap();
         let refused = install(setup, dir.path(), false, None).unwrap_err().to_string();

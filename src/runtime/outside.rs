@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
 use super::channel_engines::ChannelEngines;
+use super::clip;
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
@@ -19,10 +20,10 @@ use crate::adapters::mixer::MixerEngine;
 use crate::adapters::rtmp::Connector;
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
-use crate::ports::{ChannelEngine, DestinationProbe, MediaServer};
+use crate::ports::{ChannelEngine, Clock, DestinationProbe, MediaServer};
 
 /// The media servers, the engine of channels and, if streamers are watched, Kick.
-pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outside> {
+pub(super) fn outside(config: &Config, secrets: &Secrets, clock: &Arc<dyn Clock>) -> anyhow::Result<Outside> {
     let mut outside = Outside::default();
     for (name, server) in &config.media_servers {
         let known = secrets.servers.get(name).context("a media server without settings")?;
@@ -34,18 +35,23 @@ pub(super) fn outside(config: &Config, secrets: &Secrets) -> anyhow::Result<Outs
         outside.kick = Some(KickClients::new(&config.kick)?);
         outside.webhooks = Some(webhooks(&config.kick)?);
     }
-    outside.channel_engine = channel_engine(config, secrets)?;
+    outside.channel_engine = channel_engine(config, secrets, clock)?;
     outside.destination_probe = Some(destination_probe(config)?);
+    outside.media = clip::bucket(config)?;
     Ok(outside)
 }
 
 /// What carries the media of channels, if this instance runs any.
-fn channel_engine(config: &Config, secrets: &Secrets) -> anyhow::Result<Option<Arc<dyn ChannelEngine>>> {
+fn channel_engine(
+    config: &Config,
+    secrets: &Secrets,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<Arc<dyn ChannelEngine>>> {
     if !config.channels.enabled {
         return Ok(None);
     }
     let threads = config.channels.threads as usize;
-    let engine = MixerEngine::new(threads, connector(config)?, Arc::new(Ffmpeg));
+    let engine = MixerEngine::new(threads, connector(config)?, Arc::new(Ffmpeg), Arc::clone(clock));
     let engine = engine.context("the threads of channels.threads")?;
     let chosen = secrets.servers.chosen(config.channels.media_server.as_ref());
     let is_chosen = |known| chosen.is_some_and(|chosen| std::ptr::eq(known, chosen));
@@ -57,7 +63,9 @@ fn channel_engine(config: &Config, secrets: &Secrets) -> anyhow::Result<Option<A
     };
     let api = Url::parse(server.api_url()).context("the address of the control API")?;
     let media_server: Arc<dyn ChannelEngine> = match server.kind {
-        MediaServerKind::Mediamtx => Arc::new(MediaMtxEngine::new(&api, known.control_secret.clone())?),
+        MediaServerKind::Mediamtx => {
+            Arc::new(MediaMtxEngine::new(&api, known.control_secret.clone(), Arc::clone(clock))?)
+        }
     };
     Ok(Some(Arc::new(ChannelEngines { mixer: Arc::new(engine), media_server })))
 }

@@ -132,7 +132,7 @@ impl Service<'_> {
         let check = self.tasks.spawn(check_file(base.databases.api.clone(), after.clone()));
         let wake_ups = base.databases.wake_ups(&self.instance, &self.tasks, after.clone());
         let secrets = secrets(&base).await?;
-        let outside = outside(base.config(), &secrets)?;
+        let outside = outside(base.config(), &secrets, &(Arc::clone(&base.clock) as _))?;
         let supervised = match (supervised, secrets.access.hook_secrets.first()) {
             (Some(supervised), Some(secret)) => Some(supervised.prepare(base.config(), secret)?),
             _ => None,

@@ -18,7 +18,7 @@ use crate::app::publish::{PublishAuth, PublishSettings};
 use crate::app::stream::Streams;
 use crate::app::stream_key::StreamKeys;
 use crate::domain::media_server::MediaServerName;
-use crate::ports::{ChannelEngine, DestinationProbe, MediaServer, WebhookVerifier};
+use crate::ports::{ChannelEngine, DestinationProbe, MediaServer, MediaStore, WebhookVerifier};
 use crate::runtime::config::Config;
 use crate::runtime::kick::KickClients;
 
@@ -44,6 +44,8 @@ pub struct Outside {
     pub channel_engine: Option<Arc<dyn ChannelEngine>>,
     /// What tests destinations.
     pub destination_probe: Option<Arc<dyn DestinationProbe>>,
+    /// Where the files of clips are; `None` for the folder `media.dir`.
+    pub media: Option<Arc<dyn MediaStore>>,
 }
 
 /// What slices share.
@@ -93,7 +95,7 @@ impl Shared {
             access: Arc::new(Access::new(core(), secrets.access, servers())),
             audit: Arc::new(AuditLog::new(core())),
             broadcasters: Arc::new(Broadcasters::new(core(), Arc::clone(&stream_keys))),
-            clips: Arc::new(Clips::new(core(), super::clip::outside(&config), clips)),
+            clips: Arc::new(Clips::new(core(), super::clip::outside(&config, outside.media.clone()), clips)),
             events: Arc::new(Events::new(&core())),
             publish: Arc::new(PublishAuth::new(core(), settings, servers(), contacts, polls(), cache)),
             config,

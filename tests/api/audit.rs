@@ -151,6 +151,19 @@ async fn auth_decisions_are_rolled_up_in_the_audit_log(#[case] engine: Engine) {
     );
 }
 
+#[tokio::test]
+async fn length_of_a_malformed_key_is_in_the_audit_log_and_not_in_the_answer() {
+    let app = TestApp::memory().await;
+    let mut key = app.key("live/alice").await;
+    key.secret.pop();
+    let answer = app.request_publish(&key, "c1").await.assert_status(401);
+    assert!(!answer.text("/detail").contains("42"), "{answer:?}");
+    let call = || app.as_admin().get("/audit-logs?action=publish");
+    let entry = app.until(call, |log| log.json()["audit_logs"].get(0).cloned()).await;
+    assert_eq!(entry["failure_reason"], "malformed_key");
+    assert_eq!(entry["metadata"]["detail"], "malformed stream key: 42 of 43 characters after sk_");
+}
+
 #[apply(every_engine)]
 #[tokio::test]
 async fn audit_log_is_paged_and_filtered(#[case] engine: Engine) {

@@ -1,7 +1,11 @@
 //! Channels that the media server itself carries.
 
+use std::time::Duration;
+
 use rstest_reuse::apply;
 use serde_json::json;
+use streamward::domain::channel::{InputState, InputStatus, ProgrammeStatus, Source};
+use streamward::ports::{Clock as _, ReportedProgrammes};
 
 use crate::channels::{KEY, add_destination, create, path};
 use crate::harness::{Engine, TestApp, every_engine};
@@ -67,4 +71,29 @@ async fn what_the_media_server_cannot_do_is_refused(#[case] engine: Engine) {
         let made = add_destination(&app, &channel, draft).await.assert_status(201).json();
         assert_eq!((made.get("backup_url"), made.get("rotate_session_every_seconds")), (None, None));
     }
+}
+
+#[tokio::test]
+async fn nothing_is_on_air_before_the_media_server_took_the_channel() {
+    let app = TestApp::memory().await;
+    let channel = path(&create(&app, json!({"name": "Room", "engine": "media_server"})).await);
+    let id = channel.trim_start_matches("/channels/").parse().expect("an id");
+    let (store, _) = app.place.open().await;
+    let now = app.clock.now();
+    let live =
+        InputStatus { problem: Some("needs MediaMTX 1.20.0".into()), ..InputStatus::new(InputState::Absent) };
+    let mut status = ProgrammeStatus { live, ..ProgrammeStatus::new(now, Source::Backup) };
+    assert_eq!(status.off_air_reason(), Some("needs MediaMTX 1.20.0"));
+    let shown = async |status: &ProgrammeStatus| {
+        let statuses = vec![(id, status.clone())];
+        let reported = ReportedProgrammes { statuses, ..ReportedProgrammes::default() };
+        store.record_programmes(&reported, now).await.expect("stored");
+        app.as_viewer().get(&format!("{channel}/status")).await.assert_status(200).json()
+    };
+    let before = shown(&status).await;
+    assert_eq!((before.get("on_air"), before.get("reason")), (None, None), "{before}");
+    assert_eq!(before["inputs"]["live"]["problem"], "needs MediaMTX 1.20.0");
+    // Only a later status replaces the stored one.
+    (status.at, status.backup.state) = (now.plus(Duration::from_millis(1)), InputState::OnAir);
+    assert_eq!(shown(&status).await["on_air"], "backup");
 }

@@ -22,8 +22,8 @@ use streamward::domain::channel::{
 use streamward::domain::media_server::BaseUrls;
 use streamward::domain::secret::MasterKey;
 use streamward::ports::{
-    ChannelEngine, Clock as _, IdGen as _, LeaseCheck, ProgrammeReports, StoreError, TranscodeError, WakeUp,
-    WakeUps as _,
+    ChannelEngine, Clock as _, IdGen as _, LeaseCheck, LocalFile, ProgrammeReports, StoreError,
+    TranscodeError, WakeUp, WakeUps as _,
 };
 use streamward::runtime::tasks::{LeaseTerms, Tasks};
 use tokio::sync::{mpsc, watch};
@@ -84,11 +84,11 @@ impl Renditions for ReadyClips {
         &self,
         clips: &[ClipId],
         _: &Profile,
-    ) -> Result<BTreeMap<ClipId, PathBuf>, StoreError> {
+    ) -> Result<BTreeMap<ClipId, LocalFile>, StoreError> {
         self.calls.send_modify(|calls| *calls += 1);
         let unready = self.unready.lock().expect("not poisoned").clone();
         let ready = clips.iter().filter(|clip| !unready.contains(clip));
-        Ok(ready.map(|clip| (*clip, file_of(*clip))).collect())
+        Ok(ready.map(|clip| (*clip, file_of(*clip).into())).collect())
     }
 
     async fn slate(&self, _: &Profile) -> Result<PathBuf, TranscodeError> {

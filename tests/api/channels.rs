@@ -102,6 +102,8 @@ async fn names_and_paths_belong_to_one_channel(#[case] engine: Engine) {
     let app = TestApp::on(engine).await;
     let first = create(&app, json!({"name": "a"})).await.assert_status(201);
     create(&app, json!({"name": "a", "path": "x"})).await.assert_status(409).assert_problem("channel-taken");
+    // Its paths are taken too; that is no reason to revoke a key.
+    create(&app, json!({"name": "a"})).await.assert_status(409).assert_problem("channel-taken");
     create(&app, json!({"name": "b", "path": "live/a"}))
         .await
         .assert_status(409)
@@ -141,6 +143,8 @@ async fn bad_fields_of_a_channel_are_refused_by_name() {
             ],
         ),
         (json!({"name": "a", "x": 1}), vec!["x"]),
+        (json!({"name": "a", "inputs": {"live": {}}}), vec!["inputs.live"]),
+        (json!({"name": "a", "inputs": {"backup": {"playlist": {}}}}), vec!["inputs.backup.playlist.clips"]),
     ] {
         create(&app, draft).await.assert_refuses(&fields);
     }
@@ -168,6 +172,27 @@ async fn a_change_leaves_absent_fields_as_they_are() {
     assert_eq!(changed["failover"]["stall_ms"], 900);
     assert_eq!(changed["inputs"]["backup"]["playlist"]["clips"], json!([clip, clip]));
     assert_eq!(app.as_viewer().get(&path(&made)).await.json(), changed);
+}
+
+#[tokio::test]
+async fn a_change_of_one_rule_or_figure_of_the_profile_leaves_the_others_as_they_are() {
+    let app = TestApp::memory().await;
+    let draft = json!({"name": "a", "profile": {"video": {"width": 1920, "height": 1080}, "audio": {"rate": 44100}},
+        "failover": {"stall_ms": 900, "min_bitrate_kbps": 300, "flapping": {"cuts": 9}}});
+    let made = path(&create(&app, draft).await.assert_status(201));
+    let change = async |draft: Value| app.as_admin().patch(&made).json(draft).await;
+    let fps = json!({"profile": {"video": {"fps": 25}}, "failover": {"recovery_grace_seconds": 9}});
+    let changed = change(fps).await.assert_status(200).json();
+    let profile =
+        json!({"video": {"width": 1920, "height": 1080, "fps": 25}, "audio": {"rate": 44100, "channels": 2}});
+    assert_eq!(changed["profile"], profile);
+    let mut failover = json!({"stall_ms": 900, "recovery_grace_seconds": 9, "min_bitrate_kbps": 300,
+        "flapping": {"cuts": 9, "within_seconds": 60, "max_grace_seconds": 300}});
+    assert_eq!(changed["failover"], failover);
+    let changed = change(json!({"failover": {"min_bitrate_kbps": null}})).await.assert_status(200).json();
+    failover.as_object_mut().expect("an object").remove("min_bitrate_kbps");
+    assert_eq!(changed["failover"], failover);
+    change(json!({"profile": {"video": {"width": 641}}})).await.assert_refuses(&["profile.video.width"]);
 }
 
 #[apply(every_engine)]
@@ -300,6 +325,32 @@ async fn secrets_of_srt_are_taken_in_the_key_only() {
 }
 
 #[tokio::test]
+async fn addresses_that_cannot_work_or_show_the_key_are_refused() {
+    let app = TestApp::memory().await;
+    let channel = path(&create(&app, json!({"name": "a"})).await);
+    let draft = |url: &str| json!({"name": "d", "platform": "custom", "url": url, "key": KEY});
+    let with_key = format!("rtmp://host/live/{KEY}");
+    for url in [" rtmp://host/live", "rtmp://ho\nst/live", "rtmp://host/a b", "rtmp://host:0/live", &with_key]
+    {
+        let refused = add_destination(&app, &channel, draft(url)).await.assert_refuses(&["url"]);
+        assert!(!refused.json().to_string().contains(KEY));
+    }
+    let second = json!({"name": "d", "platform": "custom", "url": "rtmp://h/live", "backup_url": "srt://h:9", "key": KEY});
+    add_destination(&app, &channel, second).await.assert_refuses(&["backup_url"]);
+    let added = add_destination(&app, &channel, draft("rtmp://host/live")).await.assert_status(201);
+    let added = added.header("location");
+    let change = async |draft: Value| app.as_admin().patch(&added).json(draft).await;
+    change(json!({"url": "srt://host:9000"})).await.assert_refuses(&["key"]);
+    change(json!({"url": "srt://host:9000", "key": "publish:x"})).await.assert_status(200);
+    change(json!({"key": "passphrase=short"})).await.assert_refuses(&["key"]);
+    change(json!({"url": "rtmp://host/live", "key": KEY})).await.assert_status(200);
+    // Two publishers with one key would end each other's sessions.
+    let twice = add_destination(&app, &channel, draft("rtmp://host/live")).await.assert_refuses(&["key"]);
+    assert!(!twice.json().to_string().contains(KEY));
+    change(json!({"key": KEY})).await.assert_status(200);
+}
+
+#[tokio::test]
 async fn a_destination_is_changed_and_deleted_by_itself() {
     let app = TestApp::memory().await;
     let (channel, destination) = with_destination(&app).await;
@@ -379,6 +430,8 @@ async fn readers_see_every_change_of_a_channel(#[case] engine: Engine) {
     let mode = json!({"mode": "slate", "reason": "x"});
     app.as_operator().post(&format!("{channel}/mode")).json(mode).await.assert_status(200);
     app.as_admin().patch(&destination).json(json!({"enabled": false})).await.assert_status(200);
+    let status = app.as_viewer().get(&format!("{channel}/status")).await.assert_status(200).json();
+    assert_eq!(status["destinations"][0]["connection"]["state"], "disabled");
     app.as_admin().delete(&destination).await.assert_status(204);
     app.as_admin().delete(&channel).await.assert_status(204);
     for expected in [

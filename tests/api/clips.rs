@@ -216,6 +216,40 @@ async fn part_at_another_offset_is_refused() {
 }
 
 #[tokio::test]
+async fn every_answer_of_an_upload_follows_the_protocol() {
+    let app = TestApp::memory().await;
+    let clip = begin(&app, "Ganga Aarti.mp4", 10).await;
+    let head = app.as_operator().call(Method::HEAD, &clip).await.assert_status(200);
+    assert_eq!(head.header("upload-metadata"), format!("filename {}", STANDARD.encode("Ganga Aarti.mp4")));
+    let refused = send(&app, &clip, 5, b"x").await.assert_status(409);
+    assert_eq!(refused.header("tus-resumable"), "1.0.0");
+    assert!(refused.text("/detail").contains("byte 0"), "{refused:?}");
+    let version = app.as_operator().call(Method::HEAD, &clip).header("tus-resumable", "0.2.2").await;
+    assert_eq!(version.assert_status(412).header("tus-version"), "1.0.0");
+    for (header, value) in [("upload-concat", "partial"), ("upload-defer-length", "1")] {
+        let refused = creation(&app.as_operator(), "film.mp4", 10).header(header, value).await;
+        assert_eq!(refused.assert_status(400).header("tus-resumable"), "1.0.0", "{header}");
+    }
+    let ended = app.as_operator().delete(&clip).await.assert_status(204);
+    assert_eq!(ended.header("tus-resumable"), "1.0.0");
+}
+
+#[tokio::test]
+async fn client_that_sends_post_only_continues_and_ends_uploads() {
+    let app = TestApp::memory().await;
+    let clip = begin(&app, "film.mp4", 10).await;
+    let post = |method: &str| app.as_operator().post(&clip).header("x-http-method-override", method);
+    let part =
+        post("PATCH").header("content-type", OFFSETS).header("upload-offset", "0").body(b"12345").await;
+    assert_eq!(part.assert_status(204).header("upload-offset"), "5");
+    assert_eq!(offset(&app, &clip).await, 5);
+    post("PUT").await.assert_refuses(&["X-HTTP-Method-Override"]);
+    app.as_viewer().post(&clip).header("x-http-method-override", "DELETE").await.assert_status(403);
+    post("DELETE").await.assert_status(204);
+    app.as_operator().call(Method::HEAD, &clip).await.assert_status(404);
+}
+
+#[tokio::test]
 async fn file_that_is_too_large_is_refused() {
     let app = TestApp::memory().await;
     let ten_gib = 10 * 1024 * 1024 * 1024_u64;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rstest_reuse::apply;
 use serde_json::json;
+use streamward::domain::Timestamp;
 
-use crate::harness::{Engine, Reader, TestApp, every_engine};
+use crate::harness::{Engine, Reader, Shows, TestApp, every_engine};
 
 #[apply(every_engine)]
 #[tokio::test]
@@ -129,8 +130,23 @@ async fn reader_is_dropped_within_a_second_of_the_deletion_of_its_token_and_a_si
     reader.until_closed(Duration::from_secs(60)).await;
     assert!(deleted.elapsed() <= Duration::from_secs(1), "{:?}", deleted.elapsed());
     assert!(signer.any().await.expect("a comment").comment);
-    signer.until_closed(Duration::from_secs(3_600)).await;
+    signer.until_closed(Duration::from_secs(600)).await;
     assert!(deleted.elapsed() <= Duration::from_secs(301), "{:?}", deleted.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reader_is_dropped_within_a_second_of_the_expiry_of_its_token() {
+    let app = TestApp::memory().await;
+    app.clock.stop();
+    let expires_at = Timestamp::from_seconds(app.clock.seconds() + 60).to_string();
+    let draft = json!({"name": "short", "role": "viewer", "expires_at": expires_at});
+    let token = app.as_admin().post("/api-tokens").json(draft).shown_once().await.assert_status(201);
+    let shown = app.showing(Shows::Bearer(token.text("/token")));
+    let mut reader = Reader::open(shown.get("/streams/events")).await;
+    app.clock.advance(Duration::from_secs(58));
+    assert!(reader.any().await.expect("it is still valid").comment);
+    app.clock.advance(Duration::from_secs(2));
+    reader.until_closed(Duration::from_secs(1)).await;
 }
 
 #[tokio::test(start_paused = true)]

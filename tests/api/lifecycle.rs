@@ -240,6 +240,35 @@ async fn session_of_an_unknown_publisher_is_ended(#[case] engine: Engine) {
 
 #[apply(every_engine)]
 #[tokio::test]
+async fn stream_on_a_path_that_cannot_be_read_goes_on_and_the_others_are_handled(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let [odd, revoked] = [app.key("live/odd").await, app.key("live/bob").await];
+    let stream = app.live(&odd, "c1").await;
+    let ending = app.live(&revoked, "c2").await;
+    app.media().set_unreadable("live/odd");
+    app.as_admin().delete(&format!("/stream-keys/{}", revoked.id)).await.assert_status(204);
+    app.ended(&ending["id"]).await;
+    assert_eq!(app.media().disconnected(), ["c2"]);
+    assert_eq!(app.stream_of("c1").await["id"], stream["id"]);
+    app.request_publish(&odd, "c3").await.assert_status(401);
+}
+
+/// It is polled twenty times a second here.
+#[tokio::test(start_paused = true)]
+async fn session_that_cannot_be_ended_is_tried_ever_less_often() {
+    let app = TestApp::memory().await;
+    app.media().set_ignores_disconnects(true);
+    app.media().go_live("live/nobody", "unknown");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let tried = app.media().disconnected().len();
+    assert!(
+        (5..=8).contains(&tried),
+        "{tried} times, instead of after 0, 0.1, 0.3, 0.7, 1.5, 3.1, 6.3 and 12.7 s"
+    );
+}
+
+#[apply(every_engine)]
+#[tokio::test]
 async fn live_stream_is_found_again_after_a_restart(#[case] engine: Engine) {
     let mut app = TestApp::on(engine).await;
     let key = app.key("live/alice").await;

@@ -99,7 +99,7 @@ const DATA: [&str; 4] =
     ["std::net::IpAddr", "std::net::Ipv4Addr", "std::net::Ipv6Addr", "std::net::SocketAddr"];
 
 /// What only outbound adapters and the runtime use.
-const OUTBOUND_CRATES: [&str; 3] = ["sqlx", "reqwest", "tokio_tungstenite"];
+const OUTBOUND_CRATES: [&str; 4] = ["object_store", "sqlx", "reqwest", "tokio_tungstenite"];
 
 /// Whether it is an adapter that is made for unit tests too, since it stays within the process.
 fn is_in_process(place: &Place) -> bool {

@@ -1,5 +1,6 @@
 //! What carries a channel's media: ffmpeg for an encoder of another profile, and MediaMTX itself.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -8,6 +9,7 @@ use streamward_test_support::process::{Signal, eventually};
 use tokio::time::sleep;
 
 use crate::judge::Viewer;
+use crate::network::Tls;
 use crate::platform::{Mtx, Nginx};
 use crate::world::{PLATFORM_KEY, PROFILE, World};
 use crate::{Bench, HOLE, SOON, report};
@@ -99,6 +101,36 @@ pub(crate) async fn the_media_server_carries_a_channel(bench: &Bench) -> Result<
     ended.await?;
     world.is_not_logged(PLATFORM_KEY)?;
     world.is_not_logged(&secret)
+}
+
+pub(crate) async fn the_media_server_plays_a_clip_over_rtmps(bench: &Bench) -> Result<()> {
+    let mut nginx = Nginx::start(bench, "nginx").await?;
+    let tls = Tls::start(nginx.port).await?;
+    let authority = bench.path().join("authority.pem");
+    fs::write(&authority, &tls.authority)?;
+    let world = World::start_trusting(bench, &authority).await?;
+    let clip = world.clip("first", "testsrc", 3).await?;
+    let inputs = json!({"backup": {"playlist": {"clips": [clip]}}});
+    let channel = world.channel(json!({"engine": "media_server", "inputs": inputs})).await?;
+    channel.add_destination("tls", &tls.url()).await?;
+    channel.is_live("tls").await?;
+    // The clip ends and begins again.
+    nginx.more(7).await?;
+    let encoder = world.encoder(&channel, "profile", PROFILE)?;
+    channel.is_on_air("live").await?;
+    nginx.more(3).await?;
+    drop(encoder);
+    report("the encoder was killed; the clip is on air", channel.is_on_air("backup").await?);
+    nginx.more(4).await?;
+    channel.is_unharmed("tls").await?;
+    nginx.stop().await?;
+    let recorded = nginx.recording()?;
+    for kind in ["video", "audio"] {
+        let hole = recorded.longest_hole(kind)?;
+        report(format!("the media server plays a clip over RTMPS: the longest hole of its {kind}"), hole);
+        ensure!(hole <= HOLE, "a hole of {hole:?} in the {kind}");
+    }
+    world.is_not_logged(PLATFORM_KEY)
 }
 
 pub(crate) async fn a_media_server_that_is_too_old_is_named(bench: &Bench) -> Result<()> {

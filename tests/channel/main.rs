@@ -2,13 +2,14 @@
 //! MediaMTX and a TLS endpoint stand for platforms; ffprobe and ffmpeg judge.
 //!
 //! Needs ffmpeg and nginx-rtmp (`.ci/setup` installs both). What needs a MediaMTX too is ignored without one (`MEDIAMTX_BIN`,
-//! see tests/e2e), and so is what takes more than a minute, unless `CHANNEL=all`.
+//! see tests/e2e), what needs an S3 server without one (`S3_SERVER_BIN`, see `s3.rs`), and so is what takes more than a minute, unless `CHANNEL=all`.
 
 #![expect(
     clippy::print_stderr,
     reason = "what the tests run against, and what they measure, is part of their report"
 )]
 
+mod bucket;
 mod database;
 #[path = "../e2e/encoder.rs"]
 #[expect(dead_code, reason = "tests/e2e uses all of it")]
@@ -19,12 +20,15 @@ mod live;
 #[path = "../e2e/media_server.rs"]
 #[expect(dead_code, reason = "tests/e2e uses all of it")]
 mod media_server;
+#[path = "../contract/media_suite.rs"]
+mod media_suite;
 mod network;
 mod outputs;
 mod platform;
 #[path = "../e2e/program.rs"]
 #[expect(dead_code, reason = "tests/e2e uses all of it")]
 mod program;
+mod s3;
 mod srt;
 #[path = "../e2e/tools.rs"]
 #[expect(dead_code, reason = "tests/e2e uses all of it")]
@@ -92,6 +96,7 @@ enum Needs {
     /// Any, and `CHANNEL=all`.
     MediaMtxAndTime,
     Time,
+    S3,
 }
 
 type Scenario = fn(Bench) -> Result<()>;
@@ -112,6 +117,8 @@ struct Found {
     tools: Result<Arc<Tools>, String>,
     /// Why there is no MediaMTX.
     no_media_server: Option<String>,
+    /// Why there is no S3 server.
+    no_s3: Option<String>,
     is_all: bool,
 }
 
@@ -132,6 +139,7 @@ fn main() -> Result<ExitCode> {
         engines:
             an_encoder_of_another_profile_is_transcoded MediaMtx,
             the_media_server_carries_a_channel Forward,
+            the_media_server_plays_a_clip_over_rtmps Forward,
             a_media_server_that_is_too_old_is_named NoForward;
         outputs:
             broken_destinations_harm_no_other Nothing,
@@ -142,6 +150,10 @@ fn main() -> Result<ExitCode> {
             a_listener_of_srt_gets_the_programme MediaMtx,
             a_listener_of_srt_that_refuses_is_told_in_plain_words MediaMtx,
             without_ffmpeg_it_says_what_to_install Nothing;
+        bucket:
+            a_real_server_keeps_the_rules S3,
+            wrong_settings_are_explained_in_one_sentence S3,
+            a_clip_of_one_instance_is_played_by_another S3;
         database:
             a_locked_file_delays_decisions_and_nothing_else MediaMtx,
             a_stopped_postgresql_delays_decisions_and_nothing_else MediaMtxAndTime;
@@ -164,14 +176,14 @@ fn main() -> Result<ExitCode> {
 
 impl Found {
     fn nothing() -> Self {
-        Self { tools: Err("not searched".to_owned()), no_media_server: None, is_all: false }
+        Self { tools: Err("not searched".to_owned()), no_media_server: None, no_s3: None, is_all: false }
     }
 
     fn search() -> Result<Self> {
         let is_all = std::env::var("CHANNEL").is_ok_and(|which| which == "all");
         let ignored = |why: String| {
             eprintln!("channel: every test is ignored: {why}");
-            Self { tools: Err(why), no_media_server: None, is_all }
+            Self { tools: Err(why), no_media_server: None, no_s3: None, is_all }
         };
         if let Some(why) = platform::Nginx::is_missing() {
             return Ok(ignored(why));
@@ -186,14 +198,21 @@ impl Found {
             Some(why) => eprintln!("channel: tests with a live encoder are ignored: {why}"),
             None => eprintln!("channel: MediaMTX {} ({})", tools.version, tools.mediamtx.display()),
         }
-        Ok(Self { tools: Ok(Arc::new(tools)), no_media_server, is_all })
+        let no_s3 = s3::is_missing();
+        if let Some(why) = &no_s3 {
+            eprintln!("channel: tests with a bucket are ignored: {why}");
+        }
+        Ok(Self { tools: Ok(Arc::new(tools)), no_media_server, no_s3, is_all })
     }
 
     /// What a scenario runs with, or why it is ignored.
     fn bench(&self, needs: Needs) -> Result<Result<Bench, Failed>, String> {
         let tools = self.tools.clone()?;
-        let needs_media_server = !matches!(needs, Needs::Nothing | Needs::Time);
+        let needs_media_server = !matches!(needs, Needs::Nothing | Needs::Time | Needs::S3);
         if let Some(why) = self.no_media_server.as_ref().filter(|_| needs_media_server) {
+            return Err(why.clone());
+        }
+        if let Some(why) = self.no_s3.as_ref().filter(|_| needs == Needs::S3) {
             return Err(why.clone());
         }
         if !self.is_all && matches!(needs, Needs::Time | Needs::MediaMtxAndTime) {

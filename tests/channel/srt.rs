@@ -10,14 +10,14 @@ use tokio::time::sleep;
 
 use crate::judge::Viewer;
 use crate::platform::{Mtx, PASSPHRASE};
-use crate::world::World;
+use crate::world::{PROFILE, World};
 use crate::{Bench, HOLE, SOON, note, report};
 
 const STREAM_ID: &str = "publish:live/programme";
 
 pub(crate) async fn a_listener_of_srt_gets_the_programme(bench: &Bench) -> Result<()> {
     let mut mtx = Mtx::start(bench).await?;
-    let world = World::alone(bench, &[]).await?;
+    let world = World::start(bench, &[]).await?;
     let channel = world.channel(json!({})).await?;
     let key = format!("streamid={STREAM_ID}&passphrase={PASSPHRASE}");
     let url = format!("srt://127.0.0.1:{}?latency=200", mtx.srt);
@@ -35,6 +35,14 @@ pub(crate) async fn a_listener_of_srt_gets_the_programme(bench: &Bench) -> Resul
     sleep(Duration::from_secs(3)).await;
     channel.set_mode("slate").await?;
     channel.is_on_air("slate").await?;
+    sleep(Duration::from_secs(2)).await;
+    channel.set_mode("auto").await?;
+    // The headers of an encoder have other bytes for the same sound.
+    let encoder = world.encoder(&channel, "profile", PROFILE)?;
+    channel.is_on_air("live").await?;
+    sleep(Duration::from_secs(3)).await;
+    drop(encoder);
+    channel.is_on_air("backup").await?;
     sleep(Duration::from_secs(2)).await;
     channel.is_unharmed("srt").await?;
     ensure!(mtx.session().await? == session, "the listener has another connection");

@@ -1,7 +1,7 @@
 //! Streamward with a channel, beside a MediaMTX or without one.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -45,6 +45,15 @@ impl<'a> World<'a> {
 
     /// With a MediaMTX, configured as documented.
     pub(crate) async fn start(bench: &'a Bench, more: &[(&str, String)]) -> Result<Self> {
+        Self::start_with(bench, more, None).await
+    }
+
+    /// The same with a MediaMTX that trusts the certificate authority in this file, and no other.
+    pub(crate) async fn start_trusting(bench: &'a Bench, authority: &Path) -> Result<Self> {
+        Self::start_with(bench, &[], Some(authority)).await
+    }
+
+    async fn start_with(bench: &'a Bench, more: &[(&str, String)], authority: Option<&Path>) -> Result<Self> {
         let ports = Ports::free()?;
         let streamward = Streamward::start_with(bench, &ports, more).await?;
         let run = |word: &str| {
@@ -58,7 +67,8 @@ impl<'a> World<'a> {
             addresses: ports.addresses(),
         };
         let file = yaml(&setup, Some(&bench.tools.version));
-        let environment = hook_environment(streamward.port);
+        let mut environment = hook_environment(streamward.port);
+        environment.extend(authority.map(|file| ("SSL_CERT_FILE".to_owned(), file.display().to_string())));
         let server = Server::start_with(&bench.tools, bench.path(), ports, &file, environment).await?;
         Ok(Self { bench, server: Some(server), streamward })
     }
@@ -128,8 +138,7 @@ impl<'a> World<'a> {
             all.extend(draft);
         }
         let made = self.streamward.post("/channels", all).await?;
-        let id = made["id"].as_str().context("an id")?.to_owned();
-        Ok(Channel { api: &self.streamward, id, live: Key::from(&made["live_key"])? })
+        Channel::of(&self.streamward, &made)
     }
 
     /// An encoder with `input`, which is encoded once.
@@ -144,6 +153,14 @@ pub(crate) struct Channel<'a> {
     pub(crate) api: &'a Streamward,
     pub(crate) id: String,
     pub(crate) live: Key,
+}
+
+impl<'a> Channel<'a> {
+    /// A channel that was made by `api`.
+    pub(crate) fn of(api: &'a Streamward, made: &Value) -> Result<Self> {
+        let id = made["id"].as_str().context("an id")?.to_owned();
+        Ok(Self { api, id, live: Key::from(&made["live_key"])? })
+    }
 }
 
 impl Channel<'_> {

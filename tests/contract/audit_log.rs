@@ -65,6 +65,9 @@ async fn the_page_that_passes_the_filter_newest_first_and_how_many_pass_in_all(#
         (AuditFilter { action: Some("create".into()), ..any() }, vec![&d, &c, &a]),
         (AuditFilter { resource_type: Some("stream".into()), ..any() }, vec![&d]),
         (AuditFilter { resource_id: Some("k2".into()), ..any() }, vec![&b]),
+        (AuditFilter { to: Some(at(2)), action: Some("create".into()), ..any() }, vec![&c, &a]),
+        (AuditFilter { action: Some("create".into()), resource_id: Some("k2".into()), ..any() }, vec![]),
+        (AuditFilter { actor: d.actor.clone(), action: Some("create".into()), ..any() }, vec![&d]),
         (AuditFilter { resource_id: Some("' OR 1=1 --".into()), ..any() }, vec![]),
     ] {
         let count = expected.len() as u64;

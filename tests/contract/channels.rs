@@ -5,7 +5,8 @@ use rstest_reuse::apply;
 use streamward::domain::access::Scope;
 use streamward::domain::broadcaster::DisplayName;
 use streamward::domain::channel::{
-    Backup, ChannelPatch, ClipId, Day, DecisionKind, Failover, Hold, Mode, Playlist, PlaylistChange, Slot,
+    Backup, ChannelPatch, ClipId, Day, DecisionKind, FailoverPatch, Hold, Mode, Playlist, PlaylistChange,
+    Slot,
 };
 use streamward::domain::page::Page;
 use streamward::domain::stream::EndReason;
@@ -133,7 +134,7 @@ async fn update_changes_what_the_patch_names_and_nothing_else(#[case] engine: En
         display_name: DisplayName::parse("Temple").ok(),
         enabled: Some(false),
         playlist: Some(playlist.clone()),
-        failover: Some(Failover { stall_ms: 900, ..Failover::default() }),
+        failover: FailoverPatch { stall_ms: Some(900), ..FailoverPatch::default() },
         ..ChannelPatch::default()
     };
     let updated = world.store.update_channel(channel.id, &patch, by(&audit("update", at(7)))).await.unwrap();

@@ -72,7 +72,7 @@ impl World {
     }
 
     async fn claim_clip(&self, job: JobId, now: i64, until: i64) -> Option<Clip> {
-        self.store.claim_clip(job, at(now), at(until)).await.unwrap()
+        self.store.claim_clip(job, false, at(now), at(until)).await.unwrap()
     }
 
     async fn step(&self, id: ClipId, job: JobId, step: &Step, (now, until): (i64, i64)) -> Option<Clip> {
@@ -176,6 +176,44 @@ async fn of_jobs_at_once_one_gets_the_clip(#[case] engine: Engine) {
     let claimed = join_all((0..8).map(|_| world.claim_clip(job(), 10, 70))).await;
     let claimed: Vec<Clip> = claimed.into_iter().flatten().collect();
     assert_eq!(claimed.iter().map(|clip| clip.id).collect::<Vec<_>>(), [intro.id]);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn upload_is_waited_for_until_it_is_kept(#[case] engine: Engine) {
+    let world = engine.world().await;
+    world.clip("still uploading", at(0)).await;
+    let (second, first) = (world.queued("b", at(2)).await, world.queued("a", at(1)).await);
+    assert_eq!(world.store.clips_to_keep().await.unwrap(), [first.clone(), second.clone()]);
+    let record = |id, kept, now| {
+        let store = &world.store;
+        async move { store.record_kept(id, &kept, at(now)).await.unwrap() }
+    };
+    let waiting =
+        record(first.id, Err("the bucket is unreachable".into()), 10).await.expect("it is waited for");
+    assert_eq!((waiting.error(), waiting.source), (Some("the bucket is unreachable"), None));
+    let hash = ContentHash([9; 32]);
+    let kept = record(first.id, Ok(hash), 11).await.expect("it is waited for");
+    assert_eq!((kept.error(), kept.source, kept.updated_at), (None, Some(hash), at(11)));
+    assert_eq!(world.clip_now(first.id).await, Some(kept));
+    assert_eq!(world.store.clips_to_keep().await.unwrap(), [second]);
+    assert_eq!(record(first.id, Ok(hash), 12).await, None, "it is kept already");
+    assert_eq!(record(ClipId(SystemIds.uuid()), Ok(hash), 12).await, None);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn job_that_takes_only_kept_clips_gets_no_other(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (older, kept) = (world.queued("a", at(1)).await.id, world.queued("b", at(2)).await.id);
+    let claim = async |job| world.store.claim_clip(job, true, at(20), at(80)).await.unwrap();
+    assert_eq!(claim(job()).await, None);
+    let hash = ContentHash([9; 32]);
+    world.store.record_kept(kept, &Ok(hash), at(10)).await.unwrap().expect("it is waited for");
+    let claimed = claim(job()).await.expect("a clip");
+    assert_eq!((claimed.id, claimed.source), (kept, Some(hash)));
+    assert_eq!(claim(job()).await, None);
+    assert_eq!(world.claim_clip(job(), 20, 80).await.map(|clip| clip.id), Some(older));
 }
 
 #[apply(every_store)]

@@ -149,11 +149,20 @@ async fn live_streams_are_counted_for_each_media_server(#[case] engine: Engine) 
     assert_eq!(live.into_iter().collect::<Vec<_>>(), [(server("default"), 2), (server("second"), 1)]);
 }
 
-/// Each statement that reads a page, and the index that it must read it by: in the order of the list, from the place where
+/// Each statement that reads a page or counts rows for one, and the index that it must read it by: in the order of the list, from the place where
 /// the page begins, with the filter that finds the fewest rows.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 24] = [
     ("access::PAGE", "api_tokens_newest"),
     ("audit_log::PAGE", "audit_log_newest"),
+    ("audit_log::PAGE_OF_ACTOR", "audit_log_actor"),
+    ("audit_log::PAGE_OF_ACTION", "audit_log_action"),
+    ("audit_log::PAGE_OF_RESOURCE_TYPE", "audit_log_resource_type"),
+    ("audit_log::PAGE_OF_RESOURCE_ID", "audit_log_resource_id"),
+    ("audit_log::COUNT", "audit_log_newest"),
+    ("audit_log::COUNT_OF_ACTOR", "audit_log_actor"),
+    ("audit_log::COUNT_OF_ACTION", "audit_log_action"),
+    ("audit_log::COUNT_OF_RESOURCE_TYPE", "audit_log_resource_type"),
+    ("audit_log::COUNT_OF_RESOURCE_ID", "audit_log_resource_id"),
     ("broadcasters::PAGE", "broadcasters_newest"),
     ("channels::PAGE", "channels_newest"),
     ("channel_destinations::PAGE", "destinations_newest"),
@@ -170,7 +179,7 @@ const PAGES: [(&str, &str); 15] = [
 ];
 
 fn pages() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
-    let is_page = |name: &str| name.contains("::PAGE");
+    let is_page = |name: &str| name.contains("::PAGE") || name.contains("::COUNT");
     let found: Vec<_> = statements().filter(|(name, ..)| is_page(name)).collect();
     let index = |name: &str| {
         if name.ends_with("streams::PAGE_ACTIVE") {
@@ -183,21 +192,67 @@ fn pages() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
     found.into_iter().map(|(name, pg, sqlite)| (name, index(name), pg, sqlite)).collect()
 }
 
-#[tokio::test]
-async fn sqlite_reads_every_page_as_a_range_of_an_index() {
+/// An empty database of SQLite.
+async fn sqlite() -> (TempDir, SqlitePool) {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("streamward.db");
     migrate(&open_sqlite(&file).await.unwrap()).await.unwrap();
-    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&file)).await.unwrap();
+    (folder, SqlitePool::connect_with(SqliteConnectOptions::new().filename(&file)).await.unwrap())
+}
+
+/// How SQLite carries out a statement.
+async fn sqlite_plan(pool: &SqlitePool, text: &str) -> Vec<String> {
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+    let plan = sqlx::query(explain).fetch_all(pool).await.unwrap();
+    plan.iter().map(|row| row.get("detail")).collect()
+}
+
+#[tokio::test]
+async fn sqlite_reads_every_page_as_a_range_of_an_index() {
+    let (_folder, pool) = sqlite().await;
     for (name, index, _, text) in pages() {
-        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
-        let plan = sqlx::query(explain).fetch_all(&pool).await.unwrap();
-        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        let plan = sqlite_plan(&pool, text).await;
         let is_range = plan.len() == 1
             && plan[0].starts_with("SEARCH ")
-            && plan[0].contains(&format!(" USING INDEX {index} ("));
+            && plan[0].replace("COVERING ", "").contains(&format!(" USING INDEX {index} ("));
         assert!(is_range, "{name}: {plan:#?}\n{text}");
     }
+}
+
+/// Tables that grow for as long as the service is used.
+const GROWING: [&str; 8] = [
+    "audit_log",
+    "broadcasters",
+    "channel_decisions",
+    "events",
+    "signed_requests",
+    "status_events",
+    "stream_keys",
+    "streams",
+];
+/// Indexes that have ended streams too.
+const WITH_HISTORY: [&str; 4] =
+    ["streams_newest", "streams_broadcaster", "streams_path", "streams_media_server"];
+
+/// Every poll of a media server would otherwise read every stream there ever was.
+#[tokio::test]
+async fn sqlite_scans_no_table_that_grows_and_finds_live_streams_without_the_ended_ones() {
+    let (_folder, pool) = sqlite().await;
+    let mut slow = Vec::new();
+    for (name, _, text) in statements() {
+        for step in sqlite_plan(&pool, text).await {
+            let scanned = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
+            let is_scan = scanned.is_some_and(|table| GROWING.contains(&table))
+                && !step.contains("INDEX streams_active")
+                && !text.ends_with(" ORDER BY seq LIMIT 1");
+            let is_history = text.contains("streams WHERE ended_at IS NULL")
+                && WITH_HISTORY.iter().any(|index| step.contains(&format!(" INDEX {index} ")));
+            if is_scan || is_history {
+                slow.push(format!("{name}: {step}"));
+            }
+        }
+    }
+    assert!(slow.is_empty(), "{slow:#?}");
 }
 
 #[tokio::test]

@@ -62,9 +62,9 @@ impl Streamward {
         port: u16,
         ports: &Ports,
         arguments: Vec<String>,
-        mut environment: Vec<(String, String)>,
+        given: Vec<(String, String)>,
     ) -> Result<Self> {
-        let urls = ports.urls();
+        let (urls, mut environment) = (ports.urls(), Vec::new());
         for (key, value) in [
             ("DATA_DIR", bench.path().display().to_string()),
             ("DATABASE__URL", bench.database_url()),
@@ -80,6 +80,8 @@ impl Streamward {
         ] {
             environment.push((format!("STREAMWARD_{key}"), value));
         }
+        // Of two values of a key the later one counts.
+        environment.extend(given);
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(10));
         let mut streamward = Self {
             binary: bench.tools.streamward.clone(),

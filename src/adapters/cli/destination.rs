@@ -70,7 +70,7 @@ pub enum DestinationCommand {
         /// The destination's id or name
         destination: String,
     },
-    /// Reach a destination step by step, without publishing
+    /// Reach a destination step by step, without publishing; exit code 1 if it cannot be reached
     Test {
         /// The channel's id or name
         channel: String,
@@ -110,6 +110,11 @@ impl PlaceArgs {
                 .rotate
                 .map(|time| Some(u32::try_from(time.as_secs()).unwrap_or(u32::MAX))),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { url, backup_url, key_file, rotate } = self;
+        url.is_none() && backup_url.is_none() && key_file.is_none() && rotate.is_none()
     }
 
     fn key(&self) -> anyhow::Result<Option<Secret>> {
@@ -172,6 +177,11 @@ pub async fn run(
             let id = find(channels, &actor, channel).await?.channel.id;
             let found = found(destinations, &actor, id, destination).await?;
             let enabled = (*enable || *disable).then_some(*enable);
+            if name.is_none() && enabled.is_none() && place.is_empty() {
+                bail!(
+                    "nothing to change: give --name, --url, --key-file, --enable, --disable, or another setting"
+                );
+            }
             let draft = place.draft(name.as_ref(), enabled, place.key()?);
             print(out, "Changed", destinations.update(&actor, id, found.id, draft).await?)
         }
@@ -187,8 +197,9 @@ pub async fn run(
             let id = find(channels, &actor, channel).await?.channel.id;
             let found = found(destinations, &actor, id, destination).await?;
             let test = destinations.test(&actor, id, found.id).await?;
-            let text = describe(&found, &test);
-            out.thing(&DestinationTestView::from(test), || text)
+            let (text, works) = (describe(&found, &test), test.works());
+            out.thing(&DestinationTestView::from(test), || text)?;
+            if works { Ok(()) } else { bail!("the destination {} cannot be reached as it is", found.name) }
         }
     }
 }

@@ -44,13 +44,19 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Globals {
     /// Configuration file; streamward.toml in the working directory is read if it is there
-    #[arg(long, global = true, value_name = "FILE", env = "STREAMWARD_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "STREAMWARD_CONFIG",
+        help_heading = "Options of every command"
+    )]
     pub config: Option<PathBuf>,
     /// Where Streamward keeps its files (the key `data_dir`)
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
     pub data_dir: Option<PathBuf>,
     /// Print JSON, for machines
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every command")]
     pub json: bool,
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::maybe_done;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
@@ -63,29 +64,27 @@ async fn run(
     else {
         return TranscodeError::Failed("it has no standard input or output".to_owned());
     };
-    let (fed, said) = (Mutex::new(Instant::now()), Mutex::new(Said::new()));
-    let mut listening = pin!(listen(errors, &said));
-    let has_heard_all = tokio::select! {
-        () = write(to, input, &fed) => false,
-        is_wanted = read(from, output) => {
-            if !is_wanted {
+    let (fed, reported) = (Mutex::new(Some(Instant::now())), Mutex::new(Reported::new()));
+    let mut listening = pin!(maybe_done(listen(errors, &reported)));
+    let mut reading = pin!(maybe_done(read(from, output)));
+    tokio::select! {
+        () = write(to, input, &fed) => {}
+        () = &mut reading => {
+            if reading.as_mut().output_mut() == Some(&mut false) {
                 return TranscodeError::Stopped;
             }
-            false
         }
-        () = &mut listening => true,
-        () = stall(&fed, &said) => return TranscodeError::Stalled(STALL.as_secs()),
-    };
-    // It has ended, or does so now. What it said last is the reason.
-    if !has_heard_all {
-        let _ = timeout(LAST_WORDS, listening).await;
+        () = &mut listening => {}
+        () = stall(&fed, &reported) => return TranscodeError::Stalled(STALL.as_secs()),
     }
-    let lines = std::mem::take(&mut said.lock().unwrap_or_else(PoisonError::into_inner).lines);
+    // It has ended, or does so now. What it made last counts, and its last lines are the reason.
+    let _ = timeout(LAST_WORDS, async { tokio::join!(&mut listening, &mut reading) }).await;
+    let lines = std::mem::take(&mut reported.lock().unwrap_or_else(PoisonError::into_inner).lines);
     TranscodeError::Failed(output::words(&Vec::from(lines), Path::new("pipe:0")))
 }
 
-/// What ffmpeg said.
-struct Said {
+/// What ffmpeg reports.
+struct Reported {
     /// Its last lines, without the progress.
     lines: VecDeque<String>,
     /// How far it is, and since when.
@@ -93,7 +92,7 @@ struct Said {
     moved: Instant,
 }
 
-impl Said {
+impl Reported {
     fn new() -> Self {
         Self { lines: VecDeque::new(), position: None, moved: Instant::now() }
     }
@@ -109,11 +108,19 @@ impl Said {
     }
 }
 
-/// Writes until ffmpeg takes no more. If there is no more, ffmpeg ends after its last frame.
-async fn write(mut to: impl AsyncWrite + Unpin, mut input: mpsc::Receiver<Vec<u8>>, fed: &Mutex<Instant>) {
+/// Writes until ffmpeg takes no more. `fed` is when it last took something; `None` while it takes nothing. If there is no more, ffmpeg ends after its last frame.
+async fn write(
+    mut to: impl AsyncWrite + Unpin,
+    mut input: mpsc::Receiver<Vec<u8>>,
+    fed: &Mutex<Option<Instant>>,
+) {
+    let mark = |at| *fed.lock().unwrap_or_else(PoisonError::into_inner) = at;
     while let Some(part) = input.recv().await {
-        *fed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        if to.write_all(&part).await.is_err() {
+        // While it takes nothing, it is being fed.
+        mark(None);
+        let written = to.write_all(&part).await;
+        mark(Some(Instant::now()));
+        if written.is_err() {
             return;
         }
     }
@@ -137,24 +144,25 @@ async fn read(mut from: impl AsyncRead + Unpin, output: mpsc::Sender<Vec<u8>>) -
     }
 }
 
-async fn listen(errors: impl AsyncRead + Unpin, said: &Mutex<Said>) {
+async fn listen(errors: impl AsyncRead + Unpin, reported: &Mutex<Reported>) {
     let mut lines = BufReader::new(errors).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        said.lock().unwrap_or_else(PoisonError::into_inner).take(line);
+        reported.lock().unwrap_or_else(PoisonError::into_inner).take(line);
     }
 }
 
 /// Returns when ffmpeg makes no progress although it gets media.
-async fn stall(fed: &Mutex<Instant>, said: &Mutex<Said>) {
+async fn stall(fed: &Mutex<Option<Instant>>, reported: &Mutex<Reported>) {
     let mut checks = interval(CHECK);
     loop {
         checks.tick().await;
-        let is_fed = fed.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < CHECK * 2;
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let fed = *fed.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fed = fed.is_none_or(|at| at.elapsed() < CHECK * 2);
+        let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_fed {
             // The live input is what stalls.
-            said.moved = Instant::now();
-        } else if said.moved.elapsed() >= STALL {
+            reported.moved = Instant::now();
+        } else if reported.moved.elapsed() >= STALL {
             return;
         }
     }
@@ -182,19 +190,29 @@ mod tests {
         assert_eq!(from.recv().await.unwrap(), b"hello back\n");
     }
 
-    #[tokio::test]
-    async fn program_that_takes_media_and_makes_no_progress_is_ended() {
+    /// How a program ends that gets so many bytes ten times a second.
+    async fn end_while_fed(script: &str, bytes: usize) -> TranscodeError {
         let ((to, input), (output, _from)) = (mpsc::channel(8), mpsc::channel(8));
         let feeding = async {
             loop {
-                let _ = to.send(vec![0; 100]).await;
+                let _ = to.send(vec![0; bytes]).await;
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
         tokio::select! {
-            ended = run(shell("cat > /dev/null"), input, output) => assert_eq!(ended, TranscodeError::Stalled(5)),
-            () = feeding => {}
+            ended = run(shell(script), input, output) => ended,
+            never = feeding => never,
         }
+    }
+
+    #[tokio::test]
+    async fn program_that_takes_media_and_makes_no_progress_is_ended() {
+        assert_eq!(end_while_fed("cat > /dev/null", 100).await, TranscodeError::Stalled(5));
+    }
+
+    #[tokio::test]
+    async fn program_that_takes_nothing_is_ended() {
+        assert_eq!(end_while_fed("exec sleep 1000", 100_000).await, TranscodeError::Stalled(5));
     }
 
     #[tokio::test]

@@ -41,7 +41,10 @@ impl Transcoder for Ffmpeg {
         let limits = Limits { stall: PROBE_LIMIT, file: None, nice: NICE };
         let ended = run(command, "ffprobe", limits, &mut |_| false, &CancellationToken::new()).await?;
         let Ended { is_success: true, output, .. } = ended else {
-            return Err(TranscodeError::NotMedia(output::words(&ended.errors, file)));
+            let words = output::words(&ended.errors, file);
+            let is_other = words.contains("not on whitelist");
+            let other = || "this format is not accepted: convert it to MP4 or Matroska first".to_owned();
+            return Err(TranscodeError::NotMedia(if is_other { other() } else { words }));
         };
         output::probe(&output).map_err(TranscodeError::NotMedia)
     }

@@ -40,7 +40,7 @@ pub enum PushError {
     /// ffmpeg cannot be run here.
     #[error("{0}")]
     Unavailable(String),
-    /// The listener said no.
+    /// The listener refused.
     #[error("the listener refused the connection: check the stream id and the passphrase of the key")]
     Refused,
     /// Nobody answers.

@@ -110,6 +110,9 @@ async fn playlist_and_text_are_no_media_whatever_their_name() {
         assert!(matches!(refused, TranscodeError::NotMedia(_)), "{content:?}: {refused}");
         assert!(!refused.to_string().contains("list.mp4"), "{refused}");
     }
+    let sound = make(&folder, "a.wav", "-f lavfi -i sine=d=1");
+    let refused = Ffmpeg.probe(&sound).await.unwrap_err().to_string();
+    assert!(refused.contains("this format is not accepted"), "{refused}");
 }
 
 #[tokio::test]
@@ -131,7 +134,7 @@ async fn normalised(source: &Path, profile: &Profile, with_sound: bool) -> Vec<F
                 return;
             }
         }
-        // Silence goes on when the file ends.
+        // Silence continues when the file ends.
         to.closed().await;
     };
     let reading = async move {

@@ -195,7 +195,9 @@ impl From<AppError> for Problem {
             AppError::Unsupported(_) => ProblemType::NOT_SUPPORTED,
             AppError::Conflict(Conflict::Replayed) => ProblemType::REPLAYED,
             AppError::Conflict(Conflict::ClipInUse(_)) => ProblemType::CLIP_IN_USE,
-            AppError::Conflict(Conflict::UploadOffset(_)) => ProblemType::UPLOAD_OFFSET,
+            AppError::Conflict(Conflict::UploadOffset(_) | Conflict::UploadComplete) => {
+                ProblemType::UPLOAD_OFFSET
+            }
             AppError::UploadGone => ProblemType::UPLOAD_GONE,
             AppError::MediaFull => ProblemType::MEDIA_FULL,
             AppError::TooLarge(_) => ProblemType::TOO_LARGE,

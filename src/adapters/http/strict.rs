@@ -73,13 +73,27 @@ fn refusal(path: &str, error: &serde_json::Error) -> Invalid {
                 None => (rest.split('`').next().unwrap_or_default(), None),
             };
             let known = expected.map(|words| format!(", only {}", words.trim_start_matches("one of ")));
-            return Invalid::one(shown(name), format!("{message}{}", known.unwrap_or_default()));
+            return Invalid::one(field_at(path, name), format!("{message}{}", known.unwrap_or_default()));
         }
     }
     let expected = text.rsplit_once(", expected ").map(|(_, words)| without_place(words));
-    let expected =
-        expected.map(|w| if w.starts_with("struct ") || w == "a map" { "a JSON object" } else { w });
+    let expected = expected.map(|words| match words {
+        "u8" | "u16" | "u32" | "u64" => "a whole number, 0 or more",
+        "a map" => "a JSON object",
+        words if words.starts_with("struct ") => "a JSON object",
+        words => words,
+    });
     Invalid::one(at, expected.map_or_else(|| "is not valid".to_owned(), |words| format!("must be {words}")))
+}
+
+/// The field `name` of the object at `path`, such as `inputs.backup.kind`. serde's path may end with the name already.
+fn field_at(path: &str, name: &str) -> String {
+    let parent = path.strip_suffix(name).and_then(|parent| parent.strip_suffix('.')).unwrap_or(path);
+    if matches!(parent, "" | ".") || parent == name {
+        shown(name)
+    } else {
+        format!("{}.{}", shown(parent), shown(name))
+    }
 }
 
 fn without_place(words: &str) -> &str {
@@ -130,8 +144,10 @@ mod tests {
             (r#"{"name": 5}"#, "name", "must be a string"),
             (r#"{"nmae": "x"}"#, "nmae", "is not known here, only `name` or `inner`"),
             (r#"{"name": "x", "name": "y"}"#, "name", "must be given once"),
-            (r#"{"inner": {}}"#, "count", "must be given"),
-            (r#"{"inner": {"count": "sk_secret"}}"#, "inner.count", "must be u8"),
+            (r#"{"inner": {}}"#, "inner.count", "must be given"),
+            (r#"{"inner": {"count": 1, "size": 2}}"#, "inner.size", "is not known here, only `count`"),
+            (r#"{"inner": {"count": "sk_secret"}}"#, "inner.count", "must be a whole number, 0 or more"),
+            (r#"{"inner": {"count": -1}}"#, "inner.count", "must be a whole number, 0 or more"),
             (r#"{"inner": "sk_secret"}"#, "inner", "must be a JSON object"),
         ] {
             assert_eq!(refused(json), (field.to_owned(), message.to_owned()), "{json}");

@@ -50,6 +50,7 @@ impl KickClient {
             .user_agent(USER_AGENT)
             .connect_timeout(connect)
             .timeout(call)
+            .http1_only()
             .redirect(reqwest::redirect::Policy::none());
         if base.scheme() == "http" {
             // An image built from scratch may have no certificates.

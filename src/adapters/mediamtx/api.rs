@@ -41,6 +41,7 @@ pub(super) fn encode_part(part: &str) -> String {
 }
 
 /// The control API of one MediaMTX.
+#[derive(Clone)]
 pub(super) struct Api {
     http: Client,
     base: Url,
@@ -63,6 +64,7 @@ impl Api {
             .connect_timeout(CONNECT)
             .timeout(CALL)
             .pool_idle_timeout(IDLE)
+            .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         if base.scheme() == "http" {

@@ -27,13 +27,18 @@ impl MediaMtxProbe {
         Ok(Self { api: Api::new(api_url, control_secret)?, path, bitrate: Bitrate::default() })
     }
 
-    /// The connection that publishes, and what arrived of it.
-    async fn publisher(&self) -> Result<Option<(String, u64)>, RemoteError> {
+    /// The path, if it is there.
+    async fn path(&self) -> Result<Option<ObservedPath>, RemoteError> {
         let address = format!("/v3/paths/get/{}", encode_name(self.path.expose()));
         let answer = self.api.send("paths/get", self.api.request(Method::GET, &address)).await?;
         let Some(answer) = answer.found()? else { return Ok(None) };
         let item: PathItem = answer.json()?;
-        let path = observed(item).ok_or_else(|| RemoteError::Malformed("paths/get: no state".to_owned()))?;
+        observed(item).map(Some).ok_or_else(|| RemoteError::Malformed("paths/get: no state".to_owned()))
+    }
+
+    /// The connection that publishes, and what arrived of it.
+    async fn publisher(&self) -> Result<Option<(String, u64)>, RemoteError> {
+        let Some(path) = self.path().await? else { return Ok(None) };
         let Some(source) = path.source.filter(|_| path.live) else { return Ok(None) };
         let connection = source.id.map(|id| id.as_str().to_owned()).unwrap_or_default();
         Ok(Some((connection, path.stats.inbound_bytes)))
@@ -49,5 +54,12 @@ impl ArrivalProbe for MediaMtxProbe {
         };
         let kbps = self.bitrate.since_last(&connection, bytes, Instant::now());
         Ok(Some(Arrival { bytes, kbps }))
+    }
+
+    async fn disconnect(&self) -> Result<(), RemoteError> {
+        match self.path().await?.and_then(|path| path.source) {
+            Some(source) => super::disconnect(&self.api, &source).await,
+            None => Ok(()),
+        }
     }
 }

@@ -8,11 +8,14 @@
 mod conf;
 mod report;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -21,11 +24,12 @@ use super::dto::{Forwards, PathItem};
 use super::snapshot::info;
 use super::version::Version;
 use super::words::source_kind;
-use crate::adapters::system::{SystemClock, SystemIds};
+use crate::adapters::system::SystemIds;
 use crate::domain::channel::{Choice, Decision, DecisionId, Programme, Publishing, Standby};
 use crate::domain::media_server::{ObservedSource, SourceId};
+use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
-use crate::ports::{ChannelEngine, Clock as _, IdGen as _, LeaseCheck, ProgrammeReports, RemoteError};
+use crate::ports::{ChannelEngine, Clock, IdGen as _, LeaseCheck, ProgrammeReports, RemoteError};
 use conf::{Destinations, PathSettings};
 use report::Report;
 
@@ -35,10 +39,17 @@ const POLL: Duration = Duration::from_millis(200);
 const STATUS: Duration = Duration::from_millis(600);
 /// How long to wait after something failed.
 const AGAIN: Duration = Duration::from_secs(2);
+/// How long the removal of a path may take.
+const LAST: Duration = Duration::from_secs(1);
+/// How long a path that could not be removed is tried again.
+const REMOVALS: Duration = Duration::from_secs(600);
 
 /// The engine `media_server`.
 pub struct MediaMtxEngine {
     api: Api,
+    clock: Arc<dyn Clock>,
+    /// Paths of ended programmes that MediaMTX still has, and the tasks that remove them.
+    removals: Mutex<(BTreeMap<StreamPath, AbortHandle>, JoinSet<()>)>,
 }
 
 impl MediaMtxEngine {
@@ -46,8 +57,34 @@ impl MediaMtxEngine {
     ///
     /// # Errors
     /// If the address is none of a control API.
-    pub fn new(api_url: &Url, control_secret: Secret) -> Result<Self, RemoteError> {
-        Ok(Self { api: Api::new(api_url, control_secret)? })
+    pub fn new(api_url: &Url, control_secret: Secret, clock: Arc<dyn Clock>) -> Result<Self, RemoteError> {
+        Ok(Self { api: Api::new(api_url, control_secret)?, clock, removals: Mutex::default() })
+    }
+
+    /// The path is used again.
+    fn keep(&self, path: &StreamPath) {
+        let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = removals.0.remove(path) {
+            task.abort();
+        }
+    }
+
+    /// Ends a programme that MediaMTX could not be told the end of: otherwise it would go on to its destinations.
+    fn remove_later(&self, path: &StreamPath) {
+        let (api, name) = (self.api.clone(), path.clone());
+        let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
+        while removals.1.try_join_next().is_some() {}
+        let task = removals.1.spawn(async move {
+            let until = Instant::now() + REMOVALS;
+            while Instant::now() < until {
+                sleep(AGAIN).await;
+                if PathSettings::new(&api, &name).remove().await.is_ok() {
+                    tracing::info!(path = %name, "the media server no longer carries a channel that was stopped");
+                    return;
+                }
+            }
+        });
+        removals.0.insert(path.clone(), task);
     }
 }
 
@@ -61,12 +98,17 @@ impl ChannelEngine for MediaMtxEngine {
         lease: LeaseCheck,
     ) {
         let first = programme.borrow_and_update().clone();
-        let mut run = Run::new(&self.api, first, reports);
+        self.keep(&first.path);
+        let mut run = Run::new(&self.api, first, reports, &*self.clock);
         let mut has_updates = true;
         while !stop.is_cancelled() {
             // The path may be another instance's by now.
-            let wait = if lease.is_valid() { run.poll().await } else { POLL };
+            let wait = match lease.is_valid() {
+                true => stop.run_until_cancelled(run.poll()).await.unwrap_or_default(),
+                false => POLL,
+            };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 changed = programme.changed(), if has_updates => match changed {
                     Ok(()) => run.programme = programme.borrow_and_update().clone(),
@@ -75,8 +117,8 @@ impl ChannelEngine for MediaMtxEngine {
                 () = sleep(wait) => {}
             }
         }
-        if lease.is_valid() {
-            run.remove().await;
+        if lease.is_valid() && run.may_be_set && !run.remove().await {
+            self.remove_later(&run.programme.path);
         }
     }
 }
@@ -92,6 +134,9 @@ struct Run<'a> {
     destinations: Destinations,
     /// What was set, if MediaMTX still has it.
     applied: Option<Programme>,
+    /// Whether MediaMTX was told to carry the programme, however that ended.
+    may_be_set: bool,
+    clock: &'a dyn Clock,
     report: Report,
     report_at: Instant,
     /// When the frozen session is ended again.
@@ -99,7 +144,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(api: &'a Api, programme: Programme, reports: ProgrammeReports) -> Self {
+    fn new(api: &'a Api, programme: Programme, reports: ProgrammeReports, clock: &'a dyn Clock) -> Self {
         let began = Instant::now();
         Self {
             path: PathSettings::new(api, &programme.path),
@@ -110,7 +155,9 @@ impl<'a> Run<'a> {
             standby: Standby::default(),
             destinations: Destinations::default(),
             applied: None,
-            report: Report::new(SystemClock.now()),
+            may_be_set: false,
+            clock,
+            report: Report::new(clock.now()),
             report_at: began,
             end_at: began,
         }
@@ -167,7 +214,8 @@ impl<'a> Run<'a> {
             )));
         }
         let present = present.map(|present| present.forward.into_iter().map(|one| one.dest).collect());
-        self.destinations.set(present.unwrap_or_default(), &self.programme.outputs);
+        self.destinations.set(present.unwrap_or_default(), &self.programme.outputs, self.clock.now());
+        self.may_be_set = true;
         self.path.set(&self.programme, &self.destinations).await?;
         tracing::info!(channel = %self.programme.name, path = %self.programme.path, "the media server carries a channel");
         self.applied = Some(self.programme.clone());
@@ -198,7 +246,7 @@ impl<'a> Run<'a> {
 
     fn decide(&mut self, choice: Choice) {
         let Choice { from, to, kind, reason, numbers } = choice;
-        let at = SystemClock.now();
+        let at = self.clock.now();
         let (channel, id) = (self.programme.channel, DecisionId(SystemIds.uuid()));
         let decision = Decision { id, channel, at, from, to, kind, reason, numbers };
         self.report.decided(&decision);
@@ -212,8 +260,8 @@ impl<'a> Run<'a> {
             None => None,
         };
         let now = self.began.elapsed();
-        let outputs = self.destinations.statuses(forwards, SystemClock.now());
-        let status = self.report.status(now, &self.standby, outputs);
+        let outputs = self.destinations.statuses(forwards, self.clock.now());
+        let status = self.report.status((now, self.clock.now()), &self.standby, outputs);
         self.reports.status.send_replace(Some(status));
         while let Some(decision) = self.report.waiting.pop_front() {
             if let Err(error) = self.reports.decisions.try_send(decision) {
@@ -223,14 +271,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends the programme: the path loses its configuration, with the keys in it.
-    async fn remove(&self) {
-        if self.applied.is_none() {
-            return;
-        }
-        if let Err(error) = self.path.remove().await {
-            let (channel, error) = (&self.programme.name, self.destinations.masked(&error.to_string()));
-            tracing::warn!(%channel, error, "the media server still carries a channel that was stopped: restart it, or delete the path there");
-        }
+    /// Ends the programme: the path loses its configuration, with the keys in it. Returns whether that succeeded.
+    async fn remove(&self) -> bool {
+        let removed = timeout(LAST, self.path.remove()).await;
+        let why = match removed {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => self.destinations.masked(&error.to_string()),
+            Err(_) => "it does not answer".to_owned(),
+        };
+        tracing::warn!(
+            channel = %self.programme.name, path = %self.programme.path, why,
+            "the media server still carries a channel that was stopped; it is told again every {} s: if it answers no more, \
+             restart it", AGAIN.as_secs()
+        );
+        false
     }
 }

@@ -58,14 +58,14 @@ impl ChannelStore for MemoryStore {
         {
             return Ok(ChannelWrite::NoClip(clip));
         }
+        if state.is_channel_name_taken(&channel.name, channel.id) {
+            return Ok(ChannelWrite::NameTaken);
+        }
         for (key, _) in keys {
             let mut others = state.keys.values().map(|(_, other)| other);
             if others.any(|other| other.path == key.path && other.is_usable(key.created_at)) {
                 return Ok(ChannelWrite::PathTaken(key.path.clone()));
             }
-        }
-        if state.is_channel_name_taken(&channel.name, channel.id) {
-            return Ok(ChannelWrite::NameTaken);
         }
         let at = channel.created_at;
         state.broadcasters.insert(broadcaster.id, broadcaster.clone());

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, StoredClip, newest_first};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
-use crate::domain::clip::{Clip, ClipId, ClipState, JobId, Step};
+use crate::domain::clip::{Clip, ClipId, ClipState, ContentHash, JobId, Step};
 use crate::domain::page::{Newest, Page};
 use crate::domain::profile::Profile;
 use crate::ports::{Change, ClipCreation, ClipDeletion, ClipStore, Result};
@@ -70,12 +70,42 @@ impl ClipStore for MemoryStore {
         Ok(true)
     }
 
-    async fn claim_clip(&self, job: JobId, now: Timestamp, until: Timestamp) -> Result<Option<Clip>> {
+    async fn clips_to_keep(&self) -> Result<Vec<Clip>> {
+        let mut found: Vec<Clip> = {
+            let state = self.state();
+            state.clips.values().map(|one| &one.clip).filter(|clip| clip.is_to_keep()).cloned().collect()
+        };
+        found.sort_by_key(|clip| (clip.created_at, clip.id));
+        found.truncate(100);
+        Ok(found)
+    }
+
+    async fn record_kept(
+        &self,
+        id: ClipId,
+        kept: &std::result::Result<ContentHash, String>,
+        now: Timestamp,
+    ) -> Result<Option<Clip>> {
         let mut state = self.state();
-        let free = state
-            .clips
-            .values_mut()
-            .filter(|one| one.clip.is_to_prepare() && one.job_until.is_none_or(|until| until <= now));
+        let Some(one) = state.clips.get_mut(&id) else { return Ok(None) };
+        let Some(after) = one.clip.clone().kept(kept, now) else { return Ok(None) };
+        one.clip = after.clone();
+        Ok(Some(after))
+    }
+
+    async fn claim_clip(
+        &self,
+        job: JobId,
+        only_kept: bool,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Clip>> {
+        let mut state = self.state();
+        let free = state.clips.values_mut().filter(|one| {
+            one.clip.is_to_prepare()
+                && (one.clip.source.is_some() || !only_kept)
+                && one.job_until.is_none_or(|until| until <= now)
+        });
         let Some(one) = free.min_by_key(|one| (one.clip.created_at, one.clip.id)) else { return Ok(None) };
         one.attempts += 1;
         one.clip = one.clip.clone().claimed(one.attempts, now);

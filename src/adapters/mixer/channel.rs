@@ -15,13 +15,12 @@ use super::output::{self, Shared};
 use super::piece::{Headers, Item, Piece};
 use super::sources::{Backup, Input, Slate};
 use crate::adapters::rtmp::{Connector, Frame};
-use crate::adapters::system::{SystemClock, SystemIds};
-use crate::domain::Timestamp;
+use crate::adapters::system::SystemIds;
 use crate::domain::channel::{
-    Change, Choice, Decision, DecisionId, DecisionKind, InputState, InputStatus, Mode, Output, OutputId,
-    Programme, ProgrammeStatus, Reason, Selector, Source, Splice, Timeline, Track,
+    Change, Choice, Decision, DecisionId, DecisionKind, Mode, Output, OutputId, Programme, ProgrammeStatus,
+    Selector, Source, Splice, Timeline, Track,
 };
-use crate::ports::{Clock as _, IdGen as _, LeaseCheck, LiveTranscoder, ProgrammeReports};
+use crate::ports::{Clock, IdGen as _, LeaseCheck, LiveTranscoder, ProgrammeReports};
 
 mod live;
 
@@ -46,6 +45,7 @@ pub(super) struct Mixer {
     transcoder: Arc<dyn LiveTranscoder>,
     stop: CancellationToken,
     lease: LeaseCheck,
+    clock: Arc<dyn Clock>,
     began: Instant,
     programme: Programme,
     selector: Selector,
@@ -56,6 +56,8 @@ pub(super) struct Mixer {
     slate: Slate,
     on_air: OnAir,
     outputs: BTreeMap<OutputId, Running>,
+    /// Outputs that were stopped: cancelled when they have ended.
+    ending: BTreeMap<OutputId, CancellationToken>,
     output_tasks: JoinSet<()>,
     /// A cut whose hole is not known yet, and when it was made.
     open_decision: Option<(Decision, Instant)>,
@@ -89,15 +91,15 @@ impl Mixer {
     pub(super) fn new(
         mut updates: watch::Receiver<Programme>,
         reports: ProgrammeReports,
-        (connector, transcoder): (Connector, Arc<dyn LiveTranscoder>),
+        (connector, transcoder, clock): (Connector, Arc<dyn LiveTranscoder>, Arc<dyn Clock>),
         (stop, lease): (CancellationToken, LeaseCheck),
     ) -> Self {
         let programme = updates.borrow_and_update().clone();
-        let (began, now) = (Instant::now(), SystemClock.now());
+        let (began, now) = (Instant::now(), clock.now());
         let selector = Selector::new(programme.failover, programme.mode, false);
         let (live, backup) =
             (Input::start(&programme.live, &connector), Backup::start(&programme.backup, &connector));
-        let status = first_status(now);
+        let status = ProgrammeStatus::new(now, Source::Slate);
         Self {
             selector,
             timeline: Timeline::new(programme.profile.audio.rate),
@@ -113,6 +115,7 @@ impl Mixer {
                 backup_starved: false,
             },
             outputs: BTreeMap::new(),
+            ending: BTreeMap::new(),
             output_tasks: JoinSet::new(),
             open_decision: None,
             decisions: VecDeque::new(),
@@ -124,6 +127,7 @@ impl Mixer {
             transcoder,
             stop,
             lease,
+            clock,
             began,
             programme,
         }
@@ -145,7 +149,10 @@ impl Mixer {
                     Err(_) => has_updates = false,
                 },
                 Some(event) = self.live.next() => self.take_live(event),
-                event = self.backup.next() => self.backup.take(event, self.began.elapsed()),
+                event = self.backup.next() => {
+                    let has_dropped = self.backup.take(event, self.began.elapsed());
+                    self.begin_again_if(has_dropped);
+                }
                 () = self.slate.feed.fill(), if self.slate.feed.needs_frames() => {}
                 () = sleep_until(wake) => {}
                 Some(_) = self.output_tasks.join_next() => {}
@@ -158,7 +165,7 @@ impl Mixer {
     /// A programme begins with its backup, if that can be played within a moment.
     async fn await_backup(&mut self) {
         let first = async {
-            while !self.backup.is_available(&self.programme.failover, self.began.elapsed()) {
+            while !self.backup.is_available(&self.programme, self.began.elapsed()) {
                 let event = self.backup.next().await;
                 self.backup.take(event, self.began.elapsed());
             }
@@ -172,11 +179,19 @@ impl Mixer {
             .pending
             .as_ref()
             .map(|piece| Duration::from_millis(piece.at).saturating_sub(SEND_AHEAD));
-        let deadline = due.into_iter().chain(self.selector.next_deadline()).min();
+        let now = self.began.elapsed();
+        let starves = self.last_emitted() + STARVED;
+        let backup = self.backup.stalls_at(&self.programme.failover).into_iter().chain([starves]);
+        let backup = backup.filter(|at| *at > now && self.selector.on_air() == Some(Source::Backup));
+        let deadline = due.into_iter().chain(self.selector.next_deadline()).chain(backup).min();
         deadline.map_or(self.status_at, |deadline| (self.began + deadline).min(self.status_at))
     }
 
-    /// Applies a new programme. What did not change goes on.
+    fn last_emitted(&self) -> Duration {
+        self.on_air.last_emitted.saturating_duration_since(self.began)
+    }
+
+    /// Applies a new programme. What did not change continues.
     fn apply(&mut self) {
         let new = self.updates.borrow_and_update().clone();
         let old = std::mem::replace(&mut self.programme, new.clone());
@@ -193,6 +208,7 @@ impl Mixer {
         if old.slate != new.slate {
             self.restart_slate();
         }
+        self.timeline.set_audio_rate(new.profile.audio.rate);
         if old.failover != new.failover {
             self.change(Change::Rules(new.failover));
         }
@@ -220,27 +236,31 @@ impl Mixer {
     fn apply_outputs(&mut self) {
         let wanted: BTreeMap<OutputId, Output> =
             self.programme.outputs.iter().map(|output| (output.id, output.clone())).collect();
-        let mut ended = BTreeMap::new();
+        self.ending.retain(|_, ended| !ended.is_cancelled());
         self.outputs.retain(|id, running| {
             let stays = wanted.get(id) == Some(&running.output);
             if !stays {
                 running.stop.cancel();
-                ended.insert(*id, running.ended.clone());
+                self.ending.insert(*id, running.ended.clone());
             }
             stays
         });
         for (id, output) in wanted {
             if !self.outputs.contains_key(&id) {
-                let running = self.start_output(output, ended.remove(&id));
+                let after = self.ending.remove(&id);
+                let running = self.start_output(output, after);
                 self.outputs.insert(id, running);
             }
         }
     }
 
-    /// Starts an output after the one before it has ended, so that a platform never has two.
+    /// Starts an output after the one before it has ended (within seconds), so that a platform never has two.
     fn start_output(&mut self, output: Output, after: Option<CancellationToken>) -> Running {
-        let (shared, stop, ended) =
-            (Arc::new(Shared::new()), self.stop.child_token(), CancellationToken::new());
+        let (shared, stop, ended) = (
+            Arc::new(Shared::new(Arc::clone(&self.clock))),
+            self.stop.child_token(),
+            CancellationToken::new(),
+        );
         let running = Running {
             output: output.clone(),
             shared: shared.clone(),
@@ -248,12 +268,13 @@ impl Mixer {
             ended: ended.clone(),
         };
         let (connector, lease) = (self.connector.clone(), self.lease.clone());
+        let channel = self.programme.name.clone();
         self.output_tasks.spawn(async move {
             let _ended = ended.drop_guard();
             if let Some(after) = after {
-                let _ = timeout(END, after.cancelled()).await;
+                stop.run_until_cancelled(after.cancelled()).await;
             }
-            output::run(output, shared, connector, (stop, lease)).await;
+            output::run((channel, output), shared, connector, (stop, lease)).await;
         });
         running
     }
@@ -264,8 +285,8 @@ impl Mixer {
             && self.on_air.pending.is_none()
             && self.on_air.last_emitted.elapsed() > STARVED;
         self.on_air.backup_starved = starves || (self.on_air.backup_starved && self.backup.is_empty());
-        let is_available = self.backup.is_available(&self.programme.failover, self.began.elapsed())
-            && !self.on_air.backup_starved;
+        let is_available =
+            self.backup.is_available(&self.programme, self.began.elapsed()) && !self.on_air.backup_starved;
         if is_available != self.backup_is_available {
             self.backup_is_available = is_available;
             self.change(Change::BackupAvailable(is_available));
@@ -296,7 +317,7 @@ impl Mixer {
     fn decide(&mut self, choice: Choice) {
         let Choice { from, to, kind, reason, mut numbers } = choice;
         self.add_transcoding(&mut numbers);
-        let at = SystemClock.now();
+        let at = self.clock.now();
         let (channel, id) = (self.programme.channel, DecisionId(SystemIds.uuid()));
         let decision = Decision { id, channel, at, from, to, kind, reason, numbers };
         let name = &self.programme.name;
@@ -356,9 +377,23 @@ impl Mixer {
             } else if !Arc::ptr_eq(&headers, &self.on_air.headers.0) {
                 self.on_air.headers = (headers.clone(), headers);
             }
+            if frame.track == Track::Video
+                && let Some(waits) = self.waits_ms()
+            {
+                self.timeline.note_backlog(waits);
+            }
             if let Some(at) = self.timeline.place(frame.track, frame.timestamp, now) {
                 return Some(Piece { frame, at, headers: self.on_air.headers.1.clone() });
             }
+        }
+    }
+
+    /// How much of the source that is on air waits, if it is an encoder.
+    fn waits_ms(&self) -> Option<u64> {
+        match (self.selector.on_air()?, &self.backup) {
+            (Source::Live, _) => Some(self.live.feed.waits_ms()),
+            (Source::Backup, Backup::Stream(input, _)) => Some(input.feed.waits_ms()),
+            _ => None,
         }
     }
 
@@ -424,10 +459,10 @@ impl Mixer {
 
     fn report_status(&mut self) {
         let now = self.began.elapsed();
-        self.status.at = SystemClock.now();
+        self.status.at = self.clock.now();
         self.status.live = self.live.status(self.selector.live_state(now), now);
         let is_on_air = self.selector.on_air() == Some(Source::Backup);
-        self.status.backup = self.backup.status(is_on_air, self.backup_is_available, now);
+        self.status.backup = self.backup.status(is_on_air, self.backup_is_available, (&self.programme, now));
         let outputs = self.outputs.iter().map(|(id, running)| (*id, running.shared.status()));
         self.status.outputs = outputs.collect();
         self.reports.status.send_replace(Some(self.status.clone()));
@@ -443,19 +478,4 @@ fn silent_frame(headers: &Headers) -> Bytes {
     } else {
         &[0xaf, 1, 0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c]
     })
-}
-
-fn first_status(now: Timestamp) -> ProgrammeStatus {
-    ProgrammeStatus {
-        at: now,
-        started_at: now,
-        on_air: Source::Slate,
-        since: now,
-        reason: Reason::Start,
-        cuts: 0,
-        longest_hole_ms: 0,
-        live: InputStatus::new(InputState::Absent),
-        backup: InputStatus::new(InputState::Absent),
-        outputs: Vec::new(),
-    }
 }

@@ -1,4 +1,4 @@
-//! Reads clips, one after the other, again and again. Their timestamps go on from clip to clip.
+//! Reads clips, one after the other, again and again. Their timestamps continue from clip to clip.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -47,7 +47,13 @@ pub(super) async fn play(clips: watch::Receiver<Vec<Clip>>, events: mpsc::Sender
 
 async fn play_again_and_again(mut clips: watch::Receiver<Vec<Clip>>, events: &mpsc::Sender<ClipEvent>) {
     let (mut next, mut offset, mut failed) = (0, 0, 0);
+    // Whether those that cannot be played were reported. They are tried again every few seconds.
+    let mut is_reported = false;
     while !events.is_closed() {
+        if clips.has_changed().unwrap_or(false) {
+            // A new list begins with its first clip.
+            (next, is_reported) = (0, false);
+        }
         let (clip, count) = {
             let clips = clips.borrow_and_update();
             (clips.get(next % clips.len().max(1)).cloned(), clips.len())
@@ -55,11 +61,20 @@ async fn play_again_and_again(mut clips: watch::Receiver<Vec<Clip>>, events: &mp
         next = (next + 1) % count.max(1);
         let played = match clip {
             None => false,
-            Some(clip) => play_once(&clip, &mut offset, events).await,
+            Some(clip) => match play_once(&clip, &mut offset, events).await {
+                Ok(had_frames) => had_frames,
+                Err(error) => {
+                    if !is_reported {
+                        tracing::warn!(?clip, %error, "a clip cannot be played");
+                    }
+                    false
+                }
+            },
         };
         failed = if played { 0 } else { failed + 1 };
+        is_reported &= !played;
         if failed >= count.max(1) {
-            failed = 0;
+            (failed, is_reported) = (0, true);
             if events.send(ClipEvent::Unavailable).await.is_err() {
                 return;
             }
@@ -68,26 +83,22 @@ async fn play_again_and_again(mut clips: watch::Receiver<Vec<Clip>>, events: &mp
     }
 }
 
-/// Plays one clip. Returns whether it had a frame.
-async fn play_once(clip: &Clip, offset: &mut u64, events: &mpsc::Sender<ClipEvent>) -> bool {
+/// Plays one clip. Returns whether it had a frame. Fails if it cannot be opened.
+async fn play_once(
+    clip: &Clip,
+    offset: &mut u64,
+    events: &mpsc::Sender<ClipEvent>,
+) -> Result<bool, FlvError> {
     let name = clip.clone();
-    let opened = spawn_blocking(move || open(&name)).await;
-    let mut playing = match opened {
-        Ok(Ok(reader)) => {
-            Playing { reader, headers: Arc::default(), clock: ClipClock::new(*offset), has_begun: false }
-        }
-        Ok(Err(error)) => {
-            tracing::warn!(?clip, %error, "a clip cannot be played");
-            return false;
-        }
-        Err(_) => return false,
-    };
+    let Ok(opened) = spawn_blocking(move || open(&name)).await else { return Ok(false) };
+    let (reader, headers) = (opened?, Arc::default());
+    let mut playing = Playing { reader, headers, clock: ClipClock::new(*offset), has_begun: false };
     loop {
-        let Ok((now, items, end)) = spawn_blocking(move || playing.read()).await else { return false };
+        let Ok((now, items, end)) = spawn_blocking(move || playing.read()).await else { return Ok(false) };
         playing = now;
         for item in items {
             if events.send(ClipEvent::Frame(item)).await.is_err() {
-                return true;
+                return Ok(true);
             }
         }
         match end {
@@ -97,13 +108,13 @@ async fn play_once(clip: &Clip, offset: &mut u64, events: &mpsc::Sender<ClipEven
                     tracing::warn!(?clip, %error, "a clip ends early");
                 }
                 *offset = playing.clock.end();
-                return playing.has_begun;
+                return Ok(playing.has_begun);
             }
         }
         if events.is_closed() {
             // Nobody waits for it.
             sleep(Duration::ZERO).await;
-            return true;
+            return Ok(true);
         }
     }
 }

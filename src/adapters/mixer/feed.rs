@@ -20,6 +20,9 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 pub(super) struct LiveFeed {
     frames: VecDeque<Item>,
     bytes: usize,
+    /// What was sent since the last keyframe. It is needed when the input leaves the air: it can be on air again at once.
+    sent: VecDeque<Item>,
+    sent_bytes: usize,
     headers: Arc<Headers>,
     is_on_air: bool,
     pub(super) meter: Meter,
@@ -71,12 +74,34 @@ impl LiveFeed {
     pub(super) fn pop(&mut self) -> Option<Item> {
         let item = self.frames.pop_front()?;
         self.bytes -= item.0.payload.len();
+        if item.0.is_keyframe || self.sent_bytes > MOST_BYTES {
+            self.forget_sent();
+        }
+        if item.0.is_keyframe || !self.sent.is_empty() {
+            self.sent_bytes += item.0.payload.len();
+            self.sent.push_back(item.clone());
+        }
         Some(item)
+    }
+
+    /// How much waits, in milliseconds of media.
+    pub(super) fn waits_ms(&self) -> u64 {
+        let (Some((oldest, _)), Some((newest, _))) = (self.frames.front(), self.frames.back()) else {
+            return 0;
+        };
+        let waits = newest.timestamp.wrapping_sub(oldest.timestamp);
+        if waits < u32::MAX / 2 { waits.into() } else { 0 }
     }
 
     pub(super) fn set_on_air(&mut self, is_on_air: bool) {
         self.is_on_air = is_on_air;
         if !is_on_air {
+            if !self.frames.iter().any(|(frame, _)| frame.is_keyframe) {
+                self.bytes += self.sent_bytes;
+                self.sent.append(&mut self.frames);
+                std::mem::swap(&mut self.sent, &mut self.frames);
+            }
+            self.forget_sent();
             let begin = self.frames.iter().rposition(|(frame, _)| frame.is_keyframe);
             let unwanted = begin.unwrap_or(self.frames.len());
             let bytes: usize = self.frames.drain(..unwanted).map(|(frame, _)| frame.payload.len()).sum();
@@ -96,6 +121,12 @@ impl LiveFeed {
     fn clear(&mut self) {
         self.frames.clear();
         self.bytes = 0;
+        self.forget_sent();
+    }
+
+    fn forget_sent(&mut self) {
+        self.sent.clear();
+        self.sent_bytes = 0;
     }
 }
 
@@ -181,5 +212,50 @@ impl ClipFeed {
 
     pub(super) fn headers(&self) -> &Headers {
         &self.headers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(timestamp: u32, is_keyframe: bool) -> Frame {
+        Frame { track: Track::Video, timestamp, is_keyframe, is_header: false, payload: vec![0; 10].into() }
+    }
+
+    fn push(feed: &mut LiveFeed, timestamps: impl IntoIterator<Item = u32>) {
+        for at in timestamps {
+            feed.push(frame(at, at % 1_000 == 0), Duration::from_millis(at.into()));
+        }
+    }
+
+    #[test]
+    fn input_that_leaves_the_air_can_be_on_air_again_at_once() {
+        let mut feed = LiveFeed::default();
+        push(&mut feed, [0, 500]);
+        feed.set_on_air(true);
+        push(&mut feed, [1_000, 1_500, 1_600]);
+        for _ in 0..4 {
+            feed.pop();
+        }
+        feed.set_on_air(false);
+        assert!(feed.is_ready(), "it has its frames since the last keyframe");
+        let kept: Vec<u32> = feed.frames.iter().map(|(frame, _)| frame.timestamp).collect();
+        assert_eq!((kept, feed.bytes), (vec![1_000, 1_500, 1_600], 30));
+        push(&mut feed, [1_700, 2_000]);
+        let kept: Vec<u32> = feed.frames.iter().map(|(frame, _)| frame.timestamp).collect();
+        assert_eq!((kept, feed.bytes), (vec![2_000], 10), "only those since the last keyframe are kept");
+    }
+
+    #[test]
+    fn input_keeps_nothing_of_before_its_last_keyframe() {
+        let mut feed = LiveFeed::default();
+        push(&mut feed, [0]);
+        feed.set_on_air(true);
+        push(&mut feed, [500, 1_000, 1_500]);
+        feed.pop();
+        feed.set_on_air(false);
+        let kept: Vec<u32> = feed.frames.iter().map(|(frame, _)| frame.timestamp).collect();
+        assert_eq!((kept, feed.bytes, feed.sent_bytes), (vec![1_000, 1_500], 20, 0));
     }
 }

@@ -75,6 +75,11 @@ impl Meter {
     }
 
     /// The age of the last video frame.
+    /// When the last picture came.
+    pub(super) fn last_video(&self) -> Option<Duration> {
+        self.last_video
+    }
+
     pub(super) fn age(&self, now: Duration) -> Option<Duration> {
         self.last_video.map(|last| now.saturating_sub(last))
     }

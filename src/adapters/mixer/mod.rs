@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapters::rtmp::Connector;
 use crate::domain::channel::Programme;
-use crate::ports::{ChannelEngine, LeaseCheck, LiveTranscoder, ProgrammeReports};
+use crate::ports::{ChannelEngine, Clock, LeaseCheck, LiveTranscoder, ProgrammeReports};
 use channel::Mixer;
 
 /// The engine cannot start.
@@ -48,6 +48,7 @@ pub struct MixerEngine {
     runtime: Option<Runtime>,
     connector: Connector,
     transcoder: Arc<dyn LiveTranscoder>,
+    clock: Arc<dyn Clock>,
 }
 
 impl MixerEngine {
@@ -60,13 +61,14 @@ impl MixerEngine {
         threads: usize,
         connector: Connector,
         transcoder: Arc<dyn LiveTranscoder>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, MixerError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("media")
             .enable_all()
             .build()?;
-        Ok(Self { runtime: Some(runtime), connector, transcoder })
+        Ok(Self { runtime: Some(runtime), connector, transcoder, clock })
     }
 }
 
@@ -92,7 +94,7 @@ impl ChannelEngine for MixerEngine {
         // The channel ends too when this future is dropped.
         let stop = stop.child_token();
         let _guard = stop.clone().drop_guard();
-        let tools = (self.connector.clone(), Arc::clone(&self.transcoder));
+        let tools = (self.connector.clone(), Arc::clone(&self.transcoder), Arc::clone(&self.clock));
         let mixer = Mixer::new(programme, reports, tools, (stop, lease));
         if let Err(error) = runtime.spawn(mixer.run()).await
             && error.is_panic()

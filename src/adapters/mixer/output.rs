@@ -12,10 +12,10 @@ use super::queue::Queue;
 use super::rotation::{NextSession, Rotation};
 use super::sink::{Sink, SinkError, Target};
 use super::supervised::supervised;
-use crate::adapters::rtmp::Connector;
-use crate::adapters::system::{SystemClock, SystemIds};
-use crate::domain::channel::{Output, OutputState, OutputStatus, Track, wrapped};
-use crate::ports::{Clock as _, IdGen as _, LeaseCheck};
+use crate::adapters::rtmp::{Connector, Prepared};
+use crate::adapters::system::SystemIds;
+use crate::domain::channel::{ChannelName, Output, OutputState, OutputStatus, Track, wrapped};
+use crate::ports::{Clock, IdGen as _, LeaseCheck};
 
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -27,12 +27,17 @@ const STALLED: Duration = Duration::from_secs(2);
 const LEASE_CHECK: Duration = Duration::from_millis(50);
 /// After this many refusals in a row, it is assumed that somebody has to do something.
 const REFUSALS: u32 = 3;
+/// The same for an output that was live before: its server may still count the session that broke.
+const REFUSALS_AFTER_LIVE: u32 = 6;
+/// How long a write may still take after the stop.
+const LAST_WRITE: Duration = Duration::from_secs(1);
 /// When a new session did not begin at once, it is tried once more after this time.
 const ROTATE_AGAIN: Duration = Duration::from_millis(500);
 
 /// What the mixer and the task of an output share.
 pub(super) struct Shared {
     pub(super) queue: Queue,
+    clock: Arc<dyn Clock>,
     status: Mutex<OutputStatus>,
     /// Since when a write waits.
     writes_since: Mutex<Option<Instant>>,
@@ -43,15 +48,15 @@ enum End {
     Stopped,
     /// A new session begins.
     Rotates(Box<Rotation>),
-    /// Another instance may send the programme.
+    /// The lease is in doubt: another instance may send the programme.
     InDoubt,
     Failed(SinkError),
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
-        let status = OutputStatus::new(SystemClock.now());
-        Self { queue: Queue::default(), status: Mutex::new(status), writes_since: Mutex::new(None) }
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        let status = Mutex::new(OutputStatus::new(clock.now()));
+        Self { queue: Queue::default(), clock, status, writes_since: Mutex::new(None) }
     }
 
     /// The output as it is now.
@@ -60,7 +65,7 @@ impl Shared {
         let mut status = lock(&self.status).clone();
         if let Some(waits) = waits.filter(|waits| *waits >= STALLED && status.state == OutputState::Live) {
             status.state = OutputState::Stalled;
-            status.since = SystemClock.now().minus(waits);
+            status.since = self.clock.now().minus(waits);
         }
         status.queue_ms = self.queue.length_ms();
         status.dropped_frames = self.queue.dropped_frames();
@@ -71,7 +76,7 @@ impl Shared {
         let mut status = lock(&self.status);
         if status.state != state {
             status.state = state;
-            status.since = SystemClock.now();
+            status.since = self.clock.now();
         }
         change(&mut status);
     }
@@ -81,22 +86,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sends the programme to `output` until `stop`.
+/// Sends the programme of `channel` to `output` until `stop`.
 pub(super) async fn run(
-    output: Output,
+    (channel, output): (ChannelName, Output),
     shared: Arc<Shared>,
     connector: Connector,
     (stop, lease): (CancellationToken, LeaseCheck),
 ) {
     supervised("output", || {
-        let task =
-            Task { output: &output, shared: &shared, connector: &connector, stop: &stop, lease: &lease };
+        let task = Task {
+            channel: &channel,
+            output: &output,
+            shared: &shared,
+            connector: &connector,
+            stop: &stop,
+            lease: &lease,
+        };
         task.run()
     })
     .await;
 }
 
 struct Task<'a> {
+    /// For the log.
+    channel: &'a ChannelName,
     output: &'a Output,
     shared: &'a Shared,
     connector: &'a Connector,
@@ -121,13 +134,15 @@ impl Task<'_> {
                 Ok(target) => match self.stop.run_until_cancelled(self.open(&target, &mut rotation)).await {
                     None => return,
                     Some(Err(error)) => End::Failed(error),
-                    Some(Ok(sink)) => self.send(sink, &target, rotation.take()).await,
+                    Some(Ok(None)) => End::InDoubt,
+                    Some(Ok(Some(sink))) => self.send(sink, &target, rotation.take()).await,
                 },
             };
             let error = match end {
                 End::Stopped => return,
                 End::Rotates(next) => {
                     rotation = Some(next);
+                    (waits, refusals) = (backoff(), 0);
                     continue;
                 }
                 End::InDoubt => {
@@ -142,10 +157,10 @@ impl Task<'_> {
             refusals = if error.is_refused { refusals + 1 } else { 0 };
             uses_backup = !uses_backup;
             if began.elapsed() >= STABLE {
-                waits = backoff();
-                uses_backup = false;
+                (waits, refusals, uses_backup) = (backoff(), 0, false);
             }
-            let is_failed = refusals >= REFUSALS;
+            let was_live = lock(&self.shared.status).connects > 0;
+            let is_failed = refusals >= if was_live { REFUSALS_AFTER_LIVE } else { REFUSALS };
             let next = if is_failed { None } else { waits.next() };
             let wait = next.map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT));
             self.wait(&error, wait, is_failed).await;
@@ -160,31 +175,42 @@ impl Task<'_> {
         while !self.lease.is_valid() && self.stop.run_until_cancelled(sleep(LEASE_CHECK)).await.is_some() {}
     }
 
-    /// Begins a session. A new session of an output that rotates uses the connection that was prepared for it. If a server
-    /// still counts the session before, it is tried once more.
-    async fn open(&self, target: &Target, rotation: &mut Option<Box<Rotation>>) -> Result<Sink, SinkError> {
-        let Some(rotation) = rotation else { return Box::pin(target.open(self.connector)).await };
-        let begun = match rotation.prepared.take() {
-            Some(prepared) => target.begin(prepared).await,
-            None => Box::pin(target.open(self.connector)).await,
-        };
-        match begun {
-            Ok(sink) => Ok(sink),
+    /// Begins a session; `None` if the lease is in doubt. A new session of an output that rotates uses the connection that
+    /// was prepared for it. If a server still counts the session before, it is tried once more.
+    async fn open(
+        &self,
+        target: &Target,
+        rotation: &mut Option<Box<Rotation>>,
+    ) -> Result<Option<Sink>, SinkError> {
+        let Some(rotation) = rotation else { return self.begin(target, None).await };
+        match self.begin(target, rotation.prepared.take()).await {
+            Ok(begun) => Ok(begun),
             Err(error) => {
-                tracing::info!(output = ?self.output.id, %error, "a new session did not begin at once");
+                tracing::info!(channel = %self.channel, destination = %self.output.id, %error, "a new session did not begin at once");
                 sleep(ROTATE_AGAIN).await;
-                Box::pin(target.open(self.connector)).await
+                self.begin(target, None).await
             }
         }
     }
 
+    /// The key is sent only with a valid lease: a platform may end the session of whoever has it.
+    async fn begin(&self, target: &Target, prepared: Option<Prepared>) -> Result<Option<Sink>, SinkError> {
+        let prepared = match prepared {
+            Some(prepared) => Some(prepared),
+            None => target.prepare(self.connector).await?,
+        };
+        if self.lease.is_valid() { Ok(Some(target.begin(prepared).await?)) } else { Ok(None) }
+    }
+
     async fn wait(&self, error: &SinkError, wait: Duration, is_failed: bool) {
-        let id = self.output.id;
-        tracing::info!(output = ?id, %error, ?wait, "an output failed and is tried again later");
+        tracing::info!(
+            channel = %self.channel, destination = %self.output.id, %error, ?wait,
+            "an output failed and is tried again later"
+        );
         let state = if is_failed { OutputState::Failed } else { OutputState::BackingOff };
         self.shared.change(state, |status| {
             status.last_error = Some(error.message.clone());
-            status.next_attempt_at = Some(SystemClock.now().plus(wait));
+            status.next_attempt_at = Some(self.shared.clock.now().plus(wait));
             status.rtt_ms = None;
         });
         self.stop.run_until_cancelled(sleep(wait)).await;
@@ -197,7 +223,10 @@ impl Task<'_> {
             None => self.shared.queue.open(),
             Some(rotation) => {
                 let took = rotation.since.elapsed();
-                tracing::info!(output = ?self.output.id, ?took, "a new session replaced the one before");
+                tracing::info!(
+                    channel = %self.channel, destination = %self.output.id, ?took,
+                    "a new session replaced the one before"
+                );
             }
         }
         let mut next = NextSession::new(self.output.rotate_session_every);
@@ -224,8 +253,15 @@ impl Task<'_> {
             let is_keyframe = |piece: &Piece| piece.frame.is_keyframe;
             let keyframe = pieces.iter().position(is_keyframe).filter(|_| next.is_ready());
             let (now, later) = pieces.split_at(keyframe.unwrap_or(pieces.len()));
-            if let Err(error) = self.write(&mut sink, &mut session, now).await {
-                return End::Failed(error);
+            let stopped = async {
+                self.stop.cancelled().await;
+                sleep(LAST_WRITE).await;
+            };
+            tokio::select! {
+                written = self.write(&mut sink, &mut session, now) => if let Err(error) = written {
+                    return End::Failed(error);
+                },
+                () = stopped => return End::Stopped,
             }
             if keyframe.is_some() {
                 self.shared.queue.put_back(later.iter().cloned());

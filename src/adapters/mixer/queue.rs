@@ -54,7 +54,9 @@ impl Queue {
             return;
         }
         let is_video = piece.frame.track == Track::Video;
-        let oldest = state.pieces.front().map_or(piece.at, |oldest| oldest.at);
+        // Pictures count. The silence that fills a hole comes at once, however long the hole was.
+        let mut pictures = state.pieces.iter().filter(|piece| piece.frame.track == Track::Video);
+        let oldest = pictures.next().filter(|_| is_video).map_or(piece.at, |oldest| oldest.at);
         if piece.at.saturating_sub(oldest) > MOST_MS || state.bytes > MOST_BYTES {
             let video = state.pieces.iter().filter(|piece| piece.frame.track == Track::Video).count();
             state.dropped_frames += video as u64;
@@ -178,6 +180,22 @@ mod tests {
         }
         let taken: Vec<u64> = queue.take().await.iter().map(|piece| piece.at).collect();
         assert_eq!((taken[0], taken.len(), queue.dropped_frames()), (150 * 40, 11, 150));
+    }
+
+    #[tokio::test]
+    async fn silence_of_a_long_hole_is_kept() {
+        let queue = Queue::default();
+        queue.open();
+        push(&queue, 0, true);
+        queue.take().await;
+        for at in (20..9_000).step_by(20) {
+            let payload = Bytes::from_static(&[0xaf, 1, 0x21]);
+            let frame =
+                Frame { track: Track::Audio, timestamp: 0, is_keyframe: false, is_header: false, payload };
+            queue.push(Piece { frame, at, headers: Arc::new(Headers::default()) });
+        }
+        push(&queue, 9_000, true);
+        assert_eq!((queue.take().await.len(), queue.dropped_frames()), (450, 0));
     }
 
     #[tokio::test]

@@ -1,11 +1,10 @@
 //! Where an output sends to: an RTMP server, or an SRT listener by way of ffmpeg.
 
-use bytes::Bytes;
 use thiserror::Error;
 
 use crate::adapters::ffmpeg::{PushError, SrtPush};
 use crate::adapters::rtmp::{
-    Address, Connector, Formats, Frame, Prepared, Publisher, RtmpError, flv, parameter_sets,
+    Address, AudioFormat, Connector, Formats, Frame, Prepared, Publisher, RtmpError, flv, parameter_sets,
 };
 use crate::domain::Invalid;
 use crate::domain::channel::{SrtAddress, SrtKey, Track};
@@ -34,8 +33,8 @@ pub(super) struct SrtSink {
     push: SrtPush,
     /// The parameter sets of the newest video header.
     parameter_sets: Vec<u8>,
-    /// The newest audio header.
-    sound: Option<Bytes>,
+    /// The format of the sound, once a header said it.
+    sound: Option<Option<AudioFormat>>,
     out: Vec<u8>,
     /// The bytes that were counted.
     counted: u64,
@@ -58,24 +57,28 @@ impl Target {
         Ok(Self::Rtmp(address, key.clone()))
     }
 
-    /// Connects as far as that is possible beside another session: no stream begins, and no key is sent. `None` if that is
-    /// not possible at all.
+    /// Connects as far as that is possible without a key, so also beside another session: no stream begins. `None` if that
+    /// is not possible at all.
     pub(super) async fn prepare(&self, connector: &Connector) -> Result<Option<Prepared>, SinkError> {
         match self {
             Self::Rtmp(address, _) => {
-                Ok(Some(Publisher::prepare(connector, address, &mut Vec::new()).await?))
+                Ok(Some(Box::pin(Publisher::prepare(connector, address, &mut Vec::new())).await?))
             }
             Self::Srt(..) => Ok(None),
         }
     }
 
-    /// Begins a session.
-    pub(super) async fn open(&self, connector: &Connector) -> Result<Sink, SinkError> {
-        Ok(match self {
-            Self::Rtmp(address, key) => {
-                Sink::Rtmp(Box::new(Publisher::open(connector, address, key.clone(), &mut Vec::new()).await?))
+    /// Begins a session, over the connection that was prepared.
+    pub(super) async fn begin(&self, prepared: Option<Prepared>) -> Result<Sink, SinkError> {
+        Ok(match (self, prepared) {
+            (Self::Rtmp(_, key), Some(prepared)) => {
+                Sink::Rtmp(Box::new(Publisher::begin(prepared, key.clone(), &mut Vec::new()).await?))
             }
-            Self::Srt(address, key) => {
+            (Self::Rtmp(..), None) => {
+                let message = "the connection was not prepared".to_owned();
+                return Err(SinkError { is_refused: false, message });
+            }
+            (Self::Srt(address, key), _) => {
                 let push = SrtPush::start(address, key)?;
                 Sink::Srt(Box::new(SrtSink {
                     push,
@@ -86,15 +89,6 @@ impl Target {
                 }))
             }
         })
-    }
-
-    /// Begins a session over a connection that was prepared.
-    pub(super) async fn begin(&self, prepared: Prepared) -> Result<Sink, SinkError> {
-        let key = match self {
-            Self::Rtmp(_, key) => key.clone(),
-            Self::Srt(..) => Secret::new(""),
-        };
-        Ok(Sink::Rtmp(Box::new(Publisher::begin(prepared, key, &mut Vec::new()).await?)))
     }
 }
 
@@ -138,7 +132,7 @@ impl Sink {
         }
     }
 
-    /// Waits for what the other side says, and then returns if it wants to go on. Nothing is lost if this is dropped.
+    /// Waits for what the other side says, and then returns if it wants to continue. Nothing is lost if this is dropped.
     pub(super) async fn listen(&mut self) -> Result<(), SinkError> {
         match self {
             Self::Rtmp(publisher) => Ok(publisher.listen().await?),
@@ -165,17 +159,21 @@ impl Sink {
 
 impl SrtSink {
     /// ffmpeg writes the parameter sets that it began with before each keyframe, whatever headers come later. So the right
-    /// ones are put there. The description of the sound cannot change at all.
+    /// ones are put there. The format of the sound cannot change at all.
     fn add(&mut self, frame: &Frame, timestamp: u32) -> Result<(), SinkError> {
         let failed = |message: String| SinkError { is_refused: false, message };
         match (frame.track, frame.is_header) {
             (Track::Video, true) => self.parameter_sets = parameter_sets(frame),
             (Track::Audio, true) => {
-                let before = self.sound.replace(frame.payload.clone());
-                if before.is_some_and(|before| before != frame.payload) {
-                    return Err(failed(
-                        "the format of the sound changed, which needs a new session".to_owned(),
-                    ));
+                let sound = format_of_sound(frame);
+                match self.sound {
+                    None => self.sound = Some(sound),
+                    // The same format in other bytes: encoders write it in several ways.
+                    Some(before) if before == sound => return Ok(()),
+                    Some(_) => {
+                        let why = "the format of the sound changed, which needs a new session";
+                        return Err(failed(why.to_owned()));
+                    }
                 }
             }
             _ => {}
@@ -186,6 +184,12 @@ impl SrtSink {
         }
         flv::write(&frame, timestamp, &mut self.out).map_err(|error| failed(error.to_string()))
     }
+}
+
+fn format_of_sound(header: &Frame) -> Option<AudioFormat> {
+    let mut formats = Formats::default();
+    formats.learn(header);
+    formats.audio
 }
 
 impl From<RtmpError> for SinkError {
@@ -204,5 +208,31 @@ impl From<PushError> for SinkError {
 impl From<Invalid> for SinkError {
     fn from(error: Invalid) -> Self {
         Self { is_refused: true, message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn same_sound_in_other_bytes_is_the_same() {
+        let format = |payload: &'static [u8]| {
+            let payload = Bytes::from_static(payload);
+            format_of_sound(&Frame {
+                track: Track::Audio,
+                timestamp: 0,
+                is_keyframe: false,
+                is_header: true,
+                payload,
+            })
+        };
+        // As ffmpeg and as MediaMTX write AAC-LC with 48 kHz, stereo.
+        let (ffmpeg, mediamtx) =
+            (format(&[0xaf, 0, 0x11, 0x90, 0x56, 0xe5, 0]), format(&[0xaf, 0, 0x11, 0x90]));
+        assert_eq!(ffmpeg, mediamtx);
+        assert_ne!(ffmpeg, format(&[0xaf, 0, 0x12, 0x10]));
     }
 }

@@ -131,15 +131,7 @@ impl Input {
         transcoder: &Arc<dyn LiveTranscoder>,
         now: Duration,
     ) -> Vec<Change> {
-        let Some(first) = self.first_frame else { return Vec::new() };
-        let formats = &self.sent().formats;
-        let is_known =
-            (formats.video.is_some() && formats.audio.is_some()) || now.saturating_sub(first) >= TRACKS;
-        let problem = match self.unsupported {
-            Some(Unsupported(codec)) => Some(format!("the encoder sends {codec}; set it to H.264 and AAC")),
-            None if is_known => formats.mismatch(&programme.profile),
-            None => None,
-        };
+        let Some((is_known, problem)) = self.difference(&programme.profile, now) else { return Vec::new() };
         // Media of another codec is not even read.
         let may_differ = programme.mismatch != Mismatch::Refuse && self.unsupported.is_none();
         let may_be_transcoded = programme.mismatch == Mismatch::Transcode && may_differ;
@@ -151,11 +143,14 @@ impl Input {
         if !is_right {
             self.end_transcoding();
         }
-        if is_wanted && self.transcoding.is_none() {
+        let starts = is_wanted && self.transcoding.is_none();
+        if starts {
             self.start_transcoding(programme.profile, transcoder);
+        }
+        if starts || !is_right {
+            // For the rules it is another input, of which they know no mismatch.
             changes.extend([Change::LiveEnded, Change::LiveConnected]);
-        } else if !is_right {
-            changes.extend([Change::LiveEnded, Change::LiveConnected]);
+            self.mismatches = false;
         }
         let has_failed = self.transcoding.as_ref().is_some_and(|running| running.failure.is_some());
         let mismatches = problem.is_some() && (!may_differ || has_failed);
@@ -165,6 +160,20 @@ impl Input {
             changes.push(Change::LiveMismatch(mismatches));
         }
         changes
+    }
+
+    /// Whether its tracks are known, and what differs from `profile`. `None` before its first frame.
+    fn difference(&self, profile: &Profile, now: Duration) -> Option<(bool, Option<String>)> {
+        let first = self.first_frame?;
+        let formats = &self.sent().formats;
+        let is_known =
+            (formats.video.is_some() && formats.audio.is_some()) || now.saturating_sub(first) >= TRACKS;
+        let problem = match self.unsupported {
+            Some(Unsupported(codec)) => Some(format!("the encoder sends {codec}; set it to H.264 and AAC")),
+            None if is_known => formats.mismatch(profile),
+            None => None,
+        };
+        Some((is_known, problem))
     }
 
     /// The present group of pictures goes through the transcoder, and all that follows.
@@ -320,8 +329,9 @@ impl Backup {
         }
     }
 
-    pub(super) fn take(&mut self, event: Option<InputEvent>, now: Duration) {
-        let (Self::Stream(input, is_on_air), Some(event)) = (self, event) else { return };
+    /// Returns whether frames that were on air had to be dropped.
+    pub(super) fn take(&mut self, event: Option<InputEvent>, now: Duration) -> bool {
+        let (Self::Stream(input, is_on_air), Some(event)) = (self, event) else { return false };
         match event {
             InputEvent::Connected => {
                 input.begin();
@@ -331,12 +341,11 @@ impl Backup {
                 input.begin();
                 input.is_connected = false;
             }
-            InputEvent::Frame(frame) => {
-                input.take(frame, now);
-            }
+            InputEvent::Frame(frame) => return input.take(frame, now),
             // Only the live input is normalised.
             InputEvent::Normalised(_) | InputEvent::NotNormalised(_) => {}
         }
+        false
     }
 
     pub(super) fn pop(&mut self) -> Option<Item> {
@@ -364,24 +373,55 @@ impl Backup {
         }
     }
 
-    pub(super) fn is_available(&self, rules: &Failover, now: Duration) -> bool {
+    /// When a second encoder that sends nothing more counts as stalled.
+    pub(super) fn stalls_at(&self, rules: &Failover) -> Option<Duration> {
+        match self {
+            Self::Clips(_) => None,
+            Self::Stream(input, _) => Some(input.feed.meter.last_video()? + rules.stall()),
+        }
+    }
+
+    pub(super) fn is_available(&self, programme: &Programme, now: Duration) -> bool {
         match self {
             Self::Clips(backup) => backup.feed.is_available(),
             Self::Stream(input, is_on_air) => {
-                let is_fresh = input.feed.meter.age(now).is_some_and(|age| age < rules.stall());
-                input.is_connected && is_fresh && (*is_on_air || input.feed.is_ready())
+                let stall = programme.failover.stall();
+                let is_fresh = input.feed.meter.age(now).is_some_and(|age| age < stall);
+                let is_ready = *is_on_air || input.feed.is_ready();
+                input.is_connected && is_fresh && is_ready && Self::refusal(input, programme, now).is_none()
             }
         }
     }
 
-    pub(super) fn status(&mut self, is_on_air: bool, is_available: bool, now: Duration) -> InputStatus {
-        let state = match (is_on_air, is_available) {
+    /// Why a second encoder does not go on air: its tracks are not known yet, or not those of the profile. It is never
+    /// transcoded.
+    fn refusal(input: &Input, programme: &Programme, now: Duration) -> Option<String> {
+        let Some((is_known, problem)) = input.difference(&programme.profile, now) else {
+            return Some(String::new());
+        };
+        let is_allowed = programme.mismatch == Mismatch::Switch && input.unsupported.is_none();
+        if is_known { problem.filter(|_| !is_allowed) } else { Some(problem.unwrap_or_default()) }
+    }
+
+    pub(super) fn status(
+        &mut self,
+        is_on_air: bool,
+        is_available: bool,
+        (programme, now): (&Programme, Duration),
+    ) -> InputStatus {
+        let mut state = match (is_on_air, is_available) {
             (true, _) => InputState::OnAir,
             (false, true) => InputState::Ready,
             (false, false) => InputState::Unstable,
         };
         match self {
-            Self::Stream(input, _) => input.status(state, now),
+            Self::Stream(input, _) => {
+                input.problem = Self::refusal(input, programme, now).filter(|why| !why.is_empty());
+                if input.problem.is_some() && !is_on_air {
+                    state = InputState::Mismatch;
+                }
+                input.status(state, now)
+            }
             Self::Clips(_) if !is_on_air && !is_available => InputStatus::new(InputState::Absent),
             Self::Clips(backup) => InputStatus {
                 state,

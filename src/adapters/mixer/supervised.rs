@@ -10,7 +10,7 @@ use tokio::time::sleep;
 /// A part of a channel that panicked starts again after this time.
 const AFTER_PANIC: Duration = Duration::from_secs(2);
 
-/// Runs a part of a channel again and again if it panics, so that the rest of the channel goes on.
+/// Runs a part of a channel again and again if it panics, so that the rest of the channel continues.
 pub(super) async fn supervised<F: Future<Output = ()>>(part: &'static str, mut start: impl FnMut() -> F) {
     while AssertUnwindSafe(start()).catch_unwind().await.is_err() {
         tracing::error!(part, "a part of a channel failed unexpectedly; it starts again");

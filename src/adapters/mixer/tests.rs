@@ -15,10 +15,11 @@ mod transcode;
 use crate::adapters::rtmp::Frame;
 use crate::adapters::rtmp::flv::FlvReader;
 use crate::adapters::rtmp::test_server::{Manner, Received, TestServer};
+use crate::adapters::system::SystemClock;
 use crate::domain::channel::{
-    BackupMedia, ChannelId, ChannelName, ClipId, Decision, DestinationId, Engine, Failover, Mismatch, Mode,
-    Output, OutputId, OutputState, OutputStatus, PlaylistChange, Profile, ProgrammeStatus, Reason, Source,
-    Track,
+    BackupMedia, ChannelId, ChannelName, ClipId, Decision, DestinationId, Engine, Failover, InputState,
+    Mismatch, Mode, Output, OutputId, OutputState, OutputStatus, PlaylistChange, Profile, ProgrammeStatus,
+    Reason, Source, Track,
 };
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
@@ -73,7 +74,8 @@ impl Channel {
         let (lease, checked) = watch::channel(true);
         let check = LeaseCheck::new(move || *checked.borrow());
         tasks.spawn(async move {
-            let engine = MixerEngine::new(1, Connector::new([]).unwrap(), transcoder).unwrap();
+            let engine =
+                MixerEngine::new(1, Connector::new([]).unwrap(), transcoder, Arc::new(SystemClock)).unwrap();
             engine.run(programmes, reports, stopped, check).await;
         });
         Self { live, programme, decisions, status, stop, lease, tasks }
@@ -81,27 +83,7 @@ impl Channel {
 
     /// A live encoder, until the guard is dropped. Its video frames get `padding` bytes more.
     fn encoder(&self, padding: usize) -> JoinSet<()> {
-        let (live, mut task) = (self.live.clone(), JoinSet::new());
-        task.spawn(async move {
-            while live.players() == 0 {
-                sleep(Duration::from_millis(10)).await;
-            }
-            let began = Instant::now();
-            for round in 0.. {
-                for mut frame in frames().into_iter().filter(|frame| !frame.is_header || frame.timestamp == 0)
-                {
-                    if !frame.is_header {
-                        frame.timestamp += round * 4_000;
-                        sleep_until(began + Duration::from_millis(frame.timestamp.into())).await;
-                    }
-                    if frame.track == Track::Video && !frame.is_header {
-                        frame.payload = [&frame.payload[..], &vec![0; padding]].concat().into();
-                    }
-                    live.play(frame);
-                }
-            }
-        });
-        task
+        encoder(&self.live, padding)
     }
 
     async fn until_decided(&mut self, to: Source) -> Decision {
@@ -137,6 +119,30 @@ impl Channel {
             .unwrap()
             .unwrap();
     }
+}
+
+/// An encoder at `server`, until the guard is dropped. Its video frames get `padding` bytes more.
+fn encoder(server: &Arc<TestServer>, padding: usize) -> JoinSet<()> {
+    let (live, mut task) = (server.clone(), JoinSet::new());
+    task.spawn(async move {
+        while live.players() == 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let began = Instant::now();
+        for round in 0.. {
+            for mut frame in frames().into_iter().filter(|frame| !frame.is_header || frame.timestamp == 0) {
+                if !frame.is_header {
+                    frame.timestamp += round * 4_000;
+                    sleep_until(began + Duration::from_millis(frame.timestamp.into())).await;
+                }
+                if frame.track == Track::Video && !frame.is_header {
+                    frame.payload = [&frame.payload[..], &vec![0; padding]].concat().into();
+                }
+                live.play(frame);
+            }
+        }
+    });
+    task
 }
 
 fn frames() -> Vec<Frame> {
@@ -280,6 +286,33 @@ async fn live_input_of_another_profile_does_not_go_on_air() {
     assert_eq!(problem, "the picture is 1280x720; set the output resolution to 1280x360");
     channel.set(|programme| programme.mismatch = Mismatch::Switch);
     assert_eq!(channel.until_decided(Source::Live).await.kind, crate::domain::channel::DecisionKind::Cut);
+    channel.end().await;
+}
+
+#[tokio::test]
+async fn second_encoder_of_another_profile_does_not_go_on_air() {
+    let destination = TestServer::start(Manner::Normal).await;
+    let mut channel = Channel::start(vec![output(1, &destination)]).await;
+    let second = Arc::new(TestServer::start(Manner::Normal).await);
+    channel.set(|programme| {
+        programme.backup =
+            BackupMedia::Stream(Secret::new(format!("rtmp://127.0.0.1:{}/ch/backup", second.port)));
+        programme.profile.video.height = 360;
+    });
+    channel.until_decided(Source::Slate).await;
+    let _encoder = encoder(&second, 0);
+    let is_named = |status: &ProgrammeStatus| {
+        status.backup.state == InputState::Mismatch
+            && status.backup.problem.as_deref()
+                == Some("the picture is 1280x720; set the output resolution to 1280x360")
+    };
+    let named = channel.status.wait_for(|status| status.as_ref().is_some_and(is_named));
+    timeout(Duration::from_secs(30), named).await.expect("the difference is named").unwrap();
+    more(&destination, 1).await;
+    assert_eq!(channel.status.borrow().as_ref().map(|status| status.on_air), Some(Source::Slate));
+    channel.set(|programme| programme.profile = Profile::default());
+    channel.until_decided(Source::Backup).await;
+    more(&destination, 1).await;
     channel.end().await;
 }
 

@@ -227,6 +227,17 @@ impl ObsLauncher for ProcessLauncher {
         self.kill_group(&mut child, group).await
     }
 
+    async fn freeze(&self) -> Result<(), LaunchError> {
+        let mut child = self.child.lock().await;
+        let group = self.running(&mut child).and_then(|identity| to_pid(identity.pid));
+        let stopped = group.map(|group| kill_process_group(group, Signal::STOP));
+        match stopped {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(LaunchError::Failed(format!("OBS cannot be stopped: {error}"))),
+            None => Err(LaunchError::Failed("OBS does not run".to_owned())),
+        }
+    }
+
     async fn kill(&self) -> Result<(), LaunchError> {
         let mut child = self.child.lock().await;
         let group = self.running(&mut child).and_then(|identity| to_pid(identity.pid));

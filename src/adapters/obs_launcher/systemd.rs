@@ -117,6 +117,10 @@ impl ObsLauncher for SystemdLauncher {
         }
     }
 
+    async fn freeze(&self) -> Result<(), LaunchError> {
+        self.run(&["kill", "--signal=SIGSTOP"]).await.map(drop)
+    }
+
     /// systemd learns a moment later that it was killed. `restart` waits for that, `start` does not.
     async fn restart(&self) -> Result<(), LaunchError> {
         self.kill().await?;

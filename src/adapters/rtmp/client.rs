@@ -38,20 +38,6 @@ pub struct Player {
 }
 
 impl Publisher {
-    /// Connects and begins the stream `name`. Each step is added to `steps`.
-    ///
-    /// # Errors
-    /// If a step fails. The text does not contain `name`.
-    pub async fn open(
-        connector: &Connector,
-        address: &Address,
-        name: Secret,
-        steps: &mut Vec<StepTime>,
-    ) -> Result<Self, RtmpError> {
-        let prepared = Self::prepare(connector, address, steps).await;
-        Self::begin(prepared.map_err(|error| error.without(name.expose()))?, name, steps).await
-    }
-
     /// Connects, without beginning a stream. Each step is added to `steps`.
     ///
     /// # Errors
@@ -127,7 +113,7 @@ impl Publisher {
         Ok(out.len() as u64)
     }
 
-    /// Waits for what the server says. Returns only if it said something: then call [`Publisher::send`], which sends the
+    /// Waits for a message of the server. Returns only if there was one: then call [`Publisher::send`], which sends the
     /// answer too. Nothing is lost if this is dropped.
     ///
     /// # Errors

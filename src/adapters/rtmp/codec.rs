@@ -26,7 +26,7 @@ pub struct AudioFormat {
     pub object: u8,
     /// Samples a second.
     pub rate: u32,
-    /// Channels; 0 if it is not said.
+    /// Channels; 0 if it is not known.
     pub channels: u32,
 }
 

@@ -11,7 +11,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
@@ -21,6 +22,9 @@ use super::tcp::TcpView;
 
 /// How long one step may take.
 const STEP: Duration = Duration::from_secs(6);
+/// How many addresses of a name are tried, and how long after each other.
+const MOST_ADDRESSES: usize = 6;
+const DIAL_APART: Duration = Duration::from_millis(250);
 const READ_BUFFER: usize = 64 * 1024;
 
 /// A byte stream, with TLS or without.
@@ -50,7 +54,7 @@ pub(super) struct Connection {
     pub(super) session: Session,
     pub(super) tcp: TcpView,
     buffer: Box<[u8]>,
-    /// What has to be sent because of what the server said.
+    /// What has to be sent in answer to the server.
     pub(super) answers: Vec<u8>,
 }
 
@@ -129,22 +133,48 @@ async fn lookup(address: &Address) -> Result<Vec<SocketAddr>, RtmpError> {
     if found.is_empty() { Err(unknown(&"it has no address")) } else { Ok(found) }
 }
 
+/// Tries the addresses side by side, each a moment after the one before, and takes the first that connects (RFC 8305): a
+/// name with IPv6 and IPv4 addresses is common, and a host that can use only one of them too.
 async fn dial(addresses: Vec<SocketAddr>) -> Result<TcpStream, RtmpError> {
+    let mut attempts = JoinSet::new();
+    for (place, address) in families_in_turn(addresses).into_iter().take(MOST_ADDRESSES).enumerate() {
+        let begins = DIAL_APART * u32::try_from(place).unwrap_or_default();
+        attempts.spawn(async move {
+            sleep(begins).await;
+            (address, timeout(STEP - STEP / 4, TcpStream::connect(address)).await)
+        });
+    }
     let mut last = RtmpError::new(Step::Tcp, "there is no address");
-    // A name with an IPv6 and an IPv4 address is common, and a host that has only one of them too.
-    for address in addresses.into_iter().take(4) {
-        match timeout(STEP / 2, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => {
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt {
+            Ok((_, Ok(Ok(tcp)))) => {
                 let _ = tcp.set_nodelay(true);
                 return Ok(tcp);
             }
-            Ok(Err(error)) => {
+            Ok((address, Ok(Err(error)))) => {
                 last = RtmpError::new(Step::Tcp, format!("{address} does not connect: {error}"));
             }
-            Err(_) => last = RtmpError::new(Step::Tcp, format!("{address} does not answer")),
+            Ok((address, Err(_))) => last = RtmpError::new(Step::Tcp, format!("{address} does not answer")),
+            Err(_) => {}
         }
     }
     Err(last)
+}
+
+/// IPv6 and IPv4 addresses one after the other, beginning with the kind of the first.
+fn families_in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let is_first = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (one, other): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == is_first);
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    let mut all = Vec::new();
+    loop {
+        let pair = [one.next(), other.next()];
+        if pair == [None, None] {
+            return all;
+        }
+        all.extend(pair.into_iter().flatten());
+    }
 }
 
 /// The RTMP handshake. Returns what the server sent after it.
@@ -250,4 +280,37 @@ impl Connection {
 pub(super) fn refused(step: Step, what: &str, words: &str) -> RtmpError {
     let text = if words.is_empty() { what.to_owned() } else { format!("{what}: {words}") };
     RtmpError::refused(step, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_both_families_take_turns() {
+        let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let all = ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "1.1.1.2:1"].map(parse);
+        let expected = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "[::3]:1"].map(parse);
+        assert_eq!(families_in_turn(all.to_vec()), expected);
+        assert!(families_in_turn(Vec::new()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn address_that_does_not_answer_is_not_waited_for() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // A listener whose queue is full answers nobody.
+        let full = tokio::net::TcpSocket::new_v4().unwrap();
+        full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = full.listen(0).unwrap();
+        let silent = full.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..8 {
+            let connecting = timeout(Duration::from_millis(100), TcpStream::connect(silent));
+            waiting.extend(connecting.await.ok());
+        }
+        let began = Instant::now();
+        let tcp = dial(vec![silent, silent, silent, server.local_addr().unwrap()]).await.unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), server.local_addr().unwrap());
+        assert!(began.elapsed() < STEP, "{:?}", began.elapsed());
+    }
 }

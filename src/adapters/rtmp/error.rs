@@ -29,15 +29,18 @@ pub enum Step {
     Media,
 }
 
+/// A shorter name is no secret, and may be part of any word.
+const SHORTEST_SECRET: usize = 6;
+
 /// Why a connection failed. The text contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct RtmpError {
     /// Where it failed.
     pub step: Step,
-    /// Whether the server said no, rather than that something broke.
+    /// Whether the server refused, rather than that something broke.
     pub is_refused: bool,
-    /// What happened, in the server's words if it said something.
+    /// What happened, in the server's words if it sent some.
     pub message: String,
 }
 
@@ -57,12 +60,43 @@ impl RtmpError {
 
     /// Without `secret`, which a server may repeat.
     pub(super) fn without(mut self, secret: &str) -> Self {
-        for part in [secret, secret.split(['?', '&']).next().unwrap_or_default()] {
-            // A short name is no secret, and may be part of any word.
-            if part.len() >= 6 {
+        // The values of its parameters too: a server may repeat one of them.
+        for part in std::iter::once(secret).chain(secret.split(['?', '&', '='])) {
+            if part.len() >= SHORTEST_SECRET {
                 self.message = self.message.replace(part, "***");
+                self.cut_beginning_of(part);
             }
         }
         self
+    }
+
+    /// A long text was cut, perhaps in the middle of a secret.
+    fn cut_beginning_of(&mut self, part: &str) {
+        let begins = |length: &usize| part.get(..*length).is_some_and(|begin| self.message.ends_with(begin));
+        if let Some(length) = (SHORTEST_SECRET..part.len()).rev().find(begins) {
+            self.message.truncate(self.message.len() - length);
+            self.message.push_str("***");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_name_is_left_in_the_words_of_a_server() {
+        let name = "live_4711?token=abcdefgh&x=1";
+        for words in [
+            format!("no {name} here"),
+            "no live_4711 here".to_owned(),
+            "the token abcdefgh is old".to_owned(),
+            format!("{} {name}", "x".repeat(289)),
+            format!("{} {name}", "x".repeat(280)),
+        ] {
+            let shown = RtmpError::new(Step::Media, words).without(name).message;
+            assert!(!shown.contains("live_4") && !shown.contains("abcdef"), "{shown}");
+            assert!(shown.contains("***"), "{shown}");
+        }
     }
 }

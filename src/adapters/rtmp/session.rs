@@ -20,7 +20,7 @@ const MOST_COMMAND: usize = 4_096;
 /// The id of the message stream that carries commands about the connection.
 const CONTROL: u32 = 0;
 
-/// What a server said.
+/// What a server sent.
 #[derive(Debug)]
 pub(super) enum Event {
     /// The answer to a command.
@@ -133,7 +133,7 @@ impl Session {
         }
     }
 
-    /// Asks for the application `app`. Returns the transaction.
+    /// Requests the application `app`. Returns the transaction.
     pub(super) fn connect(&mut self, app: &str, url: &str, out: &mut Vec<u8>) -> Result<u32, Unreadable> {
         let text = |text: &str| Amf0Value::Utf8String(text.to_owned());
         let object = HashMap::from([

@@ -30,7 +30,8 @@ async fn published_frames_arrive_as_they_are_also_after_the_timestamps_wrap() {
     let server = TestServer::start(Manner::Normal).await;
     let mut steps = Vec::new();
     let (connector, address) = (connector(), address(&server));
-    let mut publisher = Publisher::open(&connector, &address, Secret::new("key"), &mut steps).await.unwrap();
+    let prepared = Publisher::prepare(&connector, &address, &mut steps).await.unwrap();
+    let mut publisher = Publisher::begin(prepared, Secret::new("key"), &mut steps).await.unwrap();
     let taken: Vec<Step> = steps.iter().map(|step| step.step).collect();
     assert_eq!(taken, [Step::Name, Step::Tcp, Step::Handshake, Step::Connect, Step::Stream]);
     let sent = frames();
@@ -69,7 +70,8 @@ async fn played_frames_arrive_and_the_end_is_known() {
 async fn refusal_has_the_words_of_the_server_and_no_secret() {
     let server = TestServer::start(Manner::Refuses).await;
     let key = Secret::new("abcd-efgh-ijkl");
-    let error = Publisher::open(&connector(), &address(&server), key, &mut Vec::new()).await.err().unwrap();
+    let prepared = Publisher::prepare(&connector(), &address(&server), &mut Vec::new()).await.unwrap();
+    let error = Publisher::begin(prepared, key, &mut Vec::new()).await.err().unwrap();
     assert!(error.is_refused && error.step == Step::Stream, "{error:?}");
     assert_eq!(
         error.message,

@@ -1,31 +1,65 @@
 //! Reads and prunes the audit log. `commit.rs` writes it.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
-use super::args::newest;
+use super::args::{Arg, arg};
 use super::commit::record_audit;
+use super::dialect::Sql;
 use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
-use crate::domain::page::Page;
+use crate::domain::page::Newest;
 use crate::ports::{AuditStore, Result};
 
-// The comparison comes before `IS NULL`, so that PostgreSQL takes the argument's type from the column.
+// As in `streams.rs`: always a range of an index. $1 is the first time, and the entries are older than the place $2, $3.
+macro_rules! within {
+    () => {
+        "at >= $1 AND (at, id) < ($2, $3)"
+    };
+}
 macro_rules! passes {
     () => {
-        "(at >= $1 OR $1 IS NULL) AND (at <= $2 OR $2 IS NULL) AND (actor = $3 OR $3 IS NULL) \
-         AND (action = $4 OR $4 IS NULL) AND (resource_type = $5 OR $5 IS NULL) AND (resource_id = $6 OR $6 IS NULL)"
+        "(actor = $4 OR $4 IS NULL) AND (action = $5 OR $5 IS NULL) AND (resource_type = $6 OR $6 IS NULL) \
+         AND (resource_id = $7 OR $7 IS NULL)"
+    };
+}
+macro_rules! newest_of {
+    () => {
+        concat!(within!(), " AND ", passes!(), " ORDER BY at DESC, id DESC LIMIT $8 OFFSET $9")
+    };
+}
+macro_rules! count_of {
+    () => {
+        concat!("SELECT COUNT(*) FROM audit_log WHERE ", within!(), " AND ", passes!())
     };
 }
 
 statements! {
-    COUNT = ["SELECT COUNT(*) FROM audit_log WHERE ", (passes!())];
-    PAGE = [
-        [select audit_log], " WHERE (at, id) < ($7, $8) AND ", (passes!()),
-        " ORDER BY at DESC, id DESC LIMIT $9 OFFSET $10",
-    ];
+    PAGE = [[select audit_log], " WHERE ", (newest_of!())];
+    PAGE_OF_ACTOR = [[select audit_log], " WHERE actor = $4 AND ", (newest_of!())];
+    PAGE_OF_ACTION = [[select audit_log], " WHERE action = $5 AND ", (newest_of!())];
+    PAGE_OF_RESOURCE_TYPE = [[select audit_log], " WHERE resource_type = $6 AND ", (newest_of!())];
+    PAGE_OF_RESOURCE_ID = [[select audit_log], " WHERE resource_id = $7 AND ", (newest_of!())];
+    COUNT = ["SELECT COUNT(*) FROM audit_log WHERE ", (within!())];
+    COUNT_OF_ACTOR = [(count_of!()), " AND actor = $4"];
+    COUNT_OF_ACTION = [(count_of!()), " AND action = $5"];
+    COUNT_OF_RESOURCE_TYPE = [(count_of!()), " AND resource_type = $6"];
+    COUNT_OF_RESOURCE_ID = [(count_of!()), " AND resource_id = $7"];
     PRUNE = ["DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at < $1 ORDER BY at LIMIT $2)"];
+}
+
+/// The statements that count and read what passes a filter, by the index of the filter that finds the fewest entries.
+fn statements_for(filter: &AuditFilter) -> (Sql, Sql) {
+    let AuditFilter { actor, action, resource_type, resource_id, .. } = filter;
+    match (resource_id, actor, action, resource_type) {
+        (Some(_), ..) => (COUNT_OF_RESOURCE_ID, PAGE_OF_RESOURCE_ID),
+        (_, Some(_), ..) => (COUNT_OF_ACTOR, PAGE_OF_ACTOR),
+        (_, _, Some(_), _) => (COUNT_OF_ACTION, PAGE_OF_ACTION),
+        (.., Some(_)) => (COUNT_OF_RESOURCE_TYPE, PAGE_OF_RESOURCE_TYPE),
+        (None, None, None, None) => (COUNT, PAGE),
+    }
 }
 
 #[async_trait]
@@ -39,18 +73,53 @@ impl AuditStore for SqlStore {
     async fn audit_entries(&self, _: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
         let AuditFilter { from, to, actor, action, resource_type, resource_id, limit, offset, after } =
             filter;
-        let passes = args![from, to, actor, action, resource_type, resource_id];
-        let mut page = passes.clone();
-        page.extend(newest(&Page { limit: Some(*limit), after: *after }));
-        page.extend(args![offset]);
+        let (count, page) = statements_for(filter);
+        let from = from.unwrap_or(Timestamp::from_micros(i64::MIN));
+        // The place behind all entries of that time.
+        let end = to.map_or(Newest::START, |to| Newest { at: to, id: Uuid::max() });
+        let within = |end: Newest| vec![arg(&from), arg(&end.at), Arg::Id(Some(end.id))];
+        let passes = args![actor, action, resource_type, resource_id];
+        let mut of_count = within(end);
+        if count.sqlite != COUNT.sqlite {
+            of_count.extend(passes.clone());
+        }
+        let mut of_page = within(after.map_or(end, |after| after.min(end)));
+        of_page.extend(passes);
+        of_page.extend(args![i64::from(*limit), offset]);
         let mut tx = self.db.snapshot().await?;
-        let count: Option<u64> = tx.row(COUNT, passes).await?;
-        let entries = tx.rows(PAGE, page).await?;
+        let count: Option<u64> = tx.row(count, of_count).await?;
+        let entries = tx.rows(page, of_page).await?;
         tx.commit().await?;
         Ok((entries, count.unwrap_or(0)))
     }
 
     async fn prune_audit(&self, before: Timestamp) -> Result<u64> {
         self.prune(PRUNE, before).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_counted_and_read_by_the_filter_that_finds_the_fewest() {
+        let some = || Some("x".to_owned());
+        let kind = AuditFilter { resource_type: some(), ..AuditFilter::default() };
+        let action = AuditFilter { action: some(), ..kind.clone() };
+        let actor = AuditFilter { actor: some(), ..action.clone() };
+        let id = AuditFilter { resource_id: some(), ..actor.clone() };
+        for (filter, by) in [
+            (kind, "resource_type = $6"),
+            (action, "action = $5"),
+            (actor, "actor = $4"),
+            (id, "resource_id = $7"),
+        ] {
+            let (count, page) = statements_for(&filter);
+            assert!(count.sqlite.ends_with(&format!(" AND {by}")), "{}", count.sqlite);
+            assert!(page.sqlite.contains(&format!(" WHERE {by} AND ")), "{}", page.sqlite);
+        }
+        let (count, page) = statements_for(&AuditFilter::default());
+        assert_eq!((count.sqlite, page.sqlite), (COUNT.sqlite, PAGE.sqlite));
     }
 }

@@ -91,6 +91,10 @@ impl ChannelStore for SqlStore {
         {
             return tx.rollback(ChannelWrite::NoClip(clip)).await;
         }
+        // Before the paths, which are made of the name: who took the name is what a person has to know.
+        if tx.row::<Channel>(NAMED, args![&channel.name]).await?.is_some() {
+            return tx.rollback(ChannelWrite::NameTaken).await;
+        }
         insert_broadcaster(&mut tx, broadcaster).await?;
         let mut events = vec![EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster)];
         for (key, hash) in keys {

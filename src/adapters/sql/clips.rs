@@ -36,10 +36,11 @@ table! {
     } extra { stored_bytes int, attempts int }
 }
 
-/// Clips to prepare that no job has at the time `$1`.
+/// Clips to prepare that no job has at the time `$1`. Unless `$2` is 0, their upload is kept.
 macro_rules! to_prepare {
     () => {
-        "state IN ('queued', 'probing', 'normalizing') AND (job_until IS NULL OR job_until <= $1)"
+        "state IN ('queued', 'probing', 'normalizing') AND (job_until IS NULL OR job_until <= $1) \
+         AND (source IS NOT NULL OR $2 = 0)"
     };
 }
 
@@ -53,6 +54,10 @@ statements! {
     GET_OF_JOB = [[select clips], " WHERE id = $1 AND job = $2", [lock]];
     PAGE = [[select clips], " WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"];
     UPDATE = [[update clips]];
+    TO_KEEP = [
+        [select clips], " WHERE state IN ('queued', 'probing', 'normalizing') AND source IS NULL",
+        " ORDER BY created_at, id LIMIT 100",
+    ];
     WAITING = ["SELECT id FROM clips WHERE ", (to_prepare!()), " LIMIT 1"];
     NEXT = [
         "SELECT attempts, ", [columns clips], " FROM clips WHERE ", (to_prepare!()),
@@ -195,13 +200,40 @@ impl ClipStore for SqlStore {
         Ok(true)
     }
 
-    async fn claim_clip(&self, job: JobId, now: Timestamp, until: Timestamp) -> Result<Option<Clip>> {
+    async fn clips_to_keep(&self) -> Result<Vec<Clip>> {
+        self.db.rows(TO_KEEP, args![]).await
+    }
+
+    async fn record_kept(
+        &self,
+        id: ClipId,
+        kept: &std::result::Result<ContentHash, String>,
+        now: Timestamp,
+    ) -> Result<Option<Clip>> {
+        let mut tx = self.db.begin().await?;
+        let clip: Option<Clip> = tx.row(GET_LOCKED, args![id]).await?;
+        let Some(clip) = clip.and_then(|clip| clip.kept(kept, now)) else {
+            return tx.rollback(None).await;
+        };
+        update(&mut tx, &clip).await?;
+        tx.commit().await?;
+        Ok(Some(clip))
+    }
+
+    async fn claim_clip(
+        &self,
+        job: JobId,
+        only_kept: bool,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Clip>> {
+        let only_kept = i64::from(only_kept);
         // Mostly there is none. So the writer of SQLite is not taken for nothing.
-        if self.db.row::<ClipId>(WAITING, args![now]).await?.is_none() {
+        if self.db.row::<ClipId>(WAITING, args![now, only_kept]).await?.is_none() {
             return Ok(None);
         }
         let mut tx = self.db.begin().await?;
-        let next: Option<(u32, Clip)> = tx.row(NEXT, args![now]).await?;
+        let next: Option<(u32, Clip)> = tx.row(NEXT, args![now, only_kept]).await?;
         let Some((attempts, clip)) = next else { return tx.rollback(None).await };
         let clip = clip.claimed(attempts + 1, now);
         update(&mut tx, &clip).await?;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::args::{list, newest};
 use super::commit::commit;
 use super::db::{Db, Tx};
+use super::dialect::Sql;
 use super::ending::end_of_key;
 use super::row::{NewRow, Record, Row, rows};
 use super::store::SqlStore;
@@ -89,6 +90,15 @@ pub(super) async fn insert_key(tx: &mut Tx, key: &StreamKey, hash: &SecretHash) 
     Ok(tx.run(INSERT, args![rows([row])]).await? > 0)
 }
 
+/// The statement that reads a page by the filter that finds the fewest keys.
+fn page_of(KeyFilter { broadcaster_id, path }: &KeyFilter) -> Sql {
+    match (path, broadcaster_id) {
+        (Some(_), _) => PAGE_ON_PATH,
+        (None, Some(_)) => PAGE_OF_BROADCASTER,
+        (None, None) => PAGE,
+    }
+}
+
 #[async_trait]
 impl StreamKeyStore for SqlStore {
     async fn create_stream_key(
@@ -120,15 +130,9 @@ impl StreamKeyStore for SqlStore {
         filter: &KeyFilter,
         page: &Page<Newest>,
     ) -> Result<Vec<StreamKey>> {
-        let KeyFilter { broadcaster_id, path } = filter;
-        let statement = match (path, broadcaster_id) {
-            (Some(_), _) => PAGE_ON_PATH,
-            (None, Some(_)) => PAGE_OF_BROADCASTER,
-            (None, None) => PAGE,
-        };
-        let mut values = args![broadcaster_id, path];
+        let mut values = args![filter.broadcaster_id, filter.path];
         values.extend(newest(page));
-        self.db.rows(statement, values).await
+        self.db.rows(page_of(filter), values).await
     }
 
     async fn rotate_stream_key(
@@ -219,5 +223,24 @@ impl Record for CachedKey {
             path: row.get("path")?,
             expires_at: row.get("expires_at")?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::path::StreamPath;
+
+    #[test]
+    fn page_is_read_by_the_filter_that_finds_the_fewest() {
+        let of_broadcaster = KeyFilter { broadcaster_id: Some(BroadcasterId(Uuid::nil())), path: None };
+        let on_path = KeyFilter { path: StreamPath::parse("a").ok(), ..of_broadcaster.clone() };
+        for (filter, by) in [(of_broadcaster, "broadcaster_id = $1"), (on_path, "path = $2")] {
+            let page = page_of(&filter).sqlite;
+            assert!(page.contains(&format!(" WHERE {by} AND ")), "{filter:?}: {page}");
+        }
+        assert_eq!(page_of(&KeyFilter::default()).sqlite, PAGE.sqlite);
     }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::args::newest;
 use super::commit::commit;
+use super::dialect::Sql;
 use super::ending::mark;
 use super::row::{Record, Row};
 use super::store::SqlStore;
@@ -39,21 +40,26 @@ statements! {
     GET_LOCKED = [[select streams], " WHERE id = $1", [lock]];
 }
 
+/// The statement that reads a page by the filter that finds the fewest streams.
+fn page_of(filter: &StreamFilter) -> Sql {
+    let StreamFilter { status, broadcaster_id, path, media_server } = filter;
+    match (status, path, broadcaster_id, media_server) {
+        (StatusFilter::Active, ..) => PAGE_ACTIVE,
+        (_, Some(_), ..) => PAGE_ON_PATH,
+        (_, None, Some(_), _) => PAGE_OF_BROADCASTER,
+        (_, None, None, Some(_)) => PAGE_ON_SERVER,
+        (_, None, None, None) => PAGE,
+    }
+}
+
 #[async_trait]
 impl StreamStore for SqlStore {
     async fn streams(&self, _: &Scope, filter: &StreamFilter, page: &Page<Newest>) -> Result<Vec<Stream>> {
         let StreamFilter { status, broadcaster_id, path, media_server } = filter;
-        let statement = match (status, path, broadcaster_id, media_server) {
-            (StatusFilter::Active, ..) => PAGE_ACTIVE,
-            (_, Some(_), ..) => PAGE_ON_PATH,
-            (_, None, Some(_), _) => PAGE_OF_BROADCASTER,
-            (_, None, None, Some(_)) => PAGE_ON_SERVER,
-            (_, None, None, None) => PAGE,
-        };
         let also_active = *status != StatusFilter::Ended;
         let mut values = args![broadcaster_id, path, media_server, also_active];
         values.extend(newest(page));
-        self.db.rows(statement, values).await
+        self.db.rows(page_of(filter), values).await
     }
 
     async fn live_streams(&self, _: &Scope) -> Result<BTreeMap<MediaServerName, u64>> {
@@ -79,5 +85,36 @@ impl StreamStore for SqlStore {
 impl Record for (MediaServerName, u64) {
     fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
         Ok((row.get(0)?, row.get(1)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::BroadcasterId;
+    use crate::domain::path::StreamPath;
+
+    #[test]
+    fn page_is_read_by_the_filter_that_finds_the_fewest() {
+        let all = StreamFilter { status: StatusFilter::All, ..StreamFilter::default() };
+        let on_server = StreamFilter { media_server: Some(MediaServerName::default()), ..all.clone() };
+        let of_broadcaster =
+            StreamFilter { broadcaster_id: Some(BroadcasterId(Uuid::nil())), ..on_server.clone() };
+        let on_path = StreamFilter { path: StreamPath::parse("a").ok(), ..of_broadcaster.clone() };
+        let ended = StreamFilter { status: StatusFilter::Ended, ..on_path.clone() };
+        let live = StreamFilter { status: StatusFilter::Active, ..on_path.clone() };
+        for (filter, by) in [
+            (on_server, "media_server = $3"),
+            (of_broadcaster, "broadcaster_id = $1"),
+            (on_path, "path = $2"),
+            (ended, "path = $2"),
+            (live, "ended_at IS NULL"),
+        ] {
+            let page = page_of(&filter).sqlite;
+            assert!(page.contains(&format!(" WHERE {by} AND ")), "{filter:?}: {page}");
+        }
+        assert_eq!(page_of(&all).sqlite, PAGE.sqlite);
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct ChannelStatusView {
     /// Whether the programme runs. If not, only the destinations are listed.
     running: bool,
     mode: Mode,
-    /// What is on air.
+    /// What is on air. Absent if the programme does not run, or if nothing can be on air yet.
     on_air: Option<Source>,
     /// Since when.
     since: Option<DateTime>,
@@ -124,7 +124,7 @@ struct DestinationStatusView {
     name: String,
     platform: Platform,
     enabled: bool,
-    /// Absent while the programme does not run, and while the destination is off.
+    /// Absent while the programme does not run, unless the destination is disabled.
     connection: Option<OutputStatusView>,
 }
 
@@ -137,9 +137,15 @@ impl From<ChannelStatus> for ChannelStatusView {
             let outputs = status.iter().flat_map(|status| &status.outputs);
             outputs.clone().find(|(id, _)| *id == wanted).map(|(_, output)| OutputStatusView::from(output))
         };
+        let carried = || status.as_ref().filter(|status| !status.is_off_air());
         let destination = |one: Destination| DestinationStatusView {
             id: one.id.0,
-            connection: output(OutputId::Destination(one.id)).filter(|_| one.enabled),
+            connection: if one.enabled {
+                output(OutputId::Destination(one.id))
+            } else {
+                let off = OutputStatus { state: OutputState::Disabled, ..OutputStatus::new(one.updated_at) };
+                Some(OutputStatusView::from(&off))
+            },
             name: one.name,
             platform: one.platform,
             enabled: one.enabled,
@@ -150,9 +156,9 @@ impl From<ChannelStatus> for ChannelStatusView {
             mode: channel.channel.mode(channel.at),
             destinations: destinations.into_iter().map(destination).collect(),
             media_server: output(OutputId::MediaServer),
-            on_air: status.as_ref().map(|status| status.on_air),
-            since: status.as_ref().map(|status| status.since),
-            reason: status.as_ref().map(|status| status.reason),
+            on_air: carried().map(|status| status.on_air),
+            since: carried().map(|status| status.since),
+            reason: carried().map(|status| status.reason),
             started_at: status.as_ref().map(|status| status.started_at),
             at: status.as_ref().map(|status| status.at),
             cuts: status.as_ref().map(|status| status.cuts),
@@ -291,13 +297,8 @@ impl From<ProbedStep> for ProbedStepView {
 
 impl From<DestinationTest> for DestinationTestView {
     fn from(test: DestinationTest) -> Self {
-        let is_ok =
-            |steps: &Vec<ProbedStep>| !steps.is_empty() && steps.iter().all(|step| step.error.is_none());
+        let ok = test.works();
         let steps = |steps: Vec<ProbedStep>| steps.into_iter().map(ProbedStepView::from).collect();
-        Self {
-            ok: is_ok(&test.url) || test.backup_url.as_ref().is_some_and(is_ok),
-            url: steps(test.url),
-            backup_url: test.backup_url.map(steps),
-        }
+        Self { ok, url: steps(test.url), backup_url: test.backup_url.map(steps) }
     }
 }

@@ -125,7 +125,7 @@ impl From<ClipInUse> for ClipView {
             id: clip.id.0,
             size: clip.size,
             state: clip.state.name(),
-            progress: clip.progress(),
+            progress: (clip.progress() * 1_000.0).round() / 1_000.0,
             error: clip.error().map(str::to_owned),
             uploaded,
             expires_at,

@@ -11,7 +11,9 @@ use crate::app::list::List;
 use crate::app::{AppError, Core, Result};
 use crate::domain::access::{Action, Actor, Scope};
 use crate::domain::channel::{ChannelId, Destination, DestinationId};
+use crate::domain::invalid::Invalid;
 use crate::domain::page::{Newest, Page};
+use crate::domain::secret::Secret;
 use crate::ports::{Change, DestinationProbe, ProbedStep, WakeUp};
 
 const KIND: &str = "destination";
@@ -23,6 +25,15 @@ pub struct DestinationTest {
     pub url: Vec<ProbedStep>,
     /// The second address, if there is one.
     pub backup_url: Option<Vec<ProbedStep>>,
+}
+
+impl DestinationTest {
+    /// Whether the programme can be sent to one of the addresses.
+    pub fn works(&self) -> bool {
+        let works =
+            |steps: &Vec<ProbedStep>| !steps.is_empty() && steps.iter().all(|one| one.error.is_none());
+        works(&self.url) || self.backup_url.as_ref().is_some_and(works)
+    }
 }
 
 /// Where programmes are pushed.
@@ -65,6 +76,7 @@ impl Destinations {
                 };
                 self.require_engine(&scope, channel, &mut draft).await?;
                 let (destination, key) = draft.creation(blank, now)?;
+                self.require_other_key(&destination, &key).await?;
                 let sealed = keys::seal_key(&self.core.sealer, id, &key, self.core.ids.random32());
                 let by = Change::new(&scope, &entry);
                 if !self.core.store.create_destination(&destination, &sealed, by).await? {
@@ -116,7 +128,11 @@ impl Destinations {
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
                 self.require_engine(&scope, channel, &mut draft).await?;
-                let (patch, key) = draft.patch()?;
+                let present = self.found(&scope, channel, id).await?;
+                let (patch, key) = draft.patch(&present)?;
+                if let Some(key) = &key {
+                    self.require_other_key(&present.patched(&patch, entry.timestamp), key).await?;
+                }
                 let random = self.core.ids.random32();
                 let sealed = key.map(|key| keys::seal_key(&self.core.sealer, id, &key, random));
                 let by = Change::new(&scope, &entry);
@@ -127,6 +143,28 @@ impl Destinations {
             .await?;
         self.changed();
         Ok(updated)
+    }
+
+    /// Refuses the key of another destination of the channel at the same address: a platform takes one publisher for a
+    /// key, so both would end each other's sessions again and again.
+    async fn require_other_key(&self, destination: &Destination, key: &Secret) -> Result<()> {
+        let stored = self.core.store.programme(destination.channel).await?;
+        let is_same = |(one, sealed): &&(Destination, String)| {
+            one.id != destination.id
+                && one.url == destination.url
+                && keys::open_key(&self.core.sealer, one.id, sealed)
+                    .is_ok_and(|theirs| theirs.matches(key.expose()))
+        };
+        match stored.iter().flat_map(|stored| &stored.destinations).find(is_same) {
+            None => Ok(()),
+            Some((other, _)) => {
+                let rule = format!(
+                    "is that of the destination {} already: a platform takes one publisher for a key",
+                    other.name
+                );
+                Err(Invalid::one("key", rule).into())
+            }
+        }
     }
 
     /// Refuses what the channel's engine cannot do.

@@ -4,8 +4,8 @@ use super::playlist::PlaylistDraft;
 use crate::domain::Timestamp;
 use crate::domain::broadcaster::DisplayName;
 use crate::domain::channel::{
-    ChannelName, ChannelPatch, Destination, DestinationPatch, Engine, Failover, Hold, Mismatch, Mode,
-    Platform, Profile, PushUrl, SrtAddress, SrtKey,
+    ChannelName, ChannelPatch, Destination, DestinationPatch, Engine, FailoverPatch, Hold, Mismatch, Mode,
+    Platform, ProfilePatch, PushUrl, SrtKey,
 };
 use crate::domain::invalid::{Checks, Invalid, text};
 use crate::domain::path::StreamPath;
@@ -33,9 +33,9 @@ pub struct ChannelDraft {
     /// The playlist.
     pub playlist: Option<PlaylistDraft>,
     /// When it cuts.
-    pub failover: Option<Failover>,
+    pub failover: FailoverPatch,
     /// What it looks like.
-    pub profile: Option<Profile>,
+    pub profile: ProfilePatch,
     /// `refuse` (default), `switch` or `transcode`.
     pub mismatch: Option<String>,
     /// `mixer` (default) or `media_server`. Only at the creation.
@@ -62,8 +62,8 @@ impl ChannelDraft {
             display_name: checks.take_opt(self.display_name.as_deref().map(DisplayName::parse)),
             enabled: self.enabled,
             playlist: checks.take_opt(self.playlist.as_ref().map(PlaylistDraft::playlist)),
-            failover: checks.take_opt(self.failover.map(Failover::check)),
-            profile: checks.take_opt(self.profile.map(Profile::check)),
+            failover: checks.take(self.failover.check()).unwrap_or_default(),
+            profile: checks.take(self.profile.check()).unwrap_or_default(),
             mismatch: checks.take_opt(word::<Mismatch>(
                 "mismatch",
                 self.mismatch.as_deref(),
@@ -193,6 +193,28 @@ fn key(given: &Secret) -> Result<Secret, Invalid> {
     if is_good { Ok(given.clone()) } else { Err(Invalid::one("key", rule)) }
 }
 
+/// Refuses a key that the addresses of the destination contain or cannot take.
+fn check_key(destination: &Destination, key: Option<&Secret>) -> Result<(), Invalid> {
+    let mut checks = Checks::default();
+    let Destination { url, backup_url, .. } = destination;
+    if backup_url.as_ref().is_some_and(|second| second.is_srt() != url.is_srt()) {
+        let rule = "must be SRT if `url` is, and otherwise not: both get the same key";
+        checks.take::<()>(Err(Invalid::one("backup_url", rule)));
+    }
+    if let Some(key) = key {
+        for (field, url) in [("url", Some(url)), ("backup_url", backup_url.as_ref())] {
+            if url.is_some_and(|url| url.ends_with_key(key)) {
+                let rule = "must not contain the key, because everybody who may read sees the address";
+                checks.take::<()>(Err(Invalid::one(field, rule)));
+            }
+        }
+        if url.is_srt() {
+            checks.take(SrtKey::parse(key));
+        }
+    }
+    checks.finish()
+}
+
 impl DestinationDraft {
     fn checked(&self, checks: &mut Checks) -> (DestinationPatch, Option<Secret>) {
         let known = "youtube, facebook, twitch, kick or custom";
@@ -213,18 +235,19 @@ impl DestinationDraft {
             rotate_session_every_seconds: checks.take_opt(rotation),
         };
         let key = checks.take_opt(self.key.as_ref().map(key));
-        let is_srt = patch.url.as_ref().is_some_and(|url| SrtAddress::is_meant(url.as_str()));
-        if let Some(key) = key.as_ref().filter(|_| is_srt) {
-            checks.take(SrtKey::parse(key));
-        }
         (patch, key)
     }
 
-    /// The change that it describes, and the new key.
-    pub(super) fn patch(&self) -> Result<(DestinationPatch, Option<Secret>), Invalid> {
+    /// The change of `present` that it describes, and the new key.
+    pub(super) fn patch(&self, present: &Destination) -> Result<(DestinationPatch, Option<Secret>), Invalid> {
         let mut checks = Checks::default();
-        let checked = self.checked(&mut checks);
-        checks.finish().map(|()| checked)
+        let (patch, key) = self.checked(&mut checks);
+        checks.finish()?;
+        let changed = present.clone().patched(&patch, present.updated_at);
+        if key.is_none() && changed.url.is_srt() != present.url.is_srt() {
+            return Err(Invalid::one("key", "must be given too: keys of SRT and of RTMP are not the same"));
+        }
+        check_key(&changed, key.as_ref()).map(|()| (patch, key))
     }
 
     /// Makes `blank`, which has an id and times only, the destination that it describes. What is not given comes from the
@@ -262,6 +285,7 @@ impl DestinationDraft {
         let (Some(url), Some(key)) = (patch.url.clone(), key) else {
             return Err(Invalid::one("key", "must be given"));
         };
-        Ok((blank(platform, url).patched(&patch, at), key))
+        let destination = blank(platform, url).patched(&patch, at);
+        check_key(&destination, Some(&key)).map(|()| (destination, key))
     }
 }

@@ -27,10 +27,13 @@ pub(super) fn check_settings(
     refuse(of, "inputs.backup.playlist.schedule", !playlist.schedule.is_empty(), "must be empty");
     let differs = patch.mismatch.is_some_and(|mismatch| mismatch != Mismatch::Refuse);
     refuse(of, "mismatch", differs, "must be refuse");
-    let failover = patch.failover.unwrap_or_default();
-    refuse(of, "failover.min_bitrate_kbps", failover.min_bitrate_kbps.is_some(), "cannot be set");
-    let gap = failover.max_keyframe_gap_seconds.is_some();
-    refuse(of, "failover.max_keyframe_gap_seconds", gap, "cannot be set");
+    let failover = patch.failover;
+    for (field, value) in [
+        ("failover.min_bitrate_kbps", failover.min_bitrate_kbps),
+        ("failover.max_keyframe_gap_seconds", failover.max_keyframe_gap_seconds),
+    ] {
+        refuse(of, field, value.flatten().is_some(), "cannot be set");
+    }
     checks.finish()
 }
 
@@ -68,7 +71,7 @@ pub(super) fn check_destination(engine: Engine, draft: &mut DestinationDraft) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::channel::{ClipId, Failover, Playlist};
+    use crate::domain::channel::{ClipId, FailoverPatch, Playlist};
 
     fn refused(patch: &ChannelPatch, stream: bool) -> Vec<String> {
         let checked = check_settings(Engine::MediaServer, patch, stream);
@@ -86,12 +89,15 @@ mod tests {
         let plain =
             ChannelPatch { playlist: clips(1), mismatch: Some(Mismatch::Refuse), ..ChannelPatch::default() };
         assert_eq!(refused(&plain, false), Vec::<String>::new());
-        let failover =
-            Failover { min_bitrate_kbps: Some(1), max_keyframe_gap_seconds: Some(1), ..Failover::default() };
+        let failover = FailoverPatch {
+            min_bitrate_kbps: Some(Some(1)),
+            max_keyframe_gap_seconds: Some(Some(1)),
+            ..FailoverPatch::default()
+        };
         let all = ChannelPatch {
             playlist: clips(2),
             mismatch: Some(Mismatch::Transcode),
-            failover: Some(failover),
+            failover,
             ..ChannelPatch::default()
         };
         assert_eq!(

@@ -28,7 +28,7 @@ pub(super) fn reported(before: Option<(&Names, &ProgrammeStatus)>, names: &Names
         stopped(old, before);
     }
     let before = before.map(|(_, before)| before).filter(|before| before.started_at == status.started_at);
-    on_air(&names.channel, Some(status.on_air));
+    on_air(&names.channel, Some(status.on_air).filter(|_| !status.is_off_air()));
     let since_start = |at: &ProgrammeStatus| at.at.since(status.started_at).as_secs();
     let (on_air, from) = before.map_or((status.on_air, 0), |before| (before.on_air, since_start(before)));
     let labels = [("channel", names.channel.to_string()), ("source", on_air.to_string())];

@@ -6,10 +6,12 @@ mod draft;
 mod keys;
 mod limits;
 mod metrics;
+mod mp4;
 mod names;
 mod playlist;
 mod programme;
 mod rehearse;
+mod renditions;
 mod reports;
 mod run;
 
@@ -22,7 +24,7 @@ pub use destinations::{DestinationTest, Destinations};
 pub use draft::{ChannelDraft, DestinationDraft, ModeDraft};
 pub use keys::unusable_keys;
 pub use playlist::{PlaylistDraft, SlotDraft};
-pub use programme::Renditions;
+pub use renditions::Renditions;
 pub use reports::{ProgrammeProblem, ReportBuffer, ReportWriter};
 pub use run::{ChannelTasks, Running};
 
@@ -35,8 +37,8 @@ use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
 use crate::domain::channel::{
-    Backup, Channel, ChannelId, ChannelName, ChannelPatch, Destination, Engine, Hold, Inputs, Playlist,
-    ProgrammeStatus, Rehearsal, RehearsalId, RehearsalState,
+    Backup, Channel, ChannelId, ChannelName, ChannelPatch, Destination, Engine, Failover, Hold, Inputs,
+    Playlist, Profile, ProgrammeStatus, Rehearsal, RehearsalId, RehearsalState,
 };
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
@@ -163,8 +165,8 @@ impl Channels {
             enabled: true,
             hold: Hold::default(),
             inputs,
-            failover: patch.failover.unwrap_or_default(),
-            profile: patch.profile.unwrap_or_default(),
+            failover: Failover::default(),
+            profile: Profile::default(),
             mismatch: patch.mismatch.unwrap_or_default(),
             engine,
             created_at,

@@ -35,11 +35,11 @@ impl Names {
 
     /// The labels of an output's metrics.
     pub(super) fn output_labels(&self, output: OutputId) -> [(&'static str, String); 3] {
-        let (id, name) = match output {
-            OutputId::MediaServer => ("media_server".to_owned(), "media server".to_owned()),
-            OutputId::Destination(id) => (id.to_string(), self.destination(id)),
+        let name = match output {
+            OutputId::MediaServer => "media server".to_owned(),
+            OutputId::Destination(id) => self.destination(id),
         };
-        [("channel", self.channel.to_string()), ("destination", id), ("name", name)]
+        [("channel", self.channel.to_string()), ("destination", output.to_string()), ("name", name)]
     }
 
     pub(super) fn destination(&self, id: DestinationId) -> String {

@@ -1,17 +1,17 @@
 //! Makes what an engine runs out of what is stored.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::keys;
+use super::mp4::Mp4Files;
+use super::renditions::{Files, Renditions};
 use crate::app::Core;
-use crate::app::clip::Clips;
 use crate::app::task::TaskError;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
@@ -20,59 +20,27 @@ use crate::domain::channel::{
 };
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
-use crate::ports::{StoreError, StoredProgramme, TranscodeError};
+use crate::ports::{StoredProgramme, TranscodeError};
 
 /// How long making a small file may take.
 const MAKING: Duration = Duration::from_secs(10);
 
-/// The file of each clip.
-pub(super) type Files = BTreeMap<ClipId, PathBuf>;
-
-/// The prepared files of clips.
-#[async_trait]
-pub trait Renditions: Send + Sync {
-    /// The local FLV files of these clips for this profile. One that is not ready is left out, and is prepared if it can
-    /// be.
-    async fn renditions(&self, clips: &[ClipId], profile: &Profile) -> Result<Files, StoreError>;
-
-    /// The local FLV file of the built-in picture in this profile. It is made if it is not there.
-    async fn slate(&self, profile: &Profile) -> Result<PathBuf, TranscodeError>;
-
-    /// An MP4 file with the media of a local FLV file. It is made if it is not there.
-    async fn as_mp4(&self, file: &Path) -> Result<PathBuf, TranscodeError>;
-}
-
-#[async_trait]
-impl Renditions for Clips {
-    async fn renditions(&self, clips: &[ClipId], profile: &Profile) -> Result<Files, StoreError> {
-        Self::renditions(self, clips, profile).await
-    }
-
-    async fn slate(&self, profile: &Profile) -> Result<PathBuf, TranscodeError> {
-        Self::slate(self, profile).await
-    }
-
-    async fn as_mp4(&self, file: &Path) -> Result<PathBuf, TranscodeError> {
-        Self::as_mp4(self, file).await
-    }
-}
-
 /// Makes programmes.
-#[derive(Clone)]
 pub(super) struct ProgrammeBuilder {
     pub(super) core: Arc<Core>,
     /// The addresses of the media server that carries the inputs and the programme.
     pub(super) urls: UrlTemplates,
     pub(super) renditions: Arc<dyn Renditions>,
-    /// What could not be made is not tried again in this run.
-    pub(super) failed: Arc<Mutex<BTreeSet<String>>>,
+    /// What could not be made. It is logged once.
+    pub(super) failed: BTreeSet<String>,
+    pub(super) mp4: Mp4Files,
 }
 
 impl ProgrammeBuilder {
     /// The programme of a stored channel as it is to run at `now`. `files` are those of the last time. They are kept while
     /// the database is unreachable.
     pub(super) async fn build(
-        &self,
+        &mut self,
         stored: &StoredProgramme,
         live_is_cut: bool,
         now: Timestamp,
@@ -91,7 +59,7 @@ impl ProgrammeBuilder {
                     Err(error) => tracing::debug!(%error, "clips cannot be read; they are played as before"),
                 }
                 let ready = |clips: &[ClipId]| -> Vec<(ClipId, PathBuf)> {
-                    clips.iter().filter_map(|clip| Some((*clip, files.get(clip)?.clone()))).collect()
+                    clips.iter().filter_map(|clip| Some((*clip, files.get(clip)?.to_path_buf()))).collect()
                 };
                 let scheduled = ready(&playlist.scheduled(now));
                 let clips = if scheduled.is_empty() { ready(&playlist.clips) } else { scheduled };
@@ -143,7 +111,7 @@ impl ProgrammeBuilder {
     }
 
     /// The built-in picture in a profile. The mixer has one for the default profile.
-    async fn slate(&self, profile: &Profile, is_mixed: bool) -> Option<PathBuf> {
+    async fn slate(&mut self, profile: &Profile, is_mixed: bool) -> Option<PathBuf> {
         if is_mixed && *profile == Profile::default() {
             return None;
         }
@@ -153,26 +121,27 @@ impl ProgrammeBuilder {
 
     /// The clip, or else the picture, as the file that the media server plays.
     async fn one_mp4(
-        &self,
+        &mut self,
         clips: Vec<(ClipId, PathBuf)>,
         slate: Option<&PathBuf>,
     ) -> Vec<(ClipId, PathBuf)> {
         let picture = || slate.map(|file| (ClipId(uuid::Uuid::nil()), file.clone()));
         let Some((clip, file)) = clips.into_iter().next().or_else(picture) else { return Vec::new() };
-        let making = timeout(MAKING, self.renditions.as_mp4(&file)).await;
-        let made = self.made(&format!("the MP4 file of {}", file.display()), making);
-        made.map(|made| (clip, made)).into_iter().collect()
+        self.mp4.get(&self.renditions, clip, &file).await.into_iter().collect()
     }
 
     /// A file that was made. A failure is logged once.
-    fn made(&self, what: &str, making: Result<Result<PathBuf, TranscodeError>, Elapsed>) -> Option<PathBuf> {
+    fn made(
+        &mut self,
+        what: &str,
+        making: Result<Result<PathBuf, TranscodeError>, Elapsed>,
+    ) -> Option<PathBuf> {
         let why = match making {
             Ok(Ok(file)) => return Some(file),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("it took longer than {} s", MAKING.as_secs()),
         };
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.insert(what.to_owned()) {
+        if self.failed.insert(what.to_owned()) {
             tracing::warn!(
                 what,
                 why,

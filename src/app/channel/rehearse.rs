@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::domain::Timestamp;
 use crate::domain::channel::{
     Decision, DecisionKind, Failover, ProgrammeStatus, Rehearsal, RehearsalReport, RehearsalState, Source,
@@ -25,11 +27,11 @@ struct Running {
     rehearsal: Rehearsal,
     before: ProgrammeStatus,
     decisions: Vec<Decision>,
-    until: Timestamp,
+    until: Instant,
     /// How long the return to the live input may take.
     patience: Duration,
     /// The programme at the end of the cut, and until when its return is awaited.
-    during: Option<(ProgrammeStatus, Timestamp)>,
+    during: Option<(ProgrammeStatus, Instant)>,
 }
 
 impl Running {
@@ -68,7 +70,7 @@ impl Rehearsing {
             (RehearsalState::Requested, Some(before)) => {
                 rehearsal.state = RehearsalState::Running;
                 rehearsal.started_at = Some(now);
-                let until = now.plus(Duration::from_secs(u64::from(open.cut_live_for_seconds)));
+                let until = Instant::now() + Duration::from_secs(u64::from(open.cut_live_for_seconds));
                 let (before, decisions) = (before.clone(), Vec::new());
                 let grace = failover.recovery_grace_seconds.max(failover.flapping.max_grace_seconds);
                 let patience = Duration::from_secs(u64::from(grace)) + RETURN;
@@ -88,7 +90,10 @@ impl Rehearsing {
     /// Ends the cut when its time is over, and the rehearsal when the live input is on air again. It is then in `ended`, with
     /// its report. Returns whether the cut ends now.
     pub(super) fn advance(&mut self, status: Option<&ProgrammeStatus>, now: Timestamp) -> bool {
-        let Some(mut running) = self.running.take_if(|running| running.until <= now) else { return false };
+        let instant = Instant::now();
+        let Some(mut running) = self.running.take_if(|running| running.until <= instant) else {
+            return false;
+        };
         let ends_now = running.during.is_none();
         let Some(after) = status else {
             fail(&mut running.rehearsal, now, "the programme reports nothing any more");
@@ -97,8 +102,8 @@ impl Rehearsing {
         };
         let patience = running.patience;
         let (during, until) =
-            running.during.get_or_insert_with(|| (after.clone(), now.plus(patience))).clone();
-        if until > now && !running.has_returned() {
+            running.during.get_or_insert_with(|| (after.clone(), instant + patience)).clone();
+        if until > instant && !running.has_returned() {
             self.running = Some(running);
             return ends_now;
         }

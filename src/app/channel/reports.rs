@@ -135,7 +135,8 @@ impl ReportBuffer {
                 }
                 _ => None,
             });
-            slate.into_iter().chain(failed)
+            let off_air = status.off_air_reason().map(|why| problem(format!("nothing is on air: {why}")));
+            slate.into_iter().chain(off_air).chain(failed)
         });
         (running().count(), problems.collect())
     }

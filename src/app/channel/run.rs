@@ -1,7 +1,7 @@
 //! The tasks of channels: one for each enabled channel, each on one instance.
 
 use std::collections::BTreeSet;
-use std::pin::pin;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +9,15 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::metrics;
+use super::mp4::Mp4Files;
 use super::names::Names;
-use super::programme::{Files, ProgrammeBuilder, Renditions};
+use super::programme::ProgrammeBuilder;
 use super::rehearse::Rehearsing;
+use super::renditions::{Files, Renditions};
 use super::reports::ReportBuffer;
 use crate::app::Core;
 use crate::app::task::{
@@ -120,11 +123,12 @@ impl LongRunningTask for ChannelTask {
         };
         let (decisions_sent, decisions) = mpsc::channel(DECISIONS);
         let (status_sent, status) = watch::channel(None);
-        let builder = ProgrammeBuilder {
+        let mut builder = ProgrammeBuilder {
             core: Arc::clone(&self.running.core),
             urls: self.running.urls.clone(),
             renditions: Arc::clone(&self.running.renditions),
-            failed: Arc::default(),
+            failed: BTreeSet::new(),
+            mp4: Mp4Files::default(),
         };
         let (mut files, now) = (Files::new(), self.running.core.now());
         let programme = builder.build(&stored, false, now, &mut files).await?;
@@ -133,7 +137,10 @@ impl LongRunningTask for ChannelTask {
         let (programme, to_run) = watch::channel(programme);
         let reports = ProgrammeReports { decisions: decisions_sent, status: status_sent };
         let (stop, lease) = (context.stop.clone(), context.lease.clone());
-        let engine = self.running.engine.run(to_run, reports, stop, lease);
+        // Beside everything else: what the database takes long for does not hold up the media.
+        let (engine, mut running) = (Arc::clone(&self.running.engine), JoinSet::new());
+        running.spawn(async move { engine.run(to_run, reports, stop, lease).await });
+        let _gone = Gone { reports: &self.running.reports, channel: self.id };
         let rehearsing = Rehearsing::default();
         let names = Names::of(&stored, now);
         let mut run = Run {
@@ -149,9 +156,21 @@ impl LongRunningTask for ChannelTask {
             hold_has_expired: false,
             read_at: None,
         };
-        let ended = run.until(engine, decisions, wake_ups, context).await;
+        let ended = run.until(&mut running, decisions, wake_ups, context).await;
         run.close().await;
         ended
+    }
+}
+
+/// When the task ends, also without a last word, the channel does not run here any more.
+struct Gone<'a> {
+    reports: &'a ReportBuffer,
+    channel: ChannelId,
+}
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.reports.stopped(self.channel);
     }
 }
 
@@ -178,19 +197,23 @@ impl Run<'_> {
     /// Passes changes to the engine and reports to the store until the engine ends.
     async fn until(
         &mut self,
-        engine: impl Future<Output = ()>,
+        engine: &mut JoinSet<()>,
         mut decisions: mpsc::Receiver<crate::domain::channel::Decision>,
         mut wake_ups: broadcast::Receiver<WakeUp>,
         context: &TaskContext,
     ) -> Result<(), TaskError> {
-        let mut engine = pin!(engine);
         let mut status = self.status.clone();
         let mut checks = interval(CHECK);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
-                () = &mut engine => break,
+                ended = engine.join_next() => {
+                    if let Some(Err(error)) = ended && error.is_panic() {
+                        resume_unwind(error.into_panic());
+                    }
+                    break;
+                }
                 Some(decision) = decisions.recv() => self.decided(decision),
                 Ok(()) = status.changed() => self.reported(context),
                 woken = wake_ups.recv() => match woken {
@@ -234,7 +257,7 @@ impl Run<'_> {
         self.task.running.reports.reported(&self.names, status);
     }
 
-    /// Reads the channel if it may have changed, and passes on what is due. If the store fails, the programme goes on as
+    /// Reads the channel if it may have changed, and passes on what is due. If the store fails, the programme continues as
     /// it is.
     async fn check(&mut self) {
         let core = Arc::clone(&self.task.running.core);
@@ -345,7 +368,6 @@ impl Run<'_> {
         }
         // If it fails, the next time stores it.
         let _ = reports.store().await;
-        reports.stopped(self.task.id);
         tracing::info!(channel = %self.names.channel, "a channel stopped");
     }
 }

@@ -40,7 +40,8 @@ impl Clips {
                         return Err(AppError::UploadGone);
                     }
                     ClipState::Uploading { offset: at, .. } if at == offset => {}
-                    _ => return Err(Conflict::UploadOffset(offset).into()),
+                    ClipState::Uploading { offset: at, .. } => return Err(Conflict::UploadOffset(at).into()),
+                    _ => return Err(Conflict::UploadComplete.into()),
                 }
                 let writer = self.outside.media.open_upload(id, offset).await?;
                 let (acknowledged, written) = (offset, offset);

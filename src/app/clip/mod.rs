@@ -1,8 +1,11 @@
-//! Use-cases of clips. `append.rs` takes the bytes of uploads, `prepare.rs` makes renditions.
+//! Use-cases of clips. `append.rs` takes the bytes of uploads, `prepare.rs` makes renditions, and `transfer.rs` moves files
+//! between this machine and a bucket.
 
 mod append;
 mod prepare;
+mod transfer;
 mod turns;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,12 +26,16 @@ use crate::domain::invalid::Invalid;
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::profile::Profile;
 use crate::ports::{
-    Change, ClipCreation, ClipDeletion, MediaStore, Result as StoreResult, TranscodeError, Transcoder, WakeUp,
+    Change, ClipCreation, ClipDeletion, LocalFile, MediaStore, Result as StoreResult, TranscodeError,
+    Transcoder, WakeUp,
 };
 
 pub use append::Append;
 pub use prepare::ClipPreparation;
+pub use transfer::ClipTransfers;
 use turns::Turns;
+pub use wanted::TransferStatus;
+use wanted::Transfers;
 
 const RESOURCE: Resource = Resource::READ_BY_ALL;
 const KIND: &str = "clip";
@@ -80,13 +87,15 @@ pub struct Clips {
     outside: ClipOutside,
     settings: ClipSettings,
     turns: Turns,
+    transfers: Transfers,
     orphans_removed: Mutex<Option<Timestamp>>,
 }
 
 impl Clips {
     /// The service.
     pub fn new(core: Arc<Core>, outside: ClipOutside, settings: ClipSettings) -> Self {
-        Self { core, outside, settings, turns: Turns::default(), orphans_removed: Mutex::default() }
+        let (turns, transfers) = (Turns::default(), Transfers::default());
+        Self { core, outside, settings, turns, transfers, orphans_removed: Mutex::default() }
     }
 
     /// Begins an upload of `size` bytes.
@@ -167,18 +176,22 @@ impl Clips {
             .await
     }
 
-    /// The files of these clips in a profile. One that is not made yet is left out, and is made if it can be.
+    /// The files of these clips in a profile. One that is not made yet is left out, and is made if it can be. So is one that
+    /// is in the bucket only, and is fetched.
     pub async fn renditions(
         &self,
         ids: &[ClipId],
         profile: &Profile,
-    ) -> StoreResult<BTreeMap<ClipId, PathBuf>> {
+    ) -> StoreResult<BTreeMap<ClipId, LocalFile>> {
         let (store, now) = (&self.core.worker_store, self.core.now());
         let (mut files, mut is_new) = (BTreeMap::new(), false);
         for clip in store.clips_with(&Scope::system(), ids).await? {
             let id = clip.id;
             if let Some(file) = clip.rendition(profile) {
-                files.insert(id, self.outside.media.rendition(id, &file.hash));
+                match self.outside.media.rendition(id, &file).await {
+                    Some(local) => drop(files.insert(id, local)),
+                    None => self.transfers.want(id, file),
+                }
             } else if clip.wanted(profile, now).is_some() {
                 is_new |= store.want_rendition(id, profile, now).await?;
             }
@@ -222,7 +235,7 @@ impl Clips {
         }
         let found = self.outside.media.clips().await;
         let found = found.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the folder of the clips cannot be read");
+            tracing::warn!(%error, "the clips that have files cannot be listed");
             Vec::new()
         });
         for id in found {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Clips;
 use crate::app::task::{LongRunningTask, Task, TaskContext, TaskError};
 use crate::domain::access::Scope;
-use crate::domain::clip::{Clip, ClipId, ClipState, JobId, MediaFile, Probe, Step};
+use crate::domain::clip::{Clip, ClipId, ClipState, ContentHash, JobId, MediaFile, Probe, Step};
 use crate::domain::profile::Profile;
 use crate::ports::{Conversion, MediaError, StoreError, TranscodeError, WakeUp};
 
@@ -111,7 +111,8 @@ impl Clips {
     /// Prepares the next clip. Returns whether there was one.
     async fn prepare_next(&self, context: &TaskContext) -> Result<bool, StoreError> {
         let (job, now) = (JobId(self.core.id()), self.core.now());
-        let claimed = self.core.worker_store.claim_clip(job, now, now.plus(LEASE)).await?;
+        let only_kept = self.outside.media.has_bucket();
+        let claimed = self.core.worker_store.claim_clip(job, only_kept, now, now.plus(LEASE)).await?;
         let Some(clip) = claimed else { return Ok(false) };
         if !clip.is_at_work() {
             tracing::error!(clip = %clip.id, error = clip.error(), "a clip is given up");
@@ -200,7 +201,12 @@ impl Work<'_> {
         stop: &CancellationToken,
     ) -> Result<(), Obstacle> {
         let outside = &self.clips.outside;
-        let (hash, source) = outside.media.keep_source(self.id).await?;
+        let hash = match clip.source {
+            Some(hash) => hash,
+            None => outside.media.keep_source(self.id).await?,
+        };
+        let fetched = stop.run_until_cancelled(outside.media.source(self.id, &hash)).await;
+        let source = fetched.ok_or(Obstacle::Postponed(None))??;
         let (mut clip, probe) = match clip.probe.clone() {
             Some(probe) => (clip, probe),
             None => {
@@ -238,8 +244,24 @@ impl Work<'_> {
         let checked = made.check_rendition(profile, probe);
         let duration_ms = checked
             .map_err(|why| Obstacle::Failed(format!("the converted file is not as it must be: {why}")))?;
-        let (hash, size) = outside.media.keep_rendition(self.id, self.job).await?;
+        let (hash, size) = self.keep(stop).await?;
         Ok(MediaFile { hash, size, duration_ms })
+    }
+
+    /// Keeps what was made, and waits while the bucket cannot be used: making it again would take longer.
+    async fn keep(&self, stop: &CancellationToken) -> Result<(ContentHash, u64), Obstacle> {
+        let kept = async {
+            loop {
+                match self.clips.outside.media.keep_rendition(self.id, self.job).await {
+                    Err(MediaError::Bucket(why)) => {
+                        tracing::warn!(clip = %self.id, why, "storing a prepared clip in the bucket is tried again");
+                        sleep(POSTPONED).await;
+                    }
+                    kept => return kept,
+                }
+            }
+        };
+        Ok(stop.run_until_cancelled(kept).await.ok_or(Obstacle::Postponed(None))??)
     }
 
     /// How many bytes a rendition may have.

@@ -11,13 +11,34 @@ use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::memory::MemoryStore;
 use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::task::{LongRunningTask as _, TaskContext};
-use crate::domain::clip::{AudioTrack, ContentHash, JobId, Probe, VideoTrack};
+use crate::domain::clip::{AudioTrack, ContentHash, JobId, MediaFile, Probe, VideoTrack};
 use crate::domain::secret::MasterKey;
-use crate::ports::{Conversion, IdGen as _, MediaResult, TranscodeError, UploadWriter};
+use crate::ports::{Conversion, IdGen as _, MediaError, MediaResult, TranscodeError, UploadWriter};
 
 /// Files that have sizes, but no content.
 #[derive(Default)]
-struct FakeMedia(Mutex<BTreeMap<ClipId, u64>>);
+struct FakeMedia {
+    files: Mutex<BTreeMap<ClipId, u64>>,
+    /// If they are in a bucket.
+    bucket: Mutex<Option<FakeBucket>>,
+}
+
+#[derive(Clone, Copy)]
+struct FakeBucket {
+    is_unreachable: bool,
+    /// Whether its renditions were fetched.
+    is_fetched: bool,
+}
+
+impl FakeMedia {
+    /// What the bucket answers.
+    fn answer(&self) -> MediaResult<()> {
+        match *self.bucket.lock().unwrap() {
+            Some(FakeBucket { is_unreachable: true, .. }) => Err(MediaError::Bucket("no route".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
 
 struct FakeUpload;
 
@@ -35,7 +56,7 @@ impl UploadWriter for FakeUpload {
 #[async_trait]
 impl MediaStore for FakeMedia {
     async fn create_upload(&self, clip: ClipId) -> MediaResult<()> {
-        self.0.lock().unwrap().insert(clip, 0);
+        self.files.lock().unwrap().insert(clip, 0);
         Ok(())
     }
 
@@ -44,11 +65,23 @@ impl MediaStore for FakeMedia {
     }
 
     async fn has_upload(&self, clip: ClipId, _: u64) -> MediaResult<bool> {
-        Ok(self.0.lock().unwrap().contains_key(&clip))
+        Ok(self.files.lock().unwrap().contains_key(&clip))
     }
 
-    async fn keep_source(&self, _: ClipId) -> MediaResult<(ContentHash, PathBuf)> {
-        Ok((ContentHash([1; 32]), PathBuf::from("source")))
+    fn has_bucket(&self) -> bool {
+        self.bucket.lock().unwrap().is_some()
+    }
+
+    async fn check(&self) -> MediaResult<()> {
+        self.answer()
+    }
+
+    async fn keep_source(&self, _: ClipId) -> MediaResult<ContentHash> {
+        self.answer().map(|()| ContentHash([1; 32]))
+    }
+
+    async fn source(&self, _: ClipId, _: &ContentHash) -> MediaResult<LocalFile> {
+        Ok(Path::new("source").into())
     }
 
     async fn work_file(&self, _: ClipId, _: JobId) -> MediaResult<PathBuf> {
@@ -61,8 +94,15 @@ impl MediaStore for FakeMedia {
 
     async fn discard(&self, _: ClipId, _: JobId) {}
 
-    fn rendition(&self, _: ClipId, hash: &ContentHash) -> PathBuf {
-        PathBuf::from(format!("{hash}.flv"))
+    async fn rendition(&self, _: ClipId, file: &MediaFile) -> Option<LocalFile> {
+        let is_here = self.bucket.lock().unwrap().is_none_or(|bucket| bucket.is_fetched);
+        is_here.then(|| PathBuf::from(format!("{}.flv", file.hash)).into())
+    }
+
+    async fn fetch_rendition(&self, _: ClipId, _: &MediaFile) -> MediaResult<()> {
+        self.answer()?;
+        *self.bucket.lock().unwrap() = Some(FakeBucket { is_unreachable: false, is_fetched: true });
+        Ok(())
     }
 
     fn slates(&self) -> PathBuf {
@@ -74,12 +114,12 @@ impl MediaStore for FakeMedia {
     }
 
     async fn remove(&self, clip: ClipId) -> MediaResult<()> {
-        self.0.lock().unwrap().remove(&clip);
+        self.files.lock().unwrap().remove(&clip);
         Ok(())
     }
 
     async fn clips(&self) -> MediaResult<Vec<ClipId>> {
-        Ok(self.0.lock().unwrap().keys().copied().collect())
+        Ok(self.files.lock().unwrap().keys().copied().collect())
     }
 }
 
@@ -167,32 +207,43 @@ impl World {
         clip.id
     }
 
-    async fn rendition(&self, id: ClipId, profile: &Profile) -> Option<PathBuf> {
+    async fn rendition(&self, id: ClipId, profile: &Profile) -> Option<LocalFile> {
         self.clips.renditions(&[id], profile).await.unwrap().remove(&id)
+    }
+
+    fn set_bucket(&self, is_unreachable: bool) {
+        *self.media.bucket.lock().unwrap() = Some(FakeBucket { is_unreachable, is_fetched: false });
     }
 
     async fn clip(&self, id: ClipId) -> Clip {
         self.clips.get(&actor(), id).await.unwrap().clip
     }
 
-    /// Runs the task until the clip is as wanted, then stops it.
+    /// Runs the tasks until the clip is as wanted, then stops them.
     async fn prepare_until(&self, id: ClipId, is_reached: impl Fn(&Clip) -> bool) -> Clip {
+        self.run_until(async || Some(self.clip(id).await).filter(|clip| is_reached(clip))).await
+    }
+
+    /// The same, until `poll` finds something.
+    async fn run_until<T>(&self, poll: impl AsyncFn() -> Option<T>) -> T {
         let stop = CancellationToken::new();
         let context = TaskContext::new(watch::Sender::default(), stop.clone());
-        let mut task = ClipPreparation(Arc::clone(&self.clips));
+        let mut preparation = ClipPreparation(Arc::clone(&self.clips));
+        let mut transfers = ClipTransfers(Arc::clone(&self.clips));
+        let has_bucket = self.clips.transfers().is_some();
+        let transferring = async { if has_bucket { transfers.run(&context).await } else { Ok(()) } };
         let reached = async {
             loop {
-                let clip = self.clip(id).await;
-                if is_reached(&clip) {
+                if let Some(found) = poll().await {
                     stop.cancel();
-                    return clip;
+                    return found;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let (done, clip) = tokio::join!(task.run(&context), reached);
-        done.unwrap();
-        clip
+        let (prepared, transferred, found) = tokio::join!(preparation.run(&context), transferring, reached);
+        prepared.and(transferred).unwrap();
+        found
     }
 }
 
@@ -203,7 +254,7 @@ async fn rendition_is_made_when_it_is_wanted() {
     let default = Profile::default();
     assert_eq!(world.rendition(id, &default).await, None, "it is not made yet");
     world.prepare_until(id, |clip| clip.state == ClipState::Ready).await;
-    let made = PathBuf::from(format!("{}.flv", ContentHash([2; 32])));
+    let made = LocalFile::from(PathBuf::from(format!("{}.flv", ContentHash([2; 32]))));
     assert_eq!(world.rendition(id, &default).await, Some(made.clone()));
     let mut mono = default;
     mono.audio.channels = 1;
@@ -239,6 +290,40 @@ async fn rendition_that_is_not_as_it_must_be_is_not_kept() {
     let failed = world.prepare_until(id, |clip| !clip.is_to_prepare()).await;
     assert!(failed.error().is_some_and(|error| error.contains("not as it must be")), "{failed:?}");
     assert_eq!(failed.rendition(&Profile::default()), None);
+}
+
+#[tokio::test]
+async fn clip_is_prepared_when_the_bucket_has_its_upload() {
+    let world = World::new(Behaviour::Converts);
+    world.set_bucket(true);
+    let id = world.uploaded().await;
+    let waiting =
+        world.prepare_until(id, |clip| clip.error().is_some_and(|why| why.contains("no route"))).await;
+    assert_eq!((waiting.state.name(), waiting.source), ("queued", None));
+    world.set_bucket(false);
+    let ready = world.prepare_until(id, |clip| clip.state == ClipState::Ready).await;
+    assert_eq!(ready.source, Some(ContentHash([1; 32])));
+}
+
+#[tokio::test]
+async fn rendition_is_fetched_before_it_is_played() {
+    let world = World::new(Behaviour::Converts);
+    world.set_bucket(false);
+    let (id, default) = (world.uploaded().await, Profile::default());
+    world.prepare_until(id, |clip| clip.state == ClipState::Ready).await;
+    world.set_bucket(true);
+    let status = || world.clips.transfers().unwrap();
+    assert_eq!(status(), TransferStatus { fetching: 0, problem: None });
+    for _ in 0..2 {
+        assert_eq!(world.rendition(id, &default).await, None, "it is in the bucket only");
+        assert_eq!(status().fetching, 1);
+    }
+    let problem = world.run_until(async || status().problem).await;
+    assert!(problem.contains("no route"), "{problem}");
+    world.set_bucket(false);
+    let file = world.run_until(async || world.rendition(id, &default).await).await;
+    assert_eq!(file, PathBuf::from(format!("{}.flv", ContentHash([2; 32]))).into());
+    assert_eq!(status(), TransferStatus { fetching: 0, problem: None });
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::id;
 use crate::domain::invalid::{Invalid, text_type};
 use crate::domain::page::newest_first;
+use crate::domain::secret::Secret;
 
 id!(/// Names a destination.
     DestinationId);
@@ -83,6 +84,10 @@ impl PushUrl {
         if text.len() > 500 {
             return Err(bad("must be at most 500 characters"));
         }
+        // The parser would leave some of them out.
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(bad("must not contain spaces or line breaks"));
+        }
         let url = Url::parse(text).map_err(|_| bad("must be an address such as rtmps://host/app"))?;
         if !matches!(url.scheme(), "rtmp" | "rtmps" | "srt") || url.host_str().is_none_or(str::is_empty) {
             return Err(bad("must begin with rtmp://, rtmps:// or srt:// and name a host"));
@@ -90,12 +95,30 @@ impl PushUrl {
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return Err(bad("must not contain a user, a password or a fragment; send the key as `key`"));
         }
+        if url.port() == Some(0) {
+            return Err(bad("must not have the port 0"));
+        }
         if url.scheme() == "srt" {
             SrtAddress::parse(text)?;
         } else if url.path().trim_matches('/').is_empty() {
             return Err(bad("must contain an application, such as /live in rtmp://host/live"));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl PushUrl {
+    /// Whether it ends with the key, as some platforms show both together. Everybody who may read would see the key.
+    pub fn ends_with_key(&self, key: &Secret) -> bool {
+        let path = self.0.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        let before = path.strip_suffix(key.expose()).and_then(|rest| rest.strip_suffix('/'));
+        // `rtmp://host/live` with the key `live` has an application and no key.
+        before.is_some_and(|before| !key.is_empty() && Self::parse(before).is_ok())
+    }
+
+    /// Whether a session there is one over SRT, which has keys of its own kind.
+    pub fn is_srt(&self) -> bool {
+        SrtAddress::is_meant(&self.0)
     }
 }
 

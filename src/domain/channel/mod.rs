@@ -23,7 +23,7 @@ pub use super::profile::{Audio, Profile, Video};
 pub use decision::{Decision, DecisionId, DecisionKind, Reason, Source};
 pub use destination::{Destination, DestinationId, Platform, PushUrl};
 pub use model::{Backup, Channel, ChannelId, ChannelName, Hold, Inputs, uses};
-pub use patch::{ChannelPatch, DestinationPatch};
+pub use patch::{ChannelPatch, DestinationPatch, FailoverPatch, ProfilePatch};
 pub use playlist::{Playlist, PlaylistChange, Slot};
 pub use programme::{BackupMedia, Output, OutputId, Programme};
 pub use rehearsal::{HOLE_MS, Rehearsal, RehearsalId, RehearsalReport, RehearsalState, RehearsedOutput};

@@ -90,3 +90,12 @@ pub enum OutputId {
     /// A destination.
     Destination(DestinationId),
 }
+
+impl fmt::Display for OutputId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MediaServer => f.write_str("media_server"),
+            Self::Destination(id) => id.fmt(f),
+        }
+    }
+}

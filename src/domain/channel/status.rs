@@ -32,6 +32,36 @@ pub struct ProgrammeStatus {
     pub outputs: Vec<(OutputId, OutputStatus)>,
 }
 
+impl ProgrammeStatus {
+    /// A programme that begins at `now` with this source.
+    pub fn new(now: Timestamp, on_air: Source) -> Self {
+        Self {
+            at: now,
+            started_at: now,
+            on_air,
+            since: now,
+            reason: Reason::Start,
+            cuts: 0,
+            longest_hole_ms: 0,
+            live: InputStatus::new(InputState::Absent),
+            backup: InputStatus::new(InputState::Absent),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is on air, not even the backup: the engine `media_server` before the media server took the channel.
+    pub fn is_off_air(&self) -> bool {
+        let is_absent = |input: &InputStatus| input.state == InputState::Absent;
+        self.on_air != Source::Slate && is_absent(&self.live) && is_absent(&self.backup)
+    }
+
+    /// Why nothing is on air.
+    pub fn off_air_reason(&self) -> Option<&str> {
+        self.is_off_air()
+            .then(|| self.live.problem.as_deref().unwrap_or("the media server did not take the channel yet"))
+    }
+}
+
 /// An input, as seen at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputStatus {

@@ -18,6 +18,12 @@ pub enum Track {
 const AHEAD_MS: i64 = 2_000;
 /// A source that is behind the wall clock, or before its first frame, by this many milliseconds jumped.
 const BEHIND_MS: i64 = 10_000;
+/// A source whose clock runs otherwise than ours is moved back to the wall clock when it is this far from it.
+const DRIFT_MS: i64 = 200;
+/// How far it is moved with each picture.
+const SLEW_MS: i64 = 1;
+/// Sound that ended before the picture is filled up from this long before the last picture.
+const LATE_SOUND_MS: u64 = 500;
 /// After a cut, the distance of two video frames is kept up to this number of milliseconds.
 const LONGEST_STEP: u64 = 50;
 /// Samples in an AAC frame.
@@ -41,10 +47,12 @@ pub struct Timeline {
 struct Anchor {
     /// Where the source's first frame is in the programme.
     base: u64,
-    /// The timestamp of that frame, extended beyond 32 bits.
+    /// The timestamp of that frame, extended beyond 32 bits; moved when the source's clock drifts.
     first: i64,
     /// The timestamp of the newest frame, extended beyond 32 bits.
     newest: i64,
+    /// How much of the source waited at its first frame, in milliseconds.
+    backlog: Option<u64>,
 }
 
 /// What a cut does to the timeline.
@@ -70,23 +78,42 @@ impl Timeline {
         }
     }
 
+    /// Silent frames are counted with this rate, in samples a second.
+    pub fn set_audio_rate(&mut self, rate: u32) {
+        self.audio_rate = rate.max(1);
+    }
+
+    /// Of the source that is on air, `waits_ms` of media wait beside the frame that is placed next. If that grows, its
+    /// clock is faster than ours: its frames come a little closer together until it has shrunk.
+    pub fn note_backlog(&mut self, waits_ms: u64) {
+        let Some(anchor) = &mut self.anchor else { return };
+        let usual = *anchor.backlog.get_or_insert(waits_ms);
+        if waits_ms > usual + DRIFT_MS.unsigned_abs() {
+            anchor.first += SLEW_MS;
+        }
+    }
+
     /// Begins a source at `now`. `first` is the timestamp of its first frame, a keyframe.
     pub fn cut(&mut self, now: Duration, first: u32) -> Splice {
         let last_video = self.last_video;
         let base = self.anchor_at(now, i64::from(first));
-        let silence = self.silence_until(base);
+        let silence = self.silence_until(base, last_video);
         let hole_ms = last_video.map_or(0, |last| base.saturating_sub(last));
         Splice { base, hole_ms, silence }
     }
 
     /// The place of a frame of the source that is on air; `None` if it must be dropped, because it is older than the
-    /// source's first frame. A source whose timestamps jumped goes on at `now`.
+    /// source's first frame. A source whose timestamps jumped continues at `now`.
     pub fn place(&mut self, track: Track, timestamp: u32, now: Duration) -> Option<u64> {
         let mut anchor = self.anchor?;
         anchor.newest = extend(anchor.newest, timestamp);
-        self.anchor = Some(anchor);
         let offset = anchor.newest - anchor.first;
         let lead = millis(now).checked_signed_diff(anchor.base).map_or(0, |since| offset - since);
+        if track == Track::Video && lead < -DRIFT_MS {
+            // Its clock is slower than ours, or it is late for a moment.
+            anchor.first -= SLEW_MS;
+        }
+        self.anchor = Some(anchor);
         let at = if !(-BEHIND_MS..=AHEAD_MS).contains(&lead) || offset < -BEHIND_MS {
             self.anchor_at(now, anchor.newest)
         } else {
@@ -113,12 +140,14 @@ impl Timeline {
         // Frames are sent a little early: the next one keeps its distance.
         let next = self.last_video.map_or(0, |last| last + self.video_step);
         let base = self.last().map_or(millis(now), |last| millis(now).max(last + 1).max(next));
-        self.anchor = Some(Anchor { base, first, newest: first });
+        self.anchor = Some(Anchor { base, first, newest: first, backlog: None });
         base
     }
 
-    fn silence_until(&mut self, base: u64) -> Vec<u64> {
+    /// Fills the audio track up to `base`. What a source without sound left out before its last picture stays.
+    fn silence_until(&mut self, base: u64, last_video: Option<u64>) -> Vec<u64> {
         let Some(last) = self.last_audio else { return Vec::new() };
+        let last = last.max(last_video.unwrap_or(0).saturating_sub(LATE_SOUND_MS));
         let rate = u64::from(self.audio_rate);
         let places = (1..=MOST_SILENCE).map(|frame| last + frame * SAMPLES * 1_000 / rate);
         // A frame that would lie in the new source for the most part is left out.
@@ -184,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn silence_has_the_sample_rate_of_the_present_profile() {
+        let mut timeline = Timeline::new(48_000);
+        timeline.cut(MS(0), 0);
+        timeline.place(Track::Audio, 0, MS(0));
+        timeline.set_audio_rate(44_100);
+        assert_eq!(timeline.cut(MS(766), 90_000).silence[..3], [23, 46, 69]);
+    }
+
+    #[test]
     fn audio_older_than_the_keyframe_is_dropped() {
         let mut timeline = Timeline::new(44_100);
         timeline.cut(MS(0), 1_000);
@@ -213,6 +251,54 @@ mod tests {
             timeline.place(Track::Video, 3_600_000, MS(0));
             assert_eq!(timeline.place(Track::Video, jump, MS(40)), Some(40), "{jump}");
             assert_eq!(timeline.place(Track::Audio, jump + 5, MS(45)), Some(45), "{jump}");
+        }
+    }
+
+    #[test]
+    fn silence_begins_at_the_hole_after_a_source_without_sound() {
+        let mut timeline = Timeline::new(48_000);
+        timeline.cut(MS(0), 0);
+        timeline.place(Track::Audio, 0, MS(0));
+        for at in (0..600_000).step_by(40) {
+            timeline.place(Track::Video, at, MS(u64::from(at)));
+        }
+        let splice = timeline.cut(MS(600_700), 0);
+        assert!(splice.silence[0] >= 599_400, "{:?}", &splice.silence[..2]);
+        assert!(splice.silence.len() < 70);
+    }
+
+    #[test]
+    fn encoder_with_a_slow_clock_stays_near_the_wall_clock_for_a_day() {
+        let mut timeline = Timeline::new(48_000);
+        timeline.cut(MS(0), 0);
+        // 40 ms of the encoder are 40.008 ms: it loses 17 s in a day.
+        let mut last = 0;
+        for frame in 0..2_160_000_u64 {
+            let (now, source) = (frame * 40_008 / 1_000, frame * 40);
+            let at = timeline.place(Track::Video, wrapped(source), MS(now)).unwrap();
+            assert!(at.abs_diff(now) <= 250, "{at} at {now}");
+            assert!(frame == 0 || (1..=42).contains(&(at - last)), "{} at {now}", at - last);
+            last = at;
+        }
+    }
+
+    #[test]
+    fn encoder_with_a_fast_clock_does_not_pile_up_for_a_day() {
+        const AHEAD: u64 = 100;
+        let mut timeline = Timeline::new(48_000);
+        // At the cut, the second since the last keyframe waits. 40 ms of the encoder are 39.992 ms.
+        let arrives = |frame: u64| (frame * 39_992 / 1_000).saturating_sub(1_000);
+        timeline.cut(MS(0), 0);
+        let mut now = 0_u64;
+        for frame in 0..2_160_000_u64 {
+            now = now.max(arrives(frame));
+            let newest = (now + 1_000) * 1_000 / 39_992;
+            let waits = newest.saturating_sub(frame) * 40;
+            timeline.note_backlog(waits);
+            let at = timeline.place(Track::Video, wrapped(frame * 40), MS(now)).unwrap();
+            assert!(waits <= 1_400, "{waits} ms wait at {now}");
+            // It is sent when it is due.
+            now = now.max(at.saturating_sub(AHEAD));
         }
     }
 

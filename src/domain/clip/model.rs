@@ -27,7 +27,7 @@ pub struct Clip {
     pub size: u64,
     /// What happens to it now.
     pub state: ClipState,
-    /// The content of the uploaded file; `None` before it was probed.
+    /// The content of the uploaded file; `None` before it was kept.
     pub source: Option<ContentHash>,
     /// What is in it; `None` before it was probed.
     pub probe: Option<Probe>,
@@ -118,6 +118,23 @@ impl Clip {
         } else {
             ClipState::Uploading { offset: to, expires_at }
         };
+        self.updated_at = now;
+        Some(self)
+    }
+
+    /// Whether its upload is complete and not kept yet.
+    pub fn is_to_keep(&self) -> bool {
+        self.source.is_none() && self.is_to_prepare()
+    }
+
+    /// The clip after its upload was kept, or was not for this reason; `None` if that is not waited for.
+    #[must_use]
+    pub fn kept(mut self, kept: &Result<ContentHash, String>, now: Timestamp) -> Option<Self> {
+        if !self.is_to_keep() {
+            return None;
+        }
+        self.source = kept.as_ref().ok().copied();
+        self.state = ClipState::Queued { waits_for: kept.as_ref().err().cloned() };
         self.updated_at = now;
         Some(self)
     }

@@ -2,7 +2,7 @@
 
 use strum::{EnumString, IntoStaticStr};
 
-use super::{Changes, Start, View};
+use super::{Changes, Start, View, end_by_key};
 use crate::domain::Timestamp;
 use crate::domain::media_server::{Connection, MediaServerName, SourceId, SourceKind, StreamStats};
 use crate::domain::path::StreamPath;
@@ -74,7 +74,10 @@ pub fn accept_hook_events(now: Timestamp, hook_events: &[HookEvent], view: &View
                 if let Some(active) = gone
                     && !changes.ended.iter().any(|(ended, _)| *ended == active.stream.id)
                 {
-                    changes.ended.push((active.stream.id, EndReason::PublisherLeft));
+                    let key = view.keys.iter().find(|(_, key)| key.id == active.stream.stream_key_id);
+                    // It may be our own disconnection that it tells of.
+                    let by_key = key.and_then(|(_, key)| end_by_key(key, now));
+                    changes.ended.push((active.stream.id, by_key.unwrap_or(EndReason::PublisherLeft)));
                 }
             }
         }

@@ -63,6 +63,15 @@ pub struct View {
     pub keys: Vec<(SecretHash, StreamKey)>,
 }
 
+/// Why a session with this key ends at `now`; `None` if the key can be used.
+fn end_by_key(key: &StreamKey, now: Timestamp) -> Option<EndReason> {
+    match key.status(now) {
+        KeyStatus::Revoked => Some(EndReason::KeyRevoked),
+        KeyStatus::Expired => Some(EndReason::KeyExpired),
+        KeyStatus::Active => None,
+    }
+}
+
 /// A stream to record as live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
@@ -283,11 +292,10 @@ impl<'a> Planner<'a> {
             let holder = key.holder.connection();
             let holds = holder
                 .is_some_and(|c| Some(&c.id) == stream.source_id.as_ref() && c.server == stream.media_server);
-            match key.status(self.context.now) {
-                KeyStatus::Revoked => reason = EndReason::KeyRevoked,
-                KeyStatus::Expired => reason = EndReason::KeyExpired,
-                KeyStatus::Active if !holds && key.in_use(self.context.now) => reason = EndReason::Takeover,
-                KeyStatus::Active => {}
+            match end_by_key(key, self.context.now) {
+                Some(by_key) => reason = by_key,
+                None if !holds && key.in_use(self.context.now) => reason = EndReason::Takeover,
+                None => {}
             }
             if holds && matches!(key.holder, Holder::Live { .. }) {
                 key.holder = Holder::Free;
@@ -384,10 +392,8 @@ impl<'a> Planner<'a> {
         }
         let key_id = self.key_of(observation, source, row).ok_or(DisconnectReason::UnknownKey)?;
         let key = self.keys.get(&key_id).ok_or(DisconnectReason::UnknownKey)?;
-        match key.status(self.context.now) {
-            KeyStatus::Revoked => return Err(DisconnectReason::Ending(EndReason::KeyRevoked)),
-            KeyStatus::Expired => return Err(DisconnectReason::Ending(EndReason::KeyExpired)),
-            KeyStatus::Active => {}
+        if let Some(by_key) = end_by_key(key, self.context.now) {
+            return Err(DisconnectReason::Ending(by_key));
         }
         // The secret was rotated and the new one is not used yet, so this session used the old one.
         if row.is_none() && matches!(key.holder, Holder::Evicted { .. }) {

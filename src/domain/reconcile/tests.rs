@@ -281,9 +281,8 @@ fn readers_of_a_private_path_are_those_of_its_relay() {
     }
 }
 
-#[test]
-fn hook_event_is_accepted_only_for_a_known_session() {
-    let hook_event = |kind, id: Option<&str>| HookEvent {
+fn hook_event(kind: HookKind, id: Option<&str>) -> HookEvent {
+    HookEvent {
         server: MediaServerName::default(),
         kind,
         path: StreamPath::parse("live/alice").ok(),
@@ -291,7 +290,24 @@ fn hook_event_is_accepted_only_for_a_known_session() {
         source_id: id.and_then(SourceId::parse),
         source_kind: None,
         at: NOW,
-    };
+    }
+}
+
+#[test]
+fn not_ready_of_a_session_that_no_key_allows_has_the_keys_reason() {
+    for (key, reason) in [
+        (held(live("a")), EndReason::PublisherLeft),
+        (StreamKey { expires_at: Some(NOW), ..held(live("a")) }, EndReason::KeyExpired),
+        (StreamKey { revoked_at: Some(NOW), ..held(live("a")) }, EndReason::KeyRevoked),
+    ] {
+        let running = view(vec![recorded("a")], vec![key]);
+        let changes = accept_hook_events(NOW, &[hook_event(HookKind::NotReady, Some("a"))], &running);
+        assert_eq!(changes.ended, [(stream().id, reason)]);
+    }
+}
+
+#[test]
+fn hook_event_is_accepted_only_for_a_known_session() {
     let claimed = view(vec![], vec![held(claimed("a"))]);
     assert_eq!(
         accept_hook_events(

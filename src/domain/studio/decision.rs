@@ -1,9 +1,8 @@
 //! Decisions: what was changed or refused, with the reason and the numbers behind it.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::model::StudioName;
+use super::studio::StudioId;
 use super::words::words;
 use crate::domain::Timestamp;
 use crate::domain::id::id;
@@ -109,7 +108,7 @@ pub struct StudioDecision {
     /// Its identity.
     pub id: StudioDecisionId,
     /// The studio.
-    pub studio: StudioName,
+    pub studio: StudioId,
     /// When it was made.
     pub at: Timestamp,
     /// What was decided.

@@ -25,6 +25,9 @@ mod record;
 mod restart;
 mod schedule;
 mod settings;
+mod snapshot;
+#[expect(clippy::module_inception, reason = "it is a studio")]
+mod studio;
 mod words;
 
 pub use super::local_time::{Day, TimeOfDay, TimeZone};
@@ -53,7 +56,11 @@ pub use preflight::{
     Check, CheckState, Checked, FailoverFound, Findings, NetworkFound, ObsFound, PlatformFound, Preflight,
     RETRY, ScenesFound,
 };
-pub use record::{FailoverEvent, OwnerSession, Record, Transition, TransitionKind};
+pub use record::{FailoverEvent, OwnerSession, Record, RecordKind, Transition, TransitionKind};
 pub use restart::ATTEMPTS;
 pub use schedule::{LONGEST_PREVIEW, PlannedTime, Schedule};
 pub use settings::{Detection, FarEndSettings, HealthSettings, OwnerSettings, StudioSettings, VideoSettings};
+pub use snapshot::{NowPlaying, Paused, Snapshot};
+pub use studio::{
+    Drill, DrillId, DrillKind, DrillReport, DrillState, Order, OrderKind, Studio, StudioId,
+};

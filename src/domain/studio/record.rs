@@ -10,7 +10,8 @@ use super::words::words;
 use crate::domain::Timestamp;
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Record {
     /// The scene changed.
     Transition(Transition),
@@ -18,6 +19,38 @@ pub enum Record {
     Failover(FailoverEvent),
     /// The owner was on air.
     OwnerSession(OwnerSession),
+}
+
+words! {
+    /// A kind of [`Record`].
+    RecordKind {
+        /// The scene changed.
+        Transition,
+        /// Content failed.
+        Failover,
+        /// The owner was on air.
+        OwnerSession,
+    }
+}
+
+impl Record {
+    /// Its kind.
+    pub fn kind(&self) -> RecordKind {
+        match self {
+            Self::Transition(_) => RecordKind::Transition,
+            Self::Failover(_) => RecordKind::Failover,
+            Self::OwnerSession(_) => RecordKind::OwnerSession,
+        }
+    }
+
+    /// When it began. A record of the same kind and beginning replaces this one.
+    pub fn began_at(&self) -> Timestamp {
+        match self {
+            Self::Transition(one) => one.decided_at,
+            Self::Failover(one) => one.failed_at,
+            Self::OwnerSession(one) => one.started_at,
+        }
+    }
 }
 
 words! {

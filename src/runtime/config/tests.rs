@@ -102,6 +102,10 @@ fn wrong_value_is_named_with_the_allowed_values() {
         (("AUTH__CLAIM_TTL", "1ms"), "auth.claim_ttl must be 1s to 10m, not 1ms"),
         (("HTTP__LISTEN", "8080"), "http.listen must be an address and a port such as 127.0.0.1:8080"),
         (("HTTP__MAX_CONNECTIONS", "many"), "http.max_connections must be a whole number, not \"many\""),
+        (
+            ("LOG__LEVEL", "warning"),
+            "log.level must be one of off, error, warn, info, debug, trace, or a filter",
+        ),
         (("LOG__FORMAT", "xml"), "log.format must be one of text, json, not \"xml\""),
         (("PLAYBACK__ACCESS", "token"), "playback.access must be one of public, not \"token\""),
         (("DATABASE__URL", "mysql://u:hunter2@h/d"), "database.url must be sqlite://<file> or postgres://"),
@@ -187,6 +191,7 @@ fn every_key_can_be_set_and_secret_keys_are_those_of_secret_type() {
             "api.hmac_keys.*",
             "metrics.token",
             "kick.client_secret",
+            "media.secret_access_key",
             "media_servers.*.control_secret",
         ]
     );

@@ -17,6 +17,7 @@ use crate::domain::access::Scope;
 use crate::domain::channel::{Backup, Channel, Mismatch, OutputId, OutputState, ProgrammeStatus, PushUrl};
 use crate::domain::page::Page;
 use crate::ports::{ClipStore as _, ProgrammeStore as _, StoreError, StoredProgramme, StreamKeyStore as _};
+use crate::runtime::clip;
 use crate::runtime::config::{Config, MediaServer};
 use crate::runtime::outside::destination_probe;
 
@@ -50,8 +51,9 @@ pub(super) async fn examine(
     let has_work = config.media.jobs > 0 && has_clips;
     if config.media.jobs > 0 || config.channels.enabled {
         programs(has_work || channels.iter().any(uses_ffmpeg), findings).await;
-        folder(&config.media_dir(), has_clips, findings);
+        folder(&config.media_dir(), has_clips && config.media.url.is_none(), findings);
     }
+    bucket(config, findings).await;
     if channels.is_empty() {
         return;
     }
@@ -59,7 +61,7 @@ pub(super) async fn examine(
         media_server(config, findings).await;
     }
     for one in &channels {
-        channel(records, one, running && config.channels.enabled, findings).await;
+        channel(records, one, running.then_some(config.channels.enabled), findings).await;
     }
 }
 
@@ -121,6 +123,23 @@ fn folder(folder: &Path, has_clips: bool, findings: &mut Findings) {
     }
 }
 
+/// Writes, reads and removes a file in the bucket of the clips.
+async fn bucket(config: &Config, findings: &mut Findings) {
+    let check = "bucket of clips";
+    match clip::objects(config) {
+        Ok(None) => {}
+        Err(error) => findings.failure(check, error, "correct the section [media], and the variables AWS_*"),
+        Ok(Some(objects)) => match objects.try_all().await {
+            Ok(()) => findings.good(check, format!("{} can be listed, written and read", objects.name())),
+            Err(error) => {
+                let advice =
+                    "until then, clips that are not on this machine are not played, and uploads wait here";
+                findings.failure(check, error, advice);
+            }
+        },
+    }
+}
+
 /// The media server that carries the channels.
 fn chosen(config: &Config) -> Option<&MediaServer> {
     let servers = &config.media_servers;
@@ -151,7 +170,8 @@ async fn media_server(config: &Config, findings: &mut Findings) {
     }
 }
 
-async fn channel(records: &Records, one: &StoredProgramme, is_run_here: bool, findings: &mut Findings) {
+/// Checks one channel. `may_run`: whether the running service runs channels; `None` if it does not run.
+async fn channel(records: &Records, one: &StoredProgramme, may_run: Option<bool>, findings: &mut Findings) {
     let check = format!("channel {}", one.channel.name);
     let mut faults = 0;
     for found in keys(records, &one.channel).await {
@@ -170,13 +190,24 @@ async fn channel(records: &Records, one: &StoredProgramme, is_run_here: bool, fi
     let status = records.store.channel_status(&Scope::system(), one.channel.id).await.ok().flatten();
     let fresh = status.filter(|status| now().since(status.at) <= STALE);
     match &fresh {
-        None if is_run_here => {
+        None if may_run == Some(true) => {
             faults += 1;
             let advice = "see `channel:<id>` in GET /tasks, and the log of the service";
             findings.failure(&check, "no instance runs it", advice);
         }
+        None if may_run == Some(false) => {
+            faults += 1;
+            let advice = "set channels.enabled = true on one instance";
+            findings.failure(&check, "no instance runs it, and channels.enabled is false here", advice);
+        }
         None => {}
-        Some(status) => faults += destinations(&check, one, status, findings),
+        Some(status) => {
+            if let Some(why) = status.off_air_reason() {
+                faults += 1;
+                findings.failure(&check, format!("nothing is on air: {why}"), "see the log of the service");
+            }
+            faults += destinations(&check, one, status, findings);
+        }
     }
     if faults == 0 {
         let on_air = fresh.map_or_else(String::new, |status| format!("; {} is on air", status.on_air));

@@ -23,7 +23,7 @@ pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = Findings::default();
     let config = &loaded.config;
     let records = store::examine(config, &loaded.env, &mut findings).await;
-    let client = || reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy();
+    let client = || reqwest::Client::builder().timeout(Duration::from_secs(5)).http1_only().no_proxy();
     // Without root certificates, plain HTTP can still be checked.
     let http = client().build().or_else(|_| client().tls_certs_only([]).build());
     let Ok(http) = http else {

@@ -101,7 +101,8 @@ async fn run_channel(command: &ChannelCommand, context: CommandContext<'_>) -> a
     context
         .run(async |shared, out| {
             let decisions = Decisions::new(Arc::clone(&shared.core));
-            channel::run(&channels(shared), &decisions, command, &stop, out).await
+            let service = channels(shared);
+            channel::run((&service, &decisions, &shared.clips), command, &stop, out).await
         })
         .await
 }

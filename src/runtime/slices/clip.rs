@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::adapters::cli::clip::{ClipCommand, run};
 use crate::adapters::http;
-use crate::app::clip::ClipPreparation;
+use crate::app::clip::{ClipPreparation, ClipTransfers};
 use crate::app::task::AnyTask;
 use crate::runtime::shared::Shared;
 use crate::runtime::slice::{Parts, Slice, commands};
@@ -23,6 +23,10 @@ pub(super) const SLICE: Slice = Slice {
 fn build(shared: &Shared, parts: &mut Parts) {
     parts.add_routes(http::clip::routes(), Arc::clone(&shared.clips));
     parts.chores.push(Arc::clone(&shared.clips) as _);
+    if shared.clips.transfers().is_some() {
+        parts.health.push(http::clip::health(Arc::clone(&shared.clips)));
+        parts.tasks.push(AnyTask::long_running(ClipTransfers(Arc::clone(&shared.clips))));
+    }
     if shared.config.media.jobs > 0 {
         parts.tasks.push(AnyTask::long_running(ClipPreparation(Arc::clone(&shared.clips))));
     }

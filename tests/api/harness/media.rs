@@ -23,6 +23,8 @@ struct State {
     sessions: BTreeMap<String, Session>,
     relays: BTreeSet<StreamPath>,
     disconnected: Vec<String>,
+    /// A path whose item cannot be read.
+    unreadable: Option<String>,
 }
 
 struct Session {
@@ -61,6 +63,11 @@ impl FakeMedia {
         self.state().ignores_disconnects = ignores_disconnects;
     }
 
+    /// From now on the item of this path cannot be read.
+    pub(crate) fn set_unreadable(&self, path: &str) {
+        self.state().unreadable = Some(path.into());
+    }
+
     /// From now on it is of a kind that cannot relay.
     pub(crate) fn set_without_relays(&self) {
         self.state().has_no_relays = true;
@@ -93,7 +100,9 @@ impl MediaServer for FakeMedia {
 
     async fn snapshot(&self) -> Result<Snapshot, RemoteError> {
         let state = self.reach()?;
-        let live = state.sessions.iter().map(|(path, session)| ObservedPath {
+        let unreadable = state.unreadable.as_deref();
+        let readable = state.sessions.iter().filter(|(path, _)| Some(path.as_str()) != unreadable);
+        let live = readable.map(|(path, session)| ObservedPath {
             path: IngestPath::from_media_server(path),
             live: true,
             configured: false,
@@ -120,7 +129,10 @@ impl MediaServer for FakeMedia {
             run: Some("1".into()),
             version: Some("v0.0.0".into()),
             paths: live.chain(relays).collect(),
-            unreadable: vec![],
+            unreadable: unreadable
+                .map(|path| Some(IngestPath::from_media_server(path)))
+                .into_iter()
+                .collect(),
         })
     }
 

@@ -205,6 +205,7 @@ impl TestApp {
             kick: None,
             channel_engine: self.setup.channel_engine.clone(),
             destination_probe: self.setup.destination_probe.clone(),
+            media: None,
         };
         let shared = Shared::new(core, config, self.secrets(), outside, self.setup.end_wait);
         let options = HttpOptions {

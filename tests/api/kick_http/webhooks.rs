@@ -16,6 +16,7 @@ use streamward_test_support::fuzz::{fuzz, texts};
 use streamward_test_support::kick::{
     Fault, KickStub, OTHER_TEST_KEY, SignedWebhook, TEST_KEY, stopped, went_live,
 };
+use streamward_test_support::process::eventually;
 use tokio::task::JoinSet;
 
 use super::{settings, user};
@@ -249,6 +250,19 @@ async fn a_new_key_is_fetched_but_not_for_every_forgery() {
     tokio::time::sleep(refetch).await;
     assert!(verify(&verifier, &forged).await.expect("now it is Kick's").is_some());
     assert_eq!(verify(&verifier, &live()).await, Err(WebhookError::Signature), "and the old one no more");
+    assert_eq!(kick.count("public_key"), 2);
+}
+
+/// With the settings of the service: Kick's new key is known within seconds, not after a minute.
+#[tokio::test]
+async fn a_new_key_is_accepted_within_seconds() {
+    let kick = KickStub::start().await;
+    let verifier = fetching(&kick);
+    assert!(verify(&verifier, &live()).await.is_ok());
+    kick.set(|world| world.public_key = OTHER_TEST_KEY.public_pem.to_owned());
+    let renewed = SignedWebhook::new(&OTHER_TEST_KEY, ID, NOW, &went_live(1, "a", BEGAN, ""));
+    let accepted = async || Ok(verify(&verifier, &renewed).await.ok());
+    eventually("it is accepted", Duration::from_secs(20), accepted).await.expect("accepted");
     assert_eq!(kick.count("public_key"), 2);
 }
 

@@ -87,8 +87,8 @@ async fn statement_that_reads_a_damaged_page_degrades_the_health() {
     let before = health(&home).await;
     assert_eq!((&before["status"], &before["database"]), (&"ok".into(), &"ok".into()));
     overwrite(&home);
-    // No index helps to find nobody, so all pages are read.
-    let request = client().get(home.url("/audit-logs?actor=nobody")).bearer_auth(home.admin_token());
+    // Every entry before the page is read too.
+    let request = client().get(home.url("/audit-logs?offset=4000")).bearer_auth(home.admin_token());
     assert_eq!(request.send().await.expect("an answer").status(), 500);
     assert_eq!(until_damaged(&home).await["status"], "degraded");
 }

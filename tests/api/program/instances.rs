@@ -1,5 +1,6 @@
 //! Several instances on one PostgreSQL, and an instance whose PostgreSQL stops and starts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -86,6 +87,38 @@ async fn revoked_key_is_refused_by_the_other_process() {
         assert_eq!(b.may_publish(&key, 1).await, 401);
         assert_eq!(a.may_publish(&key, 2).await, 401);
     }
+}
+
+/// libfaketime, which gives a program another clock.
+fn faketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|library| library.is_file())
+}
+
+#[tokio::test]
+async fn claim_holds_on_an_instance_by_whose_clock_it_is_over() {
+    let Some(library) = faketime() else {
+        return eprintln!(
+            "SKIPPED, NOTHING WAS TESTED: libfaketime is missing (Debian: apt install faketime)"
+        );
+    };
+    let database = empty().await;
+    let (a, mut b) = (instance(database.url()), instance(database.url()));
+    let library = library.display().to_string();
+    let ahead = [("LD_PRELOAD", &*library), ("FAKETIME", "+16"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    b.env.extend(ahead.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let _running = (a.serve().await, b.serve().await);
+    let key = a.key();
+    assert_eq!(a.may_publish(&key, 1).await, 200);
+    assert_eq!(b.may_publish(&key, 2).await, 401, "the claim of 15 s is not over by the database's clock");
+    eventually("its clock is found wrong", SOON, async || {
+        let health: serde_json::Value = super::client().get(b.url("/health")).send().await?.json().await?;
+        let mut workers = health["workers"].as_array().into_iter().flatten();
+        let is_found = workers.any(|worker| worker["name"] == "clock" && worker["failing"] == true);
+        Ok(is_found.then_some(()))
+    })
+    .await
+    .expect("it says so");
 }
 
 #[tokio::test]

@@ -74,10 +74,13 @@ async fn lease_in_the_future_of_a_killed_process_delays_no_task() {
     let mut db = sqlx::SqliteConnection::connect_with(&options).await.expect("opened");
     let later = sqlx::query("UPDATE instances SET expires_at = expires_at + 7200 * 1000000");
     assert_eq!(later.execute(&mut db).await.expect("written").rows_affected(), 1);
-    db.close().await.expect("closed");
     let _service = home.serve().await;
     let took = assigned(2).await;
     assert!(took <= Duration::from_secs(5), "{took:?}");
+    let ahead = "SELECT COUNT(*) FROM instances WHERE expires_at > (unixepoch() + 60) * 1000000";
+    let ahead: i64 = sqlx::query_scalar(ahead).fetch_one(&mut db).await.expect("read");
+    assert_eq!(ahead, 0, "whoever serves the file ends the leases of those before it");
+    db.close().await.expect("closed");
 }
 
 /// The reconcile task in `/health`, once `is` holds for it.

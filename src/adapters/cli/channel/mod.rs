@@ -16,9 +16,10 @@ use super::output::with_nulls;
 use super::{Output, list_output};
 use crate::adapters::views::{ChannelStatusView, ChannelView, DecisionView, NewChannelView, RehearsalView};
 use crate::app::channel::{ChannelDraft, ChannelNow, Channels, Decisions, ModeDraft};
+use crate::app::clip::Clips;
 use crate::app::list::Pages;
 use crate::domain::access::Actor;
-use crate::domain::channel::{Audio, Engine, Mismatch, Mode, PlaylistChange, Profile, Video};
+use crate::domain::channel::{Engine, FailoverPatch, Mismatch, Mode, PlaylistChange, ProfilePatch};
 use crate::domain::page::Page;
 
 /// Commands about channels. They accept an id or a name.
@@ -62,8 +63,8 @@ pub enum ChannelCommand {
         /// End its programme, but keep it
         #[arg(long)]
         disable: bool,
-        /// The clips of its playlist, in their order
-        #[arg(long, value_name = "ID", num_args = 0..)]
+        /// The clips of its playlist, in their order: ids or names
+        #[arg(long, value_name = "CLIP", num_args = 0..)]
         clips: Option<Vec<String>>,
         /// Clips that play at a time of day instead, e.g. "18:00-20:00 sun,mon Asia/Kolkata ID ID"; "daily" for every day.
         /// Those of before are replaced; give "none" to remove them
@@ -125,42 +126,72 @@ pub struct SettingsArgs {
     /// The name for people
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
-    /// What it looks like, e.g. 1920x1080@30; with 48000 Hz, stereo
+    /// What it looks like, e.g. 1920x1080@30
     #[arg(long, value_name = "WxH@FPS", value_parser = profile)]
-    profile: Option<Profile>,
+    profile: Option<ProfilePatch>,
     /// What happens to a live input that looks different
     #[arg(long, value_parser = PossibleValuesParser::new(Mismatch::VARIANTS.iter().map(|one| <&str>::from(*one))))]
     mismatch: Option<String>,
+    /// Without video for this long, the live input is lost
+    #[arg(long, value_name = "MS")]
+    stall_ms: Option<u32>,
+    /// The live input must be good for this long before it is back on air
+    #[arg(long, value_name = "SECONDS")]
+    recovery_grace: Option<u32>,
+    /// Below this bitrate the live input is lost; 0: no limit
+    #[arg(long, value_name = "KBPS")]
+    min_bitrate: Option<u32>,
+    /// Without a keyframe for this long, the live input is lost; 0: no limit
+    #[arg(long, value_name = "SECONDS")]
+    max_keyframe_gap: Option<u32>,
 }
 
 impl SettingsArgs {
     fn draft(&self) -> ChannelDraft {
+        let limit = |value: Option<u32>| value.map(|value| Some(value).filter(|value| *value > 0));
         ChannelDraft {
             display_name: self.display_name.clone(),
-            profile: self.profile,
+            profile: self.profile.unwrap_or_default(),
             mismatch: self.mismatch.clone(),
+            failover: FailoverPatch {
+                stall_ms: self.stall_ms,
+                recovery_grace_seconds: self.recovery_grace,
+                min_bitrate_kbps: limit(self.min_bitrate),
+                max_keyframe_gap_seconds: limit(self.max_keyframe_gap),
+                ..FailoverPatch::default()
+            },
             ..ChannelDraft::default()
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.display_name.is_none() && self.profile.is_none() && self.mismatch.is_none()
+        let Self { display_name, profile, mismatch, stall_ms, recovery_grace, min_bitrate, max_keyframe_gap } =
+            self;
+        display_name.is_none()
+            && profile.is_none()
+            && mismatch.is_none()
+            && [stall_ms, recovery_grace, min_bitrate, max_keyframe_gap].iter().all(|one| one.is_none())
     }
 }
 
-fn profile(text: &str) -> Result<Profile, String> {
+fn profile(text: &str) -> Result<ProfilePatch, String> {
     let (size, fps) = text.split_once('@').unwrap_or((text, "30"));
-    let video = size.split_once('x').and_then(|(width, height)| {
-        Some(Video { width: width.parse().ok()?, height: height.parse().ok()?, fps: fps.parse().ok()? })
+    let parsed = size.split_once('x').and_then(|(width, height)| {
+        let (width, height) = (width.parse().ok()?, height.parse().ok()?);
+        let fps = fps.parse().ok()?;
+        Some(ProfilePatch {
+            width: Some(width),
+            height: Some(height),
+            fps: Some(fps),
+            ..ProfilePatch::default()
+        })
     });
-    let video = video.ok_or("must be like 1920x1080@30")?;
-    Ok(Profile { video, audio: Audio::default() })
+    parsed.ok_or_else(|| "must be like 1920x1080@30".to_owned())
 }
 
 /// Runs the command. `stop` ends those that run until then.
 pub async fn run(
-    channels: &Channels,
-    decisions: &Decisions,
+    (channels, decisions, clips_of): (&Channels, &Decisions, &Clips),
     command: &ChannelCommand,
     stop: &CancellationToken,
     out: &mut Output,
@@ -203,7 +234,11 @@ pub async fn run(
             let actor = Actor::cli("channel update");
             let found = find(channels, &actor, channel).await?.channel;
             let playlist = if has_playlist {
-                Some(playlist::changed(&found.inputs.backup, (clips, slots, change))?)
+                let clips = match clips {
+                    Some(wanted) => Some(playlist::ids(clips_of, &actor, wanted).await?),
+                    None => None,
+                };
+                Some(playlist::changed(&found.inputs.backup, (&clips, slots, change))?)
             } else {
                 None
             };
@@ -235,7 +270,7 @@ pub async fn run(
             let mut rehearsal = channels.rehearse(&actor, id, *seconds).await?;
             while rehearsal.is_open() {
                 tokio::select! {
-                    () = stop.cancelled() => bail!("the rehearsal {} goes on without this command", rehearsal.id),
+                    () = stop.cancelled() => bail!("the rehearsal {} continues without this command", rehearsal.id),
                     () = tokio::time::sleep(Duration::from_millis(500)) => {}
                 }
                 rehearsal = channels.rehearsal(&actor, id, rehearsal.id).await?;
@@ -273,9 +308,10 @@ mod tests {
 
     #[test]
     fn a_profile_is_a_size_and_a_frame_rate() {
-        let Profile { video, .. } = profile("1920x1080@25").unwrap();
-        assert_eq!((video.width, video.height, video.fps), (1920, 1080, 25));
-        assert_eq!(profile("640x360").unwrap().video.fps, 30);
+        let parsed = profile("1920x1080@25").unwrap();
+        assert_eq!((parsed.width, parsed.height, parsed.fps), (Some(1920), Some(1080), Some(25)));
+        assert_eq!((parsed.rate, parsed.channels), (None, None), "the sound stays as it is");
+        assert_eq!(profile("640x360").unwrap().fps, Some(30));
         for bad in ["", "1920", "1920x", "x@30", "1920x1080@", "1920x1080@fast"] {
             assert!(profile(bad).is_err(), "{bad}");
         }

@@ -3,7 +3,11 @@
 use anyhow::{Context as _, bail};
 
 use crate::app::channel::{PlaylistDraft, SlotDraft};
-use crate::domain::channel::Backup;
+use crate::app::clip::{ClipInUse, Clips};
+use crate::app::list::Pages;
+use crate::domain::access::Actor;
+use crate::domain::channel::{Backup, ClipId};
+use crate::domain::page::Page;
 
 /// The playlist of a channel with other clips, other slots, or another time of change, as far as they are given.
 pub(super) fn changed(
@@ -27,6 +31,36 @@ pub(super) fn changed(
         draft.change.clone_from(change);
     }
     Ok(draft)
+}
+
+/// The ids of clips that are given by id or by name.
+pub(super) async fn ids(clips: &Clips, actor: &Actor, wanted: &[String]) -> anyhow::Result<Vec<String>> {
+    let is_id = |text: &String| text.parse::<ClipId>().is_ok();
+    if wanted.iter().all(is_id) {
+        return Ok(wanted.to_vec());
+    }
+    let (mut all, mut pages) = (Vec::<ClipInUse>::new(), Pages::new(actor.clone(), (), Page::default()));
+    while !pages.is_over() {
+        all.extend(pages.next(clips).await?);
+    }
+    let id_of = |text: &String| {
+        if is_id(text) {
+            return Ok(text.clone());
+        }
+        let named: Vec<String> = all
+            .iter()
+            .filter(|one| one.clip.name.as_str() == text)
+            .map(|one| one.clip.id.to_string())
+            .collect();
+        match &named[..] {
+            [id] => Ok(id.clone()),
+            [] => bail!("no clip is called {text:?} (see streamward clip list)"),
+            _ => {
+                bail!("{} clips are called {text:?}: name one by its id, {}", named.len(), named.join(" or "))
+            }
+        }
+    };
+    wanted.iter().map(id_of).collect()
 }
 
 fn slot(text: &str) -> anyhow::Result<SlotDraft> {

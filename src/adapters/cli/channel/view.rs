@@ -53,6 +53,7 @@ pub(super) fn channel(ChannelNow { channel, at }: &ChannelNow) -> String {
         Backup::Playlist(playlist) => {
             let clips = match playlist.clips.len() {
                 0 => "the built-in picture".to_owned(),
+                1 => "1 clip".to_owned(),
                 count => format!("{count} clips"),
             };
             let slot = |slot: &Slot| {
@@ -64,10 +65,15 @@ pub(super) fn channel(ChannelNow { channel, at }: &ChannelNow) -> String {
             clips + &playlist.schedule.iter().map(slot).collect::<String>()
         }
     };
-    let video = channel.profile.video;
+    let (video, rules) = (channel.profile.video, channel.failover);
+    let rate = rules.min_bitrate_kbps.map(|kbps| format!(", below {kbps} kbit/s")).unwrap_or_default();
+    let gap = rules.max_keyframe_gap_seconds;
+    let gap = gap.map(|seconds| format!(", without a keyframe for {seconds} s")).unwrap_or_default();
     format!(
         "{name}\n  id        {id}\n  path      {path}\n  enabled   {enabled}\n  mode      {mode}{until}{reason}\n  \
-         backup    {backup}\n  profile   {width}x{height}, {fps} frames/s, {rate} Hz\n  mismatch  {mismatch}\n  engine    {engine}",
+         backup    {backup}\n  profile   {width}x{height}, {fps} frames/s, {hertz} Hz\n  \
+         failover  without video for {stall} ms{rate}{gap}; back after {grace} s\n  mismatch  {mismatch}\n  \
+         engine    {engine}",
         name = channel.name,
         id = channel.id,
         path = channel.path,
@@ -75,7 +81,9 @@ pub(super) fn channel(ChannelNow { channel, at }: &ChannelNow) -> String {
         width = video.width,
         height = video.height,
         fps = video.fps,
-        rate = channel.profile.audio.rate,
+        hertz = channel.profile.audio.rate,
+        stall = rules.stall_ms,
+        grace = rules.recovery_grace_seconds,
         mismatch = channel.mismatch,
         engine = channel.engine,
     )
@@ -98,8 +106,13 @@ pub(super) fn status_lines(found: &ChannelStatus) -> Vec<String> {
         return vec![why.to_owned()];
     };
     let since = length(now.since(status.since));
+    let on_air = if status.is_off_air() {
+        "nothing".to_owned()
+    } else {
+        format!("{} for {since} ({})", status.on_air, status.reason)
+    };
     let mut lines = vec![
-        format!("on air    {} for {since} ({})", status.on_air, status.reason),
+        format!("on air    {on_air}"),
         format!("cuts      {}, longest hole {} ms", status.cuts, status.longest_hole_ms),
         format!("live      {}", input(&status.live)),
         format!("backup    {}", input(&status.backup)),
@@ -135,7 +148,7 @@ fn input(status: &InputStatus) -> String {
 
 fn connection(output: &OutputStatus, now: Timestamp) -> String {
     let mut parts = vec![format!("{:<11}", output.state.to_string()), length(now.since(output.since))];
-    parts.push(format!("{} connections", output.connects));
+    parts.push(format!("{} connection{}", output.connects, if output.connects == 1 { "" } else { "s" }));
     parts.push(format!("{} MB", output.bytes / 1_000_000));
     if output.dropped_frames > 0 {
         parts.push(format!("{} frames dropped", output.dropped_frames));

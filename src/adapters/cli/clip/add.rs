@@ -36,6 +36,9 @@ pub(super) async fn upload(
     if !found.is_file() {
         bail!("{shown} is not a file");
     }
+    if found.len() == 0 {
+        bail!("{shown} is empty");
+    }
     let name = name
         .or_else(|| path.file_name()?.to_str())
         .context("the name of the file is not UTF-8: give --name")?;
@@ -79,17 +82,17 @@ async fn begin(clips: &Arc<Clips>, actor: &Actor, name: &ClipName, size: u64) ->
 
 /// Waits until the clip is prepared, or cannot be.
 pub(super) async fn wait(clips: &Clips, actor: &Actor, id: ClipId, quiet: bool) -> anyhow::Result<ClipInUse> {
-    let (mut bar, mut hint) = (Bar::new(quiet), Some(Instant::now() + PATIENCE));
+    let (mut bar, mut reminder) = (Bar::new(quiet), Some(Instant::now() + PATIENCE));
     loop {
         let found = clips.get(actor, id).await?;
         if !found.clip.is_to_prepare() {
             return Ok(found);
         }
         if found.clip.is_at_work() {
-            hint = None;
+            reminder = None;
         }
-        if hint.is_some_and(|at| Instant::now() >= at) {
-            hint = None;
+        if reminder.is_some_and(|at| Instant::now() >= at) {
+            reminder = None;
             let why =
                 found.clip.error().unwrap_or("the service prepares clips: see that `streamward serve` runs");
             bar.say(&format!("{} waits: {why}. (Ctrl-C ends only this command.)", found.clip.name));

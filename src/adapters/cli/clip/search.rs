@@ -31,6 +31,9 @@ pub(super) async fn find(clips: &Clips, actor: &Actor, wanted: &str) -> anyhow::
     match named.len() {
         0 => Err(AppError::NotFound("clip")).with_context(|| format!("cannot find {wanted:?}")),
         1 => Ok(named.remove(0)),
-        many => bail!("{many} clips are called {wanted:?}: name one by its id"),
+        many => {
+            let ids: Vec<String> = named.iter().map(|one| one.clip.id.to_string()).collect();
+            bail!("{many} clips are called {wanted:?}: name one by its id, {}", ids.join(" or "))
+        }
     }
 }

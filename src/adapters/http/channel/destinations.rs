@@ -58,7 +58,7 @@ pub(super) async fn update_destination(
 
 /// Delete a destination
 ///
-/// Its session ends. The others go on.
+/// Its session ends. The others continue.
 #[utoipa::path(
     delete, path = "/channels/{id}/destinations/{destination_id}",
     responses((status = 204, description = "It is deleted"))

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::adapters::views::DateTime;
 use crate::app::channel::{ChannelDraft, DestinationDraft, ModeDraft, PlaylistDraft, SlotDraft};
 use crate::domain::channel::{
-    Audio, Day, Engine, Failover, Flapping, InputState, Mismatch, Mode, OutputState, Platform,
-    PlaylistChange, Profile, Reason, Source, Video,
+    Day, Engine, FailoverPatch, InputState, Mismatch, Mode, OutputState, Platform, PlaylistChange,
+    ProfilePatch, Reason, Source,
 };
 use crate::domain::event::{ChannelEvent, Event};
 use crate::domain::secret::Secret;
@@ -45,7 +45,7 @@ pub(super) struct DraftJson {
     engine: Option<String>,
 }
 
-/// Changes of a channel. Absent fields stay unchanged. `failover` and `profile` replace the old settings completely.
+/// Changes of a channel. Absent fields stay unchanged, also those in `failover` and `profile`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ChannelPatch)]
@@ -137,7 +137,8 @@ impl From<PlaylistJson> for PlaylistDraft {
     }
 }
 
-/// When the live input is lost, and when it is back. An absent field has its default.
+/// When the live input is lost, and when it is back. An absent field has its default in a new channel, and stays
+/// unchanged in another one. `null` removes a limit.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = FailoverDraft)]
@@ -146,15 +147,17 @@ struct FailoverJson {
     stall_ms: Option<u32>,
     #[schema(maximum = 300, default = 5)]
     recovery_grace_seconds: Option<u32>,
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    min_bitrate_kbps: Option<u32>,
-    #[schema(minimum = 1, maximum = 60)]
-    max_keyframe_gap_seconds: Option<u32>,
+    #[serde(default, deserialize_with = "removable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
+    min_bitrate_kbps: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "removable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 60)]
+    max_keyframe_gap_seconds: Option<Option<u32>>,
     flapping: Option<FlappingJson>,
 }
 
 /// An input that is lost again and again has to be good for longer each time.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = FlappingDraft)]
 struct FlappingJson {
@@ -166,7 +169,7 @@ struct FlappingJson {
     max_grace_seconds: Option<u32>,
 }
 
-/// What the programme looks like. An absent field has its default.
+/// What the programme looks like. An absent field has its default in a new channel, and stays unchanged in another one.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ProfileDraft)]
@@ -176,7 +179,7 @@ struct ProfileJson {
 }
 
 /// A picture: H.264.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ProfileVideoDraft)]
 struct VideoJson {
@@ -191,7 +194,7 @@ struct VideoJson {
 }
 
 /// Sound: AAC-LC.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ProfileAudioDraft)]
 struct AudioJson {
@@ -202,37 +205,30 @@ struct AudioJson {
     channels: Option<u32>,
 }
 
-impl From<FailoverJson> for Failover {
+impl From<FailoverJson> for FailoverPatch {
     fn from(json: FailoverJson) -> Self {
-        let plain = Self::default();
-        let flapping = json.flapping.map_or(plain.flapping, |json| Flapping {
-            cuts: json.cuts.unwrap_or(plain.flapping.cuts),
-            within_seconds: json.within_seconds.unwrap_or(plain.flapping.within_seconds),
-            max_grace_seconds: json.max_grace_seconds.unwrap_or(plain.flapping.max_grace_seconds),
-        });
+        let flapping = json.flapping.unwrap_or_default();
         Self {
-            stall_ms: json.stall_ms.unwrap_or(plain.stall_ms),
-            recovery_grace_seconds: json.recovery_grace_seconds.unwrap_or(plain.recovery_grace_seconds),
+            stall_ms: json.stall_ms,
+            recovery_grace_seconds: json.recovery_grace_seconds,
             min_bitrate_kbps: json.min_bitrate_kbps,
             max_keyframe_gap_seconds: json.max_keyframe_gap_seconds,
-            flapping,
+            cuts: flapping.cuts,
+            within_seconds: flapping.within_seconds,
+            max_grace_seconds: flapping.max_grace_seconds,
         }
     }
 }
 
-impl From<ProfileJson> for Profile {
+impl From<ProfileJson> for ProfilePatch {
     fn from(json: ProfileJson) -> Self {
-        let Self { video, audio } = Self::default();
+        let (video, audio) = (json.video.unwrap_or_default(), json.audio.unwrap_or_default());
         Self {
-            video: json.video.map_or(video, |json| Video {
-                width: json.width.unwrap_or(video.width),
-                height: json.height.unwrap_or(video.height),
-                fps: json.fps.unwrap_or(video.fps),
-            }),
-            audio: json.audio.map_or(audio, |json| Audio {
-                rate: json.rate.unwrap_or(audio.rate),
-                channels: json.channels.unwrap_or(audio.channels),
-            }),
+            width: video.width,
+            height: video.height,
+            fps: video.fps,
+            rate: audio.rate,
+            channels: audio.channels,
         }
     }
 }
@@ -250,8 +246,8 @@ impl From<DraftJson> for ChannelDraft {
             enabled,
             backup_kind,
             playlist: playlist.map(PlaylistDraft::from),
-            failover: failover.map(Failover::from),
-            profile: profile.map(Profile::from),
+            failover: failover.map(FailoverPatch::from).unwrap_or_default(),
+            profile: profile.map(ProfilePatch::from).unwrap_or_default(),
             mismatch,
             engine,
         }

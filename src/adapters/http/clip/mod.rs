@@ -1,5 +1,6 @@
 //! `/clips`: uploads by the tus protocol 1.0, and clips. The address of an upload is that of its clip.
 
+mod health;
 mod tus;
 
 use std::sync::Arc;
@@ -13,7 +14,11 @@ use super::list::{ListAnswer, ListCall, PageQuery};
 use super::upload::{Upload, UploadLimits};
 use crate::adapters::views::{ClipList, ClipView};
 use crate::app::clip::{Append, Clips};
+use crate::domain::access::Actor;
 use crate::domain::clip::{ClipId, MAX_UPLOAD};
+use health::ClipsHealth;
+
+pub use health::health;
 
 /// The limits of one part of an upload.
 const LIMITS: UploadLimits = UploadLimits { max_bytes: MAX_UPLOAD, idle: Duration::from_secs(30) };
@@ -22,12 +27,13 @@ const LIMITS: UploadLimits = UploadLimits { max_bytes: MAX_UPLOAD, idle: Duratio
 pub fn routes() -> Routes<Arc<Clips>> {
     Routes::new("clips")
         .about("Uploaded files, prepared for playout. Uploads use the tus protocol 1.0 (<https://tus.io>), with creation, termination and expiration.")
+        .health::<ClipsHealth>()
         .management(Viewer, "clip", routes!(list_clips))
         .management(Operator, "clip", routes!(create_clip))
         .anyone(routes!(describe_uploads))
         .management(Viewer, "clip", routes!(read_clip))
         .management(Operator, "clip", routes!(read_upload, delete_clip))
-        .uploads(Operator, "clip", routes!(continue_upload), LIMITS)
+        .uploads(Operator, "clip", routes!(continue_upload, override_method), LIMITS)
 }
 
 /// List clips
@@ -54,12 +60,17 @@ async fn list_clips(call: ListCall<Clips, PageQuery>) -> ListAnswer {
         (status = 507, description = "`media-full`: There is no room for the file"),
     )
 )]
-async fn create_clip(Call(clips, actor): Call<Clips>, headers: HeaderMap) -> Result<Response, Problem> {
-    tus::check_version(&headers)?;
-    let (size, name) = (tus::upload_length(&headers)?, tus::file_name(&headers)?);
-    let clip = clips.create_upload(&actor, &name, size).await?;
+async fn create_clip(Call(clips, actor): Call<Clips>, headers: HeaderMap) -> Response {
+    tus::answer(begin(&clips, &actor, &headers).await)
+}
+
+async fn begin(clips: &Clips, actor: &Actor, headers: &HeaderMap) -> Result<Response, Problem> {
+    tus::check_version(headers)?;
+    tus::check_extensions(headers)?;
+    let (size, name) = (tus::upload_length(headers)?, tus::file_name(headers)?);
+    let clip = clips.create_upload(actor, &name, size).await?;
     let location = [(axum::http::header::LOCATION, format!("/clips/{}", clip.id))];
-    Ok((StatusCode::CREATED, tus::VERSION, location, tus::state(&clip)).into_response())
+    Ok((StatusCode::CREATED, location, tus::state(&clip)).into_response())
 }
 
 /// Describe the upload protocol
@@ -85,14 +96,13 @@ async fn read_clip(Call(clips, actor): Call<Clips>, Id(id): Id<ClipId>) -> Answe
         (status = 412, description = "`tus-version`: Another version of the protocol"),
     )
 )]
-async fn read_upload(
-    Call(clips, actor): Call<Clips>,
-    Id(id): Id<ClipId>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    tus::check_version(&headers)?;
-    let clip = clips.upload(&actor, id).await?;
-    Ok((StatusCode::OK, tus::VERSION, tus::state(&clip)).into_response())
+async fn read_upload(Call(clips, actor): Call<Clips>, Id(id): Id<ClipId>, headers: HeaderMap) -> Response {
+    let found = async {
+        tus::check_version(&headers)?;
+        let clip = clips.upload(&actor, id).await?;
+        Ok::<_, Problem>((StatusCode::OK, tus::state(&clip)))
+    };
+    tus::answer(found.await)
 }
 
 /// Delete a clip
@@ -105,8 +115,12 @@ async fn read_upload(
         (status = 409, description = "`clip-in-use`: A channel uses the clip"),
     )
 )]
-async fn delete_clip(Call(clips, actor): Call<Clips>, Id(id): Id<ClipId>) -> Done {
-    clips.delete(&actor, id).await?;
+async fn delete_clip(Call(clips, actor): Call<Clips>, Id(id): Id<ClipId>) -> Response {
+    tus::answer(delete(&clips, &actor, id).await)
+}
+
+async fn delete(clips: &Clips, actor: &Actor, id: ClipId) -> Done {
+    clips.delete(actor, id).await?;
     Ok(NoContent)
 }
 
@@ -134,16 +148,57 @@ async fn continue_upload(
     Id(id): Id<ClipId>,
     headers: HeaderMap,
     upload: Upload,
+) -> Response {
+    tus::answer(append(&clips, &actor, (id, &headers), upload).await)
+}
+
+/// Continue or end an upload without PATCH and DELETE
+///
+/// For clients behind a proxy that passes on POST only: `X-HTTP-Method-Override` has the method.
+#[utoipa::path(
+    post, path = "/clips/{id}",
+    params(
+        ("X-HTTP-Method-Override" = Option<String>, Header, description = "`PATCH` or `DELETE`. Required."),
+        ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`"),
+        ("Upload-Offset" = Option<String>, Header, description = "As with PATCH"),
+    ),
+    request_body(content = String, content_type = "application/offset+octet-stream"),
+    responses(
+        (status = 204, description = "As the answer of PATCH or DELETE"),
+        (status = 409, description = "`upload-offset`: The upload continues at another byte. `clip-in-use`: A channel uses the clip"),
+        (status = 410, description = "`upload-gone`: The upload expired"),
+        (status = 412, description = "`tus-version`: Another version of the protocol"),
+        (status = 507, description = "`media-full`: The disk is full"),
+    )
+)]
+async fn override_method(
+    Call(clips, actor): Call<Clips>,
+    Id(id): Id<ClipId>,
+    headers: HeaderMap,
+    upload: Upload,
+) -> Response {
+    match tus::method(&headers) {
+        Ok(tus::Override::Patch) => tus::answer(append(&clips, &actor, (id, &headers), upload).await),
+        Ok(tus::Override::Delete) => tus::answer(delete(&clips, &actor, id).await),
+        Err(invalid) => tus::answer(Err::<Response, _>(invalid.into())),
+    }
+}
+
+async fn append(
+    clips: &Arc<Clips>,
+    actor: &Actor,
+    (id, headers): (ClipId, &HeaderMap),
+    upload: Upload,
 ) -> Result<Response, Problem> {
-    tus::check_version(&headers)?;
-    tus::check_content_type(&headers)?;
-    let offset = tus::upload_offset(&headers)?;
-    let mut append = clips.append(&actor, id, offset).await?;
+    tus::check_version(headers)?;
+    tus::check_content_type(headers)?;
+    let offset = tus::upload_offset(headers)?;
+    let mut append = clips.append(actor, id, offset).await?;
     let received = receive(upload, &mut append).await;
     // What arrived before a connection broke is kept.
     let clip = append.acknowledge().await?;
     received?;
-    Ok((StatusCode::NO_CONTENT, tus::VERSION, tus::state(clip)).into_response())
+    Ok((StatusCode::NO_CONTENT, tus::state(clip)).into_response())
 }
 
 /// Stores the body, until it ends or breaks off, or another request continues the upload.

@@ -1,8 +1,8 @@
 //! The headers of the tus protocol 1.0 (<https://tus.io/protocols/resumable-upload>).
 
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderName};
-use axum::response::AppendHeaders;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
@@ -19,6 +19,9 @@ const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
+const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
+const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 
 /// A header of the protocol.
@@ -28,6 +31,53 @@ type TusHeader = (HeaderName, String);
 const ONE: &str = "1.0.0";
 /// In every answer.
 pub(super) const VERSION: [(HeaderName, &str); 1] = [(TUS_RESUMABLE, ONE)];
+
+/// The answer with the version, also if it is a problem.
+pub(super) fn answer(result: Result<impl IntoResponse, Problem>) -> Response {
+    let mut response = result.into_response();
+    let headers = response.headers_mut();
+    headers.insert(TUS_RESUMABLE, HeaderValue::from_static(ONE));
+    if response.status() == StatusCode::PRECONDITION_FAILED {
+        response.headers_mut().insert(TUS_VERSION, HeaderValue::from_static(ONE));
+    }
+    response
+}
+
+/// What a client means that can send POST only.
+pub(super) enum Override {
+    Patch,
+    Delete,
+}
+
+/// The method that a client means.
+pub(super) fn method(headers: &HeaderMap) -> Result<Override, Invalid> {
+    match headers.get(METHOD_OVERRIDE).map(HeaderValue::as_bytes) {
+        Some(b"PATCH") => Ok(Override::Patch),
+        Some(b"DELETE") => Ok(Override::Delete),
+        _ => Err(Invalid::one("X-HTTP-Method-Override", "must be PATCH or DELETE")),
+    }
+}
+
+/// Refuses extensions of the protocol that we do not have. A client that uses one unasked would get clips of parts.
+pub(super) fn check_extensions(headers: &HeaderMap) -> Result<(), Invalid> {
+    for (name, shown, rule) in [
+        (
+            UPLOAD_CONCAT,
+            "Upload-Concat",
+            "is not supported: send the file as one upload (tus-js-client: parallelUploads 1)",
+        ),
+        (
+            UPLOAD_DEFER_LENGTH,
+            "Upload-Defer-Length",
+            "is not supported: send the size of the file in Upload-Length",
+        ),
+    ] {
+        if headers.contains_key(name) {
+            return Err(Invalid::one(shown, rule));
+        }
+    }
+    Ok(())
+}
 
 /// What the answer to OPTIONS says.
 pub(super) fn abilities() -> AppendHeaders<[TusHeader; 3]> {
@@ -44,7 +94,12 @@ pub(super) fn state(clip: &Clip) -> AppendHeaders<Vec<TusHeader>> {
         ClipState::Uploading { offset, .. } => offset,
         _ => clip.size,
     };
-    let mut headers = vec![(UPLOAD_OFFSET, stored.to_string()), (UPLOAD_LENGTH, clip.size.to_string())];
+    let metadata = format!("filename {}", STANDARD.encode(clip.name.as_str()));
+    let mut headers = vec![
+        (UPLOAD_OFFSET, stored.to_string()),
+        (UPLOAD_LENGTH, clip.size.to_string()),
+        (UPLOAD_METADATA, metadata),
+    ];
     if let ClipState::Uploading { expires_at, .. } = clip.state
         && let Some(at) = DateTime::from_timestamp_micros(expires_at.micros())
     {

@@ -10,11 +10,10 @@ use crate::adapters::mediamtx::dto::{
     AlwaysAvailableConf, ChannelPathConf, Forward, ForwardConf, Forwards, PathItem, TrackConf,
 };
 use crate::adapters::remote::repeat;
-use crate::adapters::system::SystemClock;
 use crate::domain::Timestamp;
 use crate::domain::channel::{BackupMedia, Output, OutputId, OutputState, OutputStatus, Programme};
 use crate::domain::path::StreamPath;
-use crate::ports::{Clock as _, RemoteError};
+use crate::ports::RemoteError;
 
 /// A key in the fragment of an address. MediaMTX replaces `$MTX_PATH` and `$G1`.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -111,7 +110,7 @@ pub(super) struct Destinations(Vec<Destination>);
 impl Destinations {
     /// Takes the wanted destinations. MediaMTX knows a forward by its place, so each that is among the `present` ones keeps
     /// its place; when one goes, the last takes its place.
-    pub(super) fn set(&mut self, present: Vec<String>, wanted: &[Output]) {
+    pub(super) fn set(&mut self, present: Vec<String>, wanted: &[Output], now: Timestamp) {
         let mut known: BTreeMap<OutputId, Destination> =
             std::mem::take(&mut self.0).into_iter().map(|one| (one.output.id, one)).collect();
         let mut wanted: Vec<Destination> = wanted
@@ -122,7 +121,7 @@ impl Destinations {
                 Destination {
                     output: output.clone(),
                     dest,
-                    status: status.unwrap_or_else(|| OutputStatus::new(SystemClock.now())),
+                    status: status.unwrap_or_else(|| OutputStatus::new(now)),
                 }
             })
             .collect();
@@ -214,6 +213,8 @@ mod tests {
     use crate::domain::channel::DestinationId;
     use crate::domain::secret::Secret;
 
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+
     fn output(id: u128) -> Output {
         Output {
             id: OutputId::Destination(DestinationId(Uuid::from_u128(id))),
@@ -227,7 +228,7 @@ mod tests {
     fn order(present: &[u128], wanted: &[u128]) -> Vec<String> {
         let mut destinations = Destinations::default();
         let wanted: Vec<Output> = wanted.iter().map(|id| output(*id)).collect();
-        destinations.set(present.iter().map(|id| address(&output(*id))).collect(), &wanted);
+        destinations.set(present.iter().map(|id| address(&output(*id))).collect(), &wanted, NOW);
         destinations.0.iter().map(|one| one.output.key.expose().replace("k$ey/", "")).collect()
     }
 
@@ -246,7 +247,7 @@ mod tests {
     fn key_is_the_fragment_of_the_address_and_is_masked_in_every_text() {
         assert_eq!(address(&output(1)), "rtmp://host/live#k%24ey%2F1");
         let mut destinations = Destinations::default();
-        destinations.set(Vec::new(), &[output(1)]);
+        destinations.set(Vec::new(), &[output(1)], NOW);
         let text = "no rtmp://host/live#k%24ey%2F1, no k%24ey%2F1, no k$ey/1";
         assert_eq!(destinations.masked(text), "no ***, no ***, no ***");
     }
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn state_is_that_of_the_forward() {
         let mut destinations = Destinations::default();
-        destinations.set(Vec::new(), &[output(1)]);
+        destinations.set(Vec::new(), &[output(1)], NOW);
         let mut see = |state: &str, bytes: u64, error: Option<&str>| {
             let item = Forward {
                 state: state.to_owned(),

@@ -4,13 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::adapters::mediamtx::dto::PathItem;
-use crate::adapters::system::SystemClock;
 use crate::domain::Timestamp;
 use crate::domain::channel::{
-    Decision, InputState, InputStatus, OutputId, OutputStatus, ProgrammeStatus, Publishing, Reason, Source,
-    Standby,
+    Decision, InputState, InputStatus, OutputId, OutputStatus, ProgrammeStatus, Publishing, Source, Standby,
 };
-use crate::ports::Clock as _;
 
 /// The time over which the bitrate is measured.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -29,18 +26,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(now: Timestamp) -> Self {
-        let status = ProgrammeStatus {
-            at: now,
-            started_at: now,
-            on_air: Source::Backup,
-            since: now,
-            reason: Reason::Start,
-            cuts: 0,
-            longest_hole_ms: 0,
-            live: InputStatus::new(InputState::Absent),
-            backup: InputStatus::new(InputState::Absent),
-            outputs: Vec::new(),
-        };
+        let status = ProgrammeStatus::new(now, Source::Backup);
         Self { status, problem: None, waiting: VecDeque::new(), tracks: Vec::new(), measured: None }
     }
 
@@ -78,7 +64,7 @@ impl Report {
     /// The status, as it is now.
     pub(super) fn status(
         &mut self,
-        now: Duration,
+        (now, at): (Duration, Timestamp),
         standby: &Standby,
         outputs: Vec<(OutputId, OutputStatus)>,
     ) -> ProgrammeStatus {
@@ -98,7 +84,7 @@ impl Report {
             ..InputStatus::new(live)
         };
         self.status.backup = InputStatus { codecs: tracks(!is_live), ..InputStatus::new(backup) };
-        self.status.at = SystemClock.now();
+        self.status.at = at;
         self.status.outputs = outputs;
         self.status.clone()
     }

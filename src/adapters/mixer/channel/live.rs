@@ -46,7 +46,8 @@ impl Mixer {
         }
     }
 
-    fn begin_again_if(&mut self, has_dropped: bool) {
+    /// Frames of the source that is on air were dropped: it begins again at a keyframe.
+    pub(super) fn begin_again_if(&mut self, has_dropped: bool) {
         if has_dropped {
             self.on_air.awaits_begin = true;
             self.on_air.pending = None;

@@ -137,6 +137,20 @@ async fn input_stays_off_the_air_without_ffmpeg_and_the_reason_is_said() {
 }
 
 #[tokio::test]
+async fn input_that_could_not_be_transcoded_stays_off_the_air_when_that_is_not_wanted_any_more() {
+    let destination = TestServer::start(Manner::Normal).await;
+    let (mut channel, _encoder) = channel(&destination, Arc::new(NotInstalled)).await;
+    channel.until_decided(Source::Live).await;
+    channel.set(|programme| programme.mismatch = Mismatch::Refuse);
+    let again = channel.until_decided(Source::Live).await;
+    assert_eq!((again.kind, again.reason), (DecisionKind::Refused, Reason::LiveMismatch));
+    more(&destination, 1).await;
+    let on_air = channel.status.borrow().as_ref().map(|status| status.on_air);
+    assert_eq!(on_air, Some(Source::Backup));
+    channel.end().await;
+}
+
+#[tokio::test]
 async fn new_profile_begins_and_ends_the_transcoding() {
     let (destination, through) = (TestServer::start(Manner::Normal).await, Arc::new(Through::default()));
     let (mut channel, _encoder) = channel(&destination, through.clone()).await;
