@@ -72,7 +72,8 @@ impl KeyCacheLoader {
                     }
                     // Neither topic has these.
                     Ok(Event {
-                        body: EventBody::Stream(_)
+                        body:
+                            EventBody::Stream(_)
                             | EventBody::Streamer(_)
                             | EventBody::Channel(_)
                             | EventBody::Studio(_),

@@ -9,6 +9,7 @@ use super::api::{Api, encode_name};
 use super::dto::PathItem;
 use super::snapshot::observed;
 use crate::adapters::bitrate::Bitrate;
+use crate::domain::media_server::ObservedPath;
 use crate::domain::secret::Secret;
 use crate::ports::{Arrival, ArrivalProbe, RemoteError};
 

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::stored::{StoredEvent, UnreadableEvent};
 use crate::domain::studio::{
-    Alert, Check, DecisionKind, Downtime, LinkState, OrderKind, Reason, StreamSession, Studio, StudioDecision,
-    StudioId, StudioName, Subject,
+    Alert, Check, DecisionKind, Downtime, LinkState, OrderKind, Reason, StreamSession, Studio,
+    StudioDecision, StudioId, StudioName, Subject,
 };
 
 /// What happened to a studio.

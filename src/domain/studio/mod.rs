@@ -61,6 +61,4 @@ pub use restart::ATTEMPTS;
 pub use schedule::{LONGEST_PREVIEW, PlannedTime, Schedule};
 pub use settings::{Detection, FarEndSettings, HealthSettings, OwnerSettings, StudioSettings, VideoSettings};
 pub use snapshot::{NowPlaying, Paused, Snapshot};
-pub use studio::{
-    Drill, DrillId, DrillKind, DrillReport, DrillState, Order, OrderKind, Studio, StudioId,
-};
+pub use studio::{Drill, DrillId, DrillKind, DrillReport, DrillState, Order, OrderKind, Studio, StudioId};

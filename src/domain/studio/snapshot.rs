@@ -95,7 +95,7 @@ pub struct Paused {
 }
 
 /// A snapshot that is older was not taken by a running supervisor.
-pub const STALE: std::time::Duration = std::time::Duration::from_secs(10);
+const STALE: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Snapshot {
     /// Whether its supervisor still runs at `now`.
