@@ -37,6 +37,34 @@ pub struct StudioReport {
     pub events: Vec<StudioEvent>,
 }
 
+impl StudioReport {
+    /// A session, in place of what was said of it before.
+    pub fn keep_session(&mut self, session: StreamSession) {
+        self.sessions.retain(|one| one.started_at != session.started_at);
+        self.sessions.push(session);
+    }
+
+    /// A downtime, in place of what was said of it before.
+    pub fn keep_downtime(&mut self, downtime: Downtime) {
+        self.withdrawn.retain(|began| *began != downtime.started_at);
+        self.downtimes.retain(|one| one.started_at != downtime.started_at);
+        self.downtimes.push(downtime);
+    }
+
+    /// There was no downtime that began then.
+    pub fn withdraw(&mut self, began: Timestamp) {
+        self.downtimes.retain(|one| one.started_at != began);
+        self.withdrawn.retain(|one| *one != began);
+        self.withdrawn.push(began);
+    }
+
+    /// A record, in place of what was said of it before.
+    pub fn keep_record(&mut self, record: Record) {
+        self.records.retain(|one| (one.kind(), one.began_at()) != (record.kind(), record.began_at()));
+        self.records.push(record);
+    }
+}
+
 /// What became of a request for a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrillCreation {
