@@ -8,7 +8,8 @@ use super::clock::TwoClocks;
 use super::player::Playing;
 use crate::app::studio::setup::StudioSetup;
 use crate::domain::studio::{ContentName, Findings, Moment, Observation, StreamSample, Verification};
-use crate::ports::{LeaseCheck, ObsError, ObsStats};
+use crate::ports::obs_values::ObsStats;
+use crate::ports::{LeaseCheck, ObsError};
 
 /// What the parts of a supervisor share.
 #[derive(Clone)]

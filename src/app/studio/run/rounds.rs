@@ -14,7 +14,6 @@ use crate::domain::studio::{
     Change, ConnectionStatus, Desired, Drill, DrillState, HealthSample, LinkState, Moment, Schedule, Studio,
     StudioStatus,
 };
-use crate::ports::ObsControl as _;
 
 use super::supervisor::{AHEAD, HISTORY, PLAN, READ, STORE};
 

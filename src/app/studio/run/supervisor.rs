@@ -26,7 +26,7 @@ use crate::domain::studio::{
     Preflight, SceneName, Schedule, StreamEvent, Studio, StudioId,
 };
 use crate::ports::obs_values::{ObsStats, StreamState};
-use crate::ports::{Disconnect, ObsControl as _, ObsEvent, ObsSignal, WakeUp};
+use crate::ports::{Disconnect, ObsEvent, ObsSignal, WakeUp};
 
 /// How often the director is told the time.
 const TICK: Duration = Duration::from_millis(200);
