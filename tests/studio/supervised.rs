@@ -1,6 +1,5 @@
 //! A studio under supervision: the task of the program, with a store in memory, and an OBS that is fake or real.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,12 +20,12 @@ use streamward::domain::audit::AuditEntry;
 use streamward::domain::page::Page;
 use streamward::domain::secret::{MasterKey, Secret};
 use streamward::domain::studio::{
-    AgeRating, ContentName, ContentSource, Ledger, LinkState, Media, Order, Reason, Record, RecordKind, Schedule,
-    Snapshot, StreamState, Studio, StudioDecision, StudioName, StudioSettings, Tier, TimeZone,
+    AgeRating, ContentName, ContentSource, Ledger, LinkState, Media, Order, Reason, Record, RecordKind,
+    Schedule, Snapshot, StreamState, Studio, StudioDecision, StudioName, StudioSettings, Tier, TimeZone,
 };
 use streamward::ports::{
-    ArrivalProbe, Change, IdGen as _, LaunchError, ObsLauncher, PlatformProbe, ProcessState, StudioStore as _,
-    WakeUp, WakeUps as _,
+    ArrivalProbe, Change, IdGen as _, LaunchError, ObsLauncher, PlatformProbe, ProcessState,
+    StudioStore as _, WakeUp, WakeUps as _,
 };
 use streamward_test_support::obs::{FakeObs, FakeOptions};
 use streamward_test_support::process::{Signal, eventually, send_signal};
@@ -56,7 +55,6 @@ pub(crate) struct Supervised {
     wake_ups: Arc<LocalWakeUps>,
     pub(crate) setup: StudioSetup,
     task: Option<(CancellationToken, JoinHandle<()>)>,
-    pub(crate) dir: PathBuf,
 }
 
 /// What is special about a studio.
@@ -207,13 +205,6 @@ impl Host {
         driver.request(request, data).await
     }
 
-    /// From now on there is a playable file; the real one is made by `make`.
-    pub(crate) fn file(&self, path: &str, length: Duration) {
-        if let Self::Fake(fake) = self {
-            fake.file(path, length);
-        }
-    }
-
     pub(crate) async fn end(self) -> Result<()> {
         if let Self::Real { launcher, .. } = &self {
             launcher.kill().await?;
@@ -224,13 +215,12 @@ impl Host {
 
 impl Supervised {
     /// A studio of which nothing is stored. It is not supervised yet.
-    pub(crate) fn new(host: Host, dir: &Path, options: Options) -> Result<Self> {
+    pub(crate) fn new(host: Host, options: Options) -> Result<Self> {
         let clock = Arc::new(SystemClock);
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let wake_ups = Arc::new(LocalWakeUps::default());
         let master = MasterKey::new([7; 32]);
-        let core =
-            Core::over_one_store(store.clone(), clock, Arc::new(SystemIds), wake_ups.clone(), &master);
+        let core = Core::over_one_store(store.clone(), clock, Arc::new(SystemIds), wake_ups.clone(), &master);
         let password = Secret::new(options.password.unwrap_or(host.password()));
         let obs = Arc::new(ObsClient::new(ObsSettings::new(Url::parse(&host.url())?, password)));
         let platform = PlatformSetup { url: host.server(), key: Secret::new(KEY), probe: Arc::new(Reached) };
@@ -245,7 +235,7 @@ impl Supervised {
             launcher,
             arrival: None,
         };
-        Ok(Self { host, core: Arc::new(core), store, wake_ups, setup, task: None, dir: dir.to_owned() })
+        Ok(Self { host, core: Arc::new(core), store, wake_ups, setup, task: None })
     }
 
     pub(crate) fn arrival(&mut self, probe: Arc<dyn ArrivalProbe>) {
@@ -342,6 +332,18 @@ impl Supervised {
         self.until("it is on air", is_on_air).await
     }
 
+    /// What was found of the content: its name, and what is wrong with it.
+    pub(crate) async fn library(&self) -> Result<Vec<(String, Option<String>)>> {
+        let studio = self.studio().await?;
+        let library = self.store.studio_library(&Scope::system(), studio.id).await?;
+        let content = studio.schedule.map(|schedule| schedule.content).unwrap_or_default();
+        let found = content.iter().filter_map(|one| {
+            let found = library.get(&one.name)?;
+            Some((one.name.to_string(), found.problem.clone()))
+        });
+        Ok(found.collect())
+    }
+
     /// The decisions, oldest first.
     pub(crate) async fn decisions(&self) -> Result<Vec<StudioDecision>> {
         let studio = self.studio().await?;
@@ -381,7 +383,10 @@ impl Supervised {
             .iter()
             .map(|one| {
                 let choice = &one.choice;
-                format!("{} {} → {} ({} {:?})", one.at, choice.subject, choice.to, choice.reason, choice.numbers)
+                format!(
+                    "{} {} → {} ({} {:?})",
+                    one.at, choice.subject, choice.to, choice.reason, choice.numbers
+                )
             })
             .collect();
         let snapshot = self.snapshot().await.ok().flatten();

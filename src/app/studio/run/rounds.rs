@@ -1,6 +1,7 @@
 //! What a supervisor does as time passes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
@@ -16,6 +17,9 @@ use crate::domain::studio::{
 };
 
 use super::supervisor::{AHEAD, HISTORY, PLAN, READ, STORE};
+
+/// OBS that is gone for this long has to pass the checks again.
+const GONE: Duration = Duration::from_secs(30);
 
 impl Supervisor {
     /// Time passed.
@@ -159,7 +163,9 @@ impl Supervisor {
             return;
         }
         if let Some(problem) = &self.problem {
-            if self.checks.is_due(now) && status.link != LinkState::Unknown {
+            // OBS that is restarted meanwhile starts its stream without waiting for the checks.
+            let is_long = self.gone.is_some_and(|gone| now.since(gone) >= GONE);
+            if status.link != LinkState::Unknown && self.checks.is_due_without_obs(now, is_long) {
                 let found = preflight::without_obs(problem);
                 self.checks.done_without_obs();
                 self.checked(now, &found);
