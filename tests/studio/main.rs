@@ -108,6 +108,8 @@ fn scenarios() -> Vec<(&'static str, Scenario, fn(&Files) -> Options)> {
         failed_check_is_said_and_nothing_starts: |_| Options::default(),
         watched_obs_is_left_alone: |_| Options { has_platform: false, ..Options::default() },
         scene_can_be_content: on_air::options,
+        drills_report_their_times: on_air::options,
+        wrong_password_is_said: |files| Options { password: Some(on_air::WRONG), ..on_air::options(files) },
     ]
 }
 

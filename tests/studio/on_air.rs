@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use streamward::domain::studio::{
-    Cause, CheckState, DecisionKind, Desired, Hold, LinkState, Media, Order, Reason, Record, RecordKind,
-    SceneName, SourceName, StreamState, StudioSettings, TransitionKind,
+    Arrival, Cause, CheckState, DecisionKind, Desired, DrillKind, DrillState, Hold, LinkState, Media, Order,
+    Reason, Record, RecordKind, SceneName, Snapshot, SourceName, StreamState, StudioSettings, TransitionKind,
 };
 use streamward_test_support::obs::FakeObs;
 use streamward_test_support::process::eventually;
@@ -251,7 +251,7 @@ pub(crate) async fn stream_that_a_person_stops_is_started_again(
     report("a stream stopped by hand is on again", began.elapsed());
     ensure!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let over = async || {
-        let uptime = studio.ledger().await?.uptime(studio.core.now(), SOON);
+        let uptime = studio.uptime().await?;
         Ok(uptime.events.iter().find(|one| one.cause == Cause::ManualStop && one.ended_at.is_some()).copied())
     };
     eventually("the downtime is recorded", SOON, over).await?;
@@ -326,7 +326,8 @@ pub(crate) async fn killed_obs_is_on_air_again(studio: &mut Supervised, files: &
     on_air(studio, files, &[("one", &files.long)]).await?;
     let (killed, at) = (Instant::now(), studio.core.now());
     studio.host.kill().await?;
-    studio.until_decided(Reason::ObsGone, at).await?;
+    let noticed = studio.until_decided(Reason::ObsGone, at).await?.at.since(at);
+    report("an OBS that was killed is noticed", noticed);
     let again = async || match is_streaming(studio).await {
         Ok(is_streaming) => Ok(is_streaming.then_some(())),
         // It is not back yet.
@@ -342,9 +343,9 @@ pub(crate) async fn frozen_obs_is_restarted(studio: &mut Supervised, files: &Fil
     on_air(studio, files, &[("one", &files.long)]).await?;
     let (frozen, at) = (Instant::now(), studio.core.now());
     studio.host.freeze().await?;
-    studio.until("it is noticed", |now| now.link != LinkState::Connected).await?;
-    report("a frozen OBS is noticed", frozen.elapsed());
-    studio.until_decided(Reason::ObsUnresponsive, at).await?;
+    let noticed = studio.until_decided(Reason::ObsUnresponsive, at).await?.at.since(at);
+    report("a frozen OBS is noticed", noticed);
+    ensure!(noticed < Duration::from_secs(10), "{noticed:?}");
     let again = async || Ok(is_streaming(studio).await.ok().filter(|is_on| *is_on).map(drop));
     eventually("it streams again", SOON, again).await?;
     report("on air again after it froze", frozen.elapsed());
@@ -359,7 +360,7 @@ async fn one_downtime(
     began: Instant,
 ) -> Result<()> {
     let ended = async || {
-        let uptime = studio.ledger().await?.uptime(studio.core.now(), SOON);
+        let uptime = studio.uptime().await?;
         Ok(uptime
             .events
             .iter()
@@ -390,7 +391,7 @@ pub(crate) async fn lost_platform_is_downtime_and_obs_stays_on(
     let again = async || Ok(is_streaming(studio).await?.then_some(()));
     eventually("it streams again", SOON, again).await?;
     let ended = async || {
-        let uptime = studio.ledger().await?.uptime(studio.core.now(), SOON);
+        let uptime = studio.uptime().await?;
         Ok(uptime.events.iter().find(|one| one.ended_at.is_some()).copied())
     };
     let (downtime, _) = eventually("the downtime has ended", SOON, ended).await?;
@@ -420,7 +421,7 @@ pub(crate) async fn running_stream_is_adopted(studio: &mut Supervised, files: &F
         .filter(|one| one.choice.to == "streaming" && one.at > at)
         .collect();
     ensure!(started.is_empty(), "it was started anew: {started:?}");
-    let uptime = studio.ledger().await?.uptime(studio.core.now(), SOON);
+    let uptime = studio.uptime().await?;
     report("downtime of a stream that went on meanwhile", uptime.downtime);
     ensure!(uptime.downtime < Duration::from_secs(1), "{uptime:?}");
     Ok(())
@@ -498,3 +499,44 @@ pub(crate) async fn scene_can_be_content(studio: &mut Supervised, files: &Files)
     }
     Ok(())
 }
+
+pub(crate) async fn drills_report_their_times(studio: &mut Supervised, files: &Files) -> Result<()> {
+    studio.watch_the_far_end()?;
+    on_air(studio, files, &[("one", &files.long), ("two", &files.long)]).await?;
+    studio.until("the far end sees it", |now| now.far_end == Arrival::Good).await?;
+    for kind in [DrillKind::ContentFailure, DrillKind::RtmpDrop, DrillKind::ObsHang] {
+        let drill = studio.drill(kind).await?;
+        if kind == DrillKind::RtmpDrop && studio.host.is_real() {
+            // The page of nginx cannot end connections.
+            ensure!(drill.state == DrillState::Failed && drill.error.is_some(), "{drill:?}");
+            continue;
+        }
+        ensure!(drill.state == DrillState::Done, "{drill:?}");
+        let times = drill.report.context("a report")?;
+        let (noticed, recovered) =
+            (times.noticed_ms.context("noticed")?, times.recovered_ms.context("recovered")?);
+        report(format!("drill {kind}: noticed"), Duration::from_millis(noticed));
+        report(format!("drill {kind}: well again"), Duration::from_millis(recovered));
+        ensure!(noticed <= recovered && !times.reasons.is_empty(), "{times:?}");
+        studio.until_on_air().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn wrong_password_is_said(studio: &mut Supervised, files: &Files) -> Result<()> {
+    studio.schedule(vec![item("one", &files.long)]).await?;
+    studio.start();
+    let is_said = |now: &Snapshot| now.preflight.is_some() && now.link == LinkState::Disconnected;
+    let (now, _) = studio.until("it is said", is_said).await?;
+    let problem = now.link_problem.context("a problem")?;
+    ensure!(problem.contains("password") && !problem.contains(WRONG), "{problem}");
+    let preflight = now.preflight.context("checks")?;
+    let advice = &preflight.checks.first().context("a check")?.advice;
+    ensure!(advice.contains("studios.main.password"), "{advice}");
+    let json = serde_json::to_string(&preflight)?;
+    ensure!(!json.contains(WRONG) && !json.contains(KEY), "{json}");
+    Ok(())
+}
+
+/// A password that no OBS here has.
+pub(crate) const WRONG: &str = "a-wrong-password";

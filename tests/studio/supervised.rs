@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::memory::MemoryStore;
+use streamward::adapters::nginx_rtmp::NginxRtmpProbe;
 use streamward::adapters::obs::{ObsClient, ObsSettings};
 use streamward::adapters::obs_launcher::{ProcessLauncher, ProcessSettings};
 use streamward::adapters::system::{SystemClock, SystemIds};
@@ -20,12 +21,13 @@ use streamward::domain::audit::AuditEntry;
 use streamward::domain::page::Page;
 use streamward::domain::secret::{MasterKey, Secret};
 use streamward::domain::studio::{
-    AgeRating, ContentName, ContentSource, Ledger, LinkState, Media, Order, Reason, Record, RecordKind,
-    Schedule, Snapshot, StreamState, Studio, StudioDecision, StudioName, StudioSettings, Tier, TimeZone,
+    AgeRating, ContentName, ContentSource, Drill, DrillId, DrillKind, DrillState, Ledger, LinkState, Media,
+    Order, Reason, Record, RecordKind, Schedule, Snapshot, StreamState, Studio, StudioDecision, StudioName,
+    StudioSettings, Tier, TimeZone, Uptime,
 };
 use streamward::ports::{
-    ArrivalProbe, Change, IdGen as _, LaunchError, ObsLauncher, PlatformProbe, ProcessState,
-    StudioStore as _, WakeUp, WakeUps as _,
+    Arrival, ArrivalProbe, Change, DrillCreation, IdGen as _, LaunchError, ObsLauncher, PlatformProbe, ProcessState,
+    RemoteError, StudioStore as _, WakeUp, WakeUps as _,
 };
 use streamward_test_support::obs::{FakeObs, FakeOptions};
 use streamward_test_support::process::{Signal, eventually, send_signal};
@@ -108,6 +110,24 @@ impl ObsLauncher for FakeLauncher {
     }
 }
 
+/// The far end of a fake: it sees what the fake sends, and can end the connection.
+struct FakeFarEnd(Arc<FakeObs>);
+
+#[async_trait]
+impl ArrivalProbe for FakeFarEnd {
+    async fn arrival(&self) -> Result<Option<Arrival>, RemoteError> {
+        let status = self.0.act("GetStreamStatus", &json!({}));
+        let arrives = status["outputActive"] == true && status["outputReconnecting"] == false;
+        let bytes = status["outputBytes"].as_u64().unwrap_or_default();
+        Ok(arrives.then_some(Arrival { bytes, kbps: Some(400) }))
+    }
+
+    async fn disconnect(&self) -> Result<(), RemoteError> {
+        self.0.cut();
+        Ok(())
+    }
+}
+
 /// A platform that can always be reached.
 struct Reached;
 
@@ -135,6 +155,8 @@ impl Host {
         };
         let launcher = Arc::new(ProcessLauncher::new(settings));
         launcher.start().await?;
+        let answers = async || Ok(Driver::connect(&real.url(), real.password()).await.ok());
+        eventually("OBS answers", SOON, answers).await?;
         Ok(Self::Real { real, launcher })
     }
 
@@ -238,8 +260,46 @@ impl Supervised {
         Ok(Self { host, core: Arc::new(core), store, wake_ups, setup, task: None })
     }
 
-    pub(crate) fn arrival(&mut self, probe: Arc<dyn ArrivalProbe>) {
-        self.setup.arrival = Some(probe);
+    /// What sees the stream arrive: nginx, or the fake itself.
+    pub(crate) fn watch_the_far_end(&mut self) -> Result<()> {
+        self.setup.arrival = Some(match &self.host {
+            Host::Fake(fake) => Arc::new(FakeFarEnd(Arc::clone(fake))),
+            Host::Real { real, .. } => {
+                let page = Url::parse(&format!("http://127.0.0.1:{}/stat", real.http))?;
+                Arc::new(NginxRtmpProbe::new(page, "live".to_owned(), Secret::new(KEY))?)
+            }
+        });
+        Ok(())
+    }
+
+    /// Tries out a failure, and waits for the report.
+    pub(crate) async fn drill(&self, kind: DrillKind) -> Result<Drill> {
+        let studio = self.studio().await?;
+        let drill = Drill {
+            id: DrillId(SystemIds.uuid()),
+            studio: studio.id,
+            kind,
+            state: DrillState::Requested,
+            by: "ann".to_owned(),
+            created_at: self.core.now(),
+            started_at: None,
+            ended_at: None,
+            report: None,
+            error: None,
+        };
+        let (scope, id) = (Scope::system(), streamward::domain::AuditId(SystemIds.uuid()));
+        let audit = AuditEntry::of(id, self.core.now(), &Actor::cli("test"), "drill", "studio");
+        let created = self.store.create_drill(&drill, Change::new(&scope, &audit)).await?;
+        ensure!(created == DrillCreation::Created, "{created:?}");
+        self.wake_ups.send(WakeUp::Studios);
+        let ended = async || {
+            let drills = self.store.drills(&scope, studio.id, &Page::default()).await?;
+            Ok(drills.into_iter().find(|one| one.id == drill.id && !one.is_open()))
+        };
+        match eventually("the drill ends", 2 * SOON, ended).await {
+            Ok((ended, _)) => Ok(ended),
+            Err(error) => Err(error.context(self.explain().await)),
+        }
     }
 
     /// Supervises it.
@@ -369,6 +429,13 @@ impl Supervised {
         let studio = self.studio().await?;
         let since = self.core.now().minus(Duration::from_secs(86_400));
         Ok(self.store.studio_ledger(&Scope::system(), studio.id, since).await?)
+    }
+
+    /// The uptime of the last minute, up to when everything is known.
+    pub(crate) async fn uptime(&self) -> Result<Uptime> {
+        let ledger = self.ledger().await?;
+        let known = ledger.heartbeat().unwrap_or_else(|| self.core.now());
+        Ok(ledger.uptime(known, Duration::from_secs(60)))
     }
 
     pub(crate) async fn records(&self, kind: RecordKind) -> Result<Vec<Record>> {

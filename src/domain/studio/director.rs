@@ -310,7 +310,7 @@ impl Director {
                 // OBS was started anew: its players are empty.
                 self.playout.pause(self.lost.unwrap_or(now));
                 if let Some(wanted) = &mut self.wanted {
-                    wanted.is_confirmed = false;
+                    (wanted.is_confirmed, wanted.sent_at) = (false, None);
                 }
             }
             self.lost = None;
