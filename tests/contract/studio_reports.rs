@@ -9,8 +9,8 @@ use streamward::domain::access::Scope;
 use streamward::domain::event::StudioEvent;
 use streamward::domain::page::{Page, Placed as _};
 use streamward::domain::studio::{
-    Alert, Cause, Downtime, HealthSample, Ledger, LedgerChange, LinkState, Record, RecordKind, Snapshot,
-    StudioDecision, StudioId,
+    Alert, Cause, Downtime, HealthSample, Ledger, LinkState, Record, RecordKind, Snapshot, StudioDecision,
+    StudioId,
 };
 use streamward::ports::StudioReport;
 use tempfile::TempDir;
@@ -192,24 +192,27 @@ async fn withdrawn_downtimes_are_removed_unless_another_began_in_their_place(#[c
     let open = downtime(2, None);
     for id in [main.id, other.id] {
         let mut report = StudioReport::default();
-        report.add(LedgerChange::SessionBegan(session(1, None)));
-        report.add(LedgerChange::DowntimeBegan(open));
+        report.keep_session(session(1, None));
+        report.keep_downtime(open);
         world.record_studio(id, &report, at(3)).await;
     }
     let mut report = StudioReport::default();
-    report.add(LedgerChange::DowntimeWithdrawn(open));
-    report.add(LedgerChange::DowntimeBegan(downtime(4, None)));
-    report.add(LedgerChange::DowntimeWithdrawn(downtime(4, None)));
+    report.withdraw(open.started_at);
+    report.keep_downtime(downtime(4, None));
+    report.withdraw(at(4));
     world.record_studio(main.id, &report, at(4)).await;
     assert_eq!(ledger(&world, main.id, 0).await.downtime(), None);
     assert_eq!(ledger(&world, other.id, 0).await.downtime(), Some(open));
 
-    let mut report = StudioReport::default();
-    report.add(LedgerChange::DowntimeWithdrawn(open));
     let replaced = Downtime { cause: Cause::ManualStop, ..open };
-    report.add(LedgerChange::DowntimeBegan(replaced));
-    world.record_studio(other.id, &report, at(4)).await;
-    assert_eq!(ledger(&world, other.id, 0).await.downtime(), Some(replaced));
+    let mut report = StudioReport::default();
+    report.withdraw(open.started_at);
+    report.keep_downtime(replaced);
+    let both = StudioReport { withdrawn: vec![open.started_at], ..report.clone() };
+    for report in [report, both] {
+        world.record_studio(other.id, &report, at(4)).await;
+        assert_eq!(ledger(&world, other.id, 0).await.downtime(), Some(replaced));
+    }
 }
 
 #[apply(every_store)]
