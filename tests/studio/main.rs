@@ -89,7 +89,10 @@ macro_rules! scenarios {
     };
 }
 
-fn scenarios() -> Vec<(&'static str, Scenario, fn(&Files) -> Options)> {
+/// The name of a scenario, what it does, and what is special about its studio.
+type Named = (&'static str, Scenario, fn(&Files) -> Options);
+
+fn scenarios() -> Vec<Named> {
     scenarios![
         fresh_obs_becomes_a_studio_on_air: on_air::options,
         grown_obs_is_not_changed: on_air::options,

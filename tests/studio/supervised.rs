@@ -26,13 +26,13 @@ use streamward::domain::studio::{
     StudioSettings, Tier, TimeZone, Uptime,
 };
 use streamward::ports::{
-    Arrival, ArrivalProbe, Change, DrillCreation, IdGen as _, LaunchError, ObsLauncher, PlatformProbe, ProcessState,
-    RemoteError, StudioStore as _, WakeUp, WakeUps as _,
+    Arrival, ArrivalProbe, Change, DrillCreation, IdGen as _, LaunchError, ObsLauncher, PlatformProbe,
+    ProcessState, RemoteError, StudioStore as _, WakeUp, WakeUps as _,
 };
 use streamward_test_support::obs::{FakeObs, FakeOptions};
 use streamward_test_support::process::{Signal, eventually, send_signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -56,7 +56,7 @@ pub(crate) struct Supervised {
     store: Arc<MemoryStore>,
     wake_ups: Arc<LocalWakeUps>,
     pub(crate) setup: StudioSetup,
-    task: Option<(CancellationToken, JoinHandle<()>)>,
+    task: Option<(CancellationToken, JoinSet<()>)>,
 }
 
 /// What is special about a studio.
@@ -308,7 +308,8 @@ impl Supervised {
         let context = TaskContext::new(watch::Sender::new(TaskStatus::default()), stop.clone());
         let tasks = StudioTasks::new(Arc::clone(&self.core), vec![self.setup.clone()], OnLeaseDoubt::Stop);
         let task = tasks.task(NAME);
-        let running = tokio::spawn(async move {
+        let mut running = JoinSet::new();
+        running.spawn(async move {
             let Some(AnyTask::LongRunning(mut task)) = task else { return };
             if let Err(error) = task.run(&context).await {
                 eprintln!("studio: the supervisor ended: {error}");
@@ -319,18 +320,18 @@ impl Supervised {
 
     /// Ends the supervision in good order.
     pub(crate) async fn stop(&mut self) -> Result<()> {
-        if let Some((stop, running)) = self.task.take() {
+        if let Some((stop, mut running)) = self.task.take() {
             stop.cancel();
-            tokio::time::timeout(SOON, running).await.context("the supervisor did not stop")??;
+            let ended = tokio::time::timeout(SOON, running.join_next()).await;
+            ended.context("the supervisor did not stop")?.context("it ran")??;
         }
         Ok(())
     }
 
     /// `kill -9` of Streamward: nothing is said, and nothing more is stored.
     pub(crate) async fn kill(&mut self) {
-        if let Some((_, running)) = self.task.take() {
-            running.abort();
-            let _ = running.await;
+        if let Some((_, mut running)) = self.task.take() {
+            running.shutdown().await;
         }
     }
 
@@ -476,14 +477,14 @@ impl Supervised {
 }
 
 /// A video file of the schedule.
-pub(crate) fn item(name: &str, path: &str) -> ContentSource {
-    ContentSource {
-        name: ContentName::parse(name).expect("a name"),
+pub(crate) fn item(name: &str, path: &str) -> Result<ContentSource> {
+    Ok(ContentSource {
+        name: ContentName::parse(name).map_err(|error| anyhow::anyhow!("{error}"))?,
         media: Media::VideoFile { path: path.to_owned() },
         age: AgeRating::AllAges,
         blocks: Vec::new(),
         tier: Tier::Standard,
         priority: 50,
         plays_for_seconds: None,
-    }
+    })
 }

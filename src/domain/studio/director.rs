@@ -65,6 +65,8 @@ pub enum Change {
         /// What was found.
         found: Verification,
     },
+    /// This content is something else now, and was not verified.
+    Forgotten(ContentName),
     /// Whether all pre-flight checks passed.
     Preflight(bool),
     /// Time passed.
@@ -229,6 +231,7 @@ impl Director {
                 }
                 self.library.record(name, found);
             }
+            Change::Forgotten(name) => self.library.forget(&name),
             Change::Preflight(have_passed) => self.checks = Some(have_passed),
             Change::Tick => {}
         }

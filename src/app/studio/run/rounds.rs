@@ -12,8 +12,8 @@ use super::preflight;
 use super::supervisor::Supervisor;
 use crate::domain::access::Scope;
 use crate::domain::studio::{
-    Change, ConnectionStatus, Desired, Drill, DrillState, HealthSample, LinkState, Moment, Schedule, Studio,
-    StudioStatus,
+    Change, ConnectionStatus, ContentSource, Desired, Drill, DrillState, HealthSample, LinkState, Moment,
+    Schedule, Studio, StudioStatus,
 };
 
 use super::supervisor::{AHEAD, HISTORY, PLAN, READ, STORE};
@@ -60,9 +60,11 @@ impl Supervisor {
                 tracing::debug!(studio = %self.studio.name, %error, "orders cannot be read; the studio goes on");
             }
         }
+        // The end of the last one may not be stored yet.
         if let Ok(Some(open)) = drill
-            && self.drilling.is_none()
+            && self.last_drill != Some(open.id)
         {
+            self.last_drill = Some(open.id);
             self.begin_drill(open);
         }
     }
@@ -80,14 +82,23 @@ impl Supervisor {
                     self.change(Change::Start { by });
                 }
                 Desired::Stopped if before.desired(has_platform) != desired => {
-                    self.change(Change::Stop { by })
+                    self.change(Change::Stop { by });
                 }
                 Desired::OnAir | Desired::Stopped => {}
             }
         }
         if before.schedule != self.studio.schedule {
             let zone = self.outside.setup.settings.time_zone;
+            let content = before.schedule.map(|schedule| schedule.content).unwrap_or_default();
             self.schedule = self.studio.schedule.clone().unwrap_or_else(|| Schedule::empty(zone));
+            for source in self.schedule.content.clone() {
+                let is_other = |one: &ContentSource| one.name == source.name && one.media != source.media;
+                if content.iter().any(is_other) {
+                    // The same name for another file.
+                    self.library.forget(&source.name);
+                    self.change(Change::Forgotten(source.name.clone()));
+                }
+            }
             self.planned = None;
             self.change(Change::Schedule(self.schedule.clone()));
         }
@@ -116,7 +127,7 @@ impl Supervisor {
                 self.studio.hold = None;
             }
             Err(error) => {
-                tracing::debug!(%error, "a hold that has ended cannot be removed; it is tried again")
+                tracing::debug!(%error, "a hold that has ended cannot be removed; it is tried again");
             }
         }
     }

@@ -22,8 +22,8 @@ use crate::app::task::{TaskContext, TaskError};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::studio::{
-    Alert, Change, Command, Director, Findings, Ledger, Library, LinkState, Meter, Moment, Observation,
-    Preflight, SceneName, Schedule, StreamEvent, Studio, StudioId,
+    Alert, Change, Command, Director, DrillId, Findings, Ledger, Library, LinkState, Meter, Moment,
+    Observation, Preflight, SceneName, Schedule, StreamEvent, Studio, StudioId,
 };
 use crate::ports::obs_values::{ObsStats, StreamState};
 use crate::ports::{Disconnect, ObsEvent, ObsSignal, WakeUp};
@@ -63,6 +63,8 @@ pub(super) struct Supervisor {
     pub(super) nothing_to_play_at: Option<Timestamp>,
     pub(super) reports: Reports,
     pub(super) drilling: Option<Drilling>,
+    /// The last drill that was begun.
+    pub(super) last_drill: Option<DrillId>,
     pub(super) reading: watch::Sender<Reading>,
     hurry: Arc<Notify>,
     commands: mpsc::Sender<Command>,
@@ -133,6 +135,7 @@ impl Supervisor {
             nothing_to_play_at: None,
             reports,
             drilling: None,
+            last_drill: None,
             reading,
             hurry,
             commands,
