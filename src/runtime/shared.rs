@@ -17,6 +17,7 @@ use crate::app::poll_requests::PollRequests;
 use crate::app::publish::{PublishAuth, PublishSettings};
 use crate::app::stream::Streams;
 use crate::app::stream_key::StreamKeys;
+use crate::app::studio::StudioSetup;
 use crate::domain::media_server::MediaServerName;
 use crate::ports::{ChannelEngine, DestinationProbe, MediaServer, MediaStore, WebhookVerifier};
 use crate::runtime::config::Config;
@@ -46,6 +47,8 @@ pub struct Outside {
     pub destination_probe: Option<Arc<dyn DestinationProbe>>,
     /// Where the files of clips are; `None` for the folder `media.dir`.
     pub media: Option<Arc<dyn MediaStore>>,
+    /// The studios, by name.
+    pub studios: Vec<StudioSetup>,
 }
 
 /// What slices share.
