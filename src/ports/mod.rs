@@ -96,6 +96,7 @@ pub trait Store:
     + ChannelStore
     + ProgrammeStore
     + ClipStore
+    + StudioStore
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<()>;

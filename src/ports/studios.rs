@@ -8,8 +8,8 @@ use crate::domain::access::Scope;
 use crate::domain::event::StudioEvent;
 use crate::domain::page::{Newest, Page};
 use crate::domain::studio::{
-    ContentName, Downtime, Drill, HealthSample, Ledger, Library, Order, Record, RecordKind, Snapshot,
-    StreamSession, Studio, StudioDecision, StudioId, StudioName, Verification,
+    ContentName, Downtime, Drill, HealthSample, Ledger, LedgerChange, Library, Order, Record, RecordKind,
+    Snapshot, StreamSession, Studio, StudioDecision, StudioId, StudioName, Verification,
 };
 
 /// What a supervisor has to store.
@@ -21,7 +21,7 @@ pub struct StudioReport {
     pub sessions: Vec<StreamSession>,
     /// Downtimes that began or ended.
     pub downtimes: Vec<Downtime>,
-    /// Downtimes that there were not, by their beginning.
+    /// Downtimes that there were not, by their beginning. They are removed before `downtimes` are stored.
     pub withdrawn: Vec<Timestamp>,
     /// What was decided.
     pub decisions: Vec<StudioDecision>,
@@ -35,6 +35,20 @@ pub struct StudioReport {
     pub drill: Option<Drill>,
     /// What to announce, beside the decisions.
     pub events: Vec<StudioEvent>,
+}
+
+impl StudioReport {
+    /// Adds what changed in the ledger, in the order in which it changed.
+    pub fn add(&mut self, change: LedgerChange) {
+        match change {
+            LedgerChange::SessionBegan(one) | LedgerChange::SessionEnded(one) => self.sessions.push(one),
+            LedgerChange::DowntimeBegan(one) | LedgerChange::DowntimeEnded(one) => self.downtimes.push(one),
+            LedgerChange::DowntimeWithdrawn(one) => {
+                self.downtimes.retain(|other| other.started_at != one.started_at);
+                self.withdrawn.push(one.started_at);
+            }
+        }
+    }
 }
 
 /// What became of a request for a drill.
@@ -67,10 +81,11 @@ pub trait StudioStore: Send + Sync {
         by: Change<'_>,
     ) -> Result<Option<Studio>>;
 
-    /// MUST remove a hold that has expired at `now`, and return whether there was one.
+    /// MUST remove a hold that has expired at `now`, and return whether there was one. `updated_at` stays: no person did
+    /// it.
     async fn expire_studio_hold(&self, id: StudioId, now: Timestamp) -> Result<bool>;
 
-    /// MUST store the drill, with a `studio.ordered` event, unless another one of the studio is open.
+    /// MUST store the drill, with a `studio.ordered` event by [`Drill::by`], unless another one of the studio is open.
     async fn create_drill(&self, drill: &Drill, by: Change<'_>) -> Result<DrillCreation>;
 
     /// MUST return the studio's drill that has not ended.
@@ -80,15 +95,17 @@ pub trait StudioStore: Send + Sync {
     async fn drills(&self, scope: &Scope, id: StudioId, page: &Page<Newest>) -> Result<Vec<Drill>>;
 
     /// MUST store all of it or nothing, each of it once however often it is reported: the snapshot unless a later one is
-    /// stored; sessions, downtimes, records and verifications in place of those with the same name or beginning;
-    /// decisions with a `studio.decided` event each; and the events. MUST do nothing for a studio that does not exist.
+    /// stored (one from after `now` is not later: the clock was set back); sessions, downtimes, records and verifications
+    /// in place of those with the same name or beginning, of several the last; samples; decisions with a
+    /// `studio.decided` event each; the drill in place of the stored one. The events have no name, so they are stored as
+    /// often as they are reported. MUST do nothing for a studio that does not exist.
     async fn record_studio(&self, id: StudioId, report: &StudioReport, now: Timestamp) -> Result<()>;
 
-    /// MUST return the last snapshot.
+    /// MUST return the last snapshot; `None` if another version wrote it in a form that cannot be read.
     async fn studio_snapshot(&self, scope: &Scope, id: StudioId) -> Result<Option<Snapshot>>;
 
     /// MUST return the ledger ([`Ledger::restored`]): the sessions and downtimes that lasted at `since` or later, oldest
-    /// first, and the heartbeat of the last snapshot.
+    /// first, and the heartbeat of the last snapshot. It is there even if [`StudioStore::studio_snapshot`] cannot read it.
     async fn studio_ledger(&self, scope: &Scope, id: StudioId, since: Timestamp) -> Result<Ledger>;
 
     /// MUST return what was found of the content.

@@ -13,6 +13,7 @@ mod reconcile;
 mod stream_keys;
 mod streamers;
 mod streams;
+mod studios;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -37,6 +38,7 @@ use crate::domain::stream::{EndReason, Stream};
 use crate::domain::stream_key::StreamKey;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer};
+use crate::domain::studio::StudioId;
 use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
 use crate::ports::{Assignment, Clock, InstanceLease, Result, Store, StoredHookEvent};
 
@@ -83,6 +85,7 @@ struct State {
     channel_status: BTreeMap<ChannelId, ProgrammeStatus>,
     rehearsals: BTreeMap<RehearsalId, Rehearsal>,
     clips: BTreeMap<ClipId, StoredClip>,
+    studios: BTreeMap<StudioId, studios::StoredStudio>,
 }
 
 /// A clip, and who prepares it.

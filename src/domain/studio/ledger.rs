@@ -46,7 +46,7 @@ pub enum LedgerChange {
 }
 
 /// Sessions and downtimes of a studio, oldest first. Only the last ones can be open.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     sessions: Vec<StreamSession>,
     downtimes: Vec<Downtime>,
