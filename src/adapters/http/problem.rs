@@ -11,6 +11,7 @@ mod list;
 mod publish;
 mod stream_keys;
 mod streamers;
+mod studios;
 mod types;
 
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -192,6 +193,10 @@ impl From<AppError> for Problem {
             AppError::Conflict(Conflict::ChannelNotRunning) => ProblemType::CHANNEL_NOT_RUNNING,
             AppError::Conflict(Conflict::RehearsalOpen) => ProblemType::REHEARSAL_OPEN,
             AppError::Conflict(Conflict::OfChannel(_)) => ProblemType::OF_CHANNEL,
+            AppError::Conflict(Conflict::StudioWithoutPlatform(_)) => ProblemType::STUDIO_WITHOUT_PLATFORM,
+            AppError::Conflict(Conflict::StudioNotSupervised) => ProblemType::STUDIO_NOT_SUPERVISED,
+            AppError::Conflict(Conflict::DrillOpen) => ProblemType::DRILL_OPEN,
+            AppError::Conflict(Conflict::DrillNeeds(_)) => ProblemType::DRILL_NOT_POSSIBLE,
             AppError::Unsupported(_) => ProblemType::NOT_SUPPORTED,
             AppError::Conflict(Conflict::Replayed) => ProblemType::REPLAYED,
             AppError::Conflict(Conflict::ClipInUse(_)) => ProblemType::CLIP_IN_USE,

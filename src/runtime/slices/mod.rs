@@ -15,6 +15,7 @@ mod publish;
 mod stream;
 mod stream_key;
 mod streamer;
+mod studio;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ const SLICES: &[Slice] = &[
     channel::SLICE,
     streamer::SLICE,
     clip::SLICE,
+    studio::SLICE,
     access::SLICE,
     audit::SLICE,
     media_server::SLICE,
