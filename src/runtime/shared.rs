@@ -17,7 +17,7 @@ use crate::app::poll_requests::PollRequests;
 use crate::app::publish::{PublishAuth, PublishSettings};
 use crate::app::stream::Streams;
 use crate::app::stream_key::StreamKeys;
-use crate::app::studio::StudioSetup;
+use crate::app::studio::{StudioSetup, Studios};
 use crate::domain::media_server::MediaServerName;
 use crate::ports::{ChannelEngine, DestinationProbe, MediaServer, MediaStore, WebhookVerifier};
 use crate::runtime::config::Config;
@@ -70,6 +70,7 @@ pub struct Shared {
     pub publish: Arc<PublishAuth>,
     pub stream_keys: Arc<StreamKeys>,
     pub streams: Arc<Streams>,
+    pub studios: Arc<Studios>,
 }
 
 impl Shared {
@@ -101,6 +102,7 @@ impl Shared {
             clips: Arc::new(Clips::new(core(), super::clip::outside(&config, outside.media.clone()), clips)),
             events: Arc::new(Events::new(&core())),
             publish: Arc::new(PublishAuth::new(core(), settings, servers(), contacts, polls(), cache)),
+            studios: Arc::new(Studios::new(core(), outside.studios.clone())),
             config,
             outside,
             grace,

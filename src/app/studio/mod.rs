@@ -54,6 +54,11 @@ impl Studios {
         self.setups.iter().map(|setup| &setup.name)
     }
 
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.core.now()
+    }
+
     fn setup(&self, name: &StudioName) -> Result<&StudioSetup> {
         self.setups.iter().find(|setup| setup.name == *name).ok_or(AppError::NotFound(KIND))
     }

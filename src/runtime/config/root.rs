@@ -92,9 +92,13 @@ impl Config {
 
     /// The addresses of studios, each with its key in the configuration.
     pub fn studio_listeners(&self) -> impl Iterator<Item = (String, &str)> {
-        self.studios.iter().filter_map(|(name, studio)| {
-            Some((studios::health_listen_key(name), studio.health_listen.as_deref()?))
-        })
+        self.studios.keys().filter_map(|name| self.studio_listener(name))
+    }
+
+    /// The address of a studio, with its key in the configuration.
+    pub fn studio_listener(&self, name: &StudioName) -> Option<(String, &str)> {
+        let address = self.studios.get(name)?.health_listen.as_deref()?;
+        Some((format!("studios.{name}.health_listen"), address))
     }
 
     /// Where programs on this machine reach us: `http.listen`, with an address that can be called.

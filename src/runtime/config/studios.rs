@@ -205,9 +205,12 @@ fn check_probe(probe: &mut Probe) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Two studios for one OBS would revert each other's changes.
+/// Two studios for one OBS would revert each other's changes. `/studios/events` is not a studio.
 pub(super) fn distinct(studios: &BTreeMap<StudioName, Studio>) -> Result<(), ConfigError> {
     let mut seen = BTreeMap::new();
+    if let Some(name) = studios.keys().find(|name| name.as_str() == "events") {
+        return refuse(&format!("studios.{name}"), "must have another name: this one is taken in the API");
+    }
     for (name, studio) in studios {
         if let Some(other) = seen.insert(&studio.websocket_url, name) {
             let rule = format!("is the same as that of studio {other}; each needs its own OBS");
@@ -227,9 +230,4 @@ impl Studio {
     pub fn video(&self) -> Option<VideoSettings> {
         self.video.settings()
     }
-}
-
-/// The key of a studio's own address in the configuration.
-pub(in crate::runtime) fn health_listen_key(name: &StudioName) -> String {
-    format!("studios.{name}.health_listen")
 }

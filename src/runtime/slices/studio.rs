@@ -1,19 +1,64 @@
 //! Studios: OBS on the air around the clock.
 
-use crate::adapters::http::Document;
-use crate::runtime::shared::Shared;
-use crate::runtime::slice::{Parts, Slice};
+use std::sync::Arc;
+use std::time::Duration;
 
-pub(super) const SLICE: Slice = Slice { document: Document::default, commands: &[], build };
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::adapters::cli::studio::{self, StudioCommand};
+use crate::adapters::http::studio::{State, health, health_routes, routes};
+use crate::app::studio::{Drills, StudioDecisions};
+use crate::runtime::commands::CommandContext;
+use crate::runtime::config::Studio;
+use crate::runtime::shared::Shared;
+use crate::runtime::signals::Signals;
+use crate::runtime::slice::{Parts, Slice, commands};
+
+pub(super) const SLICE: Slice = Slice {
+    document: || routes().document(),
+    commands: &[commands!(
+        "studio",
+        "Operate studios: OBS on the air around the clock",
+        StudioCommand,
+        |command, context| run(&command, context)
+    )],
+    build,
+};
 
 fn build(shared: &Shared, parts: &mut Parts) {
-    let longest = |keep: fn(&crate::runtime::config::Studio) -> std::time::Duration| {
-        shared.config.studios.values().map(keep).max()
+    let studios = || Arc::clone(&shared.studios);
+    let state = State {
+        studios: studios(),
+        decisions: Arc::new(StudioDecisions(studios())),
+        drills: Arc::new(Drills(studios())),
+        events: parts.events.clone(),
     };
-    // Rows of studios that are no longer configured are kept as long as by default.
-    let default = crate::runtime::config::Studio::default();
-    let samples = longest(|studio| studio.samples_retention.0).unwrap_or(default.samples_retention.0);
-    parts.retain(samples, |store, at| store.prune_studio_samples(at));
-    let history = longest(|studio| studio.retention.0).unwrap_or(default.retention.0);
-    parts.retain(history, |store, at| store.prune_studio_history(at));
+    parts.add_routes(routes(), state);
+    parts.health.push(health(studios()));
+    for name in shared.studios.names() {
+        if let Some((key, _)) = shared.config.studio_listener(name) {
+            parts.own_routers.push((key, health_routes(studios(), name.clone())));
+        }
+    }
+    parts.retain(longest(shared, |studio| studio.samples_retention.0), |store, at| {
+        store.prune_studio_samples(at)
+    });
+    parts.retain(longest(shared, |studio| studio.retention.0), |store, at| store.prune_studio_history(at));
+}
+
+/// The longest time of all studios: their rows are removed together. Those of studios that are no longer configured are kept
+/// for the default time.
+fn longest(shared: &Shared, keep: fn(&Studio) -> Duration) -> Duration {
+    let longest = shared.config.studios.values().map(keep).max();
+    longest.unwrap_or_else(|| keep(&Studio::default()))
+}
+
+async fn run(command: &StudioCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    if matches!(command, StudioCommand::Watch { .. } | StudioCommand::Drill { .. }) {
+        tasks.spawn(Signals::listen()?.watch(stop.clone()));
+    }
+    context.run(async |shared, out| studio::run(&shared.studios, command, &stop, out).await).await
 }

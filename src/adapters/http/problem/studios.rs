@@ -3,6 +3,9 @@
 use super::types::problem_types;
 
 problem_types! {
+    STUDIO_OFFLINE: "studio-offline", SERVICE_UNAVAILABLE, "The studio is not on air",
+        "The health of a studio is that of its stream. `detail` says why there is none. `GET /studios/{name}` tells more. \
+         The answer also has the fields `error`, `details` and `timestamp` of the specification's `Error`.";
     STUDIO_WITHOUT_PLATFORM: "studio-without-platform", CONFLICT, "The studio has no platform",
         "A studio is started only if the configuration says where it streams to: `studios.<name>.platform.url` and \
          `studios.<name>.platform.key_file`. Without them it is only watched.";
