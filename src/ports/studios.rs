@@ -8,7 +8,7 @@ use crate::domain::access::Scope;
 use crate::domain::event::StudioEvent;
 use crate::domain::page::{Newest, Page};
 use crate::domain::studio::{
-    ContentName, Downtime, Drill, HealthSample, Ledger, LedgerChange, Library, Order, Record, RecordKind,
+    ContentName, Downtime, Drill, HealthSample, Ledger, Library, Order, Record, RecordKind,
     Snapshot, StreamSession, Studio, StudioDecision, StudioId, StudioName, Verification,
 };
 
@@ -38,16 +38,30 @@ pub struct StudioReport {
 }
 
 impl StudioReport {
-    /// Adds what changed in the ledger, in the order in which it changed.
-    pub fn add(&mut self, change: LedgerChange) {
-        match change {
-            LedgerChange::SessionBegan(one) | LedgerChange::SessionEnded(one) => self.sessions.push(one),
-            LedgerChange::DowntimeBegan(one) | LedgerChange::DowntimeEnded(one) => self.downtimes.push(one),
-            LedgerChange::DowntimeWithdrawn(one) => {
-                self.downtimes.retain(|other| other.started_at != one.started_at);
-                self.withdrawn.push(one.started_at);
-            }
-        }
+    /// A session, in place of what was said of it before.
+    pub fn keep_session(&mut self, session: StreamSession) {
+        self.sessions.retain(|one| one.started_at != session.started_at);
+        self.sessions.push(session);
+    }
+
+    /// A downtime, in place of what was said of it before.
+    pub fn keep_downtime(&mut self, downtime: Downtime) {
+        self.withdrawn.retain(|began| *began != downtime.started_at);
+        self.downtimes.retain(|one| one.started_at != downtime.started_at);
+        self.downtimes.push(downtime);
+    }
+
+    /// There was no downtime that began then.
+    pub fn withdraw(&mut self, began: Timestamp) {
+        self.downtimes.retain(|one| one.started_at != began);
+        self.withdrawn.retain(|one| *one != began);
+        self.withdrawn.push(began);
+    }
+
+    /// A record, in place of what was said of it before.
+    pub fn keep_record(&mut self, record: Record) {
+        self.records.retain(|one| (one.kind(), one.began_at()) != (record.kind(), record.began_at()));
+        self.records.push(record);
     }
 }
 

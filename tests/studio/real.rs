@@ -86,6 +86,13 @@ pub(crate) struct RealObs {
 
 impl RealObs {
     pub(crate) async fn start() -> Result<Self> {
+        let mut real = Self::prepare().await?;
+        real.launch()?;
+        Ok(real)
+    }
+
+    /// Everything but OBS.
+    pub(crate) async fn prepare() -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let (port, rtmp, http) = (ports::free()?, ports::free()?, ports::free()?);
         write_files(dir.path(), port, rtmp, http)?;
@@ -107,7 +114,6 @@ impl RealObs {
         let (display_number, _) = eventually("Xvfb has a display", SOON, number).await?;
         let mut real = Self { obs: None, display, display_number, nginx: None, port, rtmp, http, dir };
         real.platform(true).await?;
-        real.launch()?;
         Ok(real)
     }
 
@@ -127,21 +133,29 @@ impl RealObs {
         self.path().join("home")
     }
 
+    /// What starts OBS: a program and its arguments.
+    pub(crate) fn command(&self) -> (&'static str, Vec<String>) {
+        let (home, path) = (self.home().display().to_string(), self.path().display().to_string());
+        let mut arguments = vec![
+            format!("HOME={home}"),
+            format!("XDG_CONFIG_HOME={home}/.config"),
+            format!("XDG_RUNTIME_DIR={path}/run"),
+            format!("DISPLAY=:{}", self.display_number),
+        ];
+        let fixed = "QT_QPA_PLATFORM=xcb LIBGL_ALWAYS_SOFTWARE=1 obs --multi --minimize-to-tray \
+                     --disable-missing-files-check --disable-updater --disable-shutdown-check --profile studio \
+                     --collection studio --websocket_ipv4_only";
+        arguments.extend(fixed.split_whitespace().map(str::to_owned));
+        let port = self.port.to_string();
+        arguments.extend(["--websocket_port", &port, "--websocket_password", PASSWORD].map(str::to_owned));
+        ("env", arguments)
+    }
+
     /// Starts OBS. It answers about a second later.
     pub(crate) fn launch(&mut self) -> Result<()> {
-        let mut command = Command::new("obs");
-        command.args(["--multi", "--minimize-to-tray", "--disable-missing-files-check", "--disable-updater"]);
-        command.args(["--disable-shutdown-check", "--profile", "studio", "--collection", "studio"]);
-        command.args(["--websocket_port", &self.port.to_string(), "--websocket_password", PASSWORD]);
-        command.arg("--websocket_ipv4_only");
-        command
-            .env("HOME", self.home())
-            .env("XDG_CONFIG_HOME", self.home().join(".config"))
-            .env("XDG_RUNTIME_DIR", self.path().join("run"))
-            .env("DISPLAY", format!(":{}", self.display_number))
-            .env("QT_QPA_PLATFORM", "xcb")
-            .env("LIBGL_ALWAYS_SOFTWARE", "1");
-        self.obs = Some(Process::start("obs", &mut command, self.path())?);
+        let (program, arguments) = self.command();
+        let mut command = Command::new(program);
+        self.obs = Some(Process::start("obs", command.args(arguments), self.path())?);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod library;
 mod metrics;
 mod orders;
 mod overview;
+mod run;
 mod schedule;
 mod setup;
 
@@ -22,6 +23,7 @@ pub use health::{HealthHistory, HealthQuery, OnAirHealth, StudioHealth, UptimeRe
 pub use library::LibraryEntry;
 pub use metrics::show;
 pub use overview::{StudioOverview, StudioProblem};
+pub use run::StudioTasks;
 pub use schedule::{SchedulePreview, StudioSchedule};
 pub use setup::{PlatformSetup, StudioSetup};
 

@@ -214,7 +214,7 @@ impl Director {
                 self.started_by = Some(by);
                 self.start_sent = None;
             }
-            Change::Stop { by } => self.stop(&by),
+            Change::Stop { by } => self.stop(now, &by),
             Change::Hold(hold) => self.hold(now, hold, &mut step),
             Change::Release { by } => {
                 if self.hold.take().is_some() {
@@ -247,11 +247,18 @@ impl Director {
         if !self.is_synced || self.link.state() != LinkState::Connected {
             return;
         }
-        self.update_owner(now, step);
-        self.choose_content(now, step);
-        self.choose_scene(now, step);
+        if self.desired == Desired::OnAir {
+            self.update_owner(now, step);
+            self.choose_content(now, step);
+        }
+        // A person who works in OBS while the studio is stopped is left alone.
+        if self.desired == Desired::OnAir || self.hold.is_some() {
+            self.choose_scene(now, step);
+        }
         self.choose_stream(now, step);
-        self.judge_picture(now, step);
+        if self.desired == Desired::OnAir {
+            self.judge_picture(now, step);
+        }
     }
 
     /// The reason for what is chosen next.
@@ -265,8 +272,10 @@ impl Director {
         step.choices.push(self.why.choice(Subject::Scene, from, to));
     }
 
-    fn stop(&mut self, by: &str) {
+    fn stop(&mut self, now: Moment, by: &str) {
         self.desired = Desired::Stopped;
+        self.playout.pause(now);
+        (self.wanted, self.refused) = (None, None);
         self.must_stop = self.output.is_active() || self.output.state() == StreamState::Unknown;
         self.stop_sent = None;
         self.started_by = Some(by.to_owned());

@@ -71,7 +71,9 @@ pub enum ScenesFound {
 pub enum FailoverFound {
     /// OBS played it: how long it is.
     Played(Duration),
-    /// None is configured: the failover scene shows what it has.
+    /// None is configured. The failover scene shows so many sources of a person.
+    Scene(usize),
+    /// None is configured, and the failover scene is empty.
     NotConfigured,
     /// OBS could not play this file.
     NotPlayable(String),
@@ -236,8 +238,13 @@ fn failover(found: &FailoverFound, studio: &str) -> Checked {
         FailoverFound::Played(length) => {
             check("", format!("OBS played the failover content ({} s)", length.as_secs()))
         }
+        FailoverFound::Scene(sources) => {
+            check("", format!("no file is configured; the failover scene shows its {sources} sources"))
+        }
         FailoverFound::NotConfigured => check(
-            &format!("Set {setting} to a video file on the machine of OBS."),
+            &format!(
+                "Set {setting} to a video file on the machine of OBS, or add a source to the failover scene."
+            ),
             "there is no failover content".to_owned(),
         ),
         FailoverFound::NotPlayable(path) => check(

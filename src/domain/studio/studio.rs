@@ -101,6 +101,12 @@ impl Order {
 }
 
 impl Studio {
+    /// One that was just configured: nobody ordered anything yet.
+    pub fn new(id: StudioId, name: StudioName, now: Timestamp) -> Self {
+        let (created_at, updated_at) = (now, now);
+        Self { id, name, desired: None, desired_by: None, hold: None, schedule: None, created_at, updated_at }
+    }
+
     /// Whether it is to be on air. Until a person orders it, a studio with a platform starts by itself, and one without is
     /// only watched.
     pub fn desired(&self, has_platform: bool) -> Desired {

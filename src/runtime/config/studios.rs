@@ -24,6 +24,9 @@ use settings::{Content, Health, Owner, SceneNames, Video};
 
 section! {
     pub struct Studio, check check; {
+        /// Whether this instance may supervise it. Without it, the instance still shows and orders it for those that do. Set it
+        /// to false on instances that cannot reach OBS or, with `launch`, are on another machine.
+        supervise: bool = true;
         /// OBS's WebSocket server.
         websocket_url: Option<String>, check if_set(address(&["ws", "wss"])),
             unset "must be set, e.g. ws://127.0.0.1:4455";

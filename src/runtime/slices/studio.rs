@@ -8,7 +8,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::adapters::cli::studio::{self, StudioCommand};
 use crate::adapters::http::studio::{State, health, health_routes, routes};
-use crate::app::studio::{Drills, StudioDecisions};
+use crate::app::studio::{Drills, StudioDecisions, StudioSetup, StudioTasks};
+use crate::app::task::{AnyTask, OnLeaseDoubt};
 use crate::runtime::commands::CommandContext;
 use crate::runtime::config::Studio;
 use crate::runtime::shared::Shared;
@@ -45,6 +46,21 @@ fn build(shared: &Shared, parts: &mut Parts) {
         store.prune_studio_samples(at)
     });
     parts.retain(longest(shared, |studio| studio.retention.0), |store, at| store.prune_studio_history(at));
+    let supervised = supervised(shared);
+    if !supervised.is_empty() {
+        let core = Arc::clone(&shared.core);
+        // OBS stays on air while the database is unreachable.
+        let tasks = StudioTasks::new(core, supervised, OnLeaseDoubt::StopUnlessAlone);
+        parts.tasks.push(AnyTask::Set(Box::new(tasks)));
+    }
+}
+
+/// The studios that this instance may supervise.
+fn supervised(shared: &Shared) -> Vec<StudioSetup> {
+    let may = |setup: &&StudioSetup| {
+        shared.config.studios.get(&setup.name).is_none_or(|studio| studio.supervise)
+    };
+    shared.outside.studios.iter().filter(may).cloned().collect()
 }
 
 /// The longest time of all studios: their rows are removed together. Those of studios that are no longer configured are kept

@@ -134,6 +134,11 @@ impl FakeObs {
         format!("ws://{}", self.address)
     }
 
+    /// Whether it runs. One that hangs runs too.
+    pub fn is_running(&self) -> bool {
+        !self.tasks.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Its password.
     pub fn password(&self) -> &'static str {
         self.shared.options.password

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::Director;
+use crate::domain::Timestamp;
+use crate::domain::studio::content::ContentSource;
 use crate::domain::studio::decision::Reason;
 use crate::domain::studio::downtime::Cause;
 use crate::domain::studio::failover::Rung;
@@ -119,6 +121,16 @@ impl Director {
             StreamState::Stopping => StreamingStatus::Stopping,
             StreamState::Unknown | StreamState::Off => StreamingStatus::Stopped,
         }
+    }
+
+    /// Since when the present content plays.
+    pub fn playing_since(&self, now: Moment) -> Option<Timestamp> {
+        Some(now.at.minus(now.since(self.playout.started()?)))
+    }
+
+    /// What plays after the present content, if nothing comes between.
+    pub fn next_content(&self, now: Moment) -> Option<ContentSource> {
+        self.playout.pick(&self.schedule, &self.library, now, false)
     }
 
     /// The failover content, or what the schedule wants, by its name.

@@ -1,0 +1,117 @@
+//! When the pre-flight checks are made, and which file is verified next. Both use the same input of OBS, so one at a time.
+
+use std::time::Duration;
+
+use super::outside::{News, Outside};
+use super::preflight;
+use crate::domain::studio::{
+    ContentSource, Library, Media, Moment, Preflight, RETRY, Schedule, Verification,
+};
+
+/// A file that could not be played is verified again after this time.
+const BROKEN_AGAIN: Duration = Duration::from_secs(600);
+
+/// The checks of a studio.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    /// The last result.
+    pub(super) last: Option<Preflight>,
+    /// When it was made.
+    made: Option<Moment>,
+    /// Whether they are to be made at once.
+    is_due: bool,
+    /// Whether one runs.
+    is_busy: bool,
+}
+
+/// What to check.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Whether the stream may start.
+    Preflight { version: String },
+    /// Whether a file plays.
+    Verify(Box<ContentSource>),
+}
+
+impl Checks {
+    /// To be made at once: OBS is connected, or a person starts the studio.
+    pub(super) fn require(&mut self) {
+        self.is_due = true;
+    }
+
+    /// The result of the checks.
+    pub(super) fn passed_or_failed(&mut self, now: Moment, result: Preflight) {
+        (self.last, self.made, self.is_busy) = (Some(result), Some(now), false);
+    }
+
+    /// A file was verified.
+    pub(super) fn verified(&mut self) {
+        self.is_busy = false;
+    }
+
+    /// What runs will not end any more: OBS is gone.
+    pub(super) fn interrupt(&mut self) {
+        self.is_busy = false;
+    }
+
+    /// They were made without OBS.
+    pub(super) fn done_without_obs(&mut self) {
+        self.is_due = false;
+    }
+
+    /// Whether the checks failed without a connection long enough ago to say so again.
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        let is_old = self.made.is_none_or(|made| now.since(made) >= RETRY);
+        let has_failed = self.last.as_ref().is_some_and(|last| !last.has_passed());
+        self.is_due || self.made.is_none() || (has_failed && is_old)
+    }
+
+    /// What to check now, with OBS connected.
+    pub(super) fn next(
+        &mut self,
+        now: Moment,
+        version: &str,
+        (schedule, library): (&Schedule, &Library),
+    ) -> Option<Job> {
+        if self.is_busy {
+            return None;
+        }
+        let job = if self.is_due(now) {
+            self.is_due = false;
+            Job::Preflight { version: version.to_owned() }
+        } else {
+            let is_due = |source: &&ContentSource| is_to_verify(library, source, now);
+            Job::Verify(Box::new(schedule.content.iter().find(is_due)?.clone()))
+        };
+        self.is_busy = true;
+        Some(job)
+    }
+}
+
+fn is_to_verify(library: &Library, source: &ContentSource, now: Moment) -> bool {
+    let is_broken = |found: &Verification| found.problem.is_some() && now.at.since(found.at) >= BROKEN_AGAIN;
+    library.is_due(source, now.at) || library.get(&source.name).is_some_and(is_broken)
+}
+
+/// Makes a check, and tells the result.
+pub(super) async fn make(outside: Outside, job: Job) {
+    match job {
+        Job::Preflight { version } => {
+            let found = preflight::check(&outside, version).await;
+            outside.tell(News::Checked(found)).await;
+        }
+        Job::Verify(source) => {
+            let Media::VideoFile { path } = &source.media else {
+                return outside.tell(News::NotVerified).await;
+            };
+            let Ok(found) = preflight::plays(outside.setup.obs.as_ref(), path).await else {
+                // OBS is gone: that says nothing of the file.
+                return outside.tell(News::NotVerified).await;
+            };
+            let at = outside.clock.now().at;
+            let duration_ms = found.ok().and_then(|length| u64::try_from(length.as_millis()).ok());
+            let verification = Verification { at, duration_ms, problem: found.err().map(str::to_owned) };
+            outside.tell(News::Verified(source.name.clone(), verification)).await;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What the parts of a supervisor share: the studio's setup, the clocks, and the right to act.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::clock::TwoClocks;
+use super::player::Playing;
+use crate::app::studio::setup::StudioSetup;
+use crate::domain::studio::{ContentName, Findings, Moment, Observation, StreamSample, Verification};
+use crate::ports::obs_values::ObsStats;
+use crate::ports::{LeaseCheck, ObsError};
+
+/// What the parts of a supervisor share.
+#[derive(Clone)]
+pub(super) struct Outside {
+    pub(super) setup: Arc<StudioSetup>,
+    pub(super) clock: TwoClocks,
+    /// Whether this instance may still act.
+    pub(super) lease: LeaseCheck,
+    pub(super) news: mpsc::Sender<News>,
+}
+
+/// What a part of a supervisor tells it.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Something was seen, at this moment.
+    Seen(Moment, Observation),
+    /// The stream's state, for the meter too.
+    Stream(Moment, StreamSample),
+    /// How busy OBS is.
+    Stats(ObsStats),
+    /// OBS was told to play.
+    Told(Playing),
+    /// The pre-flight checks were made.
+    Checked(Findings),
+    /// A file was verified.
+    Verified(ContentName, Verification),
+    /// A file could not be verified now.
+    NotVerified,
+    /// A restart of OBS was tried; the error has no secrets.
+    Restarted(Result<(), String>),
+    /// A drill's failure was made, or why not.
+    Drilled(Result<(), String>),
+}
+
+impl Outside {
+    /// Tells the supervisor. It reads for as long as its parts run.
+    pub(super) async fn tell(&self, news: News) {
+        let _ = self.news.send(news).await;
+    }
+
+    /// Tells what was seen now.
+    pub(super) async fn saw(&self, observation: Observation) {
+        self.tell(News::Seen(self.clock.now(), observation)).await;
+    }
+
+    /// Carries out a request to OBS, and tells whether it answered. `None` if it has no result.
+    pub(super) async fn answer<T>(&self, request: impl Future<Output = Result<T, ObsError>>) -> Option<T> {
+        let sent = self.clock.now();
+        match request.await {
+            Ok(answer) => {
+                self.saw(Observation::Answered).await;
+                Some(answer)
+            }
+            Err(ObsError::TimedOut) => {
+                self.saw(Observation::Unanswered { sent }).await;
+                None
+            }
+            Err(error) => {
+                tracing::debug!(studio = %self.setup.name, %error, "a request to OBS has no result");
+                None
+            }
+        }
+    }
+}

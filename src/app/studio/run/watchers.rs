@@ -1,0 +1,78 @@
+//! Watches the process of OBS and the far end of its stream.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::observer::Reading;
+use super::outside::Outside;
+use crate::domain::studio::{FarEndReport, Observation};
+use crate::ports::{Arrival, ArrivalProbe, ObsLauncher, ProcessState};
+
+/// How often the process is checked while OBS does not answer; and while it does, which proves that it runs.
+const PROCESS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+/// How often the far end is read.
+const FAR_END: Duration = Duration::from_secs(1);
+
+/// Watches what the studio has.
+pub(super) fn spawn(outside: &Outside, reading: watch::Receiver<Reading>, parts: &mut JoinSet<()>) {
+    if let Some(launcher) = outside.setup.launcher.clone() {
+        let outside = outside.clone();
+        parts.spawn(async move { process(&outside, launcher.as_ref(), &reading).await });
+    }
+    if let Some(arrival) = outside.setup.arrival.clone() {
+        let outside = outside.clone();
+        parts.spawn(async move { far_end(&outside, arrival.as_ref()).await });
+    }
+}
+
+/// Tells when the process ended.
+async fn process(outside: &Outside, launcher: &dyn ObsLauncher, reading: &watch::Receiver<Reading>) {
+    let mut has_run = false;
+    loop {
+        match launcher.state().await {
+            Ok(ProcessState::Running { .. }) => has_run = true,
+            Ok(ProcessState::Ended { last_words }) => {
+                if has_run {
+                    tracing::error!(
+                        studio = %outside.setup.name, last_words = last_words.join("\n"), "the process of OBS ended"
+                    );
+                    outside.saw(Observation::ProcessEnded).await;
+                }
+                has_run = false;
+            }
+            Err(error) => {
+                tracing::debug!(studio = %outside.setup.name, %error, "the process of OBS cannot be watched");
+            }
+        }
+        let is_connected = reading.borrow().connection > 0;
+        sleep(if is_connected { PROCESS.1 } else { PROCESS.0 }).await;
+    }
+}
+
+/// Tells what the far end sees.
+async fn far_end(outside: &Outside, arrival: &dyn ArrivalProbe) {
+    let mut problem = None;
+    loop {
+        let began = Instant::now();
+        let (report, error) = match arrival.arrival().await {
+            // The first reading of a connection has no bitrate yet.
+            Ok(Some(Arrival { kbps: None, .. })) => (None, None),
+            Ok(Some(Arrival { kbps: Some(kbps), .. })) => (Some(FarEndReport::Arriving { kbps }), None),
+            Ok(None) => (Some(FarEndReport::Absent), None),
+            Err(error) => (Some(FarEndReport::Unanswered), Some(error.to_string())),
+        };
+        if error != problem {
+            if let Some(error) = &error {
+                tracing::warn!(studio = %outside.setup.name, error, "the far end does not say whether the stream arrives");
+            }
+            problem = error;
+        }
+        if let Some(report) = report {
+            outside.saw(Observation::FarEnd(report)).await;
+        }
+        sleep(FAR_END.saturating_sub(began.elapsed())).await;
+    }
+}
