@@ -8,8 +8,8 @@ use crate::domain::access::Scope;
 use crate::domain::event::StudioEvent;
 use crate::domain::page::{Newest, Page};
 use crate::domain::studio::{
-    ContentName, Downtime, Drill, HealthSample, Ledger, Library, Order, Record, RecordKind,
-    Snapshot, StreamSession, Studio, StudioDecision, StudioId, StudioName, Verification,
+    ContentName, Downtime, Drill, HealthSample, Ledger, Library, Order, Record, RecordKind, Snapshot,
+    StreamSession, Studio, StudioDecision, StudioId, StudioName, Verification,
 };
 
 /// What a supervisor has to store.

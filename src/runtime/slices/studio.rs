@@ -57,9 +57,8 @@ fn build(shared: &Shared, parts: &mut Parts) {
 
 /// The studios that this instance may supervise.
 fn supervised(shared: &Shared) -> Vec<StudioSetup> {
-    let may = |setup: &&StudioSetup| {
-        shared.config.studios.get(&setup.name).is_none_or(|studio| studio.supervise)
-    };
+    let may =
+        |setup: &&StudioSetup| shared.config.studios.get(&setup.name).is_none_or(|studio| studio.supervise);
     shared.outside.studios.iter().filter(may).cloned().collect()
 }
 
