@@ -94,7 +94,7 @@ fn refusal(path: &str, error: &serde_json::Error) -> Invalid {
 fn rule(text: &str) -> Option<&str> {
     let (field, _) = text.split_once("must ")?;
     let is_name = field.trim_end().bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    is_name.then(|| &text[field.len()..])
+    text.strip_prefix(field).filter(|_| is_name)
 }
 
 /// The field `name` of the object at `path`, such as `inputs.backup.kind`. serde's path may end with the name already.

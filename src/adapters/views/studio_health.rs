@@ -152,7 +152,7 @@ pub(crate) struct HealthMetricsView {
     query: HealthQueryView,
 }
 
-/// What was asked for.
+/// What was wanted.
 #[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = HealthMetricsQuery)]

@@ -4,7 +4,8 @@ use metrics::gauge;
 
 use super::StudioOverview;
 use crate::domain::studio::{
-    Alert, ConnectionStatus, Desired, LinkState, OwnerState, ScenePurpose, Snapshot, StreamingStatus,
+    Alert, ConnectionStatus, Desired, LinkState, OwnerState, Preflight, ScenePurpose, Snapshot,
+    StreamingStatus,
 };
 
 /// Shows a studio. What is not known, because nothing supervises it, is zero.
@@ -22,7 +23,7 @@ pub fn show(overview: &StudioOverview) {
         ("streamward_studio_owner_live", is(|now| now.owner == OwnerState::Live)),
         (
             "streamward_studio_preflight_passed",
-            is(|now| now.preflight.as_ref().is_some_and(|preflight| preflight.has_passed())),
+            is(|now| now.preflight.as_ref().is_some_and(Preflight::has_passed)),
         ),
     ] {
         gauge!(name, "studio" => studio.to_owned()).set(u32::from(is_so));

@@ -109,7 +109,7 @@ fn fresh(snapshot: Option<&Snapshot>, now: Timestamp) -> Option<&Snapshot> {
     snapshot.filter(|snapshot| snapshot.is_fresh(now))
 }
 
-/// Up to when the ledger is asked. While a supervisor runs, that is its last entry: the second since then is not unknown.
+/// Up to when uptime is computed. While a supervisor runs, that is its last entry: the second since then is not unknown.
 fn known_until(ledger: &Ledger, snapshot: Option<&Snapshot>, now: Timestamp) -> Timestamp {
     fresh(snapshot, now).and_then(|_| ledger.heartbeat()).map_or(now, |heartbeat| heartbeat.min(now))
 }

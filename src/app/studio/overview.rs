@@ -11,7 +11,7 @@ use crate::domain::Timestamp;
 use crate::domain::access::{Action, Actor, Scope};
 use crate::domain::page::{Page, Placed};
 use crate::domain::studio::{
-    Alert, Desired, Hold, Snapshot, StreamSession, Studio, StudioName, TimeZone, Uptime,
+    Alert, Desired, Hold, Preflight, Snapshot, StreamSession, Studio, StudioName, TimeZone, Uptime,
 };
 use crate::ports::{Store, StoreError};
 
@@ -129,7 +129,7 @@ impl Studios {
 fn problems_of(studio: &Studio, now: &Snapshot, setup: &StudioSetup) -> Vec<String> {
     let mut found: Vec<String> = now.alerts.iter().map(|alert| words(*alert).to_owned()).collect();
     if studio.desired(setup.platform.is_some()) == Desired::OnAir {
-        let checks = now.preflight.iter().flat_map(|preflight| preflight.failed());
+        let checks = now.preflight.iter().flat_map(Preflight::failed);
         found.extend(checks.map(|check| format!("{}: {} {}", check.check, check.detail, check.advice)));
     }
     if let Some(at) = now.nothing_to_play_at {

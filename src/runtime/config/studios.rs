@@ -88,7 +88,7 @@ choice!(Launch);
 section! {
     pub struct Platform {
         /// The address without the key.
-        url: Option<String>, check if_set(push_address), unset "not set: the studio is only watched";
+        url: Option<String>, check if_set(|url: &mut String| push_address(url)), unset "not set: the studio is only watched";
         /// The stream key.
         key: Option<SecretValue>, unset "not set: the studio is not started";
     }
@@ -136,7 +136,7 @@ pub enum ProbeKind {
 
 choice!(ProbeKind);
 
-fn push_address(url: &mut String) -> Result<(), String> {
+fn push_address(url: &str) -> Result<(), String> {
     let parsed = PushUrl::parse(url).map_err(settings::rule)?;
     if parsed.is_srt() {
         return Err("must begin with rtmp:// or rtmps://: OBS is set to a custom RTMP server".to_owned());
