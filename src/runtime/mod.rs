@@ -23,6 +23,7 @@ mod shared;
 mod signals;
 mod slice;
 pub mod slices;
+mod studios;
 pub mod tasks;
 pub mod telemetry;
 mod up;

@@ -13,6 +13,7 @@ use super::clip;
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
+use super::studios;
 use crate::adapters::destination_probe::Probe;
 use crate::adapters::ffmpeg::Ffmpeg;
 use crate::adapters::mediamtx::{self, MediaMtx, MediaMtxEngine};
@@ -22,7 +23,7 @@ use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
 use crate::ports::{ChannelEngine, Clock, DestinationProbe, MediaServer};
 
-/// The media servers, the engine of channels and, if streamers are watched, Kick.
+/// The media servers, the engine of channels, the studios and, if streamers are watched, Kick.
 pub(super) fn outside(config: &Config, secrets: &Secrets, clock: &Arc<dyn Clock>) -> anyhow::Result<Outside> {
     let mut outside = Outside::default();
     for (name, server) in &config.media_servers {
@@ -38,6 +39,8 @@ pub(super) fn outside(config: &Config, secrets: &Secrets, clock: &Arc<dyn Clock>
     outside.channel_engine = channel_engine(config, secrets, clock)?;
     outside.destination_probe = Some(destination_probe(config)?);
     outside.media = clip::bucket(config)?;
+    studios::make_folder(config)?;
+    outside.studios = studios::studios(config, &secrets.servers)?;
     Ok(outside)
 }
 
@@ -76,7 +79,7 @@ pub(super) fn destination_probe(config: &Config) -> anyhow::Result<Arc<dyn Desti
 }
 
 /// What connects to destinations.
-fn connector(config: &Config) -> anyhow::Result<Connector> {
+pub(super) fn connector(config: &Config) -> anyhow::Result<Connector> {
     let extra = match &config.channels.extra_ca_file {
         Some(file) => {
             certificates(file).with_context(|| format!("channels.extra_ca_file: {}", file.display()))?

@@ -9,6 +9,7 @@ mod behaviour;
 mod driver;
 mod far_end;
 mod on_air;
+mod program;
 mod real;
 mod supervised;
 mod world;
@@ -196,6 +197,7 @@ fn main() -> ExitCode {
         }));
     }
     trials.extend(on_air_trials(&dir, missing.as_ref()));
+    trials.extend(program::trials());
     trials.extend(far_end::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

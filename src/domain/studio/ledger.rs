@@ -78,6 +78,11 @@ impl Ledger {
         self.unknown_since.or(self.last.map(|(at, _)| at))
     }
 
+    /// All sessions, oldest first.
+    pub fn sessions(&self) -> &[StreamSession] {
+        &self.sessions
+    }
+
     /// The session that lasts.
     pub fn session(&self) -> Option<StreamSession> {
         self.sessions.last().copied().filter(|session| session.ended_at.is_none())

@@ -262,10 +262,10 @@ fn platform(found: PlatformFound, studio: &str) -> Checked {
     match found {
         PlatformFound::Set => check("", "address and key of the platform are set in OBS"),
         PlatformFound::NotConfigured => {
-            check(&format!("Set {setting}.url and {setting}.key_FILE."), "no platform is configured")
+            check(&format!("Set {setting}.url and {setting}.key_file."), "no platform is configured")
         }
         PlatformFound::NoKey => {
-            check(&format!("Set {setting}.key_FILE to a file with the stream key."), "there is no stream key")
+            check(&format!("Set {setting}.key_file to a file with the stream key."), "there is no stream key")
         }
         PlatformFound::InUse => check(
             "Stop the stream in OBS: it refuses another platform while it streams.",
