@@ -117,23 +117,27 @@ fn scenarios() -> Vec<Named> {
     ]
 }
 
-fn on_air_trials(dir: &Arc<TempDir>, missing: Option<&String>) -> Vec<Trial> {
-    let mut trials = Vec::new();
+/// The scenarios with a fake OBS, and with a real one.
+fn on_air_trials(dir: &Arc<TempDir>, missing: Option<&String>) -> (Vec<Trial>, Vec<Trial>) {
+    let (mut fake, mut real) = (Vec::new(), Vec::new());
     for (name, scenario, options) in scenarios() {
         let on = Arc::clone(dir);
-        trials.push(Trial::test(format!("on_air::fake::{name}"), move || {
+        fake.push(Trial::test(format!("on_air::fake::{name}"), move || {
             supervised(false, on.path(), options, scenario)
         }));
     }
     for (name, scenario, options) in scenarios() {
         let (on, missing) = (Arc::clone(dir), missing.cloned());
-        trials.push(Trial::ignorable_test(format!("on_air::real::{name}"), move || match missing {
+        real.push(Trial::ignorable_test(format!("on_air::real::{name}"), move || match missing {
             Some(missing) => Ok(Completion::ignored_with(missing)),
             None => supervised(true, on.path(), options, scenario).map(|()| Completion::Completed),
         }));
     }
-    trials
+    (fake, real)
 }
+
+/// One real OBS at a time: it needs a processor, and the checks of our client share it.
+static REAL: Mutex<()> = Mutex::new(());
 
 /// Runs a scenario with a studio of its own.
 fn supervised(
@@ -142,6 +146,7 @@ fn supervised(
     options: fn(&Files) -> Options,
     scenario: Scenario,
 ) -> Result<(), Failed> {
+    let _alone = is_real.then(|| REAL.lock().unwrap_or_else(PoisonError::into_inner));
     run(async {
         let files = Files::new(dir, is_real)?;
         let host = if is_real { Host::real().await? } else { Host::fake().await };
@@ -163,8 +168,8 @@ fn main() -> ExitCode {
     // As in the `main` of the program; HTTP clients need it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut arguments = Arguments::from_args();
-    // The checks share one real OBS, and some of them end it.
-    arguments.test_threads = Some(1);
+    // Those with a fake OBS wait more than they compute.
+    arguments.test_threads = Some(6);
     if !arguments.list
         && let Some(code) = real::enter_namespace()
     {
@@ -181,7 +186,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut trials = Vec::new();
+    let (mut trials, mut of_real) = (program::trials(), Vec::new());
     for (kind, naming) in [("fake", Naming::Names), ("fake_of_a_later_version", Naming::Uuids)] {
         for (name, check) in checks() {
             let dir = Arc::clone(&dir);
@@ -191,14 +196,16 @@ fn main() -> ExitCode {
     let shared = Shared::default();
     for (name, check) in checks() {
         let (dir, shared, missing) = (Arc::clone(&dir), Arc::clone(&shared), missing.clone());
-        trials.push(Trial::ignorable_test(format!("real::{name}"), move || match missing {
+        of_real.push(Trial::ignorable_test(format!("real::{name}"), move || match missing {
             Some(missing) => Ok(Completion::ignored_with(missing)),
             None => on_real(&shared, &dir, check).map(|()| Completion::Completed),
         }));
     }
-    trials.extend(on_air_trials(&dir, missing.as_ref()));
-    trials.extend(program::trials());
+    let (fake, real) = on_air_trials(&dir, missing.as_ref());
+    trials.extend(fake);
     trials.extend(far_end::trials());
+    // Last: they wait for each other.
+    trials.extend(of_real.into_iter().chain(real));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -216,6 +223,7 @@ fn on_fake(naming: Naming, dir: &TempDir, check: Check) -> Result<(), Failed> {
 }
 
 fn on_real(shared: &Shared, dir: &TempDir, check: Check) -> Result<(), Failed> {
+    let _alone = REAL.lock().unwrap_or_else(PoisonError::into_inner);
     let result = run(async {
         let kept = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
         let real = match kept {
