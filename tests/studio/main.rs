@@ -8,7 +8,9 @@
 mod behaviour;
 mod driver;
 mod far_end;
+mod on_air;
 mod real;
+mod supervised;
 mod world;
 
 use std::fmt::Display;
@@ -23,7 +25,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use streamward_test_support::obs::{FakeObs, FakeOptions, Naming};
 use tempfile::TempDir;
 
+use crate::on_air::Files;
 use crate::real::RealObs;
+use crate::supervised::{Host, Options, Supervised};
 use crate::world::{Obs, World};
 
 /// How long something may take on a busy machine.
@@ -72,6 +76,85 @@ fn checks() -> Vec<(&'static str, Check)> {
     ]
 }
 
+type Scenario = for<'a> fn(&'a mut Supervised, &'a Files) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// Every scenario with its name and what is special about its studio.
+macro_rules! scenarios {
+    ($($name:ident: $options:expr),+ $(,)?) => {
+        vec![$((
+            stringify!($name),
+            (|studio, files| Box::pin(on_air::$name(studio, files))) as Scenario,
+            $options as fn(&Files) -> Options,
+        )),+]
+    };
+}
+
+/// The name of a scenario, what it does, and what is special about its studio.
+type Named = (&'static str, Scenario, fn(&Files) -> Options);
+
+fn scenarios() -> Vec<Named> {
+    scenarios![
+        fresh_obs_becomes_a_studio_on_air: on_air::options,
+        grown_obs_is_not_changed: on_air::options,
+        items_follow_each_other: on_air::options,
+        missing_content_fails_over: on_air::options,
+        corrupt_content_fails_over: on_air::options,
+        black_content_fails_over: on_air::options,
+        content_that_cannot_be_played_is_never_scheduled: on_air::options,
+        stream_that_a_person_stops_is_started_again: on_air::options,
+        owner_takes_over_and_content_goes_on: on_air::with_owner,
+        killed_obs_is_on_air_again: on_air::options,
+        frozen_obs_is_restarted: on_air::options,
+        lost_platform_is_downtime_and_obs_stays_on: on_air::options,
+        running_stream_is_adopted: on_air::options,
+        hold_keeps_the_scene: on_air::options,
+        failed_check_is_said_and_nothing_starts: |_| Options::default(),
+        watched_obs_is_left_alone: |_| Options { has_platform: false, ..Options::default() },
+        scene_can_be_content: on_air::options,
+        drills_report_their_times: on_air::options,
+        wrong_password_is_said: |files| Options { password: Some(on_air::WRONG), ..on_air::options(files) },
+    ]
+}
+
+fn on_air_trials(dir: &Arc<TempDir>, missing: Option<&String>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (name, scenario, options) in scenarios() {
+        let on = Arc::clone(dir);
+        trials.push(Trial::test(format!("on_air::fake::{name}"), move || {
+            supervised(false, on.path(), options, scenario)
+        }));
+    }
+    for (name, scenario, options) in scenarios() {
+        let (on, missing) = (Arc::clone(dir), missing.cloned());
+        trials.push(Trial::ignorable_test(format!("on_air::real::{name}"), move || match missing {
+            Some(missing) => Ok(Completion::ignored_with(missing)),
+            None => supervised(true, on.path(), options, scenario).map(|()| Completion::Completed),
+        }));
+    }
+    trials
+}
+
+/// Runs a scenario with a studio of its own.
+fn supervised(
+    is_real: bool,
+    dir: &Path,
+    options: fn(&Files) -> Options,
+    scenario: Scenario,
+) -> Result<(), Failed> {
+    run(async {
+        let files = Files::new(dir, is_real)?;
+        let host = if is_real { Host::real().await? } else { Host::fake().await };
+        if let Host::Fake(fake) = &host {
+            files.announce(fake);
+        }
+        let mut studio = Supervised::new(host, options(&files))?;
+        let result = scenario(&mut studio, &files).await;
+        let ended = studio.end().await;
+        result.and(ended)
+    })
+    .map_err(|error| failed(&error))
+}
+
 /// The real OBS between two checks: one for all of them, since its start takes longer than a check.
 type Shared = Arc<Mutex<Option<RealObs>>>;
 
@@ -112,6 +195,7 @@ fn main() -> ExitCode {
             None => on_real(&shared, &dir, check).map(|()| Completion::Completed),
         }));
     }
+    trials.extend(on_air_trials(&dir, missing.as_ref()));
     trials.extend(far_end::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -137,7 +221,7 @@ fn on_real(shared: &Shared, dir: &TempDir, check: Check) -> Result<(), Failed> {
             None => {
                 let clip = dir.path().join("clip.mp4");
                 if !clip.exists() {
-                    real::make_clip(&clip)?;
+                    real::make_clip(&clip, "testsrc2", "sine=frequency=440", 2)?;
                 }
                 RealObs::start().await?
             }

@@ -253,14 +253,16 @@ fn write_files(dir: &Path, port: u16, rtmp: u16, http: u16) -> Result<()> {
     Ok(())
 }
 
-/// Makes the file of a clip: two seconds of a test picture and a tone.
-pub(crate) fn make_clip(file: &Path) -> Result<()> {
-    let input =
-        "-f lavfi -i testsrc2=size=640x360:rate=10:duration=2 -f lavfi -i sine=frequency=440:duration=2";
-    let output = "-c:v libx264 -preset ultrafast -g 10 -pix_fmt yuv420p -c:a aac -b:a 64k";
+/// Makes a file with this picture and sound.
+pub(crate) fn make_clip(file: &Path, picture: &str, sound: &str, seconds: u32) -> Result<()> {
+    let size = if picture.contains('=') { ":s=640x360:r=10" } else { "=size=640x360:rate=10" };
+    let video = format!("{picture}{size}:duration={seconds}");
+    let separator = if sound.contains('=') { ':' } else { '=' };
+    let audio = format!("{sound}{separator}duration={seconds}");
+    let output = "-c:v libx264 -preset ultrafast -g 10 -pix_fmt yuv420p -c:a aac -b:a 64k -shortest";
     let mut ffmpeg = Command::new("ffmpeg");
-    ffmpeg.args(["-hide_banner", "-nostdin", "-loglevel", "error"]).stdin(Stdio::null());
-    ffmpeg.args(input.split(' ')).args(output.split(' ')).arg(file);
+    ffmpeg.args(["-hide_banner", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i"]).stdin(Stdio::null());
+    ffmpeg.arg(video).args(["-f", "lavfi", "-i"]).arg(audio).args(output.split(' ')).arg(file);
     let made = output_within(&mut ffmpeg, Duration::from_secs(60))?;
     ensure!(made.status.success(), "ffmpeg cannot make a clip: {}", String::from_utf8_lossy(&made.stderr));
     Ok(())

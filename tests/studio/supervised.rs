@@ -1,6 +1,5 @@
 //! A studio under supervision: the task of the program, with a store in memory, and an OBS that is fake or real.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use streamward::adapters::local_wake_ups::LocalWakeUps;
 use streamward::adapters::memory::MemoryStore;
+use streamward::adapters::nginx_rtmp::NginxRtmpProbe;
 use streamward::adapters::obs::{ObsClient, ObsSettings};
 use streamward::adapters::obs_launcher::{ProcessLauncher, ProcessSettings};
 use streamward::adapters::system::{SystemClock, SystemIds};
@@ -21,17 +21,18 @@ use streamward::domain::audit::AuditEntry;
 use streamward::domain::page::Page;
 use streamward::domain::secret::{MasterKey, Secret};
 use streamward::domain::studio::{
-    AgeRating, ContentName, ContentSource, Ledger, LinkState, Media, Order, Reason, Record, RecordKind, Schedule,
-    Snapshot, StreamState, Studio, StudioDecision, StudioName, StudioSettings, Tier, TimeZone,
+    AgeRating, ContentName, ContentSource, Drill, DrillId, DrillKind, DrillState, Ledger, LinkState, Media,
+    Order, Reason, Record, RecordKind, Schedule, Snapshot, StreamState, Studio, StudioDecision, StudioName,
+    StudioSettings, Tier, TimeZone, Uptime,
 };
 use streamward::ports::{
-    ArrivalProbe, Change, IdGen as _, LaunchError, ObsLauncher, PlatformProbe, ProcessState, StudioStore as _,
-    WakeUp, WakeUps as _,
+    Arrival, ArrivalProbe, Change, DrillCreation, IdGen as _, LaunchError, ObsLauncher, PlatformProbe,
+    ProcessState, RemoteError, StudioStore as _, WakeUp, WakeUps as _,
 };
 use streamward_test_support::obs::{FakeObs, FakeOptions};
 use streamward_test_support::process::{Signal, eventually, send_signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -55,8 +56,7 @@ pub(crate) struct Supervised {
     store: Arc<MemoryStore>,
     wake_ups: Arc<LocalWakeUps>,
     pub(crate) setup: StudioSetup,
-    task: Option<(CancellationToken, JoinHandle<()>)>,
-    pub(crate) dir: PathBuf,
+    task: Option<(CancellationToken, JoinSet<()>)>,
 }
 
 /// What is special about a studio.
@@ -110,6 +110,24 @@ impl ObsLauncher for FakeLauncher {
     }
 }
 
+/// The far end of a fake: it sees what the fake sends, and can end the connection.
+struct FakeFarEnd(Arc<FakeObs>);
+
+#[async_trait]
+impl ArrivalProbe for FakeFarEnd {
+    async fn arrival(&self) -> Result<Option<Arrival>, RemoteError> {
+        let status = self.0.act("GetStreamStatus", &json!({}));
+        let arrives = status["outputActive"] == true && status["outputReconnecting"] == false;
+        let bytes = status["outputBytes"].as_u64().unwrap_or_default();
+        Ok(arrives.then_some(Arrival { bytes, kbps: Some(400) }))
+    }
+
+    async fn disconnect(&self) -> Result<(), RemoteError> {
+        self.0.cut();
+        Ok(())
+    }
+}
+
 /// A platform that can always be reached.
 struct Reached;
 
@@ -137,6 +155,8 @@ impl Host {
         };
         let launcher = Arc::new(ProcessLauncher::new(settings));
         launcher.start().await?;
+        let answers = async || Ok(Driver::connect(&real.url(), real.password()).await.ok());
+        eventually("OBS answers", SOON, answers).await?;
         Ok(Self::Real { real, launcher })
     }
 
@@ -207,13 +227,6 @@ impl Host {
         driver.request(request, data).await
     }
 
-    /// From now on there is a playable file; the real one is made by `make`.
-    pub(crate) fn file(&self, path: &str, length: Duration) {
-        if let Self::Fake(fake) = self {
-            fake.file(path, length);
-        }
-    }
-
     pub(crate) async fn end(self) -> Result<()> {
         if let Self::Real { launcher, .. } = &self {
             launcher.kill().await?;
@@ -224,13 +237,12 @@ impl Host {
 
 impl Supervised {
     /// A studio of which nothing is stored. It is not supervised yet.
-    pub(crate) fn new(host: Host, dir: &Path, options: Options) -> Result<Self> {
+    pub(crate) fn new(host: Host, options: Options) -> Result<Self> {
         let clock = Arc::new(SystemClock);
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let wake_ups = Arc::new(LocalWakeUps::default());
         let master = MasterKey::new([7; 32]);
-        let core =
-            Core::over_one_store(store.clone(), clock, Arc::new(SystemIds), wake_ups.clone(), &master);
+        let core = Core::over_one_store(store.clone(), clock, Arc::new(SystemIds), wake_ups.clone(), &master);
         let password = Secret::new(options.password.unwrap_or(host.password()));
         let obs = Arc::new(ObsClient::new(ObsSettings::new(Url::parse(&host.url())?, password)));
         let platform = PlatformSetup { url: host.server(), key: Secret::new(KEY), probe: Arc::new(Reached) };
@@ -245,11 +257,49 @@ impl Supervised {
             launcher,
             arrival: None,
         };
-        Ok(Self { host, core: Arc::new(core), store, wake_ups, setup, task: None, dir: dir.to_owned() })
+        Ok(Self { host, core: Arc::new(core), store, wake_ups, setup, task: None })
     }
 
-    pub(crate) fn arrival(&mut self, probe: Arc<dyn ArrivalProbe>) {
-        self.setup.arrival = Some(probe);
+    /// What sees the stream arrive: nginx, or the fake itself.
+    pub(crate) fn watch_the_far_end(&mut self) -> Result<()> {
+        self.setup.arrival = Some(match &self.host {
+            Host::Fake(fake) => Arc::new(FakeFarEnd(Arc::clone(fake))),
+            Host::Real { real, .. } => {
+                let page = Url::parse(&format!("http://127.0.0.1:{}/stat", real.http))?;
+                Arc::new(NginxRtmpProbe::new(page, "live".to_owned(), Secret::new(KEY))?)
+            }
+        });
+        Ok(())
+    }
+
+    /// Tries out a failure, and waits for the report.
+    pub(crate) async fn drill(&self, kind: DrillKind) -> Result<Drill> {
+        let studio = self.studio().await?;
+        let drill = Drill {
+            id: DrillId(SystemIds.uuid()),
+            studio: studio.id,
+            kind,
+            state: DrillState::Requested,
+            by: "ann".to_owned(),
+            created_at: self.core.now(),
+            started_at: None,
+            ended_at: None,
+            report: None,
+            error: None,
+        };
+        let (scope, id) = (Scope::system(), streamward::domain::AuditId(SystemIds.uuid()));
+        let audit = AuditEntry::of(id, self.core.now(), &Actor::cli("test"), "drill", "studio");
+        let created = self.store.create_drill(&drill, Change::new(&scope, &audit)).await?;
+        ensure!(created == DrillCreation::Created, "{created:?}");
+        self.wake_ups.send(WakeUp::Studios);
+        let ended = async || {
+            let drills = self.store.drills(&scope, studio.id, &Page::default()).await?;
+            Ok(drills.into_iter().find(|one| one.id == drill.id && !one.is_open()))
+        };
+        match eventually("the drill ends", 2 * SOON, ended).await {
+            Ok((ended, _)) => Ok(ended),
+            Err(error) => Err(error.context(self.explain().await)),
+        }
     }
 
     /// Supervises it.
@@ -258,7 +308,8 @@ impl Supervised {
         let context = TaskContext::new(watch::Sender::new(TaskStatus::default()), stop.clone());
         let tasks = StudioTasks::new(Arc::clone(&self.core), vec![self.setup.clone()], OnLeaseDoubt::Stop);
         let task = tasks.task(NAME);
-        let running = tokio::spawn(async move {
+        let mut running = JoinSet::new();
+        running.spawn(async move {
             let Some(AnyTask::LongRunning(mut task)) = task else { return };
             if let Err(error) = task.run(&context).await {
                 eprintln!("studio: the supervisor ended: {error}");
@@ -269,18 +320,18 @@ impl Supervised {
 
     /// Ends the supervision in good order.
     pub(crate) async fn stop(&mut self) -> Result<()> {
-        if let Some((stop, running)) = self.task.take() {
+        if let Some((stop, mut running)) = self.task.take() {
             stop.cancel();
-            tokio::time::timeout(SOON, running).await.context("the supervisor did not stop")??;
+            let ended = tokio::time::timeout(SOON, running.join_next()).await;
+            ended.context("the supervisor did not stop")?.context("it ran")??;
         }
         Ok(())
     }
 
     /// `kill -9` of Streamward: nothing is said, and nothing more is stored.
     pub(crate) async fn kill(&mut self) {
-        if let Some((_, running)) = self.task.take() {
-            running.abort();
-            let _ = running.await;
+        if let Some((_, mut running)) = self.task.take() {
+            running.shutdown().await;
         }
     }
 
@@ -342,6 +393,18 @@ impl Supervised {
         self.until("it is on air", is_on_air).await
     }
 
+    /// What was found of the content: its name, and what is wrong with it.
+    pub(crate) async fn library(&self) -> Result<Vec<(String, Option<String>)>> {
+        let studio = self.studio().await?;
+        let library = self.store.studio_library(&Scope::system(), studio.id).await?;
+        let content = studio.schedule.map(|schedule| schedule.content).unwrap_or_default();
+        let found = content.iter().filter_map(|one| {
+            let found = library.get(&one.name)?;
+            Some((one.name.to_string(), found.problem.clone()))
+        });
+        Ok(found.collect())
+    }
+
     /// The decisions, oldest first.
     pub(crate) async fn decisions(&self) -> Result<Vec<StudioDecision>> {
         let studio = self.studio().await?;
@@ -369,6 +432,13 @@ impl Supervised {
         Ok(self.store.studio_ledger(&Scope::system(), studio.id, since).await?)
     }
 
+    /// The uptime of the last minute, up to when everything is known.
+    pub(crate) async fn uptime(&self) -> Result<Uptime> {
+        let ledger = self.ledger().await?;
+        let known = ledger.heartbeat().unwrap_or_else(|| self.core.now());
+        Ok(ledger.uptime(known, Duration::from_secs(60)))
+    }
+
     pub(crate) async fn records(&self, kind: RecordKind) -> Result<Vec<Record>> {
         let studio = self.studio().await?;
         let since = self.core.now().minus(Duration::from_secs(86_400));
@@ -381,7 +451,10 @@ impl Supervised {
             .iter()
             .map(|one| {
                 let choice = &one.choice;
-                format!("{} {} → {} ({} {:?})", one.at, choice.subject, choice.to, choice.reason, choice.numbers)
+                format!(
+                    "{} {} → {} ({} {:?})",
+                    one.at, choice.subject, choice.to, choice.reason, choice.numbers
+                )
             })
             .collect();
         let snapshot = self.snapshot().await.ok().flatten();
@@ -404,14 +477,14 @@ impl Supervised {
 }
 
 /// A video file of the schedule.
-pub(crate) fn item(name: &str, path: &str) -> ContentSource {
-    ContentSource {
-        name: ContentName::parse(name).expect("a name"),
+pub(crate) fn item(name: &str, path: &str) -> Result<ContentSource> {
+    Ok(ContentSource {
+        name: ContentName::parse(name).map_err(|error| anyhow::anyhow!("{error}"))?,
         media: Media::VideoFile { path: path.to_owned() },
         age: AgeRating::AllAges,
         blocks: Vec::new(),
         tier: Tier::Standard,
         priority: 50,
         plays_for_seconds: None,
-    }
+    })
 }

@@ -10,6 +10,7 @@ mod leases;
 mod media_servers;
 mod programmes;
 mod reconcile;
+mod stored_studio;
 mod stream_keys;
 mod streamers;
 mod streams;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use self::stored_studio::StoredStudio;
 use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::Broadcaster;
@@ -85,7 +87,7 @@ struct State {
     channel_status: BTreeMap<ChannelId, ProgrammeStatus>,
     rehearsals: BTreeMap<RehearsalId, Rehearsal>,
     clips: BTreeMap<ClipId, StoredClip>,
-    studios: BTreeMap<StudioId, studios::StoredStudio>,
+    studios: BTreeMap<StudioId, StoredStudio>,
 }
 
 /// A clip, and who prepares it.

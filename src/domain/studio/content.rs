@@ -194,6 +194,11 @@ impl Library {
         self.0.insert(name, found);
     }
 
+    /// Forgets what was found: the name stands for something else.
+    pub fn forget(&mut self, name: &ContentName) {
+        self.0.remove(name);
+    }
+
     /// What verifying `name` found; `None` if it was not verified.
     pub fn get(&self, name: &ContentName) -> Option<&Verification> {
         self.0.get(name)

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::studio::StudioId;
+use super::ids::StudioId;
 use super::words::words;
 use crate::domain::Timestamp;
 use crate::domain::id::id;

@@ -65,6 +65,8 @@ pub enum Change {
         /// What was found.
         found: Verification,
     },
+    /// This content is something else now, and was not verified.
+    Forgotten(ContentName),
     /// Whether all pre-flight checks passed.
     Preflight(bool),
     /// Time passed.
@@ -112,8 +114,8 @@ pub struct Director {
     schedule: Schedule,
     library: Library,
     desired: Desired,
-    /// Whether the pre-flight checks passed.
-    is_ready: bool,
+    /// Whether the pre-flight checks passed; `None` before they were made.
+    checks: Option<bool>,
     hold: Option<Hold>,
     link: Link,
     output: Output,
@@ -169,7 +171,7 @@ impl Director {
             schedule,
             library,
             desired,
-            is_ready: false,
+            checks: None,
             hold: None,
             link: Link::default(),
             output: Output::default(),
@@ -229,7 +231,8 @@ impl Director {
                 }
                 self.library.record(name, found);
             }
-            Change::Preflight(is_ready) => self.is_ready = is_ready,
+            Change::Forgotten(name) => self.library.forget(&name),
+            Change::Preflight(have_passed) => self.checks = Some(have_passed),
             Change::Tick => {}
         }
         self.evaluate(now, &mut step);
@@ -247,18 +250,25 @@ impl Director {
         if !self.is_synced || self.link.state() != LinkState::Connected {
             return;
         }
-        if self.desired == Desired::OnAir {
+        let decides = self.decides();
+        if decides {
             self.update_owner(now, step);
             self.choose_content(now, step);
         }
-        // A person who works in OBS while the studio is stopped is left alone.
-        if self.desired == Desired::OnAir || self.hold.is_some() {
+        if decides || self.hold.is_some() {
             self.choose_scene(now, step);
         }
         self.choose_stream(now, step);
-        if self.desired == Desired::OnAir {
+        if decides {
             self.judge_picture(now, step);
         }
+    }
+
+    /// Whether automation decides what is shown. A person who works in OBS while the studio is stopped, or cannot start, is
+    /// left alone; so is a stream that runs until the checks were made.
+    fn decides(&self) -> bool {
+        self.desired == Desired::OnAir
+            && self.checks.is_some_and(|have_passed| have_passed || self.output.is_active())
     }
 
     /// The reason for what is chosen next.
@@ -303,7 +313,7 @@ impl Director {
                 // OBS was started anew: its players are empty.
                 self.playout.pause(self.lost.unwrap_or(now));
                 if let Some(wanted) = &mut self.wanted {
-                    wanted.is_confirmed = false;
+                    (wanted.is_confirmed, wanted.sent_at) = (false, None);
                 }
             }
             self.lost = None;

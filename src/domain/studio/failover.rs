@@ -156,11 +156,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case::missing(FailureKind::Unplayable, true, Rung::Content)]
-    #[case::missing_and_alone(FailureKind::Unplayable, false, Rung::Failover)]
-    #[case::black(FailureKind::Black, true, Rung::Failover)]
-    #[case::silent(FailureKind::Silent, true, Rung::Failover)]
-    #[case::hangs(FailureKind::Timeout, true, Rung::Failover)]
+    #[case(FailureKind::Unplayable, true, Rung::Content)]
+    #[case(FailureKind::Unplayable, false, Rung::Failover)]
+    #[case(FailureKind::Black, true, Rung::Failover)]
+    #[case(FailureKind::Silent, true, Rung::Failover)]
+    #[case(FailureKind::Timeout, true, Rung::Failover)]
     fn next_item_plays_only_where_there_is_time(
         #[case] kind: FailureKind,
         #[case] has_another: bool,

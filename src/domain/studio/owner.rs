@@ -253,8 +253,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case::invisible(0.09, -20.0)]
-    #[case::silent(0.5, -41.0)]
+    #[case(0.09, -20.0)]
+    #[case(0.5, -41.0)]
     fn owner_who_is_not_ready_is_waited_for_at_most_30_s(#[case] luminance: f64, #[case] db: f64) {
         let mut owner = owner(Detection::SourceEnabled);
         owner.signal(ms(0), source("Camera"), OwnerSignal::Enabled(true));

@@ -315,24 +315,24 @@ mod tests {
     }
 
     #[rstest]
-    #[case::unreachable(Findings { obs: ObsFound::Unreachable("refused".into()), ..good() }, Check::Obs)]
-    #[case::password(Findings { obs: ObsFound::WrongPassword, ..good() }, Check::Obs)]
-    #[case::loading(Findings { obs: ObsFound::Loading, ..good() }, Check::Obs)]
-    #[case::frozen(Findings { obs: ObsFound::Unresponsive, ..good() }, Check::Obs)]
-    #[case::old(Findings { obs: ObsFound::TooOld("27.2".into()), ..good() }, Check::Obs)]
-    #[case::scenes(
+    #[case(Findings { obs: ObsFound::Unreachable("refused".into()), ..good() }, Check::Obs)]
+    #[case(Findings { obs: ObsFound::WrongPassword, ..good() }, Check::Obs)]
+    #[case(Findings { obs: ObsFound::Loading, ..good() }, Check::Obs)]
+    #[case(Findings { obs: ObsFound::Unresponsive, ..good() }, Check::Obs)]
+    #[case(Findings { obs: ObsFound::TooOld("27.2".into()), ..good() }, Check::Obs)]
+    #[case(
         Findings { scenes: Some(ScenesFound::Missing(vec![ScenePurpose::Owner], "600".into())), ..good() },
         Check::Scenes
     )]
-    #[case::no_failover(Findings { failover: Some(FailoverFound::NotConfigured), ..good() }, Check::FailoverContent)]
-    #[case::bad_failover(
+    #[case(Findings { failover: Some(FailoverFound::NotConfigured), ..good() }, Check::FailoverContent)]
+    #[case(
         Findings { failover: Some(FailoverFound::NotPlayable("/f.mp4".into())), ..good() },
         Check::FailoverContent
     )]
-    #[case::no_platform(Findings { platform: Some(PlatformFound::NotConfigured), ..good() }, Check::Platform)]
-    #[case::no_key(Findings { platform: Some(PlatformFound::NoKey), ..good() }, Check::Platform)]
-    #[case::in_use(Findings { platform: Some(PlatformFound::InUse), ..good() }, Check::Platform)]
-    #[case::network(Findings { network: Some(NetworkFound::Unreachable("timeout".into())), ..good() }, Check::Network)]
+    #[case(Findings { platform: Some(PlatformFound::NotConfigured), ..good() }, Check::Platform)]
+    #[case(Findings { platform: Some(PlatformFound::NoKey), ..good() }, Check::Platform)]
+    #[case(Findings { platform: Some(PlatformFound::InUse), ..good() }, Check::Platform)]
+    #[case(Findings { network: Some(NetworkFound::Unreachable("timeout".into())), ..good() }, Check::Network)]
     fn failed_check_is_named_with_what_to_do(#[case] found: Findings, #[case] check: Check) {
         let preflight = Preflight::of(AT, "main", &found);
         let failed: Vec<_> = preflight.failed().collect();

@@ -158,7 +158,7 @@ impl FakeObs {
         self.studio(|studio| studio.files.extend([(path.to_owned(), length)]));
     }
 
-    /// How bright an input is, 0 to 1; a colour and a playing file have a brightness without it. Files and cameras are
+    /// How bright an input or a file is, 0 to 1; a colour and a playing file have a brightness without it. Files and cameras are
     /// black outside the program all the same.
     pub fn bright(&self, input: &str, brightness: f32) {
         self.studio(|studio| studio.brightness.extend([(input.to_owned(), brightness)]));

@@ -7,9 +7,15 @@ use super::preflight;
 use crate::domain::studio::{
     ContentSource, Library, Media, Moment, Preflight, RETRY, Schedule, Verification,
 };
+use crate::ports::ObsError;
 
 /// A file that could not be played is verified again after this time.
 const BROKEN_AGAIN: Duration = Duration::from_secs(600);
+
+/// A file that could not be verified is tried again after this time.
+const VERIFY_AGAIN: Duration = Duration::from_secs(10);
+/// So many files are verified before the checks.
+const FIRST: usize = 3;
 
 /// The checks of a studio.
 #[derive(Debug, Default)]
@@ -22,6 +28,10 @@ pub(super) struct Checks {
     is_due: bool,
     /// Whether one runs.
     is_busy: bool,
+    /// When a file could not be verified.
+    not_verified: Option<Moment>,
+    /// How many files were verified before the checks that are due.
+    verified_before: usize,
 }
 
 /// What to check.
@@ -49,9 +59,9 @@ impl Checks {
         self.is_busy = false;
     }
 
-    /// What runs will not end any more: OBS is gone.
-    pub(super) fn interrupt(&mut self) {
-        self.is_busy = false;
+    /// A file could not be verified, because OBS is gone or busy. It is tried again later.
+    pub(super) fn not_verified(&mut self, now: Moment) {
+        (self.is_busy, self.not_verified) = (false, Some(now));
     }
 
     /// They were made without OBS.
@@ -59,8 +69,16 @@ impl Checks {
         self.is_due = false;
     }
 
-    /// Whether the checks failed without a connection long enough ago to say so again.
-    pub(super) fn is_due(&self, now: Moment) -> bool {
+    /// Whether they are to be made although OBS is gone. `is_long` says that it is gone for long.
+    pub(super) fn is_due_without_obs(&self, now: Moment, is_long: bool) -> bool {
+        match &self.last {
+            Some(last) if last.has_passed() => is_long,
+            _ => self.is_due(now),
+        }
+    }
+
+    /// Whether they are to be made.
+    fn is_due(&self, now: Moment) -> bool {
         let is_old = self.made.is_none_or(|made| now.since(made) >= RETRY);
         let has_failed = self.last.as_ref().is_some_and(|last| !last.has_passed());
         self.is_due || self.made.is_none() || (has_failed && is_old)
@@ -76,12 +94,26 @@ impl Checks {
         if self.is_busy {
             return None;
         }
+        let must_pause = self.not_verified.is_some_and(|at| now.since(at) < VERIFY_AGAIN);
+        let to_verify = |sources: &[&ContentSource]| {
+            let is_due = |source: &&&ContentSource| !must_pause && is_to_verify(library, source, now);
+            sources.iter().find(is_due).map(|source| Job::Verify(Box::new((*source).clone())))
+        };
         let job = if self.is_due(now) {
-            self.is_due = false;
-            Job::Preflight { version: version.to_owned() }
+            // What may play at once comes first, so that a studio does not begin with failover content.
+            let first = schedule.allowed(schedule.block_at(now.at));
+            match to_verify(&first).filter(|_| self.verified_before < FIRST) {
+                Some(job) => {
+                    self.verified_before += 1;
+                    job
+                }
+                None => {
+                    (self.is_due, self.verified_before) = (false, 0);
+                    Job::Preflight { version: version.to_owned() }
+                }
+            }
         } else {
-            let is_due = |source: &&ContentSource| is_to_verify(library, source, now);
-            Job::Verify(Box::new(schedule.content.iter().find(is_due)?.clone()))
+            to_verify(&schedule.content.iter().collect::<Vec<_>>())?
         };
         self.is_busy = true;
         Some(job)
@@ -104,7 +136,13 @@ pub(super) async fn make(outside: Outside, job: Job) {
             let Media::VideoFile { path } = &source.media else {
                 return outside.tell(News::NotVerified).await;
             };
-            let Ok(found) = preflight::plays(outside.setup.obs.as_ref(), path).await else {
+            let obs = outside.setup.obs.as_ref();
+            let mut found = preflight::plays(obs, path).await;
+            if let Err(ObsError::NotFound(_)) = found {
+                outside.make_scenes().await;
+                found = preflight::plays(obs, path).await;
+            }
+            let Ok(found) = found else {
                 // OBS is gone: that says nothing of the file.
                 return outside.tell(News::NotVerified).await;
             };

@@ -40,7 +40,7 @@ async fn show(outside: &Outside, command: &Command) {
     let mut result = show_once(outside, command).await;
     if let Err(ObsError::NotFound(what)) = &result {
         tracing::warn!(studio = %outside.setup.name, missing = what, "OBS has it no more; it is made again");
-        let _ = scenes::make(outside.setup.obs.as_ref(), &outside.setup.settings.scenes).await;
+        outside.make_scenes().await;
         result = show_once(outside, command).await;
     }
     report(outside, "show a scene or content", result);

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::clock::TwoClocks;
 use super::player::Playing;
+use super::scenes::{self, Made};
 use crate::app::studio::setup::StudioSetup;
 use crate::domain::studio::{ContentName, Findings, Moment, Observation, StreamSample, Verification};
 use crate::ports::obs_values::ObsStats;
@@ -19,6 +20,8 @@ pub(super) struct Outside {
     /// Whether this instance may still act.
     pub(super) lease: LeaseCheck,
     pub(super) news: mpsc::Sender<News>,
+    /// Two who make the same scene see it half made.
+    pub(super) making: Arc<Mutex<()>>,
 }
 
 /// What a part of a supervisor tells it.
@@ -48,6 +51,12 @@ impl Outside {
     /// Tells the supervisor. It reads for as long as its parts run.
     pub(super) async fn tell(&self, news: News) {
         let _ = self.news.send(news).await;
+    }
+
+    /// Makes the scenes and inputs that are missing in OBS.
+    pub(super) async fn make_scenes(&self) -> Made {
+        let _one_at_a_time = self.making.lock().await;
+        scenes::make(self.setup.obs.as_ref(), &self.setup.settings.scenes).await
     }
 
     /// Tells what was seen now.

@@ -42,7 +42,7 @@ pub(super) async fn check(outside: &Outside, version: String) -> Findings {
         platform: None,
         network: None,
     };
-    let made = scenes::make(obs, &outside.setup.settings.scenes).await;
+    let made = outside.make_scenes().await;
     if let Some(error) = gone(made.problem.as_ref()) {
         found.obs = error;
         return found;
@@ -60,10 +60,13 @@ pub(super) async fn check(outside: &Outside, version: String) -> Findings {
         Some(path) => match plays(obs, path).await {
             Ok(Ok(length)) => FailoverFound::Played(length),
             Ok(Err(_)) => FailoverFound::NotPlayable(path.clone()),
-            Err(error) => {
-                found.obs = gone(Some(&error)).unwrap_or(ObsFound::Unreachable(error.to_string()));
-                return found;
-            }
+            Err(error) => match gone(Some(&error)) {
+                Some(gone) => {
+                    found.obs = gone;
+                    return found;
+                }
+                None => FailoverFound::NotPlayable(path.clone()),
+            },
         },
     });
     let Some(platform) = &outside.setup.platform else {

@@ -1,6 +1,7 @@
 //! What a supervisor does as time passes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
@@ -11,11 +12,14 @@ use super::preflight;
 use super::supervisor::Supervisor;
 use crate::domain::access::Scope;
 use crate::domain::studio::{
-    Change, ConnectionStatus, Desired, Drill, DrillState, HealthSample, LinkState, Moment, Schedule, Studio,
-    StudioStatus,
+    Change, ConnectionStatus, ContentSource, Desired, Drill, DrillState, HealthSample, LinkState, Moment,
+    Schedule, Studio, StudioStatus,
 };
 
 use super::supervisor::{AHEAD, HISTORY, PLAN, READ, STORE};
+
+/// OBS that is gone for this long has to pass the checks again.
+const GONE: Duration = Duration::from_secs(30);
 
 impl Supervisor {
     /// Time passed.
@@ -56,9 +60,11 @@ impl Supervisor {
                 tracing::debug!(studio = %self.studio.name, %error, "orders cannot be read; the studio goes on");
             }
         }
+        // The end of the last one may not be stored yet.
         if let Ok(Some(open)) = drill
-            && self.drilling.is_none()
+            && self.last_drill != Some(open.id)
         {
+            self.last_drill = Some(open.id);
             self.begin_drill(open);
         }
     }
@@ -76,14 +82,23 @@ impl Supervisor {
                     self.change(Change::Start { by });
                 }
                 Desired::Stopped if before.desired(has_platform) != desired => {
-                    self.change(Change::Stop { by })
+                    self.change(Change::Stop { by });
                 }
                 Desired::OnAir | Desired::Stopped => {}
             }
         }
         if before.schedule != self.studio.schedule {
             let zone = self.outside.setup.settings.time_zone;
+            let content = before.schedule.map(|schedule| schedule.content).unwrap_or_default();
             self.schedule = self.studio.schedule.clone().unwrap_or_else(|| Schedule::empty(zone));
+            for source in self.schedule.content.clone() {
+                let is_other = |one: &ContentSource| one.name == source.name && one.media != source.media;
+                if content.iter().any(is_other) {
+                    // The same name for another file.
+                    self.library.forget(&source.name);
+                    self.change(Change::Forgotten(source.name.clone()));
+                }
+            }
             self.planned = None;
             self.change(Change::Schedule(self.schedule.clone()));
         }
@@ -112,7 +127,7 @@ impl Supervisor {
                 self.studio.hold = None;
             }
             Err(error) => {
-                tracing::debug!(%error, "a hold that has ended cannot be removed; it is tried again")
+                tracing::debug!(%error, "a hold that has ended cannot be removed; it is tried again");
             }
         }
     }
@@ -159,7 +174,9 @@ impl Supervisor {
             return;
         }
         if let Some(problem) = &self.problem {
-            if self.checks.is_due(now) && status.link != LinkState::Unknown {
+            // OBS that is restarted meanwhile starts its stream without waiting for the checks.
+            let is_long = self.gone.is_some_and(|gone| now.since(gone) >= GONE);
+            if status.link != LinkState::Unknown && self.checks.is_due_without_obs(now, is_long) {
                 let found = preflight::without_obs(problem);
                 self.checks.done_without_obs();
                 self.checked(now, &found);

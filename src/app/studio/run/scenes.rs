@@ -10,8 +10,10 @@ use crate::ports::{ObsControl, ObsError};
 pub(super) const CONTENT: &str = "Streamward Content";
 /// Plays the failover content, in the failover scene.
 pub(super) const FAILOVER: &str = "Streamward Failover";
-/// Plays files to verify them, in a scene of this name, which is never on air.
+/// Plays files to verify them.
 pub(super) const CHECK: &str = "Streamward Check";
+/// The scene for that, which is never on air. In OBS, a scene and an input cannot have the same name.
+const CHECKS: &str = "Streamward Checks";
 
 const BACKGROUND: [u8; 3] = [24, 40, 72];
 
@@ -53,12 +55,12 @@ pub(super) async fn make(obs: &dyn ObsControl, scenes: &Scenes) -> Made {
 
 /// Makes the media inputs that are missing.
 async fn players(obs: &dyn ObsControl, scenes: &Scenes) -> Result<(), ObsError> {
-    obs.create_scene(CHECK).await?;
+    obs.create_scene(CHECKS).await?;
     let nothing = NewInput::Media(media(MediaLocation::File(String::new())));
     for (scene, input) in [
         (scenes.name(ScenePurpose::Automated).as_str(), CONTENT),
         (scenes.name(ScenePurpose::Failover).as_str(), FAILOVER),
-        (CHECK, CHECK),
+        (CHECKS, CHECK),
     ] {
         // An input has one name in all of OBS. A person may have moved it to another scene.
         let is_there = obs.scene_items(scene).await?.iter().any(|item| item.source == input);

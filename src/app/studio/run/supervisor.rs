@@ -22,8 +22,8 @@ use crate::app::task::{TaskContext, TaskError};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::studio::{
-    Alert, Change, Command, Director, Findings, Ledger, Library, LinkState, Meter, Moment, Observation,
-    Preflight, SceneName, Schedule, StreamEvent, Studio, StudioId,
+    Alert, Change, Command, Director, DrillId, Findings, Ledger, Library, LinkState, Meter, Moment,
+    Observation, Preflight, SceneName, Schedule, StreamEvent, Studio, StudioId,
 };
 use crate::ports::obs_values::{ObsStats, StreamState};
 use crate::ports::{Disconnect, ObsEvent, ObsSignal, WakeUp};
@@ -56,11 +56,15 @@ pub(super) struct Supervisor {
     pub(super) stats: Option<ObsStats>,
     pub(super) version: Option<String>,
     pub(super) problem: Option<Disconnect>,
+    /// Since when there is no connection.
+    pub(super) gone: Option<Moment>,
     pub(super) checks: Checks,
     /// From when on nothing can be played.
     pub(super) nothing_to_play_at: Option<Timestamp>,
     pub(super) reports: Reports,
     pub(super) drilling: Option<Drilling>,
+    /// The last drill that was begun.
+    pub(super) last_drill: Option<DrillId>,
     pub(super) reading: watch::Sender<Reading>,
     hurry: Arc<Notify>,
     commands: mpsc::Sender<Command>,
@@ -102,7 +106,8 @@ impl Supervisor {
         let (signals_sent, signals) = mpsc::channel(WAITING);
         let (commands, to_do) = mpsc::channel(WAITING);
         let lease = context.lease.clone();
-        let outside = Outside { setup: Arc::new(setup), clock, lease, news: news_sent };
+        let (setup, making) = (Arc::new(setup), Arc::default());
+        let outside = Outside { setup, clock, lease, news: news_sent, making };
         let (reading, read) = watch::channel(Reading::default());
         let hurry = Arc::new(Notify::new());
         let mut parts = JoinSet::new();
@@ -125,10 +130,12 @@ impl Supervisor {
             stats: None,
             version: None,
             problem: Some(Disconnect::Opening),
+            gone: None,
             checks: Checks::default(),
             nothing_to_play_at: None,
             reports,
             drilling: None,
+            last_drill: None,
             reading,
             hurry,
             commands,
@@ -227,8 +234,7 @@ impl Supervisor {
         match signal {
             ObsSignal::Connected(version) => {
                 tracing::info!(studio = %self.studio.name, version = version.studio, "OBS is connected");
-                (self.version, self.problem) = (Some(version.studio), None);
-                self.checks.interrupt();
+                (self.version, self.problem, self.gone) = (Some(version.studio), None, None);
                 self.checks.require();
                 self.change(Change::Observed(Observation::Connected));
                 self.read_anew();
@@ -236,7 +242,7 @@ impl Supervisor {
             ObsSignal::Disconnected(reason) => {
                 self.problem = Some(reason);
                 self.meter.forget();
-                self.checks.require();
+                self.gone.get_or_insert(self.outside.clock.now());
                 self.change(Change::Observed(Observation::Disconnected));
                 self.reading.send_modify(|reading| (reading.connection, reading.playing) = (0, None));
             }
@@ -304,7 +310,7 @@ impl Supervisor {
                 self.reports.waiting().verified.push((name.clone(), found.clone()));
                 self.change(Change::Verified { name, found });
             }
-            News::NotVerified => self.checks.verified(),
+            News::NotVerified => self.checks.not_verified(now),
             News::Restarted(Ok(())) => {
                 tracing::info!(studio = %self.studio.name, "OBS was started");
             }

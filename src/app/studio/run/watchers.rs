@@ -1,5 +1,6 @@
 //! Watches the process of OBS and the far end of its stream.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -20,16 +21,20 @@ const FAR_END: Duration = Duration::from_secs(1);
 pub(super) fn spawn(outside: &Outside, reading: watch::Receiver<Reading>, parts: &mut JoinSet<()>) {
     if let Some(launcher) = outside.setup.launcher.clone() {
         let outside = outside.clone();
-        parts.spawn(async move { process(&outside, launcher.as_ref(), &reading).await });
+        parts.spawn(async move { match process(&outside, launcher.as_ref(), &reading).await {} });
     }
     if let Some(arrival) = outside.setup.arrival.clone() {
         let outside = outside.clone();
-        parts.spawn(async move { far_end(&outside, arrival.as_ref()).await });
+        parts.spawn(async move { match far_end(&outside, arrival.as_ref()).await {} });
     }
 }
 
 /// Tells when the process ended.
-async fn process(outside: &Outside, launcher: &dyn ObsLauncher, reading: &watch::Receiver<Reading>) {
+async fn process(
+    outside: &Outside,
+    launcher: &dyn ObsLauncher,
+    reading: &watch::Receiver<Reading>,
+) -> Infallible {
     let mut has_run = false;
     loop {
         match launcher.state().await {
@@ -53,7 +58,7 @@ async fn process(outside: &Outside, launcher: &dyn ObsLauncher, reading: &watch:
 }
 
 /// Tells what the far end sees.
-async fn far_end(outside: &Outside, arrival: &dyn ArrivalProbe) {
+async fn far_end(outside: &Outside, arrival: &dyn ArrivalProbe) -> Infallible {
     let mut problem = None;
     loop {
         let began = Instant::now();

@@ -28,7 +28,9 @@ impl Director {
                 self.stream_choice(&Why::new(Reason::Operator), "streaming", "stopped", step);
                 step.commands.push(Command::StopStream);
             }
-            Desired::OnAir if state == StreamState::Off && self.is_ready && is_due(self.start_sent) => {
+            Desired::OnAir
+                if state == StreamState::Off && self.checks == Some(true) && is_due(self.start_sent) =>
+            {
                 let has_scene = self.wanted.as_ref().is_some_and(|wanted| wanted.is_confirmed);
                 if !has_scene && self.hold.is_none() {
                     return;

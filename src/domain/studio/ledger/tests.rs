@@ -44,20 +44,20 @@ fn restarted(ledger: &Ledger) -> Ledger {
 use Cause::{ConnectionLost, ContentFailure, ManualStop, ObsCrash};
 
 #[rstest]
-#[case::nothing(&[(10, good(0))], &[])]
-#[case::open(&[(10, bad(ConnectionLost, 10)), (20, bad(ConnectionLost, 10))], &[(ConnectionLost, 10, None)])]
-#[case::closed(&[(10, bad(ObsCrash, 10)), (13, good(12))], &[(ObsCrash, 10, Some(12))])]
-#[case::seen_late(&[(10, bad(ConnectionLost, 5)), (20, good(20))], &[(ConnectionLost, 5, Some(20))])]
-#[case::before_the_last_one_ended(
+#[case(&[(10, good(0))], &[])]
+#[case(&[(10, bad(ConnectionLost, 10)), (20, bad(ConnectionLost, 10))], &[(ConnectionLost, 10, None)])]
+#[case(&[(10, bad(ObsCrash, 10)), (13, good(12))], &[(ObsCrash, 10, Some(12))])]
+#[case(&[(10, bad(ConnectionLost, 5)), (20, good(20))], &[(ConnectionLost, 5, Some(20))])]
+#[case(
     &[(10, bad(ConnectionLost, 10)), (20, good(20)), (21, bad(ContentFailure, 15)), (22, good(22))],
     &[(ConnectionLost, 10, Some(20)), (ContentFailure, 20, Some(22))]
 )]
-#[case::another_cause_takes_over(
+#[case(
     &[(10, bad(ConnectionLost, 10)), (15, bad(ObsCrash, 14)), (20, good(20))],
     &[(ConnectionLost, 10, Some(14)), (ObsCrash, 14, Some(20))]
 )]
-#[case::obs_was_only_out_of_sight(&[(10, bad(ObsCrash, 10)), (13, good(0))], &[])]
-#[case::good_before_it_was_bad(&[(10, bad(ConnectionLost, 10)), (13, good(99))], &[(ConnectionLost, 10, Some(13))])]
+#[case(&[(10, bad(ObsCrash, 10)), (13, good(0))], &[])]
+#[case(&[(10, bad(ConnectionLost, 10)), (13, good(99))], &[(ConnectionLost, 10, Some(13))])]
 fn intervals_go_from_the_first_bad_to_the_first_good_moment(
     #[case] updates: &[(u64, OnAir)],
     #[case] wanted: &[(Cause, u64, Option<u64>)],
@@ -83,15 +83,15 @@ fn nothing_counts_before_the_first_good_moment_and_after_a_stop() {
 }
 
 #[rstest]
-#[case::obs_streamed_on(&[], good(0), &[])]
-#[case::obs_connected_again(&[], good(120), &[(ConnectionLost, 100, Some(120))])]
-#[case::obs_does_not_stream(&[], bad(ConnectionLost, 130), &[(ConnectionLost, 100, None)])]
-#[case::obs_is_gone(&[], bad(ObsCrash, 130), &[(ObsCrash, 100, None)])]
-#[case::it_was_down_and_is(&[(90, bad(ConnectionLost, 90))], bad(ConnectionLost, 130), &[(ConnectionLost, 90, None)])]
-#[case::it_was_down_and_came_back(&[(90, bad(ConnectionLost, 90))], good(120), &[(ConnectionLost, 90, Some(120))])]
-#[case::it_was_black_on_a_stream_that_went_on(&[(90, bad(ContentFailure, 90))], good(0), &[(ContentFailure, 90, Some(130))])]
-#[case::obs_was_out_of_sight(&[(90, bad(ObsCrash, 90))], good(0), &[])]
-#[case::obs_crashed_after_it_was_down(
+#[case(&[], good(0), &[])]
+#[case(&[], good(120), &[(ConnectionLost, 100, Some(120))])]
+#[case(&[], bad(ConnectionLost, 130), &[(ConnectionLost, 100, None)])]
+#[case(&[], bad(ObsCrash, 130), &[(ObsCrash, 100, None)])]
+#[case(&[(90, bad(ConnectionLost, 90))], bad(ConnectionLost, 130), &[(ConnectionLost, 90, None)])]
+#[case(&[(90, bad(ConnectionLost, 90))], good(120), &[(ConnectionLost, 90, Some(120))])]
+#[case(&[(90, bad(ContentFailure, 90))], good(0), &[(ContentFailure, 90, Some(130))])]
+#[case(&[(90, bad(ObsCrash, 90))], good(0), &[])]
+#[case(
     &[(90, bad(ConnectionLost, 90))],
     bad(ObsCrash, 130),
     &[(ConnectionLost, 90, Some(100)), (ObsCrash, 100, None)]

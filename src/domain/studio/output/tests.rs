@@ -24,14 +24,14 @@ fn feed(output: &mut Output, at: u64, sample: StreamSample) {
 }
 
 #[rstest]
-#[case::by_hand(&[Stopping, Stopped], StreamState::Off, Some(Cause::ManualStop))]
-#[case::obs_gave_up(&[Stopped], StreamState::Off, Some(Cause::ConnectionLost))]
-#[case::dropped(&[Reconnecting], StreamState::Reconnecting, Some(Cause::ConnectionLost))]
-#[case::dropped_twice(&[Reconnecting, Reconnecting], StreamState::Reconnecting, Some(Cause::ConnectionLost))]
-#[case::dropped_and_stopped_by_hand(&[Reconnecting, Stopping, Stopped], StreamState::Off, Some(Cause::ManualStop))]
-#[case::back(&[Reconnecting, Reconnected], StreamState::Live, None)]
-#[case::started_again(&[Stopped, Starting, Started], StreamState::Live, None)]
-#[case::refused_again(&[Stopped, Starting, Stopped], StreamState::Off, Some(Cause::ConnectionLost))]
+#[case(&[Stopping, Stopped], StreamState::Off, Some(Cause::ManualStop))]
+#[case(&[Stopped], StreamState::Off, Some(Cause::ConnectionLost))]
+#[case(&[Reconnecting], StreamState::Reconnecting, Some(Cause::ConnectionLost))]
+#[case(&[Reconnecting, Reconnecting], StreamState::Reconnecting, Some(Cause::ConnectionLost))]
+#[case(&[Reconnecting, Stopping, Stopped], StreamState::Off, Some(Cause::ManualStop))]
+#[case(&[Reconnecting, Reconnected], StreamState::Live, None)]
+#[case(&[Stopped, Starting, Started], StreamState::Live, None)]
+#[case(&[Stopped, Starting, Stopped], StreamState::Off, Some(Cause::ConnectionLost))]
 fn events_say_why_there_is_no_stream(
     #[case] events: &[StreamEvent],
     #[case] state: StreamState,

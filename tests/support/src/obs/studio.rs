@@ -275,7 +275,8 @@ impl Studio {
             if ["ffmpeg_source", "v4l2_input"].contains(&input.kind.as_str()) && !self.is_active(source) {
                 return 0.0;
             }
-            if let Some(brightness) = self.brightness.get(source) {
+            let file = input.settings.get("local_file").and_then(Value::as_str).unwrap_or_default();
+            if let Some(brightness) = self.brightness.get(source).or_else(|| self.brightness.get(file)) {
                 return *brightness;
             }
             if let Some(colour) = input.settings.get("color").and_then(Value::as_u64) {

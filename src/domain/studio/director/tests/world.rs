@@ -8,9 +8,9 @@ use crate::domain::Timestamp;
 use crate::domain::studio::content::{Library, file};
 use crate::domain::studio::director::{Change, Command, Director, Step, StudioStatus};
 use crate::domain::studio::{
-    Cause, Choice, ContentName, Desired, Downtime, Hold, Item, Ledger, LedgerChange, Moment, Observation,
-    OnAir, OwnerSettings, OwnerSignal, Play, Record, SceneName, Schedule, SourceName, StreamEvent,
-    StreamSample, StreamSession, StudioSettings, TimeZone, Transition, Turn, Verification,
+    Choice, ContentName, Desired, Downtime, Item, Ledger, LedgerChange, Moment, Observation, OnAir,
+    OwnerSettings, Play, Record, SceneName, Schedule, SourceName, StreamEvent, StreamSample, StreamSession,
+    StudioSettings, TimeZone, Turn, Verification,
 };
 
 pub(super) const FAILOVER: &str = "/media/failover.mp4";
