@@ -9,6 +9,7 @@ mod channel_engines;
 mod clip;
 mod commands;
 pub mod config;
+mod connector;
 mod databases;
 pub mod doctor;
 mod gauges;

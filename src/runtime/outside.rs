@@ -1,16 +1,14 @@
 //! Builds the clients of other systems from the configuration. None connects yet.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
 use super::channel_engines::ChannelEngines;
 use super::clip;
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
+use super::connector::connector;
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
 use super::studios;
@@ -18,7 +16,6 @@ use crate::adapters::destination_probe::Probe;
 use crate::adapters::ffmpeg::Ffmpeg;
 use crate::adapters::mediamtx::{self, MediaMtx, MediaMtxEngine};
 use crate::adapters::mixer::MixerEngine;
-use crate::adapters::rtmp::Connector;
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
 use crate::ports::{ChannelEngine, Clock, DestinationProbe, MediaServer};
@@ -76,24 +73,6 @@ fn channel_engine(
 /// What tests destinations, also for the command line.
 pub(super) fn destination_probe(config: &Config) -> anyhow::Result<Arc<dyn DestinationProbe>> {
     Ok(Arc::new(Probe::new(connector(config)?)))
-}
-
-/// What connects to destinations.
-pub(super) fn connector(config: &Config) -> anyhow::Result<Connector> {
-    let extra = match &config.channels.extra_ca_file {
-        Some(file) => {
-            certificates(file).with_context(|| format!("channels.extra_ca_file: {}", file.display()))?
-        }
-        None => Vec::new(),
-    };
-    Connector::new(extra).context("the TLS of destinations")
-}
-
-/// The certificates in a PEM file.
-fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let found: Vec<_> = CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?;
-    anyhow::ensure!(!found.is_empty(), "it has no certificate (-----BEGIN CERTIFICATE-----)");
-    Ok(found)
 }
 
 /// A client for a media server, by its kind.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use url::Url;
 
 use super::config::{Config, Launch, ProbeKind, Studio};
-use super::outside::connector;
+use super::connector::connector;
 use crate::adapters::destination_probe::PlatformReach;
 use crate::adapters::mediamtx::MediaMtxProbe;
 use crate::adapters::nginx_rtmp::NginxRtmpProbe;

@@ -18,7 +18,7 @@ use super::values::{ConfigDuration, SecretValue, Texts, address, choice, if_set,
 use crate::domain::channel::PushUrl;
 use crate::domain::local_time::TimeZone;
 use crate::domain::media_server::MediaServerName;
-use crate::domain::studio::{StudioName, VideoSettings};
+use crate::domain::studio::{FarEndSettings, StudioName, StudioSettings, VideoSettings};
 
 use settings::{Content, Health, Owner, SceneNames, Video};
 
@@ -227,6 +227,27 @@ impl Studio {
     /// OBS's WebSocket server.
     pub fn websocket_url(&self) -> Result<Url, url::ParseError> {
         Url::parse(self.websocket_url.as_deref().unwrap_or_default())
+    }
+
+    /// The rules of the studio.
+    pub fn settings(&self) -> Result<StudioSettings, ConfigError> {
+        let probe = &self.probe;
+        let settings = StudioSettings {
+            scenes: self.scenes.scenes()?,
+            owner: self.owner.settings()?,
+            failover_video: self.content.failover_video.clone(),
+            video: self.video.settings().unwrap_or_default(),
+            time_zone: self.timezone,
+            health: self.health.settings(),
+            far_end: FarEndSettings {
+                needed: probe.needed as usize,
+                window: probe.window as usize,
+                low_kbps: probe.low_kbps,
+                recovered_kbps: probe.recovered_kbps,
+            },
+            can_restart: self.launch != Launch::None,
+        };
+        settings.check().map_err(settings::key)
     }
 
     /// Picture and bitrate that OBS is set to; `None` leaves what is set there.

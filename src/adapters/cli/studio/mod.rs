@@ -1,6 +1,7 @@
 //! `streamward studio …`: operates studios; `view.rs` has their texts, `watch.rs` shows one live.
 
 mod check;
+mod named;
 mod schedule;
 mod view;
 mod watch;
@@ -20,7 +21,8 @@ use crate::app::list::Pages;
 use crate::app::studio::{HoldDraft, StudioDecisions, StudioOverview, Studios};
 use crate::domain::access::Actor;
 use crate::domain::page::Page;
-use crate::domain::studio::{DrillKind, StudioName};
+use crate::domain::studio::DrillKind;
+use named::name;
 use schedule::ScheduleCommand;
 
 /// How often a drill is read until it ends.
@@ -195,18 +197,6 @@ pub async fn run(
             out.thing(&StudioUptimeView::from(report), || text)
         }
     }
-}
-
-/// The studio of this name.
-fn name(studios: &Studios, wanted: &str) -> anyhow::Result<StudioName> {
-    let known = || studios.names().map(StudioName::as_str).collect::<Vec<_>>().join(", ");
-    let found = studios.names().find(|name| name.as_str() == wanted).cloned();
-    found.with_context(|| match known() {
-        none if none.is_empty() => {
-            format!("there is no studio {wanted:?}: none is configured; add a section [studios.{wanted}]")
-        }
-        known => format!("there is no studio {wanted:?} in the configuration; there is: {known}"),
-    })
 }
 
 /// A studio, with what a list shows of it beside the rest.

@@ -6,7 +6,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde::Deserialize;
 
-use super::{name, view};
+use super::named::name;
+use super::view;
 use crate::adapters::cli::Output;
 use crate::adapters::views::{SchedulePreviewView, ScheduleView};
 use crate::app::studio::{ScheduleDraft, Studios};

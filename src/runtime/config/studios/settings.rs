@@ -8,11 +8,9 @@ use strum::{EnumString, VariantNames};
 use super::super::error::ConfigError;
 use super::super::section::section;
 use super::super::values::{ConfigDuration, Texts, choice};
-use super::{Launch, Studio};
 use crate::domain::invalid::Invalid;
 use crate::domain::studio::{
-    Detection, FarEndSettings, HealthSettings, OwnerSettings, SceneName, ScenePurpose, Scenes, SourceName,
-    StudioSettings, VideoSettings,
+    Detection, HealthSettings, OwnerSettings, SceneName, ScenePurpose, Scenes, SourceName, VideoSettings,
 };
 
 section! {
@@ -130,7 +128,7 @@ pub(in crate::runtime::config) fn rule(invalid: Invalid) -> String {
 }
 
 /// The first refused field as a key.
-fn key(invalid: Invalid) -> ConfigError {
+pub(super) fn key(invalid: Invalid) -> ConfigError {
     let refused = invalid.0.into_iter().next();
     refused.map_or_else(
         || ConfigError::new("", "is not valid"),
@@ -153,46 +151,39 @@ impl Video {
     }
 }
 
-impl Studio {
-    /// The rules of the studio.
-    pub fn settings(&self) -> Result<StudioSettings, ConfigError> {
-        let (owner, health, probe) = (&self.owner, &self.health, &self.probe);
-        let SceneNames { automated, owner: owners, failover, technical_difficulties, going_live_soon } =
-            self.scenes.clone();
-        let scenes = Scenes::new([automated, owners, failover, technical_difficulties, going_live_soon]);
-        let sources = owner.sources.0.iter().map(|name| SourceName::parse(name)).collect::<Result<_, _>>();
-        let sources = sources.map_err(|invalid| ConfigError::new("owner.sources", rule(invalid)))?;
-        let settings = StudioSettings {
-            scenes: scenes.map_err(key)?,
-            owner: OwnerSettings {
-                sources,
-                detection: owner.detection.into(),
-                debounce: owner.debounce.0,
-                audio_threshold_db: owner.audio_threshold_db,
-                min_luminance: owner.min_luminance,
-                fade: owner.fade.0,
-            },
-            failover_video: self.content.failover_video.clone(),
-            video: self.video.settings().unwrap_or_default(),
-            time_zone: self.timezone,
-            health: HealthSettings {
-                interval: health.interval.0,
-                degraded_dropped_percent: health.degraded_dropped_percent,
-                detection_timeout: health.detection_timeout.0,
-                stall: health.stall.0,
-                black_luminance: health.black_luminance,
-                black_after: Some(health.black_after.0).filter(|after| !after.is_zero()),
-                silent_db: health.silent_db,
-                silent_after: Some(health.silent_after.0).filter(|after| !after.is_zero()),
-            },
-            far_end: FarEndSettings {
-                needed: probe.needed as usize,
-                window: probe.window as usize,
-                low_kbps: probe.low_kbps,
-                recovered_kbps: probe.recovered_kbps,
-            },
-            can_restart: self.launch != Launch::None,
-        };
-        settings.check().map_err(key)
+impl SceneNames {
+    pub(super) fn scenes(&self) -> Result<Scenes, ConfigError> {
+        let Self { automated, owner, failover, technical_difficulties, going_live_soon } = self.clone();
+        Scenes::new([automated, owner, failover, technical_difficulties, going_live_soon]).map_err(key)
+    }
+}
+
+impl Owner {
+    pub(super) fn settings(&self) -> Result<OwnerSettings, ConfigError> {
+        let sources = self.sources.0.iter().map(|name| SourceName::parse(name)).collect::<Result<_, _>>();
+        Ok(OwnerSettings {
+            sources: sources.map_err(|invalid| ConfigError::new("owner.sources", rule(invalid)))?,
+            detection: self.detection.into(),
+            debounce: self.debounce.0,
+            audio_threshold_db: self.audio_threshold_db,
+            min_luminance: self.min_luminance,
+            fade: self.fade.0,
+        })
+    }
+}
+
+impl Health {
+    pub(super) fn settings(&self) -> HealthSettings {
+        let or_never = |after: ConfigDuration| Some(after.0).filter(|after| !after.is_zero());
+        HealthSettings {
+            interval: self.interval.0,
+            degraded_dropped_percent: self.degraded_dropped_percent,
+            detection_timeout: self.detection_timeout.0,
+            stall: self.stall.0,
+            black_luminance: self.black_luminance,
+            black_after: or_never(self.black_after),
+            silent_db: self.silent_db,
+            silent_after: or_never(self.silent_after),
+        }
     }
 }

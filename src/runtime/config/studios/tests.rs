@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::domain::studio::{ScenePurpose, StudioName, StudioSettings, VideoSettings};
+use crate::domain::studio::{ScenePurpose, SourceName, StudioName, StudioSettings, VideoSettings};
 use crate::runtime::config::{Launch, Shown, Sources, Studio};
 
 const URL: &str = "websocket_url = 'ws://127.0.0.1:4455'\n";
@@ -73,7 +73,7 @@ fn studio_can_be_configured_by_the_environment() {
     let studio = load(URL, &env).unwrap();
     assert_eq!(studio.password.as_ref().unwrap().0.expose(), "hunter2");
     let settings = studio.settings().unwrap();
-    assert_eq!(settings.owner.sources.iter().map(|one| one.as_str()).collect::<Vec<_>>(), ["Camera", "Mic"]);
+    assert_eq!(settings.owner.sources.iter().map(SourceName::as_str).collect::<Vec<_>>(), ["Camera", "Mic"]);
     assert_eq!((settings.owner.fade, settings.health.degraded_dropped_percent), (Duration::ZERO, 2.5));
 }
 
