@@ -157,6 +157,10 @@ async fn one_of_two_instances_supervises(cluster: Cluster) -> Result<()> {
     let obs = obs_with_a_film().await;
     let url = Some(cluster.url("postgres"));
     let mut one = Program::start(dir.path(), "one", &obs, url.clone()).await?;
+    // Instances of one database have the same master key.
+    let key = "streamward-secrets.key";
+    fs::create_dir_all(dir.path().join("other"))?;
+    fs::copy(dir.path().join("one").join(key), dir.path().join("other").join(key))?;
     let mut other = Program::start(dir.path(), "other", &obs, url).await?;
     obs.act("StartStream", &json!({}));
     other.until("it is on air", |studio| studio["stream"]["state"] == "live").await?;
