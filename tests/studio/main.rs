@@ -8,6 +8,7 @@
 mod behaviour;
 mod driver;
 mod far_end;
+mod faults;
 mod on_air;
 mod program;
 mod real;
@@ -81,10 +82,10 @@ type Scenario = for<'a> fn(&'a mut Supervised, &'a Files) -> Pin<Box<dyn Future<
 
 /// Every scenario with its name and what is special about its studio.
 macro_rules! scenarios {
-    ($($name:ident: $options:expr),+ $(,)?) => {
+    ($($module:ident $name:ident: $options:expr),+ $(,)?) => {
         vec![$((
             stringify!($name),
-            (|studio, files| Box::pin(on_air::$name(studio, files))) as Scenario,
+            (|studio, files| Box::pin($module::$name(studio, files))) as Scenario,
             $options as fn(&Files) -> Options,
         )),+]
     };
@@ -95,25 +96,25 @@ type Named = (&'static str, Scenario, fn(&Files) -> Options);
 
 fn scenarios() -> Vec<Named> {
     scenarios![
-        fresh_obs_becomes_a_studio_on_air: on_air::options,
-        grown_obs_is_not_changed: on_air::options,
-        items_follow_each_other: on_air::options,
-        missing_content_fails_over: on_air::options,
-        corrupt_content_fails_over: on_air::options,
-        black_content_fails_over: on_air::options,
-        content_that_cannot_be_played_is_never_scheduled: on_air::options,
-        stream_that_a_person_stops_is_started_again: on_air::options,
-        owner_takes_over_and_content_goes_on: on_air::with_owner,
-        killed_obs_is_on_air_again: on_air::options,
-        frozen_obs_is_restarted: on_air::options,
-        lost_platform_is_downtime_and_obs_stays_on: on_air::options,
-        running_stream_is_adopted: on_air::options,
-        hold_keeps_the_scene: on_air::options,
-        failed_check_is_said_and_nothing_starts: |_| Options::default(),
-        watched_obs_is_left_alone: |_| Options { has_platform: false, ..Options::default() },
-        scene_can_be_content: on_air::options,
-        drills_report_their_times: on_air::options,
-        wrong_password_is_said: |files| Options { password: Some(on_air::WRONG), ..on_air::options(files) },
+        on_air fresh_obs_becomes_a_studio_on_air: on_air::options,
+        on_air grown_obs_is_not_changed: on_air::options,
+        on_air items_follow_each_other: on_air::options,
+        faults missing_content_fails_over: on_air::options,
+        faults corrupt_content_fails_over: on_air::options,
+        faults black_content_fails_over: on_air::options,
+        on_air content_that_cannot_be_played_is_never_scheduled: on_air::options,
+        on_air stream_that_a_person_stops_is_started_again: on_air::options,
+        on_air owner_takes_over_and_content_goes_on: on_air::with_owner,
+        faults killed_obs_is_on_air_again: on_air::options,
+        faults frozen_obs_is_restarted: on_air::options,
+        faults lost_platform_is_downtime_and_obs_stays_on: on_air::options,
+        faults running_stream_is_adopted: on_air::options,
+        on_air hold_keeps_the_scene: on_air::options,
+        on_air failed_check_is_said_and_nothing_starts: |_| Options::default(),
+        on_air watched_obs_is_left_alone: |_| Options { has_platform: false, ..Options::default() },
+        on_air scene_can_be_content: on_air::options,
+        faults drills_report_their_times: on_air::options,
+        on_air wrong_password_is_said: |files| Options { password: Some(on_air::WRONG), ..on_air::options(files) },
     ]
 }
 

@@ -30,6 +30,7 @@ pub(super) fn spawn(outside: &Outside, reading: watch::Receiver<Reading>, parts:
 }
 
 /// Tells when the process ended.
+#[expect(clippy::infinite_loop, reason = "its result says that it never returns")]
 async fn process(
     outside: &Outside,
     launcher: &dyn ObsLauncher,
@@ -58,6 +59,7 @@ async fn process(
 }
 
 /// Tells what the far end sees.
+#[expect(clippy::infinite_loop, reason = "its result says that it never returns")]
 async fn far_end(outside: &Outside, arrival: &dyn ArrivalProbe) -> Infallible {
     let mut problem = None;
     loop {
