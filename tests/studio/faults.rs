@@ -151,7 +151,7 @@ pub(crate) async fn running_stream_is_adopted(studio: &mut Supervised, files: &F
         .collect();
     ensure!(started.is_empty(), "it was started anew: {started:?}");
     let uptime = studio.uptime().await?;
-    report("downtime of a stream that went on meanwhile", uptime.downtime);
+    report("downtime of a stream that continued meanwhile", uptime.downtime);
     ensure!(uptime.downtime < Duration::from_secs(1), "{uptime:?}");
     Ok(())
 }

@@ -104,7 +104,7 @@ fn scenarios() -> Vec<Named> {
         faults black_content_fails_over: on_air::options,
         on_air content_that_cannot_be_played_is_never_scheduled: on_air::options,
         on_air stream_that_a_person_stops_is_started_again: on_air::options,
-        on_air owner_takes_over_and_content_goes_on: on_air::with_owner,
+        on_air owner_takes_over_and_content_continues: on_air::with_owner,
         faults killed_obs_is_on_air_again: on_air::options,
         faults frozen_obs_is_restarted: on_air::options,
         faults lost_platform_is_downtime_and_obs_stays_on: on_air::options,

@@ -226,7 +226,7 @@ pub(crate) async fn stream_that_a_person_stops_is_started_again(
     Ok(())
 }
 
-pub(crate) async fn owner_takes_over_and_content_goes_on(
+pub(crate) async fn owner_takes_over_and_content_continues(
     studio: &mut Supervised,
     files: &Files,
 ) -> Result<()> {
@@ -251,7 +251,7 @@ pub(crate) async fn owner_takes_over_and_content_goes_on(
         studio.until("it says so", |now| now.scene.as_deref() == Some("Owner Live")).await?;
         enable(false).await?;
         let content = async || Ok((studio.program().await? == "Automated Content").then_some(()));
-        eventually("automation goes on", SOON, content).await?;
+        eventually("automation continues", SOON, content).await?;
         studio
             .until("content plays", |now| now.content.as_ref().is_some_and(|it| it.since.is_some()))
             .await?;

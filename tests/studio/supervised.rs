@@ -458,7 +458,7 @@ impl Supervised {
             })
             .collect();
         let snapshot = self.snapshot().await.ok().flatten();
-        let asked = match &self.host {
+        let requests = match &self.host {
             Host::Fake(fake) => {
                 let requests = fake.requests();
                 let changes = requests.iter().filter(|(name, _)| !name.starts_with("Get"));
@@ -466,7 +466,7 @@ impl Supervised {
             }
             Host::Real { real, .. } => real.log(),
         };
-        format!("{snapshot:#?}\n{}\n{asked}", decisions.join("\n"))
+        format!("{snapshot:#?}\n{}\n{requests}", decisions.join("\n"))
     }
 
     /// The scene that is on air, by OBS itself.

@@ -1,4 +1,4 @@
-//! OBS behind the port [`ObsControl`]: a client of obs-websocket 5, which OBS has since version 28.
+//! OBS behind the port [`crate::ports::ObsControl`]: a client of obs-websocket 5, which OBS has since version 28.
 //!
 //! It uses names only, which every version accepts, and nothing that came after 5.0. Measured with OBS 29.0.2;
 //! `tests/studio` runs the same checks against that and against the fake one of the tests.

@@ -49,7 +49,7 @@ pub enum Change {
         /// Who.
         by: String,
     },
-    /// A person orders that the scene is left alone, or that another one goes on air and stays there.
+    /// A person orders that the scene is left alone, or that another one continues air and stays there.
     Hold(Hold),
     /// A person ends the hold.
     Release {

@@ -30,7 +30,7 @@ impl Cause {
         match self {
             Self::ConnectionLost => "OBS stays on and connects to the platform again",
             Self::ObsCrash => "OBS is restarted and the stream started again",
-            Self::ContentFailure => "other content goes on air, or the failover content",
+            Self::ContentFailure => "other content continues air, or the failover content",
             Self::NetworkDegraded => "the stream stays on until the bitrate has recovered",
             Self::ManualStop => "the stream is started again",
         }

@@ -7,7 +7,7 @@ use super::words::words;
 
 /// Content that played for this long is good: failures before it are forgotten.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
-/// So many items in a row may fail before the failover content goes on air.
+/// So many items in a row may fail before the failover content continues air.
 const ITEMS: u32 = 2;
 /// From technical difficulties the way up is tried this often.
 const TRY_AGAIN: Duration = Duration::from_secs(30);

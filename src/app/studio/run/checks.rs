@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::outside::{News, Outside};
+use super::outside::{Message, Outside};
 use super::preflight;
 use crate::domain::studio::{
     ContentSource, Library, Media, Moment, Preflight, RETRY, Schedule, Verification,
@@ -130,11 +130,11 @@ pub(super) async fn make(outside: Outside, job: Job) {
     match job {
         Job::Preflight { version } => {
             let found = preflight::check(&outside, version).await;
-            outside.tell(News::Checked(found)).await;
+            outside.send(Message::Checked(found)).await;
         }
         Job::Verify(source) => {
             let Media::VideoFile { path } = &source.media else {
-                return outside.tell(News::NotVerified).await;
+                return outside.send(Message::NotVerified).await;
             };
             let obs = outside.setup.obs.as_ref();
             let mut found = preflight::plays(obs, path).await;
@@ -144,12 +144,12 @@ pub(super) async fn make(outside: Outside, job: Job) {
             }
             let Ok(found) = found else {
                 // OBS is gone: that says nothing of the file.
-                return outside.tell(News::NotVerified).await;
+                return outside.send(Message::NotVerified).await;
             };
             let at = outside.clock.now().at;
             let duration_ms = found.ok().and_then(|length| u64::try_from(length.as_millis()).ok());
             let verification = Verification { at, duration_ms, problem: found.err().map(str::to_owned) };
-            outside.tell(News::Verified(source.name.clone(), verification)).await;
+            outside.send(Message::Verified(source.name.clone(), verification)).await;
         }
     }
 }

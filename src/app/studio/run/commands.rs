@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::outside::{News, Outside};
+use super::outside::{Message, Outside};
 use super::player::Playing;
 use super::scenes;
 use crate::domain::studio::{Command, Item, Media, Play};
@@ -68,10 +68,10 @@ async fn play(outside: &Outside, play: &Play) -> Result<(), ObsError> {
         },
     };
     outside.setup.obs.set_media(input, &scenes::media(location)).await?;
-    let told = outside.clock.now();
+    let sent_at = outside.clock.now();
     let (turn, position) = (play.turn, play.position);
     let input = input.to_owned();
-    outside.tell(News::Told(Playing { turn, input, position, is_live, told })).await;
+    outside.send(Message::Sent(Playing { turn, input, position, is_live, sent_at })).await;
     Ok(())
 }
 
@@ -79,5 +79,5 @@ async fn restart(outside: &Outside, attempt: u32) {
     let Some(launcher) = outside.setup.launcher.clone() else { return };
     tracing::warn!(studio = %outside.setup.name, attempt, "OBS is restarted");
     let restarted = launcher.restart().await.map_err(|error| error.to_string());
-    outside.tell(News::Restarted(restarted)).await;
+    outside.send(Message::Restarted(restarted)).await;
 }

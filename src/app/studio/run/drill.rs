@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::outside::{News, Outside};
+use super::outside::{Message, Outside};
 use super::player::Playing;
 use super::scenes;
 use crate::domain::studio::{Choice, DecisionKind, Drill, DrillKind, DrillReport, DrillState, Moment, OnAir};
@@ -57,7 +57,7 @@ impl Drilling {
         }
     }
 
-    /// How it goes on. Returns whether it has ended.
+    /// How it continues. Returns whether it has ended.
     pub(super) fn advance(&mut self, now: Moment, on_air: OnAir, plays: bool) -> bool {
         let Some(made) = self.made else { return !self.drill.is_open() };
         if matches!(on_air, OnAir::Bad { .. }) {
@@ -115,7 +115,7 @@ pub(super) async fn make(outside: Outside, kind: DrillKind, playing: Option<Play
             None => Err("nothing can end the connection at the far end: configure `probe`".to_owned()),
         },
     };
-    outside.tell(News::Drilled(made)).await;
+    outside.send(Message::Drilled(made)).await;
 }
 
 async fn break_content(outside: &Outside, playing: Option<Playing>) -> Result<(), String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::outside::{News, Outside};
+use super::outside::{Message, Outside};
 use super::player::{Player, Playing};
 use crate::domain::studio::{
     Detection, Moment, Observation, OwnerSignal, SceneName, ScenePurpose, SourceName, StreamSample,
@@ -107,7 +107,7 @@ impl Observer {
                 skipped_frames: status.dropped_frames,
                 total_frames: status.total_frames,
             };
-            self.outside.tell(News::Stream(self.outside.clock.now(), sample)).await;
+            self.outside.send(Message::Stream(self.outside.clock.now(), sample)).await;
         }
         if self.is_due(Part::Scene, SELDOM)
             && let Some(scenes) = self.outside.answer(obs.scenes()).await
@@ -127,7 +127,7 @@ impl Observer {
         if self.is_due(Part::Stats, SELDOM)
             && let Some(stats) = self.outside.answer(obs.stats()).await
         {
-            self.outside.tell(News::Stats(stats)).await;
+            self.outside.send(Message::Stats(stats)).await;
         }
     }
 

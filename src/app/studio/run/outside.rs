@@ -19,22 +19,22 @@ pub(super) struct Outside {
     pub(super) clock: TwoClocks,
     /// Whether this instance may still act.
     pub(super) lease: LeaseCheck,
-    pub(super) news: mpsc::Sender<News>,
+    pub(super) messages: mpsc::Sender<Message>,
     /// Two who make the same scene see it half made.
     pub(super) making: Arc<Mutex<()>>,
 }
 
 /// What a part of a supervisor tells it.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum Message {
     /// Something was seen, at this moment.
     Seen(Moment, Observation),
     /// The stream's state, for the meter too.
     Stream(Moment, StreamSample),
     /// How busy OBS is.
     Stats(ObsStats),
-    /// OBS was told to play.
-    Told(Playing),
+    /// OBS got the order to play.
+    Sent(Playing),
     /// The pre-flight checks were made.
     Checked(Findings),
     /// A file was verified.
@@ -49,8 +49,8 @@ pub(super) enum News {
 
 impl Outside {
     /// Tells the supervisor. It reads for as long as its parts run.
-    pub(super) async fn tell(&self, news: News) {
-        let _ = self.news.send(news).await;
+    pub(super) async fn send(&self, message: Message) {
+        let _ = self.messages.send(message).await;
     }
 
     /// Makes the scenes and inputs that are missing in OBS.
@@ -61,7 +61,7 @@ impl Outside {
 
     /// Tells what was seen now.
     pub(super) async fn saw(&self, observation: Observation) {
-        self.tell(News::Seen(self.clock.now(), observation)).await;
+        self.send(Message::Seen(self.clock.now(), observation)).await;
     }
 
     /// Carries out a request to OBS, and tells whether it answered. `None` if it has no result.

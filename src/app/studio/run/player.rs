@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::studio::{Moment, Observation, Turn};
 use crate::ports::obs_values::{MediaState, MediaStatus};
 
-/// What OBS says this soon after it was told to play can be about what played before.
+/// What OBS says this soon after the order to play can be about what played before.
 const FRESH: Duration = Duration::from_millis(400);
 
 /// One turn of a player.
@@ -22,8 +22,8 @@ pub(super) struct Playing {
     pub(super) position: Duration,
     /// Whether it is an address, which has no length.
     pub(super) is_live: bool,
-    /// When OBS was told to play.
-    pub(super) told: Moment,
+    /// When OBS got the order to play.
+    pub(super) sent_at: Moment,
 }
 
 /// What is known of a turn.
@@ -45,7 +45,7 @@ impl Player {
         if self.has_ended {
             return None;
         }
-        let is_fresh = now.since(self.playing.told) < FRESH;
+        let is_fresh = now.since(self.playing.sent_at) < FRESH;
         let length = status.duration.filter(|length| !length.is_zero());
         match status.state {
             MediaState::Playing | MediaState::Paused if length.is_some() || self.playing.is_live => {
@@ -91,7 +91,7 @@ mod tests {
 
     fn player(is_live: bool) -> Player {
         let (input, position) = ("Player".to_owned(), Duration::ZERO);
-        Player::new(Playing { turn: Turn(7), input, position, is_live, told: at(0) })
+        Player::new(Playing { turn: Turn(7), input, position, is_live, sent_at: at(0) })
     }
 
     fn status(state: MediaState, seconds: Option<u64>) -> MediaStatus {

@@ -107,7 +107,7 @@ pub(super) async fn plays(
     path: &str,
 ) -> Result<Result<Duration, &'static str>, ObsError> {
     obs.set_media(CHECK, &scenes::media(MediaLocation::File(path.to_owned()))).await?;
-    let (told, mut first) = (Instant::now(), None);
+    let (sent_at, mut first) = (Instant::now(), None);
     loop {
         let status = obs.media_status(CHECK).await?;
         let length = status.duration.filter(|length| !length.is_zero());
@@ -118,7 +118,7 @@ pub(super) async fn plays(
                 Some(_) => {}
             }
         }
-        let is_late = |limit: Duration| told.elapsed() >= limit;
+        let is_late = |limit: Duration| sent_at.elapsed() >= limit;
         if status.state == MediaState::Ended && is_late(ENDED_AFTER) {
             return Ok(Err("OBS cannot play it: it is missing, broken or empty"));
         }

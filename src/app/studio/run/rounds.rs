@@ -47,7 +47,7 @@ impl Supervisor {
         }
     }
 
-    /// Reads what persons ordered, and passes on what is new. If the store fails, all goes on as it is.
+    /// Reads what persons ordered, and passes on what is new. If the store fails, all continues as it is.
     async fn read_orders(&mut self) {
         let store = Arc::clone(&self.core.worker_store);
         let stored = store.studio(&Scope::system(), &self.studio.name).await;
@@ -57,7 +57,7 @@ impl Supervisor {
             Ok(Some(studio)) => self.take_orders(studio),
             Ok(None) => {}
             Err(error) => {
-                tracing::debug!(studio = %self.studio.name, %error, "orders cannot be read; the studio goes on");
+                tracing::debug!(studio = %self.studio.name, %error, "orders cannot be read; the studio continues");
             }
         }
         // The end of the last one may not be stored yet.

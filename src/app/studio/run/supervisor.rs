@@ -13,7 +13,7 @@ use super::clock::TwoClocks;
 use super::commands;
 use super::drill::Drilling;
 use super::observer::{Observer, Reading};
-use super::outside::{News, Outside};
+use super::outside::{Message, Outside};
 use super::report::Reports;
 use super::watchers;
 use crate::app::Core;
@@ -28,7 +28,7 @@ use crate::domain::studio::{
 use crate::ports::obs_values::{ObsStats, StreamState};
 use crate::ports::{Disconnect, ObsEvent, ObsSignal, WakeUp};
 
-/// How often the director is told the time.
+/// How often the director gets the time.
 const TICK: Duration = Duration::from_millis(200);
 /// How often what is seen is stored.
 pub(super) const STORE: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ pub(super) const PLAN: Duration = Duration::from_secs(60);
 /// How much of the ledger is kept in memory, and how far ahead "nothing to play" is said.
 pub(super) const HISTORY: Duration = Duration::from_secs(31 * 24 * 3_600);
 pub(super) const AHEAD: Duration = Duration::from_secs(24 * 3_600);
-/// How many commands and news may wait.
+/// How many commands and messages may wait.
 const WAITING: usize = 256;
 
 /// Supervises one studio.
@@ -70,7 +70,7 @@ pub(super) struct Supervisor {
     commands: mpsc::Sender<Command>,
     /// What runs beside it. Dropped with it.
     pub(super) parts: JoinSet<()>,
-    news: mpsc::Receiver<News>,
+    messages: mpsc::Receiver<Message>,
     signals: mpsc::Receiver<ObsSignal>,
     /// What was announced last.
     pub(super) alerts: Vec<Alert>,
@@ -102,12 +102,12 @@ impl Supervisor {
         let director = Director::new(settings, schedule.clone(), library.clone(), desired);
 
         let clock = TwoClocks::new(Arc::clone(&core));
-        let (news_sent, news) = mpsc::channel(WAITING);
+        let (messages_sent, messages) = mpsc::channel(WAITING);
         let (signals_sent, signals) = mpsc::channel(WAITING);
         let (commands, to_do) = mpsc::channel(WAITING);
         let lease = context.lease.clone();
         let (setup, making) = (Arc::new(setup), Arc::default());
-        let outside = Outside { setup, clock, lease, news: news_sent, making };
+        let outside = Outside { setup, clock, lease, messages: messages_sent, making };
         let (reading, read) = watch::channel(Reading::default());
         let hurry = Arc::new(Notify::new());
         let mut parts = JoinSet::new();
@@ -140,7 +140,7 @@ impl Supervisor {
             hurry,
             commands,
             parts,
-            news,
+            messages,
             signals,
             alerts: Vec::new(),
             link: LinkState::Unknown,
@@ -172,7 +172,7 @@ impl Supervisor {
                     }
                 }
                 Some(signal) = self.signals.recv() => self.signal(signal),
-                Some(news) = self.news.recv() => self.take(news),
+                Some(messages) = self.messages.recv() => self.take(messages),
                 () = self.reports.stored() => {}
                 woken = wake_ups.recv() => match woken {
                     Ok(WakeUp::Studios | WakeUp::Everything) | Err(RecvError::Lagged(_)) => {
@@ -287,20 +287,20 @@ impl Supervisor {
     }
 
     /// What a part tells.
-    fn take(&mut self, news: News) {
+    fn take(&mut self, messages: Message) {
         let now = self.now();
-        match news {
-            News::Seen(at, observation) => self.change_at(at, Change::Observed(observation)),
-            News::Stream(at, sample) => {
+        match messages {
+            Message::Seen(at, observation) => self.change_at(at, Change::Observed(observation)),
+            Message::Stream(at, sample) => {
                 self.meter.add(at, sample);
                 self.change_at(at, Change::Observed(Observation::StreamStatus(sample)));
             }
-            News::Stats(stats) => self.stats = Some(stats),
-            News::Told(playing) => {
+            Message::Stats(stats) => self.stats = Some(stats),
+            Message::Sent(playing) => {
                 self.reading.send_modify(|reading| reading.playing = Some(playing));
             }
-            News::Checked(found) => self.checked(now, &found),
-            News::Verified(name, found) => {
+            Message::Checked(found) => self.checked(now, &found),
+            Message::Verified(name, found) => {
                 if let Some(problem) = &found.problem {
                     tracing::error!(studio = %self.studio.name, content = %name, problem, "content cannot be played; it is left out");
                 }
@@ -310,14 +310,14 @@ impl Supervisor {
                 self.reports.waiting().verified.push((name.clone(), found.clone()));
                 self.change(Change::Verified { name, found });
             }
-            News::NotVerified => self.checks.not_verified(now),
-            News::Restarted(Ok(())) => {
+            Message::NotVerified => self.checks.not_verified(now),
+            Message::Restarted(Ok(())) => {
                 tracing::info!(studio = %self.studio.name, "OBS was started");
             }
-            News::Restarted(Err(error)) => {
+            Message::Restarted(Err(error)) => {
                 tracing::error!(studio = %self.studio.name, error, "OBS cannot be restarted; it is tried again");
             }
-            News::Drilled(result) => {
+            Message::Drilled(result) => {
                 if let Some(drilling) = &mut self.drilling {
                     drilling.made(now, result);
                     self.reports.waiting().drill = Some(drilling.drill.clone());
