@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use streamward_test_support::TimeLimit;
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::*;
 
@@ -47,6 +48,8 @@ fn is_gone(pid: u32) -> bool {
 
 #[tokio::test]
 async fn obs_is_started_once_and_quits_in_good_order() {
+    // Like the program. Started in the background of a script, this process ignores SIGINT, and so would its children.
+    let _interrupts = signal(SignalKind::interrupt()).unwrap();
     let (folder, _limit) = (TempDir::new().unwrap(), TimeLimit::start());
     let script = "cd $(dirname $0); trap 'echo quit > quit; exit 0' INT; echo \"$2\" > ready; while :; do sleep 0.05; done";
     let launcher = launcher(&folder, script);

@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod drill;
 mod observer;
+mod orders;
 mod outside;
 mod player;
 mod preflight;

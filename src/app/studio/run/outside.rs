@@ -8,9 +8,11 @@ use super::clock::TwoClocks;
 use super::player::Playing;
 use super::scenes::{self, Made};
 use crate::app::studio::setup::StudioSetup;
-use crate::domain::studio::{ContentName, Findings, Moment, Observation, StreamSample, Verification};
+use crate::domain::studio::{
+    ContentName, Drill, Findings, Moment, Observation, StreamSample, Studio, Verification,
+};
 use crate::ports::obs_values::ObsStats;
-use crate::ports::{LeaseCheck, ObsError};
+use crate::ports::{LeaseCheck, ObsError, StoreError};
 
 /// What the parts of a supervisor share.
 #[derive(Clone)]
@@ -24,6 +26,15 @@ pub(super) struct Outside {
     pub(super) making: Arc<Mutex<()>>,
 }
 
+/// What persons ordered.
+#[derive(Debug)]
+pub(super) struct Orders {
+    /// The studio; `None` if it is not stored any more.
+    pub(super) studio: Option<Studio>,
+    /// The drill that has not ended.
+    pub(super) drill: Option<Drill>,
+}
+
 /// What a part of a supervisor tells it.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -35,6 +46,8 @@ pub(super) enum Message {
     Stats(ObsStats),
     /// OBS got the order to play.
     Sent(Playing),
+    /// What persons ordered was read.
+    Orders(Result<Box<Orders>, StoreError>),
     /// The pre-flight checks were made.
     Checked(Findings),
     /// A file was verified.

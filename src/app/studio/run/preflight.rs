@@ -10,7 +10,9 @@ use crate::app::studio::setup::PlatformSetup;
 use crate::domain::studio::{
     FailoverFound, Findings, NetworkFound, ObsFound, PlatformFound, ScenePurpose, ScenesFound, VideoSettings,
 };
-use crate::ports::obs_values::{Encoding, MediaLocation, MediaState, StreamDestination, VideoOutput};
+use crate::ports::obs_values::{
+    Encoding, MediaAction, MediaLocation, MediaState, StreamDestination, VideoOutput,
+};
 use crate::ports::{Disconnect, ObsControl, ObsError};
 
 /// How long a file may take to begin.
@@ -101,11 +103,18 @@ fn gone(error: Option<&ObsError>) -> Option<ObsFound> {
     }
 }
 
-/// Plays a file where nobody sees it, and returns its length, or what is wrong with it.
+/// Plays the beginning of a file where nobody sees it, and returns its length, or what is wrong with it.
 pub(super) async fn plays(
     obs: &dyn ObsControl,
     path: &str,
 ) -> Result<Result<Duration, &'static str>, ObsError> {
+    let found = begins(obs, path).await;
+    // Otherwise it plays to its end. If it has ended already, there is nothing to stop.
+    let _ = obs.media_action(CHECK, MediaAction::Stop).await;
+    found
+}
+
+async fn begins(obs: &dyn ObsControl, path: &str) -> Result<Result<Duration, &'static str>, ObsError> {
     obs.set_media(CHECK, &scenes::media(MediaLocation::File(path.to_owned()))).await?;
     let (sent_at, mut first) = (Instant::now(), None);
     loop {

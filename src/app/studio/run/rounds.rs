@@ -8,13 +8,16 @@ use tokio::time::Instant;
 
 use super::checks;
 use super::drill::{self, Drilling};
+use super::orders;
+use super::outside::Orders;
 use super::preflight;
 use super::supervisor::Supervisor;
-use crate::domain::access::Scope;
 use crate::domain::studio::{
     Change, ConnectionStatus, ContentSource, Desired, Drill, DrillState, HealthSample, LinkState, Moment,
     Schedule, Studio, StudioStatus,
 };
+
+use crate::ports::StoreError;
 
 use super::supervisor::{AHEAD, HISTORY, PLAN, READ, STORE};
 
@@ -23,14 +26,13 @@ const GONE: Duration = Duration::from_secs(30);
 
 impl Supervisor {
     /// Time passed.
-    pub(super) async fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         if self.read.is_none_or(|read| read.elapsed() >= READ) {
-            self.read_orders().await;
+            self.read_orders();
         }
         self.change(Change::Tick);
         let now = self.now();
         let status = self.director.status(now);
-        self.end_hold(&status).await;
         self.announce(&status);
         self.read_what_matters(&status);
         self.check(now, &status);
@@ -47,25 +49,34 @@ impl Supervisor {
         }
     }
 
-    /// Reads what persons ordered, and passes on what is new. If the store fails, all continues as it is.
-    async fn read_orders(&mut self) {
-        let store = Arc::clone(&self.core.worker_store);
-        let stored = store.studio(&Scope::system(), &self.studio.name).await;
-        let drill = store.open_drill(self.studio.id).await;
-        self.read = Some(Instant::now());
-        match stored {
-            Ok(Some(studio)) => self.take_orders(studio),
-            Ok(None) => {}
+    /// Reads what persons ordered, beside everything else: a slow database must not hold up the studio.
+    fn read_orders(&mut self) {
+        if self.is_reading {
+            return;
+        }
+        (self.read, self.is_reading) = (Some(Instant::now()), true);
+        self.parts.spawn(orders::read(self.outside.clone(), Arc::clone(&self.core), self.studio.id));
+    }
+
+    /// Takes what persons ordered. If it could not be read, all continues as it is.
+    pub(super) fn orders(&mut self, read: Result<Box<Orders>, StoreError>) {
+        self.is_reading = false;
+        match read {
+            Ok(orders) => {
+                if let Some(studio) = orders.studio {
+                    self.take_orders(studio);
+                }
+                // The end of the last one may not be stored yet.
+                if let Some(open) = orders.drill
+                    && self.last_drill != Some(open.id)
+                {
+                    self.last_drill = Some(open.id);
+                    self.begin_drill(open);
+                }
+            }
             Err(error) => {
                 tracing::debug!(studio = %self.studio.name, %error, "orders cannot be read; the studio continues");
             }
-        }
-        // The end of the last one may not be stored yet.
-        if let Ok(Some(open)) = drill
-            && self.last_drill != Some(open.id)
-        {
-            self.last_drill = Some(open.id);
-            self.begin_drill(open);
         }
     }
 
@@ -110,24 +121,6 @@ impl Supervisor {
                     let by = before.hold.map(|hold| hold.by).unwrap_or_default();
                     self.change(Change::Release { by });
                 }
-            }
-        }
-    }
-
-    /// Removes a hold that has expired from the store.
-    async fn end_hold(&mut self, status: &StudioStatus) {
-        let now = self.core.now();
-        let has_expired = self.studio.hold.as_ref().is_some_and(|hold| hold.has_expired(now));
-        if !has_expired || status.hold.is_some() {
-            return;
-        }
-        match self.core.worker_store.expire_studio_hold(self.studio.id, now).await {
-            Ok(_) => {
-                tracing::info!(studio = %self.studio.name, "a hold has ended: automation decides again");
-                self.studio.hold = None;
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a hold that has ended cannot be removed; it is tried again");
             }
         }
     }

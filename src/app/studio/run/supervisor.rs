@@ -80,6 +80,7 @@ pub(super) struct Supervisor {
     /// When each was last done.
     pub(super) stored: Instant,
     pub(super) read: Option<Instant>,
+    pub(super) is_reading: bool,
     pub(super) planned: Option<Instant>,
     pub(super) sampled: Option<Moment>,
 }
@@ -147,6 +148,7 @@ impl Supervisor {
             connections: 0,
             stored: Instant::now(),
             read: None,
+            is_reading: false,
             planned: None,
             sampled: None,
         };
@@ -177,13 +179,13 @@ impl Supervisor {
                 woken = wake_ups.recv() => match woken {
                     Ok(WakeUp::Studios | WakeUp::Everything) | Err(RecvError::Lagged(_)) => {
                         self.read = None;
-                        self.tick().await;
+                        self.tick();
                     }
                     Ok(_) => {}
                     // There are no wake-ups any more: the program stops.
                     Err(RecvError::Closed) => _ = ticks.tick().await,
                 },
-                _ = ticks.tick() => self.tick().await,
+                _ = ticks.tick() => self.tick(),
             }
         }
         let now = self.now();
@@ -244,7 +246,7 @@ impl Supervisor {
                 self.meter.forget();
                 self.gone.get_or_insert(self.outside.clock.now());
                 self.change(Change::Observed(Observation::Disconnected));
-                self.reading.send_modify(|reading| (reading.connection, reading.playing) = (0, None));
+                self.reading.send_modify(|reading| reading.connection = 0);
             }
             ObsSignal::Event(event) => self.event(event),
             ObsSignal::EventsLost => self.read_anew(),
@@ -299,6 +301,7 @@ impl Supervisor {
             Message::Sent(playing) => {
                 self.reading.send_modify(|reading| reading.playing = Some(playing));
             }
+            Message::Orders(read) => self.orders(read),
             Message::Checked(found) => self.checked(now, &found),
             Message::Verified(name, found) => {
                 if let Some(problem) = &found.problem {
