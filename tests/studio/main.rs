@@ -231,9 +231,7 @@ fn on_real(shared: &Shared, dir: &TempDir, check: Check) -> Result<(), Failed> {
             Some(real) => real,
             None => {
                 let clip = dir.path().join("clip.mp4");
-                if !clip.exists() {
-                    real::make_clip(&clip, "testsrc2", "sine=frequency=440", 2)?;
-                }
+                real::make_clip(&clip, "testsrc2", "sine=frequency=440", 2)?;
                 RealObs::start().await?
             }
         };

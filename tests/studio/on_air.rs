@@ -42,7 +42,7 @@ impl Files {
             corrupt: path("corrupt.mp4"),
             missing: path("missing.mp4"),
         };
-        if is_real && !Path::new(&files.corrupt).exists() {
+        if is_real {
             make_clip(Path::new(&files.short), "testsrc2", "sine=frequency=440", 2)?;
             make_clip(Path::new(&files.long), "testsrc2", "sine=frequency=330", 60)?;
             make_clip(Path::new(&files.black), "color=black", "anullsrc", 60)?;

@@ -253,8 +253,11 @@ fn write_files(dir: &Path, port: u16, rtmp: u16, http: u16) -> Result<()> {
     Ok(())
 }
 
-/// Makes a file with this picture and sound.
+/// Makes a file with this picture and sound, unless it is there.
 pub(crate) fn make_clip(file: &Path, picture: &str, sound: &str, seconds: u32) -> Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
     let size = if picture.contains('=') { ":s=640x360:r=10" } else { "=size=640x360:rate=10" };
     let video = format!("{picture}{size}:duration={seconds}");
     let separator = if sound.contains('=') { ':' } else { '=' };

@@ -117,7 +117,8 @@ struct FakeFarEnd(Arc<FakeObs>);
 impl ArrivalProbe for FakeFarEnd {
     async fn arrival(&self) -> Result<Option<Arrival>, RemoteError> {
         let status = self.0.act("GetStreamStatus", &json!({}));
-        let arrives = status["outputActive"] == true && status["outputReconnecting"] == false;
+        let is_streaming = status["outputActive"] == true && status["outputReconnecting"] == false;
+        let arrives = is_streaming && self.0.is_running() && !self.0.is_frozen();
         let bytes = status["outputBytes"].as_u64().unwrap_or_default();
         Ok(arrives.then_some(Arrival { bytes, kbps: Some(400) }))
     }

@@ -204,6 +204,11 @@ impl FakeObs {
         self.shared.is_frozen.send_replace(true);
     }
 
+    /// Whether it is stopped.
+    pub fn is_frozen(&self) -> bool {
+        *self.shared.is_frozen.borrow()
+    }
+
     /// `kill -CONT`.
     pub fn thaw(&self) {
         self.shared.is_frozen.send_replace(false);
