@@ -6,6 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::domain::studio::{ScenePurpose, SourceName, StudioName, StudioSettings, VideoSettings};
+use crate::runtime::config::values::ConfigDuration;
 use crate::runtime::config::{Launch, Shown, Sources, Studio};
 
 const URL: &str = "websocket_url = 'ws://127.0.0.1:4455'\n";
@@ -28,8 +29,8 @@ fn websocket_url_is_enough_and_the_rest_is_that_of_the_specification() {
     assert_eq!(studio.settings().unwrap(), StudioSettings::default());
     assert_eq!((studio.video(), studio.launch), (None, Launch::None));
     assert_eq!(
-        (studio.retention.to_string(), studio.samples_retention.to_string()),
-        ("1year".into(), "30days".into())
+        (studio.retention, studio.samples_retention),
+        (ConfigDuration::days(365), ConfigDuration::days(30))
     );
 }
 
