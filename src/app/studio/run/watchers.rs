@@ -14,6 +14,8 @@ use crate::ports::{Arrival, ArrivalProbe, ObsLauncher, ProcessState};
 
 /// How often the process is checked while OBS does not answer; and while it does, which proves that it runs.
 const PROCESS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+/// At the beginning, an OBS that does not answer for this long is not there.
+const NOT_THERE: Duration = Duration::from_secs(2);
 /// How often the far end is read.
 const FAR_END: Duration = Duration::from_secs(1);
 
@@ -36,25 +38,30 @@ async fn process(
     launcher: &dyn ObsLauncher,
     reading: &watch::Receiver<Reading>,
 ) -> Infallible {
-    let mut has_run = false;
+    let (began, mut has_run, mut is_said) = (Instant::now(), false, false);
     loop {
+        let is_connected = || reading.borrow().connection > 0;
         match launcher.state().await {
-            Ok(ProcessState::Running { .. }) => has_run = true,
-            Ok(ProcessState::Ended { last_words }) => {
-                if has_run {
-                    tracing::error!(
-                        studio = %outside.setup.name, last_words = last_words.join("\n"), "the process of OBS ended"
-                    );
+            Ok(ProcessState::Running { .. }) => (has_run, is_said) = (true, false),
+            Ok(ProcessState::Ended { .. }) if !has_run => {
+                // Unless a person started one, OBS is started now.
+                if !is_said && !is_connected() && began.elapsed() >= NOT_THERE {
+                    is_said = true;
                     outside.saw(Observation::ProcessEnded).await;
                 }
-                has_run = false;
+            }
+            Ok(ProcessState::Ended { last_words }) => {
+                (has_run, is_said) = (false, true);
+                tracing::error!(
+                    studio = %outside.setup.name, last_words = last_words.join("\n"), "the process of OBS ended"
+                );
+                outside.saw(Observation::ProcessEnded).await;
             }
             Err(error) => {
                 tracing::debug!(studio = %outside.setup.name, %error, "the process of OBS cannot be watched");
             }
         }
-        let is_connected = reading.borrow().connection > 0;
-        sleep(if is_connected { PROCESS.1 } else { PROCESS.0 }).await;
+        sleep(if is_connected() { PROCESS.1 } else { PROCESS.0 }).await;
     }
 }
 
