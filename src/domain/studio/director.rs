@@ -144,6 +144,8 @@ pub struct Director {
     arrived: Option<Moment>,
     /// When the commands to start and to stop the stream were last sent.
     start_sent: Option<Moment>,
+    /// Whether OBS began to start the stream since then.
+    is_start_seen: bool,
     stop_sent: Option<Moment>,
     /// Whether a person's stop is still to be carried out.
     must_stop: bool,
@@ -188,6 +190,7 @@ impl Director {
             crash: None,
             arrived: None,
             start_sent: None,
+            is_start_seen: false,
             stop_sent: None,
             must_stop: false,
             has_been_live: false,

@@ -70,6 +70,7 @@ impl Director {
 
     /// Earlier answers of the far end say nothing of a stream that begins anew.
     fn note_live(&mut self, was: StreamState) {
+        self.is_start_seen |= self.output.state() == StreamState::Starting;
         if self.output.state() == StreamState::Live {
             self.has_been_live = true;
             self.start_sent = None;

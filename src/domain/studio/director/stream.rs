@@ -11,31 +11,38 @@ use crate::domain::studio::moment::Moment;
 use crate::domain::studio::output::StreamState;
 use crate::domain::studio::record::millis;
 
-/// A start or stop that had no effect is repeated after this time.
+/// A start or stop that failed is repeated after this time.
 const AGAIN: Duration = Duration::from_secs(10);
+/// A start that OBS ignored is repeated after this time: right after the end of a stream it can ignore one.
+const IGNORED: Duration = Duration::from_secs(2);
 
 impl Director {
     pub(super) fn choose_stream(&mut self, now: Moment, step: &mut Step) {
-        let is_due = |sent: Option<Moment>| sent.is_none_or(|sent| now.since(sent) >= AGAIN);
+        let is_due = |sent: Option<Moment>, after: Duration| sent.is_none_or(|sent| now.since(sent) >= after);
+        let start_again = if self.is_start_seen { AGAIN } else { IGNORED };
         let state = self.output.state();
         if state == StreamState::Off {
             self.must_stop = false;
         }
         match self.desired {
-            Desired::Stopped if self.must_stop && self.output.is_active() && is_due(self.stop_sent) => {
+            Desired::Stopped
+                if self.must_stop && self.output.is_active() && is_due(self.stop_sent, AGAIN) =>
+            {
                 self.stop_sent = Some(now);
                 self.output.we_stop();
                 self.stream_choice(&Why::new(Reason::Operator), "streaming", "stopped", step);
                 step.commands.push(Command::StopStream);
             }
             Desired::OnAir
-                if state == StreamState::Off && self.checks == Some(true) && is_due(self.start_sent) =>
+                if state == StreamState::Off
+                    && self.checks == Some(true)
+                    && is_due(self.start_sent, start_again) =>
             {
                 let has_scene = self.wanted.as_ref().is_some_and(|wanted| wanted.is_confirmed);
                 if !has_scene && self.hold.is_none() {
                     return;
                 }
-                self.start_sent = Some(now);
+                (self.start_sent, self.is_start_seen) = (Some(now), false);
                 self.stream_choice(&self.why_start(), "stopped", "streaming", step);
                 step.commands.push(Command::StartStream);
             }
