@@ -43,6 +43,7 @@ const IMPORTS_BETWEEN_SLICES: &[AllowedImport] = &[
     allow("domain", "event", "stream", "a stored event is made from it"),
     allow("domain", "event", "stream_key", "a stored event is made from it"),
     allow("domain", "event", "streamer", "a stored event is made from it"),
+    allow("domain", "event", "studio", "a stored event is made from it"),
     allow("domain", "publish", "media_server", "the connection that wants to publish"),
     allow("domain", "publish", "stream", "the form of the path that it publishes to"),
     allow("domain", "publish", "stream_key", "the decision is about a key"),
@@ -89,6 +90,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sh", "src/adapters/ffmpeg/live.rs"),
     // Stands in for a program that is not there.
     ("no-such-ffmpeg", "src/adapters/ffmpeg/process.rs"),
+    // A real OBS, its screen, and the network in which both are alone.
+    ("obs", "tests/studio/"),
+    ("Xvfb", "tests/studio/"),
+    ("unshare", "tests/studio/"),
+    ("ffmpeg", "tests/studio/"),
     ("ffmpeg", "tests/api/"),
     ("ffmpeg", "benches/channel/"),
     // Makes a file immutable, which no crate does.

@@ -1,5 +1,7 @@
 //! Everything that does I/O: each adapter implements ports for one outside system, or accepts calls from outside.
 
+mod bitrate;
+pub(crate) mod child;
 pub mod cli;
 pub mod destination_probe;
 pub mod ffmpeg;
@@ -10,6 +12,9 @@ pub mod media_store;
 pub mod mediamtx;
 pub mod memory;
 pub mod mixer;
+pub mod nginx_rtmp;
+pub mod obs;
+pub mod obs_launcher;
 mod remote;
 pub mod rtmp;
 pub mod sql;

@@ -77,6 +77,20 @@ pub enum Conflict {
     /// A rehearsal has not ended.
     #[error("another rehearsal of this channel has not ended: wait for its report")]
     RehearsalOpen,
+    /// The studio has no platform.
+    #[error("no platform is configured: set studios.{0}.platform.url and studios.{0}.platform.key_file")]
+    StudioWithoutPlatform(String),
+    /// No instance supervises the studio.
+    #[error(
+        "no instance supervises the studio now, so nothing can be tried out: start `streamward serve`; see /tasks"
+    )]
+    StudioNotSupervised,
+    /// A drill has not ended.
+    #[error("another drill of this studio has not ended: wait for its report")]
+    DrillOpen,
+    /// The failure cannot be made without this key of the configuration.
+    #[error("this failure cannot be tried out here: set {0}")]
+    DrillNeeds(String),
     /// It was made for a channel.
     #[error(
         "this belongs to the channel {0}, which needs it: rotate its live key if that is known to others, or delete the whole channel"

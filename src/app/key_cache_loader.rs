@@ -72,7 +72,11 @@ impl KeyCacheLoader {
                     }
                     // Neither topic has these.
                     Ok(Event {
-                        body: EventBody::Stream(_) | EventBody::Streamer(_) | EventBody::Channel(_),
+                        body:
+                            EventBody::Stream(_)
+                            | EventBody::Streamer(_)
+                            | EventBody::Channel(_)
+                            | EventBody::Studio(_),
                         ..
                     }) => {}
                     Err(TryRecvError::Lagged(_)) => must_load = true,

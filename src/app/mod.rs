@@ -33,6 +33,7 @@ pub mod secrets;
 pub mod stream;
 pub mod stream_key;
 pub mod streamer;
+pub mod studio;
 pub mod task;
 
 pub use self::core::Core;

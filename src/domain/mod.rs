@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod event;
 pub mod id;
 pub mod invalid;
+pub mod local_time;
 pub mod log_throttle;
 pub mod media_server;
 pub mod page;
@@ -24,6 +25,7 @@ pub mod secret;
 pub mod stream;
 pub mod stream_key;
 pub mod streamer;
+pub mod studio;
 pub mod time;
 
 pub use access::ApiTokenId;

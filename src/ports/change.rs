@@ -19,6 +19,11 @@ impl<'a> Change<'a> {
         Self { scope, audit }
     }
 
+    /// Who makes it: the actor of its audit entry.
+    pub fn actor(&self) -> &'a str {
+        self.audit.actor.as_deref().unwrap_or("unknown")
+    }
+
     /// When it is made: the time of its audit entry.
     pub fn at(&self) -> Timestamp {
         self.audit.timestamp

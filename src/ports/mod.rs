@@ -4,6 +4,7 @@
 //! transaction, which also contains the events and the audit entry of the change.
 
 mod access;
+mod arrival_probe;
 mod audit_log;
 mod broadcasters;
 mod change;
@@ -16,10 +17,14 @@ mod error;
 mod event_log;
 mod hook_events;
 mod kick;
+mod launcher;
 mod leases;
 mod media_server;
 mod media_servers;
 mod media_store;
+mod obs;
+pub mod obs_values;
+mod platform_probe;
 mod programmes;
 mod reconcile;
 mod secret_store;
@@ -28,11 +33,13 @@ mod stream_keys;
 mod streamer_reports;
 mod streamers;
 mod streams;
+mod studios;
 mod transcoder;
 mod wake_ups;
 mod webhooks;
 
 pub use access::AccessStore;
+pub use arrival_probe::{Arrival, ArrivalProbe};
 pub use audit_log::AuditStore;
 pub use broadcasters::BroadcasterStore;
 pub use change::Change;
@@ -45,10 +52,13 @@ pub use error::{RemoteError, Result, StoreError};
 pub use event_log::EventStore;
 pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
+pub use launcher::{LaunchError, ObsLauncher, ProcessState};
 pub use leases::{Assignment, InstanceLease, LeaseCheck, LeaseStore};
 pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
 pub use media_store::{LocalFile, MediaError, MediaResult, MediaStore, UploadWriter};
+pub use obs::{Disconnect, ObsControl, ObsError, ObsEvent, ObsSignal};
+pub use platform_probe::PlatformProbe;
 pub use programmes::{ProgrammeStore, ReportedProgrammes, StoredProgramme};
 pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
 pub use secret_store::SecretStore;
@@ -57,6 +67,7 @@ pub use stream_keys::{CachedKeyStore, KeyCreation, KeyFilter, Revocation, Rotati
 pub use streamer_reports::{Recorded, ReportStore};
 pub use streamers::{StreamerFilter, StreamerStore, Written};
 pub use streams::{StatusFilter, StreamFilter, StreamStore};
+pub use studios::{DrillCreation, StudioReport, StudioStore};
 pub use transcoder::{Conversion, LiveTranscoder, TranscodeError, Transcoder};
 pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
@@ -85,6 +96,7 @@ pub trait Store:
     + ChannelStore
     + ProgrammeStore
     + ClipStore
+    + StudioStore
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<()>;

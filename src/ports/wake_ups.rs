@@ -21,6 +21,8 @@ pub enum WakeUp {
     Streamers,
     /// Channels, their destinations or their modes were changed.
     Channels,
+    /// A person ordered something of a studio.
+    Studios,
     /// A clip is to be prepared.
     Clips,
     /// Anything may have changed: wake-ups were lost.

@@ -11,6 +11,7 @@ use super::config::{Loaded, Sources};
 use super::databases::{Purpose, Schema};
 use super::secrets::secrets;
 use super::shared::{Outside, Shared};
+use super::studios::studios;
 use crate::adapters::cli::Output;
 use crate::adapters::system::SystemIds;
 use crate::app::housekeeping::Chore as _;
@@ -47,8 +48,13 @@ impl CommandContext<'_> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let instance = format!("command {}", SystemIds.uuid());
         let wake_ups = base.databases.wake_ups(&instance, &tasks, stop.clone());
-        let outside = Outside { media: clip::bucket(base.config())?, ..Outside::default() };
-        let shared = base.shared(secrets(&base).await?, outside, wake_ups, END_WAIT);
+        let secrets = secrets(&base).await?;
+        let outside = Outside {
+            media: clip::bucket(base.config())?,
+            studios: studios(base.config(), &secrets.servers)?,
+            ..Outside::default()
+        };
+        let shared = base.shared(secrets, outside, wake_ups, END_WAIT);
         let done = work(&shared, self.out).await;
         if let Err(error) = shared.audit.run().await {
             tracing::error!(%error, "the audit entry of a refused command is lost");

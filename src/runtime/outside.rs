@@ -1,28 +1,26 @@
 //! Builds the clients of other systems from the configuration. None connects yet.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
 use super::channel_engines::ChannelEngines;
 use super::clip;
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
+use super::connector::connector;
 use super::kick::{KickClients, webhooks};
 use super::shared::{Outside, Secrets};
+use super::studios;
 use crate::adapters::destination_probe::Probe;
 use crate::adapters::ffmpeg::Ffmpeg;
 use crate::adapters::mediamtx::{self, MediaMtx, MediaMtxEngine};
 use crate::adapters::mixer::MixerEngine;
-use crate::adapters::rtmp::Connector;
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
 use crate::ports::{ChannelEngine, Clock, DestinationProbe, MediaServer};
 
-/// The media servers, the engine of channels and, if streamers are watched, Kick.
+/// The media servers, the engine of channels, the studios and, if streamers are watched, Kick.
 pub(super) fn outside(config: &Config, secrets: &Secrets, clock: &Arc<dyn Clock>) -> anyhow::Result<Outside> {
     let mut outside = Outside::default();
     for (name, server) in &config.media_servers {
@@ -38,6 +36,8 @@ pub(super) fn outside(config: &Config, secrets: &Secrets, clock: &Arc<dyn Clock>
     outside.channel_engine = channel_engine(config, secrets, clock)?;
     outside.destination_probe = Some(destination_probe(config)?);
     outside.media = clip::bucket(config)?;
+    studios::make_folder(config)?;
+    outside.studios = studios::studios(config, &secrets.servers)?;
     Ok(outside)
 }
 
@@ -73,24 +73,6 @@ fn channel_engine(
 /// What tests destinations, also for the command line.
 pub(super) fn destination_probe(config: &Config) -> anyhow::Result<Arc<dyn DestinationProbe>> {
     Ok(Arc::new(Probe::new(connector(config)?)))
-}
-
-/// What connects to destinations.
-fn connector(config: &Config) -> anyhow::Result<Connector> {
-    let extra = match &config.channels.extra_ca_file {
-        Some(file) => {
-            certificates(file).with_context(|| format!("channels.extra_ca_file: {}", file.display()))?
-        }
-        None => Vec::new(),
-    };
-    Connector::new(extra).context("the TLS of destinations")
-}
-
-/// The certificates in a PEM file.
-fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let found: Vec<_> = CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?;
-    anyhow::ensure!(!found.is_empty(), "it has no certificate (-----BEGIN CERTIFICATE-----)");
-    Ok(found)
 }
 
 /// A client for a media server, by its kind.

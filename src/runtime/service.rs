@@ -4,11 +4,13 @@ mod first_start;
 mod listen;
 mod open_files;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use futures_util::future::try_join_all;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -45,6 +47,8 @@ const END_WAIT: Duration = Duration::from_secs(2);
 const WARM_UP: Duration = Duration::from_secs(2);
 /// How long the start waits for the check of the database file.
 const CHECK: Duration = Duration::from_secs(2);
+/// The most connections at an address of a studio. Its clients are few.
+const OWN_CONNECTIONS: usize = 64;
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(8);
 /// How long the last writes may take.
@@ -98,6 +102,7 @@ struct Running {
     last: Housekeeping,
     listener: TcpListener,
     media_listener: Option<TcpListener>,
+    own_listeners: Vec<(TcpListener, Router)>,
     supervised: Option<Supervised>,
     /// Ends the parts that outlive the tasks: wake-ups, gauges.
     after: CancellationToken,
@@ -126,6 +131,11 @@ impl Service<'_> {
             Some(address) => Some(listen::bind("http.media_listen", address).await?),
             None => None,
         };
+        let mut own_bound = BTreeMap::new();
+        for (key, address) in loaded.config.studio_listeners() {
+            let bound = listen::bind(&key, address).await?;
+            own_bound.insert(key, bound);
+        }
         let budget = budget(&loaded.config);
         let base = Bootstrap::open(loaded, Purpose::Serve, Schema::Migrate).await?;
         let after = CancellationToken::new();
@@ -147,16 +157,26 @@ impl Service<'_> {
         let leases = Arc::new(SqlStore::new(base.databases.leases()));
         let leases = LeaseTerms::new(leases, &*self.instance);
         let background = Tasks::new(leases, wake_ups, Arc::new(SystemClock));
-        let Instance { router, media_router, tasks, last } =
+        let Instance { router, media_router, own_routers, tasks, last } =
             Instance::build(&shared, self.http_options(base.config(), budget, &background));
         let store = Arc::clone(&shared.core.worker_store);
         background.start(AnyTask::periodic(FollowClock::new(Arc::clone(&base.clock), store)));
         tasks.into_iter().for_each(|task| background.start(task));
         tokio::join!(warm_up(&shared.key_cache), wait_for(check));
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
-        self.tasks.spawn(gauges::take(shared.media_servers, base.databases.clone(), after.clone()));
+        self.tasks.spawn(gauges::take(
+            (shared.media_servers, shared.studios),
+            base.databases.clone(),
+            after.clone(),
+        ));
         let listener = listen::listen(bound)?;
         let media_listener = media_bound.map(listen::listen).transpose()?;
+        let mut own_listeners = Vec::new();
+        for (key, router) in own_routers {
+            if let Some(bound) = own_bound.remove(&key) {
+                own_listeners.push((listen::listen(bound)?, router));
+            }
+        }
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             database = base.databases.api.engine(),
@@ -177,6 +197,7 @@ impl Service<'_> {
             last,
             listener,
             media_listener,
+            own_listeners,
             supervised,
             after,
             _lock: lock,
@@ -221,8 +242,12 @@ impl Service<'_> {
                 None => Ok(()),
             }
         };
+        let own = running
+            .own_listeners
+            .into_iter()
+            .map(|(listener, router)| serve(listener, router, limits(OWN_CONNECTIONS), closing.clone()));
         let served = serve(running.listener, running.router, limits(budget.main), closing.clone());
-        let served = tokio::try_join!(served, media_served);
+        let served = tokio::try_join!(served, media_served, try_join_all(own));
         // Also when serving failed, so that everything that waits for the stop ends.
         self.stop.cancel();
         background.stop().await;

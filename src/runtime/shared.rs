@@ -17,6 +17,7 @@ use crate::app::poll_requests::PollRequests;
 use crate::app::publish::{PublishAuth, PublishSettings};
 use crate::app::stream::Streams;
 use crate::app::stream_key::StreamKeys;
+use crate::app::studio::{StudioSetup, Studios};
 use crate::domain::media_server::MediaServerName;
 use crate::ports::{ChannelEngine, DestinationProbe, MediaServer, MediaStore, WebhookVerifier};
 use crate::runtime::config::Config;
@@ -46,6 +47,8 @@ pub struct Outside {
     pub destination_probe: Option<Arc<dyn DestinationProbe>>,
     /// Where the files of clips are; `None` for the folder `media.dir`.
     pub media: Option<Arc<dyn MediaStore>>,
+    /// The studios, by name.
+    pub studios: Vec<StudioSetup>,
 }
 
 /// What slices share.
@@ -67,6 +70,7 @@ pub struct Shared {
     pub publish: Arc<PublishAuth>,
     pub stream_keys: Arc<StreamKeys>,
     pub streams: Arc<Streams>,
+    pub studios: Arc<Studios>,
 }
 
 impl Shared {
@@ -98,6 +102,7 @@ impl Shared {
             clips: Arc::new(Clips::new(core(), super::clip::outside(&config, outside.media.clone()), clips)),
             events: Arc::new(Events::new(&core())),
             publish: Arc::new(PublishAuth::new(core(), settings, servers(), contacts, polls(), cache)),
+            studios: Arc::new(Studios::new(core(), outside.studios.clone())),
             config,
             outside,
             grace,

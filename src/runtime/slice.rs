@@ -63,6 +63,8 @@ pub(super) struct Parts {
     pub(super) routers: Vec<Router>,
     /// Those for media servers, which are served on `http.media_listen` too.
     pub(super) media_routers: Vec<Router>,
+    /// Those with an address of their own, by the key of the configuration that has it.
+    pub(super) own_routers: Vec<(String, Router)>,
     pub(super) health: Vec<HealthSection>,
     pub(super) tasks: Vec<AnyTask>,
     pub(super) chores: Vec<Arc<dyn Chore>>,

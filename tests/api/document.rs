@@ -10,7 +10,7 @@ use streamward::adapters::http::{ProblemType, problems_json};
 use streamward::domain::access::Role;
 use streamward::runtime::slices::openapi_json;
 
-use crate::harness::{HOOK_SECRET, TestApp};
+use crate::harness::{Engine, HOOK_SECRET, TestApp};
 
 const ID: &str = "01890000-0000-7000-8000-000000000000";
 
@@ -53,9 +53,10 @@ fn problem_types_are_checked_in() {
 
 /// The path with an id in each place.
 fn with_ids(path: &str) -> String {
-    ["{id}", "{destination_id}", "{rehearsal_id}"]
+    ["{id}", "{destination_id}", "{rehearsal_id}", "{drill_id}"]
         .iter()
         .fold(path.to_owned(), |path, id| path.replace(id, ID))
+        .replace("{name}", "main")
 }
 
 /// All operations of the document: method, path, operation.
@@ -115,10 +116,12 @@ fn openapi_document_is_complete() {
 
 #[tokio::test]
 async fn every_documented_route_answers_with_a_documented_status() {
-    let app = TestApp::memory().await;
+    let app = crate::studios::app(Engine::Memory).await;
     for (method, path, operation) in operations() {
         let mut path = with_ids(&path).replace("{slug}", "validation");
-        if ["/streams/events", "/streamers/events", "/channels/events"].contains(&path.as_str()) {
+        if ["/streams/events", "/streamers/events", "/channels/events", "/studios/events"]
+            .contains(&path.as_str())
+        {
             path.push_str("?last_event_id=x");
         }
         if path.starts_with("/webhook") || path == "/auth" {

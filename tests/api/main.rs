@@ -29,6 +29,7 @@ mod roles;
 mod secrets;
 mod streamers;
 mod streams;
+mod studios;
 mod tasks;
 mod telemetry;
 mod watching;

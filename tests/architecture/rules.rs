@@ -18,7 +18,8 @@ const LAYERS: [(&str, &[&str]); 5] = [
 const INBOUND: [&str; 2] = ["http", "cli"];
 
 /// Parts of `adapters` that are no adapter to anything, but what adapters are made of.
-const SHARED: [&str; 6] = ["ffmpeg", "local_wake_ups", "remote", "rtmp", "system", "views"];
+const SHARED: [&str; 8] =
+    ["bitrate", "child", "ffmpeg", "local_wake_ups", "remote", "rtmp", "system", "views"];
 
 /// Crates that do no I/O: all that domain, ports and app may use.
 const WITHOUT_IO: [&str; 41] = [

@@ -3,6 +3,7 @@
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
 use streamward::domain::event::{StoredEvent, Topic};
+use streamward::domain::studio::Order;
 
 use crate::every_store;
 use crate::fixture::{Engine, World, at, audit, broadcaster, by};
@@ -73,6 +74,9 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
     let (key, ..) = world.live("a", "c1").await;
     let xqc = world.streamer("xqc").await;
     let classroom = world.channel("Classroom").await;
+    let studio = world.studio("main").await;
+    let entry = audit("start", at(9));
+    world.store.order_studio(&studio.name, &Order::Start, None, by(&entry)).await.unwrap();
     world.store.revoke_stream_key(key.id, by(&audit("revoke", at(9)))).await.unwrap();
     let all = world.store.events_after(&Scope::system(), None, 0, 100).await.unwrap();
     let expected = [
@@ -84,6 +88,7 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
         (Topic::StreamKey, classroom.inputs.live_key.0),
         (Topic::StreamKey, classroom.inputs.programme_key.0),
         (Topic::Channel, classroom.id.0),
+        (Topic::Studio, studio.id.0),
         (Topic::StreamKey, key.id.0),
     ];
     let topics: Vec<_> = all.iter().map(|row| (row.decode().unwrap().body.topic(), row.subject)).collect();

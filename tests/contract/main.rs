@@ -37,6 +37,9 @@ mod streamers;
 mod streamers_at_once;
 mod streamers_by_sql;
 mod streams;
+mod studio_fixture;
+mod studio_reports;
+mod studios;
 mod wake_ups;
 
 use rstest_reuse::template;

@@ -17,9 +17,11 @@ pub mod kick;
 mod list_output;
 pub mod media_server;
 mod output;
+mod screen;
 pub mod stream;
 pub mod stream_key;
 pub mod streamer;
+pub mod studio;
 mod until;
 
 use std::path::PathBuf;

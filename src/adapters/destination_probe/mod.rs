@@ -8,7 +8,7 @@ use tokio::time::{Duration, timeout};
 
 use crate::adapters::rtmp::{Address, Connector, Step, StepTime, check};
 use crate::domain::channel::{PushUrl, SrtAddress};
-use crate::ports::{DestinationProbe, ProbeStep, ProbedStep};
+use crate::ports::{DestinationProbe, PlatformProbe, ProbeStep, ProbedStep};
 
 /// How long a test may take.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -40,6 +40,31 @@ impl DestinationProbe for Probe {
                 let error = Some(format!("the test took longer than {} seconds", LIMIT.as_secs()));
                 vec![ProbedStep { step: ProbeStep::Connect, took: LIMIT, error }]
             }
+        }
+    }
+}
+
+/// Reaches the platform of a studio over RTMP.
+pub struct PlatformReach {
+    connector: Connector,
+    address: Address,
+}
+
+impl PlatformReach {
+    /// Reaches the platform at `address` with `connector`.
+    pub fn new(connector: Connector, address: Address) -> Self {
+        Self { connector, address }
+    }
+}
+
+#[async_trait]
+impl PlatformProbe for PlatformReach {
+    async fn reach(&self) -> Result<Duration, String> {
+        let late = |_| format!("the test took longer than {} seconds", LIMIT.as_secs());
+        let steps = timeout(LIMIT, check(&self.connector, &self.address)).await.map_err(late)?;
+        match steps.iter().find_map(|step| step.error.clone()) {
+            Some(error) => Err(error),
+            None => Ok(steps.iter().map(|step| step.took).sum()),
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::adapters::child::to_pid;
 use crate::ports::TranscodeError;
 
 /// How many of the last lines of standard error are kept.
@@ -123,7 +124,7 @@ impl Group {
             }
             _ => format!("{name} cannot be started: {error}"),
         })?;
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let id = child.id().and_then(to_pid);
         Ok(Self { child, id })
     }
 

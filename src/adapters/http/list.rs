@@ -5,7 +5,6 @@
 
 use std::future::ready;
 use std::marker::PhantomData;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -148,13 +147,27 @@ where
     }
 }
 
-/// A call of the list of what belongs to the resource in the path.
-pub(super) struct ListWithin<L: List>(ListCall<L, PageQuery>);
+/// What names a resource in the path.
+pub(super) trait InPath<T> {
+    fn found(self) -> T;
+}
 
-impl<L, S> FromRequestParts<S> for ListWithin<L>
+impl<T> InPath<T> for Id<T> {
+    fn found(self) -> T {
+        self.0
+    }
+}
+
+/// A call of the list of what belongs to the resource in the path, which `K` names.
+pub(super) struct ListWithin<L: List, K = Id<<L as List>::Filter>>(
+    ListCall<L, PageQuery>,
+    PhantomData<fn() -> K>,
+);
+
+impl<L, K, S> FromRequestParts<S> for ListWithin<L, K>
 where
     L: List + 'static,
-    L::Filter: FromStr,
+    K: FromRequestParts<S, Rejection = Problem> + InPath<L::Filter>,
     L::Row: Placed<Place = Newest>,
     Arc<L>: FromRef<S>,
     S: Send + Sync,
@@ -163,17 +176,18 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> std::result::Result<Self, Problem> {
         let Call(service, actor) = Call::<L>::from_request_parts(parts, state).await?;
-        let Id(id) = Id::<L::Filter>::from_request_parts(parts, state).await?;
+        let of = K::from_request_parts(parts, state).await?.found();
         let Filter(((), page)) = Filter::<PageQuery>::from_request_parts(parts, state).await?;
         // Absent only on a route outside of the management API.
         let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
         let caller = actor.name.clone();
-        let pages = Pages::new(actor, id, page);
-        Ok(Self(ListCall { service, pages, caller, long_lists, query: PhantomData }))
+        let pages = Pages::new(actor, of, page);
+        let call = ListCall { service, pages, caller, long_lists, query: PhantomData };
+        Ok(Self(call, PhantomData))
     }
 }
 
-impl<L: List<Row: Placed<Place = Newest>> + 'static> ListWithin<L> {
+impl<L: List<Row: Placed<Place = Newest>> + 'static, K> ListWithin<L, K> {
     /// As [`ListCall::answer`].
     pub(super) async fn answer<T: Listed + 'static>(
         self,

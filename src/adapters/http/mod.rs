@@ -34,6 +34,7 @@ pub mod stream;
 pub mod stream_key;
 pub mod streamer;
 mod strict;
+pub mod studio;
 mod upload;
 
 use std::sync::Arc;

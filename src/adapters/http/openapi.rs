@@ -67,6 +67,9 @@ pub(super) enum Audience {
     Management(Role, &'static str),
 }
 
+/// The rule for names in a path.
+const NAME: &str = "^[0-9A-Za-z_-]{1,50}$";
+
 /// The names of the ids in a path.
 fn ids_in(path: &str) -> impl DoubleEndedIterator<Item = &str> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
@@ -90,6 +93,12 @@ pub(super) fn complete(paths: &mut Paths, tag: &str, audience: Audience) {
                 let id = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
                 let id = id.required(Required::True).schema(Some(uuid));
                 operation.parameters.get_or_insert_default().insert(0, id.build().into());
+            }
+            if path.contains("{name}") {
+                let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some(NAME));
+                let in_path = ParameterBuilder::new().name("name").parameter_in(ParameterIn::Path);
+                let in_path = in_path.required(Required::True).schema(Some(name));
+                operation.parameters.get_or_insert_default().insert(0, in_path.build().into());
             }
             for kind in possible(&method, path, operation, audience) {
                 add_problem(operation, kind);
@@ -254,7 +263,7 @@ fn possible(
         if !matches!(method, HttpMethod::Get | HttpMethod::Head) {
             kinds.push(P::REPLAYED);
         }
-        if path.contains("{id}") {
+        if path.contains("{id}") || path.contains("{name}") {
             kinds.push(P::NOT_FOUND);
         }
         if operation.request_body.is_some() {

@@ -11,12 +11,14 @@ mod list;
 mod publish;
 mod stream_keys;
 mod streamers;
+mod studios;
 mod types;
 
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use types::ProblemType;
@@ -42,6 +44,8 @@ pub(super) struct Problem {
     unauthenticated: bool,
     /// Our failure behind it. Only for the log.
     failure: Option<String>,
+    /// More fields.
+    fields: Map<String, Value>,
 }
 
 /// One field that was refused.
@@ -78,12 +82,23 @@ pub(super) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     errors: &'a [FieldProblem],
+    /// Fields of some problems only.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    fields: &'a Map<String, Value>,
 }
 
 impl Problem {
     /// A problem of this type. `detail` explains what happened and what the caller can do.
     pub(super) fn new(kind: &'static ProblemType, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), unauthenticated: false, failure: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            unauthenticated: false,
+            failure: None,
+            fields: Map::new(),
+        }
     }
 
     /// For an answer of a library.
@@ -120,6 +135,16 @@ impl Problem {
         self.failure
     }
 
+    /// The same problem with more fields, which must not have the names of others.
+    pub(super) fn with(self, fields: Map<String, Value>) -> Self {
+        Self { fields, ..self }
+    }
+
+    /// The same text for every problem of its type.
+    pub(super) fn title(&self) -> &'static str {
+        self.kind.title
+    }
+
     /// What happened in this request.
     pub(super) fn detail(&self) -> &str {
         &self.detail
@@ -136,6 +161,7 @@ impl Problem {
             instance,
             request_id,
             errors: &self.errors,
+            fields: &self.fields,
         };
         // Serialising text and numbers cannot fail.
         let json = serde_json::to_vec(&body).unwrap_or_default();
@@ -192,6 +218,10 @@ impl From<AppError> for Problem {
             AppError::Conflict(Conflict::ChannelNotRunning) => ProblemType::CHANNEL_NOT_RUNNING,
             AppError::Conflict(Conflict::RehearsalOpen) => ProblemType::REHEARSAL_OPEN,
             AppError::Conflict(Conflict::OfChannel(_)) => ProblemType::OF_CHANNEL,
+            AppError::Conflict(Conflict::StudioWithoutPlatform(_)) => ProblemType::STUDIO_WITHOUT_PLATFORM,
+            AppError::Conflict(Conflict::StudioNotSupervised) => ProblemType::STUDIO_NOT_SUPERVISED,
+            AppError::Conflict(Conflict::DrillOpen) => ProblemType::DRILL_OPEN,
+            AppError::Conflict(Conflict::DrillNeeds(_)) => ProblemType::DRILL_NOT_POSSIBLE,
             AppError::Unsupported(_) => ProblemType::NOT_SUPPORTED,
             AppError::Conflict(Conflict::Replayed) => ProblemType::REPLAYED,
             AppError::Conflict(Conflict::ClipInUse(_)) => ProblemType::CLIP_IN_USE,

@@ -76,6 +76,9 @@ fn refusal(path: &str, error: &serde_json::Error) -> Invalid {
             return Invalid::one(field_at(path, name), format!("{message}{}", known.unwrap_or_default()));
         }
     }
+    if let Some(rule) = rule(without_place(&text)) {
+        return Invalid::one(at, rule);
+    }
     let expected = text.rsplit_once(", expected ").map(|(_, words)| without_place(words));
     let expected = expected.map(|words| match words {
         "u8" | "u16" | "u32" | "u64" => "a whole number, 0 or more",
@@ -84,6 +87,14 @@ fn refusal(path: &str, error: &serde_json::Error) -> Invalid {
         words => words,
     });
     Invalid::one(at, expected.map_or_else(|| "is not valid".to_owned(), |words| format!("must be {words}")))
+}
+
+/// A rule of one of our own types, such as `must be a time of day such as 18:00`, without the name of its field. They do
+/// not repeat values.
+fn rule(text: &str) -> Option<&str> {
+    let (field, _) = text.split_once("must ")?;
+    let is_name = field.trim_end().bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    text.strip_prefix(field).filter(|_| is_name)
 }
 
 /// The field `name` of the object at `path`, such as `inputs.backup.kind`. serde's path may end with the name already.

@@ -33,6 +33,7 @@
 //! * A session that disappears without a close is kept for 5 s (SRT) or 30 s (WebRTC).
 
 mod api;
+mod arrival;
 mod channel;
 pub mod config;
 mod dto;
@@ -49,6 +50,7 @@ use reqwest::Method;
 use tokio::time::timeout;
 use url::Url;
 
+pub use arrival::MediaMtxProbe;
 pub use channel::MediaMtxEngine;
 pub use version::{Version, binary_version};
 pub use words::url_templates;

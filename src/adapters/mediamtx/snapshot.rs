@@ -118,7 +118,7 @@ async fn list_once<T: DeserializeOwned>(
 }
 
 /// The path; `None` if the item does not say whether it is live.
-fn observed(item: PathItem) -> Option<ObservedPath> {
+pub(super) fn observed(item: PathItem) -> Option<ObservedPath> {
     let source = item.source.map(|source| ObservedSource {
         kind: source_kind(&source.kind),
         publishes: publishes(&source.kind),

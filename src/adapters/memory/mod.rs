@@ -10,9 +10,11 @@ mod leases;
 mod media_servers;
 mod programmes;
 mod reconcile;
+mod stored_studio;
 mod stream_keys;
 mod streamers;
 mod streams;
+mod studios;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use self::stored_studio::StoredStudio;
 use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::Broadcaster;
@@ -37,6 +40,7 @@ use crate::domain::stream::{EndReason, Stream};
 use crate::domain::stream_key::StreamKey;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer};
+use crate::domain::studio::StudioId;
 use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
 use crate::ports::{Assignment, Clock, InstanceLease, Result, Store, StoredHookEvent};
 
@@ -83,6 +87,7 @@ struct State {
     channel_status: BTreeMap<ChannelId, ProgrammeStatus>,
     rehearsals: BTreeMap<RehearsalId, Rehearsal>,
     clips: BTreeMap<ClipId, StoredClip>,
+    studios: BTreeMap<StudioId, StoredStudio>,
 }
 
 /// A clip, and who prepares it.

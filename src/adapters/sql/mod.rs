@@ -15,6 +15,8 @@ mod tables;
 mod streamer_tables;
 #[macro_use]
 mod channel_tables;
+#[macro_use]
+mod studio_tables;
 
 mod access;
 mod audit_log;
@@ -48,6 +50,8 @@ mod stream_keys;
 mod streamer_reports;
 mod streamers;
 mod streams;
+mod studio_reports;
+mod studios;
 mod wake_ups;
 
 pub use db::{Db, SqlitePools, open_postgres};
@@ -87,6 +91,8 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         streamer_reports::ALL,
         streamers::ALL,
         streams::ALL,
+        studio_reports::ALL,
+        studios::ALL,
     ]
     .into_iter()
     .flatten()

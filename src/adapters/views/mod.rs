@@ -12,6 +12,9 @@ mod media_server;
 mod stream;
 mod stream_key;
 mod streamer;
+mod studio;
+mod studio_health;
+mod studio_schedule;
 mod words;
 
 pub(crate) use access::{ApiTokenList, ApiTokenView, NewApiToken};
@@ -26,6 +29,15 @@ pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use stream::{StreamList, StreamView};
 pub(crate) use stream_key::{NewStreamKey, StreamKeyList, StreamKeyView};
 pub(crate) use streamer::{ChangeView, SessionView, StatusEventView, StreamerList, StreamerView};
+pub(crate) use studio::{
+    DrillList, DrillView, StudioDecisionList, StudioDecisionView, StudioList, StudioView,
+};
+pub(crate) use studio_health::{
+    FailoversView, HealthMetricsView, HealthSnapshotView, StudioUptimeView, TransitionsView,
+};
+pub(crate) use studio_schedule::{
+    ContentLibraryView, ScheduleBlockView, ScheduleContentView, SchedulePreviewView, ScheduleView,
+};
 
 /// A point in time. `utoipa` recognises this name and documents RFC 3339.
 pub(crate) type DateTime = crate::domain::Timestamp;

@@ -17,6 +17,12 @@ use crate::domain::channel::{
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, OnConflict};
 use crate::domain::streamer::{Source, Status};
+use crate::domain::studio::{
+    AgeRating, Alert, Arrival, Cause, Check, CheckState, ConnectionStatus, ContentKind,
+    DecisionKind as StudioDecisionKind, Desired, DrillKind, DrillState, FailureKind, LinkState, OrderKind,
+    OwnerState, Reason as StudioReason, Rung, ScenePurpose, StreamState, StreamingStatus, Subject, Tier,
+    TransitionKind,
+};
 use crate::ports::ProbeStep;
 
 macro_rules! words {
@@ -78,4 +84,52 @@ words! {
     RehearsalState as "RehearsalState";
     /// A step of reaching a destination, in this order.
     ProbeStep as "ProbeStep";
+    /// Whether a studio is to be on air.
+    Desired as "StudioDesired";
+    /// The connection to OBS. `unresponsive`: there is one, but OBS does not answer.
+    LinkState as "ObsConnection";
+    /// The stream, as OBS reports it. `stalled`: OBS says that it streams, but sends no bytes.
+    StreamState as "StudioStreamState";
+    /// Whether OBS streams.
+    StreamingStatus as "StreamingStatus";
+    /// Whether the stream reaches the platform. `degraded`: with dropped frames or a low bitrate.
+    ConnectionStatus as "ConnectionStatus";
+    /// The stream, as the far end sees it. `unknown`: it does not answer, or none is configured.
+    Arrival as "StudioArrival";
+    /// What a scene is for.
+    ScenePurpose as "ScenePurpose";
+    /// Why a decision about a studio was made.
+    StudioReason as "StudioReason";
+    /// Where the owner is. `not_ready`: active, but dark or silent for too long, so automation continues.
+    OwnerState as "StudioOwner";
+    /// What is on air, where no person and no owner is.
+    Rung as "StudioRung";
+    /// What a person has to know of now.
+    Alert as "StudioAlert";
+    /// A pre-flight check.
+    Check as "StudioCheckName";
+    /// Its result. `skipped`: an earlier check failed.
+    CheckState as "StudioCheckState";
+    /// What a decision about a studio is about.
+    Subject as "StudioSubject";
+    /// What became of a decision. `refused`: a person decided otherwise. `failed`: OBS did not do it.
+    StudioDecisionKind as "StudioDecisionKind";
+    /// What a person ordered.
+    OrderKind as "StudioOrder";
+    /// A failure that is tried out.
+    DrillKind as "DrillKind";
+    /// Where a drill is.
+    DrillState as "DrillState";
+    /// What a change of the scene was for.
+    TransitionKind as "TransitionKind";
+    /// How content failed.
+    FailureKind as "ContentFailureKind";
+    /// Why there was no good picture.
+    Cause as "DowntimeCause";
+    /// A kind of content.
+    ContentKind as "ContentKind";
+    /// For whom content is.
+    AgeRating as "AgeRating";
+    /// What plays first.
+    Tier as "ContentTier";
 }

@@ -18,12 +18,13 @@ mod status;
 mod timeline;
 
 pub use super::ClipId;
+pub use super::local_time::{Day, TimeOfDay, TimeZone};
 pub use super::profile::{Audio, Profile, Video};
 pub use decision::{Decision, DecisionId, DecisionKind, Reason, Source};
 pub use destination::{Destination, DestinationId, Platform, PushUrl};
 pub use model::{Backup, Channel, ChannelId, ChannelName, Hold, Inputs, uses};
 pub use patch::{ChannelPatch, DestinationPatch, FailoverPatch, ProfilePatch};
-pub use playlist::{Day, Playlist, PlaylistChange, Slot, TimeOfDay, TimeZone};
+pub use playlist::{Playlist, PlaylistChange, Slot};
 pub use programme::{BackupMedia, Output, OutputId, Programme};
 pub use rehearsal::{HOLE_MS, Rehearsal, RehearsalId, RehearsalReport, RehearsalState, RehearsedOutput};
 pub use selector::{Change, Choice, Selector};

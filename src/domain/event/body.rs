@@ -8,6 +8,7 @@ use super::stored::{StoredEvent, UnreadableEvent};
 use super::stream::{self, StreamEvent, StreamEventKind};
 use super::stream_key::{self, StreamKeyEvent, StreamKeyEventKind};
 use super::streamer::{self, StreamerEvent, StreamerEventKind};
+use super::studio::{self, StudioEvent};
 use crate::domain::Timestamp;
 use crate::domain::broadcaster::Broadcaster;
 use crate::domain::stream::Stream;
@@ -30,6 +31,8 @@ pub enum Topic {
     Streamer,
     /// Channels, and their destinations.
     Channel,
+    /// Studios.
+    Studio,
 }
 
 impl Topic {
@@ -55,6 +58,8 @@ pub enum EventBody {
     Streamer(Box<StreamerEvent>),
     /// To a channel or one of its destinations.
     Channel(Box<ChannelEvent>),
+    /// To a studio.
+    Studio(Box<StudioEvent>),
 }
 
 impl EventBody {
@@ -86,6 +91,11 @@ impl EventBody {
         Self::Channel(Box::new(event))
     }
 
+    /// An event about a studio.
+    pub fn studio(event: StudioEvent) -> Self {
+        Self::Studio(Box::new(event))
+    }
+
     /// The topic it belongs to.
     pub fn topic(&self) -> Topic {
         match self {
@@ -94,6 +104,7 @@ impl EventBody {
             Self::Broadcaster(_) => Topic::Broadcaster,
             Self::Streamer(_) => Topic::Streamer,
             Self::Channel(_) => Topic::Channel,
+            Self::Studio(_) => Topic::Studio,
         }
     }
 
@@ -105,6 +116,7 @@ impl EventBody {
             Self::Broadcaster(event) => event.kind.into(),
             Self::Streamer(event) => event.kind.into(),
             Self::Channel(event) => event.kind.into(),
+            Self::Studio(event) => event.kind.into(),
         }
     }
 
@@ -116,6 +128,7 @@ impl EventBody {
             Self::Broadcaster(event) => (event.id.0, broadcaster::VERSION, event.data()),
             Self::Streamer(event) => (event.streamer.id.0, streamer::VERSION, event.data()),
             Self::Channel(event) => (event.id.0, channel::VERSION, event.data()),
+            Self::Studio(event) => (event.id.0, studio::VERSION, event.data()),
         };
         let (topic, kind) = (self.topic().as_str().to_owned(), self.kind().to_owned());
         StoredEvent { seq, at, topic, kind, version, subject, data }
@@ -142,6 +155,7 @@ impl StoredEvent {
             Topic::Broadcaster => EventBody::Broadcaster(BroadcasterEvent::from_stored(self)?),
             Topic::Streamer => EventBody::Streamer(Box::new(StreamerEvent::from_stored(self)?)),
             Topic::Channel => EventBody::Channel(Box::new(ChannelEvent::from_stored(self)?)),
+            Topic::Studio => EventBody::Studio(Box::new(StudioEvent::from_stored(self)?)),
         };
         Ok(Event { seq: self.seq, at: self.at, body })
     }

@@ -10,6 +10,7 @@ mod stored;
 mod stream;
 mod stream_key;
 mod streamer;
+mod studio;
 
 #[cfg(test)]
 mod tests;
@@ -23,3 +24,7 @@ pub use stored::{StoredEvent, UnreadableEvent};
 pub use stream::{StreamEvent, StreamEventKind};
 pub use stream_key::{StreamKeyEvent, StreamKeyEventKind};
 pub use streamer::{StreamerEvent, StreamerEventKind};
+pub use studio::{
+    AlertDetails, ConnectionDetails, DecisionDetails, DowntimeDetails, OrderDetails, PreflightDetails,
+    StudioEvent, StudioEventDetails, StudioEventKind,
+};

@@ -17,6 +17,8 @@ use crate::domain::stream_key::tests::key;
 use crate::domain::streamer::{Change, ChannelId, KickIds, Session, Slug, Source, Status, Streamer, Track};
 use crate::domain::{BroadcasterId, StreamerId, Timestamp};
 
+mod studio;
+
 const AT: Timestamp = Timestamp::from_seconds(100);
 
 fn streamer() -> Streamer {
@@ -64,6 +66,7 @@ fn bodies() -> Vec<EventBody> {
         all.push(EventBody::streamer(*kind, &streamer(), Some(&change)));
     }
     all.extend(ChannelEventKind::VARIANTS.iter().map(|kind| EventBody::channel(channel_event(*kind))));
+    all.extend(studio::bodies());
     all
 }
 
@@ -107,7 +110,8 @@ fn every_event_is_read_back_as_it_was_written() {
         stream_key.revoked broadcaster.created broadcaster.updated broadcaster.deleted streamer.created \
         streamer.updated streamer.online streamer.offline streamer.deleted channel.created channel.updated \
         channel.deleted channel.cut channel.input destination.created destination.updated destination.deleted \
-        destination.state";
+        destination.state studio.ordered studio.decided studio.session studio.downtime studio.alert \
+        studio.preflight studio.connection";
     assert_eq!(kinds.join(" "), expected);
 }
 

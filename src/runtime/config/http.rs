@@ -19,7 +19,7 @@ section! {
     }
 }
 
-fn address_and_port(listen: &mut String) -> Result<(), String> {
+pub(super) fn address_and_port(listen: &mut String) -> Result<(), String> {
     let host_and_port = listen.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && !host.contains([':', '/']) && port.parse::<u16>().is_ok()
     });

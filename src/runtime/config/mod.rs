@@ -27,6 +27,7 @@ mod reconcile;
 mod root;
 mod section;
 mod show;
+mod studios;
 mod values;
 
 #[cfg(test)]
@@ -43,4 +44,5 @@ pub use master_key::{
 pub use media_servers::{MediaServer, MediaServerKind};
 pub use root::Config;
 pub use show::Shown;
+pub use studios::{Launch, ProbeKind, Studio};
 pub use values::{ConfigDuration, Networks, SecretValue};

@@ -7,12 +7,14 @@ use super::database::{DatabaseKind, sqlite_file};
 use super::error::ConfigError;
 use super::media_servers::{self, MediaServer};
 use super::section::section;
+use super::studios::Studio;
 use super::values::SecretValue;
 use super::{
     api, audit, auth, channels, database, events, hooks, http, kick, log, media, metrics, otel, playback,
-    reconcile,
+    reconcile, studios,
 };
 use crate::domain::media_server::MediaServerName;
+use crate::domain::studio::StudioName;
 
 section! {
     pub struct Config, check |config: &mut Config| check(config); {
@@ -35,19 +37,29 @@ section! {
         media: media::Media;
         /// Media servers by name. Never empty.
         media_servers: BTreeMap<MediaServerName, MediaServer>, check media_servers::with_default;
+        /// Studios by name: each is one OBS.
+        studios: BTreeMap<StudioName, Studio>;
     }
 }
 
 /// The rules about several sections.
 fn check(config: &Config) -> Result<(), ConfigError> {
     media_servers::distinct(&config.media_servers)?;
-    match &config.channels.media_server {
-        Some(name) if !config.media_servers.contains_key(name) => {
-            let rule = format!("must name a configured media server; there is no media_servers.{name}");
-            Err(ConfigError::new("channels.media_server", rule))
+    studios::distinct(&config.studios)?;
+    let of_channels = ("channels.media_server".to_owned(), &config.channels.media_server);
+    let of_studios = config
+        .studios
+        .iter()
+        .map(|(name, studio)| (format!("studios.{name}.probe.media_server"), &studio.probe.media_server));
+    for (key, server) in [of_channels].into_iter().chain(of_studios) {
+        if let Some(server) = server
+            && !config.media_servers.contains_key(server)
+        {
+            let rule = format!("must name a configured media server; there is no media_servers.{server}");
+            return Err(ConfigError::new(key, rule));
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 impl Config {
@@ -76,6 +88,17 @@ impl Config {
     /// The folder for the files of clips.
     pub fn media_dir(&self) -> PathBuf {
         self.media.dir.clone().unwrap_or_else(|| self.beside_database().join("media"))
+    }
+
+    /// The addresses of studios, each with its key in the configuration.
+    pub fn studio_listeners(&self) -> impl Iterator<Item = (String, &str)> {
+        self.studios.keys().filter_map(|name| self.studio_listener(name))
+    }
+
+    /// The address of a studio, with its key in the configuration.
+    pub fn studio_listener(&self, name: &StudioName) -> Option<(String, &str)> {
+        let address = self.studios.get(name)?.health_listen.as_deref()?;
+        Some((format!("studios.{name}.health_listen"), address))
     }
 
     /// Where programs on this machine reach us: `http.listen`, with an address that can be called.

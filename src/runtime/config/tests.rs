@@ -193,6 +193,10 @@ fn every_key_can_be_set_and_secret_keys_are_those_of_secret_type() {
             "kick.client_secret",
             "media.secret_access_key",
             "media_servers.*.control_secret",
+            "studios.*.password",
+            "studios.*.platform.key",
+            "studios.*.probe.path",
+            "studios.*.probe.stream",
         ]
     );
 }

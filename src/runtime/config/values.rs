@@ -11,8 +11,11 @@ use serde_with::SerializeDisplay;
 use toml::Value;
 use url::Url;
 
+use crate::domain::Invalid;
+use crate::domain::local_time::TimeZone;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
+use crate::domain::studio::SceneName;
 
 /// A type of value. In the environment every value is a text.
 pub(super) trait FromValue: Sized {
@@ -65,6 +68,51 @@ impl FromValue for u64 {
             _ => None,
         };
         number.ok_or_else(|| format!("must be a whole number, not {value}"))
+    }
+}
+
+impl FromValue for f64 {
+    fn read(value: &Value) -> Result<Self, String> {
+        let number = match value {
+            Value::Float(number) => Some(*number),
+            Value::Integer(number) => i32::try_from(*number).ok().map(Self::from),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number: &Self| number.is_finite());
+        number.ok_or_else(|| format!("must be a number, not {value}"))
+    }
+}
+
+/// Texts: a list, or one text with commas between.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Texts(pub Vec<String>);
+
+impl FromValue for Texts {
+    fn read(value: &Value) -> Result<Self, String> {
+        let texts: Option<_> = match value {
+            Value::Array(list) => list.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+            Value::String(text) => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Some(parts.map(str::to_owned).collect())
+            }
+            _ => None,
+        };
+        texts.map(Self).ok_or_else(|| format!("must be a list of texts, not {value}"))
+    }
+}
+
+impl FromValue for TimeZone {
+    fn read(value: &Value) -> Result<Self, String> {
+        String::read(value)?.parse().map_err(|rule| format!("{rule}, not {value}"))
+    }
+}
+
+impl FromValue for SceneName {
+    fn read(value: &Value) -> Result<Self, String> {
+        let rule = |invalid: Invalid| invalid.0.into_iter().map(|error| error.message).collect();
+        Self::parse(&String::read(value)?).map_err(rule)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Binds the addresses of `http.listen` and `http.media_listen`.
+//! Binds the addresses of `http.listen`, `http.media_listen` and `studios.<name>.health_listen`.
 //!
 //! It binds early, so that a taken address stops the start before anything else, and listens late, so that clients are
 //! refused instead of waiting until the service is ready.
@@ -14,7 +14,9 @@ const BACKLOG: u32 = 4_096;
 
 /// An address that is bound.
 pub(super) struct Bound {
-    /// The key of the configuration, and its value.
+    /// The key of the configuration.
+    key: String,
+    /// The same with its value.
     setting: String,
     socket: TcpSocket,
 }
@@ -25,8 +27,8 @@ pub(super) async fn bind(key: &str, listen: &str) -> anyhow::Result<Bound> {
     let mut found = lookup_host(listen).await.with_context(|| setting.clone())?;
     let address = found.next().with_context(|| format!("{setting} cannot be resolved"))?;
     match bind_to(address) {
-        Ok(socket) => Ok(Bound { setting, socket }),
-        Err(error) => Err(explain(&setting, &error)),
+        Ok(socket) => Ok(Bound { key: key.to_owned(), setting, socket }),
+        Err(error) => Err(explain(key, &setting, &error)),
     }
 }
 
@@ -39,15 +41,17 @@ fn bind_to(address: SocketAddr) -> std::io::Result<TcpSocket> {
 }
 
 /// Begins to accept.
-pub(super) fn listen(Bound { setting, socket }: Bound) -> anyhow::Result<TcpListener> {
-    socket.listen(BACKLOG).map_err(|error| explain(&setting, &error))
+pub(super) fn listen(Bound { key, setting, socket }: Bound) -> anyhow::Result<TcpListener> {
+    socket.listen(BACKLOG).map_err(|error| explain(&key, &setting, &error))
 }
 
-fn explain(setting: &str, error: &std::io::Error) -> anyhow::Error {
+fn explain(key: &str, setting: &str, error: &std::io::Error) -> anyhow::Error {
+    let variable = format!("STREAMWARD_{}", key.replace('.', "__").to_uppercase());
+    let taken = format!(
+        "another program listens there: stop it, or choose another address, such as {variable}=127.0.0.1:<port>"
+    );
     let advice = match error.kind() {
-        ErrorKind::AddrInUse => {
-            "another program listens there: stop it, or choose another address, such as STREAMWARD_HTTP__LISTEN=127.0.0.1:<port>"
-        }
+        ErrorKind::AddrInUse => taken.as_str(),
         ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose one above",
         ErrorKind::AddrNotAvailable => {
             "this machine has no such address: use one of its own, 127.0.0.1 or 0.0.0.0"

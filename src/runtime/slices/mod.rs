@@ -15,6 +15,7 @@ mod publish;
 mod stream;
 mod stream_key;
 mod streamer;
+mod studio;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ const SLICES: &[Slice] = &[
     channel::SLICE,
     streamer::SLICE,
     clip::SLICE,
+    studio::SLICE,
     access::SLICE,
     audit::SLICE,
     media_server::SLICE,
@@ -53,6 +55,8 @@ pub struct Instance {
     pub router: Router,
     /// What is answered on `http.media_listen`: `/auth` and the hooks.
     pub media_router: Router,
+    /// What is answered at addresses of its own, by the key of the configuration that has the address.
+    pub own_routers: Vec<(String, Router)>,
     /// Everything that is done in the background.
     pub tasks: Vec<AnyTask>,
     /// What is done once more at the stop.
@@ -70,6 +74,7 @@ impl Instance {
             gate: Gate::new(access, audit, &options.trusted_proxies, options.connections),
             routers: Vec::new(),
             media_routers: Vec::new(),
+            own_routers: Vec::new(),
             health: Vec::new(),
             tasks: Vec::new(),
             chores: Vec::new(),
@@ -88,7 +93,10 @@ impl Instance {
         let housekeeping = Housekeeping::new(core(), parts.chores, parts.retentions);
         parts.tasks.push(AnyTask::periodic(housekeeping));
         let media_router = http::router(parts.media_routers, core());
-        Self { router: http::router(parts.routers, core()), media_router, tasks: parts.tasks, last }
+        let own = |(key, router)| (key, http::router([router], core()));
+        let own_routers = parts.own_routers.into_iter().map(own).collect();
+        let router = http::router(parts.routers, core());
+        Self { router, media_router, own_routers, tasks: parts.tasks, last }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Signal, kill_process, test_kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::log_lines::log_line;
+use crate::adapters::child::{to_pid, without_our_settings};
 
 /// The pause before a restart: the first one, and the longest one.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
@@ -88,12 +89,7 @@ impl Supervised {
     /// Without our variables in its environment: the programs it runs can read that.
     fn spawn(&self) -> std::io::Result<Child> {
         let mut command = Command::new(&self.program);
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("STREAMWARD_") || text.starts_with("DATABASE_URL") {
-                command.env_remove(&name);
-            }
-        }
+        without_our_settings(&mut command);
         command
             .arg(&self.config)
             // MoQ would open three more ports. In the file, versions before 1.19 do not know the key.
@@ -125,10 +121,6 @@ impl Supervised {
             sleep(Duration::from_millis(50)).await;
         }
     }
-}
-
-fn to_pid(pid: u32) -> Option<Pid> {
-    i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
 /// Whether the process with this id was started with this configuration file. Ids are used again.

@@ -25,12 +25,13 @@ use streamward::app::Core;
 use streamward::app::access::AccessSettings;
 use streamward::app::list::ListStore;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
+use streamward::app::studio::StudioSetup;
 use streamward::app::task::TaskList;
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
 use streamward::ports::{ChannelEngine, Clock, DestinationProbe, WakeUps, WebhookVerifier};
-use streamward::runtime::config::{Config, ConfigDuration, KickFeedChoice};
+use streamward::runtime::config::{Config, ConfigDuration, KickFeedChoice, Studio};
 use streamward::runtime::slices::{Instance, Outside, Secrets, Shared};
 use streamward_test_support::TimeLimit;
 use tempfile::TempDir;
@@ -55,6 +56,8 @@ pub(crate) const HMAC_SECRET: &str = "hmac-secret-0123456789";
 /// An instance with its store and media servers.
 pub(crate) struct TestApp {
     pub(crate) router: Router,
+    /// Those with addresses of their own.
+    pub(crate) own_routers: Vec<(String, Router)>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) media_servers: BTreeMap<MediaServerName, FakeMedia>,
     pub(crate) record: Record,
@@ -85,6 +88,8 @@ pub(crate) struct Setup {
     pub(crate) webhooks: Option<Arc<dyn WebhookVerifier>>,
     pub(crate) channel_engine: Option<Arc<dyn ChannelEngine>>,
     pub(crate) destination_probe: Option<Arc<dyn DestinationProbe>>,
+    /// No instance supervises them.
+    pub(crate) studios: Vec<StudioSetup>,
     /// Changes the configuration.
     pub(crate) configure: fn(&mut Config),
 }
@@ -102,6 +107,7 @@ impl Default for Setup {
             webhooks: None,
             channel_engine: None,
             destination_probe: None,
+            studios: vec![],
             configure: |_| {},
         }
     }
@@ -124,6 +130,7 @@ impl TestApp {
         let tokens = BTreeMap::from([(Role::Admin, TokenSecret::from_random([7; 32]).expose().to_owned())]);
         let mut app = Self {
             router: Router::new(),
+            own_routers: vec![],
             clock,
             media_servers: media_servers.into(),
             record: Record::default(),
@@ -151,6 +158,7 @@ impl TestApp {
     pub(crate) async fn another(&self) -> Self {
         let mut app = Self {
             router: Router::new(),
+            own_routers: vec![],
             clock: Arc::clone(&self.clock),
             media_servers: self.media_servers.clone(),
             record: self.record.clone(),
@@ -197,6 +205,11 @@ impl TestApp {
         config.kick.feed = Some(KickFeedChoice::Poll);
         config.reconcile.interval = ConfigDuration(work::EVERY);
         config.media.dir = Some(self.media_dir.path().to_owned());
+        for setup in &self.setup.studios {
+            let health_listen = Some("127.0.0.1:8000".into());
+            let studio = Studio { supervise: false, health_listen, ..Studio::default() };
+            config.studios.insert(setup.name.clone(), studio);
+        }
         (self.setup.configure)(&mut config);
         let media = self.media_servers.iter();
         let outside = Outside {
@@ -206,6 +219,7 @@ impl TestApp {
             channel_engine: self.setup.channel_engine.clone(),
             destination_probe: self.setup.destination_probe.clone(),
             media: None,
+            studios: self.setup.studios.clone(),
         };
         let shared = Shared::new(core, config, self.secrets(), outside, self.setup.end_wait);
         let options = HttpOptions {
@@ -219,7 +233,7 @@ impl TestApp {
         (self.db, self.lists) = (db, lists);
         let instance = Instance::build(&shared, options);
         self.tasks = work::start(instance.tasks, &store, &wake_ups, &self.instance).await;
-        self.router = instance.router;
+        (self.router, self.own_routers) = (instance.router, instance.own_routers);
     }
 
     fn secrets(&self) -> Secrets {

@@ -16,6 +16,7 @@ mod instances;
 mod lifecycle;
 mod start;
 mod streamers;
+mod studios;
 mod trace;
 
 use std::net::SocketAddr;

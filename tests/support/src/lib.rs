@@ -13,6 +13,7 @@ pub mod feed_server;
 pub mod fuzz;
 pub mod kick;
 mod mediamtx;
+pub mod obs;
 mod pgbouncer;
 pub mod platform;
 pub mod ports;

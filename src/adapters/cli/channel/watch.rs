@@ -3,8 +3,6 @@
 use std::io::{IsTerminal as _, stdout};
 use std::time::Duration;
 
-use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
@@ -15,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::view;
 use crate::adapters::cli::Output;
 use crate::adapters::cli::output::with_nulls;
+use crate::adapters::cli::screen::{Screen, ends_by_key};
 use crate::adapters::views::ChannelStatusView;
 use crate::app::channel::{ChannelStatus, Channels};
 use crate::domain::access::Actor;
@@ -22,8 +21,6 @@ use crate::domain::channel::ChannelId;
 
 /// The time between two reads of the store.
 const REFRESH: Duration = Duration::from_secs(1);
-/// How long to wait for a key.
-const KEY_WAIT: Duration = Duration::from_millis(50);
 
 /// Shows the channel until `stop`, a key, or until the output is closed.
 pub(super) async fn watch(
@@ -38,14 +35,12 @@ pub(super) async fn watch(
     }
     // Fail before taking the terminal if the store cannot be read.
     let mut shown = channels.status(actor, id).await?;
-    let mut terminal = Terminal(ratatui::try_init().inspect_err(|_| ratatui::restore())?);
+    let mut terminal = Screen::open()?;
     let mut trouble = None;
     let mut refreshes = interval(REFRESH);
     refreshes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        terminal.0.draw(|frame| {
-            frame.render_widget(Paragraph::new(screen(&shown, trouble.as_deref())), frame.area());
-        })?;
+        terminal.draw(Paragraph::new(screen(&shown, trouble.as_deref())))?;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             pressed = tokio::task::spawn_blocking(ends_by_key) => if pressed?? { return Ok(()) },
@@ -56,26 +51,6 @@ pub(super) async fn watch(
             },
         }
     }
-}
-
-/// The terminal while the screen uses it. After a panic, ratatui restores it.
-struct Terminal(DefaultTerminal);
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        ratatui::restore();
-    }
-}
-
-/// Waits a moment for a key. Returns whether it ends the screen.
-fn ends_by_key() -> std::io::Result<bool> {
-    if !event::poll(KEY_WAIT)? {
-        return Ok(false);
-    }
-    let Event::Key(key) = event::read()? else { return Ok(false) };
-    let is_interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-    let is_quit = matches!(key.code, KeyCode::Char('q') | KeyCode::Esc);
-    Ok(key.kind != KeyEventKind::Release && (is_quit || is_interrupt))
 }
 
 fn screen(found: &ChannelStatus, trouble: Option<&str>) -> Vec<Line<'static>> {

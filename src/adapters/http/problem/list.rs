@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use super::types::ProblemType;
-use super::{access, channels, clips, general, publish, stream_keys, streamers};
+use super::{access, channels, clips, general, publish, stream_keys, streamers, studios};
 
 impl ProblemType {
     /// All types, in the order of their status.
@@ -14,6 +14,7 @@ impl ProblemType {
             stream_keys::TYPES,
             channels::TYPES,
             streamers::TYPES,
+            studios::TYPES,
             access::TYPES,
             publish::TYPES,
         ];

@@ -1,0 +1,126 @@
+//! A drill: makes a failure, and measures when it was noticed and when all was well again.
+
+use std::time::Duration;
+
+use super::outside::{Message, Outside};
+use super::player::Playing;
+use super::scenes;
+use crate::domain::studio::{Choice, DecisionKind, Drill, DrillKind, DrillReport, DrillState, Moment, OnAir};
+use crate::ports::obs_values::MediaLocation;
+
+/// A failure that was not noticed after this time will not be.
+const NOTICED_WITHIN: Duration = Duration::from_secs(30);
+/// What is not well after this time is a failure of its own.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(120);
+/// Good is what is good for this long: two failures can follow each other.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// The drill that is carried out.
+#[derive(Debug)]
+pub(super) struct Drilling {
+    pub(super) drill: Drill,
+    /// When the failure was made.
+    made: Option<Moment>,
+    noticed: Option<Moment>,
+    /// Since when all is well again.
+    good: Option<Moment>,
+    report: DrillReport,
+}
+
+impl Drilling {
+    pub(super) fn new(drill: Drill, now: Moment) -> Self {
+        let drill = Drill { state: DrillState::Running, started_at: Some(now.at), ..drill };
+        Self { drill, made: None, noticed: None, good: None, report: DrillReport::default() }
+    }
+
+    /// The failure was made, or could not be.
+    pub(super) fn made(&mut self, now: Moment, result: Result<(), String>) {
+        match result {
+            Ok(()) => (self.made, self.drill.started_at) = (Some(now), Some(now.at)),
+            Err(why) => self.end(now, Some(why)),
+        }
+    }
+
+    /// Something was decided meanwhile.
+    pub(super) fn decided(&mut self, now: Moment, choice: &Choice) {
+        let Some(made) = self.made else { return };
+        self.report.reasons.push(choice.reason);
+        if choice.kind != DecisionKind::Refused {
+            self.notice(now, made);
+        }
+    }
+
+    fn notice(&mut self, now: Moment, made: Moment) {
+        if self.noticed.is_none() {
+            self.noticed = Some(now);
+            self.report.noticed_ms = Some(millis(now.since(made)));
+        }
+    }
+
+    /// How it continues. Returns whether it has ended.
+    pub(super) fn advance(&mut self, now: Moment, on_air: OnAir, plays: bool) -> bool {
+        let Some(made) = self.made else { return !self.drill.is_open() };
+        if matches!(on_air, OnAir::Bad { .. }) {
+            self.notice(now, made);
+        }
+        let is_good = matches!(on_air, OnAir::Good { .. }) && plays && self.noticed.is_some();
+        match (is_good, self.good) {
+            (false, _) => self.good = None,
+            (true, None) => self.good = Some(now),
+            (true, Some(good)) if now.since(good) >= GOOD_FOR => {
+                self.report.recovered_ms = Some(millis(good.since(made)));
+                self.end(now, None);
+                return true;
+            }
+            (true, Some(_)) => {}
+        }
+        let passed = now.since(made);
+        if self.noticed.is_none() && passed >= NOTICED_WITHIN {
+            self.end(now, Some("nothing was noticed within 30 s".to_owned()));
+        } else if passed >= RECOVERED_WITHIN {
+            self.end(now, Some("it was not well again within 120 s".to_owned()));
+        }
+        !self.drill.is_open()
+    }
+
+    /// Ends it before it is done.
+    pub(super) fn stop(&mut self, now: Moment) {
+        if self.drill.is_open() {
+            self.end(now, Some("the supervisor stopped meanwhile".to_owned()));
+        }
+    }
+
+    fn end(&mut self, now: Moment, error: Option<String>) {
+        self.drill.state = if error.is_some() { DrillState::Failed } else { DrillState::Done };
+        self.drill.ended_at = Some(now.at);
+        self.drill.error = error;
+        self.drill.report = Some(self.report.clone());
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Makes the failure, and tells the result.
+pub(super) async fn make(outside: Outside, kind: DrillKind, playing: Option<Playing>) {
+    let made = match kind {
+        DrillKind::ContentFailure => break_content(&outside, playing).await,
+        DrillKind::ObsHang => match &outside.setup.launcher {
+            Some(launcher) => launcher.freeze().await.map_err(|error| error.to_string()),
+            None => Err("Streamward cannot restart this OBS: configure `launch`".to_owned()),
+        },
+        DrillKind::RtmpDrop => match &outside.setup.arrival {
+            Some(arrival) => arrival.disconnect().await.map_err(|error| format!("the far end {error}")),
+            None => Err("nothing can end the connection at the far end: configure `probe`".to_owned()),
+        },
+    };
+    outside.send(Message::Drilled(made)).await;
+}
+
+async fn break_content(outside: &Outside, playing: Option<Playing>) -> Result<(), String> {
+    let Some(playing) = playing else { return Err("no content plays".to_owned()) };
+    let missing = MediaLocation::File("/this file does not exist (drill)".to_owned());
+    let broken = outside.setup.obs.set_media(&playing.input, &scenes::media(missing)).await;
+    broken.map_err(|error| error.to_string())
+}
