@@ -9,13 +9,17 @@ use streamward::domain::studio::{
     Cause, CheckState, DecisionKind, Desired, Hold, LinkState, Media, Order, Reason, Record, RecordKind,
     SceneName, Snapshot, SourceName, StreamState, StudioSettings, TransitionKind,
 };
+use streamward::ports::{ObsEvent, ObsSignal};
 use streamward_test_support::obs::FakeObs;
 use streamward_test_support::process::eventually;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::real::make_clip;
 use crate::supervised::{KEY, Options, Supervised, item};
 use crate::{SOON, report};
+
+/// The input that plays the schedule.
+const CONTENT: &str = "Streamward Content";
 
 /// Files to play.
 pub(crate) struct Files {
@@ -137,38 +141,22 @@ pub(crate) async fn grown_obs_is_not_changed(studio: &mut Supervised, files: &Fi
 
 pub(crate) async fn items_follow_each_other(studio: &mut Supervised, files: &Files) -> Result<()> {
     on_air(studio, files, &[("one", &files.short), ("two", &files.short)]).await?;
-    let mut gaps = Vec::new();
-    let mut last = String::new();
-    let began = Instant::now();
-    while gaps.len() < 6 {
-        ensure!(began.elapsed() < SOON, "only {} items followed", gaps.len());
-        // Where it stands: what has ended has no place.
-        let status =
-            studio.host.act("GetMediaInputStatus", json!({ "inputName": "Streamward Content" })).await?;
-        let now = status["mediaState"].as_str().unwrap_or_default().to_owned();
-        if now.ends_with("ENDED") && last.ends_with("PLAYING") {
-            let ended = Instant::now();
-            let plays = async || {
-                let request = json!({ "inputName": "Streamward Content" });
-                let status = studio.host.act("GetMediaInputStatus", request).await?;
-                Ok(status["mediaCursor"].as_u64().is_some_and(|cursor| cursor > 0).then_some(()))
-            };
-            eventually("the next item plays", SOON, plays).await?;
-            gaps.push(ended.elapsed());
-        } else if now.ends_with("PLAYING") && last.ends_with("ENDED") {
-            gaps.push(Duration::ZERO);
-        }
-        last = now;
-        sleep(Duration::from_millis(5)).await;
-        // A gap that falls between two readings was shorter than them.
-        let played =
-            studio.decisions().await?.iter().filter(|one| one.choice.reason == Reason::ContentEnded).count();
-        if played >= 8 {
-            break;
+    // A second client hears when OBS ends and begins to play.
+    let (_client, mut signals, _tasks) = studio.host.client()?;
+    let (mut gaps, mut ended) = (Vec::new(), None);
+    while gaps.len() < 8 {
+        let signal =
+            timeout(SOON, signals.recv()).await.context("items follow")?.context("the client runs")?;
+        match signal {
+            ObsSignal::Event(ObsEvent::MediaEnded(input)) if input == CONTENT => ended = Some(Instant::now()),
+            ObsSignal::Event(ObsEvent::MediaStarted(input)) if input == CONTENT => {
+                gaps.extend(ended.take().map(|ended: Instant| ended.elapsed()));
+            }
+            _ => {}
         }
     }
     gaps.sort();
-    report("longest gap between items", gaps.last().copied().unwrap_or_default());
+    report(format!("longest of {} gaps between items", gaps.len()), gaps.last().copied().unwrap_or_default());
     ensure!(gaps.last().is_none_or(|gap| *gap < Duration::from_secs(2)), "{gaps:?}");
     let failures = studio.records(RecordKind::Failover).await?;
     ensure!(failures.is_empty(), "{failures:?}");

@@ -39,6 +39,7 @@ use url::Url;
 use crate::SOON;
 use crate::driver::Driver;
 use crate::real::RealObs;
+use crate::world::{Client, client_at};
 
 const NAME: &str = "main";
 pub(crate) const KEY: &str = "key-of-the-platform";
@@ -220,6 +221,11 @@ impl Host {
             Self::Real { real, .. } => real.platform(is_on).await?,
         }
         Ok(())
+    }
+
+    /// Another client of ours.
+    pub(crate) fn client(&self) -> Result<Client> {
+        client_at(&self.url(), self.password())
     }
 
     /// What a person does in OBS, over a connection of its own.

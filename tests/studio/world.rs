@@ -216,12 +216,12 @@ impl World {
     }
 }
 
-/// A client of an OBS, and its signals.
-pub(crate) fn client(
-    obs: &Obs,
-    password: &str,
-) -> Result<(Arc<ObsClient>, mpsc::Receiver<ObsSignal>, JoinSet<()>)> {
-    let mut settings = ObsSettings::new(Url::parse(&obs.url())?, Secret::new(password));
+/// A client of an OBS, its signals, and what keeps it connected.
+pub(crate) type Client = (Arc<ObsClient>, mpsc::Receiver<ObsSignal>, JoinSet<()>);
+
+/// A client of the OBS at this address.
+pub(crate) fn client_at(url: &str, password: &str) -> Result<Client> {
+    let mut settings = ObsSettings::new(Url::parse(url)?, Secret::new(password));
     // A busy machine must not reach these.
     (settings.timing.request, settings.timing.stuck) = (SOON / 2, SOON);
     let client = Arc::new(ObsClient::new(settings));
@@ -229,4 +229,9 @@ pub(crate) fn client(
     let (mut tasks, running) = (JoinSet::new(), Arc::clone(&client));
     tasks.spawn(async move { running.run(sender).await });
     Ok((client, signals, tasks))
+}
+
+/// A client of an OBS.
+pub(crate) fn client(obs: &Obs, password: &str) -> Result<Client> {
+    client_at(&obs.url(), password)
 }
