@@ -1,5 +1,6 @@
 //! The checked-in documents match the router.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -71,6 +72,15 @@ fn operations() -> Vec<(Method, String, Value)> {
         }
     }
     operations
+}
+
+/// Clients are generated from the ids: two operations with one id become one function.
+#[test]
+fn no_two_operations_have_the_same_id() {
+    let operations = operations();
+    let ids: BTreeSet<&str> =
+        operations.iter().filter_map(|(_, _, one)| one["operationId"].as_str()).collect();
+    assert_eq!(ids.len(), operations.len());
 }
 
 #[test]

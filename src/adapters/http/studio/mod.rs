@@ -58,7 +58,7 @@ pub fn routes() -> Routes<State> {
         .management(Viewer, KIND, routes!(read_schedule))
         .management(Admin, KIND, routes!(replace_schedule))
         .management(Viewer, KIND, routes!(preview_schedule))
-        .management(Viewer, KIND, routes!(list_decisions))
+        .management(Viewer, KIND, routes!(list_studio_decisions))
         .management(Viewer, KIND, routes!(health::read_health))
         .management(Viewer, KIND, routes!(health::read_metrics))
         .management(Viewer, KIND, routes!(health::read_uptime))
@@ -257,7 +257,7 @@ async fn preview_schedule(
     get, path = "/studios/{name}/decisions", params(PageQuery),
     responses((status = 200, body = StudioDecisionList)),
 )]
-async fn list_decisions(call: ListWithin<StudioDecisions, Named>) -> ListAnswer {
+async fn list_studio_decisions(call: ListWithin<StudioDecisions, Named>) -> ListAnswer {
     call.answer(|_, decision| StudioDecisionView::from(decision)).await
 }
 
