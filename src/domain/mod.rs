@@ -33,4 +33,4 @@ pub use audit::AuditId;
 pub use id::{BroadcasterId, ClipId, StreamId, StreamKeyId, StreamerId};
 pub use invalid::{FieldError, Invalid};
 pub use log_throttle::LogThrottle;
-pub use time::Timestamp;
+pub use time::{Timestamp, millis};

@@ -67,6 +67,11 @@ impl FromStr for Timestamp {
     }
 }
 
+/// A time in milliseconds, as it is stored and shown. What does not fit is the greatest number.
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::decision::{DecisionKind, Reason, Source};
 use super::settings::{Failover, Mode};
 use super::status::InputState;
+use crate::domain::millis;
 use grace::Grace;
 use live::Live;
 
@@ -297,8 +298,4 @@ fn is_loss(reason: Reason) -> bool {
         reason,
         Reason::LiveEnded | Reason::LiveStalled | Reason::LiveBitrateLow | Reason::LiveWithoutKeyframes
     )
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

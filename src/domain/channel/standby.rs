@@ -92,7 +92,7 @@ impl Standby {
 }
 
 fn millis(time: Duration) -> Value {
-    json!(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    json!(crate::domain::millis(time))
 }
 
 #[cfg(test)]

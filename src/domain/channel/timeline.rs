@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::domain::millis;
+
 /// A track of a programme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Track {
@@ -173,10 +175,6 @@ pub fn wrapped(at: u64) -> u32 {
 )]
 fn extend(near: i64, timestamp: u32) -> i64 {
     near + i64::from(timestamp.wrapping_sub(near as u32) as i32)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

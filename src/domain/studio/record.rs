@@ -1,7 +1,5 @@
 //! What happened, for reports: changes of the scene, failovers, the owner's times on air.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::content::ContentName;
@@ -116,8 +114,4 @@ pub struct OwnerSession {
     pub interrupted: Option<ContentName>,
     /// Where it was, and is resumed, in milliseconds.
     pub position_ms: Option<u64>,
-}
-
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

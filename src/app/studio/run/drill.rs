@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::outside::{Message, Outside};
 use super::player::Playing;
 use super::scenes;
+use crate::domain::millis;
 use crate::domain::studio::{Choice, DecisionKind, Drill, DrillKind, DrillReport, DrillState, Moment, OnAir};
 use crate::ports::obs_values::MediaLocation;
 
@@ -96,10 +97,6 @@ impl Drilling {
         self.drill.error = error;
         self.drill.report = Some(self.report.clone());
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Makes the failure, and tells the result.

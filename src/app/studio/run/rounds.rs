@@ -84,18 +84,15 @@ impl Supervisor {
         let before = std::mem::replace(&mut self.studio, studio);
         let has_platform = self.outside.setup.platform.is_some();
         let desired = self.studio.desired(has_platform);
-        let by = self.studio.desired_by.clone().unwrap_or_default();
-        if before.desired(has_platform) != desired || before.updated_at != self.studio.updated_at {
+        if before.desired(has_platform) != desired {
+            let by = self.studio.desired_by.clone().unwrap_or_default();
             match desired {
-                Desired::OnAir if before.desired(has_platform) != desired => {
+                Desired::OnAir => {
                     self.checks.require();
                     self.change(Change::Preflight(false));
                     self.change(Change::Start { by });
                 }
-                Desired::Stopped if before.desired(has_platform) != desired => {
-                    self.change(Change::Stop { by });
-                }
-                Desired::OnAir | Desired::Stopped => {}
+                Desired::Stopped => self.change(Change::Stop { by }),
             }
         }
         if before.schedule != self.studio.schedule {

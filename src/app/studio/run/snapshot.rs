@@ -1,6 +1,7 @@
 //! What a supervisor sees, for everybody who asks.
 
 use super::supervisor::Supervisor;
+use crate::domain::millis;
 use crate::domain::studio::{Item, Moment, NowPlaying, Paused, Snapshot};
 
 impl Supervisor {
@@ -52,8 +53,4 @@ impl Supervisor {
             nothing_to_play_at: self.nothing_to_play_at,
         }
     }
-}
-
-fn millis(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

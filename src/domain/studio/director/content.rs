@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Command, Director, Step};
+use crate::domain::millis;
 use crate::domain::studio::content::{ContentKind, ContentSource};
 use crate::domain::studio::decision::{Reason, Subject, Why};
 use crate::domain::studio::failover::{Failure, FailureKind, Rung};
@@ -10,7 +11,7 @@ use crate::domain::studio::model::ScenePurpose;
 use crate::domain::studio::moment::Moment;
 use crate::domain::studio::owner::OwnerState;
 use crate::domain::studio::playout::{Ended, Item};
-use crate::domain::studio::record::{FailoverEvent, OwnerSession, Record, millis};
+use crate::domain::studio::record::{FailoverEvent, OwnerSession, Record};
 
 /// What is to be on air.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

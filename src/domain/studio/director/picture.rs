@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::content::Stage;
 use super::{Director, Step};
+use crate::domain::millis;
 use crate::domain::studio::failover::FailureKind;
 use crate::domain::studio::moment::Moment;
-use crate::domain::studio::record::{Record, millis};
+use crate::domain::studio::record::Record;
 
 impl Director {
     /// What is wrong with what is on air for too long, and since when.

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::content::Stage;
 use super::wanted::Wanted;
 use super::{Command, Director, Step};
+use crate::domain::millis;
 use crate::domain::studio::content::Media;
 use crate::domain::studio::decision::{DecisionKind, Reason, Subject, Why};
 use crate::domain::studio::model::{SceneName, ScenePurpose};
 use crate::domain::studio::moment::Moment;
 use crate::domain::studio::playout::Item;
-use crate::domain::studio::record::{Record, Transition, TransitionKind, millis};
+use crate::domain::studio::record::{Record, Transition, TransitionKind};
 
 /// A change of the scene is confirmed within this time, or has failed (FR-007).
 const CONFIRM_WITHIN: Duration = Duration::from_secs(2);

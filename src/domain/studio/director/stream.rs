@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{Command, Director, Step};
+use crate::domain::millis;
 use crate::domain::studio::decision::{Reason, Subject, Why};
 use crate::domain::studio::downtime::Cause;
 use crate::domain::studio::link::LinkState;
 use crate::domain::studio::model::Desired;
 use crate::domain::studio::moment::Moment;
 use crate::domain::studio::output::StreamState;
-use crate::domain::studio::record::millis;
 
 /// A start or stop that failed is repeated after this time.
 const AGAIN: Duration = Duration::from_secs(10);
