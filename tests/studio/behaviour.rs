@@ -150,7 +150,9 @@ pub(crate) async fn missing_file_ends_at_once_and_a_good_one_recovers(world: &mu
     world.client.set_media("Broken", &media(&missing)).await?;
     world.until_event(ObsEvent::MediaEnded("Broken".into())).await?;
     report("a missing file ended", started.elapsed());
-    ensure!(world.client.media_status("Broken").await?.state == MediaState::Ended);
+    // OBS may say that it plays after it said that it ended: two of its threads set the state.
+    let status = world.client.media_status("Broken").await?;
+    ensure!(status.duration.unwrap_or_default().is_zero(), "{status:?}");
     world.client.set_media("Broken", &media(&clip)).await?;
     world.until_event(ObsEvent::MediaStarted("Broken".into())).await?;
     let plays =
