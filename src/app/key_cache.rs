@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, SetOnce};
 use crate::domain::path::StreamPath;
 use crate::domain::publish::DenyReason;
 use crate::domain::secret::SecretHash;
-use crate::domain::stream_key::CachedKey;
+use crate::domain::stream_key::{CachedKey, StreamKey};
 use crate::domain::{StreamKeyId, Timestamp};
 
 /// How long a confirmed miss is not checked again.
@@ -181,6 +181,18 @@ impl KeyCache {
         }
     }
 
+    /// This instance created `key` a moment ago. It is known here at once, before its event arrives: many encoders may
+    /// come right away, and only few unknown keys are confirmed at the same time.
+    pub(super) fn add_created(&self, key: &StreamKey, hash: SecretHash) {
+        let StreamKey { id, path, expires_at, .. } = key;
+        let entry = self.entry(&CachedKey { hash, id: *id, path: path.clone(), expires_at: *expires_at });
+        if let Some(keys) = &mut *self.write() {
+            keys.added.insert(hash, entry);
+            // Unless the event of its revocation was faster.
+            keys.current.entry(*id).or_insert(Some(hash));
+        }
+    }
+
     /// Adds a page to a load.
     pub(super) fn take_page(&self, load: &mut Load, page: &[CachedKey]) {
         load.0.extend(page.iter().map(|key| self.entry(key)));
@@ -217,6 +229,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::domain::BroadcasterId;
+    use crate::domain::stream_key::{Holder, OnConflict};
 
     const NOW: Timestamp = Timestamp::from_seconds(100);
     const HASH: SecretHash = SecretHash([1; 32]);
@@ -319,6 +333,30 @@ mod tests {
         assert!(!may_exist(&cache, &hashes[10]) && !may_exist(&cache, &new));
         load(&cache, &hashes);
         assert!(may_exist(&cache, &old));
+    }
+
+    #[test]
+    fn key_that_was_created_here_is_known_before_its_event_unless_it_was_revoked() {
+        let key = StreamKey {
+            id: cached(HASH).id,
+            broadcaster_id: BroadcasterId(Uuid::nil()),
+            label: None,
+            path: cached(HASH).path,
+            key_prefix: "sk_1".into(),
+            on_conflict: OnConflict::Reject,
+            created_at: NOW,
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            holder: Holder::Free,
+        };
+        let cache = loaded();
+        cache.add_created(&key, HASH);
+        assert!((0..50).all(|_| may_exist(&cache, &HASH)));
+        let cache = loaded();
+        cache.revoke(key.id);
+        cache.add_created(&key, HASH);
+        assert!(!may_exist(&cache, &HASH));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::media_server::{IngestUrls, PlaybackUrls};
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::path::StreamPath;
-use crate::domain::secret::KeySecret;
+use crate::domain::secret::{KeySecret, SecretHash};
 use crate::domain::stream::Stream;
 use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, expires_at};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
@@ -164,7 +164,10 @@ impl StreamKeys {
                 holder: Holder::Free,
             };
             match self.core.store.create_stream_key(&key, &hash, Change::new(&scope, entry)).await? {
-                KeyCreation::Created => return Ok(self.with_secret(key, secret)),
+                KeyCreation::Created => {
+                    self.created(&[(key.clone(), hash)]);
+                    return Ok(self.with_secret(key, secret));
+                }
                 KeyCreation::UnknownBroadcaster => return Err(AppError::NotFound("broadcaster")),
                 KeyCreation::PathTaken => taken = Some(path),
             }
@@ -263,6 +266,13 @@ impl StreamKeys {
         match self.core.store.channel_of(scope, id.0).await? {
             Some(channel) if is_needed(&channel) => Err(Conflict::OfChannel(channel.name.to_string()).into()),
             _ => Ok(()),
+        }
+    }
+
+    /// Keys with these hashes were stored.
+    pub(super) fn created(&self, keys: &[(StreamKey, SecretHash)]) {
+        for (key, hash) in keys {
+            self.cache.add_created(key, *hash);
         }
     }
 

@@ -121,7 +121,6 @@ async fn head_is_answered_wherever_get_is() {
 #[tokio::test]
 async fn unreachable_database_is_a_problem_with_retry_after() {
     let app = TestApp::on(Engine::Sqlite).await;
-    let key = app.key("live/alice").await;
     for db in [&app.db, &app.lists] {
         db.as_ref().expect("a database").close().await;
     }
@@ -132,7 +131,9 @@ async fn unreachable_database_is_a_problem_with_retry_after() {
     app.as_nobody().get("/health").await.assert_status(503);
     app.as_nobody().get("/readyz").await.assert_status(503);
     app.as_nobody().get("/livez").await.assert_status(200);
-    let denied = app.request_publish(&key, "c1").await.assert_status(401).assert_problem("denied");
+    let unknown = format!("sk_{}", "a".repeat(43));
+    let publish = json!({"action": "publish", "path": "live/alice", "id": "c1", "token": unknown});
+    let denied = app.auth(publish).await.assert_status(401).assert_problem("denied");
     assert!(denied.text("/detail").contains("could not decide"), "{denied:?}");
     app.auth(json!({"action": "read", "path": "live/alice"})).await.assert_status(200);
     let hook = app.as_nobody().post(&format!("/webhook/ready?secret={HOOK_SECRET}"));

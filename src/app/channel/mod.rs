@@ -185,6 +185,7 @@ impl Channels {
         let creation = ChannelCreation { channel, broadcaster, keys, sealed_programme_key };
         let done = self.core.store.create_channel(&creation, Change::new(&scope, entry)).await?;
         written(done, &creation.channel.name)?;
+        self.keys.created(&creation.keys);
         Ok(NewChannel {
             channel: ChannelNow { channel: creation.channel, at: now },
             live_key: self.with_secret(live, now),
