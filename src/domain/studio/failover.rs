@@ -114,7 +114,8 @@ impl Ladder {
     }
 
     /// Whether to go up, and where: from failover content at a natural point (`is_point`: a pass of it ended, or another
-    /// block began), from technical difficulties every 30 s.
+    /// block began), or as soon as there is content again if there was nothing to play; from technical difficulties every
+    /// 30 s.
     pub(super) fn way_up(
         &mut self,
         now: Moment,
@@ -124,9 +125,11 @@ impl Ladder {
     ) -> Option<Rung> {
         let pass = if has_end { LONGEST_PASS } else { PASS };
         let lasted = self.since.map(|since| now.since(since)).unwrap_or_default();
+        let had_nothing =
+            self.last_failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::NothingToPlay);
         let to = match self.rung {
             Rung::Content => return None,
-            Rung::Failover if !is_point && lasted < pass => return None,
+            Rung::Failover if !is_point && !had_nothing && lasted < pass => return None,
             Rung::TechnicalDifficulties if lasted < TRY_AGAIN => return None,
             _ if has_content() => Rung::Content,
             Rung::TechnicalDifficulties => Rung::Failover,

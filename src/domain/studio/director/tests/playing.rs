@@ -7,7 +7,7 @@ use crate::domain::studio::content::{AgeRating, file};
 use crate::domain::studio::director::{Change, Command};
 use crate::domain::studio::{
     Block, ContentSource, FailureKind, Media, OWNER_WITHIN, OwnerState, Reason, Record, Rung, Schedule,
-    Subject, Summary, TransitionKind,
+    Subject, Summary, TimeZone, TransitionKind,
 };
 
 fn is_start(command: &Command) -> bool {
@@ -109,6 +109,19 @@ fn another_block_changes_what_plays_and_a_scene_can_be_content() {
     assert_eq!(choice.numbers["failure"], FailureKind::NothingToPlay.as_str());
     // The next night the content is back, without a person.
     world.run(86_400_000 - 500_000);
+    assert_eq!(world.scene_name(), "Automated Content");
+}
+
+#[test]
+fn first_content_goes_on_air_at_once_where_there_was_nothing_to_play() {
+    let mut world = World::new(&[("a", 600)]);
+    let schedule = std::mem::replace(&mut world.schedule, Schedule::empty(TimeZone::UTC));
+    world.boot();
+    // In the middle of the failover content.
+    world.run(25_000);
+    assert_eq!(world.scene_name(), "Failover");
+    world.change(Change::Schedule(schedule));
+    world.run(2_000);
     assert_eq!(world.scene_name(), "Automated Content");
 }
 
