@@ -12,7 +12,7 @@ use streamward::domain::path::{IngestPath, StreamPath};
 use streamward::domain::publish::{PublishRequest, decide_other, decide_publish};
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
-use streamward::domain::{BroadcasterId, StreamKeyId, Timestamp};
+use streamward::domain::{BroadcasterId, OrganizationId, StreamKeyId, Timestamp};
 use uuid::Uuid;
 
 fn request(action: Action, secret: &KeySecret) -> AuthRequest {
@@ -36,6 +36,7 @@ fn decisions(c: &mut Criterion) {
     let hasher = MasterKey::new([1; 32]).hasher();
     let key = StreamKey {
         id: StreamKeyId(Uuid::from_u128(1)),
+        organization_id: OrganizationId::DEFAULT,
         broadcaster_id: BroadcasterId(Uuid::from_u128(2)),
         label: None,
         path: StreamPath::parse("live/alice").expect("a path"),

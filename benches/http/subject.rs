@@ -208,7 +208,7 @@ fn secrets() -> Secrets {
 /// A key for each caller, ten thousand ended streams, and a hundred live ones with other keys.
 async fn fill(shared: &Shared, store: &dyn Store) -> Vec<KeySecret> {
     let actor = Actor::cli("bench");
-    let draft = BroadcasterDraft { display_name: Some("Bench".into()), metadata: None };
+    let draft = BroadcasterDraft { display_name: Some("Bench".into()), ..BroadcasterDraft::default() };
     let broadcaster = shared.broadcasters.create(&actor, draft).await.expect("a broadcaster").id.to_string();
     let key = async |path: String| {
         let draft = StreamKeyDraft {

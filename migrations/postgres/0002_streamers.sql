@@ -10,6 +10,7 @@
 -- program. COLLATE "C" lowercases and orders names as SQLite does.
 CREATE TABLE streamers (
     id                 UUID    PRIMARY KEY DEFAULT gen_random_uuid(),
+    organization_id    UUID    NOT NULL DEFAULT '00000000-0000-7000-8000-000000000001' REFERENCES organizations (id),
     username           TEXT    COLLATE "C" NOT NULL,
     display_name       TEXT,
     is_active          BOOLEAN NOT NULL DEFAULT TRUE,

@@ -4,6 +4,7 @@
 -- them first. playlist: the clips as JSON; NULL if the backup is a stream. programme_key: sealed.
 CREATE TABLE channels (
     id                UUID    PRIMARY KEY,
+    organization_id UUID NOT NULL REFERENCES organizations (id),
     name              TEXT    NOT NULL,
     display_name      TEXT    NOT NULL,
     path              TEXT    NOT NULL,
@@ -27,6 +28,7 @@ CREATE TABLE channels (
 );
 CREATE UNIQUE INDEX channels_name ON channels (name);
 CREATE INDEX channels_newest ON channels (created_at, id);
+CREATE INDEX channels_organization ON channels (organization_id, created_at, id);
 CREATE INDEX channels_broadcaster ON channels (broadcaster_id);
 
 -- stream_key: the platform's key, sealed.

@@ -1,18 +1,32 @@
 -- Times are microseconds since the Unix epoch. JSON is text, stored as received.
 
+-- Who owns broadcasters, keys, streams, streamers, channels, clips and studios. The first one is there from the start.
+CREATE TABLE organizations (
+    id         BLOB    NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX organizations_name ON organizations (lower(name));
+CREATE INDEX organizations_newest ON organizations (created_at, id);
+INSERT INTO organizations (id, name, created_at, updated_at) VALUES (x'00000000000070008000000000000001', 'Default', 0, 0);
+
 CREATE TABLE broadcasters (
     id           BLOB    NOT NULL PRIMARY KEY,
+    organization_id BLOB NOT NULL REFERENCES organizations (id),
     display_name TEXT    NOT NULL,
     metadata     TEXT    NOT NULL,
     created_at   INTEGER NOT NULL,
     updated_at   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX broadcasters_newest ON broadcasters (created_at, id);
+CREATE INDEX broadcasters_organization ON broadcasters (organization_id, created_at, id);
 
--- path_held: this key reserves its path. Revoking the key frees the path; so does the next creation on the path once
--- the key has expired.
+-- organization_id is that of the broadcaster. path_held: this key reserves its path. Revoking the key frees the path; so
+-- does the next creation on the path once the key has expired.
 CREATE TABLE stream_keys (
     id             BLOB    NOT NULL PRIMARY KEY,
+    organization_id BLOB NOT NULL,
     broadcaster_id BLOB    NOT NULL REFERENCES broadcasters (id),
     label          TEXT,
     path           TEXT    NOT NULL,
@@ -35,14 +49,16 @@ CREATE TABLE stream_keys (
 CREATE UNIQUE INDEX stream_keys_hash ON stream_keys (key_hash);
 CREATE UNIQUE INDEX stream_keys_one_per_path ON stream_keys (path) WHERE path_held;
 CREATE INDEX stream_keys_newest ON stream_keys (created_at, id);
+CREATE INDEX stream_keys_organization ON stream_keys (organization_id, created_at, id);
 CREATE INDEX stream_keys_path ON stream_keys (path, created_at, id);
 CREATE INDEX stream_keys_broadcaster ON stream_keys (broadcaster_id, created_at, id);
 CREATE INDEX stream_keys_held_on ON stream_keys (holder_server) WHERE holder_server IS NOT NULL;
 
--- No reference to keys and broadcasters: history outlives them. end_reason without ended_at: the stream must end, but
--- the media server still has it.
+-- No reference to keys, broadcasters and organizations: history outlives them. end_reason without ended_at: the stream
+-- must end, but the media server still has it.
 CREATE TABLE streams (
     id               BLOB    NOT NULL PRIMARY KEY,
+    organization_id BLOB NOT NULL,
     stream_key_id    BLOB    NOT NULL,
     broadcaster_id   BLOB    NOT NULL,
     broadcaster_name TEXT    NOT NULL,
@@ -67,6 +83,7 @@ CREATE INDEX streams_active ON streams (started_at, id) WHERE ended_at IS NULL;
 CREATE INDEX streams_active_of_broadcaster ON streams (broadcaster_id) WHERE ended_at IS NULL;
 CREATE INDEX streams_active_on_server ON streams (media_server) WHERE ended_at IS NULL;
 CREATE INDEX streams_newest ON streams (started_at, id);
+CREATE INDEX streams_organization ON streams (organization_id, started_at, id);
 CREATE INDEX streams_broadcaster ON streams (broadcaster_id, started_at, id);
 CREATE INDEX streams_path ON streams (path, started_at, id);
 CREATE INDEX streams_media_server ON streams (media_server, started_at, id);
@@ -82,6 +99,7 @@ INSERT INTO counters (name, value) VALUES ('events', 0), ('hook_events', 0), ('p
 CREATE TABLE events (
     seq     INTEGER PRIMARY KEY,
     at      INTEGER NOT NULL,
+    organization_id BLOB NOT NULL,
     topic   TEXT    NOT NULL,
     kind    TEXT    NOT NULL,
     version INTEGER NOT NULL,
@@ -93,6 +111,7 @@ CREATE INDEX events_at ON events (at);
 
 CREATE TABLE audit_log (
     id             BLOB    NOT NULL PRIMARY KEY,
+    organization_id BLOB,
     at             INTEGER NOT NULL,
     actor          TEXT,
     action         TEXT    NOT NULL,
@@ -108,6 +127,7 @@ CREATE TABLE audit_log (
     told           INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX audit_log_newest ON audit_log (at, id);
+CREATE INDEX audit_log_organization ON audit_log (organization_id, at, id);
 CREATE INDEX audit_log_actor ON audit_log (actor, at, id);
 CREATE INDEX audit_log_action ON audit_log (action, at, id);
 CREATE INDEX audit_log_resource_type ON audit_log (resource_type, at, id);
@@ -115,6 +135,7 @@ CREATE INDEX audit_log_resource_id ON audit_log (resource_id, at, id);
 
 CREATE TABLE api_tokens (
     id         BLOB    NOT NULL PRIMARY KEY,
+    organization_id BLOB REFERENCES organizations (id),
     name       TEXT    NOT NULL,
     role       TEXT    NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
     token_hash BLOB    NOT NULL,
@@ -123,6 +144,7 @@ CREATE TABLE api_tokens (
 ) STRICT;
 CREATE UNIQUE INDEX api_tokens_hash ON api_tokens (token_hash);
 CREATE INDEX api_tokens_newest ON api_tokens (created_at, id);
+CREATE INDEX api_tokens_organization ON api_tokens (organization_id, created_at, id);
 
 CREATE TABLE signed_requests (
     signature BLOB    NOT NULL PRIMARY KEY,

@@ -14,6 +14,7 @@
 CREATE TABLE streamers (
     id                 BLOB    NOT NULL PRIMARY KEY DEFAULT (CAST(randomblob(6) || substr(x'404142434445464748494A4B4C4D4E4F', 1 + (random() & 15), 1) || randomblob(1)
         || substr(x'8090A0B0', 1 + (random() & 3), 1) || randomblob(7) AS BLOB)) CHECK (length(id) = 16),
+    organization_id    BLOB    NOT NULL DEFAULT x'00000000000070008000000000000001' REFERENCES organizations (id),
     username           TEXT    NOT NULL,
     display_name       TEXT,
     is_active          INTEGER NOT NULL DEFAULT TRUE,

@@ -4,6 +4,7 @@
 -- file and its renditions. job has the clip until job_until; attempts counts those that ended without a step.
 CREATE TABLE clips (
     id            BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    organization_id BLOB NOT NULL REFERENCES organizations (id),
     name          TEXT    NOT NULL,
     size          INTEGER NOT NULL,
     state         TEXT    NOT NULL CHECK (state IN ('uploading', 'queued', 'probing', 'normalizing', 'ready', 'failed')),
@@ -22,6 +23,7 @@ CREATE TABLE clips (
     attempts      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX clips_newest ON clips (created_at, id);
+CREATE INDEX clips_organization ON clips (organization_id, created_at, id);
 CREATE INDEX clips_to_prepare ON clips (created_at, id) WHERE state IN ('queued', 'probing', 'normalizing');
 CREATE INDEX clips_uploading ON clips (expires_at) WHERE state = 'uploading';
 

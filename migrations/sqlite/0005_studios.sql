@@ -3,6 +3,7 @@
 -- How OBS is reached is in the configuration. hold and schedule are JSON.
 CREATE TABLE studios (
     id         BLOB    NOT NULL PRIMARY KEY,
+    organization_id BLOB NOT NULL,
     name       TEXT    NOT NULL,
     desired    TEXT    CHECK (desired IN ('on_air', 'stopped')),
     desired_by TEXT,

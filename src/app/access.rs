@@ -10,7 +10,9 @@ use super::list::List;
 use super::media_server::ConfiguredServers;
 use super::request_lines::LineKind;
 use super::{AppError, Core, Result};
-use crate::domain::access::{Action, Actor, ApiToken, Origin, Resource, Role, TokenSecret, token_name};
+use crate::domain::access::{
+    Action, Actor, ApiToken, Origin, Permissions, Resource, Role, TokenSecret, token_name,
+};
 use crate::domain::invalid::Checks;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::page::{Newest, Page};
@@ -50,6 +52,9 @@ pub struct ApiTokenDraft {
     pub role: String,
     /// RFC 3339.
     pub expires_at: Option<String>,
+    /// Where it counts; needed if the client belongs to several organizations. Without it, as widely as the client may manage
+    /// tokens: in the whole installation, or in its only organization.
+    pub organization_id: Option<String>,
 }
 
 const KIND: &str = "api_token";
@@ -88,7 +93,11 @@ impl Access {
     /// Recognises the holder of a token.
     pub async fn actor_of_token(&self, token: &str, origin: Origin) -> Result<Actor> {
         if self.settings.admin_token.as_ref().is_some_and(|admin| admin.matches(token)) {
-            return Ok(Actor { name: "admin_token".into(), role: Role::Admin, origin });
+            return Ok(Actor {
+                name: "admin_token".into(),
+                permissions: Permissions::of_installation(Role::Admin),
+                origin,
+            });
         }
         let secret = TokenSecret::parse(token).ok_or(Unauthenticated::Malformed)?;
         let found =
@@ -97,7 +106,7 @@ impl Access {
         if found.expires_at.is_some_and(|at| at <= self.core.now()) {
             return Err(Unauthenticated::Expired.into());
         }
-        Ok(Actor { name: format!("token:{}", found.name), role: found.role, origin })
+        Ok(Actor { name: format!("token:{}", found.name), permissions: found.permissions(), origin })
     }
 
     /// The secret for a signed request. Needs only its headers, so that it is known before the body is read.
@@ -129,7 +138,11 @@ impl Access {
         }
         // With one shared secret, any signer can name any key id.
         let label: String = request.key_id.chars().filter(|c| !c.is_control()).take(64).collect();
-        Ok(Actor { name: format!("signed:{label}"), role: Role::Admin, origin })
+        Ok(Actor {
+            name: format!("signed:{label}"),
+            permissions: Permissions::of_installation(Role::Admin),
+            origin,
+        })
     }
 
     /// Refuses a signed write that was received before. `signature` was verified.
@@ -184,7 +197,12 @@ impl Access {
                 let (Some(name), Some(role)) = (name, role) else {
                     return Err(AppError::NotFound("api token"));
                 };
-                let token = ApiToken { id, name, role, created_at, expires_at };
+                let named = draft.organization_id.as_deref();
+                let organization_id = match (named, scope.organizations()) {
+                    (None, None) => None,
+                    _ => Some(self.core.owner_of_new(&scope, named).await?),
+                };
+                let token = ApiToken { id, organization_id, name, role, created_at, expires_at };
                 let secret = TokenSecret::from_random(self.core.ids.random32());
                 let hash = self.core.hasher.hash("token", secret.expose());
                 self.core.store.create_api_token(&token, &hash, Change::new(&scope, &entry)).await?;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::rollup::{Kind, Rollup};
 use crate::domain::audit::{AuditEntry, Outcome};
 use crate::domain::media_server::MediaServerName;
-use crate::domain::{AuditId, StreamKeyId, Timestamp};
+use crate::domain::{AuditId, OrganizationId, StreamKeyId, Timestamp};
 
 /// How many kinds may be about unknown keys, so that unknown publishers cannot fill the audit log.
 const MAX_UNKNOWN_PUBLISHERS: usize = 50;
@@ -23,6 +23,7 @@ pub(super) struct RollupKey {
     pub(super) reason: &'static str,
     pub(super) detail: Option<String>,
     pub(super) key: Option<StreamKeyId>,
+    pub(super) organization_id: Option<OrganizationId>,
     pub(super) path: Option<String>,
     pub(super) ip: Option<String>,
 }
@@ -33,7 +34,7 @@ impl Kind for RollupKey {
     }
 
     fn coarse(self, _: bool) -> Self {
-        Self { detail: None, key: None, path: None, ip: None, ..self }
+        Self { detail: None, key: None, organization_id: None, path: None, ip: None, ..self }
     }
 
     fn entry(&self) -> AuditEntry {
@@ -50,6 +51,7 @@ impl Kind for RollupKey {
         AuditEntry {
             id: AuditId(Uuid::nil()),
             timestamp: Timestamp::from_micros(0),
+            organization_id: self.organization_id,
             actor: Some(format!("media_server:{}", self.server)),
             action: "publish".into(),
             resource_type: Some("stream_key".into()),
@@ -78,6 +80,7 @@ mod tests {
             reason: "unknown_key",
             detail: None,
             key: None,
+            organization_id: None,
             path: None,
             ip: Some(ip.to_string()),
         }

@@ -25,6 +25,8 @@ pub struct BroadcasterDraft {
     pub display_name: Option<String>,
     /// The owner's data.
     pub metadata: Option<Value>,
+    /// Whose it is; needed if the client belongs to several organizations. Only at the creation.
+    pub organization_id: Option<String>,
 }
 
 const KIND: &str = "broadcaster";
@@ -53,10 +55,17 @@ impl Broadcasters {
                 let metadata = checks.take_opt(draft.metadata.map(Metadata::parse));
                 checks.finish()?;
                 let Some(display_name) = name else { return Err(AppError::NotFound(KIND)) };
+                let owner = self.core.owner_of_new(&scope, draft.organization_id.as_deref()).await?;
                 let now = self.core.now();
                 let metadata = metadata.unwrap_or_default();
-                let broadcaster =
-                    Broadcaster { id, display_name, metadata, created_at: now, updated_at: now };
+                let broadcaster = Broadcaster {
+                    id,
+                    organization_id: owner,
+                    display_name,
+                    metadata,
+                    created_at: now,
+                    updated_at: now,
+                };
                 self.core.store.create_broadcaster(&broadcaster, Change::new(&scope, &entry)).await?;
                 self.core.wake_ups.send(WakeUp::Events);
                 Ok(broadcaster)

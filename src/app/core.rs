@@ -8,11 +8,11 @@ use super::Result;
 use super::list::ListStore;
 use super::refusal_rollup::RefusalRollup;
 use super::request_lines::RequestLines;
-use crate::domain::access::Actor;
+use crate::domain::access::{Actor, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::{MasterKey, SecretHasher};
-use crate::domain::{AuditId, Timestamp};
+use crate::domain::{AuditId, Invalid, OrganizationId, Timestamp};
 use crate::ports::{Clock, IdGen, Store, WakeUps};
 
 /// Stores, time, ids and wake-ups. Built once; every service holds it.
@@ -65,6 +65,17 @@ impl Core {
     /// A new id.
     pub fn id(&self) -> Uuid {
         self.ids.uuid()
+    }
+
+    /// Who owns a new row: the organization that the client names, or the only one there can be.
+    pub(super) async fn owner_of_new(&self, scope: &Scope, named: Option<&str>) -> Result<OrganizationId> {
+        let Some(named) = named else { return Ok(scope.owner_of_new(None)?) };
+        let named = named.parse().map_err(|_| Invalid::one("organization_id", "must be a UUID"))?;
+        let owner = scope.owner_of_new(Some(named))?;
+        match self.store.organization(scope, owner).await? {
+            Some(_) => Ok(owner),
+            None => Err(Invalid::one("organization_id", "there is no such organization").into()),
+        }
     }
 
     /// The audit entry for what `actor` is about to do.

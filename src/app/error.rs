@@ -105,6 +105,15 @@ pub enum Conflict {
     /// All bytes are stored.
     #[error("the upload is complete: nothing more can be sent")]
     UploadComplete,
+    /// Another organization has the name.
+    #[error("another organization is called {0}: choose another name")]
+    OrganizationTaken(String),
+    /// The organization owns resources of this kind.
+    #[error("the organization owns {0}: delete them first; a studio leaves it by its configuration")]
+    OrganizationInUse(&'static str),
+    /// The first organization is always there.
+    #[error("the first organization cannot be deleted: rename it instead")]
+    FirstOrganization,
     /// A signed request was received before.
     #[error("this signed request was received before: sign each write anew, with the current time")]
     Replayed,

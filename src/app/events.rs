@@ -209,6 +209,7 @@ impl EventReader {
             match self.live.recv().await {
                 // It was in the backlog.
                 Ok(event) if event.seq <= self.cursor => {}
+                Ok(event) if !self.scope.includes(event.organization_id) => self.cursor = event.seq,
                 Ok(event) => {
                     self.cursor = event.seq;
                     return Ok(Next::Event(event));
@@ -227,10 +228,11 @@ pub(super) mod tests {
 
     use super::*;
     use crate::adapters::local_wake_ups::LocalWakeUps;
-    use crate::domain::Timestamp;
+    use crate::domain::access::{Permissions, Role};
     use crate::domain::event::{EventBody, StreamEventKind, StreamKeyEventKind};
     use crate::domain::stream::tests::stream;
     use crate::domain::stream_key::tests::key;
+    use crate::domain::{OrganizationId, Timestamp};
 
     /// A log that is written by hand.
     #[derive(Default)]
@@ -238,9 +240,13 @@ pub(super) mod tests {
 
     impl Log {
         pub(crate) fn append(&self, body: &EventBody) -> i64 {
+            self.append_of(OrganizationId::DEFAULT, body)
+        }
+
+        fn append_of(&self, owner: OrganizationId, body: &EventBody) -> i64 {
             let mut rows = self.0.lock().unwrap();
             let seq = i64::try_from(rows.len()).unwrap() + 1;
-            rows.push(body.stored(seq, Timestamp::from_seconds(seq)));
+            rows.push(body.stored(seq, Timestamp::from_seconds(seq), owner));
             seq
         }
     }
@@ -249,13 +255,13 @@ pub(super) mod tests {
     impl EventStore for Log {
         async fn events_after(
             &self,
-            _: &Scope,
+            scope: &Scope,
             topic: Option<Topic>,
             seq: i64,
             limit: u32,
         ) -> std::result::Result<Vec<StoredEvent>, StoreError> {
             let rows = self.0.lock().unwrap();
-            let wanted = rows.iter().filter(|row| row.seq > seq);
+            let wanted = rows.iter().filter(|row| row.seq > seq && scope.includes(row.organization_id));
             let wanted = wanted.filter(|row| topic.is_none_or(|topic| row.topic == topic.as_str()));
             Ok(wanted.take(limit as usize).cloned().collect())
         }
@@ -341,6 +347,26 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
+    async fn reader_gets_only_events_of_its_organizations_from_the_log_and_from_the_tail() {
+        let log = Arc::new(Log::default());
+        let (events, mut tail) = tail(&log);
+        let other = OrganizationId(Uuid::max());
+        let permissions = Permissions::in_organizations([(other, Role::Viewer)]);
+        let actor = Actor { permissions, ..Actor::cli("test") };
+        log.append_of(other, &started());
+        log.append(&started());
+        let mut reader = events.subscribe(&actor, Topic::Stream, Some(0)).await.unwrap();
+        assert_eq!(seq(&mut reader).await, 1);
+        for owner in [OrganizationId::DEFAULT, other, OrganizationId::DEFAULT, other] {
+            log.append_of(owner, &started());
+            tail.tick(&TaskContext::default()).await.unwrap();
+        }
+        assert_eq!([seq(&mut reader).await, seq(&mut reader).await], [4, 6]);
+        let mut reader_of_all = subscribe(&events, Some(3)).await;
+        assert_eq!([seq(&mut reader_of_all).await, seq(&mut reader_of_all).await], [4, 5]);
+    }
+
+    #[tokio::test]
     async fn event_of_an_unknown_version_is_skipped_by_the_tail_and_by_a_reader_that_resumes() {
         let log = Arc::new(Log::default());
         let (events, mut tail) = tail(&log);
@@ -349,7 +375,7 @@ pub(super) mod tests {
         let strange = StoredEvent {
             version: 99,
             subject: Uuid::nil(),
-            ..started().stored(2, Timestamp::from_seconds(2))
+            ..started().stored(2, Timestamp::from_seconds(2), OrganizationId::DEFAULT)
         };
         log.0.lock().unwrap().push(strange);
         log.append(&started());

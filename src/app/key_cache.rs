@@ -229,8 +229,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::BroadcasterId;
     use crate::domain::stream_key::{Holder, OnConflict};
+    use crate::domain::{BroadcasterId, OrganizationId};
 
     const NOW: Timestamp = Timestamp::from_seconds(100);
     const HASH: SecretHash = SecretHash([1; 32]);
@@ -339,6 +339,7 @@ mod tests {
     fn key_that_was_created_here_is_known_before_its_event_unless_it_was_revoked() {
         let key = StreamKey {
             id: cached(HASH).id,
+            organization_id: OrganizationId::DEFAULT,
             broadcaster_id: BroadcasterId(Uuid::nil()),
             label: None,
             path: cached(HASH).path,

@@ -164,7 +164,7 @@ mod tests {
     use crate::domain::stream_key::CachedKey;
     use crate::domain::stream_key::tests::key;
     use crate::domain::streamer::{Slug, Streamer};
-    use crate::domain::{BroadcasterId, StreamerId, Timestamp};
+    use crate::domain::{BroadcasterId, OrganizationId, StreamerId, Timestamp};
     use crate::ports::StoreError;
 
     const NOW: Timestamp = Timestamp::from_seconds(100);
@@ -295,6 +295,7 @@ mod tests {
         let mut world = World::loaded().await;
         let alice = Broadcaster {
             id: BroadcasterId(Uuid::nil()),
+            organization_id: OrganizationId::DEFAULT,
             display_name: DisplayName::parse("Alice").unwrap(),
             metadata: Metadata::default(),
             created_at: NOW,

@@ -18,7 +18,7 @@ use crate::domain::stream::EndReason;
 use crate::domain::{StreamId, Timestamp};
 use crate::ports::{Contact, StoreError, StreamFilter, WakeUp};
 
-const RESOURCE: Resource = Resource::READ_BY_ALL;
+const RESOURCE: Resource = Resource::READ_BY_ALL.of_installation();
 
 /// A configured media server and its record.
 #[derive(Clone, Debug)]

@@ -96,7 +96,7 @@ impl PublishAuth {
             Some(known) => decide_other(request, &known.control_secret, &known.relay_secret),
             None => Err(DenyReason::Undecided),
         };
-        Decision { result, key: None, path }
+        Decision { result, key: None, organization_id: None, path }
     }
 
     async fn publish(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {
@@ -150,7 +150,8 @@ impl PublishAuth {
             // wait for a database's notification lock, and the other instances poll every two seconds.
             self.servers.names().for_each(|name| self.polls.request_local(name));
         }
-        Decision { result, key: Some(key.id), path: Some(key.path.to_string()) }
+        let organization_id = Some(key.organization_id);
+        Decision { result, key: Some(key.id), organization_id, path: Some(key.path.to_string()) }
     }
 
     /// Claims the key. One that the cache lacks is read first, so that guessing keys writes nothing.
@@ -179,8 +180,8 @@ impl PublishAuth {
     ) -> Decision {
         let path = request.path.public().map(str::to_owned);
         match self.grace.decide(hash, publish, self.core.now()) {
-            Ok((reason, id)) => Decision { result: Ok(reason), key: Some(id), path },
-            Err(reason) => Decision { result: Err(reason), key: None, path },
+            Ok((reason, id)) => Decision { result: Ok(reason), key: Some(id), organization_id: None, path },
+            Err(reason) => Decision { result: Err(reason), key: None, organization_id: None, path },
         }
     }
 
@@ -221,11 +222,21 @@ impl PublishAuth {
             self.media_servers.note_contact(server, Contact::Auth);
         }
         if request.action == Action::Publish {
-            let key = decision.key;
+            let (key, organization_id) = (decision.key, decision.organization_id);
             // An unknown publisher can choose any path.
             let path = decision.path.clone().filter(|_| key.is_some());
             self.rollup.count(
-                RollupKey { server: server.clone(), protocol, outcome, reason, detail, key, path, ip },
+                RollupKey {
+                    server: server.clone(),
+                    protocol,
+                    outcome,
+                    reason,
+                    detail,
+                    key,
+                    organization_id,
+                    path,
+                    ip,
+                },
                 None,
                 now,
             );
@@ -234,5 +245,11 @@ impl PublishAuth {
 }
 
 fn deny(reason: DenyReason, request: &AuthRequest) -> Decision {
-    Decision { result: Err(reason), key: None, path: request.path.public().map(str::to_owned) }
+    let key = None;
+    Decision {
+        result: Err(reason),
+        key,
+        organization_id: None,
+        path: request.path.public().map(str::to_owned),
+    }
 }

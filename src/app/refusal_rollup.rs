@@ -81,6 +81,7 @@ impl Kind for Refusal {
 
     fn coarse(self, is_full: bool) -> Self {
         Self(AuditEntry {
+            organization_id: self.0.organization_id.filter(|_| !is_full),
             actor: self.0.actor.filter(|_| !is_full),
             resource_id: None,
             request_method: None,

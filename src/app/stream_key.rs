@@ -12,7 +12,7 @@ use super::stream::Streams;
 use super::{AppError, Core, Result};
 use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::audit::AuditEntry;
-use crate::domain::broadcaster::DisplayName;
+use crate::domain::broadcaster::{Broadcaster, DisplayName};
 use crate::domain::channel::Channel;
 use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::media_server::{IngestUrls, PlaybackUrls};
@@ -142,16 +142,16 @@ impl StreamKeys {
         let scope = actor.authorize(Action::Manage, &RESOURCE)?;
         let now = self.core.now();
         let Checked { broadcaster_id, path, label, expires_at, on_conflict } = draft.check(now)?;
-        let paths = match path {
-            Some(path) => vec![path],
-            None => self.path_candidates(&scope, broadcaster_id, id).await?,
-        };
+        let broadcaster = self.core.store.broadcaster(&scope, broadcaster_id).await?;
+        let broadcaster = broadcaster.ok_or(AppError::NotFound("broadcaster"))?;
+        let paths = path.map_or_else(|| path_candidates(&broadcaster, id), |path| vec![path]);
         let secret = KeySecret::from_random(self.core.ids.random32());
         let hash = self.core.hasher.key(&secret);
         let mut taken = None;
         for path in paths {
             let key = StreamKey {
                 id,
+                organization_id: broadcaster.organization_id,
                 broadcaster_id,
                 label: label.clone(),
                 path: path.clone(),
@@ -173,27 +173,6 @@ impl StreamKeys {
             }
         }
         Err(Conflict::PathTaken(taken.map(|p| p.to_string()).unwrap_or_default()).into())
-    }
-
-    /// Paths for a key that was created without one: the broadcaster's name, then the name made unique, then the id.
-    async fn path_candidates(
-        &self,
-        scope: &Scope,
-        broadcaster: BroadcasterId,
-        id: StreamKeyId,
-    ) -> Result<Vec<StreamPath>> {
-        let found = self
-            .core
-            .store
-            .broadcaster(scope, broadcaster)
-            .await?
-            .ok_or(AppError::NotFound("broadcaster"))?;
-        let unique: String = id.0.simple().to_string().chars().rev().take(8).collect();
-        let names = match slug(&found.display_name) {
-            Some(slug) => vec![slug.clone(), format!("{slug}-{unique}")],
-            None => vec![unique],
-        };
-        Ok(names.iter().filter_map(|name| StreamPath::parse(&format!("live/{name}")).ok()).collect())
     }
 
     fn with_secret(&self, key: StreamKey, secret: KeySecret) -> KeyWithSecret {
@@ -297,6 +276,16 @@ impl List for StreamKeys {
         let at = self.core.now();
         Ok(keys.into_iter().map(|key| KeyNow { key, at }).collect())
     }
+}
+
+/// Paths for a key that was created without one: the broadcaster's name, then the name made unique, then the id.
+fn path_candidates(broadcaster: &Broadcaster, id: StreamKeyId) -> Vec<StreamPath> {
+    let unique: String = id.0.simple().to_string().chars().rev().take(8).collect();
+    let names = match slug(&broadcaster.display_name) {
+        Some(slug) => vec![slug.clone(), format!("{slug}-{unique}")],
+        None => vec![unique],
+    };
+    names.iter().filter_map(|name| StreamPath::parse(&format!("live/{name}")).ok()).collect()
 }
 
 /// A name as part of a path: ASCII letters and digits in lower case, dashes between; `None` if it would be empty.

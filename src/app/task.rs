@@ -15,7 +15,7 @@ use crate::domain::Timestamp;
 use crate::domain::access::{Action, Actor, Resource, Role};
 use crate::ports::{Assignment, LeaseCheck, RemoteError, StoreError, WakeUp};
 
-const RESOURCE: Resource = Resource::read_by(Role::Operator);
+const RESOURCE: Resource = Resource::read_by(Role::Operator).of_installation();
 
 /// Why a task did not do its work. The next tick, or the next run, is the retry.
 #[derive(Debug, thiserror::Error)]

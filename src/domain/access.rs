@@ -1,12 +1,13 @@
 //! Authorization in the management API: roles, actors and API tokens.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::Serialize;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::Timestamp;
-use super::id::id;
+use super::id::{OrganizationId, id};
 use super::invalid::{Invalid, text};
 use super::page::newest_first;
 use super::secret::Secret;
@@ -63,13 +64,54 @@ pub struct Origin {
     pub request_id: Option<String>,
 }
 
+/// What a client may do, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// In all organizations, and for what belongs to none of them: media servers, tasks, the organizations themselves.
+    installation: Option<Role>,
+    organizations: BTreeMap<OrganizationId, Role>,
+}
+
+impl Permissions {
+    /// Those of the command line, of configured secrets, and of tokens that belong to no organization.
+    pub fn of_installation(role: Role) -> Self {
+        Self { installation: Some(role), organizations: BTreeMap::new() }
+    }
+
+    /// Those of who belongs to organizations.
+    pub fn in_organizations(roles: impl IntoIterator<Item = (OrganizationId, Role)>) -> Self {
+        Self { installation: None, organizations: roles.into_iter().collect() }
+    }
+
+    /// The highest role anywhere.
+    pub fn highest_role(&self) -> Option<Role> {
+        self.installation.max(self.organizations.values().copied().max())
+    }
+
+    /// The organization, if there is only one in which they count.
+    pub fn only_organization(&self) -> Option<OrganizationId> {
+        let mut all = self.organizations.keys().filter(|_| self.installation.is_none());
+        all.next().copied().filter(|_| all.next().is_none())
+    }
+
+    /// The role for the whole installation.
+    pub fn installation_role(&self) -> Option<Role> {
+        self.installation
+    }
+
+    /// The roles in organizations.
+    pub fn organization_roles(&self) -> &BTreeMap<OrganizationId, Role> {
+        &self.organizations
+    }
+}
+
 /// The client of a use-case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// How the audit log names it, e.g. `token:dashboard`, `signed:key-1`, `cli`.
     pub name: String,
     /// Its permissions.
-    pub role: Role,
+    pub permissions: Permissions,
     /// The origin of its call.
     pub origin: Origin,
 }
@@ -86,13 +128,29 @@ impl Actor {
     pub fn cli(command: &str) -> Self {
         let origin =
             Origin { method: Some("CLI".into()), path: Some(command.to_owned()), ..Origin::default() };
-        Self { name: "cli".into(), role: Role::Admin, origin }
+        Self { name: "cli".into(), permissions: Permissions::of_installation(Role::Admin), origin }
+    }
+
+    /// What its limits are counted under. Organizations name their tokens without knowing those of others.
+    pub fn caller(&self) -> String {
+        match self.permissions.only_organization() {
+            Some(organization) => format!("{} of {organization}", self.name),
+            None => self.name.clone(),
+        }
     }
 
     /// Checks the actor's role. Every use-case calls this first.
     pub fn authorize(&self, action: Action, resource: &Resource) -> Result<Scope, Forbidden> {
         let needs = resource.lowest_role(action);
-        if self.role >= needs { Ok(Scope(())) } else { Err(Forbidden { needs }) }
+        if self.permissions.installation >= Some(needs) {
+            return Ok(Scope::system());
+        }
+        let allowed = self.permissions.organizations.iter().filter(|(_, role)| **role >= needs);
+        let allowed: BTreeSet<_> = allowed.map(|(id, _)| *id).collect();
+        if resource.of_installation || allowed.is_empty() {
+            return Err(Forbidden { needs });
+        }
+        Ok(Scope(Some(allowed)))
     }
 }
 
@@ -107,11 +165,11 @@ pub enum Action {
     Manage,
 }
 
-/// A kind of resource: the lowest role for each action. A slice declares its own. There is one organization for now;
-/// resources will name theirs.
+/// A kind of resource: the lowest role for each action. A slice declares its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource {
     read: Role,
+    of_installation: bool,
 }
 
 impl Resource {
@@ -120,7 +178,12 @@ impl Resource {
 
     /// Only `role` and above may read it.
     pub const fn read_by(role: Role) -> Self {
-        Self { read: role }
+        Self { read: role, of_installation: false }
+    }
+
+    /// It belongs to no organization: only roles for the whole installation count.
+    pub const fn of_installation(self) -> Self {
+        Self { of_installation: true, ..self }
     }
 
     const fn lowest_role(&self, action: Action) -> Role {
@@ -132,15 +195,37 @@ impl Resource {
     }
 }
 
-/// The rows that a store call may see. [`Actor::authorize`] makes it, so that no use-case can skip the check. All rows
-/// belong to one organization for now.
+/// The rows that a store call may see. [`Actor::authorize`] makes it, so that no use-case can skip the check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope(());
+pub struct Scope(Option<BTreeSet<OrganizationId>>);
 
 impl Scope {
     /// All rows, for background tasks and requests of media servers.
     pub const fn system() -> Self {
-        Self(())
+        Self(None)
+    }
+
+    /// Whose rows. `None`: everybody's.
+    pub fn organizations(&self) -> Option<&BTreeSet<OrganizationId>> {
+        self.0.as_ref()
+    }
+
+    /// Whether a row of `organization` may be seen.
+    pub fn includes(&self, organization: OrganizationId) -> bool {
+        self.0.as_ref().is_none_or(|allowed| allowed.contains(&organization))
+    }
+
+    /// The organization of a new row: the one that is named, or the only one there can be.
+    pub fn owner_of_new(&self, named: Option<OrganizationId>) -> Result<OrganizationId, Invalid> {
+        match (named, &self.0) {
+            (Some(named), _) if self.includes(named) => Ok(named),
+            (Some(_), _) => Err(Invalid::one("organization_id", "there is no such organization")),
+            (None, None) => Ok(OrganizationId::DEFAULT),
+            (None, Some(allowed)) => match allowed.first() {
+                Some(only) if allowed.len() == 1 => Ok(*only),
+                _ => Err(Invalid::one("organization_id", "is needed: you belong to several organizations")),
+            },
+        }
     }
 }
 
@@ -152,6 +237,8 @@ id!(/// Names an API token; not a secret.
 pub struct ApiToken {
     /// Its identity.
     pub id: ApiTokenId,
+    /// Where it counts, and with what it ends. `None`: in the whole installation.
+    pub organization_id: Option<OrganizationId>,
     /// What it is for.
     pub name: String,
     /// Its permissions.
@@ -163,6 +250,16 @@ pub struct ApiToken {
 }
 
 newest_first!(ApiToken, created_at);
+
+impl ApiToken {
+    /// What its holder may do.
+    pub fn permissions(&self) -> Permissions {
+        match self.organization_id {
+            Some(organization) => Permissions::in_organizations([(organization, self.role)]),
+            None => Permissions::of_installation(self.role),
+        }
+    }
+}
 
 /// Checks a token's name.
 pub fn token_name(value: &str) -> Result<String, Invalid> {
@@ -238,7 +335,7 @@ mod tests {
 
     #[test]
     fn roles_include_the_ones_before() {
-        let actor = |role| Actor { role, ..Actor::cli("test") };
+        let actor = |role| Actor { permissions: Permissions::of_installation(role), ..Actor::cli("test") };
         let stream = Resource::READ_BY_ALL;
         assert!(actor(Role::Admin).authorize(Action::Read, &stream).is_ok());
         let forbidden = actor(Role::Viewer).authorize(Action::Operate, &stream);
@@ -249,6 +346,30 @@ mod tests {
             assert_eq!(Role::parse(role.as_str()), Ok(role));
         }
         assert_eq!(Role::parse("root").unwrap_err().0[0].field, "role");
+    }
+
+    #[test]
+    fn a_role_counts_in_its_organization_only() {
+        let [first, second] = [1, 2].map(|n| OrganizationId(uuid::Uuid::from_u128(n)));
+        let roles = [(first, Role::Admin), (second, Role::Viewer)];
+        let actor = Actor { permissions: Permissions::in_organizations(roles), ..Actor::cli("test") };
+        let resource = Resource::READ_BY_ALL;
+        let reads = actor.authorize(Action::Read, &resource).unwrap();
+        assert_eq!(reads.organizations(), Some(&BTreeSet::from([first, second])));
+        assert!(reads.owner_of_new(None).is_err(), "several are possible");
+        let manages = actor.authorize(Action::Manage, &resource).unwrap();
+        assert!(manages.includes(first) && !manages.includes(second));
+        assert_eq!(manages.owner_of_new(None), Ok(first));
+        assert!(manages.owner_of_new(Some(second)).is_err());
+        assert!(actor.authorize(Action::Read, &resource.of_installation()).is_err());
+        assert_eq!(actor.permissions.only_organization(), None);
+        let of_one = Permissions::in_organizations([(first, Role::Viewer)]);
+        assert_eq!(of_one.only_organization(), Some(first));
+        let of_one = Actor { permissions: of_one, ..actor.clone() };
+        assert_ne!(of_one.caller(), actor.caller(), "tokens of one name in two organizations share no limit");
+        let nobody = Actor { permissions: Permissions::default(), ..actor };
+        assert_eq!(nobody.authorize(Action::Read, &resource), Err(Forbidden { needs: Role::Viewer }));
+        assert_eq!(Scope::system().owner_of_new(None), Ok(OrganizationId::DEFAULT));
     }
 
     #[test]

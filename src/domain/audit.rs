@@ -6,7 +6,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::Timestamp;
 use super::access::Actor;
-use super::id::id;
+use super::id::{OrganizationId, id};
 use super::page::{Newest, newest_first};
 
 /// The outcome of an action.
@@ -42,6 +42,8 @@ pub struct AuditEntry {
     pub id: AuditId,
     /// When it happened.
     pub timestamp: Timestamp,
+    /// Whose resource it is about, or, if that is not known, the organization of the actor. `None`: of the installation.
+    pub organization_id: Option<OrganizationId>,
     /// Who did it.
     pub actor: Option<String>,
     /// What was done: `create`, `update`, `delete`, `rotate`, `publish`, or the type of a reported event.
@@ -76,6 +78,7 @@ impl AuditEntry {
         Self {
             id,
             timestamp: at,
+            organization_id: actor.permissions.only_organization(),
             actor: Some(actor.name.clone()),
             action: action.to_owned(),
             resource_type: Some(resource_type.to_owned()),
@@ -95,6 +98,13 @@ impl AuditEntry {
     #[must_use]
     pub fn on(mut self, id: &impl ToString) -> Self {
         self.resource_id = Some(id.to_string());
+        self
+    }
+
+    /// The same action on what `owner` owns.
+    #[must_use]
+    pub fn owned_by(mut self, owner: OrganizationId) -> Self {
+        self.organization_id = Some(owner);
         self
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::invalid::{Invalid, text, text_type};
 use super::page::newest_first;
-use super::{BroadcasterId, Timestamp};
+use super::{BroadcasterId, OrganizationId, Timestamp};
 
 /// Largest metadata object, in bytes of compact JSON.
 pub const MAX_METADATA: usize = 16 * 1024;
@@ -82,6 +82,8 @@ fn storable(value: &Value, depth: usize) -> bool {
 pub struct Broadcaster {
     /// Its identity.
     pub id: BroadcasterId,
+    /// Who owns it.
+    pub organization_id: OrganizationId,
     /// Its name as people see it.
     pub display_name: DisplayName,
     /// The owner's data.

@@ -29,6 +29,14 @@ macro_rules! id {
 }
 pub(crate) use id;
 
+id!(/// Names an organization.
+    OrganizationId);
+
+impl OrganizationId {
+    /// The one that is there from the start.
+    pub const DEFAULT: Self = Self(uuid::Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+}
+
 id!(/// Names a broadcaster.
     BroadcasterId);
 id!(/// Names a stream key; not a secret.

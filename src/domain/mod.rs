@@ -15,6 +15,7 @@ pub mod invalid;
 pub mod local_time;
 pub mod log_throttle;
 pub mod media_server;
+pub mod organization;
 pub mod page;
 pub mod path;
 pub mod profile;
@@ -30,7 +31,7 @@ pub mod time;
 
 pub use access::ApiTokenId;
 pub use audit::AuditId;
-pub use id::{BroadcasterId, ClipId, StreamId, StreamKeyId, StreamerId};
+pub use id::{BroadcasterId, ClipId, OrganizationId, StreamId, StreamKeyId, StreamerId};
 pub use invalid::{FieldError, Invalid};
 pub use log_throttle::LogThrottle;
 pub use time::{Timestamp, millis};

@@ -13,7 +13,7 @@ use super::path::{IngestPath, StreamPath};
 use super::secret::{KEY_LENGTH, KEY_PREFIX, KeySecret, Secret};
 use super::stream::IngestForm;
 use super::stream_key::{Holder, KeyStatus, OnConflict, StreamKey};
-use super::{StreamKeyId, Timestamp};
+use super::{OrganizationId, StreamKeyId, Timestamp};
 
 /// How many characters of a stream key follow its prefix.
 const KEY_CHARACTERS: usize = KEY_LENGTH - KEY_PREFIX.len();
@@ -223,6 +223,8 @@ pub struct Decision {
     pub result: AuthResult,
     /// The key, if one was recognised.
     pub key: Option<StreamKeyId>,
+    /// Who owns the key; `None` if it was not read from the database.
+    pub organization_id: Option<OrganizationId>,
     /// The public path: the requested one, or the key's.
     pub path: Option<String>,
 }

@@ -7,7 +7,7 @@ use super::broadcaster::{DisplayName, Metadata};
 use super::media_server::{MediaServerName, SourceId, SourceKind, StreamStats};
 use super::page::newest_first;
 use super::path::StreamPath;
-use super::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
+use super::{BroadcasterId, OrganizationId, StreamId, StreamKeyId, Timestamp};
 
 /// Why a stream ended, or is about to.
 #[derive(
@@ -92,6 +92,8 @@ pub enum IngestForm {
 pub struct Stream {
     /// Its identity.
     pub id: StreamId,
+    /// Who owns it: as its key.
+    pub organization_id: OrganizationId,
     /// The key it is published with.
     pub stream_key_id: StreamKeyId,
     /// The broadcaster.
@@ -174,6 +176,7 @@ pub(crate) mod tests {
     pub(crate) fn stream() -> Stream {
         Stream {
             id: StreamId(Uuid::from_u128(1)),
+            organization_id: OrganizationId::DEFAULT,
             stream_key_id: StreamKeyId(Uuid::from_u128(2)),
             broadcaster_id: BroadcasterId(Uuid::from_u128(3)),
             broadcaster_name: DisplayName::parse("Alice").unwrap(),

@@ -10,7 +10,7 @@ use super::media_server::Connection;
 use super::page::newest_first;
 use super::path::StreamPath;
 use super::secret::SecretHash;
-use super::{BroadcasterId, StreamKeyId, Timestamp};
+use super::{BroadcasterId, OrganizationId, StreamKeyId, Timestamp};
 
 /// What happens when a second connection uses a key that is in use.
 #[derive(
@@ -141,6 +141,8 @@ impl Holder {
 pub struct StreamKey {
     /// Its identity.
     pub id: StreamKeyId,
+    /// Who owns it: as its broadcaster.
+    pub organization_id: OrganizationId,
     /// The broadcaster.
     pub broadcaster_id: BroadcasterId,
     /// The owner's label.
@@ -225,6 +227,7 @@ pub(crate) mod tests {
     pub(crate) fn key() -> StreamKey {
         StreamKey {
             id: StreamKeyId(Uuid::from_u128(2)),
+            organization_id: OrganizationId::DEFAULT,
             broadcaster_id: BroadcasterId(Uuid::from_u128(3)),
             label: None,
             path: StreamPath::parse("live/alice").unwrap(),

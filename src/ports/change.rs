@@ -7,9 +7,9 @@ use crate::domain::audit::AuditEntry;
 /// On whose behalf something is changed, and the audit entry of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
-    /// The rows that may be changed.
+    /// The rows that may be changed. Others MUST be treated as if they did not exist.
     pub scope: &'a Scope,
-    /// MUST be stored if the change is made.
+    /// MUST be stored if the change is made, with the organization of the changed row.
     pub audit: &'a AuditEntry,
 }
 

@@ -40,7 +40,7 @@ pub enum ChannelWrite<T> {
     NameTaken,
     /// A usable stream key has this path; nothing was written.
     PathTaken(StreamPath),
-    /// The playlist names a clip that does not exist; nothing was written.
+    /// The playlist names a clip that the channel's organization does not have; nothing was written.
     NoClip(ClipId),
 }
 
@@ -60,8 +60,8 @@ pub enum RehearsalCreation {
 pub trait ChannelStore: Send + Sync {
     /// MUST store the channel, its broadcaster and its keys, with the events `broadcaster.created`, `stream_key.created`
     /// (each) and `channel.created` and one audit entry, or none of them. MUST refuse a name that another channel has,
-    /// and a path that another usable key has, also of concurrent calls. MUST refuse a playlist with a clip that does not
-    /// exist, also if it is deleted at the same moment.
+    /// and a path that another usable key has, also of concurrent calls. MUST refuse a playlist with a clip that its
+    /// organization does not have, also if it is deleted at the same moment.
     async fn create_channel(&self, creation: &ChannelCreation, by: Change<'_>) -> Result<ChannelWrite<()>>;
 
     /// MUST return the channel as it was last stored, or `None`.
@@ -80,8 +80,8 @@ pub trait ChannelStore: Send + Sync {
     async fn channels(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<Channel>>;
 
     /// MUST change what the patch names ([`Channel::patched`]) and nothing else, with a `channel.updated` event and the
-    /// audit entry; nothing at all if the new name is taken, or if the playlist has a clip that does not exist, also if it
-    /// is deleted at the same moment.
+    /// audit entry; nothing at all if the new name is taken, or if the playlist has a clip that its
+    /// organization does not have, also if it is deleted at the same moment.
     async fn update_channel(
         &self,
         id: ChannelId,

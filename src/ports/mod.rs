@@ -1,7 +1,8 @@
 //! What the application needs from outside, as small traits in domain terms.
 //!
 //! The contract suite (`tests/contract`) tests each MUST on every implementation. A store method is one use-case in one
-//! transaction, which also contains the events and the audit entry of the change.
+//! transaction, which also contains the events and the audit entry of the change. Every method that takes a
+//! [`Scope`](crate::domain::access::Scope), or a [`Change`] with one, MUST treat rows outside of it as if they did not exist.
 
 mod access;
 mod arrival_probe;
@@ -24,6 +25,7 @@ mod media_servers;
 mod media_store;
 mod obs;
 pub mod obs_values;
+mod organizations;
 mod platform_probe;
 mod programmes;
 mod reconcile;
@@ -58,6 +60,7 @@ pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
 pub use media_store::{LocalFile, MediaError, MediaResult, MediaStore, UploadWriter};
 pub use obs::{Disconnect, ObsControl, ObsError, ObsEvent, ObsSignal};
+pub use organizations::{OrganizationDeletion, OrganizationStore, OrganizationWrite};
 pub use platform_probe::PlatformProbe;
 pub use programmes::{ProgrammeStore, ReportedProgrammes, StoredProgramme};
 pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
@@ -79,7 +82,8 @@ use crate::domain::Timestamp;
 /// Everything that is stored. One implementation serves one kind of work (auth, API, workers) with its own connections.
 #[async_trait]
 pub trait Store:
-    BroadcasterStore
+    OrganizationStore
+    + BroadcasterStore
     + StreamKeyStore
     + CachedKeyStore
     + StreamStore

@@ -19,7 +19,7 @@ use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 pub enum KeyCreation {
     /// It is stored.
     Created,
-    /// Its broadcaster does not exist; nothing was written.
+    /// Its owner has no such broadcaster; nothing was written.
     UnknownBroadcaster,
     /// Another usable key has the path; nothing was written.
     PathTaken,
@@ -65,7 +65,7 @@ pub struct KeyFilter {
 #[async_trait]
 pub trait StreamKeyStore: Send + Sync {
     /// MUST store the key under the hash of its secret, with a `stream_key.created` event and the audit entry.
-    /// MUST refuse a second *usable* key (not revoked, not expired at `key.created_at`) for a path, also of two
+    /// MUST refuse a broadcaster of another organization. MUST refuse a second *usable* key (not revoked, not expired at `key.created_at`) for a path, also of two
     /// concurrent calls.
     async fn create_stream_key(
         &self,

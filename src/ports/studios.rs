@@ -79,7 +79,7 @@ pub enum DrillCreation {
 /// Studios and their history.
 #[async_trait]
 pub trait StudioStore: Send + Sync {
-    /// MUST store the studio unless one of its name is stored, and return what is stored then.
+    /// MUST store the studio; if one of its name is stored, only its organization. MUST return what is stored then.
     async fn open_studio(&self, studio: &Studio) -> Result<Studio>;
 
     /// MUST return the studio, or `None`.

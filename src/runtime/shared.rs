@@ -13,6 +13,7 @@ use crate::app::events::Events;
 use crate::app::grace::Grace;
 use crate::app::key_cache::KeyCache;
 use crate::app::media_server::{ConfiguredServers, MediaServers};
+use crate::app::organization::Organizations;
 use crate::app::poll_requests::PollRequests;
 use crate::app::publish::{PublishAuth, PublishSettings};
 use crate::app::stream::Streams;
@@ -67,6 +68,7 @@ pub struct Shared {
     pub clips: Arc<Clips>,
     pub events: Arc<Events>,
     pub media_servers: Arc<MediaServers>,
+    pub organizations: Arc<Organizations>,
     pub publish: Arc<PublishAuth>,
     pub stream_keys: Arc<StreamKeys>,
     pub streams: Arc<Streams>,
@@ -101,6 +103,7 @@ impl Shared {
             broadcasters: Arc::new(Broadcasters::new(core(), Arc::clone(&stream_keys))),
             clips: Arc::new(Clips::new(core(), super::clip::outside(&config, outside.media.clone()), clips)),
             events: Arc::new(Events::new(&core())),
+            organizations: Arc::new(Organizations::new(core())),
             publish: Arc::new(PublishAuth::new(core(), settings, servers(), contacts, polls(), cache)),
             studios: Arc::new(Studios::new(core(), outside.studios.clone())),
             config,

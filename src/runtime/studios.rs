@@ -48,6 +48,7 @@ fn setup(
 ) -> anyhow::Result<StudioSetup> {
     Ok(StudioSetup {
         name: name.clone(),
+        organization_id: studio.organization,
         settings: studio.settings()?,
         video: studio.video(),
         platform: platform(config, studio)?,

@@ -49,7 +49,8 @@ async fn audit_entry_names_actor_action_resource_and_address(#[case] engine: Eng
     let entry = app.audit("resource_type=broadcaster").await.remove(0);
     let at = entry["timestamp"].clone();
     let expected = json!({
-        "id": entry["id"], "timestamp": at, "actor": "admin_token", "action": "create",
+        "id": entry["id"], "timestamp": at, "organization_id": made.text("/organization_id"),
+        "actor": "admin_token", "action": "create",
         "resource_type": "broadcaster", "resource_id": made.text("/id"), "request_method": "POST",
         "request_path": "/broadcasters", "ip_address": "192.0.2.1", "outcome": "success",
         "failure_reason": null, "metadata": {}, "request_id": "req-1", "told": false,

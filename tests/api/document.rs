@@ -61,7 +61,7 @@ fn with_ids(path: &str) -> String {
 }
 
 /// All operations of the document: method, path, operation.
-fn operations() -> Vec<(Method, String, Value)> {
+pub(crate) fn operations() -> Vec<(Method, String, Value)> {
     let document: Value = serde_json::from_str(&openapi_json()).expect("JSON");
     let paths = document["paths"].as_object().expect("paths").clone();
     let mut operations = Vec::new();

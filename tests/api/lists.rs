@@ -13,7 +13,7 @@ use streamward::domain::access::Actor;
 use streamward::domain::access::Scope;
 use streamward::domain::audit::AuditEntry;
 use streamward::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
-use streamward::domain::{AuditId, BroadcasterId, Timestamp};
+use streamward::domain::{AuditId, BroadcasterId, OrganizationId, Timestamp};
 use streamward::ports::{Change, IdGen as _};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -32,6 +32,7 @@ async fn with_many(engine: Engine) -> TestApp {
         let at = Timestamp::from_seconds(i64::try_from(number / 7).expect("small"));
         let broadcaster = Broadcaster {
             id: BroadcasterId(SystemIds.uuid()),
+            organization_id: OrganizationId::DEFAULT,
             display_name: DisplayName::parse(&format!("b{number}")).expect("a name"),
             metadata: Metadata::default(),
             created_at: at,

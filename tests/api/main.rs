@@ -21,6 +21,7 @@ mod lists;
 mod mediamtx;
 mod model;
 mod operation;
+mod organizations;
 mod otlp;
 mod problems;
 mod program;

@@ -211,7 +211,10 @@ impl World {
         let (shared, reconciler, assignment) = start(&clock, &store, &server, 0).await;
         let broadcaster = shared
             .broadcasters
-            .create(&actor(), BroadcasterDraft { display_name: Some("Alice".into()), metadata: None })
+            .create(
+                &actor(),
+                BroadcasterDraft { display_name: Some("Alice".into()), ..BroadcasterDraft::default() },
+            )
             .await
             .expect("a broadcaster");
         let mut keys = Vec::new();

@@ -84,7 +84,7 @@ fn names(list: &Value) -> Vec<&str> {
 async fn a_streamer_has_exactly_the_fields_of_the_contract() {
     let app = TestApp::memory().await;
     let watcher = Watcher::of(&app).await;
-    let least = ["created_at", "id", "is_active", "status", "updated_at", "username"];
+    let least = ["created_at", "id", "is_active", "organization_id", "status", "updated_at", "username"];
     assert_eq!(fields(&add(&app, "nobody").await), least);
     let draft = json!({"username": "xqc", "display_name": "xQc", "user_id": 676, "channel_id": 668,
                        "chatroom_id": 667, "is_active": true});
@@ -105,6 +105,7 @@ async fn a_streamer_has_exactly_the_fields_of_the_contract() {
         "is_active",
         "last_seen_online",
         "last_status_update",
+        "organization_id",
         "session",
         "status",
         "updated_at",

@@ -28,6 +28,7 @@ async fn stream_has_exactly_the_documented_fields() {
             "inbound_bytes",
             "media_server",
             "metadata",
+            "organization_id",
             "path",
             "readers",
             "source_id",
@@ -79,6 +80,7 @@ async fn stream_key_has_exactly_the_documented_fields() {
             "key_prefix",
             "key_value",
             "on_conflict",
+            "organization_id",
             "path",
             "status",
         ]
@@ -98,8 +100,17 @@ async fn stream_key_has_exactly_the_documented_fields() {
         })
     );
     let shown = app.as_viewer().get(&made.header("location")).await.assert_status(200);
-    let expected =
-        ["broadcaster_id", "created_at", "id", "in_use", "key_prefix", "on_conflict", "path", "status"];
+    let expected = [
+        "broadcaster_id",
+        "created_at",
+        "id",
+        "in_use",
+        "key_prefix",
+        "on_conflict",
+        "organization_id",
+        "path",
+        "status",
+    ];
     assert_eq!(fields(&shown.json()), expected);
     let list = app.as_viewer().get("/stream-keys").await.json();
     assert_eq!(list, json!({"stream_keys": [shown.json()], "count": 1}));

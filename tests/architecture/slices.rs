@@ -38,7 +38,7 @@ const BELONGS_TO: [(&str, &str); 13] = [
 const NO_SLICES: [&str; 1] = ["secret"];
 
 /// What a use-case of one slice may call of another.
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 13] = [
     "Access",
     "AuditLog",
     "Broadcasters",
@@ -47,6 +47,7 @@ const SERVICES: [&str; 12] = [
     "Health",
     "Hooks",
     "MediaServers",
+    "Organizations",
     "PublishAuth",
     "StreamKeys",
     "Streamers",

@@ -13,6 +13,7 @@ use crate::fixture::{Engine, at, audit, by, fresh_hash};
 fn token(name: &str, when: Timestamp) -> ApiToken {
     ApiToken {
         id: ApiTokenId(SystemIds.uuid()),
+        organization_id: None,
         name: name.into(),
         role: Role::Operator,
         created_at: when,

@@ -8,7 +8,7 @@ use streamward::domain::channel::{
     Mismatch, OutputId, OutputState, OutputStatus, Platform, Playlist, Profile, ProgrammeStatus, PushUrl,
     Reason, Rehearsal, RehearsalId, RehearsalState, Source,
 };
-use streamward::domain::{BroadcasterId, StreamKeyId, Timestamp};
+use streamward::domain::{BroadcasterId, OrganizationId, StreamKeyId, Timestamp};
 use streamward::ports::{ChannelCreation, ChannelWrite, IdGen as _};
 
 use crate::fixture::{World, at, audit, broadcaster, by, fresh_hash, key, path};
@@ -24,6 +24,7 @@ pub(crate) fn creation(called: &str, when: Timestamp) -> ChannelCreation {
     let (live, programme) = (key(owner.id, &format!("{on}/live"), when), key(owner.id, &on, when));
     let channel = Channel {
         id: ChannelId(SystemIds.uuid()),
+        organization_id: OrganizationId::DEFAULT,
         name: name(called),
         display_name: DisplayName::parse("The \"class\" röom").unwrap(),
         path: path(&on),

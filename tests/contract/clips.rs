@@ -3,13 +3,13 @@
 use futures_util::future::join_all;
 use rstest_reuse::apply;
 use streamward::adapters::system::SystemIds;
-use streamward::domain::Timestamp;
 use streamward::domain::access::Scope;
 use streamward::domain::channel::{Backup, Playlist, Profile};
 use streamward::domain::clip::{
     AudioTrack, Clip, ClipId, ClipName, ClipState, ContentHash, JobId, MediaFile, Probe, Step, VideoTrack,
 };
 use streamward::domain::page::Page;
+use streamward::domain::{OrganizationId, Timestamp};
 use streamward::ports::{ChannelWrite, ClipCreation, ClipDeletion, IdGen as _};
 
 use crate::channel_fixture::creation;
@@ -20,7 +20,8 @@ const ALL: Scope = Scope::system();
 const FILE: MediaFile = MediaFile { hash: ContentHash([7; 32]), size: 50, duration_ms: 4_010 };
 
 fn clip(name: &str, when: Timestamp) -> Clip {
-    Clip::new(ClipId(SystemIds.uuid()), ClipName::parse(name).unwrap(), 100, at(1_000), when)
+    let id = (ClipId(SystemIds.uuid()), OrganizationId::DEFAULT);
+    Clip::new(id, ClipName::parse(name).unwrap(), 100, at(1_000), when)
 }
 
 fn job() -> JobId {

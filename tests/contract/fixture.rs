@@ -18,7 +18,7 @@ use streamward::domain::reconcile::{Changes, Start};
 use streamward::domain::secret::{KeySecret, SecretHash};
 use streamward::domain::stream::{IngestForm, Stream};
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
-use streamward::domain::{AuditId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
+use streamward::domain::{AuditId, BroadcasterId, OrganizationId, StreamId, StreamKeyId, Timestamp};
 use streamward::ports::{Assignment, Change, IdGen as _, InstanceLease, KeyCreation, Store};
 use streamward_test_support::{Cluster, TimeLimit};
 use tempfile::TempDir;
@@ -122,6 +122,7 @@ pub(crate) fn by(audit: &AuditEntry) -> Change<'_> {
 pub(crate) fn broadcaster(name: &str, when: Timestamp) -> Broadcaster {
     Broadcaster {
         id: BroadcasterId(SystemIds.uuid()),
+        organization_id: OrganizationId::DEFAULT,
         display_name: DisplayName::parse(name).unwrap(),
         metadata: Metadata::parse(serde_json::json!({"name": name, "ä": [1, null, {"b": "\""}]})).unwrap(),
         created_at: when,
@@ -132,6 +133,7 @@ pub(crate) fn broadcaster(name: &str, when: Timestamp) -> Broadcaster {
 pub(crate) fn key(of: BroadcasterId, on: &str, when: Timestamp) -> StreamKey {
     StreamKey {
         id: StreamKeyId(SystemIds.uuid()),
+        organization_id: OrganizationId::DEFAULT,
         broadcaster_id: of,
         label: None,
         path: path(on),

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use streamward::adapters::system::SystemIds;
-use streamward::domain::Timestamp;
 use streamward::domain::access::Scope;
 use streamward::domain::event::StudioEventDetails;
 use streamward::domain::studio::{
@@ -13,6 +12,7 @@ use streamward::domain::studio::{
     StreamingStatus, Studio, StudioDecision, StudioDecisionId, StudioId, StudioName, Subject, Tier,
     Transition, TransitionKind, Verification,
 };
+use streamward::domain::{OrganizationId, Timestamp};
 use streamward::ports::{IdGen as _, StudioReport};
 
 use crate::fixture::{World, at};
@@ -29,6 +29,7 @@ pub(crate) fn content(text: &str) -> ContentName {
 pub(crate) fn studio(called: &str, when: Timestamp) -> Studio {
     Studio {
         id: unknown(),
+        organization_id: OrganizationId::DEFAULT,
         name: name(called),
         desired: None,
         desired_by: None,

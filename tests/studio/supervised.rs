@@ -15,7 +15,6 @@ use streamward::adapters::system::{SystemClock, SystemIds};
 use streamward::app::Core;
 use streamward::app::studio::{PlatformSetup, StudioSetup, StudioTasks};
 use streamward::app::task::{AnyTask, OnLeaseDoubt, TaskContext, TaskSet as _, TaskStatus};
-use streamward::domain::Timestamp;
 use streamward::domain::access::{Actor, Scope};
 use streamward::domain::audit::AuditEntry;
 use streamward::domain::page::Page;
@@ -25,6 +24,7 @@ use streamward::domain::studio::{
     Order, Reason, Record, RecordKind, Schedule, Snapshot, StreamState, Studio, StudioDecision, StudioName,
     StudioSettings, Tier, TimeZone, Uptime,
 };
+use streamward::domain::{OrganizationId, Timestamp};
 use streamward::ports::{
     Arrival, ArrivalProbe, Change, DrillCreation, IdGen as _, LaunchError, ObsLauncher, PlatformProbe,
     ProcessState, RemoteError, StudioStore as _, WakeUp, WakeUps as _,
@@ -257,6 +257,7 @@ impl Supervised {
         let settings = StudioSettings { can_restart: launcher.is_some(), ..options.settings };
         let setup = StudioSetup {
             name: StudioName::parse(NAME).map_err(|error| anyhow::anyhow!("{error}"))?,
+            organization_id: OrganizationId::DEFAULT,
             settings,
             video: None,
             platform: options.has_platform.then_some(platform),

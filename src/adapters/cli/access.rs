@@ -4,11 +4,13 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::owner::Owner;
 use super::until::Until;
 use super::{Output, list_output};
 use crate::adapters::views::{ApiTokenView, NewApiToken};
 use crate::app::access::{Access, ApiTokenDraft};
 use crate::app::list::Pages;
+use crate::app::organization::Organizations;
 use crate::domain::ApiTokenId;
 use crate::domain::access::{Actor, ApiToken};
 use crate::domain::page::Page;
@@ -26,6 +28,9 @@ pub enum TokenCommand {
         /// How long it is valid
         #[command(flatten)]
         until: Until,
+        /// Where it counts
+        #[command(flatten)]
+        owner: Owner,
     },
     /// List all tokens, without their secrets
     List,
@@ -37,15 +42,21 @@ pub enum TokenCommand {
 }
 
 /// Runs the command.
-pub async fn run(access: &Access, command: &TokenCommand, out: &mut Output) -> anyhow::Result<()> {
+pub async fn run(
+    (access, organizations): (&Access, &Organizations),
+    command: &TokenCommand,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     match command {
-        TokenCommand::Create { name, role, until } => {
+        TokenCommand::Create { name, role, until, owner } => {
+            let actor = Actor::cli("token create");
             let draft = ApiTokenDraft {
                 name: name.clone(),
                 role: role.clone(),
                 expires_at: until.expires_at(access.now()),
+                organization_id: owner.id(organizations, &actor).await?,
             };
-            let made = access.create_token(&Actor::cli("token create"), &draft).await?;
+            let made = access.create_token(&actor, &draft).await?;
             let (ApiToken { id, name, role, .. }, secret) = (&made.0, made.1.expose());
             let text = format!(
                 "Created {role} token {name} ({id}). It is shown this once:\n\n  {secret}\n\n\
@@ -55,7 +66,7 @@ pub async fn run(access: &Access, command: &TokenCommand, out: &mut Output) -> a
         }
         TokenCommand::List => {
             let pages = Pages::new(Actor::cli("token list"), (), Page::default());
-            let columns = ["id", "name", "role", "created_at", "expires_at"];
+            let columns = ["id", "name", "role", "organization_id", "created_at", "expires_at"];
             list_output::print(out, ("api_tokens", &columns), (access, pages), ApiTokenView::from).await
         }
         TokenCommand::Delete { token } => {

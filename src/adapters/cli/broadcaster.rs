@@ -3,11 +3,13 @@
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
+use super::owner::Owner;
 use super::{Output, list_output};
 use crate::adapters::views::BroadcasterView;
 use crate::app::AppError;
 use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
 use crate::app::list::Pages;
+use crate::app::organization::Organizations;
 use crate::domain::BroadcasterId;
 use crate::domain::access::Actor;
 use crate::domain::broadcaster::Broadcaster;
@@ -23,6 +25,9 @@ pub enum BroadcasterCommand {
         /// A JSON object to store with it
         #[arg(long, value_name = "JSON")]
         metadata: Option<String>,
+        /// Who owns it
+        #[command(flatten)]
+        owner: Owner,
     },
     /// List all broadcasters
     List,
@@ -51,14 +56,16 @@ pub enum BroadcasterCommand {
 
 /// Runs the command.
 pub async fn run(
-    broadcasters: &Broadcasters,
+    (broadcasters, organizations): (&Broadcasters, &Organizations),
     command: &BroadcasterCommand,
     out: &mut Output,
 ) -> anyhow::Result<()> {
     match command {
-        BroadcasterCommand::Create { name, metadata } => {
-            let draft = draft(Some(name), metadata.as_deref())?;
-            let made = broadcasters.create(&Actor::cli("broadcaster create"), draft).await?;
+        BroadcasterCommand::Create { name, metadata, owner } => {
+            let actor = Actor::cli("broadcaster create");
+            let organization_id = owner.id(organizations, &actor).await?;
+            let draft = BroadcasterDraft { organization_id, ..draft(Some(name), metadata.as_deref())? };
+            let made = broadcasters.create(&actor, draft).await?;
             let (name, quoted) = (&made.display_name, shell_word(made.display_name.as_str()));
             let next = format!("Next: streamward key create --broadcaster {quoted}");
             let text = format!("Created broadcaster {name} ({}).\n{next}", made.id);
@@ -120,11 +127,11 @@ pub(super) async fn find(
 
 fn draft(name: Option<&str>, metadata: Option<&str>) -> anyhow::Result<BroadcasterDraft> {
     let metadata = metadata.map(serde_json::from_str).transpose().context("--metadata is not JSON")?;
-    Ok(BroadcasterDraft { display_name: name.map(str::to_owned), metadata })
+    Ok(BroadcasterDraft { display_name: name.map(str::to_owned), metadata, organization_id: None })
 }
 
 fn describe(broadcaster: &Broadcaster) -> String {
-    let Broadcaster { id, display_name, metadata, created_at, updated_at } = broadcaster;
+    let Broadcaster { id, display_name, metadata, created_at, updated_at, .. } = broadcaster;
     let metadata = metadata.to_json();
     format!(
         "{display_name}\n  id        {id}\n  created   {created_at}\n  updated   {updated_at}\n  metadata  {metadata}"

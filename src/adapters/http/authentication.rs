@@ -154,7 +154,7 @@ impl RouteGuard {
     }
 
     fn check(&self, actor: &Actor, query: Option<&str>) -> Result<(), Problem> {
-        if actor.role < self.role {
+        if actor.permissions.highest_role() < Some(self.role) {
             return Err(AppError::from(Forbidden { needs: self.role }).into());
         }
         if let (false, Some(query)) = (self.takes_query, query) {
@@ -218,7 +218,7 @@ pub(super) async fn authenticate(State(guard): State<RouteGuard>, request: Reque
         connection.set_authenticated();
     }
     let slots = if matches!(guard.lane, Lane::Buffered) { &gate.calls } else { &gate.uploads };
-    let _slot = match slots.take(actor.name.clone()) {
+    let _slot = match slots.take(actor.caller()) {
         Ok(slot) => slot,
         Err(busy) => return busy.into_response(),
     };

@@ -142,7 +142,7 @@ where
         let Filter((filter, page)) = Filter::<Q>::from_request_parts(parts, state).await?;
         // Absent only on a route outside of the management API.
         let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
-        let caller = actor.name.clone();
+        let caller = actor.caller();
         Ok(Self { service, pages: Pages::new(actor, filter, page), caller, long_lists, query: PhantomData })
     }
 }
@@ -180,7 +180,7 @@ where
         let Filter(((), page)) = Filter::<PageQuery>::from_request_parts(parts, state).await?;
         // Absent only on a route outside of the management API.
         let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
-        let caller = actor.name.clone();
+        let caller = actor.caller();
         let pages = Pages::new(actor, of, page);
         let call = ListCall { service, pages, caller, long_lists, query: PhantomData };
         Ok(Self(call, PhantomData))

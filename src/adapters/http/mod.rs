@@ -24,6 +24,7 @@ pub mod media_server;
 mod openapi;
 pub mod operation;
 mod options;
+pub mod organization;
 mod origin;
 mod problem;
 pub mod publish;

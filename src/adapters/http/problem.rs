@@ -8,6 +8,7 @@ mod channels;
 mod clips;
 mod general;
 mod list;
+mod organizations;
 mod publish;
 mod stream_keys;
 mod streamers;
@@ -222,6 +223,10 @@ impl From<AppError> for Problem {
             AppError::Conflict(Conflict::StudioNotSupervised) => ProblemType::STUDIO_NOT_SUPERVISED,
             AppError::Conflict(Conflict::DrillOpen) => ProblemType::DRILL_OPEN,
             AppError::Conflict(Conflict::DrillNeeds(_)) => ProblemType::DRILL_NOT_POSSIBLE,
+            AppError::Conflict(Conflict::OrganizationTaken(_)) => ProblemType::ORGANIZATION_TAKEN,
+            AppError::Conflict(Conflict::OrganizationInUse(_) | Conflict::FirstOrganization) => {
+                ProblemType::ORGANIZATION_IN_USE
+            }
             AppError::Unsupported(_) => ProblemType::NOT_SUPPORTED,
             AppError::Conflict(Conflict::Replayed) => ProblemType::REPLAYED,
             AppError::Conflict(Conflict::ClipInUse(_)) => ProblemType::CLIP_IN_USE,

@@ -130,7 +130,7 @@ impl EventRequest {
         T: Fn(&Event) -> Option<SseEvent> + Send + 'static,
     {
         let Self { actor, token, after } = self;
-        let slot = shared.readers.take(actor.name.clone())?;
+        let slot = shared.readers.take(actor.caller())?;
         let reader = shared.events.subscribe(&actor, topic, after).await?;
         metrics::gauge!("streamward_event_readers").increment(1);
         let now = Instant::now();

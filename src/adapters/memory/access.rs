@@ -2,24 +2,41 @@
 
 use async_trait::async_trait;
 
-use super::{MemoryStore, newest_first};
+use super::{MemoryStore, State, newest_first};
 use crate::domain::access::{ApiToken, Scope};
+use crate::domain::audit::AuditEntry;
 use crate::domain::page::{Newest, Page};
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
 use crate::ports::{AccessStore, Change, Result, SecretStore};
+
+fn is_in(scope: &Scope, token: &ApiToken) -> bool {
+    match token.organization_id {
+        Some(organization) => scope.includes(organization),
+        None => scope.organizations().is_none(),
+    }
+}
+
+impl State {
+    fn record_token(&mut self, token: &ApiToken, by: Change<'_>) {
+        let organization_id = token.organization_id.or(by.audit.organization_id);
+        self.audit.push(AuditEntry { organization_id, ..by.audit.clone() });
+    }
+}
 
 #[async_trait]
 impl AccessStore for MemoryStore {
     async fn create_api_token(&self, token: &ApiToken, hash: &SecretHash, by: Change<'_>) -> Result<()> {
         let mut state = self.state();
         state.tokens.insert(token.id, (*hash, token.clone()));
-        state.audit.push(by.audit.clone());
+        state.record_token(token, by);
         Ok(())
     }
 
-    async fn api_tokens(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<ApiToken>> {
-        Ok(newest_first(self.state().tokens.values().map(|(_, token)| token), page))
+    async fn api_tokens(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<ApiToken>> {
+        let state = self.state();
+        let all = state.tokens.values().map(|(_, token)| token);
+        Ok(newest_first(all.filter(|token| is_in(scope, token)), page))
     }
 
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>> {
@@ -28,11 +45,11 @@ impl AccessStore for MemoryStore {
 
     async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool> {
         let mut state = self.state();
-        let there = state.tokens.remove(&id).is_some();
-        if there {
-            state.audit.push(by.audit.clone());
-        }
-        Ok(there)
+        let found = state.tokens.get(&id).map(|(_, token)| token.clone());
+        let Some(token) = found.filter(|token| is_in(by.scope, token)) else { return Ok(false) };
+        state.tokens.remove(&id);
+        state.record_token(&token, by);
+        Ok(true)
     }
 
     async fn remember_signature(&self, signature: &SecretHash, now: Timestamp) -> Result<bool> {

@@ -27,9 +27,13 @@ impl AuditStore for MemoryStore {
         Ok(())
     }
 
-    async fn audit_entries(&self, _: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
+    async fn audit_entries(&self, scope: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
         let state = self.state();
-        let entries = || state.audit.iter().filter(|entry| passes(filter, entry));
+        let is_in = |entry: &AuditEntry| match entry.organization_id {
+            Some(organization) => scope.includes(organization),
+            None => scope.organizations().is_none(),
+        };
+        let entries = || state.audit.iter().filter(|entry| is_in(entry) && passes(filter, entry));
         let mut page = newest_first(entries(), &Page { limit: None, after: filter.after });
         page.drain(..page.len().min(usize::try_from(filter.offset).unwrap_or(usize::MAX)));
         page.truncate(filter.limit as usize);
@@ -45,14 +49,17 @@ impl AuditStore for MemoryStore {
 impl EventStore for MemoryStore {
     async fn events_after(
         &self,
-        _: &Scope,
+        scope: &Scope,
         topic: Option<Topic>,
         seq: i64,
         limit: u32,
     ) -> Result<Vec<StoredEvent>> {
         let state = self.state();
-        let wanted =
-            |event: &&StoredEvent| event.seq > seq && topic.is_none_or(|topic| event.topic == topic.as_str());
+        let wanted = |event: &&StoredEvent| {
+            event.seq > seq
+                && topic.is_none_or(|topic| event.topic == topic.as_str())
+                && scope.includes(event.organization_id)
+        };
         Ok(state.events.iter().filter(wanted).take(limit as usize).cloned().collect())
     }
 

@@ -17,16 +17,19 @@ impl BroadcasterStore for MemoryStore {
         let mut state = self.state();
         state.broadcasters.insert(broadcaster.id, broadcaster.clone());
         let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
-        state.record(broadcaster.created_at, by.audit, &event);
+        state.record(broadcaster.created_at, by.audit, broadcaster.organization_id, &event);
         Ok(())
     }
 
-    async fn broadcaster(&self, _: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>> {
-        Ok(self.state().broadcasters.get(&id).cloned())
+    async fn broadcaster(&self, scope: &Scope, id: BroadcasterId) -> Result<Option<Broadcaster>> {
+        let state = self.state();
+        Ok(state.broadcasters.get(&id).filter(|one| scope.includes(one.organization_id)).cloned())
     }
 
-    async fn broadcasters(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Broadcaster>> {
-        Ok(newest_first(self.state().broadcasters.values(), page))
+    async fn broadcasters(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<Broadcaster>> {
+        let state = self.state();
+        let all = state.broadcasters.values().filter(|one| scope.includes(one.organization_id));
+        Ok(newest_first(all, page))
     }
 
     async fn update_broadcaster(
@@ -36,19 +39,28 @@ impl BroadcasterStore for MemoryStore {
         by: Change<'_>,
     ) -> Result<Option<Broadcaster>> {
         let mut state = self.state();
-        let Some(broadcaster) = state.broadcasters.get_mut(&id) else { return Ok(None) };
+        let found = state.broadcasters.get_mut(&id);
+        let Some(broadcaster) = found.filter(|one| by.scope.includes(one.organization_id)) else {
+            return Ok(None);
+        };
         *broadcaster = broadcaster.clone().patched(patch, by.at());
         let broadcaster = broadcaster.clone();
-        state.record(by.at(), by.audit, &EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster));
+        let event = EventBody::broadcaster(BroadcasterEventKind::Updated, &broadcaster);
+        state.record(by.at(), by.audit, broadcaster.organization_id, &event);
         Ok(Some(broadcaster))
     }
 
     async fn delete_broadcaster(&self, id: BroadcasterId, by: Change<'_>) -> Result<Option<Vec<Stream>>> {
         let mut state = self.state();
-        let Some(broadcaster) = state.broadcasters.remove(&id) else { return Ok(None) };
+        let found = state.broadcasters.get(&id).cloned();
+        let Some(broadcaster) = found.filter(|one| by.scope.includes(one.organization_id)) else {
+            return Ok(None);
+        };
+        state.broadcasters.remove(&id);
         state.keys.retain(|_, (_, key)| key.broadcaster_id != id);
         let ending = state.mark(EndReason::BroadcasterDeleted, |stream| stream.broadcaster_id == id);
-        state.record(by.at(), by.audit, &EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster));
+        let event = EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster);
+        state.record(by.at(), by.audit, broadcaster.organization_id, &event);
         Ok(Some(ending))
     }
 }

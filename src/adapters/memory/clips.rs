@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{MemoryStore, StoredClip, newest_first};
+use super::{MemoryStore, State, StoredClip, newest_first};
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::clip::{Clip, ClipId, ClipState, ContentHash, JobId, Step};
@@ -17,6 +17,13 @@ impl StoredClip {
     }
 }
 
+impl State {
+    /// A clip, if it is in the scope.
+    fn clip_in(&self, scope: &Scope, id: ClipId) -> Option<&Clip> {
+        self.clips.get(&id).map(|one| &one.clip).filter(|clip| scope.includes(clip.organization_id))
+    }
+}
+
 #[async_trait]
 impl ClipStore for MemoryStore {
     async fn create_clip(&self, clip: &Clip, max_bytes: u64, by: Change<'_>) -> Result<ClipCreation> {
@@ -27,21 +34,23 @@ impl ClipStore for MemoryStore {
         }
         let stored = StoredClip { clip: clip.clone(), job: None, job_until: None, attempts: 0 };
         state.clips.insert(clip.id, stored);
-        state.audit.push(by.audit.clone());
+        state.audit.push(by.audit.clone().owned_by(clip.organization_id));
         Ok(ClipCreation::Created)
     }
 
-    async fn clip(&self, _: &Scope, id: ClipId) -> Result<Option<Clip>> {
-        Ok(self.state().clips.get(&id).map(|one| one.clip.clone()))
+    async fn clip(&self, scope: &Scope, id: ClipId) -> Result<Option<Clip>> {
+        Ok(self.state().clip_in(scope, id).cloned())
     }
 
-    async fn clips_with(&self, _: &Scope, ids: &[ClipId]) -> Result<Vec<Clip>> {
+    async fn clips_with(&self, scope: &Scope, ids: &[ClipId]) -> Result<Vec<Clip>> {
         let state = self.state();
-        Ok(ids.iter().filter_map(|id| state.clips.get(id)).map(|one| one.clip.clone()).collect())
+        Ok(ids.iter().filter_map(|id| state.clip_in(scope, *id)).cloned().collect())
     }
 
-    async fn clips(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Clip>> {
-        Ok(newest_first(self.state().clips.values().map(|one| &one.clip), page))
+    async fn clips(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<Clip>> {
+        let state = self.state();
+        let all = state.clips.values().map(|one| &one.clip);
+        Ok(newest_first(all.filter(|clip| scope.includes(clip.organization_id)), page))
     }
 
     async fn clip_bytes(&self) -> Result<u64> {
@@ -133,14 +142,14 @@ impl ClipStore for MemoryStore {
 
     async fn delete_clip(&self, id: ClipId, by: Change<'_>) -> Result<ClipDeletion> {
         let mut state = self.state();
+        let Some(clip) = state.clip_in(by.scope, id) else { return Ok(ClipDeletion::NotFound) };
+        let owner = clip.organization_id;
         let uses = state.clip_uses(&[id]);
         if !uses.is_empty() {
             return Ok(ClipDeletion::InUse(uses.into_iter().map(|(_, channel)| channel).collect()));
         }
-        if state.clips.remove(&id).is_none() {
-            return Ok(ClipDeletion::NotFound);
-        }
-        state.audit.push(by.audit.clone());
+        state.clips.remove(&id);
+        state.audit.push(by.audit.clone().owned_by(owner));
         Ok(ClipDeletion::Deleted)
     }
 

@@ -8,6 +8,7 @@ mod channels;
 mod clips;
 mod leases;
 mod media_servers;
+mod organizations;
 mod programmes;
 mod reconcile;
 mod stored_studio;
@@ -33,6 +34,7 @@ use crate::domain::channel::{
 use crate::domain::clip::{Clip, ClipId, JobId};
 use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
+use crate::domain::organization::Organization;
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::reconcile::ActiveStream;
 use crate::domain::secret::SecretHash;
@@ -41,7 +43,9 @@ use crate::domain::stream_key::StreamKey;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer};
 use crate::domain::studio::StudioId;
-use crate::domain::{ApiTokenId, BroadcasterId, StreamId, StreamKeyId, StreamerId, Timestamp};
+use crate::domain::{
+    ApiTokenId, BroadcasterId, OrganizationId, StreamId, StreamKeyId, StreamerId, Timestamp,
+};
 use crate::ports::{Assignment, Clock, InstanceLease, Result, Store, StoredHookEvent};
 
 /// A store in memory. Clones share what is stored.
@@ -60,6 +64,7 @@ impl std::fmt::Debug for MemoryStore {
 
 #[derive(Default)]
 struct State {
+    organizations: BTreeMap<OrganizationId, Organization>,
     broadcasters: BTreeMap<BroadcasterId, Broadcaster>,
     keys: BTreeMap<StreamKeyId, (SecretHash, StreamKey)>,
     streams: BTreeMap<StreamId, ActiveStream>,
@@ -100,9 +105,11 @@ struct StoredClip {
 }
 
 impl MemoryStore {
-    /// An empty store whose database time is `clock`.
+    /// A store with the default organization only, whose database time is `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { state: Arc::default(), clock }
+        let first = Organization::first();
+        let state = State { organizations: BTreeMap::from([(first.id, first)]), ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), clock }
     }
 
     /// The whole state, for one verb. Verbs do not await while they have it.
@@ -112,15 +119,15 @@ impl MemoryStore {
 }
 
 impl State {
-    /// Records a change: its audit entry and its event.
-    fn record(&mut self, at: Timestamp, audit: &AuditEntry, event: &EventBody) {
-        self.audit.push(audit.clone());
-        self.append_event(at, event);
+    /// Records a change of what `owner` owns: its audit entry and its event.
+    fn record(&mut self, at: Timestamp, audit: &AuditEntry, owner: OrganizationId, event: &EventBody) {
+        self.audit.push(audit.clone().owned_by(owner));
+        self.append_event(at, owner, event);
     }
 
-    fn append_event(&mut self, at: Timestamp, event: &EventBody) {
+    fn append_event(&mut self, at: Timestamp, owner: OrganizationId, event: &EventBody) {
         self.last_event += 1;
-        self.events.push(event.stored(self.last_event, at));
+        self.events.push(event.stored(self.last_event, at, owner));
     }
 
     /// Marks active streams as ending; returns all that are, now or since before.

@@ -39,7 +39,7 @@ impl ProgrammeStore for MemoryStore {
         channel.hold = Hold::default();
         channel.updated_at = now;
         let channel = channel.clone();
-        state.append_event(now, &about(ChannelEventKind::Updated, &channel));
+        state.append_event(now, channel.organization_id, &about(ChannelEventKind::Updated, &channel));
         Ok(Some(channel))
     }
 
@@ -59,31 +59,36 @@ impl ProgrammeStore for MemoryStore {
             }
         }
         for change in &reported.changes {
-            if state.channels.contains_key(&change.id) {
-                state.append_event(now, &EventBody::channel(change.clone()));
+            let owner = state.channels.get(&change.id).map(|(channel, _)| channel.organization_id);
+            if let Some(owner) = owner {
+                state.append_event(now, owner, &EventBody::channel(change.clone()));
             }
         }
         for decision in &reported.decisions {
             let Some((channel, _)) = state.channels.get(&decision.channel) else { continue };
-            let name = channel.name.clone();
+            let (name, owner) = (channel.name.clone(), channel.organization_id);
             if state.decisions.contains_key(&decision.id) {
                 continue;
             }
             state.decisions.insert(decision.id, decision.clone());
             if decision.kind == DecisionKind::Cut {
-                state.append_event(now, &EventBody::channel(ChannelEvent::cut(&name, decision)));
+                let cut = EventBody::channel(ChannelEvent::cut(&name, decision));
+                state.append_event(now, owner, &cut);
             }
         }
         Ok(())
     }
 
-    async fn channel_status(&self, _: &Scope, id: ChannelId) -> Result<Option<ProgrammeStatus>> {
-        Ok(self.state().channel_status.get(&id).cloned())
+    async fn channel_status(&self, scope: &Scope, id: ChannelId) -> Result<Option<ProgrammeStatus>> {
+        let state = self.state();
+        let is_visible = state.channel_in(scope, id).is_some();
+        Ok(state.channel_status.get(&id).filter(|_| is_visible).cloned())
     }
 
-    async fn decisions(&self, _: &Scope, id: ChannelId, page: &Page<Newest>) -> Result<Vec<Decision>> {
+    async fn decisions(&self, scope: &Scope, id: ChannelId, page: &Page<Newest>) -> Result<Vec<Decision>> {
         let state = self.state();
-        Ok(newest_first(state.decisions.values().filter(|one| one.channel == id), page))
+        let is_visible = state.channel_in(scope, id).is_some();
+        Ok(newest_first(state.decisions.values().filter(|one| one.channel == id && is_visible), page))
     }
 
     async fn prune_decisions(&self, before: Timestamp) -> Result<u64> {

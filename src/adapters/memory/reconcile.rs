@@ -106,8 +106,8 @@ impl State {
                 key.holder = holder.clone();
             }
         }
-        for event in &writes.events {
-            self.append_event(now, event);
+        for (owner, event) in &writes.events {
+            self.append_event(now, *owner, event);
         }
     }
 }

@@ -26,7 +26,8 @@ impl StreamKeyStore for MemoryStore {
         by: Change<'_>,
     ) -> Result<KeyCreation> {
         let mut state = self.state();
-        if !state.broadcasters.contains_key(&key.broadcaster_id) {
+        let owner = state.broadcasters.get(&key.broadcaster_id);
+        if owner.is_none_or(|owner| owner.organization_id != key.organization_id) {
             return Ok(KeyCreation::UnknownBroadcaster);
         }
         let mut others = state.keys.values().map(|(_, other)| other);
@@ -34,23 +35,27 @@ impl StreamKeyStore for MemoryStore {
             return Ok(KeyCreation::PathTaken);
         }
         state.keys.insert(key.id, (*hash, key.clone()));
-        state.record(key.created_at, by.audit, &EventBody::stream_key(StreamKeyEventKind::Created, key));
+        let event = EventBody::stream_key(StreamKeyEventKind::Created, key);
+        state.record(key.created_at, by.audit, key.organization_id, &event);
         Ok(KeyCreation::Created)
     }
 
-    async fn stream_key(&self, _: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>> {
-        Ok(self.state().keys.get(&id).map(|(_, key)| key.clone()))
+    async fn stream_key(&self, scope: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>> {
+        let state = self.state();
+        let found = state.keys.get(&id).filter(|(_, key)| scope.includes(key.organization_id));
+        Ok(found.map(|(_, key)| key.clone()))
     }
 
     async fn stream_keys(
         &self,
-        _: &Scope,
+        scope: &Scope,
         filter: &KeyFilter,
         page: &Page<Newest>,
     ) -> Result<Vec<StreamKey>> {
         let state = self.state();
         let passes = |key: &&StreamKey| {
-            filter.broadcaster_id.is_none_or(|id| key.broadcaster_id == id)
+            scope.includes(key.organization_id)
+                && filter.broadcaster_id.is_none_or(|id| key.broadcaster_id == id)
                 && filter.path.as_ref().is_none_or(|path| key.path == *path)
         };
         Ok(newest_first(state.keys.values().map(|(_, key)| key).filter(passes), page))
@@ -64,7 +69,10 @@ impl StreamKeyStore for MemoryStore {
         by: Change<'_>,
     ) -> Result<Rotation> {
         let mut state = self.state();
-        let Some((known, key)) = state.keys.get_mut(&id) else { return Ok(Rotation::NotFound) };
+        let found = state.keys.get_mut(&id);
+        let Some((known, key)) = found.filter(|(_, key)| by.scope.includes(key.organization_id)) else {
+            return Ok(Rotation::NotFound);
+        };
         let status = key.status(by.at());
         if status != KeyStatus::Active {
             return Ok(Rotation::NotUsable(status));
@@ -74,19 +82,24 @@ impl StreamKeyStore for MemoryStore {
         key.holder = key.holder.clone().evicted();
         let key = Box::new(key.clone());
         let ending = state.mark(EndReason::KeyRotated, |stream| stream.stream_key_id == id);
-        state.record(by.at(), by.audit, &EventBody::stream_key(StreamKeyEventKind::Rotated, &key));
+        let event = EventBody::stream_key(StreamKeyEventKind::Rotated, &key);
+        state.record(by.at(), by.audit, key.organization_id, &event);
         Ok(Rotation::Rotated { key, ending })
     }
 
     async fn revoke_stream_key(&self, id: StreamKeyId, by: Change<'_>) -> Result<Option<Revocation>> {
         let mut state = self.state();
-        let Some((_, key)) = state.keys.get_mut(&id) else { return Ok(None) };
+        let found = state.keys.get_mut(&id);
+        let Some((_, key)) = found.filter(|(_, key)| by.scope.includes(key.organization_id)) else {
+            return Ok(None);
+        };
         let newly = key.revoked_at.is_none();
         key.revoked_at.get_or_insert(by.at());
         let key = key.clone();
         let ending = state.mark(EndReason::KeyRevoked, |stream| stream.stream_key_id == id);
         if newly {
-            state.record(by.at(), by.audit, &EventBody::stream_key(StreamKeyEventKind::Revoked, &key));
+            let event = EventBody::stream_key(StreamKeyEventKind::Revoked, &key);
+            state.record(by.at(), by.audit, key.organization_id, &event);
         }
         Ok(Some(Revocation { key, ending, newly }))
     }

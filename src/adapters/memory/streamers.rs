@@ -25,6 +25,11 @@ fn passes(filter: &StreamerFilter, streamer: &Streamer) -> bool {
 }
 
 impl State {
+    /// A streamer, if it is in the scope.
+    fn streamer_in(&self, scope: &Scope, id: StreamerId) -> Option<&Streamer> {
+        self.streamers.get(&id).filter(|one| scope.includes(one.organization_id))
+    }
+
     /// Whether a row other than `id` has a name.
     fn is_name_taken(&self, username: &str, id: StreamerId) -> bool {
         self.streamers.values().any(|one| one.id != id && one.username.eq_ignore_ascii_case(username))
@@ -40,23 +45,24 @@ impl StreamerStore for MemoryStore {
         }
         state.streamers.insert(streamer.id, streamer.clone());
         let event = EventBody::streamer(StreamerEventKind::Created, streamer, None);
-        state.record(streamer.created_at, by.audit, &event);
+        state.record(streamer.created_at, by.audit, streamer.organization_id, &event);
         Ok(Written::Done(()))
     }
 
-    async fn streamer(&self, _: &Scope, id: StreamerId) -> Result<Option<Streamer>> {
-        Ok(self.state().streamers.get(&id).cloned())
+    async fn streamer(&self, scope: &Scope, id: StreamerId) -> Result<Option<Streamer>> {
+        Ok(self.state().streamer_in(scope, id).cloned())
     }
 
     async fn streamers(
         &self,
-        _: &Scope,
+        scope: &Scope,
         filter: &StreamerFilter,
         page: &Page<String>,
     ) -> Result<Vec<Streamer>> {
         let state = self.state();
         let is_after = |one: &&Streamer| page.after.as_ref().is_none_or(|after| one.place() > *after);
-        let all = state.streamers.values().filter(|one| passes(filter, one)).filter(is_after);
+        let all = state.streamers.values().filter(|one| scope.includes(one.organization_id));
+        let all = all.filter(|one| passes(filter, one)).filter(is_after);
         let mut all: Vec<Streamer> = all.cloned().collect();
         all.sort_by_key(Placed::place);
         all.truncate(limit(page));
@@ -70,33 +76,37 @@ impl StreamerStore for MemoryStore {
         by: Change<'_>,
     ) -> Result<Written<Streamer>> {
         let mut state = self.state();
-        let Some(streamer) = state.streamers.get(&id).cloned() else { return Ok(Written::NotFound) };
+        let found = state.streamer_in(by.scope, id).cloned();
+        let Some(streamer) = found else { return Ok(Written::NotFound) };
         let streamer = streamer.patched(patch, by.at());
         if state.is_name_taken(&streamer.username, id) {
             return Ok(Written::NameTaken);
         }
         state.streamers.insert(id, streamer.clone());
-        state.record(by.at(), by.audit, &EventBody::streamer(StreamerEventKind::Updated, &streamer, None));
+        let event = EventBody::streamer(StreamerEventKind::Updated, &streamer, None);
+        state.record(by.at(), by.audit, streamer.organization_id, &event);
         Ok(Written::Done(streamer))
     }
 
     async fn delete_streamer(&self, id: StreamerId, by: Change<'_>) -> Result<bool> {
         let mut state = self.state();
-        let Some(streamer) = state.streamers.remove(&id) else { return Ok(false) };
+        let Some(streamer) = state.streamer_in(by.scope, id).cloned() else { return Ok(false) };
+        state.streamers.remove(&id);
         state.status_events.retain(|event| event.streamer_id != id);
-        state.record(by.at(), by.audit, &EventBody::streamer(StreamerEventKind::Deleted, &streamer, None));
+        let event = EventBody::streamer(StreamerEventKind::Deleted, &streamer, None);
+        state.record(by.at(), by.audit, streamer.organization_id, &event);
         Ok(true)
     }
 
     async fn status_events(
         &self,
-        _: &Scope,
+        scope: &Scope,
         id: StreamerId,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Option<Vec<StatusEvent>>> {
         let state = self.state();
-        if !state.streamers.contains_key(&id) {
+        if state.streamer_in(scope, id).is_none() {
             return Ok(None);
         }
         let newest_first = state.status_events.iter().rev();
@@ -140,6 +150,7 @@ impl ReportStore for MemoryStore {
         for event in applied.events {
             state.append_event(
                 now,
+                event.streamer.organization_id,
                 &EventBody::streamer(event.announcement.into(), &event.streamer, event.change.as_ref()),
             );
             let (seq, streamer_id) = (state.last_event, event.streamer.id);
@@ -158,7 +169,8 @@ impl ReportStore for MemoryStore {
             let is_taken = |name: &Slug| state.is_name_taken(name.as_str(), streamer.id);
             let Some(after) = streamer.learned(&one.found, now, is_taken) else { continue };
             state.streamers.insert(after.id, after.clone());
-            state.append_event(now, &EventBody::streamer(StreamerEventKind::Updated, &after, None));
+            let event = EventBody::streamer(StreamerEventKind::Updated, &after, None);
+            state.append_event(now, after.organization_id, &event);
         }
         Ok(())
     }
@@ -172,7 +184,8 @@ impl ReportStore for MemoryStore {
             streamer.track.offline_due = None;
             state.streamers.insert(streamer.id, streamer.clone());
             if streamer.track.status == Status::Offline {
-                state.append_event(now, &EventBody::streamer(StreamerEventKind::Offline, streamer, None));
+                let event = EventBody::streamer(StreamerEventKind::Offline, streamer, None);
+                state.append_event(now, streamer.organization_id, &event);
                 announced += 1;
             }
         }

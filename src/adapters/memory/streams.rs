@@ -26,32 +26,44 @@ fn passes(filter: &StreamFilter, stream: &Stream) -> bool {
 
 #[async_trait]
 impl StreamStore for MemoryStore {
-    async fn streams(&self, _: &Scope, filter: &StreamFilter, page: &Page<Newest>) -> Result<Vec<Stream>> {
+    async fn streams(
+        &self,
+        scope: &Scope,
+        filter: &StreamFilter,
+        page: &Page<Newest>,
+    ) -> Result<Vec<Stream>> {
         let state = self.state();
         let all = state.streams.values().map(|active| &active.stream);
-        Ok(newest_first(all.filter(|stream| passes(filter, stream)), page))
+        let wanted = |stream: &&Stream| scope.includes(stream.organization_id) && passes(filter, stream);
+        Ok(newest_first(all.filter(wanted), page))
     }
 
-    async fn live_streams(&self, _: &Scope) -> Result<BTreeMap<MediaServerName, u64>> {
+    async fn live_streams(&self, scope: &Scope) -> Result<BTreeMap<MediaServerName, u64>> {
         let mut live = BTreeMap::new();
-        for active in self.state().streams.values().filter(|active| active.stream.is_active()) {
+        let is_wanted = |stream: &Stream| stream.is_active() && scope.includes(stream.organization_id);
+        for active in self.state().streams.values().filter(|active| is_wanted(&active.stream)) {
             *live.entry(active.stream.media_server.clone()).or_default() += 1;
         }
         Ok(live)
     }
 
-    async fn stream(&self, _: &Scope, id: StreamId) -> Result<Option<Stream>> {
-        Ok(self.state().streams.get(&id).map(|active| active.stream.clone()))
+    async fn stream(&self, scope: &Scope, id: StreamId) -> Result<Option<Stream>> {
+        let state = self.state();
+        let found = state.streams.get(&id).map(|active| &active.stream);
+        Ok(found.filter(|stream| scope.includes(stream.organization_id)).cloned())
     }
 
     async fn request_end(&self, id: StreamId, reason: EndReason, by: Change<'_>) -> Result<Option<Stream>> {
         let mut state = self.state();
-        let Some(active) = state.streams.get_mut(&id) else { return Ok(None) };
+        let found = state.streams.get_mut(&id);
+        let Some(active) = found.filter(|one| by.scope.includes(one.stream.organization_id)) else {
+            return Ok(None);
+        };
         if let Ok(ending) = active.stream.clone().end_requested(reason) {
             active.stream = ending;
         }
         let stream = active.stream.clone();
-        state.audit.push(by.audit.clone());
+        state.audit.push(by.audit.clone().owned_by(stream.organization_id));
         Ok(Some(stream))
     }
 }

@@ -19,9 +19,10 @@ impl State {
         self.studios.values_mut().map(|stored| &mut stored.studio).find(|one| one.name == *name)
     }
 
-    /// Reads the studio's rows; of a studio that does not exist there are none.
-    fn of_studio<T: Default>(&self, id: StudioId, read: impl FnOnce(&StoredStudio) -> T) -> T {
-        self.studios.get(&id).map(read).unwrap_or_default()
+    /// Reads the studio's rows; of a studio that does not exist, or is not in the scope, there are none.
+    fn of_studio<T: Default>(&self, scope: &Scope, id: StudioId, read: impl FnOnce(&StoredStudio) -> T) -> T {
+        let found = self.studios.get(&id).filter(|one| scope.includes(one.studio.organization_id));
+        found.map(read).unwrap_or_default()
     }
 }
 
@@ -37,14 +38,17 @@ impl StudioStore for MemoryStore {
     async fn open_studio(&self, studio: &Studio) -> Result<Studio> {
         let mut state = self.state();
         if let Some(stored) = state.studio_named(&studio.name) {
+            stored.organization_id = studio.organization_id;
             return Ok(stored.clone());
         }
         state.studios.insert(studio.id, StoredStudio::new(studio));
         Ok(studio.clone())
     }
 
-    async fn studio(&self, _: &Scope, name: &StudioName) -> Result<Option<Studio>> {
-        Ok(self.state().studio_named(name).cloned())
+    async fn studio(&self, scope: &Scope, name: &StudioName) -> Result<Option<Studio>> {
+        let mut state = self.state();
+        let found = state.studio_named(name).filter(|one| scope.includes(one.organization_id));
+        Ok(found.cloned())
     }
 
     async fn order_studio(
@@ -55,7 +59,10 @@ impl StudioStore for MemoryStore {
         by: Change<'_>,
     ) -> Result<Option<Studio>> {
         let mut state = self.state();
-        let Some(stored) = state.studio_named(name) else { return Ok(None) };
+        let found = state.studio_named(name);
+        let Some(stored) = found.filter(|one| by.scope.includes(one.organization_id)) else {
+            return Ok(None);
+        };
         *stored = stored.clone().ordered(order, by.actor(), by.at());
         let studio = stored.clone();
         let details = OrderDetails {
@@ -63,7 +70,8 @@ impl StudioStore for MemoryStore {
             by: by.actor().to_owned(),
             reason: reason.map(ToOwned::to_owned),
         };
-        state.record(by.at(), by.audit, &EventBody::studio(StudioEvent::ordered(&studio, details)));
+        let event = EventBody::studio(StudioEvent::ordered(&studio, details));
+        state.record(by.at(), by.audit, studio.organization_id, &event);
         Ok(Some(studio))
     }
 
@@ -75,44 +83,48 @@ impl StudioStore for MemoryStore {
 
     async fn create_drill(&self, drill: &Drill, by: Change<'_>) -> Result<DrillCreation> {
         let mut state = self.state();
-        let Some(stored) = state.studios.get_mut(&drill.studio) else { return Ok(DrillCreation::NotFound) };
+        let found = state.studios.get_mut(&drill.studio);
+        let Some(stored) = found.filter(|one| by.scope.includes(one.studio.organization_id)) else {
+            return Ok(DrillCreation::NotFound);
+        };
         if stored.open_drill().is_some() {
             return Ok(DrillCreation::Busy);
         }
         stored.drills.push(drill.clone());
         let details = OrderDetails { order: OrderKind::Drill, by: drill.by.clone(), reason: None };
         let event = EventBody::studio(StudioEvent::ordered(&stored.studio, details));
-        state.record(by.at(), by.audit, &event);
+        let owner = stored.studio.organization_id;
+        state.record(by.at(), by.audit, owner, &event);
         Ok(DrillCreation::Created)
     }
 
     async fn open_drill(&self, id: StudioId) -> Result<Option<Drill>> {
-        Ok(self.state().of_studio(id, |stored| stored.open_drill().cloned()))
+        Ok(self.state().of_studio(&Scope::system(), id, |stored| stored.open_drill().cloned()))
     }
 
-    async fn drills(&self, _: &Scope, id: StudioId, page: &Page<Newest>) -> Result<Vec<Drill>> {
-        Ok(self.state().of_studio(id, |stored| newest_first(stored.drills.iter(), page)))
+    async fn drills(&self, scope: &Scope, id: StudioId, page: &Page<Newest>) -> Result<Vec<Drill>> {
+        Ok(self.state().of_studio(scope, id, |stored| newest_first(stored.drills.iter(), page)))
     }
 
     async fn record_studio(&self, id: StudioId, report: &StudioReport, now: Timestamp) -> Result<()> {
         let mut state = self.state();
         let Some(stored) = state.studios.get_mut(&id) else { return Ok(()) };
-        let name = stored.studio.name.clone();
+        let (name, owner) = (stored.studio.name.clone(), stored.studio.organization_id);
         let new = stored.record(report, now);
         let decided = new.iter().map(|one| StudioEvent::decided(&name, one));
         for event in decided.chain(report.events.iter().cloned()) {
-            state.append_event(now, &EventBody::studio(event));
+            state.append_event(now, owner, &EventBody::studio(event));
         }
         Ok(())
     }
 
-    async fn studio_snapshot(&self, _: &Scope, id: StudioId) -> Result<Option<Snapshot>> {
-        Ok(self.state().of_studio(id, |stored| stored.snapshot.clone()))
+    async fn studio_snapshot(&self, scope: &Scope, id: StudioId) -> Result<Option<Snapshot>> {
+        Ok(self.state().of_studio(scope, id, |stored| stored.snapshot.clone()))
     }
 
-    async fn studio_ledger(&self, _: &Scope, id: StudioId, since: Timestamp) -> Result<Ledger> {
+    async fn studio_ledger(&self, scope: &Scope, id: StudioId, since: Timestamp) -> Result<Ledger> {
         let lasted = |ended_at: Option<Timestamp>| ended_at.is_none_or(|at| at >= since);
-        Ok(self.state().of_studio(id, |stored| {
+        Ok(self.state().of_studio(scope, id, |stored| {
             let sessions = stored.sessions.values().copied().filter(|one| lasted(one.ended_at));
             let downtimes = stored.downtimes.values().copied().filter(|one| lasted(one.ended_at));
             let heartbeat = stored.snapshot.as_ref().and_then(|snapshot| snapshot.heartbeat);
@@ -120,31 +132,31 @@ impl StudioStore for MemoryStore {
         }))
     }
 
-    async fn studio_library(&self, _: &Scope, id: StudioId) -> Result<Library> {
-        Ok(self.state().of_studio(id, |stored| stored.library.clone()))
+    async fn studio_library(&self, scope: &Scope, id: StudioId) -> Result<Library> {
+        Ok(self.state().of_studio(scope, id, |stored| stored.library.clone()))
     }
 
     async fn studio_records(
         &self,
-        _: &Scope,
+        scope: &Scope,
         id: StudioId,
         kind: RecordKind,
         since: Timestamp,
         most: u32,
     ) -> Result<Vec<Record>> {
         let is_wanted = |one: &&Record| one.kind() == kind && one.began_at() >= since;
-        Ok(self.state().of_studio(id, |stored| last(stored.records.values().filter(is_wanted), most)))
+        Ok(self.state().of_studio(scope, id, |stored| last(stored.records.values().filter(is_wanted), most)))
     }
 
     async fn studio_samples(
         &self,
-        _: &Scope,
+        scope: &Scope,
         id: StudioId,
         (from, to): (Timestamp, Timestamp),
         most: u32,
     ) -> Result<(Vec<HealthSample>, u64)> {
         let is_wanted = |one: &&HealthSample| one.at >= from && one.at < to;
-        Ok(self.state().of_studio(id, |stored| {
+        Ok(self.state().of_studio(scope, id, |stored| {
             let wanted = || stored.samples.values().filter(is_wanted);
             (last(wanted(), most), wanted().count() as u64)
         }))
@@ -152,11 +164,11 @@ impl StudioStore for MemoryStore {
 
     async fn studio_decisions(
         &self,
-        _: &Scope,
+        scope: &Scope,
         id: StudioId,
         page: &Page<Newest>,
     ) -> Result<Vec<StudioDecision>> {
-        Ok(self.state().of_studio(id, |stored| newest_first(stored.decisions.iter(), page)))
+        Ok(self.state().of_studio(scope, id, |stored| newest_first(stored.decisions.iter(), page)))
     }
 
     async fn prune_studio_samples(&self, before: Timestamp) -> Result<u64> {

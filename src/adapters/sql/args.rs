@@ -7,6 +7,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
+use crate::domain::access::Scope;
 use crate::domain::page::{Newest, Page};
 
 /// What is stored instead of NUL, which PostgreSQL cannot store in a text. Removing it could put together a key that it
@@ -48,6 +49,13 @@ impl Param for str {
     /// The API refuses NUL in requests; this handles texts of media servers and of Kick.
     fn arg(value: Option<&Self>) -> Arg {
         Arg::Text(value.map(|text| text.replace('\0', NUL)))
+    }
+}
+
+/// For `[in_scope]`: the ids of its organizations; NULL for all.
+impl Param for Scope {
+    fn arg(value: Option<&Self>) -> Arg {
+        Arg::Text(value.and_then(Self::organizations).map(list))
     }
 }
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::args::{Arg, arg};
 use super::commit::record_audit;
 use super::dialect::Sql;
+use super::scope::in_scope;
 use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
@@ -37,16 +38,19 @@ macro_rules! count_of {
 }
 
 statements! {
-    PAGE = [[select audit_log], " WHERE ", (newest_of!())];
-    PAGE_OF_ACTOR = [[select audit_log], " WHERE actor = $4 AND ", (newest_of!())];
-    PAGE_OF_ACTION = [[select audit_log], " WHERE action = $5 AND ", (newest_of!())];
-    PAGE_OF_RESOURCE_TYPE = [[select audit_log], " WHERE resource_type = $6 AND ", (newest_of!())];
-    PAGE_OF_RESOURCE_ID = [[select audit_log], " WHERE resource_id = $7 AND ", (newest_of!())];
+    PAGE = [[select audit_log], " WHERE ", [in_scope "$10"], " AND ", (newest_of!())];
+    PAGE_OF_ORGANIZATION = [[select audit_log], " WHERE organization_id = $10 AND ", (newest_of!())];
+    PAGE_OF_ACTOR = [[select audit_log], " WHERE actor = $4 AND ", [in_scope "$10"], " AND ", (newest_of!())];
+    PAGE_OF_ACTION = [[select audit_log], " WHERE action = $5 AND ", [in_scope "$10"], " AND ", (newest_of!())];
+    PAGE_OF_RESOURCE_TYPE = [[select audit_log], " WHERE resource_type = $6 AND ", [in_scope "$10"], " AND ", (newest_of!())];
+    PAGE_OF_RESOURCE_ID = [[select audit_log], " WHERE resource_id = $7 AND ", [in_scope "$10"], " AND ", (newest_of!())];
     COUNT = ["SELECT COUNT(*) FROM audit_log WHERE ", (within!())];
-    COUNT_OF_ACTOR = [(count_of!()), " AND actor = $4"];
-    COUNT_OF_ACTION = [(count_of!()), " AND action = $5"];
-    COUNT_OF_RESOURCE_TYPE = [(count_of!()), " AND resource_type = $6"];
-    COUNT_OF_RESOURCE_ID = [(count_of!()), " AND resource_id = $7"];
+    COUNT_IN_SCOPE = ["SELECT COUNT(*) FROM audit_log WHERE ", (within!()), " AND ", [in_scope "$4"]];
+    COUNT_OF_ORGANIZATION = ["SELECT COUNT(*) FROM audit_log WHERE ", (within!()), " AND organization_id = $4"];
+    COUNT_OF_ACTOR = [(count_of!()), " AND ", [in_scope "$8"], " AND actor = $4"];
+    COUNT_OF_ACTION = [(count_of!()), " AND ", [in_scope "$8"], " AND action = $5"];
+    COUNT_OF_RESOURCE_TYPE = [(count_of!()), " AND ", [in_scope "$8"], " AND resource_type = $6"];
+    COUNT_OF_RESOURCE_ID = [(count_of!()), " AND ", [in_scope "$8"], " AND resource_id = $7"];
     PRUNE = ["DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at < $1 ORDER BY at LIMIT $2)"];
 }
 
@@ -70,22 +74,36 @@ impl AuditStore for SqlStore {
         tx.commit().await
     }
 
-    async fn audit_entries(&self, _: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
+    async fn audit_entries(&self, scope: &Scope, filter: &AuditFilter) -> Result<(Vec<AuditEntry>, u64)> {
         let AuditFilter { from, to, actor, action, resource_type, resource_id, limit, offset, after } =
             filter;
         let (count, page) = statements_for(filter);
+        let is_filtered = page.sqlite != PAGE.sqlite;
         let from = from.unwrap_or(Timestamp::from_micros(i64::MIN));
         // The place behind all entries of that time.
         let end = to.map_or(Newest::START, |to| Newest { at: to, id: Uuid::max() });
         let within = |end: Newest| vec![arg(&from), arg(&end.at), Arg::Id(Some(end.id))];
         let passes = args![actor, action, resource_type, resource_id];
+        let (page, of_scope) = match is_filtered {
+            true => (page, arg(scope)),
+            false => in_scope(scope, page, PAGE_OF_ORGANIZATION),
+        };
         let mut of_count = within(end);
-        if count.sqlite != COUNT.sqlite {
+        let count = if is_filtered {
             of_count.extend(passes.clone());
-        }
+            of_count.push(arg(scope));
+            count
+        } else if scope.organizations().is_some() {
+            of_count.push(of_scope.clone());
+            in_scope(scope, COUNT_IN_SCOPE, COUNT_OF_ORGANIZATION).0
+        } else {
+            // Read from the index alone.
+            count
+        };
         let mut of_page = within(after.map_or(end, |after| after.min(end)));
         of_page.extend(passes);
         of_page.extend(args![i64::from(*limit), offset]);
+        of_page.push(of_scope);
         let mut tx = self.db.snapshot().await?;
         let count: Option<u64> = tx.row(count, of_count).await?;
         let entries = tx.rows(page, of_page).await?;

@@ -15,7 +15,7 @@ as_json!(Failover, Playlist, Profile, ProgrammeStatus, RehearsalReport);
 
 table! {
     channels: Channel {
-        id uuid, name text, display_name text, path text, enabled bool, failover text, profile text, mismatch text,
+        id uuid, organization_id uuid, name text, display_name text, path text, enabled bool, failover text, profile text, mismatch text,
         engine text, created_at int, updated_at int;
         hold: struct Hold { mode text, expires_at int as hold_expires_at, reason text as hold_reason },
         inputs: manual Inputs {
@@ -100,12 +100,5 @@ impl Record for (Destination, String) {
 impl Record for (ChannelId, Playlist) {
     fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
         Ok((row.get("id")?, row.get("playlist")?))
-    }
-}
-
-/// The id and the name of a channel.
-impl Record for (ChannelId, ChannelName) {
-    fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
-        Ok((row.get("id")?, row.get("name")?))
     }
 }

@@ -9,6 +9,7 @@ use super::channel_destinations as destinations;
 use super::commit::commit;
 use super::playlists;
 use super::row::{NewRow, rows};
+use super::scope::in_scope;
 use super::store::SqlStore;
 use super::stream_keys::insert_key;
 use crate::domain::access::Scope;
@@ -26,15 +27,20 @@ use crate::ports::{Change, ChannelCreation, ChannelStore, ChannelWrite, Rehearsa
 statements! {
     // If two create at the same moment, the unique index on names decides.
     INSERT = [[insert channels], " WHERE true ON CONFLICT (name) DO NOTHING"];
-    GET = [[select channels], " WHERE id = $1"];
-    GET_LOCKED = [[select channels], " WHERE id = $1", [lock]];
-    NAMED = [[select channels], " WHERE name = $1"];
+    GET = [[select channels], " WHERE id = $1 AND ", [in_scope "$2"]];
+    GET_LOCKED = [[select channels], " WHERE id = $1 AND ", [in_scope "$2"], [lock]];
+    NAMED = [[select channels], " WHERE name = $1 AND ", [in_scope "$2"]];
     OF = [
-        [select channels], " WHERE broadcaster_id = $1 OR live_key_id = $1 OR programme_key_id = $1 \
-         OR backup_key_id = $1",
+        [select channels], " WHERE (broadcaster_id = $1 OR live_key_id = $1 OR programme_key_id = $1 \
+         OR backup_key_id = $1) AND ", [in_scope "$2"],
     ];
     PAGE = [
-        [select channels], " WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3",
+        [select channels], " WHERE ", [in_scope "$4"], " AND (created_at, id) < ($1, $2) \
+         ORDER BY created_at DESC, id DESC LIMIT $3",
+    ];
+    PAGE_OF_ORGANIZATION = [
+        [select channels], " WHERE organization_id = $4 AND (created_at, id) < ($1, $2) \
+         ORDER BY created_at DESC, id DESC LIMIT $3",
     ];
     UPDATE = [[update channels]];
     DELETE_DESTINATIONS = ["DELETE FROM destinations WHERE channel_id = $1"];
@@ -64,16 +70,18 @@ impl SqlStore {
         applies: impl Fn(&Channel) -> bool,
     ) -> Result<Option<Channel>> {
         let mut tx = self.db.begin().await?;
-        let found = tx.row::<Channel>(GET_LOCKED, args![id]).await?;
+        let system = Scope::system();
+        let scope = by.map_or(&system, |by| by.scope);
+        let found = tx.row::<Channel>(GET_LOCKED, args![id, scope]).await?;
         let Some(mut channel) = found.filter(applies) else { return tx.rollback(None).await };
         channel.hold = hold.clone();
         channel.updated_at = at;
         self.write_channel(&mut tx, &channel).await?;
-        let events = [event(ChannelEventKind::Updated, &channel)];
+        let (owner, event) = (channel.organization_id, event(ChannelEventKind::Updated, &channel));
         match by {
-            Some(by) => commit(tx, at, by.audit, &events).await?,
+            Some(by) => commit(tx, at, by.audit, owner, &[event]).await?,
             None => {
-                super::commit::append_events(&mut tx, at, &events).await?;
+                super::commit::append_events(&mut tx, at, &[(owner, event)]).await?;
                 tx.commit().await?;
             }
         }
@@ -87,12 +95,12 @@ impl ChannelStore for SqlStore {
         let ChannelCreation { channel, broadcaster, keys, sealed_programme_key } = creation;
         let mut tx = self.db.begin().await?;
         if let Backup::Playlist(playlist) = &channel.inputs.backup
-            && let Some(clip) = playlists::keep_clips(&mut tx, playlist).await?
+            && let Some(clip) = playlists::keep_clips(&mut tx, playlist, channel.organization_id).await?
         {
             return tx.rollback(ChannelWrite::NoClip(clip)).await;
         }
         // Before the paths, which are made of the name: who took the name is what a person has to know.
-        if tx.row::<Channel>(NAMED, args![&channel.name]).await?.is_some() {
+        if tx.row::<Channel>(NAMED, args![&channel.name, Scope::system()]).await?.is_some() {
             return tx.rollback(ChannelWrite::NameTaken).await;
         }
         insert_broadcaster(&mut tx, broadcaster).await?;
@@ -108,28 +116,29 @@ impl ChannelStore for SqlStore {
             return tx.rollback(ChannelWrite::NameTaken).await;
         }
         events.push(event(ChannelEventKind::Created, channel));
-        commit(tx, channel.created_at, by.audit, &events).await?;
+        commit(tx, channel.created_at, by.audit, channel.organization_id, &events).await?;
         Ok(ChannelWrite::Done(()))
     }
 
-    async fn channel(&self, _: &Scope, id: ChannelId) -> Result<Option<Channel>> {
-        self.db.row(GET, args![id]).await
+    async fn channel(&self, scope: &Scope, id: ChannelId) -> Result<Option<Channel>> {
+        self.db.row(GET, args![id, scope]).await
     }
 
-    async fn channel_named(&self, _: &Scope, name: &ChannelName) -> Result<Option<Channel>> {
-        self.db.row(NAMED, args![name]).await
+    async fn channel_named(&self, scope: &Scope, name: &ChannelName) -> Result<Option<Channel>> {
+        self.db.row(NAMED, args![name, scope]).await
     }
 
-    async fn channel_of(&self, _: &Scope, id: Uuid) -> Result<Option<Channel>> {
-        self.db.row(OF, args![id]).await
+    async fn channel_of(&self, scope: &Scope, id: Uuid) -> Result<Option<Channel>> {
+        self.db.row(OF, args![id, scope]).await
     }
 
-    async fn clip_uses(&self, _: &Scope, clips: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>> {
-        Ok(uses(&playlists::all(&self.db).await?, clips))
+    async fn clip_uses(&self, scope: &Scope, clips: &[ClipId]) -> Result<Vec<(ClipId, ChannelId)>> {
+        Ok(uses(&playlists::all(&self.db, scope).await?, clips))
     }
 
-    async fn channels(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Channel>> {
-        self.db.rows(PAGE, newest(page)).await
+    async fn channels(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<Channel>> {
+        let (statement, scope) = in_scope(scope, PAGE, PAGE_OF_ORGANIZATION);
+        self.db.rows(statement, [newest(page), vec![scope]].concat()).await
     }
 
     async fn update_channel(
@@ -139,11 +148,11 @@ impl ChannelStore for SqlStore {
         by: Change<'_>,
     ) -> Result<ChannelWrite<Channel>> {
         let mut tx = self.db.begin().await?;
-        let Some(channel) = tx.row::<Channel>(GET_LOCKED, args![id]).await? else {
+        let Some(channel) = tx.row::<Channel>(GET_LOCKED, args![id, by.scope]).await? else {
             return tx.rollback(ChannelWrite::NotFound).await;
         };
         if let Some(playlist) = &patch.playlist
-            && let Some(clip) = playlists::keep_clips(&mut tx, playlist).await?
+            && let Some(clip) = playlists::keep_clips(&mut tx, playlist, channel.organization_id).await?
         {
             return tx.rollback(ChannelWrite::NoClip(clip)).await;
         }
@@ -151,7 +160,8 @@ impl ChannelStore for SqlStore {
         if !self.write_channel(&mut tx, &channel).await? {
             return tx.rollback(ChannelWrite::NameTaken).await;
         }
-        commit(tx, by.at(), by.audit, &[event(ChannelEventKind::Updated, &channel)]).await?;
+        let event = event(ChannelEventKind::Updated, &channel);
+        commit(tx, by.at(), by.audit, channel.organization_id, &[event]).await?;
         Ok(ChannelWrite::Done(channel))
     }
 
@@ -161,7 +171,7 @@ impl ChannelStore for SqlStore {
 
     async fn delete_channel(&self, id: ChannelId, by: Change<'_>) -> Result<Option<Vec<Stream>>> {
         let mut tx = self.db.begin().await?;
-        let Some(channel) = tx.row::<Channel>(GET_LOCKED, args![id]).await? else {
+        let Some(channel) = tx.row::<Channel>(GET_LOCKED, args![id, by.scope]).await? else {
             return tx.rollback(None).await;
         };
         for statement in [DELETE_DESTINATIONS, DELETE_DECISIONS, DELETE_STATUS, DELETE_REHEARSALS, DELETE] {
@@ -169,12 +179,13 @@ impl ChannelStore for SqlStore {
         }
         let mut events = vec![event(ChannelEventKind::Deleted, &channel)];
         let removed =
-            remove_broadcaster(&mut tx, channel.inputs.broadcaster, EndReason::BroadcasterDeleted).await?;
+            remove_broadcaster(&mut tx, by.scope, channel.inputs.broadcaster, EndReason::BroadcasterDeleted)
+                .await?;
         let ending = removed.map_or_else(Vec::new, |(broadcaster, ending)| {
             events.push(EventBody::broadcaster(BroadcasterEventKind::Deleted, &broadcaster));
             ending
         });
-        commit(tx, by.at(), by.audit, &events).await?;
+        commit(tx, by.at(), by.audit, channel.organization_id, &events).await?;
         Ok(Some(ending))
     }
 
@@ -184,20 +195,20 @@ impl ChannelStore for SqlStore {
 
     async fn destination(
         &self,
-        _: &Scope,
+        scope: &Scope,
         channel: ChannelId,
         id: DestinationId,
     ) -> Result<Option<Destination>> {
-        destinations::get(self, channel, id).await
+        destinations::get(self, scope, channel, id).await
     }
 
     async fn destinations(
         &self,
-        _: &Scope,
+        scope: &Scope,
         channel: ChannelId,
         page: &Page<Newest>,
     ) -> Result<Vec<Destination>> {
-        destinations::page(self, channel, page).await
+        destinations::page(self, scope, channel, page).await
     }
 
     async fn update_destination(
@@ -224,7 +235,12 @@ impl ChannelStore for SqlStore {
         destinations::create_rehearsal(self, rehearsal, by).await
     }
 
-    async fn rehearsal(&self, _: &Scope, channel: ChannelId, id: RehearsalId) -> Result<Option<Rehearsal>> {
-        destinations::rehearsal(self, channel, id).await
+    async fn rehearsal(
+        &self,
+        scope: &Scope,
+        channel: ChannelId,
+        id: RehearsalId,
+    ) -> Result<Option<Rehearsal>> {
+        destinations::rehearsal(self, scope, channel, id).await
     }
 }

@@ -8,6 +8,7 @@ use super::commit::commit;
 use super::db::Tx;
 use super::playlists::channels_with;
 use super::row::{NewRow, Record, Row, Stored, rows, unreadable};
+use super::scope::in_scope;
 use super::store::SqlStore;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
@@ -31,7 +32,7 @@ column! {
 
 table! {
     clips: Clip {
-        id uuid, name text, size int, source bytes, probe text, renditions text, created_at int, updated_at int;
+        id uuid, organization_id uuid, name text, size int, source bytes, probe text, renditions text, created_at int, updated_at int;
         state: manual ClipState { state text, upload_offset int, expires_at int, progress int, error text },
     } extra { stored_bytes int, attempts int }
 }
@@ -48,11 +49,19 @@ statements! {
     LOCK = ["UPDATE counters SET value = value + 1 WHERE name = 'clips'"];
     BYTES = ["SELECT CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) FROM clips"];
     INSERT = [[insert clips]];
-    GET = [[select clips], " WHERE id = $1"];
-    WITH = [[select clips], " WHERE id IN ", [ids "$1"]];
+    GET = [[select clips], " WHERE id = $1 AND ", [in_scope "$2"]];
+    WITH = [[select clips], " WHERE id IN ", [ids "$1"], " AND ", [in_scope "$2"]];
     GET_LOCKED = [[select clips], " WHERE id = $1", [lock]];
+    GET_LOCKED_IN = [[select clips], " WHERE id = $1 AND ", [in_scope "$2"], [lock]];
     GET_OF_JOB = [[select clips], " WHERE id = $1 AND job = $2", [lock]];
-    PAGE = [[select clips], " WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"];
+    PAGE = [
+        [select clips], " WHERE ", [in_scope "$4"], " AND (created_at, id) < ($1, $2) \
+         ORDER BY created_at DESC, id DESC LIMIT $3",
+    ];
+    PAGE_OF_ORGANIZATION = [
+        [select clips], " WHERE organization_id = $4 AND (created_at, id) < ($1, $2) \
+         ORDER BY created_at DESC, id DESC LIMIT $3",
+    ];
     UPDATE = [[update clips]];
     TO_KEEP = [
         [select clips], " WHERE state IN ('queued', 'probing', 'normalizing') AND source IS NULL",
@@ -148,23 +157,24 @@ impl ClipStore for SqlStore {
         }
         let row = NewRow::of(clip).with("stored_bytes", &size).with("attempts", &0_u32);
         tx.run(INSERT, args![rows([row])]).await?;
-        commit(tx, by.at(), by.audit, &[]).await?;
+        commit(tx, by.at(), by.audit, clip.organization_id, &[]).await?;
         Ok(ClipCreation::Created)
     }
 
-    async fn clip(&self, _: &Scope, id: ClipId) -> Result<Option<Clip>> {
-        self.db.row(GET, args![id]).await
+    async fn clip(&self, scope: &Scope, id: ClipId) -> Result<Option<Clip>> {
+        self.db.row(GET, args![id, scope]).await
     }
 
-    async fn clips_with(&self, _: &Scope, ids: &[ClipId]) -> Result<Vec<Clip>> {
+    async fn clips_with(&self, scope: &Scope, ids: &[ClipId]) -> Result<Vec<Clip>> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        self.db.rows(WITH, args![list(ids)]).await
+        self.db.rows(WITH, args![list(ids), scope]).await
     }
 
-    async fn clips(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<Clip>> {
-        self.db.rows(PAGE, newest(page)).await
+    async fn clips(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<Clip>> {
+        let (statement, scope) = in_scope(scope, PAGE, PAGE_OF_ORGANIZATION);
+        self.db.rows(statement, [newest(page), vec![scope]].concat()).await
     }
 
     async fn clip_bytes(&self) -> Result<u64> {
@@ -270,15 +280,15 @@ impl ClipStore for SqlStore {
 
     async fn delete_clip(&self, id: ClipId, by: Change<'_>) -> Result<ClipDeletion> {
         let mut tx = self.db.begin().await?;
-        if tx.row::<Clip>(GET_LOCKED, args![id]).await?.is_none() {
+        let Some(clip) = tx.row::<Clip>(GET_LOCKED_IN, args![id, by.scope]).await? else {
             return tx.rollback(ClipDeletion::NotFound).await;
-        }
+        };
         let channels = channels_with(&mut tx, id).await?;
         if !channels.is_empty() {
             return tx.rollback(ClipDeletion::InUse(channels)).await;
         }
         tx.run(DELETE, args![id]).await?;
-        commit(tx, by.at(), by.audit, &[]).await?;
+        commit(tx, by.at(), by.audit, clip.organization_id, &[]).await?;
         Ok(ClipDeletion::Deleted)
     }
 

@@ -17,7 +17,7 @@ use crate::domain::reconcile::HookKind;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, IngestForm};
 use crate::domain::stream_key::{Label, OnConflict};
-use crate::domain::{AuditId, BroadcasterId, StreamId, StreamKeyId, Timestamp};
+use crate::domain::{AuditId, BroadcasterId, OrganizationId, StreamId, StreamKeyId, Timestamp};
 
 /// A type that both engines decode.
 pub(super) trait Raw:
@@ -106,7 +106,7 @@ macro_rules! as_json {
     };
 }
 
-ids!(AuditId, BroadcasterId, StreamId, StreamKeyId);
+ids!(AuditId, BroadcasterId, OrganizationId, StreamId, StreamKeyId);
 texts!(DisplayName, Label, MediaServerName, OnConflict, StreamPath);
 words!(EndReason, HookKind, IngestForm, Outcome);
 // Metadata is not checked again: it was valid when written, and limits may be narrower now.

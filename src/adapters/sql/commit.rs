@@ -6,9 +6,9 @@
 use super::db::Tx;
 use super::error::corrupt;
 use super::row::{NewRow, rows};
-use crate::domain::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::domain::event::EventBody;
+use crate::domain::{OrganizationId, Timestamp};
 use crate::ports::Result;
 
 statements! {
@@ -17,15 +17,16 @@ statements! {
     INSERT_EVENTS = [[insert events]];
 }
 
-/// Writes the audit entry and the events of a change, and commits it.
+/// Writes the audit entry and the events of a change of what `owner` owns, and commits it.
 pub(super) async fn commit(
     mut tx: Tx,
     at: Timestamp,
     audit: &AuditEntry,
+    owner: OrganizationId,
     events: &[EventBody],
 ) -> Result<()> {
-    record_audit(&mut tx, std::slice::from_ref(audit)).await?;
-    append_events(&mut tx, at, events).await?;
+    record_audit(&mut tx, &[audit.clone().owned_by(owner)]).await?;
+    append(&mut tx, at, events.iter().map(|event| (owner, event)).collect()).await?;
     tx.commit().await
 }
 
@@ -36,8 +37,17 @@ pub(super) async fn record_audit(tx: &mut Tx, entries: &[AuditEntry]) -> Result<
     Ok(())
 }
 
-/// Writes events at the end of a transaction. Returns the number of the first; the others count up from it.
-pub(super) async fn append_events(tx: &mut Tx, at: Timestamp, events: &[EventBody]) -> Result<i64> {
+/// Writes events, each with the owner of what it is about, at the end of a transaction. Returns the number of the first; the
+/// others count up from it.
+pub(super) async fn append_events(
+    tx: &mut Tx,
+    at: Timestamp,
+    events: &[(OrganizationId, EventBody)],
+) -> Result<i64> {
+    append(tx, at, events.iter().map(|(owner, event)| (*owner, event)).collect()).await
+}
+
+async fn append(tx: &mut Tx, at: Timestamp, events: Vec<(OrganizationId, &EventBody)>) -> Result<i64> {
     if events.is_empty() {
         return Ok(0);
     }
@@ -45,7 +55,8 @@ pub(super) async fn append_events(tx: &mut Tx, at: Timestamp, events: &[EventBod
     let last: Option<i64> = tx.row(TAKE, args![count]).await?;
     let last = last.ok_or_else(|| corrupt("the counter of events is missing"))?;
     let first = last - count + 1;
-    let numbered = (first..).zip(events).map(|(seq, event)| NewRow::of(&event.stored(seq, at)));
+    let numbered =
+        (first..).zip(events).map(|(seq, (owner, event))| NewRow::of(&event.stored(seq, at, owner)));
     tx.run(INSERT_EVENTS, args![rows(numbered)]).await?;
     Ok(first)
 }

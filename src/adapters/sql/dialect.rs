@@ -70,6 +70,21 @@ macro_rules! part {
         concat!("(SELECT ", $value, " FROM json_each(", $json, "))")
     };
 
+    // Rows of the organizations in the JSON list, or all if it is NULL; and whether that is so of the row with an id.
+    (pg [in_scope $scope:literal]) => {
+        // The list comes first, so that the argument's type is known.
+        concat!("(organization_id IN ", part!(pg [ids $scope]), " OR ", $scope, " IS NULL)")
+    };
+    (sqlite [in_scope $scope:literal]) => {
+        concat!("(", $scope, " IS NULL OR organization_id IN ", part!(sqlite [ids $scope]), ")")
+    };
+    ($engine:ident [owner_in_scope $table:ident $id:literal $scope:literal]) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM ", stringify!($table), " WHERE id = ", $id, " AND ",
+            part!($engine [in_scope $scope]), ")"
+        )
+    };
+
     // The JSON list `$1` of objects as a table `r`, with these columns of a table, or all.
     (pg [rows $table:ident]) => { part!(@pg_rows $table!(pg)) };
     (sqlite [rows $table:ident]) => { part!(@sqlite_rows $table!(sqlite)) };

@@ -10,8 +10,10 @@ use crate::domain::event::{StoredEvent, Topic};
 use crate::ports::{EventStore, Result};
 
 statements! {
-    AFTER = [[select events], " WHERE seq > $1 ORDER BY seq LIMIT $2"];
-    AFTER_OF_TOPIC = [[select events], " WHERE topic = $3 AND seq > $1 ORDER BY seq LIMIT $2"];
+    AFTER = [[select events], " WHERE ", [in_scope "$3"], " AND seq > $1 ORDER BY seq LIMIT $2"];
+    AFTER_OF_TOPIC = [
+        [select events], " WHERE topic = $4 AND ", [in_scope "$3"], " AND seq > $1 ORDER BY seq LIMIT $2",
+    ];
     LAST = ["SELECT value FROM counters WHERE name = 'events'"];
     FIRST = ["SELECT seq FROM events ORDER BY seq LIMIT 1"];
     PRUNE = ["DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)"];
@@ -21,14 +23,14 @@ statements! {
 impl EventStore for SqlStore {
     async fn events_after(
         &self,
-        _: &Scope,
+        scope: &Scope,
         topic: Option<Topic>,
         seq: i64,
         limit: u32,
     ) -> Result<Vec<StoredEvent>> {
         match topic {
-            None => self.db.rows(AFTER, args![seq, limit]).await,
-            Some(topic) => self.db.rows(AFTER_OF_TOPIC, args![seq, limit, topic.as_str()]).await,
+            None => self.db.rows(AFTER, args![seq, limit, scope]).await,
+            Some(topic) => self.db.rows(AFTER_OF_TOPIC, args![seq, limit, scope, topic.as_str()]).await,
         }
     }
 

@@ -36,11 +36,13 @@ mod hook_events;
 mod leases;
 mod media_servers;
 mod migrate;
+mod organizations;
 mod playlists;
 mod postgres;
 mod programmes;
 mod reconcile;
 mod row;
+mod scope;
 mod secret_store;
 mod sqlite;
 mod sqlite_file;
@@ -82,6 +84,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         leases::ALL,
         media_servers::ALL,
         migrate::ALL,
+        organizations::ALL,
         playlists::ALL,
         programmes::ALL,
         reconcile::ALL,

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::args::{list, newest};
+use super::args::{Arg, arg, list, newest};
 use super::commit::commit;
 use super::db::{Db, Tx};
 use super::dialect::Sql;
 use super::ending::end_of_key;
 use super::row::{NewRow, Record, Row, rows};
+use super::scope::in_scope;
 use super::store::SqlStore;
 use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
@@ -58,12 +59,15 @@ statements! {
          WHERE key_hash = $1 AND ", (may_publish!()), " RETURNING ", [columns stream_keys],
     ];
     BY_HASH = [[select stream_keys], " WHERE key_hash = $1"];
-    GET = [[select stream_keys], " WHERE id = $1"];
-    GET_LOCKED = [[select stream_keys], " WHERE id = $1", [lock]];
-    PAGE = [[select stream_keys], " WHERE ", (passes!())];
-    PAGE_OF_BROADCASTER = [[select stream_keys], " WHERE broadcaster_id = $1 AND ", (passes!())];
-    PAGE_ON_PATH = [[select stream_keys], " WHERE path = $2 AND ", (passes!())];
-    HOLD_BROADCASTER = ["SELECT id FROM broadcasters WHERE id = $1", [share]];
+    GET = [[select stream_keys], " WHERE id = $1 AND ", [in_scope "$2"]];
+    GET_LOCKED = [[select stream_keys], " WHERE id = $1 AND ", [in_scope "$2"], [lock]];
+    PAGE = [[select stream_keys], " WHERE ", [in_scope "$6"], " AND ", (passes!())];
+    PAGE_OF_ORGANIZATION = [[select stream_keys], " WHERE organization_id = $6 AND ", (passes!())];
+    PAGE_OF_BROADCASTER = [
+        [select stream_keys], " WHERE broadcaster_id = $1 AND ", [in_scope "$6"], " AND ", (passes!()),
+    ];
+    PAGE_ON_PATH = [[select stream_keys], " WHERE path = $2 AND ", [in_scope "$6"], " AND ", (passes!())];
+    HOLD_BROADCASTER = ["SELECT id FROM broadcasters WHERE id = $1 AND organization_id = $2", [share]];
     RELEASE_PATH = ["UPDATE stream_keys SET path_held = $3 WHERE path = $1 AND path_held AND expires_at <= $2"];
     INSERT = [[insert stream_keys], " WHERE true ON CONFLICT (path) WHERE path_held DO NOTHING"];
     ROTATE = [
@@ -90,12 +94,12 @@ pub(super) async fn insert_key(tx: &mut Tx, key: &StreamKey, hash: &SecretHash) 
     Ok(tx.run(INSERT, args![rows([row])]).await? > 0)
 }
 
-/// The statement that reads a page by the filter that finds the fewest keys.
-fn page_of(KeyFilter { broadcaster_id, path }: &KeyFilter) -> Sql {
+/// The statement that reads a page by the filter that finds the fewest keys, and its argument for the scope.
+fn page_of(KeyFilter { broadcaster_id, path }: &KeyFilter, scope: &Scope) -> (Sql, Arg) {
     match (path, broadcaster_id) {
-        (Some(_), _) => PAGE_ON_PATH,
-        (None, Some(_)) => PAGE_OF_BROADCASTER,
-        (None, None) => PAGE,
+        (Some(_), _) => (PAGE_ON_PATH, arg(scope)),
+        (None, Some(_)) => (PAGE_OF_BROADCASTER, arg(scope)),
+        (None, None) => in_scope(scope, PAGE, PAGE_OF_ORGANIZATION),
     }
 }
 
@@ -109,30 +113,33 @@ impl StreamKeyStore for SqlStore {
     ) -> Result<KeyCreation> {
         let mut tx = self.db.begin().await?;
         // Keeps the broadcaster from being deleted meanwhile.
-        if tx.row::<BroadcasterId>(HOLD_BROADCASTER, args![key.broadcaster_id]).await?.is_none() {
+        let owner = args![key.broadcaster_id, key.organization_id];
+        if tx.row::<BroadcasterId>(HOLD_BROADCASTER, owner).await?.is_none() {
             return tx.rollback(KeyCreation::UnknownBroadcaster).await;
         }
         if !insert_key(&mut tx, key, hash).await? {
             return tx.rollback(KeyCreation::PathTaken).await;
         }
         let event = EventBody::stream_key(StreamKeyEventKind::Created, key);
-        commit(tx, key.created_at, by.audit, &[event]).await?;
+        commit(tx, key.created_at, by.audit, key.organization_id, &[event]).await?;
         Ok(KeyCreation::Created)
     }
 
-    async fn stream_key(&self, _: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>> {
-        self.db.row(GET, args![id]).await
+    async fn stream_key(&self, scope: &Scope, id: StreamKeyId) -> Result<Option<StreamKey>> {
+        self.db.row(GET, args![id, scope]).await
     }
 
     async fn stream_keys(
         &self,
-        _: &Scope,
+        scope: &Scope,
         filter: &KeyFilter,
         page: &Page<Newest>,
     ) -> Result<Vec<StreamKey>> {
         let mut values = args![filter.broadcaster_id, filter.path];
         values.extend(newest(page));
-        self.db.rows(page_of(filter), values).await
+        let (statement, scope) = page_of(filter, scope);
+        values.push(scope);
+        self.db.rows(statement, values).await
     }
 
     async fn rotate_stream_key(
@@ -143,7 +150,7 @@ impl StreamKeyStore for SqlStore {
         by: Change<'_>,
     ) -> Result<Rotation> {
         let mut tx = self.db.begin().await?;
-        let Some(mut key) = tx.row::<StreamKey>(GET_LOCKED, args![id]).await? else {
+        let Some(mut key) = tx.row::<StreamKey>(GET_LOCKED, args![id, by.scope]).await? else {
             return tx.rollback(Rotation::NotFound).await;
         };
         let status = key.status(by.at());
@@ -155,13 +162,13 @@ impl StreamKeyStore for SqlStore {
         key.holder = key.holder.evicted();
         let ending = end_of_key(&mut tx, id, EndReason::KeyRotated).await?;
         let event = EventBody::stream_key(StreamKeyEventKind::Rotated, &key);
-        commit(tx, by.at(), by.audit, &[event]).await?;
+        commit(tx, by.at(), by.audit, key.organization_id, &[event]).await?;
         Ok(Rotation::Rotated { key: Box::new(key), ending })
     }
 
     async fn revoke_stream_key(&self, id: StreamKeyId, by: Change<'_>) -> Result<Option<Revocation>> {
         let mut tx = self.db.begin().await?;
-        let Some(mut key) = tx.row::<StreamKey>(GET_LOCKED, args![id]).await? else {
+        let Some(mut key) = tx.row::<StreamKey>(GET_LOCKED, args![id, by.scope]).await? else {
             return tx.rollback(None).await;
         };
         let newly = key.revoked_at.is_none();
@@ -172,7 +179,7 @@ impl StreamKeyStore for SqlStore {
         let ending = end_of_key(&mut tx, id, EndReason::KeyRevoked).await?;
         if newly {
             let event = EventBody::stream_key(StreamKeyEventKind::Revoked, &key);
-            commit(tx, by.at(), by.audit, &[event]).await?;
+            commit(tx, by.at(), by.audit, key.organization_id, &[event]).await?;
         } else {
             tx.commit().await?;
         }
@@ -231,6 +238,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::domain::OrganizationId;
+    use crate::domain::access::{Action, Actor, Permissions, Resource, Role};
     use crate::domain::path::StreamPath;
 
     #[test]
@@ -238,9 +247,14 @@ mod tests {
         let of_broadcaster = KeyFilter { broadcaster_id: Some(BroadcasterId(Uuid::nil())), path: None };
         let on_path = KeyFilter { path: StreamPath::parse("a").ok(), ..of_broadcaster.clone() };
         for (filter, by) in [(of_broadcaster, "broadcaster_id = $1"), (on_path, "path = $2")] {
-            let page = page_of(&filter).sqlite;
+            let page = page_of(&filter, &Scope::system()).0.sqlite;
             assert!(page.contains(&format!(" WHERE {by} AND ")), "{filter:?}: {page}");
         }
-        assert_eq!(page_of(&KeyFilter::default()).sqlite, PAGE.sqlite);
+        let all = KeyFilter::default();
+        assert_eq!(page_of(&all, &Scope::system()).0.sqlite, PAGE.sqlite);
+        let permissions = Permissions::in_organizations([(OrganizationId::DEFAULT, Role::Viewer)]);
+        let actor = Actor { permissions, ..Actor::cli("test") };
+        let of_one = actor.authorize(Action::Read, &Resource::READ_BY_ALL).unwrap();
+        assert_eq!(page_of(&all, &of_one).0.sqlite, PAGE_OF_ORGANIZATION.sqlite);
     }
 }

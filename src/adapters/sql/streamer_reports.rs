@@ -18,8 +18,8 @@ use super::streamers;
 use crate::domain::event::{EventBody, StreamerEventKind};
 use crate::domain::streamer::apply::{Applied, apply_reports};
 use crate::domain::streamer::decide::Report;
-use crate::domain::streamer::{Found, Learned, Slug, Status, StatusEvent, Streamer};
-use crate::domain::{StreamerId, Timestamp};
+use crate::domain::streamer::{Change, Found, Learned, Slug, Status, StatusEvent, Streamer};
+use crate::domain::{OrganizationId, StreamerId, Timestamp};
 use crate::ports::{Recorded, ReportStore, Result};
 
 /// How many reports one transaction writes: enough to be quick, few enough not to block others.
@@ -94,8 +94,7 @@ impl ReportStore for SqlStore {
             write_tracks(&mut tx, &due).await?;
             // Another program may have changed the row.
             let offline = due.iter().filter(|streamer| streamer.track.status == Status::Offline);
-            let events =
-                offline.map(|streamer| EventBody::streamer(StreamerEventKind::Offline, streamer, None));
+            let events = offline.map(|streamer| owned(streamer, StreamerEventKind::Offline, None));
             let events: Vec<_> = events.collect();
             append_events(&mut tx, now, &events).await?;
             tx.commit().await?;
@@ -105,11 +104,16 @@ impl ReportStore for SqlStore {
     }
 }
 
+/// An event, with the owner of its streamer.
+fn owned(of: &Streamer, kind: StreamerEventKind, change: Option<&Change>) -> (OrganizationId, EventBody) {
+    (of.organization_id, EventBody::streamer(kind, of, change))
+}
+
 async fn write(tx: &mut Tx, applied: &Applied, now: Timestamp) -> Result<()> {
     write_tracks(tx, &applied.changed).await?;
     let events = applied.events.iter();
     let events: Vec<_> = events
-        .map(|event| EventBody::streamer(event.announcement.into(), &event.streamer, event.change.as_ref()))
+        .map(|event| owned(&event.streamer, event.announcement.into(), event.change.as_ref()))
         .collect();
     let first = append_events(tx, now, &events).await?;
     let history: Vec<_> = (first..)
@@ -169,8 +173,7 @@ async fn learn_chunk(db: &Db, learned: &[Learned], now: Timestamp) -> Result<boo
     if !others.is_empty() {
         streamers::write(&mut tx, &others).await?;
     }
-    let events: Vec<_> =
-        after.iter().map(|row| EventBody::streamer(StreamerEventKind::Updated, row, None)).collect();
+    let events: Vec<_> = after.iter().map(|row| owned(row, StreamerEventKind::Updated, None)).collect();
     append_events(&mut tx, now, &events).await?;
     tx.commit().await?;
     Ok(true)

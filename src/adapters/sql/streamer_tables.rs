@@ -24,7 +24,7 @@ kick_ids!(ChannelId, ChatroomId, UserId);
 
 table! {
     streamers: Streamer {
-        id uuid, username text, display_name text, is_active bool, problem text, created_at int, updated_at int;
+        id uuid, organization_id uuid, username text, display_name text, is_active bool, problem text, created_at int, updated_at int;
         ids: struct KickIds { user int as user_id, channel int as channel_id, chatroom int as chatroom_id },
         track: manual Track {
             status text, last_status_update int, last_seen_online int, session_id text, session_started_at int,

@@ -6,6 +6,7 @@ use super::args::{limit, to_json};
 use super::commit::commit;
 use super::db::Tx;
 use super::row::{NewRow, rows};
+use super::scope::in_scope;
 use super::store::SqlStore;
 use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamerEventKind};
@@ -30,19 +31,24 @@ macro_rules! passes {
 statements! {
     // If two create at the same moment, the unique index on names decides.
     INSERT = [[insert streamers], " WHERE true ON CONFLICT (lower(username)) DO NOTHING"];
-    GET = [[select streamers], " WHERE id = $1"];
-    GET_LOCKED = [[select streamers], " WHERE id = $1", [lock]];
-    PAGE = [[select streamers], " WHERE ", (passes!())];
-    NAMED = [[select streamers], " WHERE lower(username) = $6 AND ", (passes!())];
+    GET = [[select streamers], " WHERE id = $1 AND ", [in_scope "$2"]];
+    GET_LOCKED = [[select streamers], " WHERE id = $1 AND ", [in_scope "$2"], [lock]];
+    PAGE = [[select streamers], " WHERE ", [in_scope "$6"], " AND ", (passes!())];
+    PAGE_OF_ORGANIZATION = [[select streamers], " WHERE organization_id = $6 AND ", (passes!())];
+    NAMED = [[select streamers], " WHERE lower(username) = $7 AND ", [in_scope "$6"], " AND ", (passes!())];
     OF_USER = [
-        [select streamers], " WHERE user_id = $6 AND (lower(username) = $7 OR $7 IS NULL) AND ", (passes!()),
+        [select streamers], " WHERE user_id = $7 AND (lower(username) = $8 OR $8 IS NULL) AND ", [in_scope "$6"],
+        " AND ", (passes!()),
     ];
     // A growing revision marks the change as ours (see the triggers in the migration).
     UPDATE = [[update streamers "revision = streamers.revision + 1, "]];
     // This also deletes the history.
     DELETE = ["DELETE FROM streamers WHERE id = $1"];
-    EXISTS = ["SELECT id FROM streamers WHERE id = $1"];
-    HISTORY = [[select status_events], " WHERE streamer_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"];
+    EXISTS = ["SELECT id FROM streamers WHERE id = $1 AND ", [in_scope "$2"]];
+    HISTORY = [
+        [select status_events], " WHERE streamer_id = $1 AND ", [owner_in_scope streamers "$1" "$4"],
+        " AND seq < $2 ORDER BY seq DESC LIMIT $3",
+    ];
     PRUNE = [
         "DELETE FROM status_events WHERE seq IN (SELECT seq FROM status_events AS one WHERE recorded_at < $1 \
          AND EXISTS (SELECT 1 FROM status_events AS later WHERE later.streamer_id = one.streamer_id \
@@ -68,17 +74,17 @@ impl StreamerStore for SqlStore {
             return tx.rollback(Written::NameTaken).await;
         }
         let event = EventBody::streamer(StreamerEventKind::Created, streamer, None);
-        commit(tx, streamer.created_at, by.audit, &[event]).await?;
+        commit(tx, streamer.created_at, by.audit, streamer.organization_id, &[event]).await?;
         Ok(Written::Done(()))
     }
 
-    async fn streamer(&self, _: &Scope, id: StreamerId) -> Result<Option<Streamer>> {
-        self.db.row(GET, args![id]).await
+    async fn streamer(&self, scope: &Scope, id: StreamerId) -> Result<Option<Streamer>> {
+        self.db.row(GET, args![id, scope]).await
     }
 
     async fn streamers(
         &self,
-        _: &Scope,
+        scope: &Scope,
         filter: &StreamerFilter,
         page: &Page<String>,
     ) -> Result<Vec<Streamer>> {
@@ -86,13 +92,17 @@ impl StreamerStore for SqlStore {
         let mut values = args![filter.status, filter.is_active, *from, page.after, limit(page)];
         let name = filter.username.as_ref().map(|name| name.to_ascii_lowercase());
         let statement = match (filter.user, name) {
-            (None, None) => PAGE,
+            (None, None) => {
+                let (statement, scope) = in_scope(scope, PAGE, PAGE_OF_ORGANIZATION);
+                values.push(scope);
+                statement
+            }
             (None, Some(name)) => {
-                values.extend(args![name]);
+                values.extend(args![scope, name]);
                 NAMED
             }
             (Some(user), name) => {
-                values.extend(args![user, name]);
+                values.extend(args![scope, user, name]);
                 OF_USER
             }
         };
@@ -106,7 +116,7 @@ impl StreamerStore for SqlStore {
         by: Change<'_>,
     ) -> Result<Written<Streamer>> {
         let mut tx = self.db.begin().await?;
-        let Some(streamer) = tx.row::<Streamer>(GET_LOCKED, args![id]).await? else {
+        let Some(streamer) = tx.row::<Streamer>(GET_LOCKED, args![id, by.scope]).await? else {
             return tx.rollback(Written::NotFound).await;
         };
         let streamer = streamer.patched(patch, by.at());
@@ -114,30 +124,31 @@ impl StreamerStore for SqlStore {
             return tx.rollback(Written::NameTaken).await;
         }
         let event = EventBody::streamer(StreamerEventKind::Updated, &streamer, None);
-        commit(tx, by.at(), by.audit, &[event]).await?;
+        commit(tx, by.at(), by.audit, streamer.organization_id, &[event]).await?;
         Ok(Written::Done(streamer))
     }
 
     async fn delete_streamer(&self, id: StreamerId, by: Change<'_>) -> Result<bool> {
         let mut tx = self.db.begin().await?;
-        let Some(streamer) = tx.row::<Streamer>(GET_LOCKED, args![id]).await? else {
+        let Some(streamer) = tx.row::<Streamer>(GET_LOCKED, args![id, by.scope]).await? else {
             return tx.rollback(false).await;
         };
         tx.run(DELETE, args![id]).await?;
         let event = EventBody::streamer(StreamerEventKind::Deleted, &streamer, None);
-        commit(tx, by.at(), by.audit, &[event]).await?;
+        commit(tx, by.at(), by.audit, streamer.organization_id, &[event]).await?;
         Ok(true)
     }
 
     async fn status_events(
         &self,
-        _: &Scope,
+        scope: &Scope,
         id: StreamerId,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Option<Vec<StatusEvent>>> {
-        let events = self.db.rows(HISTORY, args![id, before.unwrap_or(i64::MAX), limit]).await?;
-        let exists = !events.is_empty() || self.db.row::<StreamerId>(EXISTS, args![id]).await?.is_some();
+        let events = self.db.rows(HISTORY, args![id, before.unwrap_or(i64::MAX), limit, scope]).await?;
+        let exists =
+            !events.is_empty() || self.db.row::<StreamerId>(EXISTS, args![id, scope]).await?.is_some();
         Ok(exists.then_some(events))
     }
 

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::commit::append_events;
 use super::db::Tx;
-use super::row::{NewRow, rows};
+use super::row::{NewRow, Record, Row, rows};
 use super::store::SqlStore;
 use super::studio_tables::{StoredRecord, StoredSample, StoredSnapshot, StoredVerification};
-use crate::domain::Timestamp;
 use crate::domain::event::{EventBody, StudioEvent};
 use crate::domain::studio::{StudioDecision, StudioDecisionId, StudioId, StudioName};
+use crate::domain::{OrganizationId, Timestamp};
 use crate::ports::{Result, StudioReport};
 
 statements! {
-    NAME = ["SELECT name FROM studios WHERE id = $1"];
+    NAME = ["SELECT name, organization_id FROM studios WHERE id = $1"];
     // One from after $2, which is now, was stored before the clock was set back.
     SAVE_SNAPSHOT = [
         [insert studio_snapshots], " WHERE true ON CONFLICT (studio_id) DO UPDATE SET at = excluded.at, \
@@ -44,6 +44,15 @@ statements! {
     SAVE_DRILL = [[update studio_drills state started_at ended_at report error]];
 }
 
+/// The name and the owner of a studio.
+struct Named(StudioName, OrganizationId);
+
+impl Record for Named {
+    fn read(row: &Row<'_>) -> std::result::Result<Self, sqlx::Error> {
+        Ok(Self(row.get("name")?, row.get("organization_id")?))
+    }
+}
+
 pub(super) async fn record(
     store: &SqlStore,
     id: StudioId,
@@ -51,7 +60,8 @@ pub(super) async fn record(
     now: Timestamp,
 ) -> Result<()> {
     let mut tx = store.db.begin().await?;
-    let Some(name) = tx.row::<StudioName>(NAME, args![id]).await? else { return tx.rollback(()).await };
+    let Some(named) = tx.row::<Named>(NAME, args![id]).await? else { return tx.rollback(()).await };
+    let Named(name, owner) = named;
     if let Some(snapshot) = report.snapshot.clone() {
         let (at, heartbeat) = (snapshot.at, snapshot.heartbeat);
         let row = NewRow::of(&StoredSnapshot { studio_id: id, at, heartbeat, snapshot });
@@ -64,6 +74,7 @@ pub(super) async fn record(
     }
     let mut events = save_decisions(&mut tx, &name, &report.decisions).await?;
     events.extend(report.events.iter().cloned().map(EventBody::studio));
+    let events: Vec<_> = events.into_iter().map(|event| (owner, event)).collect();
     append_events(&mut tx, now, &events).await?;
     tx.commit().await
 }

@@ -15,7 +15,8 @@ as_json!(DrillReport, HealthSample, Hold, Schedule, Snapshot, StudioRecord, Veri
 
 table! {
     studios: Studio {
-        id uuid, name text, desired text, desired_by text, hold text, schedule text, created_at int, updated_at int,
+        id uuid, organization_id uuid, name text, desired text, desired_by text, hold text, schedule text,
+        created_at int, updated_at int,
     }
 }
 

@@ -13,23 +13,27 @@ use crate::domain::stream_key::{Holder, StreamKey};
 
 table! {
     audit_log: AuditEntry {
-        id uuid, timestamp int as at, actor text, action text, resource_type text, resource_id text,
+        id uuid, timestamp int as at, organization_id uuid, actor text, action text, resource_type text, resource_id text,
         request_method text, request_path text, ip_address text, outcome text, failure_reason text, metadata text,
         request_id text, told bool,
     }
 }
 
 table! {
-    broadcasters: Broadcaster { id uuid, display_name text, metadata text, created_at int, updated_at int }
+    broadcasters: Broadcaster {
+        id uuid, organization_id uuid, display_name text, metadata text, created_at int, updated_at int,
+    }
 }
 
 table! {
-    events: StoredEvent { seq int, at int, topic text, kind text, version int, subject uuid, data text }
+    events: StoredEvent {
+        seq int, at int, organization_id uuid, topic text, kind text, version int, subject uuid, data text,
+    }
 }
 
 table! {
     stream_keys: StreamKey {
-        id uuid, broadcaster_id uuid, label text, path text, key_prefix text, on_conflict text, created_at int,
+        id uuid, organization_id uuid, broadcaster_id uuid, label text, path text, key_prefix text, on_conflict text, created_at int,
         expires_at int, revoked_at int, last_used_at int;
         holder: manual Holder { holder_kind text, holder_server text, holder_conn text, holder_until int },
     } extra { key_hash bytes, path_held bool }
@@ -37,8 +41,8 @@ table! {
 
 table! {
     streams: Stream {
-        id uuid, stream_key_id uuid, broadcaster_id uuid, broadcaster_name text, path text, media_server text,
-        started_at int, source_kind text, source_id text, ingest text, metadata text, recording_ref text;
+        id uuid, organization_id uuid, stream_key_id uuid, broadcaster_id uuid, broadcaster_name text, path text,
+        media_server text, started_at int, source_kind text, source_id text, ingest text, metadata text, recording_ref text;
         state: manual StreamState { ended_at int, end_reason text },
         stats: struct StreamStats { readers int, tracks text, inbound_bytes int },
     } extra { refreshed_at int }

@@ -20,6 +20,8 @@ list! {
 #[schema(as = ApiToken)]
 pub(crate) struct ApiTokenView {
     id: Uuid,
+    /// Where it counts. Absent: in the whole installation.
+    organization_id: Option<Uuid>,
     /// Its purpose.
     #[schema(example = "dashboard")]
     name: String,
@@ -30,8 +32,9 @@ pub(crate) struct ApiTokenView {
 
 impl From<ApiToken> for ApiTokenView {
     fn from(token: ApiToken) -> Self {
-        let ApiToken { id, name, role, created_at, expires_at } = token;
-        Self { id: id.0, name, role, created_at, expires_at }
+        let ApiToken { id, organization_id, name, role, created_at, expires_at } = token;
+        let organization_id = organization_id.map(|id| id.0);
+        Self { id: id.0, organization_id, name, role, created_at, expires_at }
     }
 }
 

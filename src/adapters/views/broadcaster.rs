@@ -19,6 +19,8 @@ list! {
 #[schema(as = Broadcaster)]
 pub(crate) struct BroadcasterView {
     id: Uuid,
+    /// Who owns it.
+    organization_id: Uuid,
     /// The display name.
     #[schema(example = "Alice")]
     display_name: String,
@@ -33,6 +35,7 @@ impl From<Broadcaster> for BroadcasterView {
     fn from(broadcaster: Broadcaster) -> Self {
         Self {
             id: broadcaster.id.0,
+            organization_id: broadcaster.organization_id.0,
             display_name: broadcaster.display_name.into(),
             metadata: broadcaster.metadata.as_object().clone(),
             created_at: broadcaster.created_at,

@@ -35,6 +35,8 @@ list! {
 #[schema(as = Channel)]
 pub(crate) struct ChannelView {
     id: Uuid,
+    /// Who owns it.
+    organization_id: Uuid,
     /// The short name. No two channels have the same.
     #[schema(example = "Classroom")]
     name: String,
@@ -228,6 +230,7 @@ impl From<ChannelNow> for ChannelView {
         let (mode_expires_at, mode_reason) = hold.map_or((None, None), |hold| (hold.expires_at, hold.reason));
         Self {
             id: channel.id.0,
+            organization_id: channel.organization_id.0,
             name: channel.name.into(),
             display_name: channel.display_name.into(),
             path: channel.path.into(),

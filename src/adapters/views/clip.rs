@@ -20,6 +20,8 @@ list! {
 #[schema(as = Clip)]
 pub(crate) struct ClipView {
     id: Uuid,
+    /// Who owns it.
+    organization_id: Uuid,
     /// The name of the uploaded file.
     #[schema(example = "intro.mp4")]
     name: String,
@@ -123,6 +125,7 @@ impl From<ClipInUse> for ClipView {
         };
         Self {
             id: clip.id.0,
+            organization_id: clip.organization_id.0,
             size: clip.size,
             state: clip.state.name(),
             progress: (clip.progress() * 1_000.0).round() / 1_000.0,

@@ -9,6 +9,7 @@ mod channel_status;
 mod clip;
 mod list;
 mod media_server;
+mod organization;
 mod stream;
 mod stream_key;
 mod streamer;
@@ -26,6 +27,7 @@ pub(crate) use channel_status::{ChannelStatusView, DestinationTestView, Rehearsa
 pub(crate) use clip::{ClipList, ClipView};
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
+pub(crate) use organization::{OrganizationList, OrganizationView};
 pub(crate) use stream::{StreamList, StreamView};
 pub(crate) use stream_key::{NewStreamKey, StreamKeyList, StreamKeyView};
 pub(crate) use streamer::{ChangeView, SessionView, StatusEventView, StreamerList, StreamerView};

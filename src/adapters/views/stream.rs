@@ -23,6 +23,8 @@ list! {
 #[schema(as = Stream)]
 pub(crate) struct StreamView {
     id: Uuid,
+    /// Who owns it.
+    organization_id: Uuid,
     stream_key_id: Uuid,
     broadcaster_id: Uuid,
     /// The broadcaster's name at the start.
@@ -101,6 +103,7 @@ impl StreamView {
         };
         Self {
             id: stream.id.0,
+            organization_id: stream.organization_id.0,
             stream_key_id: stream.stream_key_id.0,
             broadcaster_id: stream.broadcaster_id.0,
             broadcaster_name: stream.broadcaster_name.into(),

@@ -22,6 +22,8 @@ list! {
 #[schema(as = StreamKey)]
 pub(crate) struct StreamKeyView {
     id: Uuid,
+    /// Who owns it.
+    organization_id: Uuid,
     broadcaster_id: Uuid,
     /// A note of your own.
     label: Option<String>,
@@ -47,6 +49,7 @@ impl From<KeyNow> for StreamKeyView {
     fn from(KeyNow { key, at }: KeyNow) -> Self {
         Self {
             id: key.id.0,
+            organization_id: key.organization_id.0,
             broadcaster_id: key.broadcaster_id.0,
             status: key.status(at),
             in_use: key.in_use(at),

@@ -22,6 +22,8 @@ list! {
 #[schema(as = Streamer)]
 pub(crate) struct StreamerView {
     id: Uuid,
+    /// Who owns it.
+    organization_id: Uuid,
     /// The name on Kick, as in `kick.com/<username>`.
     #[schema(example = "xqc")]
     username: String,
@@ -85,6 +87,7 @@ impl From<Streamer> for StreamerView {
         };
         Self {
             id: streamer.id.0,
+            organization_id: streamer.organization_id.0,
             username: streamer.username,
             display_name: streamer.display_name,
             is_active: streamer.is_active,

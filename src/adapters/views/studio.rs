@@ -36,6 +36,8 @@ list! {
 #[schema(as = Studio)]
 pub(crate) struct StudioView {
     id: Uuid,
+    /// Who owns it.
+    organization_id: Uuid,
     /// Its name in the configuration.
     #[schema(example = "main")]
     name: String,
@@ -283,6 +285,7 @@ impl From<StudioOverview> for StudioView {
         });
         Self {
             id: found.studio.id.0,
+            organization_id: found.studio.organization_id.0,
             name: found.studio.name.into(),
             desired: found.desired,
             desired_by: found.studio.desired_by,

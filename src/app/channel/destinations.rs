@@ -76,7 +76,7 @@ impl Destinations {
                 };
                 self.require_engine(&scope, channel, &mut draft).await?;
                 let (destination, key) = draft.creation(blank, now)?;
-                self.require_other_key(&destination, &key).await?;
+                self.require_other_key(&scope, &destination, &key).await?;
                 let sealed = keys::seal_key(&self.core.sealer, id, &key, self.core.ids.random32());
                 let by = Change::new(&scope, &entry);
                 if !self.core.store.create_destination(&destination, &sealed, by).await? {
@@ -131,7 +131,7 @@ impl Destinations {
                 let present = self.found(&scope, channel, id).await?;
                 let (patch, key) = draft.patch(&present)?;
                 if let Some(key) = &key {
-                    self.require_other_key(&present.patched(&patch, entry.timestamp), key).await?;
+                    self.require_other_key(&scope, &present.patched(&patch, entry.timestamp), key).await?;
                 }
                 let random = self.core.ids.random32();
                 let sealed = key.map(|key| keys::seal_key(&self.core.sealer, id, &key, random));
@@ -147,7 +147,10 @@ impl Destinations {
 
     /// Refuses the key of another destination of the channel at the same address: a platform takes one publisher for a
     /// key, so both would end each other's sessions again and again.
-    async fn require_other_key(&self, destination: &Destination, key: &Secret) -> Result<()> {
+    async fn require_other_key(&self, scope: &Scope, destination: &Destination, key: &Secret) -> Result<()> {
+        // The refusal names the other destination.
+        let channel = self.core.store.channel(scope, destination.channel).await?;
+        channel.ok_or(AppError::NotFound(CHANNEL))?;
         let stored = self.core.store.programme(destination.channel).await?;
         let is_same = |(one, sealed): &&(Destination, String)| {
             one.id != destination.id
@@ -205,15 +208,18 @@ impl Destinations {
         id: DestinationId,
     ) -> Result<DestinationTest> {
         let entry = self.core.entry(actor, "test", KIND).on(&id);
-        let destination = self
+        let (destination, owner) = self
             .core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Operate, &RESOURCE)?;
-                self.found(&scope, channel, id).await
+                let destination = self.found(&scope, channel, id).await?;
+                let channel = self.core.store.channel(&scope, channel).await?;
+                let channel = channel.ok_or(AppError::NotFound(CHANNEL))?;
+                Ok((destination, channel.organization_id))
             })
             .await?;
         let probe = self.probe.as_ref().ok_or(AppError::Unsupported("test of destinations"))?;
-        self.core.store.record_audit(std::slice::from_ref(&entry)).await?;
+        self.core.store.record_audit(&[entry.owned_by(owner)]).await?;
         let url = probe.probe(&destination.url).await;
         let backup_url = match &destination.backup_url {
             Some(url) => Some(probe.probe(url).await),

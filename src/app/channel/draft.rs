@@ -40,6 +40,8 @@ pub struct ChannelDraft {
     pub mismatch: Option<String>,
     /// `mixer` (default) or `media_server`. Only at the creation.
     pub engine: Option<String>,
+    /// Whose it is; needed if the client belongs to several organizations. Only at the creation.
+    pub organization_id: Option<String>,
 }
 
 /// What a draft says beside the patch, for a new channel.

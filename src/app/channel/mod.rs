@@ -44,7 +44,7 @@ use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::{KeySecret, SecretHash};
 use crate::domain::stream_key::{Holder, Label, OnConflict, StreamKey};
-use crate::domain::{BroadcasterId, Invalid, StreamKeyId, Timestamp};
+use crate::domain::{BroadcasterId, Invalid, OrganizationId, StreamKeyId, Timestamp};
 use crate::ports::{Change, ChannelCreation, ChannelWrite, RehearsalCreation, WakeUp};
 
 const RESOURCE: Resource = Resource::READ_BY_ALL;
@@ -132,18 +132,19 @@ impl Channels {
     ) -> Result<NewChannel> {
         let scope = actor.authorize(Action::Manage, &RESOURCE)?;
         let draft::Creation { name, display_name, path, backup_is_stream, patch } = draft.creation()?;
+        let organization_id = self.core.owner_of_new(&scope, draft.organization_id.as_deref()).await?;
         let now = self.core.now();
-        let broadcaster = self.owner(&name, now)?;
+        let broadcaster = self.owner(organization_id, &name, now)?;
         let engine = patch.engine.unwrap_or_default();
         limits::check_settings(engine, &patch, backup_is_stream)?;
-        let live = self.key(broadcaster.id, Inputs::live_path(engine, &path)?, "live", now)?;
+        let live = self.key(&broadcaster, Inputs::live_path(engine, &path)?, "live", now)?;
         // With the engine media_server nobody publishes the programme: the live encoder is at its path.
         let programme = match engine {
-            Engine::Mixer => Some(self.key(broadcaster.id, path.clone(), "programme", now)?),
+            Engine::Mixer => Some(self.key(&broadcaster, path.clone(), "programme", now)?),
             Engine::MediaServer => None,
         };
         let backup = if backup_is_stream {
-            Some(self.key(broadcaster.id, Inputs::backup_path(&path)?, "backup", now)?)
+            Some(self.key(&broadcaster, Inputs::backup_path(&path)?, "backup", now)?)
         } else {
             None
         };
@@ -159,6 +160,7 @@ impl Channels {
         let (created_at, updated_at) = (now, now);
         let channel = Channel {
             id,
+            organization_id,
             name,
             display_name,
             path,
@@ -193,18 +195,23 @@ impl Channels {
         })
     }
 
-    fn owner(&self, name: &ChannelName, now: Timestamp) -> Result<Broadcaster> {
+    fn owner(
+        &self,
+        organization_id: OrganizationId,
+        name: &ChannelName,
+        now: Timestamp,
+    ) -> Result<Broadcaster> {
         let display_name = DisplayName::parse(&format!("Channel {name}"))?;
         let id = BroadcasterId(self.core.id());
         let metadata = Metadata::default();
-        Ok(Broadcaster { id, display_name, metadata, created_at: now, updated_at: now })
+        Ok(Broadcaster { id, organization_id, display_name, metadata, created_at: now, updated_at: now })
     }
 
     /// A key with its secret. A second connection takes over: an encoder that reconnects must not wait for its frozen
     /// connection.
     fn key(
         &self,
-        broadcaster_id: BroadcasterId,
+        owner: &Broadcaster,
         path: StreamPath,
         role: &str,
         now: Timestamp,
@@ -212,7 +219,8 @@ impl Channels {
         let secret = KeySecret::from_random(self.core.ids.random32());
         let key = StreamKey {
             id: StreamKeyId(self.core.id()),
-            broadcaster_id,
+            organization_id: owner.organization_id,
+            broadcaster_id: owner.id,
             label: Some(Label::parse(role)?),
             path,
             key_prefix: secret.prefix(),

@@ -33,6 +33,8 @@ impl Clips {
         self.core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Operate, &RESOURCE)?;
+                // Before the turn, which ends what another client is sending.
+                self.find(&scope, id).await?;
                 let turn = self.turns.take(id).await;
                 let clip = self.find(&scope, id).await?;
                 match clip.state {

@@ -98,8 +98,14 @@ impl Clips {
         Self { core, outside, settings, turns, transfers, orphans_removed: Mutex::default() }
     }
 
-    /// Begins an upload of `size` bytes.
-    pub async fn create_upload(&self, actor: &Actor, name: &str, size: u64) -> Result<Clip> {
+    /// Begins an upload of `size` bytes. `owner` is the id of an organization.
+    pub async fn create_upload(
+        &self,
+        actor: &Actor,
+        owner: Option<&str>,
+        name: &str,
+        size: u64,
+    ) -> Result<Clip> {
         let id = ClipId(self.core.id());
         let entry = self.core.entry(actor, "create", KIND).on(&id);
         self.core
@@ -112,12 +118,13 @@ impl Clips {
                 if size > MAX_UPLOAD {
                     return Err(AppError::TooLarge(MAX_UPLOAD));
                 }
+                let owner = self.core.owner_of_new(&scope, owner).await?;
                 let media = &self.outside.media;
                 if media.free_bytes().await? < size.saturating_add(RESERVE) {
                     return Err(AppError::MediaFull);
                 }
                 let now = self.core.now();
-                let clip = Clip::new(id, name, size, now.plus(self.settings.upload_expiry), now);
+                let clip = Clip::new((id, owner), name, size, now.plus(self.settings.upload_expiry), now);
                 media.create_upload(id).await?;
                 let change = Change::new(&scope, &entry);
                 let created = self.core.store.create_clip(&clip, self.settings.max_bytes, change).await;
@@ -137,6 +144,8 @@ impl Clips {
     /// A clip whose upload can be continued. A part that is being received is stored first, and no more of it is taken.
     pub async fn upload(&self, actor: &Actor, id: ClipId) -> Result<Clip> {
         let scope = actor.authorize(Action::Operate, &RESOURCE)?;
+        // Before the turn, which ends what another client is sending.
+        self.find(&scope, id).await?;
         drop(self.turns.take(id).await);
         let clip = self.find(&scope, id).await?;
         if let ClipState::Uploading { offset, expires_at } = clip.state
@@ -161,6 +170,7 @@ impl Clips {
         self.core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Operate, &RESOURCE)?;
+                self.find(&scope, id).await?;
                 let _turn = self.turns.take(id).await;
                 match self.core.store.delete_clip(id, Change::new(&scope, &entry)).await? {
                     ClipDeletion::Deleted => self.remove_files(id).await,

@@ -200,7 +200,7 @@ impl World {
     }
 
     async fn uploaded(&self) -> ClipId {
-        let clip = self.clips.create_upload(&actor(), "intro.mp4", 5).await.unwrap();
+        let clip = self.clips.create_upload(&actor(), None, "intro.mp4", 5).await.unwrap();
         let mut append = self.clips.append(&actor(), clip.id, 0).await.unwrap();
         append.write(b"12345").await.unwrap();
         assert!(append.acknowledge().await.unwrap().is_to_prepare());

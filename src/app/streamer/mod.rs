@@ -77,6 +77,8 @@ pub struct StreamerDraft {
     pub channel_id: Option<u64>,
     /// Kick's chatroom id.
     pub chatroom_id: Option<u64>,
+    /// Whose it is; needed if the client belongs to several organizations. Only at the creation.
+    pub organization_id: Option<String>,
 }
 
 impl StreamerDraft {
@@ -135,8 +137,11 @@ impl Streamers {
                 let patch = draft.check()?;
                 // Without a name the refusal is that of an empty one.
                 let username = patch.username.clone().map_or_else(|| Slug::parse(""), Ok)?;
+                let organization_id =
+                    self.core.owner_of_new(&scope, draft.organization_id.as_deref()).await?;
                 let now = self.core.now();
-                let streamer = Streamer::new(id, &username, now).patched(&patch, now);
+                let streamer = Streamer { organization_id, ..Streamer::new(id, &username, now) };
+                let streamer = streamer.patched(&patch, now);
                 let change = Change::new(&scope, &entry);
                 let done = self.core.store.create_streamer(&streamer, change).await?;
                 written(done, username.as_str())?;

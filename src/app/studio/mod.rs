@@ -61,46 +61,32 @@ impl Studios {
         self.core.now()
     }
 
-    fn setup(&self, name: &StudioName) -> Result<&StudioSetup> {
-        self.setups.iter().find(|setup| setup.name == *name).ok_or(AppError::NotFound(KIND))
+    /// Those in the scope.
+    fn setups(&self, scope: &Scope) -> impl Iterator<Item = &StudioSetup> {
+        self.setups.iter().filter(move |setup| scope.includes(setup.organization_id))
+    }
+
+    fn setup(&self, scope: &Scope, name: &StudioName) -> Result<&StudioSetup> {
+        self.setups(scope).find(|setup| setup.name == *name).ok_or(AppError::NotFound(KIND))
     }
 
     /// A configured studio as it is stored. Its row is made when it is first needed.
     async fn stored(&self, scope: &Scope, name: &StudioName) -> Result<(&StudioSetup, Studio)> {
-        let setup = self.setup(name)?;
-        Ok((setup, self.row(&*self.core.store, scope, name).await?))
+        let setup = self.setup(scope, name)?;
+        Ok((setup, self.row(&*self.core.store, setup).await?))
     }
 
-    async fn row(
-        &self,
-        store: &dyn Store,
-        scope: &Scope,
-        name: &StudioName,
-    ) -> std::result::Result<Studio, StoreError> {
-        match store.studio(scope, name).await? {
+    async fn row(&self, store: &dyn Store, setup: &StudioSetup) -> std::result::Result<Studio, StoreError> {
+        let found = store.studio(&Scope::system(), &setup.name).await?;
+        match found.filter(|studio| studio.organization_id == setup.organization_id) {
             Some(studio) => Ok(studio),
-            None => store.open_studio(&blank(&self.core, name)).await,
+            None => store.open_studio(&setup.blank(StudioId(self.core.id()), self.core.now())).await,
         }
     }
 
     fn changed(&self) {
         self.core.wake_ups.send(WakeUp::Events);
         self.core.wake_ups.send(WakeUp::Studios);
-    }
-}
-
-/// A studio of which nothing was ordered.
-fn blank(core: &Core, name: &StudioName) -> Studio {
-    let now = core.now();
-    Studio {
-        id: StudioId(core.id()),
-        name: name.clone(),
-        desired: None,
-        desired_by: None,
-        hold: None,
-        schedule: None,
-        created_at: now,
-        updated_at: now,
     }
 }
 

@@ -76,7 +76,7 @@ impl Studios {
     /// One studio.
     pub async fn get(&self, actor: &Actor, name: &StudioName) -> Result<StudioOverview> {
         let scope = actor.authorize(Action::Read, &RESOURCE)?;
-        Ok(self.overview(&*self.core.store, &scope, self.setup(name)?).await?)
+        Ok(self.overview(&*self.core.store, &scope, self.setup(&scope, name)?).await?)
     }
 
     /// All studios, by name.
@@ -90,7 +90,7 @@ impl Studios {
         scope: &Scope,
         setup: &StudioSetup,
     ) -> std::result::Result<StudioOverview, StoreError> {
-        let studio = self.row(store, scope, &setup.name).await?;
+        let studio = self.row(store, setup).await?;
         let snapshot = store.studio_snapshot(scope, studio.id).await?;
         let since = self.core.now().minus(WEEK);
         let ledger = store.studio_ledger(scope, studio.id, since).await?;
@@ -113,7 +113,7 @@ impl Studios {
     pub async fn problems(&self) -> std::result::Result<(usize, Vec<StudioProblem>), StoreError> {
         let mut problems = Vec::new();
         for setup in &self.setups {
-            let studio = self.row(&*self.core.store, &Scope::system(), &setup.name).await?;
+            let studio = self.row(&*self.core.store, setup).await?;
             let snapshot = self.core.store.studio_snapshot(&Scope::system(), studio.id).await?;
             let found = match fresh(snapshot.as_ref(), self.core.now()) {
                 None => vec!["no instance supervises it: see `studio:…` in /tasks".to_owned()],
@@ -161,7 +161,7 @@ impl List for Studios {
         let limit = page.limit.map_or(usize::MAX, |limit| limit as usize);
         let turn = self.core.lists.turn().await;
         let mut found = Vec::new();
-        for setup in self.setups.iter().filter(after).take(limit) {
+        for setup in self.setups(&scope).filter(after).take(limit) {
             found.push(self.overview(&*turn, &scope, setup).await?);
         }
         Ok(found)

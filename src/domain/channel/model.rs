@@ -10,7 +10,7 @@ use crate::domain::invalid::{Invalid, text_type};
 use crate::domain::page::newest_first;
 use crate::domain::path::StreamPath;
 use crate::domain::profile::Profile;
-use crate::domain::{BroadcasterId, ClipId, StreamKeyId, Timestamp};
+use crate::domain::{BroadcasterId, ClipId, OrganizationId, StreamKeyId, Timestamp};
 
 id!(/// Names a channel.
     ChannelId);
@@ -39,6 +39,8 @@ impl ChannelName {
 pub struct Channel {
     /// Its identity.
     pub id: ChannelId,
+    /// Who owns it, its keys and its destinations.
+    pub organization_id: OrganizationId,
     /// Its short name.
     pub name: ChannelName,
     /// Its name as people see it.

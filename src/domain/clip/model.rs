@@ -1,10 +1,9 @@
 //! A clip and its lifecycle.
 
-use crate::domain::ClipId;
-use crate::domain::Timestamp;
 use crate::domain::id::id;
 use crate::domain::page::newest_first;
 use crate::domain::profile::Profile;
+use crate::domain::{ClipId, OrganizationId, Timestamp};
 
 use super::content::{ContentHash, MediaFile, Rendition};
 use super::probe::Probe;
@@ -21,6 +20,8 @@ const MOST_ATTEMPTS: u32 = 3;
 pub struct Clip {
     /// Its identity.
     pub id: ClipId,
+    /// Who owns it.
+    pub organization_id: OrganizationId,
     /// Its name as people see it.
     pub name: ClipName,
     /// The size of the uploaded file, in bytes.
@@ -89,11 +90,18 @@ pub enum Step {
 
 impl Clip {
     /// A clip whose upload begins. It is wanted in the default profile, so that a bad file is found at once.
-    pub fn new(id: ClipId, name: ClipName, size: u64, expires_at: Timestamp, now: Timestamp) -> Self {
+    pub fn new(
+        (id, organization_id): (ClipId, OrganizationId),
+        name: ClipName,
+        size: u64,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Self {
         let state = ClipState::Uploading { offset: 0, expires_at };
         let renditions = vec![Rendition { profile: Profile::default(), file: None }];
         Self {
             id,
+            organization_id,
             name,
             size,
             state,
@@ -269,7 +277,13 @@ mod tests {
     }
 
     fn clip() -> Clip {
-        Clip::new(ClipId(Uuid::max()), ClipName::parse("intro.mp4").unwrap(), 100, at(60), at(0))
+        Clip::new(
+            (ClipId(Uuid::max()), OrganizationId::DEFAULT),
+            ClipName::parse("intro.mp4").unwrap(),
+            100,
+            at(60),
+            at(0),
+        )
     }
 
     fn probe() -> Probe {

@@ -9,11 +9,11 @@ use super::stream::{self, StreamEvent, StreamEventKind};
 use super::stream_key::{self, StreamKeyEvent, StreamKeyEventKind};
 use super::streamer::{self, StreamerEvent, StreamerEventKind};
 use super::studio::{self, StudioEvent};
-use crate::domain::Timestamp;
 use crate::domain::broadcaster::Broadcaster;
 use crate::domain::stream::Stream;
 use crate::domain::stream_key::StreamKey;
 use crate::domain::streamer::{Change, Streamer};
+use crate::domain::{OrganizationId, Timestamp};
 
 /// Which part of the system an event belongs to. Readers and caches subscribe to topics.
 #[derive(
@@ -120,8 +120,8 @@ impl EventBody {
         }
     }
 
-    /// The form in which the log keeps it, as number `seq`.
-    pub fn stored(&self, seq: i64, at: Timestamp) -> StoredEvent {
+    /// The form in which the log keeps it, as number `seq`. `organization_id` owns what it happened to.
+    pub fn stored(&self, seq: i64, at: Timestamp, organization_id: OrganizationId) -> StoredEvent {
         let (subject, version, data) = match self {
             Self::Stream(event) => (event.stream.id.0, stream::VERSION, event.data()),
             Self::StreamKey(event) => (event.id.0, stream_key::VERSION, event.data()),
@@ -131,7 +131,7 @@ impl EventBody {
             Self::Studio(event) => (event.id.0, studio::VERSION, event.data()),
         };
         let (topic, kind) = (self.topic().as_str().to_owned(), self.kind().to_owned());
-        StoredEvent { seq, at, topic, kind, version, subject, data }
+        StoredEvent { seq, at, organization_id, topic, kind, version, subject, data }
     }
 }
 
@@ -142,6 +142,8 @@ pub struct Event {
     pub seq: i64,
     /// When it happened.
     pub at: Timestamp,
+    /// Who owns what it happened to.
+    pub organization_id: OrganizationId,
     /// What happened.
     pub body: EventBody,
 }
@@ -157,6 +159,6 @@ impl StoredEvent {
             Topic::Channel => EventBody::Channel(Box::new(ChannelEvent::from_stored(self)?)),
             Topic::Studio => EventBody::Studio(Box::new(StudioEvent::from_stored(self)?)),
         };
-        Ok(Event { seq: self.seq, at: self.at, body })
+        Ok(Event { seq: self.seq, at: self.at, organization_id: self.organization_id, body })
     }
 }

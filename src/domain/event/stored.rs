@@ -1,10 +1,9 @@
 //! A row of the event log, and how it is read.
 
+use crate::domain::{OrganizationId, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
-
-use crate::domain::Timestamp;
 
 /// A row of the log. Another version of this program may have written it, so it may not be readable here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +12,8 @@ pub struct StoredEvent {
     pub seq: i64,
     /// When it happened.
     pub at: Timestamp,
+    /// Who owns what it happened to.
+    pub organization_id: OrganizationId,
     /// The topic, see [`Topic::as_str`](super::Topic::as_str).
     pub topic: String,
     /// The name of the event, see [`EventBody::kind`](super::EventBody::kind).

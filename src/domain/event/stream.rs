@@ -85,6 +85,7 @@ impl StreamEvent {
         let stats = StreamStats { readers: v1.readers, tracks: v1.tracks, inbound_bytes: v1.inbound_bytes };
         let stream = Stream {
             id: v1.id,
+            organization_id: stored.organization_id,
             stream_key_id: v1.stream_key_id,
             broadcaster_id: v1.broadcaster_id,
             broadcaster_name: v1.broadcaster_name,

@@ -9,7 +9,7 @@ use crate::domain::streamer::decide::Announcement;
 use crate::domain::streamer::{
     Change, ChannelId, ChatroomId, KickIds, Session, Source, Status, Streamer, Track, UserId,
 };
-use crate::domain::{StreamerId, Timestamp};
+use crate::domain::{OrganizationId, StreamerId, Timestamp};
 
 /// What happened to a streamer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
@@ -137,8 +137,18 @@ impl From<ChangeV1> for Change {
 
 impl From<Streamer> for StreamerV1 {
     fn from(streamer: Streamer) -> Self {
-        let Streamer { id, username, display_name, is_active, ids, track, problem, created_at, updated_at } =
-            streamer;
+        let Streamer {
+            id,
+            username,
+            display_name,
+            is_active,
+            ids,
+            track,
+            problem,
+            created_at,
+            updated_at,
+            ..
+        } = streamer;
         Self {
             id,
             username,
@@ -161,8 +171,9 @@ impl From<Streamer> for StreamerV1 {
     }
 }
 
-impl From<StreamerV1> for Streamer {
-    fn from(v1: StreamerV1) -> Self {
+impl StreamerV1 {
+    fn owned_by(self, organization_id: OrganizationId) -> Streamer {
+        let v1 = self;
         let track = Track {
             status: v1.status,
             last_status_update: v1.last_status_update,
@@ -172,8 +183,9 @@ impl From<StreamerV1> for Streamer {
             contradicted_at: v1.contradicted_at,
             offline_due: v1.offline_due,
         };
-        Self {
+        Streamer {
             id: v1.id,
+            organization_id,
             username: v1.username,
             display_name: v1.display_name,
             is_active: v1.is_active,
@@ -195,6 +207,10 @@ impl StreamerEvent {
 
     pub(super) fn from_stored(stored: &StoredEvent) -> Result<Self, UnreadableEvent> {
         let (kind, StreamerEventV1 { streamer, change }) = stored.read(VERSION)?;
-        Ok(Self { kind, streamer: streamer.into(), change: change.map(Change::from) })
+        Ok(Self {
+            kind,
+            streamer: streamer.owned_by(stored.organization_id),
+            change: change.map(Change::from),
+        })
     }
 }

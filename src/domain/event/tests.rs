@@ -15,10 +15,11 @@ use crate::domain::stream::EndReason;
 use crate::domain::stream::tests::stream;
 use crate::domain::stream_key::tests::key;
 use crate::domain::streamer::{Change, ChannelId, KickIds, Session, Slug, Source, Status, Streamer, Track};
-use crate::domain::{BroadcasterId, StreamerId, Timestamp};
+use crate::domain::{BroadcasterId, OrganizationId, StreamerId, Timestamp};
 
 mod studio;
 
+const OWNER: OrganizationId = OrganizationId::DEFAULT;
 const AT: Timestamp = Timestamp::from_seconds(100);
 
 fn streamer() -> Streamer {
@@ -39,6 +40,7 @@ fn streamer() -> Streamer {
 fn bodies() -> Vec<EventBody> {
     let broadcaster = Broadcaster {
         id: BroadcasterId(Uuid::from_u128(3)),
+        organization_id: OWNER,
         display_name: DisplayName::parse("Alice").unwrap(),
         metadata: Metadata::default(),
         created_at: AT,
@@ -99,10 +101,13 @@ fn channel_event(kind: ChannelEventKind) -> ChannelEvent {
 fn every_event_is_read_back_as_it_was_written() {
     let mut kinds = vec![];
     for body in bodies() {
-        let stored = body.stored(7, AT);
+        let stored = body.stored(7, AT, OWNER);
         let kind = stored.kind.split('.').next().unwrap();
         assert_eq!(stored.topic, if kind == "destination" { "channel" } else { kind });
-        assert_eq!(stored.decode().unwrap(), Event { seq: 7, at: AT, body: body.clone() });
+        assert_eq!(
+            stored.decode().unwrap(),
+            Event { seq: 7, at: AT, organization_id: OWNER, body: body.clone() }
+        );
         kinds.push(body.kind());
     }
     kinds.dedup();
@@ -127,7 +132,8 @@ fn stored_form_of_a_streamer_does_not_change() {
         "contradicted_at": null, "offline_due": at, "problem": "none", "created_at": at, "updated_at": at});
     let change = json!({"previous_status": "offline", "new_status": "online", "occurred_at": at,
         "received_at": at, "source": "webhook", "session": session, "banned": true});
-    let stored = bodies().into_iter().rfind(|body| body.topic() == Topic::Streamer).unwrap().stored(1, AT);
+    let stored =
+        bodies().into_iter().rfind(|body| body.topic() == Topic::Streamer).unwrap().stored(1, AT, OWNER);
     assert_eq!(stored.data, json!({"streamer": streamer, "change": change}));
 }
 
@@ -140,12 +146,12 @@ fn stored_form_of_a_channel_does_not_change() {
         "state": "backing_off", "last_error": null});
     let expected = json!({"id": "00000000-0000-0000-0000-000000000004", "name": "Classroom", "cut": cut,
         "input": input, "destination": destination});
-    assert_eq!(EventBody::channel(channel_event(ChannelEventKind::Cut)).stored(1, AT).data, expected);
+    assert_eq!(EventBody::channel(channel_event(ChannelEventKind::Cut)).stored(1, AT, OWNER).data, expected);
 }
 
 #[test]
 fn unknown_topic_kind_version_or_data_is_an_error_and_no_panic() {
-    let good = EventBody::stream(StreamEventKind::Started, &stream()).stored(1, AT);
+    let good = EventBody::stream(StreamEventKind::Started, &stream()).stored(1, AT, OWNER);
     let text = |text: &str| text.to_owned();
     for bad in [
         StoredEvent { topic: text("clip"), ..good.clone() },
@@ -163,7 +169,7 @@ fn unknown_topic_kind_version_or_data_is_an_error_and_no_panic() {
 
 #[test]
 fn event_about_a_key_has_no_secret() {
-    let data = EventBody::stream_key(StreamKeyEventKind::Created, &key()).stored(1, AT).data;
+    let data = EventBody::stream_key(StreamKeyEventKind::Created, &key()).stored(1, AT, OWNER).data;
     let mut fields: Vec<&String> = data.as_object().unwrap().keys().collect();
     fields.sort();
     assert_eq!(fields, ["broadcaster_id", "id", "key_prefix", "path"]);

@@ -12,7 +12,7 @@ use crate::domain::event::{EventBody, StreamEventKind};
 use crate::domain::media_server::{Connection, MediaServerName};
 use crate::domain::stream::{EndReason, Stream, StreamState};
 use crate::domain::stream_key::{Holder, StreamKey};
-use crate::domain::{BroadcasterId, StreamId, StreamKeyId, Timestamp};
+use crate::domain::{BroadcasterId, OrganizationId, StreamId, StreamKeyId, Timestamp};
 
 /// The records affected by the changes, read under lock.
 #[derive(Clone, Debug, Default)]
@@ -38,10 +38,16 @@ pub struct Writes {
     pub refreshed: Vec<Stream>,
     /// Keys with another holder.
     pub holders: Vec<(StreamKeyId, Holder)>,
-    /// Events to write, in this order.
-    pub events: Vec<EventBody>,
+    /// Events to write, in this order, each with the owner of its stream.
+    pub events: Vec<(OrganizationId, EventBody)>,
     /// Starts that must wait for the next poll.
     pub postponed: usize,
+}
+
+impl Writes {
+    fn announce(&mut self, kind: StreamEventKind, stream: &Stream) {
+        self.events.push((stream.organization_id, EventBody::stream(kind, stream)));
+    }
 }
 
 /// Decides which of the `changes` observed on `server` are written.
@@ -94,7 +100,7 @@ impl Applier {
             self.held.insert(key.id);
         }
         if let Ok(stream) = stream.gone(self.now, reason) {
-            self.writes.events.push(EventBody::stream(StreamEventKind::Ended, &stream));
+            self.writes.announce(StreamEventKind::Ended, &stream);
             self.writes.ended.push(stream);
         }
     }
@@ -123,6 +129,7 @@ impl Applier {
         }
         let stream = Stream {
             id: new_id(),
+            organization_id: key.organization_id,
             stream_key_id: key.id,
             broadcaster_id: key.broadcaster_id,
             broadcaster_name: broadcaster.display_name.clone(),
@@ -138,7 +145,7 @@ impl Applier {
             recording_ref: None,
         };
         self.hold(start);
-        self.writes.events.push(EventBody::stream(StreamEventKind::Started, &stream));
+        self.writes.announce(StreamEventKind::Started, &stream);
         self.active.insert(stream.id, stream.clone());
         self.writes.started.push(stream);
         Some(())
@@ -157,7 +164,7 @@ impl Applier {
         };
         stream.stats = refresh.stats.clone();
         if refresh.announce {
-            self.writes.events.push(EventBody::stream(StreamEventKind::Updated, stream));
+            self.writes.announce(StreamEventKind::Updated, stream);
         }
         self.writes.refreshed.push(stream.clone());
     }

@@ -5,13 +5,15 @@ use super::session::Session;
 use super::status::{Change, Status, Track};
 use crate::domain::invalid::{Invalid, text};
 use crate::domain::page::Placed;
-use crate::domain::{StreamerId, Timestamp};
+use crate::domain::{OrganizationId, StreamerId, Timestamp};
 
 /// A streamer and its known status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Streamer {
     /// Its id.
     pub id: StreamerId,
+    /// Who owns it.
+    pub organization_id: OrganizationId,
     /// The name on Kick. Another program may have written it, so it need not be a [`Slug`].
     pub username: String,
     /// A name that the owner chose.
@@ -63,10 +65,11 @@ impl Streamer {
         self.track.session.as_ref().filter(|_| self.track.status == Status::Online)
     }
 
-    /// A new streamer, with unknown status.
+    /// A new streamer of the default organization, with unknown status.
     pub fn new(id: StreamerId, username: &Slug, now: Timestamp) -> Self {
         Self {
             id,
+            organization_id: OrganizationId::DEFAULT,
             username: username.as_str().to_owned(),
             display_name: None,
             is_active: true,

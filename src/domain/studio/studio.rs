@@ -7,8 +7,8 @@ use super::ids::StudioId;
 use super::model::{Desired, Hold, StudioName};
 use super::schedule::Schedule;
 use super::words::words;
-use crate::domain::Timestamp;
 use crate::domain::id::id;
+use crate::domain::{OrganizationId, Timestamp};
 
 id!(/// Names a drill.
     DrillId);
@@ -18,6 +18,8 @@ id!(/// Names a drill.
 pub struct Studio {
     /// Its identity.
     pub id: StudioId,
+    /// Who owns it: `studios.<name>.organization` of the configuration.
+    pub organization_id: OrganizationId,
     /// Its name in the configuration.
     pub name: StudioName,
     /// Whether it is to be on air; `None` if nobody ordered that yet (see [`Studio::desired`]).
@@ -81,10 +83,20 @@ impl Order {
 }
 
 impl Studio {
-    /// One that was just configured: nobody ordered anything yet.
+    /// One of the first organization that was just configured: nobody ordered anything yet.
     pub fn new(id: StudioId, name: StudioName, now: Timestamp) -> Self {
         let (created_at, updated_at) = (now, now);
-        Self { id, name, desired: None, desired_by: None, hold: None, schedule: None, created_at, updated_at }
+        Self {
+            id,
+            organization_id: OrganizationId::DEFAULT,
+            name,
+            desired: None,
+            desired_by: None,
+            hold: None,
+            schedule: None,
+            created_at,
+            updated_at,
+        }
     }
 
     /// Whether it is to be on air. Until a person orders it, a studio with a platform starts by itself, and one without is

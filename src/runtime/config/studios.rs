@@ -15,6 +15,7 @@ use super::error::ConfigError;
 use super::http::address_and_port;
 use super::section::section;
 use super::values::{ConfigDuration, SecretValue, Texts, address, choice, if_set, within};
+use crate::domain::OrganizationId;
 use crate::domain::channel::PushUrl;
 use crate::domain::local_time::TimeZone;
 use crate::domain::media_server::MediaServerName;
@@ -27,6 +28,8 @@ section! {
         /// Whether this instance may supervise it. Without it, the instance still shows and orders it for those that do. Set it
         /// to false on instances that cannot reach OBS or, with `launch`, are on another machine.
         supervise: bool = true;
+        /// The id of the organization that owns it (`streamward organization list`).
+        organization: OrganizationId = OrganizationId::DEFAULT;
         /// OBS's WebSocket server.
         websocket_url: Option<String>, check if_set(address(&["ws", "wss"])),
             unset "must be set, e.g. ws://127.0.0.1:4455";

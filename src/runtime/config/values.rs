@@ -12,6 +12,7 @@ use toml::Value;
 use url::Url;
 
 use crate::domain::Invalid;
+use crate::domain::OrganizationId;
 use crate::domain::local_time::TimeZone;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
@@ -100,6 +101,13 @@ impl FromValue for Texts {
             _ => None,
         };
         texts.map(Self).ok_or_else(|| format!("must be a list of texts, not {value}"))
+    }
+}
+
+impl FromValue for OrganizationId {
+    fn read(value: &Value) -> Result<Self, String> {
+        let id = value.as_str().and_then(|text| text.parse().ok());
+        id.ok_or_else(|| "must be the id of an organization, a UUID".to_owned())
     }
 }
 

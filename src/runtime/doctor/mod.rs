@@ -38,6 +38,6 @@ pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
         media::examine(&setup, records.as_ref(), running, name, server, &mut findings).await;
     }
     channels::examine(config, records.as_ref(), running, &mut findings).await;
-    studios::examine(config, &mut findings).await;
+    studios::examine(config, records.as_ref(), &mut findings).await;
     findings.0
 }

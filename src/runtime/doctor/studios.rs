@@ -6,8 +6,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Findings;
+use super::store::Records;
+use crate::domain::access::Scope;
 use crate::domain::studio::StudioName;
-use crate::ports::{Disconnect, ObsControl, ObsSignal};
+use crate::ports::{Disconnect, ObsControl, ObsSignal, OrganizationStore as _};
 use crate::runtime::config::{Config, Studio};
 use crate::runtime::studios;
 
@@ -15,9 +17,22 @@ use crate::runtime::studios;
 const LIMIT: Duration = Duration::from_secs(6);
 
 /// Checks each of them.
-pub(super) async fn examine(config: &Config, findings: &mut Findings) {
+pub(super) async fn examine(config: &Config, records: Option<&Records>, findings: &mut Findings) {
     for (name, studio) in &config.studios {
+        if let Some(records) = records {
+            examine_owner(name, studio, records, findings).await;
+        }
         examine_one(name, studio, findings).await;
+    }
+}
+
+/// Whether its organization exists. Otherwise only callers of the whole installation see it.
+async fn examine_owner(name: &StudioName, studio: &Studio, records: &Records, findings: &mut Findings) {
+    let id = studio.organization;
+    if let Ok(None) = records.store.organization(&Scope::system(), id).await {
+        let advice =
+            format!("correct studios.{name}.organization: `streamward organization list` has the ids");
+        findings.failure(format!("studio {name}"), format!("there is no organization {id}"), advice);
     }
 }
 

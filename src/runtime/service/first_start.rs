@@ -21,8 +21,11 @@ pub(super) async fn welcome(
     let token = if base.config().api.admin_token.is_some() {
         "the one in api.admin_token".to_owned()
     } else {
-        let draft =
-            ApiTokenDraft { name: "first start".to_owned(), role: "admin".to_owned(), expires_at: None };
+        let draft = ApiTokenDraft {
+            name: "first start".to_owned(),
+            role: "admin".to_owned(),
+            ..ApiTokenDraft::default()
+        };
         let (_, secret) = access.create_token(&Actor::cli("first start"), &draft).await?;
         secret.expose().to_owned()
     };

@@ -102,7 +102,8 @@ async fn run_channel(command: &ChannelCommand, context: CommandContext<'_>) -> a
         .run(async |shared, out| {
             let decisions = Decisions::new(Arc::clone(&shared.core));
             let service = channels(shared);
-            channel::run((&service, &decisions, &shared.clips), command, &stop, out).await
+            channel::run((&service, &decisions, &shared.clips, &shared.organizations), command, &stop, out)
+                .await
         })
         .await
 }

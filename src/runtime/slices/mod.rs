@@ -11,6 +11,7 @@ mod clip;
 mod event;
 mod hook;
 mod media_server;
+mod organization;
 mod publish;
 mod stream;
 mod stream_key;
@@ -41,6 +42,7 @@ const SLICES: &[Slice] = &[
     streamer::SLICE,
     clip::SLICE,
     studio::SLICE,
+    organization::SLICE,
     access::SLICE,
     audit::SLICE,
     media_server::SLICE,

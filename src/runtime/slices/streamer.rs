@@ -74,7 +74,7 @@ fn service(shared: &Shared) -> Arc<Streamers> {
 
 async fn run_streamer(command: &StreamerCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
     match command {
-        StreamerCommand::Watch(args) => watch(args, context).await,
+        StreamerCommand::Watch(args) => Box::pin(watch(args, context)).await,
         StreamerCommand::Test { username } => {
             let kick = KickClients::new(&context.load()?.config.kick)?.kick;
             let run = async |shared: &Shared, out: &mut _| {
@@ -82,7 +82,12 @@ async fn run_streamer(command: &StreamerCommand, context: CommandContext<'_>) ->
             };
             context.run(run).await
         }
-        command => context.run(async |shared, out| streamer::run(&service(shared), command, out).await).await,
+        command => {
+            let run = async |shared: &Shared, out: &mut _| {
+                streamer::run((&service(shared), &shared.organizations), command, out).await
+            };
+            context.run(run).await
+        }
     }
 }
 

@@ -11,13 +11,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use streamward::adapters::obs::{ObsClient, ObsSettings};
 use streamward::app::studio::{PlatformSetup, StudioSetup};
-use streamward::domain::Timestamp;
 use streamward::domain::access::Scope;
 use streamward::domain::secret::Secret;
 use streamward::domain::studio::{
     Arrival, Check, CheckState, Checked, ConnectionStatus, LinkState, OwnerState, Preflight, Reason, Rung,
     ScenePurpose, Snapshot, StreamState, StreamingStatus, StudioId, StudioName, StudioSettings,
 };
+use streamward::domain::{OrganizationId, Timestamp};
 use streamward::ports::{
     Clock as _, LaunchError, ObsLauncher, PlatformProbe, ProcessState, Store, StudioReport,
 };
@@ -73,6 +73,7 @@ fn studio(called: &str, platform: bool) -> StudioSetup {
     });
     StudioSetup {
         name: name(called),
+        organization_id: OrganizationId::DEFAULT,
         settings: StudioSettings {
             time_zone: "Europe/Vienna".parse().expect("a time zone"),
             ..StudioSettings::default()

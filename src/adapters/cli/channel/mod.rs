@@ -13,11 +13,13 @@ use strum::VariantArray as _;
 use tokio_util::sync::CancellationToken;
 
 use super::output::with_nulls;
+use super::owner::Owner;
 use super::{Output, list_output};
 use crate::adapters::views::{ChannelStatusView, ChannelView, DecisionView, NewChannelView, RehearsalView};
 use crate::app::channel::{ChannelDraft, ChannelNow, Channels, Decisions, ModeDraft};
 use crate::app::clip::Clips;
 use crate::app::list::Pages;
+use crate::app::organization::Organizations;
 use crate::domain::access::Actor;
 use crate::domain::channel::{Engine, FailoverPatch, Mismatch, Mode, PlaylistChange, ProfilePatch};
 use crate::domain::page::Page;
@@ -39,6 +41,9 @@ pub enum ChannelCommand {
         /// in its memory, and shows them to whoever may use its control API
         #[arg(long, value_parser = PossibleValuesParser::new(Engine::VARIANTS.iter().map(|one| <&str>::from(*one))))]
         engine: Option<String>,
+        /// Who owns it
+        #[command(flatten)]
+        owner: Owner,
         /// How it looks and behaves
         #[command(flatten)]
         settings: SettingsArgs,
@@ -191,21 +196,23 @@ fn profile(text: &str) -> Result<ProfilePatch, String> {
 
 /// Runs the command. `stop` ends those that run until then.
 pub async fn run(
-    (channels, decisions, clips_of): (&Channels, &Decisions, &Clips),
+    (channels, decisions, clips_of, organizations): (&Channels, &Decisions, &Clips, &Organizations),
     command: &ChannelCommand,
     stop: &CancellationToken,
     out: &mut Output,
 ) -> anyhow::Result<()> {
     match command {
-        ChannelCommand::Create { name, path, backup, engine, settings } => {
+        ChannelCommand::Create { name, path, backup, engine, owner, settings } => {
+            let actor = Actor::cli("channel create");
             let draft = ChannelDraft {
                 name: Some(name.clone()),
                 path: path.clone(),
                 backup_kind: backup.clone(),
                 engine: engine.clone(),
+                organization_id: owner.id(organizations, &actor).await?,
                 ..settings.draft()
             };
-            let made = channels.create(&Actor::cli("channel create"), draft).await?;
+            let made = channels.create(&actor, draft).await?;
             let text = view::created(&made);
             out.thing(&NewChannelView::from(made), || text)
         }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::bar::Bar;
 use super::search::all;
 use crate::app::clip::{ClipInUse, Clips};
+use crate::domain::OrganizationId;
 use crate::domain::access::Actor;
 use crate::domain::clip::{Clip, ClipId, ClipName, ClipState};
 
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn upload(
     clips: &Arc<Clips>,
     actor: &Actor,
-    (path, name): (&Path, Option<&str>),
+    (path, name, owner): (&Path, Option<&str>, Option<&str>),
     quiet: bool,
 ) -> anyhow::Result<ClipId> {
     let shown = path.display();
@@ -43,7 +44,7 @@ pub(super) async fn upload(
         .or_else(|| path.file_name()?.to_str())
         .context("the name of the file is not UTF-8: give --name")?;
     let name = ClipName::parse(name)?;
-    let clip = begin(clips, actor, &name, found.len()).await?;
+    let clip = begin(clips, (actor, owner), &name, found.len()).await?;
     let ClipState::Uploading { offset, .. } = clip.state else { return Ok(clip.id) };
     let mut bar = Bar::new(quiet);
     if offset > 0 {
@@ -67,9 +68,17 @@ pub(super) async fn upload(
 }
 
 /// An incomplete upload of this name and size, or a new one.
-async fn begin(clips: &Arc<Clips>, actor: &Actor, name: &ClipName, size: u64) -> anyhow::Result<Clip> {
+async fn begin(
+    clips: &Arc<Clips>,
+    (actor, owner): (&Actor, Option<&str>),
+    name: &ClipName,
+    size: u64,
+) -> anyhow::Result<Clip> {
+    let wanted = owner.map_or_else(|| OrganizationId::DEFAULT.to_string(), str::to_owned);
     let is_same = |clip: &Clip| {
-        matches!(clip.state, ClipState::Uploading { .. }) && clip.name == *name && clip.size == size
+        let is_uploading = matches!(clip.state, ClipState::Uploading { .. });
+        let is_named = clip.name == *name && clip.organization_id.to_string() == wanted;
+        is_uploading && is_named && clip.size == size
     };
     for one in all(clips, actor, is_same).await? {
         // One that cannot be continued expires by itself.
@@ -77,7 +86,7 @@ async fn begin(clips: &Arc<Clips>, actor: &Actor, name: &ClipName, size: u64) ->
             return Ok(clip);
         }
     }
-    Ok(clips.create_upload(actor, name.as_str(), size).await?)
+    Ok(clips.create_upload(actor, owner, name.as_str(), size).await?)
 }
 
 /// Waits until the clip is prepared, or cannot be.

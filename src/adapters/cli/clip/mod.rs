@@ -10,10 +10,12 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::Subcommand;
 
+use super::owner::Owner;
 use super::{Output, list_output};
 use crate::adapters::views::ClipView;
 use crate::app::clip::{ClipInUse, Clips};
 use crate::app::list::Pages;
+use crate::app::organization::Organizations;
 use crate::domain::access::Actor;
 use crate::domain::page::Page;
 use search::find;
@@ -34,6 +36,9 @@ pub enum ClipCommand {
         /// Do not wait until it is prepared
         #[arg(long)]
         no_wait: bool,
+        /// Who owns it
+        #[command(flatten)]
+        owner: Owner,
     },
     /// List all clips
     List,
@@ -50,11 +55,17 @@ pub enum ClipCommand {
 }
 
 /// Runs the command.
-pub async fn run(clips: &Arc<Clips>, command: &ClipCommand, out: &mut Output) -> anyhow::Result<()> {
+pub async fn run(
+    (clips, organizations): (&Arc<Clips>, &Organizations),
+    command: &ClipCommand,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     match command {
-        ClipCommand::Add { file, name, no_wait } => {
+        ClipCommand::Add { file, name, no_wait, owner } => {
             let actor = Actor::cli("clip add");
-            let id = add::upload(clips, &actor, (file, name.as_deref()), out.is_json()).await?;
+            let owner = owner.id(organizations, &actor).await?;
+            let named = (file.as_path(), name.as_deref(), owner.as_deref());
+            let id = add::upload(clips, &actor, named, out.is_json()).await?;
             let added = if *no_wait {
                 clips.get(&actor, id).await?
             } else {

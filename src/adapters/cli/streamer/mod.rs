@@ -16,9 +16,11 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::owner::Owner;
 use super::{Output, list_output};
 use crate::app::AppError;
 use crate::app::list::{List as _, Pages};
+use crate::app::organization::Organizations;
 use crate::app::streamer::{MOST_EVENTS, StreamerDraft, Streamers};
 use crate::domain::StreamerId;
 use crate::domain::access::Actor;
@@ -94,6 +96,9 @@ pub struct AddArgs {
     /// Kick's chatroom id
     #[arg(long, value_name = "N")]
     chatroom_id: Option<u64>,
+    /// Who owns them
+    #[command(flatten)]
+    owner: Owner,
 }
 
 fn status_parser() -> impl TypedValueParser<Value = Status> {
@@ -103,10 +108,14 @@ fn status_parser() -> impl TypedValueParser<Value = Status> {
 }
 
 /// Runs the commands that need the store only. The others are [`lookup`] and [`watch`].
-pub async fn run(streamers: &Streamers, command: &StreamerCommand, out: &mut Output) -> anyhow::Result<()> {
+pub async fn run(
+    (streamers, organizations): (&Streamers, &Organizations),
+    command: &StreamerCommand,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     match command {
         StreamerCommand::List { status, inactive } => list(streamers, *status, *inactive, out).await,
-        StreamerCommand::Add(args) => add(streamers, args, out).await,
+        StreamerCommand::Add(args) => add((streamers, organizations), args, out).await,
         StreamerCommand::Remove { streamer } => remove(streamers, streamer, out).await,
         StreamerCommand::Pause { streamer } => set_active(streamers, streamer, false, out).await,
         StreamerCommand::Resume { streamer } => set_active(streamers, streamer, true, out).await,
@@ -133,14 +142,26 @@ async fn list(
 }
 
 /// Adds the streamers one by one, also after a refusal.
-async fn add(streamers: &Streamers, args: &AddArgs, out: &mut Output) -> anyhow::Result<()> {
-    let AddArgs { usernames, display_name, user_id, channel_id, chatroom_id } = args.clone();
+async fn add(
+    (streamers, organizations): (&Streamers, &Organizations),
+    args: &AddArgs,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let AddArgs { usernames, display_name, user_id, channel_id, chatroom_id, owner } = args.clone();
     let is_of_one = display_name.is_some() || user_id.or(channel_id).or(chatroom_id).is_some();
     if is_of_one && usernames.len() > 1 {
         bail!("--display-name and Kick's ids apply to one streamer: add the names one by one");
     }
-    let draft = StreamerDraft { display_name, user_id, channel_id, chatroom_id, ..StreamerDraft::default() };
     let actor = Actor::cli("streamer add");
+    let organization_id = owner.id(organizations, &actor).await?;
+    let draft = StreamerDraft {
+        display_name,
+        user_id,
+        channel_id,
+        chatroom_id,
+        organization_id,
+        ..StreamerDraft::default()
+    };
     let (mut views, mut lines, mut refusals, mut refused) = (vec![], vec![], vec![], vec![]);
     for username in &usernames {
         let draft = StreamerDraft { username: Some(username.clone()), ..draft.clone() };

@@ -99,9 +99,9 @@ fn line(event: &Event, is_json: bool) -> Option<String> {
 mod tests {
     use super::super::table::tests::streamer;
     use super::*;
-    use crate::domain::Timestamp;
     use crate::domain::event::StreamerEventKind;
     use crate::domain::streamer::{Change, Source, Status};
+    use crate::domain::{OrganizationId, Timestamp};
 
     #[test]
     fn only_status_changes_are_printed() {
@@ -119,6 +119,7 @@ mod tests {
         let event = |change: Option<&Change>| Event {
             seq: 7,
             at,
+            organization_id: OrganizationId::DEFAULT,
             body: EventBody::streamer(StreamerEventKind::Online, &streamer, change),
         };
         assert_eq!(

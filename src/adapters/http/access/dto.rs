@@ -19,10 +19,14 @@ pub(super) struct DraftJson {
     /// When it expires; must be in the future.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// Where it counts. Without it: in the whole installation, or in the only organization of the client.
+    #[schema(value_type = Option<Uuid>)]
+    organization_id: Option<String>,
 }
 
 impl From<DraftJson> for ApiTokenDraft {
-    fn from(DraftJson { name, role, expires_at }: DraftJson) -> Self {
-        Self { name: name.unwrap_or_default(), role: role.unwrap_or_default(), expires_at }
+    fn from(DraftJson { name, role, expires_at, organization_id }: DraftJson) -> Self {
+        let (name, role) = (name.unwrap_or_default(), role.unwrap_or_default());
+        Self { name, role, expires_at, organization_id }
     }
 }

@@ -24,6 +24,9 @@ const MAX_OFFSET: u64 = i64::MAX.unsigned_abs();
 pub(super) struct AuditEntryJson {
     id: Uuid,
     timestamp: DateTime,
+    /// Whose resource it is about.
+    #[schema(required = true)]
+    organization_id: Option<Uuid>,
     #[schema(required = true, example = "token:dashboard")]
     actor: Option<String>,
     /// `create`, `update`, `delete`, `rotate`, `publish`, …, or an action that a dashboard reported.
@@ -56,6 +59,7 @@ impl From<AuditEntry> for AuditEntryJson {
         Self {
             id: entry.id.0,
             timestamp: entry.timestamp,
+            organization_id: entry.organization_id.map(|id| id.0),
             actor: entry.actor,
             action: entry.action,
             resource_type: entry.resource_type,

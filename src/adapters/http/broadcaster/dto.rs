@@ -14,6 +14,9 @@ pub(super) struct DraftJson {
     /// At most 16 KiB.
     #[schema(value_type = Option<Object>)]
     pub(super) metadata: Option<Value>,
+    /// Who owns it. Without it: the first organization, or the only one of the client.
+    #[schema(value_type = Option<Uuid>)]
+    pub(super) organization_id: Option<String>,
 }
 
 /// Changes of a broadcaster. Absent fields stay unchanged.

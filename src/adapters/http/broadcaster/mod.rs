@@ -39,9 +39,11 @@ async fn list_broadcasters(call: ListCall<Broadcasters, PageQuery>) -> ListAnswe
 )]
 async fn create_broadcaster(
     Call(broadcasters, actor): Call<Broadcasters>,
-    StrictJson(DraftJson { display_name, metadata }): StrictJson<DraftJson>,
+    StrictJson(draft): StrictJson<DraftJson>,
 ) -> Created<BroadcasterView> {
-    let made = broadcasters.create(&actor, BroadcasterDraft { display_name, metadata }).await?;
+    let DraftJson { display_name, metadata, organization_id } = draft;
+    let draft = BroadcasterDraft { display_name, metadata, organization_id };
+    let made = broadcasters.create(&actor, draft).await?;
     created(Some(format!("/broadcasters/{}", made.id)), made)
 }
 
@@ -63,7 +65,8 @@ async fn update_broadcaster(
     Id(id): Id<BroadcasterId>,
     StrictJson(PatchJson { display_name, metadata }): StrictJson<PatchJson>,
 ) -> Answer<BroadcasterView> {
-    ok(broadcasters.update(&actor, id, BroadcasterDraft { display_name, metadata }).await?)
+    let draft = BroadcasterDraft { display_name, metadata, organization_id: None };
+    ok(broadcasters.update(&actor, id, draft).await?)
 }
 
 /// Delete a broadcaster

@@ -43,6 +43,9 @@ pub(super) struct DraftJson {
     /// destinations in its memory and shows them to whoever may use its control API.
     #[schema(value_type = Option<Engine>)]
     engine: Option<String>,
+    /// Who owns it. Without it: the first organization, or the only one of the client.
+    #[schema(value_type = Option<Uuid>)]
+    organization_id: Option<String>,
 }
 
 /// Changes of a channel. Absent fields stay unchanged, also those in `failover` and `profile`.
@@ -235,8 +238,10 @@ impl From<ProfileJson> for ProfilePatch {
 
 impl From<DraftJson> for ChannelDraft {
     fn from(json: DraftJson) -> Self {
-        let DraftJson { name, display_name, path, enabled, inputs, failover, profile, mismatch, engine } =
-            json;
+        let DraftJson {
+            name, display_name, path, enabled, inputs, failover, profile, mismatch, engine, ..
+        } = json;
+        let organization_id = json.organization_id;
         let backup = inputs.and_then(|inputs| inputs.backup);
         let (backup_kind, playlist) = backup.map_or((None, None), |backup| (backup.kind, backup.playlist));
         Self {
@@ -250,6 +255,7 @@ impl From<DraftJson> for ChannelDraft {
             profile: profile.map(ProfilePatch::from).unwrap_or_default(),
             mismatch,
             engine,
+            organization_id,
         }
     }
 }
@@ -257,8 +263,20 @@ impl From<DraftJson> for ChannelDraft {
 impl From<PatchJson> for ChannelDraft {
     fn from(json: PatchJson) -> Self {
         let PatchJson { name, display_name, enabled, inputs, failover, profile, mismatch, engine } = json;
-        DraftJson { name, display_name, path: None, enabled, inputs, failover, profile, mismatch, engine }
-            .into()
+        let (path, organization_id) = (None, None);
+        DraftJson {
+            name,
+            display_name,
+            path,
+            enabled,
+            inputs,
+            failover,
+            profile,
+            mismatch,
+            engine,
+            organization_id,
+        }
+        .into()
     }
 }
 

@@ -46,7 +46,8 @@ async fn list_clips(call: ListCall<Clips, PageQuery>) -> ListAnswer {
 
 /// Begin an upload
 ///
-/// The clip's name is `filename` or `name` of `Upload-Metadata`. Continue at the address in `Location`.
+/// The clip's name is `filename` or `name` of `Upload-Metadata`, its owner `organization_id`; without it: the first
+/// organization, or the only one of the client. Continue at the address in `Location`.
 #[utoipa::path(
     post, path = "/clips",
     params(
@@ -68,7 +69,8 @@ async fn begin(clips: &Clips, actor: &Actor, headers: &HeaderMap) -> Result<Resp
     tus::check_version(headers)?;
     tus::check_extensions(headers)?;
     let (size, name) = (tus::upload_length(headers)?, tus::file_name(headers)?);
-    let clip = clips.create_upload(actor, &name, size).await?;
+    let owner = tus::owner(headers)?;
+    let clip = clips.create_upload(actor, owner.as_deref(), &name, size).await?;
     let location = [(axum::http::header::LOCATION, format!("/clips/{}", clip.id))];
     Ok((StatusCode::CREATED, location, tus::state(&clip)).into_response())
 }

@@ -151,19 +151,29 @@ fn required(headers: &HeaderMap, name: &HeaderName, field: &str) -> Result<u64, 
         .ok_or_else(|| Invalid::one(field, "is missing: it must be a number of bytes"))
 }
 
-/// The name of the file, from the metadata. Uppy sends `name` and `filename`, others only one of them.
+/// The name of the file.
 pub(super) fn file_name(headers: &HeaderMap) -> Result<String, Invalid> {
-    const FIELD: &str = "Upload-Metadata";
+    let name =
+        metadata(headers, "filename")?.map_or_else(|| metadata(headers, "name"), |name| Ok(Some(name)))?;
+    let rule = "must contain `filename` and the name of the file in base64";
+    name.ok_or_else(|| Invalid::one(METADATA, rule))
+}
+
+/// The organization that is to own the clip.
+pub(super) fn owner(headers: &HeaderMap) -> Result<Option<String>, Invalid> {
+    metadata(headers, "organization_id")
+}
+
+const METADATA: &str = "Upload-Metadata";
+
+/// A value of the metadata.
+fn metadata(headers: &HeaderMap, wanted: &str) -> Result<Option<String>, Invalid> {
     let text = headers.get(UPLOAD_METADATA).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let value = |wanted: &str| {
-        let mut pairs = text.split(',').filter_map(|pair| pair.trim().split_once(' '));
-        pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value.trim())
-    };
-    let name = value("filename").or_else(|| value("name"));
-    let name = name
-        .ok_or_else(|| Invalid::one(FIELD, "must contain `filename` and the name of the file in base64"))?;
-    let name = STANDARD.decode(name).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    name.ok_or_else(|| Invalid::one(FIELD, "must contain the name of the file as UTF-8 in base64"))
+    let mut pairs = text.split(',').filter_map(|pair| pair.trim().split_once(' '));
+    let Some((_, value)) = pairs.find(|(name, _)| *name == wanted) else { return Ok(None) };
+    let value = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let rule = format!("must contain the value of `{wanted}` as UTF-8 in base64");
+    value.map(Some).ok_or_else(|| Invalid::one(METADATA, rule))
 }
 
 #[cfg(test)]
@@ -208,7 +218,8 @@ mod tests {
     fn any_metadata_is_read_or_refused() {
         fuzz(&texts(&["filename aW50cm8ubXA0,name eA=="]), |text| {
             if let Ok(value) = HeaderValue::from_str(&text) {
-                let _ = file_name(&HeaderMap::from_iter([(UPLOAD_METADATA, value)]));
+                let headers = HeaderMap::from_iter([(UPLOAD_METADATA, value)]);
+                let _ = (file_name(&headers), owner(&headers));
             }
         });
     }

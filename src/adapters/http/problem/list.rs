@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use super::types::ProblemType;
-use super::{access, channels, clips, general, publish, stream_keys, streamers, studios};
+use super::{access, channels, clips, general, organizations, publish, stream_keys, streamers, studios};
 
 impl ProblemType {
     /// All types, in the order of their status.
@@ -15,6 +15,7 @@ impl ProblemType {
             channels::TYPES,
             streamers::TYPES,
             studios::TYPES,
+            organizations::TYPES,
             access::TYPES,
             publish::TYPES,
         ];

@@ -58,6 +58,9 @@ pub(super) struct DraftJson {
     channel_id: Option<Number>,
     #[schema(value_type = Option<u64>, minimum = 1)]
     chatroom_id: Option<Number>,
+    /// Who owns it. Without it: the first organization, or the only one of the client.
+    #[schema(value_type = Option<Uuid>)]
+    organization_id: Option<String>,
 }
 
 /// Changes of a streamer. Absent fields stay unchanged.
@@ -80,19 +83,20 @@ pub(super) struct PatchJson {
 }
 
 macro_rules! into_draft {
-    ($($from:ident),+) => {$(
+    ($($from:ident: |$json:ident| $owner:expr),+) => {$(
         impl From<$from> for StreamerDraft {
-            fn from(json: $from) -> Self {
-                let $from { username, display_name, is_active, user_id, channel_id, chatroom_id } = json;
+            fn from($json: $from) -> Self {
+                let organization_id = $owner;
+                let $from { username, display_name, is_active, user_id, channel_id, chatroom_id, .. } = $json;
                 let [user_id, channel_id, chatroom_id] =
                     [user_id, channel_id, chatroom_id].map(|number| number.map(|Number(number)| number));
-                Self { username, display_name, is_active, user_id, channel_id, chatroom_id }
+                Self { username, display_name, is_active, user_id, channel_id, chatroom_id, organization_id }
             }
         }
     )+};
 }
 
-into_draft!(DraftJson, PatchJson);
+into_draft!(DraftJson: |json| json.organization_id.clone(), PatchJson: |json| None);
 
 /// Filter of the streamers.
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -19,7 +19,7 @@ use crate::adapters::http::problem::{Problem, ProblemType};
 use crate::adapters::views::{HealthMetricsView, HealthSnapshotView, StudioUptimeView};
 use crate::app::studio::{HealthQuery, StudioHealth, StudioProblem, Studios};
 use crate::domain::Invalid;
-use crate::domain::access::{Actor, Origin, Role};
+use crate::domain::access::{Actor, Origin, Permissions, Role};
 use crate::domain::studio::StudioName;
 
 /// The most problems in an answer.
@@ -244,5 +244,6 @@ struct OneStudio {
 
 /// Whoever reaches the address.
 fn reader() -> Actor {
-    Actor { name: "health_listen".into(), role: Role::Viewer, origin: Origin::default() }
+    let permissions = Permissions::of_installation(Role::Viewer);
+    Actor { name: "health_listen".into(), permissions, origin: Origin::default() }
 }

@@ -93,7 +93,7 @@ impl Supervisor {
         context: &TaskContext,
     ) -> Result<Self, TaskError> {
         let (store, scope, now) = (Arc::clone(&core.worker_store), Scope::system(), core.now());
-        let studio = store.open_studio(&Studio::new(StudioId(core.id()), setup.name.clone(), now)).await?;
+        let studio = store.open_studio(&setup.blank(StudioId(core.id()), now)).await?;
         let ledger = store.studio_ledger(&scope, studio.id, now.minus(HISTORY)).await?;
         let library = store.studio_library(&scope, studio.id).await?;
         let settings = setup.settings.clone();

@@ -31,6 +31,7 @@ fn events() -> Vec<StudioEvent> {
     let of = (ID, &name);
     let stored = Studio {
         id: ID,
+        organization_id: OWNER,
         name: name.clone(),
         desired: Some(Desired::OnAir),
         desired_by: None,
@@ -80,7 +81,7 @@ fn stored_form_of_a_studio_does_not_change() {
         let mut expected: serde_json::Map<String, Value> =
             fields.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
         expected.insert((*field).to_owned(), value.clone());
-        let stored = EventBody::studio(event).stored(1, AT);
+        let stored = EventBody::studio(event).stored(1, AT, OWNER);
         assert_eq!((stored.version, stored.subject), (1, ID.0));
         assert_eq!(stored.data, json!({"id": id, "name": "main", "details": expected}));
     }

@@ -1,0 +1,147 @@
+//! What each operation of the API does for the owner of a resource, for another organization, and for the installation.
+
+use streamward::domain::access::Role;
+use streamward::domain::access::Role::{Admin, Operator, Viewer};
+
+/// What an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// All resources that the caller may see.
+    List,
+    /// A new resource: of the caller's organization.
+    Creation,
+    /// One resource, or what belongs to it: it does not exist for other organizations.
+    One,
+    /// Changes, as they happen: of what the caller may see.
+    Events,
+    /// What belongs to no organization: only for callers of the whole installation.
+    Installation,
+}
+
+/// An operation of the API: what it is about, the lowest role, a body, and the answer to who may call it.
+pub(super) struct Row {
+    pub(super) operation: &'static str,
+    pub(super) about: About,
+    pub(super) role: Role,
+    pub(super) body: &'static str,
+    pub(super) status: u16,
+}
+
+const fn row(operation: &'static str, about: About, role: Role, body: &'static str, status: u16) -> Row {
+    Row { operation, about, role, body, status }
+}
+
+use About::{Creation, Events, Installation, List, One};
+
+/// Every operation of the management API. `{broadcaster}` in a body is a broadcaster of the owner.
+pub(super) const ROWS: &[Row] = &[
+    row("GET /organizations", Installation, Admin, "", 200),
+    row("POST /organizations", Installation, Admin, r#"{"name": "{unique}"}"#, 201),
+    row("GET /organizations/{id}", Installation, Admin, "", 200),
+    row("PATCH /organizations/{id}", Installation, Admin, r#"{"name": "{unique}"}"#, 200),
+    row("DELETE /organizations/{id}", Installation, Admin, "", 204),
+    row("GET /media-servers", Installation, Viewer, "", 200),
+    row("GET /tasks", Installation, Operator, "", 200),
+    row("GET /api-tokens", List, Admin, "", 200),
+    row("POST /api-tokens", Creation, Admin, r#"{"name": "x", "role": "viewer"}"#, 201),
+    row("DELETE /api-tokens/{id}", One, Admin, "", 204),
+    row("GET /audit-logs", List, Admin, "", 200),
+    row("POST /audit-events", Creation, Admin, r#"{"event_type": "login"}"#, 201),
+    row("GET /broadcasters", List, Viewer, "", 200),
+    row("POST /broadcasters", Creation, Admin, r#"{"display_name": "Bob"}"#, 201),
+    row("GET /broadcasters/{id}", One, Viewer, "", 200),
+    row("PATCH /broadcasters/{id}", One, Admin, r#"{"display_name": "Carol"}"#, 200),
+    row("DELETE /broadcasters/{id}", One, Admin, "", 204),
+    row("GET /stream-keys", List, Viewer, "", 200),
+    row("POST /stream-keys", One, Admin, r#"{"broadcaster_id": "{broadcaster}"}"#, 201),
+    row("GET /stream-keys/{id}", One, Viewer, "", 200),
+    row("DELETE /stream-keys/{id}", One, Admin, "", 204),
+    row("POST /stream-keys/{id}/rotate", One, Admin, "", 200),
+    row("GET /streams", List, Viewer, "", 200),
+    row("GET /streams/events", Events, Viewer, "", 200),
+    row("GET /streams/{id}", One, Viewer, "", 200),
+    row("DELETE /streams/{id}", One, Operator, "", 204),
+    row("GET /streamers", List, Viewer, "", 200),
+    row("POST /streamers", Creation, Admin, r#"{"username": "{unique}"}"#, 201),
+    row("GET /streamers/events", Events, Viewer, "", 200),
+    row("GET /streamers/{id}", One, Viewer, "", 200),
+    row("PATCH /streamers/{id}", One, Admin, r#"{"display_name": "x"}"#, 200),
+    row("DELETE /streamers/{id}", One, Admin, "", 204),
+    row("GET /streamers/{id}/events", One, Viewer, "", 200),
+    row("GET /channels", List, Viewer, "", 200),
+    row("POST /channels", Creation, Admin, r#"{"name": "{unique}"}"#, 201),
+    row("GET /channels/events", Events, Viewer, "", 200),
+    row("GET /channels/{id}", One, Viewer, "", 200),
+    row("PATCH /channels/{id}", One, Admin, r#"{"enabled": false}"#, 200),
+    row("DELETE /channels/{id}", One, Admin, "", 204),
+    row("GET /channels/{id}/status", One, Viewer, "", 200),
+    row("POST /channels/{id}/mode", One, Operator, r#"{"mode": "slate", "reason": "x"}"#, 200),
+    row("GET /channels/{id}/decisions", One, Viewer, "", 200),
+    // The channel does not run.
+    row("POST /channels/{id}/rehearsals", One, Operator, r#"{"cut_live_for_seconds": 1}"#, 409),
+    row("GET /channels/{id}/rehearsals/{rehearsal_id}", One, Viewer, "", 200),
+    row("GET /channels/{id}/destinations", One, Viewer, "", 200),
+    row(
+        "POST /channels/{id}/destinations",
+        One,
+        Admin,
+        r#"{"name": "x", "platform": "twitch", "key": "k"}"#,
+        201,
+    ),
+    row("GET /channels/{id}/destinations/{destination_id}", One, Viewer, "", 200),
+    row("PATCH /channels/{id}/destinations/{destination_id}", One, Admin, r#"{"enabled": false}"#, 200),
+    row("DELETE /channels/{id}/destinations/{destination_id}", One, Admin, "", 204),
+    // This instance has nothing that could test it.
+    row("POST /channels/{id}/destinations/{destination_id}/test", One, Operator, "", 501),
+    row("GET /clips", List, Viewer, "", 200),
+    row("POST /clips", Creation, Operator, "", 201),
+    row("GET /clips/{id}", One, Viewer, "", 200),
+    row("HEAD /clips/{id}", One, Operator, "", 200),
+    row("PATCH /clips/{id}", One, Operator, "hello", 204),
+    // The method override says DELETE.
+    row("POST /clips/{id}", One, Operator, "", 204),
+    row("DELETE /clips/{id}", One, Operator, "", 204),
+    row("GET /studios", List, Viewer, "", 200),
+    row("GET /studios/events", Events, Viewer, "", 200),
+    row("GET /studios/{name}", One, Viewer, "", 200),
+    row("POST /studios/{name}/start", One, Operator, r#"{"reason": "x"}"#, 200),
+    row("POST /studios/{name}/stop", One, Operator, r#"{"reason": "x"}"#, 200),
+    row("POST /studios/{name}/hold", One, Operator, r#"{"reason": "x"}"#, 200),
+    row("POST /studios/{name}/release", One, Operator, r#"{"reason": "x"}"#, 200),
+    row("POST /studios/{name}/scene", One, Operator, r#"{"scene": "owner", "reason": "x"}"#, 200),
+    row("GET /studios/{name}/schedule", One, Viewer, "", 200),
+    row("PUT /studios/{name}/schedule", One, Admin, r#"{"reason": "x"}"#, 200),
+    row("GET /studios/{name}/schedule/preview", One, Viewer, "", 200),
+    // It is not on air.
+    row("GET /studios/{name}/health", One, Viewer, "", 503),
+    row("GET /studios/{name}/health/metrics", One, Viewer, "", 200),
+    row("GET /studios/{name}/health/uptime", One, Viewer, "", 200),
+    row("GET /studios/{name}/analytics/failover", One, Viewer, "", 200),
+    row("GET /studios/{name}/analytics/transitions", One, Viewer, "", 200),
+    row("GET /studios/{name}/content-library", One, Viewer, "", 200),
+    row("GET /studios/{name}/decisions", One, Viewer, "", 200),
+    row("GET /studios/{name}/drills", One, Viewer, "", 200),
+    // No instance supervises it.
+    row("POST /studios/{name}/drills", One, Operator, r#"{"kind": "content_failure"}"#, 409),
+    row("GET /studios/{name}/drills/{drill_id}", One, Viewer, "", 200),
+];
+
+/// Operations without roles: for everybody, or for media servers and Kick, which show secrets of their own.
+pub(super) const WITHOUT_ROLES: &[&str] = &[
+    "GET /docs",
+    "GET /health",
+    "GET /livez",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /problems/{slug}",
+    "GET /readyz",
+    "OPTIONS /clips",
+    "POST /auth",
+    "POST /kick/webhook",
+    "POST /webhook/available",
+    "POST /webhook/not-ready",
+    "POST /webhook/offline",
+    "POST /webhook/online",
+    "POST /webhook/ready",
+    "POST /webhook/unavailable",
+];
