@@ -57,6 +57,7 @@ const IMPORTS_BETWEEN_SLICES: &[AllowedImport] = &[
     allow("domain", "reconcile", "stream", "compares what a media server carries with streams and keys"),
     allow("domain", "reconcile", "stream_key", "compares what a media server carries with streams and keys"),
     allow("domain", "stream", "broadcaster", "the name and metadata that a stream keeps"),
+    allow("domain", "user", "access", "a user has roles"),
     allow("domain", "stream", "media_server", "the session that publishes the stream"),
     allow("domain", "stream_key", "media_server", "the connection that holds the key"),
     allow("app", "*", "media_server", "until the configured media servers have a module of their own"),

@@ -1,5 +1,6 @@
 //! Everything that does I/O: each adapter implements ports for one outside system, or accepts calls from outside.
 
+pub mod argon2_pool;
 mod bitrate;
 pub(crate) mod child;
 pub mod cli;
@@ -17,6 +18,7 @@ pub mod obs;
 pub mod obs_launcher;
 mod remote;
 pub mod rtmp;
+pub mod smtp;
 pub mod sql;
 pub mod system;
 mod views;

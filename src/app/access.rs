@@ -16,7 +16,7 @@ use crate::domain::access::{
 use crate::domain::invalid::Checks;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::page::{Newest, Page};
-use crate::domain::secret::{Secret, keyed_hash};
+use crate::domain::secret::{Secret, SecretHash, keyed_hash};
 use crate::domain::stream_key::expires_at;
 use crate::domain::{ApiTokenId, Timestamp};
 use crate::ports::Change;
@@ -92,16 +92,29 @@ impl Access {
 
     /// Recognises the holder of a token.
     pub async fn actor_of_token(&self, token: &str, origin: Origin) -> Result<Actor> {
-        if self.settings.admin_token.as_ref().is_some_and(|admin| admin.matches(token)) {
+        let is_admin_token = self.settings.admin_token.as_ref().is_some_and(|admin| admin.matches(token));
+        if !is_admin_token && TokenSecret::parse(token).is_none() {
+            return Err(Unauthenticated::Malformed.into());
+        }
+        self.actor_of_token_hash(&self.token_hash(token), origin).await
+    }
+
+    /// What stands for a token where the token itself is not kept.
+    pub fn token_hash(&self, token: &str) -> SecretHash {
+        self.core.hasher.hash("token", token)
+    }
+
+    /// Recognises the holder of a token by [`Access::token_hash`].
+    pub async fn actor_of_token_hash(&self, hash: &SecretHash, origin: Origin) -> Result<Actor> {
+        let admin_token = self.settings.admin_token.as_ref();
+        if admin_token.is_some_and(|admin| self.token_hash(admin.expose()) == *hash) {
             return Ok(Actor {
                 name: "admin_token".into(),
                 permissions: Permissions::of_installation(Role::Admin),
                 origin,
             });
         }
-        let secret = TokenSecret::parse(token).ok_or(Unauthenticated::Malformed)?;
-        let found =
-            self.core.store.api_token_by_hash(&self.core.hasher.hash("token", secret.expose())).await?;
+        let found = self.core.store.api_token_by_hash(hash).await?;
         let found = found.ok_or(Unauthenticated::Unknown)?;
         if found.expires_at.is_some_and(|at| at <= self.core.now()) {
             return Err(Unauthenticated::Expired.into());
@@ -204,7 +217,7 @@ impl Access {
                 };
                 let token = ApiToken { id, organization_id, name, role, created_at, expires_at };
                 let secret = TokenSecret::from_random(self.core.ids.random32());
-                let hash = self.core.hasher.hash("token", secret.expose());
+                let hash = self.token_hash(secret.expose());
                 self.core.store.create_api_token(&token, &hash, Change::new(&scope, &entry)).await?;
                 Ok((token, secret))
             })

@@ -1,8 +1,10 @@
 //! Why a use-case failed.
 
+use std::time::Duration;
+
 use crate::domain::access::Forbidden;
 use crate::domain::invalid::Invalid;
-use crate::ports::{MediaError, StoreError, WebhookError};
+use crate::ports::{HasherBusy, MediaError, StoreError, WebhookError};
 
 /// The result of a use-case.
 pub type Result<T> = std::result::Result<T, AppError>;
@@ -49,6 +51,12 @@ pub enum AppError {
     /// Files cannot be read or written. The details are for the log only.
     #[error(transparent)]
     Media(MediaError),
+    /// Too many attempts failed.
+    #[error("too many attempts failed: try again in {} s", .0.as_secs().max(1))]
+    TooManyAttempts(Duration),
+    /// Too many passwords are being checked.
+    #[error("{0}: try again in a moment")]
+    Busy(#[from] HasherBusy),
     /// The store failed. The details are for the log only.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -114,6 +122,21 @@ pub enum Conflict {
     /// The first organization is always there.
     #[error("the first organization cannot be deleted: rename it instead")]
     FirstOrganization,
+    /// Another user has the address.
+    #[error("another user has the address {0}: change that user instead, or choose another address")]
+    EmailTaken(String),
+    /// Nobody could manage users any more.
+    #[error("this is the last administrator: make another user administrator first")]
+    LastAdministrator,
+    /// A second factor is confirmed.
+    #[error("a second factor is set up already: remove it first")]
+    TotpConfirmed,
+    /// No second factor waits for its first code.
+    #[error("no second factor waits for its first code: begin anew")]
+    TotpNotOffered,
+    /// There is no second factor.
+    #[error("there is no second factor")]
+    TotpAbsent,
     /// A signed request was received before.
     #[error("this signed request was received before: sign each write anew, with the current time")]
     Replayed,
@@ -125,7 +148,7 @@ pub enum Conflict {
 pub enum Unauthenticated {
     /// No credentials were sent.
     #[error(
-        "no credentials were sent: send Authorization: Bearer swt_…, X-API-Key: swt_…, or a signed request"
+        "no credentials were sent: send Authorization: Bearer swt_…, X-API-Key: swt_…, or a signed request; or sign in, for a cookie"
     )]
     Missing,
     /// The token is mistyped: shape or checksum are wrong.
@@ -157,6 +180,28 @@ pub enum Unauthenticated {
     /// An upload is signed.
     #[error("an upload cannot be signed, because a signature covers the whole body: send an API token")]
     SignedUpload,
+    /// The e-mail address or the password is wrong. It does not say which, nor whether there is such a user.
+    #[error("the e-mail address or the password is wrong")]
+    SignIn,
+    /// The password is right, and a code is needed too.
+    #[error("a code of the second factor is needed: send it as code, or a recovery code")]
+    CodeNeeded,
+    /// The code of the second factor is wrong.
+    #[error(
+        "the code is wrong, or was used already: wait for the next one, and check the clock of your device"
+    )]
+    Code,
+    /// The cookie is of no session.
+    #[error("the session has ended or expired: sign in again")]
+    Session,
+    /// A write with a cookie came from another site, or did not say from where.
+    #[error(
+        "a write with a cookie needs the header Origin with the address of this server: set http.public_url to the address that browsers use; programs use an API token instead"
+    )]
+    Origin,
+    /// A one-time link that does not exist, was used, or has expired.
+    #[error("the link was used already, was replaced, or has expired: request a new one")]
+    Link,
     /// There are several credentials, or one of them twice.
     #[error("more than one set of credentials was sent: send only one")]
     Ambiguous,
@@ -174,7 +219,11 @@ impl AppError {
     /// The text for the audit log if this is a refusal and not a failure of ours.
     pub fn refusal(&self) -> Option<String> {
         match self {
-            Self::Store(_) | Self::Media(_) | Self::WebhookKeyUnavailable | Self::Unsupported(_) => None,
+            Self::Store(_)
+            | Self::Media(_)
+            | Self::WebhookKeyUnavailable
+            | Self::Unsupported(_)
+            | Self::Busy(_) => None,
             other => Some(other.to_string()),
         }
     }

@@ -36,6 +36,7 @@ pub mod stream_key;
 pub mod streamer;
 pub mod studio;
 pub mod task;
+pub mod user;
 
 pub use self::core::Core;
 pub use error::{AppError, Result};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::Timestamp;
-use super::id::{OrganizationId, id};
+use super::id::{OrganizationId, SessionId, UserId, id};
 use super::invalid::{Invalid, text};
 use super::page::newest_first;
 use super::secret::Secret;
@@ -62,6 +62,17 @@ pub struct Origin {
     pub path: Option<String>,
     /// The request id that was answered.
     pub request_id: Option<String>,
+    /// The session, if the client showed its cookie.
+    pub session: Option<SignedIn>,
+}
+
+/// The session of a client, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The session.
+    pub session: SessionId,
+    /// Its user; `None` if an API token was exchanged for it.
+    pub user: Option<UserId>,
 }
 
 /// What a client may do, and where.
@@ -83,7 +94,7 @@ impl Permissions {
         Self { installation: None, organizations: roles.into_iter().collect() }
     }
 
-    /// The highest role anywhere.
+    /// The highest role anywhere. `None`: a user who belongs to no organization.
     pub fn highest_role(&self) -> Option<Role> {
         self.installation.max(self.organizations.values().copied().max())
     }
@@ -108,7 +119,7 @@ impl Permissions {
 /// The client of a use-case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// How the audit log names it, e.g. `token:dashboard`, `signed:key-1`, `cli`.
+    /// How the audit log names it, e.g. `token:dashboard`, `signed:key-1`, `user:ada@example.org`, `cli`.
     pub name: String,
     /// Its permissions.
     pub permissions: Permissions,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::Timestamp;
-use super::access::Actor;
+use super::access::{Actor, SignedIn};
 use super::id::{OrganizationId, id};
 use super::page::{Newest, newest_first};
 
@@ -88,7 +88,7 @@ impl AuditEntry {
             ip_address: actor.origin.ip.map(|ip| ip.to_string()),
             outcome: Outcome::Success,
             failure_reason: None,
-            metadata: Map::new(),
+            metadata: session_of(actor),
             request_id: actor.origin.request_id.clone(),
             told: false,
         }
@@ -115,6 +115,13 @@ impl AuditEntry {
         self.failure_reason = Some(reason.into());
         self
     }
+}
+
+/// The session of an actor and its user, as details.
+fn session_of(actor: &Actor) -> Map<String, Value> {
+    let Some(SignedIn { session, user }) = actor.origin.session else { return Map::new() };
+    let ids = [("session_id", Some(session.0)), ("user_id", user.map(|user| user.0))];
+    ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.to_string().into()))).collect()
 }
 
 /// A filter of entries; `None` does not restrict.

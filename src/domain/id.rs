@@ -37,6 +37,10 @@ impl OrganizationId {
     pub const DEFAULT: Self = Self(uuid::Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
 }
 
+id!(/// Names a person who can sign in.
+    UserId);
+id!(/// Names a session of somebody who signed in; not a secret.
+    SessionId);
 id!(/// Names a broadcaster.
     BroadcasterId);
 id!(/// Names a stream key; not a secret.

@@ -28,10 +28,11 @@ pub mod stream_key;
 pub mod streamer;
 pub mod studio;
 pub mod time;
+pub mod user;
 
 pub use access::ApiTokenId;
 pub use audit::AuditId;
-pub use id::{BroadcasterId, ClipId, OrganizationId, StreamId, StreamKeyId, StreamerId};
+pub use id::{BroadcasterId, ClipId, OrganizationId, SessionId, StreamId, StreamKeyId, StreamerId, UserId};
 pub use invalid::{FieldError, Invalid};
 pub use log_throttle::LogThrottle;
 pub use time::{Timestamp, millis};

@@ -20,12 +20,14 @@ mod hook_events;
 mod kick;
 mod launcher;
 mod leases;
+mod mailer;
 mod media_server;
 mod media_servers;
 mod media_store;
 mod obs;
 pub mod obs_values;
 mod organizations;
+mod password_hasher;
 mod platform_probe;
 mod programmes;
 mod reconcile;
@@ -37,6 +39,8 @@ mod streamers;
 mod streams;
 mod studios;
 mod transcoder;
+mod user_sessions;
+mod users;
 mod wake_ups;
 mod webhooks;
 
@@ -56,11 +60,13 @@ pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
 pub use launcher::{LaunchError, ObsLauncher, ProcessState};
 pub use leases::{Assignment, InstanceLease, LeaseCheck, LeaseStore};
+pub use mailer::{Mail, Mailer};
 pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
 pub use media_store::{LocalFile, MediaError, MediaResult, MediaStore, UploadWriter};
 pub use obs::{Disconnect, ObsControl, ObsError, ObsEvent, ObsSignal};
 pub use organizations::{OrganizationDeletion, OrganizationStore, OrganizationWrite};
+pub use password_hasher::{HasherBusy, PasswordHasher};
 pub use platform_probe::PlatformProbe;
 pub use programmes::{ProgrammeStore, ReportedProgrammes, StoredProgramme};
 pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
@@ -72,6 +78,8 @@ pub use streamers::{StreamerFilter, StreamerStore, Written};
 pub use streams::{StatusFilter, StreamFilter, StreamStore};
 pub use studios::{DrillCreation, StudioReport, StudioStore};
 pub use transcoder::{Conversion, LiveTranscoder, TranscodeError, Transcoder};
+pub use user_sessions::UserSessionStore;
+pub use users::{UserStore, UserWrite};
 pub use wake_ups::{WakeUp, WakeUps};
 pub use webhooks::{WebhookError, WebhookHeaders, WebhookVerifier};
 
@@ -101,6 +109,8 @@ pub trait Store:
     + ProgrammeStore
     + ClipStore
     + StudioStore
+    + UserStore
+    + UserSessionStore
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<()>;

@@ -16,6 +16,7 @@ use crate::adapters::destination_probe::Probe;
 use crate::adapters::ffmpeg::Ffmpeg;
 use crate::adapters::mediamtx::{self, MediaMtx, MediaMtxEngine};
 use crate::adapters::mixer::MixerEngine;
+use crate::adapters::smtp::SmtpMailer;
 use crate::domain::media_server::UrlTemplates;
 use crate::domain::secret::Secret;
 use crate::ports::{ChannelEngine, Clock, DestinationProbe, MediaServer};
@@ -35,6 +36,9 @@ pub(super) fn outside(config: &Config, secrets: &Secrets, clock: &Arc<dyn Clock>
     }
     outside.channel_engine = channel_engine(config, secrets, clock)?;
     outside.destination_probe = Some(destination_probe(config)?);
+    if let (Some(url), Some(from)) = (&config.mail.smtp_url, &config.mail.from) {
+        outside.mailer = Some(Arc::new(SmtpMailer::new(&url.0, from)?));
+    }
     outside.media = clip::bucket(config)?;
     studios::make_folder(config)?;
     outside.studios = studios::studios(config, &secrets.servers)?;

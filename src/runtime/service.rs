@@ -148,7 +148,8 @@ impl Service<'_> {
             _ => None,
         };
         let shared = base.shared(secrets, outside, Arc::clone(&wake_ups), END_WAIT);
-        let welcome = first_start::welcome(&base, &shared.access, supervised.is_some()).await?;
+        let (access, users) = (&shared.access, &shared.users);
+        let welcome = first_start::welcome(&base, access, users, supervised.is_some()).await?;
         if lock.is_some() {
             // Nobody else serves the file. A killed process may have left a lease that lies in the future.
             shared.core.worker_store.end_all_leases().await?;

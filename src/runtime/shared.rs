@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::adapters::argon2_pool::Argon2Pool;
 use crate::app::Core;
 use crate::app::access::{Access, AccessSettings};
 use crate::app::audit::AuditLog;
@@ -19,8 +20,10 @@ use crate::app::publish::{PublishAuth, PublishSettings};
 use crate::app::stream::Streams;
 use crate::app::stream_key::StreamKeys;
 use crate::app::studio::{StudioSetup, Studios};
+use crate::app::user::{UserSettings, Users};
 use crate::domain::media_server::MediaServerName;
-use crate::ports::{ChannelEngine, DestinationProbe, MediaServer, MediaStore, WebhookVerifier};
+use crate::domain::user::SessionTerms;
+use crate::ports::{ChannelEngine, DestinationProbe, Mailer, MediaServer, MediaStore, WebhookVerifier};
 use crate::runtime::config::Config;
 use crate::runtime::kick::KickClients;
 
@@ -50,6 +53,8 @@ pub struct Outside {
     pub media: Option<Arc<dyn MediaStore>>,
     /// The studios, by name.
     pub studios: Vec<StudioSetup>,
+    /// What sends e-mail, if a mail server is configured.
+    pub mailer: Option<Arc<dyn Mailer>>,
 }
 
 /// What slices share.
@@ -73,6 +78,7 @@ pub struct Shared {
     pub stream_keys: Arc<StreamKeys>,
     pub streams: Arc<Streams>,
     pub studios: Arc<Studios>,
+    pub users: Arc<Users>,
 }
 
 impl Shared {
@@ -93,12 +99,18 @@ impl Shared {
             upload_expiry: config.media.upload_expiry.0,
             jobs: config.media.jobs,
         };
+        let access = Arc::new(Access::new(core(), secrets.access, servers()));
+        let (idle, longest) = (config.users.session_idle.0, config.users.session_max.0);
+        let users = UserSettings { terms: SessionTerms { idle, longest }, public_url: config.public_url() };
+        let (hasher, mailer) = (Arc::new(Argon2Pool::new()), outside.mailer.clone());
+        let users = Arc::new(Users::new(core(), Arc::clone(&access), hasher, mailer, users));
         let (contacts, cache) = (Arc::clone(&media_servers), (Arc::clone(&key_cache), Arc::clone(&grace)));
         Self {
             core: core(),
             servers: servers(),
             polls: polls(),
-            access: Arc::new(Access::new(core(), secrets.access, servers())),
+            access,
+            users,
             audit: Arc::new(AuditLog::new(core())),
             broadcasters: Arc::new(Broadcasters::new(core(), Arc::clone(&stream_keys))),
             clips: Arc::new(Clips::new(core(), super::clip::outside(&config, outside.media.clone()), clips)),

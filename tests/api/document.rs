@@ -54,7 +54,7 @@ fn problem_types_are_checked_in() {
 
 /// The path with an id in each place.
 fn with_ids(path: &str) -> String {
-    ["{id}", "{destination_id}", "{rehearsal_id}", "{drill_id}"]
+    ["{id}", "{destination_id}", "{rehearsal_id}", "{drill_id}", "{session_id}"]
         .iter()
         .fold(path.to_owned(), |path, id| path.replace(id, ID))
         .replace("{name}", "main")
@@ -93,9 +93,22 @@ fn openapi_document_is_complete() {
         assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{place}: no summary");
         assert!(operation["responses"]["500"].is_object(), "{place}: a problem is possible anywhere");
         let secured = operation["security"].as_array().is_some_and(|list| !list.is_empty());
-        let open = ["/health", "/livez", "/readyz", "/openapi.json", "/docs", "/problems/{slug}"];
+        let open = [
+            "/health",
+            "/livez",
+            "/readyz",
+            "/openapi.json",
+            "/docs",
+            "/problems/{slug}",
+            "/link",
+            "/password-resets",
+        ];
         // Kick authenticates with a signature, which is no security scheme of OpenAPI.
-        let is_open = open.contains(&path.as_str()) || path == "/kick/webhook" || method == Method::OPTIONS;
+        let is_sign_in = path == "/session" && method != Method::GET;
+        let is_open = open.contains(&path.as_str())
+            || path == "/kick/webhook"
+            || method == Method::OPTIONS
+            || is_sign_in;
         assert_eq!(secured, !is_open, "{place}");
         assert_eq!(
             operation["parameters"].to_string().contains(r#""in":"path""#),

@@ -33,5 +33,8 @@ mod streams;
 mod studios;
 mod tasks;
 mod telemetry;
+mod user_factors;
+mod user_links;
+mod users;
 mod watching;
 mod wire;

@@ -45,6 +45,8 @@ async fn reading_requires_the_viewer_role() {
     let draft = json!({"username": "xqc"});
     let streamer = app.as_admin().post("/streamers").json(draft).await.header("location");
     let (channel, destination) = crate::channels::with_destination(&app).await;
+    let user =
+        app.as_admin().post("/users").json(json!({"email": "ada@example.org"})).await.header("location");
     for (path, expected) in [
         ("/streamers", VIEWER),
         (&streamer, VIEWER),
@@ -68,6 +70,11 @@ async fn reading_requires_the_viewer_role() {
         ("/tasks", OPERATOR),
         ("/audit-logs", ADMIN),
         ("/api-tokens", ADMIN),
+        ("/users", ADMIN),
+        (&user, [401, 404, 404, 200]),
+        (&format!("{user}/sessions"), [401, 404, 404, 200]),
+        ("/session", VIEWER),
+        ("/link", ANYONE),
         ("/health", ANYONE),
         ("/livez", ANYONE),
         ("/readyz", ANYONE),
@@ -119,6 +126,22 @@ async fn writing_requires_its_role() {
     check(&app, "POST", &format!("{destination}/test"), None, [401, 403, 501, 501]).await;
     check(&app, "DELETE", &destination, None, ADMIN_REMOVES).await;
     check(&app, "DELETE", &channel, None, ADMIN_REMOVES).await;
+
+    check(&app, "POST", "/users", Some(json!({"email": "x"})), [401, 403, 403, 400]).await;
+    let made = app.as_admin().post("/users").json(json!({"email": "ada@example.org"})).await;
+    let user = made.header("location");
+    check(&app, "PATCH", &user, Some(json!({"display_name": "Ada"})), ADMIN).await;
+    let password = json!({"password": "correct horse battery"});
+    check(&app, "POST", &format!("{user}/password"), Some(password), [401, 404, 404, 204]).await;
+    check(&app, "POST", &format!("{user}/link"), None, ADMIN_CREATES).await;
+    check(&app, "POST", &format!("{user}/second-factor"), Some(json!({})), [401, 404, 404, 404]).await;
+    let (confirm, remove) = (format!("{user}/second-factor/confirm"), format!("{user}/second-factor/remove"));
+    check(&app, "POST", &confirm, Some(json!({"code": "1"})), [401, 404, 404, 404]).await;
+    check(&app, "POST", &remove, Some(json!({})), [401, 404, 404, 409]).await;
+    check(&app, "DELETE", &format!("{user}/sessions/{}", key.id), None, [401, 404, 404, 404]).await;
+    check(&app, "DELETE", &format!("{user}/sessions"), None, [401, 404, 404, 204]).await;
+    check(&app, "DELETE", "/session", None, [204; 4]).await;
+    check(&app, "DELETE", &user, None, ADMIN_REMOVES).await;
 
     let stream = app.live(&app.key("live/dave").await, "s1").await;
     let stream = of("/streams", stream["id"].as_str().expect("an id"));

@@ -46,6 +46,7 @@ async fn no_output_contains_a_secret(#[case] engine: Engine) {
     app.as_admin().delete(&format!("/broadcasters/{}", named.broadcaster)).await.assert_status(204);
     secrets.extend([named, private, taken].map(|key| key.secret));
     secrets.extend(use_channels(&app).await);
+    secrets.extend(use_accounts(&app).await);
 
     for path in
         ["/streams?status=all", "/stream-keys", "/broadcasters", "/media-servers", "/health", "/api-tokens"]
@@ -92,6 +93,50 @@ async fn use_channels(app: &TestApp) -> Vec<String> {
         app.as_admin().get(path).await.assert_status(200);
     }
     vec![made.text("/live_key/key_value"), first, second]
+}
+
+/// A user with all that is secret about them, some of it in wrong places. Returns the secrets.
+async fn use_accounts(app: &TestApp) -> Vec<String> {
+    let (first, second) = ("hunter2-hunter2-hunter2", "Tr0ub4dor&3-Tr0ub4dor&3");
+    let draft = json!({"email": "ada@example.org", "password": first, "administrator": true});
+    let id = app.as_admin().post("/users").json(draft).await.assert_status(201).text("/id");
+    let path = format!("/users/{id}");
+    let link = app.as_admin().post(&format!("{path}/link")).shown_once().await.assert_status(201);
+    let url = link.text("/url");
+    let link = url.split_once('#').expect("a link").1.to_owned();
+    let redeem = json!({"link": link, "password": second});
+    app.as_nobody().post("/link").json(redeem.clone()).await.assert_status(200);
+    app.as_nobody().post("/link").json(redeem).await.assert_status(401);
+    app.as_nobody().get(&format!("/link/{link}")).await.assert_status(404);
+    // The password as the address, and the address as the password.
+    for (email, password) in [(second, first), ("ada@example.org", first), (first, second)] {
+        let body = json!({"email": email, "password": password});
+        assert!(app.as_nobody().post("/session").json(body).await.status.is_client_error());
+    }
+    let signed_in = app.sign_in("ada@example.org", second).await.assert_status(201);
+    let pairs = signed_in.headers.get_all("set-cookie").iter().map(|value| value.to_str().expect("text"));
+    let values = pairs.filter_map(|cookie| cookie.split(';').next()?.split_once('=')).map(|(_, value)| value);
+    let mut secrets: Vec<String> = values.map(str::to_owned).collect();
+    assert_eq!(secrets.len(), 2, "a session and a device");
+    let cookie = format!("streamward_session={}", secrets[0]);
+    app.as_nobody().get("/streams").header("cookie", &format!("{cookie}x")).await.assert_status(401);
+    app.as_nobody().post("/broadcasters").header("cookie", &cookie).await.assert_status(401);
+    let ada = app.showing(Shows::Cookie(cookie));
+    let wrong = json!({"password": first, "current_password": first});
+    ada.post(&format!("{path}/password")).json(wrong).await.assert_status(400);
+    let factor = format!("{path}/second-factor");
+    let made = ada.post(&factor).json(json!({"password": second})).shown_once().await.assert_status(201);
+    let secret = made.text("/secret");
+    ada.post(&format!("{factor}/confirm")).json(json!({"code": secret})).await.assert_status(401);
+    let code = crate::user_factors::code(&secret, app.clock.seconds());
+    let confirmed = ada.post(&format!("{factor}/confirm")).json(json!({"code": code})).shown_once().await;
+    let codes = confirmed.assert_status(200).json()["recovery_codes"].clone();
+    secrets.extend(serde_json::from_value::<Vec<String>>(codes).expect("codes"));
+    for path in ["/users", &path, &format!("{path}/sessions"), "/session"] {
+        ada.get(path).await.assert_status(200);
+    }
+    secrets.extend([first.to_owned(), second.to_owned(), link, secret]);
+    secrets
 }
 
 async fn publish_with_every_form_of_key(app: &TestApp, named: &Key, private: &Key, taken: &Key) {
@@ -202,7 +247,8 @@ async fn stored(place: &Place) -> Vec<u8> {
 /// The encodings in which a secret may appear.
 fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     // Without its prefix, which may have been cut off.
-    let core = secret.split_once('_').map_or(secret, |(_, rest)| rest);
+    let cut = secret.split_once('_').filter(|(prefix, _)| prefix.len() <= 4);
+    let core = cut.map_or(secret, |(_, rest)| rest);
     let mut forms = vec![
         ("plain", core.as_bytes().to_vec()),
         ("in hex", hex::encode(core).into_bytes()),

@@ -71,7 +71,7 @@ const WITHOUT_IO: [&str; 41] = [
 ];
 
 /// What the domain may use beyond that: secrets are made, hashed and sealed there.
-const CRYPTO: [&str; 6] = ["aes_gcm", "crc32fast", "hmac", "sha2", "subtle", "zeroize"];
+const CRYPTO: [&str; 7] = ["aes_gcm", "crc32fast", "hmac", "sha1", "sha2", "subtle", "zeroize"];
 
 /// What the inner layers may not use of crates that they may use.
 const IO: [&str; 17] = [
@@ -105,7 +105,7 @@ const OUTBOUND_CRATES: [&str; 4] = ["object_store", "sqlx", "reqwest", "tokio_tu
 fn is_in_process(place: &Place) -> bool {
     let Place::Ours(path, _) = place else { return false };
     let [layer, adapter, ..] = path.as_slice() else { return false };
-    layer == "adapters" && ["local_wake_ups", "memory", "system"].contains(&adapter.as_str())
+    layer == "adapters" && ["argon2_pool", "local_wake_ups", "memory", "system"].contains(&adapter.as_str())
 }
 
 /// Imports that point outwards.

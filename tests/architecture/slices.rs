@@ -38,7 +38,7 @@ const BELONGS_TO: [(&str, &str); 13] = [
 const NO_SLICES: [&str; 1] = ["secret"];
 
 /// What a use-case of one slice may call of another.
-const SERVICES: [&str; 13] = [
+const SERVICES: [&str; 14] = [
     "Access",
     "AuditLog",
     "Broadcasters",
@@ -52,6 +52,7 @@ const SERVICES: [&str; 13] = [
     "StreamKeys",
     "Streamers",
     "Streams",
+    "Users",
 ];
 
 /// An import between slices that is allowed.

@@ -157,7 +157,7 @@ async fn live_streams_are_counted_for_each_media_server(#[case] engine: Engine) 
 
 /// Each statement that reads a page or counts rows for one, and the index that it must read it by: in the order of the list, from the place where
 /// the page begins, with the filter that finds the fewest rows.
-const PAGES: [(&str, &str); 40] = [
+const PAGES: [(&str, &str); 41] = [
     ("access::PAGE", "api_tokens_newest"),
     ("audit_log::PAGE", "audit_log_newest"),
     ("audit_log::PAGE_OF_ACTOR", "audit_log_actor"),
@@ -195,6 +195,7 @@ const PAGES: [(&str, &str); 40] = [
     ("channels::PAGE_OF_ORGANIZATION", "channels_organization"),
     ("clips::PAGE_OF_ORGANIZATION", "clips_organization"),
     ("organizations::PAGE", "organizations_newest"),
+    ("users::PAGE", "users_newest"),
     ("stream_keys::PAGE_OF_ORGANIZATION", "stream_keys_organization"),
     ("streamers::PAGE_OF_ORGANIZATION", "streamers_username"),
     ("streams::PAGE_OF_ORGANIZATION", "streams_organization"),

@@ -42,6 +42,8 @@ mod streams;
 mod studio_fixture;
 mod studio_reports;
 mod studios;
+mod user_sessions;
+mod users;
 mod wake_ups;
 
 use rstest_reuse::template;

@@ -19,12 +19,14 @@ pub mod media_server;
 pub mod organization;
 mod output;
 mod owner;
+mod password;
 mod screen;
 pub mod stream;
 pub mod stream_key;
 pub mod streamer;
 pub mod studio;
 mod until;
+pub mod user;
 
 use std::path::PathBuf;
 

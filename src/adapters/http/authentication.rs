@@ -1,4 +1,4 @@
-//! Authentication of the management API, by token or by signature.
+//! Authentication of the management API, by token, by signature, or by the cookie of a session.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -12,7 +12,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use ipnet::IpNet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -21,12 +20,14 @@ use super::body::{self, MANAGEMENT_BODY};
 use super::connection::Connection;
 use super::origin::origin;
 use super::problem::{Problem, ProblemType};
+use super::session_cookie::{CookieRules, shown_session};
 use super::strict;
 use super::upload::Lane;
 use crate::app::AppError;
 use crate::app::access::{Access, SignedRequest};
 use crate::app::audit::AuditLog;
 use crate::app::error::Unauthenticated;
+use crate::app::user::Users;
 use crate::domain::access::{Actor, Forbidden, Origin, Role};
 use crate::domain::secret::{Secret, keyed_hash};
 
@@ -43,6 +44,8 @@ const CALLS: (usize, usize) = (1_000, 250);
 const UPLOADS: (usize, usize) = (64, 16);
 /// How many look-ups of tokens that were not seen valid yet, in all and for one address.
 const LOOK_UPS: (usize, usize) = (256, 128);
+/// How many tokens and sessions are remembered as valid.
+const MOST_KNOWN: usize = 10_000;
 /// The most bytes that a caller may send where no body is documented: some clients send `{}`.
 const UNEXPECTED_BODY: usize = 4 * 1024;
 
@@ -53,30 +56,32 @@ const UNEXPECTED_BODY: usize = 4 * 1024;
 #[derive(Clone)]
 pub struct Gate {
     access: Arc<Access>,
+    users: Arc<Users>,
     audit: Arc<AuditLog>,
-    trusted_proxies: Arc<[IpNet]>,
+    cookies: CookieRules,
     long_lists: LongLists,
     calls: Slots<String>,
     uploads: Slots<String>,
     look_ups: Slots<Option<IpAddr>>,
-    /// Fingerprints of tokens that were valid when they were last seen. Their look-ups are not limited.
+    /// Fingerprints of tokens and sessions that were valid when they were last seen. Their look-ups are not limited.
     known_tokens: Arc<Mutex<HashSet<[u8; 32]>>>,
     unproven: UnprovenBodies,
 }
 
 impl Gate {
-    /// `trusted_proxies`: the proxies whose `X-Forwarded-For` is trusted. Calls leave most of `connections` to others.
+    /// Calls leave most of `connections` to others.
     pub fn new(
-        access: Arc<Access>,
+        (access, users): (Arc<Access>, Arc<Users>),
         audit: Arc<AuditLog>,
-        trusted_proxies: &[IpNet],
+        cookies: CookieRules,
         connections: usize,
     ) -> Self {
         let calls = share(CALLS.0, connections);
         Self {
             access,
+            users,
             audit,
-            trusted_proxies: trusted_proxies.into(),
+            cookies,
             long_lists: LongLists::default(),
             calls: Slots::new(calls, CALLS.1.min(calls / 2)),
             uploads: Slots::new(UPLOADS.0, UPLOADS.1),
@@ -91,15 +96,28 @@ impl Gate {
         self.unproven.clone()
     }
 
-    /// Recognises the holder of a token. Callers without a valid token compete only with each other for look-ups.
-    async fn actor_of_token(&self, token: &str, origin: Origin) -> Result<Actor, Refusal> {
-        let fingerprint = keyed_hash(b"known token", token.as_bytes());
+    /// How cookies are set, and which requests with them are ours.
+    pub fn cookies(&self) -> CookieRules {
+        self.cookies.clone()
+    }
+
+    /// Recognises the holder of a token or a session. Callers without a valid one compete only with each other for
+    /// look-ups.
+    async fn actor_of(&self, credential: &Credential, origin: Origin) -> Result<Actor, Refusal> {
+        let fingerprint = credential.fingerprint();
         let known = || self.known_tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = known().contains(&fingerprint);
         let _look_up = if is_known { None } else { Some(self.look_ups.take(origin.ip)?) };
-        let found = self.access.actor_of_token(token, origin).await;
+        let found = credential.actor(&self.access, &self.users, origin).await;
         match &found {
-            Ok(_) if !is_known => drop(known().insert(fingerprint)),
+            Ok(_) if !is_known => {
+                let mut known = known();
+                // Sessions come and go. The ones in use are soon here again.
+                if known.len() >= MOST_KNOWN {
+                    known.clear();
+                }
+                known.insert(fingerprint);
+            }
             Err(AppError::Unauthenticated(_)) if is_known => drop(known().remove(&fingerprint)),
             _ => {}
         }
@@ -178,9 +196,12 @@ impl RouteGuard {
     /// Passes the request on, with its caller.
     async fn call(&self, actor: Actor, mut request: Request, next: Next) -> Response {
         let name = actor.name.clone();
-        if let Ok(Shown::Token(token)) = shown(request.headers()) {
-            let token = ShownToken(Secret::new(token));
-            request.extensions_mut().insert(token);
+        let credential = match shown(request.headers()) {
+            Ok(Shown::Credential(credential)) => Some(credential),
+            _ => None,
+        };
+        if let Some(credential) = credential {
+            request.extensions_mut().insert(credential);
         }
         request.extensions_mut().insert(actor);
         let call = next.run(request);
@@ -197,13 +218,41 @@ impl RouteGuard {
 
 /// The credentials of a request.
 enum Shown<'a> {
-    Token(&'a str),
+    Credential(Credential),
     Signature { key_id: &'a str, timestamp: &'a str, signature: &'a str },
 }
 
-/// The caller's token, for answers that may outlive it.
+/// What the caller showed, for answers that may outlive it too.
 #[derive(Clone)]
-pub(super) struct ShownToken(pub(super) Secret);
+pub(super) enum Credential {
+    /// An API token.
+    Token(Secret),
+    /// The cookie of a session.
+    Session(Secret),
+}
+
+impl Credential {
+    /// What stands for it in memory.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        match self {
+            Self::Token(token) => keyed_hash(b"known token", token.expose().as_bytes()),
+            Self::Session(cookie) => keyed_hash(b"known session", cookie.expose().as_bytes()),
+        }
+    }
+
+    /// Whose it is.
+    pub(super) async fn actor(
+        &self,
+        access: &Access,
+        users: &Users,
+        origin: Origin,
+    ) -> Result<Actor, AppError> {
+        match self {
+            Self::Token(token) => access.actor_of_token(token.expose(), origin).await,
+            Self::Session(cookie) => users.actor_of_session(cookie.expose(), origin).await,
+        }
+    }
+}
 
 /// Authenticates every request behind this layer, and adds writes that were refused before their use-case to the audit
 /// log.
@@ -251,7 +300,7 @@ async fn accept_once(gate: &Gate, parts: &Parts, actor: &Actor) -> Result<(), Ap
 
 /// The caller, and the request's body: as it is, or read if that was needed for the signature.
 async fn recognise(guard: &RouteGuard, parts: &Parts, body: Body) -> Result<(Actor, Body), Problem> {
-    let origin = origin(parts, &guard.gate.trusted_proxies);
+    let origin = origin(parts, guard.gate.cookies.trusted_proxies());
     let ip = origin.ip;
     actor_of(guard, parts, body, origin).await.map_err(|refusal| match refusal {
         Refusal::Problem(problem) => problem,
@@ -278,7 +327,12 @@ async fn actor_of(
 ) -> Result<(Actor, Body), Refusal> {
     let gate = &guard.gate;
     match shown(&parts.headers)? {
-        Shown::Token(token) => Ok((gate.actor_of_token(token, origin).await?, body)),
+        Shown::Credential(Credential::Session(_))
+            if is_write(&parts.method) && !gate.cookies.is_own_origin(parts) =>
+        {
+            Err(Unauthenticated::Origin.into())
+        }
+        Shown::Credential(credential) => Ok((gate.actor_of(&credential, origin).await?, body)),
         Shown::Signature { .. } if matches!(guard.lane, Lane::Streaming(_)) => {
             Err(Unauthenticated::SignedUpload.into())
         }
@@ -300,12 +354,17 @@ fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Unauthenticated> {
     let (key, timestamp, signature) =
         (one(headers, &X_API_KEY)?, one(headers, &X_TIMESTAMP)?, one(headers, &X_SIGNATURE)?);
     match (bearer, key, timestamp, signature) {
-        (Some(token), None, None, None) => Ok(Shown::Token(token)),
-        (None, Some(key), None, None) => Ok(Shown::Token(key)),
+        (Some(token), None, None, None) | (None, Some(token), None, None) => {
+            Ok(Shown::Credential(Credential::Token(Secret::new(token))))
+        }
         (None, Some(key_id), Some(timestamp), Some(signature)) => {
             Ok(Shown::Signature { key_id, timestamp, signature })
         }
-        (None, None, None, None) => Err(Unauthenticated::Missing),
+        // Browsers send cookies with every request, so any other credentials count instead.
+        (None, None, None, None) => match shown_session(headers) {
+            Some(cookie) => Ok(Shown::Credential(Credential::Session(Secret::new(cookie)))),
+            None => Err(Unauthenticated::Missing),
+        },
         (None, Some(_), None, Some(_)) => Err(Unauthenticated::Clock),
         (None, ..) => Err(Unauthenticated::HalfSigned),
         (Some(_), ..) => Err(Unauthenticated::Ambiguous),
@@ -370,7 +429,8 @@ mod tests {
         let (bearer, key) = (("authorization", "Bearer swt_a"), ("x-api-key", "k"));
         let (time, signature) = (("x-timestamp", "1"), ("x-signature", "ab"));
         let ok = |pairs: &[_]| match shown(&headers(pairs)).map_err(|e| e.to_string()).unwrap() {
-            Shown::Token(token) => token.to_owned(),
+            Shown::Credential(Credential::Token(token)) => token.expose().to_owned(),
+            Shown::Credential(Credential::Session(cookie)) => format!("cookie {}", cookie.expose()),
             Shown::Signature { key_id, timestamp, signature } => format!("{key_id} {timestamp} {signature}"),
         };
         let refused = |pairs: &[_]| shown(&headers(pairs)).err().unwrap();
@@ -379,6 +439,10 @@ mod tests {
         assert_eq!(ok(&[key]), "k");
         assert_eq!(ok(&[key, time, signature]), "k 1 ab");
         assert_eq!(ok(&[("authorization", "Basic eA=="), key]), "k");
+        let cookie = ("cookie", "a=b; streamward_session=c");
+        assert_eq!(ok(&[cookie]), "cookie c");
+        assert_eq!(ok(&[cookie, bearer]), "swt_a", "the cookie is there anyway");
+        assert_eq!(refused(&[cookie, key, time]), Unauthenticated::HalfSigned);
         assert_eq!(refused(&[]), Unauthenticated::Missing);
         assert_eq!(refused(&[("authorization", "Basic eA==")]), Unauthenticated::Missing);
         assert_eq!(refused(&[bearer, key]), Unauthenticated::Ambiguous);

@@ -89,13 +89,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         if !may_be_json(&parts.headers) {
-            let detail = "Send JSON, with Content-Type: application/json.";
-            return Err(Problem::new(ProblemType::UNSUPPORTED_MEDIA_TYPE, detail).unauthenticated());
+            return Err(not_json().unauthenticated());
         }
         let bytes =
             body::read(&parts.headers, body, MANAGEMENT_BODY).await.map_err(Problem::unauthenticated)?;
         strict::from_json(&bytes).map(Self).map_err(|invalid| Problem::from(invalid).unauthenticated())
     }
+}
+
+/// The same of a body that was read already.
+pub(super) fn json_of<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    if !may_be_json(headers) {
+        return Err(not_json());
+    }
+    Ok(strict::from_json(body)?)
+}
+
+fn not_json() -> Problem {
+    Problem::new(ProblemType::UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json.")
 }
 
 /// A missing content type is accepted, a wrong one is not.

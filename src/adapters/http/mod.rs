@@ -30,6 +30,7 @@ mod problem;
 pub mod publish;
 mod request_log;
 mod routes;
+mod session_cookie;
 mod sse;
 pub mod stream;
 pub mod stream_key;
@@ -37,6 +38,7 @@ pub mod streamer;
 mod strict;
 pub mod studio;
 mod upload;
+pub mod user;
 
 use std::sync::Arc;
 
@@ -52,6 +54,7 @@ pub use operation::Operation;
 pub use options::{HttpOptions, MetricsText};
 pub use problem::ProblemType;
 pub use routes::Routes;
+pub use session_cookie::CookieRules;
 pub use sse::EventStreams;
 
 use crate::app::Core;

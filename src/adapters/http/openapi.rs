@@ -300,6 +300,7 @@ fn security(audience: Audience) -> Vec<SecurityRequirement> {
             SecurityRequirement::new("signature_key_id", none())
                 .add("signature_timestamp", none())
                 .add("signature", none()),
+            SecurityRequirement::new("session", none()),
         ],
     }
 }
@@ -330,6 +331,14 @@ fn schemes() -> Vec<(&'static str, SecurityScheme)> {
                  query, the body as it is sent (empty if none). A signed caller is an admin. A signed write is \
                  obeyed once.",
             ),
+        ),
+        (
+            "session",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                "streamward_session",
+                "The cookie of somebody who signed in (`POST /session`). Writes also need the header `Origin` with the \
+                 address of this server.",
+            ))),
         ),
         ("hook_basic", http(HttpAuthScheme::Basic, "Any user, the hook secret as the password.")),
         ("hook_bearer", http(HttpAuthScheme::Bearer, "The hook secret.")),

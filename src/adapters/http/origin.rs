@@ -21,6 +21,7 @@ pub(super) fn origin(parts: &Parts, trusted: &[IpNet]) -> Origin {
         method: Some(parts.method.to_string()),
         path: Some(shown_path(parts.uri.path()).chars().take(MAX_PATH).collect()),
         request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
+        session: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod stream_keys;
 mod streamers;
 mod studios;
 mod types;
+mod users;
 
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -25,7 +26,7 @@ use utoipa::ToSchema;
 pub use types::ProblemType;
 
 use crate::app::AppError;
-use crate::app::error::Conflict;
+use crate::app::error::{Conflict, Unauthenticated};
 use crate::domain::Invalid;
 use crate::ports::StoreError;
 
@@ -47,6 +48,8 @@ pub(super) struct Problem {
     failure: Option<String>,
     /// More fields.
     fields: Map<String, Value>,
+    /// After how many seconds the same request may succeed.
+    retry_after: Option<u32>,
 }
 
 /// One field that was refused.
@@ -99,6 +102,7 @@ impl Problem {
             unauthenticated: false,
             failure: None,
             fields: Map::new(),
+            retry_after: None,
         }
     }
 
@@ -171,6 +175,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.remove(CONTENT_LENGTH);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
@@ -211,7 +218,18 @@ impl From<AppError> for Problem {
             AppError::Store(error) => return of_store(&error),
             AppError::NotFound(_) => ProblemType::NOT_FOUND,
             AppError::Forbidden(_) => ProblemType::FORBIDDEN,
+            AppError::Unauthenticated(Unauthenticated::CodeNeeded) => ProblemType::SECOND_FACTOR_NEEDED,
             AppError::Unauthenticated(_) => ProblemType::UNAUTHENTICATED,
+            AppError::TooManyAttempts(wait) => {
+                let retry_after = Some(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1));
+                return Self { retry_after, ..Self::new(ProblemType::TOO_MANY_ATTEMPTS, error.to_string()) };
+            }
+            AppError::Busy(_) => ProblemType::UNAVAILABLE,
+            AppError::Conflict(Conflict::EmailTaken(_)) => ProblemType::EMAIL_TAKEN,
+            AppError::Conflict(Conflict::LastAdministrator) => ProblemType::LAST_ADMINISTRATOR,
+            AppError::Conflict(Conflict::TotpConfirmed | Conflict::TotpNotOffered | Conflict::TotpAbsent) => {
+                ProblemType::SECOND_FACTOR_STATE
+            }
             AppError::Conflict(Conflict::PathTaken(_)) => ProblemType::PATH_TAKEN,
             AppError::Conflict(Conflict::StreamerTaken(_)) => ProblemType::STREAMER_TAKEN,
             AppError::Conflict(Conflict::KeyNotUsable(_)) => ProblemType::KEY_NOT_USABLE,

@@ -18,16 +18,16 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::admission::{Slot, Slots, share};
-use super::authentication::{Caller, ShownToken};
+use super::authentication::{Caller, Credential};
 use super::extract::StrictQuery;
 use super::problem::Problem;
 use crate::app::AppError;
 use crate::app::access::{Access, SIGNATURE_WINDOW};
 use crate::app::events::{EventReader, Events, Next};
+use crate::app::user::Users;
 use crate::domain::Invalid;
 use crate::domain::access::{Actor, Origin};
 use crate::domain::event::{Event, Topic};
-use crate::domain::secret::keyed_hash;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How often a comment is sent while there are no events, so that proxies keep the connection open.
@@ -40,7 +40,7 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 /// The same for a reader that signed its request: a signature is not valid for longer.
 const SIGNED_LIFETIME: Duration = Duration::from_secs(SIGNATURE_WINDOW.unsigned_abs());
 
-/// How often the reader's token is checked.
+/// How often the reader's token or session is checked.
 const RECHECK: Duration = Duration::from_millis(700);
 
 /// Where to resume.
@@ -61,25 +61,26 @@ const READERS: (usize, usize) = (2_000, 500);
 pub struct EventStreams {
     events: Arc<Events>,
     access: Arc<Access>,
-    checks: Arc<TokenChecks>,
+    users: Arc<Users>,
+    checks: Arc<CredentialChecks>,
     readers: Slots<String>,
     stop: CancellationToken,
 }
 
-/// When each token was last checked, and whether it was valid. However many readers have it, it is checked once.
+/// When each token or session was last checked, and whether it was valid. However many readers have it, it is checked once.
 #[derive(Default)]
-struct TokenChecks(Mutex<HashMap<[u8; 32], (Instant, bool)>>);
+struct CredentialChecks(Mutex<HashMap<[u8; 32], (Instant, bool)>>);
 
-impl TokenChecks {
-    /// Whether the token is still valid. While the database does not answer, it is.
-    async fn is_valid(&self, access: &Access, token: &str) -> bool {
-        let fingerprint = keyed_hash(b"reader of events", token.as_bytes());
+impl CredentialChecks {
+    /// Whether it is still valid. While the database does not answer, it is.
+    async fn is_valid(&self, access: &Access, users: &Users, credential: &Credential) -> bool {
+        let fingerprint = credential.fingerprint();
         let mut checks = self.0.lock().await;
         checks.retain(|_, (at, _)| at.elapsed() < RECHECK);
         if let Some((_, is_valid)) = checks.get(&fingerprint) {
             return *is_valid;
         }
-        let known = access.actor_of_token(token, Origin::default()).await;
+        let known = credential.actor(access, users, Origin::default()).await;
         let is_valid = !matches!(known, Err(AppError::Unauthenticated(_)));
         checks.insert(fingerprint, (Instant::now(), is_valid));
         is_valid
@@ -87,23 +88,24 @@ impl TokenChecks {
 }
 
 impl EventStreams {
-    /// Answers end at `stop`, and when the reader's token becomes invalid. Readers leave most of `connections` to others.
+    /// Answers end at `stop`, and when the reader's token or session becomes invalid. Readers leave most of `connections`
+    /// to others.
     pub fn new(
         events: Arc<Events>,
-        access: Arc<Access>,
+        (access, users): (Arc<Access>, Arc<Users>),
         stop: CancellationToken,
         connections: usize,
     ) -> Self {
         let all = share(READERS.0, connections);
         let readers = Slots::new(all, READERS.1.min(all / 2));
-        Self { events, access, checks: Arc::default(), readers, stop }
+        Self { events, access, users, checks: Arc::default(), readers, stop }
     }
 }
 
 /// A request for events: the reader, and the event to resume after.
 pub(super) struct EventRequest {
     actor: Actor,
-    token: Option<ShownToken>,
+    credential: Option<Credential>,
     after: Option<i64>,
 }
 
@@ -114,7 +116,7 @@ impl<S: Send + Sync> FromRequestParts<S> for EventRequest {
         let Caller(actor) = Caller::from_request_parts(parts, state).await?;
         let StrictQuery(query) = StrictQuery::<EventsQuery>::from_request_parts(parts, state).await?;
         let after = resume_from(&parts.headers, &query)?;
-        Ok(Self { actor, token: parts.extensions.get().cloned(), after })
+        Ok(Self { actor, credential: parts.extensions.get().cloned(), after })
     }
 }
 
@@ -129,17 +131,17 @@ impl EventRequest {
     where
         T: Fn(&Event) -> Option<SseEvent> + Send + 'static,
     {
-        let Self { actor, token, after } = self;
+        let Self { actor, credential, after } = self;
         let slot = shared.readers.take(actor.caller())?;
         let reader = shared.events.subscribe(&actor, topic, after).await?;
         metrics::gauge!("streamward_event_readers").increment(1);
         let now = Instant::now();
-        let lifetime = if token.is_some() { LIFETIME } else { SIGNED_LIFETIME };
+        let lifetime = if credential.is_some() { LIFETIME } else { SIGNED_LIFETIME };
         let reader_events = ReaderEvents {
             shared,
             reader,
             render,
-            token,
+            credential,
             until: now + lifetime,
             recheck: now + RECHECK,
             _slot: slot,
@@ -173,7 +175,7 @@ struct ReaderEvents<T> {
     shared: EventStreams,
     reader: EventReader,
     render: T,
-    token: Option<ShownToken>,
+    credential: Option<Credential>,
     until: Instant,
     recheck: Instant,
     _slot: Slot<String>,
@@ -224,13 +226,13 @@ impl<T: Fn(&Event) -> Option<SseEvent> + Send + 'static> ReaderEvents<T> {
         }
     }
 
-    /// Whether the token is still valid. While the check fails, the reader stays connected.
+    /// Whether the token or session is still valid. While the check fails, the reader stays connected.
     async fn is_still_known(&mut self) -> bool {
         self.recheck = Instant::now() + RECHECK;
-        let Some(ShownToken(token)) = &self.token else { return true };
-        let is_valid = self.shared.checks.is_valid(&self.shared.access, token.expose()).await;
+        let Some(credential) = &self.credential else { return true };
+        let is_valid = self.shared.checks.is_valid(&self.shared.access, &self.shared.users, credential).await;
         if !is_valid {
-            tracing::info!("a reader of events was disconnected: its token was deleted or has expired");
+            tracing::info!("a reader of events was disconnected: its token or session has ended");
         }
         is_valid
     }

@@ -89,6 +89,8 @@ mod tests {
     use utoipa_axum::routes;
 
     use super::*;
+    use crate::adapters::argon2_pool::Argon2Pool;
+    use crate::adapters::http::CookieRules;
     use crate::adapters::http::{Gate, Routes, router};
     use crate::adapters::local_wake_ups::LocalWakeUps;
     use crate::adapters::memory::MemoryStore;
@@ -96,8 +98,10 @@ mod tests {
     use crate::app::Core;
     use crate::app::access::{Access, AccessSettings};
     use crate::app::audit::AuditLog;
+    use crate::app::user::{UserSettings, Users};
     use crate::domain::access::Role;
     use crate::domain::secret::{MasterKey, Secret};
+    use crate::domain::user::SessionTerms;
 
     /// Does not fit into the socket buffers of loopback.
     const MAX: u64 = 16 * 1024 * 1024;
@@ -144,9 +148,13 @@ mod tests {
         ));
         let settings =
             AccessSettings { admin_token: Some(Secret::new("admin")), ..AccessSettings::default() };
-        let access = Access::new(Arc::clone(&core), settings, Arc::default());
-        let gate = Gate::new(Arc::new(access), Arc::new(AuditLog::new(Arc::clone(&core))), &[], 10_000);
-        (gate, core)
+        let access = Arc::new(Access::new(Arc::clone(&core), settings, Arc::default()));
+        let terms = SessionTerms { idle: Duration::from_secs(60), longest: Duration::from_secs(60) };
+        let settings = UserSettings { terms, public_url: String::new() };
+        let hasher = Arc::new(Argon2Pool::new());
+        let users = Arc::new(Users::new(Arc::clone(&core), Arc::clone(&access), hasher, None, settings));
+        let (audit, cookies) = (AuditLog::new(Arc::clone(&core)), CookieRules::new(&[], None));
+        (Gate::new((access, users), Arc::new(audit), cookies, 10_000), core)
     }
 
     const TOKEN: &str = "authorization: Bearer admin";

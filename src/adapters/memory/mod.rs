@@ -12,10 +12,13 @@ mod organizations;
 mod programmes;
 mod reconcile;
 mod stored_studio;
+mod stored_user;
 mod stream_keys;
 mod streamers;
 mod streams;
 mod studios;
+mod user_sessions;
+mod users;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use self::stored_studio::StoredStudio;
+use self::stored_user::StoredUser;
 use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::Broadcaster;
@@ -43,8 +47,10 @@ use crate::domain::stream_key::StreamKey;
 use crate::domain::streamer::feed::WatchStatus;
 use crate::domain::streamer::{StatusEvent, Streamer};
 use crate::domain::studio::StudioId;
+use crate::domain::user::{Attempts, OneTimeLink, Session};
 use crate::domain::{
-    ApiTokenId, BroadcasterId, OrganizationId, StreamId, StreamKeyId, StreamerId, Timestamp,
+    ApiTokenId, BroadcasterId, OrganizationId, SessionId, StreamId, StreamKeyId, StreamerId, Timestamp,
+    UserId,
 };
 use crate::ports::{Assignment, Clock, InstanceLease, Result, Store, StoredHookEvent};
 
@@ -93,6 +99,10 @@ struct State {
     rehearsals: BTreeMap<RehearsalId, Rehearsal>,
     clips: BTreeMap<ClipId, StoredClip>,
     studios: BTreeMap<StudioId, StoredStudio>,
+    users: BTreeMap<UserId, StoredUser>,
+    sessions: BTreeMap<SessionId, (SecretHash, Session)>,
+    links: BTreeMap<SecretHash, OneTimeLink>,
+    attempts: BTreeMap<SecretHash, Attempts>,
 }
 
 /// A clip, and who prepares it.

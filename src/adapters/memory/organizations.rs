@@ -80,6 +80,9 @@ impl OrganizationStore for MemoryStore {
             return Ok(OrganizationDeletion::Owns(kind));
         }
         state.tokens.retain(|_, (_, token)| token.organization_id != Some(id));
+        for stored in state.users.values_mut() {
+            stored.user.roles.remove(&id);
+        }
         state.organizations.remove(&id);
         state.audit.push(by.audit.clone().owned_by(id));
         Ok(OrganizationDeletion::Deleted)

@@ -3,6 +3,8 @@
 //! Every such transaction locks one counter row last and keeps it until it ends. So the numbers of events are in commit
 //! order, without gaps, and never used twice.
 
+use std::slice;
+
 use super::db::Tx;
 use super::error::corrupt;
 use super::row::{NewRow, rows};
@@ -27,6 +29,12 @@ pub(super) async fn commit(
 ) -> Result<()> {
     record_audit(&mut tx, &[audit.clone().owned_by(owner)]).await?;
     append(&mut tx, at, events.iter().map(|event| (owner, event)).collect()).await?;
+    tx.commit().await
+}
+
+/// Writes the audit entry of a change of what belongs to no organization, which has no events, and commits it.
+pub(super) async fn commit_of_installation(mut tx: Tx, audit: &AuditEntry) -> Result<()> {
+    record_audit(&mut tx, slice::from_ref(audit)).await?;
     tx.commit().await
 }
 

@@ -54,6 +54,9 @@ mod streamers;
 mod streams;
 mod studio_reports;
 mod studios;
+mod user_attempts;
+mod user_sessions;
+mod users;
 mod wake_ups;
 
 pub use db::{Db, SqlitePools, open_postgres};
@@ -96,6 +99,9 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         streams::ALL,
         studio_reports::ALL,
         studios::ALL,
+        user_attempts::ALL,
+        user_sessions::ALL,
+        users::ALL,
     ]
     .into_iter()
     .flatten()

@@ -16,6 +16,7 @@ mod streamer;
 mod studio;
 mod studio_health;
 mod studio_schedule;
+mod user;
 mod words;
 
 pub(crate) use access::{ApiTokenList, ApiTokenView, NewApiToken};
@@ -39,6 +40,9 @@ pub(crate) use studio_health::{
 };
 pub(crate) use studio_schedule::{
     ContentLibraryView, ScheduleBlockView, ScheduleContentView, SchedulePreviewView, ScheduleView,
+};
+pub(crate) use user::{
+    CurrentSessionView, NewSecondFactor, NewUserLink, RecoveryCodes, UserList, UserSessionList, UserView,
 };
 
 /// A point in time. `utoipa` recognises this name and documents RFC 3339.

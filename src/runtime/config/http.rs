@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::section::section;
-use super::values::{Networks, if_set, require, within};
+use super::values::{Networks, address, if_set, require, within};
 
 section! {
     pub struct Http {
@@ -14,7 +14,10 @@ section! {
             unset "not set: media servers use http.listen";
         /// The most connections on `listen` at once. For another one, an idle one is closed.
         max_connections: u32 = 10_000, check within(1, 1_000_000);
-        /// Proxies whose `X-Forwarded-For` is trusted.
+        /// Where browsers reach Streamward, for links and cookies.
+        public_url: Option<String>, check if_set(address(&["https", "http"])),
+            unset "not set: the address of http.listen";
+        /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted.
         trusted_proxies: Networks;
     }
 }

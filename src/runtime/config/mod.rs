@@ -17,6 +17,7 @@ mod kick;
 mod layers;
 mod load;
 mod log;
+mod mail;
 mod master_key;
 mod media;
 mod media_servers;
@@ -28,6 +29,7 @@ mod root;
 mod section;
 mod show;
 mod studios;
+mod users;
 mod values;
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use super::section::section;
 use super::studios::Studio;
 use super::values::SecretValue;
 use super::{
-    api, audit, auth, channels, database, events, hooks, http, kick, log, media, metrics, otel, playback,
-    reconcile, studios,
+    api, audit, auth, channels, database, events, hooks, http, kick, log, mail, media, metrics, otel,
+    playback, reconcile, studios, users,
 };
 use crate::domain::media_server::MediaServerName;
 use crate::domain::studio::StudioName;
@@ -27,6 +27,8 @@ section! {
         reconcile: reconcile::Reconcile;
         playback: playback::Playback;
         api: api::Api;
+        users: users::Users;
+        mail: mail::Mail;
         metrics: metrics::Metrics;
         log: log::Log;
         otel: otel::Otel;
@@ -104,6 +106,12 @@ impl Config {
     /// Where programs on this machine reach us: `http.listen`, with an address that can be called.
     pub fn local_url(&self) -> String {
         url(&self.http.listen)
+    }
+
+    /// Where browsers reach us, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        let url = self.http.public_url.clone().unwrap_or_else(|| self.local_url());
+        url.trim_end_matches('/').to_owned()
     }
 
     /// Where media servers on this machine reach us: the same of `http.media_listen`, if it is set.

@@ -189,6 +189,7 @@ fn every_key_can_be_set_and_secret_keys_are_those_of_secret_type() {
             "api.admin_token",
             "api.hmac_secret",
             "api.hmac_keys.*",
+            "mail.smtp_url",
             "metrics.token",
             "kick.client_secret",
             "media.secret_access_key",

@@ -5,19 +5,22 @@ use std::io::Write as _;
 use crate::adapters::system::SystemIds;
 use crate::app::access::{Access, ApiTokenDraft};
 use crate::app::secrets::first_time;
+use crate::app::user::Users;
 use crate::domain::access::Actor;
 use crate::runtime::bootstrap::Bootstrap;
 
 /// The text for this start, if it is the first one on this database, over all instances. Makes an admin token unless
-/// one is configured.
+/// one is configured, and a one-time link for the first administrator.
 pub(super) async fn welcome(
     base: &Bootstrap,
     access: &Access,
+    users: &Users,
     with_media_server: bool,
 ) -> anyhow::Result<Option<String>> {
     if !first_time(&base.store(), &base.sealer, &SystemIds, "first_start").await? {
         return Ok(None);
     }
+    let link = users.create_first_link(&Actor::cli("first start")).await?;
     let token = if base.config().api.admin_token.is_some() {
         "the one in api.admin_token".to_owned()
     } else {
@@ -29,7 +32,8 @@ pub(super) async fn welcome(
         let (_, secret) = access.create_token(&Actor::cli("first start"), &draft).await?;
         secret.expose().to_owned()
     };
-    Ok(Some(text(&base.config().local_url(), &token, &Reader::of_this_process(), with_media_server)))
+    let shown = (token.as_str(), link.url.expose());
+    Ok(Some(text(&base.config().local_url(), shown, &Reader::of_this_process(), with_media_server)))
 }
 
 /// Where the reader types the commands of the text.
@@ -51,7 +55,7 @@ impl Reader {
     }
 }
 
-fn text(url: &str, token: &str, reader: &Reader, with_media_server: bool) -> String {
+fn text(url: &str, (token, link): (&str, &str), reader: &Reader, with_media_server: bool) -> String {
     let line = "─".repeat(72);
     let (program, place) = match reader {
         Reader::Here(program) => (program.as_str(), "in another terminal, in this directory"),
@@ -74,6 +78,9 @@ Streamward is set up. This is shown once.
 
   Admin API token   {token}
                     as \"Authorization: Bearer …\"; lost? {program} token create --role admin NAME
+
+  First person      {link}
+                    sets a password there; later: {program} user create --admin E-MAIL
 
 Next, {place}:
   1. {program} broadcaster create Alice
@@ -102,11 +109,11 @@ mod tests {
 
     #[test]
     fn what_to_type_next_works_where_it_is_typed() {
-        let here =
-            text("http://127.0.0.1:8080", "swt_x", &Reader::Here("target/streamward".to_owned()), false);
+        let shown = ("swt_x", "swl_x");
+        let here = text("http://127.0.0.1:8080", shown, &Reader::Here("target/streamward".to_owned()), false);
         assert!(here.contains("in this directory:\n  1. target/streamward broadcaster create"), "{here}");
         assert!(here.contains("mediamtx-config"), "{here}");
-        let container = text("http://127.0.0.1:8080", "swt_x", &Reader::OutsideContainer, false);
+        let container = text("http://127.0.0.1:8080", shown, &Reader::OutsideContainer, false);
         assert!(container.contains("docker compose exec streamward"), "{container}");
         assert!(container.contains("  1. streamward broadcaster create"), "{container}");
         assert!(!container.contains("mediamtx.yml"), "{container}");

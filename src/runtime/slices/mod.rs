@@ -17,6 +17,7 @@ mod stream;
 mod stream_key;
 mod streamer;
 mod studio;
+mod user;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::commands::CommandContext;
 use super::slice::{Commands, Parts, Slice};
-use crate::adapters::http::{self, EventStreams, Gate, HttpOptions, Operation};
+use crate::adapters::http::{self, CookieRules, EventStreams, Gate, HttpOptions, Operation};
 use crate::app::health::Health;
 use crate::app::housekeeping::Housekeeping;
 use crate::app::task::AnyTask;
@@ -44,6 +45,7 @@ const SLICES: &[Slice] = &[
     studio::SLICE,
     organization::SLICE,
     access::SLICE,
+    user::SLICE,
     audit::SLICE,
     media_server::SLICE,
     publish::SLICE,
@@ -68,12 +70,14 @@ pub struct Instance {
 impl Instance {
     /// Builds the slices. No task runs yet.
     pub fn build(shared: &Shared, options: HttpOptions) -> Self {
-        let (access, audit) = (Arc::clone(&shared.access), Arc::clone(&shared.audit));
+        let known = || (Arc::clone(&shared.access), Arc::clone(&shared.users));
         let (events, stop) = (Arc::clone(&shared.events), options.stop.clone());
-        let events = EventStreams::new(events, Arc::clone(&access), stop, options.connections);
+        let events = EventStreams::new(events, known(), stop, options.connections);
+        let public_url = shared.config.http.public_url.as_deref();
+        let cookies = CookieRules::new(&options.trusted_proxies, public_url);
         let mut parts = Parts {
             events,
-            gate: Gate::new(access, audit, &options.trusted_proxies, options.connections),
+            gate: Gate::new(known(), Arc::clone(&shared.audit), cookies, options.connections),
             routers: Vec::new(),
             media_routers: Vec::new(),
             own_routers: Vec::new(),

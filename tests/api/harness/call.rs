@@ -30,8 +30,17 @@ pub(crate) enum Shows {
     Nothing,
     Bearer(String),
     ApiKey(String),
-    Signature { key_id: String, secret: String, at: i64 },
+    Signature {
+        key_id: String,
+        secret: String,
+        at: i64,
+    },
+    /// The cookie of a session, as a browser on a page of this server sends it.
+    Cookie(String),
 }
+
+/// The host of the test's server.
+const HOST: &str = "streamward.test";
 
 impl Caller {
     pub(crate) fn get(&self, path: &str) -> Call {
@@ -92,6 +101,9 @@ impl Call {
             Shows::Nothing => vec![],
             Shows::Bearer(token) => vec![("authorization", format!("Bearer {token}"))],
             Shows::ApiKey(token) => vec![("x-api-key", token.clone())],
+            Shows::Cookie(cookie) => {
+                vec![("cookie", cookie.clone()), ("host", HOST.into()), ("origin", format!("http://{HOST}"))]
+            }
             Shows::Signature { key_id, secret, at } => {
                 let path = self.path.split('?').next().unwrap_or_default();
                 let mut message = format!("{}\n{path}\n{at}\n", self.method).into_bytes();

@@ -30,7 +30,7 @@ use streamward::app::task::TaskList;
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
-use streamward::ports::{ChannelEngine, Clock, DestinationProbe, WakeUps, WebhookVerifier};
+use streamward::ports::{ChannelEngine, Clock, DestinationProbe, Mailer, WakeUps, WebhookVerifier};
 use streamward::runtime::config::{Config, ConfigDuration, KickFeedChoice, Studio};
 use streamward::runtime::slices::{Instance, Outside, Secrets, Shared};
 use streamward_test_support::TimeLimit;
@@ -90,6 +90,7 @@ pub(crate) struct Setup {
     pub(crate) destination_probe: Option<Arc<dyn DestinationProbe>>,
     /// No instance supervises them.
     pub(crate) studios: Vec<StudioSetup>,
+    pub(crate) mailer: Option<Arc<dyn Mailer>>,
     /// Changes the configuration.
     pub(crate) configure: fn(&mut Config),
 }
@@ -108,6 +109,7 @@ impl Default for Setup {
             channel_engine: None,
             destination_probe: None,
             studios: vec![],
+            mailer: None,
             configure: |_| {},
         }
     }
@@ -220,6 +222,7 @@ impl TestApp {
             destination_probe: self.setup.destination_probe.clone(),
             media: None,
             studios: self.setup.studios.clone(),
+            mailer: self.setup.mailer.clone(),
         };
         let shared = Shared::new(core, config, self.secrets(), outside, self.setup.end_wait);
         let options = HttpOptions {

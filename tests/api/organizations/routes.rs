@@ -99,6 +99,11 @@ impl Owned<'_> {
         id.to_string()
     }
 
+    async fn user(&self) -> String {
+        let draft = json!({"email": format!("{}@example.org", unique())});
+        self.0.as_admin().post("/users").json(draft).await.assert_status(201).text("/id")
+    }
+
     async fn drill(&self) -> String {
         let (store, studio) = crate::studios::stored(self.0).await;
         if let Some(open) = store.open_drill(studio).await.expect("read") {
@@ -139,6 +144,7 @@ impl Owned<'_> {
                 "streamers" => self.made("/streamers", json!({"username": unique()})).await,
                 "channels" => self.made("/channels", json!({"name": unique()})).await,
                 "clips" => self.clip().await,
+                "users" => self.user().await,
                 other => panic!("how is a resource of /{other} made?"),
             };
             filled = filled.replace("{id}", &id);
@@ -151,6 +157,7 @@ impl Owned<'_> {
                 filled = filled.replace("{rehearsal_id}", &self.rehearsal(&id).await);
             }
         }
+        filled = filled.replace("{session_id}", "01900000-0000-7000-8000-000000000001");
         if filled.contains("{drill_id}") {
             filled = filled.replace("{drill_id}", &self.drill().await);
         }
@@ -217,7 +224,11 @@ async fn check(app: &TestApp, clients: &Clients, row: &Row) {
         let (installation, owner, other) = (&clients.installation[n], &clients.owner[n], &clients.other[n]);
         let answer = call(app, row, installation, None).await;
         let refused = role < *needed;
-        let expected = if refused { 403 } else { *status };
+        let expected = match about {
+            _ if refused => 403,
+            About::Person if role != Role::Admin => 404,
+            _ => *status,
+        };
         assert_eq!(answer.status.as_u16(), expected, "{operation}, installation, {role}: {answer:?}");
         if *about == About::Creation && !refused {
             let first = Some(OrganizationId::DEFAULT.to_string());
@@ -230,6 +241,7 @@ async fn check(app: &TestApp, clients: &Clients, row: &Row) {
         let expected = match about {
             _ if refused => 403,
             About::Installation => 403,
+            About::Person => 404,
             _ => *status,
         };
         assert_eq!(answer.status.as_u16(), expected, "{operation}, owner, {role}: {answer:?}");
@@ -248,7 +260,7 @@ async fn check(app: &TestApp, clients: &Clients, row: &Row) {
         let expected = match about {
             _ if refused => 403,
             About::Installation => 403,
-            About::One => 404,
+            About::One | About::Person => 404,
             About::List | About::Creation | About::Events => *status,
         };
         assert_eq!(answer.status.as_u16(), expected, "{operation}, other, {role}: {answer:?}");

@@ -16,6 +16,8 @@ pub(super) enum About {
     Events,
     /// What belongs to no organization: only for callers of the whole installation.
     Installation,
+    /// A person: for administrators of the installation, and for the person. It does not exist for all others.
+    Person,
 }
 
 /// An operation of the API: what it is about, the lowest role, a body, and the answer to who may call it.
@@ -31,7 +33,7 @@ const fn row(operation: &'static str, about: About, role: Role, body: &'static s
     Row { operation, about, role, body, status }
 }
 
-use About::{Creation, Events, Installation, List, One};
+use About::{Creation, Events, Installation, List, One, Person};
 
 /// Every operation of the management API. `{broadcaster}` in a body is a broadcaster of the owner.
 pub(super) const ROWS: &[Row] = &[
@@ -40,6 +42,23 @@ pub(super) const ROWS: &[Row] = &[
     row("GET /organizations/{id}", Installation, Admin, "", 200),
     row("PATCH /organizations/{id}", Installation, Admin, r#"{"name": "{unique}"}"#, 200),
     row("DELETE /organizations/{id}", Installation, Admin, "", 204),
+    row("GET /users", Installation, Admin, "", 200),
+    row("POST /users", Installation, Admin, r#"{"email": "{unique}@example.org"}"#, 201),
+    row("GET /users/{id}", Person, Viewer, "", 200),
+    row("PATCH /users/{id}", Installation, Admin, r#"{"display_name": "Ada"}"#, 200),
+    row("DELETE /users/{id}", Installation, Admin, "", 204),
+    row("POST /users/{id}/password", Person, Viewer, r#"{"password": "correct horse battery"}"#, 204),
+    row("POST /users/{id}/link", Installation, Admin, "", 201),
+    row("GET /users/{id}/sessions", Person, Viewer, "", 200),
+    row("DELETE /users/{id}/sessions", Person, Viewer, "", 204),
+    // There is no such session.
+    row("DELETE /users/{id}/sessions/{session_id}", Person, Viewer, "", 404),
+    // A second factor is made by the person only.
+    row("POST /users/{id}/second-factor", Person, Viewer, "{}", 404),
+    row("POST /users/{id}/second-factor/confirm", Person, Viewer, r#"{"code": "1"}"#, 404),
+    // There is none.
+    row("POST /users/{id}/second-factor/remove", Person, Viewer, "{}", 409),
+    row("GET /session", List, Viewer, "", 200),
     row("GET /media-servers", Installation, Viewer, "", 200),
     row("GET /tasks", Installation, Operator, "", 200),
     row("GET /api-tokens", List, Admin, "", 200),
@@ -126,18 +145,23 @@ pub(super) const ROWS: &[Row] = &[
     row("GET /studios/{name}/drills/{drill_id}", One, Viewer, "", 200),
 ];
 
-/// Operations without roles: for everybody, or for media servers and Kick, which show secrets of their own.
+/// Operations without roles: for everybody, for people who sign in, or for media servers and Kick, which show secrets of their own.
 pub(super) const WITHOUT_ROLES: &[&str] = &[
     "GET /docs",
     "GET /health",
+    "GET /link",
     "GET /livez",
     "GET /metrics",
     "GET /openapi.json",
     "GET /problems/{slug}",
     "GET /readyz",
+    "DELETE /session",
     "OPTIONS /clips",
     "POST /auth",
     "POST /kick/webhook",
+    "POST /link",
+    "POST /password-resets",
+    "POST /session",
     "POST /webhook/available",
     "POST /webhook/not-ready",
     "POST /webhook/offline",

@@ -18,6 +18,7 @@ mod start;
 mod streamers;
 mod studios;
 mod trace;
+mod users;
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};

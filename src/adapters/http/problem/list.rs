@@ -3,7 +3,9 @@
 use axum::http::StatusCode;
 
 use super::types::ProblemType;
-use super::{access, channels, clips, general, organizations, publish, stream_keys, streamers, studios};
+use super::{
+    access, channels, clips, general, organizations, publish, stream_keys, streamers, studios, users,
+};
 
 impl ProblemType {
     /// All types, in the order of their status.
@@ -17,6 +19,7 @@ impl ProblemType {
             studios::TYPES,
             organizations::TYPES,
             access::TYPES,
+            users::TYPES,
             publish::TYPES,
         ];
         let mut all = slices.concat();

@@ -1,0 +1,127 @@
+//! One-time links, and password reset by e-mail.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rstest_reuse::apply;
+use serde_json::json;
+use streamward::ports::{Mail, Mailer, RemoteError};
+
+use crate::harness::{Engine, Setup, TestApp, every_engine};
+use crate::users::PASSWORD;
+
+const ADA: &str = "ada@example.org";
+const NEW: &str = "another long password";
+
+/// The secret in a link.
+fn secret(url: &str) -> String {
+    url.split_once("/link#").expect("a link").1.split('\n').next().expect("a line").to_owned()
+}
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn a_link_lets_a_person_set_the_password_once(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let made = app.as_admin().post("/users").json(json!({"email": ADA})).await.assert_status(201);
+    let path = format!("/users/{}/link", made.text("/id"));
+    app.sign_in(ADA, PASSWORD).await.assert_status(401);
+    let link = app.as_admin().post(&path).shown_once().await.assert_status(201);
+    let url = link.text("/url");
+    assert!(url.starts_with("http://127.0.0.1:8080/link#swl_"), "{url}");
+    let used = secret(&url);
+    let redeem = |link: &str, password: &str| {
+        app.as_nobody().post("/link").json(json!({"link": link, "password": password}))
+    };
+    redeem(&used, "short").await.assert_refuses(&["password"]);
+    let with_email = json!({"link": used, "password": PASSWORD, "email": "eve@example.org"});
+    app.as_nobody().post("/link").json(with_email).await.assert_refuses(&["email"]);
+    let foreign = redeem(&used, PASSWORD).header("host", "a").header("origin", "http://b");
+    foreign.await.assert_status(401);
+    assert_eq!(redeem(&used, PASSWORD).shown_once().await.assert_status(200).text("/email"), ADA);
+    redeem(&used, NEW).await.assert_status(401);
+    app.sign_in(ADA, PASSWORD).await.assert_status(201);
+
+    let late = app.as_admin().post(&path).shown_once().await.assert_status(201).text("/url");
+    app.clock.advance(Duration::from_secs(72 * 3_600));
+    redeem(&secret(&late), NEW).await.assert_status(401);
+    for nonsense in ["", "swl_x", "swl_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        redeem(nonsense, NEW).await.assert_status(401);
+    }
+    let entry = &app.audit("action=redeem_link").await[0];
+    assert_eq!(entry["actor"], "user:ada@example.org");
+    let all = format!("{:?}", app.audit("").await);
+    assert!(!all.contains(&used), "{all}");
+}
+
+#[tokio::test]
+async fn the_page_of_a_link_runs_nothing_but_its_own_script() {
+    let app = TestApp::memory().await;
+    let page = app.as_nobody().get("/link").await.assert_status(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'sha256-"), "{policy}");
+    assert_eq!(page.header("referrer-policy"), "no-referrer");
+}
+
+/// A mail server that keeps what it gets.
+#[derive(Default)]
+struct Mailbox(Mutex<Vec<Mail>>);
+
+#[async_trait]
+impl Mailer for Mailbox {
+    async fn send(&self, mail: &Mail) -> Result<(), RemoteError> {
+        self.0.lock().expect("not poisoned").push(mail.clone());
+        Ok(())
+    }
+}
+
+impl Mailbox {
+    async fn wait_for(&self, count: usize) -> Mail {
+        let all = || self.0.lock().expect("not poisoned").clone();
+        let arrived = async {
+            while all().len() < count {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), arrived).await.expect("an e-mail");
+        all()[count - 1].clone()
+    }
+}
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn a_password_is_reset_by_e_mail(#[case] engine: Engine) {
+    let mailbox = Arc::new(Mailbox::default());
+    let mailer = Some(Arc::clone(&mailbox) as Arc<dyn Mailer>);
+    let app = TestApp::with(engine, Setup { mailer, ..Setup::default() }).await;
+    app.user(ADA, json!({"roles": [{"role": "viewer"}]})).await;
+    let session = app.signed_in(ADA).await;
+    let request = |email: &str| app.as_nobody().post("/password-resets").json(json!({"email": email}));
+    request("nonsense").await.assert_refuses(&["email"]);
+    let answers =
+        [request("nobody@example.org").await.assert_status(202), request(ADA).await.assert_status(202)];
+    assert_eq!(answers[0].body, answers[1].body);
+    let mail = mailbox.wait_for(1).await;
+    assert_eq!(mail.to.as_str(), ADA, "nobody else got one");
+    let link = secret(mail.text.expose());
+    let redeem = json!({"link": link, "password": NEW});
+    app.as_nobody().post("/link").json(redeem).shown_once().await.assert_status(200);
+    session.get("/streams").await.assert_status(401);
+    app.sign_in(ADA, PASSWORD).await.assert_status(401);
+    app.sign_in(ADA, NEW).await.assert_status(201);
+    // Nobody is flooded with e-mails.
+    app.clock.stop();
+    let mut statuses = Vec::new();
+    for _ in 0..8 {
+        statuses.push(request(ADA).await.status.as_u16());
+    }
+    assert!(statuses.ends_with(&[429, 429]), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn without_a_mail_server_there_is_no_reset_by_e_mail() {
+    let app = TestApp::memory().await;
+    let refused = app.as_nobody().post("/password-resets").json(json!({"email": ADA})).await;
+    refused.assert_status(501).assert_problem("not-supported");
+}
