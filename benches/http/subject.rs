@@ -22,7 +22,7 @@ use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, TaskContext};
 use streamward::domain::access::Actor;
 use streamward::domain::media_server::{
-    BaseUrls, Connection, MediaServerName, SourceId, SourceKind, StreamStats,
+    BaseUrls, Capabilities, Connection, MediaServerName, SourceId, SourceKind, StreamStats,
 };
 use streamward::domain::reconcile::{Changes, Start};
 use streamward::domain::seal::Sealer;
@@ -192,6 +192,7 @@ fn secrets() -> Secrets {
     };
     let server = MediaServerSettings {
         urls: url_templates(&urls),
+        capabilities: Capabilities::MEDIAMTX,
         control_secret: Secret::new("control"),
         relay_secret: Secret::new("relay"),
     };

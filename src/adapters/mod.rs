@@ -20,5 +20,6 @@ mod remote;
 pub mod rtmp;
 pub mod smtp;
 pub mod sql;
+pub mod srs;
 pub mod system;
 mod views;

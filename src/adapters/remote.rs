@@ -1,14 +1,50 @@
 //! Shared by the HTTP clients: answers have a bounded size, and errors contain no secrets.
 
 use std::error::Error as _;
+use std::time::Duration;
 
-use reqwest::Response;
+use reqwest::{Client, Response};
+use url::Url;
 
 use crate::domain::secret::masked_line;
 use crate::ports::RemoteError;
 
 /// The most characters that are repeated of another system's text.
 pub(super) const MAX_REPEATED: usize = 200;
+
+/// How long a connection to a control API may take.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// A client for the control API of a media server at `base`, and that address without user info and query. A call may take
+/// `call`; a connection is kept for `idle`.
+pub(super) fn control_client(
+    base: &Url,
+    call: Duration,
+    idle: Duration,
+) -> Result<(Client, Url), RemoteError> {
+    // Fails only if it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut base = base.clone();
+    base.set_query(None);
+    if !matches!(base.scheme(), "http" | "https") || base.set_username("").is_err() {
+        return Err(RemoteError::Unsupported(
+            "the address of the control API must begin with http:// or https://".into(),
+        ));
+    }
+    let _ = base.set_password(None);
+    let mut client = Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(call)
+        .pool_idle_timeout(idle)
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    if base.scheme() == "http" {
+        // Plain HTTP needs no root certificates, and an image built from scratch may have none.
+        client = client.tls_certs_only([]);
+    }
+    Ok((client.build().map_err(|e| RemoteError::Unsupported(cause(&e)))?, base))
+}
 
 /// A text of another system, safe to show.
 pub(super) fn repeat(text: &str) -> String {

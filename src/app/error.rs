@@ -210,7 +210,7 @@ pub enum Unauthenticated {
     Webhook(WebhookError),
     /// The media server did not send the hook secret, or its name is not configured.
     #[error(
-        "the hook secret is missing or wrong, or ?server= names a media server that is not configured: `streamward mediamtx-config` prints the right settings"
+        "the hook secret is missing or wrong, or ?server= names a media server that is not configured: `streamward mediamtx-config` or `srs-config` prints the right settings"
     )]
     HookSecret,
 }

@@ -10,7 +10,7 @@ use super::housekeeping::Chore;
 use super::list::List;
 use super::{AppError, Core};
 use crate::domain::access::{Action, Actor, Resource, Scope};
-use crate::domain::media_server::{MediaServerName, MediaServerStatus, UrlTemplates};
+use crate::domain::media_server::{Capabilities, MediaServerName, MediaServerStatus, UrlTemplates};
 use crate::domain::page::{Page, Placed};
 use crate::domain::reconcile::Changes;
 use crate::domain::secret::Secret;
@@ -47,6 +47,8 @@ const LEASE: Duration = Duration::from_secs(3);
 pub struct MediaServerSettings {
     /// Where viewers and encoders reach it.
     pub urls: UrlTemplates,
+    /// What it can do.
+    pub capabilities: Capabilities,
     /// The secret for its control API, metrics and profiler.
     pub control_secret: Secret,
     /// The secret with which our relays read a private path.

@@ -8,6 +8,7 @@ pub mod access;
 pub mod audit;
 pub mod auth_rollup;
 pub mod broadcaster;
+pub mod callbacks;
 pub mod channel;
 pub mod clip;
 pub mod core;

@@ -29,7 +29,7 @@ use crate::domain::reconcile::{
     Changes, Disconnect, HookEvent, Observation, Plan, PollContext, UnreadablePath, accept_hook_events, plan,
 };
 use crate::domain::secret::SecretHash;
-use crate::domain::stream_key::{OnConflict, StreamKey};
+use crate::domain::stream_key::{Holder, OnConflict, StreamKey};
 use crate::ports::{
     Applied, Assignment, MediaServer, PollResult, RelayRemoval, RemoteError, StoredHookEvent, WakeUp,
 };
@@ -43,6 +43,10 @@ const DISCONNECT_TIME: Duration = Duration::from_secs(3);
 /// How often an unreachable media server is polled. Until it answers again its old sessions hold their keys, and
 /// encoders that come back are refused.
 const UNREACHABLE_POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often a media server is polled that does not report when a path becomes live, while a publisher was let in and is
+/// not live yet.
+const AWAITING_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often to poll, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +84,8 @@ struct Memory {
     unreachable_since: Option<Timestamp>,
     /// When the next of the keys in use expires, as of the last poll.
     expiry: Option<Timestamp>,
+    /// Whether a publisher was let in that is not live yet, and nothing will report when it is.
+    awaits_publisher: bool,
     /// The sessions that were disconnected and are still there.
     retries: DisconnectRetries,
     /// The numbers to show to operators.
@@ -124,7 +130,7 @@ impl Reconciler {
         assignment: &Assignment,
         hook_events: &[StoredHookEvent],
     ) -> Result<Tick, TaskError> {
-        self.memory.expiry = None;
+        (self.memory.expiry, self.memory.awaits_publisher) = (None, false);
         let started = Instant::now();
         let polled = self.remote.snapshot().await;
         metrics::histogram!("streamward_media_server_call_seconds", "media_server" => self.server.to_string())
@@ -156,6 +162,8 @@ impl Reconciler {
         let now = self.core.now();
         self.memory.expiry =
             view.keys.iter().filter_map(|(_, key)| key.expires_at).filter(|at| *at > now).min();
+        self.memory.awaits_publisher = !self.remote.capabilities().reports_live
+            && view.keys.iter().any(|(_, key)| self.is_claimed(key, now));
         self.grace.note_sessions(&self.server, sessions(&observations, &view.keys, now));
         let around = PollContext { server: self.server.clone(), now, restarted, unreadable };
         let active = view.streams.len();
@@ -203,6 +211,11 @@ impl Reconciler {
             self.memory.unreachable_since = Some(now);
         }
         Ok(())
+    }
+
+    /// Whether a publisher here has the key and is not live yet.
+    fn is_claimed(&self, key: &StreamKey, now: Timestamp) -> bool {
+        matches!(&key.holder, Holder::Claimed { by, until } if by.server == self.server && *until > now)
     }
 
     fn observation(&self, seen: ObservedPath) -> Observation {
@@ -429,7 +442,8 @@ impl PeriodicTask for Reconciler {
     fn interval(&self) -> Duration {
         let expiry = self.memory.expiry.map(|at| at.since(self.core.now()));
         let unreachable = self.memory.unreachable_since.map(|_| UNREACHABLE_POLL_INTERVAL);
-        [expiry, unreachable].into_iter().flatten().fold(self.intervals.poll, Duration::min)
+        let awaiting = self.memory.awaits_publisher.then_some(AWAITING_POLL_INTERVAL);
+        [expiry, unreachable, awaiting].into_iter().flatten().fold(self.intervals.poll, Duration::min)
     }
 
     fn wakes_on(&self, wake_up: &WakeUp) -> bool {

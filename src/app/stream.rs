@@ -14,7 +14,7 @@ use crate::domain::StreamId;
 use crate::domain::access::{Action, Actor, Resource, Scope};
 use crate::domain::media_server::PlaybackUrls;
 use crate::domain::page::{Newest, Page};
-use crate::domain::stream::{EndReason, Stream};
+use crate::domain::stream::{EndReason, IngestForm, Stream};
 use crate::ports::{Change, StreamFilter};
 
 const RESOURCE: Resource = Resource::READ_BY_ALL;
@@ -47,10 +47,12 @@ impl Streams {
         self.core.store.stream(&scope, id).await?.ok_or(AppError::NotFound("stream"))
     }
 
-    /// The URLs for viewers of a stream; `None` if its media server is no longer configured.
+    /// The URLs for viewers of a stream; `None` if its media server is no longer configured, or cannot show a private path
+    /// at the public one.
     pub fn playback_urls(&self, stream: &Stream) -> Option<PlaybackUrls> {
         let server = self.servers.get(&stream.media_server)?;
-        Some(server.urls.playback(&stream.path))
+        let is_shown = stream.ingest == IngestForm::NamedPath || server.capabilities.relay;
+        is_shown.then(|| server.urls.playback(&stream.path))
     }
 
     /// Ends a stream's session; its key stays valid. Returns when the session has ended, or after 2 s.

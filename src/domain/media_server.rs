@@ -116,6 +116,17 @@ impl SourceKind {
 pub struct Capabilities {
     /// It can feed a public path from a private one, see [`Relay`].
     pub relay: bool,
+    /// It reports by a hook that a path became live. Otherwise only polls find that out.
+    pub reports_live: bool,
+    /// It can carry the media of channels (the engine `media_server`).
+    pub channel_engine: bool,
+}
+
+impl Capabilities {
+    /// Those of MediaMTX: all.
+    pub const MEDIAMTX: Self = Self { relay: true, reports_live: true, channel_engine: true };
+    /// Those of SRS: none.
+    pub const SRS: Self = Self { relay: false, reports_live: false, channel_engine: false };
 }
 
 /// What feeds a path now.
@@ -233,12 +244,14 @@ pub struct BaseUrls {
 pub struct PlaybackUrls {
     /// HLS playlist.
     pub hls: String,
-    /// Page of the built-in player; `…/whep` is the WHEP endpoint.
+    /// HTTP-FLV, if the media server has it.
+    pub flv: Option<String>,
+    /// MediaMTX: page of the built-in player; `…/whep` is the WHEP endpoint. SRS: the WHEP endpoint.
     pub webrtc: String,
     /// RTMP.
     pub rtmp: String,
-    /// RTSP.
-    pub rtsp: String,
+    /// RTSP, if the media server has it.
+    pub rtsp: Option<String>,
     /// SRT, with the stream id that reads.
     pub srt: String,
 }
@@ -256,16 +269,18 @@ pub struct IngestUrls {
     pub rtmp_secret_path: String,
     /// SRT.
     pub srt: String,
-    /// RTSP.
-    pub rtsp: String,
-    /// WHIP endpoint; the key goes in `Authorization: Bearer`.
+    /// RTSP, if the media server has it.
+    pub rtsp: Option<String>,
+    /// WHIP endpoint. MediaMTX: the key goes in `Authorization: Bearer`. SRS: the key is in it.
     pub whip: String,
 }
 
-/// The shapes of the URLs of one media server. `{path}` stands for the path, `{name}` for its last part, `{/folder}` for the
-/// rest with a slash before it (if there is a rest), `{key}` for the stream key.
+/// The shapes of the URLs of one media server. `{path}` stands for the path, `{name}` for its last part, `{folder}` for the
+/// rest, `{/folder}` for the same with a slash before it (if there is a rest), `{key}` for the stream key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlTemplates {
+    /// The folder of a path that has only one part, if the media server needs one.
+    pub default_folder: Option<&'static str>,
     /// For viewers.
     pub playback: PlaybackUrls,
     /// For encoders.
@@ -275,28 +290,23 @@ pub struct UrlTemplates {
 impl UrlTemplates {
     /// Where viewers read `path`.
     pub fn playback(&self, path: &StreamPath) -> PlaybackUrls {
-        let fill = |template: &String| template.replace("{path}", path.as_str());
-        let PlaybackUrls { hls, webrtc, rtmp, rtsp, srt } = &self.playback;
+        let place = self.place(path);
+        let fill = |template: &String| place.fill(template);
+        let PlaybackUrls { hls, flv, webrtc, rtmp, rtsp, srt } = &self.playback;
         PlaybackUrls {
             hls: fill(hls),
+            flv: flv.as_ref().map(fill),
             webrtc: fill(webrtc),
             rtmp: fill(rtmp),
-            rtsp: fill(rtsp),
+            rtsp: rtsp.as_ref().map(fill),
             srt: fill(srt),
         }
     }
 
     /// Where an encoder sends `path` with `key`.
     pub fn ingest(&self, path: &StreamPath, key: &KeySecret) -> IngestUrls {
-        let path = path.as_str();
-        let (folder, name) = match path.rsplit_once('/') {
-            Some((folder, name)) => (format!("/{folder}"), name),
-            None => (String::new(), path),
-        };
-        let fill = |template: &String| {
-            let filled = template.replace("{path}", path).replace("{/folder}", &folder);
-            filled.replace("{name}", name).replace("{key}", key.expose())
-        };
+        let place = self.place(path);
+        let fill = |template: &String| place.fill(template).replace("{key}", key.expose());
         let IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip } = &self.ingest;
         IngestUrls {
             obs_server: fill(obs_server),
@@ -304,8 +314,32 @@ impl UrlTemplates {
             rtmp: fill(rtmp),
             rtmp_secret_path: fill(rtmp_secret_path),
             srt: fill(srt),
-            rtsp: fill(rtsp),
+            rtsp: rtsp.as_ref().map(fill),
             whip: fill(whip),
         }
+    }
+
+    fn place<'a>(&self, path: &'a StreamPath) -> UrlPlace<'a> {
+        let (folder, name) = match path.as_str().rsplit_once('/') {
+            Some((folder, name)) => (folder, name),
+            None => (self.default_folder.unwrap_or_default(), path.as_str()),
+        };
+        UrlPlace { folder, name }
+    }
+}
+
+/// What stands for a path in URLs.
+struct UrlPlace<'a> {
+    folder: &'a str,
+    name: &'a str,
+}
+
+impl UrlPlace<'_> {
+    fn fill(&self, template: &str) -> String {
+        let Self { folder, name } = self;
+        let below = if folder.is_empty() { String::new() } else { format!("/{folder}") };
+        let path = format!("{below}/{name}");
+        let filled = template.replace("{path}", path.trim_start_matches('/')).replace("{/folder}", &below);
+        filled.replace("{folder}", folder).replace("{name}", name)
     }
 }

@@ -10,6 +10,9 @@ use super::secret::{KeySecret, Secret, mask_keys};
 /// Longest public path, in characters.
 pub const MAX_PATH: usize = 200;
 
+/// What SRS calls the application of a path that has only one part.
+pub const DEFAULT_APPLICATION: &str = "__defaultApp__";
+
 /// A public path such as `live/alice`: `^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$`, at most 200 characters, and no part of it
 /// could be a stream key (see [`mask_keys`] and [`IngestPath`]).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,6 +96,17 @@ impl IngestPath {
         }
     }
 
+    /// The kind of the path of a stream of SRS: `app/name`, and before it the vhost if it is not the default one. `url` is
+    /// SRS's own form of that, if it sent one.
+    pub fn from_srs(app: &str, name: &str, url: Option<&str>) -> Self {
+        let path = match url.map(|url| url.trim_start_matches('/')) {
+            Some(url) if !url.is_empty() => url.to_owned(),
+            _ => format!("{app}/{name}"),
+        };
+        let below = path.strip_prefix(DEFAULT_APPLICATION).and_then(|rest| rest.strip_prefix('/'));
+        Self::from_media_server(below.unwrap_or(&path))
+    }
+
     /// The path, if it may be shown.
     pub fn public(&self) -> Option<&str> {
         match self {
@@ -141,6 +155,22 @@ mod tests {
             assert_eq!(path.public(), None);
             assert!(!format!("{path:?}").contains(key.expose()));
         }
+    }
+
+    #[test]
+    fn path_of_srs_is_that_of_its_urls() {
+        for (app, name, url, path) in [
+            ("live", "alice", Some("/live/alice"), "live/alice"),
+            ("live", "alice", None, "live/alice"),
+            ("live", "alice", Some(""), "live/alice"),
+            ("live/eu", "alice", Some("/live/eu/alice"), "live/eu/alice"),
+            ("__defaultApp__", "alice", Some("/__defaultApp__/alice"), "alice"),
+            ("live", "alice", Some("other.example.org/live/alice"), "other.example.org/live/alice"),
+        ] {
+            assert_eq!(IngestPath::from_srs(app, name, url).public(), Some(path));
+        }
+        let key = KeySecret::from_random([1; 32]);
+        assert!(matches!(IngestPath::from_srs("live", key.expose(), None), IngestPath::Private(_)));
     }
 
     #[test]

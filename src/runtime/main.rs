@@ -4,19 +4,22 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use super::backup::{backup, restore};
 use super::bootstrap::{Bootstrap, absent_key};
 use super::commands::CommandContext;
-use super::config::{ConfigError, DatabaseKind, Loaded, MasterKeySource, Shown, Sources, find_master_key};
+use super::config::{
+    ConfigError, DatabaseKind, Loaded, MasterKeySource, MediaServerKind, Shown, Sources, find_master_key,
+};
 use super::databases::{Databases, NotPrepared, Purpose, Schema, prepare};
 use super::doctor::{self, Severity};
 use super::media_config::{addresses, install, local_hooks};
 use super::outside::connect;
 use super::secrets::{control_secret, hook_secret, secrets};
 use super::slices::{self, openapi_json};
+use super::srs_config::srs_config;
 use super::{service, up};
 use crate::adapters::cli::{Cli, Command, Globals, MediamtxConfigArgs, Output, healthcheck, hook};
 use crate::adapters::http::problems_json;
@@ -75,6 +78,7 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Serve => Box::pin(service::run(sources.load()?, None)).await?,
         Command::Up(args) => Box::pin(service::run(up::load(sources, &args)?, Some(args))).await?,
         Command::MediamtxConfig(args) => mediamtx_config(sources.load()?, &args, &mut out).await?,
+        Command::SrsConfig(args) => srs_config(sources.load()?, &args, &mut out).await?,
         Command::Hook(args) => hook::within_limit(Box::pin(run_hook(&sources, &args))).await?,
         Command::Doctor => return examine(&sources.load()?, &mut out).await,
         Command::Migrate => migrate(&sources.load()?, &mut out).await?,
@@ -149,6 +153,10 @@ async fn mediamtx_config(loaded: Loaded, args: &MediamtxConfigArgs, out: &mut Ou
     let server = loaded.config.media_servers.get(&name).cloned();
     let server = server
         .with_context(|| format!("the configuration has no media server {name}: add media_servers.{name}"))?;
+    ensure!(
+        server.kind == MediaServerKind::Mediamtx,
+        "the media server {name} is SRS: use `streamward srs-config`, or set media_servers.{name}.kind to mediamtx"
+    );
     let base = Bootstrap::open(loaded, Purpose::Command, Schema::Expect).await?;
     let version = match &args.for_version {
         Some(version) => {

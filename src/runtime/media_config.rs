@@ -91,7 +91,7 @@ pub(super) fn addresses(server: &MediaServer, args: &PortArgs) -> Addresses {
 }
 
 /// Whether an address is a loopback address.
-fn is_here(url: &str) -> bool {
+pub(super) fn is_here(url: &str) -> bool {
     let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())

@@ -24,6 +24,7 @@ mod shared;
 mod signals;
 mod slice;
 pub mod slices;
+mod srs_config;
 mod studios;
 pub mod tasks;
 pub mod telemetry;

@@ -17,7 +17,8 @@ use crate::adapters::ffmpeg::Ffmpeg;
 use crate::adapters::mediamtx::{self, MediaMtx, MediaMtxEngine};
 use crate::adapters::mixer::MixerEngine;
 use crate::adapters::smtp::SmtpMailer;
-use crate::domain::media_server::UrlTemplates;
+use crate::adapters::srs::{self, Srs};
+use crate::domain::media_server::{Capabilities, UrlTemplates};
 use crate::domain::secret::Secret;
 use crate::ports::{ChannelEngine, Clock, DestinationProbe, MediaServer};
 
@@ -66,10 +67,11 @@ fn channel_engine(
         return Ok(Some(Arc::new(engine)));
     };
     let api = Url::parse(server.api_url()).context("the address of the control API")?;
-    let media_server: Arc<dyn ChannelEngine> = match server.kind {
+    let media_server: Option<Arc<dyn ChannelEngine>> = match server.kind {
         MediaServerKind::Mediamtx => {
-            Arc::new(MediaMtxEngine::new(&api, known.control_secret.clone(), Arc::clone(clock))?)
+            Some(Arc::new(MediaMtxEngine::new(&api, known.control_secret.clone(), Arc::clone(clock))?))
         }
+        MediaServerKind::Srs => None,
     };
     Ok(Some(Arc::new(ChannelEngines { mixer: Arc::new(engine), media_server })))
 }
@@ -87,6 +89,7 @@ pub(super) fn connect(
     let api = Url::parse(server.api_url()).context("the address of the control API")?;
     Ok(match server.kind {
         MediaServerKind::Mediamtx => Arc::new(MediaMtx::new(&api, control_secret)?),
+        MediaServerKind::Srs => Arc::new(Srs::new(&api, control_secret)?),
     })
 }
 
@@ -94,5 +97,14 @@ pub(super) fn connect(
 pub(super) fn url_templates(server: &MediaServerConfig) -> UrlTemplates {
     match server.kind {
         MediaServerKind::Mediamtx => mediamtx::url_templates(&server.base_urls()),
+        MediaServerKind::Srs => srs::url_templates(&server.base_urls()),
+    }
+}
+
+/// What a media server can do, by its kind.
+pub(super) fn capabilities(server: &MediaServerConfig) -> Capabilities {
+    match server.kind {
+        MediaServerKind::Mediamtx => Capabilities::MEDIAMTX,
+        MediaServerKind::Srs => Capabilities::SRS,
     }
 }

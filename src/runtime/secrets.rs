@@ -2,7 +2,7 @@
 
 use super::bootstrap::Bootstrap;
 use super::config::SecretValue;
-use super::outside::url_templates;
+use super::outside::{capabilities, url_templates};
 use super::shared::Secrets;
 use crate::adapters::system::SystemIds;
 use crate::app::access::AccessSettings;
@@ -18,8 +18,9 @@ pub(super) async fn secrets(base: &Bootstrap) -> Result<Secrets, SecretError> {
     for (name, server) in &config.media_servers {
         let control_secret = control_secret(base, name).await?;
         let relay_secret = kept(base, &format!("media_servers.{name}.relay_secret"), None).await?;
-        let urls = url_templates(server);
-        servers.0.insert(name.clone(), MediaServerSettings { urls, control_secret, relay_secret });
+        let (urls, capabilities) = (url_templates(server), capabilities(server));
+        let settings = MediaServerSettings { urls, capabilities, control_secret, relay_secret };
+        servers.0.insert(name.clone(), settings);
     }
     // With one key per key id, the shared key is not accepted, so none is created.
     let hmac_secret = match (&config.api.hmac_secret, config.api.hmac_keys.is_empty()) {

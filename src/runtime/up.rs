@@ -5,10 +5,10 @@ mod log_lines;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use url::Url;
 
-use super::config::{Config, Loaded, Sources};
+use super::config::{Config, Loaded, MediaServerKind, Sources};
 use super::media_config::{addresses, local_hooks, write_ours};
 use crate::adapters::cli::UpArgs;
 use crate::adapters::mediamtx::binary_version;
@@ -51,6 +51,7 @@ impl SupervisedMediaMtx {
             None => {
                 let name = MediaServerName::default();
                 let server = config.media_servers.get(&name).context(NO_DEFAULT)?;
+                ensure!(server.kind == MediaServerKind::Mediamtx, NOT_MEDIAMTX);
                 let mut setup = ConfigInput {
                     streamward: config.local_media_url(),
                     server: name,
@@ -70,6 +71,7 @@ impl SupervisedMediaMtx {
 }
 
 const NOT_FOUND: &str = "mediamtx is neither on PATH nor in this folder: get it from https://github.com/bluenviron/mediamtx/releases, or give its path with --mediamtx";
+const NOT_MEDIAMTX: &str = "`up` runs MediaMTX, but media_servers.default is SRS: start SRS with the output of `streamward srs-config`, and use `streamward serve`";
 const NO_DEFAULT: &str = "`up` runs the media server named `default`, but the configuration has only others: add media_servers.default";
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -42,17 +42,22 @@ fn encoded(text: &str) -> String {
 
 #[test]
 fn any_body_of_a_media_server_has_an_answer() {
-    const SENT: [&str; 2] = [
+    const SENT: [&str; 3] = [
         r#"{"action":"publish","path":"live/alice","protocol":"rtmp","id":"7f2b","query":"key=sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI"}"#,
         r#"{"path":"live/sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI","source_type":"rtmpConn","source_id":"7f2b"}"#,
+        r#"{"client_id":"7f2b","app":"live","stream":"alice","stream_url":"/live/alice","param":"?key=sk_Zm9yLXRlc3RzLW9ubHktbm90LWEtcmVhbC1rZXktMTI"}"#,
     ];
     let fuzzed = Fuzzed::start();
-    let paths = select(&["/auth", "/webhook/ready", "/webhook/not-ready"][..]);
+    let paths = ["/auth", "/webhook/ready", "/webhook/not-ready", "/srs/on_publish", "/srs/on_unpublish"];
+    let paths = select(paths.to_vec());
     fuzz(&(paths, bytes(&SENT)), |(path, body)| {
         let call = fuzzed.app.as_nobody().post(&format!("{path}?secret={HOOK_SECRET}")).body(body);
-        let status = fuzzed.answer(call).status.as_u16();
+        let answer = fuzzed.answer(call);
+        let status = answer.status.as_u16();
         // Nobody has a key.
         assert!(path != "/auth" || matches!(status, 400 | 401), "{status}");
+        let lets_in = status == 200 && answer.json()["code"] == 0;
+        assert!(path != "/srs/on_publish" || !lets_in, "{answer:?}");
     });
 }
 

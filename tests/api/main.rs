@@ -28,6 +28,7 @@ mod program;
 mod request_log;
 mod roles;
 mod secrets;
+mod srs;
 mod streamers;
 mod streams;
 mod studios;

@@ -123,7 +123,7 @@ impl Server {
 #[async_trait]
 impl MediaServer for Server {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { relay: true }
+        Capabilities::MEDIAMTX
     }
 
     async fn snapshot(&self) -> Result<Snapshot, RemoteError> {
@@ -441,6 +441,7 @@ async fn start(
         srt: "s".into(),
     };
     let known = MediaServerSettings {
+        capabilities: Capabilities::MEDIAMTX,
         urls: url_templates(&urls),
         control_secret: Secret::new("control"),
         relay_secret: Secret::new("relay"),

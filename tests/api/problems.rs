@@ -49,7 +49,7 @@ async fn oversized_body_is_a_problem() {
     admin.post("/broadcasters").body(long(mib)).await.assert_status(400);
     admin.delete("/broadcasters/x").body(long(mib + 1)).await.assert_status(413);
     app.as_signer().post("/broadcasters").body(long(mib + 1)).await.assert_status(413);
-    for path in ["/auth", "/webhook/ready", "/webhook/offline"] {
+    for path in ["/auth", "/webhook/ready", "/webhook/offline", "/srs/on_publish", "/srs/on_close"] {
         let path = format!("{path}?secret={HOOK_SECRET}");
         let call = |bytes| app.as_nobody().post(&path).body(long(bytes));
         call(kib64 + 1).await.assert_status(413).assert_problem("too-large");

@@ -183,6 +183,17 @@ async fn media_servers_authenticate_with_the_hook_secret_only() {
         with(&format!("?secret={HOOK_SECRET}&server=eu")).await.assert_status(204);
         app.as_admin().post(&path).json(hook.clone()).await.assert_status(401);
     }
+    for name in ["on_publish", "on_unpublish", "on_play", "on_stop", "on_connect", "on_close"] {
+        let path = format!("/srs/{name}");
+        let with = |query: &str| app.as_nobody().post(&format!("{path}{query}")).json(json!({}));
+        with("").await.assert_status(401).assert_problem("unauthenticated");
+        with(&format!("?secret={token}")).await.assert_status(401);
+        with(&format!("?secret={HOOK_SECRET}&server=nobody")).await.assert_status(401);
+        let answer = with(&format!("?secret={HOOK_SECRET}&server=eu")).await.assert_status(200);
+        // Only a publisher without a key is refused.
+        assert_eq!(answer.json()["code"] == 0, name != "on_publish", "{answer:?}");
+        app.as_admin().post(&path).json(json!({})).await.assert_status(401);
+    }
     app.as_admin().post("/auth").json(json!({"action": "read"})).await.assert_status(401);
     app.auth(json!({"action": "read", "path": "live/x"})).await.assert_status(200);
 }

@@ -195,6 +195,12 @@ async fn put_secrets_in_wrong_places(app: &TestApp, named: &Key, private: &Key) 
         let hook = app.as_nobody().post(&format!("/webhook/ready?secret={HOOK_SECRET}"));
         hook.json(json!({"path": "live/other", field: secret})).await.assert_status(204);
     }
+    for field in ["client_id", "ip", "app", "stream", "stream_url", "param", "tcUrl", "vhost"] {
+        for name in ["on_publish", "on_unpublish", "on_play", "on_close"] {
+            let callback = app.as_nobody().post(&format!("/srs/{name}?secret={HOOK_SECRET}"));
+            callback.json(json!({"app": "live", "stream": "other", field: secret})).await.assert_status(200);
+        }
+    }
     for field in ["id", "protocol", "action", "ip", "query", "token", "password", "path"] {
         let mut request = json!({"action": "publish", "path": "live/other", "protocol": "rtmp"});
         request[field] = named.secret.as_str().into();

@@ -67,7 +67,7 @@ async fn every_end(bench: &Bench, way: Way) -> Result<()> {
 }
 
 /// The time of Streamward's clock.
-async fn now(api: &crate::program::Streamward) -> Result<DateTime<Utc>> {
+pub(crate) async fn now(api: &crate::program::Streamward) -> Result<DateTime<Utc>> {
     let probe = api.post("/broadcasters", json!({"display_name": "clock"})).await?;
     Ok(probe["created_at"].as_str().context("it was made at some time")?.parse()?)
 }

@@ -1,7 +1,8 @@
 //! Streamward beside a real MediaMTX, with real encoders and viewers.
 //!
 //! Needs ffmpeg and a MediaMTX: `MEDIAMTX_BIN`, or `mediamtx` on the PATH, or a Docker daemon to take one from.
-//! Without them every test is reported as ignored, with the reason. WHIP is sent by a MediaMTX ≥ 1.20.1: the same one, or
+//! Without them every test is reported as ignored, with the reason. The scenarios `srs::` need an SRS instead: `SRS_BIN`.
+//! WHIP is sent by a MediaMTX ≥ 1.20.1: the same one, or
 //! `MEDIAMTX_WHIP_BIN`. With `E2E_DATABASE=postgresql` the database of every Streamward is a fresh one on a PostgreSQL of
 //! the tests; otherwise it is a file.
 
@@ -17,6 +18,9 @@ mod media_server;
 mod outage;
 mod program;
 mod publish;
+mod srs;
+mod srs_many;
+mod srs_world;
 mod tools;
 mod up;
 mod world;
@@ -158,6 +162,21 @@ fn main() -> Result<ExitCode> {
             the_media_server_is_started_again,
             edited_configuration_is_kept,
             what_is_installed_suffices;
+        srs:
+            a_named_path_is_published_and_watched,
+            a_path_of_one_part_works_too,
+            srt_on_a_named_path,
+            the_key_is_the_name_of_the_stream,
+            whoever_has_no_key_is_refused,
+            a_second_encoder_is_refused,
+            a_takeover_replaces_the_first_encoder,
+            a_key_that_ends_takes_its_stream_off_the_air,
+            srs_is_killed_and_returns,
+            streamward_is_killed_and_returns,
+            a_callback_that_hangs_harms_nobody_else,
+            a_channel_fails_over;
+        srs_many:
+            two_hundred_streams_are_all_seen;
     ];
     let trials = scenarios
         .into_iter()
@@ -170,7 +189,14 @@ fn find_tools() -> Result<Result<Arc<Tools>, String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(match runtime.block_on(Tools::find()) {
         Ok(tools) => {
-            eprintln!("e2e: MediaMTX {} ({})", tools.version, tools.mediamtx.display());
+            match &tools.missing {
+                None => eprintln!("e2e: MediaMTX {} ({})", tools.version, tools.mediamtx.display()),
+                Some(why) => eprintln!("e2e: the tests with MediaMTX are ignored: {why}"),
+            }
+            match &tools.srs {
+                Ok(srs) => eprintln!("e2e: SRS ({})", srs.display()),
+                Err(why) => eprintln!("e2e: the tests with SRS are ignored: {why}"),
+            }
             Ok(Arc::new(tools))
         }
         Err(why) => {
@@ -191,6 +217,17 @@ fn trial(
             Ok(tools) => tools,
             Err(why) => return Ok(Completion::ignored_with(why)),
         };
+        let missing = match &tools.srs {
+            _ if !name.starts_with("srs") => tools.missing.clone(),
+            Ok(srs) if name.contains("srt") && !tools::has_srt(srs) => {
+                Some("this SRS was built without SRT".to_owned())
+            }
+            Ok(_) => None,
+            Err(why) => Some(why.clone()),
+        };
+        if let Some(why) = missing {
+            return Ok(Completion::ignored_with(why));
+        }
         if name.contains("whip")
             && let Err(why) = &tools.whip
         {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::Bench;
 use crate::media_server::{CONTROL_SECRET, Ports};
 use crate::ports;
-use crate::process::{Process, eventually, output_within};
+use crate::process::{Process, Signal, eventually, output_within};
 
 /// The secret of media servers.
 pub(crate) const HOOK_SECRET: &str = "e2e-hook-secret";
@@ -127,6 +127,11 @@ impl Streamward {
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        self.process.as_ref().context("it runs")?.signal(signal)
     }
 
     /// SIGTERM, and how it ended.

@@ -17,6 +17,10 @@ pub(crate) struct Tools {
     pub(crate) streamward: PathBuf,
     pub(crate) mediamtx: PathBuf,
     pub(crate) version: String,
+    /// Why there is no MediaMTX.
+    pub(crate) missing: Option<String>,
+    /// An SRS, or why there is none.
+    pub(crate) srs: Result<PathBuf, String>,
     /// A MediaMTX that can send WHIP (since 1.20.1), or why there is none.
     pub(crate) whip: Result<PathBuf, String>,
     /// Ninety seconds of H264 and AAC, made once, since encoding is slow.
@@ -25,10 +29,12 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    /// Finds everything. The error names what is missing.
+    /// Finds everything; a media server may be missing. The error names what is missing.
     pub(crate) async fn find() -> Result<Self> {
         let mut tools = Self::without_media_server()?;
-        tools.find_media_server().await?;
+        if let Err(why) = tools.find_media_server().await {
+            tools.missing = Some(format!("{why:#}"));
+        }
         encode(
             "-t 90 -f lavfi -i testsrc=size=320x180:rate=15 -t 90 -f lavfi -i sine=frequency=440:sample_rate=48000 -g 15 -b:v 300k",
             &tools.clip,
@@ -47,7 +53,8 @@ impl Tools {
         std::fs::copy(env!("CARGO_BIN_EXE_streamward"), &streamward)?;
         let (mediamtx, version, whip) =
             (PathBuf::new(), String::new(), Err("no MediaMTX was searched".to_owned()));
-        Ok(Self { streamward, mediamtx, version, whip, clip: dir.path().join("clip.mp4"), dir })
+        let clip = dir.path().join("clip.mp4");
+        Ok(Self { streamward, mediamtx, version, missing: None, srs: srs(), whip, clip, dir })
     }
 
     /// Finds a MediaMTX too. The error says where it was searched.
@@ -81,6 +88,22 @@ async fn mediamtx(dir: &Path) -> Result<(PathBuf, String)> {
     std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755))?;
     let version = binary_version(&binary).await.context("the mediamtx of the image does not run here")?;
     Ok((binary, version))
+}
+
+/// Whether an SRS was built with SRT: its options are in the program.
+pub(crate) fn has_srt(srs: &Path) -> bool {
+    std::fs::read(srs).is_ok_and(|program| program.windows(10).any(|part| part == b" --srt=on "))
+}
+
+fn srs() -> Result<PathBuf, String> {
+    let Some(binary) = std::env::var_os("SRS_BIN").map(PathBuf::from) else {
+        return Err("SRS_BIN is not set".to_owned());
+    };
+    if binary.is_file() {
+        Ok(binary)
+    } else {
+        Err(format!("SRS_BIN is {}, which is no file", binary.display()))
+    }
 }
 
 async fn whip(mediamtx: &Path, version: &str) -> Result<PathBuf, String> {

@@ -34,7 +34,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use output::Output;
 
-/// Control plane beside a MediaMTX media server: who may publish, what is live, who needs to know.
+/// Control plane beside media servers (MediaMTX, SRS): who may publish, what is live, who needs to know.
 #[derive(Debug, Parser)]
 #[command(name = "streamward", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -75,6 +75,8 @@ pub enum Command {
     Up(UpArgs),
     /// Print the mediamtx.yml for this setup, or install it where a MediaMTX finds it
     MediamtxConfig(MediamtxConfigArgs),
+    /// Print the srs.conf for this setup; it contains secrets
+    SrsConfig(SrsConfigArgs),
     /// Report a change of a stream to Streamward; MediaMTX runs this as its hook
     Hook(hook::HookArgs),
     /// Create the database, or update its schema
@@ -163,6 +165,20 @@ pub struct PortArgs {
     #[arg(long, value_name = "PORT")]
     pub webrtc_port: Option<u16>,
     /// Port of WebRTC's media (UDP)
+    #[arg(long, value_name = "PORT")]
+    pub webrtc_udp_port: Option<u16>,
+}
+
+/// Which srs.conf to print.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SrsConfigArgs {
+    /// The media server it is for
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub server: String,
+    /// The address of Streamward for SRS (the key `hooks.url`)
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Port of WebRTC's media (UDP); 8000 by default
     #[arg(long, value_name = "PORT")]
     pub webrtc_udp_port: Option<u16>,
 }

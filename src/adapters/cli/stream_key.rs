@@ -162,14 +162,19 @@ fn describe(done: &str, made: &KeyWithSecret) -> String {
     else {
         return head;
     };
-    let watch = made.playback.as_ref().map(|PlaybackUrls { hls, webrtc, rtsp, .. }| {
-        format!("\nViewers (no secret in these)\n  HLS         {hls}\n  WebRTC      {webrtc}\n  RTSP        {rtsp}\n")
+    let line = |name: &str, url: &Option<String>| {
+        url.as_ref().map(|url| format!("  {name:<12}{url}\n")).unwrap_or_default()
+    };
+    let watch = made.playback.as_ref().map(|PlaybackUrls { hls, flv, webrtc, rtsp, .. }| {
+        let (flv, rtsp) = (line("HTTP-FLV", flv), line("RTSP", rtsp));
+        format!("\nViewers (no secret in these)\n  HLS         {hls}\n{flv}  WebRTC      {webrtc}\n{rtsp}")
     });
+    let token = if whip.contains(secret) { "" } else { "              with the key as bearer token\n" };
     format!(
         "{head}\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {obs_server}\n  Stream Key  {obs_stream_key}\n\
-         \nOther encoders, one of\n  RTMP        {rtmp}\n  SRT         {srt}\n  RTSP        {rtsp}\n  WHIP        {whip}\n  \
-         \u{20}           with the key as bearer token\n\
+         \nOther encoders, one of\n  RTMP        {rtmp}\n  SRT         {srt}\n{}  WHIP        {whip}\n{token}\
          \nEncoders that take a key and nothing else\n  RTMP        {rtmp_secret_path}\n{}",
+        line("RTSP", rtsp),
         watch.unwrap_or_default(),
     )
 }

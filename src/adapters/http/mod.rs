@@ -31,6 +31,7 @@ pub mod publish;
 mod request_log;
 mod routes;
 mod session_cookie;
+pub mod srs;
 mod sse;
 pub mod stream;
 pub mod stream_key;

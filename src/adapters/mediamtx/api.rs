@@ -10,12 +10,10 @@ use tracing::Instrument as _;
 use url::Url;
 
 use super::dto::Refusal;
-use crate::adapters::remote::{cause, failure, read, repeat};
+use crate::adapters::remote::{cause, control_client, failure, read, repeat};
 use crate::domain::secret::Secret;
 use crate::ports::RemoteError;
 
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(1);
 /// How long a call may take, answer included.
 const CALL: Duration = Duration::from_secs(3);
 /// The limit for calls that may be refused: MediaMTX delays a refusal by up to 4 s (since 1.19.1).
@@ -50,28 +48,7 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(base: &Url, secret: Secret) -> Result<Self, RemoteError> {
-        // Fails only if it is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut base = base.clone();
-        base.set_query(None);
-        if !matches!(base.scheme(), "http" | "https") || base.set_username("").is_err() {
-            return Err(RemoteError::Unsupported(
-                "the address of the control API must begin with http:// or https://".into(),
-            ));
-        }
-        let _ = base.set_password(None);
-        let mut client = Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(CALL)
-            .pool_idle_timeout(IDLE)
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        if base.scheme() == "http" {
-            // Plain HTTP needs no root certificates, and an image built from scratch may have none.
-            client = client.tls_certs_only([]);
-        }
-        let http = client.build().map_err(|e| RemoteError::Unsupported(cause(&e)))?;
+        let (http, base) = control_client(base, CALL, IDLE)?;
         Ok(Self { http, base, secret })
     }
 

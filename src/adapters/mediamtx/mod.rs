@@ -82,7 +82,7 @@ impl MediaMtx {
 #[async_trait]
 impl MediaServer for MediaMtx {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { relay: true }
+        Capabilities::MEDIAMTX
     }
 
     async fn snapshot(&self) -> Result<Snapshot, RemoteError> {

@@ -35,11 +35,13 @@ pub fn url_templates(base: &BaseUrls) -> UrlTemplates {
     let BaseUrls { hls, webrtc, rtmp, rtsp, srt } = base;
     let (rtsp_scheme, rtsp_host) = rtsp.split_once("://").unwrap_or(("rtsp", rtsp));
     UrlTemplates {
+        default_folder: None,
         playback: PlaybackUrls {
             hls: format!("{hls}/{{path}}/index.m3u8"),
+            flv: None,
             webrtc: format!("{webrtc}/{{path}}"),
             rtmp: format!("{rtmp}/{{path}}"),
-            rtsp: format!("{rtsp}/{{path}}"),
+            rtsp: Some(format!("{rtsp}/{{path}}")),
             srt: format!("{srt}?streamid=read:{{path}}"),
         },
         ingest: IngestUrls {
@@ -48,7 +50,7 @@ pub fn url_templates(base: &BaseUrls) -> UrlTemplates {
             rtmp: format!("{rtmp}/{{path}}?key={{key}}"),
             rtmp_secret_path: format!("{rtmp}/{{key}}"),
             srt: format!("{srt}?streamid=publish:{{path}}:key:{{key}}&pkt_size=1316"),
-            rtsp: format!("{rtsp_scheme}://key:{{key}}@{rtsp_host}/{{path}}"),
+            rtsp: Some(format!("{rtsp_scheme}://key:{{key}}@{rtsp_host}/{{path}}")),
             whip: format!("{webrtc}/{{path}}/whip"),
         },
     }
@@ -83,7 +85,7 @@ mod tests {
         assert_eq!(templates.playback(&path).srt, "srt://h:8890?streamid=read:live/eu/alice");
         let flat = templates.ingest(&StreamPath::parse("alice").unwrap(), &secret);
         assert_eq!(flat.obs_server, "rtmp://h:1935");
-        assert_eq!(flat.rtsp, format!("rtsp://key:{key}@h:8554/alice"));
+        assert_eq!(flat.rtsp, Some(format!("rtsp://key:{key}@h:8554/alice")));
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub(crate) struct StreamView {
     metadata: Map<String, Value>,
     /// The location of its recording.
     recording_ref: Option<String>,
-    /// The URLs for viewers. Absent if its media server is no longer configured.
+    /// The URLs for viewers. Absent if its media server is no longer configured, or cannot show what is published on a path
+    /// with the key (SRS).
     urls: Option<UrlsView>,
 }
 
@@ -68,26 +69,33 @@ enum StreamStatus {
     Ended,
 }
 
-/// URLs for viewers. They stay the same while the stream is live and contain no secret.
+/// URLs for viewers. They stay the same while the stream is live and contain no secret. Those that the media server does
+/// not have are absent.
+#[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = PlaybackUrls)]
 struct UrlsView {
     #[schema(example = "http://127.0.0.1:8888/live/alice/index.m3u8")]
     hls: String,
+    /// HTTP-FLV (SRS).
+    #[schema(example = "http://127.0.0.1:8888/live/alice.flv")]
+    flv: Option<String>,
+    /// MediaMTX: a page that plays it, with the WHEP endpoint at `/whep` below. SRS: the WHEP endpoint.
     #[schema(example = "http://127.0.0.1:8889/live/alice")]
     webrtc: String,
     #[schema(example = "rtmp://127.0.0.1:1935/live/alice")]
     rtmp: String,
+    /// RTSP (MediaMTX).
     #[schema(example = "rtsp://127.0.0.1:8554/live/alice")]
-    rtsp: String,
+    rtsp: Option<String>,
     #[schema(example = "srt://127.0.0.1:8890?streamid=read:live/alice")]
     srt: String,
 }
 
 impl From<PlaybackUrls> for UrlsView {
     fn from(urls: PlaybackUrls) -> Self {
-        let PlaybackUrls { hls, webrtc, rtmp, rtsp, srt } = urls;
-        Self { hls, webrtc, rtmp, rtsp, srt }
+        let PlaybackUrls { hls, flv, webrtc, rtmp, rtsp, srt } = urls;
+        Self { hls, flv, webrtc, rtmp, rtsp, srt }
     }
 }
 

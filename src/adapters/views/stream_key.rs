@@ -78,7 +78,8 @@ pub(crate) struct NewStreamKey {
     ingest: Option<IngestView>,
 }
 
-/// Settings for encoders.
+/// Settings for encoders. Those that the media server does not have are absent.
+#[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ingest)]
 struct IngestView {
@@ -88,8 +89,9 @@ struct IngestView {
     /// RTMP for encoders that accept only a plain key: the secret is the path.
     rtmp_secret_path: String,
     srt: String,
-    rtsp: String,
-    /// WHIP endpoint. Send the key as `Authorization: Bearer`.
+    /// RTSP (MediaMTX).
+    rtsp: Option<String>,
+    /// WHIP endpoint. MediaMTX: send the key as `Authorization: Bearer`. SRS: the key is in it.
     whip: String,
 }
 

@@ -3,10 +3,22 @@
 use super::draft::DestinationDraft;
 use crate::domain::channel::{ChannelPatch, Engine, Mismatch, Mode};
 use crate::domain::invalid::{Checks, Invalid};
+use crate::domain::media_server::Capabilities;
 
 fn refuse(checks: &mut Checks, field: &str, is_refused: bool, rule: &str) {
     if is_refused {
         checks.take::<()>(Err(Invalid::one(field, format!("{rule} with the engine media_server"))));
+    }
+}
+
+/// Refuses the engine `media_server` if the media server cannot carry channels.
+pub(super) fn check_engine(engine: Engine, server: Option<Capabilities>) -> Result<(), Invalid> {
+    match server {
+        Some(server) if engine == Engine::MediaServer && !server.channel_engine => Err(Invalid::one(
+            "engine",
+            "must be mixer: the media server of channels cannot carry them itself",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -72,6 +84,15 @@ pub(super) fn check_destination(engine: Engine, draft: &mut DestinationDraft) ->
 mod tests {
     use super::*;
     use crate::domain::channel::{ClipId, FailoverPatch, Playlist};
+
+    #[test]
+    fn media_server_that_cannot_carry_channels_is_no_engine() {
+        let check = |engine, server| check_engine(engine, server).is_ok();
+        assert!(!check(Engine::MediaServer, Some(Capabilities::SRS)));
+        assert!(check(Engine::Mixer, Some(Capabilities::SRS)));
+        assert!(check(Engine::MediaServer, Some(Capabilities::MEDIAMTX)));
+        assert!(check(Engine::MediaServer, None));
+    }
 
     fn refused(patch: &ChannelPatch, stream: bool) -> Vec<String> {
         let checked = check_settings(Engine::MediaServer, patch, stream);

@@ -136,6 +136,7 @@ impl Channels {
         let now = self.core.now();
         let broadcaster = self.owner(organization_id, &name, now)?;
         let engine = patch.engine.unwrap_or_default();
+        limits::check_engine(engine, self.server.as_ref().map(|server| server.capabilities))?;
         limits::check_settings(engine, &patch, backup_is_stream)?;
         let live = self.key(&broadcaster, Inputs::live_path(engine, &path)?, "live", now)?;
         // With the engine media_server nobody publishes the programme: the live encoder is at its path.

@@ -1,5 +1,5 @@
 //! The section `[media_servers.<name>]`: where a media server is. An address that is not given is on the host of
-//! `api_url`, at MediaMTX's own port.
+//! `api_url`, at the own port of its kind.
 
 use std::collections::BTreeMap;
 
@@ -18,15 +18,15 @@ section! {
         kind: MediaServerKind;
         /// Its control API; `http://127.0.0.1:9997` for the one named `default`.
         api_url: Option<String>, check if_set(address(&["http", "https"]));
-        /// The secret that opens its control API.
+        /// The secret that opens its control API; the password of the user `streamward` in SRS.
         control_secret: Option<SecretValue>, unset "not set: made at the first start, kept in the database";
         /// Where encoders and viewers reach it by RTMP.
         rtmp_url: Option<String>, check if_set(address(&["rtmp", "rtmps"]));
-        /// By RTSP.
+        /// By RTSP (MediaMTX).
         rtsp_url: Option<String>, check if_set(address(&["rtsp", "rtsps"]));
         /// By SRT.
         srt_url: Option<String>, check if_set(address(&["srt"]));
-        /// By HLS.
+        /// By HLS; for SRS also by HTTP-FLV.
         hls_url: Option<String>, check if_set(address(&["http", "https"]));
         /// By WebRTC (WHIP and WHEP are below it).
         webrtc_url: Option<String>, check if_set(address(&["http", "https"]));
@@ -41,9 +41,21 @@ pub enum MediaServerKind {
     /// MediaMTX.
     #[default]
     Mediamtx,
+    /// SRS 5 or later.
+    Srs,
 }
 
 choice!(MediaServerKind);
+
+impl MediaServerKind {
+    /// The port of its control API.
+    fn api_port(self) -> u16 {
+        match self {
+            Self::Mediamtx => 9997,
+            Self::Srs => 1985,
+        }
+    }
+}
 
 /// Without any media server there is one named `default` on this machine.
 pub(super) fn with_default(servers: &mut BTreeMap<MediaServerName, MediaServer>) -> Result<(), String> {
@@ -51,24 +63,34 @@ pub(super) fn with_default(servers: &mut BTreeMap<MediaServerName, MediaServer>)
         servers.insert(MediaServerName::default(), MediaServer::default());
     }
     if let Some(server) = servers.get_mut(&MediaServerName::default()) {
-        server.api_url.get_or_insert_with(|| "http://127.0.0.1:9997".to_owned());
+        let port = server.kind.api_port();
+        server.api_url.get_or_insert_with(|| format!("http://127.0.0.1:{port}"));
     }
     Ok(())
 }
 
 fn addresses_from_api(server: &mut MediaServer) -> Result<(), ConfigError> {
     let Some(api_url) = &server.api_url else {
-        let rule = "is missing: where is the control API of this media server, e.g. http://10.0.0.5:9997?";
+        let port = server.kind.api_port();
+        let rule = format!(
+            "is missing: where is the control API of this media server, e.g. http://10.0.0.5:{port}?"
+        );
         return Err(ConfigError::new("api_url", rule));
     };
+    let url = Url::parse(api_url).ok();
     // Not `Url::host()`: it would lose the brackets of an IPv6 address.
-    let host = Url::parse(api_url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
+    let (srt, webrtc) = match server.kind {
+        MediaServerKind::Mediamtx => (8890, 8889),
+        // WHIP and WHEP are at the port of the HTTP API.
+        MediaServerKind::Srs => (10_080, url.and_then(|url| url.port_or_known_default()).unwrap_or_default()),
+    };
     for (url, scheme, port) in [
         (&mut server.rtmp_url, "rtmp", 1935),
         (&mut server.rtsp_url, "rtsp", 8554),
-        (&mut server.srt_url, "srt", 8890),
+        (&mut server.srt_url, "srt", srt),
         (&mut server.hls_url, "http", 8888),
-        (&mut server.webrtc_url, "http", 8889),
+        (&mut server.webrtc_url, "http", webrtc),
     ] {
         url.get_or_insert_with(|| format!("{scheme}://{host}:{port}"));
     }

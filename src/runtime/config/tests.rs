@@ -114,7 +114,10 @@ fn wrong_value_is_named_with_the_allowed_values() {
         (("HOOKS__URL", "streamward:8080"), "hooks.url must start with http:// or https://"),
         (("MEDIA_SERVERS__EU__RTMP_URL", "rtmp://h"), "media_servers.eu.api_url is missing"),
         (("MEDIA_SERVERS__DEFAULT__HLS_URL", "http://u:p@h"), "media_servers.default.hls_url must not hold"),
-        (("MEDIA_SERVERS__DEFAULT__KIND", "srs"), "media_servers.default.kind must be one of mediamtx"),
+        (
+            ("MEDIA_SERVERS__DEFAULT__KIND", "nginx"),
+            "media_servers.default.kind must be one of mediamtx, srs",
+        ),
     ] {
         let name = format!("STREAMWARD_{}", env.0);
         let line = refused("", &[(&name, env.1)]);

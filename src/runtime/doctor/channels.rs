@@ -14,11 +14,13 @@ use super::store::Records;
 use crate::app::channel::unusable_keys;
 use crate::domain::StreamKeyId;
 use crate::domain::access::Scope;
-use crate::domain::channel::{Backup, Channel, Mismatch, OutputId, OutputState, ProgrammeStatus, PushUrl};
+use crate::domain::channel::{
+    Backup, Channel, Engine, Mismatch, OutputId, OutputState, ProgrammeStatus, PushUrl,
+};
 use crate::domain::page::Page;
 use crate::ports::{ClipStore as _, ProgrammeStore as _, StoreError, StoredProgramme, StreamKeyStore as _};
 use crate::runtime::clip;
-use crate::runtime::config::{Config, MediaServer};
+use crate::runtime::config::{Config, MediaServer, MediaServerKind};
 use crate::runtime::outside::destination_probe;
 
 /// How long a program may take to say its version.
@@ -60,7 +62,13 @@ pub(super) async fn examine(
     if config.channels.enabled {
         media_server(config, findings).await;
     }
+    let is_mediamtx = chosen(config).is_none_or(|server| server.kind == MediaServerKind::Mediamtx);
     for one in &channels {
+        if one.channel.engine == Engine::MediaServer && !is_mediamtx {
+            let found = "its engine is media_server, but the media server of channels is not MediaMTX";
+            let advice = "create it again with the engine mixer, or set channels.media_server to a MediaMTX";
+            findings.failure(format!("channel {}", one.channel.name), found, advice);
+        }
         channel(records, one, running.then_some(config.channels.enabled), findings).await;
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use url::Url;
 
 use super::service::{clock, date_of, now};
+use super::srs;
 use super::store::Records;
 use super::{Findings, Setup};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 use crate::domain::stream::Stream;
 use crate::ports::{RemoteError, ServerSettings};
-use crate::runtime::config::MediaServer;
+use crate::runtime::config::{MediaServer, MediaServerKind};
 use crate::runtime::outside::connect;
 
 /// How long after the start of a stream its hook may arrive.
@@ -42,6 +43,9 @@ pub(super) async fn examine(
             return findings.failure(check, format!("{error:#}"), "correct media_servers.<name>.api_url");
         }
     };
+    if server.kind == MediaServerKind::Srs {
+        return srs::examine(setup, records, (name, server), &remote, findings).await;
+    }
     let api = server.api_url();
     match remote.info().await {
         Err(error) => unreachable(check, api, &error, running, findings),

@@ -7,6 +7,7 @@ mod channels;
 mod finding;
 mod media;
 mod service;
+mod srs;
 mod store;
 mod studios;
 #[cfg(test)]

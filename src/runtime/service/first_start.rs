@@ -8,6 +8,7 @@ use crate::app::secrets::first_time;
 use crate::app::user::Users;
 use crate::domain::access::Actor;
 use crate::runtime::bootstrap::Bootstrap;
+use crate::runtime::config::MediaServerKind;
 
 /// The text for this start, if it is the first one on this database, over all instances. Makes an admin token unless
 /// one is configured, and a one-time link for the first administrator.
@@ -32,8 +33,11 @@ pub(super) async fn welcome(
         let (_, secret) = access.create_token(&Actor::cli("first start"), &draft).await?;
         secret.expose().to_owned()
     };
+    let config = base.config();
+    let has_srs = config.media_servers.values().any(|server| server.kind == MediaServerKind::Srs);
     let shown = (token.as_str(), link.url.expose());
-    Ok(Some(text(&base.config().local_url(), shown, &Reader::of_this_process(), with_media_server)))
+    let reader = Reader::of_this_process();
+    Ok(Some(text(&config.local_url(), shown, &reader, with_media_server, has_srs)))
 }
 
 /// Where the reader types the commands of the text.
@@ -55,7 +59,13 @@ impl Reader {
     }
 }
 
-fn text(url: &str, (token, link): (&str, &str), reader: &Reader, with_media_server: bool) -> String {
+fn text(
+    url: &str,
+    (token, link): (&str, &str),
+    reader: &Reader,
+    with_media_server: bool,
+    has_srs: bool,
+) -> String {
     let line = "─".repeat(72);
     let (program, place) = match reader {
         Reader::Here(program) => (program.as_str(), "in another terminal, in this directory"),
@@ -64,7 +74,9 @@ fn text(url: &str, (token, link): (&str, &str), reader: &Reader, with_media_serv
         }
     };
     // compose.yaml has already given MediaMTX its configuration.
-    let media_server = if with_media_server || matches!(reader, Reader::OutsideContainer) {
+    let media_server = if has_srs {
+        format!("3. {program} srs-config > srs.conf\n     for SRS")
+    } else if with_media_server || matches!(reader, Reader::OutsideContainer) {
         format!("3. publish with them; {program} stream list\n     shows what is live")
     } else {
         format!(
@@ -109,11 +121,19 @@ mod tests {
 
     #[test]
     fn what_to_type_next_works_where_it_is_typed() {
-        let shown = ("swt_x", "swl_x");
-        let here = text("http://127.0.0.1:8080", shown, &Reader::Here("target/streamward".to_owned()), false);
+        let here = text(
+            "http://127.0.0.1:8080",
+            ("swt_x", "swl_x"),
+            &Reader::Here("target/streamward".to_owned()),
+            false,
+            false,
+        );
         assert!(here.contains("in this directory:\n  1. target/streamward broadcaster create"), "{here}");
         assert!(here.contains("mediamtx-config"), "{here}");
-        let container = text("http://127.0.0.1:8080", shown, &Reader::OutsideContainer, false);
+        let shown = ("swt_x", "swl_x");
+        let srs = text("http://127.0.0.1:8080", shown, &Reader::Here("streamward".to_owned()), false, true);
+        assert!(srs.contains("srs-config > srs.conf") && !srs.contains("mediamtx"), "{srs}");
+        let container = text("http://127.0.0.1:8080", shown, &Reader::OutsideContainer, false, false);
         assert!(container.contains("docker compose exec streamward"), "{container}");
         assert!(container.contains("  1. streamward broadcaster create"), "{container}");
         assert!(!container.contains("mediamtx.yml"), "{container}");

@@ -13,6 +13,7 @@ mod hook;
 mod media_server;
 mod organization;
 mod publish;
+mod srs;
 mod stream;
 mod stream_key;
 mod streamer;
@@ -50,6 +51,7 @@ const SLICES: &[Slice] = &[
     media_server::SLICE,
     publish::SLICE,
     hook::SLICE,
+    srs::SLICE,
     event::SLICE,
 ];
 

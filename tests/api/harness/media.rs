@@ -95,7 +95,7 @@ impl FakeMedia {
 #[async_trait]
 impl MediaServer for FakeMedia {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { relay: !self.state().has_no_relays }
+        Capabilities { relay: !self.state().has_no_relays, ..Capabilities::MEDIAMTX }
     }
 
     async fn snapshot(&self) -> Result<Snapshot, RemoteError> {

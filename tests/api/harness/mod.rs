@@ -28,7 +28,7 @@ use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::studio::StudioSetup;
 use streamward::app::task::TaskList;
 use streamward::domain::access::{Role, TokenSecret};
-use streamward::domain::media_server::{BaseUrls, MediaServerName};
+use streamward::domain::media_server::{BaseUrls, Capabilities, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
 use streamward::ports::{ChannelEngine, Clock, DestinationProbe, Mailer, WakeUps, WebhookVerifier};
 use streamward::runtime::config::{Config, ConfigDuration, KickFeedChoice, Studio};
@@ -249,7 +249,8 @@ impl TestApp {
                 srt: format!("srt://{name}.test:8890"),
             };
             let (control_secret, relay_secret) = (Secret::new(CONTROL_SECRET), Secret::new(RELAY_SECRET));
-            (name.clone(), MediaServerSettings { urls: url_templates(&urls), control_secret, relay_secret })
+            let (urls, capabilities) = (url_templates(&urls), Capabilities::MEDIAMTX);
+            (name.clone(), MediaServerSettings { urls, capabilities, control_secret, relay_secret })
         };
         Secrets {
             servers: ConfiguredServers(self.media_servers.keys().map(server).collect()),

@@ -11,6 +11,7 @@ use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use streamward::adapters::system::SystemClock;
 use streamward::ports::Clock as _;
 
+use super::srs::World;
 use super::{HOOK_SECRET, Home, SOON, eventually};
 use crate::control_api::{ControlApi, Received, Reply};
 
@@ -92,6 +93,37 @@ async fn correct_setup_has_no_failure() {
     assert_eq!(found.severity("auth of default", "its authHTTPAddress is"), "good");
     assert!(!found.failed());
     assert!(home.ok(&["doctor"]).contains("ok    service"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn traps_of_srs_are_found() {
+    let mut world = World::start().await;
+    let found = Findings::of(&world.home);
+    for (check, words, severity) in [
+        ("media server default", "SRS 5.0.213 answers at", "good"),
+        ("HTTP API of default", "needs its password", "good"),
+        ("callbacks of default", "are answered at", "good"),
+        ("auth of default", "it has never sent an auth request", "warning"),
+    ] {
+        assert_eq!(found.severity(check, words), severity, "{check}");
+    }
+    // Somebody started it with another configuration, and Streamward is gone.
+    world.stop();
+    world.srs.forget_configuration();
+    let encoder = world.srs.publish("live", "anybody", "").await.expect("anybody gets in");
+    world.srs.send(&encoder, 1_000);
+    world.srs.publish("live", "silent", "").await.expect("anybody gets in");
+    let found = Findings::of(&world.home);
+    for (check, words, severity) in [
+        ("HTTP API of default", "answers without a password", "warning"),
+        ("callbacks of default", "SRS refuses everybody", "failure"),
+        ("auth of default", "anyone may publish", "failure"),
+        ("publishers of default", "1 of them send nothing", "warning"),
+    ] {
+        assert_eq!(found.severity(check, words), severity, "{check}");
+    }
+    world.srs.set_hanging(true);
+    assert_eq!(Findings::of(&world.home).severity("media server default", "http://"), "failure");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,6 +18,7 @@ mod pgbouncer;
 pub mod platform;
 pub mod ports;
 pub mod process;
+pub mod srs;
 mod time_limit;
 mod watchdog;
 
