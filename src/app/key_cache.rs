@@ -61,9 +61,19 @@ struct Keys {
 
 impl Keys {
     fn find(&self, hash: &SecretHash) -> Option<&Entry> {
-        let loaded = || self.loaded.binary_search_by(|entry| entry.hash.cmp(hash)).ok();
-        let entry = self.added.get(hash).or_else(|| self.loaded.get(loaded()?))?;
+        let entry = self.entry(hash)?;
         self.current.get(&entry.id).is_none_or(|current| *current == Some(*hash)).then_some(entry)
+    }
+
+    /// The entry with this hash, which may not count any more.
+    fn entry(&self, hash: &SecretHash) -> Option<&Entry> {
+        let loaded = || self.loaded.binary_search_by(|entry| entry.hash.cmp(hash)).ok();
+        self.added.get(hash).or_else(|| self.loaded.get(loaded()?))
+    }
+
+    /// Whether this secret counted once and does not any more. A key never gets an old secret back.
+    fn is_revoked(&self, key: &CachedKey) -> bool {
+        self.current.get(&key.id) == Some(&None) && self.entry(&key.hash).is_some()
     }
 }
 
@@ -147,7 +157,7 @@ impl KeyCache {
         }
     }
 
-    /// This key was revoked.
+    /// This key was revoked, or its secret replaced.
     pub(super) fn revoke(&self, id: StreamKeyId) {
         if let Some(keys) = &mut *self.write() {
             keys.current.insert(id, None);
@@ -175,8 +185,11 @@ impl KeyCache {
         self.negative().retain(|hash, _| added.iter().all(|key| key.hash != *hash));
         if let Some(keys) = &mut *self.write() {
             for key in added {
-                keys.added.insert(key.hash, self.entry(key));
-                keys.current.insert(key.id, Some(key.hash));
+                // It may have been revoked after it was read.
+                if !keys.is_revoked(key) {
+                    keys.added.insert(key.hash, self.entry(key));
+                    keys.current.insert(key.id, Some(key.hash));
+                }
             }
         }
     }
@@ -358,6 +371,19 @@ mod tests {
         cache.revoke(key.id);
         cache.add_created(&key, HASH);
         assert!(!may_exist(&cache, &HASH));
+    }
+
+    #[test]
+    fn key_that_is_revoked_while_it_is_read_stays_revoked() {
+        let cache = loaded();
+        let key = cached(HASH);
+        cache.add(&[key.clone()]);
+        cache.revoke(key.id);
+        cache.add(&[key.clone()]);
+        assert!(!may_exist(&cache, &HASH));
+        let new = CachedKey { hash: SecretHash([9; 32]), ..key };
+        cache.add(&[new.clone()]);
+        assert!(may_exist(&cache, &new.hash) && !may_exist(&cache, &HASH), "a new secret counts");
     }
 
     #[test]

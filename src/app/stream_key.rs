@@ -215,6 +215,7 @@ impl StreamKeys {
                 }
             })
             .await?;
+        self.cache.revoke(id);
         self.changed(&ending).await;
         Ok(self.with_secret(key, secret))
     }
@@ -231,6 +232,8 @@ impl StreamKeys {
                 revoked.ok_or(AppError::NotFound("stream key"))
             })
             .await?;
+        // At once: should the database be lost now, the event of this may never be read, and the key not be refused.
+        self.cache.revoke(id);
         self.changed(&revoked.ending).await;
         Ok(())
     }

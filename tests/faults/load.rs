@@ -142,6 +142,15 @@ impl Load {
         std::mem::take(&mut *lock(&self.shared.figures))
     }
 
+    /// Revokes a key and at once, when that is acknowledged, lets `lose` happen: the key must be refused all the same.
+    pub(crate) async fn revoke_and(&self, lose: impl FnOnce()) -> Result<()> {
+        let Some(key) = self.shared.create().await else { bail!("a key could not be created") };
+        ensure!(self.shared.revoke(&key).await, "a key could not be revoked");
+        lose();
+        self.shared.must_be_refused(&key.path, &key.secret).await;
+        Ok(())
+    }
+
     pub(crate) fn send_hooks(&self, mode: HookMode) {
         *lock(&self.shared.hooks) = mode;
     }

@@ -108,9 +108,9 @@ impl Fault for Frozen {
         World::on_postgresql(1).await
     }
 
-    async fn inject(&mut self, world: &mut World, _: &Load) -> Result<()> {
-        world.cluster()?.freeze();
-        Ok(())
+    async fn inject(&mut self, world: &mut World, load: &Load) -> Result<()> {
+        let cluster = world.cluster()?;
+        load.revoke_and(|| cluster.freeze()).await
     }
 
     async fn heal(&mut self, world: &mut World, _: &Load) -> Result<()> {
