@@ -19,6 +19,7 @@ mod lifecycle;
 mod limits;
 mod lists;
 mod mediamtx;
+mod metrics;
 mod model;
 mod operation;
 mod organizations;

@@ -27,6 +27,7 @@ use clap::ArgMatches;
 use futures_util::future::LocalBoxFuture;
 
 use super::commands::CommandContext;
+use super::live_stream_metrics::with_streams;
 use super::slice::{Commands, Parts, Slice};
 use crate::adapters::http::{self, CookieRules, EventStreams, Gate, HttpOptions, Operation};
 use crate::app::health::Health;
@@ -71,7 +72,8 @@ pub struct Instance {
 
 impl Instance {
     /// Builds the slices. No task runs yet.
-    pub fn build(shared: &Shared, options: HttpOptions) -> Self {
+    pub fn build(shared: &Shared, mut options: HttpOptions) -> Self {
+        options.metrics = options.metrics.map(|text| with_streams(text, Arc::clone(&shared.live_stats)));
         let known = || (Arc::clone(&shared.access), Arc::clone(&shared.users));
         let (events, stop) = (Arc::clone(&shared.events), options.stop.clone());
         let events = EventStreams::new(events, known(), stop, options.connections);
