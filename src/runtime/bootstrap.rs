@@ -15,7 +15,6 @@ use crate::app::Core;
 use crate::app::database_clock::DatabaseClock;
 use crate::app::list::ListStore;
 use crate::app::refusal_rollup::RefusalRollup;
-use crate::app::request_lines::RequestLines;
 use crate::app::secrets::first_time;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
@@ -82,7 +81,7 @@ impl Bootstrap {
             hasher: self.master.hasher(),
             sealer: self.sealer.clone(),
             refusals: RefusalRollup::default(),
-            lines: RequestLines::default(),
+            lines: Arc::default(),
         };
         Shared::new(core, self.config().clone(), secrets, outside, end_wait)
     }

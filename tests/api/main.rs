@@ -5,6 +5,7 @@ mod admission;
 mod audit;
 mod auth;
 mod authentication;
+mod base_path;
 mod channel_engines;
 mod channel_tasks;
 mod channels;

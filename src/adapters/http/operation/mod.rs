@@ -1,6 +1,7 @@
 //! Routes for operators and orchestrators: health, metrics and documents.
 
 mod docs;
+mod front;
 mod health;
 mod metrics;
 mod problems;
@@ -27,8 +28,11 @@ pub fn routes() -> Routes<Operation> {
         .management(Operator, "task", routes!(tasks::list_tasks))
 }
 
-/// The routes, and the files of the documentation page.
+/// The routes, the page at `/`, and the files of the documentation page.
 pub fn serve(operation: Operation, gate: &Gate) -> Router {
-    let files = Router::new().route("/docs/", get(docs::page)).route("/docs/{*name}", get(docs::asset));
-    routes().into_router(operation, gate).merge(files)
+    let pages = Router::new()
+        .route("/", get(front::front).fallback(front::nothing))
+        .route("/docs/", get(docs::page))
+        .route("/docs/{*name}", get(docs::asset));
+    routes().into_router(operation, gate).merge(pages)
 }
