@@ -39,7 +39,7 @@ impl Bootstrap {
         // First, so that a wrong master key is reported before anything is created.
         let found = find_master_key(&loaded.config, &loaded.env)?;
         let databases = Databases::open(&loaded.config, purpose, schema).await?;
-        prepare(&databases.api, schema).await?;
+        prepare(&databases.api, purpose, schema).await?;
         let secret_store = SqlStore::new(databases.api.clone());
         let master = match found {
             MasterKeySource::Found(master) => master,

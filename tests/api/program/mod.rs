@@ -20,6 +20,7 @@ mod streamers;
 mod studios;
 mod trace;
 mod users;
+mod waiting;
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};

@@ -5,6 +5,7 @@ mod front;
 mod health;
 mod metrics;
 mod problems;
+mod starting;
 mod tasks;
 
 use axum::Router;
@@ -13,6 +14,7 @@ use axum::routing::get;
 use super::authentication::Gate;
 use super::handler::{Operator, Routes, routes};
 pub use super::options::Operation;
+pub use starting::starting;
 
 /// The routes.
 pub fn routes() -> Routes<Operation> {
