@@ -11,6 +11,7 @@ mod channel_tasks;
 mod channels;
 mod clips;
 mod control_api;
+mod deploy;
 mod document;
 mod events;
 mod fuzz;

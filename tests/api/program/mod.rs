@@ -14,6 +14,7 @@ mod harness;
 mod hook;
 mod instances;
 mod lifecycle;
+mod proxies;
 mod srs;
 mod start;
 mod streamers;
