@@ -13,6 +13,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && install -D /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -d -o 65532 -g 65532 /image/data /image/mediamtx-home
 
+# Only the program: docker build --target binary --output type=local,dest=. .
+FROM scratch AS binary
+COPY --from=build /image/usr/local/bin/streamward /streamward
+
 FROM scratch
 COPY --from=build /image/ /
 # Only published ports of a container are reachable.

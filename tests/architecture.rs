@@ -98,6 +98,10 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ffmpeg", "tests/studio/"),
     ("ffmpeg", "tests/api/"),
     ("ffmpeg", "benches/channel/"),
+    // Proxies in front, and what checks what is deployed.
+    ("nginx", "tests/api/"),
+    ("caddy", "tests/api/"),
+    ("promtool", "tests/api/"),
     // Makes a file immutable, which no crate does.
     ("chattr", "tests/faults/sqlite.rs"),
     ("pg_config", "tests/support/src/cluster.rs"),

@@ -17,7 +17,6 @@ use streamward::app::key_cache_loader::KeyCacheLoader;
 use streamward::app::list::ListStore;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::refusal_rollup::RefusalRollup;
-use streamward::app::request_lines::RequestLines;
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, TaskContext};
 use streamward::domain::access::Actor;
@@ -98,7 +97,7 @@ impl Subject {
             hasher: MasterKey::new([1; 32]).hasher(),
             sealer: Sealer::new(&MasterKey::new([1; 32])),
             refusals: RefusalRollup::default(),
-            lines: RequestLines::default(),
+            lines: Arc::default(),
         };
         let end_wait = Duration::from_secs(2);
         let shared = Shared::new(core, Config::default(), secrets(), Outside::default(), end_wait);

@@ -38,7 +38,7 @@ pub struct Core {
     /// Refused writes that are counted until the housekeeping task writes them to the audit log.
     pub refusals: RefusalRollup,
     /// Which log lines about requests are written.
-    pub lines: RequestLines,
+    pub lines: Arc<RequestLines>,
 }
 
 impl Core {
@@ -52,7 +52,7 @@ impl Core {
     ) -> Self {
         let [auth_store, worker_store] = [Arc::clone(&store), Arc::clone(&store)];
         let lists = ListStore::new(Arc::clone(&store));
-        let (refusals, lines) = (RefusalRollup::default(), RequestLines::default());
+        let (refusals, lines) = (RefusalRollup::default(), Arc::default());
         let (hasher, sealer) = (master.hasher(), Sealer::new(master));
         Self { auth_store, store, lists, worker_store, clock, ids, wake_ups, hasher, sealer, refusals, lines }
     }

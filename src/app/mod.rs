@@ -23,6 +23,7 @@ pub mod housekeeping;
 pub mod key_cache;
 pub mod key_cache_loader;
 pub mod list;
+pub mod live_stats;
 pub mod media_server;
 pub mod organization;
 pub mod poll_requests;

@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 use super::Core;
 use super::disconnect_retries::DisconnectRetries;
 use super::grace::{Grace, LiveSession};
+use super::live_stats::LiveStats;
 use super::media_server::ConfiguredServers;
 use super::poll_requests::PollRequests;
 use super::task::{OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, Tick};
@@ -48,6 +49,9 @@ const UNREACHABLE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// not live yet.
 const AWAITING_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long a poll may take, on top of its interval, before what the last one saw is too old to show.
+const POLL_TIME: Duration = Duration::from_secs(10);
+
 /// How often to poll, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReconcileIntervals {
@@ -63,6 +67,7 @@ pub struct Reconciler {
     servers: Arc<ConfiguredServers>,
     polls: Arc<PollRequests>,
     grace: Arc<Grace>,
+    live: Arc<LiveStats>,
     server: MediaServerName,
     remote: Arc<dyn MediaServer>,
     intervals: ReconcileIntervals,
@@ -108,7 +113,7 @@ impl Reconciler {
     pub fn new(
         core: Arc<Core>,
         servers: Arc<ConfiguredServers>,
-        (polls, grace): (Arc<PollRequests>, Arc<Grace>),
+        (polls, grace, live): (Arc<PollRequests>, Arc<Grace>, Arc<LiveStats>),
         (server, remote): (MediaServerName, Arc<dyn MediaServer>),
         intervals: ReconcileIntervals,
     ) -> Self {
@@ -117,6 +122,7 @@ impl Reconciler {
             servers,
             polls,
             grace,
+            live,
             server,
             remote,
             intervals,
@@ -140,6 +146,7 @@ impl Reconciler {
         match polled {
             Ok(snapshot) => self.repair(assignment, snapshot, hook_events).await,
             Err(error) => {
+                self.live.forget(&self.server);
                 self.accept_hook_events(assignment, &error, hook_events).await?;
                 Err(error.into())
             }
@@ -168,6 +175,7 @@ impl Reconciler {
         let around = PollContext { server: self.server.clone(), now, restarted, unreadable };
         let active = view.streams.len();
         let plan = plan(&around, &observations, view);
+        self.live.note(&self.server, &plan.carried, self.intervals.poll * 2 + POLL_TIME);
         let applied = self.apply(assignment, &plan.changes, now).await?;
         self.forget_lost_relays(&observations);
         let relayed = self.relay(&plan).await;

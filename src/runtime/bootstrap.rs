@@ -15,7 +15,6 @@ use crate::app::Core;
 use crate::app::database_clock::DatabaseClock;
 use crate::app::list::ListStore;
 use crate::app::refusal_rollup::RefusalRollup;
-use crate::app::request_lines::RequestLines;
 use crate::app::secrets::first_time;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
@@ -40,7 +39,7 @@ impl Bootstrap {
         // First, so that a wrong master key is reported before anything is created.
         let found = find_master_key(&loaded.config, &loaded.env)?;
         let databases = Databases::open(&loaded.config, purpose, schema).await?;
-        prepare(&databases.api, schema).await?;
+        prepare(&databases.api, purpose, schema).await?;
         let secret_store = SqlStore::new(databases.api.clone());
         let master = match found {
             MasterKeySource::Found(master) => master,
@@ -82,7 +81,7 @@ impl Bootstrap {
             hasher: self.master.hasher(),
             sealer: self.sealer.clone(),
             refusals: RefusalRollup::default(),
-            lines: RequestLines::default(),
+            lines: Arc::default(),
         };
         Shared::new(core, self.config().clone(), secrets, outside, end_wait)
     }

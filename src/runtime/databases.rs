@@ -18,7 +18,7 @@ use crate::adapters::sql::{
 use crate::app::list::PAGES_AT_ONCE;
 use crate::ports::{StoreError, WakeUps};
 
-/// How long the start waits for a database that is unreachable.
+/// How long a command waits for a database that is unreachable. The service waits until it is there.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -205,14 +205,16 @@ pub(super) enum Schema {
 }
 
 /// Prepares the schema.
-pub(super) async fn prepare(db: &Db, schema: Schema) -> anyhow::Result<()> {
+pub(super) async fn prepare(db: &Db, purpose: Purpose, schema: Schema) -> anyhow::Result<()> {
     if schema == Schema::Expect {
         return Ok(expect(&db.place(), &pending_migrations(db).await?)?);
     }
     let started = Instant::now();
     loop {
         match migrate(db).await {
-            Err(StoreError::Unavailable(why)) if matches!(db, Db::Pg(_)) && started.elapsed() < PATIENCE => {
+            Err(StoreError::Unavailable(why))
+                if matches!(db, Db::Pg(_)) && (purpose == Purpose::Serve || started.elapsed() < PATIENCE) =>
+            {
                 tracing::warn!(%why, pause = ?PAUSE, "the database is unreachable; trying again");
                 sleep(PAUSE).await;
             }
@@ -259,7 +261,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = Config { data_dir: folder.path().to_owned(), ..Config::default() };
         let databases = Databases::open(&config, Purpose::Serve, Schema::Migrate).await.unwrap();
-        prepare(&databases.api, Schema::Migrate).await.unwrap();
+        prepare(&databases.api, Purpose::Serve, Schema::Migrate).await.unwrap();
         let kinds = [&databases.auth, &databases.api, &databases.lists, &databases.worker];
         let stores = kinds.map(|db| SqlStore::new(db.clone()));
         let (scope, filter) = (Scope::system(), AuditFilter { limit: 1, ..AuditFilter::default() });

@@ -122,7 +122,7 @@ async fn migrate(loaded: &Loaded, out: &mut Output) -> anyhow::Result<()> {
     let databases = Databases::open(&loaded.config, Purpose::Command, Schema::Migrate).await?;
     let db = &databases.api;
     let before = if is_new { compare_sqlite(&[]) } else { pending_migrations(db).await? };
-    prepare(db, Schema::Migrate).await?;
+    prepare(db, Purpose::Command, Schema::Migrate).await?;
     if let (true, Some(MasterKeySource::Absent(file))) = (is_new, key) {
         absent_key(loaded, &SqlStore::new(db.clone()), &file, Schema::Migrate).await?;
     }

@@ -14,6 +14,7 @@ mod databases;
 pub mod doctor;
 mod gauges;
 pub mod kick;
+mod live_stream_metrics;
 mod main;
 mod media_config;
 mod outside;

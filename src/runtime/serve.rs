@@ -90,6 +90,18 @@ pub async fn serve(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "listening");
+    answer_until(listener, router, limits, stop).await;
+    tracing::info!(%address, "no longer listening");
+    Ok(())
+}
+
+/// The same without a line in the log.
+pub(super) async fn answer_until(
+    listener: TcpListener,
+    router: Router,
+    limits: ServeLimits,
+    stop: CancellationToken,
+) {
     let cut = CancellationToken::new();
     let _cut_when_dropped = cut.clone().drop_guard();
     let (drain, tasks) = (limits.drain, TaskTracker::new());
@@ -97,13 +109,11 @@ pub async fn serve(
     accept(&listener, &connections, &tasks).await;
     drop(listener);
     tasks.close();
-    tracing::info!(%address, open = tasks.len(), "no longer listening");
     if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
-        tracing::warn!(%address, open = tasks.len(), "closing connections that did not finish in time");
+        tracing::warn!(open = tasks.len(), "closing connections that did not finish in time");
         cut.cancel();
         tasks.wait().await;
     }
-    Ok(())
 }
 
 /// Spawns a task for every connection, until the stop.

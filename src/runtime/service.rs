@@ -2,7 +2,9 @@
 
 mod first_start;
 mod listen;
+mod manager;
 mod open_files;
+mod starting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +13,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use futures_util::future::try_join_all;
-use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::open_files::Budget;
+use self::starting::Starting;
 use super::bootstrap::Bootstrap;
 use super::config::{Config, DatabaseKind, Loaded};
 use super::databases::{Purpose, Schema};
@@ -137,7 +139,19 @@ impl Service<'_> {
             own_bound.insert(key, bound);
         }
         let budget = budget(&loaded.config);
-        let base = Bootstrap::open(loaded, Purpose::Serve, Schema::Migrate).await?;
+        let mut starting = Starting::new(&loaded.config.base_path());
+        let listener = starting.answer(listen::listen(bound)?, budget.main)?;
+        let mut media_listener = None;
+        if let Some(bound) = media_bound {
+            media_listener = Some(starting.answer(listen::listen(bound)?, budget.media)?);
+        }
+        let mut listening = BTreeMap::new();
+        for (key, bound) in own_bound {
+            listening.insert(key, starting.answer(listen::listen(bound)?, OWN_CONNECTIONS)?);
+        }
+        self.tasks.spawn(manager::keep_alive(loaded.config.local_url(), self.stop.clone()));
+        let opening = Bootstrap::open(loaded, Purpose::Serve, Schema::Migrate);
+        let base = manager::waiting(Box::pin(opening)).await?;
         let after = CancellationToken::new();
         let check = self.tasks.spawn(check_file(base.databases.api.clone(), after.clone()));
         let wake_ups = base.databases.wake_ups(&self.instance, &self.tasks, after.clone());
@@ -170,14 +184,10 @@ impl Service<'_> {
             base.databases.clone(),
             after.clone(),
         ));
-        let listener = listen::listen(bound)?;
-        let media_listener = media_bound.map(listen::listen).transpose()?;
-        let mut own_listeners = Vec::new();
-        for (key, router) in own_routers {
-            if let Some(bound) = own_bound.remove(&key) {
-                own_listeners.push((listen::listen(bound)?, router));
-            }
-        }
+        let own = own_routers.into_iter();
+        let own = own.filter_map(|(key, router)| Some((listening.remove(&key)?, router)));
+        let own_listeners = own.collect();
+        starting.end().await;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             database = base.databases.api.engine(),
@@ -187,8 +197,7 @@ impl Service<'_> {
         if let Some(welcome) = welcome {
             first_start::print(&welcome);
         }
-        // Fails without systemd, which is fine.
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        manager::ready();
         Ok(Running {
             base,
             router,
@@ -233,7 +242,7 @@ impl Service<'_> {
         let stopping = self.stop.clone();
         self.tasks.spawn(async move {
             stopping.cancelled().await;
-            let _ = sd_notify::notify(&[NotifyState::Stopping]);
+            manager::stopping();
         });
         let media_served = async {
             match running.media_listener {

@@ -13,6 +13,7 @@ use crate::app::clip::{ClipSettings, Clips};
 use crate::app::events::Events;
 use crate::app::grace::Grace;
 use crate::app::key_cache::KeyCache;
+use crate::app::live_stats::LiveStats;
 use crate::app::media_server::{ConfiguredServers, MediaServers};
 use crate::app::organization::Organizations;
 use crate::app::poll_requests::PollRequests;
@@ -67,6 +68,7 @@ pub struct Shared {
     pub polls: Arc<PollRequests>,
     pub grace: Arc<Grace>,
     pub key_cache: Arc<KeyCache>,
+    pub live_stats: Arc<LiveStats>,
     pub access: Arc<Access>,
     pub audit: Arc<AuditLog>,
     pub broadcasters: Arc<Broadcasters>,
@@ -122,6 +124,7 @@ impl Shared {
             outside,
             grace,
             key_cache,
+            live_stats: Arc::default(),
             media_servers,
             stream_keys,
             streams,

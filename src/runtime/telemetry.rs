@@ -4,6 +4,8 @@
 //! and can always be read as Prometheus text. With an OTLP endpoint, they and the spans of `tracing` are also pushed there
 //! as protobuf over HTTP.
 
+mod buckets;
+mod descriptions;
 mod logs;
 mod otel_recorder;
 mod otlp;
@@ -11,7 +13,9 @@ mod otlp;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use metrics::gauge;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use metrics_util::layers::FanoutBuilder;
 use tokio_util::sync::CancellationToken;
 use tracing::Subscriber;
@@ -19,10 +23,12 @@ use tracing_appender::non_blocking::{ErrorCounter, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use buckets::{AUTH_BUCKETS, SECONDS_BUCKETS};
+pub use descriptions::{COUNTERS, GAUGES, HISTOGRAMS, help};
 pub use logs::LogFormat;
-pub use otel_recorder::SECONDS_BUCKETS;
 
-use otel_recorder::{OtelRecorder, SECONDS_SUFFIX};
+use buckets::{AUTH_DURATION, SECONDS_SUFFIX};
+use otel_recorder::OtelRecorder;
 
 /// How long the last spans and metrics may take to be sent.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
@@ -71,8 +77,10 @@ impl Telemetry {
     ) -> anyhow::Result<(Self, impl Subscriber + Send + Sync + use<>, BoxedRecorder)> {
         let prometheus = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix(SECONDS_SUFFIX.to_owned()), &SECONDS_BUCKETS)
+            .and_then(|it| it.set_buckets_for_metric(Matcher::Full(AUTH_DURATION.to_owned()), &AUTH_BUCKETS))
             .context("the metrics recorder cannot be built")?
             .build_recorder();
+        descriptions::describe(&prometheus);
         let handle = prometheus.handle();
         let endpoint = config.otlp_endpoint.as_deref();
         let otlp =
@@ -86,6 +94,10 @@ impl Telemetry {
                     .build(),
             ),
         };
+        metrics::with_local_recorder(&recorder, || {
+            gauge!("streamward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
+            Collector::default().describe();
+        });
         let (log_layer, log_thread, log_errors) = logs::layer(&config.level, config.format)?;
         let subscriber =
             tracing_subscriber::registry().with(log_layer).with(otlp.as_ref().map(otlp::Otlp::span_layer));
@@ -95,7 +107,11 @@ impl Telemetry {
     /// Renders the current metrics as Prometheus text on each call, for `GET /metrics`.
     pub fn prometheus(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static + use<> {
         let handle = self.prometheus.clone();
-        move || handle.render()
+        move || {
+            // The memory, CPU, threads and open files of the process.
+            Collector::default().collect();
+            handle.render()
+        }
     }
 
     /// Bounds the memory of histograms without scrapes, until `stop`. Run it as a task.

@@ -460,7 +460,7 @@ async fn start(
     let remote = (MediaServerName::default(), Arc::clone(server) as Arc<dyn MediaServer>);
     let (core, servers, polls) = (&shared.core, &shared.servers, &shared.polls);
     let intervals = ReconcileIntervals { poll: Duration::from_secs(2), claim_ttl: Duration::from_secs(15) };
-    let polls = (Arc::clone(polls), Arc::clone(&shared.grace));
+    let polls = (Arc::clone(polls), Arc::clone(&shared.grace), Arc::clone(&shared.live_stats));
     let reconciler = Reconciler::new(Arc::clone(core), Arc::clone(servers), polls, remote, intervals);
     let instance = format!("instance-{instance}");
     let assignment = assigned(&**store, &instance, reconciler.name()).await.expect("the store");

@@ -68,7 +68,7 @@ async fn metrics_need_a_token_only_if_one_is_set() {
     let app = TestApp::with(Engine::Memory, open).await;
     let answer = app.as_nobody().get("/metrics").await.assert_status(200);
     assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-    assert_eq!(answer.body, "up 1\n");
+    assert!(answer.body.starts_with(b"up 1\n"), "{answer:?}");
     let metrics_token = Some(Secret::new("metrics-token-0123"));
     let app = TestApp::with(Engine::Memory, Setup { metrics, metrics_token, ..Setup::default() }).await;
     app.as_nobody().get("/metrics").await.assert_status(401);

@@ -9,6 +9,13 @@ use super::client::client;
 /// Less than the three seconds that Docker waits.
 const LIMIT: Duration = Duration::from_millis(2_500);
 
+/// Whether the process at `base` is alive: 200 of `GET /livez`.
+pub async fn alive(base: &str) -> anyhow::Result<()> {
+    let answer = client(base, LIMIT)?.get(format!("{base}/livez")).send().await;
+    answer.and_then(reqwest::Response::error_for_status).map_err(reqwest::Error::without_url)?;
+    Ok(())
+}
+
 /// The answer of `GET /health` at `base` (`http://host:port`).
 pub async fn run(base: &str) -> anyhow::Result<String> {
     let answer = client(base, LIMIT)?.get(format!("{base}/health")).send().await;

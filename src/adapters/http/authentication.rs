@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::admission::{LongLists, Slots, UnprovenBodies, share};
+use super::base_path::BasePath;
 use super::body::{self, MANAGEMENT_BODY};
 use super::connection::Connection;
 use super::origin::origin;
@@ -340,8 +341,17 @@ async fn actor_of(
             gate.access.signing_secret(key_id, timestamp)?;
             let bytes = gate.unproven.read(origin.ip, &parts.headers, body, guard.largest_body).await?;
             let (method, path) = (parts.method.as_str(), parts.uri.path());
-            let signed = SignedRequest { key_id, timestamp, signature, method, path, body: &bytes };
-            Ok((gate.access.actor_of_signature(&signed, origin)?, Body::from(bytes)))
+            let recognise = |path: &str| {
+                let signed = SignedRequest { key_id, timestamp, signature, method, path, body: &bytes };
+                gate.access.actor_of_signature(&signed, origin.clone())
+            };
+            let base = BasePath::of(&parts.extensions);
+            let actor = match recognise(path) {
+                // A caller signs the path that it calls, and a proxy may have removed the base path.
+                Err(_) if !base.as_str().is_empty() => recognise(&format!("{base}{path}"))?,
+                found => found?,
+            };
+            Ok((actor, Body::from(bytes)))
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod access;
 mod admission;
 pub mod audit;
 mod authentication;
+mod base_path;
 mod body;
 pub mod broadcaster;
 pub mod channel;
@@ -26,6 +27,7 @@ pub mod operation;
 mod options;
 pub mod organization;
 mod origin;
+mod page;
 mod problem;
 pub mod publish;
 mod request_log;
@@ -54,16 +56,19 @@ pub use openapi::{Document, openapi_json, problems_json};
 pub use operation::Operation;
 pub use options::{HttpOptions, MetricsText};
 pub use problem::ProblemType;
+pub use request_log::RequestLog;
 pub use routes::Routes;
 pub use session_cookie::CookieRules;
 pub use sse::EventStreams;
 
-use crate::app::Core;
 use problem::Problem;
 
-/// The complete router. Serve it with the peer's address as `ConnectInfo<SocketAddr>`.
-pub fn router(slices: impl IntoIterator<Item = Router>, core: Arc<Core>) -> Router {
+/// The complete router. Serve it with the peer's address as `ConnectInfo<SocketAddr>`. It answers below `base_path` too,
+/// if that is not empty.
+pub fn router(slices: impl IntoIterator<Item = Router>, log: Arc<RequestLog>, base_path: &str) -> Router {
     let all = slices.into_iter().fold(Router::new(), Router::merge);
-    all.fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
-        .layer(from_fn_with_state(core, request_log::request_log))
+    let all = all
+        .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
+        .layer(from_fn_with_state(log, request_log::request_log));
+    base_path::under(base_path, all)
 }

@@ -32,8 +32,9 @@ pub struct Document {
     pub(super) health: Vec<HealthProperty>,
 }
 
-/// The document of these slices, for people and machines; the same text as `openapi/streamward.json`.
-pub fn openapi_json(slices: impl IntoIterator<Item = Document>) -> String {
+/// The document of these slices, for people and machines, of a server that is reached below `base_path`. Without one it is
+/// the same text as `openapi/streamward.json`.
+pub fn openapi_json(slices: impl IntoIterator<Item = Document>, base_path: &str) -> String {
     let mut document = OpenApi::default();
     let (mut tags, mut health) = (Vec::new(), Vec::new());
     for slice in slices {
@@ -43,7 +44,7 @@ pub fn openapi_json(slices: impl IntoIterator<Item = Document>) -> String {
     }
     health.into_iter().for_each(|property| property.add_to(&mut document, "HealthReport"));
     document.tags = Some(tags);
-    describe(&mut document);
+    describe(&mut document, base_path);
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
@@ -116,14 +117,15 @@ pub(super) fn complete(paths: &mut Paths, tag: &str, audience: Audience) {
 }
 
 /// Adds everything but the paths.
-fn describe(document: &mut OpenApi) {
+fn describe(document: &mut OpenApi, base_path: &str) {
     document.info = InfoBuilder::new()
         .title("Streamward")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(ABOUT))
         .license(Some(utoipa::openapi::LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .build();
-    document.servers = Some(vec![ServerBuilder::new().url("/").build()]);
+    let server = if base_path.is_empty() { "/" } else { base_path };
+    document.servers = Some(vec![ServerBuilder::new().url(server).build()]);
     let components = document.components.get_or_insert_with(Components::new);
     components.schemas.insert("Problem".into(), problem_schema());
     components.schemas.insert("FieldProblem".into(), FieldProblem::schema());

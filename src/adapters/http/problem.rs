@@ -16,6 +16,8 @@ mod studios;
 mod types;
 mod users;
 
+use std::borrow::Cow;
+
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -70,7 +72,7 @@ pub(super) struct ProblemBody<'a> {
     /// The type of problem: a reference to its description.
     #[serde(rename = "type")]
     #[schema(example = "/problems/validation")]
-    reference: &'static str,
+    reference: &'a str,
     /// The same text for every problem of this type.
     title: &'static str,
     /// The HTTP status.
@@ -155,15 +157,25 @@ impl Problem {
         &self.detail
     }
 
-    /// The answer with path and request id. Headers that are already set stay.
-    pub(super) fn render(&self, instance: &str, request_id: &str, mut response: Response) -> Response {
+    /// The answer with path and request id, and addresses below `base`. Headers that are already set stay.
+    pub(super) fn render(
+        &self,
+        base: &str,
+        path: &str,
+        request_id: &str,
+        mut response: Response,
+    ) -> Response {
         let status = self.kind.status();
+        let below = |path| {
+            if base.is_empty() { Cow::Borrowed(path) } else { Cow::Owned(format!("{base}{path}")) }
+        };
+        let (reference, instance) = (below(self.kind.reference), below(path));
         let body = ProblemBody {
-            reference: self.kind.reference,
+            reference: &reference,
             title: self.kind.title,
             status: status.as_u16(),
             detail: &self.detail,
-            instance,
+            instance: &instance,
             request_id,
             errors: &self.errors,
             fields: &self.fields,

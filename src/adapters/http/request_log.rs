@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -12,16 +12,37 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use super::base_path::BasePath;
 use super::connection::InvalidRequest;
 use super::problem::{PROBLEM_JSON, Problem, ProblemType};
 use crate::app::Core;
-use crate::app::request_lines::LineKind;
+use crate::app::request_lines::{LineKind, RequestLines};
 use crate::domain::Invalid;
 use crate::domain::secret::mask_keys;
-use crate::ports::IdGen;
+use crate::ports::{Clock, IdGen};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 128;
+
+/// What the outermost layer needs.
+pub struct RequestLog {
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGen>,
+    lines: Arc<RequestLines>,
+}
+
+impl RequestLog {
+    /// A log before there is a database.
+    pub fn new(clock: Arc<dyn Clock>, ids: Arc<dyn IdGen>) -> Self {
+        Self { clock, ids, lines: Arc::default() }
+    }
+
+    /// The log of a service.
+    pub fn of(core: &Core) -> Self {
+        let (clock, ids, lines) = (Arc::clone(&core.clock), Arc::clone(&core.ids), Arc::clone(&core.lines));
+        Self { clock, ids, lines }
+    }
+}
 
 /// The request's id: the caller's if it is valid, otherwise a new one.
 #[derive(Clone, Debug)]
@@ -60,9 +81,14 @@ pub(super) fn shown_path(path: &str) -> String {
 }
 
 /// The outermost layer of the router.
-pub(super) async fn request_log(State(core): State<Arc<Core>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn request_log(
+    State(log): State<Arc<RequestLog>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
-    let id = RequestId::of(request.headers(), &*core.ids);
+    let id = RequestId::of(request.headers(), &*log.ids);
+    let base = BasePath::of(request.extensions());
     request.extensions_mut().insert(id.clone());
     let (method, uri) = (method_word(request.method()), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -87,10 +113,10 @@ pub(super) async fn request_log(State(core): State<Arc<Core>>, mut request: Requ
         span.in_scope(|| tracing::error!(method, route, "a handler panicked"));
         Problem::internal().into_response()
     });
-    let (response, failure) = finish(response, uri.path(), &id);
+    let (response, failure) = finish(response, (&base, uri.path()), &id);
     let (status, took) = (response.status(), started.elapsed());
     let route: Arc<str> = Arc::from(route);
-    if core.lines.allow(&line_kind(&route, status), core.now()) {
+    if log.lines.allow(&line_kind(&route, status), log.clock.now()) {
         let (duration_ms, status) = (took.as_secs_f64() * 1_000.0, status.as_u16());
         span.in_scope(|| {
             if let Some(error) = failure {
@@ -124,21 +150,36 @@ fn refused(invalid: InvalidRequest) -> Problem {
 }
 
 /// Writes problems and sets the common headers. Also returns our failure behind the problem, for the log.
-fn finish(mut response: Response, path: &str, id: &RequestId) -> (Response, Option<String>) {
+fn finish(
+    mut response: Response,
+    (base, path): (&BasePath, &str),
+    id: &RequestId,
+) -> (Response, Option<String>) {
     let failed = response.status().is_client_error() || response.status().is_server_error();
     let mut failure = None;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = problem.render(&shown_path(path), id.as_str(), response);
+        response = problem.render(base.as_str(), &shown_path(path), id.as_str(), response);
         failure = problem.into_failure();
     } else if failed && response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != PROBLEM_JSON) {
         // An answer of a library: an unknown route or method, or an unreadable body.
-        response = Problem::of_status(response.status()).render(&shown_path(path), id.as_str(), response);
+        let problem = Problem::of_status(response.status());
+        response = problem.render(base.as_str(), &shown_path(path), id.as_str(), response);
     }
     let headers = response.headers_mut();
+    if let Some(location) = below(base, headers) {
+        headers.insert(LOCATION, location);
+    }
     headers.insert(X_REQUEST_ID, id.0.clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     (response, failure)
+}
+
+/// The header `Location` of an answer with the base path, if there is one.
+fn below(base: &BasePath, headers: &HeaderMap) -> Option<HeaderValue> {
+    let location = headers.get(LOCATION)?.to_str().ok()?;
+    let is_ours = !base.as_str().is_empty() && location.starts_with('/');
+    is_ours.then(|| HeaderValue::from_str(&format!("{base}{location}")).ok())?
 }
 
 /// The method as a word of a fixed set, so that clients cannot invent metric labels.

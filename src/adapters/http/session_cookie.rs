@@ -29,13 +29,13 @@ pub struct CookieRules {
 
 impl CookieRules {
     /// `trusted_proxies`: whose `X-Forwarded-Proto` is trusted. `public_url`: where browsers reach us, if it is configured.
-    pub fn new(trusted_proxies: &[IpNet], public_url: Option<&str>) -> Self {
-        let (mut public_origin, mut path) = (None, "/".to_owned());
-        if let Some((scheme, rest)) = public_url.and_then(|url| url.split_once("://")) {
-            let (host, folder) = rest.split_once('/').unwrap_or((rest, ""));
-            public_origin = Some(format!("{scheme}://{}", bare(scheme, host)));
-            path = format!("/{}", folder.trim_end_matches('/'));
-        }
+    /// `base_path`: what all our addresses begin with.
+    pub fn new(trusted_proxies: &[IpNet], public_url: Option<&str>, base_path: &str) -> Self {
+        let public_origin = public_url.and_then(|url| url.split_once("://")).map(|(scheme, rest)| {
+            let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+            format!("{scheme}://{}", bare(scheme, host))
+        });
+        let path = if base_path.is_empty() { "/" } else { base_path }.to_owned();
         Self { trusted_proxies: trusted_proxies.into(), public_origin, path }
     }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn rules(public_url: Option<&str>) -> CookieRules {
-        CookieRules::new(&["10.0.0.0/8".parse().unwrap()], public_url)
+        CookieRules::new(&["10.0.0.0/8".parse().unwrap()], public_url, "")
     }
 
     #[test]
@@ -200,7 +200,8 @@ mod tests {
         let forwarded = [("host", "tv"), ("x-forwarded-proto", "http, https")];
         assert!(shown(&rules(None), &parts("10.0.0.1", &forwarded)).ends_with("; Secure"));
         assert!(!shown(&rules(None), &parts("192.0.2.1", &forwarded)).contains("Secure"));
-        let public = rules(Some("https://tv/streamward/"));
+        let public = Some("https://tv/streamward");
+        let public = CookieRules::new(&[], public, "/streamward");
         assert!(shown(&public, &plain).contains("; Path=/streamward;"));
         assert!(shown(&public, &plain).ends_with("; Secure"));
     }

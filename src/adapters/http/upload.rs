@@ -90,8 +90,7 @@ mod tests {
 
     use super::*;
     use crate::adapters::argon2_pool::Argon2Pool;
-    use crate::adapters::http::CookieRules;
-    use crate::adapters::http::{Gate, Routes, router};
+    use crate::adapters::http::{CookieRules, Gate, RequestLog, Routes, router};
     use crate::adapters::local_wake_ups::LocalWakeUps;
     use crate::adapters::memory::MemoryStore;
     use crate::adapters::system::{SystemClock, SystemIds};
@@ -153,7 +152,7 @@ mod tests {
         let settings = UserSettings { terms, public_url: String::new() };
         let hasher = Arc::new(Argon2Pool::new());
         let users = Arc::new(Users::new(Arc::clone(&core), Arc::clone(&access), hasher, None, settings));
-        let (audit, cookies) = (AuditLog::new(Arc::clone(&core)), CookieRules::new(&[], None));
+        let (audit, cookies) = (AuditLog::new(Arc::clone(&core)), CookieRules::new(&[], None, ""));
         (Gate::new((access, users), Arc::new(audit), cookies, 10_000), core)
     }
 
@@ -165,7 +164,8 @@ mod tests {
         let limits = UploadLimits { max_bytes: MAX, idle: Duration::from_millis(300) };
         let routes = Routes::new("files").uploads(Role::Operator, "file", routes!(take), limits);
         let (gate, core) = gate();
-        let router = router([routes.into_router((sender, Arc::clone(&may_read)), &gate)], core);
+        let log = Arc::new(RequestLog::of(&core));
+        let router = router([routes.into_router((sender, Arc::clone(&may_read)), &gate)], log, "");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut task = JoinSet::new();

@@ -156,6 +156,19 @@ pub struct Disconnect {
     pub reason: DisconnectReason,
 }
 
+/// A session that is live with a key, and what it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The public path.
+    pub path: StreamPath,
+    /// The session.
+    pub session: SourceId,
+    /// How many read it.
+    pub readers: u32,
+    /// Bytes received since it started.
+    pub inbound_bytes: u64,
+}
+
 /// How to repair the difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -167,6 +180,8 @@ pub struct Plan {
     pub relays: Vec<(SecretHash, Relay)>,
     /// Configured public paths that are not in `relays`: old relays, or the operator's own paths.
     pub other_configured: Vec<StreamPath>,
+    /// The sessions that stay.
+    pub carried: Vec<Carried>,
 }
 
 /// The circumstances of a poll.
@@ -354,6 +369,11 @@ impl<'a> Planner<'a> {
                 let holder = Holder::Live { by: connection.clone() };
                 let holds = self.keys.get(&key_id).is_some_and(|key| key.holder == holder);
                 let stats = self.stats(observation, key_id);
+                if let Some(key) = self.keys.get(&key_id) {
+                    let (path, session) = (key.path.clone(), connection.id.clone());
+                    let StreamStats { readers, inbound_bytes, .. } = stats;
+                    self.plan.carried.push(Carried { path, session, readers, inbound_bytes });
+                }
                 if let Some(active) = row {
                     self.refresh(active, &stats);
                 }

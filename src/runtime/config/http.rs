@@ -17,9 +17,23 @@ section! {
         /// Where browsers reach Streamward, for links and cookies.
         public_url: Option<String>, check if_set(address(&["https", "http"])),
             unset "not set: the address of http.listen";
+        /// The path below which a proxy publishes everything, such as `/streamward`.
+        base_path: Option<String>, check if_set(base_path), unset "not set: the path of http.public_url";
         /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted.
         trusted_proxies: Networks;
     }
+}
+
+/// A rule: segments of plain characters. A slash at the end is removed.
+fn base_path(given: &mut String) -> Result<(), String> {
+    given.truncate(given.trim_end_matches('/').len());
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    let holds = given.is_empty()
+        || given.strip_prefix('/').is_some_and(|rest| {
+            rest.split('/').all(|part| !matches!(part, "" | "." | "..") && part.bytes().all(is_plain))
+        });
+    let rule = "must be a path such as /streamward, of letters, digits and -._~ between slashes";
+    require(holds, || format!("{rule}, not {given:?}"))
 }
 
 pub(super) fn address_and_port(listen: &mut String) -> Result<(), String> {

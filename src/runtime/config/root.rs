@@ -48,6 +48,12 @@ section! {
 fn check(config: &Config) -> Result<(), ConfigError> {
     media_servers::distinct(&config.media_servers)?;
     studios::distinct(&config.studios)?;
+    if let (Some(base), Some(public)) = (&config.http.base_path, &config.http.public_url)
+        && path_of(public) != base
+    {
+        let rule = format!("must be the path of http.public_url, {public}; leave one of the two out");
+        return Err(ConfigError::new("http.base_path".to_owned(), rule));
+    }
     let of_channels = ("channels.media_server".to_owned(), &config.channels.media_server);
     let of_studios = config
         .studios
@@ -108,10 +114,16 @@ impl Config {
         url(&self.http.listen)
     }
 
+    /// What our addresses begin with behind a proxy, without a slash at the end; empty if nothing.
+    pub fn base_path(&self) -> String {
+        let of_public = || self.http.public_url.as_deref().map(path_of).unwrap_or_default().to_owned();
+        self.http.base_path.clone().unwrap_or_else(of_public)
+    }
+
     /// Where browsers reach us, without a slash at the end.
     pub fn public_url(&self) -> String {
-        let url = self.http.public_url.clone().unwrap_or_else(|| self.local_url());
-        url.trim_end_matches('/').to_owned()
+        let local = || format!("{}{}", self.local_url(), self.base_path());
+        self.http.public_url.clone().unwrap_or_else(local)
     }
 
     /// Where media servers on this machine reach us: the same of `http.media_listen`, if it is set.
@@ -123,6 +135,12 @@ impl Config {
     pub fn hooks_url(&self) -> String {
         self.hooks.url.clone().unwrap_or_else(|| self.local_media_url())
     }
+}
+
+/// The path of an address that was checked, without a slash at the end.
+fn path_of(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default().trim_end_matches('/')
 }
 
 /// The URL of an address to listen on, with a host that can be called.

@@ -280,3 +280,23 @@ fn any_secret_in_the_environment_is_hidden() {
         },
     );
 }
+
+#[test]
+fn the_base_path_is_that_of_the_public_url() {
+    let base = |toml: &str| load(toml, &[]).unwrap().config.base_path();
+    assert_eq!(base(""), "");
+    assert_eq!(base("[http]\npublic_url = 'https://tv.example.org'"), "");
+    assert_eq!(base("[http]\npublic_url = 'https://tv.example.org/a/streamward/'"), "/a/streamward");
+    assert_eq!(base("[http]\nbase_path = '/streamward/'"), "/streamward");
+    assert_eq!(base("[http]\nbase_path = '/'"), "");
+    let both = "[http]\nbase_path = '/a'\npublic_url = 'https://tv.example.org/a'";
+    assert_eq!(base(both), "/a");
+    let local = load("[http]\nbase_path = '/a'", &[]).unwrap().config.public_url();
+    assert_eq!(local, "http://127.0.0.1:8080/a");
+    for wrong in ["a", "a/", "//a", "/a//b", "/a/../b", "/a b", "/a?b", "/ä", "/a\"><b"] {
+        let line = refused(&format!("[http]\nbase_path = '{wrong}'"), &[]);
+        assert!(line.contains("http.base_path must be a path such as /streamward"), "{wrong}: {line}");
+    }
+    let line = refused("[http]\nbase_path = '/a'\npublic_url = 'https://tv.example.org/b'", &[]);
+    assert!(line.contains("http.base_path must be the path of http.public_url"), "{line}");
+}

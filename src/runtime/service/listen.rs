@@ -1,7 +1,6 @@
 //! Binds the addresses of `http.listen`, `http.media_listen` and `studios.<name>.health_listen`.
 //!
-//! It binds early, so that a taken address stops the start before anything else, and listens late, so that clients are
-//! refused instead of waiting until the service is ready.
+//! All are bound before anything listens or is created, so that a taken address stops the start.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;

@@ -10,6 +10,7 @@ use crate::adapters::cli::media_server::{MediaServerCommand, run};
 use crate::adapters::http;
 use crate::app::Core;
 use crate::app::grace::Grace;
+use crate::app::live_stats::LiveStats;
 use crate::app::media_server::ConfiguredServers;
 use crate::app::poll_requests::PollRequests;
 use crate::app::reconcile::{ReconcileIntervals, Reconciler};
@@ -44,6 +45,7 @@ fn build(shared: &Shared, parts: &mut Parts) {
         servers: Arc::clone(&shared.servers),
         polls: Arc::clone(&shared.polls),
         grace: Arc::clone(&shared.grace),
+        live: Arc::clone(&shared.live_stats),
         remotes: shared.outside.media_servers.clone(),
         intervals: ReconcileIntervals {
             poll: config.reconcile.interval.0,
@@ -58,6 +60,7 @@ struct Reconcilers {
     servers: Arc<ConfiguredServers>,
     polls: Arc<PollRequests>,
     grace: Arc<Grace>,
+    live: Arc<LiveStats>,
     remotes: BTreeMap<MediaServerName, Arc<dyn MediaServer>>,
     intervals: ReconcileIntervals,
 }
@@ -85,8 +88,8 @@ impl TaskSet for Reconcilers {
     fn task(&self, key: &str) -> Option<AnyTask> {
         let (name, remote) = self.remotes.iter().find(|(name, _)| name.as_str() == key)?;
         let remote = (name.clone(), Arc::clone(remote));
-        let (servers, polls) =
-            (Arc::clone(&self.servers), (Arc::clone(&self.polls), Arc::clone(&self.grace)));
+        let servers = Arc::clone(&self.servers);
+        let polls = (Arc::clone(&self.polls), Arc::clone(&self.grace), Arc::clone(&self.live));
         let reconciler = Reconciler::new(Arc::clone(&self.core), servers, polls, remote, self.intervals);
         Some(AnyTask::periodic(reconciler))
     }

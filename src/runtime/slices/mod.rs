@@ -27,8 +27,9 @@ use clap::ArgMatches;
 use futures_util::future::LocalBoxFuture;
 
 use super::commands::CommandContext;
+use super::live_stream_metrics::with_streams;
 use super::slice::{Commands, Parts, Slice};
-use crate::adapters::http::{self, CookieRules, EventStreams, Gate, HttpOptions, Operation};
+use crate::adapters::http::{self, CookieRules, EventStreams, Gate, HttpOptions, Operation, RequestLog};
 use crate::app::health::Health;
 use crate::app::housekeeping::Housekeeping;
 use crate::app::task::AnyTask;
@@ -71,12 +72,14 @@ pub struct Instance {
 
 impl Instance {
     /// Builds the slices. No task runs yet.
-    pub fn build(shared: &Shared, options: HttpOptions) -> Self {
+    pub fn build(shared: &Shared, mut options: HttpOptions) -> Self {
+        options.metrics = options.metrics.map(|text| with_streams(text, Arc::clone(&shared.live_stats)));
         let known = || (Arc::clone(&shared.access), Arc::clone(&shared.users));
         let (events, stop) = (Arc::clone(&shared.events), options.stop.clone());
         let events = EventStreams::new(events, known(), stop, options.connections);
         let public_url = shared.config.http.public_url.as_deref();
-        let cookies = CookieRules::new(&options.trusted_proxies, public_url);
+        let base_path = shared.config.base_path();
+        let cookies = CookieRules::new(&options.trusted_proxies, public_url, &base_path);
         let mut parts = Parts {
             events,
             gate: Gate::new(known(), Arc::clone(&shared.audit), cookies, options.connections),
@@ -94,24 +97,30 @@ impl Instance {
             health: Arc::new(Health::new(core())),
             sections: parts.health.into(),
             options,
-            document: openapi_json().into(),
+            document: document(&base_path).into(),
         };
         parts.routers.push(http::operation::serve(operation, &parts.gate));
         let last = Housekeeping::new(core(), parts.chores.clone(), Vec::new());
         let housekeeping = Housekeeping::new(core(), parts.chores, parts.retentions);
         parts.tasks.push(AnyTask::periodic(housekeeping));
-        let media_router = http::router(parts.media_routers, core());
-        let own = |(key, router)| (key, http::router([router], core()));
+        let log = Arc::new(RequestLog::of(&shared.core));
+        let log = || Arc::clone(&log);
+        let media_router = http::router(parts.media_routers, log(), "");
+        let own = |(key, router)| (key, http::router([router], log(), ""));
         let own_routers = parts.own_routers.into_iter().map(own).collect();
-        let router = http::router(parts.routers, core());
+        let router = http::router(parts.routers, log(), &base_path);
         Self { router, media_router, own_routers, tasks: parts.tasks, last }
     }
 }
 
 /// The OpenAPI document; the same text as `openapi/streamward.json`.
 pub fn openapi_json() -> String {
+    document("")
+}
+
+fn document(base_path: &str) -> String {
     let slices = SLICES.iter().map(|slice| (slice.document)());
-    http::openapi_json(slices.chain([http::operation::routes().document()]))
+    http::openapi_json(slices.chain([http::operation::routes().document()]), base_path)
 }
 
 fn commands() -> impl Iterator<Item = &'static Commands> {

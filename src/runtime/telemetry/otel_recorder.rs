@@ -9,12 +9,8 @@ use metrics_util::registry::{Registry, Storage};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
-/// Upper bounds, in seconds, of the buckets of every histogram whose name ends in `_seconds`.
-pub const SECONDS_BUCKETS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
-/// The suffix of the name of a histogram of seconds.
-pub(super) const SECONDS_SUFFIX: &str = "_seconds";
+use super::buckets::of;
+use super::descriptions::help;
 
 /// A recorder for an OpenTelemetry meter.
 pub(super) struct OtelRecorder(Registry<Key, Instruments>);
@@ -26,7 +22,7 @@ impl OtelRecorder {
     }
 }
 
-/// Our metrics have no descriptions.
+/// Instruments take their descriptions from `descriptions.rs`.
 impl Recorder for OtelRecorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
@@ -60,7 +56,8 @@ impl Storage<Key> for Instruments {
         let (read, labels) = (Arc::clone(&cell), labels(key));
         let observe = move |to: &dyn AsyncInstrument<u64>| to.observe(read.load(Ordering::Acquire), &labels);
         // The meter keeps the callback; the handle is not needed.
-        let _handle = self.0.u64_observable_counter(key.name().to_owned()).with_callback(observe).build();
+        let builder = self.0.u64_observable_counter(key.name().to_owned());
+        let _handle = builder.with_description(described(key)).with_callback(observe).build();
         cell
     }
 
@@ -70,14 +67,15 @@ impl Storage<Key> for Instruments {
         let observe = move |to: &dyn AsyncInstrument<f64>| {
             to.observe(f64::from_bits(read.load(Ordering::Acquire)), &labels);
         };
-        let _handle = self.0.f64_observable_gauge(key.name().to_owned()).with_callback(observe).build();
+        let builder = self.0.f64_observable_gauge(key.name().to_owned());
+        let _handle = builder.with_description(described(key)).with_callback(observe).build();
         cell
     }
 
     fn histogram(&self, key: &Key) -> Self::Histogram {
-        let mut builder = self.0.f64_histogram(key.name().to_owned());
-        if key.name().ends_with(SECONDS_SUFFIX) {
-            builder = builder.with_boundaries(SECONDS_BUCKETS.to_vec());
+        let mut builder = self.0.f64_histogram(key.name().to_owned()).with_description(described(key));
+        if let Some(bounds) = of(key.name()) {
+            builder = builder.with_boundaries(bounds.to_vec());
         }
         Arc::new(Samples { histogram: builder.build(), labels: labels(key) })
     }
@@ -93,6 +91,10 @@ impl HistogramFn for Samples {
     fn record(&self, value: f64) {
         self.histogram.record(value, &self.labels);
     }
+}
+
+fn described(key: &Key) -> &'static str {
+    help(key.name()).unwrap_or_default()
 }
 
 fn labels(key: &Key) -> Vec<KeyValue> {

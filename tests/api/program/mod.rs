@@ -14,12 +14,14 @@ mod harness;
 mod hook;
 mod instances;
 mod lifecycle;
+mod proxies;
 mod srs;
 mod start;
 mod streamers;
 mod studios;
 mod trace;
 mod users;
+mod waiting;
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};

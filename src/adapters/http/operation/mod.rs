@@ -1,9 +1,11 @@
 //! Routes for operators and orchestrators: health, metrics and documents.
 
 mod docs;
+mod front;
 mod health;
 mod metrics;
 mod problems;
+mod starting;
 mod tasks;
 
 use axum::Router;
@@ -12,6 +14,7 @@ use axum::routing::get;
 use super::authentication::Gate;
 use super::handler::{Operator, Routes, routes};
 pub use super::options::Operation;
+pub use starting::starting;
 
 /// The routes.
 pub fn routes() -> Routes<Operation> {
@@ -27,8 +30,11 @@ pub fn routes() -> Routes<Operation> {
         .management(Operator, "task", routes!(tasks::list_tasks))
 }
 
-/// The routes, and the files of the documentation page.
+/// The routes, the page at `/`, and the files of the documentation page.
 pub fn serve(operation: Operation, gate: &Gate) -> Router {
-    let files = Router::new().route("/docs/", get(docs::page)).route("/docs/{*name}", get(docs::asset));
-    routes().into_router(operation, gate).merge(files)
+    let pages = Router::new()
+        .route("/", get(front::front).fallback(front::nothing))
+        .route("/docs/", get(docs::page))
+        .route("/docs/{*name}", get(docs::asset));
+    routes().into_router(operation, gate).merge(pages)
 }

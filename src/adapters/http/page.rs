@@ -1,0 +1,13 @@
+//! Pages for browsers.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+/// What is inside of `<tag>` of a page, as a source of its content security policy.
+pub(super) fn inline(page: &str, tag: &str) -> String {
+    let (begin, end) = (format!("<{tag}>"), format!("</{tag}>"));
+    let inner = page.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
+    let hash = Sha256::digest(inner.map_or("", |(inner, _)| inner).as_bytes());
+    format!("'sha256-{}'", STANDARD.encode(hash))
+}
