@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod auth_failures;
 pub mod auth_rollup;
 pub mod broadcaster;
 pub mod callbacks;

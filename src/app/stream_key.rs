@@ -20,7 +20,7 @@ use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::{KeySecret, SecretHash};
 use crate::domain::stream::Stream;
-use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, expires_at};
+use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, Takeovers, expires_at};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{Change, KeyCreation, KeyFilter, Rotation, WakeUp};
 
@@ -162,6 +162,7 @@ impl StreamKeys {
                 revoked_at: None,
                 last_used_at: None,
                 holder: Holder::Free,
+                takeovers: Takeovers::default(),
             };
             match self.core.store.create_stream_key(&key, &hash, Change::new(&scope, entry)).await? {
                 KeyCreation::Created => {

@@ -83,8 +83,8 @@ async fn agrees(
 ) {
     let decision = decide_publish(before, request, when, TTL);
     let mut expected = before.clone();
-    if let (Ok(holder), Some(_)) = (&decision, &request.connection) {
-        expected.holder = holder.clone();
+    if let (Ok(claim), Some(_)) = (&decision, &request.connection) {
+        (expected.holder, expected.takeovers) = (claim.holder.clone(), claim.takeovers);
         expected.last_used_at = Some(when);
     }
     let after = world.store.claim_for_publish(hash, request, when, TTL).await.unwrap().unwrap();
