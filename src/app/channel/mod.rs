@@ -238,7 +238,7 @@ impl Channels {
 
     fn with_secret(&self, (key, secret): (StreamKey, KeySecret), at: Timestamp) -> KeyWithSecret {
         let ingest = self.server.as_ref().map(|server| server.urls.ingest(&key.path, &secret));
-        KeyWithSecret { key, at, secret, ingest, playback: None }
+        KeyWithSecret { key, at, secret, ingest, playback: None, servers: Vec::new() }
     }
 
     /// One channel.
