@@ -13,6 +13,7 @@ use crate::domain::access::{Action, Actor, Resource, Role, Scope};
 use crate::domain::auth_failure::{AuthFailure, MAX_AUTH_FAILURES, RefusedAttempt};
 use crate::domain::nearest::nearest;
 use crate::domain::page::{Newest, Page, Placed};
+use crate::domain::path::StreamPath;
 use crate::ports::StoreError;
 
 const RESOURCE: Resource = Resource::read_by(Role::Operator);
@@ -109,7 +110,7 @@ impl AuthFailures {
             (Some(path), _) => Some(path.to_string()),
             (None, Some(asked)) => {
                 let known = self.core.lists.turn().await.paths_near(asked, NEIGHBOURS).await?;
-                nearest(asked, known.iter().map(|path| path.as_str())).map(str::to_owned)
+                nearest(asked, known.iter().map(StreamPath::as_str)).map(str::to_owned)
             }
             (None, None) => None,
         };

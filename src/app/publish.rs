@@ -157,8 +157,9 @@ impl PublishAuth {
             self.servers.names().for_each(|name| self.polls.request_local(name));
         }
         let organization_id = Some(key.organization_id);
-        let refused_key = result.is_err().then(|| KeyOfAttempt::from(&key));
-        Decision { result, key: Some(key.id), organization_id, path: Some(key.path.to_string()), refused_key }
+        let (id, path) = (Some(key.id), Some(key.path.to_string()));
+        let refused_key = result.is_err().then(|| Box::new(key));
+        Decision { result, key: id, organization_id, path, refused_key }
     }
 
     /// Claims the key. One that the cache lacks is read first, so that guessing keys writes nothing.
@@ -212,7 +213,7 @@ impl PublishAuth {
             media_server: Some(server.clone()),
             protocol: Some(request.protocol).filter(|name| *name != "none").map(str::to_owned),
             path: request.path.public().filter(|path| !path.is_empty()).map(str::to_owned),
-            key: decision.refused_key.clone(),
+            key: decision.refused_key.as_deref().map(KeyOfAttempt::from),
             ip_address: request.ip.map(|ip| ip.to_string()),
         };
         self.failures.count(attempt, now);

@@ -1,7 +1,6 @@
 //! Refused attempts to publish, to watch or to use an API, as operators see them: equal ones are one row with their number.
 
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 use super::id::id;
 use super::media_server::MediaServerName;
@@ -122,7 +121,8 @@ impl RefusedAttempt {
     }
 
     fn id(&self) -> AuthFailureId {
-        let key = self.key.as_ref().map(|key| key.id.to_string());
+        // With path and prefix: what differs in anything that is stored must not become the same row of one statement.
+        let key = self.key.as_ref().map(|KeyOfAttempt { id, path, prefix }| format!("{id} {path} {prefix}"));
         let owner = self.organization_id.map(|id| id.to_string());
         let server = self.media_server.as_ref().map(MediaServerName::as_str);
         let mut hash = Sha256::new();
@@ -169,6 +169,11 @@ impl RefusedAttempt {
                     "No key is for {asked}. If {near} is meant, correct path and key of the encoder; otherwise create a key."
                 )
             }
+            (Some(DenyReason::WrongPath), Some(asked), None, Some(near)) => {
+                format!(
+                    "No key can be for {asked}. If {near} is meant, set the path of the encoder to {near}."
+                )
+            }
             (Some(reason), ..) => reason.advice().to_owned(),
             (None, ..) if self.cause == REMOVED => {
                 "There were too many different attempts to keep each: these are only counted.".to_owned()
@@ -182,12 +187,6 @@ impl AuthFailureId {
     /// The row that counts attempts whose own rows were removed.
     pub fn of_removed() -> Self {
         RefusedAttempt::of_cause(REMOVED).id()
-    }
-}
-
-impl From<AuthFailureId> for Uuid {
-    fn from(id: AuthFailureId) -> Self {
-        id.0
     }
 }
 

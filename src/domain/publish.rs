@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use strum::{EnumString, IntoStaticStr};
 
-use super::auth_failure::KeyOfAttempt;
 use super::credentials::{Action, AuthRequest};
 use super::media_server::{Connection, MediaServerName};
 use super::path::{IngestPath, StreamPath};
@@ -123,7 +122,7 @@ impl DenyReason {
     pub fn advice(self) -> &'static str {
         match self {
             Self::NoCredentials => {
-                "Credentials are needed. Send the stream key as password, or add ?key=sk_… to the path."
+                "Credentials are needed. To publish, send the stream key as password, or add ?key=sk_… to the path; for an API, send the control secret."
             }
             Self::Doctor => "This was only a check.",
             Self::NoKey => {
@@ -292,8 +291,8 @@ pub struct Decision {
     pub organization_id: Option<OrganizationId>,
     /// The public path: the requested one, or the key's.
     pub path: Option<String>,
-    /// What was refused, if it is known.
-    pub refused_key: Option<KeyOfAttempt>,
+    /// The key, if it is known and was refused.
+    pub refused_key: Option<Box<StreamKey>>,
 }
 
 #[cfg(test)]
