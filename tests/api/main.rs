@@ -4,6 +4,7 @@
 mod admission;
 mod audit;
 mod auth;
+mod auth_failures;
 mod authentication;
 mod channel_engines;
 mod channel_tasks;

@@ -18,9 +18,11 @@ const PARTS: [&str; 8] = [
 ];
 
 /// Modules that belong to a slice of another name.
-const BELONGS_TO: [(&str, &str); 13] = [
+const BELONGS_TO: [(&str, &str); 15] = [
     ("api_tokens", "access"),
     ("auth", "publish"),
+    ("auth_failure", "publish"),
+    ("auth_failures", "publish"),
     ("auth_rollup", "publish"),
     ("credentials", "publish"),
     ("destination", "channel"),
@@ -38,10 +40,9 @@ const BELONGS_TO: [(&str, &str); 13] = [
 const NO_SLICES: [&str; 1] = ["secret"];
 
 /// What a use-case of one slice may call of another.
-const SERVICES: [&str; 15] = [
+const SERVICES: [&str; 14] = [
     "Access",
     "AuditLog",
-    "AuthFailures",
     "Broadcasters",
     "Clips",
     "Events",
