@@ -11,7 +11,7 @@ use streamward::domain::media_server::{MediaServerName, SourceId};
 use streamward::domain::path::{IngestPath, StreamPath};
 use streamward::domain::publish::{PublishRequest, decide_other, decide_publish};
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
-use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
+use streamward::domain::stream_key::{Holder, OnConflict, StreamKey, Takeovers};
 use streamward::domain::{BroadcasterId, OrganizationId, StreamKeyId, Timestamp};
 use uuid::Uuid;
 
@@ -47,6 +47,7 @@ fn decisions(c: &mut Criterion) {
         revoked_at: None,
         last_used_at: None,
         holder: Holder::Free,
+        takeovers: Takeovers::default(),
     };
     let server = MediaServerName::default();
     let publish = request(Action::Publish, &secret);

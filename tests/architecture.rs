@@ -254,3 +254,19 @@ fn lints_are_expected_with_a_reason_and_nothing_is_unsafe() {
     });
     assert_none(&broken.collect::<Vec<_>>(), "Write #[expect(lint, reason = \"…\")], and no unsafe code:");
 }
+
+#[test]
+fn logs_print_values_for_people() {
+    let broken = rust_files("src").into_iter().flat_map(|file| {
+        let lines = rules::debug_in_logs(&text(&file).unwrap_or_default()).into_iter();
+        lines.map(|line| format!("{file}:{line}")).collect::<Vec<_>>()
+    });
+    assert_none(&broken.collect::<Vec<_>>(), "Log values by Display (%value), not by Debug (?value):");
+}
+
+#[test]
+fn debug_output_in_a_log_statement_is_found() {
+    let text = "fn f() {\n    tracing::info!(took = ?d, \"really?\", id = %g(h()?));\n    tracing::warn!(\n        \
+                %a, state = ?s.state,\n        ?b, \"{c}\");\n    other!(?x);\n}\n";
+    assert_eq!(rules::debug_in_logs(text), [4, 5]);
+}

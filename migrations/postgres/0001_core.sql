@@ -24,7 +24,8 @@ CREATE INDEX broadcasters_newest ON broadcasters (created_at, id);
 CREATE INDEX broadcasters_organization ON broadcasters (organization_id, created_at, id);
 
 -- organization_id is that of the broadcaster. path_held: this key reserves its path. Revoking the key frees the path; so
--- does the next creation on the path once the key has expired.
+-- does the next creation on the path once the key has expired. claimed_from: the address of the last claim. takeover_at and
+-- takeover_before: when the last two takeovers were.
 CREATE TABLE stream_keys (
     id             UUID PRIMARY KEY,
     organization_id UUID NOT NULL,
@@ -43,6 +44,9 @@ CREATE TABLE stream_keys (
     holder_server  TEXT,
     holder_conn    TEXT,
     holder_until   BIGINT,
+    claimed_from   TEXT,
+    takeover_at    BIGINT,
+    takeover_before BIGINT,
     CHECK ((holder_kind IS NULL) = (holder_server IS NULL)),
     CHECK ((holder_kind IS NULL) = (holder_conn IS NULL)),
     CHECK ((holder_kind IS NOT NULL AND holder_kind = 'claimed') = (holder_until IS NOT NULL))
@@ -133,6 +137,26 @@ CREATE INDEX audit_log_actor ON audit_log (actor, at, id);
 CREATE INDEX audit_log_action ON audit_log (action, at, id);
 CREATE INDEX audit_log_resource_type ON audit_log (resource_type, at, id);
 CREATE INDEX audit_log_resource_id ON audit_log (resource_id, at, id);
+
+-- Refused attempts. Equal ones are one row, whose id is made of what they have in common. Without organization_id: of unknown keys.
+CREATE TABLE auth_failures (
+    id              UUID PRIMARY KEY,
+    organization_id UUID,
+    cause           TEXT   NOT NULL,
+    detail          TEXT,
+    media_server    TEXT,
+    protocol        TEXT,
+    path            TEXT,
+    stream_key_id   UUID,
+    key_path        TEXT,
+    key_prefix      TEXT,
+    ip_address      TEXT,
+    first_at        BIGINT NOT NULL,
+    last_at         BIGINT NOT NULL,
+    times           BIGINT NOT NULL
+) WITH (fillfactor = 80);
+CREATE INDEX auth_failures_newest ON auth_failures (last_at, id);
+CREATE INDEX auth_failures_organization ON auth_failures (organization_id, last_at, id);
 
 CREATE TABLE api_tokens (
     id         UUID PRIMARY KEY,

@@ -23,7 +23,8 @@ CREATE INDEX broadcasters_newest ON broadcasters (created_at, id);
 CREATE INDEX broadcasters_organization ON broadcasters (organization_id, created_at, id);
 
 -- organization_id is that of the broadcaster. path_held: this key reserves its path. Revoking the key frees the path; so
--- does the next creation on the path once the key has expired.
+-- does the next creation on the path once the key has expired. claimed_from: the address of the last claim. takeover_at and
+-- takeover_before: when the last two takeovers were.
 CREATE TABLE stream_keys (
     id             BLOB    NOT NULL PRIMARY KEY,
     organization_id BLOB NOT NULL,
@@ -42,6 +43,9 @@ CREATE TABLE stream_keys (
     holder_server  TEXT,
     holder_conn    TEXT,
     holder_until   INTEGER,
+    claimed_from   TEXT,
+    takeover_at    INTEGER,
+    takeover_before INTEGER,
     CHECK ((holder_kind IS NULL) = (holder_server IS NULL)),
     CHECK ((holder_kind IS NULL) = (holder_conn IS NULL)),
     CHECK ((holder_kind IS NOT NULL AND holder_kind = 'claimed') = (holder_until IS NOT NULL))
@@ -132,6 +136,26 @@ CREATE INDEX audit_log_actor ON audit_log (actor, at, id);
 CREATE INDEX audit_log_action ON audit_log (action, at, id);
 CREATE INDEX audit_log_resource_type ON audit_log (resource_type, at, id);
 CREATE INDEX audit_log_resource_id ON audit_log (resource_id, at, id);
+
+-- Refused attempts. Equal ones are one row, whose id is made of what they have in common. Without organization_id: of unknown keys.
+CREATE TABLE auth_failures (
+    id              BLOB    NOT NULL PRIMARY KEY,
+    organization_id BLOB,
+    cause           TEXT   NOT NULL,
+    detail          TEXT,
+    media_server    TEXT,
+    protocol        TEXT,
+    path            TEXT,
+    stream_key_id   BLOB,
+    key_path        TEXT,
+    key_prefix      TEXT,
+    ip_address      TEXT,
+    first_at        INTEGER NOT NULL,
+    last_at         INTEGER NOT NULL,
+    times           INTEGER NOT NULL
+) STRICT;
+CREATE INDEX auth_failures_newest ON auth_failures (last_at, id);
+CREATE INDEX auth_failures_organization ON auth_failures (organization_id, last_at, id);
 
 CREATE TABLE api_tokens (
     id         BLOB    NOT NULL PRIMARY KEY,

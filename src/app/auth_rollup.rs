@@ -3,13 +3,15 @@
 use serde_json::{Map, json};
 use uuid::Uuid;
 
-use super::rollup::{Kind, Rollup};
+use super::rollup::{AuditKind, Kind, Rollup};
 use crate::domain::audit::{AuditEntry, Outcome};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::{AuditId, OrganizationId, StreamKeyId, Timestamp};
 
 /// How many kinds may be about unknown keys, so that unknown publishers cannot fill the audit log.
 const MAX_UNKNOWN_PUBLISHERS: usize = 50;
+/// How many kinds may be about wrong paths of one key.
+const MAX_PATHS_OF_KEY: usize = 20;
 
 /// The decisions that are not in the audit log yet.
 pub(super) type AuthRollup = Rollup<RollupKey>;
@@ -25,25 +27,42 @@ pub(super) struct RollupKey {
     pub(super) key: Option<StreamKeyId>,
     pub(super) organization_id: Option<OrganizationId>,
     pub(super) path: Option<String>,
+    /// The path that was requested instead of the key's.
+    pub(super) requested_path: Option<String>,
     pub(super) ip: Option<String>,
 }
 
 impl Kind for RollupKey {
     fn has_room<'a>(&'a self, others: impl Iterator<Item = &'a Self>) -> bool {
-        self.key.is_some() || others.filter(|one| one.key.is_none()).count() < MAX_UNKNOWN_PUBLISHERS
+        match (self.key, &self.requested_path) {
+            (None, _) => others.filter(|one| one.key.is_none()).count() < MAX_UNKNOWN_PUBLISHERS,
+            (Some(_), None) => true,
+            (Some(_), Some(_)) => {
+                let wrong_paths = others.filter(|one| one.key == self.key && one.requested_path.is_some());
+                wrong_paths.count() < MAX_PATHS_OF_KEY
+            }
+        }
     }
 
-    fn coarse(self, _: bool) -> Self {
-        Self { detail: None, key: None, organization_id: None, path: None, ip: None, ..self }
+    fn coarse(self, is_full: bool) -> Self {
+        let kept = Self { detail: None, requested_path: None, ..self };
+        if kept.key.is_some() && !is_full {
+            return kept;
+        }
+        Self { key: None, organization_id: None, path: None, ip: None, ..kept }
     }
+}
 
+impl AuditKind for RollupKey {
     fn entry(&self) -> AuditEntry {
         let allowed = self.outcome == "allow";
         let mut metadata = Map::new();
         metadata.insert("media_server".into(), json!(self.server));
         metadata.insert("protocol".into(), json!(self.protocol));
         metadata.insert("reason".into(), json!(self.reason));
-        for (name, text) in [("path", &self.path), ("detail", &self.detail)] {
+        for (name, text) in
+            [("path", &self.path), ("requested_path", &self.requested_path), ("detail", &self.detail)]
+        {
             if let Some(text) = text {
                 metadata.insert(name.into(), json!(text));
             }
@@ -82,6 +101,7 @@ mod tests {
             key: None,
             organization_id: None,
             path: None,
+            requested_path: None,
             ip: Some(ip.to_string()),
         }
     }
@@ -93,5 +113,17 @@ mod tests {
         assert!(next.has_room(kinds[1..].iter()) && !next.has_room(kinds.iter()));
         assert!(known.has_room(kinds.iter()));
         assert_eq!(next.coarse(false), unknown(2_000).coarse(false));
+    }
+
+    #[test]
+    fn wrong_paths_of_one_key_cannot_fill_the_audit_log() {
+        let key = Some(StreamKeyId(Uuid::nil()));
+        let wrong = |path: usize| RollupKey { key, requested_path: Some(path.to_string()), ..unknown(0) };
+        let kinds: Vec<RollupKey> = (0..MAX_PATHS_OF_KEY).map(wrong).collect();
+        let other = RollupKey { key: Some(StreamKeyId(Uuid::max())), ..wrong(0) };
+        assert!(wrong(99).has_room(kinds[1..].iter()) && !wrong(99).has_room(kinds.iter()));
+        assert!(other.has_room(kinds.iter()));
+        assert_eq!((wrong(99).coarse(false).key, wrong(99).coarse(true).key), (key, None));
+        assert_eq!(wrong(99).coarse(false), wrong(98).coarse(false));
     }
 }

@@ -165,7 +165,8 @@ impl DatabaseProbe {
     pub fn new(core: Arc<Core>, grace: Arc<Grace>, claim_ttl: Duration) -> Self {
         let connection =
             SourceId::parse("database-probe").map(|id| Connection { server: MediaServerName::default(), id });
-        let unknown = PublishRequest { secret: KeySecret::from_random([0; 32]), path: None, connection };
+        let unknown =
+            PublishRequest { secret: KeySecret::from_random([0; 32]), path: None, connection, ip: None };
         Self { core, grace, claim_ttl, unknown }
     }
 
@@ -273,7 +274,8 @@ mod tests {
 
     fn decide(grace: &Grace, id: &str) -> Result<AllowReason, DenyReason> {
         let secret = KeySecret::from_random([1; 32]);
-        let request = PublishRequest { secret, path: Some(alice()), connection: Some(connection(id)) };
+        let request =
+            PublishRequest { secret, path: Some(alice()), connection: Some(connection(id)), ip: None };
         grace.decide(&HASH, &request, NOW).map(|(reason, _)| reason)
     }
 

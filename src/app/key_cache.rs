@@ -242,7 +242,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::stream_key::{Holder, OnConflict};
+    use crate::domain::stream_key::{Holder, OnConflict, Takeovers};
     use crate::domain::{BroadcasterId, OrganizationId};
 
     const NOW: Timestamp = Timestamp::from_seconds(100);
@@ -363,6 +363,7 @@ mod tests {
             revoked_at: None,
             last_used_at: None,
             holder: Holder::Free,
+            takeovers: Takeovers::default(),
         };
         let cache = loaded();
         cache.add_created(&key, HASH);

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod auth_failures;
 pub mod auth_rollup;
 pub mod broadcaster;
 pub mod callbacks;
@@ -14,6 +15,7 @@ pub mod clip;
 pub mod core;
 pub mod database_clock;
 mod disconnect_retries;
+mod drift;
 pub mod error;
 pub mod events;
 pub mod grace;

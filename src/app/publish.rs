@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
 use super::Core;
+use super::auth_failures::AuthFailures;
 use super::auth_rollup::{AuthRollup, RollupKey};
 use super::grace::Grace;
 use super::housekeeping::Chore;
@@ -19,8 +20,10 @@ use super::media_server::{ConfiguredServers, MediaServers};
 use super::poll_requests::PollRequests;
 use super::request_lines::LineKind;
 use crate::domain::Timestamp;
+use crate::domain::auth_failure::{KeyOfAttempt, RefusedAttempt};
 use crate::domain::credentials::{Action, AuthRequest};
 use crate::domain::media_server::MediaServerName;
+use crate::domain::nearest::nearest;
 use crate::domain::publish::{
     AllowReason, Decision, DenyReason, PublishRequest, decide_other, decide_publish,
 };
@@ -53,6 +56,7 @@ pub struct PublishAuth {
     polls: Arc<PollRequests>,
     cache: Arc<KeyCache>,
     grace: Arc<Grace>,
+    failures: Arc<AuthFailures>,
     rollup: AuthRollup,
 }
 
@@ -66,7 +70,7 @@ impl Chore for PublishAuth {
 
 impl PublishAuth {
     /// Keys that do not exist according to `cache` are denied without the database. While the database is
-    /// unreachable, `grace` decides.
+    /// unreachable, `grace` decides. Refused attempts are listed in `failures`.
     pub fn new(
         core: Arc<Core>,
         settings: PublishSettings,
@@ -74,8 +78,10 @@ impl PublishAuth {
         media_servers: Arc<MediaServers>,
         polls: Arc<PollRequests>,
         (cache, grace): (Arc<KeyCache>, Arc<Grace>),
+        failures: Arc<AuthFailures>,
     ) -> Self {
-        Self { core, settings, servers, media_servers, polls, cache, grace, rollup: AuthRollup::default() }
+        let rollup = AuthRollup::default();
+        Self { core, settings, servers, media_servers, polls, cache, grace, failures, rollup }
     }
 
     /// Decides `request` of `server`. Always answers, within
@@ -96,7 +102,7 @@ impl PublishAuth {
             Some(known) => decide_other(request, &known.control_secret, &known.relay_secret),
             None => Err(DenyReason::Undecided),
         };
-        Decision { result, key: None, organization_id: None, path }
+        Decision { result, key: None, organization_id: None, path, refused_key: None }
     }
 
     async fn publish(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {
@@ -151,7 +157,9 @@ impl PublishAuth {
             self.servers.names().for_each(|name| self.polls.request_local(name));
         }
         let organization_id = Some(key.organization_id);
-        Decision { result, key: Some(key.id), organization_id, path: Some(key.path.to_string()) }
+        let (id, path) = (Some(key.id), Some(key.path.to_string()));
+        let refused_key = result.is_err().then(|| Box::new(key));
+        Decision { result, key: id, organization_id, path, refused_key }
     }
 
     /// Claims the key. One that the cache lacks is read first, so that guessing keys writes nothing.
@@ -178,18 +186,48 @@ impl PublishAuth {
         publish: &PublishRequest,
         request: &AuthRequest,
     ) -> Decision {
-        let path = request.path.public().map(str::to_owned);
         match self.grace.decide(hash, publish, self.core.now()) {
-            Ok((reason, id)) => Decision { result: Ok(reason), key: Some(id), organization_id: None, path },
-            Err(reason) => Decision { result: Err(reason), key: None, organization_id: None, path },
+            Ok((reason, id)) => Decision {
+                result: Ok(reason),
+                key: Some(id),
+                organization_id: None,
+                path: request.path.public().map(str::to_owned),
+                refused_key: None,
+            },
+            Err(reason) => deny(reason, request),
         }
     }
 
-    fn record(&self, server: &MediaServerName, request: &AuthRequest, decision: &Decision, took: Duration) {
-        let (outcome, reason, detail) = match decision.result {
-            Ok(reason) => ("allow", reason.as_str(), None),
-            Err(reason) => ("deny", reason.as_str(), reason.detail()),
+    fn list_failure(
+        &self,
+        server: &MediaServerName,
+        request: &AuthRequest,
+        decision: &Decision,
+        (cause, detail): (&str, Option<String>),
+        now: Timestamp,
+    ) {
+        let attempt = RefusedAttempt {
+            organization_id: decision.organization_id,
+            cause: cause.to_owned(),
+            detail,
+            media_server: Some(server.clone()),
+            protocol: Some(request.protocol).filter(|name| *name != "none").map(str::to_owned),
+            path: request.path.public().filter(|path| !path.is_empty()).map(str::to_owned),
+            key: decision.refused_key.as_deref().map(KeyOfAttempt::from),
+            ip_address: request.ip.map(|ip| ip.to_string()),
         };
+        self.failures.count(attempt, now);
+    }
+
+    fn record(&self, server: &MediaServerName, request: &AuthRequest, decision: &Decision, took: Duration) {
+        let (outcome, reason) = match decision.result {
+            Ok(reason) => ("allow", reason.as_str()),
+            Err(reason) if reason.is_of_an_attempt() => ("deny", reason.as_str()),
+            // The client is refused here too, but it does not count as a failure.
+            Err(reason) => ("challenge", reason.as_str()),
+        };
+        let requested = requested_path(request, decision);
+        let detail = detail(requested, decision);
         let (action, protocol) = (request.action.as_str(), request.protocol);
         metrics::counter!("streamward_auth_decisions_total",
             "action" => action, "protocol" => protocol, "outcome" => outcome, "reason" => reason)
@@ -204,6 +242,7 @@ impl PublishAuth {
                     %server, action, protocol, outcome, reason, detail,
                     key_id = decision.key.map(tracing::field::display),
                     path = decision.path.as_deref(),
+                    requested_path = requested,
                     ip = ip.as_deref(),
                     connection = request.connection.as_ref().map(tracing::field::display),
                     "auth"
@@ -211,17 +250,20 @@ impl PublishAuth {
             };
         }
         // Our own polls cause a request every two seconds. At info they would hide the rest.
-        if decision.result == Ok(AllowReason::ControlSecret) {
+        if decision.result == Ok(AllowReason::ControlSecret) || outcome == "challenge" {
             log!(debug);
         } else if self.core.lines.allow(&LineKind { line: "auth", cause: reason, ..LineKind::default() }, now)
         {
             log!(info);
         }
-        // An unknown action may come from `doctor`, so it is no sign of the media server.
-        if request.action != Action::Unknown {
+        // An unknown action may come from anything, so it is no sign of the media server.
+        if !matches!(request.action, Action::Unknown | Action::Doctor) {
             self.media_servers.note_contact(server, Contact::Auth);
         }
-        if request.action == Action::Publish {
+        if outcome == "deny" {
+            self.list_failure(server, request, decision, (reason, detail.clone()), now);
+        }
+        if request.action == Action::Publish && outcome != "challenge" {
             let (key, organization_id) = (decision.key, decision.organization_id);
             // An unknown publisher can choose any path.
             let path = decision.path.clone().filter(|_| key.is_some());
@@ -235,6 +277,7 @@ impl PublishAuth {
                     key,
                     organization_id,
                     path,
+                    requested_path: requested.map(str::to_owned),
                     ip,
                 },
                 None,
@@ -244,12 +287,32 @@ impl PublishAuth {
     }
 }
 
+/// The requested path, if it is not that of the key that was sent.
+fn requested_path<'a>(request: &'a AuthRequest, decision: &Decision) -> Option<&'a str> {
+    let of_key = decision.refused_key.as_ref()?.path.as_str();
+    request.path.public().filter(|requested| *requested != of_key)
+}
+
+/// What only operators see, beside the reason.
+fn detail(requested: Option<&str>, decision: &Decision) -> Option<String> {
+    let reason = decision.result.err()?;
+    let (Some(requested), Some(key), DenyReason::WrongPath) = (requested, &decision.refused_key, reason)
+    else {
+        return reason.detail();
+    };
+    let meant = match nearest(requested, [key.path.as_str()]) {
+        Some(path) => format!(": {path} is probably meant"),
+        None => String::new(),
+    };
+    Some(format!("the key is for {}, and {requested} was requested{meant}", key.path))
+}
+
 fn deny(reason: DenyReason, request: &AuthRequest) -> Decision {
-    let key = None;
     Decision {
         result: Err(reason),
-        key,
+        key: None,
         organization_id: None,
         path: request.path.public().map(str::to_owned),
+        refused_key: None,
     }
 }

@@ -15,22 +15,24 @@ use tracing::Instrument as _;
 
 use super::Core;
 use super::disconnect_retries::DisconnectRetries;
+use super::drift::{Announced, Drift};
 use super::grace::{Grace, LiveSession};
 use super::live_stats::LiveStats;
 use super::media_server::ConfiguredServers;
 use super::poll_requests::PollRequests;
 use super::task::{OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, Tick};
-use crate::domain::StreamId;
-use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::log_throttle::LogThrottle;
 use crate::domain::media_server::{MediaServerName, ObservedPath, Relay, Snapshot, SourceId};
 use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::reconcile::{
-    Changes, Disconnect, HookEvent, Observation, Plan, PollContext, UnreadablePath, accept_hook_events, plan,
+    Changes, Disconnect, DisconnectReason, HookEvent, Observation, Plan, PollContext, UnreadablePath,
+    accept_hook_events, plan,
 };
 use crate::domain::secret::SecretHash;
+use crate::domain::stream::{Stream, StreamState};
 use crate::domain::stream_key::{Holder, OnConflict, StreamKey};
+use crate::domain::{StreamId, Timestamp};
 use crate::ports::{
     Applied, Assignment, MediaServer, PollResult, RelayRemoval, RemoteError, StoredHookEvent, WakeUp,
 };
@@ -83,6 +85,10 @@ struct Memory {
     run: Option<String>,
     /// Relays that are known to be in place in this run.
     relays: HashMap<StreamPath, SecretHash>,
+    /// Relays that the media server lost, and that were not added again yet.
+    lost_relays: HashSet<StreamPath>,
+    /// Whether a poll under this assignment succeeded: from then on starts and stops are no surprise.
+    has_polled: bool,
     /// Configured paths that are the operator's own.
     not_ours: HashSet<StreamPath>,
     /// Since when the media server is unreachable, or when its holders were last released.
@@ -174,19 +180,26 @@ impl Reconciler {
         self.grace.note_sessions(&self.server, sessions(&observations, &view.keys, now));
         let around = PollContext { server: self.server.clone(), now, restarted, unreadable };
         let active = view.streams.len();
+        let announced = Announced::of(&view.keys);
         let plan = plan(&around, &observations, view);
         self.live.note(&self.server, &plan.carried, self.intervals.poll * 2 + POLL_TIME);
         let applied = self.apply(assignment, &plan.changes, now).await?;
         self.forget_lost_relays(&observations);
-        let relayed = self.relay(&plan).await;
-        let disconnected = self.disconnect(&plan.disconnects).await;
+        let is_catching_up = restarted || !self.memory.has_polled || self.memory.unreachable_since.is_some();
+        let drift = Drift {
+            started: announced.unexpected(&plan.changes.started, &applied),
+            ended: if is_catching_up { applied.ended.len() } else { 0 },
+            relays: self.relay(&plan, is_catching_up).await,
+            ..Drift::default()
+        };
+        let (disconnected, unknown) = self.disconnect(&plan.disconnects).await;
+        let repaired = Drift { disconnected: unknown, ..drift }.count(&self.server);
         if let Some(last) = hook_events.last() {
             store.delete_hook_events(assignment, &self.server, last.seq).await?;
         }
-        let repaired = (applied.started.len() + applied.ended.len() + disconnected + relayed) as u64;
         let result = PollResult::Succeeded { version: seen.version, run: seen.run, repaired };
         store.record_poll(assignment, &self.server, &result, now).await?;
-        self.memory.unreachable_since = None;
+        (self.memory.unreachable_since, self.memory.has_polled) = (None, true);
         let shown = &mut self.memory.shown;
         shown.streams = (active + applied.started.len()).saturating_sub(applied.ended.len());
         shown.repaired += repaired;
@@ -258,7 +271,8 @@ impl Reconciler {
         let restarted = seen.run.is_some() && self.memory.run.is_some() && self.memory.run != seen.run;
         if restarted {
             tracing::warn!(server = %self.server, "the media server was restarted");
-            self.memory.relays.clear();
+            let lost = self.memory.relays.drain().map(|(path, _)| path);
+            self.memory.lost_relays.extend(lost);
             self.memory.not_ours.clear();
         }
         self.memory.run.clone_from(&seen.run);
@@ -281,10 +295,9 @@ impl Reconciler {
             .instrument(tracing::info_span!("store.apply_changes"))
             .await?;
         for (kind, streams) in [("stream_started", &applied.started), ("stream_ended", &applied.ended)] {
-            self.count(kind, streams.len());
             for stream in streams {
                 tracing::info!(server = %self.server, stream_id = %stream.id, key_id = %stream.stream_key_id,
-                    path = %stream.path, state = ?stream.state, "{kind}");
+                    path = %stream.path, reason = ended_because(stream), "{kind}");
             }
         }
         self.core.wake_ups.send(WakeUp::Events);
@@ -297,7 +310,8 @@ impl Reconciler {
         Ok(applied)
     }
 
-    async fn disconnect(&mut self, wanted: &[Disconnect]) -> usize {
+    /// How many sessions were disconnected, and how many of them because no key allows them.
+    async fn disconnect(&mut self, wanted: &[Disconnect]) -> (usize, usize) {
         let due = self.memory.retries.due(wanted, Instant::now());
         let tried = Mutex::new(Vec::with_capacity(due.len()));
         let calls = due.iter().map(|disconnect| {
@@ -313,10 +327,9 @@ impl Reconciler {
         self.memory
             .retries
             .tried(&tried.into_inner().unwrap_or_else(PoisonError::into_inner), Instant::now());
-        let done =
-            results.iter().filter(|(disconnect, result)| self.log_disconnect(disconnect, result)).count();
-        self.count("session_disconnected", done);
-        done
+        let done = results.iter().filter(|(disconnect, result)| self.log_disconnect(disconnect, result));
+        let done: Vec<DisconnectReason> = done.map(|(disconnect, _)| disconnect.reason).collect();
+        (done.len(), done.iter().filter(|reason| **reason == DisconnectReason::UnknownKey).count())
     }
 
     /// Whether the media server accepted it. Failures are logged once a minute.
@@ -336,26 +349,27 @@ impl Reconciler {
         result.is_ok()
     }
 
-    /// Adds the wanted relays and removes the others.
-    async fn relay(&mut self, plan: &Plan) -> usize {
+    /// Adds the wanted relays and removes the others. Returns how many were lost or left over: those of streams that start and
+    /// end are not.
+    async fn relay(&mut self, plan: &Plan, is_catching_up: bool) -> usize {
         if !self.remote.capabilities().relay {
             return 0;
         }
-        let mut changed = 0;
+        let mut repaired = 0;
         for (hash, relay) in &plan.relays {
-            changed += usize::from(self.put_relay(*hash, relay).await);
+            repaired += usize::from(self.put_relay(*hash, relay).await);
         }
         // Forget relays that are not wanted, so that they are added again when they are.
         let wanted: HashSet<&StreamPath> = plan.relays.iter().map(|(_, relay)| &relay.public).collect();
         self.memory.relays.retain(|path, _| wanted.contains(path));
+        self.memory.lost_relays.retain(|path| wanted.contains(path));
         for path in &plan.other_configured {
             if self.memory.not_ours.contains(path) {
                 continue;
             }
             match self.remote.remove_relay(path).await {
                 Ok(RelayRemoval::Gone) => {
-                    self.count("relay_removed", 1);
-                    changed += 1;
+                    repaired += usize::from(is_catching_up);
                 }
                 Ok(RelayRemoval::NotOurs) => {
                     self.memory.not_ours.insert(path.clone());
@@ -365,7 +379,7 @@ impl Reconciler {
                 }
             }
         }
-        changed
+        repaired
     }
 
     /// A media server that reloads its configuration file loses its relays without a restart. Configured paths are always
@@ -374,9 +388,12 @@ impl Reconciler {
         let configured =
             observations.iter().filter(|s| s.seen.configured).filter_map(|s| s.seen.path.public());
         let configured: HashSet<&str> = configured.collect();
-        self.memory.relays.retain(|path, _| configured.contains(path.as_str()));
+        let lost = self.memory.relays.extract_if(|path, _| !configured.contains(path.as_str()));
+        let lost: Vec<StreamPath> = lost.map(|(path, _)| path).collect();
+        self.memory.lost_relays.extend(lost);
     }
 
+    /// Adds a relay that is not there. Returns whether the media server had lost it.
     async fn put_relay(&mut self, hash: SecretHash, relay: &Relay) -> bool {
         if self.memory.relays.get(&relay.public) == Some(&hash) {
             return false;
@@ -386,20 +403,12 @@ impl Reconciler {
             Ok(()) => {
                 self.memory.relays.insert(relay.public.clone(), hash);
                 self.memory.not_ours.remove(&relay.public);
-                self.count("relay_added", 1);
-                true
+                self.memory.lost_relays.remove(&relay.public)
             }
             Err(error) => {
                 tracing::warn!(server = %self.server, path = %relay.public, %error, "a relay could not be added; the next poll tries again");
                 false
             }
-        }
-    }
-
-    fn count(&self, kind: &'static str, times: usize) {
-        if times > 0 {
-            metrics::counter!("streamward_drift_repaired_total", "media_server" => self.server.to_string(), "kind" => kind)
-                .increment(times as u64);
         }
     }
 
@@ -412,6 +421,14 @@ impl Reconciler {
             self.memory = Memory { run, epoch: Some(assignment.epoch), ..Memory::default() };
         }
         Ok(())
+    }
+}
+
+/// The word for why it ended; `None` if it is live.
+fn ended_because(stream: &Stream) -> Option<&'static str> {
+    match stream.state {
+        StreamState::Ended { end_reason, .. } => Some(end_reason.as_str()),
+        StreamState::Active { .. } => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::rollup::{Kind, Rollup};
+use super::rollup::{AuditKind, Kind, Rollup};
 use crate::domain::audit::AuditEntry;
 use crate::domain::{AuditId, LogThrottle, Timestamp};
 use crate::ports::{AuditStore, IdGen, StoreError};
@@ -91,7 +91,9 @@ impl Kind for Refusal {
             ..self.0
         })
     }
+}
 
+impl AuditKind for Refusal {
     fn entry(&self) -> AuditEntry {
         self.0.clone()
     }

@@ -1,5 +1,5 @@
-//! Counts what is too frequent to be written one by one. The housekeeping task writes the counts to the audit log, so a
-//! storm becomes one entry.
+//! Counts what is too frequent to be written one by one. The housekeeping task writes the counts, so a storm becomes one
+//! entry.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,7 +21,10 @@ pub(super) trait Kind: Clone + Eq + Hash {
 
     /// What it is counted as otherwise: one of few. `is_full`: because of the limit for all.
     fn coarse(self, is_full: bool) -> Self;
+}
 
+/// A kind that is written to the audit log.
+pub(super) trait AuditKind: Kind {
     /// The entry for it, but for its id, time and count.
     fn entry(&self) -> AuditEntry;
 }
@@ -29,9 +32,9 @@ pub(super) trait Kind: Clone + Eq + Hash {
 /// How often something occurred.
 #[derive(Clone, Debug)]
 pub(super) struct Count {
-    times: u64,
-    first: Timestamp,
-    last: Timestamp,
+    pub(super) times: u64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
     /// The request of the last one.
     request_id: Option<String>,
 }
@@ -66,14 +69,21 @@ impl<K: Kind> Rollup<K> {
         (count.last, count.request_id) = (now, request_id);
     }
 
+    /// The counts so far.
+    pub(super) fn counted(&self) -> Vec<(K, Count)> {
+        self.counts().iter().map(|(kind, count)| (kind.clone(), count.clone())).collect()
+    }
+
     /// Writes the counts to the audit log. If the store fails, they stay for the next write.
     pub(super) async fn write(
         &self,
         store: &(impl AuditStore + ?Sized),
         ids: &dyn IdGen,
-    ) -> Result<(), StoreError> {
-        let counted: Vec<(K, Count)> =
-            self.counts().iter().map(|(kind, count)| (kind.clone(), count.clone())).collect();
+    ) -> Result<(), StoreError>
+    where
+        K: AuditKind,
+    {
+        let counted = self.counted();
         if !counted.is_empty() {
             let entries: Vec<AuditEntry> =
                 counted.iter().map(|(kind, count)| entry(kind, count, ids)).collect();
@@ -84,7 +94,7 @@ impl<K: Kind> Rollup<K> {
     }
 
     /// Subtracts what was written. What occurred meanwhile stays.
-    fn forget(&self, written: &[(K, Count)]) {
+    pub(super) fn forget(&self, written: &[(K, Count)]) {
         let mut counts = self.counts();
         for (kind, written) in written {
             if let Some(count) = counts.get_mut(kind) {
@@ -98,7 +108,7 @@ impl<K: Kind> Rollup<K> {
     }
 }
 
-fn entry(kind: &impl Kind, count: &Count, ids: &dyn IdGen) -> AuditEntry {
+fn entry(kind: &impl AuditKind, count: &Count, ids: &dyn IdGen) -> AuditEntry {
     let mut entry = kind.entry();
     (entry.id, entry.timestamp) = (AuditId(ids.uuid()), count.last);
     entry.request_id.clone_from(&count.request_id);
@@ -129,7 +139,9 @@ mod tests {
         fn coarse(self, is_full: bool) -> Self {
             if is_full { Self::MAX } else { Self::MAX - 1 }
         }
+    }
 
+    impl AuditKind for u32 {
         fn entry(&self) -> AuditEntry {
             let id = AuditId(SystemIds.uuid());
             AuditEntry::of(id, Timestamp::from_seconds(0), &Actor::cli("test"), &self.to_string(), "thing")

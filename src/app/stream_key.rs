@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::error::Conflict;
 use super::key_cache::KeyCache;
 use super::list::List;
-use super::media_server::ConfiguredServers;
+use super::media_server::{ConfiguredServers, MediaServerSettings};
 use super::stream::Streams;
 use super::{AppError, Core, Result};
 use crate::domain::access::{Action, Actor, Resource, Scope};
@@ -15,12 +15,12 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::broadcaster::{Broadcaster, DisplayName};
 use crate::domain::channel::Channel;
 use crate::domain::invalid::{Checks, Invalid};
-use crate::domain::media_server::{IngestUrls, PlaybackUrls};
+use crate::domain::media_server::{IngestUrls, MediaServerName, PlaybackUrls};
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::{KeySecret, SecretHash};
 use crate::domain::stream::Stream;
-use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, expires_at};
+use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, Takeovers, expires_at};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{Change, KeyCreation, KeyFilter, Rotation, WakeUp};
 
@@ -50,10 +50,23 @@ pub struct KeyWithSecret {
     pub at: Timestamp,
     /// Its secret.
     pub secret: KeySecret,
-    /// Ready settings for encoders.
+    /// Ready settings for encoders, of the default media server.
     pub ingest: Option<IngestUrls>,
     /// The URLs for viewers, without a secret.
     pub playback: Option<PlaybackUrls>,
+    /// The same for each media server that takes the key, by name.
+    pub servers: Vec<ServerUrls>,
+}
+
+/// The URLs of a key on one media server.
+#[derive(Clone, Debug)]
+pub struct ServerUrls {
+    /// The media server.
+    pub server: MediaServerName,
+    /// For the encoder.
+    pub ingest: IngestUrls,
+    /// For viewers.
+    pub playback: PlaybackUrls,
 }
 
 /// A key as it was read.
@@ -123,6 +136,11 @@ impl StreamKeys {
         self.core.now()
     }
 
+    /// The media servers that take the keys.
+    pub fn media_servers(&self) -> impl Iterator<Item = &MediaServerName> {
+        self.servers.names()
+    }
+
     /// Creates a key. Only this answer contains the secret.
     pub async fn create(&self, actor: &Actor, draft: StreamKeyDraft) -> Result<KeyWithSecret> {
         let id = StreamKeyId(self.core.id());
@@ -162,6 +180,7 @@ impl StreamKeys {
                 revoked_at: None,
                 last_used_at: None,
                 holder: Holder::Free,
+                takeovers: Takeovers::default(),
             };
             match self.core.store.create_stream_key(&key, &hash, Change::new(&scope, entry)).await? {
                 KeyCreation::Created => {
@@ -179,7 +198,13 @@ impl StreamKeys {
         let urls = self.servers.default_server().map(|server| &server.urls);
         let ingest = urls.map(|urls| urls.ingest(&key.path, &secret));
         let playback = urls.map(|urls| urls.playback(&key.path));
-        KeyWithSecret { key, at: self.core.now(), secret, ingest, playback }
+        let of_server = |(server, settings): (&MediaServerName, &MediaServerSettings)| ServerUrls {
+            server: server.clone(),
+            ingest: settings.urls.ingest(&key.path, &secret),
+            playback: settings.urls.playback(&key.path),
+        };
+        let servers = self.servers.0.iter().map(of_server).collect();
+        KeyWithSecret { key, at: self.core.now(), secret, ingest, playback, servers }
     }
 
     /// One key.

@@ -24,6 +24,8 @@ pub enum Action {
     Metrics,
     /// Profile the media server.
     Pprof,
+    /// Nothing: `streamward doctor` checks that it is denied.
+    Doctor,
     /// An action that this version does not know. It is denied.
     Unknown,
 }
@@ -64,6 +66,15 @@ impl Credentials {
         let query =
             form_urlencoded::parse(self.query.expose().as_bytes()).find_map(|(_, value)| length(&value));
         length(self.token.expose()).or_else(|| length(self.password.expose())).or(query)
+    }
+
+    /// Whether there are none at all, also none of the wrong form.
+    pub fn are_absent(&self) -> bool {
+        let is_credential = |name: &str| ["key", "token", "pass", "password", "jwt"].contains(&name);
+        self.token.is_empty()
+            && self.password.is_empty()
+            && form_urlencoded::parse(self.query.expose().as_bytes())
+                .all(|(name, value)| !is_credential(&name) || value.is_empty())
     }
 
     fn in_query(&self, name: &str) -> Option<KeySecret> {

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod auth_failure;
 pub mod broadcaster;
 pub mod channel;
 pub mod clip;
@@ -15,6 +16,7 @@ pub mod invalid;
 pub mod local_time;
 pub mod log_throttle;
 pub mod media_server;
+pub mod nearest;
 pub mod organization;
 pub mod page;
 pub mod path;

@@ -3,16 +3,19 @@
 //! To publish depends on the key's current state: the store reads and claims the key in one statement and passes the row
 //! to [`decide_publish`]. Everything else is decided from the request alone.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use strum::IntoStaticStr;
+use strum::{EnumString, IntoStaticStr};
 
 use super::credentials::{Action, AuthRequest};
 use super::media_server::{Connection, MediaServerName};
 use super::path::{IngestPath, StreamPath};
 use super::secret::{KEY_LENGTH, KEY_PREFIX, KeySecret, Secret};
 use super::stream::IngestForm;
-use super::stream_key::{Holder, KeyStatus, OnConflict, StreamKey};
+use super::stream_key::{
+    Holder, KeyStatus, MAX_TAKEOVERS, OnConflict, StreamKey, TAKEOVER_WINDOW, Takeovers,
+};
 use super::{OrganizationId, StreamKeyId, Timestamp};
 
 /// How many characters of a stream key follow its prefix.
@@ -37,9 +40,13 @@ pub enum AllowReason {
 }
 
 /// Why a request is denied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum DenyReason {
+    /// RTSP clients and users of an API send no credentials first, and do so when they are asked to. This is no attempt yet.
+    NoCredentials,
+    /// `streamward doctor` checks that refusals work.
+    Doctor,
     /// The request contains no text in the shape of a stream key.
     NoKey,
     /// A text begins like a stream key, but has another length or other characters than one.
@@ -57,6 +64,13 @@ pub enum DenyReason {
     WrongPath,
     /// Another connection holds the key.
     KeyInUse,
+    /// Connections took the key from each other too often.
+    TooManyTakeovers {
+        /// The address of the connection that keeps the key.
+        holder: Option<IpAddr>,
+        /// The address of the refused one.
+        newcomer: Option<IpAddr>,
+    },
     /// The path is private.
     PrivatePath,
     /// The control secret is missing or wrong.
@@ -86,13 +100,31 @@ impl DenyReason {
             Self::MalformedKey { characters } => Some(format!(
                 "malformed stream key: {characters} of {KEY_CHARACTERS} characters after {KEY_PREFIX}"
             )),
+            Self::TooManyTakeovers { holder, newcomer } => {
+                let address =
+                    |ip: Option<IpAddr>| ip.map_or("an unknown address".to_owned(), |ip| ip.to_string());
+                let (newcomer, holder, seconds) =
+                    (address(newcomer), address(holder), TAKEOVER_WINDOW.as_secs());
+                Some(format!(
+                    "{newcomer} wants the key that {holder} uses, which was taken over {MAX_TAKEOVERS} times within {seconds} s"
+                ))
+            }
             _ => None,
         }
+    }
+
+    /// Whether it refuses an attempt, which operators want to see.
+    pub fn is_of_an_attempt(self) -> bool {
+        !matches!(self, Self::NoCredentials | Self::Doctor)
     }
 
     /// What a person can do about it. Never contains anything that the client sent.
     pub fn advice(self) -> &'static str {
         match self {
+            Self::NoCredentials => {
+                "Credentials are needed. To publish, send the stream key as password, or add ?key=sk_… to the path; for an API, send the control secret."
+            }
+            Self::Doctor => "This was only a check.",
             Self::NoKey => {
                 "No stream key was sent. Add ?key=sk_… to the path, or send the key as password or bearer token."
             }
@@ -109,6 +141,9 @@ impl DenyReason {
             }
             Self::KeyInUse => {
                 "Another connection uses the stream key. Stop that encoder, or create the key with on_conflict takeover."
+            }
+            Self::TooManyTakeovers { .. } => {
+                "Two encoders take the stream key from each other. Stop one of them, or give it a key of its own; a takeover is possible again within a minute."
             }
             Self::PrivatePath => "This path cannot be watched. Use the public path of the stream.",
             Self::WrongControlSecret => {
@@ -134,6 +169,8 @@ pub struct PublishRequest {
     pub path: Option<StreamPath>,
     /// The connection; `None` for a page that is only viewed.
     pub connection: Option<Connection>,
+    /// The address of the client, if it is known.
+    pub ip: Option<IpAddr>,
 }
 
 impl PublishRequest {
@@ -141,18 +178,22 @@ impl PublishRequest {
     pub fn from_auth_request(request: &AuthRequest, server: &MediaServerName) -> Result<Self, DenyReason> {
         let sent = request.credentials.stream_key();
         let connection = request.connection.clone().map(|id| Connection { server: server.clone(), id });
+        let ip = request.ip;
         match (&request.path, sent) {
             (IngestPath::Private(path), sent) if sent.as_ref().is_none_or(|s| s == path.secret()) => {
-                Ok(Self { secret: path.secret().clone(), path: None, connection })
+                Ok(Self { secret: path.secret().clone(), path: None, connection, ip })
             }
             // The private path belongs to another key than the one that was sent.
             (IngestPath::Private(_), _) => Err(DenyReason::WrongPath),
             (_, None) => Err(match request.credentials.malformed_key_length() {
                 Some(characters) => DenyReason::MalformedKey { characters },
+                None if request.protocol == "rtsp" && request.credentials.are_absent() => {
+                    DenyReason::NoCredentials
+                }
                 None => DenyReason::NoKey,
             }),
             (IngestPath::Public(path), Some(secret)) => {
-                Ok(Self { secret, path: Some(path.clone()), connection })
+                Ok(Self { secret, path: Some(path.clone()), connection, ip })
             }
             (IngestPath::Other(_), Some(_)) => Err(DenyReason::WrongPath),
         }
@@ -164,13 +205,22 @@ impl PublishRequest {
     }
 }
 
-/// Decides whether `key` may be used at `now`. `Ok` is its holder from now on.
+/// What a key has from a request on that is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its holder.
+    pub holder: Holder,
+    /// Who claimed it, and the last takeovers.
+    pub takeovers: Takeovers,
+}
+
+/// Decides whether `key` may be used at `now`. `Ok` is what it has from now on.
 pub fn decide_publish(
     key: &StreamKey,
     request: &PublishRequest,
     now: Timestamp,
     claim_ttl: Duration,
-) -> Result<Holder, DenyReason> {
+) -> Result<Claim, DenyReason> {
     match key.status(now) {
         KeyStatus::Revoked => return Err(DenyReason::KeyRevoked),
         KeyStatus::Expired => return Err(DenyReason::KeyExpired),
@@ -180,17 +230,26 @@ pub fn decide_publish(
         return Err(DenyReason::WrongPath);
     }
     let Some(connection) = &request.connection else {
-        return Ok(key.holder.clone());
+        return Ok(Claim { holder: key.holder.clone(), takeovers: key.takeovers });
     };
     let until = now.plus(claim_ttl);
     // No claim lasts that long: a clock was ahead when it was made.
     let latest = until.plus(claim_ttl);
     let is_too_long = matches!(key.holder, Holder::Claimed { until: claimed, .. } if claimed > latest);
-    match key.holder.active_holder(now).filter(|_| !is_too_long) {
-        Some(by) if by == connection && matches!(key.holder, Holder::Live { .. }) => Ok(key.holder.clone()),
-        Some(by) if by != connection && key.on_conflict == OnConflict::Reject => Err(DenyReason::KeyInUse),
-        _ => Ok(Holder::Claimed { by: connection.clone(), until }),
+    let active = key.holder.active_holder(now).filter(|_| !is_too_long);
+    let is_other = active.is_some_and(|by| by != connection);
+    if is_other && key.on_conflict == OnConflict::Reject {
+        return Err(DenyReason::KeyInUse);
     }
+    if is_other && key.takeovers.are_exhausted(now) {
+        let (holder, newcomer) = (key.takeovers.claimed_from, request.ip);
+        return Err(DenyReason::TooManyTakeovers { holder, newcomer });
+    }
+    let holder = match &key.holder {
+        Holder::Live { by } if by == connection => key.holder.clone(),
+        _ => Holder::Claimed { by: connection.clone(), until },
+    };
+    Ok(Claim { holder, takeovers: key.takeovers.claimed(request.ip, is_other.then_some(now)) })
 }
 
 /// Decides a request that does not publish. It needs no database: a private path has its own shape.
@@ -205,6 +264,10 @@ pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret
             IngestPath::Private(_) => Err(DenyReason::PrivatePath),
             IngestPath::Public(_) | IngestPath::Other(_) => Ok(AllowReason::PublicRead),
         },
+        // A media server asks such a client for credentials.
+        Action::Api | Action::Metrics | Action::Pprof if request.credentials.are_absent() => {
+            Err(DenyReason::NoCredentials)
+        }
         Action::Api | Action::Metrics | Action::Pprof => {
             if request.credentials.contain(control_secret) {
                 Ok(AllowReason::ControlSecret)
@@ -212,6 +275,7 @@ pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret
                 Err(DenyReason::WrongControlSecret)
             }
         }
+        Action::Doctor => Err(DenyReason::Doctor),
         Action::Publish | Action::Unknown => Err(DenyReason::UnknownAction),
     }
 }
@@ -227,6 +291,8 @@ pub struct Decision {
     pub organization_id: Option<OrganizationId>,
     /// The public path: the requested one, or the key's.
     pub path: Option<String>,
+    /// The key, if it is known and was refused.
+    pub refused_key: Option<Box<StreamKey>>,
 }
 
 #[cfg(test)]
@@ -238,6 +304,7 @@ mod tests {
 
     const TTL: Duration = Duration::from_secs(15);
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
     fn request(action: Action, path: &str, token: &str, query: &str) -> AuthRequest {
         AuthRequest {
@@ -255,6 +322,7 @@ mod tests {
             secret: KeySecret::from_random([1; 32]),
             path: path.map(|p| StreamPath::parse(p).unwrap()),
             connection: id.map(connection),
+            ip: Some(CLIENT),
         }
     }
 
@@ -318,14 +386,55 @@ mod tests {
             ("takeover of claim", takeover(claimed("c2", later)), None, fresh()),
         ];
         for (name, key, path, expected) in rows {
-            assert_eq!(decide_publish(&key, &publish(path, Some("c1")), NOW, TTL), expected, "{name}");
+            let decided = decide_publish(&key, &publish(path, Some("c1")), NOW, TTL);
+            assert_eq!(decided.map(|claim| claim.holder), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn third_takeover_within_a_minute_is_refused_and_both_addresses_are_named() {
+        let mut key = StreamKey { on_conflict: OnConflict::Takeover, ..key() };
+        let at = |seconds| NOW.plus(Duration::from_secs(seconds));
+        let from = |id: &str, last: u8| PublishRequest {
+            ip: Some(IpAddr::from([192, 0, 2, last])),
+            ..publish(None, Some(id))
+        };
+        for (id, last, seconds) in [("a", 1, 0), ("b", 2, 2), ("a2", 1, 4)] {
+            let claim = decide_publish(&key, &from(id, last), at(seconds), TTL).unwrap();
+            (key.holder, key.takeovers) = (Holder::Live { by: connection(id) }, claim.takeovers);
+        }
+        let refused = decide_publish(&key, &from("b2", 2), at(6), TTL).unwrap_err();
+        let detail = refused.detail().unwrap();
+        assert!(detail.starts_with("192.0.2.2 wants the key that 192.0.2.1 uses"), "{detail}");
+        assert_eq!(refused.as_str(), "too_many_takeovers");
+        assert!(decide_publish(&key, &from("a2", 1), at(6), TTL).is_ok(), "the holder asks again");
+        assert!(
+            decide_publish(&key, &from("b3", 2), at(62), TTL).is_ok(),
+            "a minute after the first takeover"
+        );
+        key.holder = Holder::Free;
+        assert!(decide_publish(&key, &from("b2", 2), at(6), TTL).is_ok(), "nobody has it");
+    }
+
+    #[test]
+    fn rtsp_client_without_credentials_is_asked_for_them() {
+        let server = MediaServerName::default();
+        let read = |protocol, query: &str| {
+            let request = AuthRequest { protocol, ..request(Action::Publish, "live/alice", "", query) };
+            PublishRequest::from_auth_request(&request, &server).unwrap_err()
+        };
+        assert_eq!(read("rtsp", ""), DenyReason::NoCredentials);
+        assert_eq!(read("rtsp", "foo=bar&key="), DenyReason::NoCredentials);
+        assert_eq!(read("rtsp", "key=wrong"), DenyReason::NoKey);
+        assert_eq!(read("rtmp", ""), DenyReason::NoKey);
+        assert!(!DenyReason::NoCredentials.is_of_an_attempt() && DenyReason::NoKey.is_of_an_attempt());
     }
 
     #[test]
     fn request_without_a_connection_does_not_claim() {
         let held = StreamKey { holder: Holder::Live { by: connection("c2") }, ..key() };
-        assert_eq!(decide_publish(&held, &publish(None, None), NOW, TTL), Ok(held.holder.clone()));
+        let decided = decide_publish(&held, &publish(None, None), NOW, TTL);
+        assert_eq!(decided, Ok(Claim { holder: held.holder.clone(), takeovers: held.takeovers }));
     }
 
     #[test]
@@ -345,8 +454,9 @@ mod tests {
         for action in [Action::Api, Action::Metrics, Action::Pprof] {
             assert_eq!(result(action, "", "control"), Ok(AllowReason::ControlSecret));
             assert_eq!(result(action, "", "relay"), Err(DenyReason::WrongControlSecret));
-            assert_eq!(result(action, "", ""), Err(DenyReason::WrongControlSecret));
+            assert_eq!(result(action, "", ""), Err(DenyReason::NoCredentials), "it is asked for them");
         }
+        assert_eq!(result(Action::Doctor, "", "control"), Err(DenyReason::Doctor));
         assert_eq!(result(Action::Unknown, "", "control"), Err(DenyReason::UnknownAction));
     }
 
@@ -362,10 +472,10 @@ mod tests {
                 let requester = connection(&format!("c{who}"));
                 let request = PublishRequest { connection: Some(requester.clone()), ..publish(None, None) };
                 match decide_publish(&key, &request, now, TTL) {
-                    Ok(holder) => {
+                    Ok(claim) => {
                         prop_assert!(before.is_none() || before.as_ref() == Some(&requester));
-                        prop_assert_eq!(holder.active_holder(now), Some(&requester));
-                        key.holder = holder;
+                        prop_assert_eq!(claim.holder.active_holder(now), Some(&requester));
+                        key.holder = claim.holder;
                     }
                     Err(reason) => {
                         prop_assert_eq!(reason, DenyReason::KeyInUse);

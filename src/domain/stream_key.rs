@@ -1,6 +1,8 @@
 //! Stream keys: the secret a broadcaster publishes with, bound to one path, and its current holder.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
@@ -136,6 +138,38 @@ impl Holder {
     }
 }
 
+/// How many takeovers of one key are allowed within [`TAKEOVER_WINDOW`].
+pub const MAX_TAKEOVERS: u32 = 2;
+/// Two encoders that both reconnect would otherwise take a key from each other all the time.
+pub const TAKEOVER_WINDOW: Duration = Duration::from_secs(60);
+
+/// Who claimed a key last, and when connections last took it from each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Takeovers {
+    /// The address of the last claim, if it is known.
+    pub claimed_from: Option<IpAddr>,
+    /// The last takeover.
+    pub last: Option<Timestamp>,
+    /// The one before.
+    pub before: Option<Timestamp>,
+}
+
+impl Takeovers {
+    /// Whether another takeover at `now` would be one too many. A time far in the future is that of a clock that was ahead.
+    pub fn are_exhausted(&self, now: Timestamp) -> bool {
+        self.before.is_some_and(|at| at > now.minus(TAKEOVER_WINDOW) && at <= now.plus(TAKEOVER_WINDOW))
+    }
+
+    /// After a claim from this address at `now`.
+    #[must_use]
+    pub fn claimed(self, from: Option<IpAddr>, by_takeover_at: Option<Timestamp>) -> Self {
+        match by_takeover_at {
+            Some(now) => Self { claimed_from: from, last: Some(now), before: self.last },
+            None => Self { claimed_from: from, ..self },
+        }
+    }
+}
+
 /// A stream key without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamKey {
@@ -163,6 +197,8 @@ pub struct StreamKey {
     pub last_used_at: Option<Timestamp>,
     /// The current holder.
     pub holder: Holder,
+    /// How connections took it from each other.
+    pub takeovers: Takeovers,
 }
 
 newest_first!(StreamKey, created_at);
@@ -238,6 +274,7 @@ pub(crate) mod tests {
             revoked_at: None,
             last_used_at: None,
             holder: Holder::Free,
+            takeovers: Takeovers::default(),
         }
     }
 
@@ -248,6 +285,20 @@ pub(crate) mod tests {
         assert_eq!(expiring.status(at.minus(Duration::from_micros(1))), KeyStatus::Active);
         assert_eq!(expiring.status(at), KeyStatus::Expired);
         assert_eq!(StreamKey { revoked_at: Some(at), ..expiring }.status(at), KeyStatus::Revoked);
+    }
+
+    #[test]
+    fn third_takeover_within_a_minute_is_one_too_many() {
+        let at = Timestamp::from_seconds;
+        let from = "192.0.2.7".parse().ok();
+        let none = Takeovers::default();
+        let two = none.claimed(from, Some(at(100))).claimed(from, Some(at(130)));
+        assert_eq!(two, Takeovers { claimed_from: from, last: Some(at(130)), before: Some(at(100)) });
+        assert!(!none.are_exhausted(at(130)) && !none.claimed(from, Some(at(100))).are_exhausted(at(130)));
+        assert!(two.are_exhausted(at(130)) && two.are_exhausted(at(159)));
+        assert!(!two.are_exhausted(at(160)), "a minute after the first of both");
+        assert!(two.are_exhausted(at(40)) && !two.are_exhausted(at(39)), "a clock that was set back far");
+        assert_eq!(two.claimed(None, None), Takeovers { claimed_from: None, ..two });
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub enum RemoteError {
     /// It refused our credentials.
     #[error("refused our credentials")]
     Unauthorised,
+    /// It let nobody in: it refused our credentials, or cannot ask its auth address about them.
+    #[error("refused our credentials, or could not ask its auth address about them")]
+    NotLetIn,
     /// It answered with an error.
     #[error("answered {status}: {message}")]
     Status {

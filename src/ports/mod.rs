@@ -7,6 +7,7 @@
 mod access;
 mod arrival_probe;
 mod audit_log;
+mod auth_failures;
 mod broadcasters;
 mod change;
 mod channel_engine;
@@ -47,6 +48,7 @@ mod webhooks;
 pub use access::AccessStore;
 pub use arrival_probe::{Arrival, ArrivalProbe};
 pub use audit_log::AuditStore;
+pub use auth_failures::AuthFailureStore;
 pub use broadcasters::BroadcasterStore;
 pub use change::Change;
 pub use channel_engine::{ChannelEngine, ProgrammeReports};
@@ -98,6 +100,7 @@ pub trait Store:
     + ReconcileStore
     + EventStore
     + AuditStore
+    + AuthFailureStore
     + AccessStore
     + LeaseStore
     + SecretStore

@@ -101,7 +101,11 @@ pub trait StreamKeyStore: Send + Sync {
     /// key.
     async fn revoke_stream_key(&self, id: StreamKeyId, by: Change<'_>) -> Result<Option<Revocation>>;
 
-    /// Decides and claims in **one statement**. MUST set the holder exactly when
+    /// MUST return the paths that are reserved by keys and follow `path` in the order of the alphabet, `path` itself included,
+    /// and those before it; at most `limit` of each.
+    async fn paths_near(&self, path: &str, limit: u32) -> Result<Vec<StreamPath>>;
+
+    /// Decides and claims in **one statement**. MUST set the holder, and what it says of takeovers, exactly when
     /// [`decide_publish`](crate::domain::publish::decide_publish) returns `Ok` for the row in the database. MUST return
     /// the row after that; `None` if no key has the hash. If it did not set the holder, that row can be a later one, and
     /// free again. Of concurrent calls with different connections exactly one

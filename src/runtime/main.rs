@@ -52,13 +52,24 @@ pub fn main() -> ExitCode {
 /// Prints one line on standard error. The exit code is 2 for an error of the configuration, 3 if there is no database of
 /// Streamward, otherwise 1.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    let text = format!("{error:#}").replace('\n', " ");
+    let text = in_one_line(error);
     let _ = writeln!(std::io::stderr(), "streamward: {text}");
     ExitCode::from(match error {
         error if error.is::<ConfigError>() => 2,
         error if error.is::<NotPrepared>() => 3,
         _ => 1,
     })
+}
+
+/// The error and its causes, without those that the text before contains already.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    text.replace('\n', " ")
 }
 
 async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {

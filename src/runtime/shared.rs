@@ -8,6 +8,7 @@ use crate::adapters::argon2_pool::Argon2Pool;
 use crate::app::Core;
 use crate::app::access::{Access, AccessSettings};
 use crate::app::audit::AuditLog;
+use crate::app::auth_failures::AuthFailures;
 use crate::app::broadcaster::Broadcasters;
 use crate::app::clip::{ClipSettings, Clips};
 use crate::app::events::Events;
@@ -71,6 +72,7 @@ pub struct Shared {
     pub live_stats: Arc<LiveStats>,
     pub access: Arc<Access>,
     pub audit: Arc<AuditLog>,
+    pub auth_failures: Arc<AuthFailures>,
     pub broadcasters: Arc<Broadcasters>,
     pub clips: Arc<Clips>,
     pub events: Arc<Events>,
@@ -106,6 +108,8 @@ impl Shared {
         let users = UserSettings { terms: SessionTerms { idle, longest }, public_url: config.public_url() };
         let (hasher, mailer) = (Arc::new(Argon2Pool::new()), outside.mailer.clone());
         let users = Arc::new(Users::new(core(), Arc::clone(&access), hasher, mailer, users));
+        let auth_failures = Arc::new(AuthFailures::new(core()));
+        let failures = Arc::clone(&auth_failures);
         let (contacts, cache) = (Arc::clone(&media_servers), (Arc::clone(&key_cache), Arc::clone(&grace)));
         Self {
             core: core(),
@@ -118,7 +122,16 @@ impl Shared {
             clips: Arc::new(Clips::new(core(), super::clip::outside(&config, outside.media.clone()), clips)),
             events: Arc::new(Events::new(&core())),
             organizations: Arc::new(Organizations::new(core())),
-            publish: Arc::new(PublishAuth::new(core(), settings, servers(), contacts, polls(), cache)),
+            publish: Arc::new(PublishAuth::new(
+                core(),
+                settings,
+                servers(),
+                contacts,
+                polls(),
+                cache,
+                failures,
+            )),
+            auth_failures,
             studios: Arc::new(Studios::new(core(), outside.studios.clone())),
             config,
             outside,

@@ -4,6 +4,7 @@
 mod admission;
 mod audit;
 mod auth;
+mod auth_failures;
 mod authentication;
 mod base_path;
 mod channel_engines;

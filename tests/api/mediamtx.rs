@@ -124,7 +124,7 @@ async fn failed_and_incomplete_answers_are_errors() {
             |e| matches!(e, RemoteError::Malformed(_)),
         ),
         (|| Reply::Text(200, "<html>"), |e| matches!(e, RemoteError::Malformed(_))),
-        (|| Reply::error(401, "authentication error"), |e| *e == RemoteError::Unauthorised),
+        (|| Reply::error(401, "authentication error"), |e| *e == RemoteError::NotLetIn),
     ];
     for (answer, expected) in cases {
         let server =

@@ -45,12 +45,18 @@ async fn media_servers_show_their_state() {
     assert_eq!((&server["streams"], &server["drift_repaired"]), (&json!(0), &json!(0)));
     assert!(server["last_reconcile"].is_string() && server["since"].is_string());
     assert_eq!(server.get("last_error"), None);
-    app.live(&app.key("live/alice").await, "c1").await;
+    // An encoder that was let in is no drift; one that nobody let in is.
+    let live = app.live(&app.key("live/alice").await, "c1").await;
+    app.media().leave("live/alice");
+    app.ended(&live["id"]).await;
+    app.live(&app.key("live/carol").await, "c3").await;
+    assert_eq!(list().await.json()["media_servers"][0]["drift_repaired"], 0);
+    app.media().go_live(&app.key("live/bob").await.path, "c2");
     let busy = |answer: Answer| {
         let server = answer.json()["media_servers"][0].clone();
         Some(server).filter(|server| server["drift_repaired"] == 1 && server["last_auth"].is_string())
     };
-    assert_eq!(app.until(list, busy).await["streams"], 1);
+    assert_eq!(app.until(list, busy).await["streams"], 2);
     app.media().set_unreachable(true);
     let unreachable = |answer: Answer| {
         let server = answer.json()["media_servers"][0].clone();

@@ -22,7 +22,7 @@ const SHARED: [&str; 8] =
     ["bitrate", "child", "ffmpeg", "local_wake_ups", "remote", "rtmp", "system", "views"];
 
 /// Crates that do no I/O: all that domain, ports and app may use.
-const WITHOUT_IO: [&str; 41] = [
+const WITHOUT_IO: [&str; 42] = [
     // Rust's own
     "std",
     "core",
@@ -54,6 +54,7 @@ const WITHOUT_IO: [&str; 41] = [
     "serde",
     "serde_json",
     "serde_with",
+    "strsim",
     "strum",
     "thiserror",
     "tokio",
@@ -258,4 +259,58 @@ fn begins_with(path: &[String], starts: &[&str]) -> bool {
     starts
         .iter()
         .any(|start| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
+}
+
+/// The lines on which a log statement or a span prints a value by `Debug` (`?value`), which is for programmers. A
+/// `Duration` may: it prints as `1.5s`.
+pub(crate) fn debug_in_logs(text: &str) -> Vec<usize> {
+    const MACROS: [&str; 10] = [
+        "trace!(",
+        "debug!(",
+        "info!(",
+        "warn!(",
+        "error!(",
+        "trace_span!(",
+        "debug_span!(",
+        "info_span!(",
+        "warn_span!(",
+        "error_span!(",
+    ];
+    const DURATIONS: [&str; 4] = ["limit", "pause", "took", "wait"];
+    let mut found = Vec::new();
+    for (begin, _) in text.match_indices("tracing::") {
+        let rest = &text[begin + "tracing::".len()..];
+        let Some(name) = MACROS.iter().find(|name| rest.starts_with(**name)) else { continue };
+        let (mut depth, mut is_text, mut before) = (1, false, ' ');
+        let mut field = String::new();
+        for (at, c) in rest[name.len()..].char_indices() {
+            match c {
+                '"' if before != '\\' => is_text = !is_text,
+                _ if is_text => {}
+                '(' | '[' | '{' => depth += 1,
+                ')' | ']' | '}' => depth -= 1,
+                ',' => field.clear(),
+                '?' => {
+                    let after = &rest[name.len() + at + 1..];
+                    let value: String =
+                        after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    // `?` behind an expression passes on an error.
+                    let is_prefix = matches!(before, ' ' | '(' | ',' | '=' | '\n') && !value.is_empty();
+                    let named = field.split('=').next().unwrap_or_default().trim();
+                    let named = if named.is_empty() { value.as_str() } else { named };
+                    if is_prefix && !DURATIONS.contains(&named) {
+                        found.push(
+                            text[..begin + "tracing::".len() + name.len() + at].matches('\n').count() + 1,
+                        );
+                    }
+                }
+                c => field.push(c),
+            }
+            if depth == 0 {
+                break;
+            }
+            before = c;
+        }
+    }
+    found
 }

@@ -18,9 +18,11 @@ const PARTS: [&str; 8] = [
 ];
 
 /// Modules that belong to a slice of another name.
-const BELONGS_TO: [(&str, &str); 13] = [
+const BELONGS_TO: [(&str, &str); 15] = [
     ("api_tokens", "access"),
     ("auth", "publish"),
+    ("auth_failure", "publish"),
+    ("auth_failures", "publish"),
     ("auth_rollup", "publish"),
     ("credentials", "publish"),
     ("destination", "channel"),

@@ -83,13 +83,68 @@ async fn agrees(
 ) {
     let decision = decide_publish(before, request, when, TTL);
     let mut expected = before.clone();
-    if let (Ok(holder), Some(_)) = (&decision, &request.connection) {
-        expected.holder = holder.clone();
+    if let (Ok(claim), Some(_)) = (&decision, &request.connection) {
+        (expected.holder, expected.takeovers) = (claim.holder.clone(), claim.takeovers);
         expected.last_used_at = Some(when);
     }
     let after = world.store.claim_for_publish(hash, request, when, TTL).await.unwrap().unwrap();
     assert_eq!(after, expected, "{before:?} with {request:?} at {when}: {decision:?}");
     assert_eq!(world.stored(before).await, expected);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn of_connections_that_take_a_key_from_each_other_the_third_within_a_minute_is_refused(
+    #[case] engine: Engine,
+) {
+    let world = engine.world().await;
+    let (key, hash) =
+        world.key_with("live/alice", |key| StreamKey { on_conflict: OnConflict::Takeover, ..key }).await;
+    let from = |id: &str, ip: &str| PublishRequest { ip: ip.parse().ok(), ..request(id) };
+    let (one, other) = ("192.0.2.1", "2001:db8::2");
+    // The holder may ask again, which keeps its claim.
+    for (id, ip, when, is_allowed) in [
+        ("a", one, 0, true),
+        ("b", other, 2, true),
+        ("a2", one, 4, true),
+        ("b2", other, 6, false),
+        ("a2", one, 18, true),
+        ("b3", other, 30, false),
+        ("a2", one, 31, true),
+        ("a2", one, 45, true),
+        ("a2", one, 59, true),
+        ("b4", other, 61, false),
+        ("b5", other, 62, true),
+        ("a3", one, 63, false),
+        ("a4", one, 64, true),
+        ("b6", other, 65, false),
+    ] {
+        let before = world.stored(&key).await;
+        agrees(&world, &before, &hash, &from(id, ip), at(when)).await;
+        let holder = world.stored(&key).await.holder;
+        assert_eq!(holder.connection() == Some(&connection("default", id)), is_allowed, "{id} at {when}");
+    }
+    let takeovers = world.stored(&key).await.takeovers;
+    assert_eq!(takeovers.claimed_from, one.parse().ok());
+    assert_eq!((takeovers.before, takeovers.last), (Some(at(62)), Some(at(64))));
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn of_simultaneous_takeovers_no_more_than_two_are_allowed(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (_, hash) =
+        world.key_with("live/alice", |key| StreamKey { on_conflict: OnConflict::Takeover, ..key }).await;
+    let askers = (0..50).map(|n| {
+        let (world, hash) = (&world, &hash);
+        async move {
+            let request = request(&format!("c{n}"));
+            let after = world.claim(hash, &request, at(1)).await;
+            after.holder.connection() == request.connection.as_ref()
+        }
+    });
+    let allowed = futures_util::future::join_all(askers).await.into_iter().filter(|allowed| *allowed).count();
+    assert_eq!(allowed, 3, "the first one, and two takeovers");
 }
 
 #[apply(every_store)]

@@ -17,7 +17,7 @@ use streamward::domain::publish::PublishRequest;
 use streamward::domain::reconcile::{Changes, Start};
 use streamward::domain::secret::{KeySecret, SecretHash};
 use streamward::domain::stream::{IngestForm, Stream};
-use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
+use streamward::domain::stream_key::{Holder, OnConflict, StreamKey, Takeovers};
 use streamward::domain::{AuditId, BroadcasterId, OrganizationId, StreamId, StreamKeyId, Timestamp};
 use streamward::ports::{Assignment, Change, IdGen as _, InstanceLease, KeyCreation, Store};
 use streamward_test_support::{Cluster, TimeLimit};
@@ -144,6 +144,7 @@ pub(crate) fn key(of: BroadcasterId, on: &str, when: Timestamp) -> StreamKey {
         revoked_at: None,
         last_used_at: None,
         holder: Holder::Free,
+        takeovers: Takeovers::default(),
     }
 }
 
@@ -153,7 +154,12 @@ pub(crate) fn request(id: &str) -> PublishRequest {
 }
 
 pub(crate) fn request_from(connection: Option<Connection>) -> PublishRequest {
-    PublishRequest { secret: KeySecret::from_random([1; 32]), path: None, connection }
+    PublishRequest {
+        secret: KeySecret::from_random([1; 32]),
+        path: None,
+        connection,
+        ip: "192.0.2.7".parse().ok(),
+    }
 }
 
 pub(crate) fn start(key: StreamKeyId, connection: Connection) -> Start {

@@ -7,6 +7,7 @@
 
 mod access;
 mod audit_log;
+mod auth_failures;
 mod broadcasters;
 mod channel_fixture;
 mod channels;

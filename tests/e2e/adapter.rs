@@ -76,7 +76,7 @@ pub(crate) async fn the_control_api_is_closed_to_others(bench: &Bench) -> Result
     let (_gate, server) = start(bench).await?;
     for wrong in ["", "wrong"] {
         let result = server.client_with(wrong)?.info().await;
-        ensure!(result == Err(RemoteError::Unauthorised), "{wrong:?}: {result:?}");
+        ensure!(result == Err(RemoteError::NotLetIn), "{wrong:?}: {result:?}");
     }
     server.client()?.info().await?;
     Ok(())

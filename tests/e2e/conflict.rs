@@ -68,6 +68,31 @@ pub(crate) async fn a_takeover_by_a_private_path(bench: &Bench) -> Result<()> {
     takeover(bench, Way::Rtmp, Way::SecretPath).await
 }
 
+pub(crate) async fn two_encoders_that_both_come_back_do_not_take_the_key_from_each_other_all_the_time(
+    bench: &Bench,
+) -> Result<()> {
+    let world = World::start(bench).await?;
+    let api = &world.streamward;
+    let key = api.key("live/alice", json!({"on_conflict": "takeover"})).await?;
+    let _one = world.stubborn_encoder(Way::Rtmp, &key)?;
+    api.on_air("live/alice").await?;
+    let _other = world.stubborn_encoder(Way::Rtmp, &key)?;
+    let refused = eventually("one of them is refused", Duration::from_secs(40), async || {
+        let rows = api.get("/auth-failures").await?["auth_failures"].as_array().cloned().unwrap_or_default();
+        Ok(rows.into_iter().find(|row| row["cause"] == "too_many_takeovers"))
+    });
+    let (row, _) = refused.await?;
+    let detail = row["detail"].as_str().unwrap_or_default();
+    ensure!(detail.matches("127.0.0.1").count() == 2, "both addresses are named: {row}");
+    // For more than ten seconds nothing changes.
+    let (before, history) = (api.on_air("live/alice").await?, api.get("/streams?status=all").await?);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let (now, later) = (api.on_air("live/alice").await?, api.get("/streams?status=all").await?);
+    ensure!(now["id"] == before["id"] && later["count"] == history["count"], "{history} {later}");
+    ensure!(later["count"].as_u64().is_some_and(|count| count <= 3), "{later}");
+    Ok(())
+}
+
 pub(crate) async fn an_encoder_that_was_cut_off_comes_back_at_once(bench: &Bench) -> Result<()> {
     let world = World::start(bench).await?;
     let api = &world.streamward;

@@ -131,13 +131,15 @@ fn main() -> Result<ExitCode> {
             srt_on_a_named_path,
             rtsp_on_a_named_path,
             whip_on_a_named_path,
-            whoever_has_no_key_is_refused;
+            whoever_has_no_key_is_refused,
+            an_rtsp_publisher_leaves_no_failure;
         conflict:
             a_second_encoder_is_refused,
             a_takeover_on_the_same_path,
             a_takeover_by_another_protocol,
             a_takeover_from_a_private_path,
             a_takeover_by_a_private_path,
+            two_encoders_that_both_come_back_do_not_take_the_key_from_each_other_all_the_time,
             an_encoder_that_was_cut_off_comes_back_at_once;
         ending:
             rtmp_revoked_rotated_expired,
@@ -161,6 +163,7 @@ fn main() -> Result<ExitCode> {
             one_command_puts_a_stream_on_the_air,
             the_media_server_is_started_again,
             edited_configuration_is_kept,
+            a_quiet_system_writes_no_lines,
             what_is_installed_suffices;
         srs:
             a_named_path_is_published_and_watched,

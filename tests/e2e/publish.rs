@@ -143,3 +143,21 @@ pub(crate) async fn whoever_has_no_key_is_refused(bench: &Bench) -> Result<()> {
     ensure!(streams["count"] == 0, "{streams}");
     Ok(())
 }
+
+/// MediaMTX asks once without credentials, so that the client is asked for them.
+pub(crate) async fn an_rtsp_publisher_leaves_no_failure(bench: &Bench) -> Result<()> {
+    let world = World::start(bench).await?;
+    let api = &world.streamward;
+    let key = api.key("live/alice", json!({})).await?;
+    let _encoder = world.encoder(Way::Rtsp, &key)?;
+    api.on_air("live/alice").await?;
+    let entries = eventually("the decision is in the audit log", Duration::from_secs(20), async || {
+        let entries = api.get("/audit-logs?action=publish").await?["audit_logs"].clone();
+        Ok(entries.as_array().filter(|entries| !entries.is_empty()).cloned())
+    });
+    let (entries, _) = entries.await?;
+    ensure!(entries.iter().all(|entry| entry["outcome"] == "success"), "{entries:?}");
+    let failures = api.get("/auth-failures").await?;
+    ensure!(failures["count"] == 0, "{failures}");
+    Ok(())
+}

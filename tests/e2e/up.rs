@@ -220,6 +220,34 @@ pub(crate) async fn edited_configuration_is_kept(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
+/// At the level `info`, which is the default.
+pub(crate) async fn a_quiet_system_writes_no_lines(bench: &Bench) -> Result<()> {
+    let home = Home::new(bench)?;
+    let mut up = home.up().await?;
+    // Somebody looks at it all the time.
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(STOP).build()?;
+    let health = format!("http://127.0.0.1:{}/health", home.listen);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = up.log();
+    ensure!(!before.contains(" WARN ") && !before.contains(" ERROR "), "{before}");
+    for _ in 0..15 {
+        http.get(&health).send().await?.error_for_status()?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let after = up.log();
+    ensure!(after == before, "{}", after.strip_prefix(&before).unwrap_or(&after));
+    // `doctor` is no attack.
+    output_within(&mut home.command(&["doctor"]), SOON)?;
+    let after = up.log();
+    ensure!(
+        !after.contains("deny") && !after.contains(" WARN "),
+        "{}",
+        after.strip_prefix(&before).unwrap_or(&after)
+    );
+    ensure!(up.terminate(STOP).await?.success(), "{}", up.log());
+    Ok(())
+}
+
 /// As in compose.yaml: one directory has everything MediaMTX needs.
 pub(crate) async fn what_is_installed_suffices(bench: &Bench) -> Result<()> {
     let home = Home::new(bench)?;

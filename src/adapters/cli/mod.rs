@@ -5,6 +5,7 @@
 //! [`runtime`](crate::runtime) runs them.
 
 pub mod access;
+pub mod auth_failure;
 pub mod broadcaster;
 pub mod channel;
 mod client;

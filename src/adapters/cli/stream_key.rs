@@ -10,10 +10,10 @@ use super::{Output, broadcaster, list_output};
 use crate::adapters::views::{NewStreamKey, StreamKeyView};
 use crate::app::broadcaster::Broadcasters;
 use crate::app::list::Pages;
-use crate::app::stream_key::{KeyWithSecret, StreamKeyDraft, StreamKeys};
+use crate::app::stream_key::{KeyWithSecret, ServerUrls, StreamKeyDraft, StreamKeys};
 use crate::domain::StreamKeyId;
 use crate::domain::access::Actor;
-use crate::domain::media_server::{IngestUrls, PlaybackUrls};
+use crate::domain::media_server::{IngestUrls, MediaServerName, PlaybackUrls};
 use crate::domain::page::Page;
 use crate::domain::path::StreamPath;
 use crate::ports::KeyFilter;
@@ -38,6 +38,9 @@ pub enum KeyCommand {
         /// A second encoder with this key takes over instead of being refused
         #[arg(long)]
         takeover: bool,
+        /// Print the settings of this media server only; the key can be used on all
+        #[arg(long, value_name = "NAME")]
+        server: Option<String>,
     },
     /// List keys, without their secrets
     List {
@@ -54,6 +57,9 @@ pub enum KeyCommand {
     Rotate {
         /// Its id or path
         key: String,
+        /// Print the settings of this media server only; the key can be used on all
+        #[arg(long, value_name = "NAME")]
+        server: Option<String>,
     },
     /// Revoke a key for good, and end its session
     Revoke {
@@ -70,7 +76,8 @@ pub async fn run(
     out: &mut Output,
 ) -> anyhow::Result<()> {
     match command {
-        KeyCommand::Create { broadcaster, path, label, until, takeover } => {
+        KeyCommand::Create { broadcaster, path, label, until, takeover, server } => {
+            known_server(keys, server.as_deref())?;
             let actor = Actor::cli("key create");
             let draft = StreamKeyDraft {
                 broadcaster_id: broadcaster::find(broadcasters, &actor, broadcaster).await?.id.to_string(),
@@ -80,7 +87,7 @@ pub async fn run(
                 on_conflict: takeover.then(|| "takeover".to_owned()),
             };
             let made = keys.create(&actor, draft).await?;
-            print_secret(out, "Created", made)
+            print_secret(out, "Created", server.as_deref(), made)
         }
         KeyCommand::List { broadcaster } => {
             let actor = Actor::cli("key list");
@@ -105,10 +112,11 @@ pub async fn run(
                 fields.map(line).collect::<Vec<_>>().join("\n")
             })
         }
-        KeyCommand::Rotate { key } => {
+        KeyCommand::Rotate { key, server } => {
+            known_server(keys, server.as_deref())?;
             let actor = Actor::cli("key rotate");
             let id = find(keys, &actor, key).await?;
-            print_secret(out, "Rotated", keys.rotate(&actor, id).await?)
+            print_secret(out, "Rotated", server.as_deref(), keys.rotate(&actor, id).await?)
         }
         KeyCommand::Revoke { key } => {
             let actor = Actor::cli("key revoke");
@@ -139,17 +147,41 @@ async fn find(keys: &StreamKeys, actor: &Actor, wanted: &str) -> anyhow::Result<
     }
 }
 
-fn print_secret(out: &mut Output, done: &str, made: KeyWithSecret) -> anyhow::Result<()> {
-    let (text, secret) = (describe(done, &made), made.secret.expose().to_owned());
+/// Prints the settings of all media servers, or of the one with this name.
+fn print_secret(
+    out: &mut Output,
+    done: &str,
+    server: Option<&str>,
+    made: KeyWithSecret,
+) -> anyhow::Result<()> {
+    let (text, secret) = (describe(done, &made, server), made.secret.expose().to_owned());
     let mut json = with_nulls(&NewStreamKey::from(made));
+    let bearer = |whip: &mut Value| *whip = json!({"url": whip.take(), "bearer_token": secret});
     if let Some(whip) = json.pointer_mut("/ingest/whip") {
-        *whip = json!({"url": whip.take(), "bearer_token": secret});
+        bearer(whip);
+    }
+    let servers = json.pointer_mut("/ingest/by_media_server").and_then(Value::as_object_mut);
+    for urls in servers.into_iter().flat_map(serde_json::Map::values_mut) {
+        if let Some(whip) = urls.pointer_mut("/whip") {
+            bearer(whip);
+        }
     }
     out.thing(&json, || text)
 }
 
+/// Refuses a name that is not configured, before anything is made.
+fn known_server(keys: &StreamKeys, named: Option<&str>) -> anyhow::Result<()> {
+    let known: Vec<&str> = keys.media_servers().map(MediaServerName::as_str).collect();
+    match named {
+        Some(named) if !known.contains(&named) => {
+            bail!("no media server is called {named:?}: the configuration has {}", known.join(", "))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The settings for encoders, and the URLs for viewers.
-fn describe(done: &str, made: &KeyWithSecret) -> String {
+fn describe(done: &str, made: &KeyWithSecret, server: Option<&str>) -> String {
     let secret = made.secret.expose();
     let key = &made.key;
     let until = key.expires_at.map(|at| format!(", valid until {at}")).unwrap_or_default();
@@ -157,24 +189,31 @@ fn describe(done: &str, made: &KeyWithSecret) -> String {
         "{done} the stream key of {} ({}){until}. It is shown this once:\n\n  {secret}\n",
         key.path, key.id
     );
-    let Some(IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip }) =
-        &made.ingest
-    else {
-        return head;
-    };
+    let shown = made.servers.iter().filter(|urls| server.is_none_or(|name| urls.server.as_str() == name));
+    let shown: Vec<String> = shown
+        .map(|urls| {
+            let title = format!("\nOn the media server {}\n", urls.server);
+            let title = if made.servers.len() > 1 { title } else { String::new() };
+            title + &settings(urls, secret)
+        })
+        .collect();
+    format!("{head}{}", shown.concat())
+}
+
+/// The settings of one media server.
+fn settings(ServerUrls { ingest, playback, .. }: &ServerUrls, secret: &str) -> String {
+    let IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip } = ingest;
+    let PlaybackUrls { hls, flv, webrtc, rtsp: watch_rtsp, .. } = playback;
     let line = |name: &str, url: &Option<String>| {
         url.as_ref().map(|url| format!("  {name:<12}{url}\n")).unwrap_or_default()
     };
-    let watch = made.playback.as_ref().map(|PlaybackUrls { hls, flv, webrtc, rtsp, .. }| {
-        let (flv, rtsp) = (line("HTTP-FLV", flv), line("RTSP", rtsp));
-        format!("\nViewers (no secret in these)\n  HLS         {hls}\n{flv}  WebRTC      {webrtc}\n{rtsp}")
-    });
+    let (watch_flv, watch_rtsp) = (line("HTTP-FLV", flv), line("RTSP", watch_rtsp));
     let token = if whip.contains(secret) { "" } else { "              with the key as bearer token\n" };
     format!(
-        "{head}\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {obs_server}\n  Stream Key  {obs_stream_key}\n\
+        "\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {obs_server}\n  Stream Key  {obs_stream_key}\n\
          \nOther encoders, one of\n  RTMP        {rtmp}\n  SRT         {srt}\n{}  WHIP        {whip}\n{token}\
-         \nEncoders that take a key and nothing else\n  RTMP        {rtmp_secret_path}\n{}",
+         \nEncoders that take a key and nothing else\n  RTMP        {rtmp_secret_path}\n\
+         \nViewers (no secret in these)\n  HLS         {hls}\n{watch_flv}  WebRTC      {webrtc}\n{watch_rtsp}",
         line("RTSP", rtsp),
-        watch.unwrap_or_default(),
     )
 }

@@ -7,6 +7,7 @@
 pub mod access;
 mod admission;
 pub mod audit;
+pub mod auth_failure;
 mod authentication;
 mod base_path;
 mod body;

@@ -137,6 +137,11 @@ impl Problem {
         self.unauthenticated
     }
 
+    /// Whether a client of a media server was refused. The decision is logged by itself.
+    pub(super) fn is_denied(&self) -> bool {
+        self.kind == ProblemType::DENIED
+    }
+
     /// Our failure behind it. Only for the log.
     pub(super) fn into_failure(self) -> Option<String> {
         self.failure

@@ -113,16 +113,24 @@ pub(super) async fn request_log(
         span.in_scope(|| tracing::error!(method, route, "a handler panicked"));
         Problem::internal().into_response()
     });
+    let is_denied = response.extensions().get::<Problem>().is_some_and(Problem::is_denied);
     let (response, failure) = finish(response, (&base, uri.path()), &id);
     let (status, took) = (response.status(), started.elapsed());
     let route: Arc<str> = Arc::from(route);
-    if log.lines.allow(&line_kind(&route, status), log.clock.now()) {
-        let (duration_ms, status) = (took.as_secs_f64() * 1_000.0, status.as_u16());
+    let is_quiet = is_quiet(method, &route, status, is_denied);
+    let is_wanted = !is_quiet || tracing::enabled!(tracing::Level::DEBUG);
+    if is_wanted && log.lines.allow(&line_kind(&route, status), log.clock.now()) {
+        let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        let (duration_ms, status) = (f64::from(micros) / 1_000.0, status.as_u16());
         span.in_scope(|| {
             if let Some(error) = failure {
                 tracing::error!(error, method, route = &*route, "a request failed");
             }
-            tracing::info!(method, route = &*route, status, duration_ms, request_id = id.as_str(), "request");
+            if is_quiet {
+                tracing::debug!(method, route = &*route, status, duration_ms, "request");
+            } else {
+                tracing::info!(method, route = &*route, status, duration_ms, "request");
+            }
         });
     }
     metrics::counter!("streamward_http_requests_total",
@@ -131,6 +139,14 @@ pub(super) async fn request_log(
     metrics::histogram!("streamward_http_request_duration_seconds", "method" => method, "route" => route)
         .record(took.as_secs_f64());
     response
+}
+
+/// Whether the request says nothing at level `info`. Dashboards, monitors and media servers ask all the time, also when nothing
+/// happens; and the decisions of `/auth` have lines of their own.
+fn is_quiet(method: &str, route: &str, status: StatusCode, is_denied: bool) -> bool {
+    let reads = matches!(method, "GET" | "HEAD" | "OPTIONS");
+    let decides = route == "/auth" || route.starts_with("/srs/");
+    is_denied || (status.is_success() && (reads || decides))
 }
 
 /// Refused requests are alike on all routes: their senders could try every route.
@@ -199,6 +215,25 @@ mod tests {
         assert_eq!(shown_path(&format!("/stream-keys/{}", key.expose())), "/stream-keys/sk_***");
         assert_eq!(shown_path("/api-tokens/swt_abc/x"), "/api-tokens/swt_***/x");
         assert_eq!(shown_path("/streams"), "/streams");
+    }
+
+    #[test]
+    fn reads_and_decisions_are_quiet_and_writes_and_refusals_are_not() {
+        for (method, route, status, is_denied, quiet) in [
+            ("GET", "/streams", 200, false, true),
+            ("GET", "/health", 200, false, true),
+            ("GET", "/health", 503, false, false),
+            ("GET", "/streams", 401, false, false),
+            ("POST", "/auth", 200, false, true),
+            ("POST", "/auth", 401, true, true),
+            ("POST", "/auth", 401, false, false),
+            ("POST", "/srs/on_connect", 200, false, true),
+            ("POST", "/webhook/ready", 204, false, false),
+            ("DELETE", "/streams/{id}", 204, false, false),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(is_quiet(method, route, status, is_denied), quiet, "{method} {route} {status}");
+        }
     }
 
     #[test]

@@ -117,7 +117,8 @@ impl Answer {
     pub(super) fn ok(self) -> Result<Self, RemoteError> {
         match self.status {
             status if status.is_success() => Ok(self),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(RemoteError::Unauthorised),
+            // It asks Streamward, and answers the same if it does not reach it.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(RemoteError::NotLetIn),
             status => Err(RemoteError::Status { status: status.as_u16(), message: self.message() }),
         }
     }

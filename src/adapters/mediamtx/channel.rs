@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
         if let Some(source) = source.filter(|_| observed.is_frozen && Instant::now() >= self.end_at) {
             self.end_at = Instant::now() + Duration::from_secs(1);
             let id = SourceId::parse(&source.id);
-            tracing::info!(channel = %self.programme.name, session = ?id, "the live encoder froze; its session is ended");
+            tracing::info!(channel = %self.programme.name, session = id.as_ref().map(tracing::field::display), "the live encoder froze; its session is ended");
             let kind = source_kind(&source.kind);
             let frozen = ObservedSource { kind, publishes: true, id, aliases: Vec::new() };
             super::disconnect(self.api, &frozen).await?;

@@ -3,6 +3,7 @@
 
 mod access;
 mod audit_log;
+mod auth_failures;
 mod broadcasters;
 mod channels;
 mod clips;
@@ -30,6 +31,7 @@ use self::stored_studio::StoredStudio;
 use self::stored_user::StoredUser;
 use crate::domain::access::ApiToken;
 use crate::domain::audit::AuditEntry;
+use crate::domain::auth_failure::{AuthFailure, AuthFailureId};
 use crate::domain::broadcaster::Broadcaster;
 use crate::domain::channel::{
     Channel, ChannelId, Decision, DecisionId, Destination, DestinationId, ProgrammeStatus, Rehearsal,
@@ -77,6 +79,7 @@ struct State {
     events: Vec<StoredEvent>,
     last_event: i64,
     audit: Vec<AuditEntry>,
+    auth_failures: BTreeMap<AuthFailureId, AuthFailure>,
     tokens: BTreeMap<ApiTokenId, (SecretHash, ApiToken)>,
     signatures: HashMap<SecretHash, Timestamp>,
     /// Leases, and when they expire.

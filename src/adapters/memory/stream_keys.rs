@@ -1,5 +1,6 @@
 //! Stream keys, in memory.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use super::{MemoryStore, newest_first};
 use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::page::{Newest, Page};
+use crate::domain::path::StreamPath;
 use crate::domain::publish::{PublishRequest, decide_publish};
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
@@ -104,6 +106,16 @@ impl StreamKeyStore for MemoryStore {
         Ok(Some(Revocation { key, ending, newly }))
     }
 
+    async fn paths_near(&self, path: &str, limit: u32) -> Result<Vec<StreamPath>> {
+        let state = self.state();
+        let held = state.keys.values().map(|(_, key)| key).filter(|key| key.revoked_at.is_none());
+        let paths: BTreeSet<&StreamPath> = held.map(|key| &key.path).collect();
+        let (before, from): (Vec<_>, Vec<_>) = paths.into_iter().partition(|known| known.as_str() < path);
+        let (from, before) =
+            (from.into_iter().take(limit as usize), before.into_iter().rev().take(limit as usize));
+        Ok(from.chain(before).cloned().collect())
+    }
+
     async fn claim_for_publish(
         &self,
         hash: &SecretHash,
@@ -115,9 +127,9 @@ impl StreamKeyStore for MemoryStore {
         let mut keys = state.keys.values_mut();
         let Some((_, key)) = keys.find(|(known, _)| known == hash) else { return Ok(None) };
         if request.connection.is_some()
-            && let Ok(holder) = decide_publish(key, request, now, claim_ttl)
+            && let Ok(claim) = decide_publish(key, request, now, claim_ttl)
         {
-            key.holder = holder;
+            (key.holder, key.takeovers) = (claim.holder, claim.takeovers);
             key.last_used_at = Some(now);
         }
         Ok(Some(key.clone()))

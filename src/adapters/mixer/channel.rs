@@ -321,7 +321,8 @@ impl Mixer {
         let (channel, id) = (self.programme.channel, DecisionId(SystemIds.uuid()));
         let decision = Decision { id, channel, at, from, to, kind, reason, numbers };
         let name = &self.programme.name;
-        tracing::debug!(channel = %name, ?from, %to, %kind, %reason, "decided what is on air");
+        let before = from.as_ref().map(tracing::field::display);
+        tracing::debug!(channel = %name, from = before, %to, %kind, %reason, "decided what is on air");
         self.finish_decision(None);
         if kind == DecisionKind::Refused {
             self.keep_decision(decision);

@@ -1,6 +1,7 @@
 //! Reads clips, one after the other, again and again. Their timestamps continue from clip to clip.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::PathBuf;
@@ -35,6 +36,15 @@ pub(super) enum Clip {
     Slate,
 }
 
+impl fmt::Display for Clip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => file.display().fmt(f),
+            Self::Slate => f.write_str("the built-in picture"),
+        }
+    }
+}
+
 /// A channel for the events of clips.
 pub(super) fn events() -> (mpsc::Sender<ClipEvent>, mpsc::Receiver<ClipEvent>) {
     mpsc::channel(AHEAD)
@@ -65,7 +75,7 @@ async fn play_again_and_again(mut clips: watch::Receiver<Vec<Clip>>, events: &mp
                 Ok(had_frames) => had_frames,
                 Err(error) => {
                     if !is_reported {
-                        tracing::warn!(?clip, %error, "a clip cannot be played");
+                        tracing::warn!(%clip, %error, "a clip cannot be played");
                     }
                     false
                 }
@@ -105,7 +115,7 @@ async fn play_once(
             None => {}
             Some(end) => {
                 if let Err(error) = end {
-                    tracing::warn!(?clip, %error, "a clip ends early");
+                    tracing::warn!(%clip, %error, "a clip ends early");
                 }
                 *offset = playing.clock.end();
                 return Ok(playing.has_begun);

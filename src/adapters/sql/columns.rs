@@ -1,6 +1,7 @@
 //! The types of columns: how each is stored, and how it is read again. Here are those that several files use; the others
 //! are declared with the same macros beside their table.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
@@ -122,6 +123,7 @@ column! {
     SecretHash: Bytes Vec<u8>, |hash| hash.0.to_vec(), |raw| {
         Ok(Self(raw.try_into().map_err(|_| "a hash that is not 32 bytes long")?))
     };
+    IpAddr: Text String, |ip| ip.to_string(), |raw| Ok(raw.parse()?);
     SourceId: Text String, |id| id.as_str().to_owned(), |raw| Ok(Self::parse(&raw).ok_or("no id")?);
     SourceKind: Text String, |kind| kind.to_string().replace('\0', super::args::NUL), |raw| Ok(Self::from_name(&raw));
     // Rows that are not JSON are skipped when decoded. An error here would stop the event log.

@@ -20,6 +20,7 @@ mod studio_tables;
 
 mod access;
 mod audit_log;
+mod auth_failures;
 mod broadcasters;
 mod channel_destinations;
 mod channels;
@@ -76,6 +77,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
     [
         access::ALL,
         audit_log::ALL,
+        auth_failures::ALL,
         broadcasters::ALL,
         channel_destinations::ALL,
         channels::ALL,

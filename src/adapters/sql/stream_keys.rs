@@ -15,21 +15,24 @@ use super::store::SqlStore;
 use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::page::{Newest, Page};
+use crate::domain::path::StreamPath;
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
-use crate::domain::stream_key::{CachedKey, KeyStatus, StreamKey};
+use crate::domain::stream_key::{CachedKey, KeyStatus, StreamKey, TAKEOVER_WINDOW};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{
     CachedKeyStore, Change, KeyCreation, KeyFilter, Result, Revocation, Rotation, StreamKeyStore,
 };
 
 // `decide_publish` as SQL. $2 is now, $3 the requested path, $4 and $5 the requesting connection, $6 the end of its
-// claim. A property test (`tests/contract`) proves that both decide the same.
+// claim, $7 its address, $8 the beginning of the time in which takeovers count. A property test (`tests/contract`) proves that both decide the same.
 macro_rules! may_publish {
     () => {
         "revoked_at IS NULL AND (expires_at > $2 OR expires_at IS NULL) AND (path = $3 OR $3 IS NULL) \
-         AND (holder_kind IS NULL OR holder_kind = 'evicted' OR on_conflict = 'takeover' \
+         AND (holder_kind IS NULL OR holder_kind = 'evicted' \
+              OR (on_conflict = 'takeover' AND (takeover_before IS NULL OR takeover_before <= $8 \
+                                                OR takeover_before > 2 * $2 - $8)) \
               OR (holder_kind = 'claimed' AND (holder_until <= $2 OR holder_until > 2 * $6 - $2)) \
               OR (holder_server = $4 AND holder_conn = $5))"
     };
@@ -47,13 +50,22 @@ macro_rules! passes {
          AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5"
     };
 }
+// Another connection is active.
+macro_rules! is_takeover {
+    () => {
+        "NOT (holder_server = $4 AND holder_conn = $5) \
+         AND (holder_kind = 'live' OR (holder_kind = 'claimed' AND holder_until > $2 AND holder_until <= 2 * $6 - $2))"
+    };
+}
 
 statements! {
     // One statement: its row lock makes simultaneous requests pass one after the other, and each sees the result of the
     // one before (PostgreSQL's READ COMMITTED evaluates the condition again on the new row). A request that may not
     // publish writes nothing.
     CLAIM = [
-        "UPDATE stream_keys SET holder_server = $4, holder_conn = $5, last_used_at = $2, \
+        "UPDATE stream_keys SET holder_server = $4, holder_conn = $5, last_used_at = $2, claimed_from = $7, \
+         takeover_before = CASE WHEN ", (is_takeover!()), " THEN takeover_at ELSE takeover_before END, \
+         takeover_at = CASE WHEN ", (is_takeover!()), " THEN $2 ELSE takeover_at END, \
          holder_kind = CASE WHEN ", (is_live!()), " THEN 'live' ELSE 'claimed' END, \
          holder_until = CASE WHEN ", (is_live!()), " THEN NULL ELSE $6 END \
          WHERE key_hash = $1 AND ", (may_publish!()), " RETURNING ", [columns stream_keys],
@@ -74,6 +86,8 @@ statements! {
         "UPDATE stream_keys SET key_hash = $2, key_prefix = $3, holder_until = NULL, \
          holder_kind = CASE WHEN holder_kind IS NULL THEN NULL ELSE 'evicted' END WHERE id = $1",
     ];
+    PATHS_FROM = ["SELECT path FROM stream_keys WHERE path_held AND path >= $1 ORDER BY path LIMIT $2"];
+    PATHS_BEFORE = ["SELECT path FROM stream_keys WHERE path_held AND path < $1 ORDER BY path DESC LIMIT $2"];
     REVOKE = ["UPDATE stream_keys SET revoked_at = $2, path_held = $3 WHERE id = $1"];
     CACHED = [
         "SELECT key_hash, id, path, expires_at FROM stream_keys WHERE revoked_at IS NULL AND key_hash > $1 \
@@ -186,6 +200,12 @@ impl StreamKeyStore for SqlStore {
         Ok(Some(Revocation { key, ending, newly }))
     }
 
+    async fn paths_near(&self, path: &str, limit: u32) -> Result<Vec<StreamPath>> {
+        let mut paths = self.db.rows(PATHS_FROM, args![path, limit]).await?;
+        paths.extend(self.db.rows::<StreamPath>(PATHS_BEFORE, args![path, limit]).await?);
+        Ok(paths)
+    }
+
     async fn claim_for_publish(
         &self,
         hash: &SecretHash,
@@ -196,7 +216,10 @@ impl StreamKeyStore for SqlStore {
         let Some(connection) = &request.connection else {
             return self.db.row(BY_HASH, args![hash]).await;
         };
-        let values = || args![hash, now, request.path, connection.server, connection.id, now.plus(claim_ttl)];
+        let values = || {
+            let (until, since) = (now.plus(claim_ttl), now.minus(TAKEOVER_WINDOW));
+            args![hash, now, request.path, connection.server, connection.id, until, request.ip, since]
+        };
         let claimed = match &self.db {
             // Running this twice is harmless: the second time, the requester already holds the key.
             Db::Pg(_) => self.db.write(CLAIM, values()).await?.rows.pop(),
@@ -240,7 +263,6 @@ mod tests {
     use super::*;
     use crate::domain::OrganizationId;
     use crate::domain::access::{Action, Actor, Permissions, Resource, Role};
-    use crate::domain::path::StreamPath;
 
     #[test]
     fn page_is_read_by_the_filter_that_finds_the_fewest() {

@@ -9,7 +9,7 @@ use crate::domain::media_server::{Connection, StreamStats};
 use crate::domain::reconcile::ActiveStream;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{Stream, StreamState};
-use crate::domain::stream_key::{Holder, StreamKey};
+use crate::domain::stream_key::{Holder, StreamKey, Takeovers};
 
 table! {
     audit_log: AuditEntry {
@@ -36,6 +36,7 @@ table! {
         id uuid, organization_id uuid, broadcaster_id uuid, label text, path text, key_prefix text, on_conflict text, created_at int,
         expires_at int, revoked_at int, last_used_at int;
         holder: manual Holder { holder_kind text, holder_server text, holder_conn text, holder_until int },
+        takeovers: struct Takeovers { claimed_from text, last int as takeover_at, before int as takeover_before },
     } extra { key_hash bytes, path_held bool }
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct MediaServerView {
     last_auth: Option<DateTime>,
     /// Number of its live streams.
     streams: u64,
-    /// Number of repaired differences between it and the database.
+    /// Number of repaired differences between it and the database that nothing announced. Ordinary starts and stops are none.
     drift_repaired: u64,
 }
 

@@ -1,5 +1,7 @@
 //! Stream keys.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
@@ -78,11 +80,22 @@ pub(crate) struct NewStreamKey {
     ingest: Option<IngestView>,
 }
 
-/// Settings for encoders. Those that the media server does not have are absent.
+/// Settings for encoders, on the media server `default` or the first one by name.
 #[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ingest)]
 struct IngestView {
+    #[serde(flatten)]
+    urls: IngestUrlsView,
+    /// The same for each media server, by name, if there are several: the key can be used on any of them.
+    by_media_server: Option<BTreeMap<String, IngestUrlsView>>,
+}
+
+/// Settings for encoders on one media server. Those that it does not have are absent.
+#[skip_serializing_none]
+#[derive(Serialize, ToSchema)]
+#[schema(as = IngestUrls)]
+struct IngestUrlsView {
     obs: ObsView,
     /// RTMP as one URL.
     rtmp: String,
@@ -104,7 +117,7 @@ struct ObsView {
     stream_key: String,
 }
 
-impl From<IngestUrls> for IngestView {
+impl From<IngestUrls> for IngestUrlsView {
     fn from(urls: IngestUrls) -> Self {
         let IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip } = urls;
         let obs = ObsView { server: obs_server, stream_key: obs_stream_key };
@@ -114,10 +127,13 @@ impl From<IngestUrls> for IngestView {
 
 impl From<KeyWithSecret> for NewStreamKey {
     fn from(made: KeyWithSecret) -> Self {
+        let servers = made.servers.into_iter().map(|urls| (urls.server.into(), urls.ingest.into()));
+        let by_media_server: BTreeMap<String, IngestUrlsView> = servers.collect();
+        let by_media_server = Some(by_media_server).filter(|servers| servers.len() > 1);
         Self {
             key: KeyNow { key: made.key, at: made.at }.into(),
             key_value: made.secret.expose().to_owned(),
-            ingest: made.ingest.map(IngestView::from),
+            ingest: made.ingest.map(|urls| IngestView { urls: urls.into(), by_media_server }),
         }
     }
 }

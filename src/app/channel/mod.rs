@@ -43,7 +43,7 @@ use crate::domain::channel::{
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::{KeySecret, SecretHash};
-use crate::domain::stream_key::{Holder, Label, OnConflict, StreamKey};
+use crate::domain::stream_key::{Holder, Label, OnConflict, StreamKey, Takeovers};
 use crate::domain::{BroadcasterId, Invalid, OrganizationId, StreamKeyId, Timestamp};
 use crate::ports::{Change, ChannelCreation, ChannelWrite, RehearsalCreation, WakeUp};
 
@@ -231,13 +231,14 @@ impl Channels {
             revoked_at: None,
             last_used_at: None,
             holder: Holder::Free,
+            takeovers: Takeovers::default(),
         };
         Ok((key, secret))
     }
 
     fn with_secret(&self, (key, secret): (StreamKey, KeySecret), at: Timestamp) -> KeyWithSecret {
         let ingest = self.server.as_ref().map(|server| server.urls.ingest(&key.path, &secret));
-        KeyWithSecret { key, at, secret, ingest, playback: None }
+        KeyWithSecret { key, at, secret, ingest, playback: None, servers: Vec::new() }
     }
 
     /// One channel.

@@ -12,5 +12,8 @@ section! {
         /// let in; `0s` lets in none.
         grace: ConfigDuration = ConfigDuration::seconds(300),
             check within(ConfigDuration::seconds(0), ConfigDuration::seconds(86_400));
+        /// How long refused attempts are listed.
+        failures_retention: ConfigDuration = ConfigDuration::days(30),
+            check within(ConfigDuration::HOUR, ConfigDuration::CENTURY);
     }
 }

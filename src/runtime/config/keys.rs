@@ -1,9 +1,11 @@
 //! All keys, and what is wrong with a name that is none.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::root::Config;
 use super::section::{Key, Setting as _};
+use crate::domain::nearest::nearest;
 
 /// All keys, derived from the types of [`Config`].
 pub(super) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
@@ -37,6 +39,27 @@ pub(super) fn unknown(path: &[String]) -> String {
     });
     if let Some(key) = alike.filter(|_| given.len() > 6) {
         return format!("is not a key; did you mean {key}?");
+    }
+    // `*` stands for a name that the operator chose.
+    let known = KEYS.iter().map(|key| {
+        let parts = key.name.split('.').enumerate();
+        let part = |(n, part): (usize, &str)| match (part, path.get(n)) {
+            ("*", Some(name)) => name.clone(),
+            _ => part.to_owned(),
+        };
+        parts.map(part).collect::<Vec<_>>().join(".")
+    });
+    if let Some(key) = nearest(&path.join("."), known) {
+        return format!("is not a key; did you mean {key}?");
+    }
+    if let [section] = path {
+        let sections: BTreeSet<&str> = KEYS.iter().filter_map(|key| key.name.split('.').next()).collect();
+        if let Some(section) = nearest(section, sections) {
+            let keys = KEYS.iter().filter_map(|key| key.after(&[section])?.next());
+            let keys: BTreeSet<&str> = keys.collect();
+            let keys: Vec<String> = keys.into_iter().map(|key| format!("{section}.{key}")).collect();
+            return format!("is not a key; did you mean one of {}?", keys.join(", "));
+        }
     }
     let section = path.split_last().map_or(path, |(_, section)| section);
     let mut known: Vec<&str> = KEYS.iter().filter_map(|key| key.after(section)?.next()).collect();

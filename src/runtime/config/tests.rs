@@ -84,6 +84,17 @@ fn unknown_key_is_named_with_its_place() {
         refused("", &[("STREAMWARD_HTTP_LISTEN", "x")]),
         "configuration: http_listen is not a key; did you mean http.listen? (set in STREAMWARD_HTTP_LISTEN)"
     );
+    let line = refused("", &[("STREAMWARD_HTPP__LISTEN", "x")]);
+    let asked =
+        "configuration: htpp.listen is not a key; did you mean http.listen? (set in STREAMWARD_HTPP__LISTEN)";
+    assert_eq!(line, asked);
+    let line = refused("", &[("STREAMWARD_HTPP", "x")]);
+    assert!(
+        line.starts_with("configuration: htpp is not a key; did you mean one of http.listen, http."),
+        "{line}"
+    );
+    let line = refused("", &[("STREAMWARD_MEDIA_SERVERS__EU__AIP_URL", "x")]);
+    assert!(line.contains("did you mean media_servers.eu.api_url?"), "{line}");
     let line = refused("", &[("STREAMWARD_LOG__COLOUR", "x")]);
     assert_eq!(
         line,

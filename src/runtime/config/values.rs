@@ -160,7 +160,22 @@ impl ConfigDuration {
 
 impl Display for ConfigDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+        // Not months and years as humantime writes them: their length is not obvious.
+        let nanos = u128::from(self.0.subsec_nanos());
+        let seconds = u128::from(self.0.as_secs());
+        let units = [
+            (seconds / 86_400, "d"),
+            (seconds / 3_600 % 24, "h"),
+            (seconds / 60 % 60, "m"),
+            (seconds % 60, "s"),
+            (nanos / 1_000_000, "ms"),
+            (nanos / 1_000 % 1_000, "us"),
+            (nanos % 1_000, "ns"),
+        ];
+        let units = units.iter().filter(|(number, _)| *number > 0);
+        let text: Vec<String> = units.map(|(number, unit)| format!("{number}{unit}")).collect();
+        f.write_str(if text.is_empty() { "0s" } else { "" })?;
+        f.write_str(&text.join(" "))
     }
 }
 
@@ -275,5 +290,26 @@ pub(super) fn address(schemes: &[&str]) -> impl FnOnce(&mut String) -> Result<()
         }
         given.truncate(given.trim_end_matches('/').len());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duration_is_shown_in_days_and_shorter_units_and_read_back() {
+        for (shown, duration) in [
+            ("365d", ConfigDuration::days(365)),
+            ("36525d", ConfigDuration::CENTURY),
+            ("15s", ConfigDuration::seconds(15)),
+            ("1d 12h", ConfigDuration::seconds(129_600)),
+            ("1m 30s", ConfigDuration::seconds(90)),
+            ("1ms 500us", ConfigDuration(Duration::from_micros(1_500))),
+            ("0s", ConfigDuration(Duration::ZERO)),
+        ] {
+            assert_eq!(duration.to_string(), shown);
+            assert_eq!(ConfigDuration::read(&Value::String(shown.to_owned())).unwrap(), duration);
+        }
     }
 }

@@ -71,13 +71,13 @@ pub(super) async fn examine(
 fn unreachable(check: String, api: &str, error: &RemoteError, running: bool, findings: &mut Findings) {
     let found = format!("{api}: {error}");
     match error {
-        // Streamward decides who may use its control API. So one of the two secrets is wrong.
-        RemoteError::Unauthorised if running => {
-            let advice = "it has an old hook secret, or sends auth requests to another program than this Streamward: write its mediamtx.yml \
+        // Streamward decides who may use its control API. So one of the two secrets is wrong, or it does not reach Streamward.
+        RemoteError::NotLetIn if running => {
+            let advice = "it has an old hook secret, cannot reach its authHTTPAddress, or sends auth requests to another program than this Streamward: write its mediamtx.yml \
                           again with `streamward mediamtx-config` and restart it";
             findings.failure(check, found, advice);
         }
-        RemoteError::Unauthorised => {
+        RemoteError::NotLetIn => {
             findings.warning(check, found, "start Streamward first: it allows the use of the control API");
         }
         _ => {

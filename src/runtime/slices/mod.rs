@@ -5,6 +5,7 @@
 
 mod access;
 mod audit;
+mod auth_failure;
 mod broadcaster;
 mod channel;
 mod clip;
@@ -51,6 +52,7 @@ const SLICES: &[Slice] = &[
     audit::SLICE,
     media_server::SLICE,
     publish::SLICE,
+    auth_failure::SLICE,
     hook::SLICE,
     srs::SLICE,
     event::SLICE,

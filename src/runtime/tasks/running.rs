@@ -8,7 +8,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use serde_json::json;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::driver::{Driver, Work};
 use super::instance::{Instance, LeaseTerms};
-use super::status::{Outcome, Recorder};
+use super::status::{Recorder, panic_text};
 use crate::app::task::{
     AnyTask, PeriodicTask, Placement, Task, TaskContext, TaskError, TaskList, TaskSet, TaskStatus, Tick,
 };
@@ -76,8 +75,8 @@ impl Tasks {
             AnyTask::Set(set) => Work::Ticks(Box::new(Supervisor::new(set, self.clone()))),
         };
         let (name, description) = (work.task().name(), work.task().description());
-        let status = TaskStatus { name: name.clone(), description, supervises, ..TaskStatus::default() };
-        let record = Recorder { name, status: watch::Sender::new(status), clock: Arc::clone(&self.clock) };
+        let status = TaskStatus { name, description, supervises, ..TaskStatus::default() };
+        let record = Recorder::new(status, Arc::clone(&self.clock));
         self.list.add(record.status.subscribe());
         let guard = match work.task().placement() {
             Placement::EveryInstance => {
@@ -114,7 +113,8 @@ async fn keep(instance: Arc<Instance>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let keeping = AssertUnwindSafe(instance.keep()).catch_unwind();
         if let Some(Err(panic)) = stop.run_until_cancelled(keeping).await {
-            tracing::error!(error = ?Outcome::panicked(&*panic), "keeping the lease of this instance is tried again");
+            let error = panic_text(&*panic);
+            tracing::error!(error, "keeping the lease of this instance is tried again");
             stop.run_until_cancelled(sleep(KEEPER_PAUSE)).await;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -39,10 +40,15 @@ impl Outcome {
     }
 
     pub(super) fn panicked(panic: &(dyn Any + Send)) -> Self {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        Self::Panicked(format!("panicked: {}", text.unwrap_or("(no message)")))
+        Self::Panicked(panic_text(panic))
     }
+}
+
+/// The message of a panic.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("(no message)"))
 }
 
 /// Where the status of one task is written.
@@ -50,9 +56,41 @@ pub(super) struct Recorder {
     pub(super) name: String,
     pub(super) status: watch::Sender<TaskStatus>,
     pub(super) clock: Arc<dyn Clock>,
+    log: FailureLog,
+}
+
+/// How long a task may fail after its start before that is worth a warning: what it needs may be starting too, such as the
+/// media server that `up` runs.
+const START: Duration = Duration::from_secs(10);
+
+/// Which failures of a task are logged.
+struct FailureLog {
+    began: Instant,
+    /// Whether the log says that the task fails.
+    is_reported: AtomicBool,
+}
+
+impl FailureLog {
+    /// Whether this failure is to be logged as a warning.
+    fn reports(&self, has_worked: bool, is_new: bool, panicked: bool) -> bool {
+        if !has_worked && !panicked && self.began.elapsed() < START {
+            return false;
+        }
+        !self.is_reported.swap(true, Ordering::Relaxed) || is_new || panicked
+    }
+
+    /// Whether it was failing according to the log.
+    fn works_again(&self) -> bool {
+        self.is_reported.swap(false, Ordering::Relaxed)
+    }
 }
 
 impl Recorder {
+    pub(super) fn new(status: TaskStatus, clock: Arc<dyn Clock>) -> Self {
+        let log = FailureLog { began: Instant::now(), is_reported: AtomicBool::new(false) };
+        Self { name: status.name.clone(), status: watch::Sender::new(status), clock, log }
+    }
+
     pub(super) fn activated(&self, why: Activation) {
         let at = self.clock.now();
         self.status.send_modify(|status| {
@@ -127,21 +165,45 @@ impl Recorder {
             status.state = TaskState::Idle;
             status.iterations += 1;
             status.duration = Some(took);
-            let was_failing = std::mem::replace(&mut status.failing, failure.is_some());
+            status.failing = failure.is_some();
             let Some(message) = failure else {
                 status.last_ok = Some((at, now));
-                if was_failing {
+                if self.log.works_again() {
                     tracing::info!(task, "the task works again");
                 }
                 return;
             };
             let is_new = status.last_error.as_ref().is_none_or(|last| last.message != message);
-            if !was_failing || is_new || panicked {
+            if self.log.reports(status.last_ok.is_some(), is_new, panicked) {
                 tracing::warn!(task, error = message, "the task failed; it is tried again");
+            } else {
+                tracing::debug!(task, error = message, "the task failed; it is tried again");
             }
             status.failures += 1;
             status.panics += u64::from(panicked);
             status.last_error = Some(TaskFailure { at, message });
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_right_after_the_start_are_no_warning_unless_they_last() {
+        let log = || FailureLog { began: Instant::now(), is_reported: AtomicBool::new(false) };
+        let starting = log();
+        assert!(!starting.reports(false, true, false) && !starting.works_again());
+        assert!(starting.reports(false, true, true), "a panic");
+        let starting = log();
+        advance(START).await;
+        assert!(starting.reports(false, false, false), "the same failure for ten seconds");
+        assert!(!starting.reports(false, false, false) && starting.reports(false, true, false));
+        assert!(starting.works_again() && !starting.works_again());
+        let working = log();
+        assert!(working.reports(true, false, false), "it has worked before");
     }
 }

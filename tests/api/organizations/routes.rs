@@ -10,6 +10,7 @@ use serde_json::json;
 use streamward::domain::OrganizationId;
 use streamward::domain::access::{Actor, Role, Scope};
 use streamward::domain::audit::AuditEntry;
+use streamward::domain::auth_failure::{AuthFailure, RefusedAttempt};
 use streamward::domain::channel::{Rehearsal, RehearsalId, RehearsalState};
 use streamward::domain::studio::{Drill, DrillId, DrillKind, DrillState};
 use streamward::domain::{AuditId, Timestamp};
@@ -99,6 +100,14 @@ impl Owned<'_> {
         id.to_string()
     }
 
+    async fn auth_failure(&self) {
+        let attempt =
+            RefusedAttempt { organization_id: Some(OWNER), ..RefusedAttempt::of_cause("wrong_path") };
+        let at = Timestamp::from_seconds(1);
+        let (store, _) = self.0.place.open().await;
+        store.record_auth_failures(&[AuthFailure::new(attempt, (at, at), 1)], 10).await.expect("stored");
+    }
+
     async fn user(&self) -> String {
         let draft = json!({"email": format!("{}@example.org", unique())});
         self.0.as_admin().post("/users").json(draft).await.assert_status(201).text("/id")
@@ -131,6 +140,9 @@ impl Owned<'_> {
     async fn path(&self, path: &str) -> String {
         let resource = path.split('/').nth(1).unwrap_or_default();
         let mut filled = path.replace("{name}", "main");
+        if path == "/auth-failures" {
+            self.auth_failure().await;
+        }
         if filled.contains("{id}") {
             let id = match resource {
                 "organizations" => {

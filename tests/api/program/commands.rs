@@ -13,6 +13,59 @@ fn help_says_what_each_group_of_commands_is_for() {
 }
 
 #[test]
+fn error_is_said_once() {
+    let home = Home::new().prepared();
+    let refused = home.refused(&["broadcaster", "create", ""]);
+    assert_eq!(refused.matches("display_name must be 1 to 255 characters, got 0").count(), 1, "{refused}");
+    assert_eq!(refused.matches("must be").count(), 1, "{refused}");
+}
+
+#[test]
+fn refused_attempts_are_listed() {
+    let home = Home::new().prepared();
+    assert_eq!(home.ok(&["auth", "failures"]), "no auth failures\n");
+    assert_eq!(home.json(&["auth", "failures"])["count"], 0);
+}
+
+#[test]
+fn settings_are_printed_for_every_media_server_or_for_the_one_that_is_named() {
+    let home = Home::new()
+        .with("MEDIA_SERVERS__DEFAULT__RTMP_URL", "rtmp://one.example.org")
+        .with("MEDIA_SERVERS__EU__API_URL", "http://127.0.0.1:9")
+        .with("MEDIA_SERVERS__EU__RTMP_URL", "rtmp://two.example.org")
+        .prepared();
+    home.ok(&["broadcaster", "create", "Alice"]);
+    let text = home.ok(&["key", "create", "--broadcaster", "Alice"]);
+    for line in [
+        "On the media server default",
+        "On the media server eu",
+        "rtmp://one.example.org/live",
+        "rtmp://two.example.org/live",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let text = home.ok(&["key", "rotate", "live/alice", "--server", "eu"]);
+    assert!(text.contains("rtmp://two.example.org/live") && !text.contains("one.example.org"), "{text}");
+    let key = home.json(&["key", "rotate", "live/alice"]);
+    let of = |server: &str| key["ingest"]["by_media_server"][server]["obs"]["server"].clone();
+    assert_eq!(
+        (of("default"), of("eu")),
+        ("rtmp://one.example.org/live".into(), "rtmp://two.example.org/live".into())
+    );
+    assert_eq!(key["ingest"]["by_media_server"]["eu"]["whip"]["bearer_token"], key["key_value"]);
+    let refused = home.refused(&["key", "rotate", "live/alice", "--server", "us"]);
+    assert!(
+        refused.contains("no media server is called \"us\": the configuration has default, eu"),
+        "{refused}"
+    );
+    assert_eq!(
+        home.json(&["key", "list"])["stream_keys"][0]["key_prefix"],
+        key["key_prefix"],
+        "it was not rotated"
+    );
+}
+
+#[test]
 fn commands_create_a_key_and_print_encoder_settings() {
     let home = Home::new().prepared();
     let text = home.ok(&["broadcaster", "create", "Alice B.", "--metadata", r#"{"team": 7}"#]);

@@ -198,7 +198,8 @@ impl Supervisor {
         let on_air = self.director.on_air(now);
         let Some(drilling) = &mut self.drilling else { return };
         if drilling.advance(now, on_air, status.is_playing || status.play.is_none()) {
-            tracing::warn!(studio = %self.studio.name, report = ?drilling.drill.report, error = drilling.drill.error, "a drill has ended");
+            let report = drilling.drill.report.as_ref();
+            tracing::warn!(studio = %self.studio.name, noticed_ms = report.and_then(|report| report.noticed_ms), recovered_ms = report.and_then(|report| report.recovered_ms), error = drilling.drill.error, "a drill has ended");
             self.reports.waiting().drill = Some(drilling.drill.clone());
             self.drilling = None;
         }
