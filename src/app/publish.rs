@@ -96,7 +96,7 @@ impl PublishAuth {
             Some(known) => decide_other(request, &known.control_secret, &known.relay_secret),
             None => Err(DenyReason::Undecided),
         };
-        Decision { result, key: None, organization_id: None, path }
+        Decision { result, key: None, organization_id: None, path, may_replace: false }
     }
 
     async fn publish(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {
@@ -145,13 +145,14 @@ impl PublishAuth {
             Some(connection) if key.holder.connection() == Some(connection) => Ok(AllowReason::KeyClaimed),
             Some(_) => Err(DenyReason::KeyInUse),
         });
-        if result == Ok(AllowReason::KeyClaimed) && key.on_conflict == OnConflict::Takeover {
+        let may_replace = result == Ok(AllowReason::KeyClaimed) && key.on_conflict == OnConflict::Takeover;
+        if may_replace {
             // Another session may have lost the key, so poll at once. Only within this instance: this answer must not
             // wait for a database's notification lock, and the other instances poll every two seconds.
             self.servers.names().for_each(|name| self.polls.request_local(name));
         }
         let organization_id = Some(key.organization_id);
-        Decision { result, key: Some(key.id), organization_id, path: Some(key.path.to_string()) }
+        Decision { result, key: Some(key.id), organization_id, path: Some(key.path.to_string()), may_replace }
     }
 
     /// Claims the key. One that the cache lacks is read first, so that guessing keys writes nothing.
@@ -179,10 +180,11 @@ impl PublishAuth {
         request: &AuthRequest,
     ) -> Decision {
         let path = request.path.public().map(str::to_owned);
-        match self.grace.decide(hash, publish, self.core.now()) {
-            Ok((reason, id)) => Decision { result: Ok(reason), key: Some(id), organization_id: None, path },
-            Err(reason) => Decision { result: Err(reason), key: None, organization_id: None, path },
-        }
+        let (result, key) = match self.grace.decide(hash, publish, self.core.now()) {
+            Ok((reason, id)) => (Ok(reason), Some(id)),
+            Err(reason) => (Err(reason), None),
+        };
+        Decision { result, key, organization_id: None, path, may_replace: false }
     }
 
     fn record(&self, server: &MediaServerName, request: &AuthRequest, decision: &Decision, took: Duration) {
@@ -245,11 +247,6 @@ impl PublishAuth {
 }
 
 fn deny(reason: DenyReason, request: &AuthRequest) -> Decision {
-    let key = None;
-    Decision {
-        result: Err(reason),
-        key,
-        organization_id: None,
-        path: request.path.public().map(str::to_owned),
-    }
+    let path = request.path.public().map(str::to_owned);
+    Decision { result: Err(reason), key: None, organization_id: None, path, may_replace: false }
 }

@@ -227,6 +227,8 @@ pub struct Decision {
     pub organization_id: Option<OrganizationId>,
     /// The public path: the requested one, or the key's.
     pub path: Option<String>,
+    /// Whether another publisher may have lost the key by it.
+    pub may_replace: bool,
 }
 
 #[cfg(test)]
