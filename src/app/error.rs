@@ -255,4 +255,5 @@ impl From<Unauthenticated> for AppError {
     fn from(why: Unauthenticated) -> Self {
         Self::Unauthenticated(why)
     }
+            Self::Store(StoreError::OwnerGone) => Some(self.to_string()),
 }

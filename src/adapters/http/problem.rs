@@ -215,6 +215,7 @@ impl From<AppError> for Problem {
     fn from(error: AppError) -> Self {
         let kind = match error {
             AppError::Invalid(invalid) => return invalid.into(),
+            AppError::Store(StoreError::OwnerGone) => ProblemType::OWNER_GONE,
             AppError::Store(error) => return of_store(&error),
             AppError::NotFound(_) => ProblemType::NOT_FOUND,
             AppError::Forbidden(_) => ProblemType::FORBIDDEN,
@@ -267,7 +268,7 @@ impl From<AppError> for Problem {
 fn of_store(error: &StoreError) -> Problem {
     let problem = match error {
         StoreError::Unavailable(_) | StoreError::Fenced(_) => Problem::unavailable(),
-        StoreError::Corrupt(_) | StoreError::Damaged(_) => Problem::internal(),
+        StoreError::OwnerGone | StoreError::Corrupt(_) | StoreError::Damaged(_) => Problem::internal(),
     };
     Problem { failure: Some(error.to_string()), ..problem }
 }
