@@ -11,8 +11,8 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::extract::ChildId;
 use super::handler::{
-    Admin, Answer, Call, Created, Done, Id, Json, NoContent, Problem, Routes, State, StrictJson, Viewer,
-    created, ok, routes,
+    Admin, Answer, Call, Created, Done, Id, Json, NoContent, Problem, Routes, State, StrictJson, created, ok,
+    routes,
 };
 use super::list::{ListAnswer, ListCall, PageQuery};
 use crate::adapters::views::{
@@ -31,16 +31,16 @@ pub fn routes() -> Routes<UserState> {
         .about("People who sign in, and their sessions.")
         .management(Admin, "user", routes!(list_users))
         .management(Admin, "user", routes!(create_user))
-        .management(Viewer, "user", routes!(read_user))
+        .for_all("user", routes!(read_user))
         .management(Admin, "user", routes!(update_user, delete_user))
-        .management(Viewer, "user", routes!(set_password))
+        .for_all("user", routes!(set_password))
         .management(Admin, "user", routes!(create_user_link))
-        .management(Viewer, "session", routes!(list_user_sessions, end_user_sessions))
-        .management(Viewer, "session", routes!(end_user_session))
-        .management(Viewer, "user", routes!(create_second_factor))
-        .management(Viewer, "user", routes!(confirm_second_factor))
-        .management(Viewer, "user", routes!(remove_second_factor))
-        .management(Viewer, "session", routes!(session::read_session))
+        .for_all("session", routes!(list_user_sessions, end_user_sessions))
+        .for_all("session", routes!(end_user_session))
+        .for_all("user", routes!(create_second_factor))
+        .for_all("user", routes!(confirm_second_factor))
+        .for_all("user", routes!(remove_second_factor))
+        .for_all("session", routes!(session::read_session))
         .anyone(routes!(session::sign_in))
         .anyone(routes!(session::sign_out))
         .anyone(routes!(link::link_page))
