@@ -101,6 +101,13 @@ impl Gate {
         self.cookies.clone()
     }
 
+    /// Who calls a route that is for anyone, if they show a valid token or session.
+    pub(super) async fn known_caller(&self, parts: &Parts) -> Option<Actor> {
+        let Ok(Shown::Credential(credential)) = shown(&parts.headers) else { return None };
+        let origin = origin(parts, self.cookies.trusted_proxies());
+        self.actor_of(&credential, origin).await.ok()
+    }
+
     /// Recognises the holder of a token or a session. Callers without a valid one compete only with each other for
     /// look-ups.
     async fn actor_of(&self, credential: &Credential, origin: Origin) -> Result<Actor, Refusal> {

@@ -6,8 +6,8 @@ mod metrics;
 mod problems;
 mod tasks;
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Extension, Router};
 
 use super::authentication::Gate;
 use super::handler::{Operator, Routes, routes};
@@ -30,5 +30,5 @@ pub fn routes() -> Routes<Operation> {
 /// The routes, and the files of the documentation page.
 pub fn serve(operation: Operation, gate: &Gate) -> Router {
     let files = Router::new().route("/docs/", get(docs::page)).route("/docs/{*name}", get(docs::asset));
-    routes().into_router(operation, gate).merge(files)
+    routes().into_router(operation, gate).layer(Extension(gate.clone())).merge(files)
 }
