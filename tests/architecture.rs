@@ -97,6 +97,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("unshare", "tests/studio/"),
     ("ffmpeg", "tests/studio/"),
     ("ffmpeg", "tests/api/"),
+    // A real provider of OpenID Connect.
+    ("node", "tests/api/"),
     ("ffmpeg", "benches/channel/"),
     // Makes a file immutable, which no crate does.
     ("chattr", "tests/faults/sqlite.rs"),

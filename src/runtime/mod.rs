@@ -16,6 +16,7 @@ mod gauges;
 pub mod kick;
 mod main;
 mod media_config;
+mod oidc;
 mod outside;
 mod secrets;
 pub mod serve;

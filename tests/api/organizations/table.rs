@@ -161,6 +161,8 @@ pub(super) const WITHOUT_ROLES: &[&str] = &[
     "GET /openapi.json",
     "GET /problems/{slug}",
     "GET /readyz",
+    "GET /session/oidc/{name}",
+    "GET /session/oidc/{name}/callback",
     "DELETE /session",
     "OPTIONS /clips",
     "POST /auth",
