@@ -97,6 +97,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("unshare", "tests/studio/"),
     ("ffmpeg", "tests/studio/"),
     ("ffmpeg", "tests/api/"),
+    // A real provider of OpenID Connect.
+    ("node", "tests/api/"),
     ("ffmpeg", "benches/channel/"),
     // Proxies in front, and what checks what is deployed.
     ("nginx", "tests/api/"),

@@ -26,6 +26,10 @@ use tokio::task::JoinSet;
 
 /// The most concurrent callers; the subject has as many keys.
 pub(crate) const CALLERS: usize = 100;
+/// How many people sign in at once, again and again, beside `/auth`.
+pub(crate) const SIGN_INS: usize = 20;
+/// How many media servers ask `/auth` meanwhile.
+const BESIDE: usize = 4;
 
 /// The body of MediaMTX 1.20's `/auth` request, as the reference parses it.
 #[derive(Deserialize)]
@@ -134,8 +138,61 @@ async fn main() {
                 }
             }
         }
+        for case in [&AUTH[0], &AUTH[3]] {
+            beside_sign_ins(&plan, &subject, case).await;
+        }
         subject.stop().await;
     }
+}
+
+/// `/auth` while people sign in, as a ratio to `/auth` alone: each password costs 19 MiB and tens of milliseconds of a processor.
+async fn beside_sign_ins(plan: &Plan, subject: &Subject, case: &Case) {
+    let (address, how) = (subject.target.address, Connections::New);
+    let requests = case.requests(&subject.target, BESIDE);
+    let sign_in = Case { name: "sign in", request: Target::sign_in, ring: 1, status: 201, reference: "" };
+    let sign_ins = sign_in.requests(&subject.target, SIGN_INS);
+    let (mut total, mut ratios, mut signed_in) = (Outcome::default(), Vec::new(), 0.0);
+    for round in 0..=plan.rounds {
+        let mut pair = [None, None];
+        for who in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
+            let auth = drive(address, &requests, how, plan.length, case.status);
+            pair[who] = Some(if who == 0 {
+                auth.await
+            } else {
+                let (auth, people) =
+                    tokio::join!(auth, drive(address, &sign_ins, how, plan.length, sign_in.status));
+                assert!(people.unexpected == 0 && people.answers > 0, "everybody signs in");
+                signed_in += people.per_second();
+                auth
+            });
+        }
+        let [Some(alone), Some(beside)] = pair else { unreachable!("both were driven") };
+        assert_eq!(
+            alone.unexpected + beside.unexpected,
+            0,
+            "{}: not every status is {}",
+            case.name,
+            case.status
+        );
+        if round > 0 {
+            ratios.push(beside.per_second() / alone.per_second());
+            total.add(beside);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "| {} | {}, while {SIGN_INS} sign in at once ({:.0} a second); ratio to alone | new | {BESIDE} | {:.2} ({:.2}–{:.2}) | {:.0} | {:.2} | {:.2} | {:.2} |",
+        subject.target.store,
+        case.name,
+        signed_in / (plan.rounds + 1) as f64,
+        ratios[ratios.len() / 2],
+        ratios[0],
+        ratios[ratios.len() - 1],
+        total.per_second(),
+        total.percentile(50),
+        total.percentile(95),
+        total.percentile(99),
+    );
 }
 
 async fn row(

@@ -19,6 +19,7 @@ use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::refusal_rollup::RefusalRollup;
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, TaskContext};
+use streamward::app::user::UserDraft;
 use streamward::domain::access::Actor;
 use streamward::domain::media_server::{
     BaseUrls, Capabilities, Connection, MediaServerName, SourceId, SourceKind, StreamStats,
@@ -36,12 +37,13 @@ use streamward_test_support::Cluster;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::CALLERS;
+use crate::{CALLERS, SIGN_INS};
 
 /// Streams that ended before the measurement.
 const ENDED: usize = 10_000;
 const HOOK: &str = "hook-secret-of-the-bench";
 const ADMIN: &str = "admin-token-of-the-bench";
+const PASSWORD: &str = "correct horse battery";
 
 /// Where a Streamward listens, in this process or another, and the keys it knows.
 pub(crate) struct Target {
@@ -156,10 +158,24 @@ impl Target {
         )
     }
 
+    /// A person who signs in; each caller is another one.
+    pub(crate) fn sign_in(&self, n: usize, _: usize) -> Vec<u8> {
+        let body = format!("{{\"email\":\"{}\",\"password\":\"{PASSWORD}\"}}", email(n));
+        format!(
+            "POST /session HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+
     /// A dashboard's `GET /streams`.
     pub(crate) fn list(&self, _: usize, _: usize) -> Vec<u8> {
         format!("GET /streams HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {ADMIN}\r\n\r\n").into_bytes()
     }
+}
+
+fn email(n: usize) -> String {
+    format!("person{n}@bench.example")
 }
 
 fn auth_request(action: &str, path: &str, n: usize, query: &str) -> Vec<u8> {
@@ -205,9 +221,13 @@ fn secrets() -> Secrets {
     }
 }
 
-/// A key for each caller, ten thousand ended streams, and a hundred live ones with other keys.
+/// People with a password, a key for each caller, ten thousand ended streams, and a hundred live ones with other keys.
 async fn fill(shared: &Shared, store: &dyn Store) -> Vec<KeySecret> {
     let actor = Actor::cli("bench");
+    for n in 0..SIGN_INS {
+        let draft = UserDraft { email: Some(email(n)), ..UserDraft::default() };
+        shared.users.create(&actor, &draft, Some(PASSWORD)).await.expect("a person");
+    }
     let draft = BroadcasterDraft { display_name: Some("Bench".into()), ..BroadcasterDraft::default() };
     let broadcaster = shared.broadcasters.create(&actor, draft).await.expect("a broadcaster").id.to_string();
     let key = async |path: String| {

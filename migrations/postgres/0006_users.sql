@@ -2,6 +2,7 @@
 --
 -- email is in lower case. password is a hash in the PHC string format. totp_sealed is the sealed secret of the second
 -- factor, which is needed from totp_confirmed on; totp_step is the step of the last accepted code.
+-- issuer and subject name a person who signs in with a provider, and has no password.
 CREATE TABLE users (
     id             UUID    PRIMARY KEY,
     email          TEXT    NOT NULL,
@@ -13,9 +14,14 @@ CREATE TABLE users (
     totp_step      BIGINT,
     created_at     BIGINT  NOT NULL,
     updated_at     BIGINT  NOT NULL,
-    signed_in_at   BIGINT
+    signed_in_at   BIGINT,
+    issuer         TEXT,
+    subject        TEXT,
+    CHECK ((issuer IS NULL) = (subject IS NULL)),
+    CHECK (issuer IS NULL OR password IS NULL)
 );
 CREATE UNIQUE INDEX users_email ON users (email);
+CREATE UNIQUE INDEX users_identity ON users (issuer, subject);
 CREATE INDEX users_newest ON users (created_at, id);
 
 CREATE TABLE user_roles (

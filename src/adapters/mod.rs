@@ -16,6 +16,7 @@ pub mod mixer;
 pub mod nginx_rtmp;
 pub mod obs;
 pub mod obs_launcher;
+pub mod oidc;
 mod remote;
 pub mod rtmp;
 pub mod smtp;

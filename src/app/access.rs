@@ -119,6 +119,7 @@ impl Access {
         if found.expires_at.is_some_and(|at| at <= self.core.now()) {
             return Err(Unauthenticated::Expired.into());
         }
+        let origin = Origin { token: Some(found.id), ..origin };
         Ok(Actor { name: format!("token:{}", found.name), permissions: found.permissions(), origin })
     }
 

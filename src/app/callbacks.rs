@@ -51,7 +51,11 @@ impl Callbacks {
         if request.action == Action::Publish {
             // Nothing reports that it is live.
             self.polls.request(server);
-            let path = decision.path.as_deref().and_then(|path| StreamPath::parse(path).ok());
+            let path = decision
+                .path
+                .as_deref()
+                .filter(|_| decision.may_replace)
+                .and_then(|path| StreamPath::parse(path).ok());
             if let Some((key, path)) = decision.key.zip(path) {
                 let gone = self.former_publisher_is_gone(server, key, path, request);
                 let _ = timeout_at(deadline, gone).await;

@@ -51,6 +51,9 @@ pub enum AppError {
     /// Files cannot be read or written. The details are for the log only.
     #[error(transparent)]
     Media(MediaError),
+    /// A person cannot sign in with a provider.
+    #[error(transparent)]
+    SignIn(#[from] SignInRefusal),
     /// Too many attempts failed.
     #[error("too many attempts failed: try again in {} s", .0.as_secs().max(1))]
     TooManyAttempts(Duration),
@@ -137,9 +140,42 @@ pub enum Conflict {
     /// There is no second factor.
     #[error("there is no second factor")]
     TotpAbsent,
+    /// The user signs in with a provider.
+    #[error(
+        "this user signs in with {0}, and has no password here: passwords and second factors are managed there"
+    )]
+    NoPassword(String),
     /// A signed request was received before.
     #[error("this signed request was received before: sign each write anew, with the current time")]
     Replayed,
+}
+
+/// Why a person cannot sign in with a provider.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignInRefusal {
+    /// This browser did not begin, took too long, or is done already.
+    #[error(
+        "this sign-in was not begun in this browser, took longer than 10 minutes, or was completed already: begin again"
+    )]
+    Expired,
+    /// The provider, or what it says, is not accepted. Its name, and why.
+    #[error("the provider {0} did not sign you in: {1}. Begin again")]
+    Refused(String, String),
+    /// The claim gives no role.
+    #[error(
+        "the provider {0} gives you no role here: ask its administrator for a group that users.oidc.{0}.roles names"
+    )]
+    NoRole(String),
+    /// The provider tells no verified e-mail address.
+    #[error(
+        "the provider {0} tells no verified e-mail address of you: verify it there, or add \"email\" to users.oidc.{0}.scopes"
+    )]
+    NoEmail(String),
+    /// The provider does not work.
+    #[error(
+        "the provider {0} cannot be used now: try again in a moment; `streamward doctor` shows the cause"
+    )]
+    Unavailable(String),
 }
 
 /// Why a client is not authenticated.
@@ -219,10 +255,12 @@ impl AppError {
     /// The text for the audit log if this is a refusal and not a failure of ours.
     pub fn refusal(&self) -> Option<String> {
         match self {
+            Self::Store(StoreError::OwnerGone) => Some(self.to_string()),
             Self::Store(_)
             | Self::Media(_)
             | Self::WebhookKeyUnavailable
             | Self::Unsupported(_)
+            | Self::SignIn(SignInRefusal::Unavailable(_))
             | Self::Busy(_) => None,
             other => Some(other.to_string()),
         }

@@ -7,6 +7,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::Core;
+use crate::domain::access::Scope;
+use crate::domain::page::Page;
 use crate::ports::StoreError;
 
 /// How long the database may take to answer. On SQLite a write queues behind others.
@@ -45,6 +47,11 @@ impl Health {
                 None
             }
         }
+    }
+
+    /// Whether there are several organizations, so that not everybody may read the names of all resources.
+    pub async fn is_shared(&self) -> Result<bool, StoreError> {
+        Ok(self.core.store.organizations(&Scope::system(), &Page::first(2)).await?.len() > 1)
     }
 
     /// Whether the database was found damaged since the start.

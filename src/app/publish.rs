@@ -102,7 +102,7 @@ impl PublishAuth {
             Some(known) => decide_other(request, &known.control_secret, &known.relay_secret),
             None => Err(DenyReason::Undecided),
         };
-        Decision { result, key: None, organization_id: None, path, refused_key: None }
+        Decision { path, ..Decision::without_key(result) }
     }
 
     async fn publish(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {
@@ -151,7 +151,8 @@ impl PublishAuth {
             Some(connection) if key.holder.connection() == Some(connection) => Ok(AllowReason::KeyClaimed),
             Some(_) => Err(DenyReason::KeyInUse),
         });
-        if result == Ok(AllowReason::KeyClaimed) && key.on_conflict == OnConflict::Takeover {
+        let may_replace = result == Ok(AllowReason::KeyClaimed) && key.on_conflict == OnConflict::Takeover;
+        if may_replace {
             // Another session may have lost the key, so poll at once. Only within this instance: this answer must not
             // wait for a database's notification lock, and the other instances poll every two seconds.
             self.servers.names().for_each(|name| self.polls.request_local(name));
@@ -159,7 +160,7 @@ impl PublishAuth {
         let organization_id = Some(key.organization_id);
         let (id, path) = (Some(key.id), Some(key.path.to_string()));
         let refused_key = result.is_err().then(|| Box::new(key));
-        Decision { result, key: id, organization_id, path, refused_key }
+        Decision { result, key: id, organization_id, path, refused_key, may_replace }
     }
 
     /// Claims the key. One that the cache lacks is read first, so that guessing keys writes nothing.
@@ -188,11 +189,9 @@ impl PublishAuth {
     ) -> Decision {
         match self.grace.decide(hash, publish, self.core.now()) {
             Ok((reason, id)) => Decision {
-                result: Ok(reason),
                 key: Some(id),
-                organization_id: None,
                 path: request.path.public().map(str::to_owned),
-                refused_key: None,
+                ..Decision::without_key(Ok(reason))
             },
             Err(reason) => deny(reason, request),
         }
@@ -308,11 +307,5 @@ fn detail(requested: Option<&str>, decision: &Decision) -> Option<String> {
 }
 
 fn deny(reason: DenyReason, request: &AuthRequest) -> Decision {
-    Decision {
-        result: Err(reason),
-        key: None,
-        organization_id: None,
-        path: request.path.public().map(str::to_owned),
-        refused_key: None,
-    }
+    Decision { path: request.path.public().map(str::to_owned), ..Decision::without_key(Err(reason)) }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::rollup::{AuditKind, Kind, Rollup};
-use crate::domain::audit::AuditEntry;
-use crate::domain::{AuditId, LogThrottle, Timestamp};
+use crate::domain::audit::{AuditEntry, SESSION_ID};
+use crate::domain::{AuditId, LogThrottle, OrganizationId, Timestamp};
 use crate::ports::{AuditStore, IdGen, StoreError};
 
 /// How many refusals of one actor are written at once in an interval.
@@ -24,7 +24,7 @@ const MANY: &str = "refused in too many different ways to list each one";
 #[derive(Debug)]
 pub struct RefusalRollup {
     counts: Rollup<Refusal>,
-    at_once: LogThrottle<Option<String>>,
+    at_once: LogThrottle<(Option<String>, Option<OrganizationId>)>,
 }
 
 impl Default for RefusalRollup {
@@ -36,7 +36,8 @@ impl Default for RefusalRollup {
 impl RefusalRollup {
     /// Whether this refusal is to be written at once. Otherwise it is to be counted.
     pub(super) fn is_written_at_once(&self, entry: &AuditEntry) -> bool {
-        self.at_once.allow(entry.actor.clone(), entry.timestamp).is_some()
+        let (who, organization) = entry.identity();
+        self.at_once.allow((who.map(str::to_owned), organization), entry.timestamp).is_some()
     }
 
     /// Counts a refused write.
@@ -76,10 +77,12 @@ impl Refusal {
 
 impl Kind for Refusal {
     fn has_room<'a>(&'a self, others: impl Iterator<Item = &'a Self>) -> bool {
-        others.filter(|other| other.0.actor == self.0.actor).count() < MAX_OF_ACTOR
+        others.filter(|other| other.0.identity() == self.0.identity()).count() < MAX_OF_ACTOR
     }
 
     fn coarse(self, is_full: bool) -> Self {
+        let mut metadata = self.0.metadata;
+        metadata.retain(|name, _| !is_full && name != SESSION_ID);
         Self(AuditEntry {
             organization_id: self.0.organization_id.filter(|_| !is_full),
             actor: self.0.actor.filter(|_| !is_full),
@@ -88,6 +91,7 @@ impl Kind for Refusal {
             request_path: None,
             ip_address: None,
             failure_reason: Some(MANY.to_owned()),
+            metadata,
             ..self.0
         })
     }
@@ -106,8 +110,9 @@ mod tests {
     use super::*;
     use crate::adapters::memory::MemoryStore;
     use crate::adapters::system::{SystemClock, SystemIds};
-    use crate::domain::access::{Actor, Scope};
+    use crate::domain::access::{Actor, Origin, Permissions, Role, Scope, SignedIn};
     use crate::domain::audit::AuditFilter;
+    use crate::domain::{ApiTokenId, SessionId, UserId};
 
     fn refused(actor: &str, id: u32) -> AuditEntry {
         let now = Timestamp::from_seconds(id.into());
@@ -133,6 +138,41 @@ mod tests {
         };
         assert_eq!([at_once("mallory", 1), at_once("mallory", 5), at_once("alice", 5)], [20, 0, 20]);
         assert_eq!(at_once("mallory", 11), 20);
+    }
+
+    #[test]
+    fn actors_of_one_name_share_no_count() {
+        let by = |origin: Origin, organization: u128| {
+            let organization = OrganizationId(Uuid::from_u128(organization));
+            let permissions = Permissions::in_organizations([(organization, Role::Viewer)]);
+            let actor = Actor { name: "token:dashboard".into(), permissions, origin };
+            AuditEntry::of(
+                AuditId(SystemIds.uuid()),
+                Timestamp::from_seconds(1),
+                &actor,
+                "delete",
+                "stream_key",
+            )
+        };
+        let token = |n| Origin { token: Some(ApiTokenId(Uuid::from_u128(n))), ..Origin::default() };
+        let user = |n| {
+            let (session, user) = (SessionId(SystemIds.uuid()), Some(UserId(Uuid::from_u128(n))));
+            Origin { session: Some(SignedIn { session, user }), ..Origin::default() }
+        };
+        let rollup = RefusalRollup::default();
+        let at_once = |origin: &dyn Fn() -> Origin, organization| {
+            (0..30).filter(|_| rollup.is_written_at_once(&by(origin(), organization))).count()
+        };
+        let mut written = vec![];
+        for organization in [1, 2] {
+            written.push(at_once(&Origin::default, organization));
+            let n = 10 * organization;
+            written.extend([at_once(&|| token(n), organization), at_once(&|| token(n + 1), organization)]);
+            written.push(at_once(&|| user(n + 5), organization));
+        }
+        assert_eq!(written, [20; 8]);
+        // One person has one count, in any number of sessions and organizations.
+        assert_eq!(at_once(&|| user(15), 2), 0);
     }
 
     #[tokio::test]

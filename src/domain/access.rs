@@ -64,6 +64,8 @@ pub struct Origin {
     pub request_id: Option<String>,
     /// The session, if the client showed its cookie.
     pub session: Option<SignedIn>,
+    /// The API token, if the client showed one, or exchanged one for its session.
+    pub token: Option<ApiTokenId>,
 }
 
 /// The session of a client, and whose it is.

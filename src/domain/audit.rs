@@ -72,7 +72,24 @@ pub struct AuditEntry {
 
 newest_first!(AuditEntry, timestamp);
 
+/// The detail that names the API token of an actor.
+const TOKEN_ID: &str = "token_id";
+/// The detail that names the session of an actor.
+pub const SESSION_ID: &str = "session_id";
+/// The detail that names the user of an actor.
+const USER_ID: &str = "user_id";
+
 impl AuditEntry {
+    /// Who did it: the id of the user or of the token, or, if there is none, the name and its organization. Each organization
+    /// names its tokens without knowing those of others.
+    pub fn identity(&self) -> (Option<&str>, Option<OrganizationId>) {
+        let id = [USER_ID, TOKEN_ID].into_iter().find_map(|name| self.metadata.get(name)?.as_str());
+        match id {
+            Some(id) => (Some(id), None),
+            None => (self.actor.as_deref(), self.organization_id),
+        }
+    }
+
     /// A successful action of `actor`.
     pub fn of(id: AuditId, at: Timestamp, actor: &Actor, action: &str, resource_type: &str) -> Self {
         Self {
@@ -88,7 +105,7 @@ impl AuditEntry {
             ip_address: actor.origin.ip.map(|ip| ip.to_string()),
             outcome: Outcome::Success,
             failure_reason: None,
-            metadata: session_of(actor),
+            metadata: ids_of(actor),
             request_id: actor.origin.request_id.clone(),
             told: false,
         }
@@ -117,10 +134,14 @@ impl AuditEntry {
     }
 }
 
-/// The session of an actor and its user, as details.
-fn session_of(actor: &Actor) -> Map<String, Value> {
-    let Some(SignedIn { session, user }) = actor.origin.session else { return Map::new() };
-    let ids = [("session_id", Some(session.0)), ("user_id", user.map(|user| user.0))];
+/// The token of an actor, its session and its user, as details: names are not unique, and change.
+fn ids_of(actor: &Actor) -> Map<String, Value> {
+    let token = actor.origin.token.map(|token| token.0);
+    let (session, user) = match actor.origin.session {
+        Some(SignedIn { session, user }) => (Some(session.0), user.map(|user| user.0)),
+        None => (None, None),
+    };
+    let ids = [(TOKEN_ID, token), (SESSION_ID, session), (USER_ID, user)];
     ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.to_string().into()))).collect()
 }
 

@@ -293,6 +293,15 @@ pub struct Decision {
     pub path: Option<String>,
     /// The key, if it is known and was refused.
     pub refused_key: Option<Box<StreamKey>>,
+    /// Whether another publisher may have lost the key by it.
+    pub may_replace: bool,
+}
+
+impl Decision {
+    /// One that read no key from the database.
+    pub fn without_key(result: AuthResult) -> Self {
+        Self { result, key: None, organization_id: None, path: None, refused_key: None, may_replace: false }
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The assignment of the write is not valid any more: another instance may do the work.
     #[error("{0} is not assigned to this instance any more")]
     Fenced(String),
+    /// What the row would belong to, such as its organization, is gone: it was deleted a moment ago. Nothing was written.
+    #[error("what it would belong to was deleted a moment ago: choose another organization")]
+    OwnerGone,
     /// A stored value is not what we wrote, or a statement is wrong. A retry does not help.
     #[error("the database returned a value or an error that was not expected: {0}")]
     Corrupt(String),

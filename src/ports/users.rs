@@ -9,7 +9,9 @@ use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::page::{Newest, Page};
 use crate::domain::secret::SecretHash;
-use crate::domain::user::{AttemptKeys, Credentials, Email, OneTimeLink, PasswordHash, User, UserPatch};
+use crate::domain::user::{
+    AttemptKeys, Credentials, Email, Identity, OneTimeLink, PasswordHash, User, UserPatch,
+};
 use crate::domain::{OrganizationId, Timestamp, UserId};
 
 /// What became of a write to a user.
@@ -19,7 +21,7 @@ pub enum UserWrite<T> {
     Done(T),
     /// There is no such user. Nothing was written.
     Absent,
-    /// Another user has the address. Nothing was written.
+    /// Another user has the address, or the identity at a provider. Nothing was written.
     EmailTaken,
     /// No administrator would be left. Nothing was written.
     LastAdministrator,
@@ -30,7 +32,8 @@ pub enum UserWrite<T> {
 /// Users, passwords, second factors, one-time links, attempts to sign in.
 #[async_trait]
 pub trait UserStore: Send + Sync {
-    /// MUST store the user with its roles and password, with the audit entry, unless another user has the address.
+    /// MUST store the user with its roles and password, with the audit entry, unless another user has the address or the
+    /// identity at a provider.
     async fn create_user(
         &self,
         user: &User,
@@ -43,6 +46,9 @@ pub trait UserStore: Send + Sync {
 
     /// MUST return the page of all users, newest first, ties by id.
     async fn users(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<User>>;
+
+    /// MUST return the user with this identity at a provider, with its roles, or `None`.
+    async fn user_of(&self, identity: &Identity) -> Result<Option<User>>;
 
     /// MUST return how the user with this address proves who they are, or `None`.
     async fn credentials_of(&self, email: &Email) -> Result<Option<Credentials>>;

@@ -17,6 +17,7 @@ pub mod kick;
 mod live_stream_metrics;
 mod main;
 mod media_config;
+mod oidc;
 mod outside;
 mod secrets;
 pub mod serve;

@@ -10,6 +10,7 @@ use super::clip;
 use super::config::{Config, MediaServer as MediaServerConfig, MediaServerKind};
 use super::connector::connector;
 use super::kick::{KickClients, webhooks};
+use super::oidc;
 use super::shared::{Outside, Secrets};
 use super::studios;
 use crate::adapters::destination_probe::Probe;
@@ -40,6 +41,7 @@ pub(super) fn outside(config: &Config, secrets: &Secrets, clock: &Arc<dyn Clock>
     if let (Some(url), Some(from)) = (&config.mail.smtp_url, &config.mail.from) {
         outside.mailer = Some(Arc::new(SmtpMailer::new(&url.0, from)?));
     }
+    outside.providers = oidc::providers(config)?;
     outside.media = clip::bucket(config)?;
     studios::make_folder(config)?;
     outside.studios = studios::studios(config, &secrets.servers)?;

@@ -22,7 +22,7 @@ use crate::app::publish::{PublishAuth, PublishSettings};
 use crate::app::stream::Streams;
 use crate::app::stream_key::StreamKeys;
 use crate::app::studio::{StudioSetup, Studios};
-use crate::app::user::{UserSettings, Users};
+use crate::app::user::{Providers, UserSettings, Users};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::user::SessionTerms;
 use crate::ports::{ChannelEngine, DestinationProbe, Mailer, MediaServer, MediaStore, WebhookVerifier};
@@ -57,6 +57,8 @@ pub struct Outside {
     pub studios: Vec<StudioSetup>,
     /// What sends e-mail, if a mail server is configured.
     pub mailer: Option<Arc<dyn Mailer>>,
+    /// The providers that people sign in with.
+    pub providers: Providers,
 }
 
 /// What slices share.
@@ -107,7 +109,8 @@ impl Shared {
         let (idle, longest) = (config.users.session_idle.0, config.users.session_max.0);
         let users = UserSettings { terms: SessionTerms { idle, longest }, public_url: config.public_url() };
         let (hasher, mailer) = (Arc::new(Argon2Pool::new()), outside.mailer.clone());
-        let users = Arc::new(Users::new(core(), Arc::clone(&access), hasher, mailer, users));
+        let providers = outside.providers.clone();
+        let users = Arc::new(Users::new(core(), Arc::clone(&access), hasher, mailer, providers, users));
         let auth_failures = Arc::new(AuthFailures::new(core()));
         let failures = Arc::clone(&auth_failures);
         let (contacts, cache) = (Arc::clone(&media_servers), (Arc::clone(&key_cache), Arc::clone(&grace)));

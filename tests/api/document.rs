@@ -104,7 +104,7 @@ fn openapi_document_is_complete() {
             "/password-resets",
         ];
         // Kick authenticates with a signature, which is no security scheme of OpenAPI.
-        let is_sign_in = path == "/session" && method != Method::GET;
+        let is_sign_in = path.starts_with("/session/oidc/") || (path == "/session" && method != Method::GET);
         let is_open = open.contains(&path.as_str())
             || path == "/kick/webhook"
             || method == Method::OPTIONS

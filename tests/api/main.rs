@@ -40,6 +40,7 @@ mod tasks;
 mod telemetry;
 mod user_factors;
 mod user_links;
+mod user_providers;
 mod users;
 mod watching;
 mod wire;

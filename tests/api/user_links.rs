@@ -66,7 +66,7 @@ async fn the_page_of_a_link_runs_nothing_but_its_own_script() {
 
 /// A mail server that keeps what it gets.
 #[derive(Default)]
-struct Mailbox(Mutex<Vec<Mail>>);
+pub(crate) struct Mailbox(Mutex<Vec<Mail>>);
 
 #[async_trait]
 impl Mailer for Mailbox {
@@ -77,7 +77,7 @@ impl Mailer for Mailbox {
 }
 
 impl Mailbox {
-    async fn wait_for(&self, count: usize) -> Mail {
+    pub(crate) async fn wait_for(&self, count: usize) -> Mail {
         let all = || self.0.lock().expect("not poisoned").clone();
         let arrived = async {
             while all().len() < count {

@@ -107,6 +107,34 @@ async fn a_person_signs_in_works_and_signs_out(#[case] engine: Engine) {
     assert_eq!(of_session, ["sign_out", "sign_in"]);
 }
 
+#[apply(every_engine)]
+#[tokio::test]
+async fn a_person_without_any_role_keeps_what_is_their_own(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let id = app.user("ada@example.org", json!({})).await;
+    let other = app.user("bob@example.org", json!({})).await;
+    let ada = app.signed_in("ada@example.org").await;
+    let me = ada.get("/session").await.assert_status(200).json();
+    assert_eq!((&me["user"]["id"], &me["roles"], &me["role"]), (&json!(id), &json!([]), &Value::Null));
+    ada.get(&format!("/users/{id}")).await.assert_status(200);
+    assert_eq!(ada.get(&format!("/users/{id}/sessions")).await.assert_status(200).json()["count"], 1);
+    for path in ["/streams", "/channels", "/tasks", "/users"] {
+        ada.get(path).await.assert_status(403).assert_problem("forbidden");
+    }
+    for path in [format!("/users/{other}"), format!("/users/{other}/sessions")] {
+        ada.get(&path).await.assert_status(404);
+    }
+    let change = json!({"password": "another correct horse", "current_password": PASSWORD});
+    ada.post(&format!("/users/{other}/password")).json(change.clone()).await.assert_status(404);
+    let changed = ada.post(&format!("/users/{id}/password")).json(change).shown_once().await;
+    let again = app.showing(Shows::Cookie(session_cookie(&changed.assert_status(204))));
+    let factor = json!({"password": "another correct horse"});
+    again.post(&format!("/users/{id}/second-factor")).json(factor).shown_once().await.assert_status(201);
+    again.get("/session").await.assert_status(200);
+    again.delete("/session").await.assert_status(204);
+    again.get("/session").await.assert_status(401);
+}
+
 #[tokio::test]
 async fn an_api_token_is_exchanged_for_a_cookie_that_ends_with_it() {
     let app = TestApp::memory().await;

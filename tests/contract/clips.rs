@@ -19,7 +19,7 @@ use crate::fixture::{Engine, World, at, audit, by};
 const ALL: Scope = Scope::system();
 const FILE: MediaFile = MediaFile { hash: ContentHash([7; 32]), size: 50, duration_ms: 4_010 };
 
-fn clip(name: &str, when: Timestamp) -> Clip {
+pub(crate) fn clip(name: &str, when: Timestamp) -> Clip {
     let id = (ClipId(SystemIds.uuid()), OrganizationId::DEFAULT);
     Clip::new(id, ClipName::parse(name).unwrap(), 100, at(1_000), when)
 }

@@ -3,13 +3,19 @@
 use rstest_reuse::apply;
 use streamward::adapters::system::SystemIds;
 use streamward::domain::access::{ApiToken, Role, Scope};
+use streamward::domain::broadcaster::Broadcaster;
+use streamward::domain::clip::Clip;
 use streamward::domain::organization::{Organization, OrganizationName};
 use streamward::domain::page::Page;
+use streamward::domain::streamer::Streamer;
 use streamward::domain::{ApiTokenId, OrganizationId, Timestamp};
-use streamward::ports::{IdGen as _, OrganizationDeletion, OrganizationWrite};
+use streamward::ports::{IdGen as _, OrganizationDeletion, OrganizationWrite, StoreError};
 
+use crate::channel_fixture::creation;
+use crate::clips::clip;
 use crate::every_store;
 use crate::fixture::{Engine, World, at, audit, broadcaster, by, fresh_hash};
+use crate::streamer_fixture::streamer;
 use crate::studio_fixture::studio;
 
 const ALL: &Scope = &Scope::system();
@@ -126,8 +132,7 @@ async fn delete_removes_the_organization_and_its_tokens_and_no_others(#[case] en
 async fn organization_that_owns_something_is_not_deleted(#[case] engine: Engine) {
     let world = engine.world().await;
     let id = world.organization("Rescue").await;
-    let one =
-        streamward::domain::broadcaster::Broadcaster { organization_id: id, ..broadcaster("Alice", at(1)) };
+    let one = Broadcaster { organization_id: id, ..broadcaster("Alice", at(1)) };
     world.store.create_broadcaster(&one, by(&audit("create", at(1)))).await.unwrap();
     assert_eq!(world.delete_organization(id).await, OrganizationDeletion::Owns("broadcasters"));
     assert!(world.store.organization(ALL, id).await.unwrap().is_some());
@@ -145,4 +150,60 @@ async fn organization_that_owns_something_is_not_deleted(#[case] engine: Engine)
         world.delete_organization(OrganizationId::DEFAULT).await,
         OrganizationDeletion::Owns("studios")
     );
+}
+
+/// An organization that is deleted while something is created in it.
+#[apply(every_store)]
+#[tokio::test]
+async fn nothing_is_created_in_an_organization_that_is_gone(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let id = world.organization("Rescue").await;
+    assert_eq!(world.delete_organization(id).await, OrganizationDeletion::Deleted);
+    let before = world.audited().await.len();
+    let (entry, hash) = (audit("create", at(1)), fresh_hash());
+    let by = || by(&entry);
+    let one = Broadcaster { organization_id: id, ..broadcaster("Alice", at(1)) };
+    let token = ApiToken {
+        id: ApiTokenId(SystemIds.uuid()),
+        organization_id: Some(id),
+        name: "x".into(),
+        role: Role::Admin,
+        created_at: at(1),
+        expires_at: None,
+    };
+    let mut channel = creation("gone", at(1));
+    channel.channel.organization_id = id;
+    channel.broadcaster.organization_id = id;
+    let streamer = Streamer { organization_id: id, ..streamer("gone", at(1)) };
+    let clip = Clip { organization_id: id, ..clip("gone", at(1)) };
+    let store = &world.store;
+    let refused = [
+        ("broadcaster", store.create_broadcaster(&one, by()).await.err()),
+        ("token", store.create_api_token(&token, &hash, by()).await.err()),
+        ("channel", store.create_channel(&channel, by()).await.err()),
+        ("streamer", store.create_streamer(&streamer, by()).await.err()),
+        ("clip", store.create_clip(&clip, u64::MAX, by()).await.err()),
+    ];
+    for (kind, error) in refused {
+        assert!(matches!(error, Some(StoreError::OwnerGone)), "{kind}: {error:?}");
+    }
+    assert_eq!(world.audited().await.len(), before, "nothing was written");
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn of_a_creation_and_the_deletion_of_its_organization_at_once_one_fails(#[case] engine: Engine) {
+    let world = engine.world().await;
+    for n in 0..8 {
+        let id = world.organization(&format!("Rescue {n}")).await;
+        let one = Broadcaster { organization_id: id, ..broadcaster("Alice", at(1)) };
+        let entry = audit("create", at(1));
+        let (made, deleted) =
+            tokio::join!(world.store.create_broadcaster(&one, by(&entry)), world.delete_organization(id));
+        match (made, deleted) {
+            (Ok(()), OrganizationDeletion::Owns("broadcasters")) => {}
+            (Err(StoreError::OwnerGone), OrganizationDeletion::Deleted) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }

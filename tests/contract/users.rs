@@ -7,7 +7,7 @@ use rstest_reuse::apply;
 use streamward::adapters::system::SystemIds;
 use streamward::domain::access::{Role, Scope};
 use streamward::domain::page::Page;
-use streamward::domain::user::{Email, OneTimeLink, PasswordHash, User, UserPatch};
+use streamward::domain::user::{Email, Identity, OneTimeLink, PasswordHash, User, UserPatch};
 use streamward::domain::{OrganizationId, Timestamp, UserId};
 use streamward::ports::{IdGen as _, OrganizationDeletion, UserWrite};
 
@@ -21,6 +21,7 @@ pub(crate) fn user(email: &str, when: Timestamp) -> User {
         display_name: "Ada".into(),
         administrator: false,
         roles: BTreeMap::from([(OrganizationId::DEFAULT, Role::Operator)]),
+        identity: None,
         has_password: false,
         has_totp: false,
         created_at: when,
@@ -85,6 +86,32 @@ async fn no_two_users_have_the_same_address(#[case] engine: Engine) {
     assert_eq!(moved, UserWrite::EmailTaken);
     assert_eq!(world.read(&bob).await, Some(bob));
     assert_eq!(world.audited().await, ["create", "create"], "nothing was written");
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn a_user_of_a_provider_is_found_by_issuer_and_subject(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let identity = |issuer: &str, subject: &str| Identity { issuer: issuer.into(), subject: subject.into() };
+    let (ours, other) = ("https://login.example", "https://other.example");
+    let of = |email: &str, identity| User { identity: Some(identity), ..user(email, at(0)) };
+    let ada = of("ada@example.org", identity(ours, "1"));
+    world.user(&ada).await;
+    world.user(&of("bob@example.org", identity(ours, "2"))).await;
+    world.user(&of("eve@example.org", identity(other, "1"))).await;
+    world.user(&user("password@example.org", at(0))).await;
+    assert_eq!(world.read(&ada).await, Some(ada.clone()));
+    assert_eq!(world.store.user_of(&identity(ours, "1")).await.unwrap(), Some(ada.clone()));
+    for absent in [identity(ours, "3"), identity("https://login.example/", "1"), identity("", "")] {
+        assert_eq!(world.store.user_of(&absent).await.unwrap(), None, "{absent:?}");
+    }
+    let twin = of("twin@example.org", identity(ours, "1"));
+    let made = world.store.create_user(&twin, None, by(&audit("again", at(1)))).await.unwrap();
+    assert_eq!(made, UserWrite::EmailTaken);
+    let patch = UserPatch { display_name: Some("Countess".into()), ..UserPatch::default() };
+    world.store.update_user(ada.id, &patch, by(&audit("update", at(1)))).await.unwrap();
+    let found = world.store.user_of(&identity(ours, "1")).await.unwrap().unwrap();
+    assert_eq!((found.id, found.display_name.as_str()), (ada.id, "Countess"));
 }
 
 #[apply(every_store)]

@@ -234,9 +234,10 @@ async fn find(users: &Users, actor: &Actor, wanted: &str) -> anyhow::Result<User
 }
 
 fn describe(user: &User) -> String {
-    let User { id, email, display_name, administrator, roles, has_password, has_totp, .. } = user;
+    let User { id, email, display_name, administrator, roles, identity, has_password, has_totp, .. } = user;
     let yes_or_no = |yes: &bool| if *yes { "yes" } else { "no" };
     let (admin, password, factor) = (yes_or_no(administrator), yes_or_no(has_password), yes_or_no(has_totp));
+    let password = identity.as_ref().map_or(password.to_owned(), |one| format!("none: {}", one.issuer));
     let roles: Vec<String> = roles.iter().map(|(id, role): (_, &Role)| format!("{role} in {id}")).collect();
     let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
     let seen = user.signed_in_at.map_or("never".to_owned(), |at| at.to_string());

@@ -102,6 +102,13 @@ impl Gate {
         self.cookies.clone()
     }
 
+    /// Who calls a route that is for anyone, if they show a valid token or session.
+    pub(super) async fn known_caller(&self, parts: &Parts) -> Option<Actor> {
+        let Ok(Shown::Credential(credential)) = shown(&parts.headers) else { return None };
+        let origin = origin(parts, self.cookies.trusted_proxies());
+        self.actor_of(&credential, origin).await.ok()
+    }
+
     /// Recognises the holder of a token or a session. Callers without a valid one compete only with each other for
     /// look-ups.
     async fn actor_of(&self, credential: &Credential, origin: Origin) -> Result<Actor, Refusal> {
@@ -156,9 +163,9 @@ pub(super) struct RouteGuard {
     pub(super) gate: Gate,
     /// The kind of resource behind it, as the audit log names it.
     pub(super) resource: &'static str,
-    /// The documented role. The use-case authorises by itself; this check comes before validation, so that a caller
-    /// without the role learns nothing about its input.
-    pub(super) role: Role,
+    /// The documented role, if one is needed. The use-case authorises by itself; this check comes before validation, so
+    /// that a caller without the role learns nothing about its input.
+    pub(super) role: Option<Role>,
     /// Whether parameters in the query are documented. Without them every query is refused.
     pub(super) takes_query: bool,
     /// The most bytes of a body.
@@ -173,8 +180,10 @@ impl RouteGuard {
     }
 
     fn check(&self, actor: &Actor, query: Option<&str>) -> Result<(), Problem> {
-        if actor.permissions.highest_role() < Some(self.role) {
-            return Err(AppError::from(Forbidden { needs: self.role }).into());
+        if let Some(needs) = self.role
+            && actor.permissions.highest_role() < Some(needs)
+        {
+            return Err(AppError::from(Forbidden { needs }).into());
         }
         if let (false, Some(query)) = (self.takes_query, query) {
             strict::no_query(query)?;

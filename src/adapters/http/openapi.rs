@@ -64,8 +64,9 @@ pub(super) enum Audience {
     Anyone,
     /// Media servers with the hook secret.
     MediaServers,
-    /// Clients of the management API with this role; with the kind of resource for the audit log.
-    Management(Role, &'static str),
+    /// Clients of the management API with this role, or, without one, all who are authenticated; with the kind of resource
+    /// for the audit log.
+    Management(Option<Role>, &'static str),
 }
 
 /// The rule for names in a path.
@@ -225,8 +226,12 @@ fn problem_content() -> Content {
 }
 
 /// Adds the role, for people and machines.
-fn describe_role(operation: &mut Operation, role: Role) {
+fn describe_role(operation: &mut Operation, role: Option<Role>) {
     let about = operation.description.as_deref().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    let Some(role) = role else {
+        operation.description = Some(format!("{about}No role is needed."));
+        return;
+    };
     operation.description = Some(format!("{about}Role: {role}."));
     operation.extensions = Some(ExtensionsBuilder::new().add("x-role", role.as_str()).build());
 }

@@ -22,6 +22,7 @@ pub(super) fn origin(parts: &Parts, trusted: &[IpNet]) -> Origin {
         path: Some(shown_path(parts.uri.path()).chars().take(MAX_PATH).collect()),
         request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
         session: None,
+        token: None,
     }
 }
 

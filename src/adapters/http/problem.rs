@@ -28,7 +28,7 @@ use utoipa::ToSchema;
 pub use types::ProblemType;
 
 use crate::app::AppError;
-use crate::app::error::{Conflict, Unauthenticated};
+use crate::app::error::{Conflict, SignInRefusal, Unauthenticated};
 use crate::domain::Invalid;
 use crate::ports::StoreError;
 
@@ -232,11 +232,19 @@ impl From<AppError> for Problem {
     fn from(error: AppError) -> Self {
         let kind = match error {
             AppError::Invalid(invalid) => return invalid.into(),
+            AppError::Store(StoreError::OwnerGone) => ProblemType::OWNER_GONE,
             AppError::Store(error) => return of_store(&error),
             AppError::NotFound(_) => ProblemType::NOT_FOUND,
             AppError::Forbidden(_) => ProblemType::FORBIDDEN,
             AppError::Unauthenticated(Unauthenticated::CodeNeeded) => ProblemType::SECOND_FACTOR_NEEDED,
             AppError::Unauthenticated(_) => ProblemType::UNAUTHENTICATED,
+            AppError::SignIn(SignInRefusal::Expired) => ProblemType::SIGN_IN_EXPIRED,
+            AppError::SignIn(SignInRefusal::Refused(..) | SignInRefusal::NoEmail(_)) => {
+                ProblemType::SIGN_IN_REFUSED
+            }
+            AppError::SignIn(SignInRefusal::NoRole(_)) => ProblemType::NO_ROLE,
+            AppError::SignIn(SignInRefusal::Unavailable(_)) => ProblemType::PROVIDER_UNAVAILABLE,
+            AppError::Conflict(Conflict::NoPassword(_)) => ProblemType::NO_PASSWORD,
             AppError::TooManyAttempts(wait) => {
                 let retry_after = Some(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1));
                 return Self { retry_after, ..Self::new(ProblemType::TOO_MANY_ATTEMPTS, error.to_string()) };
@@ -284,7 +292,7 @@ impl From<AppError> for Problem {
 fn of_store(error: &StoreError) -> Problem {
     let problem = match error {
         StoreError::Unavailable(_) | StoreError::Fenced(_) => Problem::unavailable(),
-        StoreError::Corrupt(_) | StoreError::Damaged(_) => Problem::internal(),
+        StoreError::OwnerGone | StoreError::Corrupt(_) | StoreError::Damaged(_) => Problem::internal(),
     };
     Problem { failure: Some(error.to_string()), ..problem }
 }

@@ -55,7 +55,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         resource: &'static str,
         methods: UtoipaMethodRouter<S>,
     ) -> Self {
-        self.with(Audience::Management(role, resource), Lane::Buffered, methods)
+        self.with(Audience::Management(Some(role), resource), Lane::Buffered, methods)
+    }
+
+    /// The same for everybody who is authenticated, also without any role: for what is one's own.
+    pub(super) fn for_all(self, resource: &'static str, methods: UtoipaMethodRouter<S>) -> Self {
+        self.with(Audience::Management(None, resource), Lane::Buffered, methods)
     }
 
     /// The same in the streaming lane: their handlers take an [`Upload`](super::upload::Upload).
@@ -66,7 +71,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         methods: UtoipaMethodRouter<S>,
         limits: UploadLimits,
     ) -> Self {
-        self.with(Audience::Management(role, resource), Lane::Streaming(limits), methods)
+        self.with(Audience::Management(Some(role), resource), Lane::Streaming(limits), methods)
     }
 
     fn with(mut self, audience: Audience, lane: Lane, methods: UtoipaMethodRouter<S>) -> Self {

@@ -15,6 +15,8 @@ use ipnet::IpNet;
 const SESSION: &str = "streamward_session";
 /// The cookie of a device on which somebody has signed in.
 const DEVICE: &str = "streamward_device";
+/// What a browser keeps while its person is at a provider.
+const SIGN_IN: &str = "streamward_sign_in";
 /// How long a device is known: as long as browsers keep a cookie.
 const DEVICE_AGE: Duration = Duration::from_secs(400 * 86_400);
 
@@ -93,10 +95,27 @@ impl CookieRules {
         self.set(parts, SESSION, "", Duration::ZERO)
     }
 
+    /// Sets, or with an empty value removes, the cookie of a person who is at a provider. The provider's site sends the
+    /// browser back, so `SameSite=Strict` would hide it.
+    pub(super) fn sign_in(&self, parts: &Parts, value: &str, valid: Duration) -> Option<HeaderValue> {
+        self.set_for(parts, (SIGN_IN, value), valid, "Lax")
+    }
+
     fn set(&self, parts: &Parts, name: &str, value: &str, age: Duration) -> Option<HeaderValue> {
+        self.set_for(parts, (name, value), age, "Strict")
+    }
+
+    fn set_for(
+        &self,
+        parts: &Parts,
+        (name, value): (&str, &str),
+        age: Duration,
+        same_site: &str,
+    ) -> Option<HeaderValue> {
         let secure = if self.is_https(parts) { "; Secure" } else { "" };
         let (path, age) = (&self.path, age.as_secs());
-        let cookie = format!("{name}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+        let cookie =
+            format!("{name}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite={same_site}{secure}");
         let mut cookie = HeaderValue::from_str(&cookie).ok()?;
         cookie.set_sensitive(true);
         Some(cookie)
@@ -111,6 +130,11 @@ pub(super) fn shown_session(headers: &HeaderMap) -> Option<&str> {
 /// The device's cookie of a request.
 pub(super) fn shown_device(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, DEVICE)
+}
+
+/// What a browser kept while its person was at a provider.
+pub(super) fn shown_sign_in(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, SIGN_IN)
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

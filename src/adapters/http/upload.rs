@@ -97,7 +97,7 @@ mod tests {
     use crate::app::Core;
     use crate::app::access::{Access, AccessSettings};
     use crate::app::audit::AuditLog;
-    use crate::app::user::{UserSettings, Users};
+    use crate::app::user::{Providers, UserSettings, Users};
     use crate::domain::access::Role;
     use crate::domain::secret::{MasterKey, Secret};
     use crate::domain::user::SessionTerms;
@@ -151,8 +151,10 @@ mod tests {
         let terms = SessionTerms { idle: Duration::from_secs(60), longest: Duration::from_secs(60) };
         let settings = UserSettings { terms, public_url: String::new() };
         let hasher = Arc::new(Argon2Pool::new());
-        let users = Arc::new(Users::new(Arc::clone(&core), Arc::clone(&access), hasher, None, settings));
-        let (audit, cookies) = (AuditLog::new(Arc::clone(&core)), CookieRules::new(&[], None, ""));
+        let (known, providers) = (Arc::clone(&access), Providers::new());
+        let users = Users::new(Arc::clone(&core), known, hasher, None, providers, settings);
+        let (users, audit) = (Arc::new(users), AuditLog::new(Arc::clone(&core)));
+        let cookies = CookieRules::new(&[], None, "");
         (Gate::new((access, users), Arc::new(audit), cookies, 10_000), core)
     }
 

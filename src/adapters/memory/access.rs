@@ -28,6 +28,7 @@ impl State {
 impl AccessStore for MemoryStore {
     async fn create_api_token(&self, token: &ApiToken, hash: &SecretHash, by: Change<'_>) -> Result<()> {
         let mut state = self.state();
+        token.organization_id.map_or(Ok(()), |id| state.must_have_organization(id))?;
         state.tokens.insert(token.id, (*hash, token.clone()));
         state.record_token(token, by);
         Ok(())

@@ -15,6 +15,7 @@ use crate::ports::{BroadcasterStore, Change, Result};
 impl BroadcasterStore for MemoryStore {
     async fn create_broadcaster(&self, broadcaster: &Broadcaster, by: Change<'_>) -> Result<()> {
         let mut state = self.state();
+        state.must_have_organization(broadcaster.organization_id)?;
         state.broadcasters.insert(broadcaster.id, broadcaster.clone());
         let event = EventBody::broadcaster(BroadcasterEventKind::Created, broadcaster);
         state.record(broadcaster.created_at, by.audit, broadcaster.organization_id, &event);

@@ -71,6 +71,7 @@ impl ChannelStore for MemoryStore {
         if state.is_channel_name_taken(&channel.name, channel.id) {
             return Ok(ChannelWrite::NameTaken);
         }
+        state.must_have_organization(channel.organization_id)?;
         for (key, _) in keys {
             let mut others = state.keys.values().map(|(_, other)| other);
             if others.any(|other| other.path == key.path && other.is_usable(key.created_at)) {

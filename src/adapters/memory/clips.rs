@@ -32,6 +32,7 @@ impl ClipStore for MemoryStore {
         if all.saturating_add(clip.stored_bytes()) > max_bytes {
             return Ok(ClipCreation::Full);
         }
+        state.must_have_organization(clip.organization_id)?;
         let stored = StoredClip { clip: clip.clone(), job: None, job_until: None, attempts: 0 };
         state.clips.insert(clip.id, stored);
         state.audit.push(by.audit.clone().owned_by(clip.organization_id));

@@ -7,11 +7,16 @@ use crate::domain::OrganizationId;
 use crate::domain::access::Scope;
 use crate::domain::organization::{Organization, OrganizationName};
 use crate::domain::page::{Newest, Page};
-use crate::ports::{Change, OrganizationDeletion, OrganizationStore, OrganizationWrite, Result};
+use crate::ports::{Change, OrganizationDeletion, OrganizationStore, OrganizationWrite, Result, StoreError};
 
 impl State {
     fn is_organization_name_taken(&self, name: &OrganizationName, id: OrganizationId) -> bool {
         self.organizations.values().any(|one| one.id != id && one.name.is(name))
+    }
+
+    /// As the foreign keys of a database do.
+    pub(super) fn must_have_organization(&self, id: OrganizationId) -> Result<()> {
+        if self.organizations.contains_key(&id) { Ok(()) } else { Err(StoreError::OwnerGone) }
     }
 
     /// What the organization owns.

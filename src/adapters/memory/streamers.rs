@@ -43,6 +43,7 @@ impl StreamerStore for MemoryStore {
         if state.is_name_taken(&streamer.username, streamer.id) {
             return Ok(Written::NameTaken);
         }
+        state.must_have_organization(streamer.organization_id)?;
         state.streamers.insert(streamer.id, streamer.clone());
         let event = EventBody::streamer(StreamerEventKind::Created, streamer, None);
         state.record(streamer.created_at, by.audit, streamer.organization_id, &event);

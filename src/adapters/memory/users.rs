@@ -11,7 +11,8 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::page::{Newest, Page};
 use crate::domain::secret::SecretHash;
 use crate::domain::user::{
-    AttemptKeys, Credentials, Email, OneTimeLink, PasswordHash, SessionOwner, StoredTotp, User, UserPatch,
+    AttemptKeys, Credentials, Email, Identity, OneTimeLink, PasswordHash, SessionOwner, StoredTotp, User,
+    UserPatch,
 };
 use crate::domain::{OrganizationId, Timestamp, UserId};
 use crate::ports::{Change, Result, UserStore, UserWrite};
@@ -19,6 +20,10 @@ use crate::ports::{Change, Result, UserStore, UserWrite};
 impl State {
     fn has_email(&self, email: &Email, except: UserId) -> bool {
         self.users.values().any(|stored| stored.user.email == *email && stored.user.id != except)
+    }
+
+    fn has_identity(&self, identity: Option<&Identity>) -> bool {
+        identity.is_some() && self.users.values().any(|stored| stored.user.identity.as_ref() == identity)
     }
 
     fn missing_organization(&self, user: &User) -> Option<OrganizationId> {
@@ -55,7 +60,7 @@ impl UserStore for MemoryStore {
         if let Some(missing) = state.missing_organization(user) {
             return Ok(UserWrite::NoOrganization(missing));
         }
-        if state.has_email(&user.email, user.id) {
+        if state.has_email(&user.email, user.id) || state.has_identity(user.identity.as_ref()) {
             return Ok(UserWrite::EmailTaken);
         }
         state.users.insert(user.id, StoredUser::new(user, password));
@@ -69,6 +74,12 @@ impl UserStore for MemoryStore {
 
     async fn users(&self, _: &Scope, page: &Page<Newest>) -> Result<Vec<User>> {
         Ok(newest_first(self.state().users.values().map(|stored| &stored.user), page))
+    }
+
+    async fn user_of(&self, identity: &Identity) -> Result<Option<User>> {
+        let state = self.state();
+        let found = state.users.values().find(|stored| stored.user.identity.as_ref() == Some(identity));
+        Ok(found.map(|stored| stored.user.clone()))
     }
 
     async fn credentials_of(&self, email: &Email) -> Result<Option<Credentials>> {

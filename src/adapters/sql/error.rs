@@ -21,6 +21,7 @@ pub(super) const BEHIND_POOLER: &str = "a connection pooler in transaction mode 
 /// Classifies a driver's error. The text helps a person to act and contains no values or secrets.
 pub(super) fn classify(error: sqlx::Error) -> StoreError {
     match error {
+        sqlx::Error::Database(error) if error.is_foreign_key_violation() => StoreError::OwnerGone,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default().into_owned();
             let text = format!("{} ({code})", error.message());

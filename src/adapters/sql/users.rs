@@ -16,7 +16,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::page::{Newest, Page};
 use crate::domain::secret::SecretHash;
 use crate::domain::user::{
-    AttemptKeys, Credentials, Email, OneTimeLink, PasswordHash, StoredTotp, User, UserPatch,
+    AttemptKeys, Credentials, Email, Identity, OneTimeLink, PasswordHash, StoredTotp, User, UserPatch,
 };
 use crate::domain::{OrganizationId, Timestamp, UserId};
 use crate::ports::{Change, Result, UserStore, UserWrite};
@@ -38,12 +38,14 @@ struct StoredUser {
     created_at: Timestamp,
     updated_at: Timestamp,
     signed_in_at: Option<Timestamp>,
+    issuer: Option<String>,
+    subject: Option<String>,
 }
 
 table! {
     users: StoredUser {
         id uuid, email text, display_name text, administrator bool, password text, totp_confirmed bool,
-        created_at int, updated_at int, signed_in_at int,
+        created_at int, updated_at int, signed_in_at int, issuer text, subject text,
     } extra { totp_sealed text, totp_step int }
 }
 
@@ -75,6 +77,7 @@ table! {
 statements! {
     INSERT = [[insert users]];
     GET = [[select users], " WHERE id = $1"];
+    OF_IDENTITY = [[select users], " WHERE issuer = $1 AND subject = $2"];
     GET_LOCKED = [[select users], " WHERE id = $1", [lock]];
     PAGE = [[select users], " WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"];
     UPDATE = [[update users email display_name administrator updated_at]];
@@ -132,18 +135,23 @@ impl StoredUser {
             created_at: user.created_at,
             updated_at: user.updated_at,
             signed_in_at: user.signed_in_at,
+            issuer: user.identity.as_ref().map(|identity| identity.issuer.clone()),
+            subject: user.identity.as_ref().map(|identity| identity.subject.clone()),
         }
     }
 
     fn with(self, roles: BTreeMap<OrganizationId, Role>) -> User {
         let Self { id, email, display_name, administrator, created_at, updated_at, signed_in_at, .. } = self;
         let (has_password, has_totp) = (self.password.is_some(), self.totp_confirmed);
+        let identity = self.issuer.zip(self.subject);
+        let identity = identity.map(|(issuer, subject)| Identity { issuer, subject });
         User {
             id,
             email,
             display_name,
             administrator,
             roles,
+            identity,
             has_password,
             has_totp,
             created_at,
@@ -253,6 +261,13 @@ impl UserStore for SqlStore {
     async fn user(&self, _: &Scope, id: UserId) -> Result<Option<User>> {
         let Some(user) = self.db.row::<StoredUser>(GET, args![id]).await? else { return Ok(None) };
         let roles = self.db.rows(ROLES, args![list([id])]).await?;
+        Ok(joined(vec![user], roles).pop())
+    }
+
+    async fn user_of(&self, identity: &Identity) -> Result<Option<User>> {
+        let found = self.db.row::<StoredUser>(OF_IDENTITY, args![identity.issuer, identity.subject]).await?;
+        let Some(user) = found else { return Ok(None) };
+        let roles = self.db.rows(ROLES, args![list([user.id])]).await?;
         Ok(joined(vec![user], roles).pop())
     }
 

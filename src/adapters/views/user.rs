@@ -44,7 +44,10 @@ pub(crate) struct UserView {
     /// Whether the person is an admin of the whole installation. The roles do not matter then.
     administrator: bool,
     roles: Vec<UserRoleView>,
-    /// Without one, only a one-time link lets the person in.
+    /// The issuer of the provider that the person signs in with. Without it: with a password.
+    #[schema(example = "https://login.example.org")]
+    issuer: Option<String>,
+    /// Without one, only a one-time link or a provider lets the person in.
     has_password: bool,
     /// Whether a code is needed to sign in.
     second_factor: bool,
@@ -62,6 +65,7 @@ impl From<User> for UserView {
             display_name: user.display_name,
             administrator: user.administrator,
             roles: roles(&user.roles),
+            issuer: user.identity.map(|identity| identity.issuer),
             has_password: user.has_password,
             second_factor: user.has_totp,
             created_at: user.created_at,

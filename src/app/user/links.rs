@@ -42,6 +42,7 @@ impl Users {
         self.core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+                self.must_have_password(id).await?;
                 let link = OneTimeLink::new(Some(id), self.core.now(), OneTimeLink::PASSED_ON);
                 self.store_link(&link, Change::new(&scope, &entry)).await?.ok_or(AppError::NotFound(KIND))
             })
@@ -130,6 +131,7 @@ impl Users {
             email,
             administrator: true,
             roles: BTreeMap::new(),
+            identity: None,
             has_password: true,
             has_totp: false,
             created_at: now,

@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::service::Users;
+use crate::app::error::Conflict;
 use crate::app::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
 use crate::app::{self, AppError};
 use crate::domain::access::Origin;
 use crate::domain::secret::Secret;
 use crate::domain::user::{AttemptKeys, Email, OneTimeLink};
-use crate::ports::{Mail, WakeUp};
+use crate::ports::{Mail, Mailer, WakeUp};
 
 impl Users {
     /// Requests an e-mail with a link to set a new password. The answer does not tell whether there is such a user.
@@ -32,6 +33,18 @@ impl Users {
         else {
             return Ok(());
         };
+        match self.must_have_password(found.user_id).await {
+            Ok(()) => {}
+            Err(AppError::Conflict(Conflict::NoPassword(issuer))) => {
+                let text = format!(
+                    "Somebody requested a new password for {email} at {}.\n\n\
+                     You have no password there: you sign in with {issuer}. If it was not you, do nothing.\n",
+                    self.settings.public_url
+                );
+                return send(&**mailer, email, "You have no password here", Secret::new(text)).await;
+            }
+            Err(error) => return Err(TaskError::Setup(error.to_string())),
+        }
         let link = self.create_sent_link(found.user_id, OneTimeLink::SENT).await;
         let Some(link) = link.map_err(|error| TaskError::Setup(error.to_string()))? else { return Ok(()) };
         let text = format!(
@@ -41,9 +54,13 @@ impl Users {
             self.settings.public_url,
             link.url.expose()
         );
-        let mail = Mail { to: email.clone(), subject: "Set a new password", text: Secret::new(text) };
-        mailer.send(&mail).await.map_err(|error| TaskError::Setup(format!("the mail server {error}")))
+        send(&**mailer, email, "Set a new password", Secret::new(text)).await
     }
+}
+
+async fn send(mailer: &dyn Mailer, to: &Email, subject: &'static str, text: Secret) -> Result<(), TaskError> {
+    let mail = Mail { to: to.clone(), subject, text };
+    mailer.send(&mail).await.map_err(|error| TaskError::Setup(format!("the mail server {error}")))
 }
 
 /// Sends the e-mails that were requested. One that cannot be sent is not tried again: the person requests another one.

@@ -35,6 +35,7 @@ impl Users {
                 let scope = visible(actor, id)?;
                 let found = self.core.store.credentials(id).await?;
                 let credentials = found.ok_or(AppError::NotFound(KIND))?;
+                self.must_have_password(id).await?;
                 let email = &credentials.email;
                 let password = Password::parse("password", form.password.expose(), Some(email))?;
                 let is_oneself = is_oneself(actor, id);

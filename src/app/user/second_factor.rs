@@ -33,6 +33,7 @@ impl Users {
                 let scope = oneself(actor, id)?;
                 let found = self.core.store.credentials(id).await?;
                 let credentials = found.ok_or(AppError::NotFound(KIND))?;
+                self.must_have_password(id).await?;
                 self.check_password(actor, &credentials, ("password", password)).await?;
                 let secret = TotpSecret::from_random(self.core.ids.random32());
                 let random = self.core.ids.random32();

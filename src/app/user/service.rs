@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::providers::Providers;
 use super::reset_queue::ResetQueue;
 use crate::app::access::Access;
 use crate::app::error::Conflict;
@@ -59,20 +60,23 @@ pub struct Users {
     pub(super) access: Arc<Access>,
     pub(super) hasher: Arc<dyn PasswordHasher>,
     pub(super) mailer: Option<Arc<dyn Mailer>>,
+    pub(super) providers: Providers,
     pub(super) resets: ResetQueue,
     pub(super) settings: UserSettings,
 }
 
 impl Users {
-    /// Sessions of API tokens are checked by `access`. Without a `mailer` no e-mail is sent.
+    /// Sessions of API tokens are checked by `access`. Without a `mailer` no e-mail is sent. People may sign in with
+    /// `providers`, too.
     pub fn new(
         core: Arc<Core>,
         access: Arc<Access>,
         hasher: Arc<dyn PasswordHasher>,
         mailer: Option<Arc<dyn Mailer>>,
+        providers: Providers,
         settings: UserSettings,
     ) -> Self {
-        Self { core, access, hasher, mailer, resets: ResetQueue::default(), settings }
+        Self { core, access, hasher, mailer, providers, resets: ResetQueue::default(), settings }
     }
 
     /// How long sessions last.
@@ -107,6 +111,7 @@ impl Users {
                     email,
                     administrator: draft.administrator.unwrap_or(false),
                     roles,
+                    identity: None,
                     has_password: password.is_some(),
                     has_totp: false,
                     created_at: now,

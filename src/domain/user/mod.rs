@@ -5,6 +5,7 @@ mod device;
 mod link;
 mod model;
 mod password;
+mod provider;
 mod session;
 mod totp;
 
@@ -13,5 +14,6 @@ pub use device::DeviceCookie;
 pub use link::{LinkSecret, OneTimeLink};
 pub use model::{Email, User, UserPatch};
 pub use password::{Password, PasswordHash};
+pub use provider::{Grant, Granted, Grants, Identity, Person, ProviderName, ReturnPath};
 pub use session::{Session, SessionOwner, SessionSecret, SessionTerms};
 pub use totp::{Credentials, RecoveryCode, StoredTotp, TotpSecret};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::{Granted, Identity};
 use crate::domain::access::{Permissions, Role};
 use crate::domain::invalid::{Invalid, text, text_type};
 use crate::domain::page::newest_first;
@@ -45,6 +46,8 @@ pub struct User {
     pub administrator: bool,
     /// The roles in organizations.
     pub roles: BTreeMap<OrganizationId, Role>,
+    /// Who the person is at the provider that they sign in with. Then there is no password.
+    pub identity: Option<Identity>,
     /// Whether there is a password. Until there is, only a one-time link lets the person in.
     pub has_password: bool,
     /// Whether a code is needed to sign in.
@@ -92,6 +95,14 @@ impl User {
         format!("user:{}", self.email)
     }
 
+    /// Whether the provider says now what is stored already.
+    pub fn is_as_granted(&self, email: &Email, name: &str, granted: &Granted) -> bool {
+        self.email == *email
+            && self.display_name == name
+            && self.administrator == granted.administrator
+            && self.roles == granted.roles
+    }
+
     /// The user as `patch` makes it at `now`.
     #[must_use]
     pub fn patched(mut self, patch: &UserPatch, now: Timestamp) -> Self {
@@ -136,6 +147,7 @@ mod tests {
             display_name: "Ada".into(),
             administrator: false,
             roles: BTreeMap::from([(organization, Role::Operator)]),
+            identity: None,
             has_password: false,
             has_totp: false,
             created_at: Timestamp::from_micros(0),

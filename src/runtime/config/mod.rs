@@ -22,6 +22,7 @@ mod master_key;
 mod media;
 mod media_servers;
 mod metrics;
+mod oidc;
 mod otel;
 mod playback;
 mod reconcile;
@@ -44,6 +45,7 @@ pub use master_key::{
     MasterKeySource, create_master_key, find_master_key, master_key_file, read_master_key, save_master_key,
 };
 pub use media_servers::{MediaServer, MediaServerKind};
+pub use oidc::Oidc;
 pub use root::Config;
 pub use show::Shown;
 pub use studios::{Launch, ProbeKind, Studio};

@@ -311,3 +311,34 @@ fn the_base_path_is_that_of_the_public_url() {
     let line = refused("[http]\nbase_path = '/a'\npublic_url = 'https://tv.example.org/b'", &[]);
     assert!(line.contains("http.base_path must be the path of http.public_url"), "{line}");
 }
+
+const OIDC: &str = "[users.oidc.company]\nissuer = 'https://login.example/realms/tv/'\nclient_id = 'streamward'\n\
+                    client_secret = 'hunter2hunter2'\n[users.oidc.company.roles]\ntv-root = 'administrator'\n\
+                    '/tv/team.a' = '00000000-0000-7000-8000-000000000007=operator'\n";
+
+#[test]
+fn providers_have_an_issuer_a_client_and_roles() {
+    let loaded = load(OIDC, &[("STREAMWARD_USERS__OIDC__COMPANY__SCOPES", "email, groups")]).unwrap();
+    let (name, oidc) = loaded.config.users.oidc.iter().next().unwrap();
+    assert_eq!((name.as_str(), oidc.issuer.as_deref()), ("company", Some("https://login.example/realms/tv")));
+    assert_eq!((oidc.scopes.0.join(" ").as_str(), oidc.roles_claim.as_str()), ("email groups", "groups"));
+    let grants = oidc.grants();
+    let granted = grants.granted(&["tv-root".into(), "/tv/team.a".into()]);
+    assert!(granted.administrator && granted.roles.len() == 1);
+    let shown = format!("{}{}", Shown(&loaded), Shown(&loaded).to_json());
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for (from, to, expected) in [
+        ("https://login.example", "http://login.example", "issuer must begin with https://"),
+        ("issuer = 'https://login.example/realms/tv/'", "", "company.issuer is missing"),
+        ("client_id = 'streamward'", "", "company.client_id is missing"),
+        ("'administrator'", "'root'", "company.roles.tv-root must be administrator, viewer"),
+        ("users.oidc.company]", "users.oidc.'a/b']", "must be 1 to 50 letters"),
+    ] {
+        let line = refused(&OIDC.replace(from, to), &[]);
+        assert!(line.contains(expected), "{expected}: {line}");
+    }
+    let here = OIDC.replace("https://login.example", "http://127.0.0.1:9000");
+    assert!(load(&here, &[]).is_ok());
+    let (without_roles, _) = OIDC.split_once("[users.oidc.company.roles]").unwrap();
+    assert!(refused(without_roles, &[]).contains("company.roles is missing"));
+}

@@ -1,7 +1,11 @@
 //! The section `[users]`: people who sign in.
 
+use std::collections::BTreeMap;
+
+use super::oidc::Oidc;
 use super::section::section;
 use super::values::{ConfigDuration, within};
+use crate::domain::user::ProviderName;
 
 section! {
     pub struct Users {
@@ -11,5 +15,7 @@ section! {
         /// How long a session lasts in all.
         session_max: ConfigDuration = ConfigDuration::days(30),
             check within(ConfigDuration::MINUTE, ConfigDuration::days(400));
+        /// Providers that people sign in with, by name (OpenID Connect).
+        oidc: BTreeMap<ProviderName, Oidc>;
     }
 }

@@ -12,6 +12,7 @@ mod store;
 mod studios;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::time::Duration;
 
@@ -40,5 +41,6 @@ pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
     }
     channels::examine(config, records.as_ref(), running, &mut findings).await;
     studios::examine(config, records.as_ref(), &mut findings).await;
+    users::examine(config, &mut findings).await;
     findings.0
 }

@@ -143,7 +143,7 @@ async fn schema(db: &Db, findings: &mut Findings) -> bool {
                     "start the database, and check host, port, user and password in database.url (DATABASE_URL)"
                 }
                 StoreError::Damaged(_) => "stop the service, and restore a backup with `streamward restore`",
-                StoreError::Fenced(_) | StoreError::Corrupt(_) => {
+                StoreError::OwnerGone | StoreError::Fenced(_) | StoreError::Corrupt(_) => {
                     "check that database.url names Streamward's own database"
                 }
             };

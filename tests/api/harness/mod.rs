@@ -27,6 +27,7 @@ use streamward::app::list::ListStore;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::studio::StudioSetup;
 use streamward::app::task::TaskList;
+use streamward::app::user::Providers;
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, Capabilities, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
@@ -91,6 +92,7 @@ pub(crate) struct Setup {
     /// No instance supervises them.
     pub(crate) studios: Vec<StudioSetup>,
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
+    pub(crate) providers: Providers,
     /// Changes the configuration.
     pub(crate) configure: fn(&mut Config),
 }
@@ -110,6 +112,7 @@ impl Default for Setup {
             destination_probe: None,
             studios: vec![],
             mailer: None,
+            providers: Providers::new(),
             configure: |_| {},
         }
     }
@@ -223,6 +226,7 @@ impl TestApp {
             media: None,
             studios: self.setup.studios.clone(),
             mailer: self.setup.mailer.clone(),
+            providers: self.setup.providers.clone(),
         };
         let shared = Shared::new(core, config, self.secrets(), outside, self.setup.end_wait);
         let options = HttpOptions {

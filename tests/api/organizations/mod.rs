@@ -1,5 +1,6 @@
 //! Organizations: each sees and touches what it owns, on every route.
 
+mod health;
 mod lifecycle;
 mod routes;
 mod table;

@@ -24,13 +24,19 @@ pub(super) enum About {
 pub(super) struct Row {
     pub(super) operation: &'static str,
     pub(super) about: About,
-    pub(super) role: Role,
+    /// `None`: everybody who is authenticated.
+    pub(super) role: Option<Role>,
     pub(super) body: &'static str,
     pub(super) status: u16,
 }
 
 const fn row(operation: &'static str, about: About, role: Role, body: &'static str, status: u16) -> Row {
-    Row { operation, about, role, body, status }
+    Row { operation, about, role: Some(role), body, status }
+}
+
+/// One for what is one's own: no role is needed.
+const fn own(operation: &'static str, about: About, body: &'static str, status: u16) -> Row {
+    Row { operation, about, role: None, body, status }
 }
 
 use About::{Creation, Events, Installation, List, One, Person};
@@ -45,21 +51,21 @@ pub(super) const ROWS: &[Row] = &[
     row("DELETE /organizations/{id}", Installation, Admin, "", 204),
     row("GET /users", Installation, Admin, "", 200),
     row("POST /users", Installation, Admin, r#"{"email": "{unique}@example.org"}"#, 201),
-    row("GET /users/{id}", Person, Viewer, "", 200),
+    own("GET /users/{id}", Person, "", 200),
     row("PATCH /users/{id}", Installation, Admin, r#"{"display_name": "Ada"}"#, 200),
     row("DELETE /users/{id}", Installation, Admin, "", 204),
-    row("POST /users/{id}/password", Person, Viewer, r#"{"password": "correct horse battery"}"#, 204),
+    own("POST /users/{id}/password", Person, r#"{"password": "correct horse battery"}"#, 204),
     row("POST /users/{id}/link", Installation, Admin, "", 201),
-    row("GET /users/{id}/sessions", Person, Viewer, "", 200),
-    row("DELETE /users/{id}/sessions", Person, Viewer, "", 204),
+    own("GET /users/{id}/sessions", Person, "", 200),
+    own("DELETE /users/{id}/sessions", Person, "", 204),
     // There is no such session.
-    row("DELETE /users/{id}/sessions/{session_id}", Person, Viewer, "", 404),
+    own("DELETE /users/{id}/sessions/{session_id}", Person, "", 404),
     // A second factor is made by the person only.
-    row("POST /users/{id}/second-factor", Person, Viewer, "{}", 404),
-    row("POST /users/{id}/second-factor/confirm", Person, Viewer, r#"{"code": "1"}"#, 404),
+    own("POST /users/{id}/second-factor", Person, "{}", 404),
+    own("POST /users/{id}/second-factor/confirm", Person, r#"{"code": "1"}"#, 404),
     // There is none.
-    row("POST /users/{id}/second-factor/remove", Person, Viewer, "{}", 409),
-    row("GET /session", List, Viewer, "", 200),
+    own("POST /users/{id}/second-factor/remove", Person, "{}", 409),
+    own("GET /session", List, "", 200),
     row("GET /media-servers", Installation, Viewer, "", 200),
     row("GET /tasks", Installation, Operator, "", 200),
     row("GET /api-tokens", List, Admin, "", 200),
@@ -156,6 +162,8 @@ pub(super) const WITHOUT_ROLES: &[&str] = &[
     "GET /openapi.json",
     "GET /problems/{slug}",
     "GET /readyz",
+    "GET /session/oidc/{name}",
+    "GET /session/oidc/{name}/callback",
     "DELETE /session",
     "OPTIONS /clips",
     "POST /auth",

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use streamward::adapters::system::SystemClock;
 use streamward::ports::Clock as _;
+use streamward_test_support::oidc::OidcStub;
 
 use super::srs::World;
 use super::{HOOK_SECRET, Home, SOON, eventually};
@@ -172,6 +173,27 @@ async fn faults_of_channels_are_reported_with_the_words_of_the_platform() {
     })
     .await
     .expect("it is");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn provider_that_people_sign_in_with_must_publish_its_endpoints() {
+    let provider = OidcStub::start(0).await;
+    let home = Home::new()
+        .with("HTTP__PUBLIC_URL", "https://tv.example.org")
+        .with("USERS__OIDC__COMPANY__ISSUER", provider.issuer())
+        .with("USERS__OIDC__COMPANY__CLIENT_ID", "streamward")
+        .with("USERS__OIDC__COMPANY__CLIENT_SECRET", "hunter2hunter2")
+        .with("USERS__OIDC__COMPANY__ROLES__TEAM", "operator")
+        .prepared();
+    let check = "sign-in provider company";
+    assert_eq!(Findings::of(&home).severity(check, "publishes its endpoints"), "good");
+    provider.set(|world| world.is_another = true);
+    assert_eq!(Findings::of(&home).severity(check, "another issuer"), "failure");
+    provider.set(|world| world.is_down = true);
+    let found = Findings::of(&home);
+    assert_eq!(found.severity(check, "answered 500"), "failure");
+    assert!(!format!("{:?}", found.all).contains("hunter2"));
+    assert!(provider.set(|world| world.calls.iter().all(|call| call != "/token")));
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub mod fuzz;
 pub mod kick;
 mod mediamtx;
 pub mod obs;
+pub mod oidc;
 mod pgbouncer;
 pub mod platform;
 pub mod ports;

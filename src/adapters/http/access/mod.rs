@@ -32,7 +32,11 @@ async fn list_api_tokens(call: ListCall<Access, PageQuery>) -> ListAnswer {
 ///
 /// The token is shown only in this answer.
 #[utoipa::path(
-    post, path = "/api-tokens", request_body = DraftJson, responses((status = 201, body = NewApiToken))
+    post, path = "/api-tokens", request_body = DraftJson,
+    responses(
+        (status = 201, body = NewApiToken),
+        (status = 409, description = "`owner-gone`: The organization was deleted meanwhile"),
+    ),
 )]
 async fn create_api_token(
     Call(access, actor): Call<Access>,

@@ -35,7 +35,11 @@ async fn list_broadcasters(call: ListCall<Broadcasters, PageQuery>) -> ListAnswe
 
 /// Create a broadcaster
 #[utoipa::path(
-    post, path = "/broadcasters", request_body = DraftJson, responses((status = 201, body = BroadcasterView))
+    post, path = "/broadcasters", request_body = DraftJson,
+    responses(
+        (status = 201, body = BroadcasterView),
+        (status = 409, description = "`owner-gone`: The organization was deleted meanwhile"),
+    ),
 )]
 async fn create_broadcaster(
     Call(broadcasters, actor): Call<Broadcasters>,

@@ -80,7 +80,8 @@ async fn list_channels(call: ListCall<Channels, PageQuery>) -> ListAnswer {
     responses(
         (status = 201, body = NewChannelView),
         (status = 409, description = "`channel-taken`: Another channel has the name. `path-taken`: A usable stream key \
-                                      has the path, or the path of an input"),
+                                      has the path, or the path of an input. `owner-gone`: The organization was \
+                                      deleted meanwhile"),
     ),
 )]
 async fn create_channel(

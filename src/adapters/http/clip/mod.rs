@@ -57,6 +57,7 @@ async fn list_clips(call: ListCall<Clips, PageQuery>) -> ListAnswer {
     ),
     responses(
         (status = 201, description = "The upload has begun"),
+        (status = 409, description = "`owner-gone`: The organization was deleted meanwhile"),
         (status = 412, description = "`tus-version`: Another version of the protocol"),
         (status = 507, description = "`media-full`: There is no room for the file"),
     )

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::request::Parts;
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 use utoipa::ToSchema;
 
+use crate::adapters::http::authentication::Gate;
 use crate::adapters::http::options::Operation;
 use crate::adapters::http::problem::{Problem, ProblemType};
 use crate::adapters::views::DateTime;
@@ -36,6 +38,18 @@ pub(super) struct HealthReport {
     sections: BTreeMap<&'static str, Value>,
     /// The background tasks. A failed task is retried automatically; the log shows the error.
     workers: Vec<WorkerReport>,
+    /// What this caller does not see, because it names resources of several organizations. Tokens and users of the whole
+    /// installation see it; for others `problems` and `workers` are empty.
+    hidden: Option<Hidden>,
+}
+
+/// How much is not shown.
+#[derive(Default, Serialize, ToSchema)]
+pub(super) struct Hidden {
+    /// How many `problems` there are.
+    problems: usize,
+    /// How many tasks fail.
+    failing_workers: usize,
 }
 
 /// One task.
@@ -60,22 +74,30 @@ pub(super) struct Alive {
 }
 
 /// Read the state of this instance
+///
+/// Anyone may read it. If there are several organizations, only tokens and users of the whole installation see the names of
+/// their resources; for everybody else these are counted in `hidden`.
 #[utoipa::path(
     get,
     path = "/health",
     responses((status = 200, body = HealthReport), (status = 503, description = "`unavailable`: It cannot work"))
 )]
-pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<HealthReport>, Problem> {
-    let sections = async {
+pub(super) async fn health(
+    State(operation): State<Operation>,
+    Extension(gate): Extension<Gate>,
+    parts: Parts,
+) -> Result<Json<HealthReport>, Problem> {
+    let found = async {
         let mut found = BTreeMap::new();
         for section in &*operation.sections {
             if let Some(value) = (section.check)().await? {
                 found.insert(section.name, value);
             }
         }
-        Ok(found)
+        let hides = operation.health.is_shared().await? && !sees_all(&gate, &parts).await;
+        Ok((found, hides))
     };
-    let sections = operation.health.check(sections).await.ok_or_else(|| unavailable(&operation))?;
+    let (mut sections, hides) = operation.health.check(found).await.ok_or_else(|| unavailable(&operation))?;
     let tasks = operation.options.tasks.at_work();
     let report = |task: TaskStatus| WorkerReport {
         name: task.name,
@@ -83,6 +105,8 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
         seconds_since_ok: task.last_ok.map(|(_, at)| at.elapsed().as_secs()),
         waiting_since: task.waiting_since,
     };
+    let mut workers: Vec<_> = tasks.into_iter().map(report).collect();
+    let hidden = hides.then(|| hide(&mut sections, &mut workers));
     let is_damaged = operation.health.is_damaged();
     Ok(Json(HealthReport {
         status: if is_damaged { "degraded" } else { "ok" },
@@ -90,8 +114,21 @@ pub(super) async fn health(State(operation): State<Operation>) -> Result<Json<He
         advice: is_damaged.then_some(RESTORE),
         version: env!("CARGO_PKG_VERSION"),
         sections,
-        workers: tasks.into_iter().map(report).collect(),
+        workers,
+        hidden,
     }))
+}
+
+async fn sees_all(gate: &Gate, parts: &Parts) -> bool {
+    let caller = gate.known_caller(parts).await;
+    caller.is_some_and(|caller| caller.permissions.installation_role().is_some())
+}
+
+/// Takes out what names resources of organizations.
+fn hide(sections: &mut BTreeMap<&'static str, Value>, workers: &mut Vec<WorkerReport>) -> Hidden {
+    let failing_workers = workers.drain(..).filter(|worker| worker.failing).count();
+    let lists = sections.values_mut().filter_map(|section| section.get_mut("problems")?.as_array_mut());
+    Hidden { problems: lists.map(|list| list.drain(..).count()).sum(), failing_workers }
 }
 
 fn unavailable(operation: &Operation) -> Problem {

@@ -8,8 +8,8 @@ mod problems;
 mod starting;
 mod tasks;
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Extension, Router};
 
 use super::authentication::Gate;
 use super::handler::{Operator, Routes, routes};
@@ -36,5 +36,5 @@ pub fn serve(operation: Operation, gate: &Gate) -> Router {
         .route("/", get(front::front).fallback(front::nothing))
         .route("/docs/", get(docs::page))
         .route("/docs/{*name}", get(docs::asset));
-    routes().into_router(operation, gate).merge(pages)
+    routes().into_router(operation, gate).layer(Extension(gate.clone())).merge(pages)
 }

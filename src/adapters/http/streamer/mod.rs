@@ -63,7 +63,8 @@ async fn list_streamers(call: ListCall<Streamers, StreamersQuery>) -> ListAnswer
     post, path = "/streamers", request_body = DraftJson,
     responses(
         (status = 201, body = StreamerView),
-        (status = 409, description = "`streamer-taken`: The name is on the list already"),
+        (status = 409, description = "`streamer-taken`: The name is on the list already. `owner-gone`: The \
+                                      organization was deleted meanwhile"),
     ),
 )]
 async fn create_streamer(

@@ -1,7 +1,9 @@
-//! `/users`: people who sign in. `session.rs` has `/session`, `link.rs` the page and the routes of one-time links.
+//! `/users`: people who sign in. `session.rs` has `/session`, `link.rs` the page and the routes of one-time links,
+//! `provider.rs` signs in with a provider.
 
 mod dto;
 mod link;
+mod provider;
 mod session;
 mod state;
 
@@ -11,8 +13,8 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::extract::ChildId;
 use super::handler::{
-    Admin, Answer, Call, Created, Done, Id, Json, NoContent, Problem, Routes, State, StrictJson, Viewer,
-    created, ok, routes,
+    Admin, Answer, Call, Created, Done, Id, Json, NoContent, Problem, Routes, State, StrictJson, created, ok,
+    routes,
 };
 use super::list::{ListAnswer, ListCall, PageQuery};
 use crate::adapters::views::{
@@ -31,18 +33,20 @@ pub fn routes() -> Routes<UserState> {
         .about("People who sign in, and their sessions.")
         .management(Admin, "user", routes!(list_users))
         .management(Admin, "user", routes!(create_user))
-        .management(Viewer, "user", routes!(read_user))
+        .for_all("user", routes!(read_user))
         .management(Admin, "user", routes!(update_user, delete_user))
-        .management(Viewer, "user", routes!(set_password))
+        .for_all("user", routes!(set_password))
         .management(Admin, "user", routes!(create_user_link))
-        .management(Viewer, "session", routes!(list_user_sessions, end_user_sessions))
-        .management(Viewer, "session", routes!(end_user_session))
-        .management(Viewer, "user", routes!(create_second_factor))
-        .management(Viewer, "user", routes!(confirm_second_factor))
-        .management(Viewer, "user", routes!(remove_second_factor))
-        .management(Viewer, "session", routes!(session::read_session))
+        .for_all("session", routes!(list_user_sessions, end_user_sessions))
+        .for_all("session", routes!(end_user_session))
+        .for_all("user", routes!(create_second_factor))
+        .for_all("user", routes!(confirm_second_factor))
+        .for_all("user", routes!(remove_second_factor))
+        .for_all("session", routes!(session::read_session))
         .anyone(routes!(session::sign_in))
         .anyone(routes!(session::sign_out))
+        .anyone(routes!(provider::begin_sign_in))
+        .anyone(routes!(provider::finish_sign_in))
         .anyone(routes!(link::link_page))
         .anyone(routes!(link::redeem_link))
         .anyone(routes!(link::request_password_reset))
@@ -125,6 +129,7 @@ async fn delete_user(Call(users, actor): Call<Users>, Id(id): Id<UserId>) -> Don
     post, path = "/users/{id}/password", request_body = PasswordJson,
     responses(
         (status = 204, description = "The password is set", headers(("Set-Cookie" = String))),
+        (status = 409, description = "`no-password`: The user signs in with a provider"),
         (status = 429, description = "`too-many-attempts`: Too many attempts failed"),
     ),
 )]
@@ -145,7 +150,10 @@ async fn set_password(
 /// Create a one-time link
 ///
 /// Whoever opens it within three days sets the password of the user, once. It is shown only in this answer.
-#[utoipa::path(post, path = "/users/{id}/link", responses((status = 201, body = NewUserLink)))]
+#[utoipa::path(post, path = "/users/{id}/link", responses(
+    (status = 201, body = NewUserLink),
+    (status = 409, description = "`no-password`: The user signs in with a provider"),
+))]
 async fn create_user_link(Call(users, actor): Call<Users>, Id(id): Id<UserId>) -> Created<NewUserLink> {
     created(None, users.create_link(&actor, id).await?)
 }
@@ -192,7 +200,8 @@ async fn end_user_session(
     post, path = "/users/{id}/second-factor", request_body = CurrentPasswordJson,
     responses(
         (status = 201, body = NewSecondFactor),
-        (status = 409, description = "`second-factor-state`: One is set up already"),
+        (status = 409, description = "`second-factor-state`: One is set up already. `no-password`: The user signs in with a \
+                                      provider"),
         (status = 429, description = "`too-many-attempts`: Too many attempts failed"),
     ),
 )]

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ring::rsa::PublicKeyComponents;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
@@ -20,6 +21,33 @@ pub const TEST_KEY: TestKey = TestKey { private: TEST_ONLY_PRIVATE_KEY, public_p
 /// Another one, for forgeries and for a change of Kick's key.
 pub const OTHER_TEST_KEY: TestKey =
     TestKey { private: OTHER_TEST_ONLY_PRIVATE_KEY, public_pem: OTHER_TEST_PUBLIC_KEY };
+
+impl TestKey {
+    fn pair(&self) -> RsaKeyPair {
+        let private = STANDARD.decode(self.private).expect("base64");
+        RsaKeyPair::from_pkcs8(&private).expect("a key")
+    }
+
+    /// The signature of a message (PKCS#1 v1.5, SHA-256).
+    ///
+    /// # Panics
+    /// If the key cannot be read.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let pair = self.pair();
+        let mut signature = vec![0; pair.public().modulus_len()];
+        pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).expect("a signature");
+        signature
+    }
+
+    /// Modulus and exponent of the public half.
+    ///
+    /// # Panics
+    /// If the key cannot be read.
+    pub fn public(&self) -> [Vec<u8>; 2] {
+        let PublicKeyComponents { n, e } = PublicKeyComponents::<Vec<u8>>::from(self.pair().public());
+        [n, e]
+    }
+}
 
 /// A webhook as Kick sends it.
 #[derive(Clone, Debug)]
@@ -52,11 +80,7 @@ impl SignedWebhook {
     /// # Panics
     /// If the key cannot be read.
     pub fn raw(key: &TestKey, message_id: &str, timestamp: &str, body: Vec<u8>) -> Self {
-        let private = STANDARD.decode(key.private).expect("base64");
-        let pair = RsaKeyPair::from_pkcs8(&private).expect("a key");
-        let message = [message_id.as_bytes(), b".", timestamp.as_bytes(), b".", &body].concat();
-        let mut signature = vec![0; pair.public().modulus_len()];
-        pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &message, &mut signature).expect("a signature");
+        let signature = key.sign(&[message_id.as_bytes(), b".", timestamp.as_bytes(), b".", &body].concat());
         Self {
             message_id: message_id.to_owned(),
             timestamp: timestamp.to_owned(),
