@@ -1,27 +1,31 @@
 //! The program: from the command line to an exit code.
 
-use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap_complete::Shell;
 
 use super::backup::{backup, restore};
 use super::bootstrap::{Bootstrap, absent_key};
-use super::commands::CommandContext;
+use super::commands::{CommandContext, here_only};
 use super::config::{
-    ConfigError, DatabaseKind, Loaded, MasterKeySource, MediaServerKind, Shown, Sources, find_master_key,
+    DatabaseKind, Loaded, MasterKeySource, MediaServerKind, Shown, Sources, find_master_key,
 };
-use super::databases::{Databases, NotPrepared, Purpose, Schema, prepare};
+use super::databases::{Databases, Purpose, Schema, prepare};
 use super::doctor::{self, Severity};
+use super::exit::failed;
 use super::media_config::{addresses, install, local_hooks};
 use super::outside::connect;
 use super::secrets::{control_secret, hook_secret, secrets};
 use super::slices::{self, openapi_json};
 use super::srs_config::srs_config;
 use super::{service, up};
-use crate::adapters::cli::{Cli, Command, Globals, MediamtxConfigArgs, Output, healthcheck, hook};
+use crate::adapters::cli::{
+    Cli, Command, Exit, Failure, Globals, MediamtxConfigArgs, Output, healthcheck, hook,
+};
 use crate::adapters::http::problems_json;
 use crate::adapters::mediamtx::Version;
 use crate::adapters::mediamtx::config::{ConfigInput, yaml};
@@ -34,31 +38,30 @@ const LEFTOVERS: Duration = Duration::from_millis(100);
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let matches = slices::with_subcommands(Cli::command()).get_matches();
+    let matches = match slices::with_subcommands(Cli::command()).try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return of_arguments(&error),
+    };
     // Fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let json = matches.get_flag("json");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
+        Err(error) => return failed(error.into(), json),
     };
     let result = runtime.block_on(dispatch(&matches));
     runtime.shutdown_timeout(LEFTOVERS);
-    match result {
-        Ok(code) => code,
-        Err(error) => failed(&error),
-    }
+    result.unwrap_or_else(|error| failed(error, json))
 }
 
-/// Prints one line on standard error. The exit code is 2 for an error of the configuration, 3 if there is no database of
-/// Streamward, otherwise 1.
-fn failed(error: &anyhow::Error) -> ExitCode {
-    let text = format!("{error:#}").replace('\n', " ");
-    let _ = writeln!(std::io::stderr(), "streamward: {text}");
-    ExitCode::from(match error {
-        error if error.is::<ConfigError>() => 2,
-        error if error.is::<NotPrepared>() => 3,
-        _ => 1,
-    })
+/// Prints the help, or what is wrong with the arguments.
+fn of_arguments(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        return failed(Failure::Usage(text.trim().to_owned()).into(), true);
+    }
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -67,14 +70,22 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &globals.data_dir {
         sources.flags.push(("data_dir".to_owned(), folder.display().to_string()));
     }
+    let variable = |name: &str| std::env::var(name).ok();
     let mut out = Output::stdout(globals.json);
-    if let Some((name, matches)) = matches.subcommand() {
-        let context = CommandContext { sources: &sources, out: &mut out };
+    if let Some((name, matches)) = matches.subcommand()
+        && slices::is_subcommand(name)
+    {
+        let remote = globals.remote.machine(variable)?;
+        let context = CommandContext { sources: &sources, out: &mut out, remote, name: name.to_owned() };
         if let Some(running) = slices::run_subcommand(name, matches, context) {
             return running.await.map(|()| ExitCode::SUCCESS);
         }
     }
-    match Cli::from_arg_matches(matches)?.command.unwrap_or(Command::Serve) {
+    let command = Cli::from_arg_matches(matches)?.command.unwrap_or(Command::Serve);
+    if let (Some(name), Some(_)) = (command.of_this_machine(), globals.remote.address(variable)) {
+        return Err(here_only(name).into());
+    }
+    match command {
         Command::Serve => Box::pin(service::run(sources.load()?, None)).await?,
         Command::Up(args) => Box::pin(service::run(up::load(sources, &args)?, Some(args))).await?,
         Command::MediamtxConfig(args) => mediamtx_config(sources.load()?, &args, &mut out).await?,
@@ -93,6 +104,8 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Openapi { problems } => {
             out.text(&if problems { problems_json() } else { openapi_json() })?;
         }
+        Command::Completions { shell } => completions(shell, &mut out)?,
+        Command::Man { dir } => man(dir.as_deref(), &mut out)?,
         Command::Healthcheck => {
             out.text(&healthcheck::run(&sources.load()?.config.local_url()).await?)?;
         }
@@ -100,14 +113,35 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Exits with 1 if there is a failure.
+fn completions(shell: Shell, out: &mut Output) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut slices::with_subcommands(Cli::command()), "streamward", &mut text);
+    out.text(&String::from_utf8(text)?)
+}
+
+/// Prints the manual page, or writes one for each command to a directory.
+fn man(dir: Option<&Path>, out: &mut Output) -> anyhow::Result<()> {
+    let command = slices::with_subcommands(Cli::command());
+    let Some(dir) = dir else {
+        let mut text = Vec::new();
+        clap_mangen::Man::new(command).render(&mut text)?;
+        return out.text(&String::from_utf8(text)?);
+    };
+    let shown = dir.display();
+    std::fs::create_dir_all(dir).with_context(|| format!("{shown} cannot be created"))?;
+    clap_mangen::generate_to(command, dir)
+        .with_context(|| format!("the pages cannot be written to {shown}"))?;
+    out.text(&format!("Wrote the manual pages to {shown}."))
+}
+
+/// Exits with 7 if there is a failure.
 async fn examine(loaded: &Loaded, out: &mut Output) -> anyhow::Result<ExitCode> {
     let findings = Box::pin(doctor::examine(loaded)).await;
     let failed = findings.iter().any(|finding| finding.severity == Severity::Failure);
     out.thing(&serde_json::json!({ "findings": findings }), || {
         findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     })?;
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed { ExitCode::from(Exit::Unhealthy as u8) } else { ExitCode::SUCCESS })
 }
 
 async fn migrate(loaded: &Loaded, out: &mut Output) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ pub mod config;
 mod connector;
 mod databases;
 pub mod doctor;
+mod exit;
 mod gauges;
 pub mod kick;
 mod main;

@@ -1,22 +1,21 @@
 //! `streamward key …`
 
-use anyhow::bail;
+use std::collections::HashMap;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::output::with_nulls;
+use super::api::{Api, Query, at, object};
+use super::broadcaster::{self, BROADCASTER};
+use super::failure::not_found;
 use super::until::Until;
-use super::{Output, broadcaster, list_output};
-use crate::adapters::views::{NewStreamKey, StreamKeyView};
-use crate::app::broadcaster::Broadcasters;
-use crate::app::list::Pages;
-use crate::app::stream_key::{KeyWithSecret, StreamKeyDraft, StreamKeys};
-use crate::domain::StreamKeyId;
-use crate::domain::access::Actor;
-use crate::domain::media_server::{IngestUrls, PlaybackUrls};
-use crate::domain::page::Page;
+use super::{Failure, Output, list_output};
+use crate::adapters::views::{BroadcasterView, NewStreamKey, StreamKeyView};
 use crate::domain::path::StreamPath;
-use crate::ports::KeyFilter;
+
+const PATH: &str = "/stream-keys";
+const LIST: &str = "stream_keys";
 
 /// Commands about stream keys. They accept an id, or a path if one usable key has it.
 #[derive(Debug, Subcommand)]
@@ -63,42 +62,25 @@ pub enum KeyCommand {
 }
 
 /// Runs the command.
-pub async fn run(
-    keys: &StreamKeys,
-    broadcasters: &Broadcasters,
-    command: &KeyCommand,
-    out: &mut Output,
-) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &KeyCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         KeyCommand::Create { broadcaster, path, label, until, takeover } => {
-            let actor = Actor::cli("key create");
-            let draft = StreamKeyDraft {
-                broadcaster_id: broadcaster::find(broadcasters, &actor, broadcaster).await?.id.to_string(),
-                path: path.clone(),
-                label: label.clone(),
-                expires_at: until.expires_at(keys.now()),
-                on_conflict: takeover.then(|| "takeover".to_owned()),
-            };
-            let made = keys.create(&actor, draft).await?;
+            let broadcaster = broadcaster::find(api, broadcaster).await?;
+            let draft = object([
+                ("broadcaster_id", Some(at(&broadcaster, "/id").into())),
+                ("path", path.as_ref().map(|path| json!(path))),
+                ("label", label.as_ref().map(|label| json!(label))),
+                ("expires_at", until.expires_at(api.now())),
+                ("on_conflict", takeover.then(|| json!("takeover"))),
+            ]);
+            let made = api.post::<NewStreamKey>(PATH, Some(&draft)).await?;
             print_secret(out, "Created", made)
         }
-        KeyCommand::List { broadcaster } => {
-            let actor = Actor::cli("key list");
-            let mut filter = KeyFilter::default();
-            if let Some(wanted) = broadcaster {
-                filter.broadcaster_id = Some(broadcaster::find(broadcasters, &actor, wanted).await?.id);
-            }
-            let pages = Pages::new(actor, filter, Page::default());
-            let columns =
-                ["id", "path", "status", "in_use", "key_prefix", "label", "expires_at", "last_used_at"];
-            list_output::print(out, ("stream_keys", &columns), (keys, pages), StreamKeyView::from).await
-        }
+        KeyCommand::List { broadcaster } => list(api, broadcaster.as_deref(), out).await,
         KeyCommand::Show { key } => {
-            let actor = Actor::cli("key show");
-            let id = find(keys, &actor, key).await?;
-            let json = with_nulls(&StreamKeyView::from(keys.get(&actor, id).await?));
-            out.thing(&json, || {
-                let fields = json.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+            let found = api.get::<StreamKeyView>(format!("{PATH}/{}", find(api, key).await?)).await?;
+            out.thing(&found, || {
+                let fields = found.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
                 let line = |(name, value): (&String, &Value)| {
                     format!("{name:<16}{}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
                 };
@@ -106,75 +88,110 @@ pub async fn run(
             })
         }
         KeyCommand::Rotate { key } => {
-            let actor = Actor::cli("key rotate");
-            let id = find(keys, &actor, key).await?;
-            print_secret(out, "Rotated", keys.rotate(&actor, id).await?)
+            let path = format!("{PATH}/{}/rotate", find(api, key).await?);
+            print_secret(out, "Rotated", api.post::<NewStreamKey>(path, None).await?)
         }
         KeyCommand::Revoke { key } => {
-            let actor = Actor::cli("key revoke");
-            let id = find(keys, &actor, key).await?;
-            keys.revoke(&actor, id).await?;
-            let key = keys.get(&actor, id).await?;
-            let text = format!("Revoked the stream key of {} ({id}).", key.key.path);
-            out.thing(&StreamKeyView::from(key), || text)
+            let one = format!("{PATH}/{}", find(api, key).await?);
+            api.delete(one.clone()).await?;
+            let key = api.get::<StreamKeyView>(one).await?;
+            out.thing(&key, || {
+                format!("Revoked the stream key of {} ({}).", at(&key, "/path"), at(&key, "/id"))
+            })
         }
     }
 }
 
-async fn find(keys: &StreamKeys, actor: &Actor, wanted: &str) -> anyhow::Result<StreamKeyId> {
-    if let Ok(id) = wanted.parse::<StreamKeyId>() {
-        return Ok(id);
+async fn list(api: &Api, broadcaster: Option<&str>, out: &mut Output) -> anyhow::Result<()> {
+    let (mut names, mut query) = (HashMap::new(), Query::default());
+    if let Some(wanted) = broadcaster {
+        let found = broadcaster::find(api, wanted).await?;
+        query = query.with("broadcaster_id", Some(at(&found, "/id")));
+        names.insert(at(&found, "/id"), at(&found, "/display_name"));
+    } else if !out.is_json() {
+        let mut pages = api.pages::<BroadcasterView>(BROADCASTER.list, BROADCASTER.path, &Query::default());
+        while let Some(rows) = pages.next().await? {
+            names.extend(rows.iter().map(|row| (at(row, "/id"), at(row, "/display_name"))));
+        }
+    }
+    let complete = |row: &mut Value| {
+        let id = at(row, "/broadcaster_id");
+        row["broadcaster"] = names.get(&id).cloned().unwrap_or(id).into();
+    };
+    let pages = api.pages::<StreamKeyView>(LIST, PATH, &query);
+    let columns = ["id", "path", "broadcaster", "status", "in_use", "expires_at"];
+    list_output::print_pages(out, (LIST, &columns), pages, complete).await
+}
+
+async fn find(api: &Api, wanted: &str) -> anyhow::Result<String> {
+    if Uuid::parse_str(wanted).is_ok() {
+        return Ok(wanted.to_owned());
     }
     let mut usable = Vec::new();
-    if let Ok(path) = StreamPath::parse(wanted) {
-        let filter = KeyFilter { path: Some(path), ..KeyFilter::default() };
-        let mut pages = Pages::new(actor.clone(), filter, Page::default());
-        while !pages.is_over() {
-            usable.extend(pages.next(keys).await?.into_iter().filter(|now| now.key.is_usable(now.at)));
+    if StreamPath::parse(wanted).is_ok() {
+        let mut pages = api.pages::<StreamKeyView>(LIST, PATH, &Query::default().with("path", Some(wanted)));
+        while let Some(rows) = pages.next().await? {
+            usable.extend(rows.iter().filter(|key| key["status"] == "active").map(|key| at(key, "/id")));
         }
     }
-    match usable.as_slice() {
-        [only] => Ok(only.key.id),
-        _ => bail!("no usable stream key has the path {wanted:?}; name it by its id (streamward key list)"),
+    match usable.len() {
+        0 => not_found!(
+            "no usable stream key has the path {wanted:?}; name it by its id (streamward key list)"
+        ),
+        1 => Ok(usable.remove(0)),
+        many => Err(Failure::Conflict(format!(
+            "{many} usable stream keys have the path {wanted:?}: name one by its id, {}",
+            usable.join(" or ")
+        ))
+        .into()),
     }
 }
 
-fn print_secret(out: &mut Output, done: &str, made: KeyWithSecret) -> anyhow::Result<()> {
-    let (text, secret) = (describe(done, &made), made.secret.expose().to_owned());
-    let mut json = with_nulls(&NewStreamKey::from(made));
-    if let Some(whip) = json.pointer_mut("/ingest/whip") {
+fn print_secret(out: &mut Output, done: &str, mut made: Value) -> anyhow::Result<()> {
+    let (text, secret) = (describe(done, &made), at(&made, "/key_value"));
+    if let Some(whip) = made.pointer_mut("/ingest/whip") {
         *whip = json!({"url": whip.take(), "bearer_token": secret});
     }
-    out.thing(&json, || text)
+    out.thing(&made, || text)
 }
 
 /// The settings for encoders, and the URLs for viewers.
-fn describe(done: &str, made: &KeyWithSecret) -> String {
-    let secret = made.secret.expose();
-    let key = &made.key;
-    let until = key.expires_at.map(|at| format!(", valid until {at}")).unwrap_or_default();
+fn describe(done: &str, made: &Value) -> String {
+    let field = |pointer: &str| at(made, pointer);
+    let line = |name: &str, pointer: &str| match field(pointer) {
+        none if none.is_empty() => String::new(),
+        url => format!("  {name:<12}{url}\n"),
+    };
+    let (secret, whip) = (field("/key_value"), field("/ingest/whip"));
+    let until = match field("/expires_at") {
+        never if never.is_empty() => never,
+        at => format!(", valid until {at}"),
+    };
     let head = format!(
         "{done} the stream key of {} ({}){until}. It is shown this once:\n\n  {secret}\n",
-        key.path, key.id
+        field("/path"),
+        field("/id")
     );
-    let Some(IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip }) =
-        &made.ingest
-    else {
+    if made["ingest"].is_null() {
         return head;
+    }
+    let watch = if made["urls"].is_null() {
+        String::new()
+    } else {
+        let lines = [("HLS", "hls"), ("HTTP-FLV", "flv"), ("WebRTC", "webrtc"), ("RTSP", "rtsp")]
+            .map(|(name, url)| line(name, &format!("/urls/{url}")));
+        format!("\nViewers (no secret in these)\n{}", lines.concat())
     };
-    let line = |name: &str, url: &Option<String>| {
-        url.as_ref().map(|url| format!("  {name:<12}{url}\n")).unwrap_or_default()
-    };
-    let watch = made.playback.as_ref().map(|PlaybackUrls { hls, flv, webrtc, rtsp, .. }| {
-        let (flv, rtsp) = (line("HTTP-FLV", flv), line("RTSP", rtsp));
-        format!("\nViewers (no secret in these)\n  HLS         {hls}\n{flv}  WebRTC      {webrtc}\n{rtsp}")
-    });
-    let token = if whip.contains(secret) { "" } else { "              with the key as bearer token\n" };
+    let token = if whip.contains(&secret) { "" } else { "              with the key as bearer token\n" };
     format!(
-        "{head}\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {obs_server}\n  Stream Key  {obs_stream_key}\n\
-         \nOther encoders, one of\n  RTMP        {rtmp}\n  SRT         {srt}\n{}  WHIP        {whip}\n{token}\
-         \nEncoders that take a key and nothing else\n  RTMP        {rtmp_secret_path}\n{}",
-        line("RTSP", rtsp),
-        watch.unwrap_or_default(),
+        "{head}\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {}\n  Stream Key  {}\n\
+         \nOther encoders, one of\n{}{}{}  WHIP        {whip}\n{token}\
+         \nEncoders that take a key and nothing else\n{}{watch}",
+        field("/ingest/obs/server"),
+        field("/ingest/obs/stream_key"),
+        line("RTMP", "/ingest/rtmp"),
+        line("SRT", "/ingest/srt"),
+        line("RTSP", "/ingest/rtsp"),
+        line("RTMP", "/ingest/rtmp_secret_path"),
     )
 }

@@ -50,6 +50,10 @@ impl RequestId {
     }
 }
 
+/// Our failure behind an answer, as an extension of it: for a caller within this process, who has no log.
+#[derive(Clone, Debug)]
+pub struct Failed(pub String);
+
 /// A request's path with secrets masked: a client may put a secret into an address.
 pub(super) fn shown_path(path: &str) -> String {
     if path.contains("swt_") {
@@ -87,7 +91,10 @@ pub(super) async fn request_log(State(core): State<Arc<Core>>, mut request: Requ
         span.in_scope(|| tracing::error!(method, route, "a handler panicked"));
         Problem::internal().into_response()
     });
-    let (response, failure) = finish(response, uri.path(), &id);
+    let (mut response, failure) = finish(response, uri.path(), &id);
+    if let Some(failure) = &failure {
+        response.extensions_mut().insert(Failed(failure.clone()));
+    }
     let (status, took) = (response.status(), started.elapsed());
     let route: Arc<str> = Arc::from(route);
     if core.lines.allow(&line_kind(&route, status), core.now()) {

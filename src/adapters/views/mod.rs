@@ -3,6 +3,7 @@
 //! Absent values are left out.
 
 mod access;
+mod audit;
 mod broadcaster;
 mod channel;
 mod channel_status;
@@ -20,6 +21,7 @@ mod user;
 mod words;
 
 pub(crate) use access::{ApiTokenList, ApiTokenView, NewApiToken};
+pub(crate) use audit::AuditEntryView;
 pub(crate) use broadcaster::{BroadcasterList, BroadcasterView};
 pub(crate) use channel::{
     ChannelList, ChannelView, DecisionList, DecisionView, DestinationList, DestinationView, NewChannelView,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::DateTime;
 use super::list::list;
+use super::stream::UrlsView;
 use crate::app::stream_key::{KeyNow, KeyWithSecret};
 use crate::domain::media_server::IngestUrls;
 use crate::domain::stream_key::{KeyStatus, OnConflict};
@@ -76,6 +77,8 @@ pub(crate) struct NewStreamKey {
     key_value: String,
     /// Settings for encoders. They contain the secret.
     ingest: Option<IngestView>,
+    /// The URLs for viewers.
+    urls: Option<UrlsView>,
 }
 
 /// Settings for encoders. Those that the media server does not have are absent.
@@ -118,6 +121,7 @@ impl From<KeyWithSecret> for NewStreamKey {
             key: KeyNow { key: made.key, at: made.at }.into(),
             key_value: made.secret.expose().to_owned(),
             ingest: made.ingest.map(IngestView::from),
+            urls: made.playback.map(UrlsView::from),
         }
     }
 }
