@@ -212,7 +212,9 @@ pub(super) async fn prepare(db: &Db, schema: Schema) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
         match migrate(db).await {
-            Err(StoreError::Unavailable(why)) if matches!(db, Db::Pg(_)) && started.elapsed() < PATIENCE => {
+            Err(StoreError::Unavailable(why))
+                if matches!(db, Db::Pg(_)) && started.elapsed() < PATIENCE && !db.is_refused().await =>
+            {
                 tracing::warn!(%why, pause = ?PAUSE, "the database is unreachable; trying again");
                 sleep(PAUSE).await;
             }
