@@ -4,33 +4,25 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use clap_complete::Shell;
 
 use super::backup::{backup, restore};
 use super::bootstrap::{Bootstrap, absent_key};
 use super::commands::{CommandContext, here_only};
-use super::config::{
-    DatabaseKind, Loaded, MasterKeySource, MediaServerKind, Shown, Sources, find_master_key,
-};
+use super::config::{DatabaseKind, Loaded, MasterKeySource, Shown, Sources, find_master_key};
 use super::databases::{Databases, Purpose, Schema, prepare};
 use super::doctor::{self, Severity};
 use super::exit::failed;
-use super::media_config::{addresses, install, local_hooks};
-use super::outside::connect;
-use super::secrets::{control_secret, hook_secret, secrets};
+use super::mediamtx_config::mediamtx_config;
+use super::secrets::{hook_secret, secrets};
 use super::slices::{self, openapi_json};
 use super::srs_config::srs_config;
 use super::{service, up};
-use crate::adapters::cli::{
-    Cli, Command, Exit, Failure, Globals, MediamtxConfigArgs, Output, healthcheck, hook,
-};
+use crate::adapters::cli::{Cli, Command, Exit, Failure, Globals, Output, healthcheck, hook};
 use crate::adapters::http::problems_json;
-use crate::adapters::mediamtx::Version;
-use crate::adapters::mediamtx::config::{ConfigInput, yaml};
 use crate::adapters::sql::{SqlStore, SqliteFile, compare_sqlite, inspect_sqlite, pending_migrations};
-use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
 /// How long background work may take after everything else is done.
@@ -65,7 +57,10 @@ fn of_arguments(error: &clap::Error) -> ExitCode {
 }
 
 async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let globals = Globals::from_arg_matches(matches)?;
+    let mut globals = Globals::from_arg_matches(matches)?;
+    if has_own_url(matches) {
+        globals.remote.url = None;
+    }
     let mut sources = Sources::of_process(globals.config);
     if let Some(folder) = &globals.data_dir {
         sources.flags.push(("data_dir".to_owned(), folder.display().to_string()));
@@ -111,6 +106,16 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether `--url` of this command is the address of something else than another machine.
+fn has_own_url(matches: &ArgMatches) -> bool {
+    let Some((name, inner)) = matches.subcommand() else { return false };
+    match name {
+        "hook" | "mediamtx-config" | "srs-config" => true,
+        "destination" => matches!(inner.subcommand_name(), Some("add" | "update")),
+        _ => false,
+    }
 }
 
 fn completions(shell: Shell, out: &mut Output) -> anyhow::Result<()> {
@@ -179,52 +184,6 @@ async fn reveal(loaded: Loaded, key: &str, out: &mut Output) -> anyhow::Result<(
     };
     let secret = secret.with_context(|| format!("{key} is not used, because api.hmac_keys is set"))?;
     out.thing(&serde_json::json!({ "key": key, "value": secret.expose() }), || secret.expose().to_owned())
-}
-
-/// Prints the mediamtx.yml for one of the media servers, or installs it.
-async fn mediamtx_config(loaded: Loaded, args: &MediamtxConfigArgs, out: &mut Output) -> anyhow::Result<()> {
-    let name = MediaServerName::parse(&args.server)?;
-    let server = loaded.config.media_servers.get(&name).cloned();
-    let server = server
-        .with_context(|| format!("the configuration has no media server {name}: add media_servers.{name}"))?;
-    ensure!(
-        server.kind == MediaServerKind::Mediamtx,
-        "the media server {name} is SRS: use `streamward srs-config`, or set media_servers.{name}.kind to mediamtx"
-    );
-    let base = Bootstrap::open(loaded, Purpose::Command, Schema::Expect).await?;
-    let version = match &args.for_version {
-        Some(version) => {
-            Version::parse(version)
-                .with_context(|| format!("{version:?} is not a version such as v1.20.1"))?;
-            Some(version.clone())
-        }
-        // Without a running media server, the file is for any version.
-        None => {
-            let media = connect(&server, control_secret(&base, &name).await?)?;
-            media.info().await.ok().and_then(|info| info.version)
-        }
-    };
-    let mut setup = ConfigInput {
-        streamward: args.url.clone().unwrap_or_else(|| base.config().hooks_url()),
-        server: name,
-        hook_secret: hook_secret(&base).await?,
-        hooks: None,
-        addresses: addresses(&server, &args.ports),
-    };
-    base.databases.close().await;
-    match &args.install {
-        None => {
-            if !args.no_hooks {
-                setup.hooks = Some(local_hooks(&setup, base.config())?);
-            }
-            out.text(&yaml(&setup, version.as_deref()))
-        }
-        Some(folder) => {
-            let written = install(setup, folder, !args.no_hooks, version.as_deref())?;
-            let names: Vec<String> = written.iter().map(|file| file.display().to_string()).collect();
-            out.thing(&serde_json::json!({ "written": names }), || format!("Wrote {}", names.join(", ")))
-        }
-    }
 }
 
 /// Address and secret come from the command line, else from where the service finds them.

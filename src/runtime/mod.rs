@@ -17,6 +17,7 @@ mod gauges;
 pub mod kick;
 mod main;
 mod media_config;
+mod mediamtx_config;
 mod outside;
 mod secrets;
 pub mod serve;

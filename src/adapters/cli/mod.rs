@@ -95,7 +95,7 @@ pub enum Command {
     Serve,
     /// Serve, and run a MediaMTX found on this machine with the right configuration
     Up(UpArgs),
-    /// Print the mediamtx.yml for this setup, or install it where a MediaMTX finds it
+    /// Print the mediamtx.yml for this setup, or install it where a MediaMTX finds it; it contains the hook secret
     MediamtxConfig(MediamtxConfigArgs),
     /// Print the srs.conf for this setup; it contains secrets
     SrsConfig(SrsConfigArgs),
@@ -242,12 +242,19 @@ pub struct MediamtxConfigArgs {
     /// The media server it is for
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub server: String,
-    /// The version of MediaMTX, e.g. v1.20.1; by default that of the running one
-    #[arg(long, value_name = "VERSION")]
+    /// The version of MediaMTX, e.g. 1.20; by default that of the running one, else the newest known
+    #[arg(long = "for", visible_alias = "for-version", value_name = "VERSION", conflicts_with = "mediamtx")]
     pub for_version: Option<String>,
-    /// The address of Streamward for MediaMTX (the key `hooks.url`)
-    #[arg(long, value_name = "URL")]
+    /// The program whose version it is for
+    #[arg(long, value_name = "FILE")]
+    pub mediamtx: Option<PathBuf>,
+    /// The address where MediaMTX asks Streamward (the key `hooks.url`). With several instances: of a proxy or a virtual
+    /// address, which outlives each of them
+    #[arg(long = "auth-url", visible_alias = "url", value_name = "URL")]
     pub url: Option<String>,
+    /// Write it to a file that only its owner may read, at once or not at all; it contains the hook secret
+    #[arg(long, value_name = "FILE", conflicts_with = "install")]
+    pub output: Option<PathBuf>,
     /// Without hooks; Streamward then finds streams by polling every two seconds
     #[arg(long)]
     pub no_hooks: bool,
