@@ -24,10 +24,10 @@ pub(super) fn failed(error: anyhow::Error, json: bool) -> ExitCode {
 /// The exit code, and the problem document: the one of the API, if it answered with one.
 fn explain(error: anyhow::Error, text: &str) -> (Exit, Value) {
     let plain = |exit: Exit| (exit, exit.problem(text));
-    if error.chain().any(|cause| cause.is::<ConfigError>()) {
+    if error.chain().any(|cause| cause.downcast_ref::<ConfigError>().is_some()) {
         return plain(Exit::Usage);
     }
-    if error.chain().any(|cause| cause.is::<NotPrepared>()) {
+    if error.chain().any(|cause| cause.downcast_ref::<NotPrepared>().is_some()) {
         return plain(Exit::NotFound);
     }
     let of_status = |mut problem: Value| {
@@ -59,6 +59,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_error_has_its_exit_code_and_its_problem() {
+        let invalid = ConfigError { key: "http.listen".into(), message: "is bad".into(), origin: None };
         let taken = json!({"type": "/problems/path-taken", "title": "T", "status": 409, "detail": "taken"});
         for (error, exit, kind) in [
             (anyhow!("no ffmpeg"), Exit::Failed, "about:blank"),
@@ -67,9 +68,13 @@ mod tests {
             (Failure::Problem(taken).into(), Exit::Conflict, "/problems/path-taken"),
             (AppError::NotFound("studio").into(), Exit::NotFound, "/problems/not-found"),
             (AppError::from(Invalid::one("days", "is bad")).into(), Exit::Usage, "/problems/validation"),
-            (AppError::from(StoreError::Unavailable("x".into())).into(), Exit::Unreachable, "about:blank"),
+            (
+                AppError::from(StoreError::Unavailable("x".into())).into(),
+                Exit::Unreachable,
+                "/problems/unavailable",
+            ),
             (NotPrepared::NoTables("x".into()).into(), Exit::NotFound, "about:blank"),
-            (ConfigError::new("http.listen", "is bad").into(), Exit::Usage, "about:blank"),
+            (invalid.into(), Exit::Usage, "about:blank"),
         ] {
             let error: anyhow::Error = error;
             let wrapped = Err::<(), _>(error).context("while it ran").unwrap_err();
