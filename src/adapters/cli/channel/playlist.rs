@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use crate::adapters::cli::Failure;
 use crate::adapters::cli::api::{Api, Query, at};
-use crate::adapters::cli::clip::CLIP;
 use crate::adapters::cli::failure::usage;
 use crate::adapters::views::ClipView;
 
@@ -41,7 +40,7 @@ pub(super) async fn ids(api: &Api, wanted: &[String]) -> anyhow::Result<Vec<Stri
     if wanted.iter().all(is_id) {
         return Ok(wanted.to_vec());
     }
-    let (mut all, mut pages) = (Vec::new(), api.pages::<ClipView>(CLIP.list, CLIP.path, &Query::default()));
+    let (mut all, mut pages) = (Vec::new(), api.pages::<ClipView>("clips", "/clips", &Query::default()));
     while let Some(rows) = pages.next().await? {
         all.extend(rows.iter().map(|clip| (at(clip, "/name"), at(clip, "/id"))));
     }

@@ -14,7 +14,7 @@ use super::owner::Owner;
 use super::{Output, list_output};
 use crate::adapters::views::ClipView;
 
-pub(super) const CLIP: Kind = Kind {
+const CLIP: Kind = Kind {
     list: "clips",
     path: "/clips",
     noun: "clip",
