@@ -137,6 +137,7 @@ CREATE INDEX audit_log_actor ON audit_log (actor, at, id);
 CREATE INDEX audit_log_action ON audit_log (action, at, id);
 CREATE INDEX audit_log_resource_type ON audit_log (resource_type, at, id);
 CREATE INDEX audit_log_resource_id ON audit_log (resource_id, at, id);
+CREATE INDEX audit_log_outcome ON audit_log (outcome, at, id);
 
 -- Refused attempts. Equal ones are one row, whose id is made of what they have in common. Without organization_id: of unknown keys.
 CREATE TABLE auth_failures (

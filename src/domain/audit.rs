@@ -160,6 +160,8 @@ pub struct AuditFilter {
     pub resource_type: Option<String>,
     /// Id of the resource.
     pub resource_id: Option<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
     /// Page size, 1 to 100.
     pub limit: u32,
     /// Entries to skip.

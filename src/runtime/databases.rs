@@ -213,7 +213,9 @@ pub(super) async fn prepare(db: &Db, purpose: Purpose, schema: Schema) -> anyhow
     loop {
         match migrate(db).await {
             Err(StoreError::Unavailable(why))
-                if matches!(db, Db::Pg(_)) && (purpose == Purpose::Serve || started.elapsed() < PATIENCE) =>
+                if matches!(db, Db::Pg(_))
+                    && (purpose == Purpose::Serve || started.elapsed() < PATIENCE)
+                    && !db.is_refused().await =>
             {
                 tracing::warn!(%why, pause = ?PAUSE, "the database is unreachable; trying again");
                 sleep(PAUSE).await;

@@ -1,32 +1,28 @@
 //! The program: from the command line to an exit code.
 
-use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap_complete::Shell;
 
 use super::backup::{backup, restore};
 use super::bootstrap::{Bootstrap, absent_key};
-use super::commands::CommandContext;
-use super::config::{
-    ConfigError, DatabaseKind, Loaded, MasterKeySource, MediaServerKind, Shown, Sources, find_master_key,
-};
-use super::databases::{Databases, NotPrepared, Purpose, Schema, prepare};
+use super::commands::{CommandContext, here_only};
+use super::config::{DatabaseKind, Loaded, MasterKeySource, Shown, Sources, find_master_key};
+use super::databases::{Databases, Purpose, Schema, prepare};
 use super::doctor::{self, Severity};
-use super::media_config::{addresses, install, local_hooks};
-use super::outside::connect;
-use super::secrets::{control_secret, hook_secret, secrets};
+use super::exit::failed;
+use super::mediamtx_config::mediamtx_config;
+use super::secrets::{hook_secret, secrets};
 use super::slices::{self, openapi_json};
 use super::srs_config::srs_config;
 use super::{service, up};
-use crate::adapters::cli::{Cli, Command, Globals, MediamtxConfigArgs, Output, healthcheck, hook};
+use crate::adapters::cli::{Cli, Command, Exit, Failure, Globals, Output, healthcheck, hook};
 use crate::adapters::http::problems_json;
-use crate::adapters::mediamtx::Version;
-use crate::adapters::mediamtx::config::{ConfigInput, yaml};
 use crate::adapters::sql::{SqlStore, SqliteFile, compare_sqlite, inspect_sqlite, pending_migrations};
-use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 
 /// How long background work may take after everything else is done.
@@ -34,58 +30,57 @@ const LEFTOVERS: Duration = Duration::from_millis(100);
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let matches = slices::with_subcommands(Cli::command()).get_matches();
+    let matches = match slices::with_subcommands(Cli::command()).try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return of_arguments(&error),
+    };
     // Fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let json = matches.get_flag("json");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
+        Err(error) => return failed(error.into(), json),
     };
     let result = runtime.block_on(dispatch(&matches));
     runtime.shutdown_timeout(LEFTOVERS);
-    match result {
-        Ok(code) => code,
-        Err(error) => failed(&error),
-    }
+    result.unwrap_or_else(|error| failed(error, json))
 }
 
-/// Prints one line on standard error. The exit code is 2 for an error of the configuration, 3 if there is no database of
-/// Streamward, otherwise 1.
-fn failed(error: &anyhow::Error) -> ExitCode {
-    let text = in_one_line(error);
-    let _ = writeln!(std::io::stderr(), "streamward: {text}");
-    ExitCode::from(match error {
-        error if error.is::<ConfigError>() => 2,
-        error if error.is::<NotPrepared>() => 3,
-        _ => 1,
-    })
-}
-
-/// The error and its causes, without those that the text before contains already.
-fn in_one_line(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
-        }
+/// Prints the help, or what is wrong with the arguments.
+fn of_arguments(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        return failed(Failure::Usage(text.trim().to_owned()).into(), true);
     }
-    text.replace('\n', " ")
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let globals = Globals::from_arg_matches(matches)?;
+    let mut globals = Globals::from_arg_matches(matches)?;
+    if has_own_url(matches) {
+        globals.remote.url = None;
+    }
     let mut sources = Sources::of_process(globals.config);
     if let Some(folder) = &globals.data_dir {
         sources.flags.push(("data_dir".to_owned(), folder.display().to_string()));
     }
+    let variable = |name: &str| std::env::var(name).ok();
     let mut out = Output::stdout(globals.json);
-    if let Some((name, matches)) = matches.subcommand() {
-        let context = CommandContext { sources: &sources, out: &mut out };
+    if let Some((name, matches)) = matches.subcommand()
+        && slices::is_subcommand(name)
+    {
+        let remote = globals.remote.machine(variable)?;
+        let context = CommandContext { sources: &sources, out: &mut out, remote, name: name.to_owned() };
         if let Some(running) = slices::run_subcommand(name, matches, context) {
             return running.await.map(|()| ExitCode::SUCCESS);
         }
     }
-    match Cli::from_arg_matches(matches)?.command.unwrap_or(Command::Serve) {
+    let command = Cli::from_arg_matches(matches)?.command.unwrap_or(Command::Serve);
+    if let (Some(name), Some(_)) = (command.of_this_machine(), globals.remote.address(variable)) {
+        return Err(here_only(name).into());
+    }
+    match command {
         Command::Serve => Box::pin(service::run(sources.load()?, None)).await?,
         Command::Up(args) => Box::pin(service::run(up::load(sources, &args)?, Some(args))).await?,
         Command::MediamtxConfig(args) => mediamtx_config(sources.load()?, &args, &mut out).await?,
@@ -104,6 +99,8 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Openapi { problems } => {
             out.text(&if problems { problems_json() } else { openapi_json() })?;
         }
+        Command::Completions { shell } => completions(shell, &mut out)?,
+        Command::Man { dir } => man(dir.as_deref(), &mut out)?,
         Command::Healthcheck => {
             out.text(&healthcheck::run(&sources.load()?.config.local_url()).await?)?;
         }
@@ -111,14 +108,45 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Exits with 1 if there is a failure.
+/// Whether `--url` of this command is the address of something else than another machine.
+fn has_own_url(matches: &ArgMatches) -> bool {
+    let Some((name, inner)) = matches.subcommand() else { return false };
+    match name {
+        "hook" | "mediamtx-config" | "srs-config" => true,
+        "destination" => matches!(inner.subcommand_name(), Some("add" | "update")),
+        _ => false,
+    }
+}
+
+fn completions(shell: Shell, out: &mut Output) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut slices::with_subcommands(Cli::command()), "streamward", &mut text);
+    out.text(&String::from_utf8(text)?)
+}
+
+/// Prints the manual page, or writes one for each command to a directory.
+fn man(dir: Option<&Path>, out: &mut Output) -> anyhow::Result<()> {
+    let command = slices::with_subcommands(Cli::command());
+    let Some(dir) = dir else {
+        let mut text = Vec::new();
+        clap_mangen::Man::new(command).render(&mut text)?;
+        return out.text(&String::from_utf8(text)?);
+    };
+    let shown = dir.display();
+    std::fs::create_dir_all(dir).with_context(|| format!("{shown} cannot be created"))?;
+    clap_mangen::generate_to(command, dir)
+        .with_context(|| format!("the pages cannot be written to {shown}"))?;
+    out.text(&format!("Wrote the manual pages to {shown}."))
+}
+
+/// Exits with 7 if there is a failure.
 async fn examine(loaded: &Loaded, out: &mut Output) -> anyhow::Result<ExitCode> {
     let findings = Box::pin(doctor::examine(loaded)).await;
     let failed = findings.iter().any(|finding| finding.severity == Severity::Failure);
     out.thing(&serde_json::json!({ "findings": findings }), || {
         findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     })?;
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed { ExitCode::from(Exit::Unhealthy as u8) } else { ExitCode::SUCCESS })
 }
 
 async fn migrate(loaded: &Loaded, out: &mut Output) -> anyhow::Result<()> {
@@ -156,52 +184,6 @@ async fn reveal(loaded: Loaded, key: &str, out: &mut Output) -> anyhow::Result<(
     };
     let secret = secret.with_context(|| format!("{key} is not used, because api.hmac_keys is set"))?;
     out.thing(&serde_json::json!({ "key": key, "value": secret.expose() }), || secret.expose().to_owned())
-}
-
-/// Prints the mediamtx.yml for one of the media servers, or installs it.
-async fn mediamtx_config(loaded: Loaded, args: &MediamtxConfigArgs, out: &mut Output) -> anyhow::Result<()> {
-    let name = MediaServerName::parse(&args.server)?;
-    let server = loaded.config.media_servers.get(&name).cloned();
-    let server = server
-        .with_context(|| format!("the configuration has no media server {name}: add media_servers.{name}"))?;
-    ensure!(
-        server.kind == MediaServerKind::Mediamtx,
-        "the media server {name} is SRS: use `streamward srs-config`, or set media_servers.{name}.kind to mediamtx"
-    );
-    let base = Bootstrap::open(loaded, Purpose::Command, Schema::Expect).await?;
-    let version = match &args.for_version {
-        Some(version) => {
-            Version::parse(version)
-                .with_context(|| format!("{version:?} is not a version such as v1.20.1"))?;
-            Some(version.clone())
-        }
-        // Without a running media server, the file is for any version.
-        None => {
-            let media = connect(&server, control_secret(&base, &name).await?)?;
-            media.info().await.ok().and_then(|info| info.version)
-        }
-    };
-    let mut setup = ConfigInput {
-        streamward: args.url.clone().unwrap_or_else(|| base.config().hooks_url()),
-        server: name,
-        hook_secret: hook_secret(&base).await?,
-        hooks: None,
-        addresses: addresses(&server, &args.ports),
-    };
-    base.databases.close().await;
-    match &args.install {
-        None => {
-            if !args.no_hooks {
-                setup.hooks = Some(local_hooks(&setup, base.config())?);
-            }
-            out.text(&yaml(&setup, version.as_deref()))
-        }
-        Some(folder) => {
-            let written = install(setup, folder, !args.no_hooks, version.as_deref())?;
-            let names: Vec<String> = written.iter().map(|file| file.display().to_string()).collect();
-            out.thing(&serde_json::json!({ "written": names }), || format!("Wrote {}", names.join(", ")))
-        }
-    }
 }
 
 /// Address and secret come from the command line, else from where the service finds them.

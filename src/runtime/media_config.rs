@@ -107,7 +107,13 @@ pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<Option<PathB
         existing => existing.with_context(|| format!("{} cannot be read", file.display()))?,
     };
     if !existing.starts_with(OURS) {
-        bail!("{} was not written by Streamward: move it, or choose another folder", file.display());
+        bail!(
+            "{} was not written by Streamward, so it stays as it is. Rename it, or name another folder for ours (`up`: --data-dir DIR, \
+             `mediamtx-config`: another --install). `up --media-config {}` runs MediaMTX with it as it is: then its authMethod and \
+             authHTTPAddress must be those of `streamward mediamtx-config`",
+            file.display(),
+            file.display()
+        );
     }
     let merged = merge(&existing, text).map_err(|why| {
         anyhow!(
@@ -135,7 +141,7 @@ pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<Option<PathB
 }
 
 /// Writes a file that only its owner may read. It is written whole or not at all.
-fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
     let write = || -> std::io::Result<()> {
         let mut fresh = NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
         fresh.write_all(text.as_bytes())?;

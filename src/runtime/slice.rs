@@ -32,11 +32,11 @@ pub(super) struct Commands {
 }
 
 /// A group of subcommands: its name, its help, the type with its arguments, and what runs it: with a
-/// [`CommandContext`], or with the services and the output.
+/// [`CommandContext`], or with the API and the output.
 macro_rules! commands {
-    ($name:literal, $about:literal, $type:ty, |$command:ident, $shared:ident, $out:ident| $run:expr) => {
+    ($name:literal, $about:literal, $type:ty, |$command:ident, $api:ident, $out:ident| $run:expr) => {
         $crate::runtime::slice::commands!($name, $about, $type, |$command, context| {
-            context.run(async |$shared: &$crate::runtime::shared::Shared, $out: &mut _| $run.await)
+            context.api(async |$api: &$crate::adapters::cli::api::Api, $out: &mut _| $run.await)
         })
     };
     ($name:literal, $about:literal, $type:ty, |$command:ident, $context:ident| $run:expr) => {

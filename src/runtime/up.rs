@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use url::Url;
 
 use super::config::{Config, Loaded, MediaServerKind, Sources};
+use super::doctor::same_place;
 use super::media_config::{addresses, local_hooks, write_ours};
 use crate::adapters::cli::UpArgs;
 use crate::adapters::mediamtx::binary_version;
@@ -47,7 +48,18 @@ impl SupervisedMediaMtx {
     /// Writes the configuration. Returns the program with its arguments.
     pub(super) fn prepare(&self, config: &Config, hook_secret: &Secret) -> anyhow::Result<Supervised> {
         let file = match &self.args.media_config {
-            Some(own) => std::path::absolute(own)?,
+            Some(own) => {
+                let file = std::path::absolute(own)?;
+                let text = std::fs::read_to_string(&file)
+                    .with_context(|| format!("{} cannot be read (--media-config)", file.display()))?;
+                if let Some(fault) = auth_fault(&text, &format!("{}/auth", config.local_media_url())) {
+                    tracing::warn!(
+                        file = %file.display(),
+                        "this configuration of your own {fault}; take authMethod, authHTTPAddress and authHTTPExclude from `streamward mediamtx-config`"
+                    );
+                }
+                file
+            }
             None => {
                 let name = MediaServerName::default();
                 let server = config.media_servers.get(&name).context(NO_DEFAULT)?;
@@ -67,6 +79,27 @@ impl SupervisedMediaMtx {
         };
         let pid_file = std::path::absolute(config.data_dir.join("mediamtx.pid"))?;
         Ok(Supervised { program: self.program.clone(), config: file, pid_file })
+    }
+}
+
+/// What is wrong with the auth of a mediamtx.yml of a person's own, if Streamward is to decide at `ours`.
+fn auth_fault(text: &str, ours: &str) -> Option<String> {
+    // Its keys are at the beginning of a line.
+    let value = |key: &str| {
+        let line = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(':')).next_back()?;
+        let bare = line.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        Some(bare.to_owned()).filter(|value| !value.is_empty())
+    };
+    let method = value("authMethod").unwrap_or_else(|| "internal".to_owned());
+    if method != "http" {
+        return Some(format!("has authMethod {method}, so Streamward is not asked: anyone may publish"));
+    }
+    match value("authHTTPAddress") {
+        None => Some("has no authHTTPAddress, so Streamward is not asked".to_owned()),
+        Some(address) if !same_place(&address, ours) => Some(format!(
+            "does not ask this Streamward ({ours}) who may publish: its authHTTPAddress is another"
+        )),
+        Some(_) => None,
     }
 }
 
@@ -120,6 +153,30 @@ mod tests {
         let loaded = load(Sources { env, ..Sources::default() }, &args).unwrap();
         let urls = loaded.config.media_servers[&MediaServerName::default()].base_urls();
         assert_eq!((urls.rtmp.as_str(), urls.hls.as_str()), ("rtmp://127.0.0.1:11935", configured.1));
+    }
+
+    #[test]
+    fn own_configuration_without_our_auth_is_reported() {
+        let ours = "http://127.0.0.1:8080/auth";
+        for (text, fault) in [
+            ("logLevel: warn\n", Some("has authMethod internal")),
+            ("authMethod: jwt # x\n", Some("has authMethod jwt")),
+            ("authMethod: http\nauthHTTPAddress:\n", Some("has no authHTTPAddress")),
+            (
+                "authMethod: 'http'\nauthHTTPAddress: http://10.0.0.9/auth\n",
+                Some("does not ask this Streamward"),
+            ),
+            (
+                "authMethod: http\nauthHTTPAddress: \"http://streamward:x@localhost:8080/auth?server=default\"\n",
+                None,
+            ),
+        ] {
+            let found = auth_fault(text, ours);
+            match fault {
+                None => assert_eq!(found, None, "{text}"),
+                Some(words) => assert!(found.is_some_and(|found| found.starts_with(words)), "{text}"),
+            }
+        }
     }
 
     #[tokio::test]

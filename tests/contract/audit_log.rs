@@ -52,6 +52,7 @@ async fn the_page_that_passes_the_filter_newest_first_and_how_many_pass_in_all(#
     let (a, b, c, d) =
         (entry("create", 1).on(&"k1"), entry("delete", 2).on(&"k2"), entry("create", 2), entry("create", 3));
     let d = AuditEntry { actor: Some("token:x".into()), resource_type: Some("stream".into()), ..d };
+    let a = a.failed("refused");
     world.store.record_audit(&[a.clone(), b.clone(), c.clone(), d.clone()]).await.unwrap();
     assert_eq!(list(&world, any()).await, (vec![d.clone(), c.clone(), b.clone(), a.clone()], 4));
     let two = AuditFilter { limit: 2, ..any() };
@@ -65,6 +66,9 @@ async fn the_page_that_passes_the_filter_newest_first_and_how_many_pass_in_all(#
         (AuditFilter { action: Some("create".into()), ..any() }, vec![&d, &c, &a]),
         (AuditFilter { resource_type: Some("stream".into()), ..any() }, vec![&d]),
         (AuditFilter { resource_id: Some("k2".into()), ..any() }, vec![&b]),
+        (AuditFilter { outcome: Some(Outcome::Failure), ..any() }, vec![&a]),
+        (AuditFilter { outcome: Some(Outcome::Success), ..any() }, vec![&d, &c, &b]),
+        (AuditFilter { outcome: Some(Outcome::Failure), action: Some("delete".into()), ..any() }, vec![]),
         (AuditFilter { to: Some(at(2)), action: Some("create".into()), ..any() }, vec![&c, &a]),
         (AuditFilter { action: Some("create".into()), resource_id: Some("k2".into()), ..any() }, vec![]),
         (AuditFilter { actor: d.actor.clone(), action: Some("create".into()), ..any() }, vec![&d]),

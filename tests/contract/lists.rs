@@ -157,18 +157,20 @@ async fn live_streams_are_counted_for_each_media_server(#[case] engine: Engine) 
 
 /// Each statement that reads a page or counts rows for one, and the index that it must read it by: in the order of the list, from the place where
 /// the page begins, with the filter that finds the fewest rows.
-const PAGES: [(&str, &str); 41] = [
+const PAGES: [(&str, &str); 43] = [
     ("access::PAGE", "api_tokens_newest"),
     ("audit_log::PAGE", "audit_log_newest"),
     ("audit_log::PAGE_OF_ACTOR", "audit_log_actor"),
     ("audit_log::PAGE_OF_ACTION", "audit_log_action"),
     ("audit_log::PAGE_OF_RESOURCE_TYPE", "audit_log_resource_type"),
     ("audit_log::PAGE_OF_RESOURCE_ID", "audit_log_resource_id"),
+    ("audit_log::PAGE_OF_OUTCOME", "audit_log_outcome"),
     ("audit_log::COUNT", "audit_log_newest"),
     ("audit_log::COUNT_OF_ACTOR", "audit_log_actor"),
     ("audit_log::COUNT_OF_ACTION", "audit_log_action"),
     ("audit_log::COUNT_OF_RESOURCE_TYPE", "audit_log_resource_type"),
     ("audit_log::COUNT_OF_RESOURCE_ID", "audit_log_resource_id"),
+    ("audit_log::COUNT_OF_OUTCOME", "audit_log_outcome"),
     ("broadcasters::PAGE", "broadcasters_newest"),
     ("channels::PAGE", "channels_newest"),
     ("channel_destinations::PAGE", "destinations_newest"),

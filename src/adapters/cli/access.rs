@@ -1,19 +1,25 @@
 //! `streamward token …`
 
-use anyhow::bail;
-use clap::Subcommand;
-use serde_json::json;
+use std::collections::HashMap;
 
-use super::owner::Owner;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::api::{Api, Kind, Query, at, object};
+use super::owner::{ORGANIZATION, Owner};
 use super::until::Until;
-use super::{Output, list_output};
-use crate::adapters::views::{ApiTokenView, NewApiToken};
-use crate::app::access::{Access, ApiTokenDraft};
-use crate::app::list::Pages;
-use crate::app::organization::Organizations;
-use crate::domain::ApiTokenId;
-use crate::domain::access::{Actor, ApiToken};
-use crate::domain::page::Page;
+use super::{Failure, Output, list_output};
+use crate::adapters::views::{ApiTokenView, NewApiToken, OrganizationView};
+
+const TOKEN: Kind = Kind {
+    list: "api_tokens",
+    path: "/api-tokens",
+    noun: "token",
+    field: "name",
+    any_case: false,
+    advice: "see: streamward token list",
+};
 
 /// Commands about API tokens.
 #[derive(Debug, Subcommand)]
@@ -42,54 +48,66 @@ pub enum TokenCommand {
 }
 
 /// Runs the command.
-pub async fn run(
-    (access, organizations): (&Access, &Organizations),
-    command: &TokenCommand,
-    out: &mut Output,
-) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &TokenCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         TokenCommand::Create { name, role, until, owner } => {
-            let actor = Actor::cli("token create");
-            let draft = ApiTokenDraft {
-                name: name.clone(),
-                role: role.clone(),
-                expires_at: until.expires_at(access.now()),
-                organization_id: owner.id(organizations, &actor).await?,
-            };
-            let made = access.create_token(&actor, &draft).await?;
-            let (ApiToken { id, name, role, .. }, secret) = (&made.0, made.1.expose());
-            let text = format!(
-                "Created {role} token {name} ({id}). It is shown this once:\n\n  {secret}\n\n\
-                 Use it as: Authorization: Bearer <token>"
-            );
-            out.thing(&NewApiToken::from(made), || text)
+            let draft = object([
+                ("name", Some(json!(name))),
+                ("role", Some(json!(role))),
+                ("expires_at", until.expires_at(api.now())),
+                ("organization_id", owner.id(api).await?),
+            ]);
+            let made = api.post::<NewApiToken>(TOKEN.path, Some(&draft)).await?;
+            out.thing(&made, || {
+                let field = |name: &str| at(&made, &format!("/{name}"));
+                let (role, name, id, secret) = (field("role"), field("name"), field("id"), field("token"));
+                format!(
+                    "Created {role} token {name} ({id}). It is shown this once:\n\n  {secret}\n\n\
+                     Use it as: Authorization: Bearer <token>"
+                )
+            })
         }
-        TokenCommand::List => {
-            let pages = Pages::new(Actor::cli("token list"), (), Page::default());
-            let columns = ["id", "name", "role", "organization_id", "created_at", "expires_at"];
-            list_output::print(out, ("api_tokens", &columns), (access, pages), ApiTokenView::from).await
-        }
+        TokenCommand::List => list(api, out).await,
         TokenCommand::Delete { token } => {
-            let actor = Actor::cli("token delete");
-            let id = find(access, &actor, token).await?;
-            access.delete_token(&actor, id).await?;
+            let id = find(api, token).await?;
+            api.delete(format!("{}/{id}", TOKEN.path)).await?;
             out.thing(&json!({ "id": id }), || format!("Deleted token {id}."))
         }
     }
 }
 
-async fn find(access: &Access, actor: &Actor, wanted: &str) -> anyhow::Result<ApiTokenId> {
-    if let Ok(id) = wanted.parse::<ApiTokenId>() {
-        return Ok(id);
+async fn list(api: &Api, out: &mut Output) -> anyhow::Result<()> {
+    let mut names = HashMap::new();
+    if !out.is_json() {
+        let mut pages =
+            api.pages::<OrganizationView>(ORGANIZATION.list, ORGANIZATION.path, &Query::default());
+        while let Some(rows) = pages.next().await? {
+            names.extend(rows.iter().map(|row| (at(row, "/id"), at(row, "/name"))));
+        }
     }
-    let mut named = Vec::new();
-    let mut pages = Pages::new(actor.clone(), (), Page::default());
-    while !pages.is_over() {
-        named.extend(pages.next(access).await?.into_iter().filter(|token| token.name == wanted));
+    let complete = |row: &mut Value| {
+        let organization = match at(row, "/organization_id") {
+            all if all.is_empty() => "all of them".to_owned(),
+            id => names.get(&id).cloned().unwrap_or(id),
+        };
+        row["organization"] = organization.into();
+    };
+    let pages = api.pages::<ApiTokenView>(TOKEN.list, TOKEN.path, &Query::default());
+    let columns = ["id", "name", "role", "organization", "expires_at"];
+    list_output::print_pages(out, (TOKEN.list, &columns), pages, complete).await
+}
+
+/// The id of a token. The API reads no single one.
+async fn find(api: &Api, wanted: &str) -> Result<String, Failure> {
+    if Uuid::parse_str(wanted).is_ok() {
+        return Ok(wanted.to_owned());
     }
-    match named.as_slice() {
-        [token] => Ok(token.id),
-        [] => bail!("no token is called {wanted:?}"),
-        many => bail!("{} tokens are called {wanted:?}: name one by its id", many.len()),
+    match api.named::<ApiTokenView>(&TOKEN, wanted).await?.as_slice() {
+        [token] => Ok(at(token, "/id")),
+        [] => Err(Failure::NotFound(format!("no token is called {wanted:?} (see: streamward token list)"))),
+        many => {
+            let text = format!("{} tokens are called {wanted:?}: name one by its id", many.len());
+            Err(Failure::Conflict(text))
+        }
     }
 }

@@ -2,12 +2,9 @@
 
 use clap::Subcommand;
 
+use super::api::{Api, Query};
 use super::{Output, list_output};
 use crate::adapters::views::AuthFailureView;
-use crate::app::auth_failures::AuthFailures;
-use crate::app::list::Pages;
-use crate::domain::access::Actor;
-use crate::domain::page::Page;
 
 /// Commands about publish decisions.
 #[derive(Debug, Subcommand)]
@@ -17,9 +14,9 @@ pub enum AuthCommand {
 }
 
 /// Runs the command.
-pub async fn run(failures: &AuthFailures, command: &AuthCommand, out: &mut Output) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &AuthCommand, out: &mut Output) -> anyhow::Result<()> {
     let AuthCommand::Failures = command;
-    let pages = Pages::new(Actor::cli("auth failures"), (), Page::default());
+    let pages = api.pages::<AuthFailureView>("auth_failures", "/auth-failures", &Query::default());
     let columns = [
         "last_at",
         "count",
@@ -31,5 +28,5 @@ pub async fn run(failures: &AuthFailures, command: &AuthCommand, out: &mut Outpu
         "ip_address",
         "advice",
     ];
-    list_output::print(out, ("auth_failures", &columns), (failures, pages), AuthFailureView::from).await
+    list_output::print_pages(out, ("auth_failures", &columns), pages, |_| ()).await
 }

@@ -1,19 +1,22 @@
 //! `streamward broadcaster …`
 
-use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use serde_json::{Value, json};
 
+use super::api::{Api, Kind, Query, at, object, shell_word};
+use super::failure::usage;
 use super::owner::Owner;
 use super::{Output, list_output};
 use crate::adapters::views::BroadcasterView;
-use crate::app::AppError;
-use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
-use crate::app::list::Pages;
-use crate::app::organization::Organizations;
-use crate::domain::BroadcasterId;
-use crate::domain::access::Actor;
-use crate::domain::broadcaster::Broadcaster;
-use crate::domain::page::Page;
+
+pub(super) const BROADCASTER: Kind = Kind {
+    list: "broadcasters",
+    path: "/broadcasters",
+    noun: "broadcaster",
+    field: "display_name",
+    any_case: false,
+    advice: "create it with: streamward broadcaster create {}",
+};
 
 /// Commands about broadcasters. They accept an id or an exact name.
 #[derive(Debug, Subcommand)]
@@ -55,91 +58,80 @@ pub enum BroadcasterCommand {
 }
 
 /// Runs the command.
-pub async fn run(
-    (broadcasters, organizations): (&Broadcasters, &Organizations),
-    command: &BroadcasterCommand,
-    out: &mut Output,
-) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &BroadcasterCommand, out: &mut Output) -> anyhow::Result<()> {
+    let path = BROADCASTER.path;
     match command {
         BroadcasterCommand::Create { name, metadata, owner } => {
-            let actor = Actor::cli("broadcaster create");
-            let organization_id = owner.id(organizations, &actor).await?;
-            let draft = BroadcasterDraft { organization_id, ..draft(Some(name), metadata.as_deref())? };
-            let made = broadcasters.create(&actor, draft).await?;
-            let (name, quoted) = (&made.display_name, shell_word(made.display_name.as_str()));
-            let next = format!("Next: streamward key create --broadcaster {quoted}");
-            let text = format!("Created broadcaster {name} ({}).\n{next}", made.id);
-            out.thing(&BroadcasterView::from(made), || text)
+            let draft = object([
+                ("display_name", Some(json!(name))),
+                ("metadata", parse(metadata.as_deref())?),
+                ("organization_id", owner.id(api).await?),
+            ]);
+            let made = api.post::<BroadcasterView>(path, Some(&draft)).await?;
+            let text = if out.is_json() { String::new() } else { created(api, &made).await? };
+            out.thing(&made, || text)
         }
         BroadcasterCommand::List => {
-            let pages = Pages::new(Actor::cli("broadcaster list"), (), Page::default());
+            let pages = api.pages::<BroadcasterView>(BROADCASTER.list, path, &Query::default());
             let columns = ["id", "display_name", "created_at"];
-            list_output::print(out, ("broadcasters", &columns), (broadcasters, pages), BroadcasterView::from)
-                .await
+            list_output::print_pages(out, (BROADCASTER.list, &columns), pages, |_| ()).await
         }
         BroadcasterCommand::Show { broadcaster } => {
-            let found = find(broadcasters, &Actor::cli("broadcaster show"), broadcaster).await?;
-            let text = describe(&found);
-            out.thing(&BroadcasterView::from(found), || text)
+            let found = find(api, broadcaster).await?;
+            out.thing(&found, || describe(&found))
         }
         BroadcasterCommand::Update { broadcaster, name, metadata } => {
             if name.is_none() && metadata.is_none() {
-                bail!("nothing to change: give --name or --metadata");
+                usage!("nothing to change: give --name or --metadata");
             }
-            let actor = Actor::cli("broadcaster update");
-            let found = find(broadcasters, &actor, broadcaster).await?;
-            let draft = draft(name.as_deref(), metadata.as_deref())?;
-            let updated = broadcasters.update(&actor, found.id, draft).await?;
-            let text = describe(&updated);
-            out.thing(&BroadcasterView::from(updated), || text)
+            let name = name.as_ref().map(|name| json!(name));
+            let draft = object([("display_name", name), ("metadata", parse(metadata.as_deref())?)]);
+            let found = find(api, broadcaster).await?;
+            let one = format!("{path}/{}", at(&found, "/id"));
+            let updated = api.patch::<BroadcasterView>(one, &draft).await?;
+            out.thing(&updated, || describe(&updated))
         }
         BroadcasterCommand::Delete { broadcaster } => {
-            let actor = Actor::cli("broadcaster delete");
-            let found = find(broadcasters, &actor, broadcaster).await?;
-            broadcasters.delete(&actor, found.id).await?;
-            let text = format!("Deleted broadcaster {} and its stream keys.", found.display_name);
-            out.thing(&BroadcasterView::from(found), || text)
+            let found = find(api, broadcaster).await?;
+            api.delete(format!("{path}/{}", at(&found, "/id"))).await?;
+            let name = at(&found, "/display_name");
+            out.thing(&found, || format!("Deleted broadcaster {name} and its stream keys."))
         }
     }
 }
 
 /// The broadcaster with this id, or the only one with this name.
-pub(super) async fn find(
-    broadcasters: &Broadcasters,
-    actor: &Actor,
-    wanted: &str,
-) -> anyhow::Result<Broadcaster> {
-    if let Ok(id) = wanted.parse::<BroadcasterId>() {
-        return Ok(broadcasters.get(actor, id).await?);
-    }
-    let mut named = Vec::new();
-    let mut pages = Pages::new(actor.clone(), (), Page::default());
-    while !pages.is_over() {
-        let page = pages.next(broadcasters).await?;
-        named.extend(page.into_iter().filter(|broadcaster| broadcaster.display_name.as_str() == wanted));
-    }
-    match named.len() {
-        0 => Err(AppError::NotFound("broadcaster")).with_context(|| format!("cannot find {wanted:?}")),
-        1 => Ok(named.remove(0)),
-        many => bail!("{many} broadcasters are called {wanted:?}: name one by its id"),
+pub(super) async fn find(api: &Api, wanted: &str) -> anyhow::Result<Value> {
+    api.find::<BroadcasterView>(&BROADCASTER, wanted).await
+}
+
+/// The text about a new broadcaster. The next command names it so that it is found.
+async fn created(api: &Api, made: &Value) -> anyhow::Result<String> {
+    let (id, name) = (at(made, "/id"), at(made, "/display_name"));
+    let others = api.named::<BroadcasterView>(&BROADCASTER, &name).await?.len().saturating_sub(1);
+    let (note, word) = match others {
+        0 => (String::new(), shell_word(&name)),
+        1 => (format!("Another broadcaster is called {name} too: name each by its id.\n"), id.clone()),
+        many => (format!("{many} others are called {name} too: name each by its id.\n"), id.clone()),
+    };
+    Ok(format!("Created broadcaster {name} ({id}).\n{note}Next: streamward key create --broadcaster {word}"))
+}
+
+fn parse(metadata: Option<&str>) -> anyhow::Result<Option<Value>> {
+    match metadata.map(serde_json::from_str).transpose() {
+        Ok(parsed) => Ok(parsed),
+        Err(error) => usage!("--metadata is not JSON: {error}"),
     }
 }
 
-fn draft(name: Option<&str>, metadata: Option<&str>) -> anyhow::Result<BroadcasterDraft> {
-    let metadata = metadata.map(serde_json::from_str).transpose().context("--metadata is not JSON")?;
-    Ok(BroadcasterDraft { display_name: name.map(str::to_owned), metadata, organization_id: None })
-}
-
-fn describe(broadcaster: &Broadcaster) -> String {
-    let Broadcaster { id, display_name, metadata, created_at, updated_at, .. } = broadcaster;
-    let metadata = metadata.to_json();
+fn describe(found: &Value) -> String {
+    let field = |name: &str| at(found, &format!("/{name}"));
     format!(
-        "{display_name}\n  id        {id}\n  created   {created_at}\n  updated   {updated_at}\n  metadata  {metadata}"
+        "{}\n  id        {}\n  created   {}\n  updated   {}\n  metadata  {}",
+        field("display_name"),
+        field("id"),
+        field("created_at"),
+        field("updated_at"),
+        field("metadata")
     )
-}
-
-/// Quotes `word` for a shell.
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

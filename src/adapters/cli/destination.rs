@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use strum::VariantArray as _;
+use uuid::Uuid;
 
+use super::api::{Api, Query, array, at, object};
 use super::channel::find;
-use super::{Output, list_output};
+use super::failure::usage;
+use super::{Failure, Output, list_output};
 use crate::adapters::views::{DestinationTestView, DestinationView};
-use crate::app::channel::{Channels, DestinationDraft, DestinationTest, Destinations};
-use crate::app::list::Pages;
-use crate::domain::access::Actor;
-use crate::domain::channel::{Destination, Platform};
-use crate::domain::page::Page;
+use crate::domain::channel::Platform;
 use crate::domain::secret::Secret;
-use crate::ports::ProbedStep;
+
+const LIST: &str = "destinations";
 
 /// Commands about destinations. They accept the id or name of the channel and of the destination.
 #[derive(Debug, Subcommand)]
@@ -98,18 +99,18 @@ pub struct PlaceArgs {
 }
 
 impl PlaceArgs {
-    fn draft(&self, name: Option<&String>, enabled: Option<bool>, key: Option<Secret>) -> DestinationDraft {
-        DestinationDraft {
-            name: name.cloned(),
-            platform: None,
-            url: self.url.clone(),
-            backup_url: self.backup_url.clone().map(Some),
-            key,
-            enabled,
-            rotate_session_every_seconds: self
-                .rotate
-                .map(|time| Some(u32::try_from(time.as_secs()).unwrap_or(u32::MAX))),
-        }
+    fn draft(&self, key: Option<Secret>, more: [(&str, Option<Value>); 3]) -> Value {
+        let [first, second, third] = more;
+        let rotate = self.rotate.map(|time| json!(u32::try_from(time.as_secs()).unwrap_or(u32::MAX)));
+        object([
+            first,
+            second,
+            third,
+            ("url", self.url.as_ref().map(|url| json!(url))),
+            ("backup_url", self.backup_url.as_ref().map(|url| json!(url))),
+            ("key", key.map(|key| json!(key.expose()))),
+            ("rotate_session_every_seconds", rotate),
+        ])
     }
 
     fn is_empty(&self) -> bool {
@@ -136,105 +137,125 @@ fn read_key(file: &Path) -> anyhow::Result<Secret> {
     };
     let key = Secret::new(text.trim());
     if key.is_empty() {
-        bail!("the key is empty: copy it from the platform's dashboard");
+        usage!("the key is empty: copy it from the platform's dashboard");
     }
     Ok(key)
 }
 
 /// Runs the command.
-pub async fn run(
-    channels: &Channels,
-    destinations: &Destinations,
-    command: &DestinationCommand,
-    out: &mut Output,
-) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &DestinationCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         DestinationCommand::Add { channel, platform, name, place, disabled } => {
-            let actor = Actor::cli("destination add");
-            let id = find(channels, &actor, channel).await?.channel.id;
+            let path = destinations_of(api, channel).await?;
             let key = match place.key()? {
                 Some(key) => key,
                 None if std::io::stdin().is_terminal() => {
-                    bail!("the key is missing: give --key-file FILE, or send it to the standard input")
+                    usage!("the key is missing: give --key-file FILE, or send it to the standard input")
                 }
                 None => read_key(Path::new("-"))?,
             };
-            let name = name.clone().unwrap_or_else(|| platform.clone());
-            let draft = place.draft(Some(&name), Some(!disabled), Some(key));
-            let draft = DestinationDraft { platform: Some(platform.clone()), ..draft };
-            print(out, "Added", destinations.create(&actor, id, draft).await?)
+            let draft = place.draft(
+                Some(key),
+                [
+                    ("name", Some(json!(name.as_ref().unwrap_or(platform)))),
+                    ("platform", Some(json!(platform))),
+                    ("enabled", Some(json!(!disabled))),
+                ],
+            );
+            print(out, "Added", &api.post::<DestinationView>(path, Some(&draft)).await?)
         }
         DestinationCommand::List { channel } => {
-            let actor = Actor::cli("destination list");
-            let id = find(channels, &actor, channel).await?.channel.id;
-            let pages = Pages::new(actor, id, Page::default());
-            let columns = ["id", "name", "platform", "enabled", "url", "backup_url"];
-            list_output::print(out, ("destinations", &columns), (destinations, pages), DestinationView::from)
-                .await
+            let path = destinations_of(api, channel).await?;
+            let pages = api.pages::<DestinationView>(LIST, &path, &Query::default());
+            let columns = ["id", "name", "platform", "enabled", "url"];
+            list_output::print_pages(out, (LIST, &columns), pages, |_| ()).await
         }
         DestinationCommand::Update { channel, destination, name, place, enable, disable } => {
-            let actor = Actor::cli("destination update");
-            let id = find(channels, &actor, channel).await?.channel.id;
-            let found = found(destinations, &actor, id, destination).await?;
             let enabled = (*enable || *disable).then_some(*enable);
             if name.is_none() && enabled.is_none() && place.is_empty() {
-                bail!(
+                usage!(
                     "nothing to change: give --name, --url, --key-file, --enable, --disable, or another setting"
                 );
             }
-            let draft = place.draft(name.as_ref(), enabled, place.key()?);
-            print(out, "Changed", destinations.update(&actor, id, found.id, draft).await?)
+            let (one, _) = found(api, channel, destination).await?;
+            let draft = place.draft(
+                place.key()?,
+                [
+                    ("name", name.as_ref().map(|name| json!(name))),
+                    ("platform", None),
+                    ("enabled", enabled.map(|enabled| json!(enabled))),
+                ],
+            );
+            print(out, "Changed", &api.patch::<DestinationView>(one, &draft).await?)
         }
         DestinationCommand::Remove { channel, destination } => {
-            let actor = Actor::cli("destination remove");
-            let id = find(channels, &actor, channel).await?.channel.id;
-            let found = found(destinations, &actor, id, destination).await?;
-            destinations.delete(&actor, id, found.id).await?;
-            print(out, "Deleted", found)
+            let (one, found) = found(api, channel, destination).await?;
+            api.delete(one).await?;
+            print(out, "Deleted", &found)
         }
         DestinationCommand::Test { channel, destination } => {
-            let actor = Actor::cli("destination test");
-            let id = find(channels, &actor, channel).await?.channel.id;
-            let found = found(destinations, &actor, id, destination).await?;
-            let test = destinations.test(&actor, id, found.id).await?;
-            let (text, works) = (describe(&found, &test), test.works());
-            out.thing(&DestinationTestView::from(test), || text)?;
-            if works { Ok(()) } else { bail!("the destination {} cannot be reached as it is", found.name) }
+            let (one, found) = found(api, channel, destination).await?;
+            let test = api.post::<DestinationTestView>(format!("{one}/test"), None).await?;
+            out.thing(&test, || describe(&found, &test))?;
+            let name = at(&found, "/name");
+            if test["ok"] == true {
+                Ok(())
+            } else {
+                bail!("the destination {name} cannot be reached as it is")
+            }
         }
     }
 }
 
-async fn found(
-    destinations: &Destinations,
-    actor: &Actor,
-    channel: crate::domain::channel::ChannelId,
-    wanted: &str,
-) -> anyhow::Result<Destination> {
-    destinations.find(actor, channel, wanted).await.with_context(|| {
-        format!("cannot find one destination {wanted:?}: name it by its id (streamward destination list)")
+/// The path of the destinations of a channel.
+async fn destinations_of(api: &Api, channel: &str) -> anyhow::Result<String> {
+    Ok(format!("/channels/{}/destinations", at(&find(api, channel).await?, "/id")))
+}
+
+/// A destination and its path.
+async fn found(api: &Api, channel: &str, wanted: &str) -> anyhow::Result<(String, Value)> {
+    let path = destinations_of(api, channel).await?;
+    let is_it = |row: &Value| match Uuid::parse_str(wanted) {
+        Ok(id) => at(row, "/id") == id.to_string(),
+        Err(_) => row["name"] == wanted,
+    };
+    let (mut found, mut pages) = (Vec::new(), api.pages::<DestinationView>(LIST, &path, &Query::default()));
+    while let Some(rows) = pages.next().await? {
+        found.extend(rows.into_iter().filter(is_it));
+    }
+    let advice = "name it by its id (streamward destination list)";
+    match found.len() {
+        0 => Err(Failure::NotFound(format!("the channel has no destination {wanted:?}: {advice}")).into()),
+        1 => {
+            let found = found.remove(0);
+            Ok((format!("{path}/{}", at(&found, "/id")), found))
+        }
+        many => Err(Failure::Conflict(format!("{many} destinations are called {wanted:?}: {advice}")).into()),
+    }
+}
+
+fn print(out: &mut Output, done: &str, destination: &Value) -> anyhow::Result<()> {
+    let field = |name: &str| at(destination, &format!("/{name}"));
+    let off = if destination["enabled"] == true { "" } else { ", disabled" };
+    out.thing(destination, || {
+        let (name, id, platform, url) = (field("name"), field("id"), field("platform"), field("url"));
+        format!("{done} the destination {name} ({id}{off}): {platform}, {url}")
     })
 }
 
-fn print(out: &mut Output, done: &str, destination: Destination) -> anyhow::Result<()> {
-    let off = if destination.enabled { "" } else { ", disabled" };
-    let Destination { name, id, url, platform, .. } = &destination;
-    let text = format!("{done} the destination {name} ({id}{off}): {platform}, {url}");
-    out.thing(&DestinationView::from(destination), || text)
-}
-
-fn describe(destination: &Destination, test: &DestinationTest) -> String {
-    let step = |step: &ProbedStep| {
-        let result = step.error.as_deref().map_or_else(
-            || format!("{} ms", step.took.as_millis()),
-            |error| error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
-        );
-        format!("  {:<10}  {result}", step.step.to_string())
+fn describe(destination: &Value, test: &Value) -> String {
+    let step = |step: &Value| {
+        let result = match step["error"].as_str() {
+            None => format!("{} ms", at(step, "/milliseconds")),
+            Some(error) => error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        };
+        format!("  {:<10}  {result}", at(step, "/step"))
     };
-    let mut lines = vec![destination.url.to_string()];
-    lines.extend(test.url.iter().map(step));
-    if let (Some(url), Some(steps)) = (&destination.backup_url, &test.backup_url) {
-        lines.push(url.to_string());
-        lines.extend(steps.iter().map(step));
+    let mut lines = vec![at(destination, "/url")];
+    lines.extend(array(test, "/url").iter().map(step));
+    if test["backup_url"].is_array() {
+        lines.push(at(destination, "/backup_url"));
+        lines.extend(array(test, "/backup_url").iter().map(step));
     }
     lines.join("\n")
 }

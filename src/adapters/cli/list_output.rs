@@ -1,10 +1,12 @@
 //! Output of lists: each page is printed as it is read, so that a long list needs no more memory than a short one.
+//! Tables fit 100 columns: long cells are cut, and JSON has all of them.
 
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Output;
+use super::api::Pages as ApiPages;
 use super::output::with_nulls;
 use crate::app::list::{List, Pages};
 
@@ -28,6 +30,25 @@ pub(super) async fn print<L: List, T: Serialize + ToSchema>(
     out.raw(&printed.end()).map(drop)
 }
 
+/// Prints a list of the API page by page, in the same way. `complete` adds the cells that only the table has.
+pub(super) async fn print_pages(
+    out: &mut Output,
+    (name, columns): (&str, &[&str]),
+    mut pages: ApiPages<'_>,
+    complete: impl Fn(&mut Value),
+) -> anyhow::Result<()> {
+    let mut printed = ListOutput::new(out.is_json(), name, columns);
+    while let Some(mut rows) = pages.next().await? {
+        if !out.is_json() {
+            rows.iter_mut().for_each(&complete);
+        }
+        if !out.raw(&printed.rows(&rows))? {
+            return Ok(());
+        }
+    }
+    out.raw(&printed.end()).map(drop)
+}
+
 /// Prints a list that is in memory.
 pub(super) fn print_rows(
     out: &mut Output,
@@ -41,10 +62,16 @@ pub(super) fn print_rows(
     Ok(())
 }
 
+/// The most characters of a line of a table.
+const LINE: usize = 100;
+/// What is left of a cell at least.
+const SHORTEST: usize = 8;
+
 /// A list that is being printed.
 struct ListOutput<'a> {
     is_json: bool,
     name: &'a str,
+    /// Fields; `heading=field` has another heading.
     columns: &'a [&'a str],
     /// As wide as the widest cell so far.
     widths: Vec<usize>,
@@ -85,26 +112,66 @@ impl<'a> ListOutput<'a> {
     }
 
     fn table(&mut self, rows: &[Value], with_head: bool) -> String {
-        let head = || self.columns.iter().map(|column| column.replace('_', " ").to_uppercase()).collect();
-        let body = rows.iter().map(|row| self.columns.iter().map(|column| cell(&row[*column])).collect());
+        let parts = |column: &'a str| column.split_once('=').unwrap_or((column, column));
+        let fields: Vec<(&str, &str)> = self.columns.iter().map(|column| parts(column)).collect();
+        let head = || fields.iter().map(|(heading, _)| heading.replace('_', " ").to_uppercase()).collect();
+        let body = rows.iter().map(|row| fields.iter().map(|(_, field)| cell(&row[*field])).collect());
         let lines: Vec<Vec<String>> = with_head.then(head).into_iter().chain(body).collect();
         for line in &lines {
             for (width, cell) in self.widths.iter_mut().zip(line) {
                 *width = (*width).max(cell.chars().count());
             }
         }
+        let may_shrink: Vec<bool> = fields.iter().map(|(_, field)| !is_whole(field)).collect();
+        fit(&mut self.widths, &may_shrink);
         let text = |line: Vec<String>| {
-            let cells = line.iter().zip(&self.widths).map(|(cell, width)| format!("{cell:<width$}"));
+            let cells = line.iter().zip(&self.widths).map(|(cell, width)| {
+                let cell = cut(cell, *width);
+                format!("{cell:<width$}")
+            });
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
         };
         lines.into_iter().map(text).collect()
     }
 }
 
+/// Whether a part of it is of no use: ids and times.
+fn is_whole(field: &str) -> bool {
+    field == "id" || field == "at" || field == "timestamp" || field.ends_with("_at")
+}
+
+/// Makes the widest columns narrower until a line fits.
+fn fit(widths: &mut [usize], may_shrink: &[bool]) {
+    let line = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+    while line(widths) > LINE {
+        let columns = widths.iter_mut().zip(may_shrink);
+        let widest =
+            columns.filter(|(width, may)| **may && **width > SHORTEST).max_by_key(|(width, _)| **width);
+        let Some((width, _)) = widest else { return };
+        *width -= 1;
+    }
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A time without its fraction of a second.
+fn short_time(text: &str) -> Option<String> {
+    let (whole, fraction) = text.strip_suffix('Z')?.split_once('.')?;
+    let is_time = whole.len() == 19 && whole.get(10..11) == Some("T");
+    (is_time && fraction.chars().all(|c| c.is_ascii_digit())).then(|| format!("{whole}Z"))
+}
+
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => short_time(text)
+            // Names come from other people.
+            .unwrap_or_else(|| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         other => other.to_string(),
     }
@@ -142,5 +209,20 @@ mod tests {
             let expected = json!({"things": rows, "count": rows.len()});
             assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn lines_of_a_table_fit_100_columns_and_keep_ids_and_times() {
+        let (id, at) = ("01890000-0000-7000-8000-000000000000", "2026-01-31T12:00:00.123456Z");
+        let row =
+            json!({"id": id, "name": "n".repeat(200), "note": "a\u{1b}\nb".repeat(30), "created_at": at});
+        let mut list = ListOutput::new(false, "things", &["id", "name", "why=note", "created_at"]);
+        let text = list.rows(&[row]);
+        for line in text.lines() {
+            assert!(line.chars().count() <= LINE, "{line}");
+        }
+        assert!(text.starts_with("ID ") && text.contains("  WHY "), "{text}");
+        assert!(text.contains(id) && text.contains("2026-01-31T12:00:00Z") && text.contains("nn…"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
     }
 }

@@ -2,12 +2,9 @@
 
 use clap::Subcommand;
 
+use super::api::{Api, Query};
 use super::{Output, list_output};
 use crate::adapters::views::MediaServerView;
-use crate::app::list::Pages;
-use crate::app::media_server::MediaServers;
-use crate::domain::access::Actor;
-use crate::domain::page::Page;
 
 /// Commands about media servers.
 #[derive(Debug, Subcommand)]
@@ -17,14 +14,10 @@ pub enum MediaServerCommand {
 }
 
 /// Runs the command.
-pub async fn run(
-    media_servers: &MediaServers,
-    command: &MediaServerCommand,
-    out: &mut Output,
-) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &MediaServerCommand, out: &mut Output) -> anyhow::Result<()> {
     let MediaServerCommand::List = command;
-    let pages = Pages::new(Actor::cli("media-server list"), (), Page::default());
+    let pages = api.pages::<MediaServerView>("media_servers", "/media-servers", &Query::default());
     let columns =
-        ["name", "reachable", "version", "streams", "last_reconcile", "drift_repaired", "last_error"];
-    list_output::print(out, ("media_servers", &columns), (media_servers, pages), MediaServerView::from).await
+        ["name", "reachable", "version", "streams", "last_reconcile", "drift=drift_repaired", "last_error"];
+    list_output::print_pages(out, ("media_servers", &columns), pages, |_| ()).await
 }

@@ -1,10 +1,13 @@
 //! The command line: its arguments, and the commands that call one use-case.
 //!
-//! Commands call [`app`](crate::app) as HTTP does, with [`Actor::cli`](crate::domain::access::Actor::cli), and never
-//! SQL. Commands that need the whole program (`serve`, `up`, `doctor`) are only *parsed* here;
-//! [`runtime`](crate::runtime) runs them.
+//! Commands about resources are requests of the API ([`api`]), to another machine or within the process with
+//! [`Actor::cli`](crate::domain::access::Actor::cli). Those that the API does not have (studios, Kick) call
+//! [`app`](crate::app) as HTTP does; none uses SQL. Commands that need the whole program (`serve`, `up`, `doctor`) are only
+//! *parsed* here; [`runtime`](crate::runtime) runs them.
 
 pub mod access;
+pub mod api;
+pub mod audit;
 pub mod auth_failure;
 pub mod broadcaster;
 pub mod channel;
@@ -12,6 +15,7 @@ mod client;
 pub mod clip;
 pub mod destination;
 mod durations;
+mod failure;
 pub mod healthcheck;
 pub mod hook;
 pub mod kick;
@@ -21,6 +25,7 @@ pub mod organization;
 mod output;
 mod owner;
 mod password;
+mod remote;
 mod screen;
 pub mod stream;
 pub mod stream_key;
@@ -32,12 +37,21 @@ pub mod user;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
+pub use failure::{Exit, Failure};
 pub use output::Output;
+pub use remote::{Remote, RemoteArgs};
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments, input or configuration, 3 not found, \
+4 not allowed, 5 conflict with what is there, 6 Streamward or its database does not answer, 7 doctor found errors.
+
+Commands about resources (audit, broadcaster, channel, clip, destination, key, media-server, organization, stream, \
+streamer, token, user) work on another machine too: give --url and --token-file.";
 
 /// Control plane beside media servers (MediaMTX, SRS): who may publish, what is live, who needs to know.
 #[derive(Debug, Parser)]
-#[command(name = "streamward", version, about, max_term_width = 100)]
+#[command(name = "streamward", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// Options of every command
     #[command(flatten)]
@@ -46,6 +60,11 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
 }
+
+const COMPLETIONS: &str =
+    "bash: streamward completions bash > ~/.local/share/bash-completion/completions/streamward
+zsh:  streamward completions zsh > \"${fpath[1]}/_streamward\"
+fish: streamward completions fish > ~/.config/fish/completions/streamward.fish";
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -62,9 +81,12 @@ pub struct Globals {
     /// Where Streamward keeps its files (the key `data_dir`)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
     pub data_dir: Option<PathBuf>,
-    /// Print JSON, for machines
+    /// Print JSON, for machines; an error is a problem document (RFC 9457) on standard error
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub json: bool,
+    /// Another machine
+    #[command(flatten)]
+    pub remote: RemoteArgs,
 }
 
 /// The commands about the installation. Slices add their own.
@@ -74,7 +96,7 @@ pub enum Command {
     Serve,
     /// Serve, and run a MediaMTX found on this machine with the right configuration
     Up(UpArgs),
-    /// Print the mediamtx.yml for this setup, or install it where a MediaMTX finds it
+    /// Print the mediamtx.yml for this setup, or install it where a MediaMTX finds it; it contains the hook secret
     MediamtxConfig(MediamtxConfigArgs),
     /// Print the srs.conf for this setup; it contains secrets
     SrsConfig(SrsConfigArgs),
@@ -94,6 +116,18 @@ pub enum Command {
         #[arg(long)]
         problems: bool,
     },
+    /// Print the completions of commands for a shell; `streamward completions bash --help` shows where they go
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (roff), or write one for each command
+    Man {
+        /// Write streamward.1, streamward-key.1 and so on to this directory, e.g. /usr/local/share/man/man1
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Print the effective configuration, secrets masked
     Config {
         /// Print one secret instead, for a configuration by hand
@@ -102,6 +136,25 @@ pub enum Command {
     },
     /// Check that the running service is healthy; for container health checks
     Healthcheck,
+}
+
+impl Command {
+    /// Its name, if it is about this machine only.
+    pub fn of_this_machine(&self) -> Option<&'static str> {
+        match self {
+            Self::Serve => Some("serve"),
+            Self::Up(_) => Some("up"),
+            Self::Migrate => Some("migrate"),
+            Self::Backup(_) => Some("backup"),
+            Self::Restore(_) => Some("restore"),
+            Self::Doctor => Some("doctor"),
+            Self::Config { .. } => Some("config"),
+            Self::Healthcheck => Some("healthcheck"),
+            // These have an option --url of their own, or are the same everywhere.
+            Self::MediamtxConfig(_) | Self::SrsConfig(_) | Self::Hook(_) => None,
+            Self::Openapi { .. } | Self::Completions { .. } | Self::Man { .. } => None,
+        }
+    }
 }
 
 /// What to back up, and where to.
@@ -190,12 +243,19 @@ pub struct MediamtxConfigArgs {
     /// The media server it is for
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub server: String,
-    /// The version of MediaMTX, e.g. v1.20.1; by default that of the running one
-    #[arg(long, value_name = "VERSION")]
+    /// The version of MediaMTX, e.g. 1.20; by default that of the running one, else the newest known
+    #[arg(long = "for", visible_alias = "for-version", value_name = "VERSION", conflicts_with = "mediamtx")]
     pub for_version: Option<String>,
-    /// The address of Streamward for MediaMTX (the key `hooks.url`)
-    #[arg(long, value_name = "URL")]
+    /// The program whose version it is for
+    #[arg(long, value_name = "FILE")]
+    pub mediamtx: Option<PathBuf>,
+    /// The address where MediaMTX asks Streamward (the key `hooks.url`). With several instances: of a proxy or a virtual
+    /// address, which outlives each of them
+    #[arg(long = "auth-url", visible_alias = "url", value_name = "URL")]
     pub url: Option<String>,
+    /// Write it to a file that only its owner may read, at once or not at all; it contains the hook secret
+    #[arg(long, value_name = "FILE", conflicts_with = "install")]
+    pub output: Option<PathBuf>,
     /// Without hooks; Streamward then finds streams by polling every two seconds
     #[arg(long)]
     pub no_hooks: bool,

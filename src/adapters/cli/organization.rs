@@ -1,14 +1,12 @@
 //! `streamward organization …`
 
 use clap::Subcommand;
+use serde_json::json;
 
-use super::owner::find;
+use super::api::{Api, Query, at};
+use super::owner::{ORGANIZATION, find};
 use super::{Output, list_output};
 use crate::adapters::views::OrganizationView;
-use crate::app::list::Pages;
-use crate::app::organization::Organizations;
-use crate::domain::access::Actor;
-use crate::domain::page::Page;
 
 /// Commands about organizations. They accept an id or a name.
 #[derive(Debug, Subcommand)]
@@ -35,36 +33,32 @@ pub enum OrganizationCommand {
 }
 
 /// Runs the command.
-pub async fn run(
-    organizations: &Organizations,
-    command: &OrganizationCommand,
-    out: &mut Output,
-) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &OrganizationCommand, out: &mut Output) -> anyhow::Result<()> {
+    let path = ORGANIZATION.path;
     match command {
         OrganizationCommand::Create { name } => {
-            let made = organizations.create(&Actor::cli("organization create"), name).await?;
-            let text = format!("Created organization {} ({}).", made.name, made.id);
-            out.thing(&OrganizationView::from(made), || text)
+            let made = api.post::<OrganizationView>(path, Some(&json!({"name": name}))).await?;
+            out.thing(&made, || {
+                format!("Created organization {} ({}).", at(&made, "/name"), at(&made, "/id"))
+            })
         }
         OrganizationCommand::List => {
-            let pages = Pages::new(Actor::cli("organization list"), (), Page::default());
-            let columns = ["id", "name", "created_at"];
-            let list = ("organizations", &columns[..]);
-            list_output::print(out, list, (organizations, pages), OrganizationView::from).await
+            let pages = api.pages::<OrganizationView>(ORGANIZATION.list, path, &Query::default());
+            list_output::print_pages(out, (ORGANIZATION.list, &["id", "name", "created_at"]), pages, |_| ())
+                .await
         }
         OrganizationCommand::Rename { organization, name } => {
-            let actor = Actor::cli("organization rename");
-            let found = find(organizations, &actor, organization).await?;
-            let renamed = organizations.rename(&actor, found.id, name).await?;
-            let text = format!("Renamed organization {} to {}.", found.name, renamed.name);
-            out.thing(&OrganizationView::from(renamed), || text)
+            let found = find(api, organization).await?;
+            let one = format!("{path}/{}", at(&found, "/id"));
+            let renamed = api.patch::<OrganizationView>(one, &json!({"name": name})).await?;
+            out.thing(&renamed, || {
+                format!("Renamed organization {} to {}.", at(&found, "/name"), at(&renamed, "/name"))
+            })
         }
         OrganizationCommand::Delete { organization } => {
-            let actor = Actor::cli("organization delete");
-            let found = find(organizations, &actor, organization).await?;
-            organizations.delete(&actor, found.id).await?;
-            let text = format!("Deleted organization {} and its API tokens.", found.name);
-            out.thing(&OrganizationView::from(found), || text)
+            let found = find(api, organization).await?;
+            api.delete(format!("{path}/{}", at(&found, "/id"))).await?;
+            out.thing(&found, || format!("Deleted organization {} and its API tokens.", at(&found, "/name")))
         }
     }
 }

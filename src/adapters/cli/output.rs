@@ -57,7 +57,11 @@ impl Output {
 /// The JSON of a view, with `null` for each documented field that is absent: scripts then find every field.
 pub(super) fn with_nulls<T: Serialize + ToSchema>(view: &T) -> Value {
     // Plain structs: serialising them cannot fail.
-    let mut json = serde_json::to_value(view).unwrap_or_default();
+    add_nulls_of::<T>(serde_json::to_value(view).unwrap_or_default())
+}
+
+/// The JSON of an answer of the API, in the same way.
+pub(super) fn add_nulls_of<T: ToSchema>(mut json: Value) -> Value {
     let mut named = Vec::new();
     T::schemas(&mut named);
     add_nulls(&mut json, &T::schema(), &named);

@@ -1,15 +1,19 @@
 //! The option `--organization` of commands that create something.
 
-use anyhow::{Context as _, bail};
 use clap::Args;
+use serde_json::Value;
 
-use crate::app::AppError;
-use crate::app::list::Pages;
-use crate::app::organization::Organizations;
-use crate::domain::OrganizationId;
-use crate::domain::access::Actor;
-use crate::domain::organization::{Organization, OrganizationName};
-use crate::domain::page::Page;
+use super::api::{Api, Kind, at};
+use crate::adapters::views::OrganizationView;
+
+pub(super) const ORGANIZATION: Kind = Kind {
+    list: "organizations",
+    path: "/organizations",
+    noun: "organization",
+    field: "name",
+    any_case: true,
+    advice: "create it with: streamward organization create {}",
+};
 
 /// Who owns a new resource.
 #[derive(Clone, Debug, Default, Args)]
@@ -21,34 +25,13 @@ pub struct Owner {
 
 impl Owner {
     /// The id of the organization, if one is named.
-    pub(super) async fn id(
-        &self,
-        organizations: &Organizations,
-        actor: &Actor,
-    ) -> anyhow::Result<Option<String>> {
+    pub(super) async fn id(&self, api: &Api) -> anyhow::Result<Option<Value>> {
         let Some(wanted) = &self.organization else { return Ok(None) };
-        Ok(Some(find(organizations, actor, wanted).await?.id.to_string()))
+        Ok(Some(at(&find(api, wanted).await?, "/id").into()))
     }
 }
 
 /// The organization with this id or name.
-pub(super) async fn find(
-    organizations: &Organizations,
-    actor: &Actor,
-    wanted: &str,
-) -> anyhow::Result<Organization> {
-    if let Ok(id) = wanted.parse::<OrganizationId>() {
-        return Ok(organizations.get(actor, id).await?);
-    }
-    let Ok(name) = OrganizationName::parse(wanted) else {
-        bail!("{wanted:?} is not the name of an organization")
-    };
-    let mut pages = Pages::new(actor.clone(), (), Page::default());
-    while !pages.is_over() {
-        let found = pages.next(organizations).await?.into_iter().find(|one| one.name.is(&name));
-        if let Some(found) = found {
-            return Ok(found);
-        }
-    }
-    Err(AppError::NotFound("organization")).with_context(|| format!("cannot find {wanted:?}"))
+pub(super) async fn find(api: &Api, wanted: &str) -> anyhow::Result<Value> {
+    api.find::<OrganizationView>(&ORGANIZATION, wanted).await
 }

@@ -13,12 +13,11 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::Output;
-use crate::app;
 use crate::domain::Timestamp;
 
 /// How long to wait for a key.
 const KEY_WAIT: Duration = Duration::from_millis(50);
-/// The time between two reads of the store.
+/// The time between two reads.
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// What is shown live.
@@ -30,8 +29,8 @@ pub(super) trait Live {
     /// The words that make a line yellow.
     const YELLOW: &'static [&'static str];
 
-    /// Reads it from the store.
-    async fn read(&self) -> app::Result<Self::Found>;
+    /// Reads it.
+    async fn read(&self) -> anyhow::Result<Self::Found>;
 
     /// When it was read.
     fn at(found: &Self::Found) -> Timestamp;
@@ -61,7 +60,7 @@ pub(super) async fn show<L: Live>(
     if out.is_json() || !stdout().is_terminal() {
         return print_changes(live, stop, out).await;
     }
-    // Fail before taking the terminal if the store cannot be read.
+    // Fail before taking the terminal if it cannot be read.
     let mut shown = live.read().await?;
     let mut screen = Screen::open()?;
     let mut trouble = None;
@@ -120,8 +119,8 @@ async fn print_changes<L: Live>(live: &L, stop: &CancellationToken, out: &mut Ou
         }
         let found = match live.read().await {
             Ok(found) => found,
-            Err(error) if last.is_none() => return Err(error.into()),
-            // The store worked before; try again.
+            Err(error) if last.is_none() => return Err(error),
+            // It worked before; try again.
             Err(_) => continue,
         };
         let (at, lines) = (L::at(&found), L::lines(&found));

@@ -1,22 +1,19 @@
 //! `streamward stream …`
 
-use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
+use serde_json::Value;
+use uuid::Uuid;
 
+use super::api::{Api, Query, at};
+use super::failure::not_found;
 use super::{Output, list_output};
 use crate::adapters::views::StreamView;
-use crate::app::list::{List as _, Pages};
-use crate::app::stream::Streams;
-use crate::domain::StreamId;
-use crate::domain::access::Actor;
-use crate::domain::page::Page;
 use crate::domain::path::StreamPath;
-use crate::ports::{StatusFilter, StreamFilter};
 
 /// Commands about streams.
 #[derive(Debug, Subcommand)]
 pub enum StreamCommand {
-    /// List streams, newest first
+    /// List streams, newest first; the ended ones with the time and the reason
     List {
         /// Which ones
         #[arg(long, value_enum, default_value = "active")]
@@ -43,91 +40,74 @@ pub enum Status {
     All,
 }
 
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Ended => "ended",
+            Self::All => "all",
+        }
+    }
+
+    fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Active => {
+                &["id", "path", "broadcaster=broadcaster_name", "started_at", "source=source_type", "readers"]
+            }
+            Self::Ended | Self::All => &[
+                "path",
+                "broadcaster=broadcaster_name",
+                "started_at",
+                "ended_at",
+                "reason=end_reason",
+                "source=source_type",
+            ],
+        }
+    }
+}
+
 /// Runs the command.
-pub async fn run(streams: &Streams, command: &StreamCommand, out: &mut Output) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &StreamCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         StreamCommand::List { status, limit } => {
-            let status = match status {
-                Status::Active => StatusFilter::Active,
-                Status::Ended => StatusFilter::Ended,
-                Status::All => StatusFilter::All,
-            };
-            let filter = StreamFilter { status, ..StreamFilter::default() };
-            let pages = Pages::new(Actor::cli("stream list"), filter, Page::first(*limit));
-            let columns = [
-                "id",
-                "path",
-                "status",
-                "broadcaster_name",
-                "started_at",
-                "media_server",
-                "source_type",
-                "readers",
-            ];
-            let view = |stream| StreamView::of(streams, stream);
-            list_output::print(out, ("streams", &columns), (streams, pages), view).await
+            let query = Query::default().with("status", Some(status.word()));
+            let pages = api.pages::<StreamView>("streams", "/streams", &query).at_most(*limit);
+            list_output::print_pages(out, ("streams", status.columns()), pages, |_| ()).await
         }
         StreamCommand::End { stream } => {
-            let actor = Actor::cli("stream end");
-            let id = find(streams, &actor, stream).await?;
-            streams.end(&actor, id).await?;
-            let now = streams.get(&actor, id).await?;
-            let text = if now.is_active() {
-                format!("Ending {}; the running service disconnects it.", now.path)
-            } else {
-                format!("{} has ended.", now.path)
-            };
-            out.thing(&StreamView::of(streams, now), || text)
+            let one = format!("/streams/{}", find(api, stream).await?);
+            api.delete(one.clone()).await?;
+            let now = api.get::<StreamView>(one).await?;
+            let path = at(&now, "/path");
+            out.thing(&now, || {
+                if now["status"] == "active" {
+                    format!("Ending {path}; the running service disconnects it.")
+                } else {
+                    format!("{path} has ended.")
+                }
+            })
         }
     }
 }
 
-async fn find(streams: &Streams, actor: &Actor, wanted: &str) -> anyhow::Result<StreamId> {
-    if let Ok(id) = wanted.parse::<StreamId>() {
-        return Ok(id);
+async fn find(api: &Api, wanted: &str) -> anyhow::Result<String> {
+    if Uuid::parse_str(wanted).is_ok() {
+        return Ok(wanted.to_owned());
     }
     // A text that is no path is on none.
-    let filter = StreamPath::parse(wanted)
-        .ok()
-        .map(|path| StreamFilter { path: Some(path), ..StreamFilter::default() });
-    let live = match filter {
-        Some(filter) => streams.list(actor, &filter, &Page::first(1)).await?,
-        None => Vec::new(),
+    let live: Vec<Value> = match StreamPath::parse(wanted) {
+        Ok(_) => {
+            let query = Query::default().with("path", Some(wanted));
+            api.pages::<StreamView>("streams", "/streams", &query)
+                .at_most(1)
+                .next()
+                .await?
+                .unwrap_or_default()
+        }
+        Err(_) => Vec::new(),
     };
     match live.first() {
-        Some(stream) => Ok(stream.id),
-        None => bail!("nothing is live on {wanted:?}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use serde_json::{Value, json};
-
-    use super::super::output::with_nulls;
-    use super::*;
-    use crate::adapters::local_wake_ups::LocalWakeUps;
-    use crate::adapters::memory::MemoryStore;
-    use crate::adapters::system::{SystemClock, SystemIds};
-    use crate::app::Core;
-    use crate::app::poll_requests::PollRequests;
-    use crate::domain::secret::MasterKey;
-    use crate::domain::stream::tests::stream;
-
-    #[test]
-    fn json_of_a_stream_has_every_field_of_the_api() {
-        let (clock, wake_ups) = (Arc::new(SystemClock), Arc::new(LocalWakeUps::default()));
-        let (store, polls) = (Arc::new(MemoryStore::new(clock.clone())), PollRequests::new(wake_ups.clone()));
-        let master = MasterKey::new([1; 32]);
-        let core = Core::over_one_store(store, clock, Arc::new(SystemIds), wake_ups, &master);
-        let streams = Streams::new(Arc::new(core), Arc::default(), Arc::new(polls), Duration::ZERO);
-        let shown = with_nulls(&StreamView::of(&streams, stream()));
-        assert_eq!((&shown["source_id"], &shown["metadata"]), (&json!("s1"), &json!({})));
-        for absent in ["recording_ref", "ended_at", "end_reason", "urls"] {
-            assert_eq!(shown.get(absent), Some(&Value::Null), "{absent}");
-        }
+        Some(stream) => Ok(at(stream, "/id")),
+        None => not_found!("nothing is live on {wanted:?}"),
     }
 }

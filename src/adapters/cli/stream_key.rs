@@ -1,22 +1,21 @@
 //! `streamward key …`
 
-use anyhow::bail;
+use std::collections::HashMap;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::output::with_nulls;
+use super::api::{Api, Query, at, object};
+use super::broadcaster::{self, BROADCASTER};
+use super::failure::not_found;
 use super::until::Until;
-use super::{Output, broadcaster, list_output};
-use crate::adapters::views::{NewStreamKey, StreamKeyView};
-use crate::app::broadcaster::Broadcasters;
-use crate::app::list::Pages;
-use crate::app::stream_key::{KeyWithSecret, ServerUrls, StreamKeyDraft, StreamKeys};
-use crate::domain::StreamKeyId;
-use crate::domain::access::Actor;
-use crate::domain::media_server::{IngestUrls, MediaServerName, PlaybackUrls};
-use crate::domain::page::Page;
+use super::{Failure, Output, list_output};
+use crate::adapters::views::{BroadcasterView, MediaServerView, NewStreamKey, StreamKeyView};
 use crate::domain::path::StreamPath;
-use crate::ports::KeyFilter;
+
+const PATH: &str = "/stream-keys";
+const LIST: &str = "stream_keys";
 
 /// Commands about stream keys. They accept an id, or a path if one usable key has it.
 #[derive(Debug, Subcommand)]
@@ -69,43 +68,26 @@ pub enum KeyCommand {
 }
 
 /// Runs the command.
-pub async fn run(
-    keys: &StreamKeys,
-    broadcasters: &Broadcasters,
-    command: &KeyCommand,
-    out: &mut Output,
-) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &KeyCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         KeyCommand::Create { broadcaster, path, label, until, takeover, server } => {
-            known_server(keys, server.as_deref())?;
-            let actor = Actor::cli("key create");
-            let draft = StreamKeyDraft {
-                broadcaster_id: broadcaster::find(broadcasters, &actor, broadcaster).await?.id.to_string(),
-                path: path.clone(),
-                label: label.clone(),
-                expires_at: until.expires_at(keys.now()),
-                on_conflict: takeover.then(|| "takeover".to_owned()),
-            };
-            let made = keys.create(&actor, draft).await?;
+            known_server(api, server.as_deref()).await?;
+            let broadcaster = broadcaster::find(api, broadcaster).await?;
+            let draft = object([
+                ("broadcaster_id", Some(at(&broadcaster, "/id").into())),
+                ("path", path.as_ref().map(|path| json!(path))),
+                ("label", label.as_ref().map(|label| json!(label))),
+                ("expires_at", until.expires_at(api.now())),
+                ("on_conflict", takeover.then(|| json!("takeover"))),
+            ]);
+            let made = api.post::<NewStreamKey>(PATH, Some(&draft)).await?;
             print_secret(out, "Created", server.as_deref(), made)
         }
-        KeyCommand::List { broadcaster } => {
-            let actor = Actor::cli("key list");
-            let mut filter = KeyFilter::default();
-            if let Some(wanted) = broadcaster {
-                filter.broadcaster_id = Some(broadcaster::find(broadcasters, &actor, wanted).await?.id);
-            }
-            let pages = Pages::new(actor, filter, Page::default());
-            let columns =
-                ["id", "path", "status", "in_use", "key_prefix", "label", "expires_at", "last_used_at"];
-            list_output::print(out, ("stream_keys", &columns), (keys, pages), StreamKeyView::from).await
-        }
+        KeyCommand::List { broadcaster } => list(api, broadcaster.as_deref(), out).await,
         KeyCommand::Show { key } => {
-            let actor = Actor::cli("key show");
-            let id = find(keys, &actor, key).await?;
-            let json = with_nulls(&StreamKeyView::from(keys.get(&actor, id).await?));
-            out.thing(&json, || {
-                let fields = json.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+            let found = api.get::<StreamKeyView>(format!("{PATH}/{}", find(api, key).await?)).await?;
+            out.thing(&found, || {
+                let fields = found.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
                 let line = |(name, value): (&String, &Value)| {
                     format!("{name:<16}{}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
                 };
@@ -113,107 +95,136 @@ pub async fn run(
             })
         }
         KeyCommand::Rotate { key, server } => {
-            known_server(keys, server.as_deref())?;
-            let actor = Actor::cli("key rotate");
-            let id = find(keys, &actor, key).await?;
-            print_secret(out, "Rotated", server.as_deref(), keys.rotate(&actor, id).await?)
+            known_server(api, server.as_deref()).await?;
+            let path = format!("{PATH}/{}/rotate", find(api, key).await?);
+            print_secret(out, "Rotated", server.as_deref(), api.post::<NewStreamKey>(path, None).await?)
         }
         KeyCommand::Revoke { key } => {
-            let actor = Actor::cli("key revoke");
-            let id = find(keys, &actor, key).await?;
-            keys.revoke(&actor, id).await?;
-            let key = keys.get(&actor, id).await?;
-            let text = format!("Revoked the stream key of {} ({id}).", key.key.path);
-            out.thing(&StreamKeyView::from(key), || text)
+            let one = format!("{PATH}/{}", find(api, key).await?);
+            api.delete(one.clone()).await?;
+            let key = api.get::<StreamKeyView>(one).await?;
+            out.thing(&key, || {
+                format!("Revoked the stream key of {} ({}).", at(&key, "/path"), at(&key, "/id"))
+            })
         }
     }
 }
 
-async fn find(keys: &StreamKeys, actor: &Actor, wanted: &str) -> anyhow::Result<StreamKeyId> {
-    if let Ok(id) = wanted.parse::<StreamKeyId>() {
-        return Ok(id);
-    }
-    let mut usable = Vec::new();
-    if let Ok(path) = StreamPath::parse(wanted) {
-        let filter = KeyFilter { path: Some(path), ..KeyFilter::default() };
-        let mut pages = Pages::new(actor.clone(), filter, Page::default());
-        while !pages.is_over() {
-            usable.extend(pages.next(keys).await?.into_iter().filter(|now| now.key.is_usable(now.at)));
+async fn list(api: &Api, broadcaster: Option<&str>, out: &mut Output) -> anyhow::Result<()> {
+    let (mut names, mut query) = (HashMap::new(), Query::default());
+    if let Some(wanted) = broadcaster {
+        let found = broadcaster::find(api, wanted).await?;
+        query = query.with("broadcaster_id", Some(at(&found, "/id")));
+        names.insert(at(&found, "/id"), at(&found, "/display_name"));
+    } else if !out.is_json() {
+        let mut pages = api.pages::<BroadcasterView>(BROADCASTER.list, BROADCASTER.path, &Query::default());
+        while let Some(rows) = pages.next().await? {
+            names.extend(rows.iter().map(|row| (at(row, "/id"), at(row, "/display_name"))));
         }
     }
-    match usable.as_slice() {
-        [only] => Ok(only.key.id),
-        _ => bail!("no usable stream key has the path {wanted:?}; name it by its id (streamward key list)"),
+    let complete = |row: &mut Value| {
+        let id = at(row, "/broadcaster_id");
+        row["broadcaster"] = names.get(&id).cloned().unwrap_or(id).into();
+    };
+    let pages = api.pages::<StreamKeyView>(LIST, PATH, &query);
+    let columns = ["id", "path", "broadcaster", "status", "in_use", "expires_at"];
+    list_output::print_pages(out, (LIST, &columns), pages, complete).await
+}
+
+async fn find(api: &Api, wanted: &str) -> anyhow::Result<String> {
+    if Uuid::parse_str(wanted).is_ok() {
+        return Ok(wanted.to_owned());
+    }
+    let mut usable = Vec::new();
+    if StreamPath::parse(wanted).is_ok() {
+        let mut pages = api.pages::<StreamKeyView>(LIST, PATH, &Query::default().with("path", Some(wanted)));
+        while let Some(rows) = pages.next().await? {
+            usable.extend(rows.iter().filter(|key| key["status"] == "active").map(|key| at(key, "/id")));
+        }
+    }
+    match usable.len() {
+        0 => not_found!(
+            "no usable stream key has the path {wanted:?}; name it by its id (streamward key list)"
+        ),
+        1 => Ok(usable.remove(0)),
+        many => Err(Failure::Conflict(format!(
+            "{many} usable stream keys have the path {wanted:?}: name one by its id, {}",
+            usable.join(" or ")
+        ))
+        .into()),
     }
 }
 
 /// Prints the settings of all media servers, or of the one with this name.
-fn print_secret(
-    out: &mut Output,
-    done: &str,
-    server: Option<&str>,
-    made: KeyWithSecret,
-) -> anyhow::Result<()> {
-    let (text, secret) = (describe(done, &made, server), made.secret.expose().to_owned());
-    let mut json = with_nulls(&NewStreamKey::from(made));
-    let bearer = |whip: &mut Value| *whip = json!({"url": whip.take(), "bearer_token": secret});
-    if let Some(whip) = json.pointer_mut("/ingest/whip") {
-        bearer(whip);
-    }
-    let servers = json.pointer_mut("/ingest/by_media_server").and_then(Value::as_object_mut);
-    for urls in servers.into_iter().flat_map(serde_json::Map::values_mut) {
-        if let Some(whip) = urls.pointer_mut("/whip") {
-            bearer(whip);
+fn print_secret(out: &mut Output, done: &str, server: Option<&str>, mut made: Value) -> anyhow::Result<()> {
+    let (text, secret) = (describe(done, &made, server), at(&made, "/key_value"));
+    let bearer = |urls: &mut Value| {
+        if let Some(whip) = urls.get_mut("whip").filter(|whip| whip.is_string()) {
+            *whip = json!({"url": whip.take(), "bearer_token": secret});
         }
-    }
-    out.thing(&json, || text)
+    };
+    bearer(&mut made["ingest"]);
+    let servers = made.pointer_mut("/ingest/by_media_server").and_then(Value::as_object_mut);
+    servers.into_iter().flat_map(serde_json::Map::values_mut).for_each(bearer);
+    out.thing(&made, || text)
 }
 
 /// Refuses a name that is not configured, before anything is made.
-fn known_server(keys: &StreamKeys, named: Option<&str>) -> anyhow::Result<()> {
-    let known: Vec<&str> = keys.media_servers().map(MediaServerName::as_str).collect();
-    match named {
-        Some(named) if !known.contains(&named) => {
-            bail!("no media server is called {named:?}: the configuration has {}", known.join(", "))
-        }
-        _ => Ok(()),
+async fn known_server(api: &Api, named: Option<&str>) -> anyhow::Result<()> {
+    let Some(named) = named else { return Ok(()) };
+    let mut pages = api.pages::<MediaServerView>("media_servers", "/media-servers", &Query::default());
+    let mut known = Vec::new();
+    while let Some(rows) = pages.next().await? {
+        known.extend(rows.iter().map(|row| at(row, "/name")));
     }
+    if !known.iter().any(|name| name == named) {
+        not_found!("no media server is called {named:?}: the configuration has {}", known.join(", "));
+    }
+    Ok(())
 }
 
 /// The settings for encoders, and the URLs for viewers.
-fn describe(done: &str, made: &KeyWithSecret, server: Option<&str>) -> String {
-    let secret = made.secret.expose();
-    let key = &made.key;
-    let until = key.expires_at.map(|at| format!(", valid until {at}")).unwrap_or_default();
-    let head = format!(
-        "{done} the stream key of {} ({}){until}. It is shown this once:\n\n  {secret}\n",
-        key.path, key.id
-    );
-    let shown = made.servers.iter().filter(|urls| server.is_none_or(|name| urls.server.as_str() == name));
-    let shown: Vec<String> = shown
-        .map(|urls| {
-            let title = format!("\nOn the media server {}\n", urls.server);
-            let title = if made.servers.len() > 1 { title } else { String::new() };
-            title + &settings(urls, secret)
-        })
-        .collect();
-    format!("{head}{}", shown.concat())
+fn describe(done: &str, made: &Value, server: Option<&str>) -> String {
+    let until = match at(made, "/expires_at") {
+        never if never.is_empty() => never,
+        at => format!(", valid until {at}"),
+    };
+    let (path, id, secret) = (at(made, "/path"), at(made, "/id"), at(made, "/key_value"));
+    let mut text =
+        format!("{done} the stream key of {path} ({id}){until}. It is shown this once:\n\n  {secret}\n");
+    match made.pointer("/ingest/by_media_server").and_then(Value::as_object) {
+        Some(servers) => {
+            for (name, ingest) in servers.iter().filter(|(name, _)| server.is_none_or(|only| only == *name)) {
+                let urls = &made["urls"]["by_media_server"][name];
+                text += &format!("\nOn the media server {name}\n{}", settings(ingest, urls, &secret));
+            }
+        }
+        None if made["ingest"].is_object() => text += &settings(&made["ingest"], &made["urls"], &secret),
+        None => {}
+    }
+    text
 }
 
 /// The settings of one media server.
-fn settings(ServerUrls { ingest, playback, .. }: &ServerUrls, secret: &str) -> String {
-    let IngestUrls { obs_server, obs_stream_key, rtmp, rtmp_secret_path, srt, rtsp, whip } = ingest;
-    let PlaybackUrls { hls, flv, webrtc, rtsp: watch_rtsp, .. } = playback;
-    let line = |name: &str, url: &Option<String>| {
-        url.as_ref().map(|url| format!("  {name:<12}{url}\n")).unwrap_or_default()
-    };
-    let (watch_flv, watch_rtsp) = (line("HTTP-FLV", flv), line("RTSP", watch_rtsp));
-    let token = if whip.contains(secret) { "" } else { "              with the key as bearer token\n" };
+fn settings(ingest: &Value, urls: &Value, secret: &str) -> String {
+    let line =
+        |name: &str, url: &Value| url.as_str().map(|url| format!("  {name:<12}{url}\n")).unwrap_or_default();
+    let whip = &ingest["whip"];
+    let is_in_it = whip.as_str().is_some_and(|url| url.contains(secret));
+    let token = if is_in_it { "" } else { "              with the key as bearer token\n" };
     format!(
-        "\nOBS: Settings, Stream, Service \"Custom…\"\n  Server      {obs_server}\n  Stream Key  {obs_stream_key}\n\
-         \nOther encoders, one of\n  RTMP        {rtmp}\n  SRT         {srt}\n{}  WHIP        {whip}\n{token}\
-         \nEncoders that take a key and nothing else\n  RTMP        {rtmp_secret_path}\n\
-         \nViewers (no secret in these)\n  HLS         {hls}\n{watch_flv}  WebRTC      {webrtc}\n{watch_rtsp}",
-        line("RTSP", rtsp),
+        "\nOBS: Settings, Stream, Service \"Custom…\"\n{}{}\nOther encoders, one of\n{}{}{}{}{token}\
+         \nEncoders that take a key and nothing else\n{}\nViewers (no secret in these)\n{}{}{}{}",
+        line("Server", &ingest["obs"]["server"]),
+        line("Stream Key", &ingest["obs"]["stream_key"]),
+        line("RTMP", &ingest["rtmp"]),
+        line("SRT", &ingest["srt"]),
+        line("RTSP", &ingest["rtsp"]),
+        line("WHIP", whip),
+        line("RTMP", &ingest["rtmp_secret_path"]),
+        line("HLS", &urls["hls"]),
+        line("HTTP-FLV", &urls["flv"]),
+        line("WebRTC", &urls["webrtc"]),
+        line("RTSP", &urls["rtsp"]),
     )
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::domain::Timestamp;
 
@@ -19,8 +20,9 @@ pub struct Until {
 }
 
 impl Until {
-    /// As the use-cases take it.
-    pub(super) fn expires_at(&self, now: Timestamp) -> Option<String> {
-        self.expires_in.map(|duration| now.plus(duration).to_string()).or_else(|| self.expires_at.clone())
+    /// As the API takes it.
+    pub(super) fn expires_at(&self, now: Timestamp) -> Option<Value> {
+        let until = self.expires_in.map(|duration| now.plus(duration).to_string());
+        until.or_else(|| self.expires_at.clone()).map(Value::String)
     }
 }

@@ -1,19 +1,23 @@
 //! `streamward user …`
 
-use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
+use super::api::{Api, Kind, Query, array, at, object};
+use super::failure::usage;
 use super::password::read_password;
 use super::{Output, list_output};
 use crate::adapters::views::{NewUserLink, UserSessionList, UserView};
-use crate::app::AppError;
-use crate::app::list::Pages;
-use crate::app::user::{PasswordForm, RoleDraft, UserDraft, Users};
-use crate::domain::UserId;
-use crate::domain::access::{Actor, Role};
-use crate::domain::page::Page;
 use crate::domain::secret::Secret;
-use crate::domain::user::{Session, User};
+
+const USER: Kind = Kind {
+    list: "users",
+    path: "/users",
+    noun: "user",
+    field: "email",
+    any_case: true,
+    advice: "create it with: streamward user create {}",
+};
 
 /// Commands about users. They accept an id or an e-mail address.
 #[derive(Debug, Subcommand)]
@@ -96,153 +100,159 @@ pub struct RoleArgs {
 }
 
 impl RoleArgs {
-    fn drafts(&self) -> Option<Vec<RoleDraft>> {
+    fn drafts(&self) -> Option<Value> {
         let draft = |text: &String| match text.split_once('=') {
-            Some((organization, role)) => {
-                RoleDraft { organization_id: Some(organization.to_owned()), role: role.to_owned() }
-            }
-            None => RoleDraft { organization_id: None, role: text.clone() },
+            Some((organization, role)) => json!({"organization_id": organization, "role": role}),
+            None => json!({"role": text}),
         };
         (!self.roles.is_empty()).then(|| self.roles.iter().map(draft).collect())
     }
 }
 
 /// Runs the command.
-pub async fn run(users: &Users, command: &UserCommand, out: &mut Output) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &UserCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         UserCommand::Create { email, name, admin, roles, password } => {
-            let draft = UserDraft {
-                email: Some(email.clone()),
-                display_name: name.clone(),
-                administrator: Some(*admin),
-                roles: roles.drafts(),
-            };
-            create(users, &draft, *password, out).await
+            let draft = [
+                ("email", Some(json!(email))),
+                ("display_name", name.as_ref().map(|name| json!(name))),
+                ("administrator", Some(json!(admin))),
+                ("roles", roles.drafts()),
+            ];
+            create(api, draft, *password, out).await
         }
         UserCommand::List => {
-            let pages = Pages::new(Actor::cli("user list"), (), Page::default());
-            let columns = ["id", "email", "display_name", "administrator", "second_factor", "signed_in_at"];
-            list_output::print(out, ("users", &columns), (users, pages), UserView::from).await
+            let pages = api.pages::<UserView>(USER.list, USER.path, &Query::default());
+            let columns = [
+                "id",
+                "email",
+                "name=display_name",
+                "admin=administrator",
+                "2fa=second_factor",
+                "signed_in_at",
+            ];
+            list_output::print_pages(out, (USER.list, &columns), pages, |_| ()).await
         }
         UserCommand::Show { user } => {
-            let found = find(users, &Actor::cli("user show"), user).await?;
-            let text = describe(&found);
-            out.thing(&UserView::from(found), || text)
+            let found = find(api, user).await?;
+            out.thing(&found, || describe(&found))
         }
         UserCommand::Update { user, email, name, admin, roles, no_second_factor } => {
-            let actor = Actor::cli("user update");
-            let draft = UserDraft {
-                email: email.clone(),
-                display_name: name.clone(),
-                administrator: *admin,
-                roles: roles.drafts(),
-            };
-            let changes = email.is_some() || name.is_some() || admin.is_some() || draft.roles.is_some();
+            let draft = object([
+                ("email", email.as_ref().map(|email| json!(email))),
+                ("display_name", name.as_ref().map(|name| json!(name))),
+                ("administrator", admin.map(|admin| json!(admin))),
+                ("roles", roles.drafts()),
+            ]);
+            let changes = draft != json!({});
             if !changes && !no_second_factor {
-                bail!("nothing to change: give --email, --name, --admin, --role or --no-second-factor");
+                usage!("nothing to change: give --email, --name, --admin, --role or --no-second-factor");
             }
-            let mut found = find(users, &actor, user).await?;
+            let mut found = find(api, user).await?;
+            let one = one(&found);
             if *no_second_factor {
-                users.remove_totp(&actor, found.id, None).await?;
-                found.has_totp = false;
+                api.post::<()>(format!("{one}/second-factor/remove"), Some(&json!({}))).await?;
+                found["second_factor"] = false.into();
             }
-            let updated = if changes { users.update(&actor, found.id, &draft).await? } else { found };
-            let text = describe(&updated);
-            out.thing(&UserView::from(updated), || text)
+            let updated = if changes { api.patch::<UserView>(one, &draft).await? } else { found };
+            out.thing(&updated, || describe(&updated))
         }
         UserCommand::Delete { user } => {
-            let actor = Actor::cli("user delete");
-            let found = find(users, &actor, user).await?;
-            users.delete(&actor, found.id).await?;
-            let text = format!("Deleted user {}. All sessions have ended.", found.email);
-            out.thing(&UserView::from(found), || text)
+            let found = find(api, user).await?;
+            api.delete(one(&found)).await?;
+            out.thing(&found, || format!("Deleted user {}. All sessions have ended.", at(&found, "/email")))
         }
         UserCommand::Password { user } => {
-            let actor = Actor::cli("user password");
-            let found = find(users, &actor, user).await?;
-            let password = read_password(&format!("New password of {}: ", found.email))?;
-            let form = PasswordForm { password, current_password: None, user_agent: None };
-            users.set_password(&actor, found.id, &form).await?;
-            let text = format!("The password of {} is set. All sessions have ended.", found.email);
-            out.thing(&UserView::from(User { has_password: true, ..found }), || text)
+            let mut found = find(api, user).await?;
+            let email = at(&found, "/email");
+            let password = read_password(&format!("New password of {email}: "))?;
+            let body = json!({"password": password.expose()});
+            api.post::<()>(format!("{}/password", one(&found)), Some(&body)).await?;
+            found["has_password"] = true.into();
+            out.thing(&found, || format!("The password of {email} is set. All sessions have ended."))
         }
         UserCommand::Link { user } => {
-            let actor = Actor::cli("user link");
-            let found = find(users, &actor, user).await?;
-            let link = users.create_link(&actor, found.id).await?;
-            let (email, url, until) = (&found.email, link.url.expose(), link.expires_at);
-            let text = format!(
-                "Whoever opens this link sets the password of {email}. It works once, until {until}:\n\n  {url}"
-            );
-            out.thing(&NewUserLink::from(link), || text)
+            let found = find(api, user).await?;
+            let link = api.post::<NewUserLink>(format!("{}/link", one(&found)), None).await?;
+            let (email, url, until) = (at(&found, "/email"), at(&link, "/url"), at(&link, "/expires_at"));
+            out.thing(&link, || {
+                format!("Whoever opens this link sets the password of {email}. It works once, until {until}:\n\n  {url}")
+            })
         }
-        UserCommand::Sessions { user, end } => sessions(users, user, *end, out).await,
+        UserCommand::Sessions { user, end } => sessions(api, user, *end, out).await,
     }
 }
 
-async fn create(users: &Users, draft: &UserDraft, reads: bool, out: &mut Output) -> anyhow::Result<()> {
-    let actor = Actor::cli("user create");
+async fn create(
+    api: &Api,
+    [email, name, admin, roles]: [(&str, Option<Value>); 4],
+    reads: bool,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     let password = if reads { Some(read_password("Password: ")?) } else { None };
-    let made = users.create(&actor, draft, password.as_ref().map(Secret::expose)).await?;
-    let kind = if made.administrator { "administrator" } else { "user" };
-    let mut text = format!("Created {kind} {} ({}).", made.email, made.id);
+    let secret = password.as_ref().map(Secret::expose).map(|password| json!(password));
+    let draft = object([email, name, admin, roles, ("password", secret)]);
+    let made = api.post::<UserView>(USER.path, Some(&draft)).await?;
+    let kind = if made["administrator"] == true { "administrator" } else { "user" };
+    let mut text = format!("Created {kind} {} ({}).", at(&made, "/email"), at(&made, "/id"));
     if password.is_none() && !out.is_json() {
-        let link = users.create_link(&actor, made.id).await?;
-        let (url, until) = (link.url.expose(), link.expires_at);
+        let link = api.post::<NewUserLink>(format!("{}/link", one(&made)), None).await?;
+        let (url, until) = (at(&link, "/url"), at(&link, "/expires_at"));
         text +=
             &format!("\nWhoever opens this link sets the password. It works once, until {until}:\n\n  {url}");
     }
-    out.thing(&UserView::from(made), || text)
+    out.thing(&made, || text)
 }
 
-async fn sessions(users: &Users, user: &str, end: bool, out: &mut Output) -> anyhow::Result<()> {
-    let actor = Actor::cli("user sessions");
-    let found = find(users, &actor, user).await?;
-    let sessions = users.sessions(&actor, found.id).await?;
+async fn sessions(api: &Api, user: &str, end: bool, out: &mut Output) -> anyhow::Result<()> {
+    let found = find(api, user).await?;
+    let path = format!("{}/sessions", one(&found));
+    let all = api.get::<UserSessionList>(path.clone()).await?;
+    let sessions = array(&all, "/sessions");
     let mut text: String = sessions.iter().map(line).collect();
     if sessions.is_empty() {
         text = "no sessions".to_owned();
     } else if end {
-        text = format!("Ended {} sessions of {}.", sessions.len(), found.email);
+        text = format!("Ended {} sessions of {}.", sessions.len(), at(&found, "/email"));
     }
     if end {
-        users.end_sessions(&actor, found.id).await?;
+        api.delete(path).await?;
     }
-    out.thing(&UserSessionList::from(sessions), || text)
+    out.thing(&all, || text)
 }
 
-fn line(session: &Session) -> String {
-    let Session { id, used_at, ip_address, user_agent, .. } = session;
-    let (address, agent) = (ip_address.as_deref().unwrap_or("-"), user_agent.as_deref().unwrap_or("-"));
-    format!("{id}  used {used_at}  {address}  {agent}\n")
+fn line(session: &Value) -> String {
+    let or_dash = |name: &str| Some(at(session, name)).filter(|text| !text.is_empty()).unwrap_or("-".into());
+    let (address, agent) = (or_dash("/ip_address"), or_dash("/user_agent"));
+    format!("{}  used {}  {address}  {agent}\n", at(session, "/id"), at(session, "/used_at"))
 }
 
 /// The user with this id or address.
-async fn find(users: &Users, actor: &Actor, wanted: &str) -> anyhow::Result<User> {
-    if let Ok(id) = wanted.parse::<UserId>() {
-        return Ok(users.get(actor, id).await?);
-    }
-    let wanted_email = wanted.trim().to_lowercase();
-    let mut pages = Pages::new(actor.clone(), (), Page::default());
-    while !pages.is_over() {
-        let page = pages.next(users).await?;
-        if let Some(found) = page.into_iter().find(|user| user.email.as_str() == wanted_email) {
-            return Ok(found);
-        }
-    }
-    Err(AppError::NotFound("user")).with_context(|| format!("cannot find {wanted:?}"))
+async fn find(api: &Api, wanted: &str) -> anyhow::Result<Value> {
+    api.find::<UserView>(&USER, wanted).await
 }
 
-fn describe(user: &User) -> String {
-    let User { id, email, display_name, administrator, roles, identity, has_password, has_totp, .. } = user;
-    let yes_or_no = |yes: &bool| if *yes { "yes" } else { "no" };
-    let (admin, password, factor) = (yes_or_no(administrator), yes_or_no(has_password), yes_or_no(has_totp));
-    let password = identity.as_ref().map_or(password.to_owned(), |one| format!("none: {}", one.issuer));
-    let roles: Vec<String> = roles.iter().map(|(id, role): (_, &Role)| format!("{role} in {id}")).collect();
+fn one(user: &Value) -> String {
+    format!("{}/{}", USER.path, at(user, "/id"))
+}
+
+fn describe(user: &Value) -> String {
+    let yes_or_no = |name: &str| if user[name] == true { "yes" } else { "no" };
+    let admin = yes_or_no("administrator");
+    let password = match user.pointer("/identity/issuer").and_then(Value::as_str) {
+        Some(issuer) => format!("none: {issuer}"),
+        None => yes_or_no("has_password").to_owned(),
+    };
+    let role = |role: &Value| format!("{} in {}", at(role, "/role"), at(role, "/organization_id"));
+    let roles: Vec<String> = array(user, "/roles").iter().map(role).collect();
     let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
-    let seen = user.signed_in_at.map_or("never".to_owned(), |at| at.to_string());
+    let seen = user["signed_in_at"].as_str().unwrap_or("never");
     format!(
-        "{email}\n  name           {display_name}\n  id             {id}\n  administrator  {admin}\n  \
-         roles          {roles}\n  password       {password}\n  second factor  {factor}\n  signed in      {seen}"
+        "{}\n  name           {}\n  id             {}\n  administrator  {admin}\n  \
+         roles          {roles}\n  password       {password}\n  second factor  {}\n  signed in      {seen}",
+        at(user, "/email"),
+        at(user, "/display_name"),
+        at(user, "/id"),
+        yes_or_no("second_factor")
     )
 }

@@ -50,14 +50,14 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
-pub use authentication::Gate;
+pub use authentication::{Gate, LocalCaller};
 pub use connection::{Connection, InvalidRequest};
 pub use health_section::HealthSection;
 pub use openapi::{Document, openapi_json, problems_json};
 pub use operation::Operation;
 pub use options::{HttpOptions, MetricsText};
-pub use problem::ProblemType;
-pub use request_log::RequestLog;
+pub use problem::{ProblemType, problem_of};
+pub use request_log::{Failed, RequestLog};
 pub use routes::Routes;
 pub use session_cookie::CookieRules;
 pub use sse::EventStreams;

@@ -22,7 +22,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 pub use types::ProblemType;
@@ -286,6 +286,18 @@ impl From<AppError> for Problem {
         };
         Self::new(kind, error.to_string())
     }
+}
+
+/// The problem of an error as JSON, for who is no client of HTTP; `detail` is the text.
+pub fn problem_of(error: AppError, detail: &str) -> Value {
+    let problem = Problem::from(error);
+    let kind = problem.kind;
+    let (status, errors) = (kind.status().as_u16(), &problem.errors);
+    let mut json = json!({"type": kind.reference, "title": kind.title, "status": status, "detail": detail});
+    if !errors.is_empty() {
+        json["errors"] = json!(errors);
+    }
+    json
 }
 
 /// The log gets the details, the caller only the request id.

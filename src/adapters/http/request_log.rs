@@ -71,6 +71,10 @@ impl RequestId {
     }
 }
 
+/// Our failure behind an answer, as an extension of it: for a caller within this process, who has no log.
+#[derive(Clone, Debug)]
+pub struct Failed(pub String);
+
 /// A request's path with secrets masked: a client may put a secret into an address.
 pub(super) fn shown_path(path: &str) -> String {
     if path.contains("swt_") {
@@ -114,7 +118,10 @@ pub(super) async fn request_log(
         Problem::internal().into_response()
     });
     let is_denied = response.extensions().get::<Problem>().is_some_and(Problem::is_denied);
-    let (response, failure) = finish(response, (&base, uri.path()), &id);
+    let (mut response, failure) = finish(response, (&base, uri.path()), &id);
+    if let Some(failure) = &failure {
+        response.extensions_mut().insert(Failed(failure.clone()));
+    }
     let (status, took) = (response.status(), started.elapsed());
     let route: Arc<str> = Arc::from(route);
     let is_quiet = is_quiet(method, &route, status, is_denied);

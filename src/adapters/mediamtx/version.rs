@@ -27,6 +27,9 @@ impl Version {
     /// A path can be forwarded to destinations.
     pub const FORWARD: Self = Self::new(1, 20, 0);
 
+    /// The newest version that was tested.
+    pub const NEWEST: Self = Self::new(1, 20, 1);
+
     /// The version with these numbers.
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self { major, minor, patch }
@@ -72,6 +75,16 @@ mod tests {
         assert!(Version::new(1, 9, 9) < Version::MOQ);
         assert!(Version::new(1, 19, 2) < Version::AVAILABLE_HOOKS);
         assert!(Version::new(2, 0, 0) > Version::AVAILABLE_HOOKS);
+    }
+
+    #[tokio::test]
+    async fn version_of_a_program_has_no_line_feed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("mediamtx");
+        std::fs::write(&program, "#!/bin/sh\necho ' v1.20.1'\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(binary_version(&program).await.as_deref(), Some("v1.20.1"));
     }
 
     #[tokio::test]

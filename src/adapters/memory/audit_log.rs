@@ -18,6 +18,7 @@ fn passes(filter: &AuditFilter, entry: &AuditEntry) -> bool {
         && is(&filter.action, Some(&entry.action))
         && is(&filter.resource_type, entry.resource_type.as_ref())
         && is(&filter.resource_id, entry.resource_id.as_ref())
+        && filter.outcome.is_none_or(|outcome| entry.outcome == outcome)
 }
 
 #[async_trait]

@@ -56,6 +56,14 @@ impl Db {
         }
     }
 
+    /// Whether the database answers and does not let us in, which waiting does not change.
+    pub async fn is_refused(&self) -> bool {
+        match self {
+            Self::Pg(pg) => pg.is_refused().await,
+            Self::Sqlite(_) => false,
+        }
+    }
+
     /// Connections in use and connections open, for metrics. On SQLite those that read; see [`Db::writer`].
     pub fn connections(&self) -> (u32, u32) {
         match self {

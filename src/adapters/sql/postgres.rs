@@ -18,7 +18,7 @@ use super::dialect::Sql;
 use super::drain::{Done, drain_pg};
 use super::error::{BEHIND_POOLER, classify, corrupt, is_broken, timed_out};
 use super::row::Record;
-use crate::ports::Result;
+use crate::ports::{Result, StoreError};
 
 /// The limits of a session. PostgreSQL enforces them, so we never hold locks for long, even if this process is frozen.
 const SESSION: &str = "SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000";
@@ -106,6 +106,12 @@ impl Suspicion {
     }
 }
 
+/// The SQLSTATE of a refused login: class 28 (role or password) or 3D (database).
+fn login_code(error: &sqlx::Error) -> Option<String> {
+    let code = error.as_database_error()?.code()?.into_owned();
+    ["28", "3D"].iter().any(|class| code.starts_with(class)).then_some(code)
+}
+
 impl Pg {
     /// Creates a pool for `url` (`postgres://…`). It connects later. An error never quotes the address.
     pub fn open(url: &str, settings: &PgSettings) -> Result<Self> {
@@ -155,10 +161,8 @@ impl Pg {
     pub(super) async fn connect(&self) -> Result<sqlx::PgConnection> {
         let options = self.pool.connect_options();
         let connect = async || {
-            timeout(ANSWER_LIMIT, options.connect())
-                .await
-                .unwrap_or_else(|_| Err(timed_out()))
-                .map_err(classify)
+            let connected = timeout(ANSWER_LIMIT, options.connect()).await;
+            connected.unwrap_or_else(|_| Err(timed_out())).map_err(|error| self.not_connected(error))
         };
         let mut connection = connect().await?;
         if !self.pooled {
@@ -171,6 +175,38 @@ impl Pg {
             }
         }
         Ok(connection)
+    }
+
+    /// Names the database, and says what to do if the role or the database is missing.
+    fn not_connected(&self, error: sqlx::Error) -> StoreError {
+        let options = self.pool.connect_options();
+        let user = options.get_username();
+        let name = options.get_database().unwrap_or(user);
+        let advice = match login_code(&error).as_deref() {
+            Some(code) if code.starts_with("3D") => format!(
+                "create it there with `createdb --owner {user} {name}`, or correct database.url (DATABASE_URL)"
+            ),
+            Some(_) => format!(
+                "create the role there with `createuser --pwprompt {user}` and its database with `createdb --owner {user} {name}`, \
+                 allow it in pg_hba.conf, or correct user and password in database.url (DATABASE_URL)"
+            ),
+            None => "see that PostgreSQL runs there, or correct database.url (DATABASE_URL)".to_owned(),
+        };
+        match classify(error) {
+            StoreError::Unavailable(why) => {
+                StoreError::Unavailable(format!("{}: {why}; {advice}", self.place()))
+            }
+            other => other,
+        }
+    }
+
+    /// Whether PostgreSQL answers and does not let us in: the role or the database is missing, or the password is wrong.
+    pub(super) async fn is_refused(&self) -> bool {
+        let options = self.pool.connect_options();
+        match timeout(ANSWER_LIMIT, options.connect()).await {
+            Ok(Err(error)) => login_code(&error).is_some(),
+            _ => false,
+        }
     }
 
     async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {

@@ -3,6 +3,7 @@
 //! Absent values are left out.
 
 mod access;
+mod audit;
 mod auth_failure;
 mod broadcaster;
 mod channel;
@@ -21,6 +22,7 @@ mod user;
 mod words;
 
 pub(crate) use access::{ApiTokenList, ApiTokenView, NewApiToken};
+pub(crate) use audit::AuditEntryView;
 pub(crate) use auth_failure::{AuthFailureList, AuthFailureView};
 pub(crate) use broadcaster::{BroadcasterList, BroadcasterView};
 pub(crate) use channel::{

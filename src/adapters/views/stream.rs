@@ -74,7 +74,7 @@ enum StreamStatus {
 #[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = PlaybackUrls)]
-struct UrlsView {
+pub(super) struct UrlsView {
     #[schema(example = "http://127.0.0.1:8888/live/alice/index.m3u8")]
     hls: String,
     /// HTTP-FLV (SRS).

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::DateTime;
 use super::list::list;
-use crate::app::stream_key::{KeyNow, KeyWithSecret};
+use super::stream::UrlsView;
+use crate::app::stream_key::{KeyNow, KeyWithSecret, ServerUrls};
 use crate::domain::media_server::IngestUrls;
 use crate::domain::stream_key::{KeyStatus, OnConflict};
 
@@ -78,6 +79,8 @@ pub(crate) struct NewStreamKey {
     key_value: String,
     /// Settings for encoders. They contain the secret.
     ingest: Option<IngestView>,
+    /// The URLs for viewers. They contain no secret.
+    urls: Option<KeyUrlsView>,
 }
 
 /// Settings for encoders, on the media server `default` or the first one by name.
@@ -89,6 +92,17 @@ struct IngestView {
     urls: IngestUrlsView,
     /// The same for each media server, by name, if there are several: the key can be used on any of them.
     by_media_server: Option<BTreeMap<String, IngestUrlsView>>,
+}
+
+/// The URLs for viewers, on the media server `default` or the first one by name.
+#[skip_serializing_none]
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyUrls)]
+struct KeyUrlsView {
+    #[serde(flatten)]
+    urls: UrlsView,
+    /// The same for each media server, by name, if there are several.
+    by_media_server: Option<BTreeMap<String, UrlsView>>,
 }
 
 /// Settings for encoders on one media server. Those that it does not have are absent.
@@ -127,13 +141,19 @@ impl From<IngestUrls> for IngestUrlsView {
 
 impl From<KeyWithSecret> for NewStreamKey {
     fn from(made: KeyWithSecret) -> Self {
-        let servers = made.servers.into_iter().map(|urls| (urls.server.into(), urls.ingest.into()));
-        let by_media_server: BTreeMap<String, IngestUrlsView> = servers.collect();
-        let by_media_server = Some(by_media_server).filter(|servers| servers.len() > 1);
+        let are_several = made.servers.len() > 1;
+        let (mut encoders, mut viewers) = (BTreeMap::new(), BTreeMap::new());
+        for ServerUrls { server, ingest, playback } in made.servers {
+            encoders.insert(server.to_string(), ingest.into());
+            viewers.insert(server.into(), playback.into());
+        }
+        let by_media_server = are_several.then_some(encoders);
+        let viewers = are_several.then_some(viewers);
         Self {
             key: KeyNow { key: made.key, at: made.at }.into(),
             key_value: made.secret.expose().to_owned(),
             ingest: made.ingest.map(|urls| IngestView { urls: urls.into(), by_media_server }),
+            urls: made.playback.map(|urls| KeyUrlsView { urls: urls.into(), by_media_server: viewers }),
         }
     }
 }

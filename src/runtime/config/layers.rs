@@ -78,8 +78,9 @@ pub(super) fn environment(env: &[(OsString, OsString)]) -> Layer {
 /// Whether a variable with our prefix is a configuration key. Others are read by `main`, needed by tests, or set by
 /// Kubernetes in every container beside a service called `streamward`.
 fn is_ours(key: &str) -> bool {
-    !matches!(key, "CONFIG" | "MASTER_KEY" | "MASTER_KEY_FILE" | "PORT" | "SERVICE_HOST" | "SERVICE_PORT")
-        && !["TEST_", "PORT_", "SERVICE_PORT_"].iter().any(|start| key.starts_with(start))
+    const OTHERS: [&str; 8] =
+        ["CONFIG", "MASTER_KEY", "MASTER_KEY_FILE", "PORT", "SERVICE_HOST", "SERVICE_PORT", "TOKEN", "URL"];
+    !OTHERS.contains(&key) && !["TEST_", "PORT_", "SERVICE_PORT_"].iter().any(|start| key.starts_with(start))
 }
 
 /// Keys and their values from another place.

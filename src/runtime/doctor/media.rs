@@ -12,13 +12,21 @@ use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::Secret;
 use crate::domain::stream::Stream;
 use crate::ports::{RemoteError, ServerSettings};
-use crate::runtime::config::{MediaServer, MediaServerKind};
+use crate::runtime::config::{DatabaseKind, MediaServer, MediaServerKind};
 use crate::runtime::outside::connect;
 
 /// How long after the start of a stream its hook may arrive.
 const HOOK_DELAY: Duration = Duration::from_secs(30);
 /// How long it may take to store that a hook arrived.
 const STORE_DELAY: Duration = Duration::from_secs(10);
+
+/// How long the hooks of a stream's start say something about the present setup.
+const RECENT: Duration = Duration::from_secs(3_600);
+
+/// Where authHTTPAddress should point when there are several instances.
+const SEVERAL: &str = "with several instances it must name what outlives each of them: a virtual address (keepalived), a proxy beside \
+     MediaMTX that goes to an instance which answers (HAProxy, nginx), or the one Streamward beside each MediaMTX; set hooks.url to \
+     that, or give it with `streamward mediamtx-config --auth-url URL`";
 
 const CONFIGURE: &str = "run `streamward up`, or write the output of `streamward mediamtx-config` to its mediamtx.yml and restart it";
 
@@ -48,7 +56,7 @@ pub(super) async fn examine(
     }
     let api = server.api_url();
     match remote.info().await {
-        Err(error) => unreachable(check, api, &error, running, findings),
+        Err(error) => unreachable(setup, check, api, (&error, running), findings),
         Ok(info) => {
             let version = info.version.unwrap_or_else(|| "an old version".into());
             findings.good(check, format!("{version} answers at {api}"));
@@ -68,14 +76,21 @@ pub(super) async fn examine(
     }
 }
 
-fn unreachable(check: String, api: &str, error: &RemoteError, running: bool, findings: &mut Findings) {
+fn unreachable(
+    setup: &Setup<'_>,
+    check: String,
+    api: &str,
+    (error, running): (&RemoteError, bool),
+    findings: &mut Findings,
+) {
     let found = format!("{api}: {error}");
     match error {
         // Streamward decides who may use its control API. So one of the two secrets is wrong, or it does not reach Streamward.
         RemoteError::NotLetIn if running => {
-            let advice = "it has an old hook secret, cannot reach its authHTTPAddress, or sends auth requests to another program than this Streamward: write its mediamtx.yml \
-                          again with `streamward mediamtx-config` and restart it";
-            findings.failure(check, found, advice);
+            let advice = "it asks its authHTTPAddress who may use its control API, and got no answer or a refusal: the Streamward of that \
+                          address is down, it is another program, or the hook secret in it is old. Write its mediamtx.yml again with \
+                          `streamward mediamtx-config` and restart it";
+            findings.failure(check, found, with_instances(setup, advice));
         }
         RemoteError::NotLetIn => {
             findings.warning(check, found, "start Streamward first: it allows the use of the control API");
@@ -99,13 +114,21 @@ fn wiring(setup: &Setup<'_>, name: &MediaServerName, settings: &ServerSettings, 
         Some(address) if !same_place(address, &ours) => {
             let found = format!("its authHTTPAddress is {address}, but this Streamward is at {ours}");
             let advice = format!("{CONFIGURE}; or set hooks.url if both are the same place");
-            findings.failure(check, found, advice);
+            findings.failure(check, found, with_instances(setup, &advice));
         }
         Some(_) => findings.good(check, format!("its authHTTPAddress is {ours}")),
     }
     if !settings.hooks {
         let found = "it has none: only polling finds streams, up to 2 s later";
         findings.warning(format!("hooks of {name}"), found, CONFIGURE);
+    }
+}
+
+/// With PostgreSQL there may be more than one instance.
+fn with_instances(setup: &Setup<'_>, advice: &str) -> String {
+    match setup.config.database_kind() {
+        DatabaseKind::Postgres(_) => format!("{advice}. About the address: {SEVERAL}"),
+        DatabaseKind::Sqlite(_) => advice.to_owned(),
     }
 }
 
@@ -122,6 +145,10 @@ fn contact(name: &MediaServerName, records: &Records, findings: &mut Findings) {
     let Some(stream) = last.filter(is_stored) else { return };
     if status.last_hook.is_some_and(|hook| hook.plus(HOOK_DELAY) >= stream.started_at) {
         findings.good(format!("hooks of {name}"), "arrive");
+    } else if now().since(stream.started_at) >= RECENT {
+        // What happened then says nothing about the setup of now.
+        let found = "no stream has started lately: the next one shows whether they arrive";
+        findings.good(format!("hooks of {name}"), found);
     } else {
         let found = format!("none arrived for the stream that started at {}", stream.started_at);
         let advice = "run the command of its runOnReady (runOnAvailable) by hand on its machine, and see the log: the \
@@ -131,7 +158,7 @@ fn contact(name: &MediaServerName, records: &Records, findings: &mut Findings) {
 }
 
 /// Whether two addresses are the same. All names of this machine count as one.
-pub(super) fn same_place(one: &str, other: &str) -> bool {
+pub(in crate::runtime) fn same_place(one: &str, other: &str) -> bool {
     let place = |text: &str| {
         let url = Url::parse(text).ok()?;
         let host = match url.host_str()? {

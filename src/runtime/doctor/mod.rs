@@ -20,6 +20,7 @@ use super::config::Loaded;
 use finding::{Findings, Setup};
 
 pub use finding::{Finding, Severity};
+pub(super) use media::same_place;
 
 /// Checks the setup. Ends within about a minute in any case.
 pub async fn examine(loaded: &Loaded) -> Vec<Finding> {

@@ -19,7 +19,10 @@ use crate::domain::page::Page;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::{MasterKey, Secret};
 use crate::domain::stream::Stream;
-use crate::ports::{MediaServerStore as _, StatusFilter, StoreError, StreamFilter, StreamStore as _};
+use crate::ports::{
+    MediaServerStore as _, SecretStore as _, StatusFilter, StoreError, StreamFilter, StreamStore as _,
+};
+use crate::runtime::bootstrap::SET_UP;
 use crate::runtime::config::{Config, DatabaseKind, MasterKeySource, find_master_key};
 
 /// How long the check of a SQLite file may take.
@@ -57,8 +60,9 @@ pub(super) async fn examine(
     if !usable {
         return None;
     }
-    let sealer = Sealer::new(&master_key(config, env, findings)?);
     let store = SqlStore::new(db);
+    let is_set_up = store.sealed(SET_UP).await.is_ok_and(|found| found.is_some());
+    let sealer = Sealer::new(&master_key(config, env, is_set_up, findings)?);
     let sealed = secrets::find(&store, &sealer, "hooks.secret").await;
     match &sealed {
         Ok(Some(_)) => findings.good("master key", "opens the secrets in the database"),
@@ -140,7 +144,7 @@ async fn schema(db: &Db, findings: &mut Findings) -> bool {
         Err(error) => {
             let advice = match &error {
                 StoreError::Unavailable(_) => {
-                    "start the database, and check host, port, user and password in database.url (DATABASE_URL)"
+                    "start the database, create role and database, or correct host, port, user and password in database.url (DATABASE_URL)"
                 }
                 StoreError::Damaged(_) => "stop the service, and restore a backup with `streamward restore`",
                 StoreError::OwnerGone | StoreError::Fenced(_) | StoreError::Corrupt(_) => {
@@ -166,14 +170,24 @@ async fn schema(db: &Db, findings: &mut Findings) -> bool {
     true
 }
 
-fn master_key(config: &Config, env: &[(OsString, OsString)], findings: &mut Findings) -> Option<MasterKey> {
+fn master_key(
+    config: &Config,
+    env: &[(OsString, OsString)],
+    is_set_up: bool,
+    findings: &mut Findings,
+) -> Option<MasterKey> {
     match find_master_key(config, env) {
         Ok(MasterKeySource::Found(key)) => Some(key),
         Ok(MasterKeySource::Absent(file)) => {
             let found = format!("there is none: neither STREAMWARD_MASTER_KEY nor {} exists", file.display());
-            let advice =
-                "start Streamward once to create it, or copy the key that this database was created with";
-            findings.warning("master key", found, advice);
+            if is_set_up {
+                let advice = "the database was created with one, and nothing starts without it: restore the key file from a backup, \
+                              or set STREAMWARD_MASTER_KEY_FILE";
+                findings.failure("master key", found, advice);
+            } else {
+                let advice = "start Streamward once: it creates the key";
+                findings.warning("master key", found, advice);
+            }
             None
         }
         Err(error) => {

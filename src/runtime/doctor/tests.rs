@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::media::same_place;
 use super::service::clock;
-use super::{Findings, Severity};
+use super::{Findings, Severity, same_place};
 use crate::domain::Timestamp;
 
 #[test]

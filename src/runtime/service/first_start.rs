@@ -80,7 +80,7 @@ fn text(
         format!("3. publish with them; {program} stream list\n     shows what is live")
     } else {
         format!(
-            "3. {program} mediamtx-config > mediamtx.yml\n     for a MediaMTX of your own; `{program} up` runs one by itself"
+            "3. {program} mediamtx-config --output mediamtx.yml\n     for a MediaMTX of your own; `{program} up` runs one by itself"
         )
     };
     format!(

@@ -15,7 +15,7 @@ pub(super) const SLICE: Slice = Slice {
         "token",
         "Manage tokens for the management API",
         TokenCommand,
-        |command, shared, out| run((&shared.access, &shared.organizations), &command, out)
+        |command, api, out| run(api, &command, out)
     )],
     build,
 };

@@ -2,11 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::adapters::cli::audit::{AuditCommand, run};
 use crate::adapters::http;
 use crate::runtime::shared::Shared;
-use crate::runtime::slice::{Parts, Slice};
+use crate::runtime::slice::{Parts, Slice, commands};
 
-pub(super) const SLICE: Slice = Slice { document: || http::audit::routes().document(), commands: &[], build };
+pub(super) const SLICE: Slice = Slice {
+    document: || http::audit::routes().document(),
+    commands: &[commands!("audit", "Show the audit log: who did what", AuditCommand, |command, api, out| {
+        run(api, &command, out)
+    })],
+    build,
+};
 
 fn build(shared: &Shared, parts: &mut Parts) {
     parts.add_routes(http::audit::routes(), Arc::clone(&shared.audit));

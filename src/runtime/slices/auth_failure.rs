@@ -9,12 +9,9 @@ use crate::runtime::slice::{Parts, Slice, commands};
 
 pub(super) const SLICE: Slice = Slice {
     document: || http::auth_failure::routes().document(),
-    commands: &[commands!(
-        "auth",
-        "Show refused attempts to publish",
-        AuthCommand,
-        |command, shared, out| run(&shared.auth_failures, &command, out)
-    )],
+    commands: &[commands!("auth", "Show refused attempts to publish", AuthCommand, |command, api, out| run(
+        api, &command, out
+    ))],
     build,
 };
 

@@ -13,7 +13,7 @@ pub(super) const SLICE: Slice = Slice {
         "broadcaster",
         "Manage broadcasters, who may publish",
         BroadcasterCommand,
-        |command, shared, out| run((&shared.broadcasters, &shared.organizations), &command, out)
+        |command, api, out| run(api, &command, out)
     )],
     build,
 };

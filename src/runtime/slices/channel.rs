@@ -14,7 +14,6 @@ use crate::app::channel::{
 use crate::app::task::{AnyTask, OnLeaseDoubt};
 use crate::runtime::commands::CommandContext;
 use crate::runtime::config::Config;
-use crate::runtime::outside::destination_probe;
 use crate::runtime::shared::Shared;
 use crate::runtime::signals::Signals;
 use crate::runtime::slice::{Parts, Slice, commands};
@@ -32,7 +31,7 @@ pub(super) const SLICE: Slice = Slice {
             "destination",
             "Manage the destinations of channels, such as YouTube",
             DestinationCommand,
-            |command, context| run_destination(&command, context)
+            |command, api, out| destination::run(api, &command, out)
         ),
     ],
     build,
@@ -82,28 +81,11 @@ fn on_lease_doubt(config: &Config) -> OnLeaseDoubt {
     }
 }
 
-async fn run_destination(command: &DestinationCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
-    context
-        .run(async |shared, out| {
-            let destinations =
-                Destinations::new(Arc::clone(&shared.core), Some(destination_probe(&shared.config)?));
-            destination::run(&channels(shared), &destinations, command, out).await
-        })
-        .await
-}
-
 async fn run_channel(command: &ChannelCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     if matches!(command, ChannelCommand::Watch { .. } | ChannelCommand::Rehearse { .. }) {
         tasks.spawn(Signals::listen()?.watch(stop.clone()));
     }
-    context
-        .run(async |shared, out| {
-            let decisions = Decisions::new(Arc::clone(&shared.core));
-            let service = channels(shared);
-            channel::run((&service, &decisions, &shared.clips, &shared.organizations), command, &stop, out)
-                .await
-        })
-        .await
+    context.api(async |api, out| channel::run(api, command, &stop, out).await).await
 }

@@ -15,7 +15,7 @@ pub(super) const SLICE: Slice = Slice {
         "clip",
         "Manage clips: files that channels play",
         ClipCommand,
-        |command, shared, out| run((&shared.clips, &shared.organizations), &command, out)
+        |command, api, out| run(api, &command, out)
     )],
     build,
 };

@@ -29,7 +29,7 @@ pub(super) const SLICE: Slice = Slice {
         "media-server",
         "Show the configured media servers",
         MediaServerCommand,
-        |command, shared, out| run(&shared.media_servers, &command, out)
+        |command, api, out| run(api, &command, out)
     )],
     build,
 };

@@ -76,24 +76,8 @@ impl Instance {
     /// Builds the slices. No task runs yet.
     pub fn build(shared: &Shared, mut options: HttpOptions) -> Self {
         options.metrics = options.metrics.map(|text| with_streams(text, Arc::clone(&shared.live_stats)));
-        let known = || (Arc::clone(&shared.access), Arc::clone(&shared.users));
-        let (events, stop) = (Arc::clone(&shared.events), options.stop.clone());
-        let events = EventStreams::new(events, known(), stop, options.connections);
-        let public_url = shared.config.http.public_url.as_deref();
         let base_path = shared.config.base_path();
-        let cookies = CookieRules::new(&options.trusted_proxies, public_url, &base_path);
-        let mut parts = Parts {
-            events,
-            gate: Gate::new(known(), Arc::clone(&shared.audit), cookies, options.connections),
-            routers: Vec::new(),
-            media_routers: Vec::new(),
-            own_routers: Vec::new(),
-            health: Vec::new(),
-            tasks: Vec::new(),
-            chores: Vec::new(),
-            retentions: Vec::new(),
-        };
-        SLICES.iter().for_each(|slice| (slice.build)(shared, &mut parts));
+        let mut parts = build(shared, &options);
         let core = || Arc::clone(&shared.core);
         let operation = Operation {
             health: Arc::new(Health::new(core())),
@@ -113,6 +97,34 @@ impl Instance {
         let router = http::router(parts.routers, log(), &base_path);
         Self { router, media_router, own_routers, tasks: parts.tasks, last }
     }
+}
+
+fn build(shared: &Shared, options: &HttpOptions) -> Parts {
+    let known = || (Arc::clone(&shared.access), Arc::clone(&shared.users));
+    let (events, stop) = (Arc::clone(&shared.events), options.stop.clone());
+    let events = EventStreams::new(events, known(), stop, options.connections);
+    let public_url = shared.config.http.public_url.as_deref();
+    let base_path = shared.config.base_path();
+    let cookies = CookieRules::new(&options.trusted_proxies, public_url, &base_path);
+    let mut parts = Parts {
+        events,
+        gate: Gate::new(known(), Arc::clone(&shared.audit), cookies, options.connections),
+        routers: Vec::new(),
+        media_routers: Vec::new(),
+        own_routers: Vec::new(),
+        health: Vec::new(),
+        tasks: Vec::new(),
+        chores: Vec::new(),
+        retentions: Vec::new(),
+    };
+    SLICES.iter().for_each(|slice| (slice.build)(shared, &mut parts));
+    parts
+}
+
+/// The API of all slices, for commands.
+pub(super) fn api(shared: &Shared) -> Router {
+    let log = Arc::new(RequestLog::of(&shared.core));
+    http::router(build(shared, &HttpOptions::default()).routers, log, "")
 }
 
 /// The OpenAPI document; the same text as `openapi/streamward.json`.
@@ -137,11 +149,18 @@ pub(super) fn with_subcommands(command: clap::Command) -> clap::Command {
     }))
 }
 
+/// Whether a slice has the subcommand called `name`.
+pub(super) fn is_subcommand(name: &str) -> bool {
+    commands().any(|commands| commands.name == name)
+}
+
 /// Runs the subcommand called `name`. `None` if no slice has it.
 pub(super) fn run_subcommand<'a>(
     name: &str,
     matches: &'a ArgMatches,
     context: CommandContext<'a>,
 ) -> Option<LocalBoxFuture<'a, anyhow::Result<()>>> {
-    Some((commands().find(|commands| commands.name == name)?.run)(matches, context))
+    let commands = commands().find(|commands| commands.name == name)?;
+    let name = matches.subcommand_name().map_or(name.to_owned(), |inner| format!("{name} {inner}"));
+    Some((commands.run)(matches, CommandContext { name, ..context }))
 }

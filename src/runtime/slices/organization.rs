@@ -13,7 +13,7 @@ pub(super) const SLICE: Slice = Slice {
         "organization",
         "Manage organizations, who own channels, clips and keys",
         OrganizationCommand,
-        |command, shared, out| run(&shared.organizations, &command, out)
+        |command, api, out| run(api, &command, out)
     )],
     build,
 };

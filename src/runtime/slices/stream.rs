@@ -9,9 +9,9 @@ use crate::runtime::slice::{Parts, Slice, commands};
 
 pub(super) const SLICE: Slice = Slice {
     document: || routes().document(),
-    commands: &[commands!("stream", "List and end streams", StreamCommand, |command, shared, out| {
-        run(&shared.streams, &command, out)
-    })],
+    commands: &[commands!("stream", "List and end streams", StreamCommand, |command, api, out| run(
+        api, &command, out
+    ))],
     build,
 };
 

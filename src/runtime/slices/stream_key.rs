@@ -13,7 +13,7 @@ pub(super) const SLICE: Slice = Slice {
         "key",
         "Manage stream keys, the secrets for publishing",
         KeyCommand,
-        |command, shared, out| run(&shared.stream_keys, &shared.broadcasters, &command, out)
+        |command, api, out| run(api, &command, out)
     )],
     build,
 };

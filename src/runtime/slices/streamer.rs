@@ -72,6 +72,10 @@ fn service(shared: &Shared) -> Arc<Streamers> {
     Arc::new(Streamers::new(Arc::clone(&shared.core), settings, shared.outside.webhooks.clone()))
 }
 
+/// For who adds a streamer.
+const NOT_WATCHED: &str =
+    "kick.feed is not set here: nobody is watched until it is set where the service runs";
+
 async fn run_streamer(command: &StreamerCommand, context: CommandContext<'_>) -> anyhow::Result<()> {
     match command {
         StreamerCommand::Watch(args) => Box::pin(watch(args, context)).await,
@@ -83,10 +87,9 @@ async fn run_streamer(command: &StreamerCommand, context: CommandContext<'_>) ->
             context.run(run).await
         }
         command => {
-            let run = async |shared: &Shared, out: &mut _| {
-                streamer::run((&service(shared), &shared.organizations), command, out).await
-            };
-            context.run(run).await
+            let is_off = context.remote.is_none() && context.load()?.config.kick.feed.is_none();
+            let note = is_off.then_some(NOT_WATCHED);
+            context.api(async |api, out| streamer::run(api, note, command, out).await).await
         }
     }
 }

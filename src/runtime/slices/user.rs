@@ -15,10 +15,8 @@ const ATTEMPTS: Duration = Duration::from_secs(2 * 3_600);
 
 pub(super) const SLICE: Slice = Slice {
     document: || routes().document(),
-    commands: &[commands!("user", "Manage users, who sign in", UserCommand, |command, shared, out| run(
-        &shared.users,
-        &command,
-        out
+    commands: &[commands!("user", "Manage users, who sign in", UserCommand, |command, api, out| run(
+        api, &command, out
     ))],
     build,
 };

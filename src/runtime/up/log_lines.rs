@@ -4,15 +4,41 @@ use tracing::Level;
 
 use crate::domain::secret::mask_keys;
 
-/// Writes one line to the log under the target `mediamtx`.
+/// Writes one line to the log under the target `mediamtx`, and what to do about a port that is taken.
 pub(super) fn log_line(line: &str) {
     let (level, text) = read(line);
+    if let Some(advice) = taken_port(&text) {
+        tracing::error!("{advice}");
+    }
     match level {
         Level::DEBUG => tracing::debug!(target: "mediamtx", "{text}"),
         Level::INFO => tracing::info!(target: "mediamtx", "{text}"),
         Level::ERROR => tracing::error!(target: "mediamtx", "{text}"),
         _ => tracing::warn!(target: "mediamtx", "{text}"),
     }
+}
+
+/// What to do if this line says that a port is taken: `listen tcp :1935: bind: address already in use`.
+fn taken_port(text: &str) -> Option<String> {
+    let (before, _) = text.split_once(": bind: address already in use")?;
+    let mut words = before.rsplit(' ');
+    let (address, network) = (words.next()?, words.next().unwrap_or("tcp"));
+    let port: u16 = address.rsplit(':').next()?.parse().ok()?;
+    let list = if network.starts_with("udp") { "-ulnp" } else { "-tlnp" };
+    let option = match port {
+        1935 => " (--rtmp-port)",
+        8554 => " (--rtsp-port)",
+        8890 => " (--srt-port)",
+        8888 => " (--hls-port)",
+        8889 => " (--webrtc-port)",
+        8189 => " (--webrtc-udp-port)",
+        9997 => " (--api-port)",
+        _ => "",
+    };
+    Some(format!(
+        "MediaMTX cannot start: port {port} is taken by another program, perhaps another MediaMTX, nginx or OBS. \
+         `ss {list} 'sport = :{port}'` shows which one: stop that, or give MediaMTX another port{option}"
+    ))
 }
 
 /// Level and text of `2026/11/20 12:00:00 INF [RTMP] …`. A line of another form (a panic) is logged whole.
@@ -36,6 +62,16 @@ fn read(line: &str) -> (Level, String) {
 mod tests {
     use super::*;
     use crate::domain::secret::KeySecret;
+
+    #[test]
+    fn taken_port_is_named_with_advice() {
+        let advice = taken_port("[RTMP] listen tcp :1935: bind: address already in use").unwrap();
+        assert!(advice.contains("port 1935") && advice.contains("ss -tlnp 'sport = :1935'"), "{advice}");
+        assert!(advice.ends_with("(--rtmp-port)"), "{advice}");
+        let advice = taken_port("listen udp 127.0.0.1:8001: bind: address already in use").unwrap();
+        assert!(advice.contains("ss -ulnp") && advice.ends_with("another port"), "{advice}");
+        assert_eq!(taken_port("[RTMP] listener opened on :1935"), None);
+    }
 
     #[test]
     fn lines_keep_their_level_and_keys_are_masked() {

@@ -57,7 +57,7 @@ async fn damaged_pages_are_found_by_doctor_and_at_the_start() {
     overwrite(&home);
 
     let doctor = home.run(&["doctor"]);
-    assert_eq!(doctor.code, Some(1));
+    assert_eq!(doctor.code, Some(7));
     assert!(doctor.out.contains("FAIL  database file"), "{}", doctor.out);
     assert!(doctor.out.contains("restore a backup with `streamward restore`"), "{}", doctor.out);
     assert!(home.refused(&["backup", "copy.db"]).contains("damaged"));

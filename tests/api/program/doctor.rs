@@ -42,7 +42,7 @@ impl Findings {
     }
 
     fn failed(&self) -> bool {
-        self.code == Some(1)
+        self.code == Some(7)
     }
 }
 
@@ -296,6 +296,16 @@ async fn missing_hooks_are_reported() {
     let (found, took) = silent.await.expect("reported");
     assert_eq!(found.severity("hooks of default", "none arrived"), "warning");
     assert!(took > Duration::from_secs(5), "too early, the hook may still arrive: {took:?}");
+    // A day later that says nothing about the setup.
+    let file = home.dir.path().join("streamward.db");
+    let mut conn = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("opened");
+    for (by, words) in [("- 86400000000", "no stream has started lately"), ("+ 86400000000", "none arrived")]
+    {
+        let shift = format!("UPDATE streams SET started_at = started_at {by}");
+        conn.execute(sqlx::AssertSqlSafe(shift)).await.expect("written");
+        Findings::of(&home).severity("hooks of default", words);
+    }
+    conn.close().await.expect("closed");
     // Then one arrives.
     home.command(&["hook", "ready"]).env("MTX_PATH", "live/alice").status().expect("it runs");
     eventually("hooks are reported to arrive", SOON, async || {

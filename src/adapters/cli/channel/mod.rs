@@ -6,23 +6,28 @@ mod watch;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use strum::VariantArray as _;
 use tokio_util::sync::CancellationToken;
 
-use super::output::with_nulls;
+use super::api::{Api, Kind, Query, at, object};
+use super::failure::usage;
 use super::owner::Owner;
-use super::{Output, list_output};
+use super::{Failure, Output, list_output};
 use crate::adapters::views::{ChannelStatusView, ChannelView, DecisionView, NewChannelView, RehearsalView};
-use crate::app::channel::{ChannelDraft, ChannelNow, Channels, Decisions, ModeDraft};
-use crate::app::clip::Clips;
-use crate::app::list::Pages;
-use crate::app::organization::Organizations;
-use crate::domain::access::Actor;
-use crate::domain::channel::{Engine, FailoverPatch, Mismatch, Mode, PlaylistChange, ProfilePatch};
-use crate::domain::page::Page;
+use crate::domain::channel::{Engine, Mismatch, Mode, PlaylistChange};
+
+const CHANNEL: Kind = Kind {
+    list: "channels",
+    path: "/channels",
+    noun: "channel",
+    field: "name",
+    any_case: false,
+    advice: "see: streamward channel list",
+};
 
 /// Commands about channels. They accept an id or a name.
 #[derive(Debug, Subcommand)]
@@ -133,7 +138,7 @@ pub struct SettingsArgs {
     display_name: Option<String>,
     /// What it looks like, e.g. 1920x1080@30
     #[arg(long, value_name = "WxH@FPS", value_parser = profile)]
-    profile: Option<ProfilePatch>,
+    profile: Option<(u32, u32, u32)>,
     /// What happens to a live input that looks different
     #[arg(long, value_parser = PossibleValuesParser::new(Mismatch::VARIANTS.iter().map(|one| <&str>::from(*one))))]
     mismatch: Option<String>,
@@ -152,21 +157,24 @@ pub struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    fn draft(&self) -> ChannelDraft {
-        let limit = |value: Option<u32>| value.map(|value| Some(value).filter(|value| *value > 0));
-        ChannelDraft {
-            display_name: self.display_name.clone(),
-            profile: self.profile.unwrap_or_default(),
-            mismatch: self.mismatch.clone(),
-            failover: FailoverPatch {
-                stall_ms: self.stall_ms,
-                recovery_grace_seconds: self.recovery_grace,
-                min_bitrate_kbps: limit(self.min_bitrate),
-                max_keyframe_gap_seconds: limit(self.max_keyframe_gap),
-                ..FailoverPatch::default()
-            },
-            ..ChannelDraft::default()
-        }
+    fn fields(&self) -> [(&'static str, Option<Value>); 4] {
+        let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+        let number = |number: Option<u32>| number.map(|number| json!(number));
+        // 0 removes the limit.
+        let limit = |value: Option<u32>| value.map(|value| json!(Some(value).filter(|value| *value > 0)));
+        let failover = object([
+            ("stall_ms", number(self.stall_ms)),
+            ("recovery_grace_seconds", number(self.recovery_grace)),
+            ("min_bitrate_kbps", limit(self.min_bitrate)),
+            ("max_keyframe_gap_seconds", limit(self.max_keyframe_gap)),
+        ]);
+        let picture = |(width, height, fps)| json!({"video": {"width": width, "height": height, "fps": fps}});
+        [
+            ("display_name", text(&self.display_name)),
+            ("profile", self.profile.map(picture)),
+            ("mismatch", text(&self.mismatch)),
+            ("failover", Some(failover).filter(|failover| *failover != json!({}))),
+        ]
     }
 
     fn is_empty(&self) -> bool {
@@ -179,134 +187,143 @@ impl SettingsArgs {
     }
 }
 
-fn profile(text: &str) -> Result<ProfilePatch, String> {
+/// Width, height and frames a second.
+fn profile(text: &str) -> Result<(u32, u32, u32), String> {
     let (size, fps) = text.split_once('@').unwrap_or((text, "30"));
-    let parsed = size.split_once('x').and_then(|(width, height)| {
-        let (width, height) = (width.parse().ok()?, height.parse().ok()?);
-        let fps = fps.parse().ok()?;
-        Some(ProfilePatch {
-            width: Some(width),
-            height: Some(height),
-            fps: Some(fps),
-            ..ProfilePatch::default()
-        })
-    });
+    let parsed = size
+        .split_once('x')
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?, fps.parse().ok()?)));
     parsed.ok_or_else(|| "must be like 1920x1080@30".to_owned())
 }
 
 /// Runs the command. `stop` ends those that run until then.
 pub async fn run(
-    (channels, decisions, clips_of, organizations): (&Channels, &Decisions, &Clips, &Organizations),
+    api: &Api,
     command: &ChannelCommand,
     stop: &CancellationToken,
     out: &mut Output,
 ) -> anyhow::Result<()> {
+    let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
     match command {
         ChannelCommand::Create { name, path, backup, engine, owner, settings } => {
-            let actor = Actor::cli("channel create");
-            let draft = ChannelDraft {
-                name: Some(name.clone()),
-                path: path.clone(),
-                backup_kind: backup.clone(),
-                engine: engine.clone(),
-                organization_id: owner.id(organizations, &actor).await?,
-                ..settings.draft()
-            };
-            let made = channels.create(&actor, draft).await?;
-            let text = view::created(&made);
-            out.thing(&NewChannelView::from(made), || text)
+            let [display_name, profile, mismatch, failover] = settings.fields();
+            let draft = object([
+                ("name", Some(json!(name))),
+                ("path", text(path)),
+                ("inputs", backup.as_ref().map(|kind| json!({"backup": {"kind": kind}}))),
+                ("engine", text(engine)),
+                ("organization_id", owner.id(api).await?),
+                display_name,
+                profile,
+                mismatch,
+                failover,
+            ]);
+            let made = api.post::<NewChannelView>(CHANNEL.path, Some(&draft)).await?;
+            out.thing(&made, || view::created(&made))
         }
         ChannelCommand::List => {
-            let pages = Pages::new(Actor::cli("channel list"), (), Page::default());
-            let columns = ["id", "name", "path", "enabled", "mode", "created_at"];
-            list_output::print(out, ("channels", &columns), (channels, pages), ChannelView::from).await
+            let pages = api.pages::<ChannelView>(CHANNEL.list, CHANNEL.path, &Query::default());
+            let columns = ["id", "name", "path", "enabled", "mode"];
+            list_output::print_pages(out, (CHANNEL.list, &columns), pages, |_| ()).await
         }
         ChannelCommand::Show { channel } => {
-            let actor = Actor::cli("channel show");
-            let found = find(channels, &actor, channel).await?;
-            let status = channels.status(&actor, found.channel.id).await?;
-            let text = [view::channel(&status.channel), view::status(&status)].join("\n\n");
-            let mut json = with_nulls(&ChannelView::from(found));
-            json["status"] = with_nulls(&ChannelStatusView::from(status));
-            out.thing(&json, || text)
+            let mut found = find(api, channel).await?;
+            let status = read_status(api, &at(&found, "/id")).await?;
+            let now = api.now();
+            let text = [view::channel(&found, now), view::status_lines(&found, &status, now).join("\n")];
+            found["status"] = status;
+            out.thing(&found, || text.join("\n\n"))
         }
         ChannelCommand::Update { channel, name, enable, disable, clips, slots, change, settings } => {
             let enabled = (*enable || *disable).then_some(*enable);
             let has_playlist = clips.is_some() || slots.is_some() || change.is_some();
             if name.is_none() && enabled.is_none() && !has_playlist && settings.is_empty() {
-                bail!(
+                usage!(
                     "nothing to change: give --name, --enable, --disable, --clips, --slot, or another setting"
                 );
             }
-            let actor = Actor::cli("channel update");
-            let found = find(channels, &actor, channel).await?.channel;
-            let playlist = if has_playlist {
+            let found = find(api, channel).await?;
+            let inputs = if has_playlist {
                 let clips = match clips {
-                    Some(wanted) => Some(playlist::ids(clips_of, &actor, wanted).await?),
+                    Some(wanted) => Some(playlist::ids(api, wanted).await?),
                     None => None,
                 };
-                Some(playlist::changed(&found.inputs.backup, (&clips, slots, change))?)
+                let playlist = playlist::changed(&found["inputs"]["backup"], (&clips, slots, change))?;
+                Some(json!({"backup": {"playlist": playlist}}))
             } else {
                 None
             };
-            let draft = ChannelDraft { name: name.clone(), enabled, playlist, ..settings.draft() };
-            print(out, channels.update(&actor, found.id, draft).await?)
+            let [display_name, profile, mismatch, failover] = settings.fields();
+            let draft = object([
+                ("name", text(name)),
+                ("enabled", enabled.map(|enabled| json!(enabled))),
+                ("inputs", inputs),
+                display_name,
+                profile,
+                mismatch,
+                failover,
+            ]);
+            print(api, out, &api.patch::<ChannelView>(one(&found), &draft).await?)
         }
         ChannelCommand::Delete { channel } => {
-            let actor = Actor::cli("channel delete");
-            let found = find(channels, &actor, channel).await?;
-            channels.delete(&actor, found.channel.id).await?;
-            let text = format!("Deleted the channel {} with its keys and destinations.", found.channel.name);
-            out.thing(&ChannelView::from(found), || text)
+            let found = find(api, channel).await?;
+            api.delete(one(&found)).await?;
+            let name = at(&found, "/name");
+            out.thing(&found, || format!("Deleted the channel {name} with its keys and destinations."))
         }
         ChannelCommand::Watch { channel } => {
-            let actor = Actor::cli("channel watch");
-            let id = find(channels, &actor, channel).await?.channel.id;
-            watch::watch(channels, &actor, id, stop, out).await
+            let id = at(&find(api, channel).await?, "/id");
+            watch::watch(api, &id, stop, out).await
         }
         ChannelCommand::Mode { channel, mode, hold, reason } => {
-            let actor = Actor::cli("channel mode");
-            let id = find(channels, &actor, channel).await?.channel.id;
-            let expires_in_seconds = hold.map(|hold| hold.as_secs());
-            let draft = ModeDraft { mode: mode.clone(), expires_in_seconds, reason: reason.clone() };
-            print(out, channels.set_mode(&actor, id, draft).await?)
+            let found = find(api, channel).await?;
+            let draft = object([
+                ("mode", Some(json!(mode))),
+                ("expires_in_seconds", hold.map(|hold| json!(hold.as_secs()))),
+                ("reason", Some(json!(reason))),
+            ]);
+            print(api, out, &api.post::<ChannelView>(format!("{}/mode", one(&found)), Some(&draft)).await?)
         }
         ChannelCommand::Rehearse { channel, seconds } => {
-            let actor = Actor::cli("channel rehearse");
-            let id = find(channels, &actor, channel).await?.channel.id;
-            let mut rehearsal = channels.rehearse(&actor, id, *seconds).await?;
-            while rehearsal.is_open() {
+            let found = find(api, channel).await?;
+            let path = format!("{}/rehearsals", one(&found));
+            let draft = json!({"cut_live_for_seconds": seconds});
+            let mut rehearsal = api.post::<RehearsalView>(path.clone(), Some(&draft)).await?;
+            let id = at(&rehearsal, "/id");
+            while !["done", "failed"].contains(&at(&rehearsal, "/state").as_str()) {
                 tokio::select! {
-                    () = stop.cancelled() => bail!("the rehearsal {} continues without this command", rehearsal.id),
+                    () = stop.cancelled() => bail!("the rehearsal {id} continues without this command"),
                     () = tokio::time::sleep(Duration::from_millis(500)) => {}
                 }
-                rehearsal = channels.rehearsal(&actor, id, rehearsal.id).await?;
+                rehearsal = api.get::<RehearsalView>(format!("{path}/{id}")).await?;
             }
-            let destinations = channels.status(&actor, id).await?.destinations;
-            let text = view::rehearsal(&rehearsal, &destinations);
-            out.thing(&RehearsalView::from(rehearsal), || text)
+            let status = read_status(api, &at(&found, "/id")).await?;
+            out.thing(&rehearsal, || view::rehearsal(&rehearsal, &status))
         }
         ChannelCommand::Decisions { channel, limit } => {
-            let actor = Actor::cli("channel decisions");
-            let id = find(channels, &actor, channel).await?.channel.id;
-            let pages = Pages::new(actor, id, Page::first(*limit));
+            let path = format!("{}/decisions", one(&find(api, channel).await?));
+            let pages = api.pages::<DecisionView>("decisions", &path, &Query::default()).at_most(*limit);
             let columns = ["at", "kind", "from", "to", "reason", "numbers"];
-            list_output::print(out, ("decisions", &columns), (decisions, pages), DecisionView::from).await
+            list_output::print_pages(out, ("decisions", &columns), pages, |_| ()).await
         }
     }
 }
 
 /// The channel with this id or name.
-pub(super) async fn find(channels: &Channels, actor: &Actor, wanted: &str) -> anyhow::Result<ChannelNow> {
-    channels
-        .find(actor, wanted)
-        .await
-        .with_context(|| format!("cannot find the channel {wanted:?} (see streamward channel list)"))
+pub(super) async fn find(api: &Api, wanted: &str) -> anyhow::Result<Value> {
+    api.find::<ChannelView>(&CHANNEL, wanted).await
 }
 
-fn print(out: &mut Output, channel: ChannelNow) -> anyhow::Result<()> {
-    let text = view::channel(&channel);
-    out.thing(&ChannelView::from(channel), || text)
+fn one(channel: &Value) -> String {
+    format!("{}/{}", CHANNEL.path, at(channel, "/id"))
+}
+
+async fn read_status(api: &Api, id: &str) -> Result<Value, Failure> {
+    api.get::<ChannelStatusView>(format!("{}/{id}/status", CHANNEL.path)).await
+}
+
+fn print(api: &Api, out: &mut Output, channel: &Value) -> anyhow::Result<()> {
+    out.thing(channel, || view::channel(channel, api.now()))
 }
 
 #[cfg(test)]
@@ -315,10 +332,8 @@ mod tests {
 
     #[test]
     fn a_profile_is_a_size_and_a_frame_rate() {
-        let parsed = profile("1920x1080@25").unwrap();
-        assert_eq!((parsed.width, parsed.height, parsed.fps), (Some(1920), Some(1080), Some(25)));
-        assert_eq!((parsed.rate, parsed.channels), (None, None), "the sound stays as it is");
-        assert_eq!(profile("640x360").unwrap().fps, Some(30));
+        assert_eq!(profile("1920x1080@25"), Ok((1_920, 1_080, 25)));
+        assert_eq!(profile("640x360"), Ok((640, 360, 30)));
         for bad in ["", "1920", "1920x", "x@30", "1920x1080@", "1920x1080@fast"] {
             assert!(profile(bad).is_err(), "{bad}");
         }

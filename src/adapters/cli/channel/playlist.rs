@@ -1,83 +1,80 @@
 //! Playlists in the arguments of `channel update`.
 
-use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::app::channel::{PlaylistDraft, SlotDraft};
-use crate::app::clip::{ClipInUse, Clips};
-use crate::app::list::Pages;
-use crate::domain::access::Actor;
-use crate::domain::channel::{Backup, ClipId};
-use crate::domain::page::Page;
+use crate::adapters::cli::Failure;
+use crate::adapters::cli::api::{Api, Query, at};
+use crate::adapters::cli::failure::usage;
+use crate::adapters::views::ClipView;
 
 /// The playlist of a channel with other clips, other slots, or another time of change, as far as they are given.
 pub(super) fn changed(
-    backup: &Backup,
+    backup: &Value,
     (clips, slots, change): (&Option<Vec<String>>, &Option<Vec<String>>, &Option<String>),
-) -> anyhow::Result<PlaylistDraft> {
-    let mut draft = match backup {
-        Backup::Playlist(playlist) => PlaylistDraft::from(playlist),
+) -> anyhow::Result<Value> {
+    let mut draft = match &backup["playlist"] {
         // It is refused with the reason.
-        Backup::Stream(_) => PlaylistDraft::default(),
+        Value::Null => json!({"clips": []}),
+        playlist => playlist.clone(),
     };
     if let Some(clips) = clips {
-        draft.clips.clone_from(clips);
+        draft["clips"] = json!(clips);
     }
     match slots.as_deref() {
         None => {}
-        Some([none]) if none == "none" => draft.schedule.clear(),
-        Some(slots) => draft.schedule = slots.iter().map(|text| slot(text)).collect::<Result<_, _>>()?,
+        Some([none]) if none == "none" => draft["schedule"] = json!([]),
+        Some(slots) => {
+            draft["schedule"] = slots.iter().map(|text| slot(text)).collect::<anyhow::Result<Value>>()?;
+        }
     }
-    if change.is_some() {
-        draft.change.clone_from(change);
+    if let Some(change) = change {
+        draft["change"] = json!(change);
     }
     Ok(draft)
 }
 
 /// The ids of clips that are given by id or by name.
-pub(super) async fn ids(clips: &Clips, actor: &Actor, wanted: &[String]) -> anyhow::Result<Vec<String>> {
-    let is_id = |text: &String| text.parse::<ClipId>().is_ok();
+pub(super) async fn ids(api: &Api, wanted: &[String]) -> anyhow::Result<Vec<String>> {
+    let is_id = |text: &String| Uuid::parse_str(text).is_ok();
     if wanted.iter().all(is_id) {
         return Ok(wanted.to_vec());
     }
-    let (mut all, mut pages) = (Vec::<ClipInUse>::new(), Pages::new(actor.clone(), (), Page::default()));
-    while !pages.is_over() {
-        all.extend(pages.next(clips).await?);
+    let (mut all, mut pages) = (Vec::new(), api.pages::<ClipView>("clips", "/clips", &Query::default()));
+    while let Some(rows) = pages.next().await? {
+        all.extend(rows.iter().map(|clip| (at(clip, "/name"), at(clip, "/id"))));
     }
     let id_of = |text: &String| {
         if is_id(text) {
             return Ok(text.clone());
         }
-        let named: Vec<String> = all
-            .iter()
-            .filter(|one| one.clip.name.as_str() == text)
-            .map(|one| one.clip.id.to_string())
-            .collect();
-        match &named[..] {
+        let named = all.iter().filter(|(name, _)| name == text);
+        match named.map(|(_, id)| id.clone()).collect::<Vec<_>>().as_slice() {
             [id] => Ok(id.clone()),
-            [] => bail!("no clip is called {text:?} (see streamward clip list)"),
-            _ => {
-                bail!("{} clips are called {text:?}: name one by its id, {}", named.len(), named.join(" or "))
+            [] => {
+                Err(Failure::NotFound(format!("no clip is called {text:?} (see streamward clip list)"))
+                    .into())
             }
+            ids => Err(Failure::Conflict(format!(
+                "{} clips are called {text:?}: name one by its id, {}",
+                ids.len(),
+                ids.join(" or ")
+            ))
+            .into()),
         }
     };
     wanted.iter().map(id_of).collect()
 }
 
-fn slot(text: &str) -> anyhow::Result<SlotDraft> {
+fn slot(text: &str) -> anyhow::Result<Value> {
     let [times, days, time_zone, clips @ ..] = &text.split_whitespace().collect::<Vec<_>>()[..] else {
-        bail!("a slot must be like \"18:00-20:00 sun,mon Asia/Kolkata ID ID\", got {text:?}");
+        usage!("a slot must be like \"18:00-20:00 sun,mon Asia/Kolkata ID ID\", got {text:?}");
     };
-    let (from, to) = times
-        .split_once('-')
-        .with_context(|| format!("the times of a slot must be like 18:00-20:00, got {times:?}"))?;
-    let days = if *days == "daily" { Vec::new() } else { days.split(',').map(str::to_owned).collect() };
-    Ok(SlotDraft {
-        clips: clips.iter().map(ToString::to_string).collect(),
-        from: from.to_owned(),
-        to: to.to_owned(),
-        days,
-        time_zone: (*time_zone).to_owned(),
-    })
+    let Some((from, to)) = times.split_once('-') else {
+        usage!("the times of a slot must be like 18:00-20:00, got {times:?}");
+    };
+    let days: Vec<&str> = if *days == "daily" { Vec::new() } else { days.split(',').collect() };
+    Ok(json!({"clips": clips, "from": from, "to": to, "days": days, "time_zone": time_zone}))
 }
 
 #[cfg(test)]
@@ -86,11 +83,12 @@ mod tests {
 
     #[test]
     fn a_slot_has_times_days_a_time_zone_and_clips() {
-        let SlotDraft { clips, from, to, days, time_zone } =
-            slot("18:00-20:00 sun,mon Asia/Kolkata a b").unwrap();
-        assert_eq!((from.as_str(), to.as_str(), time_zone.as_str()), ("18:00", "20:00", "Asia/Kolkata"));
-        assert_eq!((days, clips), (vec!["sun".to_owned(), "mon".into()], vec!["a".to_owned(), "b".into()]));
-        assert!(slot("18:00-20:00 daily UTC a").unwrap().days.is_empty());
+        let parsed = slot("18:00-20:00 sun,mon Asia/Kolkata a b").unwrap();
+        let expected = json!({
+            "clips": ["a", "b"], "from": "18:00", "to": "20:00", "days": ["sun", "mon"], "time_zone": "Asia/Kolkata",
+        });
+        assert_eq!(parsed, expected);
+        assert_eq!(slot("18:00-20:00 daily UTC a").unwrap()["days"], json!([]));
         for bad in ["", "18:00-20:00", "18:00-20:00 daily", "18:00 daily UTC a"] {
             assert!(slot(bad).is_err(), "{bad}");
         }

@@ -3,58 +3,58 @@
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::view;
+use super::{find, read_status, view};
 use crate::adapters::cli::Output;
-use crate::adapters::cli::output::with_nulls;
+use crate::adapters::cli::api::{Api, at};
 use crate::adapters::cli::screen::{self, Live};
-use crate::adapters::views::ChannelStatusView;
-use crate::app;
-use crate::app::channel::{ChannelStatus, Channels};
 use crate::domain::Timestamp;
-use crate::domain::access::Actor;
-use crate::domain::channel::ChannelId;
 
 /// Shows the channel until `stop`, a key, or until the output is closed.
 pub(super) async fn watch(
-    channels: &Channels,
-    actor: &Actor,
-    id: ChannelId,
+    api: &Api,
+    id: &str,
     stop: &CancellationToken,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    screen::show(&LiveChannel { channels, actor, id }, stop, out).await
+    screen::show(&LiveChannel { api, id }, stop, out).await
 }
 
 struct LiveChannel<'a> {
-    channels: &'a Channels,
-    actor: &'a Actor,
-    id: ChannelId,
+    api: &'a Api,
+    id: &'a str,
+}
+
+/// A channel, its status, and when they were read.
+struct Found {
+    channel: Value,
+    status: Value,
+    now: Timestamp,
 }
 
 impl Live for LiveChannel<'_> {
-    type Found = ChannelStatus;
+    type Found = Found;
     const RED: &'static [&'static str] = &["not running", "failed", "backing_off", "mismatch", "stalled"];
     const YELLOW: &'static [&'static str] = &["connecting", "unstable", "disabled"];
 
-    async fn read(&self) -> app::Result<ChannelStatus> {
-        self.channels.status(self.actor, self.id).await
+    async fn read(&self) -> anyhow::Result<Found> {
+        let channel = find(self.api, self.id).await?;
+        Ok(Found { status: read_status(self.api, self.id).await?, channel, now: self.api.now() })
     }
 
-    fn at(found: &ChannelStatus) -> Timestamp {
-        found.channel.at
+    fn at(found: &Found) -> Timestamp {
+        found.now
     }
 
-    fn head(found: &ChannelStatus) -> String {
-        let channel = &found.channel.channel;
-        format!("{}  {}  mode {}", channel.name, channel.path, channel.mode(found.channel.at))
+    fn head(Found { channel, .. }: &Found) -> String {
+        format!("{}  {}  mode {}", at(channel, "/name"), at(channel, "/path"), at(channel, "/mode"))
     }
 
-    fn lines(found: &ChannelStatus) -> Vec<String> {
-        view::status_lines(found)
+    fn lines(found: &Found) -> Vec<String> {
+        view::status_lines(&found.channel, &found.status, found.now)
     }
 
-    fn object(found: ChannelStatus) -> Value {
-        with_nulls(&ChannelStatusView::from(found))
+    fn object(found: Found) -> Value {
+        found.status
     }
 
     fn states(object: &Value) -> Value {

@@ -1,112 +1,149 @@
-//! `streamward clip add`: uploads a file to the media folder, and waits until the running service has prepared it.
+//! `streamward clip add`: uploads a file by the tus protocol, and waits until the running service has prepared it.
 
 use std::io::SeekFrom;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::time::{Instant, sleep};
 
+use super::CLIP;
 use super::bar::Bar;
-use super::search::all;
-use crate::app::clip::{ClipInUse, Clips};
+use crate::adapters::cli::api::{Api, ApiAnswer, ApiRequest, Query, at};
+use crate::adapters::cli::failure::{Failure, usage};
+use crate::adapters::views::ClipView;
 use crate::domain::OrganizationId;
-use crate::domain::access::Actor;
-use crate::domain::clip::{Clip, ClipId, ClipName, ClipState};
 
-/// How much is read at once.
-const BLOCK: usize = 1024 * 1024;
+/// How much is sent at once: also what is sent again if the connection breaks.
+const PART: u64 = 8 * 1024 * 1024;
 /// How often the state of a clip is read.
 const POLL: Duration = Duration::from_millis(300);
 /// After this long in the queue, the user is told who prepares clips.
 const PATIENCE: Duration = Duration::from_secs(10);
+const VERSION: (&str, &str) = ("tus-resumable", "1.0.0");
 
-/// Uploads a file, or the rest of it. Returns the clip.
+/// Uploads a file, or the rest of it. Returns the id of the clip.
 pub(super) async fn upload(
-    clips: &Arc<Clips>,
-    actor: &Actor,
+    api: &Api,
     (path, name, owner): (&Path, Option<&str>, Option<&str>),
     quiet: bool,
-) -> anyhow::Result<ClipId> {
+) -> anyhow::Result<String> {
     let shown = path.display();
     let mut file = File::open(path).await.with_context(|| format!("{shown} cannot be read"))?;
     let found = file.metadata().await.with_context(|| format!("{shown} cannot be read"))?;
     if !found.is_file() {
-        bail!("{shown} is not a file");
+        usage!("{shown} is not a file");
     }
-    if found.len() == 0 {
-        bail!("{shown} is empty");
+    let size = found.len();
+    if size == 0 {
+        usage!("{shown} is empty");
     }
-    let name = name
-        .or_else(|| path.file_name()?.to_str())
-        .context("the name of the file is not UTF-8: give --name")?;
-    let name = ClipName::parse(name)?;
-    let clip = begin(clips, (actor, owner), &name, found.len()).await?;
-    let ClipState::Uploading { offset, .. } = clip.state else { return Ok(clip.id) };
+    let Some(name) = name.or_else(|| path.file_name()?.to_str()) else {
+        usage!("the name of the file is not UTF-8: give --name");
+    };
+    let (id, mut offset) = begin(api, (name, owner), size).await?;
     let mut bar = Bar::new(quiet);
-    if offset > 0 {
+    if offset > 0 && offset < size {
         bar.say(&format!("Continuing the upload of {name} at byte {offset}."));
     }
     file.seek(SeekFrom::Start(offset)).await?;
-    let mut append = clips.append(actor, clip.id, offset).await?;
-    let mut block = vec![0; BLOCK];
-    while append.remaining() > 0 {
-        let count = file.read(&mut block).await.with_context(|| format!("{shown} cannot be read"))?;
-        let Some(read) = block.get(..count).filter(|read| !read.is_empty()) else {
-            append.acknowledge().await?;
+    while offset < size {
+        let wanted = PART.min(size - offset);
+        let mut part = Vec::new();
+        (&mut file)
+            .take(wanted)
+            .read_to_end(&mut part)
+            .await
+            .with_context(|| format!("{shown} cannot be read"))?;
+        if part.len() as u64 != wanted {
             bail!("{shown} has become shorter while it was uploaded");
-        };
-        let fits = usize::try_from(append.remaining()).unwrap_or(usize::MAX);
-        append.write(read.get(..fits).unwrap_or(read)).await?;
-        bar.draw("uploading", share(clip.size - append.remaining(), clip.size));
+        }
+        let headers = vec![
+            (VERSION.0, VERSION.1.to_owned()),
+            ("upload-offset", offset.to_string()),
+            ("content-type", "application/offset+octet-stream".to_owned()),
+        ];
+        let target = format!("{}/{id}", CLIP.path);
+        let stored =
+            api.call(ApiRequest { method: "PATCH", target, headers, part, ..ApiRequest::default() }).await?;
+        offset = stored_of(&stored)?;
+        bar.draw("uploading", share(offset, size));
     }
-    append.acknowledge().await?;
-    Ok(clip.id)
+    Ok(id)
 }
 
-/// An incomplete upload of this name and size, or a new one.
-async fn begin(
-    clips: &Arc<Clips>,
-    (actor, owner): (&Actor, Option<&str>),
-    name: &ClipName,
-    size: u64,
-) -> anyhow::Result<Clip> {
+/// An incomplete upload of this name and size, or a new one; and how much of it is stored.
+async fn begin(api: &Api, (name, owner): (&str, Option<&str>), size: u64) -> anyhow::Result<(String, u64)> {
     let wanted = owner.map_or_else(|| OrganizationId::DEFAULT.to_string(), str::to_owned);
-    let is_same = |clip: &Clip| {
-        let is_uploading = matches!(clip.state, ClipState::Uploading { .. });
-        let is_named = clip.name == *name && clip.organization_id.to_string() == wanted;
-        is_uploading && is_named && clip.size == size
-    };
-    for one in all(clips, actor, is_same).await? {
-        // One that cannot be continued expires by itself.
-        if let Ok(clip) = clips.upload(actor, one.clip.id).await {
-            return Ok(clip);
+    let mut pages = api.pages::<ClipView>(CLIP.list, CLIP.path, &Query::default());
+    while let Some(rows) = pages.next().await? {
+        for clip in rows {
+            let is_uploading = clip["state"] == "uploading" && clip["size"] == size;
+            if !is_uploading || clip["name"] != name || at(&clip, "/organization_id") != wanted {
+                continue;
+            }
+            let id = at(&clip, "/id");
+            let target = format!("{}/{id}", CLIP.path);
+            let headers = vec![(VERSION.0, VERSION.1.to_owned())];
+            // One that cannot be continued expires by itself.
+            let call = ApiRequest { method: "HEAD", target, headers, ..ApiRequest::default() };
+            if let Ok(found) = api.call(call).await {
+                return Ok((id, stored_of(&found)?));
+            }
         }
     }
-    Ok(clips.create_upload(actor, owner, name.as_str(), size).await?)
+    let pair = |name: &str, value: &str| format!("{name} {}", STANDARD.encode(value));
+    let owner = owner.map(|owner| format!(",{}", pair("organization_id", owner))).unwrap_or_default();
+    let headers = vec![
+        (VERSION.0, VERSION.1.to_owned()),
+        ("upload-length", size.to_string()),
+        ("upload-metadata", pair("filename", name) + &owner),
+    ];
+    let call = ApiRequest { method: "POST", target: CLIP.path.into(), headers, ..ApiRequest::default() };
+    let made = api.call(call).await?;
+    let id = made.header("location").and_then(|place| place.rsplit('/').next());
+    Ok((id.context("the answer to the upload has no Location")?.to_owned(), 0))
+}
+
+fn stored_of(answer: &ApiAnswer) -> anyhow::Result<u64> {
+    let offset = answer.header("upload-offset").and_then(|offset| offset.parse().ok());
+    offset.context("the answer to the upload has no Upload-Offset")
+}
+
+/// Reads a clip.
+pub(super) async fn read(api: &Api, id: &str) -> Result<Value, Failure> {
+    api.get::<ClipView>(format!("{}/{id}", CLIP.path)).await
+}
+
+/// Whether the service has work to do on it.
+pub(super) fn is_to_prepare(clip: &Value) -> bool {
+    ["queued", "probing", "normalizing"].contains(&at(clip, "/state").as_str())
 }
 
 /// Waits until the clip is prepared, or cannot be.
-pub(super) async fn wait(clips: &Clips, actor: &Actor, id: ClipId, quiet: bool) -> anyhow::Result<ClipInUse> {
+pub(super) async fn wait(api: &Api, id: &str, quiet: bool) -> Result<Value, Failure> {
     let (mut bar, mut reminder) = (Bar::new(quiet), Some(Instant::now() + PATIENCE));
     loop {
-        let found = clips.get(actor, id).await?;
-        if !found.clip.is_to_prepare() {
-            return Ok(found);
+        let clip = read(api, id).await?;
+        if !is_to_prepare(&clip) {
+            return Ok(clip);
         }
-        if found.clip.is_at_work() {
+        let state = at(&clip, "/state");
+        if state != "queued" {
             reminder = None;
         }
         if reminder.is_some_and(|at| Instant::now() >= at) {
             reminder = None;
-            let why =
-                found.clip.error().unwrap_or("the service prepares clips: see that `streamward serve` runs");
-            bar.say(&format!("{} waits: {why}. (Ctrl-C ends only this command.)", found.clip.name));
+            let why = clip["error"].as_str();
+            let why = why.unwrap_or("the service prepares clips: see that `streamward serve` runs");
+            bar.say(&format!("{} waits: {why}. (Ctrl-C ends only this command.)", at(&clip, "/name")));
         }
-        bar.draw(found.clip.state.name(), found.clip.progress());
+        bar.draw(&state, clip["progress"].as_f64().unwrap_or_default());
         sleep(POLL).await;
     }
 }

@@ -2,23 +2,26 @@
 
 mod add;
 mod bar;
-mod search;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Subcommand;
+use serde_json::Value;
 
+use super::api::{Api, Kind, Query, array, at};
 use super::owner::Owner;
 use super::{Output, list_output};
 use crate::adapters::views::ClipView;
-use crate::app::clip::{ClipInUse, Clips};
-use crate::app::list::Pages;
-use crate::app::organization::Organizations;
-use crate::domain::access::Actor;
-use crate::domain::page::Page;
-use search::find;
+
+const CLIP: Kind = Kind {
+    list: "clips",
+    path: "/clips",
+    noun: "clip",
+    field: "name",
+    any_case: false,
+    advice: "see: streamward clip list",
+};
 
 /// Commands about clips. They accept an id or an exact name.
 #[derive(Debug, Subcommand)]
@@ -55,74 +58,76 @@ pub enum ClipCommand {
 }
 
 /// Runs the command.
-pub async fn run(
-    (clips, organizations): (&Arc<Clips>, &Organizations),
-    command: &ClipCommand,
-    out: &mut Output,
-) -> anyhow::Result<()> {
+pub async fn run(api: &Api, command: &ClipCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
         ClipCommand::Add { file, name, no_wait, owner } => {
-            let actor = Actor::cli("clip add");
-            let owner = owner.id(organizations, &actor).await?;
-            let named = (file.as_path(), name.as_deref(), owner.as_deref());
-            let id = add::upload(clips, &actor, named, out.is_json()).await?;
+            let owner = owner.id(api).await?;
+            let named = (file.as_path(), name.as_deref(), owner.as_ref().and_then(Value::as_str));
+            let id = add::upload(api, named, out.is_json()).await?;
             let added = if *no_wait {
-                clips.get(&actor, id).await?
+                add::read(api, &id).await?
             } else {
-                add::wait(clips, &actor, id, out.is_json()).await?
+                add::wait(api, &id, out.is_json()).await?
             };
-            let error = added.clip.error().filter(|_| !added.clip.is_to_prepare()).map(str::to_owned);
-            let (name, text) = (added.clip.name.to_string(), describe(&added));
-            out.thing(&ClipView::from(added), || text)?;
-            error.map_or(Ok(()), |error| bail!("{name} cannot be played: {error}"))
+            let error =
+                Some(at(&added, "/error")).filter(|error| !error.is_empty() && !add::is_to_prepare(&added));
+            out.thing(&added, || describe(&added))?;
+            error.map_or(Ok(()), |error| bail!("{} cannot be played: {error}", at(&added, "/name")))
         }
         ClipCommand::List => {
-            let pages = Pages::new(Actor::cli("clip list"), (), Page::default());
+            let pages = api.pages::<ClipView>(CLIP.list, CLIP.path, &Query::default());
             let columns = ["id", "name", "state", "progress", "error"];
-            list_output::print(out, ("clips", &columns), (&**clips, pages), ClipView::from).await
+            list_output::print_pages(out, (CLIP.list, &columns), pages, |_| ()).await
         }
         ClipCommand::Show { clip } => {
-            let actor = Actor::cli("clip show");
-            let found = find(clips, &actor, clip).await?;
-            let text = describe(&found);
-            out.thing(&ClipView::from(found), || text)
+            let found = find(api, clip).await?;
+            out.thing(&found, || describe(&found))
         }
         ClipCommand::Remove { clip } => {
-            let actor = Actor::cli("clip remove");
-            let found = find(clips, &actor, clip).await?;
-            clips.delete(&actor, found.clip.id).await?;
-            let text = format!("Deleted clip {}.", found.clip.name);
-            out.thing(&ClipView::from(found), || text)
+            let found = find(api, clip).await?;
+            api.delete(format!("{}/{}", CLIP.path, at(&found, "/id"))).await?;
+            out.thing(&found, || format!("Deleted clip {}.", at(&found, "/name")))
         }
     }
 }
 
-fn describe(ClipInUse { clip, in_use_by }: &ClipInUse) -> String {
-    let mut lines = vec![clip.name.to_string(), format!("  id          {}", clip.id)];
-    let error = clip.error().map(|error| format!(": {error}")).unwrap_or_default();
-    lines.push(format!("  state       {}{error}", clip.state.name()));
-    if let Some(probe) = &clip.probe {
-        let video = probe
-            .video
-            .as_ref()
-            .map(|it| format!("{} {}x{}, {:.2} fps", it.codec, it.width, it.height, it.fps));
-        let audio =
-            probe.audio.as_ref().map(|it| format!("{} {} Hz, {} channels", it.codec, it.rate, it.channels));
-        lines.push(format!("  picture     {}", video.unwrap_or_else(|| "none".into())));
-        lines.push(format!("  sound       {}", audio.unwrap_or_else(|| "none: it gets silence".into())));
+/// The clip with this id, or the only one with this name.
+async fn find(api: &Api, wanted: &str) -> anyhow::Result<Value> {
+    api.find::<ClipView>(&CLIP, wanted).await
+}
+
+fn describe(clip: &Value) -> String {
+    let field = |name: &str| at(clip, name);
+    let number = |json: &Value, name: &str| json[name].as_f64().unwrap_or_default();
+    let mut lines = vec![field("/name"), format!("  id          {}", field("/id"))];
+    let error = clip["error"].as_str().map(|error| format!(": {error}")).unwrap_or_default();
+    lines.push(format!("  state       {}{error}", field("/state")));
+    if clip["probe"].is_object() {
+        let (video, audio) = (&clip["probe"]["video"], &clip["probe"]["audio"]);
+        lines.push(if video.is_object() {
+            let (codec, width, height) = (at(video, "/codec"), at(video, "/width"), at(video, "/height"));
+            format!("  picture     {codec} {width}x{height}, {:.2} fps", number(video, "fps"))
+        } else {
+            "  picture     none".to_owned()
+        });
+        lines.push(if audio.is_object() {
+            let (codec, rate, channels) = (at(audio, "/codec"), at(audio, "/rate"), at(audio, "/channels"));
+            format!("  sound       {codec} {rate} Hz, {channels} channels")
+        } else {
+            "  sound       none: it gets silence".to_owned()
+        });
     }
-    for rendition in &clip.renditions {
-        let video = &rendition.profile.video;
-        #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-        let made = rendition.file.map_or_else(
-            || "not made yet".to_owned(),
-            |file| format!("{:.1} s, {:.1} MB", file.duration_ms as f64 / 1e3, file.size as f64 / 1e6),
-        );
-        lines.push(format!("  prepared    {}x{}, {} fps: {made}", video.width, video.height, video.fps));
+    for made in array(clip, "/renditions") {
+        let result = if made["ready"] == true {
+            format!("{:.1} s, {:.1} MB", number(made, "duration_ms") / 1e3, number(made, "size") / 1e6)
+        } else {
+            "not made yet".to_owned()
+        };
+        let (width, height, fps) = (at(made, "/width"), at(made, "/height"), at(made, "/fps"));
+        lines.push(format!("  prepared    {width}x{height}, {fps} fps: {result}"));
     }
-    for channel in in_use_by {
-        lines.push(format!("  in use by   channel {channel}"));
-    }
-    lines.push(format!("  created     {}", clip.created_at));
+    let channels = array(clip, "/in_use_by").iter().filter_map(Value::as_str);
+    lines.extend(channels.map(|channel| format!("  in use by   channel {channel}")));
+    lines.push(format!("  created     {}", field("/created_at")));
     lines.join("\n")
 }

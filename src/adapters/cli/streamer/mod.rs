@@ -11,22 +11,26 @@ mod watch;
 pub(super) mod watch_status;
 mod watched;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use super::api::{Api, Query, array, at, object};
+use super::failure::{Exit, not_found, usage};
 use super::owner::Owner;
 use super::{Output, list_output};
-use crate::app::AppError;
-use crate::app::list::{List as _, Pages};
-use crate::app::organization::Organizations;
-use crate::app::streamer::{MOST_EVENTS, StreamerDraft, Streamers};
-use crate::domain::StreamerId;
+use crate::adapters::views::StreamerView;
+use crate::app::list::List as _;
+use crate::app::streamer::{MOST_EVENTS, Streamers};
 use crate::domain::access::Actor;
 use crate::domain::page::Page;
 use crate::domain::streamer::{Status, Streamer};
 use crate::ports::StreamerFilter;
+
+const LIST: &str = "streamers";
+const PATH: &str = "/streamers";
 
 pub use lookup::lookup;
 pub use watch::{WatchArgs, watch};
@@ -107,70 +111,70 @@ fn status_parser() -> impl TypedValueParser<Value = Status> {
     PossibleValuesParser::new(values).try_map(|word| word.parse::<Status>())
 }
 
-/// Runs the commands that need the store only. The others are [`lookup`] and [`watch`].
+/// Runs the commands of the API. The others are [`lookup`] and [`watch`]. `note` is a last line for who adds a streamer.
 pub async fn run(
-    (streamers, organizations): (&Streamers, &Organizations),
+    api: &Api,
+    note: Option<&str>,
     command: &StreamerCommand,
     out: &mut Output,
 ) -> anyhow::Result<()> {
     match command {
-        StreamerCommand::List { status, inactive } => list(streamers, *status, *inactive, out).await,
-        StreamerCommand::Add(args) => add((streamers, organizations), args, out).await,
-        StreamerCommand::Remove { streamer } => remove(streamers, streamer, out).await,
-        StreamerCommand::Pause { streamer } => set_active(streamers, streamer, false, out).await,
-        StreamerCommand::Resume { streamer } => set_active(streamers, streamer, true, out).await,
-        StreamerCommand::Events { streamer, limit } => events(streamers, streamer, *limit, out).await,
+        StreamerCommand::List { status, inactive } => list(api, *status, *inactive, out).await,
+        StreamerCommand::Add(args) => add(api, args, note, out).await,
+        StreamerCommand::Remove { streamer } => remove(api, streamer, out).await,
+        StreamerCommand::Pause { streamer } => set_active(api, streamer, false, out).await,
+        StreamerCommand::Resume { streamer } => set_active(api, streamer, true, out).await,
+        StreamerCommand::Events { streamer, limit } => events(api, streamer, *limit, out).await,
         StreamerCommand::Test { .. } | StreamerCommand::Watch(_) => {
-            bail!("this command cannot run with the store alone")
+            bail!("this command needs more than the API")
         }
     }
 }
 
-async fn list(
-    streamers: &Streamers,
-    status: Option<Status>,
-    inactive: bool,
-    out: &mut Output,
-) -> anyhow::Result<()> {
-    let is_active = inactive.then_some(false);
-    let filter = StreamerFilter { status, is_active, ..StreamerFilter::default() };
-    let pages = Pages::new(Actor::cli("streamer list"), filter, Page::default());
-    let columns =
-        ["username", "status", "last_status_update", "is_active", "user_id", "channel_id", "problem"];
-    let view = |streamer| view::streamer(&streamer);
-    list_output::print(out, ("streamers", &columns), (streamers, pages), view).await
+async fn list(api: &Api, status: Option<Status>, inactive: bool, out: &mut Output) -> anyhow::Result<()> {
+    let query = Query::default()
+        .with("status", status.map(|status| status.to_string()))
+        .with("active", inactive.then_some("false"));
+    let columns = [
+        "username",
+        "status",
+        "since=last_status_update",
+        "active=is_active",
+        "user_id",
+        "channel_id",
+        "problem",
+    ];
+    let pages = api.pages::<StreamerView>(LIST, PATH, &query);
+    list_output::print_pages(out, (LIST, &columns), pages, |_| ()).await
 }
 
 /// Adds the streamers one by one, also after a refusal.
-async fn add(
-    (streamers, organizations): (&Streamers, &Organizations),
-    args: &AddArgs,
-    out: &mut Output,
-) -> anyhow::Result<()> {
-    let AddArgs { usernames, display_name, user_id, channel_id, chatroom_id, owner } = args.clone();
-    let is_of_one = display_name.is_some() || user_id.or(channel_id).or(chatroom_id).is_some();
+async fn add(api: &Api, args: &AddArgs, note: Option<&str>, out: &mut Output) -> anyhow::Result<()> {
+    let AddArgs { usernames, display_name, user_id, channel_id, chatroom_id, owner } = args;
+    let is_of_one = display_name.is_some() || user_id.or(*channel_id).or(*chatroom_id).is_some();
     if is_of_one && usernames.len() > 1 {
-        bail!("--display-name and Kick's ids apply to one streamer: add the names one by one");
+        usage!("--display-name and Kick's ids apply to one streamer: add the names one by one");
     }
-    let actor = Actor::cli("streamer add");
-    let organization_id = owner.id(organizations, &actor).await?;
-    let draft = StreamerDraft {
-        display_name,
-        user_id,
-        channel_id,
-        chatroom_id,
-        organization_id,
-        ..StreamerDraft::default()
-    };
+    let organization = owner.id(api).await?;
     let (mut views, mut lines, mut refusals, mut refused) = (vec![], vec![], vec![], vec![]);
-    for username in &usernames {
-        let draft = StreamerDraft { username: Some(username.clone()), ..draft.clone() };
-        match streamers.create(&actor, draft).await {
+    for username in usernames {
+        let number = |number: &Option<u64>| number.map(|number| json!(number));
+        let draft = object([
+            ("username", Some(json!(username))),
+            ("display_name", display_name.as_ref().map(|name| json!(name))),
+            ("user_id", number(user_id)),
+            ("channel_id", number(channel_id)),
+            ("chatroom_id", number(chatroom_id)),
+            ("organization_id", organization.clone()),
+        ]);
+        match api.post::<StreamerView>(PATH, Some(&draft)).await {
             Ok(added) => {
-                views.push(view::streamer(&added));
-                lines.push(format!("Watching {} ({})", added.username, added.id));
+                lines.push(format!("Watching {} ({})", at(&added, "/username"), at(&added, "/id")));
+                views.push(added);
             }
-            Err(AppError::Store(error)) => return Err(error.into()),
+            Err(error) if error.exit() == Exit::Unreachable || usernames.len() == 1 => {
+                return Err(error.into());
+            }
             Err(error) => {
                 refusals.push(json!({"username": username, "error": error.to_string()}));
                 refused.push(format!("Not added: {username}: {error}"));
@@ -178,10 +182,7 @@ async fn add(
         }
     }
     lines.append(&mut refused);
-    if !streamers.settings().is_on {
-        let advice = "kick.feed is not set here: nobody is watched until it is set where the service runs";
-        lines.push(advice.to_owned());
-    }
+    lines.extend(note.map(str::to_owned));
     let all = json!({"streamers": views, "count": views.len(), "refused": refusals});
     out.thing(&all, || lines.join("\n"))?;
     match refusals.len() {
@@ -190,25 +191,18 @@ async fn add(
     }
 }
 
-async fn remove(streamers: &Streamers, wanted: &str, out: &mut Output) -> anyhow::Result<()> {
-    let actor = Actor::cli("streamer remove");
-    let found = find(streamers, &actor, wanted).await?;
-    streamers.delete(&actor, found.id).await?;
-    out.thing(&view::streamer(&found), || format!("Removed {} and the history.", found.username))
+async fn remove(api: &Api, wanted: &str, out: &mut Output) -> anyhow::Result<()> {
+    let found = find(api, wanted).await?;
+    api.delete(format!("{PATH}/{}", at(&found, "/id"))).await?;
+    out.thing(&found, || format!("Removed {} and the history.", at(&found, "/username")))
 }
 
-async fn set_active(
-    streamers: &Streamers,
-    wanted: &str,
-    is_active: bool,
-    out: &mut Output,
-) -> anyhow::Result<()> {
-    let actor = Actor::cli(if is_active { "streamer resume" } else { "streamer pause" });
-    let found = find(streamers, &actor, wanted).await?;
-    let draft = StreamerDraft { is_active: Some(is_active), ..StreamerDraft::default() };
-    let now = streamers.update(&actor, found.id, draft).await?;
-    out.thing(&view::streamer(&now), || {
-        let name = &now.username;
+async fn set_active(api: &Api, wanted: &str, is_active: bool, out: &mut Output) -> anyhow::Result<()> {
+    let found = find(api, wanted).await?;
+    let one = format!("{PATH}/{}", at(&found, "/id"));
+    let now = api.patch::<StreamerView>(one, &json!({"is_active": is_active})).await?;
+    out.thing(&now, || {
+        let name = at(&now, "/username");
         if is_active {
             format!("{name} is watched.")
         } else {
@@ -217,24 +211,36 @@ async fn set_active(
     })
 }
 
-async fn events(streamers: &Streamers, wanted: &str, limit: u32, out: &mut Output) -> anyhow::Result<()> {
-    let actor = Actor::cli("streamer events");
-    let found = find(streamers, &actor, wanted).await?;
-    let events = streamers.status_events(&actor, found.id, None, limit).await?;
-    let views: Vec<Value> = events.iter().map(view::status_event).collect();
-    let columns =
-        ["occurred_at", "previous_status", "new_status", "source", "session_id", "session_title", "banned"];
+async fn events(api: &Api, wanted: &str, limit: u32, out: &mut Output) -> anyhow::Result<()> {
+    let found = find(api, wanted).await?;
+    let path = format!("{PATH}/{}/events?limit={limit}", at(&found, "/id"));
+    let answer = api.get::<Value>(path).await?;
+    let views: Vec<Value> =
+        array(&answer, "/events").iter().map(|event| view::status_event(event.clone())).collect();
+    let columns = [
+        "occurred_at",
+        "from=previous_status",
+        "to=new_status",
+        "source",
+        "session=session_id",
+        "title=session_title",
+        "banned",
+    ];
     list_output::print_rows(out, ("events", &columns), &views)
 }
 
-async fn find(streamers: &Streamers, actor: &Actor, wanted: &str) -> anyhow::Result<Streamer> {
-    if let Ok(id) = wanted.parse::<StreamerId>() {
-        return Ok(streamers.get(actor, id).await?);
+async fn find(api: &Api, wanted: &str) -> anyhow::Result<Value> {
+    if Uuid::parse_str(wanted).is_ok() {
+        return Ok(api.get::<StreamerView>(format!("{PATH}/{wanted}")).await?);
     }
-    let found = named(streamers, actor, wanted).await?;
-    found
-        .ok_or(AppError::NotFound("streamer"))
-        .with_context(|| format!("cannot find {wanted:?}: `streamward streamer list` shows all names"))
+    let query = Query::default().with("username", Some(plain(wanted)));
+    let found = api.pages::<StreamerView>(LIST, PATH, &query).at_most(1).next().await?;
+    match found.unwrap_or_default().pop() {
+        Some(found) => Ok(found),
+        None => not_found!(
+            "cannot find {wanted:?}: the streamer does not exist (`streamward streamer list` shows all names)"
+        ),
+    }
 }
 
 /// The streamer with this name, as people write it or as another program wrote it.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::adapters::cli::output::with_nulls;
+use crate::adapters::cli::output::{add_nulls_of, with_nulls};
 use crate::adapters::views::{ChangeView, SessionView, StatusEventView, StreamerView};
-use crate::domain::streamer::{Change, Session, StatusEvent, Streamer};
+use crate::domain::streamer::{Change, Session, Streamer};
 
 pub(super) fn streamer(streamer: &Streamer) -> Value {
     with_nulls(&StreamerView::from(streamer.clone()))
@@ -18,8 +18,11 @@ pub(super) fn change(change: &Change) -> Value {
     with_columns(with_nulls(&ChangeView::from(change.clone())), change.banned)
 }
 
-pub(super) fn status_event(event: &StatusEvent) -> Value {
-    with_columns(with_nulls(&StatusEventView::from(event.clone())), event.change.banned)
+/// An event of the API, with the columns of its table.
+pub(super) fn status_event(event: Value) -> Value {
+    let event = add_nulls_of::<StatusEventView>(event);
+    let banned = event["banned"] == true;
+    with_columns(event, banned)
 }
 
 /// The change with the columns of its table.
@@ -47,7 +50,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::streamer::{Source, Status};
+    use crate::domain::streamer::{Source, Status, StatusEvent};
     use crate::domain::{StreamerId, Timestamp};
 
     #[test]
@@ -65,7 +68,7 @@ mod tests {
             banned: false,
         };
         let event = StatusEvent { seq: 1, streamer_id: StreamerId(Uuid::nil()), change, recorded_at: at };
-        let shown = status_event(&event);
+        let shown = status_event(serde_json::to_value(StatusEventView::from(event)).unwrap());
         assert_eq!(
             (&shown["session_id"], &shown["banned"], &shown["seq"]),
             (&json!("7"), &json!(false), &json!(1))

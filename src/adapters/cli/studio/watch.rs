@@ -8,7 +8,6 @@ use crate::adapters::cli::Output;
 use crate::adapters::cli::output::with_nulls;
 use crate::adapters::cli::screen::{self, Live};
 use crate::adapters::views::StudioView;
-use crate::app;
 use crate::app::studio::{StudioOverview, Studios};
 use crate::domain::Timestamp;
 use crate::domain::access::Actor;
@@ -37,8 +36,8 @@ impl Live for LiveStudio<'_> {
         &["not supervised", "ALERT", "failed", "disconnected", "unresponsive"];
     const YELLOW: &'static [&'static str] = &["degraded", "reconnecting", "hold", "nothing can be played"];
 
-    async fn read(&self) -> app::Result<StudioOverview> {
-        self.studios.get(&self.actor, self.name).await
+    async fn read(&self) -> anyhow::Result<StudioOverview> {
+        Ok(self.studios.get(&self.actor, self.name).await?)
     }
 
     fn at(found: &StudioOverview) -> Timestamp {

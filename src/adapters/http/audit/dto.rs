@@ -1,16 +1,15 @@
-//! The audit log as JSON. Only HTTP shows it.
+//! The queries and the bodies of the audit log.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::adapters::http::extract::{ListQuery, number};
 use crate::adapters::http::list::Cursor as _;
-use crate::adapters::views::DateTime;
+use crate::adapters::views::AuditEntryView;
 use crate::app::audit::AuditReport;
 use crate::domain::Invalid;
-use crate::domain::audit::{AuditEntry, AuditFilter, Outcome};
+use crate::domain::audit::{AuditFilter, Outcome};
 use crate::domain::page::Newest;
 
 const MAX_PAGE: u32 = 100;
@@ -18,69 +17,11 @@ const DEFAULT_PAGE: u32 = 50;
 /// The largest `offset`: what the store can count.
 const MAX_OFFSET: u64 = i64::MAX.unsigned_abs();
 
-/// An entry of the audit log. Unlike everywhere else, absent values are `null`.
-#[derive(Serialize, ToSchema)]
-#[schema(as = AuditEntry)]
-pub(super) struct AuditEntryJson {
-    id: Uuid,
-    timestamp: DateTime,
-    /// Whose resource it is about.
-    #[schema(required = true)]
-    organization_id: Option<Uuid>,
-    #[schema(required = true, example = "token:dashboard")]
-    actor: Option<String>,
-    /// `create`, `update`, `delete`, `rotate`, `publish`, …, or an action that a dashboard reported.
-    #[schema(example = "create")]
-    action: String,
-    #[schema(required = true, example = "stream_key")]
-    resource_type: Option<String>,
-    #[schema(required = true)]
-    resource_id: Option<String>,
-    #[schema(required = true, example = "POST")]
-    request_method: Option<String>,
-    /// The path of the request, without the query.
-    #[schema(required = true, example = "/stream-keys")]
-    request_path: Option<String>,
-    #[schema(required = true, example = "192.0.2.7")]
-    ip_address: Option<String>,
-    outcome: Outcome,
-    #[schema(required = true)]
-    failure_reason: Option<String>,
-    #[schema(value_type = Object)]
-    metadata: Map<String, Value>,
-    #[schema(required = true)]
-    request_id: Option<String>,
-    /// Whether a dashboard reported it. `false`: Streamward recorded it itself.
-    told: bool,
-}
-
-impl From<AuditEntry> for AuditEntryJson {
-    fn from(entry: AuditEntry) -> Self {
-        Self {
-            id: entry.id.0,
-            timestamp: entry.timestamp,
-            organization_id: entry.organization_id.map(|id| id.0),
-            actor: entry.actor,
-            action: entry.action,
-            resource_type: entry.resource_type,
-            resource_id: entry.resource_id,
-            request_method: entry.request_method,
-            request_path: entry.request_path,
-            ip_address: entry.ip_address,
-            outcome: entry.outcome,
-            failure_reason: entry.failure_reason,
-            metadata: entry.metadata,
-            request_id: entry.request_id,
-            told: entry.told,
-        }
-    }
-}
-
 /// A page of the audit log.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditLog)]
 pub(super) struct AuditPage {
-    pub(super) audit_logs: Vec<AuditEntryJson>,
+    pub(super) audit_logs: Vec<AuditEntryView>,
     pub(super) pagination: Pagination,
 }
 
@@ -124,6 +65,9 @@ pub(super) struct AuditQuery {
     resource_type: Option<String>,
     /// Entries about the resource with this id.
     resource_id: Option<String>,
+    /// Entries with this outcome: `success` or `failure`.
+    #[param(pattern = "^(success|failure)$")]
+    outcome: Option<String>,
 }
 
 impl ListQuery for AuditQuery {
@@ -136,6 +80,10 @@ impl ListQuery for AuditQuery {
         if self.offset.is_some() && self.cursor.is_some() {
             return Err(Invalid::one("offset", "must not be given with cursor"));
         }
+        let outcome = self.outcome.map(|word| {
+            Outcome::parse(&word).ok_or_else(|| Invalid::one("outcome", "must be success or failure"))
+        });
+        let outcome = outcome.transpose()?;
         Ok(AuditFilter {
             after: self.cursor.as_deref().map(Newest::parse).transpose()?,
             limit: number("limit", self.limit.as_deref(), 1..=MAX_PAGE)?.unwrap_or(DEFAULT_PAGE),
@@ -146,6 +94,7 @@ impl ListQuery for AuditQuery {
             action: self.action,
             resource_type: self.resource_type,
             resource_id: self.resource_id,
+            outcome,
         })
     }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::extract::Filter;
 use super::handler::{Admin, Answer, Call, Created, Routes, StrictJson, created, ok, routes};
 use super::list::Cursor as _;
+use crate::adapters::views::AuditEntryView;
 use crate::app::audit::AuditLog;
 use crate::domain::audit::AuditFilter;
 use crate::domain::page::Placed as _;
-use dto::{AuditEntryJson, AuditPage, AuditQuery, AuditReportJson, Pagination};
+use dto::{AuditPage, AuditQuery, AuditReportJson, Pagination};
 
 /// The routes.
 pub fn routes() -> Routes<Arc<AuditLog>> {
@@ -37,18 +38,18 @@ async fn read_audit_logs(
     entries.truncate(limit as usize);
     let next_cursor = entries.last().filter(|_| is_more).map(|last| last.place().to_text());
     let pagination = Pagination { limit, offset, total, next_cursor };
-    ok(AuditPage { audit_logs: entries.into_iter().map(AuditEntryJson::from).collect(), pagination })
+    ok(AuditPage { audit_logs: entries.into_iter().map(AuditEntryView::from).collect(), pagination })
 }
 
 /// Report an action of a dashboard's user
 ///
 /// For trusted dashboards. The entry is marked with `told` and names the caller who reported it.
 #[utoipa::path(
-    post, path = "/audit-events", request_body = AuditReportJson, responses((status = 201, body = AuditEntryJson))
+    post, path = "/audit-events", request_body = AuditReportJson, responses((status = 201, body = AuditEntryView))
 )]
 async fn report_audit_event(
     Call(log, actor): Call<AuditLog>,
     StrictJson(report): StrictJson<AuditReportJson>,
-) -> Created<AuditEntryJson> {
+) -> Created<AuditEntryView> {
     created(None, log.report(&actor, report.into()).await?)
 }
