@@ -30,7 +30,7 @@ use crate::domain::reconcile::{
     accept_hook_events, plan,
 };
 use crate::domain::secret::SecretHash;
-use crate::domain::stream::{Stream, StreamState};
+use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{Holder, OnConflict, StreamKey};
 use crate::domain::{StreamId, Timestamp};
 use crate::ports::{
@@ -297,7 +297,7 @@ impl Reconciler {
         for (kind, streams) in [("stream_started", &applied.started), ("stream_ended", &applied.ended)] {
             for stream in streams {
                 tracing::info!(server = %self.server, stream_id = %stream.id, key_id = %stream.stream_key_id,
-                    path = %stream.path, reason = ended_because(stream), "{kind}");
+                    path = %stream.path, reason = stream.end_reason().map(EndReason::as_str), "{kind}");
             }
         }
         self.core.wake_ups.send(WakeUp::Events);
@@ -421,14 +421,6 @@ impl Reconciler {
             self.memory = Memory { run, epoch: Some(assignment.epoch), ..Memory::default() };
         }
         Ok(())
-    }
-}
-
-/// The word for why it ended; `None` if it is live.
-fn ended_because(stream: &Stream) -> Option<&'static str> {
-    match stream.state {
-        StreamState::Ended { end_reason, .. } => Some(end_reason.as_str()),
-        StreamState::Active { .. } => None,
     }
 }
 

@@ -129,6 +129,14 @@ newest_first!(Stream, started_at);
 pub struct AlreadyEnded;
 
 impl Stream {
+    /// Why it ended; `None` if it is live.
+    pub fn end_reason(&self) -> Option<EndReason> {
+        match self.state {
+            StreamState::Ended { end_reason, .. } => Some(end_reason),
+            StreamState::Active { .. } => None,
+        }
+    }
+
     /// Whether the media server still carries it.
     pub fn is_active(&self) -> bool {
         matches!(self.state, StreamState::Active { .. })

@@ -19,7 +19,6 @@ use super::databases::{Purpose, Schema};
 use super::outside::destination_probe;
 use super::secrets::secrets;
 use super::shared::{Outside, Shared};
-use super::slices;
 use super::studios::studios;
 use crate::adapters::cli::api::{Api, ApiAnswer, ApiRequest, Transport};
 use crate::adapters::cli::{Failure, Output, Remote};
@@ -42,6 +41,8 @@ pub(super) struct CommandContext<'a> {
     pub(super) remote: Option<Remote>,
     /// The words of the command, for the audit log.
     pub(super) name: String,
+    /// Builds the API of all slices.
+    pub(super) router: fn(&Shared) -> Router,
 }
 
 impl CommandContext<'_> {
@@ -66,9 +67,9 @@ impl CommandContext<'_> {
         if let Some(remote) = self.remote.take() {
             return work(&Api::new(remote, Arc::new(SystemClock)), self.out).await;
         }
-        let actor = Actor::cli(&self.name);
+        let (actor, router) = (Actor::cli(&self.name), self.router);
         self.run(async |shared, out| {
-            let here = Here { router: slices::api(shared), actor };
+            let here = Here { router: router(shared), actor };
             work(&Api::new(here, Arc::clone(&shared.core.clock)), out).await
         })
         .await

@@ -71,7 +71,9 @@ async fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         && slices::is_subcommand(name)
     {
         let remote = globals.remote.machine(variable)?;
-        let context = CommandContext { sources: &sources, out: &mut out, remote, name: name.to_owned() };
+        let out = &mut out;
+        let context =
+            CommandContext { sources: &sources, out, remote, name: name.to_owned(), router: slices::api };
         if let Some(running) = slices::run_subcommand(name, matches, context) {
             return running.await.map(|()| ExitCode::SUCCESS);
         }

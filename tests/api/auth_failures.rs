@@ -50,7 +50,7 @@ async fn refused_attempts_are_listed_once_with_their_number_and_what_to_do(#[cas
         wrong["advice"].as_str().unwrap().contains("set the path of the encoder to live/alice"),
         "{wrong}"
     );
-    assert_eq!(wrong["key_prefix"], key.secret[..8]);
+    assert_eq!(wrong["key_prefix"].as_str(), key.secret.get(..8));
     let none = of(&rows, "no_key");
     assert_eq!((&none["path"], &none["nearest_path"]), (&json!("live/alcie"), &json!("live/alice")));
     let text = json!(rows).to_string();

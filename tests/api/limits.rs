@@ -177,7 +177,7 @@ async fn query_parameters_are_validated() {
         ("/audit-logs", "from=yesterday", "from"),
         ("/audit-logs", "to=2020-01-01", "to"),
         ("/audit-logs", "actor=%00", "actor"),
-        ("/audit-logs", "outcome=failure", "outcome"),
+        ("/audit-logs", "outcome=maybe", "outcome"),
     ] {
         app.as_admin().get(&format!("{path}?{query}")).await.assert_refuses(&[field]);
     }

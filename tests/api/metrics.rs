@@ -13,7 +13,7 @@ use streamward::runtime::telemetry::{
 use crate::harness::{Engine, Setup, TestApp};
 
 /// Names that begin like metrics, and are none.
-const NO_METRICS: [&str; 2] = ["streamward_session", "streamward_device"];
+const NO_METRICS: [&str; 3] = ["streamward_session", "streamward_device", "streamward_sign_in"];
 
 fn telemetry() -> (Telemetry, streamward::runtime::telemetry::BoxedRecorder) {
     let config = TelemetryConfig {

@@ -83,6 +83,7 @@ async fn stream_key_has_exactly_the_documented_fields() {
             "organization_id",
             "path",
             "status",
+            "urls",
         ]
     );
     let secret = made.text("/key_value");

@@ -263,6 +263,7 @@ fn begins_with(path: &[String], starts: &[&str]) -> bool {
 
 /// The lines on which a log statement or a span prints a value by `Debug` (`?value`), which is for programmers. A
 /// `Duration` may: it prints as `1.5s`.
+#[expect(clippy::string_slice, reason = "each place is the end of an ASCII text that was found there")]
 pub(crate) fn debug_in_logs(text: &str) -> Vec<usize> {
     const MACROS: [&str; 10] = [
         "trace!(",

@@ -157,7 +157,7 @@ async fn live_streams_are_counted_for_each_media_server(#[case] engine: Engine) 
 
 /// Each statement that reads a page or counts rows for one, and the index that it must read it by: in the order of the list, from the place where
 /// the page begins, with the filter that finds the fewest rows.
-const PAGES: [(&str, &str); 43] = [
+const PAGES: [(&str, &str); 45] = [
     ("access::PAGE", "api_tokens_newest"),
     ("audit_log::PAGE", "audit_log_newest"),
     ("audit_log::PAGE_OF_ACTOR", "audit_log_actor"),
@@ -171,6 +171,8 @@ const PAGES: [(&str, &str); 43] = [
     ("audit_log::COUNT_OF_RESOURCE_TYPE", "audit_log_resource_type"),
     ("audit_log::COUNT_OF_RESOURCE_ID", "audit_log_resource_id"),
     ("audit_log::COUNT_OF_OUTCOME", "audit_log_outcome"),
+    ("auth_failures::PAGE", "auth_failures_newest"),
+    ("auth_failures::PAGE_OF_ORGANIZATION", "auth_failures_organization"),
     ("broadcasters::PAGE", "broadcasters_newest"),
     ("channels::PAGE", "channels_newest"),
     ("channel_destinations::PAGE", "destinations_newest"),

@@ -125,6 +125,7 @@ async fn rotate_makes_the_old_secret_invalid_and_the_new_one_valid_evicts_the_ho
         key_prefix: "sk_newer".into(),
         holder: Holder::Evicted { by: connection("default", "c1") },
         last_used_at: Some(at(1)),
+        takeovers: world.stored(&alice).await.takeovers,
         ..alice.clone()
     };
     let ending = stream.end_requested(EndReason::KeyRotated).unwrap();

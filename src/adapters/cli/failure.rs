@@ -3,8 +3,6 @@
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::api::at;
-
 /// How a command ended. The numbers are documented in the help and in the README: scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -89,7 +87,7 @@ impl Failure {
 }
 
 fn detail(problem: &Value) -> String {
-    at(problem, "/detail")
+    problem["detail"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Fails with [`Failure::Usage`].

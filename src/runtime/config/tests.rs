@@ -90,7 +90,7 @@ fn unknown_key_is_named_with_its_place() {
     assert_eq!(line, asked);
     let line = refused("", &[("STREAMWARD_HTPP", "x")]);
     assert!(
-        line.starts_with("configuration: htpp is not a key; did you mean one of http.listen, http."),
+        line.starts_with("configuration: htpp is not a key; did you mean one of http.base_path, http."),
         "{line}"
     );
     let line = refused("", &[("STREAMWARD_MEDIA_SERVERS__EU__AIP_URL", "x")]);
@@ -203,6 +203,7 @@ fn every_key_can_be_set_and_secret_keys_are_those_of_secret_type() {
             "api.admin_token",
             "api.hmac_secret",
             "api.hmac_keys.*",
+            "users.oidc.*.client_secret",
             "mail.smtp_url",
             "metrics.token",
             "kick.client_secret",

@@ -31,7 +31,7 @@ fn refused_attempts_are_listed() {
 fn settings_are_printed_for_every_media_server_or_for_the_one_that_is_named() {
     let home = Home::new()
         .with("MEDIA_SERVERS__DEFAULT__RTMP_URL", "rtmp://one.example.org")
-        .with("MEDIA_SERVERS__EU__API_URL", "http://127.0.0.1:9")
+        .with("MEDIA_SERVERS__EU__API_URL", "http://127.0.0.1:10")
         .with("MEDIA_SERVERS__EU__RTMP_URL", "rtmp://two.example.org")
         .prepared();
     home.ok(&["broadcaster", "create", "Alice"]);

@@ -1,5 +1,6 @@
 //! `streamward channel …`: manages channels; `view.rs` has their texts, `watch.rs` shows one live.
 
+mod named;
 mod playlist;
 mod view;
 mod watch;
@@ -13,21 +14,15 @@ use serde_json::{Value, json};
 use strum::VariantArray as _;
 use tokio_util::sync::CancellationToken;
 
-use super::api::{Api, Kind, Query, at, object};
+use self::named::{CHANNEL, one, read_status};
+use super::api::{Api, Query, at, object};
 use super::failure::usage;
 use super::owner::Owner;
-use super::{Failure, Output, list_output};
-use crate::adapters::views::{ChannelStatusView, ChannelView, DecisionView, NewChannelView, RehearsalView};
+use super::{Output, list_output};
+use crate::adapters::views::{ChannelView, DecisionView, NewChannelView, RehearsalView};
 use crate::domain::channel::{Engine, Mismatch, Mode, PlaylistChange};
 
-const CHANNEL: Kind = Kind {
-    list: "channels",
-    path: "/channels",
-    noun: "channel",
-    field: "name",
-    any_case: false,
-    advice: "see: streamward channel list",
-};
+pub(super) use self::named::find;
 
 /// Commands about channels. They accept an id or a name.
 #[derive(Debug, Subcommand)]
@@ -307,19 +302,6 @@ pub async fn run(
             list_output::print_pages(out, ("decisions", &columns), pages, |_| ()).await
         }
     }
-}
-
-/// The channel with this id or name.
-pub(super) async fn find(api: &Api, wanted: &str) -> anyhow::Result<Value> {
-    api.find::<ChannelView>(&CHANNEL, wanted).await
-}
-
-fn one(channel: &Value) -> String {
-    format!("{}/{}", CHANNEL.path, at(channel, "/id"))
-}
-
-async fn read_status(api: &Api, id: &str) -> Result<Value, Failure> {
-    api.get::<ChannelStatusView>(format!("{}/{id}/status", CHANNEL.path)).await
 }
 
 fn print(api: &Api, out: &mut Output, channel: &Value) -> anyhow::Result<()> {

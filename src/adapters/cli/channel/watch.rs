@@ -3,7 +3,8 @@
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{find, read_status, view};
+use super::named::{find, read_status};
+use super::view;
 use crate::adapters::cli::Output;
 use crate::adapters::cli::api::{Api, at};
 use crate::adapters::cli::screen::{self, Live};

@@ -12,8 +12,8 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::time::{Instant, sleep};
 
-use super::CLIP;
 use super::bar::Bar;
+use super::named::CLIP;
 use crate::adapters::cli::api::{Api, ApiAnswer, ApiRequest, Query, at};
 use crate::adapters::cli::failure::{Failure, usage};
 use crate::adapters::views::ClipView;

@@ -2,6 +2,7 @@
 
 mod add;
 mod bar;
+mod named;
 
 use std::path::PathBuf;
 
@@ -9,19 +10,11 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::api::{Api, Kind, Query, array, at};
+use self::named::{CLIP, find};
+use super::api::{Api, Query, array, at};
 use super::owner::Owner;
 use super::{Output, list_output};
 use crate::adapters::views::ClipView;
-
-const CLIP: Kind = Kind {
-    list: "clips",
-    path: "/clips",
-    noun: "clip",
-    field: "name",
-    any_case: false,
-    advice: "see: streamward clip list",
-};
 
 /// Commands about clips. They accept an id or an exact name.
 #[derive(Debug, Subcommand)]
@@ -89,11 +82,6 @@ pub async fn run(api: &Api, command: &ClipCommand, out: &mut Output) -> anyhow::
             out.thing(&found, || format!("Deleted clip {}.", at(&found, "/name")))
         }
     }
-}
-
-/// The clip with this id, or the only one with this name.
-async fn find(api: &Api, wanted: &str) -> anyhow::Result<Value> {
-    api.find::<ClipView>(&CLIP, wanted).await
 }
 
 fn describe(clip: &Value) -> String {
