@@ -377,12 +377,12 @@ mod tests {
     fn key_that_is_revoked_while_it_is_read_stays_revoked() {
         let cache = loaded();
         let key = cached(HASH);
-        cache.add(&[key.clone()]);
+        cache.add(std::slice::from_ref(&key));
         cache.revoke(key.id);
-        cache.add(&[key.clone()]);
+        cache.add(std::slice::from_ref(&key));
         assert!(!may_exist(&cache, &HASH));
         let new = CachedKey { hash: SecretHash([9; 32]), ..key };
-        cache.add(&[new.clone()]);
+        cache.add(std::slice::from_ref(&new));
         assert!(may_exist(&cache, &new.hash) && !may_exist(&cache, &HASH), "a new secret counts");
     }
 

@@ -89,6 +89,10 @@ pub(super) async fn run(
         () = stop.cancelled() => return Err(TranscodeError::Stopped),
     };
     let is_success = status.map_err(|error| TranscodeError::Failed(error.to_string()))?.success();
+    // It may have ended before the next check.
+    if is_success && is_too_large(limits).await {
+        return Err(TranscodeError::Full);
+    }
     Ok(Ended { is_success, output: kept, errors: last.into() })
 }
 
