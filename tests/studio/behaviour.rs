@@ -69,6 +69,8 @@ pub(crate) async fn switch_is_confirmed_and_announced_once(world: &mut World) ->
     let unknown = world.client.switch_scene("No such scene").await;
     ensure!(matches!(unknown, Err(ObsError::NotFound(_))), "{unknown:?}");
     ensure!(world.client.scenes().await?.program.as_deref() == Some("Second"));
+    // OBS 29 that switches while the last transition still runs announces neither the scene nor the end of the transition.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     // With a fade it is the program scene at once, and is announced at its end.
     world.client.set_transition(Transition::Fade(Duration::from_millis(400))).await?;
     world.client.switch_scene("First").await?;
