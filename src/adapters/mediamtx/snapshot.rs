@@ -40,7 +40,10 @@ pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
 /// Identifies the process. Empty before 1.15.3.
 pub(super) async fn info(api: &Api) -> Result<Info, RemoteError> {
     let answer = api.patient_get("info").await?.found()?;
-    answer.map_or_else(|| Ok(Info::default()), |answer| answer.json())
+    let mut info: Info = answer.map_or_else(|| Ok(Info::default()), |answer| answer.json())?;
+    // A build of one's own may have a line feed in it.
+    info.version = info.version.map(|version| version.trim().to_owned());
+    Ok(info)
 }
 
 /// Before 1.19.3 the auth callback names the connection of an RTSP publisher, and the path list names its session. Adds
