@@ -258,7 +258,10 @@ pub(crate) async fn what_is_installed_suffices(bench: &Bench) -> Result<()> {
     serve.env("STREAMWARD_LOG__LEVEL", "info,streamward::adapters::http::request_log=warn");
     let service = Process::start("serve", &mut serve, bench.path())?;
     // The first start makes the secrets.
-    let install = ["mediamtx-config", "--install", &place, "--bind", "127.0.0.1", "--webrtc-udp-port", &udp];
+    // Nothing runs yet that says its version, and the newest is assumed.
+    let version = bench.tools.version.trim_start_matches('v');
+    let local = ["--bind", "127.0.0.1", "--webrtc-udp-port", &udp, "--for", version];
+    let install: Vec<&str> = ["mediamtx-config", "--install", &place].into_iter().chain(local).collect();
     eventually("the configuration is installed", SOON, async || Ok(home.json(&install).ok())).await?;
     let elsewhere = bench.path().join("elsewhere");
     fs::create_dir(&elsewhere)?;
