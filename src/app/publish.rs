@@ -202,7 +202,7 @@ impl PublishAuth {
         server: &MediaServerName,
         request: &AuthRequest,
         decision: &Decision,
-        (cause, detail): (&str, Option<String>),
+        (cause, detail, ip_address): (&str, Option<String>, Option<String>),
         now: Timestamp,
     ) {
         let attempt = RefusedAttempt {
@@ -213,7 +213,7 @@ impl PublishAuth {
             protocol: Some(request.protocol).filter(|name| *name != "none").map(str::to_owned),
             path: request.path.public().filter(|path| !path.is_empty()).map(str::to_owned),
             key: decision.refused_key.as_deref().map(KeyOfAttempt::from),
-            ip_address: request.ip.map(|ip| ip.to_string()),
+            ip_address,
         };
         self.failures.count(attempt, now);
     }
@@ -260,7 +260,7 @@ impl PublishAuth {
             self.media_servers.note_contact(server, Contact::Auth);
         }
         if outcome == "deny" {
-            self.list_failure(server, request, decision, (reason, detail.clone()), now);
+            self.list_failure(server, request, decision, (reason, detail.clone(), ip.clone()), now);
         }
         if request.action == Action::Publish && outcome != "challenge" {
             let (key, organization_id) = (decision.key, decision.organization_id);

@@ -10,6 +10,7 @@ use reqwest::{Certificate, Client, Method, Url};
 
 use super::api::{ApiAnswer, ApiRequest, Transport};
 use super::failure::Failure;
+use crate::adapters::remote::cause;
 use crate::domain::secret::Secret;
 
 /// How long a connection may take.
@@ -146,14 +147,10 @@ impl Transport for Remote {
 
 impl Remote {
     fn explain(&self, error: &reqwest::Error) -> String {
-        // The innermost error says what happened; those around it say "error sending request".
-        let mut why: &dyn std::error::Error = error;
-        while let Some(inner) = why.source() {
-            why = inner;
-        }
+        let why = cause(error);
         let advice = if error.is_timeout() {
             "it did not answer in time"
-        } else if why.to_string().to_lowercase().contains("certificate") {
+        } else if why.to_lowercase().contains("certificate") {
             "if its certificate is from an authority of your own, give that with --ca-file"
         } else {
             "see that Streamward runs there, and that this machine may connect to it"
