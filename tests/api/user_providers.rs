@@ -317,7 +317,7 @@ async fn the_last_administrator_is_signed_out_when_the_claim_is_gone() {
 }
 
 #[tokio::test]
-async fn a_stranger_without_a_role_does_not_become_a_user() {
+async fn somebody_without_a_role_does_not_become_a_user() {
     let world = World::new(Engine::Memory).await;
     for claims in [json!({"groups": ["everybody"]}), json!({"groups": {"tv-root": true}}), json!({})] {
         let mut person = json!({"sub": "2", "email": "mallory@example.org"});

@@ -41,7 +41,7 @@ server.listen(0, '127.0.0.1', () => {
       accountId: name,
       claims: () => ({
         sub: name, email: `${name}@example.org`, email_verified: true,
-        groups: name === 'stranger' ? ['everybody'] : ['everybody', 'tv-operators'],
+        groups: name === 'visitor' ? ['everybody'] : ['everybody', 'tv-operators'],
       }),
     }),
   });
@@ -148,7 +148,7 @@ async fn signs_in(algorithm: &str) {
     back(&app, &begun.kept, &address).await.assert_status(401).assert_problem("sign-in-expired");
 
     let begun = begin(&app).await;
-    let address = real.sign_in(&begun.location, "stranger").await;
+    let address = real.sign_in(&begun.location, "visitor").await;
     back(&app, &begun.kept, &address).await.assert_status(403).assert_problem("no-role");
     // The code belongs to another sign-in, so the provider refuses the verifier.
     let (mine, other) = (begin(&app).await, begin(&app).await);
