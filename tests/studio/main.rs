@@ -131,9 +131,7 @@ fn on_air_trials(dir: &Arc<TempDir>, missing: Option<&String>) -> (Vec<Trial>, V
         let (on, missing) = (Arc::clone(dir), missing.cloned());
         real.push(Trial::ignorable_test(format!("on_air::real::{name}"), move || match missing {
             Some(missing) => Ok(Completion::ignored_with(missing)),
-            None => {
-                twice(name, || supervised(true, on.path(), options, scenario)).map(|()| Completion::Completed)
-            }
+            None => supervised(true, on.path(), options, scenario).map(|()| Completion::Completed),
         }));
     }
     (fake, real)
@@ -201,7 +199,7 @@ fn main() -> ExitCode {
         let (dir, shared, missing) = (Arc::clone(&dir), Arc::clone(&shared), missing.clone());
         of_real.push(Trial::ignorable_test(format!("real::{name}"), move || match missing {
             Some(missing) => Ok(Completion::ignored_with(missing)),
-            None => twice(name, || on_real(&shared, &dir, check)).map(|()| Completion::Completed),
+            None => on_real(&shared, &dir, check).map(|()| Completion::Completed),
         }));
     }
     let (fake, real) = on_air_trials(&dir, missing.as_ref());
@@ -210,18 +208,6 @@ fn main() -> ExitCode {
     // Last: they wait for each other.
     trials.extend(of_real.into_iter().chain(real));
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-/// Runs a check of the real OBS, and once more with a new one if it fails: on a busy machine without a screen OBS
-/// sometimes keeps a signal back or sets a state late. What failed is printed in any case.
-fn twice(name: &str, check: impl Fn() -> Result<(), Failed>) -> Result<(), Failed> {
-    check().or_else(|failed| {
-        eprintln!(
-            "studio: {name} FAILED with the real OBS and is tried again: {}",
-            failed.message().unwrap_or("")
-        );
-        check()
-    })
 }
 
 /// A failed check, with everything that led to it.
