@@ -1,6 +1,7 @@
 //! `streamward audit …`
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use super::api::{Api, Query};
 use super::{Output, list_output};
@@ -62,10 +63,19 @@ pub async fn run(api: &Api, command: &AuditCommand, out: &mut Output) -> anyhow:
         "actor",
         "action",
         "resource=resource_type",
+        "about",
         "outcome",
         "from=ip_address",
         "reason=failure_reason",
     ];
-    list_output::print_pages(out, ("audit_logs", &columns), pages.of(PAGE).at_most(wanted.limit), |_| ())
+    list_output::print_pages(out, ("audit_logs", &columns), pages.of(PAGE).at_most(wanted.limit), add_about)
         .await
+}
+
+/// What the entry is about, in the word that a person knows it by, if the entry has one.
+fn add_about(entry: &mut Value) {
+    let metadata = &entry["metadata"];
+    let named = ["path", "name", "display_name"].map(|field| &metadata[field]);
+    let about = named.into_iter().find(|value| value.is_string()).unwrap_or(&entry["resource_id"]);
+    entry["about"] = about.clone();
 }

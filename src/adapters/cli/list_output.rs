@@ -1,5 +1,5 @@
 //! Output of lists: each page is printed as it is read, so that a long list needs no more memory than a short one.
-//! Tables fit 100 columns: long cells are cut, and JSON has all of them.
+//! Tables fit 100 columns, or the terminal if that is wider: long cells are cut, and JSON has all of them.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::Output;
 use super::api::Pages as ApiPages;
-use super::output::with_nulls;
+use super::output::{terminal_width, with_nulls};
 use crate::app::list::{List, Pages};
 
 /// Prints the list of a service page by page, as JSON under `name` with its `count`, or as a table of these columns of the
@@ -18,7 +18,7 @@ pub(super) async fn print<L: List, T: Serialize + ToSchema>(
     (list, mut pages): (&L, Pages<L>),
     view: impl Fn(L::Row) -> T,
 ) -> anyhow::Result<()> {
-    let mut printed = ListOutput::new(out.is_json(), name, columns);
+    let mut printed = ListOutput::new(out.is_json(), name, columns).at_width(terminal_width());
     while !pages.is_over() {
         let rows: Vec<Value> =
             pages.next(list).await?.into_iter().map(|row| with_nulls(&view(row))).collect();
@@ -37,7 +37,7 @@ pub(super) async fn print_pages(
     mut pages: ApiPages<'_>,
     complete: impl Fn(&mut Value),
 ) -> anyhow::Result<()> {
-    let mut printed = ListOutput::new(out.is_json(), name, columns);
+    let mut printed = ListOutput::new(out.is_json(), name, columns).at_width(terminal_width());
     while let Some(mut rows) = pages.next().await? {
         if !out.is_json() {
             rows.iter_mut().for_each(&complete);
@@ -55,14 +55,14 @@ pub(super) fn print_rows(
     (name, columns): (&str, &[&str]),
     rows: &[Value],
 ) -> anyhow::Result<()> {
-    let mut printed = ListOutput::new(out.is_json(), name, columns);
+    let mut printed = ListOutput::new(out.is_json(), name, columns).at_width(terminal_width());
     if out.raw(&printed.rows(rows))? {
         out.raw(&printed.end())?;
     }
     Ok(())
 }
 
-/// The most characters of a line of a table.
+/// The most characters of a line of a table, unless the terminal is wider.
 const LINE: usize = 100;
 /// What is left of a cell at least.
 const SHORTEST: usize = 8;
@@ -75,12 +75,19 @@ struct ListOutput<'a> {
     columns: &'a [&'a str],
     /// As wide as the widest cell so far.
     widths: Vec<usize>,
+    /// The most characters of a line.
+    line: usize,
     count: usize,
 }
 
 impl<'a> ListOutput<'a> {
     fn new(is_json: bool, name: &'a str, columns: &'a [&'a str]) -> Self {
-        Self { is_json, name, columns, widths: vec![0; columns.len()], count: 0 }
+        Self { is_json, name, columns, widths: vec![0; columns.len()], line: LINE, count: 0 }
+    }
+
+    /// For an output of this many columns, if that is known.
+    fn at_width(self, width: Option<usize>) -> Self {
+        Self { line: width.map_or(LINE, |width| width.max(LINE)), ..self }
     }
 
     /// The text of the next rows.
@@ -123,7 +130,7 @@ impl<'a> ListOutput<'a> {
             }
         }
         let may_shrink: Vec<bool> = fields.iter().map(|(_, field)| !is_whole(field)).collect();
-        fit(&mut self.widths, &may_shrink);
+        fit(&mut self.widths, &may_shrink, self.line);
         let text = |line: Vec<String>| {
             let cells = line.iter().zip(&self.widths).map(|(cell, width)| {
                 let cell = cut(cell, *width);
@@ -141,9 +148,9 @@ fn is_whole(field: &str) -> bool {
 }
 
 /// Makes the widest columns narrower until a line fits.
-fn fit(widths: &mut [usize], may_shrink: &[bool]) {
-    let line = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-    while line(widths) > LINE {
+fn fit(widths: &mut [usize], may_shrink: &[bool], line: usize) {
+    let needed = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+    while needed(widths) > line {
         let columns = widths.iter_mut().zip(may_shrink);
         let widest =
             columns.filter(|(width, may)| **may && **width > SHORTEST).max_by_key(|(width, _)| **width);
@@ -179,6 +186,8 @@ fn cell(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use serde_json::json;
 
     use super::*;
@@ -224,5 +233,15 @@ mod tests {
         assert!(text.starts_with("ID ") && text.contains("  WHY "), "{text}");
         assert!(text.contains(id) && text.contains("2026-01-31T12:00:00Z") && text.contains("nn…"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn a_wide_terminal_is_used_and_a_narrow_one_gets_100_columns() {
+        let row = json!({"name": "n".repeat(200)});
+        let longest = |width| {
+            let mut list = ListOutput::new(false, "things", &["name"]).at_width(width);
+            list.rows(slice::from_ref(&row)).lines().map(|line| line.chars().count()).max()
+        };
+        assert_eq!([None, Some(80), Some(150)].map(longest), [Some(100), Some(100), Some(150)]);
     }
 }

@@ -54,6 +54,11 @@ impl Output {
     }
 }
 
+/// How many columns the terminal has, if standard output is one.
+pub(super) fn terminal_width() -> Option<usize> {
+    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col.into())
+}
+
 /// The JSON of a view, with `null` for each documented field that is absent: scripts then find every field.
 pub(super) fn with_nulls<T: Serialize + ToSchema>(view: &T) -> Value {
     // Plain structs: serialising them cannot fail.

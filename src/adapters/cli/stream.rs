@@ -52,7 +52,7 @@ impl Status {
     fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Active => {
-                &["id", "path", "broadcaster=broadcaster_name", "started_at", "source=source_type", "readers"]
+                &["path", "broadcaster=broadcaster_name", "started_at", "source=source_type", "readers"]
             }
             Self::Ended | Self::All => &[
                 "path",
