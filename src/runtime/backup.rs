@@ -4,7 +4,7 @@
 //! two can be kept apart.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -93,6 +93,7 @@ pub(super) async fn restore(loaded: &Loaded, args: &RestoreArgs, out: &mut Outpu
     fresh.fill(file).with_context(|| format!("{} cannot be copied", file.display()))?;
     let versions =
         checked(fresh.path()).await.with_context(|| format!("{} is not usable", file.display()))?;
+    let is_copy = is_plain_copy(file)?;
     let key = KeyOfBackup::find(loaded, file, fresh.path(), args.force).await?;
     let missing = compare_sqlite(&versions).missing;
     let mut kept = if is_there { set_aside(&database).await? } else { Vec::new() };
@@ -100,8 +101,28 @@ pub(super) async fn restore(loaded: &Loaded, args: &RestoreArgs, out: &mut Outpu
     fresh.put(&database)?;
     let done = serde_json::json!({
         "database": database, "master_key": key_state, "kept": kept, "migrations_missing": missing,
+        "plain_copy": is_copy,
     });
-    out.thing(&done, || text(&database, &kept, key_state, &loaded.config))
+    out.thing(&done, || {
+        let mut lines = text(&database, &kept, key_state, &loaded.config);
+        if is_copy {
+            lines.push_str(
+                "\nThe file is a plain copy, not made by `streamward backup`: if Streamward was running when it was made, the last \
+                 writes may be missing from it.",
+            );
+        }
+        lines
+    })
+}
+
+/// Whether a file is a copy of a database as the service keeps it, with a write-ahead log. `streamward backup` makes files
+/// that have none (bytes 18 and 19 of the header, SQLite's "File Format").
+fn is_plain_copy(file: &Path) -> anyhow::Result<bool> {
+    let mut header = [0; 20];
+    File::open(file)
+        .and_then(|mut file| file.read_exact(&mut header))
+        .with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(header[18..] == [2, 2])
 }
 
 fn text(database: &Path, kept: &[PathBuf], key: &str, config: &Config) -> String {

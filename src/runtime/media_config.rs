@@ -52,6 +52,9 @@ pub(super) fn install(
     let folder = std::path::absolute(folder)?;
     fs::create_dir_all(&folder)
         .with_context(|| format!("the folder {} cannot be created", folder.display()))?;
+    let file = folder.join("mediamtx.yml");
+    // First: nothing is left beside a file that stays as it is.
+    existing(&file)?;
     let mut written = Vec::new();
     if with_hooks {
         let (program, secret) = (folder.join("streamward"), folder.join("hook-secret"));
@@ -60,7 +63,6 @@ pub(super) fn install(
         setup.hooks = Some(hooks(&setup, &program, &secret)?);
         written.extend([program, secret]);
     }
-    let file = folder.join("mediamtx.yml");
     let backup = write_ours(&file, &yaml(&setup, version))?;
     written.push(file);
     written.extend(backup);
@@ -97,24 +99,28 @@ pub(super) fn is_here(url: &str) -> bool {
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Writes a mediamtx.yml, or updates the one that is there and keeps what a person changed in it. Never touches a foreign
-/// one. Returns the copy of the file as it was, if it was changed.
-pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<Option<PathBuf>> {
+/// The text of a mediamtx.yml that we wrote, or `None` if there is no file. A foreign one is an error.
+fn existing(file: &Path) -> anyhow::Result<Option<String>> {
     let existing = match fs::read_to_string(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return write_private(file, text).map(|()| None);
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         existing => existing.with_context(|| format!("{} cannot be read", file.display()))?,
     };
     if !existing.starts_with(OURS) {
         bail!(
-            "{} was not written by Streamward, so it stays as it is. Rename it, or name another folder for ours (`up`: --data-dir DIR, \
-             `mediamtx-config`: another --install). `up --media-config {}` runs MediaMTX with it as it is: then its authMethod and \
-             authHTTPAddress must be those of `streamward mediamtx-config`",
+            "{} was not written by Streamward, so it stays as it is. Rename it, or name another place for ours (`up`: --data-dir DIR, \
+             `mediamtx-config`: another --output or --install). `up --media-config {}` runs MediaMTX with it as it is: then its \
+             authMethod and authHTTPAddress must be those of `streamward mediamtx-config`",
             file.display(),
             file.display()
         );
     }
+    Ok(Some(existing))
+}
+
+/// Writes a mediamtx.yml, or updates the one that is there and keeps what a person changed in it. Never touches a foreign
+/// one. Returns the copy of the file as it was, if it was changed.
+pub(super) fn write_ours(file: &Path, text: &str) -> anyhow::Result<Option<PathBuf>> {
+    let Some(existing) = existing(file)? else { return write_private(file, text).map(|()| None) };
     let merged = merge(&existing, text).map_err(|why| {
         anyhow!(
             "{} cannot be updated: {why}. Correct that, or rename the file: then it is written anew",
@@ -219,8 +225,10 @@ mod tests {
         let updated = fs::read_to_string(dir.path().join("mediamtx.yml")).unwrap();
         assert!(updated.contains("\nhls: no\n") && updated.contains("\n  cam1:\n"), "{updated}");
         assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o077, 0);
-        fs::write(dir.path().join("mediamtx.yml"), "paths: {}").unwrap();
-        let refused = install(setup, dir.path(), false, None).unwrap_err().to_string();
+        let foreign = TempDir::new().unwrap();
+        fs::write(foreign.path().join("mediamtx.yml"), "paths: {}").unwrap();
+        let refused = install(setup, foreign.path(), true, None).unwrap_err().to_string();
         assert!(refused.contains("was not written by Streamward"), "{refused}");
+        assert_eq!(fs::read_dir(foreign.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use super::bootstrap::Bootstrap;
 use super::config::{Loaded, MediaServer, MediaServerKind};
 use super::databases::{Purpose, Schema};
-use super::media_config::{addresses, install, local_hooks, write_private};
+use super::media_config::{addresses, install, is_here, local_hooks, write_ours};
 use super::outside::connect;
 use super::secrets::{control_secret, hook_secret};
 use crate::adapters::cli::{MediamtxConfigArgs, Output};
@@ -25,8 +25,13 @@ pub(super) async fn mediamtx_config(
 ) -> anyhow::Result<()> {
     let name = MediaServerName::parse(&args.server)?;
     let server = loaded.config.media_servers.get(&name).cloned();
-    let server = server
-        .with_context(|| format!("the configuration has no media server {name}: add media_servers.{name}"))?;
+    let server = server.with_context(|| {
+        let known = loaded.config.media_servers.keys().map(|known| format!("--server {known}"));
+        format!(
+            "the configuration has no media server {name}: name one of it ({}), or add media_servers.{name}",
+            known.collect::<Vec<_>>().join(", ")
+        )
+    })?;
     ensure!(
         server.kind == MediaServerKind::Mediamtx,
         "the media server {name} is SRS: use `streamward srs-config`, or set media_servers.{name}.kind to mediamtx"
@@ -41,6 +46,7 @@ pub(super) async fn mediamtx_config(
         addresses: addresses(&server, &args.ports),
     };
     base.databases.close().await;
+    note_distance(&server, &setup.streamward, !args.no_hooks && args.install.is_none());
     if let Some(folder) = &args.install {
         let written = install(setup, folder, !args.no_hooks, Some(&version))?;
         let names: Vec<String> = written.iter().map(|file| file.display().to_string()).collect();
@@ -60,9 +66,26 @@ pub(super) async fn mediamtx_config(
     };
     // A name without a folder is in this one.
     let file = std::path::absolute(file)?;
-    write_private(&file, &text)?;
-    let name = file.display().to_string();
-    out.thing(&serde_json::json!({ "written": [name] }), || format!("Wrote {name}"))
+    let backup = write_ours(&file, &text)?;
+    let names: Vec<String> = [file].iter().chain(&backup).map(|file| file.display().to_string()).collect();
+    out.thing(&serde_json::json!({ "written": names }), || format!("Wrote {}", names.join(", ")))
+}
+
+/// Says what cannot work if MediaMTX is on another machine.
+fn note_distance(server: &MediaServer, streamward: &str, has_local_hooks: bool) {
+    if is_here(server.api_url()) || !is_here(streamward) {
+        return;
+    }
+    let api = server.api_url();
+    note(&format!(
+        "warning: MediaMTX is at {api}, on another machine, and would ask Streamward at {streamward}, which is its own: \
+         set hooks.url, or give --auth-url, and open that port to MediaMTX only (http.media_listen)"
+    ));
+    if has_local_hooks {
+        note(
+            "warning: the hooks run a program of this machine: give --install DIR and copy DIR, or --no-hooks",
+        );
+    }
 }
 
 /// The version of MediaMTX that the file is for.

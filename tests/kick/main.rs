@@ -23,7 +23,7 @@ use streamward_test_support::{ports, process};
 use tokio::time::timeout;
 
 /// How many tests run at once by default: several measure time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 12;
 const SOCKUDO: &str = "SOCKUDO_BIN";
 
 /// The input of a test: the Pusher server, if it needs one.

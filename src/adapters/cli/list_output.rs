@@ -1,5 +1,5 @@
 //! Output of lists: each page is printed as it is read, so that a long list needs no more memory than a short one.
-//! Tables fit 100 columns, or the terminal if that is wider: long cells are cut, and JSON has all of them.
+//! Tables fit 100 columns, or the terminal if that is wider: ids are left out and long cells are cut, and JSON has all.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -77,12 +77,22 @@ struct ListOutput<'a> {
     widths: Vec<usize>,
     /// The most characters of a line.
     line: usize,
+    /// Whether there was no room for the ids.
+    is_without_id: bool,
     count: usize,
 }
 
 impl<'a> ListOutput<'a> {
     fn new(is_json: bool, name: &'a str, columns: &'a [&'a str]) -> Self {
-        Self { is_json, name, columns, widths: vec![0; columns.len()], line: LINE, count: 0 }
+        Self {
+            is_json,
+            name,
+            columns,
+            widths: vec![0; columns.len()],
+            line: LINE,
+            is_without_id: false,
+            count: 0,
+        }
     }
 
     /// For an output of this many columns, if that is known.
@@ -120,17 +130,26 @@ impl<'a> ListOutput<'a> {
 
     fn table(&mut self, rows: &[Value], with_head: bool) -> String {
         let parts = |column: &'a str| column.split_once('=').unwrap_or((column, column));
-        let fields: Vec<(&str, &str)> = self.columns.iter().map(|column| parts(column)).collect();
+        let mut fields: Vec<(&str, &str)> = self.columns.iter().map(|column| parts(column)).collect();
         let head = || fields.iter().map(|(heading, _)| heading.replace('_', " ").to_uppercase()).collect();
         let body = rows.iter().map(|row| fields.iter().map(|(_, field)| cell(&row[*field])).collect());
-        let lines: Vec<Vec<String>> = with_head.then(head).into_iter().chain(body).collect();
+        let mut lines: Vec<Vec<String>> = with_head.then(head).into_iter().chain(body).collect();
         for line in &lines {
             for (width, cell) in self.widths.iter_mut().zip(line) {
                 *width = (*width).max(cell.chars().count());
             }
         }
-        let may_shrink: Vec<bool> = fields.iter().map(|(_, field)| !is_whole(field)).collect();
-        fit(&mut self.widths, &may_shrink, self.line);
+        let id = fields.iter().position(|(_, field)| *field == "id");
+        if let Some(id) = id
+            && (self.is_without_id || (with_head && needed(&self.widths) > self.line))
+        {
+            self.is_without_id = true;
+            self.widths.remove(id);
+            lines.iter_mut().for_each(|line| drop(line.remove(id)));
+            fields.remove(id);
+        }
+        let importance: Vec<Importance> = fields.iter().map(|(_, field)| importance(field)).collect();
+        fit(&mut self.widths, &importance, self.line);
         let text = |line: Vec<String>| {
             let cells = line.iter().zip(&self.widths).map(|(cell, width)| {
                 let cell = cut(cell, *width);
@@ -142,20 +161,39 @@ impl<'a> ListOutput<'a> {
     }
 }
 
-/// Whether a part of it is of no use: ids and times.
-fn is_whole(field: &str) -> bool {
-    field == "id" || field == "at" || field == "timestamp" || field.ends_with("_at")
+/// How much a person needs a whole cell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Importance {
+    /// Its beginning says the most.
+    Cut,
+    /// It tells rows apart: a path, a name.
+    CutLast,
+    /// A part of it is of no use: an id, a time.
+    Whole,
 }
 
-/// Makes the widest columns narrower until a line fits.
-fn fit(widths: &mut [usize], may_shrink: &[bool], line: usize) {
-    let needed = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-    while needed(widths) > line {
-        let columns = widths.iter_mut().zip(may_shrink);
-        let widest =
-            columns.filter(|(width, may)| **may && **width > SHORTEST).max_by_key(|(width, _)| **width);
-        let Some((width, _)) = widest else { return };
-        *width -= 1;
+fn importance(field: &str) -> Importance {
+    match field {
+        "id" | "at" | "timestamp" => Importance::Whole,
+        _ if field.ends_with("_at") => Importance::Whole,
+        "path" | "name" | "display_name" | "username" | "email" | "about" => Importance::CutLast,
+        _ => Importance::Cut,
+    }
+}
+
+fn needed(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
+}
+
+/// Makes the widest columns narrower until a line fits: first those that may be cut, then names.
+fn fit(widths: &mut [usize], importance: &[Importance], line: usize) {
+    for shrunk in [Importance::Cut, Importance::CutLast] {
+        while needed(widths) > line {
+            let columns = widths.iter_mut().zip(importance);
+            let columns = columns.filter(|(width, found)| **found == shrunk && **width > SHORTEST);
+            let Some((width, _)) = columns.max_by_key(|(width, _)| **width) else { break };
+            *width -= 1;
+        }
     }
 }
 
@@ -221,18 +259,29 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_a_table_fit_100_columns_and_keep_ids_and_times() {
+    fn lines_of_a_table_fit_100_columns_and_names_are_cut_last() {
         let (id, at) = ("01890000-0000-7000-8000-000000000000", "2026-01-31T12:00:00.123456Z");
         let row =
-            json!({"id": id, "name": "n".repeat(200), "note": "a\u{1b}\nb".repeat(30), "created_at": at});
-        let mut list = ListOutput::new(false, "things", &["id", "name", "why=note", "created_at"]);
-        let text = list.rows(&[row]);
-        for line in text.lines() {
-            assert!(line.chars().count() <= LINE, "{line}");
+            |name: &str| json!({"id": id, "name": name, "note": "a\u{1b}\nb".repeat(30), "created_at": at});
+        let columns = ["id", "name", "why=note", "created_at"];
+        for name in [&"n".repeat(200), &"n".repeat(60)] {
+            let mut list = ListOutput::new(false, "things", &columns);
+            let text = list.rows(&[row(name)]) + &list.rows(&[row("second")]);
+            for line in text.lines() {
+                assert!(line.chars().count() <= LINE, "{line}");
+            }
+            assert!(text.starts_with("NAME ") && text.contains("  WHY ") && !text.contains(id), "{text}");
+            assert!(text.contains("2026-01-31T12:00:00Z") && !text.contains('\u{1b}'), "{text}");
+            let is_whole = text.lines().any(|line| line.starts_with(&format!("{name}  ")));
+            assert_eq!(is_whole, name.len() == 60, "{text}");
         }
-        assert!(text.starts_with("ID ") && text.contains("  WHY "), "{text}");
-        assert!(text.contains(id) && text.contains("2026-01-31T12:00:00Z") && text.contains("nn…"), "{text}");
-        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn ids_are_shown_if_there_is_room() {
+        let id = "01890000-0000-7000-8000-000000000000";
+        let mut list = ListOutput::new(false, "things", &["id", "name"]);
+        assert!(list.rows(&[json!({"id": id, "name": "a"})]).contains(id));
     }
 
     #[test]

@@ -98,19 +98,34 @@ impl RemoteArgs {
     fn token(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Secret, Failure> {
         let Some(file) = &self.token_file else {
             let token = variable(TOKEN_VARIABLE).filter(|token| !token.trim().is_empty());
-            return token.map(|token| Secret::new(token.trim())).ok_or_else(|| {
+            let token = token.ok_or_else(|| {
                 let text = "there is no token: give --token-file FILE, or set STREAMWARD_TOKEN (an admin makes one \
                             with `streamward token create NAME --role ROLE`)";
                 Failure::Usage(text.to_owned())
-            });
+            })?;
+            return only_token(&token, TOKEN_VARIABLE);
         };
         let shown = file.display();
         let text = std::fs::read_to_string(file)
             .map_err(|error| Failure::Usage(format!("--token-file {shown} cannot be read: {error}")))?;
         match text.trim() {
             "" => Err(Failure::Usage(format!("--token-file {shown} is empty"))),
-            token => Ok(Secret::new(token)),
+            text => only_token(text, &format!("--token-file {shown}")),
         }
+    }
+}
+
+/// The token in a text, which may be all that `token create` printed.
+fn only_token(text: &str, named_in: &str) -> Result<Secret, Failure> {
+    let mut words = text.split_whitespace();
+    let (first, is_alone) = (words.next(), words.next().is_none());
+    let mut tokens = text.split_whitespace().filter(|word| word.starts_with("swt_"));
+    match (first, tokens.next(), tokens.next()) {
+        (Some(only), _, _) if is_alone && only.is_ascii() => Ok(Secret::new(only)),
+        (_, Some(token), None) if token.is_ascii() => Ok(Secret::new(token)),
+        _ => Err(Failure::Usage(format!(
+            "{named_in} has more than a token: keep only the text that begins with swt_"
+        ))),
     }
 }
 
@@ -151,10 +166,34 @@ impl Remote {
         let advice = if error.is_timeout() {
             "it did not answer in time"
         } else if why.to_lowercase().contains("certificate") {
-            "if its certificate is from an authority of your own, give that with --ca-file"
+            if why.contains("CaUsedAsEndEntity") {
+                "its certificate is that of an authority itself: make one for the server (openssl req -x509 … -addext \
+                 basicConstraints=critical,CA:FALSE), or one that the authority signs"
+            } else {
+                "if its certificate is from an authority of your own, give that with --ca-file"
+            }
         } else {
             "see that Streamward runs there, and that this machine may connect to it"
         };
         format!("{} cannot be reached: {why}; {advice}", self.url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_is_found_in_what_token_create_printed() {
+        let found = |text| only_token(text, "FILE").map(|token| token.expose().to_owned());
+        assert_eq!(found("swt_abc").ok().as_deref(), Some("swt_abc"));
+        let printed = "Created the admin token laptop (01…).\n\n  swt_abc\n\nIt is shown only now.";
+        assert_eq!(found(printed).ok().as_deref(), Some("swt_abc"));
+        for bad in ["swt_a swt_b", "two words", "swt_ä"] {
+            assert!(
+                matches!(found(bad), Err(Failure::Usage(why)) if why.contains("keep only the text")),
+                "{bad}"
+            );
+        }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Kind, Query, array, at, object};
 use super::failure::usage;
+use super::owner;
 use super::password::read_password;
 use super::{Output, list_output};
 use crate::adapters::views::{NewUserLink, UserSessionList, UserView};
@@ -94,18 +95,24 @@ pub enum UserCommand {
 /// Roles in organizations.
 #[derive(Debug, Args)]
 pub struct RoleArgs {
-    /// A role: viewer, operator or admin; in another organization than the first one: ORGANIZATION=ROLE
+    /// A role: viewer, operator or admin; in another organization than the first one: its id or name, `=` and the role
     #[arg(long = "role", value_name = "[ORGANIZATION=]ROLE")]
     roles: Vec<String>,
 }
 
 impl RoleArgs {
-    fn drafts(&self) -> Option<Value> {
-        let draft = |text: &String| match text.split_once('=') {
-            Some((organization, role)) => json!({"organization_id": organization, "role": role}),
-            None => json!({"role": text}),
-        };
-        (!self.roles.is_empty()).then(|| self.roles.iter().map(draft).collect())
+    async fn drafts(&self, api: &Api) -> anyhow::Result<Option<Value>> {
+        let mut drafts = Vec::new();
+        for text in &self.roles {
+            drafts.push(match text.split_once('=') {
+                Some((organization, role)) => {
+                    let found = owner::find(api, organization).await?;
+                    json!({"organization_id": found["id"], "role": role})
+                }
+                None => json!({"role": text}),
+            });
+        }
+        Ok((!drafts.is_empty()).then(|| drafts.into()))
     }
 }
 
@@ -117,7 +124,7 @@ pub async fn run(api: &Api, command: &UserCommand, out: &mut Output) -> anyhow::
                 ("email", Some(json!(email))),
                 ("display_name", name.as_ref().map(|name| json!(name))),
                 ("administrator", Some(json!(admin))),
-                ("roles", roles.drafts()),
+                ("roles", roles.drafts(api).await?),
             ];
             create(api, draft, *password, out).await
         }
@@ -142,7 +149,7 @@ pub async fn run(api: &Api, command: &UserCommand, out: &mut Output) -> anyhow::
                 ("email", email.as_ref().map(|email| json!(email))),
                 ("display_name", name.as_ref().map(|name| json!(name))),
                 ("administrator", admin.map(|admin| json!(admin))),
-                ("roles", roles.drafts()),
+                ("roles", roles.drafts(api).await?),
             ]);
             let changes = draft != json!({});
             if !changes && !no_second_factor {

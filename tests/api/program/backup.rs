@@ -95,6 +95,19 @@ fn nothing_is_overwritten_without_force() {
 }
 
 #[test]
+fn restore_says_that_a_plain_copy_may_lack_the_last_writes() {
+    let home = Home::new().prepared();
+    home.ok(&["broadcaster", "create", "Alice"]);
+    home.ok(&["backup", "backup.db", "--with-master-key"]);
+    fs::copy(at(&home, "streamward.db"), at(&home, "copy.db")).expect("copied");
+    fs::copy(at(&home, "backup.db.key"), at(&home, "copy.db.key")).expect("copied");
+    for (file, is_copy) in [("backup.db", false), ("copy.db", true)] {
+        let said = elsewhere(&home).ok(&["restore", &at(&home, file).display().to_string()]);
+        assert_eq!(said.contains("the last writes may be missing"), is_copy, "{said}");
+    }
+}
+
+#[test]
 fn restore_over_a_new_installation_keeps_its_key_aside() {
     let home = Home::new().prepared();
     home.ok(&["broadcaster", "create", "Alice"]);
