@@ -33,7 +33,9 @@ pub enum AllowReason {
     Grace,
     /// Anyone may watch.
     PublicRead,
-    /// It is our own relay.
+    /// The viewer has a playback token for the path.
+    PlaybackToken,
+    /// It is our own relay, or a channel that reads its inputs.
     Relay,
     /// The client has the media server's control secret.
     ControlSecret,
@@ -73,6 +75,20 @@ pub enum DenyReason {
     },
     /// The path is private.
     PrivatePath,
+    /// A playback token is needed, and none was sent.
+    NoPlaybackToken,
+    /// What was sent is no playback token of this installation.
+    PlaybackTokenInvalid,
+    /// The playback token has expired.
+    PlaybackTokenExpired,
+    /// The playback token was revoked.
+    PlaybackTokenRevoked,
+    /// The playback token is for other paths.
+    PlaybackTokenWrongPath,
+    /// The playback token is for viewers at another address.
+    PlaybackTokenWrongAddress,
+    /// The playback token has as many sessions as it allows.
+    PlaybackTokenInUse,
     /// The control secret is missing or wrong.
     WrongControlSecret,
     /// This version does not know the action.
@@ -144,6 +160,23 @@ impl DenyReason {
             }
             Self::TooManyTakeovers { .. } => {
                 "Two encoders take the stream key from each other. Stop one of them, or give it a key of its own; a takeover is possible again within a minute."
+            }
+            Self::NoPlaybackToken => {
+                "A playback token is needed to watch this path. Add ?token=… to the address; an operator makes one with `streamward playback token`."
+            }
+            Self::PlaybackTokenInvalid => {
+                "This is no playback token of this installation. Copy the link again, or ask for a new one."
+            }
+            Self::PlaybackTokenExpired => "The playback token has expired. Ask for a new one.",
+            Self::PlaybackTokenRevoked => "The playback token was revoked. Ask for a new one.",
+            Self::PlaybackTokenWrongPath => {
+                "The playback token is for other paths. Ask for one for this path."
+            }
+            Self::PlaybackTokenWrongAddress => {
+                "The playback token is for viewers at another address. Ask for one for the address that you have now."
+            }
+            Self::PlaybackTokenInUse => {
+                "The playback token is in use as often as it allows. Stop another player, and try again after half a minute."
             }
             Self::PrivatePath => "This path cannot be watched. Use the public path of the stream.",
             Self::WrongControlSecret => {
