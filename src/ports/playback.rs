@@ -48,7 +48,8 @@ pub trait PlaybackStore: Send + Sync {
     async fn playback_keys(&self) -> Result<Vec<SealedKey>>;
 
     /// MUST store the key, as a change with a number of its own, with the audit entry if there is one, unless there is a key
-    /// with this number or a later one; and with `alone` remove all others. Returns whether it did. Of concurrent calls with
+    /// with this number or a later one; and with `alone` remove
+    /// all others and revoke all active tokens. Returns whether it did. Of concurrent calls with
     /// the same number exactly one MUST.
     async fn add_playback_key(
         &self,

@@ -120,11 +120,17 @@ impl PlaybackStore for MemoryStore {
         if state.playback_keys.last_key_value().is_some_and(|(last, _)| *last >= key.number) {
             return Ok(false);
         }
+        state.last_playback_change += 1;
+        let number = state.last_playback_change;
         if alone {
             state.playback_keys.clear();
+            for (token, change) in state.playback_tokens.values_mut() {
+                if token.status(key.created_at) == TokenStatus::Active {
+                    (token.revoked_at, *change) = (Some(key.created_at), Some(number));
+                }
+            }
         }
         state.playback_keys.insert(key.number, key.clone());
-        state.last_playback_change += 1;
         state.audit.extend(audit.cloned());
         Ok(true)
     }

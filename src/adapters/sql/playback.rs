@@ -60,6 +60,9 @@ statements! {
     REVOKE = [
         "UPDATE playback_tokens SET revoked_at = $2, revoked_in = $3 WHERE id IN ", [ids "$1"],
     ];
+    REVOKE_ALL = [
+        "UPDATE playback_tokens SET revoked_at = $1, revoked_in = $2 WHERE revoked_at IS NULL AND expires_at > $1",
+    ];
     // Keeps the row locked until the change is visible.
     NEXT_CHANGE = ["UPDATE counters SET value = value + 1 WHERE name = 'playback' RETURNING value"];
     LAST_CHANGE = ["SELECT value FROM counters WHERE name = 'playback'"];
@@ -183,12 +186,13 @@ impl PlaybackStore for SqlStore {
     ) -> Result<bool> {
         let mut tx = self.db.begin().await?;
         // First, so that concurrent calls pass one after the other.
-        next_change(&mut tx).await?;
+        let number = next_change(&mut tx).await?;
         if tx.run(INSERT_KEY, args![rows([NewRow::of(key)])]).await? == 0 {
             return tx.rollback(false).await;
         }
         if alone {
             tx.run(REMOVE_OTHER_KEYS, args![key.number]).await?;
+            tx.run(REVOKE_ALL, args![key.created_at, number]).await?;
         }
         record_audit(&mut tx, audit.map(std::slice::from_ref).unwrap_or_default()).await?;
         tx.commit().await?;
