@@ -55,7 +55,7 @@ impl ReaderWatch {
             let (path, kind) = (reader.path.public(), &reader.source.kind);
             match server.disconnect(&reader.source).await {
                 Ok(()) => {
-                    tracing::info!(server = %name, path, %kind, "ended a session: its playback token is no longer valid")
+                    tracing::info!(server = %name, path, %kind, "ended a session: its playback token is no longer valid");
                 }
                 Err(error) => outcome = Err(error),
             }
