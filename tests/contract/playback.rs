@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use rstest_reuse::apply;
 use streamward::adapters::system::SystemIds;
-use streamward::domain::access::Scope;
+use streamward::domain::access::{Action, Actor, Permissions, Resource, Role, Scope};
 use streamward::domain::page::Page;
 use streamward::domain::playback::{
     Network, PathRule, PlaybackAccess, PlaybackToken, PlaybackTokenId, RevokedToken, SealedKey, TokenPath,
 };
 use streamward::domain::stream_key::StreamKey;
-use streamward::domain::{StreamKeyId, Timestamp};
-use streamward::ports::{IdGen as _, KeyUpdate, PlaybackChanges};
+use streamward::domain::{OrganizationId, StreamKeyId, Timestamp};
+use streamward::ports::{Change, IdGen as _, KeyUpdate, PlaybackChanges};
 
 use crate::every_store;
 use crate::fixture::{Engine, World, at, audit, by};
 
 const ALL: &Scope = &Scope::system();
 
-pub(crate) fn token(paths: &[&str], when: Timestamp) -> PlaybackToken {
+fn token(paths: &[&str], when: Timestamp) -> PlaybackToken {
     PlaybackToken {
         id: PlaybackTokenId(SystemIds.uuid()),
         organization_id: None,
@@ -177,4 +177,35 @@ async fn usable_key_can_say_who_may_watch(#[case] engine: Engine) {
     let answer = world.store.set_playback_access(none, None, by(&audit("none", at(5)))).await.unwrap();
     assert_eq!(answer, KeyUpdate::NotFound);
     assert_eq!(world.audited().await.iter().filter(|action| *action == "update").count(), 2);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn tokens_of_others_do_not_exist(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (theirs, third) = (world.organization("Theirs").await, world.organization("Third").await);
+    let token_of = |organization_id| PlaybackToken { organization_id, ..token(&["live/a"], at(50)) };
+    let (owned, everybodys) = (token_of(Some(theirs)), token_of(None));
+    for one in [&owned, &everybodys] {
+        world.store.create_playback_token(one, by(&audit("create", at(50)))).await.unwrap();
+    }
+    let scope = |of: OrganizationId| {
+        let permissions = Permissions::in_organizations([(of, Role::Admin)]);
+        let actor = Actor { permissions, ..Actor::cli("test") };
+        actor.authorize(Action::Read, &Resource::READ_BY_ALL).unwrap()
+    };
+    let path = TokenPath::parse("live/*").unwrap();
+    for blind in [scope(third), scope(OrganizationId::DEFAULT)] {
+        let entry = audit("refused", at(51));
+        let change = Change::new(&blind, &entry);
+        assert_eq!(world.store.playback_tokens(&blind, &Page::default()).await.unwrap(), []);
+        assert_eq!(world.store.revoke_playback_token(owned.id, change).await.unwrap(), None);
+        assert_eq!(world.store.revoke_playback_tokens_for(&path, change).await.unwrap(), []);
+    }
+    assert_eq!(world.audited().await, ["create", "create"]);
+    let (seeing, entry) = (scope(theirs), audit("delete", at(51)));
+    let change = Change::new(&seeing, &entry);
+    assert_eq!(world.store.playback_tokens(&seeing, &Page::default()).await.unwrap(), [owned.clone()]);
+    assert_eq!(world.store.revoke_playback_token(everybodys.id, change).await.unwrap(), None);
+    assert_eq!(world.store.revoke_playback_tokens_for(&path, change).await.unwrap(), [revoked(&owned)]);
 }

@@ -13,7 +13,6 @@ use streamward::domain::clip::{Clip, ClipName};
 use streamward::domain::event::Topic;
 use streamward::domain::page::Page;
 use streamward::domain::path::StreamPath;
-use streamward::domain::playback::{PlaybackToken, TokenPath};
 use streamward::domain::stream::{EndReason, Stream};
 use streamward::domain::stream_key::StreamKey;
 use streamward::domain::streamer::{Streamer, StreamerPatch};
@@ -28,7 +27,6 @@ use streamward::ports::{
 use crate::channel_fixture::{creation, decision, destination, rehearsal, status};
 use crate::every_store;
 use crate::fixture::{Engine, World, at, audit, broadcaster, by, connection, fresh_hash, key, request};
-use crate::playback;
 use crate::streamer_fixture::{AT_ONCE, started, streamer};
 use crate::studio_fixture::{
     self, content, drill, sample, session, snapshot, studio, transition, verification,
@@ -486,38 +484,4 @@ async fn key_of_any_organization_is_claimed_by_the_same_statement(#[case] engine
     let ours = two.world.broadcaster("Ours").await;
     let same = crate::fixture::key(ours.id, "live/x", at(2));
     assert_eq!(two.world.create(&same, &fresh_hash()).await, KeyCreation::PathTaken);
-}
-
-#[apply(every_store)]
-#[tokio::test]
-async fn playback_tokens_of_others_do_not_exist(#[case] engine: Engine) {
-    let two = Two::new(engine).await;
-    let store = &two.world.store;
-    let theirs = PlaybackToken { organization_id: Some(two.theirs), ..playback::token(&["live/a"], at(50)) };
-    let entry = audit("create", at(50));
-    store.create_playback_token(&theirs, by(&entry)).await.unwrap();
-    for scope in &two.seeing {
-        assert_eq!(store.playback_tokens(scope, &Page::default()).await.unwrap(), slice::from_ref(&theirs));
-    }
-    let counts = two.counts().await;
-    let path = TokenPath::parse("live/*").unwrap();
-    for scope in &two.blind {
-        let entry = audit("refused", at(51));
-        let by = Change::new(scope, &entry);
-        assert_eq!(store.playback_tokens(scope, &Page::default()).await.unwrap(), []);
-        assert_eq!(store.revoke_playback_token(theirs.id, by).await.unwrap(), None);
-        assert_eq!(store.revoke_playback_tokens_for(&path, by).await.unwrap(), []);
-    }
-    two.assert_unchanged(counts).await;
-    // That of the installation is in the scope of all only.
-    let everybodys = playback::token(&["live/a"], at(50));
-    store.create_playback_token(&everybodys, by(&audit("create", at(50)))).await.unwrap();
-    let entry = audit("delete", at(51));
-    let by = Change::new(&two.seeing[0], &entry);
-    assert_eq!(store.revoke_playback_token(everybodys.id, by).await.unwrap(), None);
-    assert_eq!(store.revoke_playback_tokens_for(&path, by).await.unwrap().len(), 1);
-    assert_eq!(
-        two.audited(&two.seeing[0], AuditFilter::default()).await.last().map(String::as_str),
-        Some("create")
-    );
 }
