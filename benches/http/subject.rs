@@ -16,6 +16,7 @@ use streamward::app::broadcaster::BroadcasterDraft;
 use streamward::app::key_cache_loader::KeyCacheLoader;
 use streamward::app::list::ListStore;
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
+use streamward::app::playback::PlaybackRefresh;
 use streamward::app::refusal_rollup::RefusalRollup;
 use streamward::app::stream_key::StreamKeyDraft;
 use streamward::app::task::{PeriodicTask as _, TaskContext};
@@ -98,6 +99,7 @@ impl Subject {
             wake_ups,
             hasher: MasterKey::new([1; 32]).hasher(),
             sealer: Sealer::new(&MasterKey::new([1; 32])),
+            audience: "sw-bench".to_owned(),
             refusals: RefusalRollup::default(),
             lines: Arc::default(),
         };
@@ -108,6 +110,11 @@ impl Subject {
             .tick(&TaskContext::default())
             .await
             .expect("the keys load");
+        let (guard, events) = (Arc::clone(&shared.playback_guard), Arc::clone(&shared.events));
+        PlaybackRefresh::new(Arc::clone(&shared.core), guard, events, Duration::from_secs(86_400))
+            .tick(&TaskContext::default())
+            .await
+            .expect("the rules load");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
         let address = listener.local_addr().expect("the port");
         let stop = CancellationToken::new();

@@ -36,6 +36,7 @@ CREATE TABLE stream_keys (
     key_hash       BYTEA   NOT NULL,
     key_prefix     TEXT    NOT NULL,
     on_conflict    TEXT    NOT NULL CHECK (on_conflict IN ('reject', 'takeover')),
+    playback_access TEXT   CHECK (playback_access IN ('public', 'token')),
     created_at     BIGINT  NOT NULL,
     expires_at     BIGINT,
     revoked_at     BIGINT,

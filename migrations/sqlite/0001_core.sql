@@ -35,6 +35,7 @@ CREATE TABLE stream_keys (
     key_hash       BLOB    NOT NULL,
     key_prefix     TEXT    NOT NULL,
     on_conflict    TEXT    NOT NULL CHECK (on_conflict IN ('reject', 'takeover')),
+    playback_access TEXT   CHECK (playback_access IN ('public', 'token')),
     created_at     INTEGER NOT NULL,
     expires_at     INTEGER,
     revoked_at     INTEGER,

@@ -10,6 +10,7 @@ use super::refusal_rollup::RefusalRollup;
 use super::request_lines::RequestLines;
 use crate::domain::access::{Actor, Scope};
 use crate::domain::audit::AuditEntry;
+use crate::domain::playback::audience;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::{MasterKey, SecretHasher};
 use crate::domain::{AuditId, Invalid, OrganizationId, Timestamp};
@@ -35,6 +36,8 @@ pub struct Core {
     pub hasher: SecretHasher,
     /// Seals secrets that must be read again.
     pub sealer: Sealer,
+    /// Names this deployment in tokens.
+    pub audience: String,
     /// Refused writes that are counted until the housekeeping task writes them to the audit log.
     pub refusals: RefusalRollup,
     /// Which log lines about requests are written.
@@ -53,8 +56,21 @@ impl Core {
         let [auth_store, worker_store] = [Arc::clone(&store), Arc::clone(&store)];
         let lists = ListStore::new(Arc::clone(&store));
         let (refusals, lines) = (RefusalRollup::default(), Arc::default());
-        let (hasher, sealer) = (master.hasher(), Sealer::new(master));
-        Self { auth_store, store, lists, worker_store, clock, ids, wake_ups, hasher, sealer, refusals, lines }
+        let (hasher, sealer, audience) = (master.hasher(), Sealer::new(master), audience(master));
+        Self {
+            auth_store,
+            store,
+            lists,
+            worker_store,
+            clock,
+            ids,
+            wake_ups,
+            hasher,
+            sealer,
+            audience,
+            refusals,
+            lines,
+        }
     }
 
     /// The present time.

@@ -71,8 +71,8 @@ pub enum Conflict {
     /// Another usable key has the path.
     #[error("another usable stream key has the path {0}: choose another path, or revoke that key first")]
     PathTaken(String),
-    /// A revoked or expired key cannot get a new secret.
-    #[error("the stream key is {0} and cannot be rotated: create a new key")]
+    /// A revoked or expired key cannot be changed.
+    #[error("the stream key is {0} and cannot be changed or rotated: create a new key")]
     KeyNotUsable(&'static str),
     /// Another row watches this streamer.
     #[error("{0} is on the list already: change the existing streamer instead")]

@@ -358,6 +358,7 @@ mod tests {
             path: cached(HASH).path,
             key_prefix: "sk_1".into(),
             on_conflict: OnConflict::Reject,
+            playback_access: None,
             created_at: NOW,
             expires_at: None,
             revoked_at: None,

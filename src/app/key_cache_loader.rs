@@ -64,6 +64,8 @@ impl KeyCacheLoader {
                             self.changed.remove(&key.id);
                             self.cache.revoke(key.id);
                         }
+                        // It has no part in whether the key is valid.
+                        StreamKeyEventKind::Updated => {}
                     },
                     Ok(Event { body: EventBody::Broadcaster(broadcaster), .. }) => {
                         if broadcaster.kind == BroadcasterEventKind::Deleted {

@@ -28,6 +28,7 @@ pub mod list;
 pub mod live_stats;
 pub mod media_server;
 pub mod organization;
+pub mod playback;
 pub mod poll_requests;
 pub mod publish;
 pub mod reconcile;

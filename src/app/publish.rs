@@ -1,6 +1,6 @@
 //! The answer to an auth request of a media server.
 //!
-//! A publisher with a usable key costs one database statement, a refused one at most two, anything else none. It never
+//! A publisher with a usable key costs one database statement, a refused one at most two, anything else (also a viewer) none. It never
 //! calls a media server. MediaMTX handles one connection after the other while it waits for this answer.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::grace::Grace;
 use super::housekeeping::Chore;
 use super::key_cache::{KeyCache, KeyLookup};
 use super::media_server::{ConfiguredServers, MediaServers};
+use super::playback::PlaybackGuard;
 use super::poll_requests::PollRequests;
 use super::request_lines::LineKind;
 use crate::domain::Timestamp;
@@ -56,6 +57,7 @@ pub struct PublishAuth {
     polls: Arc<PollRequests>,
     cache: Arc<KeyCache>,
     grace: Arc<Grace>,
+    playback: Arc<PlaybackGuard>,
     failures: Arc<AuthFailures>,
     rollup: AuthRollup,
 }
@@ -70,7 +72,7 @@ impl Chore for PublishAuth {
 
 impl PublishAuth {
     /// Keys that do not exist according to `cache` are denied without the database. While the database is
-    /// unreachable, `grace` decides. Refused attempts are listed in `failures`.
+    /// unreachable, `grace` decides. `playback` decides who may watch. Refused attempts are listed in `failures`.
     pub fn new(
         core: Arc<Core>,
         settings: PublishSettings,
@@ -78,10 +80,10 @@ impl PublishAuth {
         media_servers: Arc<MediaServers>,
         polls: Arc<PollRequests>,
         (cache, grace): (Arc<KeyCache>, Arc<Grace>),
-        failures: Arc<AuthFailures>,
+        (playback, failures): (Arc<PlaybackGuard>, Arc<AuthFailures>),
     ) -> Self {
         let rollup = AuthRollup::default();
-        Self { core, settings, servers, media_servers, polls, cache, grace, failures, rollup }
+        Self { core, settings, servers, media_servers, polls, cache, grace, playback, failures, rollup }
     }
 
     /// Decides `request` of `server`. Always answers, within
@@ -90,19 +92,24 @@ impl PublishAuth {
         let started = Instant::now();
         let decision = match request.action {
             Action::Publish => self.publish(server, request).await,
-            _ => self.decide_other(server, request),
+            _ => self.decide_other(server, request).await,
         };
         self.record(server, request, &decision, started.elapsed());
         decision
     }
 
-    fn decide_other(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {
+    async fn decide_other(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {
         let path = request.path.public().map(str::to_owned);
-        let result = match self.servers.get(server) {
-            Some(known) => decide_other(request, &known.control_secret, &known.relay_secret),
-            None => Err(DenyReason::Undecided),
+        let Some(known) = self.servers.get(server) else { return deny(DenyReason::Undecided, request) };
+        let (control, relay) = (&known.control_secret, &known.relay_secret);
+        let (result, organization_id) = match decide_other(request, control, relay) {
+            Ok(AllowReason::PublicRead) => {
+                let is_own = || request.credentials.show(relay) | request.credentials.show(control);
+                self.playback.decide(server, request, is_own, self.core.now()).await
+            }
+            result => (result, None),
         };
-        Decision { path, ..Decision::without_key(result) }
+        Decision { path, organization_id, ..Decision::without_key(result) }
     }
 
     async fn publish(&self, server: &MediaServerName, request: &AuthRequest) -> Decision {

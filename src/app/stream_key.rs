@@ -18,11 +18,12 @@ use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::media_server::{IngestUrls, MediaServerName, PlaybackUrls};
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::path::StreamPath;
+use crate::domain::playback::PlaybackAccess;
 use crate::domain::secret::{KeySecret, SecretHash};
 use crate::domain::stream::Stream;
 use crate::domain::stream_key::{Holder, KeyStatus, Label, OnConflict, StreamKey, Takeovers, expires_at};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
-use crate::ports::{Change, KeyCreation, KeyFilter, Rotation, WakeUp};
+use crate::ports::{Change, KeyCreation, KeyFilter, KeyUpdate, Rotation, WakeUp};
 
 const RESOURCE: Resource = Resource::READ_BY_ALL;
 
@@ -39,7 +40,12 @@ pub struct StreamKeyDraft {
     pub expires_at: Option<String>,
     /// `reject` (default) or `takeover`.
     pub on_conflict: Option<String>,
+    /// `public` or `token`; without it, as the installation says.
+    pub playback_access: Option<String>,
 }
+
+/// What means "as the installation says" in a change of a key.
+const AS_INSTALLATION: &str = "installation";
 
 /// A key with its secret, which is shown once.
 #[derive(Clone, Debug)]
@@ -94,6 +100,7 @@ struct Checked {
     label: Option<Label>,
     expires_at: Option<Timestamp>,
     on_conflict: OnConflict,
+    playback_access: Option<PlaybackAccess>,
 }
 
 impl StreamKeyDraft {
@@ -106,9 +113,10 @@ impl StreamKeyDraft {
         let expires_at = checks.take_opt(self.expires_at.as_deref().map(|text| expires_at(text, now)));
         let on_conflict =
             checks.take_opt(self.on_conflict.as_deref().map(OnConflict::parse)).unwrap_or_default();
+        let playback_access = checks.take_opt(self.playback_access.as_deref().map(PlaybackAccess::parse));
         checks.finish()?;
         let Some(broadcaster_id) = broadcaster_id else { return Err(AppError::NotFound("broadcaster")) };
-        Ok(Checked { broadcaster_id, path, label, expires_at, on_conflict })
+        Ok(Checked { broadcaster_id, path, label, expires_at, on_conflict, playback_access })
     }
 }
 
@@ -159,7 +167,8 @@ impl StreamKeys {
     ) -> Result<KeyWithSecret> {
         let scope = actor.authorize(Action::Manage, &RESOURCE)?;
         let now = self.core.now();
-        let Checked { broadcaster_id, path, label, expires_at, on_conflict } = draft.check(now)?;
+        let Checked { broadcaster_id, path, label, expires_at, on_conflict, playback_access } =
+            draft.check(now)?;
         let broadcaster = self.core.store.broadcaster(&scope, broadcaster_id).await?;
         let broadcaster = broadcaster.ok_or(AppError::NotFound("broadcaster"))?;
         let paths = path.map_or_else(|| path_candidates(&broadcaster, id), |path| vec![path]);
@@ -175,6 +184,7 @@ impl StreamKeys {
                 path: path.clone(),
                 key_prefix: secret.prefix(),
                 on_conflict,
+                playback_access,
                 created_at: now,
                 expires_at,
                 revoked_at: None,
@@ -243,6 +253,29 @@ impl StreamKeys {
         self.cache.revoke(id);
         self.changed(&ending).await;
         Ok(self.with_secret(key, secret))
+    }
+
+    /// Says who may watch the path of a key: `public`, `token` or `installation`. Who watches already is not disturbed.
+    pub async fn set_playback_access(&self, actor: &Actor, id: StreamKeyId, access: &str) -> Result<KeyNow> {
+        let entry = self.core.entry(actor, "update", KIND).on(&id);
+        let key = self
+            .core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+                let rule = "must be public, token or installation";
+                let access =
+                    Some(access).filter(|access| *access != AS_INSTALLATION).map(PlaybackAccess::parse);
+                let access = access.transpose().map_err(|_| Invalid::one("playback_access", rule))?;
+                match self.core.store.set_playback_access(id, access, Change::new(&scope, &entry)).await? {
+                    KeyUpdate::Updated(key) => Ok(*key),
+                    KeyUpdate::NotFound => Err(AppError::NotFound("stream key")),
+                    KeyUpdate::NotUsable(KeyStatus::Expired) => Err(Conflict::KeyNotUsable("expired").into()),
+                    KeyUpdate::NotUsable(_) => Err(Conflict::KeyNotUsable("revoked").into()),
+                }
+            })
+            .await?;
+        self.core.wake_ups.send(WakeUp::Events);
+        Ok(KeyNow { key, at: self.core.now() })
     }
 
     /// Revokes a key and ends its session. Idempotent.

@@ -77,6 +77,27 @@ impl Credentials {
                 .all(|(name, value)| !is_credential(&name) || value.is_empty())
     }
 
+    /// The first that has the shape of a playback token (a JSON web token): `token`, `password`, then `token` and `jwt` of the
+    /// query.
+    pub fn playback_token(&self) -> Option<Secret> {
+        // Every header begins with `{"`.
+        let is_one = |text: &str| text.starts_with("eyJ") && text.bytes().filter(|b| *b == b'.').count() == 2;
+        let shown = [&self.token, &self.password].into_iter().find(|shown| is_one(shown.expose()));
+        let pairs = || form_urlencoded::parse(self.query.expose().as_bytes());
+        let named = |wanted: &str| pairs().find(|(name, value)| name == wanted && is_one(value));
+        shown.cloned().or_else(|| {
+            let (_, value) = named("token").or_else(|| named("jwt"))?;
+            Some(Secret::new(value))
+        })
+    }
+
+    /// Whether token, password or the `pass` of the query is `secret`: media servers differ in what they make of a URL.
+    pub fn show(&self, secret: &Secret) -> bool {
+        let in_query = form_urlencoded::parse(self.query.expose().as_bytes())
+            .any(|(name, value)| name == "pass" && secret.matches(&value));
+        self.contain(secret) || (!secret.is_empty() && in_query)
+    }
+
     fn in_query(&self, name: &str) -> Option<KeySecret> {
         form_urlencoded::parse(self.query.expose().as_bytes())
             .filter(|(key, _)| key == name)
@@ -143,6 +164,28 @@ pub(crate) mod tests {
             Some(42)
         );
         assert_eq!(credentials("jwt", "hunter2", "key=nope").malformed_key_length(), None);
+    }
+
+    #[test]
+    fn first_text_in_the_shape_of_a_playback_token_counts() {
+        let found = |token: &str, password: &str, query: &str| {
+            credentials(token, password, query).playback_token().map(|found| found.expose().to_owned())
+        };
+        assert_eq!(found("eyJ1.a.b", "eyJ2.a.b", "token=eyJ3.a.b").as_deref(), Some("eyJ1.a.b"));
+        assert_eq!(found("sk_x", "eyJ2.a.b", "token=eyJ3.a.b").as_deref(), Some("eyJ2.a.b"));
+        assert_eq!(found("", "", "jwt=eyJ4.a.b&token=eyJ3.a.b").as_deref(), Some("eyJ3.a.b"));
+        assert_eq!(found("", "", "token=x&jwt=%65yJ4.a.b").as_deref(), Some("eyJ4.a.b"));
+        assert_eq!(found("eyJ.a", "a.b.c", "key=eyJ4.a.b"), None);
+    }
+
+    #[test]
+    fn secret_is_shown_in_one_of_three_places() {
+        let secret = Secret::new("s/1");
+        for (token, password, query) in [("s/1", "", ""), ("", "s/1", ""), ("", "", "user=x&pass=s%2F1")] {
+            assert!(credentials(token, password, query).show(&secret));
+        }
+        assert!(!credentials("", "", "pass=s&key=s/1").show(&secret));
+        assert!(!credentials("", "", "pass=").show(&Secret::new("")));
     }
 
     #[test]

@@ -7,9 +7,10 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use strum::{Display, EnumString};
 
 use super::Timestamp;
+use super::credentials::Credentials;
 use super::invalid::{Invalid, text_type};
 use super::path::{IngestPath, PrivatePath, StreamPath};
-use super::secret::{KeySecret, masked_line};
+use super::secret::{KeySecret, Secret, masked_line};
 
 /// A media server's name in the configuration: 1 to 64 lower-case letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,6 +97,9 @@ pub enum SourceKind {
     /// WebRTC (WHIP).
     #[strum(serialize = "webRTCSession")]
     WebRtc,
+    /// HLS: a viewer, since MediaMTX 1.18.
+    #[strum(serialize = "hlsSession")]
+    Hls,
     /// Media over QUIC.
     #[strum(serialize = "moqSession")]
     Moq,
@@ -163,6 +167,17 @@ pub struct ObservedPath {
     pub source: Option<ObservedSource>,
     /// What it carries now.
     pub stats: StreamStats,
+}
+
+/// A connection that reads, as the media server lists it.
+#[derive(Clone, Debug)]
+pub struct ObservedReader {
+    /// Its kind and its ids. It does not publish.
+    pub source: ObservedSource,
+    /// What it reads.
+    pub path: IngestPath,
+    /// What of its credentials the list shows.
+    pub credentials: Credentials,
 }
 
 /// A complete poll of a media server: every path it has. A partial answer never becomes a snapshot.
@@ -256,6 +271,19 @@ pub struct PlaybackUrls {
     pub srt: String,
 }
 
+/// Ready URLs for one viewer: those of [`PlaybackUrls`] with a playback token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as those of PlaybackUrls")]
+pub struct TokenUrls {
+    pub hls: String,
+    pub flv: Option<String>,
+    pub webrtc: String,
+    pub rtmp: String,
+    pub rtsp: Option<String>,
+    /// `None`: the token does not fit into a stream id.
+    pub srt: Option<String>,
+}
+
 /// Ready settings for encoders. These contain the key, so they are shown once, when it is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngestUrls {
@@ -285,7 +313,13 @@ pub struct UrlTemplates {
     pub playback: PlaybackUrls,
     /// For encoders.
     pub ingest: IngestUrls,
+    /// What is added to the URL for SRT to show a playback token, which `{token}` stands for. In the others, it is a
+    /// parameter.
+    pub srt_token: &'static str,
 }
+
+/// The longest stream id of SRT.
+const MAX_STREAM_ID: usize = 512;
 
 impl UrlTemplates {
     /// Where viewers read `path`.
@@ -301,6 +335,31 @@ impl UrlTemplates {
             rtsp: rtsp.as_ref().map(fill),
             srt: fill(srt),
         }
+    }
+
+    /// The same with a playback token. Without SRT if it is too long for a stream id.
+    pub fn with_token(&self, path: &StreamPath, token: &Secret) -> TokenUrls {
+        let PlaybackUrls { hls, flv, webrtc, rtmp, rtsp, srt } = self.playback(path);
+        let shown = |url: String| {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{separator}token={}", token.expose())
+        };
+        let srt = srt + &self.srt_token.replace("{token}", token.expose());
+        let id = srt.split_once("streamid=").map_or(0, |(_, id)| id.len());
+        TokenUrls {
+            hls: shown(hls),
+            flv: flv.map(shown),
+            webrtc: shown(webrtc),
+            rtmp: shown(rtmp),
+            rtsp: rtsp.map(shown),
+            srt: (id <= MAX_STREAM_ID).then_some(srt),
+        }
+    }
+
+    /// Where we read `path` ourselves, also if viewers need a token.
+    pub fn own_input(&self, path: &StreamPath, relay_secret: &Secret) -> Secret {
+        let url = self.playback(path).rtmp;
+        Secret::new(format!("{url}?user=streamward&pass={}", relay_secret.expose()))
     }
 
     /// Where an encoder sends `path` with `key`.

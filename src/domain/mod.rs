@@ -20,6 +20,7 @@ pub mod nearest;
 pub mod organization;
 pub mod page;
 pub mod path;
+pub mod playback;
 pub mod profile;
 pub mod publish;
 pub mod reconcile;

@@ -11,6 +11,7 @@ use super::invalid::{Invalid, text};
 use super::media_server::Connection;
 use super::page::newest_first;
 use super::path::StreamPath;
+use super::playback::PlaybackAccess;
 use super::secret::SecretHash;
 use super::{BroadcasterId, OrganizationId, StreamKeyId, Timestamp};
 
@@ -187,6 +188,8 @@ pub struct StreamKey {
     pub key_prefix: String,
     /// What happens to a second connection.
     pub on_conflict: OnConflict,
+    /// Who may watch its path; `None` as the installation says.
+    pub playback_access: Option<PlaybackAccess>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it becomes invalid.
@@ -269,6 +272,7 @@ pub(crate) mod tests {
             path: StreamPath::parse("live/alice").unwrap(),
             key_prefix: "sk_abcde".into(),
             on_conflict: OnConflict::Reject,
+            playback_access: None,
             created_at: Timestamp::from_seconds(1),
             expires_at: None,
             revoked_at: None,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::RemoteError;
-use crate::domain::media_server::{Capabilities, ObservedSource, Relay, Snapshot};
+use crate::domain::media_server::{Capabilities, ObservedReader, ObservedSource, Relay, Snapshot};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 
@@ -48,6 +48,12 @@ pub trait MediaServer: Send + Sync {
 
     /// Disconnects a session. MUST be `Ok` if it does not exist any more. The session may still be observed for a moment.
     async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError>;
+
+    /// All connections that read. Of RTSP, [`ObservedSource::aliases`] are the connections of a session. MUST be complete or an
+    /// error.
+    async fn readers(&self) -> Result<Vec<ObservedReader>, RemoteError> {
+        Err(RemoteError::Unsupported("list who reads".to_owned()))
+    }
 
     /// Makes the public path pull the private one on demand, with `secret` as its password. MUST be idempotent. MUST NOT
     /// replace a path that the operator configured.

@@ -31,6 +31,7 @@ pub mod obs_values;
 mod organizations;
 mod password_hasher;
 mod platform_probe;
+mod playback;
 mod programmes;
 mod reconcile;
 mod secret_store;
@@ -72,11 +73,14 @@ pub use obs::{Disconnect, ObsControl, ObsError, ObsEvent, ObsSignal};
 pub use organizations::{OrganizationDeletion, OrganizationStore, OrganizationWrite};
 pub use password_hasher::{HasherBusy, PasswordHasher};
 pub use platform_probe::PlatformProbe;
+pub use playback::{PlaybackChanges, PlaybackStore};
 pub use programmes::{ProgrammeStore, ReportedProgrammes, StoredProgramme};
 pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
 pub use secret_store::SecretStore;
 pub use status_feed::{FeedSignal, StatusFeed, StatusUpdate, Subject, Wanted};
-pub use stream_keys::{CachedKeyStore, KeyCreation, KeyFilter, Revocation, Rotation, StreamKeyStore};
+pub use stream_keys::{
+    CachedKeyStore, KeyCreation, KeyFilter, KeyUpdate, Revocation, Rotation, StreamKeyStore,
+};
 pub use streamer_reports::{Recorded, ReportStore};
 pub use streamers::{StreamerFilter, StreamerStore, Written};
 pub use streams::{StatusFilter, StreamFilter, StreamStore};
@@ -116,6 +120,7 @@ pub trait Store:
     + StudioStore
     + UserStore
     + UserSessionStore
+    + PlaybackStore
 {
     /// Checks that the database answers and has our schema.
     async fn ping(&self) -> Result<()>;

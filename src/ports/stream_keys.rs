@@ -8,6 +8,7 @@ use super::{Change, Result};
 use crate::domain::access::Scope;
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
+use crate::domain::playback::PlaybackAccess;
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::Stream;
@@ -39,6 +40,17 @@ pub enum Rotation {
         /// The streams that must end now.
         ending: Vec<Stream>,
     },
+}
+
+/// The result of changing a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyUpdate {
+    /// There is no such key; nothing was written.
+    NotFound,
+    /// The key cannot be used any more, so it cannot be changed; nothing was written.
+    NotUsable(KeyStatus),
+    /// The key as it is now.
+    Updated(Box<StreamKey>),
 }
 
 /// The result of revoking a key.
@@ -94,6 +106,14 @@ pub trait StreamKeyStore: Send + Sync {
         key_prefix: &str,
         by: Change<'_>,
     ) -> Result<Rotation>;
+
+    /// MUST store who may watch the path of the key, with a `stream_key.updated` event and the audit entry.
+    async fn set_playback_access(
+        &self,
+        id: StreamKeyId,
+        access: Option<PlaybackAccess>,
+        by: Change<'_>,
+    ) -> Result<KeyUpdate>;
 
     /// MUST make the key invalid at once, mark its active streams as ending (`key_revoked`), and write a
     /// `stream_key.revoked` event and the audit entry. MUST be idempotent: a second call changes nothing about the

@@ -25,6 +25,8 @@ pub enum WakeUp {
     Studios,
     /// A clip is to be prepared.
     Clips,
+    /// Playback tokens were revoked, or their signing keys changed.
+    Playback,
     /// Anything may have changed: wake-ups were lost.
     Everything,
 }

@@ -16,6 +16,7 @@ use crate::app::database_clock::DatabaseClock;
 use crate::app::list::ListStore;
 use crate::app::refusal_rollup::RefusalRollup;
 use crate::app::secrets::first_time;
+use crate::domain::playback::audience;
 use crate::domain::seal::Sealer;
 use crate::domain::secret::MasterKey;
 use crate::ports::{IdGen as _, SecretStore as _, Store, WakeUps};
@@ -80,6 +81,7 @@ impl Bootstrap {
             wake_ups,
             hasher: self.master.hasher(),
             sealer: self.sealer.clone(),
+            audience: audience(&self.master),
             refusals: RefusalRollup::default(),
             lines: Arc::default(),
         };

@@ -15,7 +15,7 @@ use axum::Router;
 use futures_util::future::try_join_all;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,6 +40,7 @@ use crate::adapters::system::{SystemClock, SystemIds};
 use crate::app::database_clock::FollowClock;
 use crate::app::housekeeping::Housekeeping;
 use crate::app::key_cache::KeyCache;
+use crate::app::playback::PlaybackGuard;
 use crate::app::task::{AnyTask, PeriodicTask as _, TaskContext};
 use crate::ports::{IdGen as _, StoreError};
 
@@ -177,7 +178,7 @@ impl Service<'_> {
         let store = Arc::clone(&shared.core.worker_store);
         background.start(AnyTask::periodic(FollowClock::new(Arc::clone(&base.clock), store)));
         tasks.into_iter().for_each(|task| background.start(task));
-        tokio::join!(warm_up(&shared.key_cache), wait_for(check));
+        tokio::join!(warm_up(&shared.key_cache, &shared.playback_guard), wait_for(check));
         self.tasks.spawn(self.telemetry.upkeep(after.clone()));
         self.tasks.spawn(gauges::take(
             (shared.media_servers, shared.studios),
@@ -304,11 +305,15 @@ fn budget(config: &Config) -> Budget {
     open_files::divide(open_files::raise_limit(), for_database, most, http.media_listen.is_some())
 }
 
-/// Waits until the key cache was loaded, or it is clear that this takes longer.
-async fn warm_up(cache: &KeyCache) {
-    if timeout(WARM_UP, cache.loaded()).await.is_err() {
+/// Waits until the key cache and what is known of viewers were loaded, or it is clear that this takes longer.
+async fn warm_up(cache: &KeyCache, playback: &PlaybackGuard) {
+    let deadline = Instant::now() + WARM_UP;
+    if timeout_at(deadline, cache.loaded()).await.is_err() {
         tracing::warn!(
             "the key cache could not be loaded yet: each key is read from the database until it is"
         );
+    }
+    if timeout_at(deadline, playback.loaded()).await.is_err() {
+        tracing::warn!("it could not be read yet who may watch what: viewers are refused until it is");
     }
 }

@@ -17,6 +17,7 @@ use crate::app::key_cache::KeyCache;
 use crate::app::live_stats::LiveStats;
 use crate::app::media_server::{ConfiguredServers, MediaServers};
 use crate::app::organization::Organizations;
+use crate::app::playback::{Playback, PlaybackGuard};
 use crate::app::poll_requests::PollRequests;
 use crate::app::publish::{PublishAuth, PublishSettings};
 use crate::app::stream::Streams;
@@ -80,6 +81,8 @@ pub struct Shared {
     pub events: Arc<Events>,
     pub media_servers: Arc<MediaServers>,
     pub organizations: Arc<Organizations>,
+    pub playback: Arc<Playback>,
+    pub playback_guard: Arc<PlaybackGuard>,
     pub publish: Arc<PublishAuth>,
     pub stream_keys: Arc<StreamKeys>,
     pub streams: Arc<Streams>,
@@ -113,6 +116,8 @@ impl Shared {
         let users = Arc::new(Users::new(core(), Arc::clone(&access), hasher, mailer, providers, users));
         let auth_failures = Arc::new(AuthFailures::new(core()));
         let failures = Arc::clone(&auth_failures);
+        let guard = Arc::new(PlaybackGuard::new(config.playback.access, core().audience.clone()));
+        let viewers = (Arc::clone(&guard), failures);
         let (contacts, cache) = (Arc::clone(&media_servers), (Arc::clone(&key_cache), Arc::clone(&grace)));
         Self {
             core: core(),
@@ -132,8 +137,10 @@ impl Shared {
                 contacts,
                 polls(),
                 cache,
-                failures,
+                viewers,
             )),
+            playback: Arc::new(Playback::new(core(), servers(), Arc::clone(&guard))),
+            playback_guard: guard,
             auth_failures,
             studios: Arc::new(Studios::new(core(), outside.studios.clone())),
             config,

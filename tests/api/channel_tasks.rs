@@ -20,7 +20,7 @@ use streamward::domain::channel::{
     OutputId, OutputState, OutputStatus, Profile, Programme, ProgrammeStatus, Reason, Source,
 };
 use streamward::domain::media_server::BaseUrls;
-use streamward::domain::secret::MasterKey;
+use streamward::domain::secret::{MasterKey, Secret};
 use streamward::ports::{
     ChannelEngine, Clock as _, IdGen as _, LeaseCheck, LocalFile, ProgrammeReports, StoreError,
     TranscodeError, WakeUp, WakeUps as _,
@@ -122,6 +122,7 @@ impl Instance {
             engine: Arc::new(Scripted(engine)),
             renditions: Arc::new(clips.clone()),
             urls: url_templates(&urls),
+            relay_secret: Secret::new("relay"),
             reports: Arc::clone(&reports),
             on_lease_doubt: OnLeaseDoubt::Stop,
         };
@@ -215,7 +216,7 @@ async fn a_channel_runs_with_its_keys_and_follows_changes_without_a_new_run() {
     let mut instance = Instance::beside(&app).await;
     let mut run = instance.run().await;
     let programme = run.programme.borrow().clone();
-    assert_eq!(programme.live.expose(), "rtmp://media.test:1935/live/Temple/live");
+    assert_eq!(programme.live.expose(), "rtmp://media.test:1935/live/Temple/live?user=streamward&pass=relay");
     assert_eq!((programme.backup, programme.mode), (BackupMedia::Clips(vec![]), Mode::Auto));
     let [server, youtube] = &programme.outputs[..] else { panic!("{:?}", programme.outputs) };
     assert_eq!((server.id, server.url.as_str()), (OutputId::MediaServer, "rtmp://media.test:1935/live"));

@@ -97,6 +97,7 @@ fn openapi_document_is_complete() {
             "/health",
             "/livez",
             "/readyz",
+            "/.well-known/jwks.json",
             "/openapi.json",
             "/docs",
             "/problems/{slug}",

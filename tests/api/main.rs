@@ -27,6 +27,7 @@ mod model;
 mod operation;
 mod organizations;
 mod otlp;
+mod playback;
 mod problems;
 mod program;
 mod request_log;

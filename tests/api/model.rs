@@ -228,6 +228,7 @@ impl World {
                 on_conflict: takeover,
                 expires_at: expires,
                 label: None,
+                playback_access: None,
             };
             let key = shared.stream_keys.create(&actor(), draft).await.expect("a key");
             keys.push((key.key.id, key.secret));

@@ -19,6 +19,28 @@ use crate::request_log::{LogLines, recorder};
 
 const METRICS_TOKEN: &str = "metrics-secret-0123456789";
 
+/// Watches with a token, in every place that may have one. Returns it.
+async fn use_playback(app: &TestApp) -> String {
+    app.key_with(json!({"path": "live/closed", "playback_access": "token"})).await;
+    let draft = json!({"paths": ["live/closed"], "ttl_seconds": 60});
+    let made = app.as_operator().post("/playback-tokens").json(draft).shown_once().await.assert_status(201);
+    let token = made.text("/token");
+    for (path, status) in [("live/closed", 200), ("live/closed2", 200)] {
+        let query = format!("token={token}");
+        for request in [json!({"query": query}), json!({"token": token}), json!({"password": token})] {
+            let mut asked = json!({"action": "read", "path": path, "protocol": "hls", "ip": "192.0.2.7"});
+            asked.as_object_mut().unwrap().extend(request.as_object().unwrap().clone());
+            app.auth(asked).await.assert_status(status);
+        }
+    }
+    app.as_operator().delete(&format!("/playback-tokens/{}", made.text("/id"))).await.assert_status(204);
+    let query = format!("token={token}");
+    let asked = json!({"action": "read", "path": "live/closed", "protocol": "hls", "query": query});
+    app.auth(asked).await.assert_status(401);
+    app.as_operator().get("/playback-tokens").await.assert_status(200);
+    token
+}
+
 #[apply(every_engine)]
 #[tokio::test]
 async fn no_output_contains_a_secret(#[case] engine: Engine) {
@@ -45,6 +67,7 @@ async fn no_output_contains_a_secret(#[case] engine: Engine) {
     app.as_admin().delete(&format!("/stream-keys/{}", private.id)).await.assert_status(204);
     app.as_admin().delete(&format!("/broadcasters/{}", named.broadcaster)).await.assert_status(204);
     secrets.extend([named, private, taken].map(|key| key.secret));
+    secrets.push(use_playback(&app).await);
     secrets.extend(use_channels(&app).await);
     secrets.extend(use_accounts(&app).await);
 

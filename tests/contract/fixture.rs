@@ -139,6 +139,7 @@ pub(crate) fn key(of: BroadcasterId, on: &str, when: Timestamp) -> StreamKey {
         path: path(on),
         key_prefix: "sk_abcde".into(),
         on_conflict: OnConflict::Reject,
+        playback_access: None,
         created_at: when,
         expires_at: None,
         revoked_at: None,

@@ -24,6 +24,7 @@ mod media_servers;
 mod media_suite;
 mod organizations;
 mod pgbouncer;
+mod playback;
 mod postgres;
 mod programmes;
 mod reconciling;

@@ -20,7 +20,7 @@ use streamward::domain::studio::{Ledger, Library, Order, RecordKind, Studio};
 use streamward::domain::{ApiTokenId, ClipId, OrganizationId};
 use streamward::ports::{
     Change, ChannelWrite, ClipCreation, ClipDeletion, DrillCreation, IdGen as _, KeyCreation, KeyFilter,
-    RehearsalCreation, ReportedProgrammes, Rotation, StatusFilter, StreamFilter, StreamerFilter,
+    KeyUpdate, RehearsalCreation, ReportedProgrammes, Rotation, StatusFilter, StreamFilter, StreamerFilter,
     StudioReport, Written,
 };
 
@@ -134,6 +134,8 @@ async fn broadcasters_and_keys_of_others_do_not_exist(#[case] engine: Engine) {
         let rotation = store.rotate_stream_key(key.id, &fresh_hash(), "sk_x", by).await.unwrap();
         assert_eq!(rotation, Rotation::NotFound);
         assert_eq!(store.revoke_stream_key(key.id, by).await.unwrap(), None);
+        let update = store.set_playback_access(key.id, None, by).await.unwrap();
+        assert_eq!(update, KeyUpdate::NotFound);
     }
     two.assert_unchanged(counts).await;
     // A key belongs to the organization of its broadcaster.

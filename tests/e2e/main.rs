@@ -16,6 +16,7 @@ mod ending;
 mod gate;
 mod media_server;
 mod outage;
+mod playback;
 mod program;
 mod publish;
 mod srs;
@@ -156,6 +157,14 @@ fn main() -> Result<ExitCode> {
             streams_are_found_without_hooks,
             with_hooks_it_is_a_matter_of_moments,
             sigterm_ends_streamward_in_good_order;
+        playback:
+            hls_needs_a_token_until_it_ends,
+            webrtc_needs_a_token_until_it_ends,
+            rtsp_needs_a_token_until_it_ends,
+            rtmp_needs_a_token_until_it_ends,
+            srt_needs_a_token_until_it_ends,
+            a_session_ends_with_its_token_after_a_restart_too,
+            mediamtx_itself_verifies_a_token;
         command:
             up_runs_everything,
             the_printed_configuration_is_all_it_takes;

@@ -149,6 +149,16 @@ impl Server {
         Ok(MediaMtx::new(&self.ports.api_url().parse()?, Secret::new(secret))?)
     }
 
+    /// Waits until somebody publishes at `path`.
+    pub(crate) async fn live(&self, path: &str, limit: Duration) -> Result<()> {
+        let client = self.client()?;
+        let live = eventually(format!("{path} is live"), limit, async || {
+            let seen = client.snapshot().await?;
+            Ok(seen.paths.iter().any(|p| p.live && p.path.public() == Some(path)).then_some(()))
+        });
+        live.await.map(drop)
+    }
+
     /// Waits until nobody publishes at `path` any more; returns how long that took.
     pub(crate) async fn gone(&self, path: &str, limit: Duration) -> Result<Duration> {
         let client = self.client()?;

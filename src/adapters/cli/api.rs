@@ -142,6 +142,11 @@ impl Api {
         self.json("DELETE", path.into(), None).await.map(drop)
     }
 
+    /// Deletes several resources. The answer says what was done.
+    pub(super) async fn delete_for<T: ToSchema>(&self, path: impl Into<String>) -> Result<Value, Failure> {
+        Ok(add_nulls_of::<T>(self.json("DELETE", path.into(), None).await?))
+    }
+
     /// The rows of a list, in pages.
     pub(super) fn pages<T: ToSchema>(&self, name: &'static str, path: &str, query: &Query) -> Pages<'_> {
         let nulls = add_nulls_of::<T>;

@@ -37,6 +37,9 @@ pub enum KeyCommand {
         /// A second encoder with this key takes over instead of being refused
         #[arg(long)]
         takeover: bool,
+        /// Who may watch: everybody, or who has a playback token; without it, as playback.access says
+        #[arg(long, value_name = "ACCESS", value_parser = ["public", "token"])]
+        playback: Option<String>,
         /// Print the settings of this media server only; the key can be used on all
         #[arg(long, value_name = "NAME")]
         server: Option<String>,
@@ -51,6 +54,14 @@ pub enum KeyCommand {
     Show {
         /// Its id or path
         key: String,
+    },
+    /// Change who may watch the path of a key
+    Update {
+        /// Its id or path
+        key: String,
+        /// Everybody, who has a playback token, or as playback.access says
+        #[arg(long, value_name = "ACCESS", value_parser = ["public", "token", "installation"])]
+        playback: String,
     },
     /// Replace a key's secret, and end the session on the old one
     Rotate {
@@ -70,7 +81,7 @@ pub enum KeyCommand {
 /// Runs the command.
 pub async fn run(api: &Api, command: &KeyCommand, out: &mut Output) -> anyhow::Result<()> {
     match command {
-        KeyCommand::Create { broadcaster, path, label, until, takeover, server } => {
+        KeyCommand::Create { broadcaster, path, label, until, takeover, playback, server } => {
             known_server(api, server.as_deref()).await?;
             let broadcaster = broadcaster::find(api, broadcaster).await?;
             let draft = object([
@@ -79,6 +90,7 @@ pub async fn run(api: &Api, command: &KeyCommand, out: &mut Output) -> anyhow::R
                 ("label", label.as_ref().map(|label| json!(label))),
                 ("expires_at", until.expires_at(api.now())),
                 ("on_conflict", takeover.then(|| json!("takeover"))),
+                ("playback_access", playback.as_ref().map(|access| json!(access))),
             ]);
             let made = api.post::<NewStreamKey>(PATH, Some(&draft)).await?;
             print_secret(out, "Created", server.as_deref(), made)
@@ -92,6 +104,13 @@ pub async fn run(api: &Api, command: &KeyCommand, out: &mut Output) -> anyhow::R
                     format!("{name:<16}{}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
                 };
                 fields.map(line).collect::<Vec<_>>().join("\n")
+            })
+        }
+        KeyCommand::Update { key, playback } => {
+            let one = format!("{PATH}/{}", find(api, key).await?);
+            let key = api.patch::<StreamKeyView>(one, &json!({"playback_access": playback})).await?;
+            out.thing(&key, || {
+                format!("Who may watch {} is now: {playback} ({}).", at(&key, "/path"), at(&key, "/id"))
             })
         }
         KeyCommand::Rotate { key, server } => {

@@ -29,6 +29,7 @@ mod options;
 pub mod organization;
 mod origin;
 mod page;
+pub mod playback;
 mod problem;
 pub mod publish;
 mod request_log;

@@ -69,6 +69,17 @@ pub(super) struct Track {
     pub(super) codec: String,
 }
 
+/// An item of a list of sessions. Those that publish, or do nothing yet, have another `state`; those of HLS have none.
+#[derive(Deserialize)]
+pub(super) struct SessionItem {
+    pub(super) id: String,
+    pub(super) state: Option<String>,
+    #[serde(default)]
+    pub(super) path: String,
+    #[serde(default)]
+    pub(super) query: String,
+}
+
 /// An item of `/v3/rtspconns/list` or `/v3/rtspsconns/list`.
 #[derive(Deserialize)]
 pub(super) struct RtspConn {

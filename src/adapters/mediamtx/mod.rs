@@ -38,6 +38,7 @@ mod channel;
 pub mod config;
 mod dto;
 pub mod merge;
+mod readers;
 mod relay;
 mod snapshot;
 mod version;
@@ -58,7 +59,7 @@ pub use words::url_templates;
 use self::api::Api;
 use self::dto::{GlobalConf, PathDefaults};
 use crate::adapters::remote::repeat;
-use crate::domain::media_server::{Capabilities, ObservedSource, Relay, Snapshot};
+use crate::domain::media_server::{Capabilities, ObservedReader, ObservedSource, Relay, Snapshot};
 use crate::domain::path::StreamPath;
 use crate::domain::secret::Secret;
 use crate::ports::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
@@ -91,6 +92,10 @@ impl MediaServer for MediaMtx {
 
     async fn disconnect(&self, source: &ObservedSource) -> Result<(), RemoteError> {
         disconnect(&self.api, source).await
+    }
+
+    async fn readers(&self) -> Result<Vec<ObservedReader>, RemoteError> {
+        timeout(POLL_TIME, readers::readers(&self.api)).await.unwrap_or(Err(RemoteError::TimedOut))
     }
 
     async fn ensure_relay(&self, relay: &Relay, secret: &Secret) -> Result<(), RemoteError> {

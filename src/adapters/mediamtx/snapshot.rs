@@ -86,6 +86,18 @@ async fn list<T: DeserializeOwned>(api: &Api, endpoint: &'static str) -> Result<
     }
 }
 
+/// All items that can be read of a list; none if there is no such list.
+pub(super) async fn list_if_any<T: DeserializeOwned>(
+    api: &Api,
+    endpoint: &'static str,
+) -> Result<Vec<T>, RemoteError> {
+    match list::<T>(api, endpoint).await {
+        Ok(items) => Ok(items.into_iter().filter_map(|item| item.value).collect()),
+        Err(RemoteError::Status { status: 404, .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
 /// All items of a list, or how its pages contradict each other.
 async fn list_once<T: DeserializeOwned>(
     api: &Api,

@@ -3,7 +3,7 @@
 use crate::domain::media_server::{BaseUrls, IngestUrls, PlaybackUrls, SourceKind, UrlTemplates};
 
 /// MediaMTX's name for a kind of session, and the list of the control API that has these sessions.
-const SESSIONS: [(&str, SourceKind, &str); 7] = [
+const SESSIONS: [(&str, SourceKind, &str); 8] = [
     ("rtmpConn", SourceKind::Rtmp, "rtmpconns"),
     ("rtmpsConn", SourceKind::Rtmps, "rtmpsconns"),
     ("rtspSession", SourceKind::Rtsp, "rtspsessions"),
@@ -11,6 +11,7 @@ const SESSIONS: [(&str, SourceKind, &str); 7] = [
     ("srtConn", SourceKind::Srt, "srtconns"),
     ("webRTCSession", SourceKind::WebRtc, "webrtcsessions"),
     ("moqSession", SourceKind::Moq, "moqsessions"),
+    ("hlsSession", SourceKind::Hls, "hlssessions"),
 ];
 
 /// The kind of source that MediaMTX calls `name`.
@@ -53,6 +54,7 @@ pub fn url_templates(base: &BaseUrls) -> UrlTemplates {
             rtsp: Some(format!("{rtsp_scheme}://key:{{key}}@{rtsp_host}/{{path}}")),
             whip: format!("{webrtc}/{{path}}/whip"),
         },
+        srt_token: ":jwt:{token}",
     }
 }
 
@@ -60,7 +62,7 @@ pub fn url_templates(base: &BaseUrls) -> UrlTemplates {
 mod tests {
     use super::*;
     use crate::domain::path::StreamPath;
-    use crate::domain::secret::KeySecret;
+    use crate::domain::secret::{KeySecret, Secret};
 
     #[test]
     fn urls_have_the_shapes_of_mediamtx() {
@@ -83,6 +85,15 @@ mod tests {
         assert_eq!(ingest.whip, "http://h:8889/live/eu/alice/whip");
         assert_eq!(templates.playback(&path).hls, "http://h:8888/live/eu/alice/index.m3u8");
         assert_eq!(templates.playback(&path).srt, "srt://h:8890?streamid=read:live/eu/alice");
+        let links = templates.with_token(&path, &Secret::new("e.y.J"));
+        assert_eq!(links.hls, "http://h:8888/live/eu/alice/index.m3u8?token=e.y.J");
+        assert_eq!(links.rtmp, "rtmp://h:1935/live/eu/alice?token=e.y.J");
+        assert_eq!(links.srt.as_deref(), Some("srt://h:8890?streamid=read:live/eu/alice:jwt:e.y.J"));
+        assert_eq!(
+            templates.with_token(&path, &Secret::new("x".repeat(500))).srt,
+            None,
+            "a stream id has 512 characters"
+        );
         let flat = templates.ingest(&StreamPath::parse("alice").unwrap(), &secret);
         assert_eq!(flat.obs_server, "rtmp://h:1935");
         assert_eq!(flat.rtsp, Some(format!("rtsp://key:{key}@h:8554/alice")));

@@ -10,6 +10,7 @@ mod clips;
 mod leases;
 mod media_servers;
 mod organizations;
+mod playback;
 mod programmes;
 mod reconcile;
 mod stored_studio;
@@ -42,6 +43,7 @@ use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
 use crate::domain::organization::Organization;
 use crate::domain::page::{Newest, Page, Placed};
+use crate::domain::playback::{PlaybackToken, PlaybackTokenId, SealedKey};
 use crate::domain::reconcile::ActiveStream;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, Stream};
@@ -106,6 +108,10 @@ struct State {
     sessions: BTreeMap<SessionId, (SecretHash, Session)>,
     links: BTreeMap<SecretHash, OneTimeLink>,
     attempts: BTreeMap<SecretHash, Attempts>,
+    /// Playback tokens, and the number of the change that revoked each.
+    playback_tokens: BTreeMap<PlaybackTokenId, (PlaybackToken, Option<i64>)>,
+    playback_keys: BTreeMap<i64, SealedKey>,
+    last_playback_change: i64,
 }
 
 /// A clip, and who prepares it.

@@ -85,6 +85,7 @@ impl OrganizationStore for MemoryStore {
             return Ok(OrganizationDeletion::Owns(kind));
         }
         state.tokens.retain(|_, (_, token)| token.organization_id != Some(id));
+        state.playback_tokens.retain(|_, (token, _)| token.organization_id != Some(id));
         for stored in state.users.values_mut() {
             stored.user.roles.remove(&id);
         }

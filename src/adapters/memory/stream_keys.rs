@@ -10,13 +10,14 @@ use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
+use crate::domain::playback::PlaybackAccess;
 use crate::domain::publish::{PublishRequest, decide_publish};
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{CachedKey, KeyStatus, StreamKey};
 use crate::domain::{StreamKeyId, Timestamp};
 use crate::ports::{
-    CachedKeyStore, Change, KeyCreation, KeyFilter, Result, Revocation, Rotation, StreamKeyStore,
+    CachedKeyStore, Change, KeyCreation, KeyFilter, KeyUpdate, Result, Revocation, Rotation, StreamKeyStore,
 };
 
 #[async_trait]
@@ -87,6 +88,28 @@ impl StreamKeyStore for MemoryStore {
         let event = EventBody::stream_key(StreamKeyEventKind::Rotated, &key);
         state.record(by.at(), by.audit, key.organization_id, &event);
         Ok(Rotation::Rotated { key, ending })
+    }
+
+    async fn set_playback_access(
+        &self,
+        id: StreamKeyId,
+        access: Option<PlaybackAccess>,
+        by: Change<'_>,
+    ) -> Result<KeyUpdate> {
+        let mut state = self.state();
+        let found = state.keys.get_mut(&id);
+        let Some((_, key)) = found.filter(|(_, key)| by.scope.includes(key.organization_id)) else {
+            return Ok(KeyUpdate::NotFound);
+        };
+        let status = key.status(by.at());
+        if status != KeyStatus::Active {
+            return Ok(KeyUpdate::NotUsable(status));
+        }
+        key.playback_access = access;
+        let key = Box::new(key.clone());
+        let event = EventBody::stream_key(StreamKeyEventKind::Updated, &key);
+        state.record(by.at(), by.audit, key.organization_id, &event);
+        Ok(KeyUpdate::Updated(key))
     }
 
     async fn revoke_stream_key(&self, id: StreamKeyId, by: Change<'_>) -> Result<Option<Revocation>> {

@@ -14,6 +14,7 @@ use crate::domain::audit::Outcome;
 use crate::domain::broadcaster::{DisplayName, Metadata};
 use crate::domain::media_server::{MediaServerName, SourceId, SourceKind};
 use crate::domain::path::StreamPath;
+use crate::domain::playback::PlaybackAccess;
 use crate::domain::reconcile::HookKind;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::{EndReason, IngestForm};
@@ -109,7 +110,7 @@ macro_rules! as_json {
 
 ids!(AuditId, BroadcasterId, OrganizationId, StreamId, StreamKeyId);
 texts!(DisplayName, Label, MediaServerName, OnConflict, StreamPath);
-words!(EndReason, HookKind, IngestForm, Outcome);
+words!(EndReason, HookKind, IngestForm, Outcome, PlaybackAccess);
 // Metadata is not checked again: it was valid when written, and limits may be narrower now.
 as_json!(Map<String, Value>, Metadata, Vec<String>);
 

@@ -38,6 +38,7 @@ mod leases;
 mod media_servers;
 mod migrate;
 mod organizations;
+mod playback;
 mod playlists;
 mod postgres;
 mod programmes;
@@ -90,6 +91,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         media_servers::ALL,
         migrate::ALL,
         organizations::ALL,
+        playback::ALL,
         playlists::ALL,
         programmes::ALL,
         reconcile::ALL,

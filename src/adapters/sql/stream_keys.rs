@@ -16,13 +16,14 @@ use crate::domain::access::Scope;
 use crate::domain::event::{EventBody, StreamKeyEventKind};
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
+use crate::domain::playback::PlaybackAccess;
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{CachedKey, KeyStatus, StreamKey, TAKEOVER_WINDOW};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{
-    CachedKeyStore, Change, KeyCreation, KeyFilter, Result, Revocation, Rotation, StreamKeyStore,
+    CachedKeyStore, Change, KeyCreation, KeyFilter, KeyUpdate, Result, Revocation, Rotation, StreamKeyStore,
 };
 
 // `decide_publish` as SQL. $2 is now, $3 the requested path, $4 and $5 the requesting connection, $6 the end of its
@@ -86,6 +87,7 @@ statements! {
         "UPDATE stream_keys SET key_hash = $2, key_prefix = $3, holder_until = NULL, \
          holder_kind = CASE WHEN holder_kind IS NULL THEN NULL ELSE 'evicted' END WHERE id = $1",
     ];
+    SET_PLAYBACK_ACCESS = ["UPDATE stream_keys SET playback_access = $2 WHERE id = $1"];
     PATHS_FROM = ["SELECT path FROM stream_keys WHERE path_held AND path >= $1 ORDER BY path LIMIT $2"];
     PATHS_BEFORE = ["SELECT path FROM stream_keys WHERE path_held AND path < $1 ORDER BY path DESC LIMIT $2"];
     REVOKE = ["UPDATE stream_keys SET revoked_at = $2, path_held = $3 WHERE id = $1"];
@@ -178,6 +180,27 @@ impl StreamKeyStore for SqlStore {
         let event = EventBody::stream_key(StreamKeyEventKind::Rotated, &key);
         commit(tx, by.at(), by.audit, key.organization_id, &[event]).await?;
         Ok(Rotation::Rotated { key: Box::new(key), ending })
+    }
+
+    async fn set_playback_access(
+        &self,
+        id: StreamKeyId,
+        access: Option<PlaybackAccess>,
+        by: Change<'_>,
+    ) -> Result<KeyUpdate> {
+        let mut tx = self.db.begin().await?;
+        let Some(mut key) = tx.row::<StreamKey>(GET_LOCKED, args![id, by.scope]).await? else {
+            return tx.rollback(KeyUpdate::NotFound).await;
+        };
+        let status = key.status(by.at());
+        if status != KeyStatus::Active {
+            return tx.rollback(KeyUpdate::NotUsable(status)).await;
+        }
+        tx.run(SET_PLAYBACK_ACCESS, args![id, access]).await?;
+        key.playback_access = access;
+        let event = EventBody::stream_key(StreamKeyEventKind::Updated, &key);
+        commit(tx, by.at(), by.audit, key.organization_id, &[event]).await?;
+        Ok(KeyUpdate::Updated(Box::new(key)))
     }
 
     async fn revoke_stream_key(&self, id: StreamKeyId, by: Change<'_>) -> Result<Option<Revocation>> {

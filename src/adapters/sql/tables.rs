@@ -33,7 +33,7 @@ table! {
 
 table! {
     stream_keys: StreamKey {
-        id uuid, organization_id uuid, broadcaster_id uuid, label text, path text, key_prefix text, on_conflict text, created_at int,
+        id uuid, organization_id uuid, broadcaster_id uuid, label text, path text, key_prefix text, on_conflict text, playback_access text, created_at int,
         expires_at int, revoked_at int, last_used_at int;
         holder: manual Holder { holder_kind text, holder_server text, holder_conn text, holder_until int },
         takeovers: struct Takeovers { claimed_from text, last int as takeover_at, before int as takeover_before },

@@ -110,6 +110,7 @@ fn from_word(word: &str) -> WakeUp {
         "streamers" => WakeUp::Streamers,
         "channels" => WakeUp::Channels,
         "clips" => WakeUp::Clips,
+        "playback" => WakeUp::Playback,
         word => match word.split_once(':') {
             Some(("reconcile", name)) => MediaServerName::parse(name).ok().map(WakeUp::Reconcile),
             Some(("topic", topic)) => topic.parse().ok().map(WakeUp::Topic),
@@ -203,7 +204,14 @@ mod tests {
     fn wake_ups_survive_the_way_and_our_own_are_dropped() {
         let server = WakeUp::Reconcile(MediaServerName::default());
         let topic = WakeUp::Topic(Topic::StreamKey);
-        let others = [WakeUp::Events, WakeUp::Streamers, WakeUp::Channels, WakeUp::Clips, WakeUp::Everything];
+        let others = [
+            WakeUp::Events,
+            WakeUp::Streamers,
+            WakeUp::Channels,
+            WakeUp::Clips,
+            WakeUp::Playback,
+            WakeUp::Everything,
+        ];
         for wake_up in [server, topic].into_iter().chain(others) {
             let payload = encode("a", &BTreeSet::from([wake_up.to_string()]));
             assert_eq!(decode("b", &payload), [wake_up]);

@@ -77,6 +77,12 @@ impl Api {
         self.send(Method::GET, "streams", &format!("streams/?start=0&count={count}")).await?.ok()
     }
 
+    /// All clients.
+    pub(super) async fn clients(&self, count: usize) -> Result<Vec<dto::ListedClient>, RemoteError> {
+        let answer = self.send(Method::GET, "clients", &format!("clients/?start=0&count={count}")).await?;
+        Ok(answer.ok()?.json::<dto::Clients>()?.clients)
+    }
+
     /// A client; `None` if it is gone.
     pub(super) async fn client(&self, id: &str) -> Result<Option<dto::Client>, RemoteError> {
         let answer = self.send(Method::GET, "clients", &address_of(id)).await?;

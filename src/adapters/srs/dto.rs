@@ -38,6 +38,24 @@ pub(super) struct VersionData {
     pub(super) version: String,
 }
 
+/// `GET /api/v1/clients`.
+#[derive(Deserialize)]
+pub(super) struct Clients {
+    pub(super) clients: Vec<ListedClient>,
+}
+
+/// A client in that list.
+#[derive(Deserialize)]
+pub(super) struct ListedClient {
+    pub(super) id: String,
+    /// `/app/name`, or `vhost/app/name` if it is not in the default vhost.
+    #[serde(default)]
+    pub(super) url: String,
+    pub(super) publish: bool,
+    #[serde(default, rename = "type")]
+    pub(super) kind: String,
+}
+
 /// `GET /api/v1/streams`.
 #[derive(Deserialize)]
 pub(super) struct Streams<'a> {

@@ -31,12 +31,17 @@ use url::Url;
 pub use words::url_templates;
 
 use self::api::Api;
+use self::dto::ListedClient;
 use self::publishers::Publishers;
-use crate::domain::media_server::{Capabilities, ObservedSource, Relay, Snapshot};
-use crate::domain::path::StreamPath;
+use self::words::source_kind;
+use crate::domain::credentials::Credentials;
+use crate::domain::media_server::{Capabilities, ObservedReader, ObservedSource, Relay, Snapshot, SourceId};
+use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::secret::Secret;
 use crate::ports::{MediaServer, RelayRemoval, RemoteError, ServerInfo, ServerSettings};
 
+/// How many clients are listed.
+const MAX_CLIENTS: usize = 100_000;
 /// How long a poll may take.
 const POLL_TIME: Duration = Duration::from_secs(5);
 
@@ -69,6 +74,27 @@ impl MediaServer for Srs {
             return Err(RemoteError::Unsupported("disconnect a session that has no id".to_owned()));
         };
         self.api.disconnect(id.as_str()).await
+    }
+
+    async fn readers(&self) -> Result<Vec<ObservedReader>, RemoteError> {
+        let clients = timeout(POLL_TIME, self.api.clients(MAX_CLIENTS)).await;
+        let clients = clients.unwrap_or(Err(RemoteError::TimedOut))?;
+        let reader = |client: ListedClient| ObservedReader {
+            source: ObservedSource {
+                kind: source_kind(&client.kind),
+                publishes: false,
+                id: SourceId::parse(&client.id),
+                aliases: Vec::new(),
+            },
+            path: IngestPath::from_srs("", "", Some(&client.url)),
+            // The list does not show them.
+            credentials: Credentials {
+                password: Secret::new(""),
+                token: Secret::new(""),
+                query: Secret::new(""),
+            },
+        };
+        Ok(clients.into_iter().filter(|client| !client.publish).map(reader).collect())
     }
 
     async fn ensure_relay(&self, _: &Relay, _: &Secret) -> Result<(), RemoteError> {

@@ -40,6 +40,7 @@ pub fn url_templates(base: &BaseUrls) -> UrlTemplates {
             rtsp: None,
             whip: format!("{webrtc}/rtc/v1/whip/?app={{folder}}&stream={{name}}&key={{key}}"),
         },
+        srt_token: ",token={token}",
     }
 }
 

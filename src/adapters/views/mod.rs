@@ -12,6 +12,7 @@ mod clip;
 mod list;
 mod media_server;
 mod organization;
+mod playback;
 mod stream;
 mod stream_key;
 mod streamer;
@@ -33,6 +34,10 @@ pub(crate) use clip::{ClipList, ClipView};
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use organization::{OrganizationList, OrganizationView};
+pub(crate) use playback::{
+    JwksView, NewPlaybackTokenView, NewSigningKeyView, PlaybackTokenList, PlaybackTokenView,
+    RevokedTokensView,
+};
 pub(crate) use stream::{StreamList, StreamView};
 pub(crate) use stream_key::{NewStreamKey, StreamKeyList, StreamKeyView};
 pub(crate) use streamer::{ChangeView, SessionView, StatusEventView, StreamerList, StreamerView};

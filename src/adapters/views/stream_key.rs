@@ -12,6 +12,7 @@ use super::list::list;
 use super::stream::UrlsView;
 use crate::app::stream_key::{KeyNow, KeyWithSecret, ServerUrls};
 use crate::domain::media_server::IngestUrls;
+use crate::domain::playback::PlaybackAccess;
 use crate::domain::stream_key::{KeyStatus, OnConflict};
 
 list! {
@@ -43,6 +44,8 @@ pub(crate) struct StreamKeyView {
     /// When it was last allowed to publish.
     last_used_at: Option<DateTime>,
     on_conflict: OnConflict,
+    /// Who may watch its path. Absent: as `playback.access` of the installation says.
+    playback_access: Option<PlaybackAccess>,
     /// The first characters of the secret, to recognise the key.
     #[schema(example = "sk_Ab3dE")]
     key_prefix: String,
@@ -63,6 +66,7 @@ impl From<KeyNow> for StreamKeyView {
             revoked_at: key.revoked_at,
             last_used_at: key.last_used_at,
             on_conflict: key.on_conflict,
+            playback_access: key.playback_access,
             key_prefix: key.key_prefix,
         }
     }

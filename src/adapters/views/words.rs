@@ -14,6 +14,7 @@ use crate::domain::channel::{
     Day, DecisionKind, Engine, InputState, Mismatch, Mode, OutputState, Platform, PlaylistChange, Reason,
     RehearsalState, Source as ChannelSource,
 };
+use crate::domain::playback::{PlaybackAccess, TokenStatus};
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, OnConflict};
 use crate::domain::streamer::{Source, Status};
@@ -44,6 +45,10 @@ macro_rules! words {
 }
 
 words! {
+    /// Who may watch: everybody, or who has a playback token.
+    PlaybackAccess as "PlaybackAccess";
+    /// Whether a playback token can be used.
+    TokenStatus as "PlaybackTokenStatus";
     /// What a caller may do. Each role includes the ones before it.
     Role as "Role";
     /// How it ended.

@@ -226,6 +226,7 @@ impl Channels {
             path,
             key_prefix: secret.prefix(),
             on_conflict: OnConflict::Takeover,
+            playback_access: None,
             created_at: now,
             expires_at: None,
             revoked_at: None,

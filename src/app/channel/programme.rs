@@ -30,6 +30,8 @@ pub(super) struct ProgrammeBuilder {
     pub(super) core: Arc<Core>,
     /// The addresses of the media server that carries the inputs and the programme.
     pub(super) urls: UrlTemplates,
+    /// With it, we may read what viewers need a token for.
+    pub(super) relay_secret: Secret,
     pub(super) renditions: Arc<dyn Renditions>,
     /// What could not be made. It is logged once.
     pub(super) failed: BTreeSet<String>,
@@ -71,7 +73,7 @@ impl ProgrammeBuilder {
             }
             Backup::Stream(_) => {
                 let path = Inputs::backup_path(&channel.path).map_err(invalid)?;
-                BackupMedia::Stream(Secret::new(self.urls.playback(&path).rtmp))
+                BackupMedia::Stream(self.urls.own_input(&path, &self.relay_secret))
             }
         };
         let mut outputs = Vec::new();
@@ -93,7 +95,7 @@ impl ProgrammeBuilder {
             name: channel.name.clone(),
             engine: channel.engine,
             path: channel.path.clone(),
-            live: Secret::new(self.urls.playback(&live).rtmp),
+            live: self.urls.own_input(&live, &self.relay_secret),
             backup,
             playlist_change: match &channel.inputs.backup {
                 Backup::Playlist(playlist) => playlist.change,

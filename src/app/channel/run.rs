@@ -26,6 +26,7 @@ use crate::app::task::{
 use crate::domain::Timestamp;
 use crate::domain::channel::{Backup, ChannelId, ClipId, Mode, Programme, ProgrammeStatus};
 use crate::domain::media_server::UrlTemplates;
+use crate::domain::secret::Secret;
 use crate::ports::{ChannelEngine, ProgrammeReports, StoredProgramme, WakeUp};
 
 /// How often a running channel checks its times: the end of a hold, of a rehearsal.
@@ -46,6 +47,8 @@ pub struct Running {
     pub renditions: Arc<dyn Renditions>,
     /// The addresses of the media server that carries the inputs and the programme.
     pub urls: UrlTemplates,
+    /// With it, we may read what viewers need a token for.
+    pub relay_secret: Secret,
     /// Where reports wait for the database.
     pub reports: Arc<ReportBuffer>,
     /// What a programme does while the database is unreachable.
@@ -126,6 +129,7 @@ impl LongRunningTask for ChannelTask {
         let mut builder = ProgrammeBuilder {
             core: Arc::clone(&self.running.core),
             urls: self.running.urls.clone(),
+            relay_secret: self.running.relay_secret.clone(),
             renditions: Arc::clone(&self.running.renditions),
             failed: BTreeSet::new(),
             mp4: Mp4Files::default(),

@@ -20,6 +20,9 @@ pub enum StreamKeyEventKind {
     /// It was revoked.
     #[strum(serialize = "stream_key.revoked")]
     Revoked,
+    /// Who may watch its path was changed.
+    #[strum(serialize = "stream_key.updated")]
+    Updated,
 }
 
 /// An event about a key.

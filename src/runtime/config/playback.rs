@@ -1,26 +1,17 @@
 //! The section `[playback]`: viewers.
 
-use serde::Serialize;
-use strum::{EnumString, VariantNames};
-
 use super::section::section;
-use super::values::choice;
+use super::values::{ConfigDuration, choice, within};
+use crate::domain::playback::PlaybackAccess;
 
 section! {
     pub struct Playback {
-        /// Who may watch.
-        access: Access;
+        /// Who may watch: everybody, or who has a playback token. A stream key can say otherwise for its path.
+        access: PlaybackAccess;
+        /// The age at which the key that signs playback tokens is replaced.
+        key_rotation: ConfigDuration = ConfigDuration::days(30),
+            check within(ConfigDuration::days(1), ConfigDuration::CENTURY);
     }
 }
 
-/// Who may watch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, EnumString, VariantNames)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Access {
-    /// Everyone.
-    #[default]
-    Public,
-}
-
-choice!(Access);
+choice!(PlaybackAccess);

@@ -118,7 +118,7 @@ fn wrong_value_is_named_with_the_allowed_values() {
             "log.level must be one of off, error, warn, info, debug, trace, or a filter",
         ),
         (("LOG__FORMAT", "xml"), "log.format must be one of text, json, not \"xml\""),
-        (("PLAYBACK__ACCESS", "token"), "playback.access must be one of public, not \"token\""),
+        (("PLAYBACK__ACCESS", "members"), "playback.access must be one of public, token, not \"members\""),
         (("DATABASE__URL", "mysql://u:hunter2@h/d"), "database.url must be sqlite://<file> or postgres://"),
         (("DATABASE__URL", "sqlite::memory:"), "database.url must be sqlite://<file>"),
         (("HOOKS__SECRET", "a,b,c"), "hooks.secret must be one secret of at least 8 characters"),

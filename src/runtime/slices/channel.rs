@@ -68,6 +68,7 @@ fn build(shared: &Shared, parts: &mut Parts) {
         engine: Arc::clone(engine),
         renditions: Arc::clone(&shared.clips) as _,
         urls: server.urls.clone(),
+        relay_secret: server.relay_secret.clone(),
         reports,
         on_lease_doubt: on_lease_doubt(&shared.config),
     }))));

@@ -13,6 +13,7 @@ mod event;
 mod hook;
 mod media_server;
 mod organization;
+mod playback;
 mod publish;
 mod srs;
 mod stream;
@@ -41,6 +42,7 @@ pub use super::shared::{Outside, Secrets, Shared};
 const SLICES: &[Slice] = &[
     stream::SLICE,
     stream_key::SLICE,
+    playback::SLICE,
     broadcaster::SLICE,
     channel::SLICE,
     streamer::SLICE,

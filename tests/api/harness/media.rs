@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use streamward::domain::credentials::Credentials;
 use streamward::domain::media_server::{
-    Capabilities, ObservedPath, ObservedSource, Relay, Snapshot, SourceId, SourceKind, StreamStats,
+    Capabilities, ObservedPath, ObservedReader, ObservedSource, Relay, Snapshot, SourceId, SourceKind,
+    StreamStats,
 };
 use streamward::domain::path::{IngestPath, StreamPath};
 use streamward::domain::secret::Secret;
@@ -23,6 +25,8 @@ struct State {
     sessions: BTreeMap<String, Session>,
     relays: BTreeSet<StreamPath>,
     disconnected: Vec<String>,
+    /// Who watches: id, path and query.
+    readers: Vec<(String, String, String)>,
     /// A path whose item cannot be read.
     unreadable: Option<String>,
 }
@@ -45,6 +49,21 @@ impl FakeMedia {
 
     pub(crate) fn leave(&self, path: &str) {
         self.state().sessions.remove(path);
+    }
+
+    /// A connection that was let in reads.
+    pub(crate) fn reads(&self, id: &str, path: &str, query: &str) {
+        self.state().readers.push((id.into(), path.into(), query.into()));
+    }
+
+    /// The connections that read.
+    pub(crate) fn readers_now(&self) -> Vec<String> {
+        self.state().readers.iter().map(|(id, ..)| id.clone()).collect()
+    }
+
+    /// A reader leaves.
+    pub(crate) fn stops_reading(&self, id: &str) {
+        self.state().readers.retain(|(reader, ..)| reader != id);
     }
 
     pub(crate) fn watched_by(&self, path: &str, readers: u32) {
@@ -142,8 +161,28 @@ impl MediaServer for FakeMedia {
         state.disconnected.push(id.clone());
         if !state.ignores_disconnects {
             state.sessions.retain(|_, session| session.id != id);
+            state.readers.retain(|(reader, ..)| *reader != id);
         }
         Ok(())
+    }
+
+    async fn readers(&self) -> Result<Vec<ObservedReader>, RemoteError> {
+        let state = self.reach()?;
+        let reader = |(id, path, query): &(String, String, String)| ObservedReader {
+            source: ObservedSource {
+                kind: SourceKind::Rtmp,
+                publishes: false,
+                id: SourceId::parse(id),
+                aliases: vec![],
+            },
+            path: IngestPath::from_media_server(path),
+            credentials: Credentials {
+                password: Secret::new(""),
+                token: Secret::new(""),
+                query: Secret::new(query),
+            },
+        };
+        Ok(state.readers.iter().map(reader).collect())
     }
 
     async fn ensure_relay(&self, relay: &Relay, _: &Secret) -> Result<(), RemoteError> {

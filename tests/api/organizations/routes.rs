@@ -150,6 +150,9 @@ impl Owned<'_> {
                     self.0.as_admin().post("/organizations").json(draft).await.assert_status(201).text("/id")
                 }
                 "api-tokens" => self.made("/api-tokens", json!({"name": "x", "role": "viewer"})).await,
+                "playback-tokens" => {
+                    self.made("/playback-tokens", json!({"paths": ["live/*"], "ttl_seconds": 60})).await
+                }
                 "broadcasters" => self.broadcaster().await,
                 "stream-keys" => self.key().await.id,
                 "streams" => self.stream().await,
@@ -245,7 +248,9 @@ async fn check(app: &TestApp, clients: &Clients, row: &Row) {
         if *about == About::Creation && !refused {
             let first = Some(OrganizationId::DEFAULT.to_string());
             // A token of the installation, and a report, belong to no organization.
-            let of_all = operation.contains("/api-tokens") || operation.contains("/audit-events");
+            let of_all = ["/api-tokens", "/playback-tokens", "/audit-events"]
+                .iter()
+                .any(|one| operation.contains(one));
             assert_eq!(owner_of(app, &answer).await, first.filter(|_| !of_all), "{operation}: {answer:?}");
         }
 
@@ -273,7 +278,7 @@ async fn check(app: &TestApp, clients: &Clients, row: &Row) {
             _ if refused => 403,
             About::Installation => 403,
             About::One | About::Person => 404,
-            About::List | About::Creation | About::Events => *status,
+            About::List | About::Several | About::Creation | About::Events => *status,
         };
         assert_eq!(answer.status.as_u16(), expected, "{operation}, other, {role}: {answer:?}");
         if *about == About::Creation && !refused {
@@ -328,7 +333,14 @@ async fn every_operation_keeps_to_role_and_organization() {
     let clients = Clients::new(&app).await;
     // Something of the owner is in each list.
     let owned = Owned(&app);
-    for path in ["/streams/{id}", "/streamers/{id}", "/channels/{id}", "/clips/{id}", "/api-tokens/{id}"] {
+    for path in [
+        "/streams/{id}",
+        "/streamers/{id}",
+        "/channels/{id}",
+        "/clips/{id}",
+        "/api-tokens/{id}",
+        "/playback-tokens/{id}",
+    ] {
         owned.path(path).await;
     }
     for row in ROWS {

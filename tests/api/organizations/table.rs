@@ -14,6 +14,8 @@ pub(super) enum About {
     One,
     /// Changes, as they happen: of what the caller may see.
     Events,
+    /// Those of the caller that fit. The answer does not name them.
+    Several,
     /// What belongs to no organization: only for callers of the whole installation.
     Installation,
     /// A person: for administrators of the installation, and for the person. It does not exist for all others.
@@ -39,7 +41,7 @@ const fn own(operation: &'static str, about: About, body: &'static str, status: 
     Row { operation, about, role: None, body, status }
 }
 
-use About::{Creation, Events, Installation, List, One, Person};
+use About::{Creation, Events, Installation, List, One, Person, Several};
 
 /// Every operation of the management API. `{broadcaster}` in a body is a broadcaster of the owner.
 pub(super) const ROWS: &[Row] = &[
@@ -83,6 +85,13 @@ pub(super) const ROWS: &[Row] = &[
     row("GET /stream-keys/{id}", One, Viewer, "", 200),
     row("DELETE /stream-keys/{id}", One, Admin, "", 204),
     row("POST /stream-keys/{id}/rotate", One, Admin, "", 200),
+    row("PATCH /stream-keys/{id}", One, Admin, r#"{"playback_access": "token"}"#, 200),
+    row("GET /playback-tokens", List, Operator, "", 200),
+    row("POST /playback-tokens", Creation, Operator, r#"{"paths": ["live/*"], "ttl_seconds": 60}"#, 201),
+    // No path is given. Whose tokens it revokes: `operator_of_an_organization_opens_its_streams_only`.
+    row("DELETE /playback-tokens", Several, Operator, "", 400),
+    row("DELETE /playback-tokens/{id}", One, Operator, "", 204),
+    row("POST /playback-keys/rotate", Installation, Admin, "{}", 200),
     row("GET /streams", List, Viewer, "", 200),
     row("GET /streams/events", Events, Viewer, "", 200),
     row("GET /streams/{id}", One, Viewer, "", 200),

@@ -9,6 +9,7 @@ use crate::app::stream_key::StreamKeyDraft;
 use crate::domain::Invalid;
 use crate::domain::page::{Newest, Page};
 use crate::domain::path::StreamPath;
+use crate::domain::playback::PlaybackAccess;
 use crate::domain::stream_key::OnConflict;
 use crate::ports::KeyFilter;
 
@@ -30,6 +31,26 @@ pub(super) struct DraftJson {
     expires_at: Option<String>,
     #[schema(value_type = Option<OnConflict>)]
     on_conflict: Option<String>,
+    /// Who may watch its path. Without it: as `playback.access` of the installation says.
+    #[schema(value_type = Option<PlaybackAccess>)]
+    playback_access: Option<String>,
+}
+
+/// A change of a key.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StreamKeyChange)]
+pub(super) struct ChangeJson {
+    /// Who may watch its path: everybody, who has a playback token, or as `playback.access` of the installation says.
+    #[schema(value_type = String, required = true, pattern = "^(public|token|installation)$", example = "token")]
+    playback_access: Option<String>,
+}
+
+impl ChangeJson {
+    /// Who may watch.
+    pub(super) fn playback_access(self) -> String {
+        self.playback_access.unwrap_or_default()
+    }
 }
 
 /// Filter of the keys.
@@ -53,8 +74,9 @@ pub(super) struct StreamKeysQuery {
 
 impl From<DraftJson> for StreamKeyDraft {
     fn from(draft: DraftJson) -> Self {
-        let DraftJson { broadcaster_id, path, label, expires_at, on_conflict } = draft;
-        Self { broadcaster_id: broadcaster_id.unwrap_or_default(), path, label, expires_at, on_conflict }
+        let DraftJson { broadcaster_id, path, label, expires_at, on_conflict, playback_access } = draft;
+        let broadcaster_id = broadcaster_id.unwrap_or_default();
+        Self { broadcaster_id, path, label, expires_at, on_conflict, playback_access }
     }
 }
 

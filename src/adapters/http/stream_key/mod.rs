@@ -11,7 +11,7 @@ use super::list::{ListAnswer, ListCall};
 use crate::adapters::views::{NewStreamKey, StreamKeyList, StreamKeyView};
 use crate::app::stream_key::StreamKeys;
 use crate::domain::StreamKeyId;
-use dto::{DraftJson, StreamKeysQuery};
+use dto::{ChangeJson, DraftJson, StreamKeysQuery};
 
 /// The routes.
 pub fn routes() -> Routes<Arc<StreamKeys>> {
@@ -20,6 +20,7 @@ pub fn routes() -> Routes<Arc<StreamKeys>> {
         .management(Viewer, "stream_key", routes!(list_stream_keys))
         .management(Admin, "stream_key", routes!(create_stream_key))
         .management(Viewer, "stream_key", routes!(read_stream_key))
+        .management(Admin, "stream_key", routes!(update_stream_key))
         .management(Admin, "stream_key", routes!(revoke_stream_key))
         .management(Admin, "stream_key", routes!(rotate_stream_key))
 }
@@ -60,6 +61,24 @@ async fn read_stream_key(
     Id(id): Id<StreamKeyId>,
 ) -> Answer<StreamKeyView> {
     ok(keys.get(&actor, id).await?)
+}
+
+/// Change a stream key
+///
+/// It counts at once for everybody who begins to watch. Who watches already is not disturbed.
+#[utoipa::path(
+    patch, path = "/stream-keys/{id}", request_body = ChangeJson,
+    responses(
+        (status = 200, body = StreamKeyView),
+        (status = 409, description = "`key-not-usable`: The key is revoked or expired"),
+    ),
+)]
+async fn update_stream_key(
+    Call(keys, actor): Call<StreamKeys>,
+    Id(id): Id<StreamKeyId>,
+    StrictJson(change): StrictJson<ChangeJson>,
+) -> Answer<StreamKeyView> {
+    ok(keys.set_playback_access(&actor, id, &change.playback_access()).await?)
 }
 
 /// Replace a stream key's secret
