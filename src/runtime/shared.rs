@@ -105,13 +105,14 @@ impl Shared {
             upload_expiry: config.media.upload_expiry.0,
             jobs: config.media.jobs,
         };
-        let access = Arc::new(Access::new(core(), secrets.access, servers()));
+        let auth_failures = Arc::new(AuthFailures::new(core()));
+        let failures = Arc::clone(&auth_failures);
+        let access = Arc::new(Access::new(core(), secrets.access, servers(), failures));
         let (idle, longest) = (config.users.session_idle.0, config.users.session_max.0);
         let users = UserSettings { terms: SessionTerms { idle, longest }, public_url: config.public_url() };
         let (hasher, mailer) = (Arc::new(Argon2Pool::new()), outside.mailer.clone());
         let providers = outside.providers.clone();
         let users = Arc::new(Users::new(core(), Arc::clone(&access), hasher, mailer, providers, users));
-        let auth_failures = Arc::new(AuthFailures::new(core()));
         let failures = Arc::clone(&auth_failures);
         let (contacts, cache) = (Arc::clone(&media_servers), (Arc::clone(&key_cache), Arc::clone(&grace)));
         Self {

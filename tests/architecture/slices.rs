@@ -40,9 +40,10 @@ const BELONGS_TO: [(&str, &str); 15] = [
 const NO_SLICES: [&str; 1] = ["secret"];
 
 /// What a use-case of one slice may call of another.
-const SERVICES: [&str; 14] = [
+const SERVICES: [&str; 15] = [
     "Access",
     "AuditLog",
+    "AuthFailures",
     "Broadcasters",
     "Clips",
     "Events",
