@@ -1,18 +1,22 @@
 //! Authentication with API tokens and signed requests, and the use-cases of tokens.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::auth_failures::AuthFailures;
 use super::error::{Conflict, Unauthenticated};
 use super::list::List;
 use super::media_server::ConfiguredServers;
 use super::request_lines::LineKind;
+use super::token_list::TokenList;
 use super::{AppError, Core, Result};
 use crate::domain::access::{
     Action, Actor, ApiToken, Origin, Permissions, Resource, Role, TokenSecret, token_name,
 };
+use crate::domain::auth_failure::WrongSecret;
 use crate::domain::invalid::Checks;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::page::{Newest, Page};
@@ -77,12 +81,19 @@ pub struct Access {
     core: Arc<Core>,
     settings: AccessSettings,
     servers: Arc<ConfiguredServers>,
+    failures: Arc<AuthFailures>,
+    tokens: TokenList,
 }
 
 impl Access {
-    /// Media servers must also have a name in `servers`.
-    pub fn new(core: Arc<Core>, settings: AccessSettings, servers: Arc<ConfiguredServers>) -> Self {
-        Self { core, settings, servers }
+    /// Media servers must also have a name in `servers`. Wrong secrets are listed in `failures`.
+    pub fn new(
+        core: Arc<Core>,
+        settings: AccessSettings,
+        servers: Arc<ConfiguredServers>,
+        failures: Arc<AuthFailures>,
+    ) -> Self {
+        Self { core, settings, servers, failures, tokens: TokenList::default() }
     }
 
     /// The present time, for durations that a client gives.
@@ -92,11 +103,37 @@ impl Access {
 
     /// Recognises the holder of a token.
     pub async fn actor_of_token(&self, token: &str, origin: Origin) -> Result<Actor> {
+        let address = origin.ip;
+        let found = self.find_token(token, origin).await;
+        if let Err(AppError::Unauthenticated(why)) = &found {
+            self.note_wrong(why, address);
+        }
+        found
+    }
+
+    async fn find_token(&self, token: &str, origin: Origin) -> Result<Actor> {
         let is_admin_token = self.settings.admin_token.as_ref().is_some_and(|admin| admin.matches(token));
         if !is_admin_token && TokenSecret::parse(token).is_none() {
             return Err(Unauthenticated::Malformed.into());
         }
-        self.actor_of_token_hash(&self.token_hash(token), origin).await
+        let hash = self.token_hash(token);
+        let is_guessed = !is_admin_token && self.failures.are_guessed(origin.ip, None, self.core.now());
+        if is_guessed && !self.tokens.may_have(&hash, &*self.core.store).await {
+            return Err(Unauthenticated::Unknown.into());
+        }
+        self.actor_of_token_hash(&hash, origin).await
+    }
+
+    /// Counts and lists a secret that was wrong, if `why` says that one was.
+    pub fn note_wrong(&self, why: &Unauthenticated, address: Option<IpAddr>) {
+        if let Some(secret) = why.wrong_secret() {
+            self.failures.count_wrong(secret, address);
+        }
+    }
+
+    /// Counts and lists a password that was not checked, because too many were wrong.
+    pub(super) fn note_delayed(&self, address: Option<IpAddr>) {
+        self.failures.count_wrong(WrongSecret::DelayedPassword, address);
     }
 
     /// What stands for a token where the token itself is not kept.
@@ -170,6 +207,12 @@ impl Access {
         Ok(())
     }
 
+    /// Whether a secret was wrong, as so many at this address that one line in the log stands for all of them.
+    pub fn is_one_of_many(&self, why: &AppError, address: Option<IpAddr>) -> bool {
+        let is_wrong = matches!(why, AppError::Unauthenticated(why) if why.wrong_secret().is_some());
+        is_wrong && self.failures.are_guessed(address, None, self.core.now())
+    }
+
     /// Whether the log line `line` about a refused caller may be written. Otherwise it is counted.
     pub fn may_log(&self, line: &'static str, why: &AppError) -> bool {
         let cause = match why {
@@ -220,6 +263,7 @@ impl Access {
                 let secret = TokenSecret::from_random(self.core.ids.random32());
                 let hash = self.token_hash(secret.expose());
                 self.core.store.create_api_token(&token, &hash, Change::new(&scope, &entry)).await?;
+                self.tokens.forget();
                 Ok((token, secret))
             })
             .await

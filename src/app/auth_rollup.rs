@@ -1,20 +1,57 @@
 //! Counts auth decisions, which are too frequent to be written one by one.
 
+use std::time::Duration;
+
 use serde_json::{Map, json};
 use uuid::Uuid;
 
 use super::rollup::{AuditKind, Kind, Rollup};
 use crate::domain::audit::{AuditEntry, Outcome};
 use crate::domain::media_server::MediaServerName;
-use crate::domain::{AuditId, OrganizationId, StreamKeyId, Timestamp};
+use crate::domain::{AuditId, LogThrottle, OrganizationId, StreamKeyId, Timestamp};
+use crate::ports::{AuditStore, IdGen, StoreError};
 
 /// How many kinds may be about unknown keys, so that unknown publishers cannot fill the audit log.
 const MAX_UNKNOWN_PUBLISHERS: usize = 50;
 /// How many kinds may be about wrong paths of one key.
 const MAX_PATHS_OF_KEY: usize = 20;
 
+/// How many entries about unknown keys are written in an interval. What is more waits, and is added up meanwhile.
+const UNKNOWN_AT_ONCE: (u32, Duration) = (10, Duration::from_secs(60));
+
 /// The decisions that are not in the audit log yet.
-pub(super) type AuthRollup = Rollup<RollupKey>;
+#[derive(Debug)]
+pub(super) struct AuthRollup {
+    counts: Rollup<RollupKey>,
+    unknown: LogThrottle<()>,
+}
+
+impl Default for AuthRollup {
+    fn default() -> Self {
+        Self { counts: Rollup::default(), unknown: LogThrottle::new(UNKNOWN_AT_ONCE.0, UNKNOWN_AT_ONCE.1) }
+    }
+}
+
+impl AuthRollup {
+    /// Counts a decision.
+    pub(super) fn count(&self, decision: RollupKey, now: Timestamp) {
+        self.counts.count(decision, None, now);
+    }
+
+    /// Writes the counts to the audit log, but few about unknown keys, unless `is_last`. If the store fails, they stay for
+    /// the next write.
+    pub(super) async fn write(
+        &self,
+        store: &(impl AuditStore + ?Sized),
+        ids: &dyn IdGen,
+        now: Timestamp,
+        is_last: bool,
+    ) -> Result<(), StoreError> {
+        let may_be_written =
+            |kind: &RollupKey| is_last || kind.key.is_some() || self.unknown.allow((), now).is_some();
+        self.counts.write_only(store, ids, may_be_written).await
+    }
+}
 
 /// What makes two decisions the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -89,7 +126,13 @@ impl AuditKind for RollupKey {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::adapters::memory::MemoryStore;
+    use crate::adapters::system::{SystemClock, SystemIds};
+    use crate::domain::access::Scope;
+    use crate::domain::audit::AuditFilter;
 
     fn unknown(ip: usize) -> RollupKey {
         RollupKey {
@@ -104,6 +147,29 @@ mod tests {
             requested_path: None,
             ip: Some(ip.to_string()),
         }
+    }
+
+    #[tokio::test]
+    async fn long_flood_of_unknown_keys_is_few_entries_and_all_are_counted() {
+        let (rollup, store) = (AuthRollup::default(), MemoryStore::new(Arc::new(SystemClock)));
+        let mut now = Timestamp::from_seconds(1_000);
+        let known = RollupKey { key: Some(StreamKeyId(Uuid::nil())), ..unknown(0) };
+        for second in 0..3_600_usize {
+            (0..100).for_each(|n| rollup.count(unknown((second + n) % 7), now));
+            now = now.plus(Duration::from_secs(1));
+            if second.is_multiple_of(5) {
+                rollup.count(known.clone(), now);
+                rollup.write(&store, &SystemIds, now, false).await.unwrap();
+            }
+        }
+        rollup.write(&store, &SystemIds, now, true).await.unwrap();
+        let filter = AuditFilter { limit: 10_000, ..AuditFilter::default() };
+        let (entries, _) = store.audit_entries(&Scope::system(), &filter).await.unwrap();
+        let (of_known, of_unknown): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.resource_id.is_some());
+        let attempts: u64 = of_unknown.iter().filter_map(|entry| entry.metadata["count"].as_u64()).sum();
+        assert_eq!((of_known.len(), attempts), (720, 360_000));
+        assert!(of_unknown.len() <= 620, "{}", of_unknown.len());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::access::Forbidden;
+use crate::domain::auth_failure::WrongSecret;
 use crate::domain::invalid::Invalid;
 use crate::ports::{HasherBusy, MediaError, StoreError, WebhookError};
 
@@ -249,6 +250,21 @@ pub enum Unauthenticated {
         "the hook secret is missing or wrong, or ?server= names a media server that is not configured: `streamward mediamtx-config` or `srs-config` prints the right settings"
     )]
     HookSecret,
+}
+
+impl Unauthenticated {
+    /// The secret that was wrong, if one was sent.
+    pub(super) fn wrong_secret(&self) -> Option<WrongSecret> {
+        Some(match self {
+            Self::Malformed => WrongSecret::MalformedToken,
+            Self::Unknown => WrongSecret::UnknownToken,
+            Self::Signature => WrongSecret::WrongSignature,
+            Self::UnknownKeyId => WrongSecret::UnknownKeyId,
+            Self::SignIn => WrongSecret::WrongPassword,
+            Self::Code => WrongSecret::WrongCode,
+            _ => return None,
+        })
+    }
 }
 
 impl AppError {

@@ -34,6 +34,11 @@ pub struct Retention {
 pub trait Chore: Send + Sync {
     /// Does it once.
     async fn run(&self) -> Result<(), StoreError>;
+
+    /// Does it for the last time: nothing may wait for the next time.
+    async fn run_at_stop(&self) -> Result<(), StoreError> {
+        self.run().await
+    }
 }
 
 /// Runs the chores every few seconds, and removes old rows every ten minutes. Runs on every instance: each has its own
@@ -49,6 +54,16 @@ impl Housekeeping {
     /// One that has not run yet.
     pub fn new(core: Arc<Core>, chores: Vec<Arc<dyn Chore>>, retentions: Vec<Retention>) -> Self {
         Self { core, chores, retentions, pruned: None }
+    }
+
+    /// Runs the chores for the last time.
+    pub async fn run_at_stop(&self) -> Result<(), StoreError> {
+        self.core.lines.summarize(self.core.now());
+        let mut done = Ok(());
+        for chore in &self.chores {
+            done = done.and(chore.run_at_stop().await);
+        }
+        done
     }
 }
 

@@ -86,6 +86,11 @@ impl<L: List> Pages<L> {
         Self { actor, filter, rest: part, is_more: true }
     }
 
+    /// Who reads.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// The next rows. It needs a database connection only until it returns.
     pub async fn next(&mut self, list: &L) -> Result<Vec<L::Row>> {
         if self.is_over() {

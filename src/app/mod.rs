@@ -41,6 +41,7 @@ pub mod stream_key;
 pub mod streamer;
 pub mod studio;
 pub mod task;
+mod token_list;
 pub mod user;
 
 pub use self::core::Core;

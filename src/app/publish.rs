@@ -25,6 +25,7 @@ use crate::domain::auth_failure::{KeyOfAttempt, RefusedAttempt};
 use crate::domain::credentials::{Action, AuthRequest};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::nearest::nearest;
+use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::publish::{
     AllowReason, Decision, DenyReason, PublishRequest, decide_other, decide_publish,
 };
@@ -66,7 +67,11 @@ pub struct PublishAuth {
 impl Chore for PublishAuth {
     /// Writes the counted decisions to the audit log.
     async fn run(&self) -> Result<(), StoreError> {
-        self.rollup.write(&*self.core.worker_store, &*self.core.ids).await
+        self.write(false).await
+    }
+
+    async fn run_at_stop(&self) -> Result<(), StoreError> {
+        self.write(true).await
     }
 }
 
@@ -84,6 +89,10 @@ impl PublishAuth {
     ) -> Self {
         let rollup = AuthRollup::default();
         Self { core, settings, servers, media_servers, polls, cache, grace, playback, failures, rollup }
+    }
+
+    async fn write(&self, is_last: bool) -> Result<(), StoreError> {
+        self.rollup.write(&*self.core.worker_store, &*self.core.ids, self.core.now(), is_last).await
     }
 
     /// Decides `request` of `server`. Always answers, within
@@ -123,6 +132,12 @@ impl PublishAuth {
             return self.decide_in_grace(&hash, &publish, request);
         }
         let permit = match self.cache.look_up(&hash, now) {
+            // Before the permit is used, so that whoever guesses takes no look-up from others.
+            KeyLookup::Query(Some(_))
+                if self.failures.are_guessed(publish.ip, publish.path.as_ref(), now) =>
+            {
+                return deny(DenyReason::UnknownKey, request);
+            }
             KeyLookup::Query(permit) => permit,
             KeyLookup::Reject => return deny(DenyReason::UnknownKey, request),
         };
@@ -242,6 +257,8 @@ impl PublishAuth {
             .record(took.as_secs_f64());
         let now = self.core.now();
         let ip = request.ip.map(|ip| ip.to_string());
+        let is_guess = decision.result.is_err_and(DenyReason::is_guess);
+        let is_one_of_many = is_guess && self.failures.count_guess(request.ip, path_of_keys(request), now);
         macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
@@ -255,8 +272,8 @@ impl PublishAuth {
                 )
             };
         }
-        // Our own polls cause a request every two seconds. At info they would hide the rest.
-        if decision.result == Ok(AllowReason::ControlSecret) || outcome == "challenge" {
+        // Our own polls cause a request every two seconds. At info they would hide the rest. Many guesses are one line.
+        if decision.result == Ok(AllowReason::ControlSecret) || outcome == "challenge" || is_one_of_many {
             log!(debug);
         } else if self.core.lines.allow(&LineKind { line: "auth", cause: reason, ..LineKind::default() }, now)
         {
@@ -286,10 +303,17 @@ impl PublishAuth {
                     requested_path: requested.map(str::to_owned),
                     ip,
                 },
-                None,
                 now,
             );
         }
+    }
+}
+
+/// The requested path, if a key can be for it.
+fn path_of_keys(request: &AuthRequest) -> Option<&StreamPath> {
+    match &request.path {
+        IngestPath::Public(path) => Some(path),
+        IngestPath::Private(_) | IngestPath::Other(_) => None,
     }
 }
 
@@ -316,3 +340,6 @@ fn detail(requested: Option<&str>, decision: &Decision) -> Option<String> {
 fn deny(reason: DenyReason, request: &AuthRequest) -> Decision {
     Decision { path: request.path.public().map(str::to_owned), ..Decision::without_key(Err(reason)) }
 }
+
+#[cfg(test)]
+mod tests;

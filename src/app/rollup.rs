@@ -19,7 +19,8 @@ pub(super) trait Kind: Clone + Eq + Hash {
     /// Whether this kind may be kept apart from the `others`, beside the limit for all.
     fn has_room<'a>(&'a self, others: impl Iterator<Item = &'a Self>) -> bool;
 
-    /// What it is counted as otherwise: one of few. `is_full`: because of the limit for all.
+    /// What it is counted as otherwise: one of fewer, in the end one that is its own. `is_full`: because of the limit for
+    /// all.
     fn coarse(self, is_full: bool) -> Self;
 }
 
@@ -57,11 +58,13 @@ impl<K: Kind> Rollup<K> {
     pub(super) fn count(&self, mut kind: K, request_id: Option<String>, now: Timestamp) {
         let mut counts = self.counts();
         // In this order: a storm of the same kind must not compare the others each time.
-        if !counts.contains_key(&kind) {
-            let is_full = counts.len() >= MAX_KINDS;
-            if is_full || !kind.has_room(counts.keys()) {
-                kind = kind.coarse(is_full);
+        let is_full = counts.len() >= MAX_KINDS;
+        while !counts.contains_key(&kind) && (is_full || !kind.has_room(counts.keys())) {
+            let coarser = kind.clone().coarse(is_full);
+            if coarser == kind {
+                break;
             }
+            kind = coarser;
         }
         let new = || Count { times: 0, first: now, last: now, request_id: None };
         let count = counts.entry(kind).or_insert_with(new);
@@ -83,7 +86,21 @@ impl<K: Kind> Rollup<K> {
     where
         K: AuditKind,
     {
-        let counted = self.counted();
+        self.write_only(store, ids, |_| true).await
+    }
+
+    /// The same, but only of the kinds that `may_be_written`. The others go on being counted.
+    pub(super) async fn write_only(
+        &self,
+        store: &(impl AuditStore + ?Sized),
+        ids: &dyn IdGen,
+        may_be_written: impl Fn(&K) -> bool,
+    ) -> Result<(), StoreError>
+    where
+        K: AuditKind,
+    {
+        let mut counted = self.counted();
+        counted.retain(|(kind, _)| may_be_written(kind));
         if !counted.is_empty() {
             let entries: Vec<AuditEntry> =
                 counted.iter().map(|(kind, count)| entry(kind, count, ids)).collect();

@@ -1,9 +1,13 @@
-//! Refused attempts to publish, to watch or to use an API, as operators see them: equal ones are one row with their number.
+//! Refused attempts to publish, to watch or to use an API, ours too, as operators see them: equal ones are one row with their number.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
+use strum::{EnumString, IntoStaticStr};
 
 use super::id::id;
 use super::media_server::MediaServerName;
+use super::network::Network;
 use super::page::{Newest, Placed};
 use super::path::StreamPath;
 use super::publish::DenyReason;
@@ -55,6 +59,97 @@ impl From<&StreamKey> for KeyOfAttempt {
     fn from(key: &StreamKey) -> Self {
         Self { id: key.id, path: key.path.clone(), prefix: key.key_prefix.clone() }
     }
+}
+
+/// A wrong secret for the management API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum WrongSecret {
+    /// An API token with a wrong shape or checksum.
+    MalformedToken,
+    /// An API token that does not exist.
+    UnknownToken,
+    /// A signed request whose signature is wrong.
+    WrongSignature,
+    /// A signed request with a key id that is not configured.
+    UnknownKeyId,
+    /// A wrong password, or no such user.
+    WrongPassword,
+    /// The right password with a wrong code of the second factor.
+    WrongCode,
+    /// A password that was not checked, because too many were wrong.
+    DelayedPassword,
+}
+
+impl WrongSecret {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::MalformedToken => "The API token is mistyped or incomplete: copy it again.",
+            Self::UnknownToken => {
+                "The API token does not exist or was deleted. Find the program that sends it, and give it a new one."
+            }
+            Self::WrongSignature => {
+                "The secret that the program signs with is not the configured one, or it signs something else: see `X-Signature` in the API's documentation."
+            }
+            Self::UnknownKeyId => "Add the key id to api.hmac_keys, or let the program send another.",
+            Self::WrongPassword => {
+                "If nobody at this address mistyped a password, somebody guesses: ask users for a second factor."
+            }
+            Self::WrongCode => {
+                "Somebody at this address knows a password. If it is not its owner, the password must be changed; the audit log names the user."
+            }
+            Self::DelayedPassword => {
+                "Too many passwords were wrong. Each further attempt waits longer; nobody is locked out."
+            }
+        }
+    }
+}
+
+/// An address with wrong secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offender {
+    /// Its address, or its IPv6 network.
+    pub address: String,
+    /// How many attempts there were.
+    pub attempts: u64,
+    /// How many different paths were requested, as far as they were kept apart.
+    pub paths: usize,
+    /// The words for the reasons.
+    pub causes: BTreeSet<String>,
+    /// The first attempt.
+    pub first_at: Timestamp,
+    /// The last one.
+    pub last_at: Timestamp,
+}
+
+/// The addresses with the most attempts with wrong secrets among `failures`: at most `most`, the worst first.
+pub fn worst_offenders(failures: &[AuthFailure], most: usize) -> Vec<Offender> {
+    let mut of: BTreeMap<String, Vec<&AuthFailure>> = BTreeMap::new();
+    for failure in failures.iter().filter(|failure| failure.attempt.is_guess()) {
+        let Some(address) = &failure.attempt.ip_address else { continue };
+        let network = address.parse().map_or_else(|_| address.clone(), |ip| Network::of(ip).to_string());
+        of.entry(network).or_default().push(failure);
+    }
+    let offender = |(address, rows): (String, Vec<&AuthFailure>)| {
+        let paths: BTreeSet<&str> = rows.iter().filter_map(|row| row.attempt.path.as_deref()).collect();
+        Some(Offender {
+            address,
+            attempts: rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.count)),
+            paths: paths.len(),
+            causes: rows.iter().map(|row| row.attempt.cause.clone()).collect(),
+            first_at: rows.iter().map(|row| row.first_at).min()?,
+            last_at: rows.iter().map(|row| row.last_at).max()?,
+        })
+    };
+    let mut offenders: Vec<Offender> = of.into_iter().filter_map(offender).collect();
+    offenders.sort_by_key(|offender| std::cmp::Reverse(offender.attempts));
+    offenders.truncate(most);
+    offenders
 }
 
 /// Equal attempts, and how many there were.
@@ -115,9 +210,20 @@ impl RefusedAttempt {
         self.key.as_ref().map(|key| &key.path)
     }
 
+    /// Whether the secret is unknown or wrong, so that it may have been guessed.
+    fn is_guess(&self) -> bool {
+        let reason = self.cause.parse::<DenyReason>();
+        reason.is_ok_and(DenyReason::is_guess) || self.cause.parse::<WrongSecret>().is_ok()
+    }
+
     /// Whether all that is known is the number: nothing tells these attempts from others of this cause.
     pub fn is_sum(&self) -> bool {
         self.path.is_none() && self.key.is_none() && self.ip_address.is_none()
+    }
+
+    /// Whether these are the attempts of an address that had too many different ones.
+    pub fn is_rest_of_address(&self) -> bool {
+        self.path.is_none() && self.media_server.is_none() && self.ip_address.is_some() && self.key.is_none()
     }
 
     fn id(&self) -> AuthFailureId {
@@ -178,7 +284,10 @@ impl RefusedAttempt {
             (None, ..) if self.cause == REMOVED => {
                 "There were too many different attempts to keep each: these are only counted.".to_owned()
             }
-            (None, ..) => "A newer version of Streamward knows this cause.".to_owned(),
+            (None, ..) => match self.cause.parse::<WrongSecret>() {
+                Ok(wrong) => wrong.advice().to_owned(),
+                Err(_) => "A newer version of Streamward knows this cause.".to_owned(),
+            },
         }
     }
 }
@@ -218,6 +327,50 @@ mod tests {
         ];
         assert_eq!(attempt().id(), attempt().id());
         assert!(others.iter().all(|other| other.id() != attempt().id()));
+    }
+
+    #[test]
+    fn worst_offenders_are_the_addresses_with_the_most_wrong_secrets() {
+        let row = |cause: &str, path: Option<&str>, ip: &str, count| {
+            let attempt = RefusedAttempt {
+                path: path.map(str::to_owned),
+                ip_address: Some(ip.into()),
+                ..RefusedAttempt::of_cause(cause)
+            };
+            let at = Timestamp::from_seconds(i64::try_from(count).unwrap());
+            AuthFailure::new(attempt, (at, at.plus(std::time::Duration::from_secs(9))), count)
+        };
+        let rows = [
+            row("unknown_key", Some("live/a"), "192.0.2.1", 5),
+            row("unknown_key", Some("live/b"), "192.0.2.1", 3),
+            row("unknown_token", None, "192.0.2.1", 4),
+            row("unknown_key", Some("live/a"), "2001:db8::1", 10),
+            row("malformed_key", Some("live/a"), "2001:db8::2", 7),
+            row("wrong_password", None, "192.0.2.3", 2),
+            row("key_in_use", Some("live/a"), "192.0.2.4", 1_000),
+            AuthFailure::new(
+                RefusedAttempt::of_cause("unknown_key"),
+                (Timestamp::from_seconds(0), Timestamp::from_seconds(1)),
+                99,
+            ),
+        ];
+        let worst = worst_offenders(&rows, 2);
+        let shown: Vec<_> = worst.iter().map(|one| (one.address.as_str(), one.attempts, one.paths)).collect();
+        assert_eq!(shown, [("2001:db8::/64", 17, 1), ("192.0.2.1", 12, 2)]);
+        let second = &worst[1];
+        assert_eq!(
+            (second.first_at, second.last_at),
+            (Timestamp::from_seconds(3), Timestamp::from_seconds(14))
+        );
+        assert_eq!(second.causes.iter().collect::<Vec<_>>(), ["unknown_key", "unknown_token"]);
+        assert_eq!(worst_offenders(&rows, 9).len(), 3, "a key in use is not guessed");
+    }
+
+    #[test]
+    fn every_wrong_secret_has_advice() {
+        for wrong in [WrongSecret::UnknownToken, WrongSecret::WrongSignature, WrongSecret::WrongPassword] {
+            assert_eq!(RefusedAttempt::of_cause(wrong.as_str()).advice(None), wrong.advice());
+        }
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub trait AccessStore: Send + Sync {
     /// MUST return the token with this hash, expired or not, or `None`.
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>>;
 
+    /// MUST return the hashes of all tokens, expired or not; `most` of them if there are more.
+    async fn api_token_hashes(&self, most: u32) -> Result<Vec<SecretHash>>;
+
     /// MUST remove the token, with the audit entry. Returns whether it existed; if not, nothing is written.
     async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool>;
 

@@ -227,7 +227,7 @@ impl Service<'_> {
     }
 
     async fn until_stopped(&self, running: Running) -> anyhow::Result<()> {
-        let Running { base, background, mut last, supervised, after, _lock: lock, budget, .. } = running;
+        let Running { base, background, last, supervised, after, _lock: lock, budget, .. } = running;
         let limits =
             |max_connections| ServeLimits { max_connections, drain: DRAIN, ..ServeLimits::default() };
         let (stopping, closing) = (self.stop.clone(), CancellationToken::new());
@@ -263,7 +263,7 @@ impl Service<'_> {
         self.stop.cancel();
         background.stop().await;
         // Counts that are not stored yet.
-        let written = timeout(LAST_WRITES, last.tick(&TaskContext::default())).await;
+        let written = timeout(LAST_WRITES, last.run_at_stop()).await;
         if !matches!(written, Ok(Ok(_))) {
             tracing::warn!("the last counts for the audit log are lost");
         }

@@ -108,13 +108,14 @@ impl Shared {
             upload_expiry: config.media.upload_expiry.0,
             jobs: config.media.jobs,
         };
-        let access = Arc::new(Access::new(core(), secrets.access, servers()));
+        let auth_failures = Arc::new(AuthFailures::new(core()));
+        let failures = Arc::clone(&auth_failures);
+        let access = Arc::new(Access::new(core(), secrets.access, servers(), failures));
         let (idle, longest) = (config.users.session_idle.0, config.users.session_max.0);
         let users = UserSettings { terms: SessionTerms { idle, longest }, public_url: config.public_url() };
         let (hasher, mailer) = (Arc::new(Argon2Pool::new()), outside.mailer.clone());
         let providers = outside.providers.clone();
         let users = Arc::new(Users::new(core(), Arc::clone(&access), hasher, mailer, providers, users));
-        let auth_failures = Arc::new(AuthFailures::new(core()));
         let failures = Arc::clone(&auth_failures);
         let guard = Arc::new(PlaybackGuard::new(config.playback.access, core().audience.clone()));
         let viewers = (Arc::clone(&guard), failures);

@@ -1,10 +1,14 @@
 //! The list of refused attempts.
 
+use std::time::Duration;
+
 use rstest_reuse::apply;
 use serde_json::{Value, json};
+use streamward::domain::access::TokenSecret;
+use streamward_test_support::process::eventually;
 
-use crate::harness::{Engine, TestApp, every_engine};
-use crate::request_log::recorder;
+use crate::harness::{Engine, Shows, TestApp, every_engine};
+use crate::request_log::{LogLines, recorder};
 
 /// The rows, once there are so many attempts in all.
 async fn failures(app: &TestApp, count: u64) -> Vec<Value> {
@@ -150,4 +154,106 @@ async fn encoders_that_take_a_key_from_each_other_are_stopped_after_two_takeover
         },
     );
     assert_eq!(entries.await["metadata"]["detail"], detail);
+}
+
+/// The message of the line about exceeded budgets.
+const GUESSING: &str = "guessing: many attempts with wrong secrets within a minute; known secrets still work at once; see /auth-failures";
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn whoever_guesses_keys_is_named_and_delays_nobody(#[case] engine: Engine) {
+    let lines = LogLines::default();
+    let _collecting = lines.collect();
+    let app = TestApp::on(engine).await;
+    lines.until_collecting(&app).await;
+    let key = app.key("live/alice").await;
+    let publish = |path: &str, secret: &str, ip: &str| {
+        app.auth(json!({"action": "publish", "path": path, "protocol": "rtmp", "id": "a", "ip": ip, "query": format!("key={secret}")}))
+    };
+    for n in 0..500 {
+        let (path, secret) = (format!("live/{n}"), format!("sk_{n:043}"));
+        publish(&path, &secret, "192.0.2.66").await.assert_status(401).assert_problem("denied");
+    }
+    for n in 0..10 {
+        publish("live/alice", &format!("sk_{n:043}"), &format!("2001:db8::{n}")).await.assert_status(401);
+    }
+    // The owner is behind the same address, and on the same path.
+    publish("live/alice", &key.secret, "192.0.2.66").await.assert_status(200);
+    let of_address = |line: &&Value| line["ip"] == "192.0.2.66" && line["level"] == "INFO";
+    let shown = lines.with_message("auth").iter().filter(of_address).count();
+    assert!(shown <= 62, "{shown} lines of 501");
+    let offenders = app.until(
+        || app.as_operator().get("/auth-failures?limit=1"),
+        |answer| {
+            let offenders = answer.json()["offenders"].as_array().cloned()?;
+            (offenders.first()?["attempts"] == 500 && offenders.get(1)?["attempts"] == 10)
+                .then_some(offenders)
+        },
+    );
+    let offenders = offenders.await;
+    assert_eq!(
+        (&offenders[0]["address"], &offenders[1]["address"]),
+        (&json!("192.0.2.66"), &json!("2001:db8::/64"))
+    );
+    assert!(offenders[0]["paths"].as_u64() >= Some(20), "{offenders:?}");
+    assert_eq!(offenders[0]["causes"], json!(["unknown_key"]));
+    assert!(offenders[0]["since"].as_str() <= offenders[0]["last_at"].as_str());
+    tracing::callsite::rebuild_interest_cache();
+    app.clock.advance(Duration::from_secs(60));
+    let told = eventually("the guesser is named", Duration::from_secs(20), async || {
+        let told = lines.with_message(GUESSING);
+        Ok((!told.is_empty()).then_some(told))
+    });
+    let (told, _) = told.await.unwrap();
+    assert_eq!(
+        (told.len(), &told[0]["of"], &told[0]["attempts"]),
+        (1, &json!("address 192.0.2.66"), &json!(500))
+    );
+    let entries = app.as_admin().get("/audit-logs?action=publish").await.json();
+    let failures =
+        entries["audit_logs"].as_array().unwrap().iter().filter(|entry| entry["outcome"] == "failure");
+    assert!(failures.count() <= 20, "{entries}");
+}
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn wrong_tokens_signatures_and_passwords_are_listed_and_delay_no_right_token(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let wrong = |n: u8| app.showing(Shows::Bearer(TokenSecret::from_random([n; 32]).expose().to_owned()));
+    for n in 50..150 {
+        wrong(n).get("/streams").await.assert_status(401).assert_problem("unauthenticated");
+    }
+    app.showing(Shows::Bearer("swt_mistyped".into())).get("/streams").await.assert_status(401);
+    let signer =
+        Shows::Signature { key_id: "dashboard".into(), secret: "wrong".into(), at: app.clock.seconds() };
+    app.showing(signer).get("/streams").await.assert_status(401);
+    let password = json!({"email": "nobody@example.org", "password": "a wrong password"});
+    app.as_nobody().post("/session").json(password).await.assert_status(401);
+    // Tokens that this instance has not seen yet, one of them made on another instance just now.
+    let other = app.another().await;
+    let made = |name: &str| {
+        app.as_admin().post("/api-tokens").json(json!({"name": name, "role": "viewer"})).shown_once()
+    };
+    let here = made("here").await.assert_status(201).text("/token");
+    app.showing(Shows::Bearer(here.clone())).get("/streams").await.assert_status(200);
+    for n in 50..150 {
+        let secret = TokenSecret::from_random([n; 32]).expose().to_owned();
+        other.showing(Shows::Bearer(secret)).get("/streams").await.assert_status(401);
+    }
+    other.showing(Shows::Bearer(here)).get("/streams").await.assert_status(200);
+    let there = made("there").await.assert_status(201).text("/token");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    other.showing(Shows::Bearer(there)).get("/streams").await.assert_status(200);
+    let rows = failures(&app, 203).await;
+    for (cause, count) in
+        [("unknown_token", 200), ("malformed_token", 1), ("wrong_signature", 1), ("wrong_password", 1)]
+    {
+        let row = of(&rows, cause);
+        assert_eq!(
+            (&row["count"], &row["protocol"], &row["ip_address"]),
+            (&json!(count), &json!("api"), &json!("192.0.2.1"))
+        );
+        assert!(!row["advice"].as_str().unwrap().contains("newer version"), "{row}");
+    }
+    assert!(!json!(rows).to_string().contains("nobody@example.org"));
 }

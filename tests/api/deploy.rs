@@ -53,15 +53,12 @@ fn assert_all_exist(expressions: &[String]) {
     }
 }
 
-/// Runs a program. `None` if it is missing; then the test says that it tested nothing.
-#[expect(clippy::print_stderr, reason = "whoever reads the output must see what was not tested")]
-fn run(program: &str, arguments: &[&str], package: &str) -> Option<(bool, String)> {
-    let Ok(ended) = Command::new(program).args(arguments).output() else {
-        eprintln!("SKIPPED, NOTHING WAS TESTED: {program} is missing (Debian: apt install {package})");
-        return None;
-    };
+/// Runs a program: whether it succeeded, and what it said.
+fn run(program: &str, arguments: &[&str]) -> (bool, String) {
+    let ended = Command::new(program).args(arguments).output();
+    let ended = ended.unwrap_or_else(|error| panic!("{program}: {error}: run .ci/setup"));
     let said = String::from_utf8_lossy(&ended.stdout).into_owned() + &String::from_utf8_lossy(&ended.stderr);
-    Some((ended.status.success(), said))
+    (ended.status.success(), said)
 }
 
 /// The expressions of alerts: on the line of `expr:`, or indented below it.
@@ -89,7 +86,7 @@ fn alerts_use_metrics_that_exist() {
     assert_all_exist(&expressions);
     for test in [["check", "rules", "streamward.rules.yml"], ["test", "rules", "streamward.test.yml"]] {
         let path = file("deploy/prometheus").join(test[2]).display().to_string();
-        let Some((passed, said)) = run("promtool", &[test[0], test[1], &path], "prometheus") else { return };
+        let (passed, said) = run("promtool", &[test[0], test[1], &path]);
         assert!(passed, "{said}");
     }
 }
@@ -136,12 +133,10 @@ fn systemd_accepts_the_unit() {
     let unit = unit.replace("/usr/local/bin/streamward", env!("CARGO_BIN_EXE_streamward"));
     std::fs::write(&copy, unit).expect("written");
     let path = copy.display().to_string();
-    let Some((passed, said)) = run("systemd-analyze", &["verify", "--man=no", &path], "systemd") else {
-        return;
-    };
+    let (passed, said) = run("systemd-analyze", &["verify", "--man=no", &path]);
     assert!(passed && !said.contains("streamward.service:"), "{said}");
     let arguments = ["security", "--offline=true", "--threshold=20", &path];
-    let Some((passed, said)) = run("systemd-analyze", &arguments, "systemd") else { return };
+    let (passed, said) = run("systemd-analyze", &arguments);
     assert!(passed, "the exposure is above 2.0: {said}");
 }
 

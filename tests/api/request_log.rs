@@ -38,7 +38,7 @@ impl LogLines {
 
     /// Calls until log lines arrive. `tracing` caches whether anyone wants a log statement; another thread that reached
     /// the statement first may have cached that nobody does.
-    async fn until_collecting(&self, app: &TestApp) {
+    pub(crate) async fn until_collecting(&self, app: &TestApp) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.with_message("request").is_empty() || self.with_message("auth").is_empty() {
             assert!(Instant::now() < deadline, "no lines arrive");
@@ -47,7 +47,7 @@ impl LogLines {
         }
     }
 
-    fn with_message(&self, message: &str) -> Vec<Value> {
+    pub(crate) fn with_message(&self, message: &str) -> Vec<Value> {
         let text = String::from_utf8(self.bytes()).expect("UTF-8");
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
         lines.filter(|line| line["message"] == message).collect()

@@ -43,6 +43,7 @@ const NO_SLICES: [&str; 1] = ["secret"];
 const SERVICES: [&str; 15] = [
     "Access",
     "AuditLog",
+    "AuthFailures",
     "Broadcasters",
     "Clips",
     "Events",

@@ -35,6 +35,23 @@ async fn a_token_is_stored_under_the_hash_of_its_secret_and_found_expired_or_not
 
 #[apply(every_store)]
 #[tokio::test]
+async fn hashes_of_all_tokens_are_returned_up_to_a_number(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let hashes = [fresh_hash(), fresh_hash()];
+    for (hash, expires_at) in hashes.iter().zip([None, Some(at(1))]) {
+        let one = ApiToken { expires_at, ..token("a", at(0)) };
+        world.store.create_api_token(&one, hash, by(&audit("create", at(0)))).await.unwrap();
+    }
+    let mut found = world.store.api_token_hashes(10).await.unwrap();
+    found.sort_unstable();
+    let mut all = hashes.to_vec();
+    all.sort_unstable();
+    assert_eq!(found, all);
+    assert_eq!(world.store.api_token_hashes(1).await.unwrap().len(), 1);
+}
+
+#[apply(every_store)]
+#[tokio::test]
 async fn all_tokens_newest_first_ties_by_id(#[case] engine: Engine) {
     let world = engine.world().await;
     let tokens = [token("a", at(2)), token("b", at(2)), token("c", at(1))];

@@ -74,9 +74,10 @@ pub(crate) async fn postgres() -> streamward_test_support::Database {
     .await
 }
 
-/// A PostgreSQL server for one test, if its programs are installed.
-pub(crate) fn own_cluster() -> Option<Cluster> {
-    Cluster::start(false).map_err(|error| eprintln!("skipped: {error} (see .ci/setup)")).ok()
+/// A PostgreSQL server for one test, of the installed programs.
+pub(crate) fn own_cluster() -> Cluster {
+    Cluster::start(false)
+        .unwrap_or_else(|error| panic!("this needs PostgreSQL's programs, run .ci/setup: {error}"))
 }
 
 /// Seconds on the tests' clock. Stores take the time as an argument.

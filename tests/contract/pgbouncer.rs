@@ -17,13 +17,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::fixture::{World, at, own_cluster, request};
 
-/// PostgreSQL with a pooler of three sessions in front. Without their programs the test is skipped.
-fn servers() -> Option<(PgBouncer, Cluster)> {
-    let cluster = own_cluster()?;
+/// PostgreSQL with a pooler of three sessions in front.
+fn servers() -> (PgBouncer, Cluster) {
+    let cluster = own_cluster();
     let pooler = PgBouncer::start(&cluster, 3);
-    let pooler =
-        pooler.map_err(|error| eprintln!("SKIPPED, NOTHING WAS TESTED: {error} (see .ci/setup)")).ok()?;
-    Some((pooler, cluster))
+    (pooler.unwrap_or_else(|error| panic!("this needs PgBouncer, run .ci/setup: {error}")), cluster)
 }
 
 fn open(pooler: &PgBouncer) -> Db {
@@ -34,7 +32,7 @@ fn open(pooler: &PgBouncer) -> Db {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn simultaneous_calls_share_few_sessions_and_each_gets_its_own_answer() {
-    let Some((pooler, cluster)) = servers() else { return };
+    let (pooler, cluster) = servers();
     let db = open(&pooler);
     migrate(&db).await.unwrap();
     let world = &World::over(db, ());
@@ -64,7 +62,7 @@ async fn simultaneous_calls_share_few_sessions_and_each_gets_its_own_answer() {
 
 #[tokio::test]
 async fn nothing_is_left_in_the_sessions_that_others_use_next() {
-    let Some((pooler, _cluster)) = servers() else { return };
+    let (pooler, _cluster) = servers();
     // All of them use the same names for their prepared statements, if they use any.
     for _ in 0..3 {
         let db = open(&pooler);
@@ -93,7 +91,7 @@ async fn nothing_is_left_in_the_sessions_that_others_use_next() {
 
 #[tokio::test]
 async fn pooler_that_was_not_announced_is_refused_in_plain_words() {
-    let Some((pooler, cluster)) = servers() else { return };
+    let (pooler, cluster) = servers();
     let unannounced = open_postgres(&pooler.url("postgres"), &PgSettings::new(4)).unwrap();
     for error in
         [migrate(&unannounced).await.unwrap_err(), pending_migrations(&unannounced).await.unwrap_err()]
@@ -119,7 +117,7 @@ async fn pooler_that_was_not_announced_is_refused_in_plain_words() {
 
 #[tokio::test]
 async fn wake_ups_pass_the_pooler_and_are_heard_over_a_direct_connection() {
-    let Some((pooler, cluster)) = servers() else { return };
+    let (pooler, cluster) = servers();
     let Db::Pg(pooled) = open(&pooler) else { panic!("PostgreSQL was opened") };
     let direct = Pg::open(&cluster.url("postgres"), &PgSettings::new(1)).unwrap();
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

@@ -13,13 +13,12 @@ use tokio::time::{Instant, timeout};
 
 use crate::fixture::{World, at, audit, broadcaster, by, own_cluster, postgres, request};
 
-/// A server for one test, which may stop it. If PostgreSQL runs in a container or on another machine, the test is
-/// skipped.
-async fn own_server() -> Option<(Cluster, Db)> {
-    let cluster = own_cluster()?;
+/// A server for one test, which may stop it.
+async fn own_server() -> (Cluster, Db) {
+    let cluster = own_cluster();
     let db = open_postgres(&cluster.url("postgres"), &PgSettings::new(6)).unwrap();
     migrate(&db).await.unwrap();
-    Some((cluster, db))
+    (cluster, db)
 }
 
 /// Opens all connections of the pool and leaves them idle.
@@ -29,7 +28,7 @@ async fn warm_up(world: &World) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_restart_of_the_database_the_first_call_succeeds() {
-    let Some((mut cluster, db)) = own_server().await else { return };
+    let (mut cluster, db) = own_server().await;
     let world = World::over(db, ());
     let (_, hash) = world.key("live/alice").await;
     for round in 1..=3 {
@@ -47,7 +46,7 @@ async fn after_a_restart_of_the_database_the_first_call_succeeds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_database_is_down_calls_fail_soon_as_unavailable() {
-    let Some((mut cluster, db)) = own_server().await else { return };
+    let (mut cluster, db) = own_server().await;
     let world = World::over(db.clone(), ());
     let (_, hash) = world.key("live/alice").await;
     warm_up(&world).await;
@@ -75,7 +74,7 @@ async fn while_the_database_is_down_calls_fail_soon_as_unavailable() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_hung_leaves_no_broken_connections() {
-    let Some((cluster, db)) = own_server().await else { return };
+    let (cluster, db) = own_server().await;
     let world = World::over(db.clone(), ());
     let (_, hash) = world.key("live/alice").await;
     warm_up(&world).await;

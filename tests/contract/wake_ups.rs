@@ -164,7 +164,7 @@ async fn an_instance_whose_session_was_ended_checks_everything_and_listens_again
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wake_ups_resume_after_the_database_was_down() {
-    let Some(mut cluster) = own_cluster() else { return };
+    let mut cluster = own_cluster();
     let url = cluster.url("postgres");
     let (a, mut b) = (instance(&url, "a").await, instance(&url, "b").await);
     cluster.stop();

@@ -324,7 +324,11 @@ async fn recognise(guard: &RouteGuard, parts: &Parts, body: Body) -> Result<(Act
             if !matches!(error, AppError::Store(_)) {
                 // Not in the audit log: unknown clients could fill it.
                 metrics::counter!("streamward_http_unauthenticated_total").increment(1);
-                if guard.gate.access.may_log(line, &error) {
+                let access = &guard.gate.access;
+                if access.is_one_of_many(&error, ip) {
+                    return Problem::from(error).told();
+                }
+                if access.may_log(line, &error) {
                     let ip = ip.map(tracing::field::display);
                     tracing::warn!(ip, method = %parts.method, reason = %error, "{line}");
                 }
@@ -355,7 +359,13 @@ async fn actor_of(
             Err(Unauthenticated::SignedUpload.into())
         }
         Shown::Signature { key_id, timestamp, signature } => {
-            gate.access.signing_secret(key_id, timestamp)?;
+            let wrong = |error: AppError| {
+                if let AppError::Unauthenticated(why) = &error {
+                    gate.access.note_wrong(why, origin.ip);
+                }
+                error
+            };
+            gate.access.signing_secret(key_id, timestamp).map_err(wrong)?;
             let bytes = gate.unproven.read(origin.ip, &parts.headers, body, guard.largest_body).await?;
             let (method, path) = (parts.method.as_str(), parts.uri.path());
             let recognise = |path: &str| {
@@ -365,9 +375,10 @@ async fn actor_of(
             let base = BasePath::of(&parts.extensions);
             let actor = match recognise(path) {
                 // A caller signs the path that it calls, and a proxy may have removed the base path.
-                Err(_) if !base.as_str().is_empty() => recognise(&format!("{base}{path}"))?,
-                found => found?,
+                Err(_) if !base.as_str().is_empty() => recognise(&format!("{base}{path}")),
+                found => found,
             };
+            let actor = actor.map_err(wrong)?;
             Ok((actor, Body::from(bytes)))
         }
     }

@@ -16,7 +16,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{StreamExt as _, stream};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
@@ -27,6 +27,7 @@ use super::problem::Problem;
 use crate::adapters::views::Listed;
 use crate::app::list::{List, Pages, PlaceIn};
 use crate::app::{AppError, Result};
+use crate::domain::access::Actor;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::{Invalid, Timestamp};
@@ -202,14 +203,39 @@ where
     L: List + 'static,
     PlaceIn<L>: Cursor,
 {
+    /// The service, and who calls.
+    pub(super) fn caller(&self) -> (&L, &Actor) {
+        (&self.service, self.pages.actor())
+    }
+
+    /// Answers with the rows as `view` shows them, and with `beside` in the field that [`Listed::beside`] names.
+    pub(super) async fn answer_with<T: Listed + 'static>(
+        self,
+        view: impl Fn(&L, L::Row) -> T + Send + 'static,
+        beside: &impl Serialize,
+    ) -> ListAnswer {
+        let Some((field, _)) = T::beside() else { return self.answer(view).await };
+        let beside = serde_json::to_string(beside).map_err(|_| Problem::internal())?;
+        self.send(view, format!(",\"{field}\":{beside}")).await
+    }
+
     /// Answers with the rows as `view` shows them. If reading them fails before the answer begins, that is a problem;
     /// later, the connection is closed before the answer is complete.
     pub(super) async fn answer<T: Listed + 'static>(
         self,
         view: impl Fn(&L, L::Row) -> T + Send + 'static,
     ) -> ListAnswer {
+        self.send(view, String::new()).await
+    }
+
+    async fn send<T: Listed + 'static>(
+        self,
+        view: impl Fn(&L, L::Row) -> T + Send + 'static,
+        beside: String,
+    ) -> ListAnswer {
         let Self { service, pages, caller, long_lists, query: _ } = self;
-        let mut document = Document { service, pages, view, count: 0, is_complete: false, _row: PhantomData };
+        let (count, is_complete) = (0, false);
+        let mut document = Document { service, pages, view, beside, count, is_complete, _row: PhantomData };
         let first = document.part().await?;
         if document.is_complete {
             return Ok(json(Body::from(first)));
@@ -244,6 +270,8 @@ struct Document<L: List, V, T> {
     service: Arc<L>,
     pages: Pages<L>,
     view: V,
+    /// JSON that follows the rows.
+    beside: String,
     /// How many rows it has so far.
     count: usize,
     is_complete: bool,
@@ -280,6 +308,7 @@ where
             if let Some(place) = self.pages.continues_after() {
                 json.extend_from_slice(format!(",\"next_cursor\":\"{}\"", place.to_text()).as_bytes());
             }
+            json.extend_from_slice(self.beside.as_bytes());
             json.push(b'}');
         }
         Ok(json.into())

@@ -46,6 +46,8 @@ pub(super) struct Problem {
     errors: Vec<FieldProblem>,
     /// The request did not reach a use-case, so it is not in the audit log yet.
     unauthenticated: bool,
+    /// The log tells about it anyway.
+    is_told: bool,
     /// Our failure behind it. Only for the log.
     failure: Option<String>,
     /// More fields.
@@ -102,6 +104,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             unauthenticated: false,
+            is_told: false,
             failure: None,
             fields: Map::new(),
             retry_after: None,
@@ -137,9 +140,17 @@ impl Problem {
         self.unauthenticated
     }
 
-    /// Whether a client of a media server was refused. The decision is logged by itself.
-    pub(super) fn is_denied(&self) -> bool {
-        self.kind == ProblemType::DENIED
+    /// The same problem, which needs no line of its own in the log.
+    #[must_use]
+    pub(super) fn told(mut self) -> Self {
+        self.is_told = true;
+        self
+    }
+
+    /// Whether the log tells about it anyway: the decision about a client of a media server has a line of its own, and many
+    /// wrong secrets have one line.
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told || self.kind == ProblemType::DENIED
     }
 
     /// Our failure behind it. Only for the log.

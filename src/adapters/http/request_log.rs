@@ -117,14 +117,14 @@ pub(super) async fn request_log(
         span.in_scope(|| tracing::error!(method, route, "a handler panicked"));
         Problem::internal().into_response()
     });
-    let is_denied = response.extensions().get::<Problem>().is_some_and(Problem::is_denied);
+    let is_told = response.extensions().get::<Problem>().is_some_and(Problem::is_told);
     let (mut response, failure) = finish(response, (&base, uri.path()), &id);
     if let Some(failure) = &failure {
         response.extensions_mut().insert(Failed(failure.clone()));
     }
     let (status, took) = (response.status(), started.elapsed());
     let route: Arc<str> = Arc::from(route);
-    let is_quiet = is_quiet(method, &route, status, is_denied);
+    let is_quiet = is_quiet(method, &route, status, is_told);
     let is_wanted = !is_quiet || tracing::enabled!(tracing::Level::DEBUG);
     if is_wanted && log.lines.allow(&line_kind(&route, status), log.clock.now()) {
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
@@ -150,10 +150,10 @@ pub(super) async fn request_log(
 
 /// Whether the request says nothing at level `info`. Dashboards, monitors and media servers ask all the time, also when nothing
 /// happens; and the decisions of `/auth` have lines of their own.
-fn is_quiet(method: &str, route: &str, status: StatusCode, is_denied: bool) -> bool {
+fn is_quiet(method: &str, route: &str, status: StatusCode, is_told: bool) -> bool {
     let reads = matches!(method, "GET" | "HEAD" | "OPTIONS");
-    let decides = route == "/auth" || route.starts_with("/srs/");
-    is_denied || (status.is_success() && (reads || decides))
+    let is_of_media_server = route == "/auth" || route.starts_with("/srs/") || route.starts_with("/webhook/");
+    is_told || (status.is_success() && (reads || is_of_media_server))
 }
 
 /// Refused requests are alike on all routes: their senders could try every route.
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn reads_and_decisions_are_quiet_and_writes_and_refusals_are_not() {
-        for (method, route, status, is_denied, quiet) in [
+        for (method, route, status, is_told, quiet) in [
             ("GET", "/streams", 200, false, true),
             ("GET", "/health", 200, false, true),
             ("GET", "/health", 503, false, false),
@@ -235,11 +235,12 @@ mod tests {
             ("POST", "/auth", 401, true, true),
             ("POST", "/auth", 401, false, false),
             ("POST", "/srs/on_connect", 200, false, true),
-            ("POST", "/webhook/ready", 204, false, false),
+            ("POST", "/webhook/ready", 204, false, true),
+            ("POST", "/webhook/ready", 503, false, false),
             ("DELETE", "/streams/{id}", 204, false, false),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(is_quiet(method, route, status, is_denied), quiet, "{method} {route} {status}");
+            assert_eq!(is_quiet(method, route, status, is_told), quiet, "{method} {route} {status}");
         }
     }
 

@@ -97,6 +97,7 @@ mod tests {
     use crate::app::Core;
     use crate::app::access::{Access, AccessSettings};
     use crate::app::audit::AuditLog;
+    use crate::app::auth_failures::AuthFailures;
     use crate::app::user::{Providers, UserSettings, Users};
     use crate::domain::access::Role;
     use crate::domain::secret::{MasterKey, Secret};
@@ -147,7 +148,8 @@ mod tests {
         ));
         let settings =
             AccessSettings { admin_token: Some(Secret::new("admin")), ..AccessSettings::default() };
-        let access = Arc::new(Access::new(Arc::clone(&core), settings, Arc::default()));
+        let failures = Arc::new(AuthFailures::new(Arc::clone(&core)));
+        let access = Arc::new(Access::new(Arc::clone(&core), settings, Arc::default(), failures));
         let terms = SessionTerms { idle: Duration::from_secs(60), longest: Duration::from_secs(60) };
         let settings = UserSettings { terms, public_url: String::new() };
         let hasher = Arc::new(Argon2Pool::new());

@@ -44,6 +44,10 @@ impl AccessStore for MemoryStore {
         Ok(self.state().tokens.values().find(|(known, _)| known == hash).map(|(_, token)| token.clone()))
     }
 
+    async fn api_token_hashes(&self, most: u32) -> Result<Vec<SecretHash>> {
+        Ok(self.state().tokens.values().map(|(hash, _)| *hash).take(most as usize).collect())
+    }
+
     async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool> {
         let mut state = self.state();
         let found = state.tokens.get(&id).map(|(_, token)| token.clone());

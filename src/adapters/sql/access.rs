@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::args::newest;
 use super::commit::record_audit;
 use super::db::Tx;
-use super::row::{NewRow, rows};
+use super::row::{NewRow, Record, Row, rows};
 use super::scope::in_scope;
 use super::store::SqlStore;
 use crate::domain::access::{ApiToken, Role, Scope};
@@ -36,12 +36,21 @@ statements! {
     ];
     GET_LOCKED = [[select api_tokens], " WHERE id = $1 AND ", [in_scope "$2"], [lock]];
     BY_HASH = [[select api_tokens], " WHERE token_hash = $1"];
+    HASHES = ["SELECT token_hash FROM api_tokens ORDER BY token_hash LIMIT $1"];
     DELETE = ["DELETE FROM api_tokens WHERE id = $1"];
     REMEMBER = ["INSERT INTO signed_requests (signature, at) VALUES ($1, $2) ON CONFLICT (signature) DO NOTHING"];
     PRUNE = [
         "DELETE FROM signed_requests WHERE signature IN \
          (SELECT signature FROM signed_requests WHERE at < $1 ORDER BY at LIMIT $2)",
     ];
+}
+
+struct TokenHash(SecretHash);
+
+impl Record for TokenHash {
+    fn read(row: &Row<'_>) -> std::result::Result<Self, sqlx::Error> {
+        Ok(Self(row.get("token_hash")?))
+    }
 }
 
 /// Writes the audit entry of a change of `token`, and commits it.
@@ -66,6 +75,11 @@ impl AccessStore for SqlStore {
 
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>> {
         self.db.row(BY_HASH, args![hash]).await
+    }
+
+    async fn api_token_hashes(&self, most: u32) -> Result<Vec<SecretHash>> {
+        let hashes: Vec<TokenHash> = self.db.rows(HASHES, args![most]).await?;
+        Ok(hashes.into_iter().map(|TokenHash(hash)| hash).collect())
     }
 
     async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool> {

@@ -2,20 +2,57 @@
 
 use serde::Serialize;
 use serde_with::skip_serializing_none;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, Schema};
+use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
 use super::DateTime;
-use super::list::list;
+use super::list::{List, Listed};
 use crate::app::auth_failures::ExplainedFailure;
-use crate::domain::auth_failure::KeyOfAttempt;
+use crate::domain::auth_failure::{KeyOfAttempt, Offender};
 
-list! {
-    /// The refused attempts.
-    AuthFailureList { auth_failures: AuthFailureView }
+/// The refused attempts.
+pub(crate) type AuthFailureList = List<AuthFailureView>;
+
+impl Listed for AuthFailureView {
+    const LIST: &'static str = "AuthFailureList";
+    const ABOUT: &'static str = "The refused attempts.";
+    const FIELD: &'static str = "auth_failures";
+
+    fn beside() -> Option<(&'static str, RefOr<Schema>)> {
+        let about = "The addresses with the most wrong secrets, the worst first.";
+        let items = ArrayBuilder::new().items(OffenderView::schema());
+        Some(("offenders", items.description(Some(about)).into()))
+    }
 }
 
-/// Equal refused attempts to publish, to watch a private path, or to use an API of a media server.
+/// An address with wrong secrets: stream keys, API tokens, signatures or passwords that do not exist.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OffenderView {
+    /// The address, or its IPv6 network: whoever has one address of it has all.
+    #[schema(example = "192.0.2.7")]
+    address: String,
+    /// How many attempts there were, as far as their rows are kept.
+    attempts: u64,
+    /// How many different paths were requested. There may be more: of many, only some are kept apart.
+    paths: usize,
+    /// Why they were refused.
+    #[schema(example = json!(["unknown_key"]))]
+    causes: Vec<String>,
+    /// When the first of these attempts was.
+    since: DateTime,
+    last_at: DateTime,
+}
+
+impl From<Offender> for OffenderView {
+    fn from(offender: Offender) -> Self {
+        let Offender { address, attempts, paths, causes, first_at, last_at } = offender;
+        Self { address, attempts, paths, causes: causes.into_iter().collect(), since: first_at, last_at }
+    }
+}
+
+/// Equal refused attempts to publish, to watch a private path, or to use an API, of a media server or ours.
 #[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuthFailure)]

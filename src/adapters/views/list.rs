@@ -17,6 +17,11 @@ pub(crate) trait Listed: Serialize + ToSchema {
     const ABOUT: &'static str;
     /// The field that has the resources.
     const FIELD: &'static str;
+
+    /// The schema of what stands in the answer beside the resources, in a field of its own.
+    fn beside() -> Option<(&'static str, RefOr<Schema>)> {
+        None
+    }
 }
 
 /// The schema of a list, or one page of it.
@@ -31,7 +36,11 @@ impl<T: Listed> PartialSchema for List<T> {
         let cursor = ObjectBuilder::new().schema_type(Type::String).description(Some(about));
         let list = ObjectBuilder::new().description(Some(T::ABOUT.trim()));
         let list = list.property(T::FIELD, items).required(T::FIELD);
-        list.property("count", count).required("count").property("next_cursor", cursor).into()
+        let list = list.property("count", count).required("count").property("next_cursor", cursor);
+        match T::beside() {
+            Some((field, schema)) => list.property(field, schema).required(field).into(),
+            None => list.into(),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ mod words;
 
 pub(crate) use access::{ApiTokenList, ApiTokenView, NewApiToken};
 pub(crate) use audit::AuditEntryView;
-pub(crate) use auth_failure::{AuthFailureList, AuthFailureView};
+pub(crate) use auth_failure::{AuthFailureList, AuthFailureView, OffenderView};
 pub(crate) use broadcaster::{BroadcasterList, BroadcasterView};
 pub(crate) use channel::{
     ChannelList, ChannelView, DecisionList, DecisionView, DestinationList, DestinationView, NewChannelView,

@@ -2,6 +2,7 @@
 
 use super::service::{KIND, Users, is_oneself, visible};
 use super::sign_in::OpenedSession;
+use crate::app::error::Unauthenticated;
 use crate::app::{AppError, Result};
 use crate::domain::UserId;
 use crate::domain::access::Actor;
@@ -70,8 +71,9 @@ impl Users {
         let given = given.ok_or_else(|| Invalid::one(field, "must be given"))?;
         let what = ("password of a session", &credentials.email);
         let keys = AttemptKeys::new(&self.core.hasher, what, actor.origin.ip, None);
-        self.count(&keys).await?;
+        self.count_password(&keys, &actor.origin).await?;
         if !self.hasher.verify(given, credentials.password.as_ref()).await? {
+            self.access.note_wrong(&Unauthenticated::SignIn, actor.origin.ip);
             return Err(Invalid::one(field, "is wrong").into());
         }
         self.core.store.give_attempt_back(&keys, self.core.now()).await?;

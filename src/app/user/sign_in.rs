@@ -64,7 +64,7 @@ impl Users {
         let device = form.device.as_deref();
         let device = device.and_then(|text| DeviceCookie::parse(&self.core.hasher, &email, text));
         let keys = AttemptKeys::new(&self.core.hasher, (SIGN_IN, &email), origin.ip, device.as_ref());
-        self.count(&keys).await?;
+        self.count_password(&keys, origin).await?;
         let found = self.core.store.credentials_of(&email).await?;
         let password = found.as_ref().and_then(|credentials| credentials.password.clone());
         let is_right = self.hasher.verify(&form.password, password.as_ref()).await?;
@@ -153,6 +153,15 @@ impl Users {
         }
     }
 
+    /// Counts an attempt with a password before it is made.
+    pub(super) async fn count_password(&self, keys: &AttemptKeys, origin: &Origin) -> Result<()> {
+        self.count(keys).await.inspect_err(|error| {
+            if matches!(error, AppError::TooManyAttempts(_)) {
+                self.access.note_delayed(origin.ip);
+            }
+        })
+    }
+
     /// Checks the code of the second factor, if the user has one, and uses it up.
     async fn check_code(&self, credentials: &Credentials, code: Option<&Secret>) -> Result<()> {
         let user = credentials.user_id;
@@ -181,6 +190,7 @@ impl Users {
     /// would tell that there is.
     fn refused(&self, credentials: Option<&Credentials>, origin: &Origin, why: Unauthenticated) -> AppError {
         metrics::counter!("streamward_sign_ins_total", "outcome" => "failure").increment(1);
+        self.access.note_wrong(&why, origin.ip);
         if let Some(credentials) = credentials.filter(|_| why != Unauthenticated::CodeNeeded) {
             let (permissions, origin) = (Permissions::default(), origin.clone());
             let actor = Actor { name: String::new(), permissions, origin };

@@ -123,6 +123,18 @@ impl DenyReason {
         !matches!(self, Self::NoCredentials | Self::Doctor)
     }
 
+    /// Whether the client does not know the secret that it needs: so anybody is refused who guesses.
+    pub fn is_guess(self) -> bool {
+        matches!(
+            self,
+            Self::MalformedKey { .. }
+                | Self::UnknownKey
+                | Self::PrivatePath
+                | Self::WrongControlSecret
+                | Self::PlaybackTokenInvalid
+        )
+    }
+
     /// What a person can do about it. Never contains anything that the client sent.
     pub fn advice(self) -> &'static str {
         match self {

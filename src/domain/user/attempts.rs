@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::{DeviceCookie, Email};
 use crate::domain::Timestamp;
+use crate::domain::network::Network;
 use crate::domain::secret::{SecretHash, SecretHasher};
 
 /// What attempts are counted for.
@@ -84,17 +85,6 @@ impl Attempts {
     }
 }
 
-/// An address, or the network of an IPv6 address: its owner has all addresses of it.
-fn network(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
-}
-
 /// The rows of an attempt, by their keys in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptKeys(BTreeMap<Subject, SecretHash>);
@@ -108,7 +98,7 @@ impl AttemptKeys {
         device: Option<&DeviceCookie>,
     ) -> Self {
         let hash = |kind: &str, text: &str| hasher.hash("attempts", &format!("{what}\0{kind}\0{text}"));
-        let address = address.map(network).unwrap_or_default();
+        let address = address.map(|address| Network::of(address).to_string()).unwrap_or_default();
         let mut keys = BTreeMap::from([
             (Subject::AccountAtAddress, hash("account at address", &format!("{email}\0{address}"))),
             (Subject::Address, hash("address", &address)),

@@ -96,9 +96,6 @@ async fn works_behind(home: &Home, port: u16) {
 
 #[tokio::test]
 async fn everything_works_behind_nginx_below_a_path() {
-    if Command::new("nginx").arg("-v").output().is_err() {
-        return eprintln!("SKIPPED, NOTHING WAS TESTED: nginx is missing (Debian: apt install nginx)");
-    }
     let (home, _service, port) = world().await;
     let dir = home.dir.path().display().to_string();
     let server = deployed("nginx/streamward.conf")
@@ -114,16 +111,13 @@ async fn everything_works_behind_nginx_below_a_path() {
     std::fs::write(&file, config).expect("written");
     let mut command = Command::new("nginx");
     command.arg("-p").arg(home.dir.path()).arg("-c").arg(&file).arg("-e").arg("stderr");
-    let mut nginx = Process::start("nginx", &mut command, home.dir.path()).expect("it starts");
+    let mut nginx = Process::start("nginx", &mut command, home.dir.path()).expect("nginx: run .ci/setup");
     works_behind(&home, port).await;
     nginx.terminate(SOON).await.expect("it stops");
 }
 
 #[tokio::test]
 async fn everything_works_behind_caddy_below_a_path() {
-    if Command::new("caddy").arg("version").output().is_err() {
-        return eprintln!("SKIPPED, NOTHING WAS TESTED: caddy is missing (Debian: apt install caddy)");
-    }
     let (home, _service, port) = world().await;
     let dir = home.dir.path().display().to_string();
     let site = deployed("caddy/Caddyfile")
