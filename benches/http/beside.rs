@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::load::{Connections, Requests, drive};
-use crate::subject::{Subject, Target};
+use crate::subject::{STORES, Size, Subject, Target};
 use crate::{AUTH, CALLERS, Case};
 
 const TURN: Duration = Duration::from_millis(150);
@@ -19,7 +19,8 @@ const PAIRS: usize = 40;
 
 /// Serves both databases until standard input ends. Prints one line for each: store, address, keys.
 pub(crate) async fn serve() {
-    let subjects = [Subject::sqlite().await, Subject::postgres().await];
+    let subjects =
+        [Subject::on(STORES[0], Size::ORDINARY).await, Subject::on(STORES[1], Size::ORDINARY).await];
     for Subject { target, .. } in &subjects {
         let keys: Vec<&str> = target.keys.iter().map(KeySecret::expose).collect();
         println!("{} {} {}", target.store, target.address, keys.join(","));

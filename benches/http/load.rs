@@ -123,7 +123,7 @@ async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads head and body of one answer with `content-length`; chunks are not supported.
+/// Reads head and body of one answer, with `content-length` or in chunks.
 async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
     loop {
@@ -132,7 +132,11 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result
         }
         let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
         let length = content_length(&buffer[..head]);
-        while buffer.len() < head + 4 + length {
+        let is_whole = |buffer: &[u8]| match length {
+            Some(length) => buffer.len() >= head + 4 + length,
+            None => buffer.ends_with(b"\r\n0\r\n\r\n"),
+        };
+        while !is_whole(buffer) {
             if stream.read_buf(buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -141,9 +145,10 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result
     }
 }
 
-fn content_length(head: &[u8]) -> usize {
+/// `None` if the body comes in chunks.
+fn content_length(head: &[u8]) -> Option<usize> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0)
+    head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok())
 }
 
 /// One request and its whole answer, as text.

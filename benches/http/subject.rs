@@ -28,8 +28,8 @@ use streamward::domain::media_server::{
 use streamward::domain::reconcile::{Changes, Start};
 use streamward::domain::seal::Sealer;
 use streamward::domain::secret::{KeySecret, MasterKey, Secret};
-use streamward::domain::stream::{EndReason, IngestForm};
-use streamward::domain::{StreamId, Timestamp};
+use streamward::domain::stream::IngestForm;
+use streamward::domain::{StreamId, StreamKeyId};
 use streamward::ports::{Clock as _, IdGen as _, Store, WakeUps};
 use streamward::runtime::config::Config;
 use streamward::runtime::serve::{ServeLimits, serve};
@@ -38,10 +38,26 @@ use streamward_test_support::Cluster;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::database::Database;
 use crate::{CALLERS, SIGN_INS};
 
-/// Streams that ended before the measurement.
-const ENDED: usize = 10_000;
+/// What is in the database before the measurement.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    /// Keys beside those of the callers and of the live streams.
+    pub(crate) keys: usize,
+    pub(crate) live: usize,
+    pub(crate) ended: usize,
+}
+
+impl Size {
+    pub(crate) const ORDINARY: Self = Self { keys: 0, live: 100, ended: 10_000 };
+}
+
+/// The stores, by their names in the table.
+pub(crate) const STORES: [&str; 2] = ["SQLite", "PostgreSQL"];
+/// Connections for claims to PostgreSQL. SQLite has one writer.
+const CONNECTIONS: u32 = 11;
 const HOOK: &str = "hook-secret-of-the-bench";
 const ADMIN: &str = "admin-token-of-the-bench";
 const PASSWORD: &str = "correct horse battery";
@@ -56,6 +72,7 @@ pub(crate) struct Target {
 /// A running Streamward.
 pub(crate) struct Subject {
     pub(crate) target: Target,
+    pub(crate) database: Database,
     stop: CancellationToken,
     tasks: JoinSet<io::Result<()>>,
     cluster: Option<Cluster>,
@@ -63,30 +80,37 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// On the database of this name.
+    pub(crate) async fn on(store: &str, size: Size) -> Self {
+        if store == STORES[0] { Self::sqlite(size).await } else { Self::postgres(size).await }
+    }
+
     /// On a SQLite file.
-    pub(crate) async fn sqlite() -> Self {
+    async fn sqlite(size: Size) -> Self {
         let files = tempfile::tempdir().expect("a temporary folder");
-        let db = open_sqlite(&files.path().join("bench.db")).await.expect("a SQLite file");
+        let file = files.path().join("bench.db");
+        let db = open_sqlite(&file).await.expect("a SQLite file");
         let store: Arc<dyn Store> = Arc::new(SqlStore::new(prepared(db).await));
-        Self::start("SQLite", [Arc::clone(&store), Arc::clone(&store), store], Some(files)).await
+        let stores = [Arc::clone(&store), Arc::clone(&store), store];
+        let mut subject = Self::start(STORES[0], stores, Database::sqlite(&file).await, size).await;
+        subject._files = Some(files);
+        subject
     }
 
     /// On a PostgreSQL that syncs to disk, with separate connections for each kind of work as in the service.
-    pub(crate) async fn postgres() -> Self {
+    async fn postgres(size: Size) -> Self {
         let cluster = Cluster::start(true).expect("PostgreSQL's programs: .ci/setup installs them");
-        let pool = |n| open_postgres(&cluster.url("postgres"), &PgSettings::new(n)).expect("a pool");
-        let auth = prepared(pool(11)).await;
+        let url = cluster.url("postgres");
+        let pool = |n| open_postgres(&url, &PgSettings::new(n)).expect("a pool");
+        let auth = prepared(pool(CONNECTIONS)).await;
         let stores = [auth, pool(12), pool(5)].map(|db| Arc::new(SqlStore::new(db)) as Arc<dyn Store>);
-        let mut subject = Self::start("PostgreSQL", stores, None).await;
+        let database = Database::postgres(&url, CONNECTIONS).await;
+        let mut subject = Self::start(STORES[1], stores, database, size).await;
         subject.cluster = Some(cluster);
         subject
     }
 
-    async fn start(
-        name: &'static str,
-        stores: [Arc<dyn Store>; 3],
-        files: Option<tempfile::TempDir>,
-    ) -> Self {
+    async fn start(name: &'static str, stores: [Arc<dyn Store>; 3], database: Database, size: Size) -> Self {
         let [auth_store, store, worker_store] = stores;
         let wake_ups: Arc<dyn WakeUps> = Arc::new(LocalWakeUps::default());
         let core = Core {
@@ -105,7 +129,9 @@ impl Subject {
         };
         let end_wait = Duration::from_secs(2);
         let shared = Shared::new(core, Config::default(), secrets(), Outside::default(), end_wait);
-        let keys = fill(&shared, &*store).await;
+        let keys = fill(&shared, &*store, size.live).await;
+        database.add_keys(size.keys).await;
+        database.add_ended(size.ended).await;
         KeyCacheLoader::new(&shared.core, Arc::clone(&shared.key_cache), Arc::clone(&shared.events))
             .tick(&TaskContext::default())
             .await
@@ -123,7 +149,7 @@ impl Subject {
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, router, ServeLimits::default(), stop.clone()));
         let target = Target { store: name.to_owned(), address, keys };
-        Self { target, stop, tasks, cluster: None, _files: files }
+        Self { target, database, stop, tasks, cluster: None, _files: None }
     }
 
     pub(crate) async fn stop(mut self) {
@@ -228,8 +254,8 @@ fn secrets() -> Secrets {
     }
 }
 
-/// People with a password, a key for each caller, ten thousand ended streams, and a hundred live ones with other keys.
-async fn fill(shared: &Shared, store: &dyn Store) -> Vec<KeySecret> {
+/// People with a password, a key for each caller, and live streams with other keys.
+async fn fill(shared: &Shared, store: &dyn Store, streams: usize) -> Vec<KeySecret> {
     let actor = Actor::cli("bench");
     for n in 0..SIGN_INS {
         let draft = UserDraft { email: Some(email(n)), ..UserDraft::default() };
@@ -246,42 +272,37 @@ async fn fill(shared: &Shared, store: &dyn Store) -> Vec<KeySecret> {
         shared.stream_keys.create(&actor, draft).await.expect("a key")
     };
     let mut secrets = Vec::new();
-    let mut live = Vec::new();
     for n in 0..CALLERS {
         secrets.push(key(format!("live/{n}")).await.secret);
-        live.push(key(format!("show/{n}")).await.key.id);
+    }
+    let mut started = Vec::new();
+    for n in 0..streams {
+        started.push(start(n, key(format!("show/{n}")).await.key.id));
     }
     let server = MediaServerName::default();
     let lease = store.renew_instance("bench", 1, Duration::from_secs(600)).await.expect("the store");
     let assigned = store.take_assignments(&lease, &["bench".to_owned()]).await.expect("the store");
     let assignment = assigned.first().expect("an assignment");
-    let new_id = || StreamId(SystemIds.uuid());
-    for round in 0..=(ENDED / live.len()) {
-        let started = live.iter().enumerate().map(|(n, key)| Start {
-            key: *key,
-            connection: Connection {
-                server: server.clone(),
-                id: SourceId::parse(&format!("{round}-{n}")).expect("an id"),
-            },
-            aliases: vec![],
-            kind: Some(SourceKind::Rtmp),
-            form: IngestForm::NamedPath,
-            stats: StreamStats {
-                readers: 3,
-                tracks: vec!["H264".into(), "MPEG-4 Audio".into()],
-                inbound_bytes: 1 << 30,
-            },
-        });
-        let now: Timestamp = SystemClock.now();
-        let changes = Changes { started: started.collect(), ..Changes::default() };
-        let applied =
-            store.apply_changes(assignment, &server, &changes, now, &new_id).await.expect("streams start");
-        assert_eq!(applied.started.len(), live.len());
-        if round < ENDED / live.len() {
-            let ended = applied.started.iter().map(|stream| (stream.id, EndReason::PublisherLeft)).collect();
-            let changes = Changes { ended, ..Changes::default() };
-            store.apply_changes(assignment, &server, &changes, now, &new_id).await.expect("streams end");
-        }
-    }
+    let changes = Changes { started, ..Changes::default() };
+    let (now, new_id) = (SystemClock.now(), || StreamId(SystemIds.uuid()));
+    let applied = store.apply_changes(assignment, &server, &changes, now, &new_id).await;
+    assert_eq!(applied.expect("streams start").started.len(), streams);
     secrets
+}
+
+/// A stream that a poll finds.
+fn start(n: usize, key: StreamKeyId) -> Start {
+    let id = SourceId::parse(&format!("live-{n}")).expect("an id");
+    Start {
+        key,
+        connection: Connection { server: MediaServerName::default(), id },
+        aliases: vec![],
+        kind: Some(SourceKind::Rtmp),
+        form: IngestForm::NamedPath,
+        stats: StreamStats {
+            readers: 3,
+            tracks: vec!["H264".into(), "MPEG-4 Audio".into()],
+            inbound_bytes: 1 << 30,
+        },
+    }
 }

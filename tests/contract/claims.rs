@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rstest_reuse::apply;
 use streamward::domain::Timestamp;
 use streamward::domain::publish::{PublishRequest, decide_publish};
 use streamward::domain::secret::SecretHash;
 use streamward::domain::stream_key::{Holder, OnConflict, StreamKey};
+use tokio::time::timeout;
 
 use crate::every_store;
 use crate::fixture::{
@@ -71,6 +73,56 @@ async fn the_holder_is_set_exactly_when_the_decision_allows_it_and_the_new_row_i
                 }
             }
         }
+    }
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn of_claims_of_different_keys_at_the_same_time_each_is_decided_as_if_it_were_alone(
+    #[case] engine: Engine,
+) {
+    let world = &engine.world().await;
+    let mut cases = Vec::new();
+    for how in ["free", "claimed", "live", "evicted"] {
+        for conflict in [OnConflict::Reject, OnConflict::Takeover] {
+            for (expires, when) in [(None, 2), (None, 25), (Some(at(20)), 19), (Some(at(20)), 20)] {
+                for (server, id) in [("default", "holder"), ("default", "other"), ("elsewhere", "holder")] {
+                    let on = format!("live/k{}", cases.len());
+                    let (key, hash) = held(world, &on, how, conflict, expires).await;
+                    let asked = if cases.len() % 5 == 0 { "live/wrong" } else { &on };
+                    let ip = "2001:db8::2".parse().ok().filter(|_| cases.len() % 2 == 0);
+                    let request = request_from(Some(connection(server, id)));
+                    let request = PublishRequest { path: Some(path(asked)), ip, ..request };
+                    cases.push((key, hash, request, at(when)));
+                }
+            }
+        }
+    }
+    let at_once = cases.iter().map(|(key, hash, request, when)| agrees(world, key, hash, request, *when));
+    join_all(at_once).await;
+}
+
+/// Whoever runs the claims of others must not take them along when it gives up.
+#[apply(every_store)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_give_up_harm_no_others(#[case] engine: Engine) {
+    let world = &engine.world().await;
+    let mut keys = Vec::new();
+    for n in 0..60 {
+        keys.push(world.key(&format!("live/{n}")).await);
+    }
+    for round in 0..20 {
+        let claims = keys.iter().enumerate().map(|(n, (_, hash))| async move {
+            let request = request(&format!("c{n}"));
+            let claim = world.claim(hash, &request, at(round));
+            let patience =
+                if n % 3 == 0 { Duration::from_micros(n as u64 * 40) } else { Duration::from_secs(20) };
+            match timeout(patience, claim).await {
+                Ok(after) => assert_eq!(after.holder.connection(), request.connection.as_ref()),
+                Err(_) => assert!(n % 3 == 0, "{n} waits for ever"),
+            }
+        });
+        join_all(claims).await;
     }
 }
 
@@ -143,7 +195,7 @@ async fn of_simultaneous_takeovers_no_more_than_two_are_allowed(#[case] engine: 
             after.holder.connection() == request.connection.as_ref()
         }
     });
-    let allowed = futures_util::future::join_all(askers).await.into_iter().filter(|allowed| *allowed).count();
+    let allowed = join_all(askers).await.into_iter().filter(|allowed| *allowed).count();
     assert_eq!(allowed, 3, "the first one, and two takeovers");
 }
 
@@ -160,7 +212,7 @@ async fn of_simultaneous_requests_exactly_one_becomes_the_holder(#[case] engine:
             after.holder.connection() == request.connection.as_ref()
         }
     });
-    let winners = futures_util::future::join_all(askers).await;
+    let winners = join_all(askers).await;
     assert_eq!(winners.iter().filter(|won| **won).count(), 1);
     let winner = winners.iter().position(|won| *won).unwrap();
     let expected =

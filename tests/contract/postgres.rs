@@ -97,6 +97,59 @@ async fn a_database_that_hung_leaves_no_broken_connections() {
     warm_up(&world).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claim_of_a_locked_key_waits_and_keeps_no_other_waiting() {
+    let database = postgres().await;
+    let db = open_postgres(database.url(), &PgSettings::new(8)).unwrap();
+    let mut other = PgConnection::connect(database.url()).await.unwrap();
+    let world = &World::over(db, database);
+    let keys = join_all((0..40).map(|n| async move { world.key(&format!("live/{n}")).await })).await;
+    let mut tx = other.begin().await.unwrap();
+    let lock = sqlx::query("SELECT id FROM stream_keys WHERE id = $1 FOR UPDATE");
+    lock.bind(keys[20].0.id.0).execute(&mut *tx).await.unwrap();
+    let asks = request("c1");
+    let mut claims: Vec<_> = keys.iter().map(|(_, hash)| Box::pin(world.claim(hash, &asks, at(1)))).collect();
+    let mut locked = claims.remove(20);
+    let (first, others) = tokio::join!(
+        timeout(Duration::from_millis(800), locked.as_mut()),
+        timeout(Duration::from_millis(800), join_all(claims)),
+    );
+    assert!(first.is_err(), "it waits for the lock");
+    assert_eq!(others.expect("the others do not wait").len(), 39);
+    tx.commit().await.unwrap();
+    let claimed = timeout(Duration::from_secs(5), locked).await.expect("the lock is gone");
+    assert!(claimed.holder.connection().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_claim_the_same_keys_at_once_do_not_stop_each_other() {
+    let database = postgres().await;
+    let open = || open_postgres(database.url(), &PgSettings::new(6)).unwrap();
+    let worlds = [World::over(open(), ()), World::over(open(), ()), World::over(open(), ())];
+    let keys = join_all((0..50).map(|n| {
+        let world = &worlds[0];
+        async move { world.key(&format!("live/{n}")).await }
+    }))
+    .await;
+    for round in 0..20 {
+        // Each instance asks in another order.
+        let claims = worlds.iter().enumerate().flat_map(|(instance, world)| {
+            let keys = &keys;
+            (0..keys.len()).map(move |n| async move {
+                let n = if instance == 0 { n } else { (keys.len() - n + instance) % keys.len() };
+                let asks = request(&format!("c{instance}-{round}"));
+                let after = world.claim(&keys[n].1, &asks, at(i64::from(round) * 20)).await;
+                (n, after.holder.connection() == asks.connection.as_ref())
+            })
+        });
+        let claimed = timeout(Duration::from_secs(20), join_all(claims)).await.expect("nobody is stuck");
+        for key in 0..keys.len() {
+            let winners = claimed.iter().filter(|(n, won)| *n == key && *won).count();
+            assert_eq!(winners, 1, "key {key} in round {round}");
+        }
+    }
+}
+
 /// A writer that is cancelled after it took its event numbers must not block the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_writer_leaves_no_lock_behind() {

@@ -99,6 +99,14 @@ impl Db {
         }
     }
 
+    /// The claims that are made now.
+    pub(super) fn claims(&self) -> &Arc<Queue> {
+        match self {
+            Self::Pg(pg) => &pg.claims,
+            Self::Sqlite(sqlite) => &sqlite.claims,
+        }
+    }
+
     pub(super) async fn rows<R: Record>(&self, sql: Sql, args: Args) -> Result<Vec<R>> {
         match self {
             Self::Pg(pg) => pg.exec_twice(sql, args).await.map_err(classify).map(|done| done.rows),

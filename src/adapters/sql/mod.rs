@@ -17,6 +17,8 @@ mod streamer_tables;
 mod channel_tables;
 #[macro_use]
 mod studio_tables;
+#[macro_use]
+mod group_commit;
 
 mod access;
 mod audit_log;
@@ -24,6 +26,7 @@ mod auth_failures;
 mod broadcasters;
 mod channel_destinations;
 mod channels;
+mod claims;
 mod clips;
 mod commit;
 mod damage;
@@ -32,7 +35,6 @@ mod drain;
 mod ending;
 mod error;
 mod events;
-mod group_commit;
 mod hook_events;
 mod leases;
 mod media_servers;
@@ -82,6 +84,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         broadcasters::ALL,
         channel_destinations::ALL,
         channels::ALL,
+        claims::ALL,
         clips::ALL,
         commit::ALL,
         ending::ALL,

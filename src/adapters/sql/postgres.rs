@@ -17,6 +17,7 @@ use super::args::Args;
 use super::dialect::Sql;
 use super::drain::{Done, drain_pg};
 use super::error::{BEHIND_POOLER, classify, corrupt, is_broken, timed_out};
+use super::group_commit::Queue;
 use super::row::Record;
 use crate::ports::{Result, StoreError};
 
@@ -47,6 +48,8 @@ macro_rules! begin {
 pub(super) const BEGIN: Begin = begin!("BEGIN");
 pub(super) const BEGIN_RELAXED: Begin = begin!("BEGIN; SET LOCAL synchronous_commit = off");
 pub(super) const BEGIN_SNAPSHOT: Begin = begin!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+/// How many batches of claims run at once: one is decided while another reaches the disk.
+const CLAIMS_AT_ONCE: usize = 2;
 /// How long to wait for an answer: longer than PostgreSQL's own statement limit.
 const ANSWER_LIMIT: Duration = Duration::from_millis(3_000);
 
@@ -80,6 +83,7 @@ impl PgSettings {
 #[derive(Clone)]
 pub struct Pg {
     pub(super) pool: PgPool,
+    pub(super) claims: Arc<Queue>,
     pooled: bool,
     suspicion: Arc<Suspicion>,
 }
@@ -142,7 +146,7 @@ impl Pg {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool, pooled, suspicion })
+        Ok(Self { pool, claims: Queue::new(CLAIMS_AT_ONCE), pooled, suspicion })
     }
 
     /// Database and host, for people.

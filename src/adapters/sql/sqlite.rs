@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::damage::Damage;
 use super::db::{Db, SqlitePools};
 use super::error::{classify, corrupt, is_busy};
+use super::group_commit::Queue;
 use super::sqlite_pool::{WRITER_LIMIT, Writer};
 use crate::ports::{Result, StoreError};
 
@@ -59,7 +60,7 @@ pub async fn open_sqlite(path: &Path) -> Result<Db> {
     let read = readers(READERS, READER_WAIT).connect_lazy_with(options);
     let damage = Damage::default();
     let write = Writer::new(write, damage.clone());
-    Ok(Db::Sqlite(SqlitePools { read, write, claims: Arc::default(), damage }))
+    Ok(Db::Sqlite(SqlitePools { read, write, claims: Queue::new(1), damage }))
 }
 
 /// Connections never expire: each time the last one closes, it folds the log into the file.

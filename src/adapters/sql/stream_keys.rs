@@ -1,4 +1,4 @@
-//! Stream keys, and the one statement that decides who may publish.
+//! Stream keys.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use async_trait::async_trait;
 
 use super::args::{Arg, arg, list, newest};
 use super::commit::commit;
-use super::db::{Db, Tx};
+use super::db::Tx;
 use super::dialect::Sql;
 use super::ending::end_of_key;
+use super::group_commit::Claim;
 use super::row::{NewRow, Record, Row, rows};
 use super::scope::in_scope;
 use super::store::SqlStore;
@@ -20,29 +21,11 @@ use crate::domain::playback::PlaybackAccess;
 use crate::domain::publish::PublishRequest;
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
-use crate::domain::stream_key::{CachedKey, KeyStatus, StreamKey, TAKEOVER_WINDOW};
+use crate::domain::stream_key::{CachedKey, KeyStatus, StreamKey};
 use crate::domain::{BroadcasterId, StreamKeyId, Timestamp};
 use crate::ports::{
     CachedKeyStore, Change, KeyCreation, KeyFilter, KeyUpdate, Result, Revocation, Rotation, StreamKeyStore,
 };
-
-// `decide_publish` as SQL. $2 is now, $3 the requested path, $4 and $5 the requesting connection, $6 the end of its
-// claim, $7 its address, $8 the beginning of the time in which takeovers count. A property test (`tests/contract`) proves that both decide the same.
-macro_rules! may_publish {
-    () => {
-        "revoked_at IS NULL AND (expires_at > $2 OR expires_at IS NULL) AND (path = $3 OR $3 IS NULL) \
-         AND (holder_kind IS NULL OR holder_kind = 'evicted' \
-              OR (on_conflict = 'takeover' AND (takeover_before IS NULL OR takeover_before <= $8 \
-                                                OR takeover_before > 2 * $2 - $8)) \
-              OR (holder_kind = 'claimed' AND (holder_until <= $2 OR holder_until > 2 * $6 - $2)) \
-              OR (holder_server = $4 AND holder_conn = $5))"
-    };
-}
-macro_rules! is_live {
-    () => {
-        "holder_kind = 'live' AND holder_server = $4 AND holder_conn = $5"
-    };
-}
 
 // As in `streams.rs`: always a range of an index.
 macro_rules! passes {
@@ -51,26 +34,8 @@ macro_rules! passes {
          AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5"
     };
 }
-// Another connection is active.
-macro_rules! is_takeover {
-    () => {
-        "NOT (holder_server = $4 AND holder_conn = $5) \
-         AND (holder_kind = 'live' OR (holder_kind = 'claimed' AND holder_until > $2 AND holder_until <= 2 * $6 - $2))"
-    };
-}
 
 statements! {
-    // One statement: its row lock makes simultaneous requests pass one after the other, and each sees the result of the
-    // one before (PostgreSQL's READ COMMITTED evaluates the condition again on the new row). A request that may not
-    // publish writes nothing.
-    CLAIM = [
-        "UPDATE stream_keys SET holder_server = $4, holder_conn = $5, last_used_at = $2, claimed_from = $7, \
-         takeover_before = CASE WHEN ", (is_takeover!()), " THEN takeover_at ELSE takeover_before END, \
-         takeover_at = CASE WHEN ", (is_takeover!()), " THEN $2 ELSE takeover_at END, \
-         holder_kind = CASE WHEN ", (is_live!()), " THEN 'live' ELSE 'claimed' END, \
-         holder_until = CASE WHEN ", (is_live!()), " THEN NULL ELSE $6 END \
-         WHERE key_hash = $1 AND ", (may_publish!()), " RETURNING ", [columns stream_keys],
-    ];
     BY_HASH = [[select stream_keys], " WHERE key_hash = $1"];
     GET = [[select stream_keys], " WHERE id = $1 AND ", [in_scope "$2"]];
     GET_LOCKED = [[select stream_keys], " WHERE id = $1 AND ", [in_scope "$2"], [lock]];
@@ -239,16 +204,7 @@ impl StreamKeyStore for SqlStore {
         let Some(connection) = &request.connection else {
             return self.db.row(BY_HASH, args![hash]).await;
         };
-        let values = || {
-            let (until, since) = (now.plus(claim_ttl), now.minus(TAKEOVER_WINDOW));
-            args![hash, now, request.path, connection.server, connection.id, until, request.ip, since]
-        };
-        let claimed = match &self.db {
-            // Running this twice is harmless: the second time, the requester already holds the key.
-            Db::Pg(_) => self.db.write(CLAIM, values()).await?.rows.pop(),
-            Db::Sqlite(sqlite) => sqlite.claims.claim(&sqlite.write, CLAIM, values).await?,
-        };
-        match claimed {
+        match self.claim(Claim::new(*hash, request, connection, now, claim_ttl)).await? {
             Some(key) => Ok(Some(key)),
             // There is no such key, or it may not publish. The reason is read from the row.
             None => self.db.row(BY_HASH, args![hash]).await,

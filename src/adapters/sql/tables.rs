@@ -99,7 +99,7 @@ impl Stored for StreamState {
     }
 }
 
-impl Record for (SecretHash, StreamKey) {
+impl<T: Record> Record for (SecretHash, T) {
     fn read(row: &Row<'_>) -> Result<Self, sqlx::Error> {
         Ok((row.get("key_hash")?, row.record()?))
     }

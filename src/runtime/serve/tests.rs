@@ -119,6 +119,18 @@ async fn read_to_close(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn connection_has_the_socket_options_of_its_listener() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    prepare(SockRef::from(&listener), SOON);
+    let (client, accepted) =
+        tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    let (accepted, _client) = (accepted.unwrap().0, client.unwrap());
+    assert!(accepted.nodelay().unwrap());
+    assert_eq!(SockRef::from(&accepted).tcp_user_timeout().unwrap(), Some(SOON));
+}
+
 #[tokio::test]
 async fn handler_knows_its_peer() {
     let server = Server::start(short()).await;

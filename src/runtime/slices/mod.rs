@@ -25,6 +25,7 @@ mod user;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use clap::ArgMatches;
 use futures_util::future::LocalBoxFuture;
 
@@ -85,7 +86,7 @@ impl Instance {
             health: Arc::new(Health::new(core())),
             sections: parts.health.into(),
             options,
-            document: document(&base_path).into(),
+            document: served_document(&base_path),
         };
         parts.routers.push(http::operation::serve(operation, &parts.gate));
         let last = Housekeeping::new(core(), parts.chores.clone(), Vec::new());
@@ -132,6 +133,14 @@ pub(super) fn api(shared: &Shared) -> Router {
 /// The OpenAPI document; the same text as `openapi/streamward.json`.
 pub fn openapi_json() -> String {
     document("")
+}
+
+/// What `GET /openapi.json` answers. Making the document takes ten MiB, so the program contains it; a test compares it.
+fn served_document(base_path: &str) -> Bytes {
+    if base_path.is_empty() {
+        return Bytes::from_static(include_bytes!("../../../openapi/streamward.json"));
+    }
+    document(base_path).into()
 }
 
 fn document(base_path: &str) -> String {

@@ -10,6 +10,9 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
 
+/// How many lines wait to be written before others are dropped. Each takes 32 bytes of memory also while none waits.
+const BUFFERED_LINES: usize = 8_192;
+
 /// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, EnumString, VariantNames)]
 #[serde(rename_all = "lowercase")]
@@ -38,8 +41,11 @@ where
         .map_err(|reason| {
             anyhow!("log.level {level:?} is neither a level (info) nor a filter (info,sqlx=warn): {reason}")
         })?;
-    let (writer, thread) =
-        NonBlockingBuilder::default().lossy(true).thread_name("log-writer").finish(std::io::stderr());
+    let (writer, thread) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(BUFFERED_LINES)
+        .thread_name("log-writer")
+        .finish(std::io::stderr());
     let errors = writer.error_counter();
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = match format {
