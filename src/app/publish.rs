@@ -272,8 +272,11 @@ impl PublishAuth {
                 )
             };
         }
-        // Our own polls cause a request every two seconds. At info they would hide the rest. Many guesses are one line.
-        if decision.result == Ok(AllowReason::ControlSecret) || outcome == "challenge" || is_one_of_many {
+        // Our own polls, a channel that waits for its encoder, and viewers of HLS cause many requests. At info they would
+        // hide the rest. Many guesses are one line.
+        let is_routine = outcome == "challenge"
+            || (outcome == "allow" && !matches!(request.action, Action::Publish | Action::Unknown));
+        if is_routine || is_one_of_many {
             log!(debug);
         } else if self.core.lines.allow(&LineKind { line: "auth", cause: reason, ..LineKind::default() }, now)
         {

@@ -122,6 +122,10 @@ pub fn decide_other(request: &AuthRequest, control_secret: &Secret, relay_secret
             {
                 Ok(AllowReason::Relay)
             }
+            // Our relay, too, sends its credentials only when it is asked for them.
+            IngestPath::Private(_) if request.protocol == "rtsp" && request.credentials.are_absent() => {
+                Err(DenyReason::NoCredentials)
+            }
             IngestPath::Private(_) => Err(DenyReason::PrivatePath),
             IngestPath::Public(_) | IngestPath::Other(_) => Ok(AllowReason::PublicRead),
         },
@@ -318,6 +322,8 @@ mod tests {
         assert_eq!(result(Action::Read, "cam.1", ""), Ok(AllowReason::PublicRead));
         assert_eq!(result(Action::Read, &private, ""), Err(DenyReason::PrivatePath));
         assert_eq!(result(Action::Read, &private, "control"), Err(DenyReason::PrivatePath));
+        let probe = AuthRequest { protocol: "rtsp", ..request(Action::Read, &private, "", "") };
+        assert_eq!(decide_other(&probe, &control, &relay), Err(DenyReason::NoCredentials));
         assert_eq!(result(Action::Read, &private, "relay"), Ok(AllowReason::Relay));
         assert_eq!(result(Action::Playback, &private, "relay"), Err(DenyReason::PrivatePath));
         assert_eq!(result(Action::Playback, "live/alice", ""), Ok(AllowReason::PublicRead));

@@ -41,7 +41,7 @@ use crate::app::database_clock::FollowClock;
 use crate::app::housekeeping::Housekeeping;
 use crate::app::key_cache::KeyCache;
 use crate::app::playback::PlaybackGuard;
-use crate::app::task::{AnyTask, PeriodicTask as _, TaskContext};
+use crate::app::task::AnyTask;
 use crate::ports::{IdGen as _, StoreError};
 
 /// How long a call that ends sessions waits until they have ended.

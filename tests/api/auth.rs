@@ -48,7 +48,7 @@ async fn refusal_gives_the_reason_and_repeats_no_secret() {
     let other = app.key("live/bob").await;
     let made_up = format!("sk_{}", "a".repeat(43));
     for (request, word) in [
-        (publish("live/alice", "c", "query", ""), "No stream key was sent"),
+        (publish("live/alice", "c", "query", ""), "Nothing that was sent is a stream key"),
         (publish("live/alice", "c", "query", "key=sk_short"), "The stream key is malformed"),
         (publish("live/alice", "c", "token", &made_up), "The stream key does not exist"),
         (publish(&made_up, "c", "user", ""), "The stream key does not exist"),

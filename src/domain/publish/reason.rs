@@ -143,7 +143,7 @@ impl DenyReason {
             }
             Self::Doctor => "This was only a check.",
             Self::NoKey => {
-                "No stream key was sent. Add ?key=sk_… to the path, or send the key as password or bearer token."
+                "Nothing that was sent is a stream key. Add ?key=sk_… to the path, or send the key as password or bearer token."
             }
             Self::MalformedKey { .. } => {
                 "The stream key is malformed. A stream key is sk_ and 43 letters, digits, '-' or '_'. Copy it again."
