@@ -49,6 +49,11 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// Those of a client of which only the query is known.
+    pub fn of_query(query: Secret) -> Self {
+        Self { password: Secret::new(""), token: Secret::new(""), query }
+    }
+
     /// The first that has the shape of a stream key: `token`, `password`, then `key`, `token`, `pass`, `password` of the
     /// query.
     pub fn stream_key(&self) -> Option<KeySecret> {

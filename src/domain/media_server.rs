@@ -7,7 +7,6 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use strum::{Display, EnumString};
 
 use super::Timestamp;
-use super::credentials::Credentials;
 use super::invalid::{Invalid, text_type};
 use super::path::{IngestPath, PrivatePath, StreamPath};
 use super::secret::{KeySecret, Secret, masked_line};
@@ -176,8 +175,8 @@ pub struct ObservedReader {
     pub source: ObservedSource,
     /// What it reads.
     pub path: IngestPath,
-    /// What of its credentials the list shows.
-    pub credentials: Credentials,
+    /// The query of its URL, as far as the list shows it. Not decoded.
+    pub query: Secret,
 }
 
 /// A complete poll of a media server: every path it has. A partial answer never becomes a snapshot.

@@ -202,7 +202,7 @@ async fn tokens_of_others_do_not_exist(#[case] engine: Engine) {
         assert_eq!(world.store.revoke_playback_token(owned.id, change).await.unwrap(), None);
         assert_eq!(world.store.revoke_playback_tokens_for(&path, change).await.unwrap(), []);
     }
-    assert_eq!(world.audited().await, ["create", "create"]);
+    assert_eq!(world.audited().await, ["create"; 4], "two organizations and two tokens");
     let (seeing, entry) = (scope(theirs), audit("delete", at(51)));
     let change = Change::new(&seeing, &entry);
     assert_eq!(world.store.playback_tokens(&seeing, &Page::default()).await.unwrap(), [owned.clone()]);

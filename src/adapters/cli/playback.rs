@@ -82,7 +82,7 @@ pub async fn run(api: &Api, command: &PlaybackCommand, out: &mut Output) -> anyh
             let query = form_urlencoded::Serializer::new(String::new()).append_pair("path", what).finish();
             let revoked = api.delete_for::<RevokedTokensView>(format!("{PATH}?{query}")).await?;
             out.thing(&revoked, || {
-                format!("Revoked {} playback token(s) that opened {what}.", at(&revoked, "/revoked"))
+                format!("Revoked {} playback tokens that opened {what}.", at(&revoked, "/revoked"))
             })
         }
         PlaybackCommand::RotateKey { at_once } => {

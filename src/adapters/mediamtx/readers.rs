@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::api::Api;
 use super::dto::{RtspConn, SessionItem};
 use super::snapshot::list_if_any;
-use crate::domain::credentials::Credentials;
 use crate::domain::media_server::{ObservedReader, ObservedSource, SourceId, SourceKind};
 use crate::domain::path::IngestPath;
 use crate::domain::secret::Secret;
@@ -47,11 +46,7 @@ fn reader(kind: &SourceKind, item: SessionItem) -> Option<ObservedReader> {
     Some(ObservedReader {
         source: ObservedSource { kind: kind.clone(), publishes, id: SourceId::parse(&item.id), aliases },
         path: IngestPath::from_media_server(&item.path),
-        credentials: Credentials {
-            password: Secret::new(""),
-            token: Secret::new(""),
-            query: Secret::new(item.query),
-        },
+        query: Secret::new(item.query),
     })
 }
 
@@ -88,7 +83,7 @@ mod tests {
                 .unwrap();
         assert_eq!(found.source.id, SourceId::parse("a1"));
         assert_eq!(found.path.public(), Some("live/alice"));
-        assert_eq!(found.credentials.playback_token().unwrap().expose(), "eyJ.a.b");
+        assert_eq!(found.query.expose(), "token=eyJ.a.b");
         assert!(read(r#"{"id":"a1","path":"live/alice"}"#).is_some(), "HLS");
         for state in ["idle", "publish"] {
             assert!(read(&format!(r#"{{"id":"a1","state":"{state}","path":"live/alice"}}"#)).is_none());

@@ -34,7 +34,6 @@ use self::api::Api;
 use self::dto::ListedClient;
 use self::publishers::Publishers;
 use self::words::source_kind;
-use crate::domain::credentials::Credentials;
 use crate::domain::media_server::{Capabilities, ObservedReader, ObservedSource, Relay, Snapshot, SourceId};
 use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::secret::Secret;
@@ -88,11 +87,7 @@ impl MediaServer for Srs {
             },
             path: IngestPath::from_srs("", "", Some(&client.url)),
             // The list does not show them.
-            credentials: Credentials {
-                password: Secret::new(""),
-                token: Secret::new(""),
-                query: Secret::new(""),
-            },
+            query: Secret::new(""),
         };
         Ok(clients.into_iter().filter(|client| !client.publish).map(reader).collect())
     }

@@ -9,7 +9,7 @@ use tokio::sync::SetOnce;
 use tokio::time::timeout;
 
 use super::rules::{PathRules, Rule};
-use crate::domain::credentials::AuthRequest;
+use crate::domain::credentials::{AuthRequest, Credentials};
 use crate::domain::media_server::{MediaServerName, ObservedReader, SourceId};
 use crate::domain::playback::{
     Claims, PlaybackAccess, PlaybackTokenId, PublicKey, Question, ReadingSessions, RevokedToken, SealedKey,
@@ -153,7 +153,8 @@ impl PlaybackGuard {
         let is_due = |reader: &ObservedReader| due.iter().any(|id| reader.source.is(id));
         let shows_an_invalid_one = |reader: &ObservedReader| {
             let Some(path) = reader.path.public() else { return false };
-            let Some(token) = reader.credentials.playback_token() else { return false };
+            let shown = Credentials::of_query(reader.query.clone());
+            let Some(token) = shown.playback_token() else { return false };
             let rule = self.known().rules.find(path);
             let owner = rule.map(|rule| rule.organization);
             // Its address is not checked: that of the list may be of a proxy.

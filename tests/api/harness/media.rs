@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use streamward::domain::credentials::Credentials;
 use streamward::domain::media_server::{
     Capabilities, ObservedPath, ObservedReader, ObservedSource, Relay, Snapshot, SourceId, SourceKind,
     StreamStats,
@@ -176,11 +175,7 @@ impl MediaServer for FakeMedia {
                 aliases: vec![],
             },
             path: IngestPath::from_media_server(path),
-            credentials: Credentials {
-                password: Secret::new(""),
-                token: Secret::new(""),
-                query: Secret::new(query),
-            },
+            query: Secret::new(query),
         };
         Ok(state.readers.iter().map(reader).collect())
     }
