@@ -216,11 +216,6 @@ impl RefusedAttempt {
         reason.is_ok_and(DenyReason::is_guess) || self.cause.parse::<WrongSecret>().is_ok()
     }
 
-    /// Whether all that is known is the number: nothing tells these attempts from others of this cause.
-    pub fn is_sum(&self) -> bool {
-        self.path.is_none() && self.key.is_none() && self.ip_address.is_none()
-    }
-
     /// Whether these are the attempts of an address that had too many different ones.
     pub fn is_rest_of_address(&self) -> bool {
         self.path.is_none() && self.media_server.is_none() && self.ip_address.is_some() && self.key.is_none()
