@@ -234,7 +234,7 @@ impl PublishAuth {
         metrics::histogram!("streamward_auth_duration_seconds", "action" => action)
             .record(took.as_secs_f64());
         let now = self.core.now();
-        let ip = request.ip.map(|ip| ip.to_string());
+        let ip = || request.ip.map(|ip| ip.to_string());
         macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
@@ -242,7 +242,7 @@ impl PublishAuth {
                     key_id = decision.key.map(tracing::field::display),
                     path = decision.path.as_deref(),
                     requested_path = requested,
-                    ip = ip.as_deref(),
+                    ip = request.ip.map(tracing::field::display),
                     connection = request.connection.as_ref().map(tracing::field::display),
                     "auth"
                 )
@@ -260,7 +260,7 @@ impl PublishAuth {
             self.media_servers.note_contact(server, Contact::Auth);
         }
         if outcome == "deny" {
-            self.list_failure(server, request, decision, (reason, detail.clone(), ip.clone()), now);
+            self.list_failure(server, request, decision, (reason, detail.clone(), ip()), now);
         }
         if request.action == Action::Publish && outcome != "challenge" {
             let (key, organization_id) = (decision.key, decision.organization_id);
@@ -277,7 +277,7 @@ impl PublishAuth {
                     organization_id,
                     path,
                     requested_path: requested.map(str::to_owned),
-                    ip,
+                    ip: ip(),
                 },
                 None,
                 now,

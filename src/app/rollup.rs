@@ -57,11 +57,14 @@ impl<K: Kind> Rollup<K> {
     pub(super) fn count(&self, mut kind: K, request_id: Option<String>, now: Timestamp) {
         let mut counts = self.counts();
         // In this order: a storm of the same kind must not compare the others each time.
-        if !counts.contains_key(&kind) {
-            let is_full = counts.len() >= MAX_KINDS;
-            if is_full || !kind.has_room(counts.keys()) {
-                kind = kind.coarse(is_full);
-            }
+        if let Some(count) = counts.get_mut(&kind) {
+            count.times += 1;
+            (count.last, count.request_id) = (now, request_id);
+            return;
+        }
+        let is_full = counts.len() >= MAX_KINDS;
+        if is_full || !kind.has_room(counts.keys()) {
+            kind = kind.coarse(is_full);
         }
         let new = || Count { times: 0, first: now, last: now, request_id: None };
         let count = counts.entry(kind).or_insert_with(new);
