@@ -256,7 +256,7 @@ impl PublishAuth {
         metrics::histogram!("streamward_auth_duration_seconds", "action" => action)
             .record(took.as_secs_f64());
         let now = self.core.now();
-        let ip = request.ip.map(|ip| ip.to_string());
+        let ip = || request.ip.map(|ip| ip.to_string());
         let is_guess = decision.result.is_err_and(DenyReason::is_guess);
         let is_one_of_many = is_guess && self.failures.count_guess(request.ip, path_of_keys(request), now);
         macro_rules! log {
@@ -266,7 +266,7 @@ impl PublishAuth {
                     key_id = decision.key.map(tracing::field::display),
                     path = decision.path.as_deref(),
                     requested_path = requested,
-                    ip = ip.as_deref(),
+                    ip = request.ip.map(tracing::field::display),
                     connection = request.connection.as_ref().map(tracing::field::display),
                     "auth"
                 )
@@ -287,7 +287,7 @@ impl PublishAuth {
             self.media_servers.note_contact(server, Contact::Auth);
         }
         if outcome == "deny" {
-            self.list_failure(server, request, decision, (reason, detail.clone(), ip.clone()), now);
+            self.list_failure(server, request, decision, (reason, detail.clone(), ip()), now);
         }
         if request.action == Action::Publish && outcome != "challenge" {
             let (key, organization_id) = (decision.key, decision.organization_id);
@@ -304,7 +304,7 @@ impl PublishAuth {
                     organization_id,
                     path,
                     requested_path: requested.map(str::to_owned),
-                    ip,
+                    ip: ip(),
                 },
                 now,
             );

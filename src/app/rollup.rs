@@ -58,6 +58,11 @@ impl<K: Kind> Rollup<K> {
     pub(super) fn count(&self, mut kind: K, request_id: Option<String>, now: Timestamp) {
         let mut counts = self.counts();
         // In this order: a storm of the same kind must not compare the others each time.
+        if let Some(count) = counts.get_mut(&kind) {
+            count.times += 1;
+            (count.last, count.request_id) = (now, request_id);
+            return;
+        }
         let is_full = counts.len() >= MAX_KINDS;
         while !counts.contains_key(&kind) && (is_full || !kind.has_room(counts.keys())) {
             let coarser = kind.clone().coarse(is_full);

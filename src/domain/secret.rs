@@ -1,5 +1,6 @@
 //! Secrets: types that do not print, are compared in constant time, and are stored only as keyed hashes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -132,8 +133,15 @@ pub fn mask_keys(text: &str) -> String {
 /// One line of a text from outside: without control characters, keys masked, of at most `most` characters.
 pub fn masked_line(text: &str, most: usize) -> String {
     // In this order: a text that a control character interrupts may be a key without it.
-    let line: String = text.chars().filter(|c| !c.is_control()).collect();
-    mask_keys(&line).chars().take(most).collect()
+    let line = match text.contains(char::is_control) {
+        true => Cow::Owned(text.chars().filter(|c| !c.is_control()).collect()),
+        false => Cow::Borrowed(text),
+    };
+    let mut masked = mask_keys(&line);
+    if let Some((end, _)) = masked.char_indices().nth(most) {
+        masked.truncate(end);
+    }
+    masked
 }
 
 /// What of a run of key characters may be shown.

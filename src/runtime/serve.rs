@@ -107,7 +107,7 @@ pub(super) async fn answer_until(
     let cut = CancellationToken::new();
     let _cut_when_dropped = cut.clone().drop_guard();
     let (drain, tasks) = (limits.drain, TaskTracker::new());
-    prepare(SockRef::from(&listener), limits.write_stall);
+    prepare(&SockRef::from(&listener), limits.write_stall);
     let connections = Arc::new(Connections { router, limits, stop, cut: cut.clone() });
     accept(&listener, &connections, &tasks).await;
     drop(listener);
@@ -164,7 +164,7 @@ impl Connections {
         let _counted = Counted::new();
         // On Linux a connection has the options of its listener, which saves two system calls.
         #[cfg(not(target_os = "linux"))]
-        prepare(SockRef::from(&stream), self.limits.write_stall);
+        prepare(&SockRef::from(&stream), self.limits.write_stall);
         // A timer inside a response body cannot detect a client that stops reading: the body is only polled while the
         // socket takes bytes. So the timer is in the write.
         let mut stream = TimeoutStream::new(stream);
@@ -233,7 +233,7 @@ fn has_stalled(error: &hyper::Error) -> bool {
 }
 
 /// Sends answers at once, and detects a peer that disappeared, even on an idle connection.
-fn prepare(socket: SockRef<'_>, unacknowledged: Duration) {
+fn prepare(socket: &SockRef<'_>, unacknowledged: Duration) {
     let prepared = socket.set_tcp_nodelay(true);
     #[cfg(target_os = "linux")]
     let prepared = prepared.and_then(|()| socket.set_tcp_user_timeout(Some(unacknowledged)));

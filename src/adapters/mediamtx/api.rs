@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 use url::Url;
 
@@ -128,7 +128,7 @@ impl Answer {
         if self.status == StatusCode::NOT_FOUND { Ok(None) } else { self.ok().map(Some) }
     }
 
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, RemoteError> {
+    pub(super) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, RemoteError> {
         serde_json::from_slice(&self.body).map_err(|e| {
             // The text of the error would quote the value.
             let (kind, column) = (e.classify(), e.column());

@@ -34,7 +34,7 @@ impl MediaMtxProbe {
         let answer = self.api.send("paths/get", self.api.request(Method::GET, &address)).await?;
         let Some(answer) = answer.found()? else { return Ok(None) };
         let item: PathItem = answer.json()?;
-        observed(item).map(Some).ok_or_else(|| RemoteError::Malformed("paths/get: no state".to_owned()))
+        observed(item).map(Some).map_err(|_| RemoteError::Malformed("paths/get: no state".to_owned()))
     }
 
     /// The connection that publishes, and what arrived of it.

@@ -21,10 +21,11 @@ pub(super) struct Info {
 /// One page of any list. Its items are read one by one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Page {
+pub(super) struct Page<'a> {
     pub(super) item_count: usize,
     pub(super) page_count: usize,
-    pub(super) items: Vec<Box<RawValue>>,
+    #[serde(borrow)]
+    pub(super) items: Vec<&'a RawValue>,
 }
 
 /// What identifies an item of a list: a path by its name, anything else by its id.
@@ -32,6 +33,23 @@ pub(super) struct Page {
 pub(super) struct Identity {
     #[serde(alias = "id")]
     pub(super) name: String,
+}
+
+/// An item with its identity.
+pub(super) trait Identified {
+    fn identity(&self) -> &str;
+}
+
+impl Identified for PathItem {
+    fn identity(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Identified for RtspConn {
+    fn identity(&self) -> &str {
+        &self.id
+    }
 }
 
 /// An item of `/v3/paths/list`.

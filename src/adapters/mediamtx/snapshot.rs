@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use reqwest::Method;
 use serde::de::DeserializeOwned;
 
 use super::api::Api;
-use super::dto::{Identity, Info, Page, PathItem, RtspConn};
+use super::dto::{Identified, Identity, Info, Page, PathItem, RtspConn};
 use super::version::Version;
 use super::words::{publishes, source_kind};
 use crate::domain::media_server::{
@@ -25,9 +26,12 @@ pub(super) async fn snapshot(api: &Api) -> Result<Snapshot, RemoteError> {
     let info = info(api).await?;
     let (mut paths, mut unreadable) = (Vec::new(), Vec::new());
     for item in list::<PathItem>(api, "paths/list").await? {
-        match item.value.and_then(observed) {
-            Some(path) => paths.push(path),
-            None => unreadable.push(item.identity.as_deref().map(IngestPath::from_media_server)),
+        match item {
+            Ok(item) => match observed(item) {
+                Ok(path) => paths.push(path),
+                Err(path) => unreadable.push(Some(path)),
+            },
+            Err(name) => unreadable.push(name.as_deref().map(IngestPath::from_media_server)),
         }
     }
     let version = info.version.as_deref().and_then(Version::parse);
@@ -57,7 +61,7 @@ async fn name_connections(api: &Api, paths: &mut [ObservedPath]) -> Result<(), R
         }
         let mut connections: HashMap<SourceId, Vec<SourceId>> = HashMap::new();
         let listed = list::<RtspConn>(api, endpoint).await?;
-        for conn in listed.into_iter().filter_map(|item| item.value) {
+        for conn in listed.into_iter().filter_map(Result::ok) {
             let session = conn.session.as_deref().and_then(SourceId::parse);
             if let Some((session, id)) = session.zip(SourceId::parse(&conn.id)) {
                 connections.entry(session).or_default().push(id);
@@ -70,14 +74,14 @@ async fn name_connections(api: &Api, paths: &mut [ObservedPath]) -> Result<(), R
     Ok(())
 }
 
-/// An item of a list, as far as it can be read. One that cannot spoils no other.
-struct Item<T> {
-    identity: Option<String>,
-    value: Option<T>,
-}
+/// An item of a list, or the identity of one that cannot be read. It spoils no other.
+type Item<T> = Result<T, Option<String>>;
 
 /// All items of the list `/v3/{endpoint}`. If the list changed while it was read, it is read once more.
-async fn list<T: DeserializeOwned>(api: &Api, endpoint: &'static str) -> Result<Vec<Item<T>>, RemoteError> {
+async fn list<T: DeserializeOwned + Identified>(
+    api: &Api,
+    endpoint: &'static str,
+) -> Result<Vec<Item<T>>, RemoteError> {
     match list_once(api, endpoint).await? {
         Ok(items) => Ok(items),
         Err(_) => list_once(api, endpoint)
@@ -99,7 +103,7 @@ pub(super) async fn list_if_any<T: DeserializeOwned>(
 }
 
 /// All items of a list, or how its pages contradict each other.
-async fn list_once<T: DeserializeOwned>(
+async fn list_once<T: DeserializeOwned + Identified>(
     api: &Api,
     endpoint: &'static str,
 ) -> Result<Result<Vec<Item<T>>, &'static str>, RemoteError> {
@@ -107,23 +111,24 @@ async fn list_once<T: DeserializeOwned>(
     let mut counts = None;
     for page in 0.. {
         let address = format!("/v3/{endpoint}?itemsPerPage={ITEMS_PER_PAGE}&page={page}");
-        let got: Page = api.get(endpoint, &address).await?;
+        let answer = api.send(endpoint, api.request(Method::GET, &address)).await?.ok()?;
+        let got: Page<'_> = answer.json()?;
         if *counts.get_or_insert((got.item_count, got.page_count)) != (got.item_count, got.page_count) {
             return Ok(Err("its length changed between pages"));
         }
         if got.page_count > MAX_PAGES {
             return Err(RemoteError::Malformed(format!("{endpoint}: {} pages", got.page_count)));
         }
-        items.extend(got.items.iter().map(|raw| Item {
-            identity: serde_json::from_str(raw.get()).ok().map(|Identity { name }| name),
-            value: serde_json::from_str(raw.get()).ok(),
+        items.extend(got.items.iter().map(|raw| {
+            let identity = || serde_json::from_str(raw.get()).ok().map(|Identity { name }| name);
+            serde_json::from_str(raw.get()).map_err(|_| identity())
         }));
         if page + 1 >= got.page_count {
             break;
         }
     }
     let mut distinct = HashSet::new();
-    if !items.iter().filter_map(|item| item.identity.as_ref()).all(|identity| distinct.insert(identity)) {
+    if !items.iter().filter_map(identity).all(|identity| distinct.insert(identity)) {
         return Ok(Err("an item is on two pages"));
     }
     if counts.is_some_and(|(count, _)| count != items.len()) {
@@ -132,8 +137,16 @@ async fn list_once<T: DeserializeOwned>(
     Ok(Ok(items))
 }
 
-/// The path; `None` if the item does not say whether it is live.
-pub(super) fn observed(item: PathItem) -> Option<ObservedPath> {
+fn identity<T: Identified>(item: &Item<T>) -> Option<&str> {
+    match item {
+        Ok(item) => Some(item.identity()),
+        Err(identity) => identity.as_deref(),
+    }
+}
+
+/// The path with its state; its name alone if the item does not say whether it is live.
+pub(super) fn observed(item: PathItem) -> Result<ObservedPath, IngestPath> {
+    let path = IngestPath::from_media_server(&item.name);
     let source = item.source.map(|source| ObservedSource {
         kind: source_kind(&source.kind),
         publishes: publishes(&source.kind),
@@ -143,7 +156,7 @@ pub(super) fn observed(item: PathItem) -> Option<ObservedPath> {
     // A path that MediaMTX pulls is always "online", even while it waits for its first reader.
     let publisher = source.as_ref().is_none_or(|source| source.publishes);
     let live = if publisher { item.online } else { item.available }.or(item.ready);
-    let live = live?;
+    let Some(live) = live else { return Err(path) };
     let tracks = match item.tracks2 {
         Some(tracks) => tracks.into_iter().map(|track| track.codec).collect(),
         None => item.tracks.unwrap_or_default(),
@@ -154,7 +167,7 @@ pub(super) fn observed(item: PathItem) -> Option<ObservedPath> {
         inbound_bytes: item.inbound_bytes.or(item.bytes_received).unwrap_or_default(),
     };
     let configured = item.conf_name.as_deref() == Some(item.name.as_str());
-    Some(ObservedPath { path: IngestPath::from_media_server(&item.name), live, configured, source, stats })
+    Ok(ObservedPath { path, live, configured, source, stats })
 }
 
 #[cfg(test)]
@@ -206,7 +219,7 @@ mod tests {
     #[test]
     fn path_without_state_is_unreadable() {
         let item: PathItem = serde_json::from_str(r#"{"name":"a"}"#).unwrap();
-        assert_eq!(observed(item), None);
+        assert_eq!(observed(item), Err(IngestPath::from_media_server("a")));
     }
 
     const LISTED: [&str; 4] = [
@@ -219,14 +232,14 @@ mod tests {
     #[test]
     fn any_item_is_read_or_left_as_it_is_and_prints_no_key() {
         fuzz(&texts(&LISTED), |text| {
-            let _ = serde_json::from_str::<Page>(&text).is_ok();
+            let _ = serde_json::from_str::<Page<'_>>(&text).is_ok();
             let _ = serde_json::from_str::<RtspConn>(&text).is_ok();
             let _ = serde_json::from_str::<Identity>(&text).is_ok();
             if let Ok(info) = serde_json::from_str::<Info>(&text) {
                 let _ = info.version.as_deref().and_then(Version::parse);
             }
             let Ok(item) = serde_json::from_str::<PathItem>(&text) else { return };
-            if let Some(path) = observed(item) {
+            if let Ok(path) = observed(item) {
                 assert!(!format!("{:?}", path.path).contains(KEY));
             }
         });

@@ -119,7 +119,7 @@ impl SqlStore {
             Err(outcome) => outcome?,
         };
         match outcome {
-            Outcome::Claimed(key) => Ok(Some(key)),
+            Outcome::Claimed(key) => Ok(Some(*key)),
             Outcome::Refused => Ok(None),
             Outcome::Apart => Ok(self.db.write_ahead(CLAIM, claim.args()).await?.rows.pop()),
         }
@@ -136,7 +136,8 @@ async fn lead(turn: Turn, db: &Db, claim: &Claim) -> Result<Outcome> {
     let others = turn.take(claim);
     if others.is_empty() {
         let done = turn.hold(run(db, writer, CLAIM, claim.args())).await?;
-        return Ok(done.rows.into_iter().next().map_or(Outcome::Refused, Outcome::Claimed));
+        let key = done.rows.into_iter().next().map(Box::new);
+        return Ok(key.map_or(Outcome::Refused, Outcome::Claimed));
     }
     let list = rows(others.claims().chain([claim]).map(NewRow::of));
     let done = turn.hold(run(db, writer, CLAIM_TOGETHER, args![list])).await;

@@ -73,7 +73,7 @@ impl Claim {
 
 /// What became of a claim.
 pub(super) enum Outcome {
-    Claimed(StreamKey),
+    Claimed(Box<StreamKey>),
     Refused,
     /// It was not decided together with the others: refused, its row was locked, or another claim wanted the same key.
     /// It must run by itself.
@@ -237,7 +237,7 @@ impl Batch {
             Err(_) => HashMap::new(),
         };
         let mut result = |claim: &Claim| match rows.remove(&claim.hash) {
-            Some(key) => key.map(Outcome::Claimed).map_err(classify),
+            Some(key) => key.map(|key| Outcome::Claimed(Box::new(key))).map_err(classify),
             None => Ok(Outcome::Apart),
         };
         for one in self.0 {

@@ -48,8 +48,9 @@ macro_rules! begin {
 pub(super) const BEGIN: Begin = begin!("BEGIN");
 pub(super) const BEGIN_RELAXED: Begin = begin!("BEGIN; SET LOCAL synchronous_commit = off");
 pub(super) const BEGIN_SNAPSHOT: Begin = begin!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
-/// How many batches of claims run at once: one is decided while another reaches the disk.
-const CLAIMS_AT_ONCE: usize = 2;
+/// How many batches of claims run at once. PostgreSQL writes what they commit to the disk together, so those that came a
+/// moment too late for a large batch need not wait for the next write but one.
+const CLAIMS_AT_ONCE: usize = 4;
 /// How long to wait for an answer: longer than PostgreSQL's own statement limit.
 const ANSWER_LIMIT: Duration = Duration::from_millis(3_000);
 

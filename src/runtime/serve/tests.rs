@@ -123,7 +123,7 @@ async fn read_to_close(stream: &mut TcpStream) -> String {
 #[tokio::test]
 async fn connection_has_the_socket_options_of_its_listener() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    prepare(SockRef::from(&listener), SOON);
+    prepare(&SockRef::from(&listener), SOON);
     let (client, accepted) =
         tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
     let (accepted, _client) = (accepted.unwrap().0, client.unwrap());
