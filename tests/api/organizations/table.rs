@@ -56,6 +56,7 @@ pub(super) const ROWS: &[Row] = &[
     row("DELETE /users/{id}", Installation, Admin, "", 204),
     own("POST /users/{id}/password", Person, r#"{"password": "correct horse battery"}"#, 204),
     row("POST /users/{id}/link", Installation, Admin, "", 201),
+    row("POST /setup-links", Installation, Admin, "", 201),
     own("GET /users/{id}/sessions", Person, "", 200),
     own("DELETE /users/{id}/sessions", Person, "", 204),
     // There is no such session.
