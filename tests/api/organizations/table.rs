@@ -43,6 +43,8 @@ use About::{Creation, Events, Installation, List, One, Person};
 
 /// Every operation of the management API. `{broadcaster}` in a body is a broadcaster of the owner.
 pub(super) const ROWS: &[Row] = &[
+    row("GET /events", Events, Viewer, "", 200),
+    row("GET /event-log", List, Viewer, "", 200),
     row("GET /auth-failures", List, Operator, "", 200),
     row("GET /organizations", Installation, Admin, "", 200),
     row("POST /organizations", Installation, Admin, r#"{"name": "{unique}"}"#, 201),
