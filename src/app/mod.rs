@@ -15,6 +15,7 @@ pub mod clip;
 pub mod core;
 pub mod database_clock;
 mod disconnect_retries;
+pub mod doctor;
 mod drift;
 pub mod error;
 pub mod event_log;

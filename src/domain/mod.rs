@@ -11,6 +11,7 @@ pub mod channel;
 pub mod clip;
 pub mod credentials;
 pub mod event;
+pub mod finding;
 pub mod id;
 pub mod invalid;
 pub mod local_time;

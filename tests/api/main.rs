@@ -13,6 +13,7 @@ mod channels;
 mod clips;
 mod control_api;
 mod deploy;
+mod doctor;
 mod document;
 mod events;
 mod fuzz;

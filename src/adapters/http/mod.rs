@@ -15,6 +15,7 @@ pub mod broadcaster;
 pub mod channel;
 pub mod clip;
 mod connection;
+pub mod doctor;
 pub mod event;
 mod event_view;
 mod extract;

@@ -9,6 +9,7 @@ mod broadcaster;
 mod channel;
 mod channel_status;
 mod clip;
+mod doctor;
 mod event;
 mod list;
 mod media_server;
@@ -31,6 +32,7 @@ pub(crate) use channel::{
 };
 pub(crate) use channel_status::{ChannelStatusView, DestinationTestView, RehearsalView};
 pub(crate) use clip::{ClipList, ClipView};
+pub(crate) use doctor::{ConfigurationView, ExaminationView};
 pub(crate) use event::{EventEntryList, EventEntryView};
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};

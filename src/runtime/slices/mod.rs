@@ -9,6 +9,7 @@ mod auth_failure;
 mod broadcaster;
 mod channel;
 mod clip;
+mod doctor;
 mod event;
 mod hook;
 mod media_server;
@@ -56,6 +57,7 @@ const SLICES: &[Slice] = &[
     auth_failure::SLICE,
     hook::SLICE,
     srs::SLICE,
+    doctor::SLICE,
     event::SLICE,
 ];
 

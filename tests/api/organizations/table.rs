@@ -45,6 +45,8 @@ use About::{Creation, Events, Installation, List, One, Person};
 pub(super) const ROWS: &[Row] = &[
     row("GET /events", Events, Viewer, "", 200),
     row("GET /event-log", List, Viewer, "", 200),
+    row("GET /doctor", Installation, Operator, "", 200),
+    row("GET /configuration", Installation, Admin, "", 200),
     row("GET /auth-failures", List, Operator, "", 200),
     row("GET /organizations", Installation, Admin, "", 200),
     row("POST /organizations", Installation, Admin, r#"{"name": "{unique}"}"#, 201),
