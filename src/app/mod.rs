@@ -20,6 +20,7 @@ mod drift;
 pub mod error;
 pub mod event_log;
 pub mod events;
+pub mod explain;
 pub mod grace;
 pub mod health;
 pub mod hook;

@@ -18,6 +18,7 @@ pub mod local_time;
 pub mod log_throttle;
 pub mod media_server;
 pub mod nearest;
+pub mod on_air;
 pub mod organization;
 pub mod page;
 pub mod path;

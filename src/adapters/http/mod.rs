@@ -18,6 +18,7 @@ mod connection;
 pub mod doctor;
 pub mod event;
 mod event_view;
+pub mod explain;
 mod extract;
 mod handler;
 mod health_section;

@@ -11,6 +11,7 @@ mod channel_status;
 mod clip;
 mod doctor;
 mod event;
+mod explain;
 mod list;
 mod media_server;
 mod organization;
@@ -34,6 +35,7 @@ pub(crate) use channel_status::{ChannelStatusView, DestinationTestView, Rehearsa
 pub(crate) use clip::{ClipList, ClipView};
 pub(crate) use doctor::{ConfigurationView, ExaminationView};
 pub(crate) use event::{EventEntryList, EventEntryView};
+pub(crate) use explain::ExplanationView;
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use organization::{OrganizationList, OrganizationView};

@@ -11,6 +11,7 @@ mod channel;
 mod clip;
 mod doctor;
 mod event;
+mod explain;
 mod hook;
 mod media_server;
 mod organization;
@@ -42,6 +43,7 @@ pub use super::shared::{Outside, Secrets, Shared};
 /// All slices, in the order of the OpenAPI document's tags.
 const SLICES: &[Slice] = &[
     stream::SLICE,
+    explain::SLICE,
     stream_key::SLICE,
     broadcaster::SLICE,
     channel::SLICE,

@@ -12,6 +12,8 @@ pub(super) enum About {
     Creation,
     /// One resource, or what belongs to it: it does not exist for other organizations.
     One,
+    /// What the query names: what others own does not exist in the answer.
+    Question,
     /// Changes, as they happen: of what the caller may see.
     Events,
     /// What belongs to no organization: only for callers of the whole installation.
@@ -39,12 +41,14 @@ const fn own(operation: &'static str, about: About, body: &'static str, status: 
     Row { operation, about, role: None, body, status }
 }
 
-use About::{Creation, Events, Installation, List, One, Person};
+use About::{Creation, Events, Installation, List, One, Person, Question};
 
 /// Every operation of the management API. `{broadcaster}` in a body is a broadcaster of the owner.
 pub(super) const ROWS: &[Row] = &[
     row("GET /events", Events, Viewer, "", 200),
     row("GET /event-log", List, Viewer, "", 200),
+    // Without a path.
+    row("GET /explain", Question, Operator, "", 400),
     row("GET /doctor", Installation, Operator, "", 200),
     row("GET /configuration", Installation, Admin, "", 200),
     row("GET /auth-failures", List, Operator, "", 200),

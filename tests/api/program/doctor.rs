@@ -380,5 +380,7 @@ async fn running_service_checks_itself_and_shows_its_configuration_without_secre
         shown["sources"]["hooks.secret"].as_str().is_some_and(|place| place.contains("STREAMWARD_")),
         "{shown}"
     );
+    let told = home.json(&["stream", "explain", "live/alice"]);
+    assert_eq!((&told["on_air"], &told["path"]), (&json!(false), &json!("live/alice")));
     assert!(service.terminate(SOON).await.expect("it stops").success());
 }
