@@ -40,6 +40,7 @@ mod rollup;
 pub mod secrets;
 pub mod stream;
 pub mod stream_key;
+pub mod stream_samples;
 pub mod streamer;
 pub mod studio;
 pub mod task;

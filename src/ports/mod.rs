@@ -37,6 +37,7 @@ mod reconcile;
 mod secret_store;
 mod status_feed;
 mod stream_keys;
+mod stream_samples;
 mod streamer_reports;
 mod streamers;
 mod streams;
@@ -79,6 +80,7 @@ pub use reconcile::{Applied, ReconcileStore, named_hashes, named_paths};
 pub use secret_store::SecretStore;
 pub use status_feed::{FeedSignal, StatusFeed, StatusUpdate, Subject, Wanted};
 pub use stream_keys::{CachedKeyStore, KeyCreation, KeyFilter, Revocation, Rotation, StreamKeyStore};
+pub use stream_samples::{LiveSample, StreamSample, StreamSampleStore};
 pub use streamer_reports::{Recorded, ReportStore};
 pub use streamers::{StreamerFilter, StreamerStore, Written};
 pub use streams::{StatusFilter, StreamFilter, StreamStore};
@@ -101,6 +103,7 @@ pub trait Store:
     + StreamKeyStore
     + CachedKeyStore
     + StreamStore
+    + StreamSampleStore
     + ReconcileStore
     + EventStore
     + AuditStore

@@ -17,6 +17,7 @@ mod media_server;
 mod organization;
 mod stream;
 mod stream_key;
+mod stream_samples;
 mod streamer;
 mod studio;
 mod studio_health;
@@ -41,6 +42,7 @@ pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use organization::{OrganizationList, OrganizationView};
 pub(crate) use stream::{StreamList, StreamView};
 pub(crate) use stream_key::{NewStreamKey, StreamKeyList, StreamKeyView};
+pub(crate) use stream_samples::StreamHistoryView;
 pub(crate) use streamer::{ChangeView, SessionView, StatusEventView, StreamerList, StreamerView};
 pub(crate) use studio::{
     DrillList, DrillView, StudioDecisionList, StudioDecisionView, StudioList, StudioView,

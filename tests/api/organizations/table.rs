@@ -49,6 +49,7 @@ pub(super) const ROWS: &[Row] = &[
     row("GET /event-log", List, Viewer, "", 200),
     // Without a path.
     row("GET /explain", Question, Operator, "", 400),
+    row("GET /streams/{id}/samples", One, Viewer, "", 200),
     row("GET /doctor", Installation, Operator, "", 200),
     row("GET /configuration", Installation, Admin, "", 200),
     row("GET /auth-failures", List, Operator, "", 200),
