@@ -17,6 +17,7 @@ mod clock;
 mod destination_probe;
 mod error;
 mod event_log;
+mod examiner;
 mod hook_events;
 mod identity_provider;
 mod kick;
@@ -37,6 +38,7 @@ mod reconcile;
 mod secret_store;
 mod status_feed;
 mod stream_keys;
+mod stream_samples;
 mod streamer_reports;
 mod streamers;
 mod streams;
@@ -59,7 +61,8 @@ pub use clips::{ClipCreation, ClipDeletion, ClipStore};
 pub use clock::{Clock, IdGen};
 pub use destination_probe::{DestinationProbe, ProbeStep, ProbedStep};
 pub use error::{RemoteError, Result, StoreError};
-pub use event_log::EventStore;
+pub use event_log::{EventFilter, EventStore};
+pub use examiner::{EffectiveConfiguration, Examiner};
 pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use identity_provider::{IdentityError, IdentityProvider, SignInRequest};
 pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};
@@ -81,6 +84,7 @@ pub use status_feed::{FeedSignal, StatusFeed, StatusUpdate, Subject, Wanted};
 pub use stream_keys::{
     CachedKeyStore, KeyCreation, KeyFilter, KeyUpdate, Revocation, Rotation, StreamKeyStore,
 };
+pub use stream_samples::{LiveSample, StreamSample, StreamSampleStore};
 pub use streamer_reports::{Recorded, ReportStore};
 pub use streamers::{StreamerFilter, StreamerStore, Written};
 pub use streams::{StatusFilter, StreamFilter, StreamStore};
@@ -103,6 +107,7 @@ pub trait Store:
     + StreamKeyStore
     + CachedKeyStore
     + StreamStore
+    + StreamSampleStore
     + ReconcileStore
     + EventStore
     + AuditStore

@@ -13,7 +13,7 @@ use super::bootstrap::{Bootstrap, absent_key};
 use super::commands::{CommandContext, here_only};
 use super::config::{DatabaseKind, Loaded, MasterKeySource, Shown, Sources, find_master_key};
 use super::databases::{Databases, Purpose, Schema, prepare};
-use super::doctor::{self, Severity};
+use super::doctor;
 use super::exit::failed;
 use super::mediamtx_config::mediamtx_config;
 use super::secrets::{hook_secret, secrets};
@@ -23,6 +23,7 @@ use super::{service, up};
 use crate::adapters::cli::{Cli, Command, Exit, Failure, Globals, Output, healthcheck, hook};
 use crate::adapters::http::problems_json;
 use crate::adapters::sql::{SqlStore, SqliteFile, compare_sqlite, inspect_sqlite, pending_migrations};
+use crate::domain::finding::Severity;
 use crate::domain::secret::Secret;
 
 /// How long background work may take after everything else is done.

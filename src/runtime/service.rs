@@ -24,6 +24,7 @@ use self::starting::Starting;
 use super::bootstrap::Bootstrap;
 use super::config::{Config, DatabaseKind, Loaded};
 use super::databases::{Purpose, Schema};
+use super::doctor::OwnExaminer;
 use super::gauges;
 use super::outside::outside;
 use super::secrets::secrets;
@@ -157,7 +158,8 @@ impl Service<'_> {
         let check = self.tasks.spawn(check_file(base.databases.api.clone(), after.clone()));
         let wake_ups = base.databases.wake_ups(&self.instance, &self.tasks, after.clone());
         let secrets = secrets(&base).await?;
-        let outside = outside(base.config(), &secrets, &(Arc::clone(&base.clock) as _))?;
+        let mut outside = outside(base.config(), &secrets, &(Arc::clone(&base.clock) as _))?;
+        outside.examiner = Some(Arc::new(OwnExaminer(base.loaded.clone())));
         let supervised = match (supervised, secrets.access.hook_secrets.first()) {
             (Some(supervised), Some(secret)) => Some(supervised.prepare(base.config(), secret)?),
             _ => None,

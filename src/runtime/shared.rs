@@ -26,7 +26,9 @@ use crate::app::studio::{StudioSetup, Studios};
 use crate::app::user::{Providers, UserSettings, Users};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::user::SessionTerms;
-use crate::ports::{ChannelEngine, DestinationProbe, Mailer, MediaServer, MediaStore, WebhookVerifier};
+use crate::ports::{
+    ChannelEngine, DestinationProbe, Examiner, Mailer, MediaServer, MediaStore, WebhookVerifier,
+};
 use crate::runtime::config::Config;
 use crate::runtime::kick::KickClients;
 
@@ -60,6 +62,8 @@ pub struct Outside {
     pub mailer: Option<Arc<dyn Mailer>>,
     /// The providers that people sign in with.
     pub providers: Providers,
+    /// What checks this installation, in a running service.
+    pub examiner: Option<Arc<dyn Examiner>>,
 }
 
 /// What slices share.

@@ -206,3 +206,84 @@ async fn streams_are_filtered_and_paged_in_a_stable_order(#[case] engine: Engine
     let cursor = get("?status=all&limit=2").await.text("/next_cursor");
     assert_eq!(ids(&get(&format!("?status=all&cursor={cursor}")).await.json()).len(), 3);
 }
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn what_a_stream_carries_is_kept_for_charts(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let key = app.key("live/alice").await;
+    let stream = app.live(&key, "c1").await;
+    app.media().watched_by("live/alice", 3);
+    let path = format!("/streams/{}/samples", stream["id"].as_str().expect("an id"));
+    let own = format!("/streams/{}", stream["id"].as_str().expect("an id"));
+    app.until(|| app.as_viewer().get(&own), |answer| (answer.json()["readers"] == 3).then_some(())).await;
+    // The next sample is due.
+    app.clock.advance(std::time::Duration::from_secs(10));
+    let get = || app.as_viewer().get(&path);
+    let watched = |sample: &Value| sample["readers"] == 3;
+    let history = app
+        .until(get, |answer| {
+            let history = answer.assert_status(200).json();
+            history["samples"].as_array()?.iter().any(watched).then_some(history)
+        })
+        .await;
+    assert_eq!((&history["stream_id"], &history["step"]), (&stream["id"], &json!(20)));
+    let samples = history["samples"].as_array().expect("samples");
+    assert!(samples.iter().all(|sample| sample["at"].is_string() && sample["inbound_bitrate"] != json!(0)));
+    let day = "from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z";
+    let empty = app.as_viewer().get(&format!("{path}?{day}")).await.assert_status(200).json();
+    assert_eq!((&empty["samples"], &empty["step"]), (&json!([]), &json!(440)));
+    app.as_viewer().get(&format!("{path}?{day}&step=60")).await.assert_refuses(&["step"]);
+    app.as_viewer().get(&format!("{path}?step=9")).await.assert_refuses(&["step"]);
+    app.as_viewer()
+        .get(&format!("{path}?to=2026-01-01T00:00:00Z&from=2026-01-02T00:00:00Z"))
+        .await
+        .assert_refuses(&["from"]);
+    app.as_viewer().get(&format!("{path}?from=yesterday")).await.assert_refuses(&["from"]);
+    let nothing = "/streams/01890000-0000-7000-8000-000000000000/samples";
+    app.as_viewer().get(nothing).await.assert_status(404);
+}
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn explanation_follows_a_path_from_no_key_to_on_air_and_off_again(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let explain = || app.as_operator().get("/explain?path=live/alice");
+    let says = |told: &Value, text: &str| told["sentences"].to_string().contains(text);
+    let told = explain().await.assert_status(200).json();
+    assert_eq!((&told["path"], &told["on_air"]), (&json!("live/alice"), &json!(false)));
+    assert!(says(&told, "There is no stream key for live/alice"), "{told}");
+    assert_eq!(told["next"], "Create a stream key for live/alice.");
+    app.key("live/alcie").await;
+    let told = explain().await.assert_status(200).json();
+    assert!(
+        told["next"].as_str().is_some_and(|next| next.contains("There is a key for live/alcie")),
+        "{told}"
+    );
+
+    let key = app.key("live/alice").await;
+    let publish = json!({"action": "publish", "path": "live/alice", "protocol": "rtmp", "id": "x", "ip": "192.0.2.7",
+                         "query": format!("key=sk_{}", "a".repeat(43))});
+    app.auth(publish).await.assert_status(401);
+    let told = app
+        .until(explain, |answer| {
+            let told = answer.json();
+            told["sentences"].to_string().contains("192.0.2.7 was refused").then_some(told)
+        })
+        .await;
+    assert!(says(&told, "can be used") && says(&told, "unknown key"), "{told}");
+    assert!(told["next"].as_str().is_some_and(|next| next.contains("Give the encoder the key")), "{told}");
+
+    app.live(&key, "c1").await;
+    let told = explain().await.assert_status(200).json();
+    assert_eq!((&told["on_air"], told.get("next")), (&json!(true), None), "{told}");
+    assert!(says(&told, "has been live on default") && says(&told, "It carries H264"), "{told}");
+    assert!(!says(&told, "refused"), "the broadcast has settled it: {told}");
+
+    app.media().set_unreachable(true);
+    let told = app.until(explain, |answer| Some(answer.json()).filter(|told| told["on_air"] == false)).await;
+    assert!(says(&told, "has not answered since"), "{told}");
+    app.as_operator().get("/explain").await.assert_refuses(&["path"]);
+    app.as_operator().get("/explain?path=a//b").await.assert_refuses(&["path"]);
+    app.as_viewer().get("/explain?path=live/alice").await.assert_status(403);
+}

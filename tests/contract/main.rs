@@ -35,6 +35,7 @@ mod secret_store;
 mod sqlite;
 mod status_reports;
 mod stream_keys;
+mod stream_samples;
 mod streamer_fixture;
 mod streamers;
 mod streamers_at_once;

@@ -19,8 +19,8 @@ use streamward::domain::streamer::{Streamer, StreamerPatch};
 use streamward::domain::studio::{Ledger, Library, Order, RecordKind, Studio};
 use streamward::domain::{ApiTokenId, ClipId, OrganizationId};
 use streamward::ports::{
-    Change, ChannelWrite, ClipCreation, ClipDeletion, DrillCreation, IdGen as _, KeyCreation, KeyFilter,
-    KeyUpdate, RehearsalCreation, ReportedProgrammes, Rotation, StatusFilter, StreamFilter, StreamerFilter,
+    Change, ChannelWrite, ClipCreation, ClipDeletion, DrillCreation, EventFilter, IdGen as _, KeyCreation, KeyFilter,
+    KeyUpdate, LiveSample, RehearsalCreation, ReportedProgrammes, Rotation, StatusFilter, StreamFilter, StreamerFilter,
     StudioReport, Written,
 };
 
@@ -153,6 +153,9 @@ async fn streams_of_others_do_not_exist(#[case] engine: Engine) {
     let (store, key) = (&two.world.store, two.key("live/theirs").await);
     let stream: Stream = two.world.start(&key, connection("default", "c1"), at(1)).await;
     assert_eq!(stream.organization_id, two.theirs);
+    let (media_server, path) = (stream.media_server.clone(), key.path.clone());
+    let taken = LiveSample { media_server, path, at: at(20), readers: 1, bytes_per_second: None };
+    store.record_stream_samples(&[taken]).await.unwrap();
     let all = StreamFilter { status: StatusFilter::All, ..StreamFilter::default() };
     let filters = [
         all.clone(),
@@ -168,10 +171,20 @@ async fn streams_of_others_do_not_exist(#[case] engine: Engine) {
             assert_eq!(found, slice::from_ref(&stream), "{filter:?}");
         }
         assert_eq!(store.live_streams(scope).await.unwrap().values().sum::<u64>(), 1);
+        let range = (at(0), at(100));
+        let samples = store.stream_samples(scope, stream.id, range, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(samples.len(), 1);
+        let about = EventFilter { subject: Some(stream.id.0), topic: None };
+        assert_eq!(store.events_before(scope, &about, i64::MAX, 9).await.unwrap().len(), 1);
         assert!(two.events(scope, Some(Topic::Stream)).await.contains(&"stream.started".to_owned()));
     }
     for scope in &two.blind {
         assert_eq!(store.stream(scope, stream.id).await.unwrap(), None);
+        let range = (at(0), at(100));
+        let samples = store.stream_samples(scope, stream.id, range, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(samples, []);
+        let about = EventFilter { subject: Some(stream.id.0), topic: None };
+        assert_eq!(store.events_before(scope, &about, i64::MAX, 9).await.unwrap(), []);
         for filter in &filters {
             assert_eq!(store.streams(scope, filter, &Page::default()).await.unwrap(), [], "{filter:?}");
         }

@@ -235,7 +235,7 @@ impl Query {
         self
     }
 
-    fn to_target(&self, path: &str) -> String {
+    pub(super) fn to_target(&self, path: &str) -> String {
         if self.0.is_empty() {
             return path.to_owned();
         }

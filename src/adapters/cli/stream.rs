@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::api::{Api, Query, at};
 use super::failure::not_found;
 use super::{Output, list_output};
-use crate::adapters::views::StreamView;
+use crate::adapters::views::{ExplanationView, StreamView};
 use crate::domain::path::StreamPath;
 
 /// Commands about streams.
@@ -21,6 +21,11 @@ pub enum StreamCommand {
         /// At most this many
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
+    },
+    /// Say why a path is, or is not, on air, and what to do
+    Explain {
+        /// The public path
+        path: String,
     },
     /// End a stream's session; its key stays valid
     End {
@@ -74,6 +79,11 @@ pub async fn run(api: &Api, command: &StreamCommand, out: &mut Output) -> anyhow
             let pages = api.pages::<StreamView>("streams", "/streams", &query).at_most(*limit);
             list_output::print_pages(out, ("streams", status.columns()), pages, |_| ()).await
         }
+        StreamCommand::Explain { path } => {
+            let query = Query::default().with("path", Some(path.as_str()));
+            let told = api.get::<ExplanationView>(query.to_target("/explain")).await?;
+            out.thing(&told, || explained(&told))
+        }
         StreamCommand::End { stream } => {
             let one = format!("/streams/{}", find(api, stream).await?);
             api.delete(one.clone()).await?;
@@ -88,6 +98,18 @@ pub async fn run(api: &Api, command: &StreamCommand, out: &mut Output) -> anyhow
             })
         }
     }
+}
+
+fn explained(told: &Value) -> String {
+    let state = if told["on_air"] == true { "is on air" } else { "is not on air" };
+    let mut text = format!("{} {state}.\n", at(told, "/path"));
+    for sentence in told["sentences"].as_array().into_iter().flatten() {
+        text += &format!("\n{:<4}  {}", at(sentence, "/status"), at(sentence, "/text"));
+    }
+    if told["next"].is_string() {
+        text += &format!("\n\n→ {}", at(told, "/next"));
+    }
+    text
 }
 
 async fn find(api: &Api, wanted: &str) -> anyhow::Result<String> {

@@ -15,6 +15,10 @@ pub mod broadcaster;
 pub mod channel;
 pub mod clip;
 mod connection;
+pub mod doctor;
+pub mod event;
+mod event_view;
+pub mod explain;
 mod extract;
 mod handler;
 mod health_section;
@@ -42,6 +46,7 @@ pub mod stream_key;
 pub mod streamer;
 mod strict;
 pub mod studio;
+pub mod ui;
 mod upload;
 pub mod user;
 
@@ -53,6 +58,7 @@ use axum::middleware::from_fn_with_state;
 
 pub use authentication::{Gate, LocalCaller};
 pub use connection::{Connection, InvalidRequest};
+pub use event_view::{EventView, EventViews};
 pub use health_section::HealthSection;
 pub use openapi::{Document, openapi_json, problems_json};
 pub use operation::Operation;

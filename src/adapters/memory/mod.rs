@@ -16,6 +16,7 @@ mod reconcile;
 mod stored_studio;
 mod stored_user;
 mod stream_keys;
+mod stream_samples;
 mod streamers;
 mod streams;
 mod studios;
@@ -56,7 +57,7 @@ use crate::domain::{
     ApiTokenId, BroadcasterId, OrganizationId, SessionId, StreamId, StreamKeyId, StreamerId, Timestamp,
     UserId,
 };
-use crate::ports::{Assignment, Clock, InstanceLease, Result, Store, StoredHookEvent};
+use crate::ports::{Assignment, Clock, InstanceLease, Result, Store, StoredHookEvent, StreamSample};
 
 /// A store in memory. Clones share what is stored.
 #[derive(Clone)]
@@ -78,6 +79,7 @@ struct State {
     broadcasters: BTreeMap<BroadcasterId, Broadcaster>,
     keys: BTreeMap<StreamKeyId, (SecretHash, StreamKey)>,
     streams: BTreeMap<StreamId, ActiveStream>,
+    stream_samples: BTreeMap<(StreamId, Timestamp), StreamSample>,
     events: Vec<StoredEvent>,
     last_event: i64,
     audit: Vec<AuditEntry>,

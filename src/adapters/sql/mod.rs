@@ -53,6 +53,7 @@ mod sqlite_file;
 mod sqlite_pool;
 mod store;
 mod stream_keys;
+mod stream_samples;
 mod streamer_reports;
 mod streamers;
 mod streams;

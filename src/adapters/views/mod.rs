@@ -9,12 +9,16 @@ mod broadcaster;
 mod channel;
 mod channel_status;
 mod clip;
+mod doctor;
+mod event;
+mod explain;
 mod list;
 mod media_server;
 mod organization;
 mod playback;
 mod stream;
 mod stream_key;
+mod stream_samples;
 mod streamer;
 mod studio;
 mod studio_health;
@@ -31,6 +35,9 @@ pub(crate) use channel::{
 };
 pub(crate) use channel_status::{ChannelStatusView, DestinationTestView, RehearsalView};
 pub(crate) use clip::{ClipList, ClipView};
+pub(crate) use doctor::{ConfigurationView, ExaminationView};
+pub(crate) use event::{EventEntryList, EventEntryView};
+pub(crate) use explain::ExplanationView;
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use organization::{OrganizationList, OrganizationView};
@@ -40,6 +47,7 @@ pub(crate) use playback::{
 };
 pub(crate) use stream::{StreamList, StreamView};
 pub(crate) use stream_key::{NewStreamKey, StreamKeyList, StreamKeyView};
+pub(crate) use stream_samples::StreamHistoryView;
 pub(crate) use streamer::{ChangeView, SessionView, StatusEventView, StreamerList, StreamerView};
 pub(crate) use studio::{
     DrillList, DrillView, StudioDecisionList, StudioDecisionView, StudioList, StudioView,

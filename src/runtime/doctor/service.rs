@@ -75,7 +75,7 @@ async fn hook_secret(setup: &Setup<'_>, url: &str, findings: &mut Findings) {
     let check = "hook secret";
     let Some(secret) = &setup.hook_secret else {
         let advice = "see the check of the database above";
-        return findings.warning(check, "is unknown, so it was not checked", advice);
+        return findings.skipped(check, "is unknown, so it was not checked", advice);
     };
     // An action that does not exist is denied, but only to a client with the secret.
     let name = setup.config.media_servers.keys().next().map(ToString::to_string).unwrap_or_default();

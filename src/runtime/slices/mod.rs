@@ -9,7 +9,9 @@ mod auth_failure;
 mod broadcaster;
 mod channel;
 mod clip;
+mod doctor;
 mod event;
+mod explain;
 mod hook;
 mod media_server;
 mod organization;
@@ -36,12 +38,14 @@ use crate::adapters::http::{self, CookieRules, EventStreams, Gate, HttpOptions, 
 use crate::app::health::Health;
 use crate::app::housekeeping::Housekeeping;
 use crate::app::task::AnyTask;
+use crate::runtime::config::MediaServer;
 
 pub use super::shared::{Outside, Secrets, Shared};
 
 /// All slices, in the order of the OpenAPI document's tags.
 const SLICES: &[Slice] = &[
     stream::SLICE,
+    explain::SLICE,
     stream_key::SLICE,
     playback::SLICE,
     broadcaster::SLICE,
@@ -58,6 +62,7 @@ const SLICES: &[Slice] = &[
     auth_failure::SLICE,
     hook::SLICE,
     srs::SLICE,
+    doctor::SLICE,
     event::SLICE,
 ];
 
@@ -89,6 +94,8 @@ impl Instance {
             document: served_document(&base_path),
         };
         parts.routers.push(http::operation::serve(operation, &parts.gate));
+        let media_servers = shared.config.media_servers.values();
+        parts.routers.push(http::ui::serve(media_servers.map(MediaServer::base_urls)));
         let last = Housekeeping::new(core(), parts.chores.clone(), Vec::new());
         let housekeeping = Housekeeping::new(core(), parts.chores, parts.retentions);
         parts.tasks.push(AnyTask::periodic(housekeeping));
@@ -110,6 +117,7 @@ fn build(shared: &Shared, options: &HttpOptions) -> Parts {
     let base_path = shared.config.base_path();
     let cookies = CookieRules::new(&options.trusted_proxies, public_url, &base_path);
     let mut parts = Parts {
+        event_views: Vec::new(),
         events,
         gate: Gate::new(known(), Arc::clone(&shared.audit), cookies, options.connections),
         routers: Vec::new(),

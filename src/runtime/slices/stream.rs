@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::adapters::cli::stream::{StreamCommand, run};
-use crate::adapters::http::stream::{Streaming, routes};
+use crate::adapters::http::stream::{Streaming, event_view, routes};
+use crate::app::stream_samples::{KEPT, StreamSamples};
 use crate::runtime::shared::Shared;
 use crate::runtime::slice::{Parts, Slice, commands};
 
@@ -16,6 +17,10 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) {
-    let state = Streaming { streams: Arc::clone(&shared.streams), events: parts.events.clone() };
+    let samples = Arc::new(StreamSamples::new(Arc::clone(&shared.core), Arc::clone(&shared.live_stats)));
+    parts.chores.push(Arc::clone(&samples) as _);
+    parts.retain(KEPT, |store, at| store.prune_stream_samples(at));
+    let state = Streaming { streams: Arc::clone(&shared.streams), samples, events: parts.events.clone() };
     parts.add_routes(routes(), state);
+    parts.event_views.push(event_view(Arc::clone(&shared.streams)));
 }

@@ -31,7 +31,7 @@ use streamward::app::user::Providers;
 use streamward::domain::access::{Role, TokenSecret};
 use streamward::domain::media_server::{BaseUrls, Capabilities, MediaServerName};
 use streamward::domain::secret::{MasterKey, Secret};
-use streamward::ports::{ChannelEngine, Clock, DestinationProbe, Mailer, WakeUps, WebhookVerifier};
+use streamward::ports::{ChannelEngine, Clock, DestinationProbe, Examiner, Mailer, WakeUps, WebhookVerifier};
 use streamward::runtime::config::{Config, ConfigDuration, KickFeedChoice, Studio};
 use streamward::runtime::slices::{Instance, Outside, Secrets, Shared};
 use streamward_test_support::TimeLimit;
@@ -44,7 +44,7 @@ pub(crate) use call::{Call, Caller, Shows};
 pub(crate) use clock::TestClock;
 pub(crate) use engine::{Engine, Place, every_engine};
 pub(crate) use media::FakeMedia;
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Got, Reader};
 pub(crate) use record::Record;
 pub(crate) use steps::Key;
 pub(crate) use work::assigned;
@@ -93,6 +93,7 @@ pub(crate) struct Setup {
     pub(crate) studios: Vec<StudioSetup>,
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
     pub(crate) providers: Providers,
+    pub(crate) examiner: Arc<dyn Examiner>,
     /// Changes the configuration.
     pub(crate) configure: fn(&mut Config),
 }
@@ -113,6 +114,7 @@ impl Default for Setup {
             studios: vec![],
             mailer: None,
             providers: Providers::new(),
+            examiner: Arc::new(crate::doctor::FakeExaminer::default()),
             configure: |_| {},
         }
     }
@@ -227,6 +229,7 @@ impl TestApp {
             studios: self.setup.studios.clone(),
             mailer: self.setup.mailer.clone(),
             providers: self.setup.providers.clone(),
+            examiner: Some(Arc::clone(&self.setup.examiner)),
         };
         let shared = Shared::new(core, config, self.secrets(), outside, self.setup.end_wait);
         let options = HttpOptions {

@@ -278,7 +278,7 @@ async fn check(app: &TestApp, clients: &Clients, row: &Row) {
             _ if refused => 403,
             About::Installation => 403,
             About::One | About::Person => 404,
-            About::List | About::Several | About::Creation | About::Events => *status,
+            About::List | About::Several | About::Creation | About::Events | About::Question => *status,
         };
         assert_eq!(answer.status.as_u16(), expected, "{operation}, other, {role}: {answer:?}");
         if *about == About::Creation && !refused {

@@ -12,6 +12,8 @@ pub(super) enum About {
     Creation,
     /// One resource, or what belongs to it: it does not exist for other organizations.
     One,
+    /// What the query names: what others own does not exist in the answer.
+    Question,
     /// Changes, as they happen: of what the caller may see.
     Events,
     /// Those of the caller that fit. The answer does not name them.
@@ -41,10 +43,17 @@ const fn own(operation: &'static str, about: About, body: &'static str, status: 
     Row { operation, about, role: None, body, status }
 }
 
-use About::{Creation, Events, Installation, List, One, Person, Several};
+use About::{Creation, Events, Installation, List, One, Person, Question, Several};
 
 /// Every operation of the management API. `{broadcaster}` in a body is a broadcaster of the owner.
 pub(super) const ROWS: &[Row] = &[
+    row("GET /events", Events, Viewer, "", 200),
+    row("GET /event-log", List, Viewer, "", 200),
+    // Without a path.
+    row("GET /explain", Question, Operator, "", 400),
+    row("GET /streams/{id}/samples", One, Viewer, "", 200),
+    row("GET /doctor", Installation, Operator, "", 200),
+    row("GET /configuration", Installation, Admin, "", 200),
     row("GET /auth-failures", List, Operator, "", 200),
     row("GET /organizations", Installation, Admin, "", 200),
     row("POST /organizations", Installation, Admin, r#"{"name": "{unique}"}"#, 201),
@@ -58,6 +67,7 @@ pub(super) const ROWS: &[Row] = &[
     row("DELETE /users/{id}", Installation, Admin, "", 204),
     own("POST /users/{id}/password", Person, r#"{"password": "correct horse battery"}"#, 204),
     row("POST /users/{id}/link", Installation, Admin, "", 201),
+    row("POST /setup-links", Installation, Admin, "", 201),
     own("GET /users/{id}/sessions", Person, "", 200),
     own("DELETE /users/{id}/sessions", Person, "", 204),
     // There is no such session.

@@ -13,7 +13,7 @@ use streamward::ports::Clock as _;
 use streamward_test_support::oidc::OidcStub;
 
 use super::srs::World;
-use super::{HOOK_SECRET, Home, SOON, eventually};
+use super::{HOOK_SECRET, Home, SOON, client, eventually};
 use crate::control_api::{ControlApi, Received, Reply};
 
 /// Its findings and exit code.
@@ -350,4 +350,37 @@ async fn port_in_use_is_reported() {
     let found = Findings::of(&home);
     assert_eq!(found.severity("service", "is taken by another program"), "failure");
     assert!(found.failed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn running_service_checks_itself_and_shows_its_configuration_without_secrets() {
+    let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET);
+    let media_server = media_server(&home, |_| None).await;
+    let home = beside(home, &media_server);
+    let mut service = home.serve().await;
+    let token = home.admin_token();
+    let read = async |path: &str| -> Value {
+        let answer = client().get(home.url(path)).bearer_auth(&token).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        answer.json().await.expect("JSON")
+    };
+    let found = read("/doctor").await;
+    let status = |id: &str| {
+        let checks = found["checks"].as_array().expect("checks");
+        let check = checks.iter().find(|check| check["id"] == id);
+        check.unwrap_or_else(|| panic!("no {id} in {found}"))["status"].clone()
+    };
+    for id in ["database", "schema", "service", "hook-secret", "media-server-default"] {
+        assert_eq!(status(id), "ok", "{found}");
+    }
+    let shown = read("/configuration").await;
+    assert_eq!(shown["values"]["hooks"]["secret"], "***", "{shown}");
+    assert!(!shown.to_string().contains(HOOK_SECRET), "{shown}");
+    assert!(
+        shown["sources"]["hooks.secret"].as_str().is_some_and(|place| place.contains("STREAMWARD_")),
+        "{shown}"
+    );
+    let told = home.json(&["stream", "explain", "live/alice"]);
+    assert_eq!((&told["on_air"], &told["path"]), (&json!(false), &json!("live/alice")));
+    assert!(service.terminate(SOON).await.expect("it stops").success());
 }

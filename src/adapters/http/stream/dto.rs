@@ -1,11 +1,14 @@
 //! The query of `/streams`, and its events.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::adapters::http::extract::{ListQuery, uuid};
+use crate::adapters::http::extract::{ListQuery, number, uuid};
 use crate::adapters::http::list::{DEFAULT_PAGE, page};
 use crate::adapters::views::{DateTime, StreamView};
+use crate::app::stream_samples::SampleRange;
 use crate::domain::Invalid;
 use crate::domain::media_server::MediaServerName;
 use crate::domain::page::{Newest, Page};
@@ -56,6 +59,33 @@ impl ListQuery for StreamsQuery {
         let path = self.path.as_deref().map(StreamPath::parse).transpose()?;
         let media_server = self.media_server.as_deref().map(MediaServerName::parse).transpose()?;
         Ok((StreamFilter { status, broadcaster_id, path, media_server }, page))
+    }
+}
+
+/// Which samples of a stream.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SamplesQuery {
+    /// From this time on; without it: one hour.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Before this time; without it: until now.
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// How many seconds one sample of the answer stands for; without it: as many as give about 200.
+    #[param(value_type = Option<u32>, minimum = 10, maximum = 86400)]
+    step: Option<String>,
+}
+
+impl SamplesQuery {
+    pub(super) fn range(&self) -> Result<SampleRange, Invalid> {
+        let time = |field: &str, text: &Option<String>| {
+            let parse = |text: &String| text.parse().map_err(|rule: &str| Invalid::one(field, rule));
+            text.as_ref().map(parse).transpose()
+        };
+        let step = number("step", self.step.as_deref(), 10..=86_400)?.map(Duration::from_secs);
+        Ok(SampleRange { from: time("from", &self.from)?, to: time("to", &self.to)?, step })
     }
 }
 

@@ -7,22 +7,27 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::response::Response;
 
+use super::event_view::EventView;
+use super::extract::StrictQuery;
 use super::handler::{
     Answer, Call, Done, Id, NoContent, Operator, Problem, Routes, State, Viewer, ok, routes,
 };
 use super::list::{ListAnswer, ListCall};
 use super::sse::{EventRequest, EventStreams, EventsQuery, sse_event};
-use crate::adapters::views::{StreamList, StreamView};
+use crate::adapters::views::{StreamHistoryView, StreamList, StreamView};
 use crate::app::stream::Streams;
+use crate::app::stream_samples::StreamSamples;
 use crate::domain::StreamId;
 use crate::domain::event::{Event, EventBody, Topic};
-use dto::{StreamEvent, StreamsQuery};
+use dto::{SamplesQuery, StreamEvent, StreamsQuery};
 
 /// The state of the routes.
 #[derive(Clone, FromRef)]
 pub struct Streaming {
     /// The streams.
     pub streams: Arc<Streams>,
+    /// What they carried.
+    pub samples: Arc<StreamSamples>,
     /// The event streams.
     pub events: EventStreams,
 }
@@ -34,6 +39,7 @@ pub fn routes() -> Routes<Streaming> {
         .management(Viewer, "stream", routes!(list_streams))
         .management(Viewer, "stream", routes!(follow_streams))
         .management(Viewer, "stream", routes!(read_stream))
+        .management(Viewer, "stream", routes!(read_stream_samples))
         .management(Operator, "stream", routes!(end_stream))
 }
 
@@ -50,6 +56,21 @@ async fn list_streams(call: ListCall<Streams, StreamsQuery>) -> ListAnswer {
 #[utoipa::path(get, path = "/streams/{id}", responses((status = 200, body = StreamView)))]
 async fn read_stream(Call(streams, actor): Call<Streams>, Id(id): Id<StreamId>) -> Answer<StreamView> {
     ok(StreamView::of(&streams, streams.get(&actor, id).await?))
+}
+
+/// Read what a stream carried
+///
+/// For charts. Each live stream is measured every ten seconds, and that is kept for a day. A step that nothing is known of is
+/// left out: it is not zero.
+#[utoipa::path(
+    get, path = "/streams/{id}/samples", params(SamplesQuery), responses((status = 200, body = StreamHistoryView))
+)]
+async fn read_stream_samples(
+    Call(samples, actor): Call<StreamSamples>,
+    Id(id): Id<StreamId>,
+    StrictQuery(query): StrictQuery<SamplesQuery>,
+) -> Answer<StreamHistoryView> {
+    ok(samples.of(&actor, id, query.range()?).await?)
 }
 
 /// End a stream
@@ -80,10 +101,16 @@ async fn follow_streams(
     State(events): State<EventStreams>,
     request: EventRequest,
 ) -> Result<Response, Problem> {
-    let render = move |event: &Event| {
-        let EventBody::Stream(body) = &event.body else { return None };
-        let stream = StreamView::of(&streams, body.stream.clone());
-        sse_event(event, StreamEvent { at: event.at, stream })
-    };
+    let render = move |event: &Event| sse_event(event, shown(&streams, event)?);
     request.answer(events, Topic::Stream, render).await
+}
+
+fn shown(streams: &Streams, event: &Event) -> Option<StreamEvent> {
+    let EventBody::Stream(body) = &event.body else { return None };
+    Some(StreamEvent { at: event.at, stream: StreamView::of(streams, body.stream.clone()) })
+}
+
+/// How events of streams are shown.
+pub fn event_view(streams: Arc<Streams>) -> EventView {
+    EventView::new(move |event| shown(&streams, event))
 }
