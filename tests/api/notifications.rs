@@ -200,7 +200,7 @@ async fn both_secrets_sign_while_rotating() {
 async fn unusable_input_is_refused_by_field() {
     let app = TestApp::memory().await;
     let post = |draft: Value| app.as_admin().post("/notifications").json(draft);
-    post(json!({"name": "", "kind": "fax", "target": "x"})).await.assert_refuses(&["kind", "name"]);
+    post(json!({"name": "", "kind": "fax", "target": "x"})).await.assert_refuses(&["name", "kind"]);
     post(json!({"name": "a", "kind": "webhook", "target": "ftp://x"})).await.assert_refuses(&["target"]);
     post(json!({"name": "a", "kind": "email", "target": "a@b.c"})).await.assert_refuses(&["kind"]);
     let unknown = streamward::adapters::system::SystemIds.uuid();
