@@ -205,7 +205,7 @@ impl<L, Q, I, F, S> FromRequestParts<S> for ListOf<L, Q>
 where
     L: List<Filter = (I, F)> + 'static,
     Q: ListQuery<Filter = (F, Page<PlaceIn<L>>)>,
-    I: FromStr,
+    I: FromStr + Send,
     Arc<L>: FromRef<S>,
     S: Send + Sync,
 {
