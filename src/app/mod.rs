@@ -30,6 +30,7 @@ pub mod key_cache_loader;
 pub mod list;
 pub mod live_stats;
 pub mod media_server;
+pub mod notification;
 pub mod organization;
 pub mod playback;
 pub mod poll_requests;

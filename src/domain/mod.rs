@@ -20,6 +20,7 @@ pub mod log_throttle;
 pub mod media_server;
 pub mod nearest;
 pub mod network;
+pub mod notification;
 pub mod on_air;
 pub mod organization;
 pub mod page;

@@ -27,6 +27,8 @@ pub enum WakeUp {
     Clips,
     /// Playback tokens were revoked, or their signing keys changed.
     Playback,
+    /// Subscriptions to notifications were changed, or messages are to be sent again.
+    Notifications,
     /// Anything may have changed: wake-ups were lost.
     Everything,
 }

@@ -21,6 +21,7 @@ mod lists;
 mod media;
 mod media_servers;
 mod media_suite;
+mod notifications;
 mod organizations;
 mod pgbouncer;
 mod playback;

@@ -39,6 +39,7 @@ mod hook_events;
 mod leases;
 mod media_servers;
 mod migrate;
+mod notifications;
 mod organizations;
 mod playback;
 mod playlists;
@@ -94,6 +95,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         leases::ALL,
         media_servers::ALL,
         migrate::ALL,
+        notifications::ALL,
         organizations::ALL,
         playback::ALL,
         playlists::ALL,

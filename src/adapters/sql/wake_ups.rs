@@ -111,6 +111,7 @@ fn from_word(word: &str) -> WakeUp {
         "channels" => WakeUp::Channels,
         "clips" => WakeUp::Clips,
         "playback" => WakeUp::Playback,
+        "notifications" => WakeUp::Notifications,
         word => match word.split_once(':') {
             Some(("reconcile", name)) => MediaServerName::parse(name).ok().map(WakeUp::Reconcile),
             Some(("topic", topic)) => topic.parse().ok().map(WakeUp::Topic),

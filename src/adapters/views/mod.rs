@@ -14,6 +14,7 @@ mod event;
 mod explain;
 mod list;
 mod media_server;
+mod notification;
 mod organization;
 mod playback;
 mod stream;
@@ -40,6 +41,10 @@ pub(crate) use event::{EventEntryList, EventEntryView};
 pub(crate) use explain::ExplanationView;
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
+pub(crate) use notification::{
+    DeliveryList, DeliveryView, NewNotification, NotificationList, NotificationTestView, NotificationView,
+    ReplayView,
+};
 pub(crate) use organization::{OrganizationList, OrganizationView};
 pub(crate) use playback::{
     JwksView, NewPlaybackTokenView, NewSigningKeyView, PlaybackTokenList, PlaybackTokenView,

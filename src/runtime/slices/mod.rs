@@ -14,6 +14,7 @@ mod event;
 mod explain;
 mod hook;
 mod media_server;
+mod notification;
 mod organization;
 mod playback;
 mod publish;
@@ -53,6 +54,7 @@ const SLICES: &[Slice] = &[
     streamer::SLICE,
     clip::SLICE,
     studio::SLICE,
+    notification::SLICE,
     organization::SLICE,
     access::SLICE,
     user::SLICE,
