@@ -12,7 +12,7 @@ import { can } from './session.js';
  * @type {{ id: string, label: string, icon: import('./parts/icon.js').Icon, key: string, shown: () => boolean, load: () => Promise<{ open: (rest: string[]) => Screen }> }[]}
  */
 export const areas = [
-    { id: 'start', label: 'First minutes', icon: 'start', key: 'f', shown: () => can('admin'), load: () => import('./screens/start.js') },
     { id: 'live', label: 'Live', icon: 'live', key: 'l', shown: () => can('viewer'), load: () => import('./screens/live.js') },
     { id: 'access', label: 'Access', icon: 'access', key: 'a', shown: () => true, load: () => import('./screens/access.js') },
+    { id: 'start', label: 'First minutes', icon: 'start', key: 'f', shown: () => can('admin'), load: () => import('./screens/start.js') },
 ];

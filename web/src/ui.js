@@ -1,7 +1,7 @@
 // @ts-check
 /** What every view is written with. Views are plain functions, called as functions: so `tsc` checks their arguments. */
 import { h } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import htm from 'htm';
 import { signal } from '@preact/signals';
 
@@ -34,16 +34,22 @@ function Region({ view }) {
  */
 export const region = (view, key) => h(Region, { view, key });
 
-/** @param {{ make: (args: any) => (args: any) => View, args: any }} props */
+/** @param {{ make: (args: any, leaving: (what: () => void) => void) => (args: any) => View, args: any }} props */
 function Part({ make, args }) {
-    const [view] = useState(() => make(args));
+    const [{ view, last }] = useState(() => {
+        /** @type {(() => void)[]} */
+        const last = [];
+        return { view: make(args, (what) => last.push(what)), last };
+    });
+    useEffect(() => () => last.forEach((what) => what()), [last]);
     return view(args);
 }
 
 /**
  * A part with a state of its own: `make` runs once, and its view is drawn as long as the part is shown at this place.
+ * What is given to `leaving` is called when it no longer is.
  * @template A
- * @param {(args: A) => (args: A) => View} make
+ * @param {(args: A, leaving: (what: () => void) => void) => (args: A) => View} make
  * @param {A} args
  * @param {string} [key]
  * @returns {View}
