@@ -14,5 +14,9 @@ import { can } from './session.js';
 export const areas = [
     { id: 'live', label: 'Live', icon: 'live', key: 'l', shown: () => can('viewer'), load: () => import('./screens/live.js') },
     { id: 'access', label: 'Access', icon: 'access', key: 'a', shown: () => true, load: () => import('./screens/access.js') },
+    { id: 'channels', label: 'Channels', icon: 'channels', key: 'c', shown: () => can('viewer'), load: () => import('./screens/channels.js') },
+    { id: 'studios', label: 'Studios', icon: 'studios', key: 's', shown: () => can('viewer'), load: () => import('./screens/studios.js') },
+    { id: 'streamers', label: 'Streamers', icon: 'streamers', key: 'k', shown: () => can('viewer'), load: () => import('./screens/streamers.js') },
+    { id: 'system', label: 'System', icon: 'system', key: 'y', shown: () => can('viewer'), load: () => import('./screens/system.js') },
     { id: 'start', label: 'First minutes', icon: 'start', key: 'f', shown: () => can('admin'), load: () => import('./screens/start.js') },
 ];
