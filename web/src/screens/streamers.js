@@ -1,0 +1,1 @@
+export const open = () => ({ title: () => 'streamers', view: () => undefined });

@@ -1,0 +1,1 @@
+export const open = () => ({ title: () => 'studios', view: () => undefined });

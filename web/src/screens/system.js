@@ -1,0 +1,1 @@
+export const open = () => ({ title: () => 'system', view: () => undefined });
