@@ -22,7 +22,7 @@ pub(super) fn policy(index: &str, media_servers: &BTreeSet<String>) -> HeaderVal
     let policy = format!(
         "default-src 'none'; script-src 'self'{maps}; worker-src 'self'; style-src 'self'; img-src 'self' data:; \
          media-src 'self' blob:{media}; connect-src 'self'{media}; manifest-src 'self'; form-action 'self'; \
-         base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+         base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types streamward"
     );
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
