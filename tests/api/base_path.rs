@@ -81,31 +81,6 @@ async fn the_page_of_the_api_loads_below_the_base_path() {
 }
 
 #[tokio::test]
-async fn the_first_page_is_for_browsers_and_links_below_the_base_path() {
-    let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    for (app, base) in [(TestApp::memory().await, ""), (below(Engine::Memory).await, BASE)] {
-        let page = app.as_nobody().get(&format!("{base}/")).header("accept", accept).await.assert_status(200);
-        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-        let policy = page.header("content-security-policy");
-        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
-        assert!(!policy.contains("script") && !policy.contains("unsafe"), "{policy}");
-        assert_eq!(page.header("vary"), "accept");
-        let html = String::from_utf8(page.body.to_vec()).expect("text");
-        assert!(!html.contains("<script") && !html.contains("style="), "{html}");
-        for link in ["/docs", "/health", "/streams"] {
-            assert!(html.contains(&format!("href=\"{base}{link}\"")), "{html}");
-            app.as_viewer().get(&format!("{base}{link}")).await.assert_status(200);
-        }
-        for other in ["*/*", "application/json", "text/html-but-not-quite"] {
-            let answer = app.as_nobody().get("/").header("accept", other).await.assert_status(404);
-            assert!(answer.text("/type").ends_with("/problems/unknown-route"), "{answer:?}");
-        }
-        app.as_nobody().get("/").await.assert_status(404);
-        app.as_nobody().post("/").header("accept", accept).await.assert_status(404);
-    }
-}
-
-#[tokio::test]
 async fn signatures_are_of_the_path_that_was_called() {
     let app = below(Engine::Memory).await;
     // The proxy passes the path on.

@@ -38,6 +38,7 @@ mod streams;
 mod studios;
 mod tasks;
 mod telemetry;
+mod ui;
 mod user_factors;
 mod user_links;
 mod user_providers;

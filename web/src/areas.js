@@ -9,7 +9,7 @@ import { can } from './session.js';
 
 /**
  * `key`: `g`, then this letter, goes there. `shown`: whether the navigation has it for this person.
- * @type {{ id: string, label: string, icon: import('./parts/icon.js').Icon, key: string, shown: () => boolean, load: () => Promise<{ open: (rest: string[]) => Screen }> }[]}
+ * @type {{ id: string, label: string, icon: import('./parts/icon.js').Icon, key: string, shown: () => boolean, load: () => Promise<{ open: (rest: string[]) => Screen | Promise<Screen> }> }[]}
  */
 export const areas = [
     { id: 'live', label: 'Live', icon: 'live', key: 'l', shown: () => can('viewer'), load: () => import('./screens/live.js') },

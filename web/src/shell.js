@@ -1,7 +1,7 @@
 // @ts-check
 /** The frame: navigation, the banner of a lost line, and the screen of the address. */
 import { areas } from './areas.js';
-import { asApiError } from './api.js';
+import { ApiError, asApiError } from './api.js';
 import { line, stale } from './link.js';
 import { closeDialogs, openDialog } from './parts/dialog.js';
 import { attempt, button } from './parts/button.js';
@@ -53,9 +53,11 @@ async function openScreen(id, rest) {
     current.value = { area: id, rest: place };
     try {
         const { open } = await area.load();
-        const still = current.peek();
-        if (still.area !== id || still.rest !== place || !session.peek()) return;
-        current.value = { area: id, rest: place, screen: open(rest) };
+        const isCurrent = () => current.peek().area === id && current.peek().rest === place && !!session.peek();
+        if (!isCurrent()) return;
+        const screen = await open(rest);
+        if (!isCurrent()) return screen.close?.();
+        current.value = { area: id, rest: place, screen };
         // Screen readers and the keyboard go on at the new screen.
         if (before.area && before.area !== id) document.getElementById('main')?.focus({ preventScroll: true });
         scrollTo(0, 0);
@@ -76,10 +78,11 @@ function banner() {
 function screen() {
     const { screen: opened, failed } = current.value;
     if (failed) {
-        const error = asApiError(failed);
-        return problem(error, () => location.reload());
+        // A file of an older version is no longer there: the whole page must be loaded again.
+        const old = /dynamically imported module/.test(String(failed));
+        return problem(old ? new ApiError({ status: 0, title: 'This screen could not be loaded', detail: 'Streamward was updated, or is not reached. Load the page again.' }) : asApiError(failed), () => location.reload());
     }
-    return opened ? region(() => opened.view(), `${current.value.area}`) : waiting();
+    return opened ? region(() => opened.view(), `${current.value.area}/${current.value.rest}`) : waiting();
 }
 
 /** @param {(typeof areas)[number]} area */

@@ -25,7 +25,7 @@ async function redeem() {
     // Gone from the address bar and from the history before anything else.
     history.replaceState(null, '', '#/');
     try {
-        entered(await call('post', 'session', { body: { setup_code: code } }));
+        entered(await call('post', 'session', { body: { setup: code } }));
         replace('start');
     } catch (error) {
         refused.value = /** @type {ApiError} */ (error);

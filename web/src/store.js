@@ -14,6 +14,34 @@ const streams = new Map();
 /** @param {string} id */
 export const liveStream = (id) => streams.get(id)?.value;
 
+/** How often the numbers of all live streams are asked for while a screen shows them. */
+const NUMBERS_MS = 5_000;
+/** A bitrate is measured over at least this time: media servers count whole frames. */
+const WINDOW_MS = 3_500;
+/** How many values a sparkline has. */
+const KEPT = 60;
+
+/** @typedef {{ at: number, bits: number }} Sample */
+/** @type {Map<string, { at: number, bytes: number, samples: import('./ui.js').Signal<Sample[]> }>} */
+const measured = new Map();
+
+/** What arrived of a stream: measured from the bytes that the service has counted. Oldest first. @param {string} id */
+export const samplesOf = (id) => measured.get(id)?.samples.value ?? [];
+
+/** @param {Stream} stream @param {number} at */
+function measure(stream, at) {
+    const before = measured.get(stream.id);
+    if (!before || stream.inbound_bytes < before.bytes) {
+        measured.set(stream.id, { at, bytes: stream.inbound_bytes, samples: before?.samples ?? signal([]) });
+        return;
+    }
+    if (at - before.at < WINDOW_MS) return;
+    const bits = ((stream.inbound_bytes - before.bytes) * 8_000) / (at - before.at);
+    before.samples.value = [...before.samples.peek().slice(1 - KEPT), { at, bits }];
+    before.at = at;
+    before.bytes = stream.inbound_bytes;
+}
+
 /** @type {import('./link.js').Resource<Stream[]> | undefined} */
 let source;
 let users = 0;
@@ -36,6 +64,7 @@ export function useLive() {
             source = undefined;
             liveIds.value = undefined;
             streams.clear();
+            measured.clear();
         },
     };
 }
@@ -49,6 +78,7 @@ function follow() {
         },
         {
             topics: ['stream.'],
+            every: NUMBERS_MS,
             // The value is not read: the signals of the streams are.
             on: ({ name, data }, value) => {
                 if (name === 'stream.ended' || data.stream?.status === 'ended') remove(data.stream.id);
@@ -65,8 +95,14 @@ function follow() {
 function replaceAll(list) {
     const ids = new Set(list.map(({ id }) => id));
     for (const id of streams.keys()) if (!ids.has(id)) streams.delete(id);
-    for (const stream of list) put(stream, false);
-    liveIds.value = list.map(({ id }) => id);
+    const at = Date.now();
+    for (const id of measured.keys()) if (!ids.has(id)) measured.delete(id);
+    for (const stream of list) {
+        put(stream, false);
+        measure(stream, at);
+    }
+    const before = liveIds.peek();
+    if (before?.length !== list.length || list.some(({ id }, index) => id !== before[index])) liveIds.value = list.map(({ id }) => id);
 }
 
 /** @param {Stream} stream @param {boolean} [isNew] */

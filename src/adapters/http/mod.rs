@@ -41,6 +41,7 @@ pub mod stream_key;
 pub mod streamer;
 mod strict;
 pub mod studio;
+pub mod ui;
 mod upload;
 pub mod user;
 

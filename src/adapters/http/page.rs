@@ -8,6 +8,10 @@ use sha2::{Digest as _, Sha256};
 pub(super) fn inline(page: &str, tag: &str) -> String {
     let (begin, end) = (format!("<{tag}>"), format!("</{tag}>"));
     let inner = page.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
-    let hash = Sha256::digest(inner.map_or("", |(inner, _)| inner).as_bytes());
-    format!("'sha256-{}'", STANDARD.encode(hash))
+    source_of(inner.map_or("", |(inner, _)| inner))
+}
+
+/// A text within a page, as a source of its content security policy.
+pub(super) fn source_of(inline: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(inline.as_bytes())))
 }

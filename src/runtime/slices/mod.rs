@@ -34,6 +34,7 @@ use crate::adapters::http::{self, CookieRules, EventStreams, Gate, HttpOptions, 
 use crate::app::health::Health;
 use crate::app::housekeeping::Housekeeping;
 use crate::app::task::AnyTask;
+use crate::runtime::config::MediaServer;
 
 pub use super::shared::{Outside, Secrets, Shared};
 
@@ -86,6 +87,8 @@ impl Instance {
             document: document(&base_path).into(),
         };
         parts.routers.push(http::operation::serve(operation, &parts.gate));
+        let media_servers = shared.config.media_servers.values();
+        parts.routers.push(http::ui::serve(media_servers.map(MediaServer::base_urls)));
         let last = Housekeeping::new(core(), parts.chores.clone(), Vec::new());
         let housekeeping = Housekeeping::new(core(), parts.chores, parts.retentions);
         parts.tasks.push(AnyTask::periodic(housekeeping));

@@ -48,8 +48,13 @@ async fn works_behind(home: &Home, port: u16) {
     })
     .await
     .expect("it answers");
-    let front = browser.get(url("/")).header("accept", "text/html").send().await.expect("an answer");
-    assert!(front.text().await.expect("a text").contains("href=\"/streamward/docs\""));
+    let front = browser.get(url("/")).send().await.expect("an answer");
+    assert!(front.url().path() == "/streamward/ui/", "{front:?}");
+    let front = front.text().await.expect("a text");
+    let style =
+        front.split('"').find(|text| text.ends_with(".css")).expect("a style").trim_start_matches('.');
+    let style = browser.get(url(&format!("/ui{style}"))).send().await.expect("an answer");
+    assert!(style.status().is_success(), "{style:?}");
     let page = browser.get(url("/docs")).send().await.expect("an answer").text().await.expect("a text");
     let links: Vec<&str> =
         page.split('"').filter(|text| text.ends_with(".js") || text.ends_with(".css")).collect();

@@ -11,7 +11,7 @@ const HEIGHT = 28;
  */
 export function sparkline(values, { label, format }) {
     const known = /** @type {number[]} */ (values.filter((value) => value !== undefined));
-    if (known.length < 2) return html`<span class="sparkline empty" aria-hidden="true"></span>`;
+    if (known.length < 2) return html`<span class="sparkline" aria-hidden="true"></span>`;
     const top = Math.max(...known, 1);
     const step = WIDTH / Math.max(values.length - 1, 1);
     let path = '';

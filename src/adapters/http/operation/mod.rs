@@ -1,7 +1,6 @@
 //! Routes for operators and orchestrators: health, metrics and documents.
 
 mod docs;
-mod front;
 mod health;
 mod metrics;
 mod problems;
@@ -30,11 +29,8 @@ pub fn routes() -> Routes<Operation> {
         .management(Operator, "task", routes!(tasks::list_tasks))
 }
 
-/// The routes, the page at `/`, and the files of the documentation page.
+/// The routes, and the files of the documentation page.
 pub fn serve(operation: Operation, gate: &Gate) -> Router {
-    let pages = Router::new()
-        .route("/", get(front::front).fallback(front::nothing))
-        .route("/docs/", get(docs::page))
-        .route("/docs/{*name}", get(docs::asset));
+    let pages = Router::new().route("/docs/", get(docs::page)).route("/docs/{*name}", get(docs::asset));
     routes().into_router(operation, gate).layer(Extension(gate.clone())).merge(pages)
 }
