@@ -66,9 +66,11 @@ export function uptimeBars(uptime, known) {
         }, 0);
         return { at: begins, down, unknown: ends.getTime() <= Date.parse(known) };
     });
+    // Nothing is good about a studio that was never to be on air.
+    const nothing = uptime.total_uptime_seconds + uptime.total_downtime_seconds === 0;
     const worst = days.filter(({ down }) => down > 0);
-    const label = worst.length ? `Downtime on ${worst.length} of ${days.length} days` : `No downtime recorded in ${days.length} days`;
-    return html`<div class="bars" role="img" aria-label=${label}>${days.map(({ at, down, unknown }) => html`<span class=${unknown ? 'unknown' : down === 0 ? 'good' : down < 30_000 ? 'warn' : 'bad'} title=${`${at.toLocaleDateString()}: ${unknown ? 'not known yet' : down === 0 ? 'no downtime recorded' : `down for ${duration(down)}`}`} style=${{ '--down': `${down === 0 ? 0 : Math.max(12, Math.min(100, (down / DAY) * 100))}%` }}></span>`)}</div>`;
+    const label = nothing ? 'It was never to be on air' : worst.length ? `Downtime on ${worst.length} of ${days.length} days` : `No downtime recorded in ${days.length} days`;
+    return html`<div class="bars" role="img" aria-label=${label}>${days.map(({ at, down, unknown }) => html`<span class=${unknown || nothing ? 'unknown' : down === 0 ? 'good' : down < 30_000 ? 'warn' : 'bad'} title=${`${at.toLocaleDateString()}: ${unknown ? 'not known yet' : nothing ? 'not to be on air' : down === 0 ? 'no downtime recorded' : `down for ${duration(down)}`}`} style=${{ '--down': `${down === 0 ? 0 : Math.max(12, Math.min(100, (down / DAY) * 100))}%` }}></span>`)}</div>`;
 }
 
 /** @param {Schemas['StudioUptime']} uptime */
