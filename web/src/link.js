@@ -69,13 +69,13 @@ function receive(message) {
         const before = line.peek().state;
         become('live');
         // What happened in the gap came as no event: ask for all of it again.
-        if (before !== 'live') void reloadAll();
+        if (before !== 'live') void reloadAll().catch(() => {});
     } else if (message.kind === 'down') {
         if (message.status === 401 || message.status === 403) hooks.refused();
         if (line.peek().state === 'live') become('lost');
         if (message.status >= 400) void ask();
     } else if (message.name === 'reset') {
-        void reloadAll();
+        void reloadAll().catch(() => {});
     } else {
         waiting.push(message);
         // At most four times a second, however many come.

@@ -87,7 +87,7 @@ export function open(rest) {
             removeEventListener('resize', resized);
         },
         view: () => html`<header class="head"><h1>Streamers</h1>${can('admin') && button({ label: 'Add', icon: 'plus', kind: 'main', action: () => openAdd(list.reload) })}</header>
-            <div class="filters"><input type="search" aria-label="Exact name on Kick" placeholder="Exact name on Kick" value=${filter.username.value} onInput=${(/** @type {any} */ event) => {
+            <div class="sieve"><input type="search" aria-label="Exact name on Kick" placeholder="Exact name on Kick" value=${filter.username.value} onInput=${(/** @type {any} */ event) => {
                 filter.username.value = event.target.value;
                 clearTimeout(typing);
                 typing = setTimeout(again, 300);

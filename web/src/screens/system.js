@@ -48,7 +48,10 @@ export function open(rest) {
         moved: ([id]) => show(id),
         close: () => section?.close?.(),
         view: () => html`<header class="head"><h1>System</h1></header>
-            <div class="tabs" role="navigation" aria-label="Sections of System">${mine.map(({ id, label }) => html`<a href=${to('system', id)} aria-current=${at.value === id ? 'page' : undefined}>${label}</a>`)}</div>
+            <div class="tabs many" role="navigation" aria-label="Sections of System">${mine.map(({ id, label }) => html`<a href=${to('system', id)} aria-current=${at.value === id ? 'page' : undefined} ref=${at.value === id ? inSight : undefined}>${label}</a>`)}</div>
             ${at.value && section?.view()}`,
     };
 }
+
+/** On a phone the sections are a row that scrolls. @param {HTMLElement | null} element */
+const inSight = (element) => element?.scrollIntoView({ block: 'nearest', inline: 'center' });

@@ -57,7 +57,7 @@ export function clipsScreen() {
                 ${may && html`<div class="drop" onDragOver=${(/** @type {DragEvent} */ event) => event.preventDefault()} onDrop=${(/** @type {DragEvent} */ event) => {
                     event.preventDefault();
                     take(event.dataTransfer?.files ?? []);
-                }}><input id=${input} class="unseen" type="file" accept="video/*,.mkv,.ts,.flv" multiple aria-label="Files to upload" tabindex="-1" onChange=${(/** @type {any} */ event) => {
+                }}><input id=${input} hidden type="file" accept="video/*,.mkv,.ts,.flv" multiple aria-label="Files to upload" tabindex="-1" onChange=${(/** @type {any} */ event) => {
                     take([...event.target.files]);
                     event.target.value = '';
                 }} /><p class="quiet">Drop files here, up to 10 GiB each. A broken upload continues when the same file is chosen again.</p>${region(going)}</div>`}

@@ -42,7 +42,7 @@ export function audit() {
     };
     return {
         close: list.close,
-        view: () => html`<form class="filters" role="search" aria-label="Filter of the audit log" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
+        view: () => html`<form class="sieve" role="search" aria-label="Filter of the audit log" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
                 ${FIELDS.map(({ name, label, placeholder }) => html`<div class="field"><label for=${`${id}${name}`}>${label}</label><input id=${`${id}${name}`} placeholder=${placeholder} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => set(name, event.target.value)} /></div>`)}
                 <div class="field"><label for=${`${id}outcome`}>Outcome</label><select id=${`${id}outcome`} onChange=${(/** @type {any} */ event) => set('outcome', event.target.value)}><option value="">Any</option><option value="success">Success</option><option value="failure">Failure</option></select></div>
                 <div class="field"><label for=${`${id}from`}>From</label><input id=${`${id}from`} type="datetime-local" onChange=${(/** @type {any} */ event) => when('from', event)} /></div>

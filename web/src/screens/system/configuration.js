@@ -15,7 +15,7 @@ export function configuration() {
     const changed = signal(false);
     return {
         close: source.close,
-        view: () => html`<div class="filters"><input type="search" aria-label="Search for a key or a value" placeholder="Search" value=${search.value} onInput=${(/** @type {any} */ event) => (search.value = event.target.value)} />
+        view: () => html`<div class="sieve"><input type="search" aria-label="Search for a key or a value" placeholder="Search" value=${search.value} onInput=${(/** @type {any} */ event) => (search.value = event.target.value)} />
             <button type="button" class="button plain" aria-pressed=${changed.value} onClick=${() => (changed.value = !changed.value)}>Only what was set</button></div>
             ${region(() => answered(source, ({ file, values, sources }) => {
                 const rows = flat(values).filter(({ key, value }) => `${key} ${value}`.toLowerCase().includes(search.value.toLowerCase()) && (!changed.value || sources[key]));

@@ -38,7 +38,7 @@ export function events() {
             log.close();
             unlisten();
         },
-        view: () => html`<div class="filters"><div class="field"><label for=${select}>Topic</label><select id=${select} onChange=${(/** @type {any} */ event) => {
+        view: () => html`<div class="sieve"><div class="field"><label for=${select}>Topic</label><select id=${select} onChange=${(/** @type {any} */ event) => {
                 topic.value = event.target.value;
                 log.value.value = undefined;
                 void log.reload();
