@@ -42,8 +42,11 @@ export class ApiError extends Error {
     }
 }
 
-/** Called when the service says that nobody is signed in (any longer). @type {{ signedOut: () => void }} */
-export const hooks = { signedOut: () => {} };
+/**
+ * `signedOut`: the service says that nobody is signed in (any longer). `wrote`: this page has changed something.
+ * @type {{ signedOut: () => void, wrote: () => void }}
+ */
+export const hooks = { signedOut: () => {}, wrote: () => {} };
 
 /**
  * @param {unknown} error
@@ -75,7 +78,10 @@ export async function call(method, path, { body, signal } = {}) {
         if (signal?.aborted) throw error;
         throw new ApiError({ status: 0, title: 'No answer', detail: 'Streamward does not answer. Check that it runs and that this device has a network.' });
     }
-    if (response.ok) return response.status === 204 ? undefined : await json(response);
+    if (response.ok) {
+        if (method.toUpperCase() !== 'GET') hooks.wrote();
+        return response.status === 204 ? undefined : await json(response);
+    }
     const problem = (await json(response)) ?? {};
     const failed = new ApiError({
         title: response.statusText || 'Refused',

@@ -1,7 +1,7 @@
 // @ts-check
 /** Whether what the page shows is true now: the state of the line to the service, and what it brings. */
 import { batch, computed, now, signal } from './ui.js';
-import { asApiError } from './api.js';
+import { asApiError, hooks as apiHooks } from './api.js';
 import { connect } from './events.js';
 
 /**
@@ -74,14 +74,19 @@ function receive(message) {
         if (message.status === 401 || message.status === 403) hooks.refused();
         if (line.peek().state === 'live') become('lost');
         if (message.status >= 400) void ask();
+    } else if (message.name === 'ping') {
+        return;
     } else if (message.name === 'reset') {
         void reloadAll().catch(() => {});
     } else {
-        waiting.push(message);
+        waiting.push(unwrap(message));
         // At most four times a second, however many come.
         flushing ??= setTimeout(flush, 250);
     }
 }
+
+/** The events of all topics come without a name of their own: it is in them. @param {ServiceEvent} message @returns {ServiceEvent} */
+const unwrap = (message) => (message.name === 'message' ? { ...message, name: message.data.type, data: message.data.data } : message);
 
 function flush() {
     flushing = undefined;
@@ -95,6 +100,16 @@ function flush() {
 async function reloadAll() {
     return Promise.all([...resources].map((reload) => reload()));
 }
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let rereading;
+// What this page has changed itself is seen at once, whether an event tells of it or not.
+apiHooks.wrote = () => {
+    rereading ??= setTimeout(() => {
+        rereading = undefined;
+        if (connection) void reloadAll().catch(() => {});
+    }, 50);
+};
 
 /** Asks instead of being told. */
 async function ask() {
@@ -148,7 +163,8 @@ export function resource(load, { topics = [], on, every } = {}) {
 
     const apply = (/** @type {ServiceEvent} */ event) => {
         const current = value.peek();
-        const changed = on && current !== undefined ? on(event, current) : undefined;
+        // Another version wrote the event: only its name is known.
+        const changed = on && event.data && current !== undefined ? on(event, current) : undefined;
         if (changed === undefined) soon();
         else value.value = changed;
     };
@@ -161,7 +177,7 @@ export function resource(load, { topics = [], on, every } = {}) {
                 value.value = loaded;
                 problem.value = undefined;
                 // What happened while the answer was on its way may not be in it.
-                if (on) for (const event of missed) value.value = on(event, value.value ?? loaded) ?? value.value;
+                if (on) for (const event of missed) if (event.data) value.value = on(event, value.value ?? loaded) ?? value.value;
             });
         } catch (error) {
             if (closed.signal.aborted) return;

@@ -106,7 +106,7 @@ function navigation() {
 
 function person() {
     const who = session.value;
-    const name = who?.user?.display_name || who?.user?.email || who?.actor || '';
+    const name = /** @type {any} */ (who)?.name || who?.user?.display_name || who?.user?.email || who?.actor || '';
     const role = who?.role ?? (who?.roles.length ? who.roles.map((one) => one.role).filter((one, index, all) => all.indexOf(one) === index).join(', ') : 'no role');
     return html`<details class="person"><summary aria-label="You and this page">${icon('person')}<span class="who"><span>${name}</span><small>${role}</small></span></summary><div class="popup">
         <p class="quiet">${name} · ${role}</p>

@@ -1,5 +1,5 @@
 import AxeBuilder from '@axe-core/playwright';
-import { expect, test, unique } from './world.js';
+import { eventually, expect, test, unique } from './world.js';
 
 const screens = ['#/live', '#/live/ended', '#/start', '#/access/keys', '#/access/broadcasters', '#/access/playback', '#/access/tokens', '#/access/people', '#/access/organizations'];
 
@@ -16,12 +16,12 @@ for (const [scheme, width] of /** @type {const} */ ([['light', 1280], ['dark', 1
         await page.setViewportSize({ width, height: 800 });
         const key = await service.key(unique('Axe'));
         await service.goLive(key);
-        const { streams } = await service.call('GET', 'streams');
+        const stream = await eventually(async () => (await service.call('GET', 'streams')).streams.find(({ path }) => path === key.path), 'it is live');
         await page.goto(`${service.url}ui/`);
         await expect(page.getByRole('button', { name: 'Sign in' })).toBeVisible();
         expect(await serious(page)).toEqual([]);
         await at('#/live');
-        for (const screen of [...screens, `#/live/${streams[0].id}`]) {
+        for (const screen of [...screens, `#/live/${stream.id}`]) {
             await page.goto(`${service.url}ui/${screen}`);
             await expect(page.locator('main .waiting')).toHaveCount(0);
             await page.waitForTimeout(150);
@@ -55,10 +55,10 @@ test('the whole way by keyboard: sign in, make a key, find a stream, leave', asy
     await page.keyboard.press('Tab');
     await page.keyboard.insertText(service.token);
     await page.keyboard.press('Enter');
-    await expect(page.getByRole('heading', { name: 'Live' })).toBeVisible();
+    await expect(page.getByRole('heading', { level: 1, name: /^Live/ })).toBeVisible();
     await page.keyboard.press('g');
     await page.keyboard.press('f');
-    await expect(page.getByRole('heading', { name: 'First minutes' })).toBeVisible();
+    await expect(page.getByRole('heading', { level: 1, name: 'First minutes' })).toBeVisible();
     await expect(page.getByRole('button', { name: 'Create the key' })).toBeVisible();
     const name = unique('Keys');
     const reach = async (/** @type {string} */ wanted) => {
@@ -85,7 +85,7 @@ test('the whole way by keyboard: sign in, make a key, find a stream, leave', asy
     await page.locator('main').focus();
     await page.keyboard.press('g');
     await page.keyboard.press('l');
-    await expect(page.getByRole('heading', { name: 'Live' })).toBeVisible();
+    await expect(page.getByRole('heading', { level: 1, name: /^Live/ })).toBeVisible();
     await page.keyboard.press('/');
     await expect(page.getByRole('searchbox')).toBeFocused();
     await page.locator('main').focus();

@@ -1,8 +1,8 @@
 import { expect, test, unique } from './world.js';
 
 const sees = {
-    viewer: { sections: ['Stream keys', 'Broadcasters', 'Organizations'], start: false, end: false, rotate: false, create: false },
-    operator: { sections: ['Stream keys', 'Broadcasters', 'Playback links', 'Organizations'], start: false, end: true, rotate: false, create: false },
+    viewer: { sections: ['Stream keys', 'Broadcasters'], start: false, end: false, rotate: false, create: false },
+    operator: { sections: ['Stream keys', 'Broadcasters', 'Playback links'], start: false, end: true, rotate: false, create: false },
     admin: { sections: ['Stream keys', 'Broadcasters', 'Playback links', 'API tokens', 'People', 'Organizations'], start: true, end: true, rotate: true, create: true },
 };
 

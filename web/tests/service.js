@@ -4,8 +4,9 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const root = path.resolve(import.meta.dirname ?? '.', '../..');
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = process.env.STREAMWARD_BIN ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), 'debug/streamward');
 export const mediamtx = process.env.MEDIAMTX_BIN;
 const HOOK_SECRET = 'a-hook-secret-for-the-tests-of-the-page';

@@ -1,10 +1,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from './world.js';
 
 const KIB = 1024;
-const web = path.resolve(import.meta.dirname ?? '.', '..');
+const web = fileURLToPath(new URL('..', import.meta.url));
 /** @param {string} file */
 const size = (file) => gzipSync(fs.readFileSync(path.join(web, file)), { level: 9 }).length;
 

@@ -19,7 +19,7 @@ const sections = [
     { id: 'playback', label: 'Playback links', shown: () => can('operator'), open: playback },
     { id: 'tokens', label: 'API tokens', shown: () => can('admin'), open: tokens },
     { id: 'people', label: 'People', shown: () => canEverywhere('admin'), open: people },
-    { id: 'organizations', label: 'Organizations', shown: () => can('viewer'), open: organizations },
+    { id: 'organizations', label: 'Organizations', shown: () => canEverywhere('admin'), open: organizations },
     { id: 'you', label: 'You', shown: () => !!session.value?.user, open: you },
 ];
 

@@ -8,13 +8,14 @@ import { createForm, field, formView } from '../parts/form.js';
 import { shown } from '../parts/problem.js';
 import { table } from '../parts/table.js';
 import { time } from '../parts/time.js';
-import { canEverywhere } from '../session.js';
+import { canEverywhere, session } from '../session.js';
 import { html } from '../ui.js';
 
 /** @typedef {import('../api/types').Schemas['Organization']} Organization */
 
-/** Names by id, of those that this person may see. @param {AbortSignal} [signal] */
+/** Names by id. Only administrators may read the names; for others the ids of their own stand in. @param {AbortSignal} [signal] */
 export async function organizationNames(signal) {
+    if (!canEverywhere('admin')) return new Map((session.peek()?.roles ?? []).map(({ organization_id: id }) => [id, id]));
     const { organizations: list } = await api.get('/organizations', { signal });
     return new Map(list.map(({ id, name }) => [id, name]));
 }

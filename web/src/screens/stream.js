@@ -37,11 +37,13 @@ export function stream(id) {
     }, { topics: ['stream.started', 'stream.ended'] });
     const refusals = can('operator') ? resource((signal) => api.get('/auth-failures', { query: { limit: 200 }, signal }), { every: 10_000 }) : undefined;
     const audit = can('admin') ? resource((signal) => api.get('/audit-logs', { query: { resource_type: 'stream', resource_id: id, limit: 20 }, signal }), { every: 10_000 }) : undefined;
+    // The history that the service keeps; what this page measures itself where it keeps none.
+    const samples = resource((signal) => call('get', `streams/${encodeURIComponent(id)}/samples`, { signal }), { every: 10_000 });
     const why = signal(/** @type {any} */ (undefined));
     return {
         title: () => loaded.value.value?.path ?? 'Stream',
         close() {
-            for (const one of [live, loaded, before, refusals, audit]) one?.close();
+            for (const one of [live, loaded, before, refusals, audit, samples]) one?.close();
         },
         view: () => html`<a class="crumb" href=${to('live')}>${icon('back')} Live</a>
             ${shown(loaded, (value) => {
@@ -51,14 +53,13 @@ export function stream(id) {
                     <div class="columns">
                         <div>
                             ${now.status === 'active' && html`<section class="panel">${preview({ stream: now })}</section>`}
-                            ${now.status === 'active' && html`<section class="panel"><header><h2>Bitrate</h2>${number(bitrate(samplesOf(id).at(-1)?.bits))}</header>
-                                ${stale.value ? html`<p class="quiet">The connection is lost. The chart goes on when it is back.</p>` : chart({ label: 'Bitrate', points: samplesOf(id).map(({ at, bits }) => ({ at, value: bits })), format: bitrate })}
-                                <p class="quiet">Measured from the bytes that the media server has counted, every 5 s, since this page shows the stream.</p></section>`}
+                            ${html`<section class="panel"><header><h2>Bitrate</h2>${now.status === 'active' ? number(bitrate(samplesOf(id).at(-1)?.bits)) : null}</header>
+                                ${rates(samples, id)}</section>`}
                             <section class="panel"><header><h2>What happened</h2></header>${timeline(now, before.value.value ?? [], refusals?.value.value?.auth_failures ?? [], audit?.value.value?.audit_logs ?? [])}</section>
                         </div>
                         <div>
                             <section class="panel"><header><h2>Now</h2></header>${facts(now)}</section>
-                            ${explain(now, why)}
+                            ${can('operator', now.organization_id) ? explain(now, why) : null}
                             ${now.urls && now.status === 'active' ? addresses(now.urls) : null}
                         </div>
                     </div>`;
@@ -147,6 +148,19 @@ function explain(stream, answer) {
     });
 }
 
-/** @param {any} told */
-const explained = (told) => html`<div class="prose">${told.summary ? html`<p><strong>${told.summary}</strong></p>` : null}
-    <ul>${(told.sentences ?? told.lines ?? []).map((/** @type {any} */ line) => html`<li>${typeof line === 'string' ? line : (line.text ?? line.sentence)}</li>`)}</ul></div>`;
+const tones = /** @type {const} */ ({ ok: 'good', info: 'idle', warn: 'warn', fail: 'bad' });
+
+/** @param {{ sentences: { text: string, status: keyof typeof tones }[], next?: string }} told */
+const explained = ({ sentences, next }) => html`<ul class="sentences">${sentences.map(({ text, status }) => html`<li class=${tones[status] ?? 'idle'}>${icon(tones[status] ?? 'idle')}<span>${text}</span></li>`)}</ul>
+    ${next ? html`<p class="note">${icon('right')}<span>${next}</span></p>` : null}`;
+
+/** @param {import('../link.js').Resource<any>} samples @param {string} id */
+function rates(samples, id) {
+    const value = samples.value.value;
+    if (stale.value) return html`<p class="quiet">The connection is lost. The chart goes on when it is back.</p>`;
+    const points = value
+        ? value.samples.map((/** @type {any} */ one) => ({ at: Date.parse(one.at), value: one.inbound_bitrate ?? undefined }))
+        : samplesOf(id).map(({ at, bits }) => ({ at, value: bits }));
+    if (points.filter((/** @type {any} */ one) => one.value !== undefined).length < 2) return html`<p class="quiet">The chart begins when there are two measurements, some seconds from now.</p>`;
+    return chart({ label: 'Bitrate', points, format: bitrate });
+}
