@@ -94,8 +94,8 @@ test('each role sees the sections and the actions that it may use', async ({ at,
     test.setTimeout(90_000);
     const channel = await service.call('POST', 'channels', { name: unique('Role').replace(' ', '-') });
     const sees = {
-        viewer: { sections: ['Media servers', 'Tasks', 'Events'], cut: 0, settings: 0, hold: 0, upload: 0 },
-        operator: { sections: ['Media servers', 'Refused attempts', 'Tasks', 'Events'], cut: 1, settings: 0, hold: 1, upload: 1 },
+        viewer: { sections: ['Media servers', 'Events'], cut: 0, settings: 0, hold: 0, upload: 0 },
+        operator: { sections: ['Doctor', 'Media servers', 'Refused attempts', 'Tasks', 'Events'], cut: 1, settings: 0, hold: 1, upload: 1 },
         admin: { sections: ['Doctor', 'Media servers', 'Refused attempts', 'Tasks', 'Events', 'Audit', 'Notifications', 'Configuration', 'Backups'], cut: 1, settings: 1, hold: 1, upload: 1 },
     };
     for (const [role, expected] of Object.entries(sees)) {

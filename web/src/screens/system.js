@@ -1,7 +1,7 @@
 // @ts-check
 /** System: what Streamward itself does, and what it says about it. Each section is a file of its own. */
 import { replace, to } from '../router.js';
-import { can } from '../session.js';
+import { can, canEverywhere } from '../session.js';
 import { html, signal } from '../ui.js';
 import { audit } from './system/audit.js';
 import { backups } from './system/backups.js';
@@ -16,15 +16,15 @@ import { tasks } from './system/tasks.js';
 /** @typedef {{ view: () => import('../ui.js').View, close?: () => void }} Section */
 /** @type {{ id: string, label: string, shown: () => boolean, open: () => Section }[]} */
 const sections = [
-    { id: 'doctor', label: 'Doctor', shown: () => can('admin'), open: doctor },
-    { id: 'servers', label: 'Media servers', shown: () => can('viewer'), open: servers },
+    { id: 'doctor', label: 'Doctor', shown: () => canEverywhere('operator'), open: doctor },
+    { id: 'servers', label: 'Media servers', shown: () => canEverywhere('viewer'), open: servers },
     { id: 'refused', label: 'Refused attempts', shown: () => can('operator'), open: refusals },
-    { id: 'tasks', label: 'Tasks', shown: () => can('viewer'), open: tasks },
+    { id: 'tasks', label: 'Tasks', shown: () => canEverywhere('operator'), open: tasks },
     { id: 'events', label: 'Events', shown: () => can('viewer'), open: events },
     { id: 'audit', label: 'Audit', shown: () => can('admin'), open: audit },
-    { id: 'notifications', label: 'Notifications', shown: () => can('admin'), open: notifications },
-    { id: 'configuration', label: 'Configuration', shown: () => can('admin'), open: configuration },
-    { id: 'backups', label: 'Backups', shown: () => can('admin'), open: backups },
+    { id: 'notifications', label: 'Notifications', shown: () => canEverywhere('admin'), open: notifications },
+    { id: 'configuration', label: 'Configuration', shown: () => canEverywhere('admin'), open: configuration },
+    { id: 'backups', label: 'Backups', shown: () => canEverywhere('admin'), open: backups },
 ];
 
 /** @param {string[]} rest @returns {import('../areas.js').Screen} */

@@ -1,6 +1,6 @@
 // @ts-check
 /** Where a channel is pushed. A key goes in once and never comes out. */
-import { api } from '../../api.js';
+import { api, asApiError } from '../../api.js';
 import { resource } from '../../link.js';
 import { badge } from '../../parts/badge.js';
 import { attempt, button } from '../../parts/button.js';
@@ -8,7 +8,7 @@ import { confirm, openDialog } from '../../parts/dialog.js';
 import { createForm, field, formView } from '../../parts/form.js';
 import { empty, problem, shown, waiting } from '../../parts/problem.js';
 import { can } from '../../session.js';
-import { html, part, region } from '../../ui.js';
+import { html, part, region, signal } from '../../ui.js';
 import { PLATFORMS } from './words.js';
 
 /** @typedef {import('../../api/types').Schemas} Schemas */
@@ -94,12 +94,24 @@ const openTest = (channel, one) => openDialog({ title: `Test of ${one.name}`, vi
 
 /** @param {{ channel: Schemas['Channel'], one: Schemas['Destination'] }} args @param {(what: () => void) => void} leaving */
 function test({ channel, one }, leaving) {
-    const run = resource((signal) => api.post('/channels/{id}/destinations/{destination_id}/test', { path: { id: channel.id, destination_id: one.id }, signal }));
-    leaving(run.close);
+    const stop = new AbortController();
+    const result = signal(/** @type {Schemas['DestinationTest'] | undefined} */ (undefined));
+    const failed = signal(/** @type {import('../../api.js').ApiError | undefined} */ (undefined));
+    leaving(() => stop.abort());
+    const run = async () => {
+        result.value = failed.value = undefined;
+        try {
+            result.value = await api.post('/channels/{id}/destinations/{destination_id}/test', { path: { id: channel.id, destination_id: one.id }, signal: stop.signal });
+        } catch (error) {
+            if (!stop.signal.aborted) failed.value = asApiError(error);
+        }
+    };
+    void run();
     return () => {
-        const result = run.value.value;
-        if (!result) return run.problem.value ? problem(run.problem.value, run.reload) : html`<p>Reaching ${one.url} step by step. Nothing is published.</p>${waiting()}`;
-        return html`<p>${result.ok ? badge('good', 'It can be reached') : badge('bad', 'It cannot be reached')}</p>${steps(result.url)}${result.backup_url && html`<h3>Its second address</h3>${steps(result.backup_url)}`}`;
+        const found = result.value;
+        if (!found) return failed.value ? problem(failed.value, run) : html`<p>Reaching ${one.url} step by step. Nothing is published.</p>${waiting()}`;
+        return html`<p>${found.ok ? badge('good', 'It can be reached') : badge('bad', 'It cannot be reached')}</p>${steps(found.url)}${found.backup_url && html`<h3>Its second address</h3>${steps(found.backup_url)}`}
+            <div class="actions">${button({ label: 'Test again', icon: 'rotate', action: run })}</div>`;
     };
 }
 

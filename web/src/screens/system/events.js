@@ -29,7 +29,7 @@ export function events() {
     });
     const unlisten = onEvent(({ name, id, data }) => {
         if (stopped.peek() || !name.includes('.')) return;
-        arrived.value = [{ seq: Number(id), at: data.at ?? data.timestamp ?? new Date().toISOString(), type: name, data }, ...arrived.peek()].slice(0, KEPT);
+        arrived.value = [{ seq: Number(id), at: data?.at ?? new Date().toISOString(), type: name, data }, ...arrived.peek()].slice(0, KEPT);
     });
     const select = elementId('topic');
     const fits = (/** @type {Entry} */ one) => !topic.value || one.type.startsWith(`${topic.value}.`);
