@@ -62,8 +62,10 @@ export function playlist({ channel }, leaving) {
         };
         const save = async () => {
             busy.value = true;
+            // Not its kind: that cannot be changed, and the service refuses it.
+            const backup = /** @type {Schemas['BackupInputDraft']} */ ({ playlist: { clips: entries.map(({ clip }) => clip), schedule: slots, change: change.peek() } });
             const done = await attempt(
-                () => api.patch('/channels/{id}', { path: { id: now.id }, body: { inputs: { backup: { kind: 'playlist', playlist: { clips: entries.map(({ clip }) => clip), schedule: slots, change: change.peek() } } } } }),
+                () => api.patch('/channels/{id}', { path: { id: now.id }, body: { inputs: { backup } } }),
                 change.peek() === 'at_once' ? 'The playlist is changed.' : 'The playlist is saved. It takes effect when the clip that plays has ended.',
             );
             if (done) {
