@@ -81,6 +81,29 @@ test('events appear as they happen, without a secret', async ({ at, page, servic
     await expect(page.getByText('not-while-stopped')).toHaveCount(0);
 });
 
+test('a notification: its secret is shown once, a test says what the receiver said, deleting asks', async ({ at, page, service }) => {
+    const there = await service.call('GET', 'notifications').catch(() => undefined);
+    test.skip(!there, 'this program has no notifications');
+    const name = unique('Night shift');
+    await at('#/system/notifications');
+    await page.getByRole('button', { name: 'New notification' }).click();
+    const dialog = page.getByRole('dialog', { name: 'New notification' });
+    await dialog.getByLabel('Name').fill(name);
+    await dialog.getByLabel('Address', { exact: true }).fill('https://receiver.invalid/a-secret-part');
+    await dialog.getByRole('button', { name: 'Create the notification' }).click();
+    const shown = page.getByRole('dialog', { name: `The signing secret of ${name}` });
+    expect(await shown.getByLabel('Signing secret', { exact: true }).inputValue()).toMatch(/^whsec_/);
+    await shown.getByRole('button', { name: 'I have stored it' }).click();
+    const card = page.locator('.cards > li').filter({ hasText: name });
+    await expect(card).toContainText('receiver.invalid');
+    expect(await page.content()).not.toContain('a-secret-part');
+    await card.getByTitle(`Test ${name}`).click();
+    await expect(page.locator('.toast')).toContainText('did not take the test message', { timeout: 20_000 });
+    await card.getByRole('button', { name: `Delete ${name}` }).click();
+    await page.getByRole('dialog', { name: `Delete the notification ${name}?` }).getByRole('button', { name: 'Delete the notification' }).click();
+    await expect(card).toHaveCount(0);
+});
+
 test('a section that the service refuses, or does not have, says so in a sentence', async ({ at, page }) => {
     await page.route('**/audit-logs?*', (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify({ type: '/problems/forbidden', title: 'Not allowed', status: 403, detail: 'Your role is too small.' }) }));
     await page.route('**/doctor', (route) => route.fulfill({ status: 404, contentType: 'application/problem+json', body: JSON.stringify({ title: 'No route', status: 404, detail: 'No route has this path.' }) }));
