@@ -111,6 +111,7 @@ CREATE TABLE events (
     data    TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX events_topic ON events (topic, seq);
+CREATE INDEX events_subject ON events (subject, seq);
 CREATE INDEX events_at ON events (at);
 
 CREATE TABLE audit_log (

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -11,7 +12,7 @@ use super::media_server::ConfiguredServers;
 use super::request_lines::LineKind;
 use super::{AppError, Core, Result};
 use crate::domain::access::{
-    Action, Actor, ApiToken, Origin, Permissions, Resource, Role, TokenSecret, token_name,
+    Action, Actor, ApiToken, Origin, Permissions, Resource, Role, TOKEN_PREFIX, TokenSecret, token_name,
 };
 use crate::domain::invalid::Checks;
 use crate::domain::media_server::MediaServerName;
@@ -58,6 +59,9 @@ pub struct ApiTokenDraft {
 }
 
 const KIND: &str = "api_token";
+
+/// How long a setup link is valid.
+const SETUP_LINK: Duration = Duration::from_secs(72 * 3_600);
 
 /// The configured secrets. API tokens are in the database.
 #[derive(Clone, Debug, Default)]
@@ -223,6 +227,46 @@ impl Access {
                 Ok((token, secret))
             })
             .await
+    }
+
+    /// Makes the secret of a link that signs in once, as an admin of the installation. It is listed as a token, so that it
+    /// can be deleted, but is none: it has no prefix, and is stored under another hash.
+    pub async fn create_setup_link(&self, actor: &Actor) -> Result<(Secret, Timestamp)> {
+        let id = ApiTokenId(self.core.id());
+        let entry = self.core.entry(actor, "create_link", KIND).on(&id);
+        self.core
+            .audited(&entry, async {
+                let scope = actor.authorize(Action::Manage, &RESOURCE.of_installation())?;
+                let created_at = self.core.now();
+                let expires_at = created_at.plus(SETUP_LINK);
+                let (name, role) = ("setup link".to_owned(), Role::Admin);
+                let expiry = Some(expires_at);
+                let token =
+                    ApiToken { id, organization_id: None, name, role, created_at, expires_at: expiry };
+                let secret = TokenSecret::from_random(self.core.ids.random32());
+                let hash = self.setup_hash(&secret);
+                self.core.store.create_api_token(&token, &hash, Change::new(&scope, &entry)).await?;
+                let code = secret.expose().trim_start_matches(TOKEN_PREFIX);
+                Ok((Secret::new(code), expires_at))
+            })
+            .await
+    }
+
+    /// Uses a setup link up, once over all instances. Returns a token that is valid for `valid`, in its place.
+    pub async fn use_setup_link(&self, secret: &str, valid: Duration, origin: Origin) -> Result<Secret> {
+        let secret =
+            TokenSecret::parse(&format!("{TOKEN_PREFIX}{secret}")).ok_or(Unauthenticated::SetupLink)?;
+        let (now, token) = (self.core.now(), TokenSecret::from_random(self.core.ids.random32()));
+        let (old, new) = (self.setup_hash(&secret), self.token_hash(token.expose()));
+        let permissions = Permissions::of_installation(Role::Admin);
+        let actor = Actor { name: "setup link".to_owned(), permissions, origin };
+        let entry = self.core.entry(&actor, "redeem_link", KIND);
+        let used = self.core.store.exchange_api_token(&old, &new, now, now.plus(valid), &entry).await?;
+        if used { Ok(Secret::new(token.expose())) } else { Err(Unauthenticated::SetupLink.into()) }
+    }
+
+    fn setup_hash(&self, secret: &TokenSecret) -> SecretHash {
+        self.core.hasher.hash("setup", secret.expose())
     }
 
     /// Deletes a token. It is invalid at once.

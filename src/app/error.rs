@@ -238,6 +238,9 @@ pub enum Unauthenticated {
     /// A one-time link that does not exist, was used, or has expired.
     #[error("the link was used already, was replaced, or has expired: request a new one")]
     Link,
+    /// A setup link that does not exist, was used, or has expired.
+    #[error("the setup link was used already or has expired: `streamward user setup-link` prints a new one")]
+    SetupLink,
     /// There are several credentials, or one of them twice.
     #[error("more than one set of credentials was sent: send only one")]
     Ambiguous,

@@ -31,6 +31,8 @@ pub struct Events {
     wake_ups: Arc<dyn WakeUps>,
     /// One channel for each topic, so that a burst in one topic drops no reader of another.
     topics: Vec<broadcast::Sender<Arc<Event>>>,
+    /// The events of all topics, in their order, for readers of several.
+    all: broadcast::Sender<Arc<Event>>,
     /// The number up to which the tail has passed events on; negative before it is known.
     position: AtomicI64,
 }
@@ -49,7 +51,8 @@ impl Events {
         wake_ups: Arc<dyn WakeUps>,
     ) -> Self {
         let topics = Topic::ALL.iter().map(|_| broadcast::Sender::new(MAX_BEHIND)).collect();
-        Self { store, worker_store, wake_ups, topics, position: AtomicI64::new(-1) }
+        let all = broadcast::Sender::new(MAX_BEHIND);
+        Self { store, worker_store, wake_ups, topics, all, position: AtomicI64::new(-1) }
     }
 
     /// The events of a topic from now on, for a cache. Such a listener calls [`Events::begin`] before it reads what it
@@ -69,11 +72,19 @@ impl Events {
         Ok(begun.map_or_else(|position| position, |_| last))
     }
 
-    /// Reads a topic from behind event `after`, or from the present end of the log.
-    pub async fn subscribe(&self, actor: &Actor, topic: Topic, after: Option<i64>) -> Result<EventReader> {
+    /// Reads topics from behind event `after`, or from the present end of the log.
+    pub async fn subscribe(
+        &self,
+        actor: &Actor,
+        topics: &[Topic],
+        after: Option<i64>,
+    ) -> Result<EventReader> {
         let scope = actor.authorize(Action::Read, &RESOURCE)?;
         // Subscribe first: later events are in `live`, earlier ones are in the log.
-        let live = self.listen(topic);
+        let live = match topics {
+            [one] => self.listen(*one),
+            _ => self.all.subscribe(),
+        };
         self.begin().await?;
         let last = self.store.last_event().await?;
         let (cursor, reset) = match after {
@@ -87,15 +98,18 @@ impl Events {
             },
         };
         let (store, backlog) = (Arc::clone(&self.store), VecDeque::new());
-        Ok(EventReader { store, scope, topic, cursor, backlog, live, caught_up: cursor == last, reset })
+        let topics = topics.to_vec();
+        Ok(EventReader { store, scope, topics, cursor, backlog, live, caught_up: cursor == last, reset })
     }
 
     fn publish(&self, stored: &StoredEvent) -> Option<Topic> {
         let event = readable(stored);
         let topic = event.as_ref().map(|event| event.body.topic());
         if let Some(event) = event {
+            let event = Arc::new(event);
             // An error means that there is no listener.
-            let _ = self.topics[event.body.topic() as usize].send(Arc::new(event));
+            let _ = self.all.send(Arc::clone(&event));
+            let _ = self.topics[event.body.topic() as usize].send(event);
         }
         self.position.store(stored.seq, Ordering::Release);
         topic
@@ -174,12 +188,12 @@ pub enum Next {
     Closed,
 }
 
-/// One reader of one topic.
+/// One reader of one topic, or of several.
 pub struct EventReader {
     store: Arc<dyn EventStore>,
     scope: Scope,
-    topic: Topic,
-    /// Every event of the topic up to this number was read.
+    topics: Vec<Topic>,
+    /// Every event of the topics up to this number was read.
     cursor: i64,
     backlog: VecDeque<Arc<Event>>,
     live: broadcast::Receiver<Arc<Event>>,
@@ -189,6 +203,10 @@ pub struct EventReader {
 }
 
 impl EventReader {
+    fn wants(&self, event: &Event) -> bool {
+        self.topics.contains(&event.body.topic()) && self.scope.includes(event.organization_id)
+    }
+
     /// Waits for the next item. Cancelling loses no event.
     pub async fn next(&mut self) -> Result<Next> {
         if self.reset {
@@ -200,16 +218,19 @@ impl EventReader {
                 return Ok(Next::Event(event));
             }
             if !self.caught_up {
-                let page = self.store.events_after(&self.scope, Some(self.topic), self.cursor, PAGE).await?;
+                let only = if let [one] = *self.topics { Some(one) } else { None };
+                let page = self.store.events_after(&self.scope, only, self.cursor, PAGE).await?;
                 self.caught_up = page.len() < PAGE as usize;
                 self.cursor = page.last().map_or(self.cursor, |stored| stored.seq);
-                self.backlog.extend(page.iter().filter_map(readable).map(Arc::new));
+                let events = page.iter().filter_map(readable);
+                let wanted = events.filter(|event| self.topics.contains(&event.body.topic()));
+                self.backlog.extend(wanted.map(Arc::new));
                 continue;
             }
             match self.live.recv().await {
                 // It was in the backlog.
                 Ok(event) if event.seq <= self.cursor => {}
-                Ok(event) if !self.scope.includes(event.organization_id) => self.cursor = event.seq,
+                Ok(event) if !self.wants(&event) => self.cursor = event.seq,
                 Ok(event) => {
                     self.cursor = event.seq;
                     return Ok(Next::Event(event));
@@ -233,6 +254,7 @@ pub(super) mod tests {
     use crate::domain::stream::tests::stream;
     use crate::domain::stream_key::tests::key;
     use crate::domain::{OrganizationId, Timestamp};
+    use crate::ports::EventFilter;
 
     /// A log that is written by hand.
     #[derive(Default)]
@@ -266,6 +288,16 @@ pub(super) mod tests {
             Ok(wanted.take(limit as usize).cloned().collect())
         }
 
+        async fn events_before(
+            &self,
+            _: &Scope,
+            _: &EventFilter,
+            _: i64,
+            _: u32,
+        ) -> std::result::Result<Vec<StoredEvent>, StoreError> {
+            Ok(Vec::new())
+        }
+
         async fn last_event(&self) -> std::result::Result<i64, StoreError> {
             Ok(i64::try_from(self.0.lock().unwrap().len()).unwrap())
         }
@@ -296,7 +328,7 @@ pub(super) mod tests {
 
     async fn subscribe(events: &Events, after: Option<i64>) -> EventReader {
         let actor = Actor::cli("test");
-        events.subscribe(&actor, Topic::Stream, after).await.unwrap()
+        events.subscribe(&actor, &[Topic::Stream], after).await.unwrap()
     }
 
     async fn seq(reader: &mut EventReader) -> i64 {
@@ -347,6 +379,26 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
+    async fn reader_of_several_topics_gets_them_in_order_from_the_log_and_from_the_tail() {
+        let log = Arc::new(Log::default());
+        let (events, mut tail) = tail(&log);
+        log.append(&created());
+        log.append(&started());
+        let actor = Actor::cli("test");
+        let topics = [Topic::Stream, Topic::StreamKey];
+        let mut both = events.subscribe(&actor, &topics, Some(0)).await.unwrap();
+        let others = [Topic::Stream, Topic::Broadcaster];
+        let mut streams = events.subscribe(&actor, &others, Some(0)).await.unwrap();
+        assert_eq!([seq(&mut both).await, seq(&mut both).await, seq(&mut streams).await], [1, 2, 2]);
+        for event in [started(), created(), started()] {
+            log.append(&event);
+            tail.tick(&TaskContext::default()).await.unwrap();
+        }
+        assert_eq!([seq(&mut both).await, seq(&mut both).await, seq(&mut both).await], [3, 4, 5]);
+        assert_eq!([seq(&mut streams).await, seq(&mut streams).await], [3, 5]);
+    }
+
+    #[tokio::test]
     async fn reader_gets_only_events_of_its_organizations_from_the_log_and_from_the_tail() {
         let log = Arc::new(Log::default());
         let (events, mut tail) = tail(&log);
@@ -355,7 +407,7 @@ pub(super) mod tests {
         let actor = Actor { permissions, ..Actor::cli("test") };
         log.append_of(other, &started());
         log.append(&started());
-        let mut reader = events.subscribe(&actor, Topic::Stream, Some(0)).await.unwrap();
+        let mut reader = events.subscribe(&actor, &[Topic::Stream], Some(0)).await.unwrap();
         assert_eq!(seq(&mut reader).await, 1);
         for owner in [OrganizationId::DEFAULT, other, OrganizationId::DEFAULT, other] {
             log.append_of(owner, &started());

@@ -17,6 +17,7 @@ pub mod database_clock;
 mod disconnect_retries;
 mod drift;
 pub mod error;
+pub mod event_log;
 pub mod events;
 pub mod grace;
 pub mod health;

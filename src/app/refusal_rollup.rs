@@ -157,7 +157,10 @@ mod tests {
         let token = |n| Origin { token: Some(ApiTokenId(Uuid::from_u128(n))), ..Origin::default() };
         let user = |n| {
             let (session, user) = (SessionId(SystemIds.uuid()), Some(UserId(Uuid::from_u128(n))));
-            Origin { session: Some(SignedIn { session, user }), ..Origin::default() }
+            Origin {
+                session: Some(SignedIn { session, user, expires_at: Timestamp::from_seconds(0) }),
+                ..Origin::default()
+            }
         };
         let rollup = RefusalRollup::default();
         let at_once = |origin: &dyn Fn() -> Origin, organization| {

@@ -75,6 +75,8 @@ pub struct SignedIn {
     pub session: SessionId,
     /// Its user; `None` if an API token was exchanged for it.
     pub user: Option<UserId>,
+    /// When it ends if it is not used.
+    pub expires_at: Timestamp,
 }
 
 /// What a client may do, and where.

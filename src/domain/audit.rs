@@ -138,7 +138,7 @@ impl AuditEntry {
 fn ids_of(actor: &Actor) -> Map<String, Value> {
     let token = actor.origin.token.map(|token| token.0);
     let (session, user) = match actor.origin.session {
-        Some(SignedIn { session, user }) => (Some(session.0), user.map(|user| user.0)),
+        Some(SignedIn { session, user, .. }) => (Some(session.0), user.map(|user| user.0)),
         None => (None, None),
     };
     let ids = [(TOKEN_ID, token), (SESSION_ID, session), (USER_ID, user)];

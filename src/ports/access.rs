@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Change, Result};
 use crate::domain::access::{ApiToken, Scope};
+use crate::domain::audit::AuditEntry;
 use crate::domain::page::{Newest, Page};
 use crate::domain::secret::SecretHash;
 use crate::domain::{ApiTokenId, Timestamp};
@@ -19,6 +20,17 @@ pub trait AccessStore: Send + Sync {
 
     /// MUST return the token with this hash, expired or not, or `None`.
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>>;
+
+    /// MUST store the token with the hash `old`, which expires after `now`, under the hash `new`, with this expiry and with the
+    /// audit entry about it. Returns `false`, and MUST write nothing, if there is none. Of several callers, MUST return `true` to one.
+    async fn exchange_api_token(
+        &self,
+        old: &SecretHash,
+        new: &SecretHash,
+        now: Timestamp,
+        expires_at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<bool>;
 
     /// MUST remove the token, with the audit entry. Returns whether it existed; if not, nothing is written.
     async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool>;

@@ -1,11 +1,21 @@
 //! The ordered log of what changed.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::Result;
 use crate::domain::Timestamp;
 use crate::domain::access::Scope;
 use crate::domain::event::{StoredEvent, Topic};
+
+/// Which events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Only those of this topic.
+    pub topic: Option<Topic>,
+    /// Only those about what has this id.
+    pub subject: Option<Uuid>,
+}
 
 /// The event log. Other stores write to it, in the transaction of the change.
 ///
@@ -18,6 +28,15 @@ pub trait EventStore: Send + Sync {
         &self,
         scope: &Scope,
         topic: Option<Topic>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>>;
+
+    /// MUST return up to `limit` events that pass the filter, with a number below `seq`, the last one first.
+    async fn events_before(
+        &self,
+        scope: &Scope,
+        filter: &EventFilter,
         seq: i64,
         limit: u32,
     ) -> Result<Vec<StoredEvent>>;

@@ -58,7 +58,7 @@ pub use clips::{ClipCreation, ClipDeletion, ClipStore};
 pub use clock::{Clock, IdGen};
 pub use destination_probe::{DestinationProbe, ProbeStep, ProbedStep};
 pub use error::{RemoteError, Result, StoreError};
-pub use event_log::EventStore;
+pub use event_log::{EventFilter, EventStore};
 pub use hook_events::{HookEventStore, StoredHookEvent};
 pub use identity_provider::{IdentityError, IdentityProvider, SignInRequest};
 pub use kick::{KickApi, KickChannel, KickLive, MOST_USERS};

@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::commands::CommandContext;
 use super::shared::Shared;
-use crate::adapters::http::{Document, EventStreams, Gate, HealthSection, Routes};
+use crate::adapters::http::{Document, EventStreams, EventView, Gate, HealthSection, Routes};
 use crate::app::housekeeping::{Chore, Prune, Retention};
 use crate::app::task::AnyTask;
 
@@ -57,6 +57,8 @@ pub(super) use commands;
 
 /// The parts of all slices.
 pub(super) struct Parts {
+    /// How events are shown.
+    pub(super) event_views: Vec<EventView>,
     /// What event streams share.
     pub(super) events: EventStreams,
     pub(super) gate: Gate,

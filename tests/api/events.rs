@@ -160,3 +160,62 @@ async fn comment_is_sent_every_fifteen_seconds_and_the_answer_ends_after_an_hour
     let lasted = opened.elapsed();
     assert!(lasted >= Duration::from_secs(3_600) && lasted < Duration::from_secs(3_620), "{lasted:?}");
 }
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn one_reader_sees_the_events_of_several_topics_in_order(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let mut all = Reader::open(app.as_viewer().get("/events")).await;
+    let mut some = Reader::open(app.as_viewer().get("/events?topics=stream,broadcaster")).await;
+    let key = app.key("live/alice").await;
+    let stream = app.live(&key, "c1").await;
+    let (mut seen, mut fewer) = (vec![], vec![]);
+    for _ in 0..3 {
+        seen.push(all.next().await);
+    }
+    for _ in 0..2 {
+        fewer.push(some.next().await);
+    }
+    let types = |seen: &[crate::harness::Got]| -> Vec<String> {
+        seen.iter().map(|got| got.data["type"].as_str().expect("a type").to_owned()).collect()
+    };
+    assert_eq!(types(&seen), ["broadcaster.created", "stream_key.created", "stream.started"]);
+    assert_eq!(types(&fewer), ["broadcaster.created", "stream.started"]);
+    assert!(seen.iter().all(|got| got.event.is_empty() && got.data["seq"] == got.id), "{seen:?}");
+    assert!(seen.windows(2).all(|two| two[0].id < two[1].id));
+    assert_eq!(seen[2].data["data"]["stream"], stream);
+    assert_eq!((&seen[2].data["subject_id"], &seen[2].data["topic"]), (&stream["id"], &json!("stream")));
+    assert_eq!(seen[1].data["data"]["path"], "live/alice");
+    assert!(seen[0].data["data"]["display_name"].is_string());
+
+    // The log has the same, the newest first, page by page.
+    let log = app.as_viewer().get("/event-log?limit=2").await.assert_status(200).json();
+    assert_eq!(log["events"], json!([seen[2].data, seen[1].data]));
+    let next = format!("/event-log?limit=2&cursor={}", log["next_cursor"].as_str().expect("a cursor"));
+    let rest = app.as_viewer().get(&next).await.assert_status(200).json();
+    assert_eq!((&rest["events"], &rest["next_cursor"]), (&json!([seen[0].data]), &json!(null)));
+    for filter in [format!("subject_id={}", stream["id"].as_str().expect("an id")), "topic=stream".to_owned()]
+    {
+        let of_stream = app.as_viewer().get(&format!("/event-log?{filter}")).await.assert_status(200).json();
+        assert_eq!(of_stream["events"], json!([seen[2].data]), "{filter}");
+    }
+
+    // It resumes behind any event, also behind one that it did not want.
+    let resume =
+        |id: i64| app.as_viewer().get("/events?topics=stream").header("last-event-id", &id.to_string());
+    assert_eq!(Reader::open(resume(seen[0].id)).await.next().await.id, seen[2].id);
+    let mut reset = Reader::open(resume(999_999)).await;
+    assert_eq!(reset.next().await.event, "reset");
+    app.as_viewer().get("/events?topics=stream,nonsense").await.assert_refuses(&["topics"]);
+    app.as_viewer().get("/event-log?topic=nonsense").await.assert_refuses(&["topic"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn quiet_stream_of_all_events_sends_a_ping_that_pages_can_see() {
+    let app = TestApp::memory().await;
+    let mut reader = Reader::open(app.as_viewer().get("/events?topics=studio")).await;
+    let before = tokio::time::Instant::now();
+    let ping = reader.next().await;
+    assert_eq!((ping.event.as_str(), ping.data), ("ping", json!({})));
+    assert_eq!(before.elapsed().as_secs(), 15);
+}

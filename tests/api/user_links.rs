@@ -1,5 +1,6 @@
 //! One-time links, and password reset by e-mail.
 
+use std::future::IntoFuture as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use rstest_reuse::apply;
 use serde_json::json;
 use streamward::ports::{Mail, Mailer, RemoteError};
 
-use crate::harness::{Engine, Setup, TestApp, every_engine};
+use crate::harness::{Engine, Setup, Shows, TestApp, every_engine};
 use crate::users::PASSWORD;
 
 const ADA: &str = "ada@example.org";
@@ -52,6 +53,49 @@ async fn a_link_lets_a_person_set_the_password_once(#[case] engine: Engine) {
     assert_eq!(entry["actor"], "user:ada@example.org");
     let all = format!("{:?}", app.audit("").await);
     assert!(!all.contains(&used), "{all}");
+}
+
+#[apply(every_engine)]
+#[tokio::test]
+async fn a_setup_link_signs_in_once_on_any_instance_as_admin_and_ends_with_its_token(#[case] engine: Engine) {
+    let app = TestApp::on(engine).await;
+    let other = app.another().await;
+    let code = async || {
+        let made = app.as_admin().post("/setup-links").shown_once().await.assert_status(201);
+        let url = made.text("/url");
+        url.strip_prefix("http://127.0.0.1:8080/ui/#setup=").expect("a link to the page").to_owned()
+    };
+    let used = code().await;
+    let body = json!({ "setup": used });
+    let sign_in =
+        |app: &TestApp| app.as_nobody().post("/session").json(body.clone()).shown_once().into_future();
+    let answers = futures_util::future::join(sign_in(&app), sign_in(&other)).await;
+    let (opened, refused) =
+        if answers.0.status == 201 { (answers.0, answers.1) } else { (answers.1, answers.0) };
+    let (opened, refused) = (opened.assert_status(201), refused.assert_status(401));
+    assert!(refused.text("/detail").contains("used already"), "{refused:?}");
+    assert_eq!((opened.text("/role"), opened.text("/name")), ("admin".into(), "setup link".into()));
+    let cookie = opened.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+    let page = app.showing(Shows::Cookie(cookie));
+    let me = page.get("/session").await.assert_status(200);
+    assert_eq!(me.text("/expires_at"), opened.text("/expires_at"));
+    page.get("/users").await.assert_status(200);
+    // It is no token, before and after.
+    app.showing(Shows::Bearer(format!("swt_{used}"))).get("/streams").await.assert_status(401);
+    let tokens = app.as_admin().get("/api-tokens").await.json();
+    let token =
+        tokens["api_tokens"].as_array().expect("a list").iter().find(|token| token["name"] == "setup link");
+    let id = token.expect("it is listed")["id"].as_str().expect("an id").to_owned();
+    app.as_admin().delete(&format!("/api-tokens/{id}")).await.assert_status(204);
+    page.get("/session").await.assert_status(401);
+
+    let late = code().await;
+    app.clock.advance(Duration::from_secs(72 * 3_600));
+    app.as_nobody().post("/session").json(json!({ "setup": late })).await.assert_status(401);
+    let both = json!({"setup": late, "token": "swt_x"});
+    app.as_nobody().post("/session").json(both).await.assert_refuses(&["setup"]);
+    assert!(!format!("{:?}", app.audit("").await).contains(&used));
+    app.as_operator().post("/setup-links").await.assert_status(403);
 }
 
 #[tokio::test]

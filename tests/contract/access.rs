@@ -60,6 +60,28 @@ async fn a_removed_token_is_not_found(#[case] engine: Engine) {
 
 #[apply(every_store)]
 #[tokio::test]
+async fn a_token_is_exchanged_once_while_it_is_valid(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (old, one) = (fresh_hash(), ApiToken { expires_at: Some(at(9)), ..token("link", at(0)) });
+    world.store.create_api_token(&one, &old, by(&audit("create", at(0)))).await.unwrap();
+    let entry = audit("exchange", at(1));
+    let exchange = |new, now| {
+        let (store, entry, old) = (&world.store, &entry, &old);
+        async move { store.exchange_api_token(old, &new, at(now), at(50), entry).await.unwrap() }
+    };
+    assert!(!exchange(fresh_hash(), 9).await, "it has expired");
+    let all = [fresh_hash(), fresh_hash(), fresh_hash()];
+    let done = futures_util::future::join_all(all.map(|new| exchange(new, 8))).await;
+    assert_eq!(done.iter().filter(|done| **done).count(), 1);
+    let new = all[done.iter().position(|done| *done).unwrap()];
+    let expected = ApiToken { expires_at: Some(at(50)), ..one };
+    assert_eq!(world.store.api_token_by_hash(&new).await.unwrap(), Some(expected));
+    assert_eq!(world.store.api_token_by_hash(&old).await.unwrap(), None);
+    assert_eq!(world.audited().await, ["exchange", "create"]);
+}
+
+#[apply(every_store)]
+#[tokio::test]
 async fn a_signature_is_new_exactly_once(#[case] engine: Engine) {
     let world = engine.world().await;
     let signature = fresh_hash();

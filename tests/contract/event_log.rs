@@ -4,6 +4,7 @@ use rstest_reuse::apply;
 use streamward::domain::access::Scope;
 use streamward::domain::event::{StoredEvent, Topic};
 use streamward::domain::studio::Order;
+use streamward::ports::EventFilter;
 
 use crate::every_store;
 use crate::fixture::{Engine, World, at, audit, broadcaster, by};
@@ -102,6 +103,36 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
         assert_eq!(of(0, 1).await, wanted[..1]);
         assert_eq!(of(wanted[0].seq, 100).await, wanted[1..]);
     }
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn the_last_events_come_first_by_topic_and_by_what_they_are_about(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let (key, ..) = world.live("a", "c1").await;
+    world.store.revoke_stream_key(key.id, by(&audit("revoke", at(9)))).await.unwrap();
+    let mut all = world.store.events_after(&Scope::system(), None, 0, 100).await.unwrap();
+    all.reverse();
+    let read = async |topic, subject, seq, limit| {
+        let filter = EventFilter { topic, subject };
+        world.store.events_before(&Scope::system(), &filter, seq, limit).await.unwrap()
+    };
+    assert_eq!(read(None, None, i64::MAX, 100).await, all);
+    assert_eq!(read(None, None, all[1].seq, 1).await, all[2..3]);
+    let of = |wanted: &dyn Fn(&StoredEvent) -> bool| -> Vec<StoredEvent> {
+        all.iter().filter(|row| wanted(row)).cloned().collect()
+    };
+    let of_keys = of(&|row| row.topic == "stream_key");
+    assert_eq!(of_keys.len(), 2);
+    assert_eq!(read(Some(Topic::StreamKey), None, i64::MAX, 100).await, of_keys);
+    assert_eq!(read(Some(Topic::StreamKey), None, of_keys[0].seq, 100).await, of_keys[1..]);
+    assert_eq!(read(None, Some(key.id.0), i64::MAX, 100).await, of_keys);
+    assert_eq!(read(Some(Topic::StreamKey), Some(key.id.0), i64::MAX, 1).await, of_keys[..1]);
+    assert_eq!(read(Some(Topic::Stream), Some(key.id.0), i64::MAX, 100).await, []);
+    assert_eq!(
+        read(None, Some(key.broadcaster_id.0), i64::MAX, 100).await,
+        of(&|row| row.topic == "broadcaster")
+    );
 }
 
 /// Four writers, and a reader like `/streams/events`. The reader must never see a gap: it would miss a number that is

@@ -1,6 +1,8 @@
 import AxeBuilder from '@axe-core/playwright';
 import { eventually, expect, test, unique } from './world.js';
 
+test.describe.configure({ mode: 'parallel' });
+
 const screens = ['#/live', '#/live/ended', '#/start', '#/access/keys', '#/access/broadcasters', '#/access/playback', '#/access/tokens', '#/access/people', '#/access/organizations'];
 
 /** @param {import('@playwright/test').Page} page */
@@ -11,7 +13,7 @@ async function serious(page) {
 
 for (const [scheme, width] of /** @type {const} */ ([['light', 1280], ['dark', 1280], ['light', 360], ['dark', 360]])) {
     test(`axe finds nothing serious, and nothing is wider than the screen: ${scheme}, ${width} px`, async ({ at, service, page }) => {
-        test.setTimeout(120_000);
+        test.setTimeout(90_000);
         await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
         await page.setViewportSize({ width, height: 800 });
         const key = await service.key(unique('Axe'));
@@ -23,6 +25,7 @@ for (const [scheme, width] of /** @type {const} */ ([['light', 1280], ['dark', 1
         await at('#/live');
         for (const screen of [...screens, `#/live/${stream.id}`]) {
             await page.goto(`${service.url}ui/${screen}`);
+            await expect(page.locator(`nav a[aria-current]`)).toHaveAttribute('href', screen.split('/').slice(0, 2).join('/'));
             await expect(page.locator('main .waiting')).toHaveCount(0);
             await page.waitForTimeout(150);
             expect(await serious(page), screen).toEqual([]);

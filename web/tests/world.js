@@ -49,6 +49,9 @@ export const test = base.extend({
     at: async ({ page, service, signIn }, use) => use(async (hash, token) => {
         await signIn(service, token);
         await page.goto(`${service.url}ui/${hash}`);
+        // Another fragment alone loads nothing again.
+        await page.reload();
+        await expect(page.getByRole('navigation', { name: 'Areas' })).toBeVisible();
         await expect(page.locator('main h1')).toBeVisible();
         return page;
     }),

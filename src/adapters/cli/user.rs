@@ -81,6 +81,8 @@ pub enum UserCommand {
         /// Its id or address
         user: String,
     },
+    /// Print a link that opens the page and signs in there, once, as an admin of the installation
+    SetupLink,
     /// List the sessions of a user, or end them
     Sessions {
         /// Its id or address
@@ -177,6 +179,13 @@ pub async fn run(api: &Api, command: &UserCommand, out: &mut Output) -> anyhow::
             let (email, url, until) = (at(&found, "/email"), at(&link, "/url"), at(&link, "/expires_at"));
             out.thing(&link, || {
                 format!("Whoever opens this link sets the password of {email}. It works once, until {until}:\n\n  {url}")
+            })
+        }
+        UserCommand::SetupLink => {
+            let link = api.post::<NewUserLink>("/setup-links", None).await?;
+            let (url, until) = (at(&link, "/url"), at(&link, "/expires_at"));
+            out.thing(&link, || {
+                format!("Whoever opens this link is signed in as an admin. It works once, until {until}:\n\n  {url}")
             })
         }
         UserCommand::Sessions { user, end } => sessions(api, user, *end, out).await,

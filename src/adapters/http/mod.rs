@@ -15,6 +15,8 @@ pub mod broadcaster;
 pub mod channel;
 pub mod clip;
 mod connection;
+pub mod event;
+mod event_view;
 mod extract;
 mod handler;
 mod health_section;
@@ -53,6 +55,7 @@ use axum::middleware::from_fn_with_state;
 
 pub use authentication::{Gate, LocalCaller};
 pub use connection::{Connection, InvalidRequest};
+pub use event_view::{EventView, EventViews};
 pub use health_section::HealthSection;
 pub use openapi::{Document, openapi_json, problems_json};
 pub use operation::Operation;

@@ -115,12 +115,17 @@ impl<S: Send + Sync> FromRequestParts<S> for EventRequest {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Caller(actor) = Caller::from_request_parts(parts, state).await?;
         let StrictQuery(query) = StrictQuery::<EventsQuery>::from_request_parts(parts, state).await?;
-        let after = resume_from(&parts.headers, &query)?;
-        Ok(Self { actor, credential: parts.extensions.get().cloned(), after })
+        Ok(Self::new(actor, parts, query.last_event_id.as_deref())?)
     }
 }
 
 impl EventRequest {
+    /// The request of `actor`, which resumes behind the number in the header or behind `last`.
+    pub(super) fn new(actor: Actor, parts: &Parts, last: Option<&str>) -> Result<Self, Invalid> {
+        let after = resume_from(&parts.headers, last)?;
+        Ok(Self { actor, credential: parts.extensions.get().cloned(), after })
+    }
+
     /// The answer: the events of `topic`, made by `render`, while the reader is connected and allowed.
     pub(super) async fn answer<T>(
         self,
@@ -131,9 +136,23 @@ impl EventRequest {
     where
         T: Fn(&Event) -> Option<SseEvent> + Send + 'static,
     {
+        self.answer_all(shared, &[topic], KeepAlive::new(), render).await
+    }
+
+    /// The same of several topics. `ping` is sent while there are no events.
+    pub(super) async fn answer_all<T>(
+        self,
+        shared: EventStreams,
+        topics: &[Topic],
+        ping: KeepAlive,
+        render: T,
+    ) -> Result<Response, Problem>
+    where
+        T: Fn(&Event) -> Option<SseEvent> + Send + 'static,
+    {
         let Self { actor, credential, after } = self;
         let slot = shared.readers.take(actor.caller())?;
-        let reader = shared.events.subscribe(&actor, topic, after).await?;
+        let reader = shared.events.subscribe(&actor, topics, after).await?;
         metrics::gauge!("streamward_event_readers").increment(1);
         let now = Instant::now();
         let lifetime = if credential.is_some() { LIFETIME } else { SIGNED_LIFETIME };
@@ -148,7 +167,7 @@ impl EventRequest {
         };
         let hello = stream::iter([Ok(SseEvent::default().retry(RETRY))]);
         let events = hello.chain(reader_events.into_stream());
-        let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+        let sse = Sse::new(events).keep_alive(ping.interval(KEEP_ALIVE));
         // nginx would buffer the events.
         Ok(([("x-accel-buffering", HeaderValue::from_static("no"))], sse).into_response())
     }
@@ -160,11 +179,11 @@ pub(super) fn sse_event(event: &Event, data: impl Serialize) -> Option<SseEvent>
     named.json_data(data).ok()
 }
 
-fn resume_from(headers: &HeaderMap, query: &EventsQuery) -> Result<Option<i64>, Invalid> {
+fn resume_from(headers: &HeaderMap, last: Option<&str>) -> Result<Option<i64>, Invalid> {
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
     // EventSource sends an empty one before its first event.
     let header = header.map(|text| ("Last-Event-ID", text)).filter(|(_, text)| !text.is_empty());
-    let given = header.or(query.last_event_id.as_deref().map(|text| ("last_event_id", text)));
+    let given = header.or(last.map(|text| ("last_event_id", text)));
     let Some((field, text)) = given else { return Ok(None) };
     let number = text.parse().ok().filter(|number: &i64| *number >= 0);
     number.map(Some).ok_or_else(|| Invalid::one(field, "must be the number of an event"))
@@ -245,14 +264,13 @@ mod tests {
     #[test]
     fn the_header_takes_precedence_over_the_query() {
         let mut headers = HeaderMap::new();
-        let query = |text: &str| EventsQuery { last_event_id: Some(text.into()) };
-        assert_eq!(resume_from(&headers, &EventsQuery { last_event_id: None }), Ok(None));
-        assert_eq!(resume_from(&headers, &query("7")), Ok(Some(7)));
+        assert_eq!(resume_from(&headers, None), Ok(None));
+        assert_eq!(resume_from(&headers, Some("7")), Ok(Some(7)));
         headers.insert(LAST_EVENT_ID, HeaderValue::from_static(""));
-        assert_eq!(resume_from(&headers, &query("7")), Ok(Some(7)));
+        assert_eq!(resume_from(&headers, Some("7")), Ok(Some(7)));
         headers.insert(LAST_EVENT_ID, HeaderValue::from_static("9"));
-        assert_eq!(resume_from(&headers, &query("7")), Ok(Some(9)));
+        assert_eq!(resume_from(&headers, Some("7")), Ok(Some(9)));
         headers.insert(LAST_EVENT_ID, HeaderValue::from_static("-1"));
-        assert_eq!(resume_from(&headers, &query("7")).unwrap_err().0[0].field, "Last-Event-ID");
+        assert_eq!(resume_from(&headers, Some("7")).unwrap_err().0[0].field, "Last-Event-ID");
     }
 }

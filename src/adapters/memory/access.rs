@@ -44,6 +44,25 @@ impl AccessStore for MemoryStore {
         Ok(self.state().tokens.values().find(|(known, _)| known == hash).map(|(_, token)| token.clone()))
     }
 
+    async fn exchange_api_token(
+        &self,
+        old: &SecretHash,
+        new: &SecretHash,
+        now: Timestamp,
+        expires_at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<bool> {
+        let mut state = self.state();
+        let found = state.tokens.values_mut().find(|(hash, _)| hash == old);
+        let Some((hash, token)) = found.filter(|(_, token)| token.expires_at > Some(now)) else {
+            return Ok(false);
+        };
+        (*hash, token.expires_at) = (*new, Some(expires_at));
+        let id = token.id;
+        state.audit.push(audit.clone().on(&id));
+        Ok(true)
+    }
+
     async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool> {
         let mut state = self.state();
         let found = state.tokens.get(&id).map(|(_, token)| token.clone());

@@ -8,7 +8,7 @@ use crate::domain::access::Scope;
 use crate::domain::audit::{AuditEntry, AuditFilter};
 use crate::domain::event::{StoredEvent, Topic};
 use crate::domain::page::Page;
-use crate::ports::{AuditStore, EventStore, Result};
+use crate::ports::{AuditStore, EventFilter, EventStore, Result};
 
 fn passes(filter: &AuditFilter, entry: &AuditEntry) -> bool {
     let is = |wanted: &Option<String>, there: Option<&String>| wanted.is_none() || wanted.as_ref() == there;
@@ -62,6 +62,23 @@ impl EventStore for MemoryStore {
                 && scope.includes(event.organization_id)
         };
         Ok(state.events.iter().filter(wanted).take(limit as usize).cloned().collect())
+    }
+
+    async fn events_before(
+        &self,
+        scope: &Scope,
+        filter: &EventFilter,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>> {
+        let state = self.state();
+        let wanted = |event: &&StoredEvent| {
+            event.seq < seq
+                && filter.topic.is_none_or(|topic| event.topic == topic.as_str())
+                && filter.subject.is_none_or(|subject| event.subject == subject)
+                && scope.includes(event.organization_id)
+        };
+        Ok(state.events.iter().rev().filter(wanted).take(limit as usize).cloned().collect())
     }
 
     async fn last_event(&self) -> Result<i64> {

@@ -36,6 +36,7 @@ statements! {
     ];
     GET_LOCKED = [[select api_tokens], " WHERE id = $1 AND ", [in_scope "$2"], [lock]];
     BY_HASH = [[select api_tokens], " WHERE token_hash = $1"];
+    EXCHANGE = ["UPDATE api_tokens SET token_hash = $2, expires_at = $4 WHERE token_hash = $1 AND expires_at > $3"];
     DELETE = ["DELETE FROM api_tokens WHERE id = $1"];
     REMEMBER = ["INSERT INTO signed_requests (signature, at) VALUES ($1, $2) ON CONFLICT (signature) DO NOTHING"];
     PRUNE = [
@@ -66,6 +67,26 @@ impl AccessStore for SqlStore {
 
     async fn api_token_by_hash(&self, hash: &SecretHash) -> Result<Option<ApiToken>> {
         self.db.row(BY_HASH, args![hash]).await
+    }
+
+    async fn exchange_api_token(
+        &self,
+        old: &SecretHash,
+        new: &SecretHash,
+        now: Timestamp,
+        expires_at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<bool> {
+        let mut tx = self.db.begin().await?;
+        if tx.run(EXCHANGE, args![old, new, now, expires_at]).await? == 0 {
+            return tx.rollback(false).await;
+        }
+        let Some(token) = tx.row::<ApiToken>(BY_HASH, args![new]).await? else {
+            return tx.rollback(false).await;
+        };
+        record_audit(&mut tx, &[audit.clone().on(&token.id)]).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     async fn delete_api_token(&self, id: ApiTokenId, by: Change<'_>) -> Result<bool> {

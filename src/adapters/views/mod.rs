@@ -9,6 +9,7 @@ mod broadcaster;
 mod channel;
 mod channel_status;
 mod clip;
+mod event;
 mod list;
 mod media_server;
 mod organization;
@@ -30,6 +31,7 @@ pub(crate) use channel::{
 };
 pub(crate) use channel_status::{ChannelStatusView, DestinationTestView, RehearsalView};
 pub(crate) use clip::{ClipList, ClipView};
+pub(crate) use event::{EventEntryList, EventEntryView};
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
 pub(crate) use organization::{OrganizationList, OrganizationView};

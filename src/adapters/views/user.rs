@@ -126,8 +126,13 @@ pub(crate) struct CurrentSessionView {
     role: Option<Role>,
     /// The roles in organizations.
     roles: Vec<UserRoleView>,
+    /// What people call the caller.
+    #[schema(example = "Ada Lovelace")]
+    name: String,
     /// The session, if the caller has one.
     session_id: Option<Uuid>,
+    /// When the session ends if it is not used.
+    expires_at: Option<DateTime>,
     /// The user, if a person signed in.
     user: Option<UserView>,
 }
@@ -137,7 +142,12 @@ impl From<CurrentSession> for CurrentSessionView {
         Self {
             role: actor.permissions.installation_role(),
             roles: roles(actor.permissions.organization_roles()),
+            name: match &user {
+                Some(user) => user.display_name.clone(),
+                None => actor.name.split_once(':').map_or(actor.name.as_str(), |(_, name)| name).to_owned(),
+            },
             session_id: actor.origin.session.map(|session| session.session.0),
+            expires_at: actor.origin.session.map(|session| session.expires_at),
             user: user.map(UserView::from),
             actor: actor.name,
         }

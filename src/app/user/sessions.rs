@@ -34,8 +34,9 @@ impl Users {
     /// Recognises the owner of a session by its cookie, and prolongs the session.
     pub async fn actor_of_session(&self, cookie: &str, origin: Origin) -> Result<Actor> {
         let session = self.find(cookie).await?.ok_or(Unauthenticated::Session)?;
-        let actor = self.actor(&session, origin).await?;
+        let mut actor = self.actor(&session, origin).await?;
         if let Some(expires_at) = self.settings.terms.renewal(&session, self.core.now()) {
+            actor.origin.session = actor.origin.session.map(|session| SignedIn { expires_at, ..session });
             let renewed = self.core.store.renew_session(session.id, self.core.now(), expires_at).await;
             if let Err(error) = renewed {
                 tracing::warn!(%error, session = %session.id, "a session was not prolonged");
@@ -45,7 +46,7 @@ impl Users {
     }
 
     async fn actor(&self, session: &Session, origin: Origin) -> Result<Actor> {
-        let signed_in = |user| Some(SignedIn { session: session.id, user });
+        let signed_in = |user| Some(SignedIn { session: session.id, user, expires_at: session.expires_at });
         match session.owner {
             SessionOwner::User(id) => {
                 let user = self.core.store.user(&Scope::system(), id).await?;

@@ -1,5 +1,6 @@
 //! Signing in: from credentials to a session.
 
+use super::links::NewLink;
 use super::second_factor::place;
 use super::service::{KIND, Users};
 use crate::app::error::Unauthenticated;
@@ -94,6 +95,21 @@ impl Users {
         self.store_session(owner, (name, permissions), None, origin, form.user_agent.as_deref()).await
     }
 
+    /// Opens a session for who opened a setup link. It uses the link up.
+    pub async fn sign_in_with_setup_link(&self, form: &TokenForm, origin: &Origin) -> Result<OpenedSession> {
+        let longest = self.settings.terms.longest;
+        let token = self.access.use_setup_link(form.token.expose(), longest, origin.clone()).await?;
+        self.sign_in_with_token(&TokenForm { token, ..form.clone() }, origin).await
+    }
+
+    /// Makes a link that signs in once, as an admin of the installation.
+    pub async fn create_setup_link(&self, actor: &Actor) -> Result<NewLink> {
+        let (secret, expires_at) = self.access.create_setup_link(actor).await?;
+        // Behind `#`, because browsers send that to no server.
+        let url = Secret::new(format!("{}/ui/#setup={}", self.settings.public_url, secret.expose()));
+        Ok(NewLink { url, expires_at })
+    }
+
     /// Opens a session for a user who proved who they are: if with a password, with this one.
     pub(super) async fn open(
         &self,
@@ -131,7 +147,10 @@ impl Users {
             SessionOwner::User(user) => Some(user),
             SessionOwner::Token(_) => None,
         };
-        let origin = Origin { session: Some(SignedIn { session: id, user }), ..origin.clone() };
+        let origin = Origin {
+            session: Some(SignedIn { session: id, user, expires_at: session.expires_at }),
+            ..origin.clone()
+        };
         let actor = Actor { name, permissions, origin };
         let entry = self.core.entry(&actor, "sign_in", "session").on(&id);
         let hash = self.session_hash(&secret);

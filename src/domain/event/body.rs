@@ -1,6 +1,7 @@
 //! What an event says, by topic.
 
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+use uuid::Uuid;
 
 use super::broadcaster::{self, BroadcasterEvent, BroadcasterEventKind};
 use super::channel::{self, ChannelEvent};
@@ -120,16 +121,29 @@ impl EventBody {
         }
     }
 
+    /// The id of what it happened to.
+    pub fn subject(&self) -> Uuid {
+        match self {
+            Self::Stream(event) => event.stream.id.0,
+            Self::StreamKey(event) => event.id.0,
+            Self::Broadcaster(event) => event.id.0,
+            Self::Streamer(event) => event.streamer.id.0,
+            Self::Channel(event) => event.id.0,
+            Self::Studio(event) => event.id.0,
+        }
+    }
+
     /// The form in which the log keeps it, as number `seq`. `organization_id` owns what it happened to.
     pub fn stored(&self, seq: i64, at: Timestamp, organization_id: OrganizationId) -> StoredEvent {
-        let (subject, version, data) = match self {
-            Self::Stream(event) => (event.stream.id.0, stream::VERSION, event.data()),
-            Self::StreamKey(event) => (event.id.0, stream_key::VERSION, event.data()),
-            Self::Broadcaster(event) => (event.id.0, broadcaster::VERSION, event.data()),
-            Self::Streamer(event) => (event.streamer.id.0, streamer::VERSION, event.data()),
-            Self::Channel(event) => (event.id.0, channel::VERSION, event.data()),
-            Self::Studio(event) => (event.id.0, studio::VERSION, event.data()),
+        let (version, data) = match self {
+            Self::Stream(event) => (stream::VERSION, event.data()),
+            Self::StreamKey(event) => (stream_key::VERSION, event.data()),
+            Self::Broadcaster(event) => (broadcaster::VERSION, event.data()),
+            Self::Streamer(event) => (streamer::VERSION, event.data()),
+            Self::Channel(event) => (channel::VERSION, event.data()),
+            Self::Studio(event) => (studio::VERSION, event.data()),
         };
+        let subject = self.subject();
         let (topic, kind) = (self.topic().as_str().to_owned(), self.kind().to_owned());
         StoredEvent { seq, at, organization_id, topic, kind, version, subject, data }
     }

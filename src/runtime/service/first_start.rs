@@ -11,7 +11,7 @@ use crate::runtime::bootstrap::Bootstrap;
 use crate::runtime::config::MediaServerKind;
 
 /// The text for this start, if it is the first one on this database, over all instances. Makes an admin token unless
-/// one is configured, and a one-time link for the first administrator.
+/// one is configured, and one-time links: to the page, and for the first administrator.
 pub(super) async fn welcome(
     base: &Bootstrap,
     access: &Access,
@@ -21,6 +21,7 @@ pub(super) async fn welcome(
     if !first_time(&base.store(), &base.sealer, &SystemIds, "first_start").await? {
         return Ok(None);
     }
+    let page = users.create_setup_link(&Actor::cli("first start")).await?;
     let link = users.create_first_link(&Actor::cli("first start")).await?;
     let token = if base.config().api.admin_token.is_some() {
         "the one in api.admin_token".to_owned()
@@ -35,7 +36,7 @@ pub(super) async fn welcome(
     };
     let config = base.config();
     let has_srs = config.media_servers.values().any(|server| server.kind == MediaServerKind::Srs);
-    let shown = (token.as_str(), link.url.expose());
+    let shown = (page.url.expose(), token.as_str(), link.url.expose());
     let reader = Reader::of_this_process();
     Ok(Some(text(&config.local_url(), shown, &reader, with_media_server, has_srs)))
 }
@@ -61,7 +62,7 @@ impl Reader {
 
 fn text(
     url: &str,
-    (token, link): (&str, &str),
+    (page, token, link): (&str, &str, &str),
     reader: &Reader,
     with_media_server: bool,
     has_srs: bool,
@@ -87,6 +88,9 @@ fn text(
         "
 {line}
 Streamward is set up. This is shown once.
+
+  Open the page     {page}
+                    signs in there, once; another one: {program} user setup-link
 
   Admin API token   {token}
                     as \"Authorization: Bearer …\"; lost? {program} token create --role admin NAME
@@ -123,14 +127,14 @@ mod tests {
     fn what_to_type_next_works_where_it_is_typed() {
         let here = text(
             "http://127.0.0.1:8080",
-            ("swt_x", "swl_x"),
+            ("x", "swt_x", "swl_x"),
             &Reader::Here("target/streamward".to_owned()),
             false,
             false,
         );
         assert!(here.contains("in this directory:\n  1. target/streamward broadcaster create"), "{here}");
         assert!(here.contains("mediamtx-config"), "{here}");
-        let shown = ("swt_x", "swl_x");
+        let shown = ("x", "swt_x", "swl_x");
         let srs = text("http://127.0.0.1:8080", shown, &Reader::Here("streamward".to_owned()), false, true);
         assert!(srs.contains("srs-config > srs.conf") && !srs.contains("mediamtx"), "{srs}");
         let container = text("http://127.0.0.1:8080", shown, &Reader::OutsideContainer, false, false);

@@ -19,5 +19,6 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) {
+    parts.event_views.push(http::broadcaster::event_view());
     parts.add_routes(http::broadcaster::routes(), Arc::clone(&shared.broadcasters));
 }

@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::adapters::cli::channel::{self, ChannelCommand};
 use crate::adapters::cli::destination::{self, DestinationCommand};
-use crate::adapters::http::channel::{State, health, routes};
+use crate::adapters::http::channel::{State, event_view, health, routes};
 use crate::app::channel::{
     ChannelTasks, Channels, Decisions, Destinations, ReportBuffer, ReportWriter, Running,
 };
@@ -53,6 +53,7 @@ fn build(shared: &Shared, parts: &mut Parts) {
         events: parts.events.clone(),
     };
     parts.add_routes(routes(), state);
+    parts.event_views.push(event_view());
     let config = &shared.config.channels;
     parts.retain(config.retention.0, |store, at| store.prune_decisions(at));
     let server = shared.servers.chosen(config.media_server.as_ref());

@@ -110,6 +110,7 @@ fn build(shared: &Shared, options: &HttpOptions) -> Parts {
     let base_path = shared.config.base_path();
     let cookies = CookieRules::new(&options.trusted_proxies, public_url, &base_path);
     let mut parts = Parts {
+        event_views: Vec::new(),
         events,
         gate: Gate::new(known(), Arc::clone(&shared.audit), cookies, options.connections),
         routers: Vec::new(),

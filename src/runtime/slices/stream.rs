@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::adapters::cli::stream::{StreamCommand, run};
-use crate::adapters::http::stream::{Streaming, routes};
+use crate::adapters::http::stream::{Streaming, event_view, routes};
 use crate::runtime::shared::Shared;
 use crate::runtime::slice::{Parts, Slice, commands};
 
@@ -18,4 +18,5 @@ pub(super) const SLICE: Slice = Slice {
 fn build(shared: &Shared, parts: &mut Parts) {
     let state = Streaming { streams: Arc::clone(&shared.streams), events: parts.events.clone() };
     parts.add_routes(routes(), state);
+    parts.event_views.push(event_view(Arc::clone(&shared.streams)));
 }

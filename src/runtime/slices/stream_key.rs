@@ -19,5 +19,6 @@ pub(super) const SLICE: Slice = Slice {
 };
 
 fn build(shared: &Shared, parts: &mut Parts) {
+    parts.event_views.push(http::stream_key::event_view());
     parts.add_routes(http::stream_key::routes(), Arc::clone(&shared.stream_keys));
 }

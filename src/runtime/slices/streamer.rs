@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::adapters::cli::kick::{self, KickCommand};
 use crate::adapters::cli::streamer::{self, StreamerCommand, WatchArgs};
-use crate::adapters::http::streamer::{Streaming, health, routes};
+use crate::adapters::http::streamer::{Streaming, event_view, health, routes};
 use crate::adapters::local_wake_ups::LocalWakeUps;
 use crate::adapters::memory::MemoryStore;
 use crate::adapters::system::{SystemClock, SystemIds};
@@ -52,6 +52,7 @@ fn build(shared: &Shared, parts: &mut Parts) {
     let streamers = service(shared);
     let state = Streaming { streamers: Arc::clone(&streamers), events: parts.events.clone() };
     parts.add_routes(routes(), state);
+    parts.event_views.push(event_view());
     if shared.config.kick.feed.is_some() {
         parts.health.push(health(Arc::clone(&streamers)));
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::adapters::cli::studio::{self, StudioCommand};
-use crate::adapters::http::studio::{State, health, health_routes, routes};
+use crate::adapters::http::studio::{State, event_view, health, health_routes, routes};
 use crate::app::studio::{Drills, StudioDecisions, StudioSetup, StudioTasks};
 use crate::app::task::{AnyTask, OnLeaseDoubt};
 use crate::runtime::commands::CommandContext;
@@ -36,6 +36,7 @@ fn build(shared: &Shared, parts: &mut Parts) {
         events: parts.events.clone(),
     };
     parts.add_routes(routes(), state);
+    parts.event_views.push(event_view());
     parts.health.push(health(studios()));
     for name in shared.studios.names() {
         if let Some((key, _)) = shared.config.studio_listener(name) {

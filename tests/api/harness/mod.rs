@@ -44,7 +44,7 @@ pub(crate) use call::{Call, Caller, Shows};
 pub(crate) use clock::TestClock;
 pub(crate) use engine::{Engine, Place, every_engine};
 pub(crate) use media::FakeMedia;
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Got, Reader};
 pub(crate) use record::Record;
 pub(crate) use steps::Key;
 pub(crate) use work::assigned;

@@ -43,6 +43,8 @@ use About::{Creation, Events, Installation, List, One, Person};
 
 /// Every operation of the management API. `{broadcaster}` in a body is a broadcaster of the owner.
 pub(super) const ROWS: &[Row] = &[
+    row("GET /events", Events, Viewer, "", 200),
+    row("GET /event-log", List, Viewer, "", 200),
     row("GET /auth-failures", List, Operator, "", 200),
     row("GET /organizations", Installation, Admin, "", 200),
     row("POST /organizations", Installation, Admin, r#"{"name": "{unique}"}"#, 201),
@@ -56,6 +58,7 @@ pub(super) const ROWS: &[Row] = &[
     row("DELETE /users/{id}", Installation, Admin, "", 204),
     own("POST /users/{id}/password", Person, r#"{"password": "correct horse battery"}"#, 204),
     row("POST /users/{id}/link", Installation, Admin, "", 201),
+    row("POST /setup-links", Installation, Admin, "", 201),
     own("GET /users/{id}/sessions", Person, "", 200),
     own("DELETE /users/{id}/sessions", Person, "", 204),
     // There is no such session.

@@ -68,6 +68,31 @@ async fn a_password_is_read_from_standard_input_and_counts_at_once() {
 }
 
 #[tokio::test]
+async fn the_page_link_of_the_first_start_signs_in_once() {
+    let home = Home::new().with("LOG__FORMAT", "json").with("LOG__LEVEL", "debug");
+    let mut service = home.serve().await;
+    let log = home.log();
+    let links: Vec<&str> = log.split_whitespace().filter(|word| word.contains("/ui/#setup=")).collect();
+    assert_eq!(links.len(), 1, "{log}");
+    let (page, code) = links[0].split_once("#setup=").expect("a code");
+    assert!(!log.lines().any(|line| line.starts_with('{') && line.contains(code)), "{log}");
+    assert_eq!(client().get(page).send().await.expect("an answer").status(), 200);
+    let sign_in = async |code: &str| {
+        let body = json!({ "setup": code });
+        client().post(home.url("/session")).json(&body).send().await.expect("an answer")
+    };
+    let opened = sign_in(code).await;
+    assert_eq!(opened.status(), 201);
+    assert_eq!(opened.json::<Value>().await.expect("JSON")["role"], "admin");
+    assert_eq!(sign_in(code).await.status(), 401);
+    let other = home.json(&["user", "setup-link"]);
+    let (_, other) = other["url"].as_str().expect("a link").split_once("#setup=").expect("a code");
+    assert_eq!(sign_in(other).await.status(), 201);
+    assert!(service.terminate(SOON).await.expect("it stops").success());
+    assert!(!home.log().replacen(code, "", 1).contains(code), "the code is printed, and never logged");
+}
+
+#[tokio::test]
 async fn the_link_of_the_first_start_makes_the_first_administrator_once() {
     let home = Home::new().with("LOG__FORMAT", "json").with("LOG__LEVEL", "debug");
     let mut service = home.serve().await;

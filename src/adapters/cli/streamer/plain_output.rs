@@ -28,7 +28,7 @@ pub(super) async fn print_changes(
     polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
     loop {
-        let mut reader = match events.subscribe(&watched.actor, Topic::Streamer, last).await {
+        let mut reader = match events.subscribe(&watched.actor, &[Topic::Streamer], last).await {
             Ok(reader) => reader,
             Err(error) if last.is_none() => return Err(error.into()),
             // The store worked before; try again.

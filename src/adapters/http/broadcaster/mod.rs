@@ -4,6 +4,9 @@ mod dto;
 
 use std::sync::Arc;
 
+use serde_json::json;
+
+use super::event_view::EventView;
 use super::handler::{
     Admin, Answer, Call, Created, Done, Id, NoContent, Routes, StrictJson, Viewer, created, ok, routes,
 };
@@ -11,6 +14,7 @@ use super::list::{ListAnswer, ListCall, PageQuery};
 use crate::adapters::views::{BroadcasterList, BroadcasterView};
 use crate::app::broadcaster::{BroadcasterDraft, Broadcasters};
 use crate::domain::BroadcasterId;
+use crate::domain::event::{Event, EventBody};
 use dto::{DraftJson, PatchJson};
 
 /// The routes.
@@ -21,6 +25,14 @@ pub fn routes() -> Routes<Arc<Broadcasters>> {
         .management(Admin, "broadcaster", routes!(create_broadcaster))
         .management(Viewer, "broadcaster", routes!(read_broadcaster))
         .management(Admin, "broadcaster", routes!(update_broadcaster, delete_broadcaster))
+}
+
+/// How events of broadcasters are shown.
+pub fn event_view() -> EventView {
+    EventView::new(|event: &Event| {
+        let EventBody::Broadcaster(body) = &event.body else { return None };
+        Some(json!({"at": event.at, "broadcaster_id": body.id.0, "display_name": body.display_name}))
+    })
 }
 
 /// List broadcasters

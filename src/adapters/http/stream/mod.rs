@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::response::Response;
 
+use super::event_view::EventView;
 use super::handler::{
     Answer, Call, Done, Id, NoContent, Operator, Problem, Routes, State, Viewer, ok, routes,
 };
@@ -80,10 +81,16 @@ async fn follow_streams(
     State(events): State<EventStreams>,
     request: EventRequest,
 ) -> Result<Response, Problem> {
-    let render = move |event: &Event| {
-        let EventBody::Stream(body) = &event.body else { return None };
-        let stream = StreamView::of(&streams, body.stream.clone());
-        sse_event(event, StreamEvent { at: event.at, stream })
-    };
+    let render = move |event: &Event| sse_event(event, shown(&streams, event)?);
     request.answer(events, Topic::Stream, render).await
+}
+
+fn shown(streams: &Streams, event: &Event) -> Option<StreamEvent> {
+    let EventBody::Stream(body) = &event.body else { return None };
+    Some(StreamEvent { at: event.at, stream: StreamView::of(streams, body.stream.clone()) })
+}
+
+/// How events of streams are shown.
+pub fn event_view(streams: Arc<Streams>) -> EventView {
+    EventView::new(move |event| shown(&streams, event))
 }

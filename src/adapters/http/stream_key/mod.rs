@@ -4,6 +4,9 @@ mod dto;
 
 use std::sync::Arc;
 
+use serde_json::json;
+
+use super::event_view::EventView;
 use super::handler::{
     Admin, Answer, Call, Created, Done, Id, NoContent, Routes, StrictJson, Viewer, created, ok, routes,
 };
@@ -11,6 +14,7 @@ use super::list::{ListAnswer, ListCall};
 use crate::adapters::views::{NewStreamKey, StreamKeyList, StreamKeyView};
 use crate::app::stream_key::StreamKeys;
 use crate::domain::StreamKeyId;
+use crate::domain::event::{Event, EventBody};
 use dto::{DraftJson, StreamKeysQuery};
 
 /// The routes.
@@ -22,6 +26,18 @@ pub fn routes() -> Routes<Arc<StreamKeys>> {
         .management(Viewer, "stream_key", routes!(read_stream_key))
         .management(Admin, "stream_key", routes!(revoke_stream_key))
         .management(Admin, "stream_key", routes!(rotate_stream_key))
+}
+
+/// How events of stream keys are shown.
+pub fn event_view() -> EventView {
+    EventView::new(|event: &Event| {
+        let EventBody::StreamKey(body) = &event.body else { return None };
+        let (id, broadcaster_id, path) = (body.id.0, body.broadcaster_id.0, body.path.as_str());
+        let prefix = &body.key_prefix;
+        Some(
+            json!({"at": event.at, "stream_key_id": id, "broadcaster_id": broadcaster_id, "path": path, "key_prefix": prefix}),
+        )
+    })
 }
 
 /// Create a stream key

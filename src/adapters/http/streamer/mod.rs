@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::response::Response;
 
+use super::event_view::EventView;
 use super::extract::Filter;
 use super::handler::{
     Admin, Answer, Call, Created, Done, Id, NoContent, Problem, Routes, State, StrictJson, Viewer, created,
@@ -146,10 +147,17 @@ async fn follow_streamers(
     State(events): State<EventStreams>,
     request: EventRequest,
 ) -> Result<Response, Problem> {
-    let render = |event: &Event| {
-        let EventBody::Streamer(body) = &event.body else { return None };
-        let (streamer, change) = (body.streamer.clone().into(), body.change.clone().map(Into::into));
-        sse_event(event, StreamerEvent { at: event.at, streamer, change })
-    };
+    let render = |event: &Event| sse_event(event, shown(event)?);
     request.answer(events, Topic::Streamer, render).await
+}
+
+fn shown(event: &Event) -> Option<StreamerEvent> {
+    let EventBody::Streamer(body) = &event.body else { return None };
+    let (streamer, change) = (body.streamer.clone().into(), body.change.clone().map(Into::into));
+    Some(StreamerEvent { at: event.at, streamer, change })
+}
+
+/// How events of streamers are shown.
+pub fn event_view() -> EventView {
+    EventView::new(shown)
 }

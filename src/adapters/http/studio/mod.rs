@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::response::Response;
 
+use super::event_view::EventView;
 use super::extract::StrictQuery;
 use super::handler::{
     self, Admin, Answer, Call, Created, Operator, Problem, Routes, StrictJson, Viewer, created, ok, routes,
@@ -315,9 +316,16 @@ async fn follow_studios(
     handler::State(events): handler::State<EventStreams>,
     request: EventRequest,
 ) -> Result<Response, Problem> {
-    let render = |event: &Event| {
-        let EventBody::Studio(body) = &event.body else { return None };
-        sse_event(event, EventJson::of(event, body))
-    };
+    let render = |event: &Event| sse_event(event, shown(event)?);
     request.answer(events, Topic::Studio, render).await
+}
+
+fn shown(event: &Event) -> Option<EventJson> {
+    let EventBody::Studio(body) = &event.body else { return None };
+    Some(EventJson::of(event, body))
+}
+
+/// How events of studios are shown.
+pub fn event_view() -> EventView {
+    EventView::new(shown)
 }

@@ -128,7 +128,7 @@ impl CodeJson {
     }
 }
 
-/// What a person shows to sign in: `email` and `password`, or `token`.
+/// What a person shows to sign in: `email` and `password`, or `token`, or `setup`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SignIn)]
@@ -143,12 +143,16 @@ pub(super) struct SignInJson {
     /// An API token, instead of all others. The session ends with the token.
     #[schema(format = Password)]
     token: Option<String>,
+    /// What stands behind `#setup=` in a setup link, instead of all others. It signs in once, as an admin of the installation.
+    #[schema(format = Password)]
+    setup: Option<String>,
 }
 
 /// How somebody signs in.
 pub(super) enum SignInWith {
     Password(SignInForm),
     Token(TokenForm),
+    SetupLink(TokenForm),
 }
 
 impl SignInJson {
@@ -157,7 +161,13 @@ impl SignInJson {
         device: Option<String>,
         user_agent: Option<String>,
     ) -> Result<SignInWith, Invalid> {
-        let Self { email, password, code, token } = self;
+        let Self { email, password, code, token, setup } = self;
+        if let Some(setup) = setup {
+            let is_alone = [&email, &password, &code, &token].iter().all(|other| other.is_none());
+            let form = TokenForm { token: Secret::new(setup), user_agent };
+            let alone = || Invalid::one("setup", "must be given alone");
+            return is_alone.then_some(SignInWith::SetupLink(form)).ok_or_else(alone);
+        }
         match (email, password, token) {
             (Some(email), Some(password), None) => {
                 let (password, code) = (Secret::new(password), code.map(Secret::new));

@@ -37,6 +37,7 @@ pub fn routes() -> Routes<UserState> {
         .management(Admin, "user", routes!(update_user, delete_user))
         .for_all("user", routes!(set_password))
         .management(Admin, "user", routes!(create_user_link))
+        .management(Admin, "api_token", routes!(create_setup_link))
         .for_all("session", routes!(list_user_sessions, end_user_sessions))
         .for_all("session", routes!(end_user_session))
         .for_all("user", routes!(create_second_factor))
@@ -145,6 +146,15 @@ async fn set_password(
     let longest = users.terms().longest;
     let cookie = opened.and_then(|opened| state.cookies.session(&parts, opened.secret.expose(), longest));
     Ok(with_cookies(StatusCode::NO_CONTENT.into_response(), [cookie]))
+}
+
+/// Create a setup link
+///
+/// It opens the page and signs in there, once, as an admin of the installation. `GET /api-tokens` lists it; deleting it there
+/// makes it void, and ends its session.
+#[utoipa::path(post, path = "/setup-links", responses((status = 201, body = NewUserLink)))]
+async fn create_setup_link(Call(users, actor): Call<Users>) -> Created<NewUserLink> {
+    created(None, users.create_setup_link(&actor).await?)
 }
 
 /// Create a one-time link

@@ -33,7 +33,7 @@ pub(super) async fn read_session(Call(users, actor): Call<Users>) -> Answer<Curr
     responses(
         (status = 201, body = CurrentSessionView, headers(("Set-Cookie" = String))),
         (status = 400, description = "`validation`: The body is not valid"),
-        (status = 401, description = "`unauthenticated`: The e-mail address or the password is wrong, or the token. \
+        (status = 401, description = "`unauthenticated`: The e-mail address or the password is wrong, or the token, or the setup link was used. \
                                       `second-factor-needed`: A code is needed too"),
         (status = 408, description = "`request-timeout`: The body did not arrive in time"),
         (status = 413, description = "`too-large`: The body is too large"),
@@ -52,6 +52,7 @@ pub(super) async fn sign_in(
     let made = match json.with(device, user_agent(&parts.headers))? {
         SignInWith::Password(form) => state.users.sign_in(&form, &origin).await?,
         SignInWith::Token(form) => state.users.sign_in_with_token(&form, &origin).await?,
+        SignInWith::SetupLink(form) => state.users.sign_in_with_setup_link(&form, &origin).await?,
     };
     let longest = state.users.terms().longest;
     let session = state.cookies.session(&parts, made.secret.expose(), longest);
