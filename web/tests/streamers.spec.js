@@ -1,14 +1,19 @@
 import { test } from './programmes.js';
-import { expect } from './world.js';
+import { eventually, expect } from './world.js';
 
-const MANY = 10_000;
+/** Fewer, to look at the specs themselves. */
+const MANY = Number(process.env.STREAMERS ?? 10_000);
+const LOOKED_FOR = Math.floor(MANY * 0.7);
 const name = (/** @type {number} */ index) => `streamer-${String(index).padStart(5, '0')}`;
+
+/** A busy machine may ask to come again. @param {any} service @param {string} username */
+const added = (service, username) => eventually(() => service.call('POST', 'streamers', { username }).catch((/** @type {Error} */ error) => /: 409 /.test(error.message) || Promise.reject(error)), `${username} is added`);
 
 test.describe.serial('many streamers', () => {
     test('10,000 are shown and scrolled without a task over 100 ms, while they change', async ({ at, page, service }) => {
         test.setTimeout(540_000);
-        for (let index = 0; index < MANY; index += 50)
-            await Promise.all(Array.from({ length: 50 }, (_, more) => service.call('POST', 'streamers', { username: name(index + more) })));
+        for (let index = 0; index < MANY; index += 20)
+            await Promise.all(Array.from({ length: 20 }, (_, more) => added(service, name(index + more))));
         await page.addInitScript(() => {
             const tasks = /** @type {any} */ (globalThis).longTasks = [];
             new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' });
@@ -42,9 +47,9 @@ test.describe.serial('many streamers', () => {
     test('the service filters: by name, by status, by being watched', async ({ at, page }) => {
         await at('#/streamers');
         await expect(page.getByText('The first 500, by name.')).toBeVisible();
-        await page.getByRole('searchbox').fill(name(7_777));
+        await page.getByRole('searchbox').fill(name(LOOKED_FOR));
         await expect(page.getByRole('status').filter({ hasText: '1 streamer' })).toBeVisible();
-        await expect(page.getByText(name(7_777), { exact: true })).toBeVisible();
+        await expect(page.getByText(name(LOOKED_FOR), { exact: true })).toBeVisible();
         await page.getByRole('searchbox').fill('');
         await page.getByLabel('Status').selectOption('online');
         await expect(page.getByText('Nobody fits')).toBeVisible();
