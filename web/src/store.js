@@ -1,0 +1,124 @@
+// @ts-check
+/** The live streams, shared by the screens that show them: each its own signal, so that a change draws one tile. */
+import { api } from './api.js';
+import { resource } from './link.js';
+import { batch, signal } from './ui.js';
+
+/** @typedef {import('./api/types').Stream} Stream */
+
+/** Ids of live streams, newest first; `undefined` until the first answer. */
+export const liveIds = signal(/** @type {string[] | undefined} */ (undefined));
+/** @type {Map<string, import('./ui.js').Signal<Stream>>} */
+const streams = new Map();
+
+/** @param {string} id */
+export const liveStream = (id) => streams.get(id)?.value;
+
+/** How often the numbers of all live streams are asked for while a screen shows them. */
+const NUMBERS_MS = 5_000;
+/** A bitrate is measured over at least this time: media servers count whole frames. */
+const WINDOW_MS = 3_500;
+/** How many values a sparkline has. */
+const KEPT = 60;
+
+/** @typedef {{ at: number, bits: number }} Sample */
+/** @type {Map<string, { at: number, bytes: number, samples: import('./ui.js').Signal<Sample[]> }>} */
+const measured = new Map();
+
+/** What arrived of a stream: measured from the bytes that the service has counted. Oldest first. @param {string} id */
+export const samplesOf = (id) => measured.get(id)?.samples.value ?? [];
+
+/** @param {Stream} stream @param {number} at */
+function measure(stream, at) {
+    const before = measured.get(stream.id);
+    if (!before || stream.inbound_bytes < before.bytes) {
+        measured.set(stream.id, { at, bytes: stream.inbound_bytes, samples: before?.samples ?? signal([]) });
+        return;
+    }
+    if (at - before.at < WINDOW_MS) return;
+    const bits = ((stream.inbound_bytes - before.bytes) * 8_000) / (at - before.at);
+    before.samples.value = [...before.samples.peek().slice(1 - KEPT), { at, bits }];
+    before.at = at;
+    before.bytes = stream.inbound_bytes;
+}
+
+/** @type {import('./link.js').Resource<Stream[]> | undefined} */
+let source;
+let users = 0;
+
+/** Keeps the live streams true until the answer is called. */
+export function useLive() {
+    users += 1;
+    source ??= follow();
+    const mine = source;
+    let used = true;
+    return {
+        problem: mine.problem,
+        reload: mine.reload,
+        close() {
+            if (!used) return;
+            used = false;
+            users -= 1;
+            if (users) return;
+            source?.close();
+            source = undefined;
+            liveIds.value = undefined;
+            streams.clear();
+            measured.clear();
+        },
+    };
+}
+
+function follow() {
+    const loaded = resource(
+        async (stop) => {
+            const list = (await api.get('/streams', { signal: stop })).streams;
+            batch(() => replaceAll(list));
+            return list;
+        },
+        {
+            topics: ['stream.'],
+            every: NUMBERS_MS,
+            // The value is not read: the signals of the streams are.
+            on: ({ name, data }, value) => {
+                if (name === 'stream.ended' || data.stream?.status === 'ended') remove(data.stream.id);
+                else if (data.stream) put(data.stream);
+                else return undefined;
+                return value;
+            },
+        },
+    );
+    return loaded;
+}
+
+/** @param {Stream[]} list */
+function replaceAll(list) {
+    const ids = new Set(list.map(({ id }) => id));
+    for (const id of streams.keys()) if (!ids.has(id)) streams.delete(id);
+    const at = Date.now();
+    for (const id of measured.keys()) if (!ids.has(id)) measured.delete(id);
+    for (const stream of list) {
+        put(stream, false);
+        measure(stream, at);
+    }
+    const before = liveIds.peek();
+    if (before?.length !== list.length || list.some(({ id }, index) => id !== before[index])) liveIds.value = list.map(({ id }) => id);
+}
+
+/** @param {Stream} stream @param {boolean} [isNew] */
+function put(stream, isNew = true) {
+    const known = streams.get(stream.id);
+    if (known) {
+        known.value = stream;
+        return;
+    }
+    streams.set(stream.id, signal(stream));
+    if (isNew) liveIds.value = [stream.id, ...(liveIds.peek() ?? []).filter((id) => id !== stream.id)];
+}
+
+/** @param {string} id */
+function remove(id) {
+    liveIds.value = (liveIds.peek() ?? []).filter((one) => one !== id);
+    streams.delete(id);
+}
+
