@@ -19,9 +19,9 @@ use streamward::domain::streamer::{Streamer, StreamerPatch};
 use streamward::domain::studio::{Ledger, Library, Order, RecordKind, Studio};
 use streamward::domain::{ApiTokenId, ClipId, OrganizationId};
 use streamward::ports::{
-    Change, ChannelWrite, ClipCreation, ClipDeletion, DrillCreation, EventFilter, IdGen as _, KeyCreation, KeyFilter,
-    KeyUpdate, LiveSample, RehearsalCreation, ReportedProgrammes, Rotation, StatusFilter, StreamFilter, StreamerFilter,
-    StudioReport, Written,
+    Change, ChannelWrite, ClipCreation, ClipDeletion, DrillCreation, EventFilter, IdGen as _, KeyCreation,
+    KeyFilter, KeyUpdate, LiveSample, RehearsalCreation, ReportedProgrammes, Rotation, StatusFilter,
+    StreamFilter, StreamerFilter, StudioReport, Written,
 };
 
 use crate::channel_fixture::{creation, decision, destination, rehearsal, status};

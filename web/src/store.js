@@ -1,6 +1,6 @@
 // @ts-check
 /** The live streams, shared by the screens that show them: each its own signal, so that a change draws one tile. */
-import { api } from './api.js';
+import { api, call } from './api.js';
 import { resource } from './link.js';
 import { batch, signal } from './ui.js';
 
@@ -16,13 +16,13 @@ export const liveStream = (id) => streams.get(id)?.value;
 
 /** How often the numbers of all live streams are asked for while a screen shows them. */
 const NUMBERS_MS = 5_000;
-/** A bitrate is measured over at least this time: media servers count whole frames. */
-const WINDOW_MS = 3_500;
+/** The count of bytes is stored every few seconds. If it stands still for longer, nothing arrives. */
+const STILL_MS = 30_000;
 /** How many values a sparkline has. */
 const KEPT = 60;
 
 /** @typedef {{ at: number, bits: number }} Sample */
-/** @type {Map<string, { at: number, bytes: number, samples: import('./ui.js').Signal<Sample[]> }>} */
+/** `at`: when the count was last seen to change; before that, nobody knows how old it is. @type {Map<string, { at: number | undefined, bytes: number, samples: import('./ui.js').Signal<Sample[]> }>} */
 const measured = new Map();
 
 /** What arrived of a stream: measured from the bytes that the service has counted. Oldest first. @param {string} id */
@@ -32,14 +32,30 @@ export const samplesOf = (id) => measured.get(id)?.samples.value ?? [];
 function measure(stream, at) {
     const before = measured.get(stream.id);
     if (!before || stream.inbound_bytes < before.bytes) {
-        measured.set(stream.id, { at, bytes: stream.inbound_bytes, samples: before?.samples ?? signal([]) });
+        measured.set(stream.id, { at: undefined, bytes: stream.inbound_bytes, samples: before?.samples ?? signal([]) });
         return;
     }
-    if (at - before.at < WINDOW_MS) return;
-    const bits = ((stream.inbound_bytes - before.bytes) * 8_000) / (at - before.at);
-    before.samples.value = [...before.samples.peek().slice(1 - KEPT), { at, bits }];
+    const isStill = stream.inbound_bytes === before.bytes;
+    if (isStill && !(before.at && at - before.at > STILL_MS)) return;
+    if (before.at) {
+        const bits = ((stream.inbound_bytes - before.bytes) * 8_000) / (at - before.at);
+        before.samples.value = [...before.samples.peek().slice(1 - KEPT), { at, bits }];
+    }
     before.at = at;
     before.bytes = stream.inbound_bytes;
+}
+
+/** More would be a request for each of very many streams. */
+const SEEDED = 24;
+
+/** Begins with what the service has kept of the last ten minutes. @param {string} id */
+export async function seedSamples(id) {
+    const mine = measured.get(id);
+    if (!mine || mine.samples.peek().length || (liveIds.peek()?.length ?? 0) > SEEDED) return;
+    const from = new Date(Date.now() - 600_000).toISOString();
+    const kept = await call('get', `streams/${encodeURIComponent(id)}/samples?from=${encodeURIComponent(from)}&step=10`).catch(() => undefined);
+    const known = (kept?.samples ?? []).flatMap((/** @type {{ at: string, inbound_bitrate?: number | null }} */ one) => (typeof one.inbound_bitrate === 'number' ? [{ at: Date.parse(one.at), bits: one.inbound_bitrate }] : []));
+    if (!mine.samples.peek().length) mine.samples.value = known.slice(-KEPT);
 }
 
 /** @type {import('./link.js').Resource<Stream[]> | undefined} */

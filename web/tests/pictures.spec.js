@@ -8,7 +8,7 @@ const folder = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 
 test('pictures for the docs', async ({ page, signIn, allowed }) => {
     test.skip(!process.env.PICTURES || !mediamtx, 'PICTURES and MEDIAMTX_BIN are not set: the pictures of the docs stay as they are');
-    test.setTimeout(240_000);
+    test.setTimeout(300_000);
     fs.mkdirSync(folder, { recursive: true });
     const service = await startService({ withMedia: true });
     for (const port of [service.port, service.hls, service.webrtc]) allowed.add(`http://127.0.0.1:${port}`);
@@ -32,7 +32,7 @@ test('pictures for the docs', async ({ page, signIn, allowed }) => {
         await expect(page.getByText('Waiting for the first connection')).toBeVisible();
         await page.evaluate(() => scrollTo(0, 330));
         await picture('first-minutes', 'light');
-        for (const [name, source] of [['Roof camera', 'smptebars=size=640x360:rate=25'], ['Studio', 'pal75bars=size=640x360:rate=25'], ['Bob', 'color=c=0x27435f:size=640x360:rate=25']]) {
+        for (const [name, source] of [['Roof camera', 'smptebars=size=640x360:rate=25'], ['Studio', 'pal75bars=size=640x360:rate=25'], ['Bob', 'testsrc=size=640x360:rate=25']]) {
             const key = await service.key(name);
             encoders.push(spawn('ffmpeg', ['-nostdin', '-loglevel', 'error', '-re', '-f', 'lavfi', '-i', source, '-f', 'lavfi', '-i', 'sine', '-c:v', 'libx264', '-preset', 'ultrafast', '-b:v', '900k', '-minrate', '900k', '-nal-hrd', 'cbr', '-bf', '0', '-g', '25', '-c:a', 'aac', '-f', 'flv', key.ingest.rtmp], { stdio: 'ignore' }));
         }
@@ -41,11 +41,11 @@ test('pictures for the docs', async ({ page, signIn, allowed }) => {
         await page.locator('.poster').first().click();
         await expect.poll(() => page.evaluate(() => document.querySelector('video')?.currentTime ?? 0), { timeout: 40_000 }).toBeGreaterThan(1);
         await expect(page.locator('.tile .sparkline path').first()).toBeVisible({ timeout: 40_000 });
-        await page.waitForTimeout(8_000);
+        await page.waitForTimeout(20_000);
         await picture('live', 'dark');
         await page.locator('.tile h2 a').first().click();
         await expect(page.getByText('has been on the air for')).toBeVisible();
-        await page.waitForTimeout(12_000);
+        await page.waitForTimeout(25_000);
         await picture('stream', 'light');
         await page.goto(`${service.url}ui/#/access/keys`);
         await expect(page.getByRole('row')).toHaveCount(5);
@@ -53,8 +53,7 @@ test('pictures for the docs', async ({ page, signIn, allowed }) => {
         await page.setViewportSize({ width: 360, height: 720 });
         await page.goto(`${service.url}ui/#/live`);
         await expect(page.locator('.tile')).toHaveCount(3);
-        await page.waitForTimeout(7_000);
-        await picture('phone', 'light');
+                await picture('phone', 'light');
     } finally {
         for (const encoder of encoders) encoder.kill();
         await service.stop();

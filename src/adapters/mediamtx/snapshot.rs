@@ -91,12 +91,12 @@ async fn list<T: DeserializeOwned + Identified>(
 }
 
 /// All items that can be read of a list; none if there is no such list.
-pub(super) async fn list_if_any<T: DeserializeOwned>(
+pub(super) async fn list_if_any<T: DeserializeOwned + Identified>(
     api: &Api,
     endpoint: &'static str,
 ) -> Result<Vec<T>, RemoteError> {
     match list::<T>(api, endpoint).await {
-        Ok(items) => Ok(items.into_iter().filter_map(|item| item.value).collect()),
+        Ok(items) => Ok(items.into_iter().filter_map(Result::ok).collect()),
         Err(RemoteError::Status { status: 404, .. }) => Ok(Vec::new()),
         Err(error) => Err(error),
     }

@@ -569,6 +569,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/event-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List events
+         * @description Newest first, always in pages. `GET /events` goes on from there: the `seq` of the first one is its `last_event_id`.
+         *
+         *     Role: viewer.
+         */
+        get: operations["list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Receive events of all topics
+         * @description Server-sent events without a name, each with its number as `id` and with data as shown here: one connection for
+         *     everything. `Last-Event-ID` resumes after that number; `EventSource` sends it when it reconnects. An event `reset` means
+         *     that some events are lost: read the lists again. An event `ping` comes after 15 s without another one. A reader that is
+         *     too slow is disconnected and may reconnect in the same way.
+         *
+         *     Role: viewer.
+         */
+        get: operations["follow_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -896,6 +943,29 @@ export interface paths {
         get: operations["finish_sign_in"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/setup-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a setup link
+         * @description It opens the page and signs in there, once, as an admin of the installation. `GET /api-tokens` lists it; deleting it there
+         *     makes it void, and ends its session.
+         *
+         *     Role: admin.
+         */
+        post: operations["create_setup_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2788,6 +2858,16 @@ export interface components {
              * @example user:ada@example.org
              */
             actor: string;
+            /**
+             * Format: date-time
+             * @description When the session ends if it is not used.
+             */
+            expires_at?: string;
+            /**
+             * @description What people call the caller.
+             * @example Ada Lovelace
+             */
+            name: string;
             /** @description The role for the whole installation. */
             role?: components["schemas"]["Role"];
             /** @description The roles in organizations. */
@@ -3041,6 +3121,46 @@ export interface components {
          * @enum {string}
          */
         EndReason: "publisher_left" | "key_revoked" | "key_rotated" | "key_expired" | "broadcaster_deleted" | "ended_by_operator" | "takeover" | "media_server_restarted" | "media_server_removed";
+        /** @description What happened. */
+        EventEntry: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * @description The same as in the events of the topic, such as `GET /streams/events`. `null` if another version of Streamward wrote
+             *     the event.
+             */
+            data: Record<string, never> | null;
+            /**
+             * Format: uuid
+             * @description Who owns that.
+             */
+            organization_id: string;
+            /**
+             * Format: int64
+             * @description Its number. It grows by one with every event of any topic.
+             */
+            seq: number;
+            /**
+             * Format: uuid
+             * @description What it happened to.
+             */
+            subject_id: string;
+            /** @example stream */
+            topic: string;
+            /**
+             * @description What happened.
+             * @example stream.started
+             */
+            type: string;
+        };
+        /** @description Events, the newest first. */
+        EventEntryList: {
+            /** @description How many are in this answer. */
+            count: number;
+            events: components["schemas"]["EventEntry"][];
+            /** @description The cursor of the next page. Absent on the last page, and if the list is whole. */
+            next_cursor?: string;
+        };
         /** @description When the live input is lost, and when it is back. */
         Failover: {
             flapping: components["schemas"]["Flapping"];
@@ -4018,7 +4138,7 @@ export interface components {
             /** Format: int64 */
             total_downtime_sec: number;
         };
-        /** @description What a person shows to sign in: `email` and `password`, or `token`. */
+        /** @description What a person shows to sign in: `email` and `password`, or `token`, or `setup`. */
         SignIn: {
             /**
              * @description A code of the second factor, or a recovery code.
@@ -4029,6 +4149,11 @@ export interface components {
             email?: string | null;
             /** Format: password */
             password?: string | null;
+            /**
+             * Format: password
+             * @description What stands behind `#setup=` in a setup link, instead of all others. It signs in once, as an admin of the installation.
+             */
+            setup?: string | null;
             /**
              * Format: password
              * @description An API token, instead of all others. The session ends with the token.
@@ -9027,6 +9152,192 @@ export interface operations {
             };
         };
     };
+    list_events: {
+        parameters: {
+            query?: {
+                /** @description Events of this topic. */
+                topic?: string;
+                /** @description Events about what has this id, such as a stream. */
+                subject_id?: string;
+                /** @description At most this many; 100 without it. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventEntryList"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_events: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Topics, separated by commas: `stream`, `stream_key`, `broadcaster`, `streamer`, `channel`, `studio`. All without it.
+                 * @example stream,channel
+                 */
+                topics?: string;
+                /** @description For clients that cannot set the header `Last-Event-ID`. The header takes precedence. */
+                last_event_id?: number;
+            };
+            header?: {
+                /** @description The number of the last event received */
+                "Last-Event-ID"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["EventEntry"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     health: {
         parameters: {
             query?: never;
@@ -10260,7 +10571,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: The e-mail address or the password is wrong, or the token. `second-factor-needed`: A code is needed too */
+            /** @description `unauthenticated`: The e-mail address or the password is wrong, or the token, or the setup link was used. `second-factor-needed`: A code is needed too */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10511,6 +10822,98 @@ export interface operations {
                 };
             };
             /** @description `provider-unavailable`: The provider does not answer. `unavailable`: Begin again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_setup_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewUserLink"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -56,6 +56,10 @@ function draw(first, leaving) {
         sizes.observe(place);
         let was = theme.peek();
         leaving(theme.subscribe((now) => now !== was && ((was = now), void build(place))));
+        const device = matchMedia('(prefers-color-scheme: dark)');
+        const again = () => void build(place);
+        device.addEventListener('change', again);
+        leaving(() => device.removeEventListener('change', again));
     };
     leaving(effect(() => {
         const next = data();

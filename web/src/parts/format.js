@@ -41,3 +41,6 @@ export const words = (word) => word.replaceAll('_', ' ');
 
 /** @param {string} text */
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Codecs by the names that encoders use. @param {string[]} tracks */
+export const codecs = (tracks) => tracks.map((name) => (name === 'MPEG-4 Audio' ? 'AAC' : name)).join(', ');

@@ -107,7 +107,7 @@ function player({ stream: { id: streamId }, start = false }, leaving) {
             </div>
             ${why.value && html`<p class="reason" role="status">${why.value}</p>`}
             ${running && html`<div class="actions">
-                <span class="quiet">${way.value === 'hls' ? 'HLS, some seconds behind' : 'WebRTC'}</span>
+                <span class="quiet">${way.value === 'hls' ? 'HLS' : 'WebRTC'}</span>
                 ${stream.urls?.webrtc && button({ label: way.value === 'hls' ? 'Less delay' : 'Use HLS', kind: 'quiet', action: () => play(stream, way.peek() === 'hls' ? 'webrtc' : 'hls') })}
                 ${button({ label: 'Stop', icon: 'stop', kind: 'quiet', action: () => stop() })}
             </div>`}

@@ -5,7 +5,7 @@ import { resource, stale } from '../link.js';
 import { liveBadge, number } from '../parts/badge.js';
 import { linkButton } from '../parts/button.js';
 import { protocol } from '../parts/connection.js';
-import { bitrate, plural } from '../parts/format.js';
+import { bitrate, codecs, plural } from '../parts/format.js';
 import { pages } from '../parts/pages.js';
 import { preview, watched } from '../parts/preview.js';
 import { empty, problem, waiting } from '../parts/problem.js';
@@ -14,7 +14,7 @@ import { table } from '../parts/table.js';
 import { since, time } from '../parts/time.js';
 import { to } from '../router.js';
 import { can } from '../session.js';
-import { liveIds, liveStream, samplesOf, useLive } from '../store.js';
+import { liveIds, liveStream, samplesOf, seedSamples, useLive } from '../store.js';
 import { html, part, region, signal } from '../ui.js';
 import { endReason } from './stream-words.js';
 
@@ -48,7 +48,7 @@ function wall() {
             ${live.problem.value && live.problem.value.status !== 0 && problem(live.problem.value, live.reload)}
             <p class="unseen" role="status" aria-live="polite">${all ? `${plural(all.length, 'live stream')}` : ''}</p>
             ${!ids ? waiting() : !all?.length ? nothing() : !ids.length ? empty({ title: 'No live stream matches', text: 'The search looks at paths and names of broadcasters.' })
-                : html`<ul class="tiles">${ids.slice(0, most.value).map((id) => html`<li key=${id} class="tile">${region(() => tile(id))}</li>`)}</ul>
+                : html`<ul class="tiles">${ids.slice(0, most.value).map((id) => html`<li key=${id} class="tile">${part(oneTile, id, id)}</li>`)}</ul>
                     ${ids.length > most.value ? part(nearEnd, { more: () => (most.value += PAGE) }, `${most.value}`) : null}`}`;
         },
     };
@@ -75,6 +75,12 @@ const nothing = () => empty({
     action: can('admin') ? linkButton({ label: 'Set up a first stream', href: to('start'), icon: 'start', kind: 'main' }) : undefined,
 });
 
+/** @param {string} first */
+function oneTile(first) {
+    void seedSamples(first);
+    return tile;
+}
+
 /** @param {string} id */
 function tile(id) {
     const stream = liveStream(id);
@@ -88,7 +94,7 @@ function tile(id) {
         <dl>
             <div><dt>On air for</dt><dd>${stale.value ? number('') : since(stream.started_at)}</dd></div>
             <div><dt>Readers</dt><dd>${readers(stream)}</dd></div>
-            <div><dt>Codecs</dt><dd>${stream.tracks.join(', ') || html`<span class="quiet">not known yet</span>`}${stream.source_type ? html`<br /><small>${protocol(stream.source_type)}</small>` : ''}</dd></div>
+            <div><dt>Codecs</dt><dd>${codecs(stream.tracks) || html`<span class="quiet">not known yet</span>`}${stream.source_type ? html`<br /><small>${protocol(stream.source_type)}</small>` : ''}</dd></div>
         </dl>`;
 }
 

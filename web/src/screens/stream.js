@@ -8,7 +8,7 @@ import { chart } from '../parts/chart.js';
 import { protocol, sentence } from '../parts/connection.js';
 import { copyField } from '../parts/copy.js';
 import { confirm } from '../parts/dialog.js';
-import { bitrate, bytes, plural, words } from '../parts/format.js';
+import { bitrate, bytes, codecs, plural, words } from '../parts/format.js';
 import { icon } from '../parts/icon.js';
 import { preview } from '../parts/preview.js';
 import { problem, shown } from '../parts/problem.js';
@@ -78,7 +78,7 @@ const inOneSentence = (stream) => stream.status === 'active'
 /** @param {Stream} stream */
 const facts = (stream) => html`<dl class="facts">
     <div><dt>Readers</dt><dd>${stream.status === 'active' ? readers(stream) : html`<span class="quiet">none, it has ended</span>`}</dd></div>
-    <div><dt>Codecs</dt><dd>${stream.tracks.join(', ') || html`<span class="quiet">not known</span>`}</dd></div>
+    <div><dt>Codecs</dt><dd>${codecs(stream.tracks) || html`<span class="quiet">not known</span>`}</dd></div>
     <div><dt>Received</dt><dd>${stream.status === 'active' ? number(bytes(stream.inbound_bytes)) : bytes(stream.inbound_bytes)}</dd></div>
     <div><dt>Began</dt><dd>${time(stream.started_at)}</dd></div>
     <div><dt>Media server</dt><dd>${stream.media_server}</dd></div>
