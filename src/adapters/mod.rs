@@ -24,3 +24,4 @@ pub mod sql;
 pub mod srs;
 pub mod system;
 mod views;
+pub mod webhook_sender;

@@ -42,7 +42,7 @@ impl Mailer for SmtpMailer {
         let unsendable = |what: &str| RemoteError::Unsupported(format!("the {what} cannot be sent"));
         let to = mail.to.as_str().parse().map_err(|_| unsendable("address"))?;
         let message = Message::builder().from(self.from.clone()).to(Mailbox::new(None, to));
-        let message = message.subject(mail.subject).header(ContentType::TEXT_PLAIN);
+        let message = message.subject(&*mail.subject).header(ContentType::TEXT_PLAIN);
         let message = message.body(mail.text.expose().to_owned()).map_err(|_| unsendable("text"))?;
         match self.transport.send(message).await {
             Ok(_) => Ok(()),
@@ -101,7 +101,7 @@ mod tests {
     fn mail() -> Mail {
         Mail {
             to: Email::parse("ada@example.org").unwrap(),
-            subject: "Set a new password",
+            subject: "Set a new password".into(),
             text: Secret::new("Open https://tv.example.org/link#swl_x\n"),
         }
     }

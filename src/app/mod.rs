@@ -27,6 +27,7 @@ pub mod key_cache_loader;
 pub mod list;
 pub mod live_stats;
 pub mod media_server;
+pub mod notification;
 pub mod organization;
 pub mod poll_requests;
 pub mod publish;

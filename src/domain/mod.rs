@@ -17,6 +17,7 @@ pub mod local_time;
 pub mod log_throttle;
 pub mod media_server;
 pub mod nearest;
+pub mod notification;
 pub mod organization;
 pub mod page;
 pub mod path;

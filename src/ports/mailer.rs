@@ -1,5 +1,7 @@
 //! The port that sends e-mail.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 
 use super::RemoteError;
@@ -12,7 +14,7 @@ pub struct Mail {
     /// To whom.
     pub to: Email,
     /// The subject, one line.
-    pub subject: &'static str,
+    pub subject: Cow<'static, str>,
     /// The text. It may contain a one-time link.
     pub text: Secret,
 }

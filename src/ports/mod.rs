@@ -26,6 +26,7 @@ mod mailer;
 mod media_server;
 mod media_servers;
 mod media_store;
+mod notifications;
 mod obs;
 pub mod obs_values;
 mod organizations;
@@ -68,6 +69,7 @@ pub use mailer::{Mail, Mailer};
 pub use media_server::{MediaServer, RelayRemoval, ServerInfo, ServerSettings};
 pub use media_servers::{Contact, MediaServerStore, PollResult};
 pub use media_store::{LocalFile, MediaError, MediaResult, MediaStore, UploadWriter};
+pub use notifications::{NotificationSender, NotificationStore, StoredDelivery, StoredNotification};
 pub use obs::{Disconnect, ObsControl, ObsError, ObsEvent, ObsSignal};
 pub use organizations::{OrganizationDeletion, OrganizationStore, OrganizationWrite};
 pub use password_hasher::{HasherBusy, PasswordHasher};
@@ -114,6 +116,7 @@ pub trait Store:
     + ProgrammeStore
     + ClipStore
     + StudioStore
+    + NotificationStore
     + UserStore
     + UserSessionStore
 {

@@ -25,6 +25,8 @@ pub enum WakeUp {
     Studios,
     /// A clip is to be prepared.
     Clips,
+    /// Subscriptions to notifications were changed, or messages are to be sent again.
+    Notifications,
     /// Anything may have changed: wake-ups were lost.
     Everything,
 }

@@ -24,6 +24,7 @@ mod lists;
 mod mediamtx;
 mod metrics;
 mod model;
+mod notifications;
 mod operation;
 mod organizations;
 mod otlp;

@@ -22,6 +22,7 @@ mod lists;
 mod media;
 mod media_servers;
 mod media_suite;
+mod notifications;
 mod organizations;
 mod pgbouncer;
 mod postgres;

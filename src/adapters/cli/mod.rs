@@ -21,6 +21,7 @@ pub mod hook;
 pub mod kick;
 mod list_output;
 pub mod media_server;
+pub mod notification;
 pub mod organization;
 mod output;
 mod owner;

@@ -5,6 +5,7 @@
 
 use std::future::ready;
 use std::marker::PhantomData;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -194,6 +195,31 @@ impl<L: List<Row: Placed<Place = Newest>> + 'static, K> ListWithin<L, K> {
         view: impl Fn(&L, L::Row) -> T + Send + 'static,
     ) -> ListAnswer {
         self.0.answer(view).await
+    }
+}
+
+/// A call of the list of what belongs to the resource in the path, with the query `Q`.
+pub(super) struct ListOf<L: List, Q>(pub(super) ListCall<L, Q>);
+
+impl<L, Q, I, F, S> FromRequestParts<S> for ListOf<L, Q>
+where
+    L: List<Filter = (I, F)> + 'static,
+    Q: ListQuery<Filter = (F, Page<PlaceIn<L>>)>,
+    I: FromStr + Send,
+    Arc<L>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> std::result::Result<Self, Problem> {
+        let Call(service, actor) = Call::<L>::from_request_parts(parts, state).await?;
+        let Id(of) = Id::<I>::from_request_parts(parts, state).await?;
+        let Filter((filter, page)) = Filter::<Q>::from_request_parts(parts, state).await?;
+        // Absent only on a route outside of the management API.
+        let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
+        let caller = actor.caller();
+        let pages = Pages::new(actor, (of, filter), page);
+        Ok(Self(ListCall { service, pages, caller, long_lists, query: PhantomData }))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod media_server;
 mod openapi;
 pub mod operation;
 mod options;
+pub mod notification;
 pub mod organization;
 mod origin;
 mod page;

@@ -9,6 +9,7 @@ mod channels;
 mod clips;
 mod leases;
 mod media_servers;
+mod notifications;
 mod organizations;
 mod programmes;
 mod reconcile;
@@ -40,6 +41,7 @@ use crate::domain::channel::{
 use crate::domain::clip::{Clip, ClipId, JobId};
 use crate::domain::event::{EventBody, StoredEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
+use crate::domain::notification::{DeliveryId, NotificationId};
 use crate::domain::organization::Organization;
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::reconcile::ActiveStream;
@@ -54,7 +56,9 @@ use crate::domain::{
     ApiTokenId, BroadcasterId, OrganizationId, SessionId, StreamId, StreamKeyId, StreamerId, Timestamp,
     UserId,
 };
-use crate::ports::{Assignment, Clock, InstanceLease, Result, Store, StoredHookEvent};
+use crate::ports::{
+    Assignment, Clock, InstanceLease, Result, Store, StoredDelivery, StoredHookEvent, StoredNotification,
+};
 
 /// A store in memory. Clones share what is stored.
 #[derive(Clone)]
@@ -102,6 +106,8 @@ struct State {
     rehearsals: BTreeMap<RehearsalId, Rehearsal>,
     clips: BTreeMap<ClipId, StoredClip>,
     studios: BTreeMap<StudioId, StoredStudio>,
+    notifications: BTreeMap<NotificationId, StoredNotification>,
+    deliveries: BTreeMap<DeliveryId, StoredDelivery>,
     users: BTreeMap<UserId, StoredUser>,
     sessions: BTreeMap<SessionId, (SecretHash, Session)>,
     links: BTreeMap<SecretHash, OneTimeLink>,

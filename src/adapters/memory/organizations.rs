@@ -85,6 +85,9 @@ impl OrganizationStore for MemoryStore {
             return Ok(OrganizationDeletion::Owns(kind));
         }
         state.tokens.retain(|_, (_, token)| token.organization_id != Some(id));
+        state.notifications.retain(|_, one| one.notification.organization_id != Some(id));
+        let State { notifications, deliveries, .. } = &mut *state;
+        deliveries.retain(|_, one| notifications.contains_key(&one.delivery.notification_id));
         for stored in state.users.values_mut() {
             stored.user.roles.remove(&id);
         }

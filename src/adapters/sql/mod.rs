@@ -37,6 +37,7 @@ mod hook_events;
 mod leases;
 mod media_servers;
 mod migrate;
+mod notifications;
 mod organizations;
 mod playlists;
 mod postgres;
@@ -89,6 +90,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         leases::ALL,
         media_servers::ALL,
         migrate::ALL,
+        notifications::ALL,
         organizations::ALL,
         playlists::ALL,
         programmes::ALL,

@@ -36,6 +36,11 @@ statements! {
     STREAMERS = ["SELECT id FROM streamers WHERE organization_id = $1 LIMIT 1"];
     STUDIOS = ["SELECT id FROM studios WHERE organization_id = $1 LIMIT 1"];
     DELETE_TOKENS = ["DELETE FROM api_tokens WHERE organization_id = $1"];
+    DELETE_DELIVERIES = [
+        "DELETE FROM notification_deliveries WHERE notification_id IN \
+         (SELECT id FROM notifications WHERE organization_id = $1)",
+    ];
+    DELETE_NOTIFICATIONS = ["DELETE FROM notifications WHERE organization_id = $1"];
     DELETE = ["DELETE FROM organizations WHERE id = $1"];
 }
 
@@ -99,7 +104,9 @@ impl OrganizationStore for SqlStore {
                 return tx.rollback(OrganizationDeletion::Owns(kind)).await;
             }
         }
-        tx.run(DELETE_TOKENS, args![id]).await?;
+        for statement in [DELETE_TOKENS, DELETE_DELIVERIES, DELETE_NOTIFICATIONS] {
+            tx.run(statement, args![id]).await?;
+        }
         tx.run(DELETE, args![id]).await?;
         commit(tx, by.at(), by.audit, id, &[]).await?;
         Ok(OrganizationDeletion::Deleted)

@@ -110,6 +110,7 @@ fn from_word(word: &str) -> WakeUp {
         "streamers" => WakeUp::Streamers,
         "channels" => WakeUp::Channels,
         "clips" => WakeUp::Clips,
+        "notifications" => WakeUp::Notifications,
         word => match word.split_once(':') {
             Some(("reconcile", name)) => MediaServerName::parse(name).ok().map(WakeUp::Reconcile),
             Some(("topic", topic)) => topic.parse().ok().map(WakeUp::Topic),

@@ -11,6 +11,7 @@ mod channel_status;
 mod clip;
 mod list;
 mod media_server;
+mod notification;
 mod organization;
 mod stream;
 mod stream_key;
@@ -32,6 +33,10 @@ pub(crate) use channel_status::{ChannelStatusView, DestinationTestView, Rehearsa
 pub(crate) use clip::{ClipList, ClipView};
 pub(crate) use list::{List, Listed};
 pub(crate) use media_server::{MediaServerList, MediaServerView};
+pub(crate) use notification::{
+    DeliveryList, DeliveryView, NewNotification, NotificationList, NotificationTestView, NotificationView,
+    ReplayView,
+};
 pub(crate) use organization::{OrganizationList, OrganizationView};
 pub(crate) use stream::{StreamList, StreamView};
 pub(crate) use stream_key::{NewStreamKey, StreamKeyList, StreamKeyView};

@@ -14,6 +14,7 @@ use crate::domain::channel::{
     Day, DecisionKind, Engine, InputState, Mismatch, Mode, OutputState, Platform, PlaylistChange, Reason,
     RehearsalState, Source as ChannelSource,
 };
+use crate::domain::notification::{DeliveryState, Kind as NotificationKind, Severity};
 use crate::domain::stream::EndReason;
 use crate::domain::stream_key::{KeyStatus, OnConflict};
 use crate::domain::streamer::{Source, Status};
@@ -48,6 +49,12 @@ words! {
     Role as "Role";
     /// How it ended.
     Outcome as "AuditOutcome";
+    /// What became of a message.
+    DeliveryState as "DeliveryState";
+    /// How a receiver is reached.
+    NotificationKind as "NotificationKind";
+    /// How much an event matters.
+    Severity as "Severity";
     /// Why it ended.
     EndReason as "EndReason";
     /// Whether a key can be used.

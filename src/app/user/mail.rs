@@ -59,7 +59,7 @@ impl Users {
 }
 
 async fn send(mailer: &dyn Mailer, to: &Email, subject: &'static str, text: Secret) -> Result<(), TaskError> {
-    let mail = Mail { to: to.clone(), subject, text };
+    let mail = Mail { to: to.clone(), subject: subject.into(), text };
     mailer.send(&mail).await.map_err(|error| TaskError::Setup(format!("the mail server {error}")))
 }
 

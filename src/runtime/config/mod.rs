@@ -22,6 +22,7 @@ mod master_key;
 mod media;
 mod media_servers;
 mod metrics;
+mod notifications;
 mod oidc;
 mod otel;
 mod playback;

@@ -10,8 +10,8 @@ use super::section::section;
 use super::studios::Studio;
 use super::values::SecretValue;
 use super::{
-    api, audit, auth, channels, database, events, hooks, http, kick, log, mail, media, metrics, otel,
-    playback, reconcile, studios, users,
+    api, audit, auth, channels, database, events, hooks, http, kick, log, mail, media, metrics,
+    notifications, otel, playback, reconcile, studios, users,
 };
 use crate::domain::media_server::MediaServerName;
 use crate::domain::studio::StudioName;
@@ -33,6 +33,7 @@ section! {
         log: log::Log;
         otel: otel::Otel;
         events: events::Events;
+        notifications: notifications::Notifications;
         audit: audit::Audit;
         kick: kick::Kick;
         channels: channels::Channels;

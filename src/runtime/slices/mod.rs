@@ -12,6 +12,7 @@ mod clip;
 mod event;
 mod hook;
 mod media_server;
+mod notification;
 mod organization;
 mod publish;
 mod srs;
@@ -46,6 +47,7 @@ const SLICES: &[Slice] = &[
     streamer::SLICE,
     clip::SLICE,
     studio::SLICE,
+    notification::SLICE,
     organization::SLICE,
     access::SLICE,
     user::SLICE,

@@ -55,6 +55,7 @@ pub const COUNTERS: &[Described] = &[
     ("streamward_kick_webhooks_refused_total", "Webhooks of Kick that could not be taken"),
     ("streamward_kick_webhooks_total", "Webhooks of Kick, by whether their signature was valid"),
     ("streamward_log_lines_dropped_total", "Log lines that were dropped because standard error was not read"),
+    ("streamward_notifications_total", "Attempts to send a notification, by kind and outcome"),
     ("streamward_obs_unreadable_messages_total", "Messages of OBS that could not be read"),
     ("streamward_sign_ins_total", "Attempts to sign in"),
     (
@@ -120,6 +121,7 @@ pub const HISTOGRAMS: &[Described] = &[
     ("streamward_http_request_duration_seconds", "How long requests took, to the head of the answer"),
     ("streamward_kick_report_seconds", "From a change on Kick to its row in the database"),
     ("streamward_media_server_call_seconds", "How long polls of a media server took"),
+    ("streamward_notification_lag_seconds", "From a message that was made to its receiver taking it"),
     ("streamward_reconcile_duration_seconds", "How long polls took, with the repair of the records"),
     ("streamward_task_seconds", "How long runs of background tasks took"),
 ];

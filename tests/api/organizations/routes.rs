@@ -156,6 +156,11 @@ impl Owned<'_> {
                 "streamers" => self.made("/streamers", json!({"username": unique()})).await,
                 "channels" => self.made("/channels", json!({"name": unique()})).await,
                 "clips" => self.clip().await,
+                "notifications" => {
+                    // Nothing listens there.
+                    let draft = json!({"name": unique(), "kind": "webhook", "target": "http://127.0.0.1:9/"});
+                    self.made("/notifications", draft).await
+                }
                 "users" => self.user().await,
                 other => panic!("how is a resource of /{other} made?"),
             };
@@ -169,6 +174,7 @@ impl Owned<'_> {
                 filled = filled.replace("{rehearsal_id}", &self.rehearsal(&id).await);
             }
         }
+        filled = filled.replace("{delivery_id}", "01900000-0000-7000-8000-000000000002");
         filled = filled.replace("{session_id}", "01900000-0000-7000-8000-000000000001");
         if filled.contains("{drill_id}") {
             filled = filled.replace("{drill_id}", &self.drill().await);
@@ -245,7 +251,9 @@ async fn check(app: &TestApp, clients: &Clients, row: &Row) {
         if *about == About::Creation && !refused {
             let first = Some(OrganizationId::DEFAULT.to_string());
             // A token of the installation, and a report, belong to no organization.
-            let of_all = operation.contains("/api-tokens") || operation.contains("/audit-events");
+            let of_all = operation.contains("/api-tokens")
+                || operation.contains("/notifications")
+                || operation.contains("/audit-events");
             assert_eq!(owner_of(app, &answer).await, first.filter(|_| !of_all), "{operation}: {answer:?}");
         }
 
