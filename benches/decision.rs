@@ -42,6 +42,7 @@ fn decisions(c: &mut Criterion) {
         path: StreamPath::parse("live/alice").expect("a path"),
         key_prefix: secret.prefix(),
         on_conflict: OnConflict::Reject,
+        playback_access: None,
         created_at: now,
         expires_at: None,
         revoked_at: None,

@@ -40,7 +40,7 @@ const BELONGS_TO: [(&str, &str); 15] = [
 const NO_SLICES: [&str; 1] = ["secret"];
 
 /// What a use-case of one slice may call of another.
-const SERVICES: [&str; 15] = [
+const SERVICES: [&str; 16] = [
     "Access",
     "AuditLog",
     "AuthFailures",

@@ -46,6 +46,12 @@ impl Identified for PathItem {
     }
 }
 
+impl Identified for SessionItem {
+    fn identity(&self) -> &str {
+        &self.id
+    }
+}
+
 impl Identified for RtspConn {
     fn identity(&self) -> &str {
         &self.id

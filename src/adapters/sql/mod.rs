@@ -104,6 +104,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         secret_store::ALL,
         store::ALL,
         stream_keys::ALL,
+        stream_samples::ALL,
         streamer_reports::ALL,
         streamers::ALL,
         streams::ALL,

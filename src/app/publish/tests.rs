@@ -14,6 +14,7 @@ use crate::domain::broadcaster::{Broadcaster, DisplayName, Metadata};
 use crate::domain::credentials::tests::credentials;
 use crate::domain::media_server::SourceId;
 use crate::domain::page::Page;
+use crate::domain::playback::PlaybackAccess;
 use crate::domain::publish::AuthResult;
 use crate::domain::secret::{KeySecret, MasterKey};
 use crate::domain::stream_key::CachedKey;
@@ -72,6 +73,7 @@ impl World {
         cache.replace(Load::default());
         let servers: Arc<ConfiguredServers> = Arc::default();
         let grace = Arc::new(Grace::new(Duration::ZERO, Arc::clone(&cache)));
+        let guard = Arc::new(PlaybackGuard::new(PlaybackAccess::Public, core.audience.clone()));
         let publish = PublishAuth::new(
             Arc::clone(&core),
             PublishSettings::default(),
@@ -79,7 +81,7 @@ impl World {
             Arc::new(MediaServers::new(Arc::clone(&core), servers)),
             Arc::new(PollRequests::new(wake_ups)),
             (Arc::clone(&cache), grace),
-            Arc::new(AuthFailures::new(core)),
+            (guard, Arc::new(AuthFailures::new(core))),
         );
         let cached = CachedKey { hash, id: key.id, path: key.path, expires_at: None };
         Self { store, publish, cache, secret, cached }
