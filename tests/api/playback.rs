@@ -304,7 +304,8 @@ async fn links_have_the_token_and_the_addresses_of_a_stream_do_not() {
     let app = closed(Engine::Memory).await;
     let key = app.key("live/alice").await;
     let stream = app.live(&key, "c1").await;
-    let draft = json!({"paths": ["live/alice", "events/*"], "ttl_seconds": 60});
+    // With a second path, the token would be too long for a stream id of SRT.
+    let draft = json!({"paths": ["live/alice"], "ttl_seconds": 60});
     let made = app.as_operator().post("/playback-tokens").json(draft).shown_once().await.assert_status(201);
     let (made, token) = (made.json(), made.text("/token"));
     let links = made["links"].as_array().unwrap();

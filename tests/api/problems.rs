@@ -11,9 +11,7 @@ use crate::harness::{Engine, HOOK_SECRET, Setup, TestApp};
 #[tokio::test]
 async fn unknown_route_is_a_problem() {
     let app = TestApp::memory().await;
-    for path in
-        ["/", "/nonsense", "/streams/", "/stream-keys/x/y/z", "/docs/nonsense.js", "//streams", "/%00"]
-    {
+    for path in ["/nonsense", "/streams/", "/stream-keys/x/y/z", "/docs/nonsense.js", "//streams", "/%00"] {
         app.as_nobody().get(path).await.assert_status(404).assert_problem("unknown-route");
     }
     app.as_nobody().get("/nonsense?key=sk_secret").await.assert_status(404);

@@ -197,10 +197,3 @@ async fn media_servers_authenticate_with_the_hook_secret_only() {
     app.as_admin().post("/auth").json(json!({"action": "read"})).await.assert_status(401);
     app.auth(json!({"action": "read", "path": "live/x"})).await.assert_status(200);
 }
-
-#[tokio::test]
-async fn later_features_have_no_routes() {
-    let app = TestApp::memory().await;
-    app.as_admin().post("/playback-tokens").json(json!({})).await.assert_status(404);
-    app.as_nobody().get("/.well-known/jwks.json").await.assert_status(404);
-}

@@ -22,6 +22,8 @@ const METRICS_TOKEN: &str = "metrics-secret-0123456789";
 /// Watches with a token, in every place that may have one. Returns it.
 async fn use_playback(app: &TestApp) -> String {
     app.key_with(json!({"path": "live/closed", "playback_access": "token"})).await;
+    let without = || app.auth(json!({"action": "read", "path": "live/closed", "protocol": "hls"}));
+    app.until(without, |answer| (answer.status.as_u16() == 401).then_some(())).await;
     let draft = json!({"paths": ["live/closed"], "ttl_seconds": 60});
     let made = app.as_operator().post("/playback-tokens").json(draft).shown_once().await.assert_status(201);
     let token = made.text("/token");

@@ -157,7 +157,7 @@ async fn live_streams_are_counted_for_each_media_server(#[case] engine: Engine) 
 
 /// Each statement that reads a page or counts rows for one, and the index that it must read it by: in the order of the list, from the place where
 /// the page begins, with the filter that finds the fewest rows.
-const PAGES: [(&str, &str); 45] = [
+const PAGES: [(&str, &str); 49] = [
     ("access::PAGE", "api_tokens_newest"),
     ("audit_log::PAGE", "audit_log_newest"),
     ("audit_log::PAGE_OF_ACTOR", "audit_log_actor"),
@@ -198,7 +198,11 @@ const PAGES: [(&str, &str); 45] = [
     ("broadcasters::PAGE_OF_ORGANIZATION", "broadcasters_organization"),
     ("channels::PAGE_OF_ORGANIZATION", "channels_organization"),
     ("clips::PAGE_OF_ORGANIZATION", "clips_organization"),
+    ("notifications::PAGE", "notifications_newest"),
+    ("notifications::PAGE_OF_ORGANIZATION", "notifications_organization"),
     ("organizations::PAGE", "organizations_newest"),
+    ("playback::PAGE", "playback_tokens_newest"),
+    ("playback::PAGE_OF_ORGANIZATION", "playback_tokens_organization"),
     ("users::PAGE", "users_newest"),
     ("stream_keys::PAGE_OF_ORGANIZATION", "stream_keys_organization"),
     ("streamers::PAGE_OF_ORGANIZATION", "streamers_username"),

@@ -46,7 +46,7 @@ async fn samples_of_live_streams_are_stored_once_and_read_by_steps(#[case] engin
     assert_eq!(read(a.id, 30, 40, 10).await, [all[1]]);
     assert_eq!(
         read(a.id, 0, 100, 60).await,
-        [step(0, 5, Some(200))],
+        [step(20, 5, Some(200))],
         "the most readers, the average of what was measured"
     );
     assert_eq!(read(b.id, 0, 100, 10).await, [step(20, 7, Some(1))]);

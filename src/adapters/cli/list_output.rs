@@ -149,7 +149,9 @@ impl<'a> ListOutput<'a> {
             fields.remove(id);
         }
         let importance: Vec<Importance> = fields.iter().map(|(_, field)| importance(field)).collect();
-        fit(&mut self.widths, &importance, self.line);
+        let least: Vec<usize> =
+            fields.iter().map(|(heading, _)| heading.chars().count().max(SHORTEST)).collect();
+        fit(&mut self.widths, &least, &importance, self.line);
         let text = |line: Vec<String>| {
             let cells = line.iter().zip(&self.widths).map(|(cell, width)| {
                 let cell = cut(cell, *width);
@@ -186,12 +188,12 @@ fn needed(widths: &[usize]) -> usize {
 }
 
 /// Makes the widest columns narrower until a line fits: first those that may be cut, then names.
-fn fit(widths: &mut [usize], importance: &[Importance], line: usize) {
+fn fit(widths: &mut [usize], least: &[usize], importance: &[Importance], line: usize) {
     for shrunk in [Importance::Cut, Importance::CutLast] {
         while needed(widths) > line {
-            let columns = widths.iter_mut().zip(importance);
-            let columns = columns.filter(|(width, found)| **found == shrunk && **width > SHORTEST);
-            let Some((width, _)) = columns.max_by_key(|(width, _)| **width) else { break };
+            let columns = widths.iter_mut().zip(least).zip(importance);
+            let columns = columns.filter(|((width, least), found)| **found == shrunk && **width > **least);
+            let Some(((width, _), _)) = columns.max_by_key(|((width, _), _)| **width) else { break };
             *width -= 1;
         }
     }

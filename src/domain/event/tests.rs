@@ -112,7 +112,7 @@ fn every_event_is_read_back_as_it_was_written() {
     }
     kinds.dedup();
     let expected = "stream.started stream.updated stream.ended stream_key.created stream_key.rotated \
-        stream_key.revoked broadcaster.created broadcaster.updated broadcaster.deleted streamer.created \
+        stream_key.revoked stream_key.updated broadcaster.created broadcaster.updated broadcaster.deleted streamer.created \
         streamer.updated streamer.online streamer.offline streamer.deleted channel.created channel.updated \
         channel.deleted channel.cut channel.input destination.created destination.updated destination.deleted \
         destination.state studio.ordered studio.decided studio.session studio.downtime studio.alert \

@@ -1,3 +1,5 @@
+//! Tests of filters, messages, addresses, retries and signatures.
+
 use std::net::IpAddr;
 
 use uuid::Uuid;

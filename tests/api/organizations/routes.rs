@@ -346,6 +346,7 @@ async fn every_operation_keeps_to_role_and_organization() {
         "/clips/{id}",
         "/api-tokens/{id}",
         "/playback-tokens/{id}",
+        "/notifications/{id}",
     ] {
         owned.path(path).await;
     }

@@ -190,6 +190,7 @@ pub(super) const ROWS: &[Row] = &[
 
 /// Operations without roles: for everybody, for people who sign in, or for media servers and Kick, which show secrets of their own.
 pub(super) const WITHOUT_ROLES: &[&str] = &[
+    "GET /.well-known/jwks.json",
     "GET /docs",
     "GET /health",
     "GET /link",

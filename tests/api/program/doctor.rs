@@ -164,7 +164,7 @@ async fn faults_of_channels_are_reported_with_the_words_of_the_platform() {
     drop(service);
     let _service = home.serve().await;
     eventually("the task of the channel is failing", SOON, async || {
-        let health: Value = super::client().get(home.url("/health")).send().await?.json().await?;
+        let health: Value = client().get(home.url("/health")).send().await?.json().await?;
         let mut workers = health["workers"].as_array().into_iter().flatten();
         let is_failing = |one: &Value| {
             one["failing"] == true && one["name"].as_str().is_some_and(|name| name.starts_with("channel:"))

@@ -26,8 +26,13 @@ fn program(home: &Home, version: &str) {
 fn configuration_is_written_privately_for_the_version_of_the_program() {
     let home = Home::new().with("HOOKS__SECRET", HOOK_SECRET).prepared();
     let output = home.dir.path().join("own.yml");
-    fs::write(&output, "old").expect("written");
+    fs::write(&output, "paths:\n  cam1:\n").expect("written");
+    let refused = home.refused(&["mediamtx-config", "--output", "own.yml", "--for", "1.18"]);
+    assert!(refused.contains("was not written by Streamward, so it stays as it is"), "{refused}");
+    fs::remove_file(&output).expect("removed");
+    home.ok(&["mediamtx-config", "--output", "own.yml", "--for", "1.18"]);
     fs::set_permissions(&output, fs::Permissions::from_mode(0o644)).expect("open to all");
+    fs::write(&output, fs::read_to_string(&output).expect("text").replace("1935", "1936")).expect("changed");
     home.ok(&["mediamtx-config", "--output", "own.yml", "--for", "1.18"]);
     assert!(is_private(&output));
     let text = fs::read_to_string(&output).expect("text");

@@ -30,7 +30,8 @@ async fn configured_admin_token_replaces_the_generated_one() {
     let log = home.log();
     assert!(log.contains("api.admin_token") && !log.contains("swt_"), "{log}");
     assert!(!log.contains("my-own-admin-token"), "{log}");
-    assert_eq!(home.json(&["token", "list"])["count"], 0);
+    let tokens = home.json(&["token", "list"]);
+    assert_eq!((&tokens["count"], &tokens["api_tokens"][0]["name"]), (&1.into(), &"setup link".into()));
 }
 
 #[tokio::test]

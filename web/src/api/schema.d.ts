@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the public keys of playback tokens
+         * @description A JSON web key set (RFC 7517): whoever has it can verify tokens, such as MediaMTX with `authJWTJWKS`.
+         */
+        get: operations["playback_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api-tokens": {
         parameters: {
             query?: never;
@@ -132,7 +152,8 @@ export interface paths {
          * List refused attempts
          * @description Those with the newest last attempt first. Equal attempts are one row with their number, written within seconds, and there
          *     are at most a thousand rows: the oldest make room. Of a key that is not known, nothing is kept. The whole list, or a
-         *     page with `limit` or `cursor`.
+         *     page with `limit` or `cursor`. Wrong API tokens, signatures and passwords are listed too, with the protocol `api`.
+         *     `offenders` names the ten addresses with the most wrong secrets among all rows, also on a page.
          *
          *     Role: operator.
          */
@@ -552,6 +573,28 @@ export interface paths {
         patch: operations["continue_upload"];
         trace?: never;
     };
+    "/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the configuration
+         * @description As it takes effect in this instance, as `streamward config` shows it, secrets masked.
+         *
+         *     Role: admin.
+         */
+        get: operations["read_configuration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/docs": {
         parameters: {
             query?: never;
@@ -561,6 +604,29 @@ export interface paths {
         };
         /** Read and try the API */
         get: operations["page"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check the installation
+         * @description The checks of `streamward doctor`, made by this instance, with what to do about each fault. They take a few seconds at most,
+         *     and run once however many ask.
+         *
+         *     Role: operator.
+         */
+        get: operations["read_doctor"];
         put?: never;
         post?: never;
         delete?: never;
@@ -608,6 +674,29 @@ export interface paths {
          *     Role: viewer.
          */
         get: operations["follow_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a path
+         * @description Why it is, or is not, on air, in plain sentences: its key, the media servers, the encoder, and the last refused attempt; and
+         *     what to do.
+         *
+         *     Role: operator.
+         */
+        get: operations["explain_path"];
         put?: never;
         post?: never;
         delete?: never;
@@ -745,6 +834,172 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List notifications
+         * @description Newest first, without their secrets. The whole list, or a page with `limit` or `cursor`.
+         *
+         *     Role: operator.
+         */
+        get: operations["list_notifications"];
+        put?: never;
+        /**
+         * Create a notification
+         * @description It hears of events from now on. The signing secret of a webhook is shown only in this answer.
+         *
+         *     Role: admin.
+         */
+        post: operations["create_notification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a notification
+         * @description Role: operator.
+         */
+        get: operations["read_notification"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a notification
+         * @description Its messages are deleted too, also those that were not sent yet.
+         *
+         *     Role: admin.
+         */
+        delete: operations["delete_notification"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a notification
+         * @description Role: admin.
+         */
+        patch: operations["update_notification"];
+        trace?: never;
+    };
+    "/notifications/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the messages of a notification
+         * @description Newest first, with what became of them.
+         *
+         *     Role: operator.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/deliveries/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send all dead messages again
+         * @description Role: admin.
+         */
+        post: operations["replay_dead_deliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/deliveries/{delivery_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message again
+         * @description With the same `webhook-id`. Later messages about the same subject wait for it.
+         *
+         *     Role: admin.
+         */
+        post: operations["replay_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the signing secret of a webhook
+         * @description Messages are signed with both secrets until `old_secret_until`. The new secret is shown only in this answer.
+         *
+         *     Role: admin.
+         */
+        post: operations["rotate_notification_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message
+         * @description It is sent now, once. The answer has the receiver's status and words.
+         *
+         *     Role: operator.
+         */
+        post: operations["test_notification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.json": {
         parameters: {
             query?: never;
@@ -835,6 +1090,87 @@ export interface paths {
          */
         post: operations["request_password_reset"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/playback-keys/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the key that signs playback tokens
+         * @description The new key is published at once, and signs an hour later, when everybody who keeps the public keys has read it. Tokens of the
+         *     old key stay valid. This is also done by itself (`playback.key_rotation`). For administrators of the installation.
+         *
+         *     Role: admin.
+         */
+        post: operations["rotate_playback_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/playback-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List playback tokens
+         * @description Newest first, without the tokens themselves. The whole list, or a page with `limit` or `cursor`. Tokens that expired
+         *     more than a day ago are gone.
+         *
+         *     Role: operator.
+         */
+        get: operations["list_playback_tokens"];
+        put?: never;
+        /**
+         * Make a playback token
+         * @description Who has it may watch these paths where `playback.access` or the stream key says `token`. It is shown only in this answer,
+         *     with ready links. Clients of an organization make tokens for their own streams only.
+         *
+         *     Role: operator.
+         */
+        post: operations["create_playback_token"];
+        /**
+         * Revoke playback tokens by path
+         * @description All that open the path, also those that open others too. Their sessions are ended.
+         *
+         *     Role: operator.
+         */
+        delete: operations["revoke_playback_tokens"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/playback-tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a playback token
+         * @description It is refused from then on, and its sessions are ended. Revoking it again has no effect.
+         *
+         *     Role: operator.
+         */
+        delete: operations["revoke_playback_token"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1143,7 +1479,13 @@ export interface paths {
         delete: operations["revoke_stream_key"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change a stream key
+         * @description It counts at once for everybody who begins to watch. Who watches already is not disturbed.
+         *
+         *     Role: admin.
+         */
+        patch: operations["update_stream_key"];
         trace?: never;
     };
     "/stream-keys/{id}/rotate": {
@@ -1351,6 +1693,29 @@ export interface paths {
          *     Role: operator.
          */
         delete: operations["end_stream"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/streams/{id}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what a stream carried
+         * @description For charts. Each live stream is measured every ten seconds, and that is kept for a day. A step that nothing is known of is
+         *     left out: it is not zero.
+         *
+         *     Role: viewer.
+         */
+        get: operations["read_stream_samples"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2278,7 +2643,7 @@ export interface components {
          * @enum {string}
          */
         AuditOutcome: "success" | "failure";
-        /** @description Equal refused attempts to publish, to watch a private path, or to use an API of a media server. */
+        /** @description Equal refused attempts to publish, to watch a private path, or to use an API, of a media server or ours. */
         AuthFailure: {
             /** @description What to do about it. */
             advice: string;
@@ -2347,6 +2712,35 @@ export interface components {
             count: number;
             /** @description The cursor of the next page. Absent on the last page, and if the list is whole. */
             next_cursor?: string;
+            /** @description The addresses with the most wrong secrets, the worst first. */
+            offenders: {
+                /**
+                 * @description The address, or its IPv6 network: whoever has one address of it has all.
+                 * @example 192.0.2.7
+                 */
+                address: string;
+                /**
+                 * Format: int64
+                 * @description How many attempts there were, as far as their rows are kept.
+                 */
+                attempts: number;
+                /**
+                 * @description Why they were refused.
+                 * @example [
+                 *       "unknown_key"
+                 *     ]
+                 */
+                causes: string[];
+                /** Format: date-time */
+                last_at: string;
+                /** @description How many different paths were requested. There may be more: of many, only some are kept apart. */
+                paths: number;
+                /**
+                 * Format: date-time
+                 * @description When the first of these attempts was.
+                 */
+                since: string;
+            }[];
         };
         /** @description What MediaMTX sends. Fields that are missing, null or of another type count as empty. Unknown fields are ignored. */
         AuthRequest: {
@@ -2664,6 +3058,31 @@ export interface components {
             /** @description How many run here. */
             running: number;
         };
+        /** @description A check. */
+        Check: {
+            /** @description What to do about it. */
+            advice?: string;
+            /**
+             * @description What was checked.
+             * @example media server default
+             */
+            check: string;
+            /**
+             * @description What was found.
+             * @example http://127.0.0.1:9997 does not answer
+             */
+            found: string;
+            /**
+             * @description Stays the same for the same subject.
+             * @example media-server-default
+             */
+            id: string;
+            /**
+             * @description `ok`; `skip`: it was not checked; `warn`: it works, but not well or not for long; `fail`: broadcasts fail because of it.
+             * @example fail
+             */
+            status: string;
+        };
         /** @description An uploaded file, prepared for playout. */
         Clip: {
             /** @description SHA-256 of the uploaded file; absent before it was examined. */
@@ -2802,6 +3221,17 @@ export interface components {
              */
             problem?: string;
         };
+        /** @description The configuration as it takes effect. */
+        Configuration: {
+            /** @description The file that was read. */
+            file?: string;
+            /** @description Where keys were set, such as `http.listen`. The others have their defaults. */
+            sources: {
+                [key: string]: string;
+            };
+            /** @description All values that are set, by section. Secrets are `***`. */
+            values: Record<string, never>;
+        };
         /**
          * @description Whether the stream reaches the platform. `degraded`: with dropped frames or a low bitrate.
          * @enum {string}
@@ -2918,6 +3348,19 @@ export interface components {
          * @enum {string}
          */
         DecisionReason: "start" | "live_ended" | "live_stalled" | "live_bitrate_low" | "live_without_keyframes" | "live_recovered" | "live_mismatch" | "backup_unavailable" | "backup_available" | "operator" | "hold_expired" | "rehearsal";
+        /** @description The messages of a notification. */
+        DeliveryList: {
+            /** @description How many are in this answer. */
+            count: number;
+            deliveries: components["schemas"]["NotificationDelivery"][];
+            /** @description The cursor of the next page. Absent on the last page, and if the list is whole. */
+            next_cursor?: string;
+        };
+        /**
+         * @description What became of a message.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "delivered" | "dead";
         /** @description Where a programme is pushed, without its key. */
         Destination: {
             /** @description Where it is if the first address fails. */
@@ -3160,6 +3603,34 @@ export interface components {
             events: components["schemas"]["EventEntry"][];
             /** @description The cursor of the next page. Absent on the last page, and if the list is whole. */
             next_cursor?: string;
+        };
+        /** @description What the checks found. */
+        Examination: {
+            /**
+             * Format: date-time
+             * @description When they began. A result is given to everybody who asks within five seconds.
+             */
+            at: string;
+            checks: components["schemas"]["Check"][];
+            /**
+             * @description The worst of all: `ok`, `skip`, `warn` or `fail`.
+             * @example warn
+             */
+            status: string;
+        };
+        /** @description Why a path is, or is not, on air. */
+        Explanation: {
+            /**
+             * @description What to do. Absent if nothing needs to be done.
+             * @example Start the encoder, with the server and the key of live/alice.
+             */
+            next?: string;
+            /** @description Whether it is on air, as far as that is known. */
+            on_air: boolean;
+            /** @example live/alice */
+            path: string;
+            /** @description In the order from the key to the viewers. */
+            sentences: components["schemas"]["Sentence"][];
         };
         /** @description When the live input is lost, and when it is back. */
         Failover: {
@@ -3432,6 +3903,19 @@ export interface components {
             problem?: string;
             state: components["schemas"]["InputState"];
         };
+        /** @description An Ed25519 key. */
+        JsonWebKey: {
+            alg: string;
+            crv: string;
+            kid: string;
+            kty: string;
+            use: string;
+            x: string;
+        };
+        /** @description The public keys of playback tokens (RFC 7517, RFC 8037). */
+        JsonWebKeySet: {
+            keys: components["schemas"]["JsonWebKey"][];
+        };
         /**
          * @description Whether a key can be used.
          * @enum {string}
@@ -3546,6 +4030,23 @@ export interface components {
             /** @description The key of the live encoder, with its settings. Its secret is shown only once. */
             live_key: components["schemas"]["NewStreamKey"];
         };
+        /** @description A notification that was just created, or whose secret was rotated. */
+        NewNotification: components["schemas"]["Notification"] & {
+            /**
+             * Format: date-time
+             * @description Until when messages are signed with the old secret too.
+             */
+            old_secret_until?: string;
+            /** @description The signing secret of a webhook. It is shown only once. */
+            secret?: string;
+        };
+        /** @description A token that was just made. */
+        NewPlaybackToken: components["schemas"]["PlaybackToken"] & {
+            /** @description Ready links with the token, for each path that it names. `prefix/*` has none. */
+            links: components["schemas"]["PlaybackLinks"][];
+            /** @description The token itself, a JSON web token. It is shown only once. */
+            token: string;
+        };
         /** @description A second factor that waits for its first code. It is shown only once. */
         NewSecondFactor: {
             /** @description The secret, in base32. */
@@ -3574,6 +4075,141 @@ export interface components {
              * @example https://tv.example.org/link#swl_…
              */
             url: string;
+        };
+        /** @description Who hears of which events. Never its secrets. */
+        Notification: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description Whether it hears anything. */
+            enabled: boolean;
+            /** Format: uuid */
+            id: string;
+            kind: components["schemas"]["NotificationKind"];
+            /** @example Night shift */
+            name: string;
+            /**
+             * Format: uuid
+             * @description Whose events it hears. Absent: those of the whole installation.
+             */
+            organization_id?: string;
+            /** @description Only events about these paths, exact or `prefix/*`; empty for all. */
+            paths: string[];
+            /** @description Why it was turned off, if nobody did it. */
+            problem?: string;
+            severity: components["schemas"]["Severity"];
+            /**
+             * @description The host of the address, or the e-mail address.
+             * @example hooks.example.org
+             */
+            target: string;
+            /** @description Only events of these topics; empty for all. */
+            topics: string[];
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description A message about an event. */
+        NotificationDelivery: {
+            /**
+             * Format: int32
+             * @description How often it was tried, since the last replay.
+             */
+            attempts: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            delivered_at?: string;
+            /**
+             * @description The name of the event.
+             * @example stream.ended
+             */
+            event: string;
+            /**
+             * Format: uuid
+             * @description The `webhook-id`. It stays the same when the message is sent again.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description The receiver's last HTTP status.
+             */
+            last_status?: number;
+            /** @description The receiver's last words, or why it was not reached. */
+            last_words?: string;
+            /** Format: date-time */
+            next_attempt_at?: string;
+            /**
+             * Format: int64
+             * @description The number of the event.
+             */
+            seq: number;
+            state: components["schemas"]["DeliveryState"];
+            /**
+             * Format: uuid
+             * @description The id of what the event is about. Messages about the same are sent in order.
+             */
+            subject: string;
+        };
+        /** @description A notification to create. */
+        NotificationDraft: {
+            enabled?: boolean | null;
+            kind: components["schemas"]["NotificationKind"];
+            /** @example Night shift */
+            name: string;
+            /**
+             * Format: uuid
+             * @description Whose events. Without it: those of the whole installation, or of the only organization of the client.
+             */
+            organization_id?: string | null;
+            /** @description Only events about these paths, exact or `prefix/*`; none for all. */
+            paths?: string[] | null;
+            severity?: components["schemas"]["Severity"] | null;
+            /** @description Where messages go: an address such as `https://hooks.example.org/x`, or an e-mail address. It is not shown again. */
+            target: string;
+            /** @description Only events of these topics; none for all. */
+            topics?: string[] | null;
+        };
+        /**
+         * @description How a receiver is reached.
+         * @enum {string}
+         */
+        NotificationKind: "webhook" | "email" | "discord" | "slack" | "ntfy";
+        /** @description All notifications. */
+        NotificationList: {
+            /** @description How many are in this answer. */
+            count: number;
+            /** @description The cursor of the next page. Absent on the last page, and if the list is whole. */
+            next_cursor?: string;
+            notifications: components["schemas"]["Notification"][];
+        };
+        /** @description Changes of a notification. Absent fields stay unchanged. */
+        NotificationPatch: {
+            /** @description Whether it hears anything. One that is turned on again begins with the next event. */
+            enabled?: boolean | null;
+            name?: string | null;
+            /** @description Only events about these paths, exact or `prefix/*`; an empty list for all. */
+            paths?: string[] | null;
+            severity?: components["schemas"]["Severity"] | null;
+            /** @description Where messages go. */
+            target?: string | null;
+            /** @description Only events of these topics; an empty list for all. */
+            topics?: string[] | null;
+        };
+        /** @description How many messages are sent again. */
+        NotificationReplay: {
+            /** Format: int64 */
+            count: number;
+        };
+        /** @description What became of a test message. */
+        NotificationTest: {
+            /** @description Whether the receiver took it. */
+            is_delivered: boolean;
+            /**
+             * Format: int32
+             * @description Its HTTP status.
+             */
+            status?: number;
+            /** @description Its words, or why it was not reached. */
+            words: string;
         };
         /**
          * @description The connection to OBS. `unresponsive`: there is one, but OBS does not answer.
@@ -3714,6 +4350,121 @@ export interface components {
          * @enum {string}
          */
         Platform: "youtube" | "facebook" | "twitch" | "kick" | "custom";
+        /**
+         * @description Who may watch: everybody, or who has a playback token.
+         * @enum {string}
+         */
+        PlaybackAccess: "public" | "token";
+        /** @description How to replace the signing key. */
+        PlaybackKeyRotation: {
+            /** @description Whether the new key signs at once and all tokens that were made so far are refused. For a key that others may know. */
+            at_once?: boolean;
+        };
+        /** @description Links for one path, on the media server `default` or the first one by name. */
+        PlaybackLinks: (components["schemas"]["TokenUrls"] | null) & {
+            /** @description The same on each media server, by name, if there are several. */
+            by_media_server?: {
+                [key: string]: components["schemas"]["TokenUrls"];
+            };
+            /** @example live/alice */
+            path: string;
+        };
+        /** @description A signing key that was just made. */
+        PlaybackSigningKey: {
+            /**
+             * @description The `kid` of its tokens.
+             * @example 9f86d081
+             */
+            kid: string;
+            /**
+             * Format: date-time
+             * @description From when on tokens are signed by it.
+             */
+            signs_from: string;
+        };
+        /** @description A playback token without the token itself, which is not kept. */
+        PlaybackToken: {
+            /**
+             * @description The address or network that its viewers must have.
+             * @example 192.0.2.0/24
+             */
+            address?: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description The claim `jti` has the same 16 bytes in base64url.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description How many sessions it allows at the same time.
+             */
+            max_sessions?: number;
+            /**
+             * Format: uuid
+             * @description Whose streams it opens. Absent: everybody's.
+             */
+            organization_id?: string;
+            /**
+             * @description What it opens: paths, and `prefix/*` for all below one.
+             * @example [
+             *       "live/alice",
+             *       "events/*"
+             *     ]
+             */
+            paths: string[];
+            /** Format: date-time */
+            revoked_at?: string;
+            status: components["schemas"]["PlaybackTokenStatus"];
+        };
+        /** @description A token to make. */
+        PlaybackTokenDraft: {
+            /**
+             * @description The address or network that its viewers must have.
+             * @example 192.0.2.0/24
+             */
+            address?: string | null;
+            /**
+             * Format: int32
+             * @description How many sessions it allows at the same time.
+             */
+            max_sessions?: number | null;
+            /**
+             * Format: uuid
+             * @description Whose streams it opens. Without it: everybody's, or those of the only organization of the client.
+             */
+            organization_id?: string | null;
+            /**
+             * @description What it opens: paths, and `prefix/*` for all below one.
+             * @example [
+             *       "live/alice",
+             *       "events/*"
+             *     ]
+             */
+            paths: string[];
+            /**
+             * Format: int64
+             * @description How long it is valid: at most 12 hours.
+             * @example 3600
+             */
+            ttl_seconds: number;
+        };
+        /** @description Playback tokens. */
+        PlaybackTokenList: {
+            /** @description How many are in this answer. */
+            count: number;
+            /** @description The cursor of the next page. Absent on the last page, and if the list is whole. */
+            next_cursor?: string;
+            playback_tokens: components["schemas"]["PlaybackToken"][];
+        };
+        /**
+         * @description Whether a playback token can be used.
+         * @enum {string}
+         */
+        PlaybackTokenStatus: "active" | "revoked" | "expired";
         /**
          * @description URLs for viewers. They stay the same while the stream is live and contain no secret. Those that the media server does
          *     not have are absent.
@@ -4034,6 +4785,11 @@ export interface components {
             /** @description The state at the end. */
             state: components["schemas"]["OutputState"];
         };
+        /** @description How many tokens were revoked. */
+        RevokedPlaybackTokens: {
+            /** Format: int64 */
+            revoked: number;
+        };
         /**
          * @description What a caller may do. Each role includes the ones before it.
          * @enum {string}
@@ -4129,6 +4885,16 @@ export interface components {
             /** @example 123456 */
             code: string;
         };
+        /** @description One sentence. */
+        Sentence: {
+            /**
+             * @description `ok`, `info`, `warn`: it may be the cause, or `fail`: it keeps the path off the air.
+             * @example info
+             */
+            status: string;
+            /** @example No encoder is connected. */
+            text: string;
+        };
         /** @description The session on air. */
         SessionInfo: {
             /** Format: uuid */
@@ -4138,6 +4904,11 @@ export interface components {
             /** Format: int64 */
             total_downtime_sec: number;
         };
+        /**
+         * @description How much an event matters.
+         * @enum {string}
+         */
+        Severity: "info" | "warning" | "critical";
         /** @description What a person shows to sign in: `email` and `password`, or `token`, or `setup`. */
         SignIn: {
             /**
@@ -4333,6 +5104,23 @@ export interface components {
             /** @description The stream after the change. */
             stream: components["schemas"]["Stream"];
         };
+        /** @description What a stream carried. */
+        StreamHistory: {
+            /** Format: date-time */
+            from: string;
+            /** @description Oldest first. A step that nothing is known of is left out. */
+            samples: components["schemas"]["StreamSample"][];
+            /**
+             * Format: int64
+             * @description How many seconds one sample stands for.
+             * @example 20
+             */
+            step: number;
+            /** Format: uuid */
+            stream_id: string;
+            /** Format: date-time */
+            to: string;
+        };
         /** @description A stream key without its secret. */
         StreamKey: {
             /** Format: uuid */
@@ -4368,10 +5156,20 @@ export interface components {
              * @example live/alice
              */
             path: string;
+            /** @description Who may watch its path. Absent: as `playback.access` of the installation says. */
+            playback_access?: components["schemas"]["PlaybackAccess"];
             /** Format: date-time */
             revoked_at?: string;
             /** @description The status at the time of the answer. */
             status: components["schemas"]["KeyStatus"];
+        };
+        /** @description A change of a key. */
+        StreamKeyChange: {
+            /**
+             * @description Who may watch its path: everybody, who has a playback token, or as `playback.access` of the installation says.
+             * @example token
+             */
+            playback_access: string;
         };
         /** @description A key to create. */
         StreamKeyDraft: {
@@ -4390,6 +5188,7 @@ export interface components {
              * @example live/alice
              */
             path?: string | null;
+            playback_access?: components["schemas"]["PlaybackAccess"] | null;
         };
         /** @description The requested keys. */
         StreamKeyList: {
@@ -4416,6 +5215,25 @@ export interface components {
             cpu_usage_pct: number;
             /** Format: double */
             dropped_frames_pct: number;
+        };
+        /** @description What a stream carried during a step. */
+        StreamSample: {
+            /**
+             * Format: date-time
+             * @description When the step began.
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description What arrived on average, in bits per second; `null` if it was not measured yet.
+             * @example 4500000
+             */
+            inbound_bitrate: number | null;
+            /**
+             * Format: int32
+             * @description The most that read it at once.
+             */
+            readers: number;
         };
         /**
          * @description Whether it is live.
@@ -5224,6 +6042,21 @@ export interface components {
             p95_sec: number;
         };
         /**
+         * @description URLs that contain the token. Those that the media server does not have are absent; so is SRT, if the token does not fit
+         *     into the 512 characters of a stream id.
+         */
+        TokenUrls: {
+            /** @description HTTP-FLV (SRS). */
+            flv?: string;
+            hls: string;
+            rtmp: string;
+            /** @description RTSP (MediaMTX). */
+            rtsp?: string;
+            srt?: string;
+            /** @description MediaMTX: a page that plays it. The WHEP endpoint is at `/whep` below, with the same query. SRS: the WHEP endpoint. */
+            webrtc: string;
+        };
+        /**
          * @description What a change of the scene was for.
          * @enum {string}
          */
@@ -5365,6 +6198,35 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    playback_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JsonWebKeySet"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_api_tokens: {
         parameters: {
             query?: {
@@ -9123,6 +9985,89 @@ export interface operations {
             };
         };
     };
+    read_configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     page: {
         parameters: {
             query?: never;
@@ -9143,6 +10088,89 @@ export interface operations {
             };
             /** @description `internal`: Streamward failed to handle the request */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_doctor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Examination"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9271,6 +10299,95 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": components["schemas"]["EventEntry"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_path: {
+        parameters: {
+            query: {
+                /**
+                 * @description The public path.
+                 * @example live/alice
+                 */
+                path: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
                 };
             };
             /** @description `validation`: The input is not valid */
@@ -9732,6 +10849,1024 @@ export interface operations {
             };
             /** @description `internal`: Streamward failed to handle the request */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_notifications: {
+        parameters: {
+            query?: {
+                /** @description At most this many. Without it: the whole list, or 100 after a `cursor`. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationList"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationDraft"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewNotification"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `owner-gone`: The organization was deleted meanwhile; `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported-media-type`: The content type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationPatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported-media-type`: The content type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Only messages in this state. */
+                status?: components["schemas"]["DeliveryState"];
+                /** @description At most this many. Without it: the whole list, or 100 after a `cursor`. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_dead_deliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationReplay"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationReplay"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_notification_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewNotification"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationTest"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10367,6 +12502,503 @@ export interface operations {
                 };
             };
             /** @description `unavailable`: Send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_playback_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaybackKeyRotation"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybackSigningKey"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported-media-type`: The content type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_playback_tokens: {
+        parameters: {
+            query?: {
+                /** @description At most this many. Without it: the whole list, or 100 after a `cursor`. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybackTokenList"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_playback_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaybackTokenDraft"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewPlaybackToken"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported-media-type`: The content type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_playback_tokens: {
+        parameters: {
+            query: {
+                /**
+                 * @description Those that open this path, or any path below it (`prefix/*`).
+                 * @example live/alice
+                 */
+                path: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedPlaybackTokens"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_playback_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -11811,6 +14443,122 @@ export interface operations {
             };
         };
     };
+    update_stream_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StreamKeyChange"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamKey"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `key-not-usable`: The key is revoked or expired; `replayed`: The signed request was received before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported-media-type`: The content type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     rotate_stream_key: {
         parameters: {
             query?: never;
@@ -12956,6 +15704,107 @@ export interface operations {
             };
             /** @description `replayed`: The signed request was received before */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Streamward failed to handle the request */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service is temporarily unavailable; `timeout`: The request took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_stream_samples: {
+        parameters: {
+            query?: {
+                /** @description From this time on; without it: one hour. */
+                from?: string;
+                /** @description Before this time; without it: until now. */
+                to?: string;
+                /** @description How many seconds one sample of the answer stands for; without it: as many as give about 200. */
+                step?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamHistory"];
+                };
+            };
+            /** @description `validation`: The input is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: The caller is not authenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller's role is not sufficient */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: The resource does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
