@@ -17,7 +17,7 @@ impl Network {
             IpAddr::V6(address) => {
                 IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - PREFIX))))
             }
-            address => address,
+            IpAddr::V4(address) => IpAddr::V4(address),
         })
     }
 }

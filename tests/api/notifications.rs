@@ -19,6 +19,8 @@ use crate::harness::{Engine, Setup, TestApp, every_engine};
 struct Receiver {
     heard: Arc<Mutex<Vec<(HeaderMap, String)>>>,
     answers: Arc<Mutex<Vec<u16>>>,
+    /// Ends with it.
+    serving: Arc<Mutex<tokio::task::JoinSet<std::io::Result<()>>>>,
 }
 
 async fn take(
@@ -39,7 +41,8 @@ impl Receiver {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hooks/path-that-is-secret", listener.local_addr().expect("an address"));
         let router = Router::new().fallback(post(take)).with_state(receiver.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let serve = async move { axum::serve(listener, router).await };
+        receiver.serving.lock().expect("a lock").spawn(serve);
         (receiver, url)
     }
 

@@ -288,14 +288,15 @@ async fn keys_are_published_and_rotated_with_overlap(#[case] engine: Engine) {
 
 /// As any other library does it.
 fn verify_with_ring(token: &str, key: &Value) {
-    let (message, signature) = token.rsplit_once('.').unwrap();
-    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    let (message, signature) = token.rsplit_once('.').expect("a signature");
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
     let public = ring::signature::UnparsedPublicKey::new(
         &ring::signature::ED25519,
-        decode(key["x"].as_str().unwrap()),
+        decode(key["x"].as_str().expect("a key")),
     );
-    public.verify(message.as_bytes(), &decode(signature)).unwrap();
-    let header: Value = serde_json::from_slice(&decode(message.split('.').next().unwrap())).unwrap();
+    public.verify(message.as_bytes(), &decode(signature)).expect("a valid signature");
+    let header: Value =
+        serde_json::from_slice(&decode(message.split('.').next().expect("a header"))).expect("JSON");
     assert_eq!(header, json!({"alg": "EdDSA", "kid": key["kid"]}));
 }
 

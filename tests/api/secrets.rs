@@ -31,7 +31,7 @@ async fn use_playback(app: &TestApp) -> String {
         let query = format!("token={token}");
         for request in [json!({"query": query}), json!({"token": token}), json!({"password": token})] {
             let mut asked = json!({"action": "read", "path": path, "protocol": "hls", "ip": "192.0.2.7"});
-            asked.as_object_mut().unwrap().extend(request.as_object().unwrap().clone());
+            asked.as_object_mut().expect("an object").extend(request.as_object().expect("an object").clone());
             app.auth(asked).await.assert_status(status);
         }
     }

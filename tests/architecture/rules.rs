@@ -22,7 +22,7 @@ const SHARED: [&str; 8] =
     ["bitrate", "child", "ffmpeg", "local_wake_ups", "remote", "rtmp", "system", "views"];
 
 /// Crates that do no I/O: all that domain, ports and app may use.
-const WITHOUT_IO: [&str; 42] = [
+const WITHOUT_IO: [&str; 44] = [
     // Rust's own
     "std",
     "core",

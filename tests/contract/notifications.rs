@@ -1,5 +1,7 @@
 //! Subscriptions to notifications, and their messages.
 
+use std::slice;
+
 use rstest_reuse::apply;
 use serde_json::json;
 use streamward::adapters::system::SystemIds;
@@ -61,7 +63,7 @@ async fn subscription_is_stored_changed_and_deleted_and_begins_at_the_end_of_the
     let one = stored(&world, None).await;
     let found = world.store.notification(ALL, one.id).await.unwrap().unwrap();
     assert_eq!((&found.notification, found.sealed.as_str(), found.cursor), (&one, "sealed", 1));
-    assert_eq!(world.store.notifications(ALL, &Page::default()).await.unwrap(), [one.clone()]);
+    assert_eq!(world.store.notifications(ALL, &Page::default()).await.unwrap(), slice::from_ref(&one));
     assert_eq!(world.store.enabled_notifications().await.unwrap(), [one.id]);
     world.store.disable_notification(one.id, "gone", at(2)).await.unwrap();
     assert_eq!(world.store.enabled_notifications().await.unwrap(), []);
@@ -110,7 +112,7 @@ async fn dead_messages_are_replayed(#[case] engine: Engine) {
     let world = engine.world().await;
     let one = stored(&world, None).await;
     let made = message(one.id, 1, SystemIds.uuid());
-    world.store.queue_deliveries(one.id, 0, 1, std::slice::from_ref(&made)).await.unwrap();
+    world.store.queue_deliveries(one.id, 0, 1, slice::from_ref(&made)).await.unwrap();
     let refused = Reply { status: Some(410), words: "gone".into(), is_taken: false };
     let dead = made.delivery.clone().attempted(&refused, at(9), std::time::Duration::from_secs(1), 0);
     world.store.record_attempt(&dead).await.unwrap();
@@ -137,7 +139,7 @@ async fn notifications_of_others_and_of_the_installation_do_not_exist(#[case] en
     let (ours, of_theirs) = (scope(OrganizationId::DEFAULT), scope(theirs));
     let (one, of_all) = (stored(&world, Some(theirs)).await, stored(&world, None).await);
     world.store.queue_deliveries(one.id, 0, 1, &[message(one.id, 1, SystemIds.uuid())]).await.unwrap();
-    assert_eq!(world.store.notifications(&of_theirs, &Page::default()).await.unwrap(), [one.clone()]);
+    assert_eq!(world.store.notifications(&of_theirs, &Page::default()).await.unwrap(), slice::from_ref(&one));
     assert_eq!(world.store.notification(&of_theirs, of_all.id).await.unwrap(), None);
     let list = world.store.deliveries(&of_theirs, one.id, None, &Page::default()).await.unwrap();
     assert_eq!(list.len(), 1);

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use crate::domain::event::Event;
 
+type Show = dyn Fn(&Event) -> Option<Value> + Send + Sync;
+
 /// Shows the events of a topic; `None` for others.
 #[derive(Clone)]
-pub struct EventView(Arc<dyn Fn(&Event) -> Option<Value> + Send + Sync>);
+pub struct EventView(Arc<Show>);
 
 impl EventView {
     pub(super) fn new<T: Serialize>(show: impl Fn(&Event) -> Option<T> + Send + Sync + 'static) -> Self {

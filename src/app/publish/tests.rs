@@ -144,7 +144,6 @@ fn memory() -> u64 {
 
 /// Tries `count` keys that do not exist: one address on one path and on many, many addresses on one path, and many IPv6
 /// networks. The owner of a right key comes from the worst address, and is let in each time.
-#[expect(clippy::print_stderr, reason = "the figures are what `a_million_guesses` is for")]
 async fn flood(count: u32) -> [usize; 3] {
     let lines = Lines::default();
     let written = lines.clone();
