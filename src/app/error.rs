@@ -23,7 +23,7 @@ pub enum AppError {
     #[error("{0}")]
     Conflict(Conflict),
     /// The client's role is not sufficient.
-    #[error("this needs the role {}", .0.needs)]
+    #[error("{0}")]
     Forbidden(Forbidden),
     /// The client is not authenticated.
     #[error("{0}")]

@@ -136,6 +136,25 @@ pub struct Actor {
 pub struct Forbidden {
     /// The lowest sufficient role.
     pub needs: Role,
+    /// Whether roles in organizations do not count.
+    pub of_installation: bool,
+}
+
+impl Forbidden {
+    /// A role is needed.
+    pub fn role(needs: Role) -> Self {
+        Self { needs, of_installation: false }
+    }
+}
+
+impl std::fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "this needs the role {}", self.needs)?;
+        if self.of_installation {
+            write!(f, " for the whole installation, which nobody has who belongs to an organization")?;
+        }
+        Ok(())
+    }
 }
 
 impl Actor {
@@ -163,7 +182,8 @@ impl Actor {
         let allowed = self.permissions.organizations.iter().filter(|(_, role)| **role >= needs);
         let allowed: BTreeSet<_> = allowed.map(|(id, _)| *id).collect();
         if resource.of_installation || allowed.is_empty() {
-            return Err(Forbidden { needs });
+            let of_installation = resource.of_installation && !self.permissions.organizations.is_empty();
+            return Err(Forbidden { needs, of_installation });
         }
         Ok(Scope(Some(allowed)))
     }
@@ -354,9 +374,9 @@ mod tests {
         let stream = Resource::READ_BY_ALL;
         assert!(actor(Role::Admin).authorize(Action::Read, &stream).is_ok());
         let forbidden = actor(Role::Viewer).authorize(Action::Operate, &stream);
-        assert_eq!(forbidden, Err(Forbidden { needs: Role::Operator }));
+        assert_eq!(forbidden, Err(Forbidden::role(Role::Operator)));
         let forbidden = actor(Role::Operator).authorize(Action::Read, &Resource::read_by(Role::Admin));
-        assert_eq!(forbidden, Err(Forbidden { needs: Role::Admin }));
+        assert_eq!(forbidden, Err(Forbidden::role(Role::Admin)));
         for role in [Role::Viewer, Role::Operator, Role::Admin] {
             assert_eq!(Role::parse(role.as_str()), Ok(role));
         }
@@ -376,14 +396,15 @@ mod tests {
         assert!(manages.includes(first) && !manages.includes(second));
         assert_eq!(manages.owner_of_new(None), Ok(first));
         assert!(manages.owner_of_new(Some(second)).is_err());
-        assert!(actor.authorize(Action::Read, &resource.of_installation()).is_err());
+        let forbidden = actor.authorize(Action::Read, &resource.of_installation()).unwrap_err();
+        assert!(forbidden.to_string().contains("for the whole installation"), "{forbidden}");
         assert_eq!(actor.permissions.only_organization(), None);
         let of_one = Permissions::in_organizations([(first, Role::Viewer)]);
         assert_eq!(of_one.only_organization(), Some(first));
         let of_one = Actor { permissions: of_one, ..actor.clone() };
         assert_ne!(of_one.caller(), actor.caller(), "tokens of one name in two organizations share no limit");
         let nobody = Actor { permissions: Permissions::default(), ..actor };
-        assert_eq!(nobody.authorize(Action::Read, &resource), Err(Forbidden { needs: Role::Viewer }));
+        assert_eq!(nobody.authorize(Action::Read, &resource), Err(Forbidden::role(Role::Viewer)));
         assert_eq!(Scope::system().owner_of_new(None), Ok(OrganizationId::DEFAULT));
     }
 

@@ -170,13 +170,13 @@ enum Importance {
     Cut,
     /// It tells rows apart: a path, a name.
     CutLast,
-    /// A part of it is of no use: an id, a time.
+    /// A part of it is of no use: an id, a time, a word of a few.
     Whole,
 }
 
 fn importance(field: &str) -> Importance {
     match field {
-        "id" | "at" | "timestamp" => Importance::Whole,
+        "id" | "at" | "timestamp" | "status" | "outcome" | "action" | "end_reason" => Importance::Whole,
         _ if field.ends_with("_at") => Importance::Whole,
         "path" | "name" | "display_name" | "username" | "email" | "about" => Importance::CutLast,
         _ => Importance::Cut,

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::AUTHORIZATION;
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
@@ -21,7 +20,8 @@ use super::body::{self, MANAGEMENT_BODY};
 use super::connection::Connection;
 use super::origin::origin;
 use super::problem::{Problem, ProblemType};
-use super::session_cookie::{CookieRules, shown_session};
+use super::session_cookie::CookieRules;
+use super::shown::{Credential, Shown, shown};
 use super::strict;
 use super::upload::Lane;
 use crate::app::AppError;
@@ -30,11 +30,7 @@ use crate::app::audit::AuditLog;
 use crate::app::error::Unauthenticated;
 use crate::app::user::Users;
 use crate::domain::access::{Actor, Forbidden, Origin, Role};
-use crate::domain::secret::{Secret, keyed_hash};
-
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const X_TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
-const X_SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
+use crate::domain::secret::keyed_hash;
 
 /// How long a call may take, from its last byte to the head of the answer.
 const CALL_TIME: Duration = Duration::from_secs(10);
@@ -188,7 +184,7 @@ impl RouteGuard {
         if let Some(needs) = self.role
             && actor.permissions.highest_role() < Some(needs)
         {
-            return Err(AppError::from(Forbidden { needs }).into());
+            return Err(AppError::from(Forbidden::role(needs)).into());
         }
         if let (false, Some(query)) = (self.takes_query, query) {
             strict::no_query(query)?;
@@ -229,21 +225,6 @@ impl RouteGuard {
             Problem::new(ProblemType::TIMEOUT, ProblemType::TIMEOUT.description).into_response()
         })
     }
-}
-
-/// The credentials of a request.
-enum Shown<'a> {
-    Credential(Credential),
-    Signature { key_id: &'a str, timestamp: &'a str, signature: &'a str },
-}
-
-/// What the caller showed, for answers that may outlive it too.
-#[derive(Clone)]
-pub(super) enum Credential {
-    /// An API token.
-    Token(Secret),
-    /// The cookie of a session.
-    Session(Secret),
 }
 
 impl Credential {
@@ -384,41 +365,6 @@ async fn actor_of(
     }
 }
 
-fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Unauthenticated> {
-    let bearer = one(headers, &AUTHORIZATION)?.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    let (key, timestamp, signature) =
-        (one(headers, &X_API_KEY)?, one(headers, &X_TIMESTAMP)?, one(headers, &X_SIGNATURE)?);
-    match (bearer, key, timestamp, signature) {
-        (Some(token), None, None, None) | (None, Some(token), None, None) => {
-            Ok(Shown::Credential(Credential::Token(Secret::new(token))))
-        }
-        (None, Some(key_id), Some(timestamp), Some(signature)) => {
-            Ok(Shown::Signature { key_id, timestamp, signature })
-        }
-        // Browsers send cookies with every request, so any other credentials count instead.
-        (None, None, None, None) => match shown_session(headers) {
-            Some(cookie) => Ok(Shown::Credential(Credential::Session(Secret::new(cookie)))),
-            None => Err(Unauthenticated::Missing),
-        },
-        (None, Some(_), None, Some(_)) => Err(Unauthenticated::Clock),
-        (None, ..) => Err(Unauthenticated::HalfSigned),
-        (Some(_), ..) => Err(Unauthenticated::Ambiguous),
-    }
-}
-
-/// A header that may be given only once: a proxy might have read the other one of two.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Unauthenticated> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| Unauthenticated::Malformed),
-        (Some(_), Some(_)) => Err(Unauthenticated::Ambiguous),
-    }
-}
-
 fn is_write(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
@@ -451,46 +397,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        let pair =
-            |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs.iter().map(pair) {
-            headers.append(name, value);
-        }
-        headers
-    }
-
-    #[test]
-    fn a_caller_shows_one_thing_once() {
-        let (bearer, key) = (("authorization", "Bearer swt_a"), ("x-api-key", "k"));
-        let (time, signature) = (("x-timestamp", "1"), ("x-signature", "ab"));
-        let ok = |pairs: &[_]| match shown(&headers(pairs)).map_err(|e| e.to_string()).unwrap() {
-            Shown::Credential(Credential::Token(token)) => token.expose().to_owned(),
-            Shown::Credential(Credential::Session(cookie)) => format!("cookie {}", cookie.expose()),
-            Shown::Signature { key_id, timestamp, signature } => format!("{key_id} {timestamp} {signature}"),
-        };
-        let refused = |pairs: &[_]| shown(&headers(pairs)).err().unwrap();
-        assert_eq!(ok(&[bearer]), "swt_a");
-        assert_eq!(ok(&[("authorization", "bearer swt_a")]), "swt_a");
-        assert_eq!(ok(&[key]), "k");
-        assert_eq!(ok(&[key, time, signature]), "k 1 ab");
-        assert_eq!(ok(&[("authorization", "Basic eA=="), key]), "k");
-        let cookie = ("cookie", "a=b; streamward_session=c");
-        assert_eq!(ok(&[cookie]), "cookie c");
-        assert_eq!(ok(&[cookie, bearer]), "swt_a", "the cookie is there anyway");
-        assert_eq!(refused(&[cookie, key, time]), Unauthenticated::HalfSigned);
-        assert_eq!(refused(&[]), Unauthenticated::Missing);
-        assert_eq!(refused(&[("authorization", "Basic eA==")]), Unauthenticated::Missing);
-        assert_eq!(refused(&[bearer, key]), Unauthenticated::Ambiguous);
-        assert_eq!(refused(&[bearer, bearer]), Unauthenticated::Ambiguous);
-        assert_eq!(refused(&[key, key]), Unauthenticated::Ambiguous);
-        assert_eq!(refused(&[key, time, signature, signature]), Unauthenticated::Ambiguous);
-        assert_eq!(refused(&[key, signature]), Unauthenticated::Clock);
-        assert_eq!(refused(&[key, time]), Unauthenticated::HalfSigned);
-        assert_eq!(refused(&[time, signature]), Unauthenticated::HalfSigned);
-    }
 
     #[test]
     fn a_write_that_no_use_case_heard_of_is_told_by_its_address() {

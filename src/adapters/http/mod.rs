@@ -40,6 +40,7 @@ pub mod publish;
 mod request_log;
 mod routes;
 mod session_cookie;
+mod shown;
 pub mod srs;
 mod sse;
 pub mod stream;

@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn missing_role_is_named() {
-        let problem = Problem::from(AppError::from(Forbidden { needs: Role::Operator }));
+        let problem = Problem::from(AppError::from(Forbidden::role(Role::Operator)));
         assert_eq!(problem.kind.status(), StatusCode::FORBIDDEN);
         assert!(problem.detail().contains("operator"));
     }

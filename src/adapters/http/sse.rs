@@ -18,9 +18,10 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::admission::{Slot, Slots, share};
-use super::authentication::{Caller, Credential};
+use super::authentication::Caller;
 use super::extract::StrictQuery;
 use super::problem::Problem;
+use super::shown::Credential;
 use crate::app::AppError;
 use crate::app::access::{Access, SIGNATURE_WINDOW};
 use crate::app::events::{EventReader, Events, Next};

@@ -25,6 +25,8 @@ use crate::ports::{
 use crate::runtime::bootstrap::SET_UP;
 use crate::runtime::config::{Config, DatabaseKind, MasterKeySource, find_master_key};
 
+/// With less room than this on the disk, in bytes, writes may fail soon.
+const LITTLE_ROOM: u64 = 64 << 20;
 /// How long the check of a SQLite file may take.
 const WHOLE_FILE: Duration = Duration::from_secs(30);
 
@@ -102,16 +104,31 @@ async fn open(config: &Config, findings: &mut Findings) -> Option<Db> {
     }
 }
 
+/// Whether the disk has room for more.
+fn room(file: &Path, findings: &mut Findings) {
+    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < LITTLE_ROOM {
+        let found = format!("{} MiB are free in {}", free / (1 << 20), folder.display());
+        findings.failure("disk", found, "make room: nothing can be written to a full disk");
+    }
+}
+
 /// Whether it is a Streamward database. One that is damaged is still examined further.
 async fn is_whole(file: &Path, findings: &mut Findings) -> bool {
     let check = "database file";
     match inspect_sqlite(file).await {
         Ok(SqliteFile::Nothing) => {
             let found = format!("the file {} does not exist yet", file.display());
-            findings.warning("database", found, "start Streamward once: it creates the file");
+            findings.warning(
+                "database",
+                found,
+                "run this where Streamward runs, or start it once: it creates the file",
+            );
             return false;
         }
-        Ok(SqliteFile::Streamward(_)) => {}
+        Ok(SqliteFile::Streamward(_)) => room(file, findings),
         Err(error) => {
             let advice = "restore a backup with `streamward restore`, or correct database.url (DATABASE_URL)";
             findings.failure("database", error, advice);
