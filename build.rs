@@ -1,10 +1,7 @@
-//! Tells Cargo that a release contains the files of `web/`. A debug build reads them at run time.
+//! Makes cargo notice new files of the page, which the program contains.
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
-    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
-        for part in ["index.html", "app.css", "src", "vendor"] {
-            println!("cargo::rerun-if-changed=web/{part}");
-        }
+    for path in ["index.html", "app.css", "screens.css", "icon.svg", "src", "vendor"] {
+        println!("cargo::rerun-if-changed=web/{path}");
     }
 }

@@ -1,11 +1,9 @@
-//! The files of `web/`: within the program, or on the disk in a debug build, so that a change shows when the page is
-//! loaded again.
+//! The files of `web/`, within the program. `build.rs` makes cargo notice new ones.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
 use axum::http::HeaderValue;
@@ -13,12 +11,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::Embed;
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 
 use super::policy::policy;
-
-/// How long the files of a debug build are kept before the disk is read again.
-const DEBUG_AGE: Duration = Duration::from_secs(1);
 
 /// Smaller files are not compressed.
 const MIN_COMPRESSED: usize = 512;
@@ -39,25 +33,20 @@ struct Folder;
 pub(super) struct Sites {
     /// Where media is played from.
     media_servers: BTreeSet<String>,
-    current: Mutex<Option<(Instant, Arc<Site>)>>,
+    site: OnceLock<Arc<Site>>,
 }
 
 impl Sites {
     pub(super) fn new(media_servers: BTreeSet<String>) -> Self {
-        Self { media_servers, current: Mutex::default() }
+        Self { media_servers, site: OnceLock::new() }
     }
 
     pub(super) fn current(&self) -> Arc<Site> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((read, site)) = &*current
-            && (!cfg!(debug_assertions) || read.elapsed() < DEBUG_AGE)
-        {
-            return Arc::clone(site);
-        }
-        let files = Folder::iter().filter_map(|name| Some((name.to_string(), Folder::get(&name)?.data)));
-        let site = Arc::new(Site::new(files, &self.media_servers));
-        *current = Some((Instant::now(), Arc::clone(&site)));
-        site
+        let site = || {
+            let files = Folder::iter().filter_map(|name| Some((name.to_string(), Folder::get(&name)?.data)));
+            Arc::new(Site::new(files, &self.media_servers))
+        };
+        Arc::clone(self.site.get_or_init(site))
     }
 }
 
