@@ -401,7 +401,7 @@ pub(crate) struct DrillView {
     state: DrillState,
     by: String,
     created_at: DateTime,
-    /// When the failure was made.
+    /// When the making of the failure began.
     started_at: Option<DateTime>,
     ended_at: Option<DateTime>,
     report: Option<DrillReportView>,
@@ -409,7 +409,7 @@ pub(crate) struct DrillView {
     error: Option<String>,
 }
 
-/// The times of a drill, from the moment the failure was made.
+/// The times of a drill, from the moment the making of the failure began.
 #[skip_serializing_none]
 #[derive(Serialize, ToSchema)]
 #[schema(as = DrillReport)]

@@ -160,7 +160,7 @@ pub struct Drill {
     pub by: String,
     /// When it was ordered.
     pub created_at: Timestamp,
-    /// When the failure was made.
+    /// When the making of the failure began.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -179,7 +179,7 @@ impl Drill {
     }
 }
 
-/// The times of a drill, from the moment the failure was made, in milliseconds.
+/// The times of a drill, from the moment the making of the failure began, in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillReport {
     /// Until it was noticed.
