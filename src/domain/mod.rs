@@ -25,6 +25,7 @@ pub mod on_air;
 pub mod organization;
 pub mod page;
 pub mod path;
+pub mod path_pattern;
 pub mod playback;
 pub mod profile;
 pub mod publish;

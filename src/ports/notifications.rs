@@ -49,7 +49,8 @@ pub trait NotificationStore: Send + Sync {
     async fn notifications(&self, scope: &Scope, page: &Page<Newest>) -> Result<Vec<Notification>>;
 
     /// MUST change what the patch names and nothing else, with the audit entry. One that is turned on again MUST hear only of
-    /// events after this moment. MUST return `None` and write nothing if there is no such subscription.
+    /// events after this moment. MUST return `None` and write nothing if there is no such subscription, or
+    /// another than the patch says is sealed of it.
     async fn update_notification(
         &self,
         id: NotificationId,

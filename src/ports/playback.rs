@@ -6,7 +6,8 @@ use super::{Change, Result};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::page::{Newest, Page};
-use crate::domain::playback::{PathRule, PlaybackToken, PlaybackTokenId, RevokedToken, SealedKey, TokenPath};
+use crate::domain::path_pattern::PathPattern;
+use crate::domain::playback::{PathRule, PlaybackToken, PlaybackTokenId, RevokedToken, SealedKey};
 use crate::domain::{StreamKeyId, Timestamp};
 
 /// What changed since an earlier change.
@@ -37,8 +38,11 @@ pub trait PlaybackStore: Send + Sync {
 
     /// MUST revoke all tokens that are active and open a path that `path` does, as one change with a number of its own, with
     /// the audit entry. Returns them; if there are none, nothing is written.
-    async fn revoke_playback_tokens_for(&self, path: &TokenPath, by: Change<'_>)
-    -> Result<Vec<RevokedToken>>;
+    async fn revoke_playback_tokens_for(
+        &self,
+        path: &PathPattern,
+        by: Change<'_>,
+    ) -> Result<Vec<RevokedToken>>;
 
     /// MUST return what was revoked after the change `after` and has not expired at `now`, and the number of the last change.
     /// The numbers are in the order in which changes become visible.

@@ -70,7 +70,7 @@ async fn subscription_is_stored_changed_and_deleted_and_begins_at_the_end_of_the
     world.broadcaster("Bob").await;
     let patch = NotificationPatch {
         enabled: Some(true),
-        sealed: Some("other".into()),
+        sealed: Some(("sealed".into(), "other".into())),
         ..NotificationPatch::default()
     };
     let entry = audit("update", at(3));
@@ -78,6 +78,11 @@ async fn subscription_is_stored_changed_and_deleted_and_begins_at_the_end_of_the
     assert_eq!((on.enabled, on.problem, on.updated_at), (true, None, at(3)));
     let found = world.store.notification(ALL, one.id).await.unwrap().unwrap();
     assert_eq!((found.sealed.as_str(), found.cursor), ("other", 2), "it begins with the next event");
+    assert_eq!(
+        world.store.update_notification(one.id, &patch, by(&entry)).await.unwrap(),
+        None,
+        "it was resealed"
+    );
     assert!(world.store.delete_notification(one.id, by(&audit("delete", at(4)))).await.unwrap());
     assert!(!world.store.delete_notification(one.id, by(&audit("delete", at(5)))).await.unwrap());
     assert_eq!(world.store.notification(ALL, one.id).await.unwrap(), None);

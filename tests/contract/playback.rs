@@ -6,9 +6,11 @@ use std::time::Duration;
 use rstest_reuse::apply;
 use streamward::adapters::system::SystemIds;
 use streamward::domain::access::{Action, Actor, Permissions, Resource, Role, Scope};
+use streamward::domain::network::CidrBlock;
 use streamward::domain::page::Page;
+use streamward::domain::path_pattern::PathPattern;
 use streamward::domain::playback::{
-    Network, PathRule, PlaybackAccess, PlaybackToken, PlaybackTokenId, RevokedToken, SealedKey, TokenPath,
+    PathRule, PlaybackAccess, PlaybackToken, PlaybackTokenId, RevokedToken, SealedKey,
 };
 use streamward::domain::stream_key::StreamKey;
 use streamward::domain::{OrganizationId, StreamKeyId, Timestamp};
@@ -23,8 +25,8 @@ fn token(paths: &[&str], when: Timestamp) -> PlaybackToken {
     PlaybackToken {
         id: PlaybackTokenId(SystemIds.uuid()),
         organization_id: None,
-        paths: paths.iter().map(|path| TokenPath::parse(path).unwrap()).collect(),
-        address: Network::parse("192.0.2.0/24").ok(),
+        paths: paths.iter().map(|path| PathPattern::parse(path).unwrap()).collect(),
+        address: CidrBlock::parse("192.0.2.0/24").ok(),
         max_sessions: Some(3),
         created_at: when,
         expires_at: when.plus(Duration::from_secs(100)),
@@ -87,7 +89,7 @@ async fn all_active_tokens_that_open_a_path_are_revoked_together(#[case] engine:
     let (exact, below, both) = (of(&["live/a"]).await, of(&["live/*"]).await, of(&["x", "live/a"]).await);
     let other = of(&["live/b", "a"]).await;
     world.playback_token(&["live/a"], at(-100)).await;
-    let path = TokenPath::parse("live/a").unwrap();
+    let path = PathPattern::parse("live/a").unwrap();
     let mut done = world.store.revoke_playback_tokens_for(&path, by(&audit("delete", at(60)))).await.unwrap();
     let mut expected = [&exact, &below, &both].map(revoked);
     done.sort_by_key(|token| token.id);
@@ -96,7 +98,7 @@ async fn all_active_tokens_that_open_a_path_are_revoked_together(#[case] engine:
     assert_eq!(world.store.playback_changes(0, at(60)).await.unwrap().last, 1);
     let again = world.store.revoke_playback_tokens_for(&path, by(&audit("again", at(61)))).await.unwrap();
     assert_eq!(again, []);
-    let below = TokenPath::parse("live/*").unwrap();
+    let below = PathPattern::parse("live/*").unwrap();
     let rest = world.store.revoke_playback_tokens_for(&below, by(&audit("rest", at(62)))).await.unwrap();
     assert_eq!(rest, [revoked(&other)]);
     assert_eq!(world.audited().await.iter().filter(|action| *action != "create").count(), 2);
@@ -195,7 +197,7 @@ async fn tokens_of_others_do_not_exist(#[case] engine: Engine) {
         let actor = Actor { permissions, ..Actor::cli("test") };
         actor.authorize(Action::Read, &Resource::READ_BY_ALL).unwrap()
     };
-    let path = TokenPath::parse("live/*").unwrap();
+    let path = PathPattern::parse("live/*").unwrap();
     for blind in [scope(third), scope(OrganizationId::DEFAULT)] {
         let entry = audit("refused", at(51));
         let change = Change::new(&blind, &entry);

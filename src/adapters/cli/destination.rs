@@ -1,9 +1,9 @@
 //! `streamward destination …`: where the programmes of channels are pushed.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::api::{Api, Query, array, at, object};
 use super::channel::find;
 use super::failure::usage;
+use super::secret_file::read_secret;
 use super::{Failure, Output, list_output};
 use crate::adapters::views::{DestinationTestView, DestinationView};
 use crate::domain::channel::Platform;
@@ -123,19 +124,8 @@ impl PlaceArgs {
     }
 }
 
-/// Reads a key. It is never an argument: others on this machine can see the arguments of a process.
 fn read_key(file: &Path) -> anyhow::Result<Secret> {
-    let text = if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("the key cannot be read from the standard input")?;
-        text
-    } else {
-        std::fs::read_to_string(file)
-            .with_context(|| format!("the key cannot be read from {}", file.display()))?
-    };
-    let key = Secret::new(text.trim());
+    let key = read_secret(file, "the key")?;
     if key.is_empty() {
         usage!("the key is empty: copy it from the platform's dashboard");
     }

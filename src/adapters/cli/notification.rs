@@ -1,10 +1,14 @@
 //! `streamward notification …`
 
-use clap::Subcommand;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::api::{Api, Kind, Query, at, object};
+use super::failure::usage;
 use super::owner::Owner;
+use super::secret_file::read_secret;
 use super::{Output, list_output};
 use crate::adapters::views::{
     DeliveryView, NewNotification, NotificationTestView, NotificationView, ReplayView,
@@ -29,18 +33,12 @@ pub enum NotificationCommand {
         /// webhook, email, discord, slack or ntfy
         #[arg(long)]
         kind: String,
-        /// Where messages go: an address or an e-mail address
-        #[arg(long)]
-        target: String,
-        /// Only events of this topic; may be repeated
-        #[arg(long = "topic", value_name = "TOPIC")]
-        topics: Vec<String>,
-        /// Only events about this path, exact or prefix/*; may be repeated
-        #[arg(long = "path", value_name = "PATH")]
-        paths: Vec<String>,
-        /// Nothing below: info, warning or critical
-        #[arg(long)]
-        severity: Option<String>,
+        /// Where messages go
+        #[command(flatten)]
+        target: TargetArgs,
+        /// Which events
+        #[command(flatten)]
+        filter: FilterArgs,
         /// Whose events
         #[command(flatten)]
         owner: Owner,
@@ -51,6 +49,26 @@ pub enum NotificationCommand {
     Show {
         /// Its id or name
         notification: String,
+    },
+    /// Change it
+    Update {
+        /// Its id or name
+        notification: String,
+        /// A new name
+        #[arg(long)]
+        name: Option<String>,
+        /// Where messages go
+        #[command(flatten)]
+        target: TargetArgs,
+        /// Which events
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Events of all topics
+        #[arg(long, conflicts_with = "topics")]
+        all_topics: bool,
+        /// Events about all paths, and those about none
+        #[arg(long, conflicts_with = "paths")]
+        all_paths: bool,
     },
     /// Turn it on; it begins with the next event
     Enable {
@@ -94,19 +112,71 @@ pub enum NotificationCommand {
     },
 }
 
+/// Where messages go.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// Where messages go: an e-mail address, or an HTTP address that is no secret
+    #[arg(long, conflicts_with = "target_file")]
+    target: Option<String>,
+    /// A file with the address, if it is a secret (always so with Discord and Slack); - reads it from the standard input
+    #[arg(long, value_name = "FILE")]
+    target_file: Option<PathBuf>,
+}
+
+impl TargetArgs {
+    fn read(&self, kind: &str) -> anyhow::Result<Option<Value>> {
+        let kept_secret = ["discord", "slack"].contains(&kind);
+        if kept_secret && self.target.is_some() {
+            usage!("the address of a webhook of {kind} is a secret: give it in a file, with --target-file");
+        }
+        let from_file = self.target_file.as_deref().map(|file| read_secret(file, "the address"));
+        let from_file = from_file.transpose()?.map(|address| json!(address.expose()));
+        Ok(self.target.as_ref().map(|target| json!(target)).or(from_file))
+    }
+}
+
+/// Which events.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// Only events of this topic; may be repeated
+    #[arg(long = "topic", value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// Only events about this path, exact or prefix/*; may be repeated
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<String>,
+    /// Nothing below: info, warning or critical
+    #[arg(long)]
+    severity: Option<String>,
+}
+
+impl FilterArgs {
+    fn fields(&self, all_topics: bool, all_paths: bool) -> [(&'static str, Option<Value>); 3] {
+        let list = |given: &Vec<String>, all| (all || !given.is_empty()).then(|| json!(given));
+        [
+            ("topics", list(&self.topics, all_topics)),
+            ("paths", list(&self.paths, all_paths)),
+            ("severity", self.severity.as_ref().map(|severity| json!(severity))),
+        ]
+    }
+}
+
 /// Runs the command.
 pub async fn run(api: &Api, command: &NotificationCommand, out: &mut Output) -> anyhow::Result<()> {
     use NotificationCommand as C;
     let path = NOTIFICATION.path;
     match command {
-        C::Create { name, kind, target, topics, paths, severity, owner } => {
+        C::Create { name, kind, target, filter, owner } => {
+            let Some(target) = target.read(kind)? else {
+                usage!("the address is missing: give --target or --target-file")
+            };
+            let [topics, paths, severity] = filter.fields(false, false);
             let draft = object([
                 ("name", Some(json!(name))),
                 ("kind", Some(json!(kind))),
-                ("target", Some(json!(target))),
-                ("topics", Some(json!(topics))),
-                ("paths", Some(json!(paths))),
-                ("severity", severity.as_ref().map(|severity| json!(severity))),
+                ("target", Some(target)),
+                topics,
+                paths,
+                severity,
                 ("organization_id", owner.id(api).await?),
             ]);
             let made = api.post::<NewNotification>(path, Some(&draft)).await?;
@@ -127,6 +197,20 @@ pub async fn run(api: &Api, command: &NotificationCommand, out: &mut Output) -> 
         C::Show { notification } => {
             let found = find(api, notification).await?;
             out.thing(&found, || describe(&found))
+        }
+        C::Update { notification, name, target, filter, all_topics, all_paths } => {
+            let found = find(api, notification).await?;
+            let name = name.as_ref().map(|name| json!(name));
+            let target = target.read(&at(&found, "/kind"))?;
+            let [topics, paths, severity] = filter.fields(*all_topics, *all_paths);
+            let patch = object([("name", name), ("target", target), topics, paths, severity]);
+            if patch == json!({}) {
+                usage!(
+                    "nothing to change: give --name, --target, --topic, --path, --severity, or another setting"
+                );
+            }
+            let updated = api.patch::<NotificationView>(one(&found), &patch).await?;
+            out.thing(&updated, || describe(&updated))
         }
         C::Enable { notification } => turn(api, notification, true, out).await,
         C::Disable { notification } => turn(api, notification, false, out).await,

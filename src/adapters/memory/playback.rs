@@ -6,8 +6,9 @@ use super::{MemoryStore, State, newest_first};
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
 use crate::domain::page::{Newest, Page};
+use crate::domain::path_pattern::PathPattern;
 use crate::domain::playback::{
-    PathRule, PlaybackToken, PlaybackTokenId, RevokedToken, SealedKey, TokenPath, TokenStatus,
+    PathRule, PlaybackToken, PlaybackTokenId, RevokedToken, SealedKey, TokenStatus,
 };
 use crate::domain::stream_key::StreamKey;
 use crate::domain::{OrganizationId, StreamKeyId, Timestamp};
@@ -73,7 +74,7 @@ impl PlaybackStore for MemoryStore {
 
     async fn revoke_playback_tokens_for(
         &self,
-        path: &TokenPath,
+        path: &PathPattern,
         by: Change<'_>,
     ) -> Result<Vec<RevokedToken>> {
         let mut state = self.state();

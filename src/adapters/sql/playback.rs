@@ -12,18 +12,18 @@ use super::scope::in_scope;
 use super::store::SqlStore;
 use crate::domain::access::Scope;
 use crate::domain::audit::AuditEntry;
+use crate::domain::network::CidrBlock;
 use crate::domain::page::{Newest, Page};
-use crate::domain::playback::{
-    Network, PathRule, PlaybackToken, PlaybackTokenId, RevokedToken, SealedKey, TokenPath,
-};
+use crate::domain::path_pattern::PathPattern;
+use crate::domain::playback::{PathRule, PlaybackToken, PlaybackTokenId, RevokedToken, SealedKey};
 use crate::domain::{OrganizationId, StreamKeyId, Timestamp};
 use crate::ports::{Change, PlaybackChanges, PlaybackStore, Result};
 
 ids!(PlaybackTokenId);
-as_json!(Vec<TokenPath>);
+as_json!(Vec<PathPattern>);
 
 column! {
-    Network: Text String, |network| network.to_string(), |raw| Ok(Self::parse(&raw)?);
+    CidrBlock: Text String, |network| network.to_string(), |raw| Ok(Self::parse(&raw)?);
 }
 
 table! {
@@ -149,7 +149,7 @@ impl PlaybackStore for SqlStore {
 
     async fn revoke_playback_tokens_for(
         &self,
-        path: &TokenPath,
+        path: &PathPattern,
         by: Change<'_>,
     ) -> Result<Vec<RevokedToken>> {
         let mut tx = self.db.begin().await?;

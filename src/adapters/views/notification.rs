@@ -56,7 +56,7 @@ impl From<Notification> for NotificationView {
             kind: one.kind,
             target: one.target,
             topics: one.filter.topics,
-            paths: one.filter.paths,
+            paths: one.filter.paths.into_iter().map(String::from).collect(),
             severity: one.filter.severity,
             enabled: one.enabled,
             problem: one.problem,

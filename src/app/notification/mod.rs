@@ -20,7 +20,7 @@ use crate::domain::notification::{
     NotificationPatch, Reply, SigningSecret, notification_name,
 };
 use crate::domain::page::{Newest, Page};
-use crate::ports::{Change, Mailer, NotificationSender, StoredNotification, WakeUp};
+use crate::ports::{Change, Mailer, NotificationSender, StoreError, StoredNotification, WakeUp};
 use sealed::Sealed;
 
 pub use deliver::NotificationTasks;
@@ -29,6 +29,8 @@ const RESOURCE: Resource = Resource::read_by(Role::Operator);
 const KIND: &str = "notification";
 /// How many messages this instance sends at once, to all receivers.
 const AT_ONCE: usize = 32;
+/// How often a change is tried while others change the same.
+const CHANGES: u32 = 5;
 
 /// How messages are sent.
 #[derive(Clone, Copy, Debug)]
@@ -154,52 +156,46 @@ impl Notifications {
         draft: NotificationDraft,
     ) -> Result<Notification> {
         let entry = self.core.entry(actor, "update", KIND).on(&id);
-        self.core
-            .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
-                let stored = self.core.store.notification(&scope, id).await?;
-                let StoredNotification { notification: old, sealed, .. } =
-                    stored.ok_or(AppError::NotFound(KIND))?;
-                let mut checks = Checks::default();
-                let name = checks.take_opt(draft.name.as_deref().map(notification_name));
-                let filter = checks.take(filter_of(&draft, &old.filter));
-                checks.take_opt(draft.target.as_deref().map(|target| self.check_target(old.kind, target)));
-                checks.finish()?;
-                let target = draft.target.as_deref().map(|target| old.kind.shown_target(target));
-                let sealed = match &draft.target {
-                    Some(target) => {
-                        let opened = Sealed::open(&self.core, id, &sealed)?;
-                        Some(opened.with_target(target).seal(&self.core, id))
-                    }
-                    None => None,
-                };
-                let patch = NotificationPatch { name, filter, enabled: draft.enabled, target, sealed };
-                self.write(id, &patch, Change::new(&scope, &entry)).await
-            })
-            .await
+        let patch = |StoredNotification { notification: old, sealed, .. }: StoredNotification| {
+            let mut checks = Checks::default();
+            let name = checks.take_opt(draft.name.as_deref().map(notification_name));
+            let filter = checks.take(filter_of(&draft, &old.filter));
+            checks.take_opt(draft.target.as_deref().map(|target| self.check_target(old.kind, target)));
+            checks.finish()?;
+            let target = draft.target.as_deref().map(|target| old.kind.shown_target(target));
+            let reseal = |target: &String| {
+                let opened = Sealed::open(&self.core, id, &sealed)?;
+                Ok((sealed.clone(), opened.with_target(target).seal(&self.core, id)))
+            };
+            let sealed = draft.target.as_ref().map(reseal).transpose().map_err(AppError::Store)?;
+            Ok(NotificationPatch { name, filter, enabled: draft.enabled, target, sealed })
+        };
+        let changed = async {
+            let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+            self.change(id, patch, Change::new(&scope, &entry)).await
+        };
+        self.core.audited(&entry, changed).await
     }
 
     /// Makes a new signing secret. The old one is used too for a day, so that the receiver can change.
     pub async fn rotate_secret(&self, actor: &Actor, id: NotificationId) -> Result<NotificationWithSecret> {
         let entry = self.core.entry(actor, "rotate", KIND).on(&id);
-        self.core
-            .audited(&entry, async {
-                let scope = actor.authorize(Action::Manage, &RESOURCE)?;
-                let stored = self.core.store.notification(&scope, id).await?;
-                let stored = stored.ok_or(AppError::NotFound(KIND))?;
-                if stored.notification.kind != Kind::Webhook {
-                    return Err(Invalid::one("kind", "must be webhook: only webhooks are signed").into());
-                }
-                let secret = SigningSecret::from_random(self.core.ids.random32());
-                let until = self.core.now().plus(self.settings.rotation);
-                let opened = Sealed::open(&self.core, id, &stored.sealed)?;
-                let sealed = opened.rotated(&secret, until).seal(&self.core, id);
-                let patch = NotificationPatch { sealed: Some(sealed), ..NotificationPatch::default() };
-                let notification = self.write(id, &patch, Change::new(&scope, &entry)).await?;
-                let (secret, old_secret_until) = (Some(secret), Some(until));
-                Ok(NotificationWithSecret { notification, secret, old_secret_until })
-            })
-            .await
+        let secret = SigningSecret::from_random(self.core.ids.random32());
+        let until = self.core.now().plus(self.settings.rotation);
+        let patch = |stored: StoredNotification| {
+            if stored.notification.kind != Kind::Webhook {
+                return Err(Invalid::one("kind", "must be webhook: only webhooks are signed").into());
+            }
+            let opened = Sealed::open(&self.core, id, &stored.sealed)?;
+            let sealed = Some((stored.sealed, opened.rotated(&secret, until).seal(&self.core, id)));
+            Ok(NotificationPatch { sealed, ..NotificationPatch::default() })
+        };
+        let changed = async {
+            let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+            self.change(id, patch, Change::new(&scope, &entry)).await
+        };
+        let notification = self.core.audited(&entry, changed).await?;
+        Ok(NotificationWithSecret { notification, secret: Some(secret), old_secret_until: Some(until) })
     }
 
     /// Deletes a subscription and its messages.
@@ -241,15 +237,22 @@ impl Notifications {
             .await
     }
 
-    async fn write(
+    /// Stores the patch that is made of the subscription as it is. If its secrets change meanwhile, once more.
+    async fn change(
         &self,
         id: NotificationId,
-        patch: &NotificationPatch,
+        patch: impl Fn(StoredNotification) -> Result<NotificationPatch>,
         by: Change<'_>,
     ) -> Result<Notification> {
-        let updated = self.core.store.update_notification(id, patch, by).await?;
-        self.core.wake_ups.send(WakeUp::Notifications);
-        updated.ok_or(AppError::NotFound(KIND))
+        for _ in 0..CHANGES {
+            let stored = self.core.store.notification(by.scope, id).await?.ok_or(AppError::NotFound(KIND))?;
+            let updated = self.core.store.update_notification(id, &patch(stored)?, by).await?;
+            if let Some(updated) = updated {
+                self.core.wake_ups.send(WakeUp::Notifications);
+                return Ok(updated);
+            }
+        }
+        Err(StoreError::Unavailable(format!("notification {id} is changed by others all the time")).into())
     }
 
     fn check_target(&self, kind: Kind, target: &str) -> std::result::Result<(), Invalid> {
@@ -273,7 +276,8 @@ fn filter_of(draft: &NotificationDraft, old: &Filter) -> std::result::Result<Fil
         None => old.severity,
     };
     let topics = draft.topics.clone().unwrap_or_else(|| old.topics.clone());
-    Filter::parse(topics, draft.paths.clone().unwrap_or_else(|| old.paths.clone()), severity)
+    let paths = || old.paths.iter().map(ToString::to_string).collect();
+    Filter::parse(topics, &draft.paths.clone().unwrap_or_else(paths), severity)
 }
 
 #[async_trait]

@@ -134,7 +134,7 @@ impl PlaybackGuard {
         if !is_of_owner || !claims.paths.iter().any(|own| own.covers(path)) {
             return Err(DenyReason::PlaybackTokenWrongPath);
         }
-        let is_there = |network: crate::domain::playback::Network| ip.is_some_and(|ip| network.contains(ip));
+        let is_there = |network: crate::domain::network::CidrBlock| ip.is_some_and(|ip| network.contains(ip));
         if !claims.address.is_none_or(is_there) {
             return Err(DenyReason::PlaybackTokenWrongAddress);
         }

@@ -19,11 +19,13 @@ use crate::domain::access::{Action, Actor, Resource, Role, Scope};
 use crate::domain::audit::AuditEntry;
 use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::media_server::{MediaServerName, TokenUrls};
+use crate::domain::network::CidrBlock;
 use crate::domain::page::{Newest, Page, Placed};
 use crate::domain::path::StreamPath;
+use crate::domain::path_pattern::PathPattern;
 use crate::domain::playback::{
-    LONGEST, MAX_PATHS, MAX_SESSIONS, Network, PlaybackKey, PlaybackToken, PlaybackTokenId, PublicKey,
-    RevokedToken, SealedKey, TokenPath, sign,
+    LONGEST, MAX_PATHS, MAX_SESSIONS, PlaybackKey, PlaybackToken, PlaybackTokenId, PublicKey, RevokedToken,
+    SealedKey, sign,
 };
 use crate::domain::secret::Secret;
 use crate::domain::{OrganizationId, Timestamp};
@@ -109,9 +111,9 @@ pub struct Playback {
 }
 
 struct Checked {
-    paths: Vec<TokenPath>,
+    paths: Vec<PathPattern>,
     ttl: i64,
-    address: Option<Network>,
+    address: Option<CidrBlock>,
     max_sessions: Option<u32>,
 }
 
@@ -120,7 +122,7 @@ impl PlaybackTokenDraft {
         let mut checks = Checks::default();
         let mut paths = Vec::new();
         for text in &self.paths {
-            let path = checks.take(TokenPath::parse(text));
+            let path = checks.take(PathPattern::parse(text));
             paths.extend(path.filter(|path| !paths.contains(path)));
         }
         if self.paths.is_empty() || self.paths.len() > MAX_PATHS {
@@ -134,7 +136,7 @@ impl PlaybackTokenDraft {
             .and_then(|ttl| i64::try_from(ttl).ok());
         let rule = || format!("must be 1 to {longest} (12 hours): make a new token for longer");
         let ttl = checks.take(ttl.ok_or_else(|| Invalid::one("ttl_seconds", rule())));
-        let address = checks.take_opt(self.address.as_deref().map(Network::parse));
+        let address = checks.take_opt(self.address.as_deref().map(CidrBlock::parse));
         checks.take(crate::domain::invalid::within("max_sessions", self.max_sessions, 1, MAX_SESSIONS));
         checks.finish()?;
         Ok(Checked { paths, ttl: ttl.unwrap_or_default(), address, max_sessions: self.max_sessions })
@@ -190,9 +192,9 @@ impl Playback {
     }
 
     /// Refuses a path that is not of this organization. Of those below a path, the token opens only its own.
-    async fn must_own(&self, owner: OrganizationId, paths: &[TokenPath]) -> Result<()> {
+    async fn must_own(&self, owner: OrganizationId, paths: &[PathPattern]) -> Result<()> {
         for path in paths {
-            let TokenPath::Exact(path) = path else { continue };
+            let PathPattern::Exact(path) = path else { continue };
             let filter = KeyFilter { broadcaster_id: None, path: Some(path.clone()) };
             let newest = Page { limit: Some(1), after: None };
             let keys = self.core.store.stream_keys(&Scope::system(), &filter, &newest).await?;
@@ -227,8 +229,8 @@ impl Playback {
 
     fn links(&self, token: &PlaybackToken, secret: &Secret) -> Vec<PathLinks> {
         let exact = token.paths.iter().filter_map(|path| match path {
-            TokenPath::Exact(path) => Some(path),
-            TokenPath::Below(_) => None,
+            PathPattern::Exact(path) => Some(path),
+            PathPattern::Below(_) => None,
         });
         let of = |path: &StreamPath| PathLinks {
             path: path.clone(),
@@ -268,7 +270,7 @@ impl Playback {
             .core
             .audited(&entry, async {
                 let scope = actor.authorize(Action::Operate, &RESOURCE)?;
-                let path = TokenPath::parse(path).map_err(|invalid| invalid.of("path"))?;
+                let path = PathPattern::parse(path).map_err(|invalid| invalid.of("path"))?;
                 let entry = entry.clone().on(&path);
                 Ok(self.core.store.revoke_playback_tokens_for(&path, Change::new(&scope, &entry)).await?)
             })

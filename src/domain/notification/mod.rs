@@ -15,6 +15,7 @@ use super::event::{Event, Topic};
 use super::id::id;
 use super::invalid::{Invalid, text};
 use super::page::newest_first;
+use super::path_pattern::PathPattern;
 use super::{OrganizationId, Timestamp};
 
 pub use address::is_public;
@@ -95,14 +96,14 @@ pub struct Filter {
     /// Topics of the event log, such as `stream`.
     pub topics: Vec<String>,
     /// Paths: exact, or `prefix/*`. Only events about streams and stream keys have a path.
-    pub paths: Vec<String>,
+    pub paths: Vec<PathPattern>,
     /// Nothing below this severity.
     pub severity: Severity,
 }
 
 impl Filter {
     /// Checks what a client sent.
-    pub fn parse(topics: Vec<String>, paths: Vec<String>, severity: Severity) -> Result<Self, Invalid> {
+    pub fn parse(topics: Vec<String>, paths: &[String], severity: Severity) -> Result<Self, Invalid> {
         if let Some(unknown) = topics.iter().find(|topic| topic.parse::<Topic>().is_err()) {
             let all = Topic::ALL.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join(", ");
             return Err(Invalid::one("topics", format!("has {unknown:?}; it must be of {all}")));
@@ -110,10 +111,7 @@ impl Filter {
         if topics.len() > Topic::ALL.len() || paths.len() > 50 {
             return Err(Invalid::one("paths", "must be at most 50, and each topic only once"));
         }
-        for path in &paths {
-            let checked = super::path::StreamPath::parse(path.strip_suffix("/*").unwrap_or(path));
-            checked.map_err(|error| error.of("paths"))?;
-        }
+        let paths = paths.iter().map(|path| PathPattern::parse(path)).collect::<Result<_, _>>()?;
         Ok(Self { topics, paths, severity })
     }
 
@@ -123,14 +121,7 @@ impl Filter {
         (self.topics.is_empty() || self.topics.iter().any(|one| one == topic))
             && severity_of(&event.body) >= self.severity
             && (self.paths.is_empty()
-                || path_of(&event.body).is_some_and(|path| self.paths.iter().any(|rule| covers(rule, path))))
-    }
-}
-
-fn covers(rule: &str, path: &str) -> bool {
-    match rule.strip_suffix("/*") {
-        Some(prefix) => path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/')),
-        None => rule == path,
+                || path_of(&event.body).is_some_and(|path| self.paths.iter().any(|one| one.covers(path))))
     }
 }
 
@@ -177,8 +168,8 @@ pub struct NotificationPatch {
     pub enabled: Option<bool>,
     /// The new target as it may be shown, if that changed.
     pub target: Option<String>,
-    /// What is sealed of it now.
-    pub sealed: Option<String>,
+    /// What is sealed of it before and afterwards, if that changes.
+    pub sealed: Option<(String, String)>,
 }
 
 impl Notification {

@@ -10,8 +10,10 @@ use serde_with::skip_serializing_none;
 use uuid::Uuid;
 
 use super::keys::{PlaybackKey, PublicKey};
-use super::{LONGEST, Network, PlaybackToken, PlaybackTokenId, TokenPath};
+use super::{LONGEST, PlaybackToken, PlaybackTokenId};
+use crate::domain::network::CidrBlock;
 use crate::domain::path::StreamPath;
+use crate::domain::path_pattern::PathPattern;
 use crate::domain::secret::{MasterKey, Secret};
 use crate::domain::{OrganizationId, Timestamp};
 
@@ -39,9 +41,9 @@ pub struct Claims {
     /// Whose streams it opens. `None`: everybody's.
     pub organization_id: Option<OrganizationId>,
     /// What it opens.
-    pub paths: Vec<TokenPath>,
+    pub paths: Vec<PathPattern>,
     /// Where its viewers must be.
-    pub address: Option<Network>,
+    pub address: Option<CidrBlock>,
     /// How many sessions it allows at the same time.
     pub max_sessions: Option<u32>,
     /// When it becomes invalid.
@@ -74,7 +76,7 @@ struct Wire {
     jti: String,
     sub: String,
     mediamtx_permissions: Vec<Permission>,
-    address: Option<Network>,
+    address: Option<CidrBlock>,
     max_sessions: Option<u32>,
     organization: Option<String>,
 }
@@ -86,19 +88,19 @@ struct Permission {
 }
 
 impl Permission {
-    fn pair(path: &TokenPath) -> [Self; 2] {
+    fn pair(path: &PathPattern) -> [Self; 2] {
         // A path has no character with a meaning in regular expressions.
         let path = match path {
-            TokenPath::Exact(path) => path.to_string(),
-            TokenPath::Below(path) => format!("{BELOW}{path}/"),
+            PathPattern::Exact(path) => path.to_string(),
+            PathPattern::Below(path) => format!("{BELOW}{path}/"),
         };
         ["read", "playback"].map(|action| Self { action: action.to_owned(), path: path.clone() })
     }
 
-    fn path(&self) -> Option<TokenPath> {
+    fn path(&self) -> Option<PathPattern> {
         match self.path.strip_prefix(BELOW) {
-            Some(above) => StreamPath::parse(above.strip_suffix('/')?).ok().map(TokenPath::Below),
-            None => StreamPath::parse(&self.path).ok().map(TokenPath::Exact),
+            Some(above) => StreamPath::parse(above.strip_suffix('/')?).ok().map(PathPattern::Below),
+            None => StreamPath::parse(&self.path).ok().map(PathPattern::Exact),
         }
     }
 }
@@ -201,7 +203,7 @@ mod tests {
         PlaybackToken {
             id: PlaybackTokenId(Uuid::from_u128(7)),
             organization_id: None,
-            paths: paths.iter().map(|path| TokenPath::parse(path).unwrap()).collect(),
+            paths: paths.iter().map(|path| PathPattern::parse(path).unwrap()).collect(),
             address: None,
             max_sessions: None,
             created_at: NOW,
@@ -218,7 +220,7 @@ mod tests {
     fn token_says_what_it_was_made_for() {
         let made = PlaybackToken {
             organization_id: Some(OrganizationId::DEFAULT),
-            address: Network::parse("192.0.2.0/24").ok(),
+            address: CidrBlock::parse("192.0.2.0/24").ok(),
             max_sessions: Some(2),
             ..token(&["live/alice", "events/*"])
         };
