@@ -224,5 +224,7 @@ CREATE TABLE media_servers (
     last_error     TEXT,
     drift_repaired BIGINT  NOT NULL,
     last_hook      BIGINT,
-    last_auth      BIGINT
+    last_auth      BIGINT,
+    -- Whether the event log says last that it is unreachable
+    told_unreachable BOOLEAN NOT NULL
 ) WITH (fillfactor = 50);

@@ -223,5 +223,7 @@ CREATE TABLE media_servers (
     last_error     TEXT,
     drift_repaired INTEGER NOT NULL,
     last_hook      INTEGER,
-    last_auth      INTEGER
+    last_auth      INTEGER,
+    -- Whether the event log says last that it is unreachable
+    told_unreachable INTEGER NOT NULL
 ) STRICT;

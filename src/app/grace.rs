@@ -1,7 +1,7 @@
 //! Publish decisions while the database is unreachable: a key that was usable at the last contact is let in for a while,
 //! so that broadcasts still start.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,9 @@ use super::task::{PeriodicTask, Task, TaskContext, TaskError, Tick};
 use crate::domain::media_server::{Connection, MediaServerName, SourceId};
 use crate::domain::path::StreamPath;
 use crate::domain::publish::{AllowReason, DenyReason, PublishRequest};
+use crate::domain::reconcile::Observation;
 use crate::domain::secret::{KeySecret, SecretHash};
+use crate::domain::stream_key::{OnConflict, StreamKey};
 use crate::domain::{StreamKeyId, Timestamp};
 use crate::ports::{StoreError, WakeUp};
 
@@ -46,6 +48,24 @@ pub(super) struct LiveSession {
     pub(super) path: StreamPath,
     pub(super) hash: SecretHash,
     pub(super) by: Connection,
+}
+
+impl LiveSession {
+    /// The observed sessions that hold one of `keys` which is for one connection at a time.
+    pub(super) fn seen(
+        observations: &[Observation],
+        keys: &[(SecretHash, StreamKey)],
+        now: Timestamp,
+    ) -> Vec<Self> {
+        let live = observations.iter().filter(|one| one.seen.live).filter_map(|one| one.seen.source.as_ref());
+        let live: HashSet<&SourceId> = live.filter_map(|source| source.id.as_ref()).collect();
+        let session = |(hash, key): &(SecretHash, StreamKey)| {
+            let by = key.holder.active_holder(now).filter(|by| live.contains(&by.id))?.clone();
+            let is_exclusive = key.on_conflict == OnConflict::Reject;
+            is_exclusive.then(|| Self { key: key.id, path: key.path.clone(), hash: *hash, by })
+        };
+        keys.iter().filter_map(session).collect()
+    }
 }
 
 #[derive(Clone, Debug)]

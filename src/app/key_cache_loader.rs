@@ -73,14 +73,8 @@ impl KeyCacheLoader {
                         }
                     }
                     // Neither topic has these.
-                    Ok(Event {
-                        body:
-                            EventBody::Stream(_)
-                            | EventBody::Streamer(_)
-                            | EventBody::Channel(_)
-                            | EventBody::Studio(_),
-                        ..
-                    }) => {}
+                    // Neither topic has others.
+                    Ok(_) => {}
                     Err(TryRecvError::Lagged(_)) => must_load = true,
                     Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                 }

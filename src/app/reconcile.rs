@@ -23,7 +23,7 @@ use super::poll_requests::PollRequests;
 use super::task::{OnLeaseDoubt, PeriodicTask, Placement, Task, TaskContext, TaskError, Tick};
 use crate::domain::access::Scope;
 use crate::domain::log_throttle::LogThrottle;
-use crate::domain::media_server::{MediaServerName, ObservedPath, Relay, Snapshot, SourceId};
+use crate::domain::media_server::{MediaServerName, ObservedPath, Relay, Snapshot};
 use crate::domain::path::{IngestPath, StreamPath};
 use crate::domain::reconcile::{
     Changes, Disconnect, DisconnectReason, HookEvent, Observation, Plan, PollContext, UnreadablePath,
@@ -31,10 +31,11 @@ use crate::domain::reconcile::{
 };
 use crate::domain::secret::SecretHash;
 use crate::domain::stream::EndReason;
-use crate::domain::stream_key::{Holder, OnConflict, StreamKey};
+use crate::domain::stream_key::{Holder, StreamKey};
 use crate::domain::{StreamId, Timestamp};
 use crate::ports::{
-    Applied, Assignment, MediaServer, PollResult, RelayRemoval, RemoteError, StoredHookEvent, WakeUp,
+    Applied, Assignment, MediaServer, PollResult, RelayRemoval, RemoteError, StoreError, StoredHookEvent,
+    WakeUp,
 };
 
 /// How many calls to a media server run at once.
@@ -177,7 +178,7 @@ impl Reconciler {
             view.keys.iter().filter_map(|(_, key)| key.expires_at).filter(|at| *at > now).min();
         self.memory.awaits_publisher = !self.remote.capabilities().reports_live
             && view.keys.iter().any(|(_, key)| self.is_claimed(key, now));
-        self.grace.note_sessions(&self.server, sessions(&observations, &view.keys, now));
+        self.grace.note_sessions(&self.server, LiveSession::seen(&observations, &view.keys, now));
         let around = PollContext { server: self.server.clone(), now, restarted, unreadable };
         let active = view.streams.len();
         let announced = Announced::of(&view.keys);
@@ -198,7 +199,7 @@ impl Reconciler {
             store.delete_hook_events(assignment, &self.server, last.seq).await?;
         }
         let result = PollResult::Succeeded { version: seen.version, run: seen.run, repaired };
-        store.record_poll(assignment, &self.server, &result, now).await?;
+        self.record(assignment, &result, now).await?;
         (self.memory.unreachable_since, self.memory.has_polled) = (None, true);
         let shown = &mut self.memory.shown;
         shown.streams = (active + applied.started.len()).saturating_sub(applied.ended.len());
@@ -217,7 +218,7 @@ impl Reconciler {
     ) -> Result<(), TaskError> {
         let store = &self.core.worker_store;
         let now = self.core.now();
-        store.record_poll(assignment, &self.server, &PollResult::Failed(error.to_string()), now).await?;
+        self.record(assignment, &PollResult::Failed(error.to_string()), now).await?;
         if !hook_events.is_empty() {
             let events: Vec<HookEvent> = hook_events.iter().map(|stored| stored.hook_event.clone()).collect();
             let view = store.reconcile_view(&self.server, &[], &events).await?;
@@ -230,6 +231,19 @@ impl Reconciler {
             // Repeated, since a hook may have made a stream live meanwhile.
             store.release_holders(assignment, &self.server, now).await?;
             self.memory.unreachable_since = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Records the poll. Readers of events hear of it if the server is away, or back.
+    async fn record(
+        &self,
+        assignment: &Assignment,
+        result: &PollResult,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.core.worker_store.record_poll(assignment, &self.server, result, now).await? {
+            self.core.wake_ups.send(WakeUp::Events);
         }
         Ok(())
     }
@@ -422,22 +436,6 @@ impl Reconciler {
         }
         Ok(())
     }
-}
-
-/// The observed sessions that hold a key which is for one connection at a time.
-fn sessions(
-    observations: &[Observation],
-    keys: &[(SecretHash, StreamKey)],
-    now: Timestamp,
-) -> Vec<LiveSession> {
-    let live = observations.iter().filter(|one| one.seen.live).filter_map(|one| one.seen.source.as_ref());
-    let live: HashSet<&SourceId> = live.filter_map(|source| source.id.as_ref()).collect();
-    let session = |(hash, key): &(SecretHash, StreamKey)| {
-        let by = key.holder.active_holder(now).filter(|by| live.contains(&by.id))?.clone();
-        let is_exclusive = key.on_conflict == OnConflict::Reject;
-        is_exclusive.then(|| LiveSession { key: key.id, path: key.path.clone(), hash: *hash, by })
-    };
-    keys.iter().filter_map(session).collect()
 }
 
 impl Task for Reconciler {

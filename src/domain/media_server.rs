@@ -235,6 +235,8 @@ pub struct MediaServerStatus {
     pub last_hook: Option<Timestamp>,
     /// When it last sent an auth request.
     pub last_auth: Option<Timestamp>,
+    /// Whether the event log says last that it is unreachable.
+    pub told_unreachable: bool,
 }
 
 /// Where viewers reach a media server, one base URL for each protocol, without a trailing slash.

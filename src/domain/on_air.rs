@@ -269,6 +269,7 @@ mod tests {
             drift_repaired: 0,
             last_hook: None,
             last_auth: None,
+            told_unreachable: false,
         }
     }
 

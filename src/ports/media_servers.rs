@@ -36,13 +36,15 @@ pub enum Contact {
 #[async_trait]
 pub trait MediaServerStore: Send + Sync {
     /// MUST record the poll, under the assignment; `since` changes only when reachability does, `drift_repaired` adds up.
+    /// MUST write the event that is [missing](crate::domain::event::MediaServerEvent::missing) then, for the default
+    /// organization, and return whether there is one.
     async fn record_poll(
         &self,
         assignment: &Assignment,
         server: &MediaServerName,
         result: &PollResult,
         now: Timestamp,
-    ) -> Result<()>;
+    ) -> Result<bool>;
 
     /// MUST record that the server called at `now`; never moves backwards. Needs no assignment.
     async fn record_contact(&self, server: &MediaServerName, contact: Contact, now: Timestamp) -> Result<()>;

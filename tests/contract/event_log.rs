@@ -4,10 +4,10 @@ use rstest_reuse::apply;
 use streamward::domain::access::Scope;
 use streamward::domain::event::{StoredEvent, Topic};
 use streamward::domain::studio::Order;
-use streamward::ports::EventFilter;
+use streamward::ports::{EventFilter, PollResult};
 
 use crate::every_store;
-use crate::fixture::{Engine, World, at, audit, broadcaster, by};
+use crate::fixture::{Engine, World, at, audit, broadcaster, by, server};
 
 async fn fill(world: &World, count: i64) -> Vec<StoredEvent> {
     for n in 0..count {
@@ -79,6 +79,10 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
     let entry = audit("start", at(9));
     world.store.order_studio(&studio.name, &Order::Start, None, by(&entry)).await.unwrap();
     world.store.revoke_stream_key(key.id, by(&audit("revoke", at(9)))).await.unwrap();
+    let (assignment, gone) = (world.assignment("default").await, PollResult::Failed("gone".to_owned()));
+    for when in [10, 20] {
+        world.store.record_poll(&assignment, &server("default"), &gone, at(when)).await.unwrap();
+    }
     let all = world.store.events_after(&Scope::system(), None, 0, 100).await.unwrap();
     let expected = [
         (Topic::Broadcaster, key.broadcaster_id.0),
@@ -91,6 +95,7 @@ async fn events_of_one_topic_are_read_without_those_of_the_others(#[case] engine
         (Topic::Channel, classroom.id.0),
         (Topic::Studio, studio.id.0),
         (Topic::StreamKey, key.id.0),
+        (Topic::MediaServer, all[10].subject),
     ];
     let topics: Vec<_> = all.iter().map(|row| (row.decode().unwrap().body.topic(), row.subject)).collect();
     assert_eq!(topics, expected);

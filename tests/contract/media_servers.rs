@@ -2,6 +2,7 @@
 
 use rstest_reuse::apply;
 use streamward::domain::access::Scope;
+use streamward::domain::event::{EventBody, MediaServerEventKind};
 use streamward::domain::media_server::MediaServerStatus;
 use streamward::ports::{Contact, PollResult};
 
@@ -43,6 +44,7 @@ async fn a_poll_is_recorded_since_changes_only_with_reachability_and_repairs_add
         drift_repaired: 2,
         last_hook: None,
         last_auth: None,
+        told_unreachable: false,
     };
     assert_eq!(first, expected);
     let second = record(&world, "default", seen(3), 2).await;
@@ -112,4 +114,35 @@ async fn all_recorded_servers_are_listed_by_name(#[case] engine: Engine) {
         .map(|status| status.name.to_string())
         .collect();
     assert_eq!(names, ["a", "a-1", "b", "b_1"]);
+}
+
+#[apply(every_store)]
+#[tokio::test]
+async fn outage_of_ten_seconds_is_one_event_and_its_end_another(#[case] engine: Engine) {
+    let world = engine.world().await;
+    let poll = async |poll: PollResult, when: i64| {
+        let assignment = world.assignment("default").await;
+        world.store.record_poll(&assignment, &server("default"), &poll, at(when)).await.unwrap()
+    };
+    assert!(!poll(seen(0), 1).await, "nothing was said of an outage");
+    assert!(!poll(failed("refused"), 2).await && !poll(failed("refused"), 11).await, "it may be a restart");
+    assert!(!poll(seen(0), 12).await);
+    assert!(!poll(failed("refused"), 20).await);
+    assert!(poll(failed("timed out"), 30).await);
+    assert!(!poll(failed("timed out"), 31).await && !poll(failed("timed out"), 100).await, "it is known");
+    assert!(poll(seen(0), 101).await);
+    assert!(!poll(seen(0), 102).await);
+    let log = world.store.events_after(&Scope::system(), None, 0, 100).await.unwrap();
+    let told = log.iter().map(|row| match row.decode().unwrap().body {
+        EventBody::MediaServer(event) => (event.kind, event.name, event.since, event.error),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            (MediaServerEventKind::Unreachable, server("default"), at(20), Some("timed out".to_owned())),
+            (MediaServerEventKind::Reachable, server("default"), at(101), None),
+        ]
+    );
+    assert_eq!(log[0].subject, log[1].subject);
 }

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use crate::domain::Timestamp;
 use crate::domain::access::Scope;
+use crate::domain::event::{EventBody, MediaServerEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
+use crate::domain::{OrganizationId, Timestamp};
 use crate::ports::{Assignment, Contact, MediaServerStore, PollResult, Result};
 
 fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
@@ -20,6 +21,7 @@ fn unknown(name: &MediaServerName, now: Timestamp) -> MediaServerStatus {
         drift_repaired: 0,
         last_hook: None,
         last_auth: None,
+        told_unreachable: false,
     }
 }
 
@@ -31,7 +33,7 @@ impl MediaServerStore for MemoryStore {
         server: &MediaServerName,
         poll: &PollResult,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut state = self.state();
         self.guard(&state, assignment)?;
         let status = state.media_servers.entry(server.clone()).or_insert_with(|| unknown(server, now));
@@ -50,7 +52,10 @@ impl MediaServerStore for MemoryStore {
             }
             PollResult::Failed(why) => status.last_error = Some(why.clone()),
         }
-        Ok(())
+        let Some(event) = MediaServerEvent::missing(status, now) else { return Ok(false) };
+        status.told_unreachable = !status.reachable;
+        state.append_event(now, OrganizationId::DEFAULT, &EventBody::MediaServer(event));
+        Ok(true)
     }
 
     async fn record_contact(&self, server: &MediaServerName, contact: Contact, now: Timestamp) -> Result<()> {

@@ -2,17 +2,19 @@
 
 use async_trait::async_trait;
 
+use super::commit::append_events;
 use super::leases;
 use super::store::SqlStore;
-use crate::domain::Timestamp;
 use crate::domain::access::Scope;
+use crate::domain::event::{EventBody, MediaServerEvent};
 use crate::domain::media_server::{MediaServerName, MediaServerStatus};
+use crate::domain::{OrganizationId, Timestamp};
 use crate::ports::{Assignment, Contact, MediaServerStore, PollResult, Result};
 
 table! {
     media_servers: MediaServerStatus {
         name text, version text, run text, reachable bool, since int, last_reconcile int, last_error text,
-        drift_repaired int, last_hook int, last_auth int,
+        drift_repaired int, last_hook int, last_auth int, told_unreachable bool,
     }
 }
 
@@ -24,26 +26,28 @@ macro_rules! since {
 
 statements! {
     SEEN = [
-        "INSERT INTO media_servers (", [columns media_servers], ") VALUES ($1, $2, $3, $4, $5, $5, NULL, $6, NULL, NULL) \
+        "INSERT INTO media_servers (", [columns media_servers], ") VALUES ($1, $2, $3, $4, $5, $5, NULL, $6, NULL, NULL, FALSE) \
          ON CONFLICT (name) DO UPDATE SET version = excluded.version, run = excluded.run, ", (since!()),
         ", reachable = excluded.reachable, last_reconcile = excluded.last_reconcile, last_error = NULL, \
-         drift_repaired = media_servers.drift_repaired + excluded.drift_repaired",
+         drift_repaired = media_servers.drift_repaired + excluded.drift_repaired \
+         RETURNING ", [columns media_servers],
     ];
     FAILED = [
-        "INSERT INTO media_servers (", [columns media_servers], ") VALUES ($1, NULL, NULL, $2, $3, NULL, $4, 0, NULL, NULL) \
+        "INSERT INTO media_servers (", [columns media_servers], ") VALUES ($1, NULL, NULL, $2, $3, NULL, $4, 0, NULL, NULL, FALSE) \
          ON CONFLICT (name) DO UPDATE SET ", (since!()),
-        ", reachable = excluded.reachable, last_error = excluded.last_error",
+        ", reachable = excluded.reachable, last_error = excluded.last_error RETURNING ", [columns media_servers],
     ];
     HOOK = [
-        "INSERT INTO media_servers (", [columns media_servers], ") VALUES ($1, NULL, NULL, $2, $3, NULL, NULL, 0, $3, NULL) \
+        "INSERT INTO media_servers (", [columns media_servers], ") VALUES ($1, NULL, NULL, $2, $3, NULL, NULL, 0, $3, NULL, FALSE) \
          ON CONFLICT (name) DO UPDATE SET last_hook = excluded.last_hook \
          WHERE media_servers.last_hook IS NULL OR media_servers.last_hook < excluded.last_hook",
     ];
     AUTH = [
-        "INSERT INTO media_servers (", [columns media_servers], ") VALUES ($1, NULL, NULL, $2, $3, NULL, NULL, 0, NULL, $3) \
+        "INSERT INTO media_servers (", [columns media_servers], ") VALUES ($1, NULL, NULL, $2, $3, NULL, NULL, 0, NULL, $3, FALSE) \
          ON CONFLICT (name) DO UPDATE SET last_auth = excluded.last_auth \
          WHERE media_servers.last_auth IS NULL OR media_servers.last_auth < excluded.last_auth",
     ];
+    TOLD = ["UPDATE media_servers SET told_unreachable = NOT reachable WHERE name = $1"];
     LIST = [[select media_servers], " ORDER BY name"];
 }
 
@@ -55,16 +59,23 @@ impl MediaServerStore for SqlStore {
         server: &MediaServerName,
         poll: &PollResult,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut tx = self.db.begin().await?;
         leases::guard(&mut tx, assignment).await?;
-        match poll {
+        let status: Option<MediaServerStatus> = match poll {
             PollResult::Succeeded { version, run, repaired } => {
-                tx.run(SEEN, args![server, version, run, true, now, repaired]).await?
+                tx.row(SEEN, args![server, version, run, true, now, repaired]).await?
             }
-            PollResult::Failed(why) => tx.run(FAILED, args![server, false, now, why]).await?,
+            PollResult::Failed(why) => tx.row(FAILED, args![server, false, now, why]).await?,
         };
-        tx.commit().await
+        let event = status.and_then(|status| MediaServerEvent::missing(&status, now));
+        let is_told = event.is_some();
+        if let Some(event) = event {
+            tx.run(TOLD, args![server]).await?;
+            append_events(&mut tx, now, &[(OrganizationId::DEFAULT, EventBody::MediaServer(event))]).await?;
+        }
+        tx.commit().await?;
+        Ok(is_told)
     }
 
     async fn record_contact(&self, server: &MediaServerName, contact: Contact, now: Timestamp) -> Result<()> {

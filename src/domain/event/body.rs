@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::broadcaster::{self, BroadcasterEvent, BroadcasterEventKind};
 use super::channel::{self, ChannelEvent};
+use super::media_server::{self, MediaServerEvent};
 use super::stored::{StoredEvent, UnreadableEvent};
 use super::stream::{self, StreamEvent, StreamEventKind};
 use super::stream_key::{self, StreamKeyEvent, StreamKeyEventKind};
@@ -34,6 +35,8 @@ pub enum Topic {
     Channel,
     /// Studios.
     Studio,
+    /// Media servers.
+    MediaServer,
 }
 
 impl Topic {
@@ -61,6 +64,8 @@ pub enum EventBody {
     Channel(Box<ChannelEvent>),
     /// To a studio.
     Studio(Box<StudioEvent>),
+    /// To a media server.
+    MediaServer(MediaServerEvent),
 }
 
 impl EventBody {
@@ -106,6 +111,7 @@ impl EventBody {
             Self::Streamer(_) => Topic::Streamer,
             Self::Channel(_) => Topic::Channel,
             Self::Studio(_) => Topic::Studio,
+            Self::MediaServer(_) => Topic::MediaServer,
         }
     }
 
@@ -118,6 +124,7 @@ impl EventBody {
             Self::Streamer(event) => event.kind.into(),
             Self::Channel(event) => event.kind.into(),
             Self::Studio(event) => event.kind.into(),
+            Self::MediaServer(event) => event.kind.into(),
         }
     }
 
@@ -130,6 +137,7 @@ impl EventBody {
             Self::Streamer(event) => event.streamer.id.0,
             Self::Channel(event) => event.id.0,
             Self::Studio(event) => event.id.0,
+            Self::MediaServer(event) => event.subject(),
         }
     }
 
@@ -142,6 +150,7 @@ impl EventBody {
             Self::Streamer(event) => (streamer::VERSION, event.data()),
             Self::Channel(event) => (channel::VERSION, event.data()),
             Self::Studio(event) => (studio::VERSION, event.data()),
+            Self::MediaServer(event) => (media_server::VERSION, event.data()),
         };
         let subject = self.subject();
         let (topic, kind) = (self.topic().as_str().to_owned(), self.kind().to_owned());
@@ -172,6 +181,7 @@ impl StoredEvent {
             Topic::Streamer => EventBody::Streamer(Box::new(StreamerEvent::from_stored(self)?)),
             Topic::Channel => EventBody::Channel(Box::new(ChannelEvent::from_stored(self)?)),
             Topic::Studio => EventBody::Studio(Box::new(StudioEvent::from_stored(self)?)),
+            Topic::MediaServer => EventBody::MediaServer(MediaServerEvent::from_stored(self)?),
         };
         Ok(Event { seq: self.seq, at: self.at, organization_id: self.organization_id, body })
     }

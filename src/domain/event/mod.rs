@@ -6,6 +6,7 @@
 mod body;
 mod broadcaster;
 mod channel;
+mod media_server;
 mod stored;
 mod stream;
 mod stream_key;
@@ -20,6 +21,7 @@ pub use broadcaster::{BroadcasterEvent, BroadcasterEventKind};
 pub use channel::{
     ChannelEvent, ChannelEventDetails, ChannelEventKind, CutDetails, DestinationDetails, InputDetails,
 };
+pub use media_server::{MediaServerEvent, MediaServerEventKind};
 pub use stored::{StoredEvent, UnreadableEvent};
 pub use stream::{StreamEvent, StreamEventKind};
 pub use stream_key::{StreamKeyEvent, StreamKeyEventKind};

@@ -10,6 +10,7 @@ use crate::domain::channel::{
     ChannelId as OurChannelId, ChannelName, DecisionId, DestinationId, InputState, OutputState, Reason,
     Source as OnAir,
 };
+use crate::domain::media_server::MediaServerName;
 use crate::domain::secret::KeySecret;
 use crate::domain::stream::EndReason;
 use crate::domain::stream::tests::stream;
@@ -69,6 +70,11 @@ fn bodies() -> Vec<EventBody> {
     }
     all.extend(ChannelEventKind::VARIANTS.iter().map(|kind| EventBody::channel(channel_event(*kind))));
     all.extend(studio::bodies());
+    for kind in MediaServerEventKind::VARIANTS {
+        let (name, since) = (MediaServerName::default(), AT);
+        let event = |error| MediaServerEvent { kind: *kind, name: name.clone(), since, error };
+        all.extend([None, Some("refused".to_owned())].map(|error| EventBody::MediaServer(event(error))));
+    }
     all
 }
 
@@ -116,7 +122,7 @@ fn every_event_is_read_back_as_it_was_written() {
         streamer.updated streamer.online streamer.offline streamer.deleted channel.created channel.updated \
         channel.deleted channel.cut channel.input destination.created destination.updated destination.deleted \
         destination.state studio.ordered studio.decided studio.session studio.downtime studio.alert \
-        studio.preflight studio.connection";
+        studio.preflight studio.connection media_server.unreachable media_server.reachable";
     assert_eq!(kinds.join(" "), expected);
 }
 

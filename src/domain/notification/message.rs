@@ -39,9 +39,10 @@ impl SigningSecret {
         self.0.expose()
     }
 
-    fn key(&self) -> Vec<u8> {
+    /// `None` if it is no base64: nothing is signed with a key that everybody can guess.
+    fn key(&self) -> Option<Vec<u8>> {
         let text = self.expose();
-        STANDARD.decode(text.strip_prefix(PREFIX).unwrap_or(text)).unwrap_or_default()
+        STANDARD.decode(text.strip_prefix(PREFIX).unwrap_or(text)).ok().filter(|key| !key.is_empty())
     }
 }
 
@@ -49,7 +50,7 @@ impl SigningSecret {
 pub fn signature(secrets: &[SigningSecret], id: &str, seconds: i64, body: &str) -> String {
     let signed = |secret: &SigningSecret| {
         // HMAC takes keys of any length.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&secret.key()).ok()?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&secret.key()?).ok()?;
         mac.update(format!("{id}.{seconds}.{body}").as_bytes());
         Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
     };
@@ -71,7 +72,8 @@ impl Envelope {
         if let Some(what) = path.or(name) {
             summary = format!("{summary}: {what}");
         }
-        if let Some(reason) = stored.data.get("end_reason").and_then(Value::as_str) {
+        let reason = stored.data.get("end_reason").or_else(|| stored.data.get("error"));
+        if let Some(reason) = reason.and_then(Value::as_str) {
             summary = format!("{summary} ({reason})");
         }
         let mut body = json!({

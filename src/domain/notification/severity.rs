@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::channel::{InputState, OutputState, Source};
-use crate::domain::event::{ChannelEvent, EventBody, StreamEvent, StreamEventKind, StudioEvent};
+use crate::domain::event::{
+    ChannelEvent, EventBody, MediaServerEventKind, StreamEvent, StreamEventKind, StudioEvent,
+};
 use crate::domain::stream::{EndReason, StreamState};
 
 /// How much an event matters.
@@ -42,6 +44,10 @@ pub fn severity_of(body: &EventBody) -> Severity {
         EventBody::Stream(event) => of_stream(event),
         EventBody::Channel(event) => of_channel(event),
         EventBody::Studio(event) => of_studio(event),
+        EventBody::MediaServer(event) => match event.kind {
+            MediaServerEventKind::Unreachable => Severity::Critical,
+            MediaServerEventKind::Reachable => Severity::Info,
+        },
         EventBody::StreamKey(_) | EventBody::Broadcaster(_) | EventBody::Streamer(_) => Severity::Info,
     }
 }
@@ -51,9 +57,11 @@ pub fn path_of(body: &EventBody) -> Option<&str> {
     match body {
         EventBody::Stream(event) => Some(event.stream.path.as_str()),
         EventBody::StreamKey(event) => Some(event.path.as_str()),
-        EventBody::Broadcaster(_) | EventBody::Streamer(_) | EventBody::Channel(_) | EventBody::Studio(_) => {
-            None
-        }
+        EventBody::Broadcaster(_)
+        | EventBody::Streamer(_)
+        | EventBody::Channel(_)
+        | EventBody::Studio(_)
+        | EventBody::MediaServer(_) => None,
     }
 }
 

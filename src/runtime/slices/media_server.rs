@@ -37,6 +37,7 @@ pub(super) const SLICE: Slice = Slice {
 fn build(shared: &Shared, parts: &mut Parts) {
     parts.add_routes(http::media_server::routes(), Arc::clone(&shared.media_servers));
     parts.health.push(http::media_server::health(Arc::clone(&shared.media_servers)));
+    parts.event_views.push(http::media_server::event_view());
     parts.chores.push(Arc::clone(&shared.media_servers) as _);
     parts.retain(INSTANCES_KEPT, |store, at| store.prune_instances(at));
     let config = &shared.config;

@@ -17,7 +17,8 @@ const MAX_PAGE: u32 = 1_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TopicsQuery {
-    /// Topics, separated by commas: `stream`, `stream_key`, `broadcaster`, `streamer`, `channel`, `studio`. All without it.
+    /// Topics, separated by commas: `stream`, `stream_key`, `broadcaster`, `streamer`, `channel`, `studio`,
+    /// `media_server`. All without it.
     #[param(example = "stream,channel")]
     topics: Option<String>,
     /// For clients that cannot set the header `Last-Event-ID`. The header takes precedence.
@@ -44,7 +45,7 @@ fn topic(field: &str, word: &str) -> Result<Topic, Invalid> {
 #[into_params(parameter_in = Query)]
 pub(super) struct EventLogQuery {
     /// Events of this topic.
-    #[param(pattern = "^(stream|stream_key|broadcaster|streamer|channel|studio)$")]
+    #[param(pattern = "^(stream|stream_key|broadcaster|streamer|channel|studio|media_server)$")]
     topic: Option<String>,
     /// Events about what has this id, such as a stream.
     #[param(format = Uuid)]

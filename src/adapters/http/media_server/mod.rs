@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
+use super::event_view::EventView;
 use super::extract::ListQuery;
 use super::handler::{Routes, Viewer, routes};
 use super::health_section::{HealthDocument, HealthSection};
@@ -12,6 +14,7 @@ use super::list::{ListAnswer, ListCall, page};
 use crate::adapters::views::{MediaServerList, MediaServerView};
 use crate::app::media_server::MediaServers;
 use crate::domain::Invalid;
+use crate::domain::event::{Event, EventBody};
 use crate::domain::media_server::MediaServerName;
 use crate::domain::page::Page;
 
@@ -21,6 +24,14 @@ pub fn routes() -> Routes<Arc<MediaServers>> {
         .about("The requests of media servers, and their state.")
         .health::<MediaServersHealth>()
         .management(Viewer, "media_server", routes!(list_media_servers))
+}
+
+/// How events of media servers are shown.
+pub fn event_view() -> EventView {
+    EventView::new(|event: &Event| {
+        let EventBody::MediaServer(body) = &event.body else { return None };
+        Some(json!({"at": event.at, "name": body.name, "since": body.since, "error": body.error}))
+    })
 }
 
 /// Adds the unreachable media servers to `/health`.
