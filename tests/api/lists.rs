@@ -24,6 +24,9 @@ const MANY: usize = 250;
 /// How many that are.
 const ONE_READ: usize = 100;
 
+/// How much metadata each of them has, so that [`ONE_READ`] are too many for an entity tag.
+const METADATA: usize = 12 << 10;
+
 /// Stores [`MANY`] broadcasters; as many calls would take long.
 async fn with_many(engine: Engine) -> TestApp {
     let app = TestApp::on(engine).await;
@@ -34,7 +37,7 @@ async fn with_many(engine: Engine) -> TestApp {
             id: BroadcasterId(SystemIds.uuid()),
             organization_id: OrganizationId::DEFAULT,
             display_name: DisplayName::parse(&format!("b{number}")).expect("a name"),
-            metadata: Metadata::default(),
+            metadata: Metadata::parse(json!({ "note": "x".repeat(METADATA) })).expect("metadata"),
             created_at: at,
             updated_at: at,
         };
@@ -92,6 +95,31 @@ async fn a_whole_list_is_sent_in_parts_that_join_to_one_document(#[case] engine:
         async |limit: usize| app.as_viewer().get(&format!("/broadcasters?limit={limit}")).await.json();
     assert!(of_limit(MANY - 1).await["next_cursor"].is_string());
     assert_eq!(of_limit(MANY).await, whole, "there is no next page");
+}
+
+/// 150 rows are two reads of the store.
+#[rstest::rstest]
+#[case(3)]
+#[case(150)]
+#[tokio::test]
+async fn a_list_that_the_client_has_is_not_sent_again(#[case] count: usize) {
+    let app = TestApp::on(Engine::Sqlite).await;
+    for number in 0..count {
+        app.broadcaster(&format!("b{number}")).await;
+    }
+    let list = || app.as_viewer().get("/broadcasters");
+    let first = list().await.assert_status(200);
+    let tag = first.header("etag");
+    assert_eq!(first.json()["count"], count);
+    assert_eq!(list().await.assert_status(200).header("etag"), tag, "nothing changed");
+    let again = list().header("if-none-match", &tag).await.assert_status(304);
+    assert_eq!((again.header("etag"), again.json_or_null()), (tag.clone(), Value::Null), "no body");
+    app.broadcaster("one more").await;
+    let changed = list().header("if-none-match", &tag).await.assert_status(200);
+    assert_ne!(changed.header("etag"), tag);
+    assert_eq!(changed.json()["count"], count + 1);
+    let page = app.as_viewer().get("/broadcasters?limit=1").header("if-none-match", &tag).await;
+    page.assert_status(200);
 }
 
 #[apply(every_engine)]

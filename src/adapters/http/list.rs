@@ -1,19 +1,20 @@
 //! Lists: `limit` and `cursor` in the query, and the answer, which is sent while the list is read.
 //!
-//! The answer is one JSON object, however long the list is. One page of rows is in memory. The next one is read when the
-//! client has received the one before, and no database connection is held meanwhile.
+//! The answer is one JSON object, however long the list is. A short one is read whole and has an entity tag. Of a long one
+//! only a part is in memory. The next part is read when the client has received the one before, and no database connection
+//! is held meanwhile.
 
-use std::future::ready;
+use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, FromRequestParts};
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{StreamExt as _, stream};
@@ -21,7 +22,8 @@ use serde::{Deserialize, Serialize};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
-use super::admission::LongLists;
+use super::admission::{LongLists, Slot};
+use super::entity_tag::EntityTag;
 use super::extract::{Filter, Id, ListQuery, number};
 use super::handler::Call;
 use super::problem::Problem;
@@ -37,6 +39,9 @@ use crate::ports::StoreError;
 /// The largest page that a client can request, and the size of a page without `limit`.
 const MAX_PAGE: u32 = 1_000;
 pub(super) const DEFAULT_PAGE: u32 = 100;
+
+/// An answer of up to so many bytes is read whole before it is sent, so that it can have an entity tag.
+const TAGGED_BYTES: usize = 1 << 20;
 
 /// A place in a list. Clients see it as an opaque cursor.
 pub(super) trait Cursor: Sized {
@@ -127,7 +132,24 @@ pub(super) struct ListCall<L: List, Q> {
     pages: Pages<L>,
     caller: String,
     long_lists: LongLists,
+    headers: HeaderMap,
     query: PhantomData<fn() -> Q>,
+}
+
+impl<L: List, Q> ListCall<L, Q> {
+    /// The call with these parts: of one page of what `filter` selects.
+    fn new(
+        Call(service, actor): Call<L>,
+        filter: L::Filter,
+        page: Page<PlaceIn<L>>,
+        parts: &Parts,
+    ) -> std::result::Result<Self, Problem> {
+        // Absent only on a route outside of the management API.
+        let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
+        let (caller, headers) = (actor.caller(), parts.headers.clone());
+        let pages = Pages::new(actor, filter, page);
+        Ok(Self { service, pages, caller, long_lists, headers, query: PhantomData })
+    }
 }
 
 impl<L, Q, S> FromRequestParts<S> for ListCall<L, Q>
@@ -140,12 +162,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> std::result::Result<Self, Problem> {
-        let Call(service, actor) = Call::<L>::from_request_parts(parts, state).await?;
+        let call = Call::<L>::from_request_parts(parts, state).await?;
         let Filter((filter, page)) = Filter::<Q>::from_request_parts(parts, state).await?;
-        // Absent only on a route outside of the management API.
-        let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
-        let caller = actor.caller();
-        Ok(Self { service, pages: Pages::new(actor, filter, page), caller, long_lists, query: PhantomData })
+        Self::new(call, filter, page, parts)
     }
 }
 
@@ -177,15 +196,10 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> std::result::Result<Self, Problem> {
-        let Call(service, actor) = Call::<L>::from_request_parts(parts, state).await?;
+        let call = Call::<L>::from_request_parts(parts, state).await?;
         let of = K::from_request_parts(parts, state).await?.found();
         let Filter(((), page)) = Filter::<PageQuery>::from_request_parts(parts, state).await?;
-        // Absent only on a route outside of the management API.
-        let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
-        let caller = actor.caller();
-        let pages = Pages::new(actor, of, page);
-        let call = ListCall { service, pages, caller, long_lists, query: PhantomData };
-        Ok(Self(call, PhantomData))
+        Ok(Self(ListCall::new(call, of, page, parts)?, PhantomData))
     }
 }
 
@@ -213,14 +227,10 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> std::result::Result<Self, Problem> {
-        let Call(service, actor) = Call::<L>::from_request_parts(parts, state).await?;
+        let call = Call::<L>::from_request_parts(parts, state).await?;
         let Id(of) = Id::<I>::from_request_parts(parts, state).await?;
         let Filter((filter, page)) = Filter::<Q>::from_request_parts(parts, state).await?;
-        // Absent only on a route outside of the management API.
-        let long_lists = parts.extensions.get::<LongLists>().cloned().ok_or_else(Problem::internal)?;
-        let caller = actor.caller();
-        let pages = Pages::new(actor, (of, filter), page);
-        Ok(Self(ListCall { service, pages, caller, long_lists, query: PhantomData }))
+        Ok(Self(ListCall::new(call, (of, filter), page, parts)?))
     }
 }
 
@@ -259,14 +269,17 @@ where
         view: impl Fn(&L, L::Row) -> T + Send + 'static,
         beside: String,
     ) -> ListAnswer {
-        let Self { service, pages, caller, long_lists, query: _ } = self;
+        let Self { service, pages, caller, long_lists, headers, query: _ } = self;
         let (count, is_complete) = (0, false);
         let mut document = Document { service, pages, view, beside, count, is_complete, _row: PhantomData };
-        let first = document.part().await?;
-        if document.is_complete {
-            return Ok(json(Body::from(first)));
+        let mut begun = vec![document.part().await?];
+        let sending = (!document.is_complete).then(|| long_lists.take(caller)).transpose()?;
+        while !document.is_complete && begun.iter().map(Bytes::len).sum::<usize>() < TAGGED_BYTES {
+            begun.push(document.part().await?);
         }
-        let sending = long_lists.take(caller)?;
+        if document.is_complete {
+            return Ok(whole(begun, sending, &headers));
+        }
         let span = Span::current();
         let rest = stream::try_unfold((document, sending), move |(mut document, sending)| {
             let span = span.clone();
@@ -281,8 +294,26 @@ where
                 Ok(Some((part, (document, sending))))
             }
         });
-        Ok(json(Body::from_stream(stream::once(ready(Ok(first))).chain(rest))))
+        Ok(json(Body::from_stream(stream::iter(begun.into_iter().map(Ok)).chain(rest))))
     }
+}
+
+/// A list that was read whole; 304 if the client has it already. `sending` is held until the list is sent.
+fn whole(parts: Vec<Bytes>, sending: Option<Slot<String>>, request: &HeaderMap) -> Response {
+    let tag = EntityTag::of(parts.iter().map(|part| &**part));
+    let mut response = if tag.is_known(request) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if let [part] = &*parts {
+        json(Body::from(part.clone()))
+    } else {
+        let parts = parts.into_iter().map(move |part| {
+            let _held = &sending;
+            Ok::<_, Infallible>(part)
+        });
+        json(Body::from_stream(stream::iter(parts)))
+    };
+    response.headers_mut().extend(tag.to_header().map(|tag| (ETAG, tag)));
+    response
 }
 
 fn json(body: Body) -> Response {

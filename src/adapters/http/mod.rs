@@ -16,6 +16,7 @@ pub mod channel;
 pub mod clip;
 mod connection;
 pub mod doctor;
+mod entity_tag;
 pub mod event;
 mod event_view;
 pub mod explain;

@@ -1,7 +1,8 @@
 //! The OpenAPI document (3.1.0). Its paths come from the router; this file adds the parts that operations share.
 
 use utoipa::openapi::extensions::ExtensionsBuilder;
-use utoipa::openapi::path::{HttpMethod, Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{
     Components, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
@@ -104,6 +105,10 @@ pub(super) fn complete(paths: &mut Paths, tag: &str, audience: Audience) {
             }
             for kind in possible(&method, path, operation, audience) {
                 add_problem(operation, kind);
+            }
+            let is_list = operation.parameters.iter().flatten().any(|it| named(it, "cursor"));
+            if is_list {
+                add_entity_tag(operation);
             }
             for (status, response) in &mut operation.responses.responses {
                 let RefOr::T(response) = response else { continue };
@@ -278,6 +283,25 @@ fn possible(
         }
     }
     kinds
+}
+
+fn named(parameter: &RefOr<Parameter>, name: &str) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.name == name)
+}
+
+/// Lists have an entity tag (see [`super::list`]).
+fn add_entity_tag(operation: &mut Operation) {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let known = ParameterBuilder::new().name("If-None-Match").parameter_in(ParameterIn::Header);
+    let known = known.description(Some("The `ETag` of an answer that the client has"));
+    operation.parameters.get_or_insert_default().push(known.schema(Some(text())).build().into());
+    let tag = HeaderBuilder::new().schema(Some(text()));
+    let tag = tag.description(Some("Of this answer. Absent if the answer has more than 1 MiB")).build();
+    if let Some(RefOr::T(found)) = operation.responses.responses.get_mut("200") {
+        found.headers.insert("ETag".to_owned(), tag.into());
+    }
+    let unchanged = ResponseBuilder::new().description("The client has this answer").build();
+    operation.responses.responses.insert("304".to_owned(), RefOr::T(unchanged));
 }
 
 fn add_problem(operation: &mut Operation, kind: &ProblemType) {

@@ -3513,7 +3513,7 @@ export interface components {
             report?: components["schemas"]["DrillReport"];
             /**
              * Format: date-time
-             * @description When the failure was made.
+             * @description When the making of the failure began.
              */
             started_at?: string;
             state: components["schemas"]["DrillState"];
@@ -3539,7 +3539,7 @@ export interface components {
             /** @description The cursor of the next page. Absent on the last page, and if the list is whole. */
             next_cursor?: string;
         };
-        /** @description The times of a drill, from the moment the failure was made. */
+        /** @description The times of a drill, from the moment the making of the failure began. */
         DrillReport: {
             /**
              * Format: int64
@@ -6235,7 +6235,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6244,11 +6247,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ApiTokenList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -6650,7 +6662,10 @@ export interface operations {
                 /** @description Entries with this outcome: `success` or `failure`. */
                 outcome?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6659,11 +6674,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AuditLog"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -6817,7 +6841,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6826,11 +6853,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AuthFailureList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -6905,7 +6941,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6914,11 +6953,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BroadcasterList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -7409,7 +7457,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7418,11 +7469,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ChannelList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -8002,7 +8062,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8013,11 +8076,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DecisionList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -8101,7 +8173,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8112,11 +8187,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DestinationList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -9164,7 +9248,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9173,11 +9260,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ClipList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -10192,7 +10288,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10201,11 +10300,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["EventEntryList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -10276,7 +10384,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Topics, separated by commas: `stream`, `stream_key`, `broadcaster`, `streamer`, `channel`, `studio`. All without it.
+                 * @description Topics, separated by commas: `stream`, `stream_key`, `broadcaster`, `streamer`, `channel`, `studio`,
+                 *     `media_server`. All without it.
                  * @example stream,channel
                  */
                 topics?: string;
@@ -10731,7 +10840,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10740,11 +10852,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MediaServerList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -10866,7 +10987,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10875,11 +10999,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["NotificationList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -11372,7 +11505,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -11383,11 +11519,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -11913,7 +12058,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11922,11 +12070,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["OrganizationList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -12625,7 +12782,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12634,11 +12794,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PlaybackTokenList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -14054,7 +14223,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -14063,11 +14235,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StreamKeyList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -14676,7 +14857,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -14685,11 +14869,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StreamerList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -15376,7 +15569,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -15385,11 +15581,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StreamList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -15849,7 +16054,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -15858,11 +16066,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StudioList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -16408,7 +16625,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -16419,11 +16639,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StudioDecisionList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -16507,7 +16736,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -16518,11 +16750,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DrillList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {
@@ -18084,7 +18325,10 @@ export interface operations {
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -18093,11 +18337,20 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description Of this answer. Absent if the answer has more than 1 MiB */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["UserList"];
                 };
+            };
+            /** @description The client has this answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `validation`: The input is not valid */
             400: {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION,
+    REFERRER_POLICY, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -38,15 +38,12 @@ pub fn serve(media_servers: impl IntoIterator<Item = BaseUrls>) -> Router {
 async fn index(State(sites): State<Arc<Sites>>, headers: HeaderMap) -> Result<Response, Problem> {
     let site = sites.current();
     let index = site.index.as_ref().ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))?;
-    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let is_known = known.flat_map(|list| list.split(',')).any(|tag| tag.trim() == site.tag);
+    let is_known = site.tag.is_known(&headers);
     let mut response =
         if is_known { StatusCode::NOT_MODIFIED.into_response() } else { body(index, &headers) };
     protect(&mut response, &site);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(&site.tag) {
-        response.headers_mut().insert(ETAG, tag);
-    }
+    response.headers_mut().extend(site.tag.to_header().map(|tag| (ETAG, tag)));
     Ok(response)
 }
 

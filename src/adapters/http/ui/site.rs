@@ -10,9 +10,9 @@ use axum::http::HeaderValue;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::Embed;
-use sha2::{Digest as _, Sha256};
 
 use super::policy::policy;
+use crate::adapters::http::entity_tag::{EntityTag, short_hash};
 
 /// Smaller files are not compressed.
 const MIN_COMPRESSED: usize = 512;
@@ -57,7 +57,7 @@ pub(super) struct Site {
     /// `index.html` with those addresses.
     pub(super) index: Option<Asset>,
     /// The entity tag of `index.html`. It changes with the policy too, which a browser keeps with the page.
-    pub(super) tag: String,
+    pub(super) tag: EntityTag,
     pub(super) policy: HeaderValue,
     pub(super) assets: BTreeMap<String, Asset>,
 }
@@ -68,32 +68,23 @@ impl Site {
         media_servers: &BTreeSet<String>,
     ) -> Self {
         let mut files: BTreeMap<String, Cow<'static, [u8]>> = files.collect();
-        let mut hash = Sha256::new();
-        for (name, bytes) in &files {
-            hash.update(format!("{name}\n{}\n", bytes.len()));
-            hash.update(bytes);
-        }
-        let version = short(hash);
+        let heads: Vec<_> = files.iter().map(|(name, bytes)| format!("{name}\n{}\n", bytes.len())).collect();
+        let heads_and_files = heads.iter().zip(files.values());
+        let version = short_hash(heads_and_files.flat_map(|(head, file)| [head.as_bytes(), &**file]));
         let index = files.remove("index.html");
         let index =
             index.map(|page| String::from_utf8_lossy(&page).replace("\"./", &format!("\"./{version}/")));
         let page = index.as_deref().unwrap_or_default();
         let policy = policy(page, media_servers);
-        let tag = Sha256::new().chain_update(page).chain_update(policy.as_bytes());
+        let tag = EntityTag::weak([page.as_bytes(), policy.as_bytes()]);
         Self {
             index: index.map(|page| Asset::new("index.html", Cow::Owned(page.into_bytes()))),
-            tag: format!("W/\"{}\"", short(tag)),
+            tag,
             policy,
             assets: files.into_iter().map(|(name, bytes)| (name.clone(), Asset::new(&name, bytes))).collect(),
             version,
         }
     }
-}
-
-fn short(hash: Sha256) -> String {
-    let mut text = hex::encode(hash.finalize());
-    text.truncate(16);
-    text
 }
 
 /// A file.
