@@ -45,6 +45,21 @@ pub(crate) struct WhipEncoder {
 impl WhipEncoder {
     /// Publishes the clip's picture (WebRTC has no AAC) at the WHIP endpoint `url`, showing `token`.
     pub(crate) fn start(tools: &Tools, dir: &Path, name: &str, url: &str, token: &str) -> Result<Self> {
+        Self::start_with(tools, dir, name, (url, token), &["-an", "-c", "copy"])
+    }
+
+    /// The same with sound, which SRS demands.
+    pub(crate) fn with_sound(tools: &Tools, dir: &Path, name: &str, url: &str, token: &str) -> Result<Self> {
+        Self::start_with(tools, dir, name, (url, token), &["-c:v", "copy", "-c:a", "libopus", "-ac", "2"])
+    }
+
+    fn start_with(
+        tools: &Tools,
+        dir: &Path,
+        name: &str,
+        (url, token): (&str, &str),
+        codecs: &[&str],
+    ) -> Result<Self> {
         let binary = tools.whip.as_ref().map_err(|why| anyhow!("{why}"))?;
         let rtsp = ports::free()?;
         let destination = url.replacen("http", "whip", 1);
@@ -63,7 +78,7 @@ impl WhipEncoder {
         }
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg.args(["-hide_banner", "-nostdin", "-loglevel", "warning", "-re", "-stream_loop", "-1", "-i"]);
-        ffmpeg.arg(&tools.clip).args(["-an", "-c", "copy", "-rtsp_transport", "tcp", "-f", "rtsp"]);
+        ffmpeg.arg(&tools.clip).args(codecs).args(["-rtsp_transport", "tcp", "-f", "rtsp"]);
         ffmpeg.arg(format!("rtsp://127.0.0.1:{rtsp}/in"));
         let source = Process::start(&format!("{name}-source"), &mut ffmpeg, dir)?;
         Ok(Self { forwarder, _source: source })
@@ -89,6 +104,21 @@ impl Drop for WhipEncoder {
             std::thread::sleep(TICK);
         }
     }
+}
+
+/// A MediaMTX that pulls by WHEP from `url` until it is dropped, and where it shows what it receives.
+pub(crate) fn pull_by_whep(binary: &Path, dir: &Path, name: &str, url: &str) -> Result<(Process, String)> {
+    let rtsp = ports::free()?;
+    let source = url.replacen("http", "whep", 1);
+    let yaml = format!(
+        "rtmp: no\nhls: no\nwebrtc: no\nsrt: no\nrtspTransports: [tcp]\nrtspAddress: 127.0.0.1:{rtsp}\n\
+         paths:\n  in:\n    source: {source}\n"
+    );
+    let file = format!("{name}.yml");
+    fs::write(dir.join(&file), yaml)?;
+    let mut command = Command::new(binary);
+    let puller = Process::start(name, command.arg(file).env("MTX_MOQ", "no"), dir)?;
+    Ok((puller, format!("rtsp://127.0.0.1:{rtsp}/in")))
 }
 
 /// Watches `url` until it is dropped or the stream ends.

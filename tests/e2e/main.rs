@@ -178,6 +178,7 @@ fn main() -> Result<ExitCode> {
             a_named_path_is_published_and_watched,
             a_path_of_one_part_works_too,
             srt_on_a_named_path,
+            whip_on_a_named_path_is_watched_by_whep,
             the_key_is_the_name_of_the_stream,
             whoever_has_no_key_is_refused,
             a_second_encoder_is_refused,
@@ -231,8 +232,11 @@ fn trial(
         };
         let missing = match &tools.srs {
             _ if !name.starts_with("srs") => tools.missing.clone(),
-            Ok(srs) if name.contains("srt") && !tools::has_srt(srs) => {
+            Ok(srs) if name.contains("srt") && !tools::has(srs, "srt") => {
                 Some("this SRS was built without SRT".to_owned())
+            }
+            Ok(srs) if name.contains("whip") && !tools::has(srs, "rtc") => {
+                Some("this SRS was built without WebRTC".to_owned())
             }
             Ok(_) => None,
             Err(why) => Some(why.clone()),

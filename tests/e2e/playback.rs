@@ -1,7 +1,6 @@
 //! Watching with a playback token, on every protocol.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,7 +11,7 @@ use crate::encoder;
 use crate::media_server::{Ports, Server};
 use crate::process::{Process, eventually};
 use crate::world::{Way, World};
-use crate::{Bench, ports, report};
+use crate::{Bench, report};
 
 const PATH: &str = "live/alice";
 /// How long a viewer may go on after its token became invalid. A player of HLS has segments in reserve, and asks again a few
@@ -33,17 +32,8 @@ fn viewer(world: &World<'_>, protocol: &str, name: &str, url: &str) -> Result<Pr
     if protocol != "webrtc" {
         return encoder::watch(dir, name, url);
     }
-    // A MediaMTX that pulls by WHEP.
-    let rtsp = ports::free()?;
-    let source = url.replacen("http", "whep", 1).replacen(PATH, &format!("{PATH}/whep"), 1);
-    let yaml = format!(
-        "rtmp: no\nhls: no\nwebrtc: no\nsrt: no\nrtspTransports: [tcp]\nrtspAddress: 127.0.0.1:{rtsp}\n\
-         paths:\n  in:\n    source: {source}\n"
-    );
-    let file = format!("{name}.yml");
-    fs::write(dir.join(&file), yaml)?;
-    let mut command = Command::new(&world.bench.tools.mediamtx);
-    Process::start(name, command.arg(file).env("MTX_MOQ", "no"), dir)
+    let url = url.replacen(PATH, &format!("{PATH}/whep"), 1);
+    Ok(encoder::pull_by_whep(&world.bench.tools.mediamtx, dir, name, &url)?.0)
 }
 
 /// Whether somebody watches.

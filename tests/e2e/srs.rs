@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::{Value, json};
 use streamward_test_support::platform::Platform;
 
+use crate::encoder::WhipEncoder;
 use crate::ending::now;
 use crate::process::{Signal, eventually};
 use crate::program::Key;
@@ -84,6 +85,37 @@ pub(crate) async fn srt_on_a_named_path(bench: &Bench) -> Result<()> {
     api.delete(&format!("/stream-keys/{}", key.id)).await?;
     report("srt: key_revoked", api.ended(&stream, "key_revoked", SOON).await?);
     encoder.wait(SOON).await?;
+    world.is_not_logged(&key)
+}
+
+pub(crate) async fn whip_on_a_named_path_is_watched_by_whep(bench: &Bench) -> Result<()> {
+    let world = World::start(bench).await?;
+    let api = &world.streamward;
+    let key = api.key("live/frank", json!({})).await?;
+    let sender = WhipEncoder::with_sound(&bench.tools, bench.path(), "whip", &key.url("whip")?, &key.secret)?;
+    let live = eventually("it is live", SOON, async || api.live("live/frank").await);
+    let stream = live.await?.0;
+    ensure!(stream["source_type"] == "webRTCSession" && stream["stream_key_id"] == *key.id, "{stream}");
+    let whep = stream["urls"]["webrtc"].as_str().context("an address")?;
+    let whip = bench.tools.whip.as_ref().map_err(|why| anyhow!("{why}"))?;
+    let (viewer, shown) = encoder::pull_by_whep(whip, bench.path(), "whep", whep)?;
+    let seen =
+        eventually("it is watched by WHEP", SOON, async || Ok(encoder::codecs(&shown).await.ok())).await;
+    let seen = seen.with_context(|| viewer.log())?.0;
+    ensure!(seen == ["h264", "opus"], "{seen:?}");
+    drop(sender);
+    report("whip: the encoder left", api.ended(&stream, "publisher_left", SOON).await?);
+    // While somebody publishes by WebRTC, SRS refuses the next one before it asks.
+    let wrong = api.key("live/other", json!({})).await?;
+    let url = key.url("whip")?.replace(&key.secret, &wrong.secret);
+    let refused = WhipEncoder::with_sound(&bench.tools, bench.path(), "wrong", &url, &wrong.secret)?;
+    let denied = eventually("the wrong key is refused", SOON, async || {
+        let failures = api.get("/auth-failures").await?;
+        let failures = failures["auth_failures"].as_array().context("a list")?;
+        Ok(failures.iter().any(|one| one["path"] == "live/frank").then_some(()))
+    });
+    denied.await?;
+    drop(refused);
     world.is_not_logged(&key)
 }
 

@@ -90,9 +90,10 @@ async fn mediamtx(dir: &Path) -> Result<(PathBuf, String)> {
     Ok((binary, version))
 }
 
-/// Whether an SRS was built with SRT: its options are in the program.
-pub(crate) fn has_srt(srs: &Path) -> bool {
-    std::fs::read(srs).is_ok_and(|program| program.windows(10).any(|part| part == b" --srt=on "))
+/// Whether an SRS was built with `part`: its options are in the program.
+pub(crate) fn has(srs: &Path, part: &str) -> bool {
+    let option = format!(" --{part}=on ");
+    std::fs::read(srs).is_ok_and(|program| program.windows(option.len()).any(|one| one == option.as_bytes()))
 }
 
 fn srs() -> Result<PathBuf, String> {

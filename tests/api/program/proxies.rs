@@ -141,3 +141,33 @@ async fn everything_works_behind_caddy_below_a_path() {
     works_behind(&home, port).await;
     caddy.terminate(SOON).await.expect("it stops");
 }
+
+#[tokio::test]
+#[ignore = "needs Traefik 3: TRAEFIK_BIN=… cargo test --test api behind_traefik -- --ignored"]
+async fn everything_works_behind_traefik_below_a_path() {
+    let program = std::env::var("TRAEFIK_BIN").expect("TRAEFIK_BIN is the path of Traefik");
+    let (home, _service, port) = world().await;
+    let dir = home.dir.path().display().to_string();
+    let entry = deployed("traefik/traefik.yml")
+        .replace(":443", &format!("127.0.0.1:{port}"))
+        .replace("/etc/traefik", &dir)
+        .replace("/var/lib/traefik", &dir);
+    // Let's Encrypt cannot be asked here: the certificate is a file.
+    let routes = deployed("traefik/streamward.yml")
+        .replace("127.0.0.1:8080", &format!("127.0.0.1:{}", home.port))
+        .replace("      tls:\n        certResolver: letsencrypt\n", "      tls: {}\n");
+    let certificate = format!(
+        "tls:\n  certificates:\n    - certFile: {dir}/fullchain.pem\n      keyFile: {dir}/privkey.pem\n"
+    );
+    let (entry, resolvers) = entry.split_once("certificatesResolvers:").expect("the last section");
+    assert!(resolvers.contains("tlsChallenge"), "{resolvers}");
+    let file = home.dir.path().join("traefik.yml");
+    std::fs::write(&file, entry).expect("written");
+    std::fs::write(home.dir.path().join("streamward.yml"), format!("{routes}{certificate}"))
+        .expect("written");
+    let mut command = Command::new(program);
+    command.arg(format!("--configFile={}", file.display()));
+    let mut traefik = Process::start("traefik", &mut command, home.dir.path()).expect("it starts");
+    works_behind(&home, port).await;
+    traefik.terminate(SOON).await.expect("it stops");
+}
