@@ -179,6 +179,7 @@ fn main() -> Result<ExitCode> {
             a_path_of_one_part_works_too,
             srt_on_a_named_path,
             whip_on_a_named_path_is_watched_by_whep,
+            private_stream_needs_a_token,
             the_key_is_the_name_of_the_stream,
             whoever_has_no_key_is_refused,
             a_second_encoder_is_refused,

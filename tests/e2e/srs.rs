@@ -119,6 +119,33 @@ pub(crate) async fn whip_on_a_named_path_is_watched_by_whep(bench: &Bench) -> Re
     world.is_not_logged(&key)
 }
 
+pub(crate) async fn private_stream_needs_a_token(bench: &Bench) -> Result<()> {
+    let world = World::start(bench).await?;
+    let api = &world.streamward;
+    let key = api.key("live/gina", json!({"playback_access": "token"})).await?;
+    let _encoder = world.encoder("obs", &key.url("rtmp")?)?;
+    let stream = on_air(&world, "live/gina").await?;
+    let made = api.post("/playback-tokens", json!({"paths": ["live/*"], "ttl_seconds": 600})).await?;
+    let links = api.post("/playback-tokens", json!({"paths": ["live/gina"], "ttl_seconds": 600})).await?;
+    ensure!(made["links"][0].is_null(), "a pattern has no link: {made}");
+    for protocol in ["rtmp", "flv", "hls"] {
+        encoder::cannot_be_watched(stream["urls"][protocol].as_str().context("an address")?).await?;
+        is_shown(&links["links"][0][protocol]).await?;
+    }
+    let url = links["links"][0]["rtmp"].as_str().context("a link")?;
+    let mut watching = encoder::watch(bench.path(), "viewer", url)?;
+    let counted = eventually("somebody watches", SOON, async || {
+        let now = api.live("live/gina").await?.unwrap_or_default();
+        Ok((now["readers"].as_u64() > Some(0)).then_some(()))
+    });
+    counted.await?;
+    api.delete(&format!("/playback-tokens/{}", links["id"].as_str().context("an id")?)).await?;
+    let began = tokio::time::Instant::now();
+    watching.wait(SOON).await.context("the viewer is cut off")?;
+    report("srs: revoked, cut off after", began.elapsed());
+    encoder::cannot_be_watched(url).await
+}
+
 pub(crate) async fn the_key_is_the_name_of_the_stream(bench: &Bench) -> Result<()> {
     let world = World::start(bench).await?;
     let api = &world.streamward;
