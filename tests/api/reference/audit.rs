@@ -41,7 +41,8 @@ fn audit_actions() {
     let all = files("app");
     let kinds = kinds(&all);
     let mut actions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut add = |kind: &str, action: &str| actions.entry(kind.to_owned()).or_default().insert(action.to_owned());
+    let mut add =
+        |kind: &str, action: &str| actions.entry(kind.to_owned()).or_default().insert(action.to_owned());
     for (path, text) in &all {
         for arguments in calls(text, "core.entry(") {
             let [_, action, kind] = arguments[..] else { panic!("{}: {arguments:?}", path.display()) };

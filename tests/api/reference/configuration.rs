@@ -67,7 +67,11 @@ fn configuration() {
             text += &format!("\n\n## {heading}");
         }
         let rows = keys.iter().map(|key| {
-            assert!(!key.about.trim().is_empty(), "{} has no description: give its field a doc comment", key.name);
+            assert!(
+                !key.about.trim().is_empty(),
+                "{} has no description: give its field a doc comment",
+                key.name
+            );
             [code(&key.name.replace('*', "<name>")), default_of(key, &defaults), meaning_of(key)]
         });
         text += &format!("\n\n{}", table(["Key", "Default", "Meaning"], rows).trim());

@@ -17,7 +17,11 @@ const MADE_APART: &[(&str, &[&str], &str)] = &[
     ("streamward_channel_on_air", &["channel", "source"], "app/channel/metrics.rs"),
     ("streamward_channel_on_air_seconds_total", &["channel", "source"], "app/channel/metrics.rs"),
     ("streamward_destination_connects_total", &["channel", "destination", "name"], "app/channel/names.rs"),
-    ("streamward_destination_dropped_frames_total", &["channel", "destination", "name"], "app/channel/names.rs"),
+    (
+        "streamward_destination_dropped_frames_total",
+        &["channel", "destination", "name"],
+        "app/channel/names.rs",
+    ),
     ("streamward_destination_queue_seconds", &["channel", "destination", "name"], "app/channel/names.rs"),
     ("streamward_destination_sent_bytes_total", &["channel", "destination", "name"], "app/channel/names.rs"),
     ("streamward_destination_state", &["channel", "destination", "name"], "app/channel/names.rs"),
@@ -39,12 +43,15 @@ fn metrics() {
         for call in ["counter!(", "gauge!(", "histogram!("] {
             for arguments in calls(text, call) {
                 let Some((name, rest)) = arguments.split_first() else { continue };
-                let found = rest.iter().filter_map(|one| quoted(one.split_once(" => ")?.0).map(str::to_owned));
+                let found =
+                    rest.iter().filter_map(|one| quoted(one.split_once(" => ")?.0).map(str::to_owned));
                 let found: Vec<String> = found.collect();
                 let Some(name) = quoted(name) else {
                     // A loop over the gauges of a studio.
                     let looped = text.split('"').filter(|word| word.starts_with("streamward_studio_"));
-                    looped.for_each(|name| drop(labels.entry(name.to_owned()).or_insert_with(|| found.clone())));
+                    looped.for_each(|name| {
+                        drop(labels.entry(name.to_owned()).or_insert_with(|| found.clone()))
+                    });
                     continue;
                 };
                 if found.is_empty() && !rest.is_empty() {
@@ -59,7 +66,10 @@ fn metrics() {
         let (_, text) = all.iter().find(|(path, _)| path.ends_with(file)).expect("the file");
         let known = labels.entry((*name).to_owned()).or_default();
         for label in *made {
-            assert!(text.contains(&format!("\"{label}\"")), "{file} does not make the label {label} of {name}");
+            assert!(
+                text.contains(&format!("\"{label}\"")),
+                "{file} does not make the label {label} of {name}"
+            );
             if !known.contains(&(*label).to_owned()) {
                 known.push((*label).to_owned());
             }
@@ -73,7 +83,8 @@ fn metrics() {
     let mut text = INTRO.to_owned();
     for (kind, all) in [("Counters", COUNTERS), ("Gauges", GAUGES), ("Histograms", HISTOGRAMS)] {
         let rows = all.iter().map(|(name, help)| {
-            let labels = labels.get(*name).map(|labels| labels.iter().map(|one| code(one)).collect::<Vec<_>>());
+            let labels =
+                labels.get(*name).map(|labels| labels.iter().map(|one| code(one)).collect::<Vec<_>>());
             [code(name), labels.unwrap_or_default().join(", "), (*help).to_owned()]
         });
         text += &format!("\n\n## {kind}\n\n{}", table(["Metric", "Labels", "Meaning"], rows).trim());

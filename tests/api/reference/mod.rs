@@ -19,8 +19,7 @@ use crate::document::difference;
 /// Fails with the lines that differ. With `REFERENCE=write` the file is written instead.
 #[track_caller]
 fn assert_page(name: &str, title: &str, body: &str) {
-    let note =
-        "<!-- Made from the code: REFERENCE=write cargo test --test api reference. Changes by hand are lost. -->";
+    let note = "<!-- Made from the code: REFERENCE=write cargo test --test api reference. Changes by hand are lost. -->";
     let page = format!("{note}\n# {title}\n\n{}\n", body.trim());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference").join(name);
     if std::env::var("REFERENCE").is_ok_and(|wish| wish == "write") {
@@ -60,7 +59,10 @@ fn code(text: &str) -> String {
 #[test]
 fn cells_keep_their_text() {
     assert_eq!(cell("a | b\nc <d> `<e>`"), "a \\| b c &lt;d> `<e>`");
-    assert_eq!(table(["A", "B"], [["1".to_owned(), "2".to_owned()]]), "| A | B |\n| --- | --- |\n| 1 | 2 |\n");
+    assert_eq!(
+        table(["A", "B"], [["1".to_owned(), "2".to_owned()]]),
+        "| A | B |\n| --- | --- |\n| 1 | 2 |\n"
+    );
 }
 
 #[test]
