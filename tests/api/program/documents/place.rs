@@ -111,7 +111,9 @@ impl Place {
         if (code != "0") != step.fails() {
             return Some(format!("$ {command}\nended with {code}:\n{output}"));
         }
-        let mut shown = step.output.clone();
+        // `cargo run` has the program in another place.
+        let bare = |line: &String| line.replace("target/debug/streamward", "streamward");
+        let mut shown: Vec<String> = step.output.iter().map(bare).collect();
         if is_service(command) && !shown.is_empty() {
             // The log has more than what is of interest.
             shown.insert(0, "…".to_owned());
