@@ -53,6 +53,8 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
                 .take_while(|(_, line)| !line.trim_start().starts_with("```"))
                 .map(|(number, line)| (number + 1, line.get(indent..).unwrap_or_default()))
                 .collect();
+            let is_shell = ["sh", "bash", "shell"].contains(&language);
+            assert!(!is_shell, "line {}: commands stand in a block `console`, after `$ `", number + 1);
             if language == "console" {
                 all.push(block(number + 1, &comments, &inside));
             }
@@ -101,7 +103,7 @@ fn block(line: usize, comments: &[&str], inside: &[(usize, &str)]) -> Block {
 #[test]
 fn blocks_are_found_with_what_is_said_about_them() {
     let text = "text\n\n<!-- before: touch a -->\n```console\n$ one   # why\n$ two \\\n    three\nfour\n\n```\n\n1. x\n\n   \
-                <!-- not run: needs root -->\n   ```console\n   # five\n   ```\n```sh\n$ six\n```\n";
+                <!-- not run: needs root -->\n   ```console\n   # five\n   ```\n```text\n$ six\n```\n";
     let found = blocks(text);
     let step = |line, command: &str, output: &[&str]| {
         let output = output.iter().map(|line| (*line).to_owned()).collect();
