@@ -49,9 +49,9 @@ fn metrics() {
                 let Some(name) = quoted(name) else {
                     // A loop over the gauges of a studio.
                     let looped = text.split('"').filter(|word| word.starts_with("streamward_studio_"));
-                    looped.for_each(|name| {
-                        drop(labels.entry(name.to_owned()).or_insert_with(|| found.clone()))
-                    });
+                    for name in looped {
+                        labels.entry(name.to_owned()).or_insert_with(|| found.clone());
+                    }
                     continue;
                 };
                 if found.is_empty() && !rest.is_empty() {

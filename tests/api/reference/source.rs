@@ -46,7 +46,7 @@ pub(super) fn text(expr: &Expr) -> Option<String> {
 
 /// The arguments of each call that begins with `call`, such as `core.entry(`.
 pub(super) fn calls<'a>(source: &'a str, call: &str) -> Vec<Vec<&'a str>> {
-    source.match_indices(call).map(|(at, found)| arguments(&source[at + found.len()..])).collect()
+    source.split(call).skip(1).map(arguments).collect()
 }
 
 /// The arguments up to the bracket that closes them.
@@ -59,7 +59,7 @@ fn arguments(text: &str) -> Vec<&str> {
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' if depth > 0 => depth -= 1,
             ',' | ')' if depth == 0 => {
-                all.push(text[from..at].trim());
+                all.push(text.get(from..at).unwrap_or_default().trim());
                 from = at + 1;
                 if sign == ')' {
                     break;

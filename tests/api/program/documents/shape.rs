@@ -85,11 +85,12 @@ fn parts(line: &str) -> Vec<Part> {
         let is_start = !text.ends_with(|c: char| c.is_ascii_alphanumeric());
         if let Some((what, length)) = varying(rest).filter(|_| is_start) {
             all.push(Part::Text(std::mem::take(&mut text)));
-            all.push(Part::Varying(what, rest[..length].to_owned()));
-            rest = &rest[length..];
+            let (found, behind) = rest.split_at(length);
+            all.push(Part::Varying(what, found.to_owned()));
+            rest = behind;
         } else {
             text.push(next);
-            rest = &rest[next.len_utf8()..];
+            rest = rest.split_at(next.len_utf8()).1;
         }
     }
     all.push(Part::Text(text));
@@ -115,12 +116,12 @@ fn varying(text: &str) -> Option<(&'static str, usize)> {
         return None;
     }
     let time = length(|c| c.is_ascii_digit() || "-:.TZ+".contains(c));
-    if digits == 4 && text[..time].contains('T') && time >= 20 {
+    if digits == 4 && text.split_at(time).0.contains('T') && time >= 20 {
         return Some(("<time>", time));
     }
     // Durations: `12 ms`, `3s ago`, `1.2 s`.
     let number = length(|c| c.is_ascii_digit() || c == '.');
-    let unit = text[number..].trim_start();
+    let unit = text.split_at(number).1.trim_start();
     let is_duration = ["ms", "µs"].iter().any(|one| unit.starts_with(one)) || unit.starts_with("s ago");
     is_duration.then_some(("<n>", number))
 }
