@@ -107,7 +107,7 @@ fn varying(text: &str) -> Option<(&'static str, usize)> {
     }
     let hex = length(|c| c.is_ascii_hexdigit() || c == '-');
     let is_id = hex == 36
-        && text[..hex].bytes().enumerate().all(|(n, b)| (b == b'-') == [8, 13, 18, 23].contains(&n));
+        && text.bytes().take(hex).enumerate().all(|(n, b)| (b == b'-') == [8, 13, 18, 23].contains(&n));
     if is_id {
         return Some(("<id>", hex));
     }
