@@ -1,10 +1,14 @@
 //! The checks of `streamward doctor`: what each can find, and its advice, as the sources say it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Expr, ExprCall, ExprForLoop, ExprMethodCall, FnArg, ItemConst, ItemFn, Local, Pat};
+use syn::{
+    Arm, Block, Expr, ExprCall, ExprForLoop, ExprLit, ExprMethodCall, File, FnArg, Item, ItemFn, Lit, Local,
+    Pat, PatIdent, Stmt,
+};
 
 use super::source::{files, text};
 use super::{assert_page, table};
@@ -16,21 +20,25 @@ not checked, because something else is missing. `<…>` stands for a name or a v
 /// A finding that is no good one.
 type Finding = (&'static str, String, String);
 
+/// A module, and a name in it.
+type Function = (String, String);
+
 /// The texts that stand behind names, and what calls pass on.
 #[derive(Default)]
 struct Reader {
     consts: BTreeMap<String, Vec<String>>,
     /// Of the function that is read.
     names: BTreeMap<String, Vec<String>>,
-    /// The parameters of each function.
-    parameters: BTreeMap<String, Vec<String>>,
+    /// Each function, with the names of its parameters and what it says at its end.
+    functions: BTreeMap<Function, (Vec<String>, Vec<String>)>,
     /// What each function gets as its first, second, … argument, from all who call it.
-    passed: BTreeMap<(String, usize), BTreeSet<String>>,
-    function: String,
+    passed: BTreeMap<(Function, usize), BTreeSet<String>>,
+    /// The one that is read.
+    function: Function,
     /// By the name of the check, in the order of the sources.
     found: Vec<(String, Finding)>,
     /// Functions with a check whose name could not be read.
-    unread: BTreeSet<String>,
+    unread: BTreeSet<Function>,
     /// All names of checks, also of those that only find that all is well.
     checks: BTreeSet<String>,
 }
@@ -48,25 +56,17 @@ impl Reader {
             {
                 self.texts(&call.receiver)
             }
-            Expr::MethodCall(call) if call.method == "unwrap_or" => {
-                call.args.iter().flat_map(|one| self.texts(one)).collect()
-            }
             Expr::Call(call) => {
-                // Such as `with_instances(setup, advice)`.
-                call.args.iter().flat_map(|one| self.texts(one)).collect()
+                // Such as `with_instances(setup, advice)`, or else `advice(name, reason)`.
+                let passed: Vec<String> = call.args.iter().flat_map(|one| self.texts(one)).collect();
+                let body = self.called(call).and_then(|name| self.functions.get(&name));
+                if passed.is_empty() { body.map_or(passed, |(_, end)| end.clone()) } else { passed }
             }
             Expr::If(choice) => {
-                let last = |block: &syn::Block| match block.stmts.last() {
-                    Some(syn::Stmt::Expr(expr, None)) => self.texts(expr),
-                    _ => Vec::new(),
-                };
                 let other = choice.else_branch.iter().flat_map(|(_, expr)| self.texts(expr));
-                last(&choice.then_branch).into_iter().chain(other).collect()
+                self.end(&choice.then_branch).into_iter().chain(other).collect()
             }
-            Expr::Block(block) => match block.block.stmts.last() {
-                Some(syn::Stmt::Expr(expr, None)) => self.texts(expr),
-                _ => Vec::new(),
-            },
+            Expr::Block(block) => self.end(&block.block),
             Expr::Match(choice) => choice.arms.iter().flat_map(|arm| self.texts(&arm.body)).collect(),
             Expr::Macro(call) if call.mac.path.is_ident("format") => self.formatted(call.mac.tokens.clone()),
             Expr::Path(path) => {
@@ -76,12 +76,30 @@ impl Reader {
         }
     }
 
+    /// What the last expression can say.
+    fn end(&self, block: &Block) -> Vec<String> {
+        match block.stmts.last() {
+            Some(Stmt::Expr(expr, None)) => self.texts(expr),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The function that is called: of the module that is named, of this one, or of the one that has it.
+    fn called(&self, call: &ExprCall) -> Option<Function> {
+        let Expr::Path(path) = &*call.func else { return None };
+        let mut names = path.path.segments.iter().rev().map(|segment| segment.ident.to_string());
+        let (name, module) = (names.next()?, names.next());
+        let own = (module.unwrap_or_else(|| self.function.0.clone()), name);
+        let known = || self.functions.keys().find(|(_, name)| *name == own.1).cloned();
+        if self.functions.contains_key(&own) { Some(own) } else { known() }
+    }
+
     fn named(&self, name: &str) -> Vec<String> {
         if let Some(texts) = self.names.get(name).or_else(|| self.consts.get(name)) {
             return texts.clone();
         }
-        let place =
-            self.parameters.get(&self.function).and_then(|all| all.iter().position(|one| one == name));
+        let parameters = self.functions.get(&self.function).map(|(parameters, _)| parameters);
+        let place = parameters.and_then(|all| all.iter().position(|one| one == name));
         let passed = place.and_then(|place| self.passed.get(&(self.function.clone(), place)));
         passed.into_iter().flatten().cloned().collect()
     }
@@ -125,24 +143,29 @@ impl Reader {
 }
 
 impl<'a> Visit<'a> for Reader {
-    fn visit_item_const(&mut self, item: &'a ItemConst) {
-        if let Some(text) = text(&item.expr) {
-            self.consts.insert(item.ident.to_string(), vec![text]);
-        }
-    }
-
     fn visit_item_fn(&mut self, item: &'a ItemFn) {
-        self.function = item.sig.ident.to_string();
+        self.function.1 = item.sig.ident.to_string();
         self.names.clear();
         let names = item.sig.inputs.iter().map(|one| match one {
-            FnArg::Typed(typed) => match &*typed.pat {
-                Pat::Ident(name) => name.ident.to_string(),
-                _ => String::new(),
-            },
+            FnArg::Typed(typed) => names_in(&typed.pat).pop().unwrap_or_default(),
             FnArg::Receiver(_) => String::new(),
         });
-        self.parameters.insert(self.function.clone(), names.collect());
+        self.functions.insert(self.function.clone(), (names.collect(), self.end(&item.block)));
         visit::visit_item_fn(self, item);
+    }
+
+    fn visit_block(&mut self, block: &'a Block) {
+        let outside = self.names.clone();
+        visit::visit_block(self, block);
+        self.names = outside;
+    }
+
+    /// Names in a pattern stand for what is not known here.
+    fn visit_arm(&mut self, arm: &'a Arm) {
+        let outside = self.names.clone();
+        names_in(&arm.pat).iter().for_each(|name| drop(self.names.remove(name)));
+        visit::visit_arm(self, arm);
+        self.names = outside;
     }
 
     fn visit_local(&mut self, local: &'a Local) {
@@ -174,12 +197,10 @@ impl<'a> Visit<'a> for Reader {
     }
 
     fn visit_expr_call(&mut self, call: &'a ExprCall) {
-        if let Expr::Path(path) = &*call.func
-            && let Some(name) = path.path.segments.last()
-        {
+        if let Some(function) = self.called(call) {
             for (place, argument) in call.args.iter().enumerate() {
                 let texts = self.texts(argument);
-                self.passed.entry((name.ident.to_string(), place)).or_default().extend(texts);
+                self.passed.entry((function.clone(), place)).or_default().extend(texts);
             }
         }
         visit::visit_expr_call(self, call);
@@ -201,23 +222,49 @@ impl<'a> Visit<'a> for Reader {
     }
 }
 
+/// The names that a pattern binds.
+fn names_in(pat: &Pat) -> Vec<String> {
+    struct Names(Vec<String>);
+    impl Visit<'_> for Names {
+        fn visit_pat_ident(&mut self, name: &PatIdent) {
+            self.0.push(name.ident.to_string());
+            visit::visit_pat_ident(self, name);
+        }
+    }
+    let mut names = Names(Vec::new());
+    names.visit_pat(pat);
+    names.0
+}
+
+/// A text, or a time.
+fn constant(expr: &Expr) -> Option<String> {
+    if let Expr::Call(call) = expr
+        && let Some(Expr::Lit(ExprLit { lit: Lit::Int(number), .. })) = call.args.first()
+    {
+        return Some(format!("{number} s"));
+    }
+    text(expr)
+}
+
 #[test]
 fn doctor() {
     let mut reader = Reader::default();
     let all = files("runtime/doctor");
     let all: Vec<_> = all.iter().filter(|(path, _)| !path.ends_with("finding.rs")).collect();
-    let files: Vec<syn::File> = all.iter().map(|(_, text)| syn::parse_file(text).expect("Rust")).collect();
+    let module = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let read = |text: &str| syn::parse_file(text).expect("Rust");
+    let files: Vec<(String, File)> = all.iter().map(|(path, text)| (module(path), read(text))).collect();
     // What functions get is known when all their callers were read. Some pass on what they got.
     for _ in 0..3 {
         (reader.found, reader.checks, reader.unread) = Default::default();
-        for file in &files {
+        for (module, file) in &files {
+            reader.function.0.clone_from(module);
             // Constants may stand below those who use them, and each file has its own.
-            reader.consts.clear();
-            file.items.iter().for_each(|item| {
-                if let syn::Item::Const(one) = item {
-                    reader.visit_item_const(one)
-                }
+            let consts = file.items.iter().filter_map(|item| match item {
+                Item::Const(one) => Some((one.ident.to_string(), vec![constant(&one.expr)?])),
+                _ => None,
             });
+            reader.consts = consts.collect();
             reader.visit_file(file);
         }
     }
