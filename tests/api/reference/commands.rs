@@ -18,7 +18,8 @@ fn name_of(argument: &Arg) -> String {
     let short = argument.get_short().map_or_else(String::new, |short| format!("-{short}, "));
     let is_list = matches!(argument.get_action(), ArgAction::Append);
     let again = if is_list { " …" } else { "" };
-    code(&format!("{short}--{long} {}{again}", values.join(" ")).replace("  ", " ").trim())
+    let name = format!("{short}--{long} {}{again}", values.join(" ")).replace("  ", " ");
+    code(name.trim())
 }
 
 fn meaning_of(argument: &Arg) -> String {
