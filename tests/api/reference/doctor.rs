@@ -255,8 +255,12 @@ fn doctor() {
     let read = |text: &str| syn::parse_file(text).expect("Rust");
     let files: Vec<(String, File)> = all.iter().map(|(path, text)| (module(path), read(text))).collect();
     // What functions get is known when all their callers were read. Some pass on what they got.
-    for _ in 0..3 {
+    for pass in 0..4 {
         (reader.found, reader.checks, reader.unread) = Default::default();
+        if pass == 1 {
+            // Only now all functions are known, so that none is taken for another one of its name.
+            reader.passed.clear();
+        }
         for (module, file) in &files {
             reader.function.0.clone_from(module);
             // Constants may stand below those who use them, and each file has its own.
