@@ -28,7 +28,7 @@ fn assert_checked_in(name: &str, generated: &str, command: &str) {
 }
 
 /// As `diff -u` shows it; empty if there is none.
-fn difference(old: &str, new: &str) -> String {
+pub(crate) fn difference(old: &str, new: &str) -> String {
     let diff = TextDiff::from_lines(old, new);
     diff.unified_diff().context_radius(3).header("checked in", "generated").to_string()
 }

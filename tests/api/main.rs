@@ -32,6 +32,7 @@ mod otlp;
 mod playback;
 mod problems;
 mod program;
+mod reference;
 mod request_log;
 mod roles;
 mod secrets;

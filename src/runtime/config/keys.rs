@@ -14,6 +14,11 @@ pub(super) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     keys
 });
 
+/// All keys, for the reference.
+pub fn keys() -> &'static [Key] {
+    &KEYS
+}
+
 impl Key {
     /// What follows in its name after `path`; `None` if it begins with something else.
     fn after<S: AsRef<str>>(&self, path: &[S]) -> Option<std::str::Split<'_, char>> {

@@ -13,9 +13,9 @@ section! {
         /// `pusher` and `centrifugo` are the feeds of Kick's web site: unofficial, but faster.
         feed: Option<KickFeedChoice>,
             unset "not set: nobody is watched; auto, pusher, centrifugo (unofficial), webhook, poll";
-        /// The app of kick.com/settings/developer.
+        /// The id of your app, from kick.com/settings/developer.
         client_id: Option<String>;
-        /// Its secret.
+        /// The secret of that app.
         client_secret: Option<SecretValue>, unset "not set: Kick's official API cannot be used";
         /// How often all streamers are polled at Kick's API.
         sweep_interval: ConfigDuration = ConfigDuration::MINUTE,
@@ -38,9 +38,9 @@ section! {
         centrifugo_url: Option<String>, check if_set(address(&["wss", "ws"])), unset "not set: fetched from Kick";
         /// Where Kick's web site publishes which feed to use.
         realtime_url: String = "https://web.kick.com".into(), check address(&["https", "http"]);
-        /// The official API.
+        /// Kick's official API.
         api_url: String = "https://api.kick.com".into(), check address(&["https", "http"]);
-        /// Where tokens come from.
+        /// Where the tokens for Kick's official API come from.
         auth_url: String = "https://id.kick.com".into(), check address(&["https", "http"]);
         /// Kick's web site. Only it has the channel ids of streamers who are not live. Unofficial.
         site_url: String = "https://kick.com".into(), check address(&["https", "http"]);

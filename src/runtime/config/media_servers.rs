@@ -16,20 +16,26 @@ section! {
     pub struct MediaServer, check addresses_from_api; {
         /// Which media server it is.
         kind: MediaServerKind;
-        /// Its control API; `http://127.0.0.1:9997` for the one named `default`.
-        api_url: Option<String>, check if_set(address(&["http", "https"]));
+        /// The address of its control API. Only the media server named `default` need not have one.
+        api_url: Option<String>, check if_set(address(&["http", "https"])),
+            unset "not set: `http://127.0.0.1:9997` for `default` (SRS: port 1985)";
         /// The secret that opens its control API; the password of the user `streamward` in SRS.
         control_secret: Option<SecretValue>, unset "not set: made at the first start, kept in the database";
         /// Where encoders and viewers reach it by RTMP.
-        rtmp_url: Option<String>, check if_set(address(&["rtmp", "rtmps"]));
-        /// By RTSP (MediaMTX).
-        rtsp_url: Option<String>, check if_set(address(&["rtsp", "rtsps"]));
-        /// By SRT.
-        srt_url: Option<String>, check if_set(address(&["srt"]));
-        /// By HLS; for SRS also by HTTP-FLV.
-        hls_url: Option<String>, check if_set(address(&["http", "https"]));
-        /// By WebRTC (WHIP and WHEP are below it).
-        webrtc_url: Option<String>, check if_set(address(&["http", "https"]));
+        rtmp_url: Option<String>, check if_set(address(&["rtmp", "rtmps"])),
+            unset "not set: the host of api_url, port 1935";
+        /// Where they reach it by RTSP; MediaMTX only.
+        rtsp_url: Option<String>, check if_set(address(&["rtsp", "rtsps"])),
+            unset "not set: the host of api_url, port 8554";
+        /// Where they reach it by SRT.
+        srt_url: Option<String>, check if_set(address(&["srt"])),
+            unset "not set: the host of api_url, port 8890 (SRS: 10080)";
+        /// Where viewers reach it by HLS; for SRS also by HTTP-FLV.
+        hls_url: Option<String>, check if_set(address(&["http", "https"])),
+            unset "not set: the host of api_url, port 8888";
+        /// Where encoders and viewers reach it by WebRTC; WHIP and WHEP are below it.
+        webrtc_url: Option<String>, check if_set(address(&["http", "https"])),
+            unset "not set: the host of api_url, port 8889 (SRS: the port of api_url)";
     }
 }
 

@@ -40,6 +40,7 @@ mod tests;
 pub use channels::Channels;
 pub use database::DatabaseKind;
 pub use error::ConfigError;
+pub use keys::keys;
 pub use kick::{Kick, KickFeedChoice};
 pub use load::{Loaded, Sources};
 pub use master_key::{
@@ -48,6 +49,7 @@ pub use master_key::{
 pub use media_servers::{MediaServer, MediaServerKind};
 pub use oidc::Oidc;
 pub use root::Config;
+pub use section::Key;
 pub use show::Shown;
 pub use studios::{Launch, ProbeKind, Studio};
 pub use values::{ConfigDuration, Networks, SecretValue};

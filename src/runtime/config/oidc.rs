@@ -17,9 +17,9 @@ section! {
     pub struct Oidc, check check; {
         /// The provider's issuer, as its discovery document names it.
         issuer: Option<String>, check if_set(issuer), unset "must be set, e.g. https://login.example.org/realms/tv";
-        /// Our name there.
+        /// The name of this installation at the provider.
         client_id: Option<String>, unset "must be set";
-        /// Our password there.
+        /// The password of this installation at the provider.
         client_secret: Option<SecretValue>, unset "not set: PKCE alone proves that answers are ours";
         /// What is requested besides `openid`.
         scopes: Texts = Texts(vec!["email".into(), "profile".into()]);

@@ -10,12 +10,18 @@ use super::error::ConfigError;
 use super::values::FromValue;
 
 /// A key of the configuration.
-pub(super) struct Key {
+#[derive(Clone, Debug)]
+pub struct Key {
     /// Its full name; `*` stands for a name that the operator chooses.
-    pub(super) name: String,
-    pub(super) is_secret: bool,
+    pub name: String,
+    /// Whether its value is never shown, and can be given as a file.
+    pub is_secret: bool,
+    /// The allowed words, if only some are.
+    pub words: &'static [&'static str],
     /// The effect while it is not set.
-    pub(super) unset: &'static str,
+    pub unset: &'static str,
+    /// What it is for: the doc comment of its field.
+    pub about: &'static str,
 }
 
 /// A value of the configuration, or a section of it.
@@ -34,7 +40,8 @@ pub(super) trait Setting {
 
 impl<T: FromValue> Setting for T {
     fn keys(name: &str, keys: &mut Vec<Key>) {
-        keys.push(Key { name: name.to_owned(), is_secret: T::IS_SECRET, unset: "not set" });
+        let (is_secret, words) = (T::IS_SECRET, T::WORDS);
+        keys.push(Key { name: name.to_owned(), is_secret, words, unset: "not set", about: "" });
     }
 
     fn set(&mut self, _: &[String], value: &Value) -> Result<(), String> {
@@ -81,7 +88,7 @@ macro_rules! section {
     (
         pub struct $name:ident $(, check $whole:expr;)? {
             $(
-                $(#[$key_doc:meta])*
+                $(#[doc = $about:literal])*
                 $key:ident: $type:ty $(= $default:expr)? $(, check $rule:expr)? $(, unset $unset:literal)?;
             )+
         }
@@ -92,7 +99,7 @@ macro_rules! section {
             $(
                 #[doc = concat!("`", stringify!($key), "`.")]
                 #[doc = ""]
-                $(#[$key_doc])*
+                $(#[doc = $about])*
                 pub $key: $type,
             )+
         }
@@ -111,7 +118,11 @@ macro_rules! section {
                 fn keys(name: &str, keys: &mut Vec<Key>) {
                     $(
                         <$type as Setting>::keys(&below(name, stringify!($key)), keys);
-                        $(if let Some(key) = keys.last_mut() { key.unset = $unset; })?
+                        if let Some(key) = keys.last_mut() {
+                            // The keys of a section have descriptions of their own.
+                            if key.about.is_empty() { key.about = concat!($($about),*); }
+                            $(key.unset = $unset;)?
+                        }
                     )+
                 }
 

@@ -25,25 +25,25 @@ use settings::{Content, Health, Owner, SceneNames, Video};
 
 section! {
     pub struct Studio, check check; {
-        /// Whether this instance may supervise it. Without it, the instance still shows and orders it for those that do. Set it
+        /// Whether this instance may supervise the studio. Without it, the instance still shows and orders it for those that do. Set it
         /// to false on instances that cannot reach OBS or, with `launch`, are on another machine.
         supervise: bool = true;
-        /// The id of the organization that owns it (`streamward organization list`).
+        /// The id of the organization that owns the studio (`streamward organization list`).
         organization: OrganizationId = OrganizationId::DEFAULT;
-        /// OBS's WebSocket server.
+        /// The address of OBS's WebSocket server.
         websocket_url: Option<String>, check if_set(address(&["ws", "wss"])),
             unset "must be set, e.g. ws://127.0.0.1:4455";
-        /// Its password.
+        /// The password of OBS's WebSocket server.
         password: Option<SecretValue>, unset "not set: OBS requires none";
         /// What starts and ends OBS.
         launch: Launch;
-        /// The program, with `launch = "command"`.
+        /// The program that is OBS, with `launch = "command"`.
         command: Option<PathBuf>;
-        /// Its arguments.
+        /// The arguments of `command`.
         arguments: Texts;
-        /// The unit, with `launch = "systemd"`.
+        /// The unit that runs OBS, with `launch = "systemd"`.
         unit: Option<String>;
-        /// Whether it is a unit of the user that runs Streamward.
+        /// Whether `unit` is one of the user that runs Streamward.
         user_unit: bool = true;
         /// Where it streams to.
         platform: Platform;
@@ -90,16 +90,16 @@ choice!(Launch);
 
 section! {
     pub struct Platform {
-        /// The address without the key.
+        /// The address of the platform, without the key.
         url: Option<String>, check if_set(|url: &mut String| push_address(url)), unset "not set: the studio is only watched";
-        /// The stream key.
+        /// The stream key of the platform.
         key: Option<SecretValue>, unset "not set: the studio is not started";
     }
 }
 
 section! {
     pub struct Probe, check check_probe; {
-        /// What is read.
+        /// What sees the stream arrive: nothing, a media server of ours, or an nginx with the RTMP module.
         kind: ProbeKind;
         /// With `mediamtx`: the media server.
         media_server: Option<MediaServerName>,
@@ -112,9 +112,9 @@ section! {
         application: Option<String>;
         /// With `nginx_rtmp`: the stream's name, often its key.
         stream: Option<SecretValue>;
-        /// How many of the last readings must agree.
+        /// How many of the last `window` readings must agree.
         needed: u32 = 3;
-        /// Of how many.
+        /// How many readings are compared.
         window: u32 = 5;
         /// Below this bitrate in kbit/s the picture is not good.
         low_kbps: Option<u32>, unset "not set: every bitrate is good";

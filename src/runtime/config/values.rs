@@ -22,6 +22,8 @@ use crate::domain::studio::SceneName;
 pub(super) trait FromValue: Sized {
     /// Whether it must not be shown, and can be given as a file.
     const IS_SECRET: bool = false;
+    /// The allowed words, if only some are.
+    const WORDS: &'static [&'static str] = &[];
 
     /// Reads the value. The error names the allowed values.
     fn read(value: &Value) -> Result<Self, String>;
@@ -128,8 +130,10 @@ impl FromValue for SceneName {
 macro_rules! choice {
     ($type:ty) => {
         impl $crate::runtime::config::values::FromValue for $type {
+            const WORDS: &'static [&'static str] = <$type as strum::VariantNames>::VARIANTS;
+
             fn read(value: &toml::Value) -> Result<Self, String> {
-                let known = <$type as strum::VariantNames>::VARIANTS.join(", ");
+                let known = Self::WORDS.join(", ");
                 let chosen = value.as_str().and_then(|word| word.parse().ok());
                 chosen.ok_or_else(|| format!("must be one of {known}, not {value}"))
             }

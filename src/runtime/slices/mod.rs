@@ -163,7 +163,7 @@ fn commands() -> impl Iterator<Item = &'static Commands> {
 }
 
 /// `command` with the subcommands of all slices.
-pub(super) fn with_subcommands(command: clap::Command) -> clap::Command {
+pub fn with_subcommands(command: clap::Command) -> clap::Command {
     command.subcommands(commands().map(|commands| {
         let empty = clap::Command::new(commands.name).subcommand_required(true).arg_required_else_help(true);
         (commands.define)(empty)

@@ -10,6 +10,7 @@ mod creation;
 mod damage;
 mod disk_full;
 mod doctor;
+mod documents;
 mod errors;
 mod harness;
 mod hook;

@@ -15,30 +15,30 @@ use crate::domain::studio::{
 
 section! {
     pub struct Video {
-        /// Pixels, even.
+        /// Width of the picture in pixels, an even number.
         width: Option<u32>, unset "not set: as in OBS; 1920 if another key of video is set";
-        /// Pixels, even.
+        /// Height of the picture in pixels, an even number.
         height: Option<u32>, unset "not set: as in OBS; 1080 if another key of video is set";
-        /// Frames a second.
+        /// How many frames a second.
         fps: Option<u32>, unset "not set: as in OBS; 60 if another key of video is set";
-        /// kbit/s.
+        /// The bitrate of the picture in kbit/s.
         bitrate_kbps: Option<u32>, unset "not set: as in OBS; 6000 if another key of video is set";
-        /// OBS's name of the encoder.
+        /// The encoder, by OBS's name for it.
         encoder: Option<String>, unset "not set: as in OBS; x264 if another key of video is set";
     }
 }
 
 section! {
     pub struct SceneNames {
-        /// It plays the content of the schedule.
+        /// The scene that plays the content of the schedule.
         automated: SceneName = name(ScenePurpose::Automated);
-        /// It shows the owner.
+        /// The scene that shows the owner.
         owner: SceneName = name(ScenePurpose::Owner);
-        /// It plays the failover content.
+        /// The scene that plays the failover content.
         failover: SceneName = name(ScenePurpose::Failover);
-        /// It is shown when the failover content fails too.
+        /// The scene for when the failover content fails too.
         technical_difficulties: SceneName = name(ScenePurpose::TechnicalDifficulties);
-        /// It is shown while the owner is active, but not visible or silent.
+        /// The scene for while the owner is active, but not visible or silent.
         going_live_soon: SceneName = name(ScenePurpose::GoingLiveSoon);
     }
 }
@@ -47,13 +47,13 @@ section! {
     pub struct Owner {
         /// The owner's sources in OBS, at most ten.
         sources: Texts;
-        /// What makes a source active.
+        /// What makes a source of the owner active.
         detection: OwnerDetection;
-        /// For how long it must be active, or inactive.
+        /// For how long a source must be active, or inactive, until it counts.
         debounce: ConfigDuration = ConfigDuration(OwnerSettings::default().debounce);
-        /// Quieter is silent.
+        /// Sound that is quieter, in dB, is silent.
         audio_threshold_db: f64 = OwnerSettings::default().audio_threshold_db;
-        /// Darker is not ready: mean luminance, 0 to 1.
+        /// A picture that is darker is not ready: mean luminance, 0 to 1.
         min_luminance: f64 = OwnerSettings::default().min_luminance;
         /// How long a change to and from the owner fades.
         fade: ConfigDuration = ConfigDuration(OwnerSettings::default().fade);
@@ -97,7 +97,7 @@ section! {
     pub struct Health {
         /// How often the metrics are recorded.
         interval: ConfigDuration = ConfigDuration(HealthSettings::default().interval);
-        /// Dropping more frames is a warning, and the stream is degraded.
+        /// Dropping more frames than these, in percent, is a warning, and the stream is degraded.
         degraded_dropped_percent: f64 = HealthSettings::default().degraded_dropped_percent;
         /// OBS that accepts no connection for this long is restarted.
         detection_timeout: ConfigDuration = ConfigDuration(HealthSettings::default().detection_timeout);
@@ -107,7 +107,7 @@ section! {
         black_luminance: f64 = HealthSettings::default().black_luminance;
         /// After this long, black is a failure; `0s`: never.
         black_after: ConfigDuration = or_never(HealthSettings::default().black_after);
-        /// Quieter is silent.
+        /// Sound that is quieter, in dB, is silence.
         silent_db: f64 = HealthSettings::default().silent_db;
         /// After this long, silence is a failure; `0s`: never.
         silent_after: ConfigDuration = or_never(HealthSettings::default().silent_after);
