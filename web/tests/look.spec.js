@@ -25,7 +25,7 @@ for (const [scheme, width] of /** @type {const} */ ([['light', 1280], ['dark', 1
         await at('#/live');
         for (const screen of [...screens, `#/live/${stream.id}`]) {
             await page.goto(`${service.url}ui/${screen}`);
-            await expect(page.locator(`nav a[aria-current]`)).toHaveAttribute('href', screen.split('/').slice(0, 2).join('/'));
+            await expect(page.locator('nav a[aria-current]').first()).toHaveAttribute('href', screen.split('/').slice(0, 2).join('/'));
             await expect(page.locator('main .waiting')).toHaveCount(0);
             await page.waitForTimeout(150);
             expect(await serious(page), screen).toEqual([]);

@@ -38,15 +38,18 @@ test('an attempt on a path without a key: create a key for this path, and the en
     expect((await service.knock(wanted, secret)).allowed).toBe(true);
 });
 
-test('a dead media server is bad, with its error; its task fails and says why', async ({ at, page }) => {
+test('a dead media server is bad, with its error; its task fails and says why', async ({ at, page, service }) => {
     await at('#/system/servers');
-    await expect(page.locator('.band')).toContainText('Does not answer');
+    await expect(page.locator('.band')).toContainText('Answers');
+    await service.media.stop();
+    await expect(page.locator('.band')).toContainText('Does not answer', { timeout: 30_000 });
     await expect(page.locator('.band')).toContainText('Connection refused');
     await expect(page.locator('.band .badge.good')).toHaveCount(0);
     await page.getByRole('link', { name: 'Tasks' }).click();
     const row = page.getByRole('row').filter({ hasText: 'reconcile:default' });
     await expect(row.getByText('Failing')).toBeVisible({ timeout: 25_000 });
     await expect(row).toContainText('the media server cannot be reached');
+    await service.media.start();
 });
 
 test('the audit log is filtered and paged by the service', async ({ at, page, service }) => {
