@@ -6,7 +6,7 @@ const name = (/** @type {string} */ what) => unique(what).replace(' ', '-');
 /** @param {any} service @param {string} what @param {string[]} [clips] */
 const channel = (service, what, clips = []) => service.call('POST', 'channels', { name: name(what), inputs: { backup: { playlist: { clips } } } });
 
-test('a channel is made in the page: its key is shown once, and its band says what is on air, since when and why', async ({ at, page, service }) => {
+test('a channel is made in the page: its key is shown once, and its band says what is on air, since when and why', { tag: '@gate' }, async ({ at, page, service }) => {
     await at('#/channels');
     await page.getByRole('button', { name: 'New channel' }).click();
     const dialog = page.getByRole('dialog', { name: 'New channel' });
@@ -23,7 +23,7 @@ test('a channel is made in the page: its key is shown once, and its band says wh
     expect(await page.content()).not.toContain(secret);
 });
 
-test('a problem of the form stands at its field, and what was typed stays', async ({ at, page }) => {
+test('a problem of the form stands at its field, and what was typed stays', { tag: '@gate' }, async ({ at, page }) => {
     await at('#/channels');
     await page.getByRole('button', { name: 'New channel' }).click();
     const dialog = page.getByRole('dialog', { name: 'New channel' });
@@ -33,7 +33,7 @@ test('a problem of the form stands at its field, and what was typed stays', asyn
     await expect(dialog.getByLabel('Short name')).toHaveValue('no/slash allowed');
 });
 
-test('settings: what is emptied is removed, and what is not touched stays', async ({ at, page, service }) => {
+test('settings: what is emptied is removed, and what is not touched stays', { tag: '@gate' }, async ({ at, page, service }) => {
     const one = await channel(service, 'Emptied');
     const failover = { stall_ms: 900, recovery_grace_seconds: 7, min_bitrate_kbps: 500, max_keyframe_gap_seconds: 4 };
     await service.call('PATCH', `channels/${one.id}`, { display_name: 'For people', failover });
@@ -81,7 +81,7 @@ test('settings: what is emptied is removed, and what is not touched stays', asyn
     expect(out).not.toHaveProperty('rotate_session_every_seconds');
 });
 
-test('a cut has a reason and a countdown, ends with the word of a person, and stands in the log', async ({ at, page, service }) => {
+test('a cut has a reason and a countdown, ends with the word of a person, and stands in the log', { tag: '@gate' }, async ({ at, page, service }) => {
     const one = await channel(service, 'Cut');
     await at(`#/channels/${one.id}`);
     await page.getByRole('button', { name: 'Cut', exact: true }).click();

@@ -46,7 +46,7 @@ test('the database is away: said with its cause, nothing stays green, and all co
     }
 });
 
-test('the media server is away: its streams are unknown, nothing stays green, and all comes back by itself', async ({ page, signIn, allowed }) => {
+test('the media server is away: its streams are unknown, nothing stays green, and all comes back by itself', { tag: '@gate' }, async ({ page, signIn, allowed }) => {
     test.setTimeout(150_000);
     const service = await startService();
     allowed.add(service.origin);
@@ -96,7 +96,7 @@ test('the service is killed: a screen that is opened then says so, and comes whe
     }
 });
 
-test('the token is revoked while somebody looks: signed out, told why, and nothing stays on the screen', async ({ at, page, service }) => {
+test('the token is revoked while somebody looks: signed out, told why, and nothing stays on the screen', { tag: '@gate' }, async ({ at, page, service }) => {
     const mine = await service.call('POST', 'api-tokens', { name: unique('revoked'), role: 'operator' });
     const key = await service.key(unique('Seen'));
     await service.goLive(key);

@@ -1,7 +1,7 @@
 /** The other specs trust that `strict` sees what the page must never do: here it does. */
 import { expect, test } from './world.js';
 
-test('a violation of the policy, a request that leaves, a secret in an address and an error are seen @gate', async ({ at, page, strict }) => {
+test('a violation of the policy, a request that leaves, a secret in an address and an error are seen', { tag: '@gate' }, async ({ at, page, strict }) => {
     await at('#/live');
     expect(strict).toEqual([]);
     await page.evaluate(() => {

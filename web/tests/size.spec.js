@@ -33,7 +33,7 @@ async function files(service) {
 /** Small files are not compressed. @param {Buffer} bytes */
 const text = (bytes) => (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString();
 
-test('the first load is at most 60 KB gzip, and usable within a second @gate', async ({ page, service, signIn }) => {
+test('the first load is at most 60 KB gzip, and usable within a second', { tag: '@gate' }, async ({ page, service, signIn }) => {
     await signIn(service);
     /** @type {Set<string>} */
     const asked = new Set(['index.html']);
@@ -66,7 +66,7 @@ test('the first load is at most 60 KB gzip, and usable within a second @gate', a
 /** What is sent today, and a little room. 110 KB are the aim: docs/page.md says what is missing. */
 const ALL_KIB = 150;
 
-test('all of it does not grow unseen: as it is sent, without the player @gate', async ({ service }) => {
+test('all of it does not grow unseen: as it is sent, without the player', { tag: '@gate' }, async ({ service }) => {
     const read = await files(service);
     const sizes = await Promise.all(all.map(async (file) => ({ file, size: (await read(file)).length })));
     const sum = (/** @type {(file: string) => boolean} */ wanted) => sizes.filter(({ file }) => wanted(file)).reduce((total, { size }) => total + size, 0) / KIB;
@@ -91,7 +91,7 @@ function words(source) {
     return found;
 }
 
-test('what is sent is what stands in web/, without comments and spaces that mean nothing @gate', async ({ service }) => {
+test('what is sent is what stands in web/, without comments and spaces that mean nothing', { tag: '@gate' }, async ({ service }) => {
     const read = await files(service);
     for (const file of all.filter((name) => name.endsWith('.js'))) {
         const [source, served] = [fs.readFileSync(path.join(web, file), 'utf8'), text(await read(file))];
