@@ -106,7 +106,7 @@ function tile(id) {
 const isStill = (samples) => samples.length > 1 && samples.slice(-2).every(({ bits }) => bits === 0);
 
 /** A preview is a reader of the media server: it is said, not hidden. @param {import('../store.js').Stream} stream */
-export const readers = (stream) => html`${number(stream.readers.toLocaleString(), lostSince(stream))}${watched.value.has(stream.id) ? html`<br /><small>this preview may be one</small>` : ''}`;
+export const readers = (stream) => html`${number(stream.readers.toLocaleString(), lostSince(stream))}${watched.value.has(stream.id) ? html`<br /><small>this page’s preview may be one</small>` : ''}`;
 
 /** @returns {import('../areas.js').Screen} */
 function ended() {
