@@ -74,7 +74,7 @@ export async function startService({ withMedia = false, basePath = '', env = {} 
         for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (log += text));
         await eventually(async () => {
             if (child?.exitCode !== null) throw new Error(log);
-            return (await fetch(`${url}${env.DATABASE__URL ? 'readyz' : 'livez'}`)).ok;
+            return (await fetch(`${url}readyz`)).ok;
         }, 'the service answers');
     };
     const kill = () => new Promise((resolve) => {

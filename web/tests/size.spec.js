@@ -64,7 +64,7 @@ test('the first load is at most 60 KB gzip, and usable within a second', { tag: 
 });
 
 /** What is sent today, and a little room. 110 KB are the aim: docs/page.md says what is missing. */
-const ALL_KIB = 150;
+const ALL_KIB = 152;
 
 test('all of it does not grow unseen: as it is sent, without the player', { tag: '@gate' }, async ({ service }) => {
     const read = await files(service);

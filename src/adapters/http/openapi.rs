@@ -175,7 +175,7 @@ fn note_schemas(part: &Value, schemas: &Value, found: &mut BTreeSet<String>) {
                 let reference = part.as_str().filter(|_| name == "$ref");
                 match reference.and_then(|place| place.rsplit('/').next()) {
                     Some(name) if found.insert(name.to_owned()) => {
-                        note_schemas(&schemas[name], schemas, found)
+                        note_schemas(&schemas[name], schemas, found);
                     }
                     Some(_) => {}
                     None => note_schemas(part, schemas, found),
