@@ -18,11 +18,23 @@ const QUIET_MS = 5_000;
 /** How often the page asks when it is not told. */
 const POLL_MS = 5_000;
 
-/** Whether what is shown is older than a person should believe. */
-export const stale = computed(() => {
+/** How long nothing may be heard before the page asks. */
+const SILENT_MS = 15_000;
+
+/** Since when the service fails at every question, and what it says: it may be there while its database is not. */
+export const failing = signal(/** @type {{ since: number, why: string } | undefined} */ (undefined));
+let answered = Date.now();
+
+const lost = computed(() => {
     const { state, since } = line.value;
-    return (state === 'lost' || state === 'connecting') && now.value - since > QUIET_MS;
+    return state === 'lost' || state === 'connecting' ? since : failing.value?.since;
 });
+
+/** Whether what is shown is older than a person should believe. */
+export const stale = computed(() => lost.value !== undefined && now.value - lost.value > QUIET_MS);
+
+/** Since when nothing is known of what changes, if so. */
+export const unknownSince = () => (stale.value ? lost.value : undefined);
 
 /** @typedef {{ name: string, id: string, data: any }} ServiceEvent */
 /** @type {Set<(event: ServiceEvent) => void>} */
@@ -50,10 +62,11 @@ function become(state) {
 export function start() {
     if (connection) return;
     line.value = { state: 'connecting', since: Date.now() };
+    failing.value = undefined;
     connection = connect(receive);
-    // A connection that hangs tells nothing at all.
+    // A connection that hangs tells nothing at all, and one that works does not tell that the database is away.
     poll = setInterval(() => {
-        if (!document.hidden && line.peek().state !== 'live') void ask();
+        if (!document.hidden && (line.peek().state !== 'live' || failing.peek() || Date.now() - answered > SILENT_MS)) void ask();
     }, POLL_MS);
 }
 
@@ -173,7 +186,9 @@ export function resource(load, { topics = [], on, every } = {}) {
         try {
             const loaded = await load(closed.signal);
             if (closed.signal.aborted) return;
+            answered = Date.now();
             batch(() => {
+                failing.value = undefined;
                 value.value = loaded;
                 problem.value = undefined;
                 // What happened while the answer was on its way may not be in it.
@@ -181,7 +196,9 @@ export function resource(load, { topics = [], on, every } = {}) {
             });
         } catch (error) {
             if (closed.signal.aborted) return;
-            problem.value = asApiError(error);
+            const failed = asApiError(error);
+            if (failed.status >= 500) failing.value ??= { since: Date.now(), why: failed.message };
+            problem.value = failed;
             throw error;
         }
     };

@@ -2,7 +2,7 @@
 /** The frame: navigation, the banner of a lost line, and the screen of the address. */
 import { areas } from './areas.js';
 import { ApiError, asApiError } from './api.js';
-import { line, stale } from './link.js';
+import { failing, line, unknownSince } from './link.js';
 import { closeDialogs, openDialog } from './parts/dialog.js';
 import { attempt, button } from './parts/button.js';
 import { duration } from './parts/format.js';
@@ -67,9 +67,12 @@ async function openScreen(id, rest) {
 }
 
 function banner() {
-    const { state, since } = line.value;
-    if (stale.value)
-        return html`<div class="banner bad" role="alert">${icon('warn')}<p><strong>No connection to Streamward since ${clockTime(since)}.</strong> <span aria-hidden="true">What you see is ${duration(now.value - since)} old.</span> Numbers that change are unknown. The page goes on by itself when Streamward answers.</p></div>`;
+    const { state } = line.value;
+    const since = unknownSince();
+    if (since) {
+        const why = failing.value?.why;
+        return html`<div class="banner bad" role="alert">${icon('warn')}<p><strong>${why ? 'Streamward cannot answer' : 'No connection to Streamward'} since ${clockTime(since)}.</strong> ${why ? `${why} ` : ''}<span aria-hidden="true">What you see is ${duration(now.value - since)} old.</span> Numbers that change are unknown. The page goes on by itself when Streamward answers.</p></div>`;
+    }
     if (state === 'polling')
         return html`<div class="banner" role="status">${icon('wait')}<p>Changes are not pushed to this page. It asks every 5 s instead.</p></div>`;
     return null;

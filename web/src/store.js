@@ -1,7 +1,7 @@
 // @ts-check
 /** The live streams, shared by the screens that show them: each its own signal, so that a change draws one tile. */
 import { api, call } from './api.js';
-import { resource } from './link.js';
+import { resource, unknownSince } from './link.js';
 import { batch, signal } from './ui.js';
 
 /** @typedef {import('./api/types').Stream} Stream */
@@ -58,35 +58,50 @@ export async function seedSamples(id) {
     if (!mine.samples.peek().length) mine.samples.value = known.slice(-KEPT);
 }
 
-/** @type {import('./link.js').Resource<Stream[]> | undefined} */
-let source;
+/** Media servers that do not answer: what is live on them, nobody knows. */
+const silentServers = signal(/** @type {Map<string, number>} */ (new Map()));
+
+/** Since when it is not known how a stream is, if so. @param {Stream} stream */
+export const lostSince = (stream) => unknownSince() ?? silentServers.value.get(stream.media_server);
+
+/** Media servers that do not answer, with the time. */
+export const silent = () => [...silentServers.value];
+
+/** @type {import('./link.js').Resource<unknown>[]} */
+let sources = [];
 let users = 0;
 
 /** Keeps the live streams true until the answer is called. */
 export function useLive() {
     users += 1;
-    source ??= follow();
-    const mine = source;
+    if (users === 1) sources = [followStreams(), followServers()];
+    const [{ problem, reload }] = sources;
     let used = true;
     return {
-        problem: mine.problem,
-        reload: mine.reload,
+        problem,
+        reload,
         close() {
             if (!used) return;
             used = false;
             users -= 1;
             if (users) return;
-            source?.close();
-            source = undefined;
+            for (const source of sources) source.close();
             liveIds.value = undefined;
+            silentServers.value = new Map();
             streams.clear();
             measured.clear();
         },
     };
 }
 
-function follow() {
-    const loaded = resource(
+const followServers = () => resource(async (stop) => {
+    const servers = (await api.get('/media-servers', { signal: stop })).media_servers;
+    const next = servers.flatMap(({ name, reachable, since }) => (reachable || !since ? [] : [/** @type {const} */ ([name, Date.parse(since)])]));
+    if (String(next) !== String(silent())) silentServers.value = new Map(next);
+}, { every: NUMBERS_MS });
+
+const followStreams = () =>
+    resource(
         async (stop) => {
             const list = (await api.get('/streams', { signal: stop })).streams;
             batch(() => replaceAll(list));
@@ -104,8 +119,6 @@ function follow() {
             },
         },
     );
-    return loaded;
-}
 
 /** @param {Stream[]} list */
 function replaceAll(list) {

@@ -6,7 +6,7 @@ const name = (/** @type {string} */ what) => unique(what).replace(' ', '-');
 /** @param {any} service @param {string} what @param {string[]} [clips] */
 const channel = (service, what, clips = []) => service.call('POST', 'channels', { name: name(what), inputs: { backup: { playlist: { clips } } } });
 
-test('a channel is made in the page: its key is shown once, and its band says what is on air, since when and why', async ({ at, page, service }) => {
+test('a channel is made in the page: its key is shown once, and its band says what is on air, since when and why', { tag: '@gate' }, async ({ at, page, service }) => {
     await at('#/channels');
     await page.getByRole('button', { name: 'New channel' }).click();
     const dialog = page.getByRole('dialog', { name: 'New channel' });
@@ -23,7 +23,7 @@ test('a channel is made in the page: its key is shown once, and its band says wh
     expect(await page.content()).not.toContain(secret);
 });
 
-test('a problem of the form stands at its field, and what was typed stays', async ({ at, page }) => {
+test('a problem of the form stands at its field, and what was typed stays', { tag: '@gate' }, async ({ at, page }) => {
     await at('#/channels');
     await page.getByRole('button', { name: 'New channel' }).click();
     const dialog = page.getByRole('dialog', { name: 'New channel' });
@@ -33,7 +33,55 @@ test('a problem of the form stands at its field, and what was typed stays', asyn
     await expect(dialog.getByLabel('Short name')).toHaveValue('no/slash allowed');
 });
 
-test('a cut has a reason and a countdown, ends with the word of a person, and stands in the log', async ({ at, page, service }) => {
+test('settings: what is emptied is removed, and what is not touched stays', { tag: '@gate' }, async ({ at, page, service }) => {
+    const one = await channel(service, 'Emptied');
+    const failover = { stall_ms: 900, recovery_grace_seconds: 7, min_bitrate_kbps: 500, max_keyframe_gap_seconds: 4 };
+    await service.call('PATCH', `channels/${one.id}`, { display_name: 'For people', failover });
+    await service.call('POST', `channels/${one.id}/destinations`, { name: 'Out', platform: 'custom', url: 'rtmp://127.0.0.1:9/live', key: 'x', enabled: false, rotate_session_every_seconds: 3600 });
+    await at(`#/channels/${one.id}`);
+    const settings = async () => {
+        await page.getByRole('button', { name: 'Settings', exact: true }).click();
+        await page.getByText('When the live input counts as lost').click();
+        return page.getByRole('dialog', { name: 'Settings of' });
+    };
+    const save = async (/** @type {import('@playwright/test').Locator} */ dialog) => {
+        await dialog.getByRole('button', { name: 'Save' }).click();
+        await expect(dialog).toHaveCount(0);
+        return service.call('GET', `channels/${one.id}`);
+    };
+    let dialog = await settings();
+    await expect(dialog.getByLabel('Below (kbit/s)')).toHaveValue('500');
+    await dialog.getByLabel('Below (kbit/s)').fill('');
+    let now = await save(dialog);
+    expect(now.failover).toMatchObject({ stall_ms: 900, recovery_grace_seconds: 7, max_keyframe_gap_seconds: 4 });
+    expect(now.failover).not.toHaveProperty('min_bitrate_kbps');
+    expect(now.display_name).toBe('For people');
+    dialog = await settings();
+    await expect(dialog.getByLabel('Below (kbit/s)')).toHaveValue('');
+    await dialog.getByLabel('Without a keyframe for (s)').fill('');
+    await dialog.getByLabel('Without a picture for (ms)').fill('');
+    await dialog.getByLabel('Name for people').fill('');
+    now = await save(dialog);
+    expect(now.failover).not.toHaveProperty('max_keyframe_gap_seconds');
+    // Emptied, what must have a value has the usual one again.
+    expect(now.failover.stall_ms).toBe(700);
+    expect(now.display_name).toBe(one.name);
+
+    await page.getByTitle('Change Out').click();
+    dialog = page.getByRole('dialog', { name: 'Change Out' });
+    await dialog.getByLabel('Address').fill('');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await expect(dialog.getByLabel('Address')).toHaveAttribute('aria-invalid', 'true');
+    await dialog.getByLabel('Address').fill('rtmp://127.0.0.1:9/other');
+    await dialog.getByLabel('Begin a new session every (s)').fill('');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await expect(dialog).toHaveCount(0);
+    const [out] = (await service.call('GET', `channels/${one.id}/destinations`)).destinations;
+    expect(out.url).toBe('rtmp://127.0.0.1:9/other');
+    expect(out).not.toHaveProperty('rotate_session_every_seconds');
+});
+
+test('a cut has a reason and a countdown, ends with the word of a person, and stands in the log', { tag: '@gate' }, async ({ at, page, service }) => {
     const one = await channel(service, 'Cut');
     await at(`#/channels/${one.id}`);
     await page.getByRole('button', { name: 'Cut', exact: true }).click();

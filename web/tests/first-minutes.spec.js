@@ -1,6 +1,6 @@
 import { eventually, expect, mediamtx, startService, test, unique } from './world.js';
 
-test('a token signs in, and a wrong one says so at once', async ({ page, service }) => {
+test('a token signs in, and a wrong one says so at once', { tag: '@gate' }, async ({ page, service }) => {
     await page.goto(`${service.url}ui/`);
     await page.getByRole('button', { name: 'API token' }).click();
     await page.getByLabel('API token').last().fill('swt_wrong');
@@ -12,7 +12,7 @@ test('a token signs in, and a wrong one says so at once', async ({ page, service
     expect(await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href, document.cookie]))).not.toContain('swt_');
 });
 
-test('from nothing to live: key, settings, refusal with its reason, green by itself', async ({ at, service }) => {
+test('from nothing to live: key, settings, refusal with its reason, green by itself', { tag: '@gate' }, async ({ at, service }) => {
     const page = await at('#/start');
     const name = unique('Alice');
     const chooser = page.getByLabel('Broadcaster', { exact: true });
@@ -34,7 +34,7 @@ test('from nothing to live: key, settings, refusal with its reason, green by its
     await expect(page.getByText(`${path} is on the air`)).toBeVisible({ timeout: 3_000 });
 });
 
-test('a field that is refused says it at the field, and keeps what was typed', async ({ at }) => {
+test('a field that is refused says it at the field, and keeps what was typed', { tag: '@gate' }, async ({ at }) => {
     const page = await at('#/start');
     const chooser = page.getByLabel('Broadcaster', { exact: true });
     await page.getByRole('button', { name: 'Create the key' }).waitFor();

@@ -1,6 +1,6 @@
 import { expect, test, unique } from './world.js';
 
-test('a key is shown once: for every encoder, as a QR code, never again', async ({ at, service, page }) => {
+test('a key is shown once: for every encoder, as a QR code, never again', { tag: '@gate' }, async ({ at, service, page }) => {
     await service.call('POST', 'broadcasters', { display_name: unique('Once') });
     await at('#/access/keys');
     await page.getByRole('button', { name: 'New key' }).click();
@@ -29,7 +29,7 @@ test('a key is shown once: for every encoder, as a QR code, never again', async 
     expect(JSON.stringify(await service.call('GET', 'stream-keys'))).not.toContain(secret);
 });
 
-test('rotating asks, names what it ends, ends it, and shows the new key', async ({ at, service, page }) => {
+test('rotating asks, names what it ends, ends it, and shows the new key', { tag: '@gate' }, async ({ at, service, page }) => {
     const key = await service.key(unique('Rotate'));
     await service.goLive(key);
     await at('#/access/keys');
@@ -44,7 +44,7 @@ test('rotating asks, names what it ends, ends it, and shows the new key', async 
     expect((await service.knock(key.path, key.key_value)).allowed).toBe(false);
 });
 
-test('revoking names the key, and the row says it', async ({ at, service, page }) => {
+test('revoking names the key, and the row says it', { tag: '@gate' }, async ({ at, service, page }) => {
     const key = await service.key(unique('Revoke'));
     await at('#/access/keys');
     await page.getByRole('button', { name: `Revoke ${key.path}` }).click();
@@ -52,7 +52,7 @@ test('revoking names the key, and the row says it', async ({ at, service, page }
     await expect(page.getByRole('row').filter({ hasText: key.path }).getByText('Revoked')).toBeVisible();
 });
 
-test('tokens: shown once, and deleting the one in use ends the session while somebody looks', async ({ at, service, page }) => {
+test('tokens: shown once, and deleting the one in use ends the session while somebody looks', { tag: '@gate' }, async ({ at, service, page }) => {
     const mine = await service.call('POST', 'api-tokens', { name: unique('mine'), role: 'admin' });
     await at('#/access/tokens', mine.token);
     await page.getByRole('button', { name: 'New token' }).click();

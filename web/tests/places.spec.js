@@ -1,6 +1,6 @@
 import { expect, startService, test } from './world.js';
 
-test('below a path: everything works, and nothing leaves it', async ({ page, signIn, allowed, context }) => {
+test('below a path: everything works, and nothing leaves it', { tag: '@gate' }, async ({ page, signIn, allowed, context }) => {
     const service = await startService({ basePath: '/tv/stream' });
     allowed.add(service.origin);
     /** @type {string[]} */
@@ -26,7 +26,7 @@ test('below a path: everything works, and nothing leaves it', async ({ page, sig
     }
 });
 
-test('by a name of the LAN on plain http: signing in, copying, events', async ({ page, service, allowed }) => {
+test('by a name of the LAN on plain http: signing in, copying, events', { tag: '@gate' }, async ({ page, service, allowed }) => {
     const origin = `http://ui.test:${service.port}`;
     allowed.add(origin);
     await page.goto(`${origin}/ui/`);
@@ -49,7 +49,7 @@ test('by a name of the LAN on plain http: signing in, copying, events', async ({
     expect(await page.locator('#paste').inputValue()).toBe(await page.getByLabel('HLS', { exact: true }).inputValue());
 });
 
-test('the policy of the page is strict, and its files never change', async ({ request, service }) => {
+test('the policy of the page is strict, and its files never change', { tag: '@gate' }, async ({ request, service }) => {
     const index = await request.get(`${service.url}ui/`);
     const policy = index.headers()['content-security-policy'];
     for (const rule of ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"]) expect(policy).toContain(rule);

@@ -7,7 +7,7 @@ const sees = {
 };
 
 for (const [role, expected] of Object.entries(sees)) {
-    test(`a ${role} sees what a ${role} may, and the API refuses the rest`, async ({ at, service, page }) => {
+    test(`a ${role} sees what a ${role} may, and the API refuses the rest`, { tag: '@gate' }, async ({ at, service, page }) => {
         const key = await service.key(unique(`Role ${role}`));
         await service.goLive(key);
         const { token } = await service.call('POST', 'api-tokens', { name: unique(role), role });
@@ -35,7 +35,7 @@ for (const [role, expected] of Object.entries(sees)) {
     });
 }
 
-test('an admin of one organization sees its rows and no other', async ({ at, service, page }) => {
+test('an admin of one organization sees its rows and no other', { tag: '@gate' }, async ({ at, service, page }) => {
     const [mine, other] = [await service.call('POST', 'organizations', { name: unique('Mine') }), await service.call('POST', 'organizations', { name: unique('Other') })];
     const names = [unique('Ours'), unique('Theirs')];
     await service.call('POST', 'broadcasters', { display_name: names[0], organization_id: mine.id });

@@ -1,10 +1,11 @@
 /** The real program, with SQLite in a directory of its own, on free ports. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startMediaServer } from './media-server.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = process.env.STREAMWARD_BIN ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), 'debug/streamward');
@@ -12,7 +13,7 @@ export const mediamtx = process.env.MEDIAMTX_BIN;
 const HOOK_SECRET = 'a-hook-secret-for-the-tests-of-the-page';
 
 /** @returns {Promise<number>} */
-const freePort = () => new Promise((resolve, reject) => {
+export const freePort = () => new Promise((resolve, reject) => {
     const server = net.createServer();
     server.on('error', reject);
     server.listen(0, '127.0.0.1', () => {
@@ -39,10 +40,11 @@ export async function eventually(look, what, ms = 20_000) {
     throw new Error(`${what}: not within ${ms} ms ${last ?? ''}`);
 }
 
-/** @param {{ withMedia?: boolean, basePath?: string, env?: Record<string, string> }} [options] */
+/** @param {{ withMedia?: boolean, basePath?: string, env?: Record<string, string> }} [options] `withMedia`: with a real MediaMTX */
 export async function startService({ withMedia = false, basePath = '', env = {} } = {}) {
     if (!fs.existsSync(program)) throw new Error(`no program at ${program}: cargo build, or set STREAMWARD_BIN`);
     const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'streamward-page-'));
+    const media = withMedia ? undefined : await startMediaServer();
     const [listen, api, rtmp, rtsp, srt, hls, webrtc, udp] = await Promise.all(Array.from({ length: 8 }, freePort));
     const origin = `http://127.0.0.1:${listen}`;
     const settings = {
@@ -50,7 +52,7 @@ export async function startService({ withMedia = false, basePath = '', env = {} 
         HTTP__BASE_PATH: basePath,
         HOOKS__SECRET: HOOK_SECRET,
         LOG__LEVEL: 'info',
-        MEDIA_SERVERS__DEFAULT__API_URL: `http://127.0.0.1:${api}`,
+        MEDIA_SERVERS__DEFAULT__API_URL: media?.url ?? `http://127.0.0.1:${api}`,
         MEDIA_SERVERS__DEFAULT__RTMP_URL: `rtmp://127.0.0.1:${rtmp}`,
         MEDIA_SERVERS__DEFAULT__RTSP_URL: `rtsp://127.0.0.1:${rtsp}`,
         MEDIA_SERVERS__DEFAULT__SRT_URL: `srt://127.0.0.1:${srt}`,
@@ -65,12 +67,14 @@ export async function startService({ withMedia = false, basePath = '', env = {} 
     /** @type {import('node:child_process').ChildProcess | undefined} */
     let child;
     const url = `${origin}${basePath}/`;
+    // SQLite's file is made by the first start.
+    if (env.DATABASE__URL) execFileSync(program, ['migrate'], { cwd: dir, env: clean, stdio: 'pipe' });
     const start = async () => {
         child = spawn(program, args, { cwd: dir, env: clean, stdio: ['ignore', 'pipe', 'pipe'] });
         for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (log += text));
         await eventually(async () => {
             if (child?.exitCode !== null) throw new Error(log);
-            return (await fetch(`${url}livez`)).ok;
+            return (await fetch(`${url}readyz`)).ok;
         }, 'the service answers');
     };
     const kill = () => new Promise((resolve) => {
@@ -79,7 +83,7 @@ export async function startService({ withMedia = false, basePath = '', env = {} 
         child.kill(withMedia ? 'SIGTERM' : 'SIGKILL');
     });
     await start();
-    const token = await eventually(async () => /swt_\w+/.exec(log)?.[0], 'the admin token is printed');
+    const token = env.API__ADMIN_TOKEN ?? await eventually(async () => /swt_\w+/.exec(log)?.[0], 'the admin token is printed');
 
     /** @param {string} method @param {string} place @param {any} [body] @param {string} [as] */
     async function call(method, place, body, as = token) {
@@ -100,11 +104,13 @@ export async function startService({ withMedia = false, basePath = '', env = {} 
         hls,
         webrtc,
         call,
+        media,
         start,
         kill,
         log: () => log,
         async stop() {
             await kill();
+            await media?.stop();
             fs.rmSync(dir, { recursive: true, force: true });
         },
         /** @param {string} name */
@@ -121,8 +127,10 @@ export async function startService({ withMedia = false, basePath = '', env = {} 
             });
             return { allowed: response.ok, id };
         },
-        /** What a media server tells. @param {'ready' | 'not-ready'} kind @param {string} path @param {string} id */
+        /** A stream begins or ends at the media server, which tells of it. @param {'ready' | 'not-ready'} kind @param {string} path @param {string} id */
         async tell(kind, path, id) {
+            if (kind === 'ready') media?.live.set(path, { id, since: Date.now(), readers: 0 });
+            else media?.live.delete(path);
             const response = await fetch(`${url}webhook/${kind}`, {
                 method: 'POST',
                 headers: { authorization: `Bearer ${HOOK_SECRET}`, 'content-type': 'application/json' },
@@ -130,7 +138,7 @@ export async function startService({ withMedia = false, basePath = '', env = {} 
             });
             if (!response.ok) throw new Error(`${kind}: ${response.status} ${await response.text()}`);
         },
-        /** Brings a key on the air as a media server that cannot be asked: its word counts. @param {{ path: string, key_value: string }} key */
+        /** Brings a key on the air. @param {{ path: string, key_value: string }} key */
         async goLive(key) {
             const { allowed, id } = await service.knock(key.path, key.key_value);
             if (!allowed) throw new Error(`${key.path} was refused`);

@@ -8,7 +8,7 @@ const SCHEDULE = {
     content: [{ name: 'Aquarium', media: { kind: 'video_file', path: '/media/aquarium.mp4' }, priority: 60 }, { name: 'Clock', media: { kind: 'scene_composition', scene: 'Clock' }, plays_for_seconds: 300 }],
 };
 
-test('a studio whose OBS is absent says so, and what to do; nothing about it is green', async ({ at, page }) => {
+test('a studio whose OBS is absent says so, and what to do; nothing about it is green', { tag: '@gate' }, async ({ at, page }) => {
     await at('#/studios/main');
     const band = page.getByRole('article', { name: 'main' });
     await expect(band.locator('.state')).toContainText('Not on air, as far as is known');
@@ -22,7 +22,7 @@ test('a studio whose OBS is absent says so, and what to do; nothing about it is 
     await expect(page.locator('.bars .good')).toHaveCount(0);
 });
 
-test('stop, start, hold with its countdown, and release, each with a reason', async ({ at, page, service }) => {
+test('stop, start, hold with its countdown, and release, each with a reason', { tag: '@gate' }, async ({ at, page, service }) => {
     await at('#/studios/main');
     await page.getByRole('button', { name: 'Hold', exact: true }).click();
     const hold = page.getByRole('dialog', { name: 'Hold main' });

@@ -4,7 +4,7 @@ import { expect, unique } from './world.js';
 
 const path = (/** @type {string} */ what) => `live/${unique(what).replace(' ', '-')}`;
 
-test('a refused attempt with a key of another path: copy the right path, show the key', async ({ at, page, service }) => {
+test('a refused attempt with a key of another path: copy the right path, show the key', { tag: '@gate' }, async ({ at, page, service }) => {
     const key = await service.key(unique('Wrong'));
     const wrong = path('elsewhere');
     expect((await service.knock(wrong, key.key_value)).allowed).toBe(false);
@@ -38,15 +38,18 @@ test('an attempt on a path without a key: create a key for this path, and the en
     expect((await service.knock(wanted, secret)).allowed).toBe(true);
 });
 
-test('a dead media server is bad, with its error; its task fails and says why', async ({ at, page }) => {
+test('a dead media server is bad, with its error; its task fails and says why', async ({ at, page, service }) => {
     await at('#/system/servers');
-    await expect(page.locator('.band')).toContainText('Does not answer');
+    await expect(page.locator('.band')).toContainText('Answers');
+    await service.media.stop();
+    await expect(page.locator('.band')).toContainText('Does not answer', { timeout: 30_000 });
     await expect(page.locator('.band')).toContainText('Connection refused');
     await expect(page.locator('.band .badge.good')).toHaveCount(0);
     await page.getByRole('link', { name: 'Tasks' }).click();
     const row = page.getByRole('row').filter({ hasText: 'reconcile:default' });
     await expect(row.getByText('Failing')).toBeVisible({ timeout: 25_000 });
     await expect(row).toContainText('the media server cannot be reached');
+    await service.media.start();
 });
 
 test('the audit log is filtered and paged by the service', async ({ at, page, service }) => {
@@ -70,7 +73,7 @@ test('the audit log is filtered and paged by the service', async ({ at, page, se
     await expect(page.getByRole('cell', { name: 'Refused' }).first()).toBeVisible();
 });
 
-test('events appear as they happen, without a secret', async ({ at, page, service }) => {
+test('events appear as they happen, without a secret', { tag: '@gate' }, async ({ at, page, service }) => {
     await at('#/system/events');
     await page.waitForTimeout(1_000);
     await service.call('POST', 'streamers', { username: 'seen-at-once' });
@@ -104,7 +107,7 @@ test('a notification: its secret is shown once, a test says what the receiver sa
     await expect(card).toHaveCount(0);
 });
 
-test('a section that the service refuses, or does not have, says so in a sentence', async ({ at, page }) => {
+test('a section that the service refuses, or does not have, says so in a sentence', { tag: '@gate' }, async ({ at, page }) => {
     await page.route('**/audit-logs?*', (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify({ type: '/problems/forbidden', title: 'Not allowed', status: 403, detail: 'Your role is too small.' }) }));
     await page.route('**/doctor', (route) => route.fulfill({ status: 404, contentType: 'application/problem+json', body: JSON.stringify({ title: 'No route', status: 404, detail: 'No route has this path.' }) }));
     await at('#/system/audit');

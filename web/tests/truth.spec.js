@@ -1,7 +1,7 @@
 import http from 'node:http';
 import { expect, startService, test, unique } from './world.js';
 
-test('a stream is shown within a second after it is live, and gone within a second after it ended', async ({ at, service, page }) => {
+test('a stream is shown within a second after it is live, and gone within a second after it ended', { tag: '@gate' }, async ({ at, service, page }) => {
     const key = await service.key(unique('Truth'));
     await at('#/live');
     await page.waitForTimeout(1_500);
@@ -17,7 +17,7 @@ test('a stream is shown within a second after it is live, and gone within a seco
     expect(Date.now() - told).toBeLessThan(1_500);
 });
 
-test('the service is killed: a banner with the age, numbers become unknown, and all comes back by itself', async ({ page, signIn, allowed }) => {
+test('the service is killed: a banner with the age, numbers become unknown, and all comes back by itself', { tag: '@gate' }, async ({ page, signIn, allowed }) => {
     test.setTimeout(90_000);
     const service = await startService();
     allowed.add(service.origin);
@@ -88,7 +88,7 @@ test('three tabs hold one connection for events, and hidden ones let go', async 
     }
 });
 
-test('ending a stream asks, names it, and is seen', async ({ at, service, page }) => {
+test('ending a stream asks, names it, and is seen', { tag: '@gate' }, async ({ at, service, page }) => {
     const key = await service.key(unique('End'));
     await service.goLive(key);
     await at('#/live');

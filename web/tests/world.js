@@ -1,4 +1,5 @@
 /** What every spec begins with: a service, a page that may load nothing else, and somebody who has signed in. */
+import os from 'node:os';
 import { expect, test as base } from '@playwright/test';
 import { startService } from './service.js';
 
@@ -59,3 +60,26 @@ export const test = base.extend({
 
 /** Rows of another spec do not matter. @param {string} what */
 export const unique = (what) => `${what} ${Math.random().toString(36).slice(2, 8)}`;
+
+/** What the promise says, on a machine that does nothing else; where more runs than it has processors, all takes longer. */
+const LONGEST_MS = 100;
+
+/** Looks at the tasks that hold up a page; before it is loaded. @param {import('@playwright/test').Page} page */
+export async function longTasks(page) {
+    await page.addInitScript(() => {
+        const tasks = /** @type {any} */ (globalThis).longTasks = [];
+        new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' });
+    });
+    return {
+        reset: () => page.evaluate(() => (/** @type {any} */ (globalThis).longTasks.length = 0)),
+        /** @param {string} what */
+        async expectShort(what) {
+            /** @type {number[]} */
+            const tasks = await page.evaluate(() => /** @type {any} */ (globalThis).longTasks);
+            const longest = Math.max(0, ...tasks);
+            const crowded = Math.max(1, os.loadavg()[0] / os.cpus().length);
+            console.log(`${what}: the longest task took ${Math.round(longest)} ms; ${tasks.length} over 50 ms; the load of the machine is ${crowded.toFixed(1)} a processor`);
+            expect(longest).toBeLessThan(LONGEST_MS * crowded);
+        },
+    };
+}

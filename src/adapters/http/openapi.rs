@@ -1,5 +1,8 @@
 //! The OpenAPI document (3.1.0). Its paths come from the router; this file adds the parts that operations share.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
@@ -137,10 +140,14 @@ fn describe(document: &mut OpenApi, base_path: &str) {
     components.schemas.insert("FieldProblem".into(), FieldProblem::schema());
     components.schemas.insert("ProblemType".into(), ProblemType::schema());
     components.schemas.values_mut().for_each(say_text_rule);
-    let operations = document.paths.paths.values_mut().flat_map(operations);
-    let requests: Vec<String> = operations.flat_map(|(_, operation)| body_schemas(operation)).collect();
+    let schemas = json!(components.schemas);
+    let (mut asked, mut answered) = (BTreeSet::new(), BTreeSet::new());
+    for (_, operation) in document.paths.paths.values_mut().flat_map(operations) {
+        note_schemas(&json!(operation.request_body), &schemas, &mut asked);
+        note_schemas(&json!(operation.responses), &schemas, &mut answered);
+    }
     for (name, schema) in &mut components.schemas {
-        if !requests.contains(name) {
+        if !asked.contains(name) || answered.contains(name) {
             say_absent_rule(schema);
         }
     }
@@ -164,14 +171,24 @@ fn say_text_rule(schema: &mut RefOr<Schema>) {
     }
 }
 
-/// The names of the schemas of an operation's body.
-fn body_schemas(operation: &Operation) -> Vec<String> {
-    let Some(RefOr::T(body)) = &operation.request_body else { return Vec::new() };
-    let name = |content: &RefOr<Content>| {
-        let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) = content else { return None };
-        schema.ref_location.rsplit('/').next().map(str::to_owned)
-    };
-    body.content.values().filter_map(name).collect()
+/// Adds the names of the schemas that `part` refers to, also through others.
+fn note_schemas(part: &Value, schemas: &Value, found: &mut BTreeSet<String>) {
+    match part {
+        Value::Array(parts) => parts.iter().for_each(|part| note_schemas(part, schemas, found)),
+        Value::Object(parts) => {
+            for (name, part) in parts {
+                let reference = part.as_str().filter(|_| name == "$ref");
+                match reference.and_then(|place| place.rsplit('/').next()) {
+                    Some(name) if found.insert(name.to_owned()) => {
+                        note_schemas(&schemas[name], schemas, found);
+                    }
+                    Some(_) => {}
+                    None => note_schemas(part, schemas, found),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The rule for answers: a value that may be absent is never `null`.

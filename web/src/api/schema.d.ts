@@ -2793,8 +2793,8 @@ export interface components {
         /** @description What is on air without the live input. */
         BackupInputDraft: {
             /** @description `playlist` (default) or `stream`, a second encoder, which gets a key of its own. */
-            kind?: string;
-            playlist?: components["schemas"]["PlaylistDraft"];
+            kind?: string | null;
+            playlist?: components["schemas"]["PlaylistDraft"] | null;
         };
         /** @description A person or device that may publish with its stream keys. */
         Broadcaster: {
@@ -2963,7 +2963,7 @@ export interface components {
         };
         /** @description Where a channel's media comes from. */
         ChannelInputsDraft: {
-            backup?: components["schemas"]["BackupInputDraft"];
+            backup?: components["schemas"]["BackupInputDraft"] | null;
         };
         /** @description All channels. */
         ChannelList: {
@@ -3661,21 +3661,21 @@ export interface components {
          *     unchanged in another one. `null` removes a limit.
          */
         FailoverDraft: {
-            flapping?: components["schemas"]["FlappingDraft"];
+            flapping?: components["schemas"]["FlappingDraft"] | null;
             /** Format: int32 */
-            max_keyframe_gap_seconds?: number;
+            max_keyframe_gap_seconds?: number | null;
             /** Format: int32 */
-            min_bitrate_kbps?: number;
+            min_bitrate_kbps?: number | null;
             /**
              * Format: int32
              * @default 5
              */
-            recovery_grace_seconds: number;
+            recovery_grace_seconds: number | null;
             /**
              * Format: int32
              * @default 700
              */
-            stall_ms: number;
+            stall_ms: number | null;
         };
         /** @description One field that was refused. */
         FieldProblem: {
@@ -3711,17 +3711,17 @@ export interface components {
              * Format: int32
              * @default 3
              */
-            cuts: number;
+            cuts: number | null;
             /**
              * Format: int32
              * @default 300
              */
-            max_grace_seconds: number;
+            max_grace_seconds: number | null;
             /**
              * Format: int32
              * @default 60
              */
-            within_seconds: number;
+            within_seconds: number | null;
         };
         /** @description The health of a studio at one moment. */
         HealthMetric: {
@@ -4506,8 +4506,7 @@ export interface components {
         PlaylistChange: "end_of_clip" | "at_once";
         /** @description Clips in the order in which they play. Without any, the built-in picture is shown. */
         PlaylistDraft: {
-            /** @description `end_of_clip` without it. */
-            change?: components["schemas"]["PlaylistChange"];
+            change?: components["schemas"]["PlaylistChange"] | null;
             /** @description Those that play when no slot of the schedule does. */
             clips: string[];
             /** @description Clips that play at certain times. Of slots at the same time, the clips of each play. */
@@ -4642,18 +4641,18 @@ export interface components {
              * Format: int32
              * @default 2
              */
-            channels: number;
+            channels: number | null;
             /**
              * Format: int32
              * @description 44100 or 48000.
              * @default 48000
              */
-            rate: number;
+            rate: number | null;
         };
         /** @description What the programme looks like. An absent field has its default in a new channel, and stays unchanged in another one. */
         ProfileDraft: {
-            audio?: components["schemas"]["ProfileAudioDraft"];
-            video?: components["schemas"]["ProfileVideoDraft"];
+            audio?: components["schemas"]["ProfileAudioDraft"] | null;
+            video?: components["schemas"]["ProfileVideoDraft"] | null;
         };
         /** @description A picture: H.264. */
         ProfileVideo: {
@@ -4673,19 +4672,19 @@ export interface components {
              * Format: int32
              * @default 30
              */
-            fps: number;
+            fps: number | null;
             /**
              * Format: int32
              * @description Even.
              * @default 720
              */
-            height: number;
+            height: number | null;
             /**
              * Format: int32
              * @description Even.
              * @default 1280
              */
-            width: number;
+            width: number | null;
         };
         /** @description Codes for when the device is lost. Each can be used once. They are shown only once. */
         RecoveryCodes: {
@@ -6142,7 +6141,7 @@ export interface components {
              * Format: uuid
              * @description By default the organization that is there from the start.
              */
-            organization_id?: string;
+            organization_id?: string | null;
             role: components["schemas"]["Role"];
         };
         /** @description A session, without its secret. */

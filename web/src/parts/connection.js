@@ -1,8 +1,8 @@
 // @ts-check
 /** Waits for the first connection with a key: green when it is live, or the refusal with its reason. */
 import { api } from '../api.js';
-import { resource, stale } from '../link.js';
-import { liveIds, liveStream, useLive } from '../store.js';
+import { resource, unknownSince } from '../link.js';
+import { liveIds, liveStream, lostSince, useLive } from '../store.js';
 import { linkButton } from './button.js';
 import { badge } from './badge.js';
 import { duration, plural } from './format.js';
@@ -31,9 +31,10 @@ function wait({ key }, leaving) {
     leaving(refusals.close);
     return (/** @type {{ key: Awaited }} */ { key: { id, path } }) => {
         const stream = streamOf(id);
+        if (stream ? lostSince(stream) : unknownSince())
+            return html`<div class="connection" role="status">${badge('unknown', 'Unknown')}<p>Nothing is heard of the media server. Whether something arrives is not known.</p></div>`;
         if (stream)
             return html`<div class="connection good" role="status">${badge('good', 'Live')}<p><strong>${path} is on the air</strong>, ${stream.source_type ? `by ${protocol(stream.source_type)}, ` : ''}${stream.tracks.join(' and ') || 'tracks not known yet'}.</p>${linkButton({ label: 'Open the stream', href: to('live', stream.id), icon: 'right' })}</div>`;
-        if (stale.value) return html`<div class="connection" role="status">${badge('unknown', 'Unknown')}<p>The connection to Streamward is lost. Whether something arrives is not known.</p></div>`;
         const refused = refusals.value.value?.auth_failures.find((one) => Date.parse(one.last_at) >= begun - 2_000 && concerns(one, id, path));
         if (refused)
             return html`<div class="connection bad" role="status">${badge('bad', 'Refused')}<div class="prose">

@@ -9,9 +9,11 @@ import { icon } from './icon.js';
 /** @typedef {'hls' | 'webrtc'} Way */
 
 const MOST = 4;
-/** @type {{ stop: (why: string) => void }[]} those that play, oldest first */
+/** @type {{ streamId: string, stop: (why: string) => void }[]} those that play, oldest first */
 const playing = [];
-/** Streams that this page plays now: their readers include this page. */
+/** MediaMTX counts an HLS reader for up to 50 s after its last request, and is asked every few seconds. */
+const LINGER_MS = 75_000;
+/** Streams that this page plays, or has just played: it may be among their readers. */
 export const watched = signal(/** @type {Set<string>} */ (new Set()));
 
 /** @param {{ stream: Stream, start?: boolean, label?: string }} options `start`: plays at once */
@@ -28,15 +30,19 @@ function player({ stream: { id: streamId }, start = false }, leaving) {
     let control;
     /** @type {IntersectionObserver | undefined} */
     let observer;
-    const self = { stop };
+    const self = { streamId, stop };
 
     /** @param {string} [reason] */
     function stop(reason = '') {
         control?.abort();
         control = undefined;
         const place = playing.indexOf(self);
-        if (place >= 0) playing.splice(place, 1);
-        watched.value = new Set([...watched.peek()].filter((one) => one !== streamId));
+        if (place >= 0) {
+            playing.splice(place, 1);
+            setTimeout(() => {
+                if (!playing.some((one) => one.streamId === streamId)) watched.value = new Set([...watched.peek()].filter((one) => one !== streamId));
+            }, LINGER_MS);
+        }
         state.value = 'idle';
         why.value = reason;
     }

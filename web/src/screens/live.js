@@ -1,7 +1,7 @@
 // @ts-check
 /** Live: what is on the air now, what was, and one stream. */
 import { api } from '../api.js';
-import { resource, stale } from '../link.js';
+import { resource } from '../link.js';
 import { liveBadge, number } from '../parts/badge.js';
 import { linkButton } from '../parts/button.js';
 import { protocol } from '../parts/connection.js';
@@ -9,12 +9,13 @@ import { bitrate, codecs, plural } from '../parts/format.js';
 import { pages } from '../parts/pages.js';
 import { preview, watched } from '../parts/preview.js';
 import { empty, problem, waiting } from '../parts/problem.js';
+import { icon } from '../parts/icon.js';
 import { sparkline } from '../parts/sparkline.js';
 import { table } from '../parts/table.js';
-import { since, time } from '../parts/time.js';
+import { clockTime, since, time } from '../parts/time.js';
 import { to } from '../router.js';
 import { can } from '../session.js';
-import { liveIds, liveStream, samplesOf, seedSamples, useLive } from '../store.js';
+import { liveIds, liveStream, lostSince, samplesOf, seedSamples, silent, useLive } from '../store.js';
 import { html, part, region, signal } from '../ui.js';
 import { endReason } from './stream-words.js';
 
@@ -47,12 +48,15 @@ function wall() {
             </header>
             ${live.problem.value && live.problem.value.status !== 0 && problem(live.problem.value, live.reload)}
             <p class="unseen" role="status" aria-live="polite">${all ? `${plural(all.length, 'live stream')}` : ''}</p>
+            ${region(silentServers)}
             ${!ids ? waiting() : !all?.length ? nothing() : !ids.length ? empty({ title: 'No live stream matches', text: 'The search looks at paths and names of broadcasters.' })
                 : html`<ul class="tiles">${ids.slice(0, most.value).map((id) => html`<li key=${id} class="tile">${part(oneTile, id, id)}</li>`)}</ul>
                     ${ids.length > most.value ? part(nearEnd, { more: () => (most.value += PAGE) }, `${most.value}`) : null}`}`;
         },
     };
 }
+
+const silentServers = () => silent().map(([name, at]) => html`<p class="note alert" role="status" key=${name}>${icon('warn')}<span>The media server <strong>${name}</strong> does not answer since ${clockTime(at)}. Whether its streams are still on the air is not known.</span></p>`);
 
 /** @param {string} id @param {string} text @param {string} server */
 function matches(id, text, server) {
@@ -86,23 +90,23 @@ function tile(id) {
     const stream = liveStream(id);
     if (!stream) return null;
     const samples = samplesOf(id);
-    const rate = bitrate(samples.at(-1)?.bits);
+    const lost = lostSince(stream);
     return html`${preview({ stream })}
-        <h2><a href=${to('live', id)}>${stream.broadcaster_name}</a>${silent(samples) ? liveBadge('warn', 'Live, nothing arrives') : liveBadge('good', 'Live')}</h2>
+        <h2><a href=${to('live', id)}>${stream.broadcaster_name}</a>${isStill(samples) ? liveBadge('warn', 'Live, nothing arrives', lost) : liveBadge('good', 'Live', lost)}</h2>
         <p class="place"><span>${stream.path}</span><span>${stream.media_server}</span></p>
-        <div class="rate">${stale.value ? html`<span></span>` : sparkline(samples.map(({ bits }) => bits), { label: 'Bitrate', format: bitrate })}${number(rate)}</div>
+        <div class="rate">${lost ? html`<span></span>` : sparkline(samples.map(({ bits }) => bits), { label: 'Bitrate', format: bitrate })}${number(bitrate(samples.at(-1)?.bits), lost)}</div>
         <dl>
-            <div><dt>On air for</dt><dd>${stale.value ? number('') : since(stream.started_at)}</dd></div>
+            <div><dt>On air for</dt><dd>${lost ? number('', lost) : since(stream.started_at)}</dd></div>
             <div><dt>Readers</dt><dd>${readers(stream)}</dd></div>
             <div><dt>Codecs</dt><dd>${codecs(stream.tracks) || html`<span class="quiet">not known yet</span>`}${stream.source_type ? html`<br /><small>${protocol(stream.source_type)}</small>` : ''}</dd></div>
         </dl>`;
 }
 
 /** Two measurements without a byte: on the air, but nothing arrives. @param {{ bits: number }[]} samples */
-const silent = (samples) => samples.length > 1 && samples.slice(-2).every(({ bits }) => bits === 0);
+const isStill = (samples) => samples.length > 1 && samples.slice(-2).every(({ bits }) => bits === 0);
 
 /** A preview is a reader of the media server: it is said, not hidden. @param {import('../store.js').Stream} stream */
-export const readers = (stream) => html`${number(stream.readers.toLocaleString())}${watched.value.has(stream.id) ? html`<br /><small>this preview may be one</small>` : ''}`;
+export const readers = (stream) => html`${number(stream.readers.toLocaleString(), lostSince(stream))}${watched.value.has(stream.id) ? html`<br /><small>this page’s preview may be one</small>` : ''}`;
 
 /** @returns {import('../areas.js').Screen} */
 function ended() {

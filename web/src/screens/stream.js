@@ -15,7 +15,7 @@ import { problem, shown } from '../parts/problem.js';
 import { since, time } from '../parts/time.js';
 import { to } from '../router.js';
 import { can } from '../session.js';
-import { liveStream, samplesOf, useLive } from '../store.js';
+import { liveStream, lostSince, samplesOf, useLive } from '../store.js';
 import { html, region, signal } from '../ui.js';
 import { rotateKey } from './keys.js';
 import { readers } from './live.js';
@@ -53,7 +53,7 @@ export function stream(id) {
                     <div class="columns">
                         <div>
                             ${now.status === 'active' && html`<section class="panel">${preview({ stream: now })}</section>`}
-                            ${html`<section class="panel"><header><h2>Bitrate</h2>${now.status === 'active' ? number(bitrate(samplesOf(id).at(-1)?.bits)) : null}</header>
+                            ${html`<section class="panel"><header><h2>Bitrate</h2>${now.status === 'active' ? number(bitrate(samplesOf(id).at(-1)?.bits), lostSince(now)) : null}</header>
                                 ${rates(samples, id)}</section>`}
                             <section class="panel"><header><h2>What happened</h2></header>${timeline(now, before.value.value ?? [], refusals?.value.value?.auth_failures ?? [], audit?.value.value?.audit_logs ?? [])}</section>
                         </div>
@@ -68,7 +68,7 @@ export function stream(id) {
 }
 
 /** @param {Stream} stream */
-const state = (stream) => (stream.status === 'active' ? liveBadge('good', 'Live') : badge('idle', 'Ended'));
+const state = (stream) => (stream.status === 'active' ? liveBadge('good', 'Live', lostSince(stream)) : badge('idle', 'Ended'));
 
 /** @param {Stream} stream */
 const inOneSentence = (stream) => stream.status === 'active'
@@ -79,7 +79,7 @@ const inOneSentence = (stream) => stream.status === 'active'
 const facts = (stream) => html`<dl class="facts">
     <div><dt>Readers</dt><dd>${stream.status === 'active' ? readers(stream) : html`<span class="quiet">none, it has ended</span>`}</dd></div>
     <div><dt>Codecs</dt><dd>${codecs(stream.tracks) || html`<span class="quiet">not known</span>`}</dd></div>
-    <div><dt>Received</dt><dd>${stream.status === 'active' ? number(bytes(stream.inbound_bytes)) : bytes(stream.inbound_bytes)}</dd></div>
+    <div><dt>Received</dt><dd>${stream.status === 'active' ? number(bytes(stream.inbound_bytes), lostSince(stream)) : bytes(stream.inbound_bytes)}</dd></div>
     <div><dt>Began</dt><dd>${time(stream.started_at)}</dd></div>
     <div><dt>Media server</dt><dd>${stream.media_server}</dd></div>
     ${stream.ended_at && html`<div><dt>Ended</dt><dd>${time(stream.ended_at)}</dd></div>`}

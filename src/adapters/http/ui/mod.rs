@@ -2,6 +2,7 @@
 
 mod policy;
 mod site;
+mod trim;
 
 use std::sync::Arc;
 

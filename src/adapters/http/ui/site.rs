@@ -12,6 +12,7 @@ use flate2::write::GzEncoder;
 use rust_embed::Embed;
 
 use super::policy::policy;
+use super::trim::trimmed;
 use crate::adapters::http::entity_tag::{EntityTag, short_hash};
 
 /// Smaller files are not compressed.
@@ -43,7 +44,11 @@ impl Sites {
 
     pub(super) fn current(&self) -> Arc<Site> {
         let site = || {
-            let files = Folder::iter().filter_map(|name| Some((name.to_string(), Folder::get(&name)?.data)));
+            let files = Folder::iter().filter_map(|name| {
+                let data = Folder::get(&name)?.data;
+                let data = trimmed(&name, &data).map_or(data, Cow::Owned);
+                Some((name.to_string(), data))
+            });
             Arc::new(Site::new(files, &self.media_servers))
         };
         Arc::clone(self.site.get_or_init(site))
@@ -175,5 +180,22 @@ mod tests {
             assert!(!name.ends_with(".md") && !name.ends_with(".d.ts"), "{name}");
             assert_ne!(kind(name), "", "{name}");
         }
+    }
+
+    #[test]
+    fn each_of_our_scripts_and_styles_is_understood() {
+        let ours =
+            |name: &str| !name.starts_with("vendor/") && (name.ends_with(".js") || name.ends_with(".css"));
+        let mut count = 0;
+        for name in Folder::iter().filter(|name| ours(name)) {
+            let text = Folder::get(&name).unwrap().data;
+            let served =
+                trimmed(&name, &text).unwrap_or_else(|| panic!("{name} is served with its comments"));
+            let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!(lines(&served), lines(&text), "{name}");
+            assert!(served.len() < text.len(), "{name}");
+            count += 1;
+        }
+        assert!(count > 50, "{count}");
     }
 }

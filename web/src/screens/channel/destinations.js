@@ -73,11 +73,12 @@ function openForm(channel, one, changed) {
                     ${field(form, 'name', { label: 'Name', required: true, placeholder: 'Our page' })}
                     ${field(form, 'url', { label: known ? 'Another address than the usual one' : 'Address', placeholder: known ? 'filled in for this platform' : 'rtmps://…', help: 'Without the key.' })}
                     ${field(form, 'key', { label: one ? 'New stream key' : 'Stream key', type: 'password', autocomplete: 'new-password', required: !one, placeholder: one ? 'the stored one stays' : '', help: 'It is stored sealed and never shown again.' })}
-                    ${field(form, 'rotate_session_every_seconds', { label: 'Begin a new session every (s)', type: 'number', min: 60, placeholder: platform === 'facebook' ? 'before its limit of 8 hours' : 'never' })}`,
+                    ${field(form, 'rotate_session_every_seconds', { label: 'Begin a new session every (s)', type: 'number', min: 60, placeholder: !one && platform === 'facebook' ? 'before its limit of 8 hours' : 'never' })}`,
                 action: one ? 'Save' : 'Add the destination',
                 cancel: close,
                 run: async (values) => {
-                    const body = { name: values.name, platform: /** @type {Schemas['Platform']} */ (values.platform), url: values.url || undefined, rotate_session_every_seconds: values.rotate_session_every_seconds ? Number(values.rotate_session_every_seconds) : undefined };
+                    // Without an address, the service knows that of the platform, or says that it needs one. `null` removes what was set.
+                    const body = { name: values.name, platform: /** @type {Schemas['Platform']} */ (values.platform), url: values.url || (known ? undefined : ''), rotate_session_every_seconds: values.rotate_session_every_seconds ? Number(values.rotate_session_every_seconds) : null };
                     if (one) await api.patch('/channels/{id}/destinations/{destination_id}', { path: { id: channel.id, destination_id: one.id }, body: { ...body, key: values.key || undefined } });
                     else await api.post('/channels/{id}/destinations', { path: { id: channel.id }, body: { ...body, key: values.key } });
                     form.values.key.value = '';

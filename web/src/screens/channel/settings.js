@@ -18,8 +18,8 @@ function picture(text) {
     return { width, height, fps };
 }
 
-/** @param {string} value */
-const asked = (value) => (value === '' ? undefined : Number(value));
+/** An empty field is no limit: `null` removes one, an absent one stays. @param {string} value */
+const limit = (value) => (value === '' ? null : Number(value));
 
 /** @param {ReturnType<typeof create>} form @param {string[]} pictures */
 const rules = (form, pictures) => html`
@@ -53,8 +53,8 @@ const body = (values) => ({
     failover: {
         stall_ms: Number(values.stall_ms || 700),
         recovery_grace_seconds: Number(values.recovery_grace_seconds || 5),
-        min_bitrate_kbps: asked(values.min_bitrate_kbps),
-        max_keyframe_gap_seconds: asked(values.max_keyframe_gap_seconds),
+        min_bitrate_kbps: limit(values.min_bitrate_kbps),
+        max_keyframe_gap_seconds: limit(values.max_keyframe_gap_seconds),
     },
 });
 

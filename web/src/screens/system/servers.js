@@ -1,6 +1,6 @@
 // @ts-check
 import { api } from '../../api.js';
-import { resource } from '../../link.js';
+import { resource, unknownSince } from '../../link.js';
 import { liveBadge, number } from '../../parts/badge.js';
 import { plural } from '../../parts/format.js';
 import { empty } from '../../parts/problem.js';
@@ -17,7 +17,7 @@ export function servers() {
 }
 
 /** @param {import('../../api/types').Schemas['MediaServer']} server */
-const one = (server) => html`<article class=${`band ${server.reachable ? 'good' : 'bad'}`} key=${server.name}><header><h2>${server.name}</h2><p class="state">${liveBadge(server.reachable ? 'good' : 'bad', server.reachable ? 'Answers' : 'Does not answer')}${server.since && html`<span>for ${since(server.since)}</span>`}</p></header>
+const one = (server) => html`<article class=${`band ${unknownSince() ? '' : server.reachable ? 'good' : 'bad'}`} key=${server.name}><header><h2>${server.name}</h2><p class="state">${liveBadge(server.reachable ? 'good' : 'bad', server.reachable ? 'Answers' : 'Does not answer')}${server.since && html`<span>for ${since(server.since)}</span>`}</p></header>
     ${server.last_error && html`<p class="says">${server.last_error}</p>`}
     <dl class="facts">
         <div><dt>Version</dt><dd>${server.version ?? html`<span class="quiet">not known</span>`}</dd></div>
