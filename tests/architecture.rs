@@ -123,6 +123,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sh", "tests/api/program/admission.rs"),
     // Stands in for a MediaMTX.
     ("sh", "src/runtime/up/child.rs"),
+    // What readers of the documentation type its commands into.
+    ("bash", "tests/api/program/documents/place.rs"),
 ];
 
 fn text(file: &str) -> Option<String> {
