@@ -134,7 +134,7 @@ test('a destination: the key goes in once, its state is in the words of the othe
 
 test('a clip is uploaded in pieces, continues after the connection broke, and becomes ready', async ({ at, page, service }) => {
     test.setTimeout(120_000);
-    const file = video(`${name('upload')}.mp4`, 8);
+    const file = await video(`${name('upload')}.mp4`, 8);
     const short = file.split('/').pop() ?? '';
     /** @type {number[]} */
     const offsets = [];
@@ -163,7 +163,7 @@ test('a clip is uploaded in pieces, continues after the connection broke, and be
 
 test('an upload continues where it was, also after the page was loaded anew', async ({ at, page, service }) => {
     test.setTimeout(90_000);
-    const file = video(`${name('resume')}.mp4`, 8);
+    const file = await video(`${name('resume')}.mp4`, 8);
     const short = file.split('/').pop() ?? '';
     let pieces = 0;
     await page.route('**/clips/*', (route) => (route.request().method() === 'PATCH' && ++pieces > 1 ? route.abort('connectionreset') : route.continue()));
