@@ -303,6 +303,7 @@ pub(super) fn at(json: &Value, pointer: &str) -> String {
     match json.pointer(pointer) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(all)) => all.iter().map(|one| at(one, "")).collect::<Vec<_>>().join(", "),
         Some(other) => other.to_string(),
     }
 }

@@ -220,6 +220,7 @@ fn cell(value: &Value) -> String {
             // Names come from other people.
             .unwrap_or_else(|| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        Value::Array(all) => all.iter().map(cell).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
 }

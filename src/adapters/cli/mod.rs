@@ -49,7 +49,7 @@ pub use remote::{Remote, RemoteArgs};
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments, input or configuration, 3 not found, \
 4 not allowed, 5 conflict with what is there, 6 Streamward or its database does not answer, 7 doctor found errors.
 
-Commands about resources (audit, broadcaster, channel, clip, destination, key, media-server, notification, organization, playback, \
+Commands about resources (audit, auth, broadcaster, channel, clip, destination, key, media-server, notification, organization, playback, \
 stream, streamer, token, user) work on another machine too: give --url and --token-file.";
 
 /// Control plane beside media servers (MediaMTX, SRS): who may publish, what is live, who needs to know.

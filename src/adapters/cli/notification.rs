@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -222,11 +223,15 @@ pub async fn run(api: &Api, command: &NotificationCommand, out: &mut Output) -> 
         C::Test { notification } => {
             let found = find(api, notification).await?;
             let tested = api.post::<NotificationTestView>(format!("{}/test", one(&found)), None).await?;
-            out.thing(&tested, || {
-                let taken = if tested["is_delivered"] == true { "took" } else { "did not take" };
-                let (status, words) = (at(&tested, "/status"), at(&tested, "/words"));
-                format!("The receiver {taken} the message: {status} {words}").trim_end().to_owned()
-            })
+            let answer = [at(&tested, "/status"), at(&tested, "/words")];
+            let answer = answer.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+            if tested["is_delivered"] == true {
+                return out.thing(&tested, || format!("The receiver took the message: {answer}"));
+            }
+            if out.is_json() {
+                out.thing(&tested, String::new)?;
+            }
+            bail!("the receiver did not take the message: {answer}")
         }
         C::RotateSecret { notification } => {
             let found = find(api, notification).await?;

@@ -172,6 +172,9 @@ fn refused(invalid: InvalidRequest) -> Problem {
     Problem::new(kind, kind.description)
 }
 
+/// No library answers with a page.
+const PAGE_OF_OURS: &str = "text/html; charset=utf-8";
+
 /// Writes problems and sets the common headers. Also returns our failure behind the problem, for the log.
 fn finish(
     mut response: Response,
@@ -183,7 +186,12 @@ fn finish(
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = problem.render(base.as_str(), &shown_path(path), id.as_str(), response);
         failure = problem.into_failure();
-    } else if failed && response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != PROBLEM_JSON) {
+    } else if failed
+        && response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_none_or(|kind| kind != PROBLEM_JSON && kind != PAGE_OF_OURS)
+    {
         // An answer of a library: an unknown route or method, or an unreadable body.
         let problem = Problem::of_status(response.status());
         response = problem.render(base.as_str(), &shown_path(path), id.as_str(), response);

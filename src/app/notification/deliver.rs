@@ -221,8 +221,8 @@ impl NotificationTask {
             metrics::histogram!("streamward_notification_lag_seconds", "kind" => kind).record(lag);
         } else {
             tracing::warn!(
-                notification = %self.id, delivery = %delivery.id, attempts = after.attempts, words = %reply.words,
-                "a notification was not taken"
+                notification = %self.id, delivery = %delivery.id, attempts = after.attempts, status = reply.status,
+                words = (!reply.words.is_empty()).then_some(reply.words.as_str()), "a notification was not taken"
             );
         }
         if reply.is_gone() {

@@ -97,7 +97,7 @@ pub const GAUGES: &[Described] = &[
     ("streamward_studio_desired_on_air", "1 if a studio should be on air"),
     (
         "streamward_studio_downtime_seconds",
-        "How long a studio was without a good picture in the last 24 hours",
+        "How long a studio was without a good picture in the last seven days",
     ),
     ("streamward_studio_dropped_percent", "Frames that OBS dropped"),
     ("streamward_studio_held", "1 while a person holds the scene of a studio"),
@@ -108,7 +108,7 @@ pub const GAUGES: &[Described] = &[
     ("streamward_studio_scene", "1 for the purpose of the scene that is on air"),
     ("streamward_studio_streaming", "1 while OBS streams"),
     ("streamward_studio_supervised", "1 while an instance supervises a studio"),
-    ("streamward_studio_uptime_percent", "The part of the last 24 hours with a good picture"),
+    ("streamward_studio_uptime_percent", "The part of the last seven days with a good picture"),
     (
         "streamward_unreadable_paths",
         "Paths of a media server that could not be read and are left as they are",

@@ -116,6 +116,16 @@ async fn while_the_database_is_not_there_everything_is_answered_and_nobody_let_i
         assert_eq!(problem["type"], "/tv/problems/unavailable", "{problem}");
         assert!(problem["detail"].as_str().expect("a text").contains("database"), "{problem}");
     }
+    for path in ["/", "/ui/", "/tv/ui/"] {
+        let opened =
+            client().get(home.url(path)).header("accept", "text/html").send().await.expect("an answer");
+        assert_eq!(
+            (opened.status().as_u16(), &opened.headers()["refresh"]),
+            (503, &"2".parse().expect("a value"))
+        );
+        assert!(opened.text().await.expect("a text").contains("Streamward is starting"), "{path}");
+        assert_eq!(answer(client().get(home.url(path))).await.0, 503);
+    }
     let created =
         client().post(home.url("/broadcasters")).json(&serde_json::json!({"display_name": "Alice"}));
     assert_eq!(answer(created).await.0, 503);

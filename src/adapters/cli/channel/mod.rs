@@ -72,6 +72,7 @@ pub enum ChannelCommand {
         #[arg(long, value_name = "CLIP", num_args = 0..)]
         clips: Option<Vec<String>>,
         /// Clips that play at a time of day instead, e.g. "18:00-20:00 sun,mon Asia/Kolkata ID ID"; "daily" for every day.
+        /// Clips by id, or by a name without spaces.
         /// Those of before are replaced; give "none" to remove them
         #[arg(long = "slot", value_name = "SLOT")]
         slots: Option<Vec<String>>,
@@ -243,7 +244,8 @@ pub async fn run(
                     Some(wanted) => Some(playlist::ids(api, wanted).await?),
                     None => None,
                 };
-                let playlist = playlist::changed(&found["inputs"]["backup"], (&clips, slots, change))?;
+                let playlist =
+                    playlist::changed(api, &found["inputs"]["backup"], (&clips, slots, change)).await?;
                 Some(json!({"backup": {"playlist": playlist}}))
             } else {
                 None

@@ -9,7 +9,8 @@ use crate::adapters::cli::failure::usage;
 use crate::adapters::views::ClipView;
 
 /// The playlist of a channel with other clips, other slots, or another time of change, as far as they are given.
-pub(super) fn changed(
+pub(super) async fn changed(
+    api: &Api,
     backup: &Value,
     (clips, slots, change): (&Option<Vec<String>>, &Option<Vec<String>>, &Option<String>),
 ) -> anyhow::Result<Value> {
@@ -25,7 +26,13 @@ pub(super) fn changed(
         None => {}
         Some([none]) if none == "none" => draft["schedule"] = json!([]),
         Some(slots) => {
-            draft["schedule"] = slots.iter().map(|text| slot(text)).collect::<anyhow::Result<Value>>()?;
+            let mut schedule = Vec::new();
+            for text in slots {
+                let (clips, mut slot) = slot(text)?;
+                slot["clips"] = json!(ids(api, &clips).await?);
+                schedule.push(slot);
+            }
+            draft["schedule"] = json!(schedule);
         }
     }
     if let Some(change) = change {
@@ -66,7 +73,8 @@ pub(super) async fn ids(api: &Api, wanted: &[String]) -> anyhow::Result<Vec<Stri
     wanted.iter().map(id_of).collect()
 }
 
-fn slot(text: &str) -> anyhow::Result<Value> {
+/// The clips of a slot, as they are named, and the rest of it.
+fn slot(text: &str) -> anyhow::Result<(Vec<String>, Value)> {
     let [times, days, time_zone, clips @ ..] = &text.split_whitespace().collect::<Vec<_>>()[..] else {
         usage!("a slot must be like \"18:00-20:00 sun,mon Asia/Kolkata ID ID\", got {text:?}");
     };
@@ -74,7 +82,8 @@ fn slot(text: &str) -> anyhow::Result<Value> {
         usage!("the times of a slot must be like 18:00-20:00, got {times:?}");
     };
     let days: Vec<&str> = if *days == "daily" { Vec::new() } else { days.split(',').collect() };
-    Ok(json!({"clips": clips, "from": from, "to": to, "days": days, "time_zone": time_zone}))
+    let clips = clips.iter().map(ToString::to_string).collect();
+    Ok((clips, json!({"from": from, "to": to, "days": days, "time_zone": time_zone})))
 }
 
 #[cfg(test)]
@@ -85,10 +94,10 @@ mod tests {
     fn a_slot_has_times_days_a_time_zone_and_clips() {
         let parsed = slot("18:00-20:00 sun,mon Asia/Kolkata a b").unwrap();
         let expected = json!({
-            "clips": ["a", "b"], "from": "18:00", "to": "20:00", "days": ["sun", "mon"], "time_zone": "Asia/Kolkata",
+            "from": "18:00", "to": "20:00", "days": ["sun", "mon"], "time_zone": "Asia/Kolkata",
         });
-        assert_eq!(parsed, expected);
-        assert_eq!(slot("18:00-20:00 daily UTC a").unwrap()["days"], json!([]));
+        assert_eq!(parsed, (vec!["a".to_owned(), "b".to_owned()], expected));
+        assert_eq!(slot("18:00-20:00 daily UTC a").unwrap().1["days"], json!([]));
         for bad in ["", "18:00-20:00", "18:00-20:00 daily", "18:00 daily UTC a"] {
             assert!(slot(bad).is_err(), "{bad}");
         }
