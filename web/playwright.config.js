@@ -17,7 +17,7 @@ export default defineConfig({
         trace: 'retain-on-failure',
         launchOptions: {
             executablePath: chromium,
-            args: ['--no-sandbox', '--autoplay-policy=no-user-gesture-required', '--host-resolver-rules=MAP ui.test 127.0.0.1', '--force-webrtc-ip-handling-policy=default'],
+            args: ['--no-sandbox', '--disable-dev-shm-usage', '--autoplay-policy=no-user-gesture-required', '--host-resolver-rules=MAP ui.test 127.0.0.1', '--force-webrtc-ip-handling-policy=default'],
         },
         locale: 'en-GB',
         timezoneId: 'Europe/Vienna',
