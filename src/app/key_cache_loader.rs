@@ -73,8 +73,15 @@ impl KeyCacheLoader {
                         }
                     }
                     // Neither topic has these.
-                    // Neither topic has others.
-                    Ok(_) => {}
+                    Ok(Event {
+                        body:
+                            EventBody::Stream(_)
+                            | EventBody::Streamer(_)
+                            | EventBody::Channel(_)
+                            | EventBody::Studio(_)
+                            | EventBody::MediaServer(_),
+                        ..
+                    }) => {}
                     Err(TryRecvError::Lagged(_)) => must_load = true,
                     Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                 }
