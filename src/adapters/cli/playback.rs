@@ -66,13 +66,9 @@ pub async fn run(api: &Api, command: &PlaybackCommand, out: &mut Output) -> anyh
             out.thing(&made, || describe(&made))
         }
         PlaybackCommand::List => {
-            let complete = |row: &mut Value| {
-                let paths: Vec<&str> = array(row, "/paths").iter().filter_map(Value::as_str).collect();
-                row["opens"] = paths.join(", ").into();
-            };
             let pages = api.pages::<PlaybackTokenView>(LIST, PATH, &Query::default());
-            let columns = ["id", "opens", "status", "expires_at", "address", "max_sessions"];
-            list_output::print_pages(out, (LIST, &columns), pages, complete).await
+            let columns = ["id", "opens=paths", "status", "expires_at", "address", "max_sessions"];
+            list_output::print_pages(out, (LIST, &columns), pages, |_| ()).await
         }
         PlaybackCommand::Revoke { what } if Uuid::parse_str(what).is_ok() => {
             api.delete(format!("{PATH}/{what}")).await?;

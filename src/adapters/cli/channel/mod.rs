@@ -240,12 +240,8 @@ pub async fn run(
             }
             let found = find(api, channel).await?;
             let inputs = if has_playlist {
-                let clips = match clips {
-                    Some(wanted) => Some(playlist::ids(api, wanted).await?),
-                    None => None,
-                };
                 let playlist =
-                    playlist::changed(api, &found["inputs"]["backup"], (&clips, slots, change)).await?;
+                    playlist::changed(api, &found["inputs"]["backup"], (clips, slots, change)).await?;
                 Some(json!({"backup": {"playlist": playlist}}))
             } else {
                 None

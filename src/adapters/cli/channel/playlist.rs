@@ -19,21 +19,26 @@ pub(super) async fn changed(
         Value::Null => json!({"clips": []}),
         playlist => playlist.clone(),
     };
+    let slots: Option<Vec<_>> = match slots.as_deref() {
+        None => None,
+        Some([none]) if none == "none" => Some(Vec::new()),
+        Some(slots) => Some(slots.iter().map(|text| slot(text)).collect::<anyhow::Result<_>>()?),
+    };
+    // All names are looked up at once.
+    let of_slots = slots.iter().flatten().flat_map(|(clips, _)| clips);
+    let named: Vec<String> = clips.iter().flatten().chain(of_slots).cloned().collect();
+    let mut ids = ids(api, &named).await?.into_iter();
+    let mut next = |clips: &[String]| json!(ids.by_ref().take(clips.len()).collect::<Vec<_>>());
     if let Some(clips) = clips {
-        draft["clips"] = json!(clips);
+        draft["clips"] = next(clips);
     }
-    match slots.as_deref() {
-        None => {}
-        Some([none]) if none == "none" => draft["schedule"] = json!([]),
-        Some(slots) => {
-            let mut schedule = Vec::new();
-            for text in slots {
-                let (clips, mut slot) = slot(text)?;
-                slot["clips"] = json!(ids(api, &clips).await?);
-                schedule.push(slot);
-            }
-            draft["schedule"] = json!(schedule);
+    if let Some(slots) = slots {
+        let mut schedule = Vec::new();
+        for (clips, mut slot) in slots {
+            slot["clips"] = next(&clips);
+            schedule.push(slot);
         }
+        draft["schedule"] = json!(schedule);
     }
     if let Some(change) = change {
         draft["change"] = json!(change);
@@ -42,7 +47,7 @@ pub(super) async fn changed(
 }
 
 /// The ids of clips that are given by id or by name.
-pub(super) async fn ids(api: &Api, wanted: &[String]) -> anyhow::Result<Vec<String>> {
+async fn ids(api: &Api, wanted: &[String]) -> anyhow::Result<Vec<String>> {
     let is_id = |text: &String| Uuid::parse_str(text).is_ok();
     if wanted.iter().all(is_id) {
         return Ok(wanted.to_vec());
