@@ -23,7 +23,6 @@ pub(super) struct Drilling {
     /// When the making of the failure began. OBS can announce the failure before it answers the request that makes it.
     began: Moment,
     is_made: bool,
-    noticed: Option<Moment>,
     /// Since when all is well again.
     good: Option<Moment>,
     report: DrillReport,
@@ -33,7 +32,7 @@ impl Drilling {
     pub(super) fn new(drill: Drill, now: Moment) -> Self {
         let drill = Drill { state: DrillState::Running, started_at: Some(now.at), ..drill };
         let report = DrillReport::default();
-        Self { drill, began: now, is_made: false, noticed: None, good: None, report }
+        Self { drill, began: now, is_made: false, good: None, report }
     }
 
     /// The failure was made, or could not be.
@@ -53,10 +52,7 @@ impl Drilling {
     }
 
     fn notice(&mut self, now: Moment) {
-        if self.noticed.is_none() {
-            self.noticed = Some(now);
-            self.report.noticed_ms = Some(millis(now.since(self.began)));
-        }
+        self.report.noticed_ms.get_or_insert_with(|| millis(now.since(self.began)));
     }
 
     /// How it continues. Returns whether it has ended.
@@ -67,7 +63,7 @@ impl Drilling {
         if !self.is_made {
             return !self.drill.is_open();
         }
-        let is_good = matches!(on_air, OnAir::Good { .. }) && plays && self.noticed.is_some();
+        let is_good = matches!(on_air, OnAir::Good { .. }) && plays && self.report.noticed_ms.is_some();
         match (is_good, self.good) {
             (false, _) => self.good = None,
             (true, None) => self.good = Some(now),
@@ -79,7 +75,7 @@ impl Drilling {
             (true, Some(_)) => {}
         }
         let passed = now.since(self.began);
-        if self.noticed.is_none() && passed >= NOTICED_WITHIN {
+        if self.report.noticed_ms.is_none() && passed >= NOTICED_WITHIN {
             self.end(now, Some("nothing was noticed within 30 s".to_owned()));
         } else if passed >= RECOVERED_WITHIN {
             self.end(now, Some("it was not well again within 120 s".to_owned()));
