@@ -72,15 +72,13 @@ impl NotificationStore for MemoryStore {
         let mut state = self.state();
         let last = state.last_event;
         let found = state.notifications.get_mut(&id).filter(|one| is_seen(by.scope, &one.notification));
-        let found = found.filter(|row| patch.sealed.as_ref().is_none_or(|(before, _)| *before == row.sealed));
-        let Some(row) = found else { return Ok(None) };
+        let found = found.and_then(|row| Some((patch.resealed(&row.sealed)?, row)));
+        let Some((sealed, row)) = found else { return Ok(None) };
         if !row.notification.enabled && patch.enabled == Some(true) {
             row.cursor = last;
         }
         row.notification = row.notification.clone().patched(patch, by.at());
-        if let Some((_, sealed)) = &patch.sealed {
-            row.sealed.clone_from(sealed);
-        }
+        row.sealed = sealed;
         let notification = row.notification.clone();
         state.audit_notification(&notification, by);
         Ok(Some(notification))

@@ -150,13 +150,13 @@ impl NotificationStore for SqlStore {
     ) -> Result<Option<Notification>> {
         let mut tx = self.db.begin().await?;
         let found = tx.row::<StoredNotification>(GET_LOCKED, args![id, by.scope]).await?;
-        let found = found.filter(|row| patch.sealed.as_ref().is_none_or(|(before, _)| *before == row.sealed));
-        let Some(mut row) = found else { return tx.rollback(None).await };
+        let found = found.and_then(|row| Some((patch.resealed(&row.sealed)?, row)));
+        let Some((sealed, mut row)) = found else { return tx.rollback(None).await };
         if !row.notification.enabled && patch.enabled == Some(true) {
             row.cursor = last_event(&mut tx).await?;
         }
         row.notification = row.notification.patched(patch, by.at());
-        row.sealed = patch.sealed.clone().map_or(row.sealed, |(_, sealed)| sealed);
+        row.sealed = sealed;
         tx.run(UPDATE, args![rows([NewRow::of(&row.notification)])]).await?;
         tx.run(MOVE_TO, args![id, row.cursor, row.sealed]).await?;
         commit(tx, &row.notification, by).await?;

@@ -14,6 +14,7 @@ use super::list::List;
 use super::{AppError, Core, Result};
 use crate::domain::Timestamp;
 use crate::domain::access::{Action, Actor, Resource, Role};
+use crate::domain::audit::AuditEntry;
 use crate::domain::invalid::{Checks, Invalid};
 use crate::domain::notification::{
     Delivery, DeliveryId, DeliveryState, Envelope, Filter, Kind, Notification, NotificationId,
@@ -155,7 +156,6 @@ impl Notifications {
         id: NotificationId,
         draft: NotificationDraft,
     ) -> Result<Notification> {
-        let entry = self.core.entry(actor, "update", KIND).on(&id);
         let patch = |StoredNotification { notification: old, sealed, .. }: StoredNotification| {
             let mut checks = Checks::default();
             let name = checks.take_opt(draft.name.as_deref().map(notification_name));
@@ -170,16 +170,12 @@ impl Notifications {
             let sealed = draft.target.as_ref().map(reseal).transpose().map_err(AppError::Store)?;
             Ok(NotificationPatch { name, filter, enabled: draft.enabled, target, sealed })
         };
-        let changed = async {
-            let scope = actor.authorize(Action::Manage, &RESOURCE)?;
-            self.change(id, patch, Change::new(&scope, &entry)).await
-        };
-        self.core.audited(&entry, changed).await
+        let entry = self.core.entry(actor, "update", KIND).on(&id);
+        self.change(actor, entry, id, patch).await
     }
 
     /// Makes a new signing secret. The old one is used too for a day, so that the receiver can change.
     pub async fn rotate_secret(&self, actor: &Actor, id: NotificationId) -> Result<NotificationWithSecret> {
-        let entry = self.core.entry(actor, "rotate", KIND).on(&id);
         let secret = SigningSecret::from_random(self.core.ids.random32());
         let until = self.core.now().plus(self.settings.rotation);
         let patch = |stored: StoredNotification| {
@@ -190,11 +186,8 @@ impl Notifications {
             let sealed = Some((stored.sealed, opened.rotated(&secret, until).seal(&self.core, id)));
             Ok(NotificationPatch { sealed, ..NotificationPatch::default() })
         };
-        let changed = async {
-            let scope = actor.authorize(Action::Manage, &RESOURCE)?;
-            self.change(id, patch, Change::new(&scope, &entry)).await
-        };
-        let notification = self.core.audited(&entry, changed).await?;
+        let entry = self.core.entry(actor, "rotate", KIND).on(&id);
+        let notification = self.change(actor, entry, id, patch).await?;
         Ok(NotificationWithSecret { notification, secret: Some(secret), old_secret_until: Some(until) })
     }
 
@@ -240,19 +233,26 @@ impl Notifications {
     /// Stores the patch that is made of the subscription as it is. If its secrets change meanwhile, once more.
     async fn change(
         &self,
+        actor: &Actor,
+        entry: AuditEntry,
         id: NotificationId,
         patch: impl Fn(StoredNotification) -> Result<NotificationPatch>,
-        by: Change<'_>,
     ) -> Result<Notification> {
-        for _ in 0..CHANGES {
-            let stored = self.core.store.notification(by.scope, id).await?.ok_or(AppError::NotFound(KIND))?;
-            let updated = self.core.store.update_notification(id, &patch(stored)?, by).await?;
-            if let Some(updated) = updated {
-                self.core.wake_ups.send(WakeUp::Notifications);
-                return Ok(updated);
+        let changed = async {
+            let scope = actor.authorize(Action::Manage, &RESOURCE)?;
+            let store = &self.core.store;
+            for _ in 0..CHANGES {
+                let stored = store.notification(&scope, id).await?.ok_or(AppError::NotFound(KIND))?;
+                let by = Change::new(&scope, &entry);
+                if let Some(updated) = store.update_notification(id, &patch(stored)?, by).await? {
+                    self.core.wake_ups.send(WakeUp::Notifications);
+                    return Ok(updated);
+                }
             }
-        }
-        Err(StoreError::Unavailable(format!("notification {id} is changed by others all the time")).into())
+            let why = format!("notification {id} is changed by others all the time");
+            Err(StoreError::Unavailable(why).into())
+        };
+        self.core.audited(&entry, changed).await
     }
 
     fn check_target(&self, kind: Kind, target: &str) -> std::result::Result<(), Invalid> {

@@ -172,6 +172,16 @@ pub struct NotificationPatch {
     pub sealed: Option<(String, String)>,
 }
 
+impl NotificationPatch {
+    /// What is sealed afterwards, if `now` is; `None` if the patch was made of something else.
+    pub fn resealed(&self, now: &str) -> Option<String> {
+        match &self.sealed {
+            Some((before, after)) => (before == now).then(|| after.clone()),
+            None => Some(now.to_owned()),
+        }
+    }
+}
+
 impl Notification {
     /// The subscription as `patch` makes it at `now`.
     #[must_use]
