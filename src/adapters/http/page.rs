@@ -4,6 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
+/// The type of a page. No library answers with one.
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+
 /// What is inside of `<tag>` of a page, as a source of its content security policy.
 pub(super) fn inline(page: &str, tag: &str) -> String {
     let (begin, end) = (format!("<{tag}>"), format!("</{tag}>"));

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 
 use super::base_path::BasePath;
 use super::connection::InvalidRequest;
+use super::page::HTML;
 use super::problem::{PROBLEM_JSON, Problem, ProblemType};
 use crate::app::Core;
 use crate::app::request_lines::{LineKind, RequestLines};
@@ -172,9 +173,6 @@ fn refused(invalid: InvalidRequest) -> Problem {
     Problem::new(kind, kind.description)
 }
 
-/// No library answers with a page.
-const PAGE_OF_OURS: &str = "text/html; charset=utf-8";
-
 /// Writes problems and sets the common headers. Also returns our failure behind the problem, for the log.
 fn finish(
     mut response: Response,
@@ -187,10 +185,7 @@ fn finish(
         response = problem.render(base.as_str(), &shown_path(path), id.as_str(), response);
         failure = problem.into_failure();
     } else if failed
-        && response
-            .headers()
-            .get(CONTENT_TYPE)
-            .is_none_or(|kind| kind != PROBLEM_JSON && kind != PAGE_OF_OURS)
+        && response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != PROBLEM_JSON && kind != HTML)
     {
         // An answer of a library: an unknown route or method, or an unreadable body.
         let problem = Problem::of_status(response.status());

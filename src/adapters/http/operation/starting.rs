@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 
 use super::health;
+use crate::adapters::http::page::HTML;
 use crate::adapters::http::problem::{Problem, ProblemType};
 use crate::domain::publish::DenyReason;
 
@@ -45,7 +46,7 @@ async fn page(headers: HeaderMap) -> Response {
         return not_ready().await.into_response();
     }
     let headers = [
-        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_TYPE, HTML),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (REFRESH, "2"),
         (RETRY_AFTER, "2"),

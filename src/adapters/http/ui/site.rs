@@ -14,6 +14,7 @@ use rust_embed::Embed;
 use super::policy::policy;
 use super::trim::trimmed;
 use crate::adapters::http::entity_tag::{EntityTag, short_hash};
+use crate::adapters::http::page::HTML;
 
 /// Smaller files are not compressed.
 const MIN_COMPRESSED: usize = 512;
@@ -122,7 +123,7 @@ impl Asset {
 
 fn kind(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("html") => "text/html; charset=utf-8",
+        Some("html") => HTML,
         Some("css") => "text/css; charset=utf-8",
         Some("js" | "mjs") => "text/javascript; charset=utf-8",
         Some("json") => "application/json",
