@@ -61,7 +61,7 @@ export const test = base.extend({
 /** Rows of another spec do not matter. @param {string} what */
 export const unique = (what) => `${what} ${Math.random().toString(36).slice(2, 8)}`;
 
-/** What the promise says, on a machine that does nothing else; where more runs than it has processors, all takes longer. */
+/** What the promise says, on a machine that does nothing else: these specs are not part of the gate. */
 const LONGEST_MS = 100;
 
 /** Looks at the tasks that hold up a page; before it is loaded. @param {import('@playwright/test').Page} page */
@@ -77,9 +77,8 @@ export async function longTasks(page) {
             /** @type {number[]} */
             const tasks = await page.evaluate(() => /** @type {any} */ (globalThis).longTasks);
             const longest = Math.max(0, ...tasks);
-            const crowded = Math.max(1, os.loadavg()[0] / os.cpus().length);
-            console.log(`${what}: the longest task took ${Math.round(longest)} ms; ${tasks.length} over 50 ms; the load of the machine is ${crowded.toFixed(1)} a processor`);
-            expect(longest).toBeLessThan(LONGEST_MS * crowded);
+            console.log(`${what}: the longest task took ${Math.round(longest)} ms; ${tasks.length} over 50 ms; the load of the machine is ${(os.loadavg()[0] / os.cpus().length).toFixed(1)} a processor`);
+            expect(longest).toBeLessThan(LONGEST_MS);
         },
     };
 }
