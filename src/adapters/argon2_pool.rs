@@ -1,9 +1,10 @@
 //! Passwords hashed with Argon2id, at the cost that OWASP recommends, on threads of their own: twenty people who sign in at
-//! once delay no other work. The threads have a low priority, and a bounded queue.
+//! once delay no other work. The threads run while a processor is idle, and have bounded queues.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::system::SystemIds;
 use crate::domain::secret::Secret;
@@ -22,7 +24,8 @@ const COST: Cost = Cost { memory: 19 * 1_024, passes: 2, lanes: 1 };
 /// How many passwords may wait.
 const QUEUE: usize = 64;
 const MOST_THREADS: usize = 4;
-/// By how much the priority of the threads is lower than that of others.
+/// How long a password waits for an idle processor. Then it takes its share of a busy one, with this lower priority.
+const PATIENCE: Duration = Duration::from_secs(2);
 const NICE: i32 = 10;
 
 /// The cost of a hash: KiB of memory, passes over it, lanes.
@@ -35,10 +38,11 @@ struct Cost {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads that hash passwords. They start with the first password, and end with the pool.
+/// Threads that hash passwords. They start with the first password that they get, and end with the pool.
 #[derive(Default)]
 pub struct Argon2Pool {
-    queue: OnceLock<SyncSender<Job>>,
+    idle: Threads,
+    late: Threads,
 }
 
 impl Argon2Pool {
@@ -47,33 +51,60 @@ impl Argon2Pool {
         Self::default()
     }
 
-    /// Does `work` on one of the threads. If nobody waits for it any more, it is not begun.
+    /// Does `work` on one of the threads.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl Fn() -> T + Send + Sync + 'static,
     ) -> Result<T, HasherBusy> {
+        let work = Arc::new(work);
+        // Half of the processors, so that media and requests have the others.
+        let idle = thread::available_parallelism().map_or(1, |all| all.get() / 2).clamp(1, MOST_THREADS);
+        let answered = self.idle.queue(&work, idle, run_while_idle)?;
+        let answered = match timeout(PATIENCE, answered).await {
+            Ok(answer) => return answer.map_err(|_| HasherBusy),
+            Err(_) => self.late.queue(&work, 1, lower_priority)?,
+        };
+        answered.await.map_err(|_| HasherBusy)
+    }
+}
+
+/// Threads with a queue.
+#[derive(Default)]
+struct Threads {
+    queue: OnceLock<SyncSender<Job>>,
+}
+
+impl Threads {
+    /// Work in the queue that nobody waits for any more is not begun. The threads are started if they do not run yet.
+    fn queue<T: Send + 'static>(
+        &self,
+        work: &Arc<impl Fn() -> T + Send + Sync + 'static>,
+        threads: usize,
+        prepare: fn(),
+    ) -> Result<oneshot::Receiver<T>, HasherBusy> {
+        let work = Arc::clone(work);
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move || {
             if !answer.is_closed() {
                 let _ = answer.send(work());
             }
         });
-        match self.queue.get_or_init(start).try_send(job) {
-            Ok(()) => answered.await.map_err(|_| HasherBusy),
+        match self.queue.get_or_init(|| start(threads, prepare)).try_send(job) {
+            Ok(()) => Ok(answered),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(HasherBusy),
         }
     }
 }
 
-/// Starts the threads: half of the processors, so that media and requests have the others.
-fn start() -> SyncSender<Job> {
+fn start(threads: usize, prepare: fn()) -> SyncSender<Job> {
     let (sender, receiver) = sync_channel(QUEUE);
     let receiver = Arc::new(Mutex::new(receiver));
-    let threads = thread::available_parallelism().map_or(1, |all| all.get() / 2).clamp(1, MOST_THREADS);
-    for number in 0..threads {
+    for _ in 0..threads {
         let receiver = Arc::clone(&receiver);
-        let spawned =
-            thread::Builder::new().name(format!("passwords-{number}")).spawn(move || work(&receiver));
+        let spawned = thread::Builder::new().name("passwords".to_owned()).spawn(move || {
+            prepare();
+            work(&receiver);
+        });
         if let Err(error) = spawned {
             tracing::error!(%error, "a thread for passwords could not be started: nobody can sign in without one");
         }
@@ -81,10 +112,25 @@ fn start() -> SyncSender<Job> {
     sender
 }
 
+/// On Linux, this thread only runs where nothing else would. If that is not allowed, it has a lower priority.
+fn run_while_idle() {
+    lower_priority();
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
+        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        let thread = thread_priority::thread_native_id();
+        let _ = thread_priority::set_thread_priority_and_policy(thread, ThreadPriority::Min, policy);
+    }
+}
+
+/// On Linux this is the priority of the thread, not of the process. Without it, signing in competes with other work.
+fn lower_priority() {
+    let _ = rustix::process::nice(NICE);
+}
+
 /// Does jobs until the pool is gone.
 fn work(receiver: &Mutex<Receiver<Job>>) {
-    // On Linux this is the priority of the thread. Without it, signing in only competes with other work.
-    let _ = rustix::process::nice(NICE);
     loop {
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
@@ -180,6 +226,25 @@ mod tests {
         let cost = Cost { memory: 65_536, passes: 2, lanes: 1 };
         let digest = cost.digest(&Secret::new("password"), b"somesalt").unwrap();
         assert_eq!(hex::encode(digest), "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn passwords_are_hashed_while_a_processor_is_idle() {
+        use thread_priority::{NormalThreadSchedulePolicy::Idle, ThreadSchedulePolicy};
+        let policy = Argon2Pool::new().run(thread_priority::thread_schedule_policy).await;
+        assert_eq!(policy, Ok(Ok(ThreadSchedulePolicy::Normal(Idle))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn password_that_finds_no_idle_processor_is_hashed_after_a_while() {
+        let pool = Argon2Pool::new();
+        let (busy, is_busy) = std::sync::mpsc::channel::<()>();
+        let is_busy = Mutex::new(is_busy);
+        let work = Arc::new(move || drop(is_busy.lock().map(|is_busy| is_busy.recv())));
+        let blocked = pool.idle.queue(&work, 1, lower_priority);
+        assert_eq!(pool.verify(&Secret::new("correct horse"), None).await, Ok(false));
+        drop((busy, blocked));
     }
 
     #[tokio::test]
