@@ -31,6 +31,8 @@ use tokio::task::JoinSet;
 
 /// The most concurrent callers; the subject has as many keys.
 pub(crate) const CALLERS: usize = 100;
+/// The concurrent readers of a list of a thousand streams: one client may read sixteen long lists at once.
+const LONG_LISTS: usize = 8;
 /// How many people sign in at once, again and again, beside `/auth`.
 pub(crate) const SIGN_INS: usize = 20;
 /// How many media servers ask `/auth` meanwhile.
@@ -229,13 +231,14 @@ async fn by_size(plan: &Plan, store: &str) {
     let few = 1_000 / plan.smaller;
     let keys = Size { keys: few, ..Size::ORDINARY };
     let ended = Size { keys: 0, live: few, ended: few };
-    for (cases, to, small, large) in [
-        (&AUTH[..], "1,000,000 keys to 1,000", keys, Size { keys: few * 1_000, ..keys }),
-        (&[LIST], "1,000 live, 1,000,000 ended to 1,000", ended, Size { ended: few * 1_000, ..ended }),
+    let (many_keys, many_ended) = (Size { keys: few * 1_000, ..keys }, Size { ended: few * 1_000, ..ended });
+    for (cases, to, callers, small, large) in [
+        (&AUTH[..], "1,000,000 keys to 1,000", CALLERS, keys, many_keys),
+        (&[LIST], "1,000 live, 1,000,000 ended to 1,000", LONG_LISTS, ended, many_ended),
     ] {
         let rows = cases.iter().map(|case| {
             let what = format!("{}, {to}", case.name.split(", 100 live").next().unwrap_or_default());
-            (label(store, &what, Connections::New, CALLERS), case)
+            (label(store, &what, Connections::New, callers), case)
         });
         let rows: Vec<_> = rows.filter(|(row, _)| plan.wants(row)).collect();
         if rows.is_empty() {
@@ -243,7 +246,7 @@ async fn by_size(plan: &Plan, store: &str) {
         }
         let [few, many] = [Subject::on(store, small).await, Subject::on(store, large).await];
         for (row, case) in rows {
-            let sides = [&few, &many].map(|subject| Side::of(&subject.target, case, CALLERS));
+            let sides = [&few, &many].map(|subject| Side::of(&subject.target, case, callers));
             compare(plan, &row, Connections::New, [&sides[0], &sides[1]]).await;
         }
         few.stop().await;
