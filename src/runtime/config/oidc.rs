@@ -1,15 +1,14 @@
 //! The sections `[users.oidc.<name>]`: a provider each that people sign in with (OpenID Connect).
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use serde_with::SerializeDisplay;
 use toml::Value;
-use url::{Host, Url};
+use url::Url;
 
 use super::error::ConfigError;
 use super::section::section;
-use super::values::{FromValue, SecretValue, Texts, address, if_set, require};
+use super::values::{FromValue, SecretValue, Texts, address, if_set, is_here, require};
 use crate::domain::OrganizationId;
 use crate::domain::user::{Grant, Grants};
 
@@ -56,13 +55,7 @@ impl FromValue for RoleGrant {
 fn issuer(issuer: &mut String) -> Result<(), String> {
     address(&["https", "http"])(issuer)?;
     let url = Url::parse(issuer).map_err(|error| error.to_string())?;
-    let is_here = match url.host() {
-        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
-        Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    require(url.scheme() == "https" || is_here, || {
+    require(url.scheme() == "https" || is_here(&url), || {
         "must begin with https://; http:// is for an issuer on this machine only".to_owned()
     })
 }

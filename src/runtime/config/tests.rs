@@ -343,3 +343,22 @@ fn providers_have_an_issuer_a_client_and_roles() {
     let (without_roles, _) = OIDC.split_once("[users.oidc.company.roles]").unwrap();
     assert!(refused(without_roles, &[]).contains("company.roles is missing"));
 }
+
+#[test]
+fn a_password_for_a_mail_server_elsewhere_is_sent_encrypted() {
+    let mail = |url: &str| format!("[mail]\nfrom = \"tv@example.org\"\nsmtp_url = \"{url}\"\n");
+    for shown in ["smtp://me:p%40ss@mail.example.org", "smtp://me:pw@192.0.2.7:587?tls=opportunistic"] {
+        let error = refused(&mail(shown), &[]);
+        assert!(error.contains("mail.smtp_url") && error.contains("?tls=required"), "{error}");
+        assert!(!error.contains("pw") && !error.contains("p%40ss"), "the password is in {error}");
+    }
+    for kept in [
+        "smtps://me:pw@mail.example.org",
+        "smtp://me:pw@mail.example.org?tls=required",
+        "smtp://me:pw@127.0.0.1:2525",
+        "smtp://me:pw@localhost",
+        "smtp://mail.example.org",
+    ] {
+        load(&mail(kept), &[]).unwrap();
+    }
+}

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_with::SerializeDisplay;
 use toml::Value;
-use url::Url;
+use url::{Host, Url};
 
 use crate::domain::Invalid;
 use crate::domain::OrganizationId;
@@ -268,6 +268,19 @@ pub(super) fn if_set<T>(
     rule: impl FnOnce(&mut T) -> Result<(), String>,
 ) -> impl FnOnce(&mut Option<T>) -> Result<(), String> {
     |value| value.as_mut().map_or(Ok(()), rule)
+}
+
+/// Whether the address is one of this machine.
+pub(super) fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        // The host of other schemes than http is not parsed further.
+        Some(Host::Domain(name)) => {
+            name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        }
+        None => false,
+    }
 }
 
 /// A rule: a base address with one of these schemes and a host, perhaps a port and a path, but no user, query or
