@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// Whether a caller keeps its connection. MediaMTX does not: it opens a new one for every request.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,13 +57,25 @@ pub(crate) async fn drive(
     length: Duration,
     status: u16,
 ) -> Outcome {
+    drive_paced(to, requests, how, Duration::ZERO, length, status).await
+}
+
+/// The same, but each caller starts a request only every `pace`.
+pub(crate) async fn drive_paced(
+    to: SocketAddr,
+    requests: &Requests,
+    how: Connections,
+    pace: Duration,
+    length: Duration,
+    status: u16,
+) -> Outcome {
     let started = Instant::now();
     let until = started + length;
     let expected = format!("HTTP/1.1 {status} ").into_bytes();
     let mut callers = tokio::task::JoinSet::new();
     for caller in 0..requests.len() {
         let (requests, expected) = (Arc::clone(requests), expected.clone());
-        callers.spawn(async move { call(to, &requests[caller], how, until, &expected).await });
+        callers.spawn(async move { call(to, &requests[caller], how, pace, until, &expected).await });
     }
     let mut total = Outcome::default();
     let ended = tokio::time::timeout(length + Duration::from_secs(60), async {
@@ -80,6 +92,7 @@ async fn call(
     to: SocketAddr,
     ring: &[Vec<u8>],
     how: Connections,
+    pace: Duration,
     until: Instant,
     expected: &[u8],
 ) -> Outcome {
@@ -110,6 +123,9 @@ async fn call(
                 }
             }
             Err(_) => outcome.unexpected += 1,
+        }
+        if !pace.is_zero() {
+            sleep_until(started + pace).await;
         }
     }
     outcome

@@ -21,7 +21,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use database::Database;
-use load::{Connections, Outcome, Requests, drive};
+use load::{Connections, Outcome, Requests, drive, drive_paced};
 use serde::Deserialize;
 use streamward::adapters::system::SystemClock;
 use streamward::ports::Clock as _;
@@ -37,6 +37,8 @@ const LONG_LISTS: usize = 8;
 pub(crate) const SIGN_INS: usize = 20;
 /// How many media servers ask `/auth` meanwhile.
 const BESIDE: usize = 4;
+/// How often each of them asks, where processors are to spare.
+const BESIDE_PACE: Duration = Duration::from_millis(10);
 
 /// The body of MediaMTX 1.20's `/auth` request, as the reference parses it.
 #[derive(Deserialize)]
@@ -290,6 +292,34 @@ async fn beside_sign_ins(plan: &Plan, subject: &Subject, case: &Case, what: &str
     }
     let what = format!("{what} ({:.0} a second); ratio to alone", signed_in / (plan.rounds + 1) as f64);
     print(&label(&subject.target.store, &what, how, BESIDE), ratios, &mut total, "");
+    beside_a_crowd(plan, subject, case, &requests, &sign_ins).await;
+}
+
+/// How long a request of a media server takes while twenty people sign in at once, and alone, with processors to spare.
+async fn beside_a_crowd(plan: &Plan, subject: &Subject, case: &Case, requests: &Requests, people: &Requests) {
+    let (address, how) = (subject.target.address, Connections::New);
+    // About as long as twenty sign-ins take.
+    let moment = Duration::from_millis(500);
+    let auth = || drive_paced(address, requests, how, BESIDE_PACE, moment, case.status);
+    // Each signs in once.
+    let crowd = || drive_paced(address, people, how, moment, moment, 201);
+    let (mut alone, mut beside) = (Outcome::default(), Outcome::default());
+    for _ in 0..plan.rounds * 8 {
+        alone.add(auth().await);
+        let (answers, signed_in) = tokio::join!(auth(), crowd());
+        assert_eq!((signed_in.answers, signed_in.unexpected), (SIGN_INS as u64, 0), "everybody signs in");
+        beside.add(answers);
+    }
+    assert_eq!(alone.unexpected + beside.unexpected, 0, "{}: not every status is {}", case.name, case.status);
+    let [alone, beside] = [&mut alone, &mut beside].map(|outcome| {
+        [50, 95, 99].map(|of_hundred| format!("{:.2}", outcome.percentile(of_hundred))).join(" / ")
+    });
+    println!(
+        "| {} | {} beside twenty sign-ins at once, {} a second; p50 / p95 / p99 ms: {beside}, alone: {alone} |",
+        subject.target.store,
+        case.name,
+        BESIDE as u128 * 1_000 / BESIDE_PACE.as_millis()
+    );
 }
 
 /// Prints a row: its ratio is the median with minimum and maximum.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::args::list;
 use super::db::{Db, Tx};
 use super::row::{NewRow, rows};
 use super::store::SqlStore;
@@ -25,8 +24,11 @@ table! {
 }
 
 statements! {
-    ENSURE = [[insert user_attempts], " WHERE true ON CONFLICT (subject) DO NOTHING"];
-    LOCKED = [[select user_attempts], " WHERE subject IN ", [bytes "$1"], " ORDER BY subject", [lock]];
+    // Locks the rows in the order of the list. A row that is not there cannot be locked, so it is made.
+    LOCKED = [
+        [insert user_attempts], " WHERE true ON CONFLICT (subject) DO UPDATE SET subject = excluded.subject RETURNING ",
+        [columns user_attempts],
+    ];
     WRITE = [
         [insert user_attempts],
         " WHERE true ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, at = excluded.at, \
@@ -48,12 +50,10 @@ fn new_rows(all: &Rows) -> String {
     }))
 }
 
-/// The rows of an attempt, locked. They are made first: a row that is not there cannot be locked.
+/// The rows of an attempt, locked by subject, so that transactions never deadlock.
 async fn locked(tx: &mut Tx, keys: &AttemptKeys) -> Result<Rows> {
-    let keys = keys.all();
-    let none: Rows = keys.iter().map(|key| (*key, Attempts::NONE)).collect();
-    tx.run(ENSURE, args![new_rows(&none)]).await?;
-    let found: Vec<StoredAttempts> = tx.rows(LOCKED, args![list(keys)]).await?;
+    let none: Rows = keys.all().into_iter().map(|key| (key, Attempts::NONE)).collect();
+    let found: Vec<StoredAttempts> = tx.rows(LOCKED, args![new_rows(&none)]).await?;
     let row = |row: StoredAttempts| {
         let StoredAttempts { subject, failures, at, known_until } = row;
         (subject, Attempts { failures, at, known_until })
