@@ -122,6 +122,26 @@ async fn claim_of_a_locked_key_waits_and_keeps_no_other_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_connection_that_claims_keep_is_there_for_others() {
+    for connections in [1, 2] {
+        let database = postgres().await;
+        let settings = PgSettings { acquire_timeout: Duration::from_secs(5), ..PgSettings::new(connections) };
+        let db = open_postgres(database.url(), &settings).unwrap();
+        let world = &World::over(db.clone(), database);
+        let (_, hash) = world.key("live/alice").await;
+        for round in 0..20 {
+            world.claim(&hash, &request("c1"), at(round)).await;
+            let started = Instant::now();
+            join_all((0..4).map(|_| world.broadcaster("x"))).await;
+            assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        }
+        world.claim(&hash, &request("c1"), at(20)).await;
+        assert_eq!(db.connections().1, connections);
+        timeout(Duration::from_secs(5), db.close()).await.expect("it does not wait for what claims keep");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_that_claim_the_same_keys_at_once_do_not_stop_each_other() {
     let database = postgres().await;
     let open = || open_postgres(database.url(), &PgSettings::new(6)).unwrap();

@@ -146,8 +146,9 @@ async fn lead(turn: Turn, db: &Db, claim: &Claim) -> Result<Outcome> {
 
 /// Running it twice is harmless: the second time, the requester already holds the key.
 async fn run<R: Record>(db: &Db, writer: Option<PooledSqlite>, sql: Sql, args: Args) -> Result<Done<R>> {
-    match writer {
-        Some(mut writer) => writer.exec(sql, args).await.map_err(classify),
-        None => db.write(sql, args).await,
+    match (writer, db) {
+        (Some(mut writer), _) => writer.exec(sql, args).await.map_err(classify),
+        (None, Db::Pg(pg)) => pg.claim(sql, args).await.map_err(classify),
+        (None, Db::Sqlite(_)) => db.write(sql, args).await,
     }
 }

@@ -67,7 +67,7 @@ impl Db {
     /// Connections in use and connections open, for metrics. On SQLite those that read; see [`Db::writer`].
     pub fn connections(&self) -> (u32, u32) {
         match self {
-            Self::Pg(pg) => used_of(&pg.pool),
+            Self::Pg(pg) => pg.connections(),
             Self::Sqlite(sqlite) => used_of(&sqlite.read),
         }
     }
@@ -91,7 +91,7 @@ impl Db {
     /// Closes all connections. On SQLite this also folds the write-ahead log into the file.
     pub async fn close(&self) {
         match self {
-            Self::Pg(pg) => pg.pool.close().await,
+            Self::Pg(pg) => pg.close().await,
             Self::Sqlite(sqlite) => {
                 sqlite.read.close().await;
                 sqlite.write.pool.close().await;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -51,6 +51,9 @@ pub(super) const BEGIN_SNAPSHOT: Begin = begin!("BEGIN ISOLATION LEVEL REPEATABL
 /// How many batches of claims run at once. PostgreSQL writes what they commit to the disk together, so those that came a
 /// moment too late for a large batch need not wait for the next write but one.
 const CLAIMS_AT_ONCE: usize = 4;
+/// How long a connection stays with the claims after one of them. To put it back and to take it again wakes another thread,
+/// which costs an encoder that comes alone a part of its answer's time.
+const KEPT: Duration = Duration::from_secs(1);
 /// How long to wait for an answer: longer than PostgreSQL's own statement limit.
 const ANSWER_LIMIT: Duration = Duration::from_millis(3_000);
 
@@ -85,6 +88,8 @@ impl PgSettings {
 pub struct Pg {
     pub(super) pool: PgPool,
     pub(super) claims: Arc<Queue>,
+    /// The connections of the last claims, and since when nobody uses them.
+    kept: Arc<Mutex<Vec<(PooledConnection, Instant)>>>,
     pooled: bool,
     suspicion: Arc<Suspicion>,
 }
@@ -147,7 +152,7 @@ impl Pg {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool, claims: Queue::new(CLAIMS_AT_ONCE), pooled, suspicion })
+        Ok(Self { pool, claims: Queue::new(CLAIMS_AT_ONCE), kept: Arc::default(), pooled, suspicion })
     }
 
     /// Database and host, for people.
@@ -214,7 +219,30 @@ impl Pg {
         }
     }
 
+    fn kept(&self) -> MutexGuard<'_, Vec<(PooledConnection, Instant)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connections in use and connections open.
+    pub(super) fn connections(&self) -> (u32, u32) {
+        let (open, kept) = (self.pool.size(), self.kept().len());
+        let idle = u32::try_from(self.pool.num_idle() + kept).unwrap_or(u32::MAX);
+        (open.saturating_sub(idle), open)
+    }
+
+    /// Closes all connections.
+    pub(super) async fn close(&self) {
+        // From here on claims keep no connection.
+        let closing = self.pool.close();
+        self.kept().clear();
+        closing.await;
+    }
+
     async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
+        // Nobody waits for a connection that nobody uses.
+        if self.pool.num_idle() == 0 {
+            drop(self.take_kept());
+        }
         let conn = self.pool.acquire().await?;
         let (suspicion, pooled) = (Arc::clone(&self.suspicion), self.pooled);
         Ok(PooledConnection { conn: Some(conn), suspicion, within: false, pooled })
@@ -233,6 +261,47 @@ impl Pg {
             Err(error) if is_broken(&error) && !is_time_out(&error) => self.exec(sql, args).await,
             done => done,
         }
+    }
+
+    /// The same on a connection that stays with the claims for a moment.
+    pub(super) async fn claim<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
+        if self.pooled {
+            return self.exec_twice(sql, args).await;
+        }
+        match self.claim_once(sql, args.clone()).await {
+            Err(error) if is_broken(&error) && !is_time_out(&error) => self.claim_once(sql, args).await,
+            done => done,
+        }
+    }
+
+    async fn claim_once<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
+        let mut connection = match self.take_kept() {
+            Some(kept) => kept,
+            None => self.acquire().await?,
+        };
+        let done = connection.exec(sql, args).await?;
+        let mut kept = self.kept();
+        if kept.len() < CLAIMS_AT_ONCE && self.has_room() && !self.pool.is_closed() {
+            kept.push((connection, Instant::now()));
+        }
+        Ok(done)
+    }
+
+    /// Whether nobody can be waiting for a connection.
+    fn has_room(&self) -> bool {
+        self.pool.num_idle() > 0 || self.pool.size() < self.pool.options().get_max_connections()
+    }
+
+    fn take_kept(&self) -> Option<PooledConnection> {
+        let mut all = self.kept();
+        while let Some((mut connection, since)) = all.pop() {
+            // One that may be broken is closed; the pool would not test it.
+            connection.within = self.suspicion.is_about(since.elapsed());
+            if !connection.within && since.elapsed() < KEPT {
+                return Some(connection);
+            }
+        }
+        None
     }
 
     async fn exec<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
