@@ -14,7 +14,7 @@ use streamward::app::Core;
 use streamward::app::access::AccessSettings;
 use streamward::app::broadcaster::BroadcasterDraft;
 use streamward::app::key_cache_loader::KeyCacheLoader;
-use streamward::app::list::ListStore;
+use streamward::app::list::{ListStore, PAGES_AT_ONCE};
 use streamward::app::media_server::{ConfiguredServers, MediaServerSettings};
 use streamward::app::playback::PlaybackRefresh;
 use streamward::app::refusal_rollup::RefusalRollup;
@@ -91,7 +91,7 @@ impl Subject {
         let file = files.path().join("bench.db");
         let db = open_sqlite(&file).await.expect("a SQLite file");
         let store: Arc<dyn Store> = Arc::new(SqlStore::new(prepared(db).await));
-        let stores = [Arc::clone(&store), Arc::clone(&store), store];
+        let stores = [(); 4].map(|()| Arc::clone(&store));
         let mut subject = Self::start(STORES[0], stores, Database::sqlite(&file).await, size).await;
         subject._files = Some(files);
         subject
@@ -103,20 +103,22 @@ impl Subject {
         let url = cluster.url("postgres");
         let pool = |n| open_postgres(&url, &PgSettings::new(n)).expect("a pool");
         let auth = prepared(pool(CONNECTIONS)).await;
-        let stores = [auth, pool(12), pool(5)].map(|db| Arc::new(SqlStore::new(db)) as Arc<dyn Store>);
+        let lists = PgSettings { for_lists: true, ..PgSettings::new(PAGES_AT_ONCE) };
+        let lists = open_postgres(&url, &lists).expect("a pool");
+        let stores = [auth, pool(12), lists, pool(5)].map(|db| Arc::new(SqlStore::new(db)) as Arc<dyn Store>);
         let database = Database::postgres(&url, CONNECTIONS).await;
         let mut subject = Self::start(STORES[1], stores, database, size).await;
         subject.cluster = Some(cluster);
         subject
     }
 
-    async fn start(name: &'static str, stores: [Arc<dyn Store>; 3], database: Database, size: Size) -> Self {
-        let [auth_store, store, worker_store] = stores;
+    async fn start(name: &'static str, stores: [Arc<dyn Store>; 4], database: Database, size: Size) -> Self {
+        let [auth_store, store, lists, worker_store] = stores;
         let wake_ups: Arc<dyn WakeUps> = Arc::new(LocalWakeUps::default());
         let core = Core {
             auth_store,
             store: Arc::clone(&store),
-            lists: ListStore::new(Arc::clone(&store)),
+            lists: ListStore::new(lists),
             worker_store,
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),

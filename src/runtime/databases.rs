@@ -130,7 +130,9 @@ impl Databases {
                     return Ok(Self { wake_ups, listener, ..Self::shared(&pool(2)?) });
                 }
                 let [auth, api, lists, worker] = shares(config.database.max_connections);
-                let [auth, api, lists, worker] = [pool(auth)?, pool(api)?, pool(lists)?, pool(worker)?];
+                let lists = PgSettings { for_lists: true, ..settings(lists) };
+                let lists = open_postgres(url.expose(), &lists)?;
+                let [auth, api, worker] = [pool(auth)?, pool(api)?, pool(worker)?];
                 Ok(Self { auth, api, lists, worker, wake_ups, listener })
             }
         }
