@@ -120,7 +120,8 @@ impl Databases {
             DatabaseKind::Postgres(url) => {
                 let pooled = config.database.pooled;
                 let settings = |connections| PgSettings { pooled, ..PgSettings::new(connections) };
-                let pool = |connections| open_postgres(url.expose(), &settings(connections));
+                let open = |settings: PgSettings| open_postgres(url.expose(), &settings);
+                let pool = |connections| open(settings(connections));
                 let wake_ups = Some(Pg::open(url.expose(), &settings(WAKE_UP_CONNECTIONS))?);
                 let listener = match &config.database.listen_url {
                     Some(url) => Some(Pg::open(url.0.expose(), &PgSettings::new(1))?),
@@ -130,8 +131,7 @@ impl Databases {
                     return Ok(Self { wake_ups, listener, ..Self::shared(&pool(2)?) });
                 }
                 let [auth, api, lists, worker] = shares(config.database.max_connections);
-                let lists = PgSettings { for_lists: true, ..settings(lists) };
-                let lists = open_postgres(url.expose(), &lists)?;
+                let lists = open(PgSettings { for_lists: true, ..settings(lists) })?;
                 let [auth, api, worker] = [pool(auth)?, pool(api)?, pool(worker)?];
                 Ok(Self { auth, api, lists, worker, wake_ups, listener })
             }

@@ -269,34 +269,47 @@ impl Pg {
 
     /// Runs one statement. Retries once on a fresh connection if the first one is broken.
     pub(super) async fn exec_twice<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
-        match self.exec(sql, args.clone()).await {
-            Err(error) if is_broken(&error) && !is_time_out(&error) => self.exec(sql, args).await,
-            done => done,
-        }
+        self.twice(sql, args, false).await
     }
 
     /// The same on a connection that stays with the claims for a moment.
     pub(super) async fn claim<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
-        if self.pooled {
-            return self.exec_twice(sql, args).await;
-        }
-        match self.claim_once(sql, args.clone()).await {
-            Err(error) if is_broken(&error) && !is_time_out(&error) => self.claim_once(sql, args).await,
+        self.twice(sql, args, true).await
+    }
+
+    async fn twice<R: Record>(&self, sql: Sql, args: Args, keep: bool) -> Result<Done<R>, sqlx::Error> {
+        match self.exec(sql, args.clone(), keep).await {
+            Err(error) if is_broken(&error) && !is_time_out(&error) => self.exec(sql, args, keep).await,
             done => done,
         }
     }
 
-    async fn claim_once<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
-        let mut connection = match self.take_kept() {
+    async fn exec<R: Record>(&self, sql: Sql, args: Args, keep: bool) -> Result<Done<R>, sqlx::Error> {
+        if self.pooled {
+            // The driver sends a statement in two steps. Without a transaction the second may reach another session.
+            let mut transaction = self.begin(BEGIN).await?;
+            let done = transaction.exec(sql, args).await?;
+            transaction.finish("COMMIT").await?;
+            return Ok(done);
+        }
+        let kept = if keep { self.take_kept() } else { None };
+        let mut connection = match kept {
             Some(kept) => kept,
             None => self.acquire().await?,
         };
         let done = connection.exec(sql, args).await?;
+        if keep {
+            self.keep(connection);
+        }
+        Ok(done)
+    }
+
+    /// Keeps the connection for the next claim, if nobody else can need it.
+    fn keep(&self, connection: PooledConnection) {
         let mut kept = self.kept();
         if kept.len() < CLAIMS_AT_ONCE && self.has_room() && !self.pool.is_closed() {
             kept.push((connection, Instant::now()));
         }
-        Ok(done)
     }
 
     /// Whether nobody can be waiting for a connection.
@@ -314,17 +327,6 @@ impl Pg {
             }
         }
         None
-    }
-
-    async fn exec<R: Record>(&self, sql: Sql, args: Args) -> Result<Done<R>, sqlx::Error> {
-        if !self.pooled {
-            return self.acquire().await?.exec(sql, args).await;
-        }
-        // The driver sends a statement in two steps. Without a transaction the second may reach another session.
-        let mut transaction = self.begin(BEGIN).await?;
-        let done = transaction.exec(sql, args).await?;
-        transaction.finish("COMMIT").await?;
-        Ok(done)
     }
 }
 
